@@ -1,0 +1,22 @@
+//! What the kernel program and the agent share, compiled for both targets from the same source.
+//!
+//! In the order of the data: [`bytes`] loads packet bytes (from an skb or a slice), [`headers`] finds the TCP segment
+//! in them, [`flow`] names its two ends, [`hash`] and [`sample`] decide whether its connection is copied,
+//! [`chunk`] cuts its payload, [`record`] is what goes through the ring. [`config`] and [`stat`] are the maps'
+//! vocabulary.
+//!
+//! No unsafe, no allocation, no panic: the kernel verifier and hostile packets both read this crate.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod bytes;
+pub mod chunk;
+pub mod config;
+pub mod flow;
+pub mod hash;
+pub mod headers;
+pub mod record;
+pub mod sample;
+pub mod stat;

@@ -1,0 +1,87 @@
+//! Every cap of the core in one validated struct.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What the engine may hold, and for how long. Memory use follows from these numbers, not from the traffic.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections tracked at once; past it the longest idle one is evicted.
+    pub flows: usize,
+    /// Bytes buffered over all flows: out-of-order segments, heads and bodies being read. Past it, the flow that
+    /// asks for more is given up.
+    pub memory: usize,
+    /// Out-of-order bytes held for one direction of one flow before the hole in front of them is declared lost.
+    pub out_of_order: usize,
+    /// A request or response head (start line and fields), and a trailer section, in bytes.
+    pub head: usize,
+    /// Fields in one head.
+    pub fields: usize,
+    /// Bytes of one body that are kept; behind it only length and digest.
+    pub body: usize,
+    /// Requests of one connection that wait for their response.
+    pub pipeline: usize,
+    /// A hole whose bytes the receiver has acknowledged was lost by the capture; it is declared after this wait,
+    /// which only covers reordering between CPUs.
+    #[serde(with = "crate::time::duration")]
+    pub acked_gap: Duration,
+    /// A hole that nobody acknowledged may still be filled by a retransmission.
+    #[serde(with = "crate::time::duration")]
+    pub open_gap: Duration,
+    /// A flow without any segment for this long is forgotten.
+    #[serde(with = "crate::time::duration")]
+    pub idle: Duration,
+    /// The same after a FIN from one side.
+    #[serde(with = "crate::time::duration")]
+    pub half_closed: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            flows: 65_536,
+            memory: 256 << 20,
+            out_of_order: 2 << 20,
+            head: 64 << 10,
+            fields: 256,
+            body: 8 << 20,
+            pipeline: 128,
+            acked_gap: Duration::from_millis(200),
+            open_gap: Duration::from_secs(10),
+            idle: Duration::from_secs(300),
+            half_closed: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A limit that cannot work.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("limits.{name} must be at least {least}, not {given}")]
+pub struct LimitError {
+    /// The field.
+    pub name: &'static str,
+    /// Its smallest workable value.
+    pub least: usize,
+    /// What was given.
+    pub given: usize,
+}
+
+impl Limits {
+    /// Refuses caps under which nothing could ever complete.
+    pub fn validate(&self) -> Result<(), LimitError> {
+        let least = [
+            ("flows", self.flows, 1),
+            ("memory", self.memory, 1 << 20),
+            ("out_of_order", self.out_of_order, 64 << 10),
+            ("head", self.head, 1 << 10),
+            ("fields", self.fields, 16),
+            ("pipeline", self.pipeline, 1),
+        ];
+        match least.into_iter().find(|(_, given, least)| given < least) {
+            Some((name, given, least)) => Err(LimitError { name, least, given }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! TCP sequence numbers (RFC 9293 section 3.4): 32 bits that wrap.
+
+use core::ops::Add;
+
+/// A sequence or acknowledgement number.
+///
+/// It has no `Ord`: an order on a circle is not transitive. [`SeqNum::distance_from`] says how far two numbers are
+/// apart, which is meaningful within 2^31, far more than any window.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct SeqNum(pub u32);
+
+impl SeqNum {
+    /// `self - other` as a signed distance: positive when `self` is after `other`.
+    pub const fn distance_from(self, other: Self) -> i32 {
+        self.0.wrapping_sub(other.0).cast_signed()
+    }
+
+    /// Whether `self` comes before `other` on the circle.
+    pub const fn is_before(self, other: Self) -> bool {
+        self.distance_from(other) < 0
+    }
+}
+
+impl Add<u32> for SeqNum {
+    type Output = Self;
+
+    fn add(self, bytes: u32) -> Self {
+        Self(self.0.wrapping_add(bytes))
+    }
+}

@@ -1,0 +1,82 @@
+//! From captured bytes to a [`Segment`].
+//!
+//! Owns: decoding of ring records ([`record`]) and of captured link-layer frames ([`frame`]). Bounds: reads only
+//! the slice it is given. Drops: nothing silently; what is no TCP segment is a named [`frame::Skip`].
+
+pub mod frame;
+pub mod record;
+
+use shadow_common::flow::Endpoint;
+
+use crate::{seq::SeqNum, time::Timestamp};
+
+/// One TCP segment, or a chunk of one, as captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// When it was captured.
+    pub at: Timestamp,
+    /// The sender.
+    pub src: Endpoint,
+    /// The receiver.
+    pub dst: Endpoint,
+    /// Which way it goes, when the source knows (a target endpoint matched). `None` in a capture file.
+    pub direction: Option<Direction>,
+    /// Sequence number of the first payload byte here, or of the SYN.
+    pub seq: SeqNum,
+    /// Acknowledgement number; meaningful with [`Flags::ACK`].
+    pub ack: SeqNum,
+    /// Control bits.
+    pub flags: Flags,
+    /// The captured payload bytes.
+    pub payload: &'a [u8],
+    /// Payload bytes that were on the wire behind `payload` and were not captured (snap length, oversize skb).
+    pub missing: u32,
+}
+
+/// Which way a segment or a stream goes.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Direction {
+    /// From the client: requests.
+    ToServer,
+    /// From the server: responses.
+    ToClient,
+}
+
+impl Direction {
+    /// The other way.
+    #[must_use]
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::ToServer => Self::ToClient,
+            Self::ToClient => Self::ToServer,
+        }
+    }
+}
+
+/// TCP control bits (RFC 9293 section 3.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// No more data from sender.
+    pub const FIN: Self = Self(0x01);
+    /// Synchronise sequence numbers.
+    pub const SYN: Self = Self(0x02);
+    /// Reset the connection.
+    pub const RST: Self = Self(0x04);
+    /// Push function.
+    pub const PSH: Self = Self(0x08);
+    /// The acknowledgement field is significant.
+    pub const ACK: Self = Self(0x10);
+
+    /// Whether every bit of `other` is set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets of bits.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}

@@ -1,0 +1,3 @@
+//! Build, test, demo and bench tasks: `cargo xtask --help`.
+
+fn main() {}
