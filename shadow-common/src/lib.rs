@@ -10,6 +10,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// Captured bytes are hostile: nothing here may panic on them.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
 pub mod bytes;
 pub mod chunk;

@@ -16,6 +16,8 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// Captured bytes are hostile: nothing here may panic on them.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
 pub mod compare;
 pub mod engine;

@@ -1,3 +1,77 @@
 //! Build, test, demo and bench tasks: `cargo xtask --help`.
+//!
+//! One file per verb. Nothing here is needed by `cargo build`; what a verb needs from the system, [`setup`] installs.
 
-fn main() {}
+mod check;
+mod ci;
+mod demo;
+mod ebpf;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", about = "Build, test, demo and bench tasks of Shadow")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Install what is missing for tests, checks and the kernel build (Debian 12; root or sudo)
+    Setup {
+        /// Only what these need
+        #[arg(long, value_enum)]
+        only: Vec<setup::Group>,
+        /// Say what is missing, install nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Build the kernel program `shadow-ebpf/shadow.bpf.o`
+    Ebpf {
+        /// Rebuild and compare with the committed object, byte for byte; change nothing
+        #[arg(long)]
+        check: bool,
+    },
+    /// Mirror a small shop API to its rewrite on loopback, and show what the rewrite broke
+    Demo {
+        /// Seconds of traffic
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
+    /// Run every test tier; those on real traffic as root or through sudo
+    Test {
+        /// Only these tiers
+        #[arg(long, value_enum)]
+        tier: Vec<test::Tier>,
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
+    /// Format, lints, docs and the house rules
+    Check,
+    /// What the build server runs: setup, check, ebpf --check, test
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Setup { only, dry_run } => setup::run(&only, dry_run),
+        Verb::Ebpf { check } => ebpf::run(check),
+        Verb::Demo { seconds } => demo::run(seconds),
+        Verb::Test { tier, filter } => test::run(&tier, filter.as_deref()),
+        Verb::Check => check::run(),
+        Verb::Ci => ci::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the core may depend on, and what cargo-deny says about everything else.
+
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+use crate::shell;
+
+/// Pure crates only: no I/O, no clock, no runtime. Adding one is a decision, so it is made here too.
+const CORE_MAY_USE: &[&str] = &[
+    "blake3",
+    "brotli-decompressor",
+    "bytes",
+    "flate2",
+    "hashbrown",
+    "hdrhistogram",
+    "http",
+    "httparse",
+    "memchr",
+    "ruzstd",
+    "serde",
+    "serde_json",
+    "shadow-common",
+    "similar",
+    "thiserror",
+];
+
+/// The dependencies of shadow-core and shadow-common are those that were decided.
+pub(crate) fn core() -> Result<()> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(shell::root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .context("cannot read cargo metadata")?;
+    let mut wrong = Vec::new();
+    for (name, may) in [("shadow-core", CORE_MAY_USE), ("shadow-common", &[][..])] {
+        let may: BTreeSet<_> = may.iter().copied().collect();
+        let Some(package) = metadata
+            .packages
+            .iter()
+            .find(|package| package.name.as_str() == name)
+        else {
+            bail!("there is no package {name}");
+        };
+        wrong.extend(
+            package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal)
+                .filter(|dependency| !may.contains(dependency.name.as_str()))
+                .map(|dependency| format!("{name} depends on {}", dependency.name)),
+        );
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    bail!("{}: see CORE_MAY_USE", wrong.join(", "))
+}
+
+/// cargo-deny's checks that need no network: the advisory database is left to those who publish.
+pub(crate) fn deny() -> Result<()> {
+    if shell::find("cargo-deny").is_none() {
+        bail!("cargo-deny is not installed: `cargo xtask setup --only check` installs it");
+    }
+    for manifest in ["Cargo.toml", "shadow-ebpf/Cargo.toml"].map(Path::new) {
+        let mut command = Command::new("cargo");
+        command
+            .args(["deny", "--offline", "--log-level", "error", "--manifest-path"])
+            .arg(manifest)
+            .args(["check", "--config"])
+            .arg(shell::root().join("deny.toml"))
+            .args(["licenses", "bans", "sources"])
+            .current_dir(shell::root());
+        shell::run(&mut command)?;
+    }
+    Ok(())
+}

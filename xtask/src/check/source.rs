@@ -1,0 +1,189 @@
+//! Rules about source files that no lint knows: length, where `unsafe` may stand, words the core may not use.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::shell;
+
+const LINES: usize = 400;
+
+/// Where `unsafe` may stand, and what for. A file joins this list in the commit that argues for it.
+const UNSAFE_FILES: &[(&str, &str)] = &[];
+
+/// Attributes at the root of the crates that read captured, hostile bytes.
+const HOSTILE_ROOTS: [&str; 2] = ["shadow-core/src/lib.rs", "shadow-common/src/lib.rs"];
+const HOSTILE_ATTRIBUTES: [&str; 3] = [
+    "#![forbid(unsafe_code)]",
+    "#![deny(missing_docs)]",
+    "#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]",
+];
+
+/// The core has no clock, no sockets, no files, no threads, no runtime.
+const NOT_IN_CORE: &[&str] = &[
+    "Instant::now",
+    "SystemTime",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::fs",
+    "std::thread",
+    "std::env",
+    "std::process",
+    "tokio::",
+    "libc::",
+];
+
+/// Reads every source file under version control.
+pub(crate) fn run() -> Result<()> {
+    let mut faults = Vec::new();
+    for path in rust_files()? {
+        let text = fs::read_to_string(shell::root().join(&path))
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        file(&path, &text, &mut faults);
+    }
+    for root in HOSTILE_ROOTS {
+        let text =
+            fs::read_to_string(shell::root().join(root)).with_context(|| format!("cannot read {root}"))?;
+        for attribute in HOSTILE_ATTRIBUTES {
+            if !text.contains(attribute) {
+                faults.push(format!("{root}: lacks {attribute}"));
+            }
+        }
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", faults.join("\n"))
+}
+
+/// Files that git knows, or would know: generated ones are ignored by it.
+fn rust_files() -> Result<Vec<PathBuf>> {
+    let output = Command::new("git")
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "*.rs",
+        ])
+        .current_dir(shell::root())
+        .output()
+        .context("cannot start git")?;
+    if !output.status.success() {
+        bail!("git cannot list the files of this folder");
+    }
+    Ok(String::from_utf8(output.stdout)
+        .context("a file name is not text")?
+        .split_terminator('\0')
+        .map(PathBuf::from)
+        .filter(|path| shell::root().join(path).exists())
+        .collect())
+}
+
+fn file(path: &Path, text: &str, faults: &mut Vec<String>) {
+    let name = path.display();
+    let lines = text.lines().count();
+    if lines > LINES {
+        faults.push(format!("{name}: {lines} lines, at most {LINES}: split the room"));
+    }
+    let may_be_unsafe = UNSAFE_FILES.iter().any(|(file, _)| path == Path::new(file));
+    let is_core = path.starts_with("shadow-core/src") || path.starts_with("shadow-common/src");
+    let is_test = path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
+    let mut in_tests = is_test;
+    for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {
+        let code = code_of(line);
+        // By the house order tests stand last in a file.
+        in_tests |= code.trim() == "#[cfg(test)]";
+        if code.contains("#[allow(") || code.contains("#![allow(") {
+            faults.push(format!(
+                "{name}:{at}: #[allow]; use #[expect(lint, reason = \"...\")]"
+            ));
+        }
+        if is_unsafe(&code) && !may_be_unsafe {
+            faults.push(format!("{name}:{at}: unsafe outside the files of UNSAFE_FILES"));
+        }
+        if is_core && !in_tests {
+            for word in NOT_IN_CORE.iter().filter(|word| code.contains(*word)) {
+                faults.push(format!(
+                    "{name}:{at}: {word} in the core, which has no I/O and no clock"
+                ));
+            }
+        }
+    }
+}
+
+/// The line without its comment and without what stands in quotes.
+fn code_of(line: &str) -> String {
+    let mut code = String::with_capacity(line.len());
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' if quoted => {
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            '/' if !quoted && chars.peek() == Some(&'/') => break,
+            _ if quoted => {}
+            _ => code.push(char),
+        }
+    }
+    code
+}
+
+fn is_unsafe(code: &str) -> bool {
+    code.split(|char: char| !char.is_alphanumeric() && char != '_')
+        .any(|word| word == "unsafe")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{code_of, file};
+
+    fn faults(path: &str, text: &str) -> Vec<String> {
+        let mut faults = Vec::new();
+        file(Path::new(path), text, &mut faults);
+        faults
+    }
+
+    #[test]
+    fn comments_and_strings_are_no_code() {
+        assert_eq!(
+            code_of(r#"let x = "unsafe // \" {"; // unsafe"#).trim(),
+            "let x = ;"
+        );
+    }
+
+    #[test]
+    fn a_long_file_is_a_fault() {
+        assert_eq!(faults("a.rs", &"\n".repeat(400)), Vec::<String>::new());
+        assert_eq!(faults("a.rs", &"\n".repeat(401)).len(), 1);
+    }
+
+    #[test]
+    fn unsafe_and_allow_are_faults_with_a_place() {
+        let text = "#[allow(dead_code)]\nunsafe { it() }\nforbid(unsafe_code)\n";
+        let found = faults("shadow-agent/src/a.rs", text);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("shadow-agent/src/a.rs:1:"), "{found:?}");
+    }
+
+    #[test]
+    fn the_core_has_no_clock_but_its_tests_may() {
+        let clock = "let now = Instant::now();\n";
+        assert_eq!(faults("shadow-core/src/a.rs", clock).len(), 1);
+        assert_eq!(faults("shadow-agent/src/a.rs", clock).len(), 0);
+        assert_eq!(faults("shadow-core/tests/a.rs", clock).len(), 0);
+        assert_eq!(
+            faults("shadow-core/src/a.rs", &format!("#[cfg(test)]\n{clock}")).len(),
+            0
+        );
+    }
+}
