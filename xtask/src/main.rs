@@ -15,7 +15,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(bin_name = "cargo xtask", about = "Build, test, demo and bench tasks of Shadow")]
+#[command(
+    bin_name = "cargo xtask",
+    about = "Build, test, demo and bench tasks of Shadow"
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

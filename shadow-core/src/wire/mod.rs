@@ -74,6 +74,12 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
+    /// These bits less those of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Both sets of bits.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
