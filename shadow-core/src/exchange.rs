@@ -190,6 +190,13 @@ impl Headers {
             .map(|span| (self.part(span.name), self.part(span.value)))
     }
 
+    /// As [`Headers::iter`], as slices that share the buffer.
+    pub fn iter_bytes(&self) -> impl ExactSizeIterator<Item = (Bytes, Bytes)> {
+        self.spans
+            .iter()
+            .map(|span| (self.shared(span.name), self.shared(span.value)))
+    }
+
     /// Every value of a field, by case-insensitive name, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.iter()
@@ -217,6 +224,13 @@ impl Headers {
     /// Bytes of the shared buffer.
     pub fn allocated(&self) -> usize {
         self.raw.len()
+    }
+
+    fn shared(&self, span: (u32, u32)) -> Bytes {
+        match self.part(span) {
+            [] => Bytes::new(),
+            part => self.raw.slice_ref(part),
+        }
     }
 
     fn part(&self, (start, end): (u32, u32)) -> &[u8] {

@@ -1,17 +1,31 @@
 //! Match, mismatch, and where.
+//!
+//! Owns: the verdict for one replayed exchange. A [`Comparator`] is compiled once from [`Rules`] and then only read.
+//! Bounds: discrepancies per exchange, the length of a shown value, decoded bytes, JSON depth and elements, lines
+//! that are aligned. What is over a bound is compared by length and digest, never skipped.
+//! Bias: a difference that the rules do not explain is reported; two texts for the same value (`1.0` and `1`, another
+//! member order, another coding of the same content) are not a difference.
 
-pub mod decode;
-pub mod headers;
-pub mod json;
-pub mod status;
-pub mod text;
+mod binary;
+mod comparator;
+mod decode;
+mod findings;
+mod headers;
+mod json;
+mod media;
+mod paths;
+mod rules;
+mod text;
 
 use core::time::Duration;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Body, Headers, reasons};
+
+pub use comparator::Comparator;
+pub use paths::PathError;
+pub use rules::{Arrays, RuleError, Rules, Tolerance};
 
 /// What the shadow system answered.
 #[derive(Clone, Debug)]
@@ -105,12 +119,32 @@ pub enum Category {
     Length,
     /// The body could not be decoded or parsed on one side only.
     Decode,
+    /// Not a difference itself: says that there are more than were kept.
+    More,
+}
+
+impl Category {
+    /// The stable name in JSON, metrics and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Header => "header",
+            Self::Missing => "missing",
+            Self::Added => "added",
+            Self::Type => "type",
+            Self::Value => "value",
+            Self::Order => "order",
+            Self::Length => "length",
+            Self::Decode => "decode",
+            Self::More => "more",
+        }
+    }
 }
 
 /// The value shown for a part of a message that is not there.
 pub const ABSENT: &str = "(absent)";
 
-/// A body to compare, with what its headers say about it.
+/// One answer to compare: production's, or the shadow system's.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
     /// Status code.
@@ -119,18 +153,4 @@ pub struct Side<'a> {
     pub headers: &'a Headers,
     /// Content.
     pub body: &'a Body,
-}
-
-/// Decoded content of one side.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// All of it.
-    Whole(Bytes),
-    /// Only the length (of the encoded content) and, when known, the digest.
-    Digest {
-        /// Bytes, encoded.
-        len: u64,
-        /// BLAKE3, encoded.
-        digest: Option<[u8; 32]>,
-    },
 }

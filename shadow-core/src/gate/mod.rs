@@ -1,8 +1,15 @@
 //! Replay it or skip it, and why.
 //!
-//! Owns: the decision for one exchange. Bias: when in doubt, skip and say so.
+//! Owns: the decision for one exchange, from the exchange alone. Bias: when in doubt, skip and say so.
 
-use crate::exchange::{Incomplete, reasons};
+mod select;
+
+use crate::{
+    exchange::{Exchange, Incomplete, reasons},
+    rewrite::Marker,
+};
+
+pub use select::{Selection, Writes};
 
 /// What happens to an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,3 +60,52 @@ reasons! {
         Observed = "observe_only",
     }
 }
+
+impl SkipPolicy {
+    /// Whether this was asked for: such an exchange was never meant to be compared, so it is no loss of coverage.
+    /// The others were meant to be, and were not.
+    pub const fn is_intended(self) -> bool {
+        match self {
+            Self::Write | Self::Replayed | Self::Upgrade | Self::Observed => true,
+            Self::BodyOverLimit | Self::QueueFull | Self::Killed | Self::Shutdown => false,
+        }
+    }
+}
+
+/// Decides for each exchange. Immutable: one serves every thread.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    selection: Selection,
+    marker: Marker,
+}
+
+impl Gate {
+    /// A gate that lets `selection` through, except what carries `marker`.
+    pub fn new(selection: Selection, marker: Marker) -> Self {
+        Self { selection, marker }
+    }
+
+    /// What happens to this exchange, as far as it alone decides it: queues and switches come later.
+    ///
+    /// The marker is looked at first: a replay that was captured is one, whole or not.
+    pub fn decide(&self, exchange: &Exchange) -> Decision {
+        let request = &exchange.request;
+        let policy = if request.headers.get(self.marker.name()).is_some() {
+            SkipPolicy::Replayed
+        } else if let Some(reason) = exchange.incomplete {
+            return Decision::Skip(Skip::Incomplete(reason));
+        } else if select::changes_protocol(exchange) {
+            SkipPolicy::Upgrade
+        } else if self.selection.writes == Writes::Skip && select::is_write(request) {
+            SkipPolicy::Write
+        } else if !request.body.is_whole() {
+            SkipPolicy::BodyOverLimit
+        } else {
+            return Decision::Replay;
+        };
+        Decision::Skip(Skip::Policy(policy))
+    }
+}
+
+#[cfg(test)]
+mod tests;

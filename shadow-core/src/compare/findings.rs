@@ -1,0 +1,119 @@
+//! The discrepancies of one exchange, up to a limit.
+
+use super::{Category, Discrepancy};
+
+/// Characters of a value that are kept. Longer than what a report shows, so that redaction sees more of a secret
+/// than is left of it afterwards.
+pub(crate) const VALUE_CHARS: usize = 240;
+
+/// Collects discrepancies; past the limit it only remembers that there were more.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    kept: Vec<Discrepancy>,
+    limit: usize,
+    more: bool,
+}
+
+impl Findings {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            kept: Vec::new(),
+            limit,
+            more: false,
+        }
+    }
+
+    /// Whether further ones would not be kept: the rest need not be looked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.more
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        category: Category,
+        place: impl Into<String>,
+        production: impl Into<String>,
+        shadow: impl Into<String>,
+    ) {
+        if self.kept.len() >= self.limit {
+            self.more = true;
+            return;
+        }
+        self.kept.push(Discrepancy {
+            category,
+            place: place.into(),
+            production: production.into(),
+            shadow: shadow.into(),
+        });
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Discrepancy> {
+        if self.more {
+            self.kept.push(Discrepancy {
+                category: Category::More,
+                place: "response".to_owned(),
+                production: format!("more than {} differences", self.limit),
+                shadow: format!("more than {} differences", self.limit),
+            });
+        }
+        self.kept
+    }
+}
+
+/// The beginning of a value as text: at most [`VALUE_CHARS`] characters, control characters shown as escapes, and
+/// an ellipsis where something was cut.
+pub(crate) fn shorten(value: &[u8]) -> String {
+    // No character is longer than four bytes, so nothing behind this can be shown.
+    let head = value.get(..VALUE_CHARS.saturating_mul(4)).unwrap_or(value);
+    let mut shown = String::new();
+    let mut chars = 0;
+    let mut cut = head.len() < value.len();
+    for c in String::from_utf8_lossy(head).chars() {
+        if chars == VALUE_CHARS {
+            cut = true;
+            break;
+        }
+        chars += 1;
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    if cut {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_cut_on_a_character_and_say_so() {
+        assert_eq!(shorten(b"plain"), "plain");
+        assert_eq!(shorten(b"a\nb\x00"), "a\\nb\\u{0}");
+        let long = "é".repeat(1000);
+        assert_eq!(shorten(long.as_bytes()), "é".repeat(VALUE_CHARS) + "…");
+        assert_eq!(
+            shorten("é".repeat(VALUE_CHARS).as_bytes()),
+            "é".repeat(VALUE_CHARS)
+        );
+        assert_eq!(shorten(b"\xff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn past_the_limit_one_entry_says_more() {
+        let mut findings = Findings::new(2);
+        for number in 0..5 {
+            findings.push(Category::Value, format!("$[{number}]"), "1", "2");
+        }
+        let kept = findings.finish();
+        assert_eq!(kept.len(), 3, "{kept:?}");
+        assert_eq!(kept.last().map(|last| last.category), Some(Category::More));
+        let mut exact = Findings::new(1);
+        exact.push(Category::Value, "$", "1", "2");
+        assert_eq!(exact.finish().len(), 1);
+    }
+}

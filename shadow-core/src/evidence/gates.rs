@@ -1,0 +1,236 @@
+//! GO, NO-GO or not enough evidence.
+//!
+//! Each gate takes one figure with its interval: it passes when the whole interval does, fails when the whole interval
+//! does not, and is undecided between. NO-GO needs one failed gate, GO needs every one passed.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    latency::Quantiles,
+    stats::{Proportion, newcombe, trials_needed},
+};
+
+/// What has to hold before cut-over.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateConfig {
+    /// The match rate's lower bound must be above this.
+    pub match_rate: f64,
+    /// The shadow system's median time to the first byte may be this many times production's.
+    pub latency_ratio: f64,
+    /// A median that is slower by less than this is not held against it, whatever the ratio: on short answers it
+    /// measures the network.
+    #[serde(with = "crate::time::duration")]
+    pub latency_floor: Duration,
+    /// Share of the exchanges that were meant to be compared for which there must be a verdict.
+    pub coverage: f64,
+    /// Answers needed before a median is called slow.
+    pub latency_samples: u64,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self {
+            match_rate: 0.999,
+            latency_ratio: 2.0,
+            latency_floor: Duration::from_millis(1),
+            coverage: 0.95,
+            latency_samples: 20,
+        }
+    }
+}
+
+/// The answer to "may we cut over".
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// Every gate passed.
+    Go,
+    /// A gate failed.
+    NoGo,
+    /// No gate failed, and not every one passed.
+    #[default]
+    InsufficientEvidence,
+}
+
+impl Ruling {
+    /// As people read it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Go => "GO",
+            Self::NoGo => "NO-GO",
+            Self::InsufficientEvidence => "INSUFFICIENT EVIDENCE",
+        }
+    }
+}
+
+/// A ruling with its reasons.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Judgement {
+    /// The answer.
+    pub ruling: Ruling,
+    /// What each gate said, in a stable order.
+    pub reasons: Vec<Reason>,
+    /// Further compared exchanges, at the present rates, until the match rate could pass. `None` when it passed, or
+    /// when more of the same would not make it pass.
+    pub more_exchanges_needed: Option<u64>,
+}
+
+/// What one gate said.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Reason {
+    /// The gate: `match_rate`, `latency`, `shadow_errors`, `coverage`.
+    pub gate: String,
+    /// What it alone would rule.
+    pub ruling: Ruling,
+    /// In words, with the figures.
+    pub text: String,
+}
+
+/// The figures the gates look at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figures {
+    pub(crate) matches: Proportion,
+    pub(crate) coverage: Proportion,
+    pub(crate) production: Quantiles,
+    pub(crate) shadow: Quantiles,
+    /// Errors and requests.
+    pub(crate) production_errors: (u64, u64),
+    pub(crate) shadow_errors: (u64, u64),
+}
+
+/// Rules on the figures.
+pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
+    let reasons = vec![
+        match_rate(config, figures.matches),
+        latency(config, figures.production, figures.shadow),
+        shadow_errors(figures.production_errors, figures.shadow_errors),
+        coverage(config, figures.coverage),
+    ];
+    let ruling = if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
+        Ruling::NoGo
+    } else if reasons.iter().all(|reason| reason.ruling == Ruling::Go) {
+        Ruling::Go
+    } else {
+        Ruling::InsufficientEvidence
+    };
+    Judgement {
+        ruling,
+        more_exchanges_needed: more_needed(config, figures.matches),
+        reasons,
+    }
+}
+
+fn more_needed(config: &GateConfig, matches: Proportion) -> Option<u64> {
+    if matches.low.is_some_and(|low| low > config.match_rate) {
+        return None;
+    }
+    trials_needed(matches.successes, matches.trials, config.match_rate)
+        .map(|needed| needed.saturating_sub(matches.trials).max(1))
+}
+
+fn reason(gate: &str, ruling: Ruling, text: String) -> Reason {
+    Reason {
+        gate: gate.to_owned(),
+        ruling,
+        text,
+    }
+}
+
+/// A share as percent, with digits enough to tell 99.9 from 99.99.
+pub(crate) fn percent(share: f64) -> String {
+    let text = format!("{:.3}", share * 100.0);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} %")
+}
+
+fn match_rate(config: &GateConfig, matches: Proportion) -> Reason {
+    let (Some(rate), Some(low), Some(high)) = (matches.rate, matches.low, matches.high) else {
+        return reason(
+            "match_rate",
+            Ruling::InsufficientEvidence,
+            "nothing was compared yet".to_owned(),
+        );
+    };
+    let ruling = if low > config.match_rate {
+        Ruling::Go
+    } else if high <= config.match_rate {
+        Ruling::NoGo
+    } else {
+        Ruling::InsufficientEvidence
+    };
+    let text = format!(
+        "{} of {} answers matched: {} (95 % interval {} to {}), needed is above {}",
+        matches.successes,
+        matches.trials,
+        percent(rate),
+        percent(low),
+        percent(high),
+        percent(config.match_rate),
+    );
+    reason("match_rate", ruling, text)
+}
+
+fn latency(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> Reason {
+    let text = format!(
+        "median time to first byte {} us, production's {} us; allowed is {} times that",
+        shadow.p50_us, production.p50_us, config.latency_ratio,
+    );
+    let ruling = if production.count.min(shadow.count) < config.latency_samples {
+        Ruling::InsufficientEvidence
+    } else if is_slow(config, production, shadow) {
+        Ruling::NoGo
+    } else {
+        Ruling::Go
+    };
+    reason("latency", ruling, text)
+}
+
+/// Whether the shadow system's median is over the allowed ratio, and by more than the floor.
+pub(crate) fn is_slow(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> bool {
+    let floor = u64::try_from(config.latency_floor.as_micros()).unwrap_or(u64::MAX);
+    production.count.min(shadow.count) >= config.latency_samples
+        && shadow.p50_us.saturating_sub(production.p50_us) > floor
+        && super::stats::float(shadow.p50_us) > super::stats::float(production.p50_us) * config.latency_ratio
+}
+
+fn shadow_errors(production: (u64, u64), shadow: (u64, u64)) -> Reason {
+    let text = format!(
+        "{} of {} replays failed or got a 5xx, {} of {} in production",
+        shadow.0, shadow.1, production.0, production.1
+    );
+    let ruling = match newcombe(shadow, production) {
+        None => Ruling::InsufficientEvidence,
+        // More errors than production by more than chance explains.
+        Some((low, _)) if low > 0.0 => Ruling::NoGo,
+        Some(_) if shadow.0 <= production.0 => Ruling::Go,
+        Some(_) => Ruling::InsufficientEvidence,
+    };
+    reason("shadow_errors", ruling, text)
+}
+
+fn coverage(config: &GateConfig, coverage: Proportion) -> Reason {
+    let Some(rate) = coverage.rate else {
+        return reason(
+            "coverage",
+            Ruling::InsufficientEvidence,
+            "nothing was seen that is to be compared".to_owned(),
+        );
+    };
+    // Not a sample of anything: this is the share itself, so its interval does not matter.
+    let ruling = if rate >= config.coverage {
+        Ruling::Go
+    } else {
+        Ruling::NoGo
+    };
+    let text = format!(
+        "{} of {} exchanges that were to be compared have a verdict: {}, needed is {}",
+        coverage.successes,
+        coverage.trials,
+        percent(rate),
+        percent(config.coverage),
+    );
+    reason("coverage", ruling, text)
+}

@@ -1,0 +1,96 @@
+//! Latency histograms that stay small.
+
+use core::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::Timing;
+
+/// What is longer counts as this long.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// The two spans that are measured of an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Spans {
+    /// Last request byte to first response byte: the server's time.
+    pub first: Duration,
+    /// Last request byte to last response byte.
+    pub whole: Duration,
+}
+
+impl Spans {
+    /// Production's, from the wire. Zero where a server answered before the request ended, `None` when a timestamp is
+    /// missing.
+    pub fn of(timing: &Timing) -> Option<Self> {
+        let asked = timing.request_last?;
+        Some(Self {
+            first: timing.response_first?.since(asked),
+            whole: timing.response_last?.since(asked),
+        })
+    }
+}
+
+/// Counts by duration, to two significant digits of microseconds. It grows with the range of values it has seen, at
+/// most to about 12 KiB.
+#[derive(Clone, Debug)]
+pub(crate) struct Latency(Option<Histogram<u32>>);
+
+impl Default for Latency {
+    fn default() -> Self {
+        // Two digits are within the range of every histogram; without one nothing is recorded, and nothing is shown.
+        Self(Histogram::new(2).ok())
+    }
+}
+
+/// Quantiles of a latency, in microseconds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// How many were measured.
+    pub count: u64,
+    /// Half were at most this.
+    pub p50_us: u64,
+    /// 90 % were at most this.
+    pub p90_us: u64,
+    /// 99 % were at most this.
+    pub p99_us: u64,
+    /// The longest.
+    pub max_us: u64,
+}
+
+impl Latency {
+    pub(crate) fn record(&mut self, span: Duration) {
+        if let Some(histogram) = &mut self.0 {
+            let micros = u64::try_from(span.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
+            // It resizes itself up to the longest; there is no other error.
+            histogram.record(micros).unwrap_or_default();
+        }
+    }
+
+    pub(crate) fn quantiles(&self) -> Quantiles {
+        let Some(histogram) = self.0.as_ref().filter(|histogram| !histogram.is_empty()) else {
+            return Quantiles::default();
+        };
+        Quantiles {
+            count: histogram.len(),
+            p50_us: histogram.value_at_quantile(0.5),
+            p90_us: histogram.value_at_quantile(0.9),
+            p99_us: histogram.value_at_quantile(0.99),
+            max_us: histogram.max(),
+        }
+    }
+}
+
+/// Both spans of one system.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Latencies {
+    pub(crate) first: Latency,
+    pub(crate) whole: Latency,
+}
+
+impl Latencies {
+    pub(crate) fn record(&mut self, spans: Spans) {
+        self.first.record(spans.first);
+        self.whole.record(spans.whole);
+    }
+}

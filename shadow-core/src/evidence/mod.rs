@@ -1,0 +1,19 @@
+//! What it all proves.
+//!
+//! Owns: the counters, histograms and groups that every verdict ends in ([`Ledger`]), the judgement that follows from
+//! them ([`Judgement`]), and the one model of a report ([`report::Report`]).
+//! Bounds: routes, groups, samples per group, the length of a sample; what is over a bound is counted under a name
+//! of its own. Memory does not grow with traffic.
+//! Bias: towards insufficient evidence. GO needs every gate to pass with its interval, not with its point estimate.
+
+mod gates;
+mod group;
+mod latency;
+mod ledger;
+pub mod report;
+mod route;
+mod stats;
+
+pub use gates::{GateConfig, Judgement, Reason, Ruling};
+pub use ledger::{LawError, Ledger, LedgerLimits};
+pub use stats::{Proportion, newcombe, wilson};

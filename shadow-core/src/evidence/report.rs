@@ -1,0 +1,186 @@
+//! The one model of a report: shown as text or JSON, saved to disk and read back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{gates::Judgement, stats::Proportion};
+
+pub use super::latency::Quantiles;
+
+/// The version of this model. It changes when a reader of the former one would misread this one.
+pub const FORMAT: u32 = 1;
+
+/// Everything that is known at one moment. Holds nothing that was not redacted.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Report {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// When counting began, in milliseconds since 1970-01-01T00:00:00Z.
+    pub started_ms: u64,
+    /// When this report was made.
+    pub ended_ms: u64,
+    /// From the first packet to the last verdict.
+    pub funnel: Funnel,
+    /// Exchanges with a verdict, of those that were meant to be compared: all but the ones skipped on purpose
+    /// (`write`, `already_a_replay`, `upgrade`, `observe_only`) and the replays that the agent itself gave up.
+    pub coverage: Proportion,
+    /// Matches of compared exchanges.
+    pub match_rate: Proportion,
+    /// Of all routes together.
+    pub latency: Latency,
+    /// Answers of production with a 5xx status, of all that were replayed.
+    pub production_errors: Proportion,
+    /// Replays that failed or got a 5xx, of all that were replayed.
+    pub shadow_errors: Proportion,
+    /// Routes, the one with the most exchanges first.
+    pub routes: Vec<Route>,
+    /// Groups of equal discrepancies and failures, the largest first.
+    pub groups: Vec<Group>,
+    /// Discrepancies that found no place among the groups.
+    pub groups_overflow: u64,
+    /// What the rates alone do not show: slow routes, routes that fail.
+    pub findings: Vec<Finding>,
+    /// What follows from it.
+    pub judgement: Judgement,
+}
+
+/// From the first packet to the last verdict, with a name for everything that was lost on the way.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Funnel {
+    /// The kernel program's counters, summed over processors.
+    pub kernel: BTreeMap<String, u64>,
+    /// The counters of capture, reassembly and HTTP.
+    pub engine: BTreeMap<String, u64>,
+    /// Exchanges that came out of the engine.
+    pub exchanges: u64,
+    /// Exchanges not replayed, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Their sum.
+    pub skipped_total: u64,
+    /// Exchanges that wait for their turn or their answer.
+    pub in_flight: u64,
+    /// Replays with a verdict: `matched + mismatched + shadow_errors`.
+    pub replayed: u64,
+    /// Verdict match.
+    pub matched: u64,
+    /// Verdict mismatch.
+    pub mismatched: u64,
+    /// Verdict shadow error.
+    pub shadow_errors: u64,
+    /// Shadow errors by failure.
+    pub failures: BTreeMap<String, u64>,
+}
+
+/// The latency of both systems.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Latency {
+    /// As measured on the wire.
+    pub production: Spans,
+    /// As measured at the client socket.
+    pub shadow: Spans,
+    /// Shadow's median time to the first byte over production's.
+    pub p50_ratio: Option<f64>,
+}
+
+/// Quantiles of the two spans that are measured.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Spans {
+    /// Last request byte to first response byte.
+    pub first_byte: Quantiles,
+    /// Last request byte to last response byte.
+    pub whole: Quantiles,
+}
+
+/// One route.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Route {
+    /// Method and path template, such as `GET /users/{id}`.
+    pub route: String,
+    /// Exchanges seen.
+    pub exchanges: u64,
+    /// Not replayed.
+    pub skipped: u64,
+    /// Verdict match.
+    pub matched: u64,
+    /// Verdict mismatch.
+    pub mismatched: u64,
+    /// Verdict shadow error.
+    pub shadow_errors: u64,
+    /// Latency of both systems.
+    pub latency: Latency,
+}
+
+/// Discrepancies that are the same but for the exchange.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Group {
+    /// A stable name: the same route, category and place have the same one in every run.
+    pub id: String,
+    /// Method and path template.
+    pub route: String,
+    /// The category of the discrepancy, or the name of the failure.
+    pub category: String,
+    /// The place, generalised: `$.items[*].price`.
+    pub place: String,
+    /// Exchanges it was found in.
+    pub exchanges: u64,
+    /// Discrepancies, of which one exchange may have several.
+    pub discrepancies: u64,
+    /// First seen, in nanoseconds of the capture's clock.
+    pub first_ns: u64,
+    /// Last seen.
+    pub last_ns: u64,
+    /// Some of them, redacted.
+    pub samples: Vec<Sample>,
+}
+
+/// One redacted example of a group.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Sample {
+    /// When, in nanoseconds of the capture's clock.
+    pub at_ns: u64,
+    /// The request target.
+    pub target: String,
+    /// The place, with its indices.
+    pub place: String,
+    /// Production's value.
+    pub production: String,
+    /// The shadow system's value.
+    pub shadow: String,
+}
+
+/// Something about one route that the match rate does not show.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What kind.
+    pub kind: FindingKind,
+    /// Method and path template.
+    pub route: String,
+    /// In words, with the figures.
+    pub text: String,
+}
+
+/// What kind of [`Finding`].
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// The shadow system's median is far above production's.
+    Slow,
+    /// Replays timed out.
+    TimesOut,
+    /// Replays failed otherwise.
+    Fails,
+}
+
+/// What the ledger does not count itself.
+#[derive(Clone, Debug, Default)]
+pub struct ReportInputs {
+    /// When counting began, in milliseconds since 1970-01-01T00:00:00Z.
+    pub started_ms: u64,
+    /// Now, likewise.
+    pub now_ms: u64,
+    /// The kernel program's counters.
+    pub kernel: BTreeMap<String, u64>,
+    /// The counters of capture, reassembly and HTTP.
+    pub engine: BTreeMap<String, u64>,
+}

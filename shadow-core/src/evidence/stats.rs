@@ -1,0 +1,165 @@
+//! Intervals for proportions.
+
+use serde::{Deserialize, Serialize};
+
+/// The two-sided 95 % quantile of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// A share with its 95 % interval. The rates are `None` while there is nothing to take a share of.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Proportion {
+    /// How many.
+    pub successes: u64,
+    /// Of how many.
+    pub trials: u64,
+    /// `successes / trials`.
+    pub rate: Option<f64>,
+    /// Lower end of the Wilson interval.
+    pub low: Option<f64>,
+    /// Upper end of the Wilson interval.
+    pub high: Option<f64>,
+}
+
+impl Proportion {
+    /// With its Wilson interval.
+    pub fn new(successes: u64, trials: u64) -> Self {
+        let interval = wilson(successes, trials);
+        Self {
+            successes,
+            trials,
+            rate: share(successes, trials),
+            low: interval.map(|(low, _)| low),
+            high: interval.map(|(_, high)| high),
+        }
+    }
+}
+
+/// `part / whole`, `None` of nothing.
+pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| float(part) / float(whole))
+}
+
+/// Wilson's score interval at 95 % (Wilson 1927), `None` without trials. Unlike the normal approximation it is right
+/// near 0 and 1, where match rates are: 100 of 100 is [0.963, 1], not [1, 1].
+pub fn wilson(successes: u64, trials: u64) -> Option<(f64, f64)> {
+    let p = share(successes.min(trials), trials)?;
+    let n = float(trials);
+    let z2 = Z * Z;
+    let centre = p + z2 / (2.0 * n);
+    let spread = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z2 / n;
+    // The ends are exact at 0 and 1; rounding would leave 0.9999999999999999.
+    let low = if successes == 0 {
+        0.0
+    } else {
+        (centre - spread) / scale
+    };
+    let high = if successes >= trials {
+        1.0
+    } else {
+        (centre + spread) / scale
+    };
+    Some((low.max(0.0), high.min(1.0)))
+}
+
+/// Newcombe's interval at 95 % for the difference `a - b` of two independent proportions, each given as successes
+/// and trials (Newcombe 1998, method 10: it combines their Wilson intervals). `None` when one has no trials.
+pub fn newcombe(a: (u64, u64), b: (u64, u64)) -> Option<(f64, f64)> {
+    let (pa, pb) = (share(a.0, a.1)?, share(b.0, b.1)?);
+    let (low_a, high_a) = wilson(a.0, a.1)?;
+    let (low_b, high_b) = wilson(b.0, b.1)?;
+    let difference = pa - pb;
+    let below = ((pa - low_a).powi(2) + (high_b - pb).powi(2)).sqrt();
+    let above = ((high_a - pa).powi(2) + (pb - low_b).powi(2)).sqrt();
+    Some(((difference - below).max(-1.0), (difference + above).min(1.0)))
+}
+
+/// Trials, at the present rate, until Wilson's lower bound is above `threshold`. `None` when the rate is not above it:
+/// more of the same would not help.
+pub(crate) fn trials_needed(successes: u64, trials: u64, threshold: f64) -> Option<u64> {
+    let p = if trials == 0 {
+        1.0
+    } else {
+        share(successes, trials)?
+    };
+    if p <= threshold || threshold >= 1.0 {
+        return None;
+    }
+    // Where the lower bound meets the threshold, the threshold is z standard errors (at the threshold) below p.
+    let needed = Z * Z * threshold * (1.0 - threshold) / (p - threshold).powi(2);
+    Some(ceil(needed).saturating_add(1))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts above 2^53 would take centuries; the loss is below any interval's width"
+)]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, which is the meaning wanted for a count that is too large to wait for"
+)]
+fn ceil(count: f64) -> u64 {
+    count.ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(given: Option<(f64, f64)>, low: f64, high: f64) {
+        let (a, b) = given.expect("an interval");
+        assert!(
+            (a - low).abs() < 5e-5 && (b - high).abs() < 5e-5,
+            "[{a}, {b}] is not [{low}, {high}]"
+        );
+    }
+
+    #[test]
+    fn wilson_is_as_published() {
+        // Newcombe 1998 (Statistics in Medicine 17:857), table I, method 3.
+        close(wilson(81, 263), 0.2553, 0.3662);
+        close(wilson(15, 148), 0.0624, 0.1605);
+        close(wilson(0, 20), 0.0, 0.1611);
+        close(wilson(1, 29), 0.0061, 0.1718);
+        assert_eq!(wilson(0, 0), None);
+        assert_eq!(wilson(7, 7).map(|(_, high)| high), Some(1.0));
+    }
+
+    #[test]
+    fn newcombe_is_as_published() {
+        // Newcombe 1998 (Statistics in Medicine 17:873), table II, method 10.
+        close(newcombe((56, 70), (48, 80)), 0.0524, 0.3339);
+        close(newcombe((9, 10), (3, 10)), 0.1705, 0.8090);
+        close(newcombe((10, 10), (0, 20)), 0.6791, 1.0);
+        close(newcombe((10, 10), (0, 10)), 0.6075, 1.0);
+        assert_eq!(newcombe((1, 1), (0, 0)), None);
+    }
+
+    #[test]
+    fn the_trials_needed_are_just_enough() {
+        for (successes, trials, threshold) in [
+            (0, 0, 0.999),
+            (100, 100, 0.999),
+            (9_995, 10_000, 0.999),
+            (99, 100, 0.9),
+        ] {
+            let needed = trials_needed(successes, trials, threshold).expect("reachable");
+            let rate = share(successes, trials).unwrap_or(1.0);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a test's count"
+            )]
+            let low = |n: u64| wilson((float(n) * rate).round() as u64, n).expect("trials").0;
+            assert!(low(needed + 20) > threshold, "{needed}: {}", low(needed + 20));
+            assert!(low(needed - needed / 20 - 2) < threshold, "{needed}");
+        }
+        assert_eq!(trials_needed(999, 1000, 0.999), None);
+        assert_eq!(trials_needed(0, 10, 0.5), None);
+    }
+}

@@ -1,0 +1,167 @@
+use bytes::Bytes;
+
+use super::*;
+use crate::exchange::{Body, Flow, Headers, Request, Response, Timing, Version};
+
+fn exchange(method: &str, target: &str, headers: &[(&str, &str)]) -> Exchange {
+    let endpoint = shadow_common::flow::Endpoint::v4([127, 0, 0, 1], 80);
+    Exchange {
+        flow: Flow {
+            client: endpoint,
+            server: endpoint,
+        },
+        index: 0,
+        request: Request {
+            method: Bytes::copy_from_slice(method.as_bytes()),
+            target: Bytes::copy_from_slice(target.as_bytes()),
+            version: Version::Http11,
+            headers: Headers::from_pairs(headers.iter().copied()),
+            body: Body::default(),
+            trailers: Headers::default(),
+        },
+        response: Some(Response {
+            status: 200,
+            version: Version::Http11,
+            reason: Bytes::new(),
+            headers: Headers::default(),
+            body: Body::default(),
+            trailers: Headers::default(),
+        }),
+        timing: Timing::default(),
+        incomplete: None,
+    }
+}
+
+fn decide(writes: Writes, exchange: &Exchange) -> Decision {
+    Gate::new(Selection { writes }, Marker::default()).decide(exchange)
+}
+
+const REPLAY: Decision = Decision::Replay;
+const WRITE: Decision = Decision::Skip(Skip::Policy(SkipPolicy::Write));
+const UPGRADE: Decision = Decision::Skip(Skip::Policy(SkipPolicy::Upgrade));
+const REPLAYED: Decision = Decision::Skip(Skip::Policy(SkipPolicy::Replayed));
+
+#[test]
+fn only_safe_methods_pass_by_default() {
+    for method in ["GET", "HEAD", "OPTIONS", "TRACE"] {
+        assert_eq!(
+            decide(Writes::Skip, &exchange(method, "/", &[])),
+            REPLAY,
+            "{method}"
+        );
+    }
+    for method in [
+        "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "REPORT", "SEARCH", "QUERY", "PURGE", "get", "Get",
+        "GETS", "", "X",
+    ] {
+        assert_eq!(
+            decide(Writes::Skip, &exchange(method, "/", &[])),
+            WRITE,
+            "{method}"
+        );
+        assert_eq!(
+            decide(Writes::Replay, &exchange(method, "/", &[])),
+            REPLAY,
+            "{method}"
+        );
+    }
+}
+
+#[test]
+fn an_override_makes_a_write_and_never_unmakes_one() {
+    let cases: [(&str, &str, &[(&str, &str)], Decision); 15] = [
+        ("GET", "/", &[("X-HTTP-Method-Override", "DELETE")], WRITE),
+        ("GET", "/", &[("x-http-method", "patch")], WRITE),
+        ("GET", "/", &[("X-Method-Override", " PUT ")], WRITE),
+        ("GET", "/", &[("X-HTTP-Method-Override", "get")], REPLAY),
+        ("GET", "/", &[("X-HTTP-Method-Override", "")], WRITE),
+        (
+            "GET",
+            "/",
+            &[
+                ("X-HTTP-Method-Override", "GET"),
+                ("X-HTTP-Method-Override", "DELETE"),
+            ],
+            WRITE,
+        ),
+        ("POST", "/", &[("X-HTTP-Method-Override", "GET")], WRITE),
+        ("GET", "/x?_method=delete", &[], WRITE),
+        ("GET", "/x?a=1&_method=PUT", &[], WRITE),
+        ("GET", "/x?a=1;%5Fmethod=PUT", &[], WRITE),
+        ("GET", "/x?_METHOD=PUT", &[], WRITE),
+        ("GET", "/x?_method=GET", &[], REPLAY),
+        ("GET", "/x?my_method=PUT", &[], REPLAY),
+        ("GET", "/_method=PUT", &[], REPLAY),
+        ("GET", "/x?_method=%4", &[], WRITE),
+    ];
+    for (method, target, headers, expected) in cases {
+        let given = exchange(method, target, headers);
+        assert_eq!(
+            decide(Writes::Skip, &given),
+            expected,
+            "{method} {target} {headers:?}"
+        );
+    }
+}
+
+#[test]
+fn a_replay_is_never_replayed() {
+    let marked = exchange("GET", "/", &[("shadow-REPLAY", "1")]);
+    assert_eq!(decide(Writes::Replay, &marked), REPLAYED);
+    let cut = Exchange {
+        incomplete: Some(Incomplete::RequestCut),
+        ..marked
+    };
+    assert_eq!(
+        decide(Writes::Replay, &cut),
+        REPLAYED,
+        "even when it is not whole"
+    );
+}
+
+#[test]
+fn a_changed_protocol_is_left() {
+    assert_eq!(
+        decide(Writes::Replay, &exchange("CONNECT", "a:443", &[])),
+        UPGRADE
+    );
+    assert_eq!(
+        decide(Writes::Replay, &exchange("GET", "/", &[("Upgrade", "websocket")])),
+        UPGRADE
+    );
+    let mut switched = exchange("GET", "/", &[]);
+    if let Some(response) = &mut switched.response {
+        response.status = 101;
+    }
+    assert_eq!(decide(Writes::Replay, &switched), UPGRADE);
+}
+
+#[test]
+fn what_is_not_whole_is_not_sent() {
+    for &reason in Incomplete::ALL {
+        let given = Exchange {
+            incomplete: Some(reason),
+            ..exchange("GET", "/", &[])
+        };
+        assert_eq!(
+            decide(Writes::Replay, &given),
+            Decision::Skip(Skip::Incomplete(reason))
+        );
+    }
+    let mut over = exchange("PUT", "/", &[]);
+    over.request.body = Body {
+        len: 10,
+        kept: Bytes::from_static(b"12345"),
+        digest: None,
+        missing: 0,
+    };
+    assert_eq!(
+        decide(Writes::Replay, &over),
+        Decision::Skip(Skip::Policy(SkipPolicy::BodyOverLimit))
+    );
+    assert_eq!(
+        decide(Writes::Skip, &over),
+        WRITE,
+        "a write is one, however large"
+    );
+}
