@@ -303,8 +303,7 @@ impl core::fmt::Debug for Body {
 macro_rules! reasons {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, PartialOrd, Ord, ::serde::Serialize)]
-        #[serde(rename_all = "snake_case")]
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, PartialOrd, Ord)]
         pub enum $name { $($(#[$doc])* $variant,)+ }
 
         impl $name {
@@ -320,6 +319,13 @@ macro_rules! reasons {
         impl core::fmt::Display for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.pad(self.as_str())
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            /// The name of [`Self::as_str`], also as the key of a map.
+            fn serialize<S: ::serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
             }
         }
     };
