@@ -4,6 +4,8 @@
 //! [`Source::poll`]. Drops: what the ring could not take is counted by the kernel program ([`stats`]); what cannot be
 //! decoded is counted by the source.
 
+pub mod pcap;
+
 use std::{collections::VecDeque, time::Duration};
 
 use shadow_core::wire::Segment;
