@@ -1,7 +1,7 @@
 //! The agent: every I/O edge around `shadow-core`, and the command line `shadow`.
 //!
 //! In the order of the data: [`capture`] reads segments (live ring or file), [`pipeline`] runs the engine and hands
-//! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome. [`control`] is the socket,
+//! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`inspect`] reads capture files. [`control`] is the socket,
 //! [`http`] the metrics, [`cli`] and [`config`] what a person types.
 
 pub mod capture;
@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod http;
+pub mod inspect;
 pub mod pipeline;
 pub mod replay;
 pub mod report;

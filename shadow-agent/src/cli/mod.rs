@@ -1,1 +1,3 @@
 //! (not written yet)
+
+pub mod inspect;

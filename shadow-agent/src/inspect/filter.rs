@@ -1,0 +1,87 @@
+//! Which exchanges are shown. Everything is counted.
+
+use std::{num::ParseIntError, str::FromStr};
+
+use globset::GlobMatcher;
+use shadow_core::engine::Event;
+
+/// Every part that is given must agree.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// One of these methods; empty for any. Methods are case-sensitive (RFC 9110 section 9.1).
+    pub methods: Vec<String>,
+    /// One of these status codes; empty for any.
+    pub statuses: Vec<StatusRange>,
+    /// The path: the target up to its query.
+    pub path: Option<GlobMatcher>,
+}
+
+/// A status code (`404`) or a class (`5xx`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StatusRange {
+    first: u16,
+    last: u16,
+}
+
+impl FromStr for StatusRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("{text:?} is no status code; write for example 404 or 5xx");
+        let class = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX"));
+        let number: u16 = class
+            .unwrap_or(text)
+            .parse()
+            .map_err(|ParseIntError { .. }| wrong())?;
+        match (class, number) {
+            (Some(_), 1..=9) => Ok(Self {
+                first: number * 100,
+                last: number * 100 + 99,
+            }),
+            (None, 100..=999) => Ok(Self {
+                first: number,
+                last: number,
+            }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl Filter {
+    /// Whether to show what happened. A response without a request passes only if neither method nor path is asked for.
+    pub(super) fn passes(&self, event: &Event) -> bool {
+        let (request, status) = match event {
+            Event::Exchange(exchange) => (
+                Some(&exchange.request),
+                exchange.response.as_ref().map(|response| response.status),
+            ),
+            Event::Orphan(orphan) => (None, Some(orphan.response.status)),
+            Event::Abandoned(..) => return true,
+        };
+        self.statuses_pass(status)
+            && self.methods_pass(request.map(|request| &*request.method))
+            && self.path_passes(request.map(|request| &*request.target))
+    }
+
+    fn statuses_pass(&self, status: Option<u16>) -> bool {
+        let within = |code: u16| {
+            self.statuses
+                .iter()
+                .any(|range| (range.first..=range.last).contains(&code))
+        };
+        self.statuses.is_empty() || status.is_some_and(within)
+    }
+
+    fn methods_pass(&self, method: Option<&[u8]>) -> bool {
+        let among = |sent: &[u8]| self.methods.iter().any(|method| method.as_bytes() == sent);
+        self.methods.is_empty() || method.is_some_and(among)
+    }
+
+    fn path_passes(&self, target: Option<&[u8]>) -> bool {
+        let Some(glob) = &self.path else { return true };
+        target.is_some_and(|target| {
+            let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+            glob.is_match(&*String::from_utf8_lossy(path))
+        })
+    }
+}

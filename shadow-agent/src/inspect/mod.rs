@@ -1,0 +1,160 @@
+//! The exchanges in a capture file, for people and for programs.
+//!
+//! Owns: the loop over a file and its two outputs. Bounds: the engine's limits; nothing is kept of an exchange that was
+//! written. Drops: nothing; every packet, flow and exchange ends in the [`Summary`].
+
+mod filter;
+mod json;
+mod summary;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use core::time::Duration;
+use std::io::{self, Write};
+
+use shadow_core::{
+    engine::{Engine, Event, Settings},
+    limits::Limits,
+    wire::Segment,
+};
+
+use crate::capture::pcap::{Next, PcapFile};
+
+pub use filter::{Filter, StatusRange};
+pub use summary::Summary;
+
+/// How exchanges are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// One JSON object per line.
+    Json,
+    /// Aligned columns.
+    Table {
+        /// With terminal colours.
+        colour: bool,
+    },
+}
+
+/// What the engine may hold for a file: nobody else needs the machine's memory, and time passes as fast as it is read.
+///
+/// No body is kept: length and digest are all that is shown.
+pub fn settings() -> Settings {
+    Settings {
+        limits: Limits {
+            flows: 1 << 20,
+            memory: 1 << 30,
+            out_of_order: 16 << 20,
+            head: 256 << 10,
+            fields: 1_024,
+            body: 0,
+            pipeline: 1_024,
+            acked_gap: Duration::from_secs(1),
+            open_gap: Duration::from_mins(1),
+            idle: Duration::from_hours(1),
+            half_closed: Duration::from_mins(5),
+        },
+        digest: true,
+    }
+}
+
+/// Reads the file to its end, or to its damage, and writes each exchange as it completes, the summary last.
+///
+/// With `live` the output is brought up to date whenever the next read may have to wait.
+pub fn inspect(
+    file: &mut PcapFile,
+    format: Format,
+    filter: &Filter,
+    live: bool,
+    out: &mut impl Write,
+) -> io::Result<Summary> {
+    let mut run = Run {
+        engine: Engine::new(settings()),
+        summary: Summary::new(file),
+        table: match format {
+            Format::Json => None,
+            Format::Table { colour } => Some(table::Table::new(colour)),
+        },
+        filter,
+        out,
+    };
+    run.start()?;
+    loop {
+        if live && file.must_read() {
+            run.out.flush()?;
+        }
+        match file.next_segment() {
+            Ok(Next::Segment(segment)) => run.segment(&segment)?,
+            Ok(Next::Skipped(_)) => {}
+            Ok(Next::End) => break,
+            Err(damage) => {
+                run.summary.damage = Some(damage);
+                break;
+            }
+        }
+    }
+    run.summary.bytes = file.position();
+    run.summary.frames = file.counts().clone();
+    run.finish()
+}
+
+/// One pass over one file.
+struct Run<'a, W> {
+    engine: Engine,
+    summary: Summary,
+    table: Option<table::Table>,
+    filter: &'a Filter,
+    out: &'a mut W,
+}
+
+impl<W: Write> Run<'_, W> {
+    fn start(&mut self) -> io::Result<()> {
+        match &mut self.table {
+            Some(table) => table.head(self.out),
+            None => Ok(()),
+        }
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>) -> io::Result<()> {
+        if self.engine.poll_timeout().is_some_and(|due| due <= segment.at) {
+            self.engine.handle_timeout(segment.at);
+            self.drain()?;
+        }
+        self.engine.push(segment);
+        self.drain()
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        while let Some(event) = self.engine.poll() {
+            self.event(&event)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.summary.count(event);
+        if !self.filter.passes(event) {
+            return Ok(());
+        }
+        match (event, &mut self.table) {
+            (Event::Abandoned(..), _) => return Ok(()),
+            (Event::Exchange(exchange), Some(table)) => table.exchange(exchange, self.out)?,
+            (Event::Orphan(orphan), Some(table)) => table.orphan(orphan, self.out)?,
+            (Event::Exchange(exchange), None) => json::exchange(exchange, self.out)?,
+            (Event::Orphan(orphan), None) => json::orphan(orphan, self.out)?,
+        }
+        self.summary.shown += 1;
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<Summary> {
+        self.engine.finish();
+        self.drain()?;
+        match self.table {
+            Some(_) => self.summary.write_text(self.out)?,
+            None => json::summary(&self.summary, self.out)?,
+        }
+        self.out.flush()?;
+        Ok(self.summary)
+    }
+}

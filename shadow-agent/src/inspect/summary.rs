@@ -1,0 +1,118 @@
+//! What became of everything in the file.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use shadow_core::{
+    engine::{Abandon, Event},
+    exchange::Incomplete,
+};
+
+use crate::capture::pcap::{Counts, Damage, PcapFile, Tally};
+
+/// Every counter of one pass.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// `pcap` or `pcapng`.
+    pub format: &'static str,
+    /// Whether it was gzip-compressed.
+    pub compressed: bool,
+    /// Bytes read, after decompression.
+    pub bytes: u64,
+    /// Its frames.
+    #[serde(flatten)]
+    pub frames: Counts,
+    /// Exchanges of which both messages are whole.
+    pub complete: u64,
+    /// The others.
+    pub incomplete: Tally<Incomplete>,
+    /// Responses without a request.
+    pub orphans: Tally<Incomplete>,
+    /// Connections that were not read any further.
+    pub abandoned: Tally<Abandon>,
+    /// Exchanges and orphans that passed the filter.
+    pub shown: u64,
+    /// Where the file stops making sense.
+    pub damage: Option<Damage>,
+}
+
+impl Summary {
+    pub(super) fn new(file: &PcapFile) -> Self {
+        Self {
+            format: file.format(),
+            compressed: file.is_compressed(),
+            bytes: 0,
+            frames: Counts::default(),
+            complete: 0,
+            incomplete: Tally::new(Incomplete::ALL),
+            orphans: Tally::new(Incomplete::ALL),
+            abandoned: Tally::new(Abandon::ALL),
+            shown: 0,
+            damage: None,
+        }
+    }
+
+    pub(super) fn count(&mut self, event: &Event) {
+        match event {
+            Event::Exchange(exchange) => match exchange.incomplete {
+                None => self.complete += 1,
+                Some(reason) => self.incomplete.add(reason),
+            },
+            Event::Orphan(orphan) => self.orphans.add(orphan.incomplete),
+            Event::Abandoned(_, reason) => self.abandoned.add(*reason),
+        }
+    }
+
+    /// A few lines for people; only what is not zero.
+    pub(super) fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self {
+            format,
+            compressed,
+            bytes,
+            frames,
+            complete,
+            incomplete,
+            orphans,
+            abandoned,
+            shown,
+            damage,
+        } = self;
+        let Counts {
+            packets,
+            segments,
+            skipped,
+        } = frames;
+        let exchanges = complete + incomplete.total();
+        let packed = if *compressed { ", gzip" } else { "" };
+        let size = bytesize::ByteSize(*bytes);
+        writeln!(out)?;
+        writeln!(out, "file       {format}{packed}, {size}, {packets} packets")?;
+        writeln!(
+            out,
+            "packets    {segments} TCP segments, {} others{skipped}",
+            skipped.total()
+        )?;
+        writeln!(
+            out,
+            "exchanges  {exchanges}: {complete} complete, {} incomplete{incomplete}",
+            incomplete.total()
+        )?;
+        if orphans.total() > 0 {
+            writeln!(out, "responses  {} without a request{orphans}", orphans.total())?;
+        }
+        if abandoned.total() > 0 {
+            writeln!(
+                out,
+                "flows      {} not read to the end{abandoned}",
+                abandoned.total()
+            )?;
+        }
+        if *shown < exchanges + orphans.total() {
+            writeln!(out, "shown      {shown}, by the filter")?;
+        }
+        match damage {
+            Some(damage) => writeln!(out, "damage     {damage}"),
+            None => Ok(()),
+        }
+    }
+}
