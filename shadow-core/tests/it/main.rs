@@ -1,0 +1,13 @@
+//! The sans-io engine against an oracle that was written without it.
+//!
+//! One binary for all of it: the oracle in [`support`] is shared, and linking is the slow part of a test run.
+
+mod bulk;
+mod hyper_oracle;
+mod liveness;
+mod loss;
+mod lossless;
+mod oracle;
+mod seq;
+mod support;
+mod transcripts;
