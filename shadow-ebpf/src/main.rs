@@ -1,2 +1,39 @@
+//! The kernel side of Shadow: copies the segments of sampled TCP connections into a ring buffer.
+//!
+//! An observer: it changes no packet and returns `TCX_NEXT` on every path, so the programs behind it and the stack see
+//! what they would see without it. Work per packet is bounded; what it cannot copy it counts, under one name each.
+
 #![no_std]
 #![no_main]
+
+mod emit;
+mod gate;
+mod maps;
+mod skb;
+
+use aya_ebpf::{macros::classifier, programs::TcContext};
+
+/// Continue with the next program (`TC_ACT_UNSPEC`). Any other value would end the chain under TCX.
+const TCX_NEXT: i32 = -1;
+
+#[classifier]
+fn shadow_ingress(ctx: TcContext) -> i32 {
+    gate::packet(&ctx)
+}
+
+#[classifier]
+fn shadow_egress(ctx: TcContext) -> i32 {
+    gate::packet(&ctx)
+}
+
+/// The kernel shows GPL-only helpers to programs that say so.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// Nothing here panics; if the compiler disagrees, the verifier refuses the endless loop at load.
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -4,7 +4,16 @@
 //! [`Source::poll`]. Drops: what the ring could not take is counted by the kernel program ([`stats`]); what cannot be
 //! decoded is counted by the source.
 
+pub mod attach;
+pub mod control;
+pub mod heartbeat;
+pub mod links;
+pub mod load;
+pub mod netlink;
 pub mod pcap;
+pub mod ring;
+pub mod stats;
+pub mod targets;
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -1,0 +1,51 @@
+//! The dead-man switch, from the side that must live.
+//!
+//! The kernel program copies nothing past a deadline. The capture loop renews it each round: a loop that hangs, or an
+//! agent that is stopped, stops the copying without anybody's help.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use shadow_core::time::Timestamp;
+
+use super::control::{Control, ControlError};
+
+/// How long the kernel program copies without a sign of life.
+pub const DEADLINE: Duration = Duration::from_secs(5);
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The clock of captured segments and of the deadline (`CLOCK_MONOTONIC`, in the kernel `bpf_ktime_get_ns`).
+pub fn now() -> Timestamp {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+/// Renews the deadline.
+#[derive(Debug)]
+pub struct Heartbeat {
+    control: Control,
+    due: Timestamp,
+}
+
+impl Heartbeat {
+    /// A heartbeat that is due at once.
+    pub fn new(control: Control) -> Self {
+        Self {
+            control,
+            due: Timestamp::default(),
+        }
+    }
+
+    /// Renews the deadline when a second has passed; otherwise costs a comparison. Call it each round.
+    pub fn beat(&mut self, now: Timestamp) -> Result<(), ControlError> {
+        if now < self.due {
+            return Ok(());
+        }
+        self.control.renew_heartbeat(now + DEADLINE)?;
+        self.due = now + PERIOD;
+        Ok(())
+    }
+}

@@ -1,0 +1,343 @@
+//! Keeps the kernel program on every interface that was asked for, as they come and go.
+//!
+//! Owns: the attachments, and a small thread that listens to rtnetlink. Bounds: the last [`EVENTS`] events are kept.
+//! Drops: an interface that cannot be attached to is an event with the reason, and is tried again when it changes.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use globset::{Glob, GlobMatcher};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+
+use super::{
+    attach::{AttachError, Attacher, Attachment, Method},
+    netlink::{self, Interface, LinkChange, LinkMonitor},
+};
+
+/// Events that are remembered.
+pub const EVENTS: usize = 64;
+
+/// A name or a glob (`veth*`, `eth[01]`).
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    glob: GlobMatcher,
+    exact: bool,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn new(text: &str) -> Result<Self, LinksError> {
+        let glob = Glob::new(text).map_err(|error| LinksError::Pattern {
+            pattern: text.to_owned(),
+            reason: error.kind().to_string(),
+        })?;
+        Ok(Self {
+            text: text.to_owned(),
+            glob: glob.compile_matcher(),
+            exact: !text.contains(['*', '?', '[', '{']),
+        })
+    }
+
+    /// Whether the interface is meant.
+    pub fn matches(&self, name: &str) -> bool {
+        self.glob.is_match(name)
+    }
+}
+
+/// Why capture cannot start on these interfaces.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum LinksError {
+    /// No glob.
+    #[error("{pattern:?} names no interface: {reason}")]
+    Pattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An interface that was named does not exist.
+    #[error(
+        "there is no interface {name}; there are: {existing}. A pattern such as `veth*` waits for later ones"
+    )]
+    Missing {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        existing: String,
+    },
+    /// An interface that was named cannot be attached to.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// rtnetlink or the thread failed.
+    #[error("cannot watch network interfaces: {0}")]
+    Watch(String),
+}
+
+impl From<io::Error> for LinksError {
+    fn from(error: io::Error) -> Self {
+        Self::Watch(error.to_string())
+    }
+}
+
+/// What happened to an interface.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LinkEvent {
+    /// The program is on it.
+    Attached {
+        /// The interface.
+        name: String,
+        /// How.
+        method: Method,
+    },
+    /// The interface is gone, or has a name that was not asked for.
+    Gone {
+        /// The interface.
+        name: String,
+    },
+    /// The program is not on it.
+    Failed {
+        /// Why.
+        error: AttachError,
+    },
+    /// No more is heard of interfaces; those that are attached stay.
+    Blind {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An interface with the program on it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AttachedLink {
+    /// The interface.
+    pub interface: Interface,
+    /// How.
+    pub method: Method,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    attached: BTreeMap<u32, Attachment>,
+    events: VecDeque<LinkEvent>,
+    total: u64,
+}
+
+impl State {
+    fn note(&mut self, event: LinkEvent) {
+        match &event {
+            LinkEvent::Attached { name, method } => {
+                tracing::info!(
+                    interface = name,
+                    method = method.as_str(),
+                    "mirroring an interface"
+                );
+            }
+            LinkEvent::Gone { name } => tracing::info!(interface = name, "an interface is gone"),
+            LinkEvent::Failed { error } => tracing::warn!(%error, "an interface is not mirrored"),
+            LinkEvent::Blind { reason } => tracing::warn!(reason, "new interfaces will not be mirrored"),
+        }
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+        self.total += 1;
+    }
+}
+
+/// The interfaces with the program on them. Dropping it detaches everything.
+#[derive(Debug)]
+pub struct Links {
+    state: Arc<Mutex<State>>,
+    stop: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Links {
+    /// Attaches to every interface that matches, now and later.
+    ///
+    /// A plain name must exist and be attachable now; for a glob both may come later.
+    pub fn start(attacher: Attacher, patterns: Vec<Pattern>) -> Result<Self, LinksError> {
+        let monitor = LinkMonitor::new()?;
+        let existing = netlink::interfaces()?;
+        for pattern in patterns.iter().filter(|pattern| pattern.exact) {
+            if !existing.iter().any(|interface| pattern.matches(&interface.name)) {
+                let names: Vec<_> = existing.iter().map(|interface| &*interface.name).collect();
+                return Err(LinksError::Missing {
+                    name: pattern.text.clone(),
+                    existing: names.join(", "),
+                });
+            }
+        }
+        let state = Arc::new(Mutex::new(State::default()));
+        let mut watcher = Watcher {
+            attacher,
+            patterns,
+            state: Arc::clone(&state),
+        };
+        for interface in existing {
+            let exact = watcher
+                .patterns
+                .iter()
+                .any(|p| p.exact && p.matches(&interface.name));
+            match watcher.present(interface) {
+                Err(error) if exact => return Err(error.into()),
+                _ => {}
+            }
+        }
+        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from)?;
+        let stop = Arc::new(stop);
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("links".to_owned())
+            .spawn(move || watcher.run(&monitor, &stopped))?;
+        Ok(Self {
+            state,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// The interfaces with the program on them.
+    pub fn attached(&self) -> Vec<AttachedLink> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = |attachment: &Attachment| AttachedLink {
+            interface: attachment.interface.clone(),
+            method: attachment.method,
+        };
+        state.attached.values().map(link).collect()
+    }
+
+    /// The last events, oldest first.
+    pub fn events(&self) -> Vec<LinkEvent> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.events.iter().cloned().collect()
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        // A counter that is full has been rung already.
+        let _rung = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that watches interfaces has panicked");
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.attached.clear();
+    }
+}
+
+struct Watcher {
+    attacher: Attacher,
+    patterns: Vec<Pattern>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Watcher {
+    fn run(mut self, monitor: &LinkMonitor, stop: &OwnedFd) {
+        loop {
+            let mut fds = [
+                PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(monitor.as_fd(), PollFlags::IN),
+            ];
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return self.blind(&error),
+            }
+            let [stopped, _] = &fds;
+            if !stopped.revents().is_empty() {
+                return;
+            }
+            match monitor.changes() {
+                Ok(changes) => changes.into_iter().for_each(|change| self.change(change)),
+                Err(error) => return self.blind(&error),
+            }
+        }
+    }
+
+    fn blind(&self, error: &dyn std::error::Error) {
+        self.lock().note(LinkEvent::Blind {
+            reason: error.to_string(),
+        });
+    }
+
+    fn change(&mut self, change: LinkChange) {
+        match change {
+            LinkChange::Present(interface) => {
+                // A failure is an event already.
+                let _failed = self.present(interface).is_err();
+            }
+            LinkChange::Gone(index) => self.gone(index),
+            LinkChange::Lost => match netlink::interfaces() {
+                Ok(existing) => {
+                    let mut absent: Vec<u32> = self.lock().attached.keys().copied().collect();
+                    absent.retain(|index| existing.iter().all(|interface| interface.index != *index));
+                    absent.into_iter().for_each(|index| self.gone(index));
+                    for interface in existing {
+                        self.change(LinkChange::Present(interface));
+                    }
+                }
+                Err(error) => self.blind(&error),
+            },
+        }
+    }
+
+    fn present(&mut self, interface: Interface) -> Result<(), AttachError> {
+        let wanted = self
+            .patterns
+            .iter()
+            .any(|pattern| pattern.matches(&interface.name));
+        let known = self.lock().attached.contains_key(&interface.index);
+        match (wanted, known) {
+            (false, true) => self.gone(interface.index),
+            (true, true) => {
+                if let Some(attachment) = self.lock().attached.get_mut(&interface.index) {
+                    attachment.interface.name = interface.name;
+                }
+            }
+            (true, false) => {
+                let result = self.attacher.attach(&interface);
+                let mut state = self.lock();
+                match result {
+                    Ok(attachment) => {
+                        state.note(LinkEvent::Attached {
+                            name: interface.name,
+                            method: attachment.method,
+                        });
+                        state.attached.insert(interface.index, attachment);
+                    }
+                    Err(error) => {
+                        // A link that flaps must not push everything else out of the list.
+                        let event = LinkEvent::Failed { error: error.clone() };
+                        if state.events.back() != Some(&event) {
+                            state.note(event);
+                        }
+                        return Err(error);
+                    }
+                }
+            }
+            (false, false) => {}
+        }
+        Ok(())
+    }
+
+    fn gone(&mut self, index: u32) {
+        let mut state = self.lock();
+        if let Some(attachment) = state.attached.remove(&index) {
+            state.note(LinkEvent::Gone {
+                name: attachment.interface.name.clone(),
+            });
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,296 @@
+//! Loads the kernel program.
+//!
+//! The compiled object is part of this binary (`shadow-ebpf/shadow.bpf.o`, built by `cargo xtask ebpf`). Nothing is
+//! attached and nothing is copied until [`Links`](super::links::Links) attach and the heartbeat beats.
+
+use std::process;
+
+use aya::{
+    EbpfError, EbpfLoader, VerifierLogLevel, maps::MapError, programs::ProgramError, util::KernelVersion,
+};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use shadow_common::config::{
+    CONTROL_MAP, ENDPOINTS_MAP, LAYOUT, MUTED_MAP, PORTS_MAP, RING_MAP, STATS_MAP, Slot,
+};
+
+use super::{
+    attach::{Attacher, Hook, Method},
+    control::{self, Control, ControlError, Mute, reason},
+    ring::LiveSource,
+    stats::StatsReader,
+    targets::Targets,
+};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../shadow-ebpf/shadow.bpf.o"
+));
+
+/// The oldest kernel that the program was loaded and run on.
+const OLDEST: (u8, u8) = (5, 10);
+
+/// What can be chosen when the program is loaded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoadOptions {
+    /// Bytes of the ring buffer, rounded up to a power of two. They are allocated at once.
+    pub ring_bytes: u32,
+    /// Socket mark of this agent's own connections, which are never captured; 0 for none.
+    pub mark: u32,
+    /// Connections that can be muted at once.
+    pub muted_flows: u32,
+    /// How to attach; `None` is the best that this kernel has.
+    pub method: Option<Method>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            ring_bytes: 32 << 20,
+            mark: 0,
+            muted_flows: 1 << 16,
+            method: None,
+        }
+    }
+}
+
+/// Smallest and largest ring.
+const RING_RANGE: std::ops::RangeInclusive<u32> = (64 << 10)..=(1 << 30);
+
+/// Why the kernel program is not loaded.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum LoadError {
+    /// No privileges.
+    #[error(
+        "loading the kernel program needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (missing: {missing}): \
+         run this with sudo"
+    )]
+    NotPermitted {
+        /// The capabilities that this process has not.
+        missing: String,
+    },
+    /// No ring buffers and no CAP_BPF.
+    #[error("this kernel is {found}; live capture needs Linux {}.{} or newer", OLDEST.0, OLDEST.1)]
+    TooOld {
+        /// The running kernel.
+        found: String,
+    },
+    /// A ring of this size cannot be.
+    #[error("a ring buffer of {given} bytes cannot work: choose {} to {}", RING_RANGE.start(), RING_RANGE.end())]
+    RingSize {
+        /// What was asked for.
+        given: u32,
+    },
+    /// A map could not be made.
+    #[error("cannot make the kernel map {map}: {reason}")]
+    Map {
+        /// The map.
+        map: String,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// The kernel's verifier refused the program.
+    #[error("this kernel ({kernel}) refuses the kernel program, please report this: {log}")]
+    Verifier {
+        /// The running kernel.
+        kernel: String,
+        /// The end of the verifier's explanation.
+        log: String,
+    },
+    /// The object in this binary cannot be used.
+    #[error("the kernel program in this binary is damaged: {0}")]
+    Object(String),
+    /// The maps cannot be used.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+/// The loaded kernel program, in the parts that different threads own.
+#[derive(Debug)]
+pub struct Program {
+    /// Attaches it.
+    pub attacher: Attacher,
+    /// Switches it.
+    pub control: Control,
+    /// Silences connections.
+    pub mute: Mute,
+    /// Tells it what to mirror.
+    pub targets: Targets,
+    /// Reads its counters.
+    pub stats: StatsReader,
+    /// Reads what it captured.
+    pub source: LiveSource,
+}
+
+impl Program {
+    /// Loads the program: armed, with the whole sample, no targets, and silent until the first heartbeat.
+    pub fn load(options: &LoadOptions) -> Result<Self, LoadError> {
+        let LoadOptions {
+            ring_bytes,
+            mark,
+            muted_flows,
+            method,
+        } = *options;
+        let ring = ring_bytes
+            .checked_next_power_of_two()
+            .filter(|ring| RING_RANGE.contains(ring))
+            .ok_or(LoadError::RingSize { given: ring_bytes })?;
+        check_kernel()?;
+        raise_memlock();
+        let mut ebpf = EbpfLoader::new()
+            .verifier_log_level(VerifierLogLevel::DISABLE)
+            .map_max_entries(RING_MAP, ring)
+            .map_max_entries(MUTED_MAP, muted_flows.max(1))
+            .load(OBJECT)
+            .map_err(explain)?;
+        let mut map = |name: &'static str| {
+            ebpf.take_map(name)
+                .ok_or_else(|| LoadError::Object(format!("it has no map {name}")))
+        };
+        let control = Control::new(map(CONTROL_MAP)?)?;
+        let parts = Parts {
+            mute: Mute::new(map(MUTED_MAP)?, control.clone())?,
+            targets: Targets::new(map(PORTS_MAP)?, map(ENDPOINTS_MAP)?)?,
+            stats: StatsReader::new(map(STATS_MAP)?)?,
+            source: LiveSource::new(map(RING_MAP)?, control.clone())?,
+        };
+        prepare(&control, ring, mark)?;
+        let mut attacher = Attacher::new(ebpf, method.unwrap_or_else(Method::of_this_kernel));
+        for hook in [Hook::Ingress, Hook::Egress] {
+            attacher
+                .program(hook)
+                .and_then(|program| program.load())
+                .map_err(|error| explain(error.into()))?;
+        }
+        let Parts {
+            mute,
+            targets,
+            stats,
+            source,
+        } = parts;
+        Ok(Self {
+            attacher,
+            control,
+            mute,
+            targets,
+            stats,
+            source,
+        })
+    }
+}
+
+struct Parts {
+    mute: Mute,
+    targets: Targets,
+    stats: StatsReader,
+    source: LiveSource,
+}
+
+/// Says whose program it is and sets what does not change.
+fn prepare(control: &Control, ring: u32, mark: u32) -> Result<(), ControlError> {
+    let pid = process::id();
+    // Without /proc the agent is found by its pid alone.
+    let started = control::process_start(pid).unwrap_or(0);
+    let what = "prepare the control map";
+    control.set(Slot::Wake, u64::from(ring / 8), what)?;
+    control.set(Slot::Mark, u64::from(mark), what)?;
+    control.set(Slot::OwnerPid, u64::from(pid), what)?;
+    control.set(Slot::OwnerStart, started, what)?;
+    control.set_sample(1.0)?;
+    control.arm()?;
+    control.set(Slot::Layout, LAYOUT, what)
+}
+
+fn kernel() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".to_owned(), |release| release.trim().to_owned())
+}
+
+fn check_kernel() -> Result<(), LoadError> {
+    let oldest = KernelVersion::new(OLDEST.0, OLDEST.1, 0);
+    match KernelVersion::current() {
+        Ok(version) if version < oldest => Err(LoadError::TooOld { found: kernel() }),
+        _ => Ok(()),
+    }
+}
+
+/// Before Linux 5.11 maps count against RLIMIT_MEMLOCK, whose default is smaller than any useful ring. Later kernels do
+/// not look at it, so a refusal matters only where a map cannot be made, and that error says so.
+fn raise_memlock() {
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
+        tracing::debug!(%error, "cannot raise RLIMIT_MEMLOCK, which matters before Linux 5.11 only");
+    }
+}
+
+/// What an error of aya's means for whoever typed the command.
+fn explain(error: EbpfError) -> LoadError {
+    if errno(&error).is_some_and(|code| matches!(code, libc::EPERM | libc::EACCES)) {
+        let missing = missing_capabilities();
+        if !missing.is_empty() {
+            return LoadError::NotPermitted {
+                missing: missing.join(", "),
+            };
+        }
+    }
+    match error {
+        EbpfError::MapError(MapError::CreateError { name, io_error }) => LoadError::Map {
+            map: name,
+            reason: match io_error.raw_os_error() {
+                Some(libc::EPERM) => {
+                    "memory for maps is limited on this kernel; raise it with `ulimit -l unlimited`".into()
+                }
+                Some(libc::ENOMEM) => "not enough memory; choose a smaller ring".into(),
+                _ => io_error.to_string(),
+            },
+        },
+        EbpfError::ProgramError(ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        }) => {
+            let log = verifier_log.to_string();
+            let start = log.len().saturating_sub(2000);
+            let tail = log.get(log.ceil_char_boundary(start)..).unwrap_or_default();
+            LoadError::Verifier {
+                kernel: kernel(),
+                log: format!("{io_error}: {tail}"),
+            }
+        }
+        other => LoadError::Object(reason(&other)),
+    }
+}
+
+fn errno(error: &EbpfError) -> Option<i32> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return io.raw_os_error();
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// Which of the needed capabilities this process has not (capability numbers: `linux/capability.h`).
+pub fn missing_capabilities() -> Vec<&'static str> {
+    let effective = std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| {
+            let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+            u64::from_str_radix(line.trim(), 16).ok()
+        })
+        .unwrap_or(u64::MAX);
+    let has = |bit: u32| effective >> bit & 1 == 1;
+    let administrator = has(21);
+    [
+        ("CAP_BPF", 39, true),
+        ("CAP_NET_ADMIN", 12, false),
+        ("CAP_PERFMON", 38, true),
+    ]
+    .into_iter()
+    .filter(|&(_, bit, implied)| !has(bit) && !(implied && administrator))
+    .map(|(name, ..)| name)
+    .collect()
+}

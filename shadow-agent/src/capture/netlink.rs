@@ -1,0 +1,217 @@
+//! The little rtnetlink that capture needs: which interfaces there are, which come and go, which filters they have.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{LinkAttribute, LinkFlags, LinkMessage},
+    tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption},
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+/// The multicast group of interface changes.
+const RTNLGRP_LINK: u32 = 1;
+
+/// Parents of the two hooks of a clsact qdisc.
+pub(crate) const CLSACT_INGRESS: TcHandle = TcHandle {
+    major: 0xffff,
+    minor: 0xfff2,
+};
+pub(crate) const CLSACT_EGRESS: TcHandle = TcHandle {
+    major: 0xffff,
+    minor: 0xfff3,
+};
+
+/// A network interface.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Interface {
+    /// Its index, which no later interface of this boot gets again while it exists.
+    pub index: u32,
+    /// Its name, which can change.
+    pub name: String,
+    /// A packet on a loopback interface passes both hooks, and is captured at one.
+    pub loopback: bool,
+}
+
+impl Interface {
+    fn read(message: &LinkMessage) -> Option<Self> {
+        let name = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        })?;
+        Some(Self {
+            index: message.header.index,
+            name,
+            loopback: message.header.flags.contains(LinkFlags::Loopback),
+        })
+    }
+}
+
+/// A change of the interfaces.
+#[derive(Debug)]
+pub(crate) enum LinkChange {
+    /// It is there: new, or changed.
+    Present(Interface),
+    /// It is gone.
+    Gone(u32),
+    /// Changes were lost: list the interfaces anew.
+    Lost,
+}
+
+/// A BPF filter on a clsact qdisc.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Filter {
+    pub(crate) name: String,
+    pub(crate) program: Option<u32>,
+    pub(crate) priority: u16,
+    pub(crate) handle: u32,
+}
+
+/// Every interface of this network namespace.
+pub fn interfaces() -> io::Result<Vec<Interface>> {
+    let mut found = Vec::new();
+    dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| {
+        if let RouteNetlinkMessage::NewLink(link) = message {
+            found.extend(Interface::read(&link));
+        }
+    })?;
+    Ok(found)
+}
+
+/// The BPF filters at one hook of an interface.
+pub(crate) fn filters(index: u32, parent: TcHandle) -> io::Result<Vec<Filter>> {
+    let mut request = TcMessage::default();
+    request.header.index = i32::try_from(index).unwrap_or(0);
+    request.header.parent = parent;
+    let mut found = Vec::new();
+    dump(RouteNetlinkMessage::GetTrafficFilter(request), |message| {
+        if let RouteNetlinkMessage::NewTrafficFilter(filter) = message {
+            found.extend(bpf_filter(&filter));
+        }
+    })?;
+    Ok(found)
+}
+
+fn bpf_filter(message: &TcMessage) -> Option<Filter> {
+    let mut name = None;
+    let mut program = None;
+    for attribute in &message.attributes {
+        let TcAttribute::Options(options) = attribute else {
+            continue;
+        };
+        for option in options {
+            match option {
+                TcOption::Bpf(TcFilterBpfOption::ProgName(text)) => name = Some(text.clone()),
+                TcOption::Bpf(TcFilterBpfOption::ProgId(id)) => program = Some(*id),
+                _ => {}
+            }
+        }
+    }
+    let [high, low, ..] = message.header.info.to_be_bytes();
+    Some(Filter {
+        name: name?,
+        program,
+        priority: u16::from_be_bytes([high, low]),
+        handle: message.header.handle.into(),
+    })
+}
+
+fn dump(request: RouteNetlinkMessage, mut take: impl FnMut(RouteNetlinkMessage)) -> io::Result<()> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    loop {
+        let (bytes, _) = socket.recv_from_full()?;
+        for message in messages(&bytes) {
+            match message? {
+                NetlinkPayload::Done(_) => return Ok(()),
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                NetlinkPayload::InnerMessage(inner) => take(inner),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The messages of one datagram.
+fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkPayload<RouteNetlinkMessage>>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        match NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest) {
+            Ok(message) => {
+                let len = usize::try_from(message.header.length).unwrap_or(usize::MAX);
+                rest = rest.get(len.next_multiple_of(4).max(16)..).unwrap_or_default();
+                Some(Ok(message.payload))
+            }
+            Err(error) => {
+                rest = &[];
+                Some(Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string())))
+            }
+        }
+    })
+}
+
+/// Hears of interfaces that come and go.
+pub(crate) struct LinkMonitor {
+    socket: Socket,
+}
+
+impl LinkMonitor {
+    /// Starts to listen. List the interfaces afterwards, so that none is missed between.
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.add_membership(RTNLGRP_LINK)?;
+        socket.set_non_blocking(true)?;
+        Ok(Self { socket })
+    }
+
+    /// What has changed, without waiting.
+    pub(crate) fn changes(&self) -> io::Result<Vec<LinkChange>> {
+        let mut changes = Vec::new();
+        loop {
+            let bytes = match self.socket.recv_from_full() {
+                Ok((bytes, _)) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    changes.push(LinkChange::Lost);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for message in messages(&bytes) {
+                match message {
+                    Ok(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => {
+                        changes.extend(Interface::read(&link).map(LinkChange::Present));
+                    }
+                    Ok(NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link))) => {
+                        changes.push(LinkChange::Gone(link.header.index));
+                    }
+                    Ok(_) => {}
+                    // A message this library cannot read says at least that something changed.
+                    Err(_) => changes.push(LinkChange::Lost),
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for LinkMonitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

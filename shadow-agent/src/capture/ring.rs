@@ -1,0 +1,156 @@
+//! The live source: records out of the ring buffer.
+//!
+//! Bounds: [`BATCH`] records a poll. Drops: what was not copied because the ring was full is counted by the kernel
+//! program; a record that cannot be decoded is counted here.
+//!
+//! Bias: throughput over latency. The kernel program does not wake this side for each record, because the wake-up would
+//! be paid by the packet's CPU; the ring is emptied every [`BUSY_WAIT`] while data flows. It is woken early only by a
+//! burst that would fill the ring before that.
+
+use std::{
+    fmt,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aya::maps::{Map, MapData, RingBuf};
+use rustix::{
+    event::{Timespec, epoll},
+    io::Errno,
+};
+use shadow_core::wire::{Segment, record};
+
+use super::{
+    Polled, Source, SourceError,
+    control::{Control, ControlError},
+    heartbeat::{self, Heartbeat},
+};
+
+/// Records handed on in one poll at most, so that timeouts and the heartbeat get their turn.
+pub const BATCH: usize = 4096;
+
+/// How long the ring fills before it is emptied again, while data flows.
+pub const BUSY_WAIT: Duration = Duration::from_millis(1);
+
+/// The same on an idle node.
+pub const IDLE_WAIT: Duration = Duration::from_millis(20);
+
+/// What the reader counted.
+#[derive(Debug, Default)]
+pub struct RingCounters {
+    records: AtomicU64,
+    undecodable: AtomicU64,
+}
+
+impl RingCounters {
+    /// Records read, the undecodable ones too.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    /// Records that are none of this version's: agent and kernel program do not fit.
+    pub fn undecodable(&self) -> u64 {
+        self.undecodable.load(Ordering::Relaxed)
+    }
+}
+
+/// Reads the kernel program's ring, and renews its heartbeat with every poll.
+pub struct LiveSource {
+    ring: RingBuf<MapData>,
+    epoll: OwnedFd,
+    heartbeat: Heartbeat,
+    counters: Arc<RingCounters>,
+    /// Doubles while nothing comes.
+    pause: Duration,
+}
+
+impl fmt::Debug for LiveSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { counters, pause, .. } = self;
+        f.debug_struct("LiveSource")
+            .field("counters", counters)
+            .field("pause", pause)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LiveSource {
+    pub(crate) fn new(map: Map, control: Control) -> Result<Self, ControlError> {
+        let what = "use the ring buffer";
+        let ring = RingBuf::try_from(map).map_err(ControlError::map(what))?;
+        let failed = |error: Errno| ControlError::Map {
+            what,
+            reason: error.to_string(),
+        };
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
+        // Edge-triggered: a level would report data at once and the wait for a batch would be none.
+        let edge = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, ring.as_fd(), epoll::EventData::new_u64(0), edge).map_err(failed)?;
+        Ok(Self {
+            ring,
+            epoll,
+            heartbeat: Heartbeat::new(control),
+            counters: Arc::default(),
+            pause: BUSY_WAIT,
+        })
+    }
+
+    /// The reader's own counters.
+    pub fn counters(&self) -> Arc<RingCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    fn drain(&mut self, sink: &mut dyn FnMut(&Segment<'_>)) -> usize {
+        let mut records = 0;
+        let mut undecodable = 0;
+        while records < BATCH {
+            let Some(item) = self.ring.next() else { break };
+            records += 1;
+            match record::decode(&item) {
+                Ok(segment) => sink(&segment),
+                Err(_) => undecodable += 1,
+            }
+        }
+        if records > 0 {
+            let counters = &self.counters;
+            counters.records.fetch_add(records as u64, Ordering::Relaxed);
+            counters.undecodable.fetch_add(undecodable, Ordering::Relaxed);
+        }
+        records
+    }
+
+    /// Until the kernel program says that the ring fills, or `wait` is over.
+    fn wait(&self, wait: Duration) -> Result<(), SourceError> {
+        let wait = Timespec::try_from(wait).map_err(|error| SourceError::Wait(error.to_string()))?;
+        let mut events = [const { std::mem::MaybeUninit::uninit() }; 1];
+        match epoll::wait(&self.epoll, &mut events, Some(&wait)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(SourceError::Wait(error.to_string())),
+        }
+    }
+}
+
+impl Source for LiveSource {
+    fn poll(&mut self, wait: Duration, sink: &mut dyn FnMut(&Segment<'_>)) -> Result<Polled, SourceError> {
+        self.heartbeat
+            .beat(heartbeat::now())
+            .map_err(|error| SourceError::Heartbeat(error.to_string()))?;
+        // A full batch says that more is there: no pause before the next one.
+        self.wait(self.pause.min(wait))?;
+        let records = self.drain(sink);
+        self.pause = match records {
+            0 => (self.pause * 2).clamp(BUSY_WAIT, IDLE_WAIT),
+            BATCH => Duration::ZERO,
+            _ => BUSY_WAIT,
+        };
+        Ok(if records == 0 {
+            Polled::Idle
+        } else {
+            Polled::Segments(records)
+        })
+    }
+}

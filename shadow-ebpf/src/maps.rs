@@ -1,0 +1,82 @@
+//! The maps, under the names that `shadow_common::config` documents, and access to them.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use shadow_common::{
+    chunk::CHUNK,
+    config::{EndpointKey, MuteKey, Slot},
+    record,
+    stat::Stat,
+};
+
+/// One record while it is put together.
+pub(crate) type Scratch = [u8; record::HEADER + CHUNK];
+
+#[map]
+pub(crate) static SHADOW_CONTROL: Array<u64> = Array::with_max_entries(Slot::COUNT, 0);
+
+#[map]
+pub(crate) static SHADOW_PORTS: Array<u8> = Array::with_max_entries(1 << 16, 0);
+
+#[map]
+pub(crate) static SHADOW_ENDPTS: HashMap<EndpointKey, u8> = HashMap::with_max_entries(4096, 0);
+
+/// The agent sets the size when it loads the program.
+#[map]
+pub(crate) static SHADOW_MUTED: LruHashMap<MuteKey, u8> = LruHashMap::with_max_entries(1 << 16, 0);
+
+#[map]
+pub(crate) static SHADOW_STATS: PerCpuArray<[u64; Stat::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+
+/// The agent sets the size when it loads the program.
+#[map]
+pub(crate) static SHADOW_RING: RingBuf = RingBuf::with_byte_size(1 << 24, 0);
+
+#[map]
+pub(crate) static SHADOW_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// A word of the control map.
+#[inline(always)]
+pub(crate) fn control(slot: Slot) -> u64 {
+    SHADOW_CONTROL.get(slot.index()).copied().unwrap_or(0)
+}
+
+/// The `PORT_*` bits of a port.
+#[inline(always)]
+pub(crate) fn port(port: u16) -> u8 {
+    SHADOW_PORTS.get(u32::from(port)).copied().unwrap_or(0)
+}
+
+/// The counters of this CPU.
+///
+/// One lookup a packet, not one a counter. Only this CPU writes them, with bottom halves off, so plain additions do.
+#[derive(Clone, Copy)]
+pub(crate) struct Counters(*mut [u64; Stat::COUNT]);
+
+impl Counters {
+    #[inline(always)]
+    pub(crate) fn get() -> Option<Self> {
+        SHADOW_STATS.get_ptr_mut(0).map(Self)
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(self, stat: Stat, n: u64) {
+        // SAFETY: the pointer came from a successful lookup and lives as long as the program runs; no other reference
+        // to this CPU's slot exists.
+        let counters = unsafe { &mut *self.0 };
+        if let Some(counter) = counters.get_mut(stat.index()) {
+            *counter = counter.wrapping_add(n);
+        }
+    }
+}
+
+/// This CPU's scratch.
+#[inline(always)]
+pub(crate) fn scratch() -> Option<&'static mut Scratch> {
+    let pointer = SHADOW_SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: the pointer came from a successful lookup; TC programs run with bottom halves off and call this once per
+    // packet, so nothing else uses this CPU's slot meanwhile.
+    Some(unsafe { &mut *pointer })
+}
