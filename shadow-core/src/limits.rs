@@ -50,7 +50,7 @@ impl Default for Limits {
             pipeline: 128,
             acked_gap: Duration::from_millis(200),
             open_gap: Duration::from_secs(10),
-            idle: Duration::from_secs(300),
+            idle: Duration::from_mins(5),
             half_closed: Duration::from_secs(30),
         }
     }

@@ -15,6 +15,20 @@ impl SeqNum {
         self.0.wrapping_sub(other.0).cast_signed()
     }
 
+    /// The number `bytes` of a stream later; the truncation is what sequence numbers do.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "arithmetic modulo 2^32")]
+    pub const fn after(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_add(bytes as u32))
+    }
+
+    /// The number `bytes` of a stream earlier.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "arithmetic modulo 2^32")]
+    pub const fn before(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_sub(bytes as u32))
+    }
+
     /// Whether `self` comes before `other` on the circle.
     pub const fn is_before(self, other: Self) -> bool {
         self.distance_from(other) < 0

@@ -53,7 +53,9 @@ pub mod duration {
             .unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         let wrong = || format!("{text:?} is no duration; write for example 200ms, 5s, 2m or 1h");
-        let number: f64 = number.parse().map_err(|_: core::num::ParseFloatError| wrong())?;
+        let number: f64 = number
+            .parse()
+            .map_err(|_error: core::num::ParseFloatError| wrong())?;
         let scale = match unit.trim() {
             "us" => 1e-6,
             "ms" => 1e-3,
@@ -63,7 +65,8 @@ pub mod duration {
             "d" => 86_400.0,
             _ => return Err(wrong()),
         };
-        Duration::try_from_secs_f64(number * scale).map_err(|_: core::time::TryFromFloatSecsError| wrong())
+        Duration::try_from_secs_f64(number * scale)
+            .map_err(|_error: core::time::TryFromFloatSecsError| wrong())
     }
 
     /// For `#[serde(with = "shadow_core::time::duration")]`.
@@ -81,10 +84,6 @@ pub mod duration {
     }
 
     /// For `#[serde(with = "shadow_core::time::duration")]`.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde's `with` passes a reference"
-    )]
     pub fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&format_args!("{}ms", span.as_millis()))
     }

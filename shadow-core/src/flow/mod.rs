@@ -1,1 +1,14 @@
-//! (not written yet)
+//! Connections: which there are, in what state, and when to forget them.
+//!
+//! Owns: the table of flows ([`table`]) and their deadlines ([`timer`]). Bounds: `Limits::flows` entries, at most two
+//! timer entries each. Drops: a full table evicts the flow whose deadline comes first (half-open ones before busy
+//! ones), counted.
+
+mod gaps;
+mod table;
+mod timer;
+mod track;
+
+pub(crate) use table::{Entry, Table};
+pub(crate) use timer::Timers;
+pub(crate) use track::{Fate, Opening, Track};

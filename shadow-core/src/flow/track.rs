@@ -1,0 +1,369 @@
+//! One connection: two streams and the HTTP between them.
+
+use bytes::Bytes;
+
+use crate::{
+    engine::Abandon,
+    exchange::{Flow, Incomplete},
+    http::conn::{Conn, Ctx, End, Run},
+    limits::Limits,
+    seq::SeqNum,
+    stream::{Assembler, Stored},
+    time::Timestamp,
+    wire::{Direction, Flags, Segment},
+};
+
+/// Farthest that a sequence number may be from the expected one. The largest window is 1 GiB (RFC 7323), but no
+/// window in use comes near this; what is farther away belongs to a part of the connection that was not captured.
+const WINDOW: i32 = 64 << 20;
+
+/// How a connection came into view.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Opening {
+    /// With its SYN or SYN-ACK.
+    Beginning,
+    /// In the middle.
+    Middle,
+}
+
+/// What [`Track::push`] found out about the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    /// It goes on.
+    Open,
+    /// It is over.
+    Closed,
+    /// It is not read any further.
+    Abandoned(Abandon),
+    /// Its sequence numbers jumped: what follows is a new start in the middle.
+    Jumped,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Half {
+    isn: Option<SeqNum>,
+    pub(super) stream: Option<Assembler>,
+    fin: bool,
+    ended: bool,
+    /// Position of the hole in front of known bytes, and since when it is there.
+    pub(super) hole: Option<(u64, Timestamp)>,
+}
+
+/// One connection that is being read.
+#[derive(Debug)]
+pub(crate) struct Track {
+    flow: Flow,
+    pub(super) conn: Conn,
+    opening: Opening,
+    pub(super) to_server: Half,
+    pub(super) to_client: Half,
+    /// Whether anything but a handshake was seen.
+    has_data: bool,
+    pub(crate) last_seen: Timestamp,
+    /// Whether a gap deadline is queued.
+    pub(crate) gap_queued: bool,
+    /// What the engine counts for it under the memory limit.
+    pub(crate) charged: usize,
+}
+
+impl Track {
+    pub(crate) fn new(flow: Flow, opening: Opening, at: Timestamp) -> Self {
+        Self {
+            flow,
+            conn: Conn::new(opening == Opening::Beginning),
+            opening,
+            to_server: Half::default(),
+            to_client: Half::default(),
+            has_data: false,
+            last_seen: at,
+            gap_queued: false,
+            charged: 0,
+        }
+    }
+
+    pub(crate) fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    pub(crate) fn direction(&self, segment: &Segment<'_>) -> Direction {
+        if segment.src == self.flow.client {
+            Direction::ToServer
+        } else {
+            Direction::ToClient
+        }
+    }
+
+    /// Whether which end is the client was only guessed, and nothing has confirmed it.
+    pub(crate) fn is_a_guess(&self) -> bool {
+        self.opening == Opening::Middle && self.conn.is_fresh()
+    }
+
+    /// Whether a SYN belongs to a later connection between the same endpoints.
+    pub(crate) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
+        let half = self.half(self.direction(segment));
+        match half.isn {
+            Some(isn) => isn != segment.seq,
+            None => self.opening == Opening::Middle || self.has_data,
+        }
+    }
+
+    /// Bytes held.
+    pub(crate) fn buffered(&self) -> usize {
+        let half = |half: &Half| half.stream.as_ref().map_or(0, Assembler::buffered);
+        half(&self.to_server) + half(&self.to_client) + self.conn.buffered()
+    }
+
+    /// When this connection is forgotten if nothing more is seen of it.
+    pub(crate) fn idle_deadline(&self, limits: &Limits) -> Timestamp {
+        let ending = self.to_server.fin || self.to_client.fin || !self.has_data;
+        self.last_seen + if ending { limits.half_closed } else { limits.idle }
+    }
+
+    /// Takes one segment in.
+    pub(crate) fn push(&mut self, segment: &Segment<'_>, ctx: &mut Ctx<'_>) -> Fate {
+        self.last_seen = self.last_seen.max(segment.at);
+        let direction = self.direction(segment);
+        self.place(direction, segment);
+        let Some(stream) = &mut self.half_mut(direction).stream else {
+            return Fate::Open;
+        };
+        let seq = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
+        let distance = stream.distance(seq);
+        if !(-WINDOW..=WINDOW).contains(&distance) {
+            return if segment.payload.is_empty() {
+                Fate::Open
+            } else {
+                Fate::Jumped
+            };
+        }
+        let ack = self.acknowledge(direction, segment);
+        self.take_payload(direction, distance, segment, ack, ctx);
+        if segment.flags.contains(Flags::FIN) {
+            self.finish_stream(direction, distance, segment);
+        }
+        self.pump(ctx);
+        self.relieve(ctx);
+        self.note_holes(segment.at);
+        if segment.flags.contains(Flags::RST) {
+            self.flush(ctx);
+            self.conn.close(End::Reset, ctx);
+            return Fate::Closed;
+        }
+        self.fate(ctx)
+    }
+
+    /// Sets where the streams begin, where that is not known yet.
+    fn place(&mut self, direction: Direction, segment: &Segment<'_>) {
+        let has_ack = segment.flags.contains(Flags::ACK);
+        let syn = segment.flags.contains(Flags::SYN);
+        self.has_data |= !segment.payload.is_empty();
+        let beginning = self.opening == Opening::Beginning;
+        let half = self.half_mut(direction);
+        let mut at_start = false;
+        if syn {
+            if half.isn.is_none() {
+                half.isn = Some(segment.seq);
+                half.stream = Some(Assembler::new(segment.seq + 1));
+            }
+            at_start = true;
+        } else if let Some(stream) = &half.stream {
+            at_start = stream.next() == 0 && stream.distance(segment.seq) == 0;
+        } else if !segment.payload.is_empty() {
+            half.stream = Some(Assembler::new(segment.seq));
+            if beginning && self.conn.is_fresh() {
+                // Where this stream began was not seen, so what came before these bytes is unknown.
+                self.opening = Opening::Middle;
+                self.conn = Conn::new(false);
+            }
+        }
+        let certain = at_start || self.opening == Opening::Middle;
+        let other = self.half_mut(direction.reverse());
+        if has_ack && certain && other.stream.is_none() {
+            // The first bytes of one side acknowledge everything that the other had sent: only its handshake.
+            other.isn = syn.then(|| SeqNum(segment.ack.0.wrapping_sub(1)));
+            other.stream = Some(Assembler::new(segment.ack));
+        }
+    }
+
+    /// Notes what the sender has received; says how far that is.
+    fn acknowledge(&mut self, direction: Direction, segment: &Segment<'_>) -> Option<u64> {
+        if !segment.flags.contains(Flags::ACK) {
+            return None;
+        }
+        let other = self.half_mut(direction.reverse()).stream.as_mut()?;
+        if !(-WINDOW..=WINDOW).contains(&other.distance(segment.ack)) {
+            return None;
+        }
+        let ack = other.offset(segment.ack)?;
+        other.acknowledge(ack);
+        Some(ack)
+    }
+
+    fn take_payload(
+        &mut self,
+        direction: Direction,
+        distance: i32,
+        segment: &Segment<'_>,
+        ack: Option<u64>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let old = if distance < 0 {
+            distance.unsigned_abs() as usize
+        } else {
+            0
+        };
+        let fresh = segment.payload.get(old..).unwrap_or_default();
+        if fresh.is_empty() {
+            ctx.out.counters.duplicate_segments += u64::from(!segment.payload.is_empty());
+        }
+        let half = match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        };
+        let Some(stream) = half.stream.as_mut().filter(|_| !half.ended) else {
+            return;
+        };
+        let offset = stream.next() + u64::from(distance.max(0).unsigned_abs());
+        let mut stored = Stored {
+            at: segment.at,
+            ack,
+            starts_segment: old == 0,
+            conflict: false,
+            bytes: Bytes::new(),
+            lost: 0,
+        };
+        let mut used = 0;
+        if distance <= 0 && stream.is_empty() && !fresh.is_empty() {
+            // The usual segment is read where it lies.
+            let starts_segment = stored.starts_segment;
+            let run = Run {
+                at: segment.at,
+                offset,
+                ack,
+                starts_segment,
+                conflict: false,
+                bytes: fresh,
+            };
+            used = self.conn.read(direction, &run, ctx).min(fresh.len());
+            stream.advance(used as u64);
+        } else if !fresh.is_empty() {
+            ctx.out.counters.out_of_order_segments += 1;
+        }
+        if let Some(rest) = fresh.get(used..).filter(|rest| !rest.is_empty()) {
+            stored.bytes = Bytes::copy_from_slice(rest);
+            stored.starts_segment &= used == 0;
+            let inserted = stream.insert(offset + used as u64, &stored);
+            ctx.out.counters.conflicting_overlaps += u64::from(inserted.conflict);
+        }
+        if segment.missing > 0 && segment.payload.len() >= old {
+            let lost = Stored {
+                bytes: Bytes::new(),
+                lost: u64::from(segment.missing),
+                ..stored
+            };
+            stream.insert(offset + fresh.len() as u64, &lost);
+        }
+    }
+
+    fn finish_stream(&mut self, direction: Direction, distance: i32, segment: &Segment<'_>) {
+        let half = self.half_mut(direction);
+        half.fin = true;
+        let Some(stream) = &mut half.stream else { return };
+        let len = segment.payload.len() as u64 + u64::from(segment.missing);
+        // `distance` was measured before the payload moved the stream on.
+        let first = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
+        let seq_end = first.after(len);
+        if let (true, Some(end)) = (distance >= -WINDOW, stream.offset(seq_end)) {
+            stream.end_at(end.max(stream.next()));
+        }
+    }
+
+    /// Reads everything that is in order, in both directions, until neither moves.
+    pub(super) fn pump(&mut self, ctx: &mut Ctx<'_>) {
+        while self.pump_one(Direction::ToServer, ctx) | self.pump_one(Direction::ToClient, ctx) {}
+    }
+
+    fn pump_one(&mut self, direction: Direction, ctx: &mut Ctx<'_>) -> bool {
+        let half = match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        };
+        let Some(stream) = &mut half.stream else {
+            return false;
+        };
+        let mut moved = false;
+        while let Some((offset, stored)) = stream.take() {
+            if stored.lost > 0 {
+                self.conn.gap(direction, stored.lost, ctx);
+                moved = true;
+                continue;
+            }
+            let Stored {
+                at,
+                ack,
+                starts_segment,
+                conflict,
+                ref bytes,
+                ..
+            } = stored;
+            let run = Run {
+                at,
+                offset,
+                ack,
+                starts_segment,
+                conflict,
+                bytes,
+            };
+            let used = self.conn.read(direction, &run, ctx).min(bytes.len());
+            moved |= used > 0;
+            if used < bytes.len() {
+                stream.put_back(stored.part(used as u64, (bytes.len() - used) as u64));
+                break;
+            }
+        }
+        if stream.is_ended() && !half.ended {
+            half.ended = true;
+            self.conn.end(direction, End::Fin, ctx);
+            moved = true;
+        }
+        moved
+    }
+
+    /// Reports everything that is open and forgets it.
+    pub(crate) fn forget(&mut self, reason: Incomplete, ctx: &mut Ctx<'_>) {
+        self.flush(ctx);
+        self.conn.close(End::Forgotten(reason), ctx);
+    }
+
+    /// Ends the connection because another one took its place.
+    pub(crate) fn supersede(&mut self, ctx: &mut Ctx<'_>) {
+        self.flush(ctx);
+        self.conn.close(End::Reset, ctx);
+    }
+
+    pub(super) fn fate(&mut self, ctx: &mut Ctx<'_>) -> Fate {
+        if let Some(reason) = self.conn.abandoned() {
+            return Fate::Abandoned(reason);
+        }
+        if self.to_server.ended && self.to_client.ended {
+            self.conn.close(End::Fin, ctx);
+            return Fate::Closed;
+        }
+        Fate::Open
+    }
+
+    pub(super) fn half(&self, direction: Direction) -> &Half {
+        match direction {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        }
+    }
+
+    pub(super) fn half_mut(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Both directions of one connection, kept in step.
+//!
+//! The directions depend on each other: a response to HEAD has no body, CONNECT and Upgrade end HTTP, a response is
+//! only read once the request that it may answer was. Each `read` may therefore use less than it is given; the
+//! rest is offered again when the other direction moved.
+
+use std::collections::VecDeque;
+
+use super::{requests::Requests, responses::Responses};
+use crate::{
+    engine::{Abandon, Counters, Event, Settings},
+    exchange::{Exchange, Flow, Incomplete},
+    pair::{Pair, Pending},
+    time::Timestamp,
+    wire::Direction,
+};
+
+/// Bytes of one stream in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) offset: u64,
+    /// How far the sender had received the other stream.
+    pub(crate) ack: Option<u64>,
+    pub(crate) starts_segment: bool,
+    pub(crate) conflict: bool,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Where results go, and under which settings.
+#[derive(Debug)]
+pub(crate) struct Ctx<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) flow: Flow,
+    pub(crate) out: &'a mut Output,
+}
+
+/// Events and counters that the engine hands on.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) counters: Counters,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// By a FIN, all bytes read.
+    Fin,
+    /// By a RST, from either side.
+    Reset,
+    /// The engine stopped looking.
+    Forgotten(Incomplete),
+}
+
+impl End {
+    /// The reason for a message that was not over.
+    pub(crate) fn reason(self, cut: Incomplete) -> Incomplete {
+        match self {
+            Self::Fin | Self::Reset => cut,
+            Self::Forgotten(reason) => reason,
+        }
+    }
+}
+
+/// The first byte of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub(crate) at: Timestamp,
+    pub(crate) offset: u64,
+    pub(crate) ack: Option<u64>,
+}
+
+/// HTTP/1 on one connection.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(super) client: Requests,
+    pub(super) server: Responses,
+    pub(super) pair: Pair,
+    /// No more requests are read; the connection is abandoned when the last one was answered.
+    pub(super) leaving: Option<Abandon>,
+    abandoned: Option<Abandon>,
+}
+
+impl Conn {
+    /// `in_step` when the connection was seen from its beginning.
+    pub(crate) fn new(in_step: bool) -> Self {
+        Self {
+            client: Requests::new(in_step),
+            server: Responses::new(),
+            pair: Pair::new(in_step),
+            leaving: None,
+            abandoned: None,
+        }
+    }
+
+    /// Why nothing more needs to be read.
+    pub(crate) fn abandoned(&self) -> Option<Abandon> {
+        self.abandoned
+    }
+
+    /// Whether no request was seen yet, so that which side is the client may still be a wrong guess.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.pair.is_fresh()
+    }
+
+    /// Bytes held.
+    pub(crate) fn buffered(&self) -> usize {
+        self.client.buffered() + self.server.buffered() + self.pair.len() * size_of::<Pending>()
+    }
+
+    /// Reads bytes; says how many were used. Fewer than given: offer the rest again after the other direction.
+    pub(crate) fn read(&mut self, direction: Direction, run: &Run<'_>, ctx: &mut Ctx<'_>) -> usize {
+        if self.abandoned.is_some() {
+            return run.bytes.len();
+        }
+        match direction {
+            Direction::ToServer => self.read_requests(run, ctx),
+            Direction::ToClient => self.read_responses(run, ctx),
+        }
+    }
+
+    /// Steps over `lost` bytes that were not captured.
+    pub(crate) fn gap(&mut self, direction: Direction, lost: u64, ctx: &mut Ctx<'_>) {
+        if self.abandoned.is_some() {
+            return;
+        }
+        ctx.out.counters.gaps += 1;
+        ctx.out.counters.gap_bytes += lost;
+        match direction {
+            Direction::ToServer => self.request_gap(lost, ctx),
+            Direction::ToClient => self.response_gap(lost, ctx),
+        }
+    }
+
+    /// One stream is over.
+    pub(crate) fn end(&mut self, direction: Direction, end: End, ctx: &mut Ctx<'_>) {
+        if self.abandoned.is_some() {
+            return;
+        }
+        match direction {
+            Direction::ToServer => self.end_requests(end, ctx),
+            Direction::ToClient => self.end_responses(end, ctx),
+        }
+    }
+
+    /// The connection is over, or is forgotten.
+    pub(crate) fn close(&mut self, end: End, ctx: &mut Ctx<'_>) {
+        self.end(Direction::ToClient, end, ctx);
+        self.end(Direction::ToServer, end, ctx);
+        self.give_up_pending(end.reason(Incomplete::NoResponse), ctx);
+    }
+
+    /// Reports the front exchange once both messages were read. `response_end` is the offset behind its response.
+    pub(super) fn finish_front(&mut self, response_end: Option<u64>, ctx: &mut Ctx<'_>) {
+        if let Some(done) = self.pair.pop_answered(response_end) {
+            report(done, ctx);
+        }
+        if self.pair.is_hopeless() {
+            self.leave(Abandon::OutOfStep, ctx);
+        }
+        self.settle(ctx);
+    }
+
+    /// Message borders were lost in one direction: nothing that follows can be counted.
+    pub(super) fn lose_step(&mut self, ctx: &mut Ctx<'_>) {
+        ctx.out.counters.out_of_step += 1;
+        self.pair.lose_step();
+        if self.pair.is_hopeless() {
+            self.leave(Abandon::OutOfStep, ctx);
+        }
+    }
+
+    /// Stops reading requests; those that wait for an answer still get it.
+    pub(super) fn leave(&mut self, reason: Abandon, ctx: &mut Ctx<'_>) {
+        self.leaving.get_or_insert(reason);
+        self.client.close();
+        for pending in self.pair.give_up(Incomplete::Midstream, true) {
+            report(pending, ctx);
+        }
+        self.settle(ctx);
+    }
+
+    /// Gives up every request that waits for an answer.
+    pub(super) fn give_up_pending(&mut self, reason: Incomplete, ctx: &mut Ctx<'_>) {
+        for pending in self.pair.give_up(reason, false) {
+            report(pending, ctx);
+        }
+        self.settle(ctx);
+    }
+
+    /// Nothing more is read from either side.
+    pub(crate) fn abandon(&mut self, reason: Abandon, ctx: &mut Ctx<'_>) {
+        self.client.close();
+        self.server.close();
+        if let Some(back) = self.pair.back() {
+            back.reading = false;
+        }
+        for pending in self.pair.give_up(Incomplete::NoResponse, false) {
+            report(pending, ctx);
+        }
+        self.abandoned.get_or_insert(reason);
+    }
+
+    pub(super) fn settle(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(reason) = self.leaving
+            && self.abandoned.is_none()
+            && self.pair.is_empty()
+        {
+            self.abandon(reason, ctx);
+        }
+    }
+}
+
+/// Hands one exchange on.
+pub(super) fn report(pending: Pending, ctx: &mut Ctx<'_>) {
+    let incomplete = pending.incomplete();
+    let Pending {
+        index,
+        request,
+        timing,
+        response,
+        ..
+    } = pending;
+    let exchange = Exchange {
+        flow: ctx.flow,
+        index,
+        request,
+        response,
+        timing,
+        incomplete,
+    };
+    ctx.out.counters.count_exchange(incomplete);
+    ctx.out.events.push_back(Event::Exchange(Box::new(exchange)));
+}

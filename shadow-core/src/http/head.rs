@@ -1,0 +1,322 @@
+//! Start lines and header fields.
+
+use core::mem::MaybeUninit;
+
+use bytes::Bytes;
+use memchr::memchr;
+
+use crate::exchange::{Headers, Incomplete, Version};
+
+/// Fields parsed without asking the heap for room.
+const USUAL_FIELDS: usize = 48;
+
+/// Collects the bytes of one head until its empty line.
+#[derive(Debug, Default)]
+pub(crate) struct HeadBuffer {
+    bytes: Vec<u8>,
+    scan: Scan,
+}
+
+/// How far a head was looked at, so that no byte is looked at twice.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scan {
+    at: usize,
+    line: usize,
+    suspicious: bool,
+}
+
+/// What [`HeadBuffer::push`] found.
+#[derive(Debug)]
+pub(crate) enum HeadStep {
+    /// The empty line has not come yet.
+    More,
+    /// A whole head.
+    Complete(RawHead),
+    /// No end within the limit.
+    TooLarge,
+}
+
+/// The bytes of one head, its empty line included.
+#[derive(Clone, Debug)]
+pub(crate) struct RawHead {
+    pub(crate) bytes: Bytes,
+    /// Bare line feeds or folded lines (RFC 9112 sections 2.2 and 5.2): readers disagree about these.
+    pub(crate) suspicious: bool,
+}
+
+impl HeadBuffer {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The bytes so far.
+    pub(crate) fn so_far(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes bytes in up to the end of the head; says how many.
+    pub(crate) fn push(&mut self, input: &[u8], limit: usize) -> (usize, HeadStep) {
+        if self.bytes.is_empty() {
+            // The usual head comes in one segment and is copied once.
+            let mut scan = Scan::default();
+            let window = input.get(..limit).unwrap_or(input);
+            if let Some(end) = scan.find_end(window) {
+                let bytes = Bytes::copy_from_slice(window.get(..end).unwrap_or_default());
+                return (
+                    end,
+                    HeadStep::Complete(RawHead {
+                        bytes,
+                        suspicious: scan.suspicious,
+                    }),
+                );
+            }
+        }
+        let before = self.bytes.len();
+        let room = limit.saturating_sub(before);
+        self.bytes.extend_from_slice(input.get(..room).unwrap_or(input));
+        if let Some(end) = self.scan.find_end(&self.bytes) {
+            self.bytes.truncate(end);
+            let suspicious = self.scan.suspicious;
+            let bytes = core::mem::take(&mut self.bytes).into();
+            self.clear();
+            return (
+                end.saturating_sub(before),
+                HeadStep::Complete(RawHead { bytes, suspicious }),
+            );
+        }
+        if input.len() >= room {
+            return (input.len(), HeadStep::TooLarge);
+        }
+        (input.len(), HeadStep::More)
+    }
+}
+
+impl Scan {
+    /// The offset behind the empty line.
+    fn find_end(&mut self, bytes: &[u8]) -> Option<usize> {
+        while let Some(found) = memchr(b'\n', bytes.get(self.at..)?) {
+            let feed = self.at + found;
+            let line = bytes.get(self.line..feed)?;
+            self.suspicious |= !line.ends_with(b"\r");
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            self.suspicious |= self.line > 0 && matches!(line.first(), Some(b' ' | b'\t'));
+            self.at = feed + 1;
+            self.line = feed + 1;
+            if line.is_empty() {
+                return Some(feed + 1);
+            }
+        }
+        self.at = bytes.len();
+        None
+    }
+}
+
+/// A parsed request head.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestHead {
+    pub(crate) method: Bytes,
+    pub(crate) target: Bytes,
+    pub(crate) version: Version,
+    pub(crate) headers: Headers,
+}
+
+/// A parsed response head.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: u16,
+    pub(crate) version: Version,
+    pub(crate) reason: Bytes,
+    pub(crate) headers: Headers,
+}
+
+/// Parses a request head (RFC 9112 section 3).
+pub(crate) fn request(raw: &RawHead, max_fields: usize) -> Result<RequestHead, Incomplete> {
+    with_fields(max_fields, |fields| {
+        let mut parsed = httparse::Request::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        config.parse_request_with_uninit_headers(&mut parsed, &raw.bytes, fields)?;
+        let head = RequestHead {
+            method: part(raw, parsed.method.unwrap_or_default().as_bytes()),
+            target: part(raw, parsed.path.unwrap_or_default().as_bytes()),
+            version: version(parsed.version),
+            headers: spans(raw, parsed.headers),
+        };
+        Ok(head)
+    })
+}
+
+/// Parses a response head (RFC 9112 section 4).
+pub(crate) fn response(raw: &RawHead, max_fields: usize) -> Result<ResponseHead, Incomplete> {
+    with_fields(max_fields, |fields| {
+        let mut parsed = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        config.parse_response_with_uninit_headers(&mut parsed, &raw.bytes, fields)?;
+        let head = ResponseHead {
+            status: parsed.code.unwrap_or_default(),
+            version: version(parsed.version),
+            reason: part(raw, parsed.reason.unwrap_or_default().as_bytes()),
+            headers: spans(raw, parsed.headers),
+        };
+        Ok(head)
+    })
+}
+
+/// Parses a trailer section, its empty line included.
+pub(crate) fn trailers(raw: &RawHead, max_fields: usize) -> Result<Headers, Incomplete> {
+    let mut fields = vec![httparse::EMPTY_HEADER; max_fields];
+    match httparse::parse_headers(&raw.bytes, &mut fields) {
+        Ok(httparse::Status::Complete((_, parsed))) => Ok(spans(raw, parsed)),
+        Ok(httparse::Status::Partial) => Err(Incomplete::Malformed),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+fn with_fields<'b, H>(
+    max: usize,
+    mut parse: impl FnMut(&mut [MaybeUninit<httparse::Header<'b>>]) -> Result<H, httparse::Error>,
+) -> Result<H, Incomplete> {
+    let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+    let usual = usual.get_mut(..max.min(USUAL_FIELDS)).unwrap_or_default();
+    match parse(usual) {
+        Err(httparse::Error::TooManyHeaders) if max > USUAL_FIELDS => {
+            parse(&mut vec![MaybeUninit::uninit(); max]).map_err(fault)
+        }
+        other => other.map_err(fault),
+    }
+}
+
+fn fault(error: httparse::Error) -> Incomplete {
+    match error {
+        httparse::Error::TooManyHeaders => Incomplete::HeadTooLarge,
+        _ => Incomplete::Malformed,
+    }
+}
+
+fn version(minor: Option<u8>) -> Version {
+    if minor == Some(0) {
+        Version::Http10
+    } else {
+        Version::Http11
+    }
+}
+
+/// A parsed part as a slice of the shared head.
+fn part(raw: &RawHead, part: &[u8]) -> Bytes {
+    if part.is_empty() {
+        Bytes::new()
+    } else {
+        raw.bytes.slice_ref(part)
+    }
+}
+
+fn spans(raw: &RawHead, fields: &[httparse::Header<'_>]) -> Headers {
+    let base = raw.bytes.as_ptr().addr();
+    let range = |part: &[u8]| {
+        // A head is at most `Limits::head` long and every part lies in it.
+        let start = u32::try_from(part.as_ptr().addr().saturating_sub(base)).unwrap_or(u32::MAX);
+        start..start.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX))
+    };
+    let mut headers = Headers::with_capacity(raw.bytes.clone(), fields.len());
+    for field in fields {
+        headers.push_span(range(field.name.as_bytes()), range(field.value));
+    }
+    headers
+}
+
+/// Reads what can be read of a request head that is not valid, for display only.
+pub(crate) fn lenient_request(raw: &[u8]) -> RequestHead {
+    let (line, headers) = lenient(raw);
+    let mut words = line.splitn(2, |b| *b == b' ');
+    let method = Bytes::copy_from_slice(words.next().unwrap_or_default());
+    let rest = words.next().unwrap_or_default();
+    let (target, old) = match memchr::memmem::rfind(rest, b" HTTP/") {
+        Some(at) => (rest.get(..at).unwrap_or_default(), rest.ends_with(b"1.0")),
+        None => (rest, false),
+    };
+    let version = if old { Version::Http10 } else { Version::Http11 };
+    RequestHead {
+        method,
+        target: Bytes::copy_from_slice(target),
+        version,
+        headers,
+    }
+}
+
+/// Reads what can be read of a response head that is not valid, for display only.
+pub(crate) fn lenient_response(raw: &[u8]) -> ResponseHead {
+    let (line, headers) = lenient(raw);
+    let mut words = line.splitn(3, |b| *b == b' ');
+    let version = if words.next() == Some(b"HTTP/1.0") {
+        Version::Http10
+    } else {
+        Version::Http11
+    };
+    let code = words.next().and_then(|word| core::str::from_utf8(word).ok());
+    let status = code.and_then(|code| code.parse().ok()).unwrap_or_default();
+    let reason = Bytes::copy_from_slice(words.next().unwrap_or_default());
+    ResponseHead {
+        status,
+        version,
+        reason,
+        headers,
+    }
+}
+
+fn lenient(raw: &[u8]) -> (&[u8], Headers) {
+    let mut lines = raw.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end);
+    let first = lines.next().unwrap_or_default();
+    let fields = lines.filter_map(|line| {
+        let colon = memchr(b':', line)?;
+        Some((
+            line.get(..colon)?.trim_ascii(),
+            line.get(colon + 1..)?.trim_ascii(),
+        ))
+    });
+    (first, Headers::from_pairs(fields))
+}
+
+/// Whether bytes can be the beginning of a request line: a method token, a space.
+pub(crate) fn looks_like_request(bytes: &[u8]) -> bool {
+    const LONGEST_METHOD: usize = 32;
+    let token = bytes.iter().take_while(|b| is_token(**b)).count();
+    match bytes.get(token) {
+        Some(b' ') => (1..=LONGEST_METHOD).contains(&token),
+        Some(_) => false,
+        None => token <= LONGEST_METHOD && token > 0,
+    }
+}
+
+/// Whether bytes hold a whole request line with an HTTP/1 version. Stricter than [`looks_like_request`]: where a
+/// message begins is not known, so the line must speak for itself.
+pub(crate) fn is_request_line(bytes: &[u8]) -> bool {
+    let line = memchr(b'\n', bytes)
+        .and_then(|end| bytes.get(..end))
+        .unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    looks_like_request(line) && (line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
+}
+
+/// Whether bytes can be the beginning of a status line.
+pub(crate) fn looks_like_response(bytes: &[u8]) -> bool {
+    const START: &[u8] = b"HTTP/1.";
+    let common = bytes.len().min(START.len());
+    bytes.get(..common) == START.get(..common)
+}
+
+/// The client connection preface of HTTP/2 (RFC 9113 section 3.4).
+pub(crate) fn is_http2_preface(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PRI * HTTP/2.0")
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

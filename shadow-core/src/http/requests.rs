@@ -1,0 +1,314 @@
+//! The client's direction: requests.
+
+use super::{
+    body::{BodyReader, Progress},
+    conn::{Conn, Ctx, End, Run, Start, report},
+    framing::{self, Framing},
+    head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
+};
+use crate::{
+    engine::Abandon,
+    exchange::{Body, Headers, Incomplete, Request, Timing},
+    pair::{Pending, Trust},
+    time::Timestamp,
+};
+
+/// What the client's direction is in the middle of.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    state: State,
+    head: HeadBuffer,
+    start: Option<Start>,
+    conflict: bool,
+    last: Timestamp,
+    /// Offset behind the last byte that was read.
+    pos: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body(Box<BodyReader>),
+    /// Behind CONNECT or Upgrade: what follows is HTTP only if the answer says so.
+    Wait,
+    /// Message borders are unknown.
+    Search,
+    Closed,
+}
+
+impl Requests {
+    pub(crate) fn new(in_step: bool) -> Self {
+        Self {
+            state: if in_step { State::Head } else { State::Search },
+            head: HeadBuffer::default(),
+            start: None,
+            conflict: false,
+            last: Timestamp::default(),
+            pos: 0,
+        }
+    }
+
+    pub(super) fn pos(&self) -> u64 {
+        self.pos
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.head.clear();
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        let body = match &self.state {
+            State::Body(reader) => reader.buffered(),
+            _ => 0,
+        };
+        self.head.buffered() + body
+    }
+}
+
+impl Conn {
+    pub(super) fn read_requests(&mut self, run: &Run<'_>, ctx: &mut Ctx<'_>) -> usize {
+        let mut used = 0;
+        while let Some(rest) = run.bytes.get(used..).filter(|rest| !rest.is_empty()) {
+            // A request is only read once everything was that the client had received when it sent it; else it
+            // would look as if it had been sent earlier.
+            let ahead = run.ack > Some(self.server.pos());
+            match self.client.state {
+                State::Closed => used = run.bytes.len(),
+                State::Search if ahead => break,
+                State::Head if ahead && self.client.head.is_empty() => break,
+                State::Wait if self.pair.is_empty() => self.client.state = State::Head,
+                State::Wait => break,
+                State::Search if used == 0 && run.starts_segment && head::is_request_line(rest) => {
+                    self.client.state = State::Head;
+                }
+                State::Search => used = run.bytes.len(),
+                State::Head => used += self.read_request_head(run, used as u64, rest, ctx),
+                State::Body(_) => used += self.read_request_body(run, rest, ctx),
+            }
+        }
+        self.client.pos = run.offset + used as u64;
+        used
+    }
+
+    fn read_request_head(&mut self, run: &Run<'_>, skip: u64, rest: &[u8], ctx: &mut Ctx<'_>) -> usize {
+        if self.client.head.is_empty() {
+            // RFC 9112 section 2.2: empty lines before a request line are ignored.
+            let blank = rest
+                .iter()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+                .count();
+            if blank > 0 {
+                return blank;
+            }
+            if !head::looks_like_request(rest) {
+                self.leave_garbage(ctx);
+                return rest.len();
+            }
+            self.client.start = Some(Start {
+                at: run.at,
+                offset: run.offset + skip,
+                ack: run.ack,
+            });
+            self.client.conflict = false;
+            self.client.last = run.at;
+        }
+        self.client.conflict |= run.conflict;
+        self.client.last = self.client.last.max(run.at);
+        let (used, step) = self.client.head.push(rest, ctx.settings.limits.head);
+        match step {
+            HeadStep::More if head::looks_like_request(self.client.head.so_far()) => {}
+            HeadStep::More => self.leave_garbage(ctx),
+            HeadStep::TooLarge => {
+                let raw = self.client.head.so_far().to_vec();
+                self.refuse_request(head::lenient_request(&raw), Incomplete::HeadTooLarge, ctx);
+            }
+            HeadStep::Complete(raw) => self.request_head(&raw, run.offset + skip + used as u64, ctx),
+        }
+        used
+    }
+
+    /// Bytes that begin no request.
+    fn leave_garbage(&mut self, ctx: &mut Ctx<'_>) {
+        let reason = if self.pair.is_fresh() {
+            Abandon::NotHttp
+        } else {
+            Abandon::OutOfStep
+        };
+        self.leave(reason, ctx);
+    }
+
+    fn request_head(&mut self, raw: &RawHead, end: u64, ctx: &mut Ctx<'_>) {
+        if self.pair.is_fresh() && head::is_http2_preface(&raw.bytes) {
+            return self.abandon(Abandon::Http2, ctx);
+        }
+        let parsed = match head::request(raw, ctx.settings.limits.fields) {
+            Ok(_) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
+            Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
+            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::is_request_line(&raw.bytes) => {
+                return self.abandon(Abandon::NotHttp, ctx);
+            }
+            parsed => parsed,
+        };
+        let framed = parsed.map(|head| (framing::request(&head), head));
+        match framed {
+            Ok((Ok(framing), head)) => self.begin_request(head, framing, end, ctx),
+            Ok((Err(reason), head)) => self.refuse_request(head, reason, ctx),
+            Err(reason) => self.refuse_request(head::lenient_request(&raw.bytes), reason, ctx),
+        }
+    }
+
+    fn begin_request(&mut self, head: RequestHead, framing: Framing, end: u64, ctx: &mut Ctx<'_>) {
+        let switch = head.method == "CONNECT" || head.headers.get("upgrade").is_some();
+        self.push_request(head, end, None, ctx);
+        match BodyReader::new(framing, ctx.settings) {
+            Some(reader) => {
+                self.client.state = State::Body(Box::new(reader));
+                if let Some(back) = self.pair.back() {
+                    back.reading = true;
+                }
+            }
+            None if switch => self.client.state = State::Wait,
+            None => self.client.state = State::Head,
+        }
+    }
+
+    /// A head that was understood well enough to be answered, and not well enough to go on behind it.
+    fn refuse_request(&mut self, head: RequestHead, reason: Incomplete, ctx: &mut Ctx<'_>) {
+        let end = self.client.start.map_or(0, |start| start.offset);
+        self.push_request(head, end, Some(reason), ctx);
+        self.leave(Abandon::OutOfStep, ctx);
+    }
+
+    fn push_request(&mut self, head: RequestHead, end: u64, fault: Option<Incomplete>, ctx: &mut Ctx<'_>) {
+        let Some(start) = self.client.start.take() else {
+            return;
+        };
+        ctx.out.counters.requests += 1;
+        let trust = self.pair.trust(start.offset, start.ack);
+        if trust != Trust::Sure {
+            // Only one request at a time is followed on trust; its forerunner's answer was not recognised.
+            for pending in self.pair.give_up(Incomplete::Midstream, true) {
+                report(pending, ctx);
+            }
+        }
+        let RequestHead {
+            method,
+            target,
+            version,
+            headers,
+        } = head;
+        let (body, trailers) = (Body::default(), Headers::default());
+        let conflict = self.client.conflict.then_some(Incomplete::ConflictingOverlap);
+        let pending = Pending {
+            index: self.pair.take_index(),
+            request: Request {
+                method,
+                target,
+                version,
+                headers,
+                body,
+                trailers,
+            },
+            timing: Timing {
+                request_first: Some(start.at),
+                request_last: Some(self.client.last),
+                ..Timing::default()
+            },
+            head_end: end,
+            ack: start.ack,
+            trust,
+            reading: false,
+            given_up: false,
+            fault: fault.or(conflict),
+            response: None,
+        };
+        self.pair.push(pending);
+        if self.pair.len() > ctx.settings.limits.pipeline {
+            self.give_up_pending(Incomplete::PipelineFull, ctx);
+            self.lose_step(ctx);
+        }
+        if self.pair.is_hopeless() {
+            self.leave(Abandon::OutOfStep, ctx);
+        }
+    }
+
+    fn read_request_body(&mut self, run: &Run<'_>, rest: &[u8], ctx: &mut Ctx<'_>) -> usize {
+        let State::Body(reader) = &mut self.client.state else {
+            return 0;
+        };
+        self.client.conflict |= run.conflict;
+        self.client.last = self.client.last.max(run.at);
+        match reader.read(rest, ctx.settings) {
+            Ok((used, Progress::More)) => used,
+            Ok((used, Progress::Done)) => {
+                self.end_request(None, ctx);
+                used
+            }
+            Err(reason) => {
+                self.end_request(Some(reason), ctx);
+                self.leave(Abandon::OutOfStep, ctx);
+                rest.len()
+            }
+        }
+    }
+
+    /// The body is over, whole or with the reason why not.
+    fn end_request(&mut self, fault: Option<Incomplete>, ctx: &mut Ctx<'_>) {
+        let State::Body(reader) = core::mem::replace(&mut self.client.state, State::Head) else {
+            return;
+        };
+        let (body, trailers, trailer_fault) = match reader.finish(ctx.settings) {
+            Ok((body, trailers)) => (body, trailers, None),
+            Err((body, reason)) => (body, Headers::default(), Some(reason)),
+        };
+        let missing = (body.missing > 0).then_some(Incomplete::RequestGap);
+        let conflict = self.client.conflict.then_some(Incomplete::ConflictingOverlap);
+        if let Some(back) = self.pair.back() {
+            back.reading = false;
+            back.fault = back.fault.or(fault).or(missing).or(trailer_fault).or(conflict);
+            back.timing.request_last = Some(self.client.last);
+            back.request.body = body;
+            back.request.trailers = trailers;
+        }
+        // An answer that came early, or was given up, only waited for this.
+        if let Some(given_up) = self.pair.pop_given_up() {
+            report(given_up, ctx);
+        }
+        self.finish_front(None, ctx);
+        if trailer_fault.is_some() {
+            self.leave(Abandon::OutOfStep, ctx);
+        }
+    }
+
+    pub(super) fn request_gap(&mut self, lost: u64, ctx: &mut Ctx<'_>) {
+        self.client.pos = self.client.pos.saturating_add(lost);
+        match &mut self.client.state {
+            State::Closed | State::Search | State::Wait => return,
+            State::Body(reader) => match reader.skip(lost) {
+                Some(Progress::More) => return,
+                Some(Progress::Done) => return self.end_request(None, ctx),
+                None => self.end_request(Some(Incomplete::RequestGap), ctx),
+            },
+            State::Head => {
+                ctx.out.counters.requests_lost += u64::from(!self.client.head.is_empty());
+                self.client.head.clear();
+            }
+        }
+        if !matches!(self.client.state, State::Closed) {
+            self.client.state = State::Search;
+        }
+        self.lose_step(ctx);
+    }
+
+    pub(super) fn end_requests(&mut self, end: End, ctx: &mut Ctx<'_>) {
+        match self.client.state {
+            State::Body(_) => self.end_request(Some(end.reason(Incomplete::RequestCut)), ctx),
+            State::Head => ctx.out.counters.requests_lost += u64::from(!self.client.head.is_empty()),
+            State::Wait | State::Search | State::Closed => {}
+        }
+        self.client.close();
+        // No answer needs to wait for more of the client's bytes.
+        self.client.pos = u64::MAX;
+    }
+}

@@ -1,0 +1,393 @@
+//! The server's direction: responses.
+
+use super::{
+    body::{BodyReader, Progress},
+    conn::{Conn, Ctx, End, Run, Start},
+    framing::{self, Asked, Framing},
+    head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
+};
+use crate::{
+    engine::{Abandon, Event},
+    exchange::{Body, Headers, Incomplete, Orphan, Response, Timing},
+    pair::Target,
+    time::Timestamp,
+};
+
+/// What the server's direction is in the middle of.
+#[derive(Debug)]
+pub(crate) struct Responses {
+    state: State,
+    head: HeadBuffer,
+    current: Option<Current>,
+    pos: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body(Box<BodyReader>),
+    /// Message borders are unknown.
+    Search,
+    Closed,
+}
+
+/// The response that is being read.
+#[derive(Debug)]
+struct Current {
+    start: Start,
+    last: Timestamp,
+    conflict: bool,
+    /// `None` when it answers the front request.
+    orphan: Option<Incomplete>,
+    head: Option<ResponseHead>,
+}
+
+impl Responses {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Head,
+            head: HeadBuffer::default(),
+            current: None,
+            pos: 0,
+        }
+    }
+
+    pub(super) fn pos(&self) -> u64 {
+        self.pos
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.head.clear();
+        self.current = None;
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        let body = match &self.state {
+            State::Body(reader) => reader.buffered(),
+            _ => 0,
+        };
+        self.head.buffered() + body
+    }
+}
+
+impl Conn {
+    pub(super) fn read_responses(&mut self, run: &Run<'_>, ctx: &mut Ctx<'_>) -> usize {
+        if run.starts_segment && self.pair.expects_unsure_at(run.offset) && self.server.current.is_some() {
+            // The request that this answers acknowledged everything before it: what was being read is over.
+            self.cut_response(Incomplete::Midstream, ctx);
+            self.server.state = State::Head;
+        }
+        let mut used = 0;
+        while let Some(rest) = run.bytes.get(used..).filter(|rest| !rest.is_empty()) {
+            let ahead = run.ack > Some(self.client.pos());
+            match self.server.state {
+                State::Closed => used = run.bytes.len(),
+                State::Search if ahead => break,
+                State::Search if used == 0 && run.starts_segment && head::looks_like_response(rest) => {
+                    self.server.state = State::Head;
+                }
+                State::Search => used = run.bytes.len(),
+                State::Head => match self.read_response_head(run, used as u64, rest, ctx) {
+                    Some(taken) => used += taken,
+                    None => break,
+                },
+                State::Body(_) => used += self.read_response_body(run, rest, ctx),
+            }
+        }
+        self.server.pos = run.offset + used as u64;
+        if used > 0 {
+            self.pair.server_read(self.server.pos, run.ack);
+        }
+        used
+    }
+
+    /// `None` when the request it answers was not read yet.
+    fn read_response_head(
+        &mut self,
+        run: &Run<'_>,
+        skip: u64,
+        rest: &[u8],
+        ctx: &mut Ctx<'_>,
+    ) -> Option<usize> {
+        let offset = run.offset + skip;
+        if self.server.current.is_none() {
+            let orphan = match self.pair.target(offset, run.ack, self.client.pos()) {
+                Target::Wait => return None,
+                Target::Front => None,
+                Target::Nobody(reason) => Some(reason),
+            };
+            if !head::looks_like_response(rest) {
+                self.refuse_garbage(orphan.is_none(), ctx);
+                return Some(rest.len());
+            }
+            let start = Start {
+                at: run.at,
+                offset,
+                ack: run.ack,
+            };
+            self.server.current = Some(Current {
+                start,
+                last: run.at,
+                conflict: false,
+                orphan,
+                head: None,
+            });
+        }
+        self.touch(run);
+        let (used, step) = self.server.head.push(rest, ctx.settings.limits.head);
+        match step {
+            HeadStep::More if head::looks_like_response(self.server.head.so_far()) => {}
+            HeadStep::More => self.refuse_garbage(true, ctx),
+            HeadStep::TooLarge => {
+                let head = head::lenient_response(self.server.head.so_far());
+                self.refuse_response(head, Incomplete::HeadTooLarge, ctx);
+            }
+            HeadStep::Complete(raw) => self.response_head(&raw, offset + used as u64, ctx),
+        }
+        Some(used)
+    }
+
+    /// Notes the segment that the current response is read from.
+    fn touch(&mut self, run: &Run<'_>) {
+        if let Some(current) = &mut self.server.current {
+            current.last = current.last.max(run.at);
+            current.conflict |= run.conflict;
+        }
+    }
+
+    /// Bytes that begin no response.
+    fn refuse_garbage(&mut self, answers: bool, ctx: &mut Ctx<'_>) {
+        if !self.pair.is_in_step() && !answers {
+            self.server.state = State::Search;
+            self.server.current = None;
+            self.server.head.clear();
+            return;
+        }
+        let fresh = self.pair.is_fresh();
+        if answers && let Some(front) = self.pair.front() {
+            front.fault.get_or_insert(Incomplete::Malformed);
+        }
+        self.abandon(
+            if fresh {
+                Abandon::NotHttp
+            } else {
+                Abandon::OutOfStep
+            },
+            ctx,
+        );
+    }
+
+    fn response_head(&mut self, raw: &RawHead, end: u64, ctx: &mut Ctx<'_>) {
+        let parsed = match head::response(raw, ctx.settings.limits.fields) {
+            Ok(_) | Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
+            parsed => parsed,
+        };
+        let head = match parsed {
+            Ok(head) => head,
+            Err(reason) => return self.refuse_response(head::lenient_response(&raw.bytes), reason, ctx),
+        };
+        if (100..200).contains(&head.status) && head.status != 101 {
+            // Interim responses (RFC 9110 section 15.2) belong to the request, and end nothing.
+            ctx.out.counters.interim_responses += 1;
+            self.server.current = None;
+            return;
+        }
+        ctx.out.counters.responses += 1;
+        let asked = self.asked();
+        match framing::response(&head, asked) {
+            Ok(framing) => self.begin_response(head, framing, end, ctx),
+            Err(reason) => self.refuse_response(head, reason, ctx),
+        }
+    }
+
+    fn asked(&mut self) -> Asked {
+        let answers = self
+            .server
+            .current
+            .as_ref()
+            .is_some_and(|current| current.orphan.is_none());
+        let front = if answers { self.pair.front() } else { None };
+        front.map_or(Asked::Other, |front| Asked::by(&front.request.method))
+    }
+
+    fn begin_response(&mut self, head: ResponseHead, framing: Framing, end: u64, ctx: &mut Ctx<'_>) {
+        let status = head.status;
+        let Some(current) = &mut self.server.current else {
+            return;
+        };
+        let orphan = current.orphan.is_some();
+        current.head = Some(head);
+        match BodyReader::new(framing, ctx.settings) {
+            Some(reader) => self.server.state = State::Body(Box::new(reader)),
+            None => self.end_response(None, end, ctx),
+        }
+        if framing == Framing::Switch && !orphan {
+            self.abandon(
+                if status == 101 {
+                    Abandon::Upgraded
+                } else {
+                    Abandon::Tunnel
+                },
+                ctx,
+            );
+        }
+    }
+
+    /// A head that says enough to be shown, and not enough to go on behind it.
+    fn refuse_response(&mut self, head: ResponseHead, reason: Incomplete, ctx: &mut Ctx<'_>) {
+        if let Some(current) = &mut self.server.current {
+            current.head = Some(head);
+        }
+        self.cut_response(reason, ctx);
+        self.abandon(Abandon::OutOfStep, ctx);
+    }
+
+    fn read_response_body(&mut self, run: &Run<'_>, rest: &[u8], ctx: &mut Ctx<'_>) -> usize {
+        self.touch(run);
+        let State::Body(reader) = &mut self.server.state else {
+            return 0;
+        };
+        match reader.read(rest, ctx.settings) {
+            Ok((used, Progress::More)) => used,
+            Ok((used, Progress::Done)) => {
+                // `rest` ends where the run ends.
+                let behind = rest.len() - used;
+                self.end_response(None, run.offset + (run.bytes.len() - behind) as u64, ctx);
+                used
+            }
+            Err(reason) => {
+                self.cut_response(reason, ctx);
+                self.abandon(Abandon::OutOfStep, ctx);
+                rest.len()
+            }
+        }
+    }
+
+    /// The response is over at stream offset `end`, whole or with the reason why not.
+    fn end_response(&mut self, fault: Option<Incomplete>, end: u64, ctx: &mut Ctx<'_>) {
+        self.server.head.clear();
+        let state = core::mem::replace(&mut self.server.state, State::Head);
+        let Some(current) = self.server.current.take() else {
+            return;
+        };
+        let (body, trailers, trailer_fault) = match state {
+            State::Body(reader) => match reader.finish(ctx.settings) {
+                Ok((body, trailers)) => (body, trailers, None),
+                Err((body, reason)) => (body, Headers::default(), Some(reason)),
+            },
+            _ => (Body::default(), Headers::default(), None),
+        };
+        let missing = (body.missing > 0).then_some(Incomplete::ResponseGap);
+        let conflict = current.conflict.then_some(Incomplete::ConflictingOverlap);
+        let fault = fault.or(missing).or(trailer_fault).or(conflict);
+        let (first, last) = (Some(current.start.at), Some(current.last));
+        let response = current.head.map(|head| {
+            let ResponseHead {
+                status,
+                version,
+                reason,
+                headers,
+            } = head;
+            Response {
+                status,
+                version,
+                reason,
+                headers,
+                body,
+                trailers,
+            }
+        });
+        match (current.orphan, self.pair.front()) {
+            (None, Some(front)) => {
+                front.fault = front.fault.or(fault);
+                front.timing.response_first = first;
+                front.timing.response_last = last;
+                front.given_up |= response.is_none();
+                front.response = response;
+                self.finish_front(Some(end), ctx);
+            }
+            (orphan, _) => {
+                let timing = Timing {
+                    response_first: first,
+                    response_last: last,
+                    ..Timing::default()
+                };
+                self.report_orphan(response, timing, orphan.or(fault), ctx);
+            }
+        }
+        if trailer_fault.is_some() {
+            self.abandon(Abandon::OutOfStep, ctx);
+        }
+    }
+
+    /// A response that answers nothing: from here on the count is wrong.
+    fn report_orphan(
+        &mut self,
+        response: Option<Response>,
+        timing: Timing,
+        reason: Option<Incomplete>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let incomplete = reason.unwrap_or(Incomplete::Unrequested);
+        if self.pair.is_in_step() {
+            self.give_up_pending(Incomplete::NoResponse, ctx);
+            self.lose_step(ctx);
+        }
+        if let Some(response) = response {
+            ctx.out.counters.orphans += 1;
+            let orphan = Orphan {
+                flow: ctx.flow,
+                response,
+                timing,
+                incomplete,
+            };
+            ctx.out.events.push_back(Event::Orphan(Box::new(orphan)));
+        }
+    }
+
+    /// Ends the response that is being read before its end.
+    fn cut_response(&mut self, reason: Incomplete, ctx: &mut Ctx<'_>) {
+        let pos = self.server.pos;
+        if let Some(current) = &mut self.server.current
+            && current.head.is_none()
+            && !self.server.head.is_empty()
+        {
+            current.head = Some(head::lenient_response(self.server.head.so_far()));
+        }
+        self.end_response(Some(reason), pos, ctx);
+    }
+
+    pub(super) fn response_gap(&mut self, lost: u64, ctx: &mut Ctx<'_>) {
+        self.server.pos = self.server.pos.saturating_add(lost);
+        match &mut self.server.state {
+            State::Closed | State::Search => return,
+            State::Body(reader) => match reader.skip(lost) {
+                Some(Progress::More) => return,
+                Some(Progress::Done) => return self.end_response(None, self.server.pos, ctx),
+                None => self.cut_response(Incomplete::ResponseGap, ctx),
+            },
+            State::Head => self.cut_response(Incomplete::ResponseGap, ctx),
+        }
+        if matches!(self.server.state, State::Closed) {
+            return;
+        }
+        self.server.state = State::Search;
+        self.give_up_pending(Incomplete::ResponseGap, ctx);
+        self.lose_step(ctx);
+    }
+
+    pub(super) fn end_responses(&mut self, end: End, ctx: &mut Ctx<'_>) {
+        match &self.server.state {
+            State::Body(reader) if reader.ends_at_close() && end == End::Fin => {
+                self.end_response(None, self.server.pos, ctx);
+            }
+            State::Closed => return,
+            _ => self.cut_response(end.reason(Incomplete::ResponseCut), ctx),
+        }
+        self.give_up_pending(end.reason(Incomplete::NoResponse), ctx);
+        self.server.close();
+        // No request needs to wait for more of the server's bytes.
+        self.server.pos = u64::MAX;
+    }
+}
