@@ -1,1 +1,18 @@
 //! The harness for tests on real traffic.
+//!
+//! In the order in which a test uses it: [`need`] says what the machine must have, [`netns`] builds the wire,
+//! [`process`] and [`nginx`] run servers, [`servers`] are those that misbehave, [`client`] sends, [`agent`] runs the
+//! built `shadow` binary, [`laws`] checks that every counter adds up. [`shop`] is the API of the demo.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a harness panics with facts; nearly every function may"
+)]
+
+pub mod client;
+pub mod need;
+pub mod netns;
+pub mod nginx;
+pub mod process;
+pub mod servers;
+pub mod shop;

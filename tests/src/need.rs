@@ -1,0 +1,59 @@
+//! What a test needs from the machine. A test that cannot run says `SKIPPED: reason` and returns; `cargo xtask test`
+//! counts it as skipped.
+
+use std::{env, fmt, path::PathBuf};
+
+/// One condition.
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// The effective user is root.
+    Root,
+    /// A program on the path.
+    Program(&'static str),
+    /// A file or device.
+    File(&'static str),
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("this test needs root (network namespaces, bpf)"),
+            Self::Program(name) => write!(f, "{name} is not installed (cargo xtask setup installs it)"),
+            Self::File(path) => write!(f, "there is no {path}"),
+        }
+    }
+}
+
+impl Need {
+    /// Whether it holds here.
+    pub fn is_met(self) -> bool {
+        match self {
+            Self::Root => rustix::process::geteuid().is_root(),
+            Self::Program(name) => find(name).is_some(),
+            Self::File(path) => PathBuf::from(path).exists(),
+        }
+    }
+}
+
+/// The full path of a program, also in the directories that only root has on its path.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+}
+
+/// Ends the test here, as skipped, unless every [`Need`] is met.
+#[macro_export]
+macro_rules! need {
+    ($($need:ident $(($name:literal))?),+ $(,)?) => {
+        $(
+            let need = $crate::need::Need::$need $(($name))?;
+            if !need.is_met() {
+                println!("SKIPPED: {need}");
+                return;
+            }
+        )+
+    };
+}

@@ -1,0 +1,133 @@
+//! A real nginx with a generated configuration: production and shadow system of most promise tests.
+
+use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, time::Duration};
+
+use crate::{
+    client::Connection,
+    netns::Netns,
+    process::{Launch, Process, wait_until},
+};
+
+/// What it serves at `/NAME`, by name and length.
+pub const FILES: [(&str, usize); 5] = [
+    ("1k.json", 1 << 10),
+    ("64k.json", 64 << 10),
+    ("200k.json", 200 << 10),
+    ("1m.bin", 1 << 20),
+    ("page.html", 9_000),
+];
+
+/// A running nginx.
+#[derive(Debug)]
+pub struct Nginx {
+    /// The process.
+    pub process: Process,
+}
+
+impl Nginx {
+    /// Starts it in a namespace, on every address of `port`, and waits until it answers on `address`.
+    ///
+    /// Two that are given the same `www` answer the same, validators included: ETag and Last-Modified are those of the
+    /// files.
+    pub fn start(namespace: &Netns, name: &str, www: &Path, address: SocketAddr) -> Self {
+        let port = address.port();
+        let directory = www.parent().expect("the files are inside a temporary directory");
+        let home = directory.join(name);
+        fs::create_dir_all(&home).expect("a directory for nginx");
+        let file = home.join("nginx.conf");
+        fs::write(&file, config(&home, www, port)).expect("its configuration");
+        let process = Launch::new("nginx", &home)
+            .args(["-c".as_ref(), file.as_os_str()])
+            .start(namespace);
+        wait_until("nginx answers", Duration::from_secs(10), || {
+            namespace.run(|| Connection::open(address).is_ok())
+        });
+        Self { process }
+    }
+}
+
+/// One process, so that nothing is left when it is killed; temporary files in a directory of its own.
+fn config(home: &Path, www: &Path, port: u16) -> String {
+    let home = home.display();
+    let mut text = format!(
+        "daemon off; master_process off; pid {home}/pid; error_log {home}/error.log warn;
+         events {{ worker_connections 4096; }}
+         http {{
+           access_log off; tcp_nodelay on; sendfile on; keepalive_requests 1000000; keepalive_timeout 600s;
+           types {{ application/json json; text/html html; application/octet-stream bin; }}
+           client_max_body_size 64m; client_body_buffer_size 128k; server_tokens off;\n"
+    );
+    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        writeln!(text, "{kind}_temp_path {home}/{kind};").expect("writing to memory");
+    }
+    let inner = port + 1;
+    write!(
+        text,
+        "server {{
+           listen [::]:{port} ipv6only=off; root {www};
+           location / {{ }}
+           location /zip/ {{ alias {www}/; gzip on; gzip_min_length 1; gzip_types application/json text/html; }}
+           # A filter that may change the length makes nginx answer in chunks.
+           location /chunked/ {{ alias {www}/; sub_filter_types application/json; sub_filter 'never there' 'x'; }}
+           # Reads the whole body, then answers.
+           location = /read {{ proxy_pass http://127.0.0.1:{inner}; proxy_http_version 1.1; }}
+           # Answers before it reads the body.
+           location = /early {{ return 200 '{{\"ok\":true}}'; }}
+           location = /empty {{ return 204; }}
+           location = /moved {{ return 301 /1k.json; }}
+           location = /gone {{ return 410 'gone'; }}
+         }}
+         server {{ listen 127.0.0.1:{inner}; location / {{ return 200 '{{\"read\":true}}'; }} }}
+         }}\n",
+        www = www.display()
+    )
+    .expect("writing to memory");
+    text
+}
+
+/// Writes [`FILES`] below `directory` and returns where.
+pub fn www(directory: &Path) -> std::path::PathBuf {
+    let www = directory.join("www");
+    fs::create_dir_all(&www).expect("a directory for files");
+    for (name, length) in FILES {
+        fs::write(www.join(name), content(name, length)).expect("a file to serve");
+    }
+    www
+}
+
+/// Valid JSON for `.json`, lines for `.html`, bytes that do not compress for the rest.
+fn content(name: &str, length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move || {
+        // xorshift64: any fixed sequence does.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    if name.contains("json") {
+        let mut text = String::from("{\"items\":[");
+        while text.len() + 80 < length {
+            let id = next() % 1_000_000;
+            let comma = if text.ends_with('[') { "" } else { "," };
+            write!(
+                text,
+                "{comma}{{\"id\":{id},\"price\":{}.5,\"ok\":true}}",
+                id % 977
+            )
+            .expect("writing to memory");
+        }
+        text.push_str("]}");
+        let mut bytes = text.into_bytes();
+        bytes.resize(length, b' ');
+        return bytes;
+    }
+    if name.contains("html") {
+        let mut text = String::new();
+        while text.len() < length {
+            writeln!(text, "<p>line {}</p>", next() % 1000).expect("writing to memory");
+        }
+        return text.into_bytes();
+    }
+    (0..length).map(|_| next().to_le_bytes()[3]).collect()
+}

@@ -1,0 +1,76 @@
+//! A small shop API and its rewrite: what `cargo xtask demo` mirrors.
+//!
+//! Two real servers, not mocks of the agent. They differ as a rewrite does: naturally ([`natural`]: request ids, times, the order
+//! of members) and by the faults in [`PLANTED`], which the report must name.
+
+pub mod data;
+pub mod load;
+pub mod natural;
+pub mod serve;
+
+use clap::ValueEnum;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Edition {
+    /// The live system.
+    Production,
+    /// The one that is to replace it.
+    Rewrite,
+}
+
+/// How a planted fault must show in the report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sign {
+    /// A discrepancy of this category, whose place contains this text.
+    Discrepancy(&'static str, &'static str),
+    /// The route is slower at the shadow system than in production.
+    Slower,
+    /// Replays of the route fail with this reason.
+    Failure(&'static str),
+}
+
+/// A fault of the rewrite.
+#[derive(Clone, Copy, Debug)]
+pub struct Planted {
+    /// What was done, in a few words.
+    pub what: &'static str,
+    /// The route, as the report's template begins.
+    pub route: &'static str,
+    /// How it must show.
+    pub sign: Sign,
+}
+
+/// Every fault of the rewrite.
+pub const PLANTED: [Planted; 6] = [
+    Planted {
+        what: "an expired coupon is 200 instead of 410",
+        route: "/coupons/",
+        sign: Sign::Discrepancy("status", "status"),
+    },
+    Planted {
+        what: "the customer lost its loyalty.tier",
+        route: "/customers/",
+        sign: Sign::Discrepancy("missing", "loyalty.tier"),
+    },
+    Planted {
+        what: "the cart's total is cut instead of rounded",
+        route: "/carts/",
+        sign: Sign::Discrepancy("value", "total"),
+    },
+    Planted {
+        what: "the terms are cached by nobody any more",
+        route: "/terms",
+        sign: Sign::Discrepancy("header", "cache-control"),
+    },
+    Planted {
+        what: "recommendations take 120 ms",
+        route: "/recommendations/",
+        sign: Sign::Slower,
+    },
+    Planted {
+        what: "invoices never come",
+        route: "/invoices/",
+        sign: Sign::Failure("timeout"),
+    },
+];
