@@ -1,4 +1,1 @@
-//! The control socket.
-
-/// Where the control socket is unless told otherwise.
-pub const DEFAULT_SOCKET: &str = "/run/shadow/shadow.sock";
+//! (not written yet)

@@ -52,6 +52,10 @@ reasons! {
         Upgrade = "upgrade",
         /// The queue to the shadow system was full; the newest is dropped.
         QueueFull = "queue_full",
+        /// It waited for its replay longer than the limit.
+        Expired = "expired",
+        /// The request cannot be sent byte for byte as it was captured.
+        Unsendable = "unsendable",
         /// Mirroring was stopped by the kill switch.
         Killed = "killed",
         /// The agent was shutting down.
@@ -67,7 +71,12 @@ impl SkipPolicy {
     pub const fn is_intended(self) -> bool {
         match self {
             Self::Write | Self::Replayed | Self::Upgrade | Self::Observed => true,
-            Self::BodyOverLimit | Self::QueueFull | Self::Killed | Self::Shutdown => false,
+            Self::BodyOverLimit
+            | Self::QueueFull
+            | Self::Expired
+            | Self::Unsendable
+            | Self::Killed
+            | Self::Shutdown => false,
         }
     }
 }

@@ -1,0 +1,59 @@
+//! The ledger, shared by the capture thread and the replays.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use shadow_core::{
+    compare::{Outcome, Verdict},
+    evidence::{
+        Ledger,
+        report::{Report, ReportInputs},
+    },
+    exchange::Exchange,
+    gate::Skip,
+    time::Timestamp,
+};
+
+/// One ledger behind a lock that is held for the time of a few counters; a report takes it a little longer, which
+/// the ring in front of the capture thread is deep enough for.
+#[derive(Debug)]
+pub(super) struct Books(Mutex<Ledger>);
+
+impl Books {
+    pub(super) fn new(ledger: Ledger) -> Self {
+        Self(Mutex::new(ledger))
+    }
+
+    /// Counts an exchange and why it goes no further.
+    pub(super) fn skipped(&self, exchange: &Exchange, skip: Skip) {
+        let mut ledger = self.lock();
+        ledger.seen(exchange);
+        ledger.skipped(exchange, skip);
+    }
+
+    /// Counts an exchange that was let through.
+    pub(super) fn seen(&self, exchange: &Exchange) {
+        self.lock().seen(exchange);
+    }
+
+    /// Counts why one that was [`Books::seen`] was not replayed after all.
+    pub(super) fn dropped(&self, exchange: &Exchange, skip: Skip) {
+        self.lock().skipped(exchange, skip);
+    }
+
+    pub(super) fn judged(&self, exchange: &Exchange, outcome: &Outcome, verdict: &Verdict, now: Timestamp) {
+        self.lock().judged(exchange, outcome, verdict, now);
+    }
+
+    pub(super) fn report(&self, inputs: ReportInputs) -> Report {
+        self.lock().report(inputs)
+    }
+
+    pub(super) fn with<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        // A panic inside the ledger loses at most the count it was making; without it nothing could be told at all.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,220 @@
+//! The capture thread: segments into the engine, exchanges out of it.
+//!
+//! Owns: the source, the one engine, and their counters. The bytes of a segment are parsed where the source has them
+//! and never cross a thread. Drops: nothing but what the gate, the kill switch or the full queue refuse, each a
+//! counted skip. Never waits for a replay.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use shadow_core::{
+    engine::{Engine, Event},
+    exchange::Exchange,
+    gate::{Decision, Gate, Skip, SkipPolicy},
+    time::Timestamp,
+};
+
+use super::{
+    Hooks,
+    pending::Shared,
+    snapshot::{CaptureCounters, Ended},
+};
+use crate::capture::{Polled, Source};
+
+/// The longest wait for segments: the heartbeat, the stop flag and idle flows are looked at this often.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// How often counters are published.
+const PUBLISH: Duration = Duration::from_millis(250);
+
+/// Exchanges that are queued before the replays are woken, when one batch of segments holds more.
+const BATCH: usize = 32;
+
+/// What is still read after the stop: enough for what the ring holds, not for ever.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Everything the capture thread needs.
+pub(super) struct Capture {
+    pub(super) source: Box<dyn Source>,
+    pub(super) hooks: Hooks,
+    pub(super) engine: Engine,
+    pub(super) desk: Desk,
+    pub(super) published: Arc<ArcSwap<CaptureCounters>>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// Where exchanges go.
+pub(super) struct Desk {
+    pub(super) shared: Arc<Shared>,
+    pub(super) gate: Gate,
+    /// Nothing is replayed.
+    pub(super) observe: bool,
+    /// Queued since the replays were woken last.
+    pub(super) unflushed: usize,
+}
+
+impl Capture {
+    /// Runs until the source ends, fails or is told to stop; then nothing is left in the engine.
+    pub(super) fn run(mut self) -> Ended {
+        // Also when something panics: the replays must not wait for what will never come.
+        let shared = Arc::clone(&self.desk.shared);
+        let _close = CloseOnDrop(&shared);
+        let mut counters = CaptureCounters::default();
+        let mut publish_at = Instant::now();
+        let mut stop_at: Option<Instant> = None;
+        let mut latest = Timestamp::default();
+        let ended = loop {
+            (self.hooks.heartbeat)();
+            let wait = if stop_at.is_some() {
+                Duration::ZERO
+            } else {
+                self.wait(latest)
+            };
+            let polled = self.poll(wait, &mut counters, &mut latest);
+            self.tick(&mut counters, &mut latest);
+            self.desk.flush();
+
+            let now = Instant::now();
+            if now >= publish_at {
+                self.publish(&counters);
+                publish_at = now + PUBLISH;
+            }
+            if stop_at.is_none() && self.stop.load(Relaxed) {
+                stop_at = Some(now + DRAIN);
+            }
+            match polled {
+                Ok(Polled::End) => break Ended::Source,
+                Err(error) => break Ended::Failed(error.to_string()),
+                Ok(Polled::Idle) if stop_at.is_some() => break Ended::Stopped,
+                Ok(Polled::Segments(_) | Polled::Idle) => (),
+            }
+            if stop_at.is_some_and(|at| now >= at) {
+                break Ended::Stopped;
+            }
+        };
+        self.engine.finish();
+        self.drain(&mut counters);
+        self.publish(&counters);
+        ended
+    }
+
+    fn poll(
+        &mut self,
+        wait: Duration,
+        counters: &mut CaptureCounters,
+        latest: &mut Timestamp,
+    ) -> Result<Polled, crate::capture::SourceError> {
+        let Self {
+            source,
+            hooks,
+            engine,
+            desk,
+            ..
+        } = self;
+        source.poll(wait, &mut |segment| {
+            counters.segments += 1;
+            *latest = segment.at.max(*latest);
+            engine.push(segment);
+            while let Some(event) = engine.poll() {
+                desk.take(event, hooks, counters);
+            }
+        })
+    }
+
+    /// Lets the engine's timers run.
+    fn tick(&mut self, counters: &mut CaptureCounters, latest: &mut Timestamp) {
+        if let Some(now) = &self.hooks.now {
+            *latest = now();
+        }
+        if self.engine.poll_timeout().is_some_and(|due| due <= *latest) {
+            self.engine.handle_timeout(*latest);
+            self.drain(counters);
+        }
+    }
+
+    fn drain(&mut self, counters: &mut CaptureCounters) {
+        while let Some(event) = self.engine.poll() {
+            self.desk.take(event, &mut self.hooks, counters);
+        }
+    }
+
+    /// Until the next timer, as far as it comes before the next look around. A file's time does not pass by waiting.
+    fn wait(&self, latest: Timestamp) -> Duration {
+        match (&self.hooks.now, self.engine.poll_timeout()) {
+            (Some(_), Some(due)) => due.since(latest).clamp(Duration::from_millis(1), WAIT),
+            _ => WAIT,
+        }
+    }
+
+    fn publish(&self, counters: &CaptureCounters) {
+        let mut counters = counters.clone();
+        counters.engine = self.engine.counters().clone();
+        self.published.store(Arc::new(counters));
+    }
+}
+
+impl Desk {
+    fn take(&mut self, event: Event, hooks: &mut Hooks, counters: &mut CaptureCounters) {
+        match event {
+            Event::Exchange(exchange) => {
+                counters.exchanges += 1;
+                self.admit(exchange);
+            }
+            Event::Orphan(_) => counters.orphans += 1,
+            Event::Abandoned(flow, why) => {
+                counters.abandoned += 1;
+                (hooks.mute)(flow, why);
+            }
+        }
+    }
+
+    /// Decides here whatever the exchange alone decides, so that what is skipped costs no other thread anything.
+    fn admit(&mut self, exchange: Box<Exchange>) {
+        let books = &self.shared.books;
+        if let Some(skip) = self.refusal(&exchange) {
+            return books.skipped(&exchange, skip);
+        }
+        books.seen(&exchange);
+        match self.shared.queue.push(exchange) {
+            Ok(()) => {
+                self.unflushed += 1;
+                if self.unflushed >= BATCH {
+                    self.flush();
+                }
+            }
+            Err(exchange) => books.dropped(&exchange, Skip::Policy(SkipPolicy::QueueFull)),
+        }
+    }
+
+    fn refusal(&self, exchange: &Exchange) -> Option<Skip> {
+        if self.observe {
+            let policy = Skip::Policy(SkipPolicy::Observed);
+            return Some(exchange.incomplete.map_or(policy, Skip::Incomplete));
+        }
+        match self.gate.decide(exchange) {
+            Decision::Skip(skip) => Some(skip),
+            Decision::Replay => self.shared.switch.refusal().map(Skip::Policy),
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.unflushed > 0 {
+            self.unflushed = 0;
+            self.shared.queue.flush();
+        }
+    }
+}
+
+struct CloseOnDrop<'a>(&'a Shared);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.queue.close();
+    }
+}

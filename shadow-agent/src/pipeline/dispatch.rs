@@ -1,0 +1,155 @@
+//! From the queue to verdicts.
+//!
+//! Owns: the tasks that replay. Bounds: `replay.concurrency` of them. Drops: what waited too long, what cannot be
+//! sent, and everything while the kill switch is on: counted skips. A replay that was begun always gets a verdict,
+//! if only `cancelled`.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use shadow_core::{
+    compare::{Comparator, Failure, Outcome},
+    gate::SkipPolicy,
+    rewrite::{RewritePolicy, rewrite},
+};
+
+use super::{
+    Clock,
+    pending::{Pending, Shared},
+    queue::Queued,
+    switch::Ticket,
+};
+use crate::replay::{ReplaySettings, Shadow};
+
+/// Bodies of this many bytes together are compared on a thread of their own: meanwhile the replay thread would
+/// neither send nor take the time of answers.
+const LARGE: usize = 128 << 10;
+
+/// Sends what is queued to a shadow system and judges the answers.
+pub(super) struct Dispatcher<S> {
+    shared: Arc<Shared>,
+    shadow: S,
+    policy: Policy,
+    /// Tasks that replay one exchange after the other; each ends when the queue is empty.
+    workers: AtomicUsize,
+}
+
+/// How exchanges are replayed and judged.
+#[derive(Clone)]
+pub(super) struct Policy {
+    pub(super) settings: ReplaySettings,
+    pub(super) rewrite: RewritePolicy,
+    pub(super) comparator: Arc<Comparator>,
+    pub(super) now: Option<Clock>,
+}
+
+impl<S> fmt::Debug for Dispatcher<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").finish_non_exhaustive()
+    }
+}
+
+impl<S: Shadow> Dispatcher<S> {
+    pub(super) fn new(shared: Arc<Shared>, shadow: S, policy: Policy) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            shadow,
+            policy,
+            workers: AtomicUsize::new(0),
+        })
+    }
+
+    /// Runs until the queue is closed and everything that was in it is counted.
+    pub(super) async fn run(self: Arc<Self>) {
+        tokio::select! {
+            () = self.serve() => (),
+            () = self.shadow.housekeeping() => (),
+        }
+    }
+
+    async fn serve(self: &Arc<Self>) {
+        let queue = &self.shared.queue;
+        loop {
+            // Read first: whatever was pushed before the close is then in the queue for certain.
+            let closed = queue.is_closed();
+            let waiting = queue.len();
+            let busy = self.workers.load(SeqCst);
+            if closed && waiting == 0 && busy == 0 {
+                return;
+            }
+            for _ in 0..waiting.min(self.policy.settings.concurrency.saturating_sub(busy)) {
+                self.workers.fetch_add(1, SeqCst);
+                tokio::spawn(Arc::clone(self).work());
+            }
+            queue.flushed().await;
+        }
+    }
+
+    async fn work(self: Arc<Self>) {
+        let _place = Place(&self);
+        let mut ticket = self.shared.switch.subscribe();
+        while let Some(queued) = self.shared.queue.pop() {
+            self.replay(queued, &mut ticket).await;
+        }
+    }
+
+    async fn replay(&self, queued: Queued, ticket: &mut Ticket) {
+        let Policy {
+            settings,
+            rewrite: policy,
+            comparator,
+            now,
+        } = &self.policy;
+        let waited = queued.since.elapsed();
+        let mut pending = Pending::new(Arc::clone(&self.shared), queued, now.clone());
+        ticket.renew();
+        let refusal = self.shared.switch.refusal();
+        let refusal = refusal.or((waited > settings.max_wait).then_some(SkipPolicy::Expired));
+        if let Some(reason) = refusal {
+            return pending.skip(reason);
+        }
+        let Ok(request) = self.shadow.prepare(&rewrite(pending.exchange(), policy)) else {
+            return pending.skip(SkipPolicy::Unsendable);
+        };
+        pending.begin();
+        let outcome = ticket
+            .unless_cancelled(self.shadow.answer(request))
+            .await
+            .unwrap_or(Outcome::Failed(Failure::Cancelled));
+        if pending.bytes() < LARGE && kept(&outcome) < LARGE {
+            return pending.judge(&outcome, comparator);
+        }
+        let comparator = Arc::clone(comparator);
+        let judged = tokio::task::spawn_blocking(move || pending.judge(&outcome, &comparator));
+        if let Err(error) = judged.await {
+            // The exchange counted itself when it was dropped.
+            tracing::error!(%error, "a comparison did not end");
+        }
+    }
+}
+
+fn kept(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Response(response) => response.body.kept.len(),
+        Outcome::Failed(_) => 0,
+    }
+}
+
+/// A worker's place among `replay.concurrency`; given back even when it panics.
+struct Place<'a, S>(&'a Dispatcher<S>);
+
+impl<S> Drop for Place<'_, S> {
+    fn drop(&mut self) {
+        let Dispatcher { shared, workers, .. } = self.0;
+        workers.fetch_sub(1, SeqCst);
+        // What was pushed after this worker found the queue empty needs another one, and the end needs a last look.
+        if shared.queue.len() > 0 || shared.queue.is_closed() {
+            shared.queue.flush();
+        }
+    }
+}

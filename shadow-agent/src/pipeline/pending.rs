@@ -1,0 +1,121 @@
+//! One exchange on its way from the queue to its verdict.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use shadow_core::{
+    compare::{Comparator, Failure, Outcome, Verdict},
+    exchange::Exchange,
+    gate::{Skip, SkipPolicy},
+};
+
+use super::{
+    Clock,
+    books::Books,
+    queue::{Queue, Queued},
+    switch::Switch,
+};
+
+/// What the capture thread and the replays share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) books: Books,
+    pub(super) queue: Queue,
+    pub(super) switch: Switch,
+    /// Replays that were begun and have no verdict yet.
+    pub(super) in_flight: AtomicUsize,
+}
+
+/// Sees to it that its exchange is counted exactly once and its bytes are given back, whatever happens: also when
+/// the task that holds it panics or is dropped.
+pub(super) struct Pending {
+    shared: Arc<Shared>,
+    queued: Queued,
+    now: Option<Clock>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Waiting,
+    Begun,
+    Counted,
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pending").field(&self.stage).finish()
+    }
+}
+
+impl Pending {
+    pub(super) fn new(shared: Arc<Shared>, queued: Queued, now: Option<Clock>) -> Self {
+        Self {
+            shared,
+            queued,
+            now,
+            stage: Stage::Waiting,
+        }
+    }
+
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.queued.exchange
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.queued.bytes
+    }
+
+    /// It is not replayed after all.
+    pub(super) fn skip(mut self, reason: SkipPolicy) {
+        self.stage = Stage::Counted;
+        let books = &self.shared.books;
+        books.dropped(self.exchange(), Skip::Policy(reason));
+    }
+
+    /// Its request is about to be sent.
+    pub(super) fn begin(&mut self) {
+        self.stage = Stage::Begun;
+        self.shared.in_flight.fetch_add(1, SeqCst);
+    }
+
+    /// Compares, and counts the verdict.
+    pub(super) fn judge(mut self, outcome: &Outcome, comparator: &Comparator) {
+        let verdict = comparator.verdict(self.exchange(), outcome);
+        self.count(outcome, &verdict);
+    }
+
+    fn count(&mut self, outcome: &Outcome, verdict: &Verdict) {
+        self.stage = Stage::Counted;
+        let now = match &self.now {
+            Some(clock) => clock(),
+            // The clock of a file is that of its segments.
+            None => self.exchange().timing.response_last.unwrap_or_default(),
+        };
+        let Shared { books, in_flight, .. } = &*self.shared;
+        books.judged(&self.queued.exchange, outcome, verdict, now);
+        in_flight.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        match self.stage {
+            Stage::Waiting => {
+                let books = &self.shared.books;
+                books.dropped(self.exchange(), Skip::Policy(SkipPolicy::Shutdown));
+            }
+            Stage::Begun => {
+                let failure = Failure::Cancelled;
+                self.count(&Outcome::Failed(failure), &Verdict::ShadowError(failure));
+            }
+            Stage::Counted => (),
+        }
+        self.shared.queue.release(self.queued.bytes);
+    }
+}

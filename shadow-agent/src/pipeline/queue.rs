@@ -1,0 +1,117 @@
+//! Between the capture thread and the replays.
+//!
+//! capture thread --[`Queue::push`]--> queue --[`Queue::pop`]--> replays. Owns: exchanges that wait, and the account
+//! of bytes of those that wait or are being replayed. Bounds: both. Drops: the newest, by handing it back to the
+//! capture thread, which counts it. Lock-free: the capture thread never waits for a replay.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+
+use crossbeam_queue::ArrayQueue;
+use shadow_core::exchange::{Body, Exchange};
+use tokio::{sync::Notify, time::Instant};
+
+/// The bounded queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: ArrayQueue<Queued>,
+    bytes: AtomicUsize,
+    max_bytes: usize,
+    closed: AtomicBool,
+    wake: Notify,
+}
+
+/// An exchange on its way to the shadow system.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) exchange: Box<Exchange>,
+    /// When it was queued.
+    pub(super) since: Instant,
+    /// Its part of the account, to be given back with [`Queue::release`] when nobody holds it any more.
+    pub(super) bytes: usize,
+}
+
+impl Queue {
+    pub(super) fn new(exchanges: usize, max_bytes: usize) -> Self {
+        Self {
+            waiting: ArrayQueue::new(exchanges.max(1)),
+            bytes: AtomicUsize::new(0),
+            max_bytes,
+            closed: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Takes an exchange, or hands it back when it does not fit. Wakes nobody: see [`Queue::flush`].
+    pub(super) fn push(&self, exchange: Box<Exchange>) -> Result<(), Box<Exchange>> {
+        let bytes = held_by(&exchange);
+        // The capture thread alone adds to the account, so what fits now still fits below.
+        if self.bytes.load(Relaxed).saturating_add(bytes) > self.max_bytes {
+            return Err(exchange);
+        }
+        self.bytes.fetch_add(bytes, Relaxed);
+        let since = Instant::now();
+        self.waiting
+            .push(Queued {
+                exchange,
+                since,
+                bytes,
+            })
+            .map_err(|Queued { exchange, bytes, .. }| {
+                self.release(bytes);
+                exchange
+            })
+    }
+
+    /// Wakes the replays. Called once for a batch: a wake-up costs the capture thread a system call.
+    pub(super) fn flush(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(super) fn pop(&self) -> Option<Queued> {
+        self.waiting.pop()
+    }
+
+    /// Gives back the bytes of an exchange that is done.
+    pub(super) fn release(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Nothing will be pushed any more.
+    pub(super) fn close(&self) {
+        self.closed.store(true, SeqCst);
+        self.flush();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(SeqCst)
+    }
+
+    /// Waits for [`Queue::flush`]; one that came before counts.
+    pub(super) async fn flushed(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Bytes of every exchange that waits or is being replayed.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
+    }
+}
+
+/// The bytes that an exchange keeps in memory.
+fn held_by(exchange: &Exchange) -> usize {
+    let content = |body: &Body| body.kept.len();
+    let request = &exchange.request;
+    let mut bytes = size_of::<Exchange>()
+        .saturating_add(request.headers.allocated())
+        .saturating_add(content(&request.body));
+    if let Some(response) = &exchange.response {
+        bytes = bytes
+            .saturating_add(response.headers.allocated())
+            .saturating_add(content(&response.body));
+    }
+    bytes
+}

@@ -1,0 +1,88 @@
+//! The kill switch, and the end.
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicU8, Ordering::SeqCst},
+};
+
+use shadow_core::gate::SkipPolicy;
+use tokio::sync::watch;
+
+const ON: u8 = 0;
+const KILLED: u8 = 1;
+const ENDING: u8 = 2;
+
+/// Whether replays may be sent.
+#[derive(Debug)]
+pub(super) struct Switch {
+    state: AtomicU8,
+    /// Changes whenever what is in flight is to be cancelled.
+    cancel_tx: watch::Sender<()>,
+}
+
+impl Switch {
+    pub(super) fn new() -> Self {
+        Self {
+            state: AtomicU8::new(ON),
+            cancel_tx: watch::Sender::new(()),
+        }
+    }
+
+    /// Why nothing may be sent now.
+    pub(super) fn refusal(&self) -> Option<SkipPolicy> {
+        match self.state.load(SeqCst) {
+            ON => None,
+            KILLED => Some(SkipPolicy::Killed),
+            _ => Some(SkipPolicy::Shutdown),
+        }
+    }
+
+    /// Refuses and cancels.
+    pub(super) fn kill(&self) {
+        self.change(ON, KILLED);
+    }
+
+    /// Takes [`Switch::kill`] back.
+    pub(super) fn resume(&self) {
+        self.change(KILLED, ON);
+    }
+
+    /// Refuses and cancels for good.
+    pub(super) fn end(&self) {
+        self.state.store(ENDING, SeqCst);
+        self.cancel_tx.send_replace(());
+    }
+
+    fn change(&self, from: u8, to: u8) {
+        let changed = self.state.compare_exchange(from, to, SeqCst, SeqCst);
+        if changed.is_ok() && to != ON {
+            self.cancel_tx.send_replace(());
+        }
+    }
+
+    /// A ticket for one replay at a time.
+    pub(super) fn subscribe(&self) -> Ticket {
+        Ticket(self.cancel_tx.subscribe())
+    }
+}
+
+/// Notices when replays are to be cancelled.
+#[derive(Debug)]
+pub(super) struct Ticket(watch::Receiver<()>);
+
+impl Ticket {
+    /// Forgets what was cancelled before. To be followed by a look at [`Switch::refusal`].
+    pub(super) fn renew(&mut self) {
+        self.0.mark_unchanged();
+    }
+
+    /// What `replay` comes to, or `None` when it was cancelled since [`Ticket::renew`].
+    pub(super) async fn unless_cancelled<F: Future>(&mut self, replay: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            output = replay => Some(output),
+            // An error means that the switch is gone, and with it the pipeline.
+            _changed = self.0.changed() => None,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Idle connections to the shadow system.
+//!
+//! Owns: connections between two requests. Bounds: as many as replays may run at once, each for the idle time. The
+//! one that was used last is taken first, so that a quiet hour closes the others.
+
+use std::{
+    future::poll_fn,
+    sync::{Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::conn::Conn;
+
+/// A stack of idle connections.
+#[derive(Debug)]
+pub(super) struct Pool {
+    idle: Mutex<Vec<Conn>>,
+    capacity: usize,
+    idle_timeout: Duration,
+}
+
+impl Pool {
+    pub(super) fn new(capacity: usize, idle_timeout: Duration) -> Self {
+        Self {
+            idle: Mutex::default(),
+            capacity,
+            idle_timeout,
+        }
+    }
+
+    /// The connection that was used last and is still open.
+    pub(super) async fn take(&self) -> Option<Conn> {
+        poll_fn(|cx| Poll::Ready(self.pop(cx))).await
+    }
+
+    fn pop(&self, cx: &mut Context<'_>) -> Option<Conn> {
+        loop {
+            let mut conn = self.lock().pop()?;
+            if self.is_fresh(&conn) && conn.is_open(cx) {
+                return Some(conn);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next request, when there may be one.
+    pub(super) async fn give(&self, mut conn: Conn) {
+        if !poll_fn(|cx| Poll::Ready(conn.is_open(cx))).await {
+            return;
+        }
+        let mut idle = self.lock();
+        if idle.len() < self.capacity {
+            idle.push(conn);
+        }
+    }
+
+    /// Closes what is too old, or was closed by the shadow system.
+    pub(super) async fn sweep(&self) {
+        poll_fn(|cx| {
+            self.lock()
+                .retain_mut(|conn| self.is_fresh(conn) && conn.is_open(cx));
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn is_fresh(&self, conn: &Conn) -> bool {
+        Instant::now().saturating_duration_since(conn.used) < self.idle_timeout
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Conn>> {
+        // Every operation on the stack is one call: a panic elsewhere leaves it whole.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
