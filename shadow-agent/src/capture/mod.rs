@@ -6,6 +6,7 @@
 
 pub mod attach;
 pub mod control;
+pub mod fault;
 pub mod heartbeat;
 pub mod links;
 pub mod load;
