@@ -1,9 +1,18 @@
 //! The order in which two answers are compared.
 
+use std::borrow::Cow;
+
 use crate::exchange::Exchange;
 
 use super::{
-    Category, Discrepancy, Outcome, RuleError, Rules, Side, Verdict, findings::Findings, paths::PathSet,
+    Category, Discrepancy, Outcome, RuleError, Rules, Side, Verdict, binary,
+    decode::{self, DecodeError},
+    findings::Findings,
+    headers,
+    json::{self, Compared},
+    media::{self, Kind},
+    paths::PathSet,
+    text,
 };
 
 /// Rules, compiled. Immutable: one serves every thread.
@@ -72,7 +81,77 @@ impl Comparator {
                 shadow.status.to_string(),
             );
         }
-        let _ = &self.ignore;
+        if production.status / 100 == shadow.status / 100 {
+            headers::compare(production.headers, shadow.headers, &self.rules, &mut findings);
+            self.bodies(production, shadow, &mut findings);
+        }
         findings.finish()
     }
+
+    fn bodies(&self, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
+        let (left, right) = (production.body, shadow.body);
+        if !left.is_whole() || !right.is_whole() {
+            return binary::digests(left, right, findings);
+        }
+        // By far the most common case, and the cheapest: the same bytes in the same coding.
+        let same_coding = || {
+            let coding = "content-encoding";
+            production
+                .headers
+                .get_all(coding)
+                .eq(shadow.headers.get_all(coding))
+        };
+        if left.kept == right.kept && (left.kept.is_empty() || same_coding()) {
+            return;
+        }
+        match (self.decoded(production), self.decoded(shadow)) {
+            (Ok(a), Ok(b)) => {
+                let kind = match media::kind(production.headers) {
+                    Kind::Unknown => media::kind(shadow.headers),
+                    kind => kind,
+                };
+                self.contents(kind, &a, &b, findings);
+            }
+            (Err(_), Err(_)) => binary::digests(left, right, findings),
+            (a, b) => {
+                let shown = |side: Result<Cow<'_, [u8]>, DecodeError>, len: usize| match side {
+                    Ok(content) => format!("{} bytes when decoded", content.len()),
+                    Err(error) => format!("{error}: {len} bytes"),
+                };
+                let (a, b) = (shown(a, left.kept.len()), shown(b, right.kept.len()));
+                findings.push(Category::Decode, "body", a, b);
+            }
+        }
+    }
+
+    fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
+        decode::decode(side.headers, &side.body.kept, self.rules.decoded)
+    }
+
+    fn contents(&self, kind: Kind, production: &[u8], shadow: &[u8], findings: &mut Findings) {
+        if production == shadow {
+            return;
+        }
+        let kind = match kind {
+            Kind::Unknown if json::looks_like_json(production) && json::looks_like_json(shadow) => Kind::Json,
+            Kind::Unknown if is_text(production) && is_text(shadow) => Kind::Text,
+            Kind::Unknown => Kind::Bytes,
+            kind => kind,
+        };
+        let done = kind == Kind::Json
+            && json::compare(production, shadow, &self.rules, &self.ignore, findings) == Compared::Done;
+        match kind {
+            _ if done => {}
+            Kind::Json | Kind::Text => text::compare(production, shadow, findings),
+            Kind::Bytes | Kind::Unknown => binary::contents(production, shadow, findings),
+        }
+    }
 }
+
+fn is_text(content: &[u8]) -> bool {
+    core::str::from_utf8(content).is_ok() && memchr::memchr(0, content).is_none()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

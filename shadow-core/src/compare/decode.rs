@@ -1,1 +1,182 @@
-//! (not written yet)
+//! Content without its content coding (RFC 9110 section 8.4).
+//!
+//! Bounds: decoded bytes after each coding, codings on top of each other, frames of a zstd body; hostile bodies end in
+//! a [`DecodeError`], never in memory.
+
+use std::{borrow::Cow, io::Read};
+
+use crate::exchange::Headers;
+
+/// Codings on top of each other. More than one is rare, more than this is an attack.
+const MAX_CODINGS: usize = 4;
+
+/// Frames in one zstd body; each costs a decoder's setup whatever its size.
+const MAX_FRAMES: usize = 1024;
+
+/// The window that a zstd body may ask for when the cap is smaller (RFC 9659 section 3: 8 MiB).
+const ZSTD_WINDOW: usize = 8 << 20;
+
+/// Bytes moved at once.
+const BROTLI_BUFFER: usize = 4096;
+
+/// Why content cannot be compared without its coding.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum DecodeError {
+    #[error("unknown content coding")]
+    Unknown,
+    #[error("more than {MAX_CODINGS} content codings")]
+    TooManyCodings,
+    #[error("no valid {0}")]
+    Corrupt(&'static str),
+    #[error("over {0} bytes when decoded")]
+    OverCap(usize),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+impl Coding {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// Removes every coding that the Content-Encoding field names, the last one first. Of an empty body there is nothing
+/// to remove: answers to HEAD and 304 answers name a coding too.
+pub(super) fn decode<'b>(
+    headers: &Headers,
+    body: &'b [u8],
+    cap: usize,
+) -> Result<Cow<'b, [u8]>, DecodeError> {
+    let mut content = Cow::Borrowed(body);
+    if body.is_empty() {
+        return Ok(content);
+    }
+    for coding in codings(headers)?.into_iter().rev() {
+        content = Cow::Owned(remove(coding, &content, cap)?);
+    }
+    if content.len() > cap {
+        return Err(DecodeError::OverCap(cap));
+    }
+    Ok(content)
+}
+
+/// In the order in which they were applied.
+fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
+    let mut found = Vec::new();
+    let names = headers
+        .get_all("content-encoding")
+        .flat_map(|value| value.split(|byte| *byte == b','));
+    for name in names {
+        let coding = match name.trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => continue,
+            b"gzip" | b"x-gzip" => Coding::Gzip,
+            b"deflate" => Coding::Deflate,
+            b"br" => Coding::Brotli,
+            b"zstd" => Coding::Zstd,
+            _ => return Err(DecodeError::Unknown),
+        };
+        if found.len() == MAX_CODINGS {
+            return Err(DecodeError::TooManyCodings);
+        }
+        found.push(coding);
+    }
+    Ok(found)
+}
+
+fn remove(coding: Coding, body: &[u8], cap: usize) -> Result<Vec<u8>, DecodeError> {
+    let mut out = Vec::new();
+    let read = match coding {
+        Coding::Gzip => fill(flate2::bufread::MultiGzDecoder::new(body), &mut out, cap),
+        Coding::Deflate => deflate(body, &mut out, cap),
+        Coding::Brotli => fill(
+            brotli_decompressor::Decompressor::new(body, BROTLI_BUFFER),
+            &mut out,
+            cap,
+        ),
+        Coding::Zstd => zstd(body, &mut out, cap),
+    };
+    match read {
+        Some(()) if out.len() > cap => Err(DecodeError::OverCap(cap)),
+        Some(()) => Ok(out),
+        None => Err(DecodeError::Corrupt(coding.name())),
+    }
+}
+
+/// Reads to the end, or to one byte more than `cap`. `None` when the reader fails.
+fn fill(reader: impl Read, out: &mut Vec<u8>, cap: usize) -> Option<()> {
+    let room = cap.saturating_add(1).saturating_sub(out.len());
+    reader
+        .take(u64::try_from(room).unwrap_or(u64::MAX))
+        .read_to_end(out)
+        .ok()
+        .map(|_read| ())
+}
+
+/// RFC 9110 section 8.4.1.2 means the zlib format (RFC 1950); some servers send bare deflate data, as its note says.
+fn deflate(body: &[u8], out: &mut Vec<u8>, cap: usize) -> Option<()> {
+    // The first two bytes of the zlib format, read as one number, are a multiple of 31, and the method is 8.
+    let zlib = match body {
+        [method, flags, ..] => method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31),
+        _ => false,
+    };
+    if zlib && fill(flate2::bufread::ZlibDecoder::new(body), out, cap).is_some() {
+        return Some(());
+    }
+    out.clear();
+    fill(flate2::bufread::DeflateDecoder::new(body), out, cap)
+}
+
+/// One or more frames (RFC 8878 section 3.1), skippable ones left out.
+fn zstd(body: &[u8], out: &mut Vec<u8>, cap: usize) -> Option<()> {
+    let mut rest = body;
+    let window = u64::try_from(cap.max(ZSTD_WINDOW)).unwrap_or(u64::MAX);
+    let mut decoder = ruzstd::decoding::FrameDecoder::new();
+    decoder.set_max_window_size(window);
+    for _frame in 0..MAX_FRAMES {
+        if rest.is_empty() || out.len() > cap {
+            return Some(());
+        }
+        if let Some(behind) = skippable(rest) {
+            rest = behind;
+            continue;
+        }
+        let stream = ruzstd::decoding::StreamingDecoder::new_with_decoder(&mut rest, &mut decoder).ok()?;
+        fill(stream, out, cap)?;
+        let whole = decoder.is_finished();
+        if whole
+            && decoder.get_checksum_from_data() != decoder.get_calculated_checksum()
+            && decoder.get_checksum_from_data().is_some()
+        {
+            return None;
+        }
+        if !whole && out.len() <= cap {
+            return None;
+        }
+    }
+    None
+}
+
+/// What is behind a skippable frame, if this is one.
+fn skippable(frame: &[u8]) -> Option<&[u8]> {
+    let (magic, rest) = frame.split_first_chunk::<4>()?;
+    if u32::from_le_bytes(*magic) & 0xffff_fff0 != 0x184d_2a50 {
+        return None;
+    }
+    let (len, rest) = rest.split_first_chunk::<4>()?;
+    rest.get(usize::try_from(u32::from_le_bytes(*len)).ok()?..)
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

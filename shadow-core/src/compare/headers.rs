@@ -1,1 +1,168 @@
-//! (not written yet)
+//! The header fields that are compared.
+
+use crate::exchange::Headers;
+
+use super::{ABSENT, Category, Rules, findings::Findings, findings::shorten, media};
+
+/// Compares the listed fields and nothing else.
+pub(super) fn compare(production: &Headers, shadow: &Headers, rules: &Rules, findings: &mut Findings) {
+    for name in &rules.headers {
+        if !production.get_all(name).eq(shadow.get_all(name)) && !same_meaning(name, production, shadow) {
+            found(name, shown(name, production), shown(name, shadow), findings);
+        }
+    }
+    for name in &rules.header_presence {
+        let there = |headers: &Headers| headers.get(name).map_or(ABSENT, |_| "(present)").to_owned();
+        let (left, right) = (there(production), there(shadow));
+        if left != right {
+            found(name, left, right, findings);
+        }
+    }
+}
+
+fn found(name: &str, production: String, shadow: String, findings: &mut Findings) {
+    let place = format!("header {}", name.to_ascii_lowercase());
+    findings.push(Category::Header, place, production, shadow);
+}
+
+/// Several fields of one name are one list (RFC 9110 section 5.3), shown with commas.
+fn shown(name: &str, headers: &Headers) -> String {
+    let values: Vec<&[u8]> = headers.get_all(name).collect();
+    if values.is_empty() {
+        return ABSENT.to_owned();
+    }
+    shorten(&values.join(&b", "[..]))
+}
+
+/// Whether two different texts of a field say the same.
+fn same_meaning(name: &str, production: &Headers, shadow: &Headers) -> bool {
+    if production.get(name).is_none() || shadow.get(name).is_none() {
+        return false;
+    }
+    let normal = |headers: &Headers| -> Vec<Vec<u8>> {
+        let values = headers.get_all(name);
+        if name.eq_ignore_ascii_case("content-type") {
+            values.map(media::normalised).collect()
+        } else if name.eq_ignore_ascii_case("cache-control") {
+            directives(values)
+        } else if name.eq_ignore_ascii_case("set-cookie") {
+            // Not a list that commas could separate (RFC 9110 section 5.3), and without an order.
+            let mut cookies: Vec<Vec<u8>> = values.map(<[u8]>::to_vec).collect();
+            cookies.sort();
+            cookies
+        } else {
+            // One element a line or all on one line is the same.
+            values
+                .flat_map(|value| media::split_quoted(value, b','))
+                .map(|element| element.trim_ascii().to_vec())
+                .collect()
+        }
+    };
+    normal(production) == normal(shadow)
+}
+
+/// Cache directives have no order, and names without letter case (RFC 9111 section 5.2).
+fn directives<'v>(values: impl Iterator<Item = &'v [u8]>) -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = values
+        .flat_map(|value| media::split_quoted(value, b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|directive| !directive.is_empty())
+        .map(|directive| {
+            let end = memchr::memchr(b'=', directive).unwrap_or(directive.len());
+            let (name, argument) = directive.split_at_checked(end).unwrap_or((directive, &[]));
+            [&name.to_ascii_lowercase(), argument].concat()
+        })
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn differ(rules: &Rules, a: &[(&str, &str)], b: &[(&str, &str)]) -> Vec<(String, String, String)> {
+        let mut findings = Findings::new(10);
+        let (a, b) = (
+            Headers::from_pairs(a.iter().copied()),
+            Headers::from_pairs(b.iter().copied()),
+        );
+        compare(&a, &b, rules, &mut findings);
+        let found = findings.finish();
+        assert!(
+            found.iter().all(|found| found.category == Category::Header),
+            "{found:?}"
+        );
+        found
+            .into_iter()
+            .map(|found| (found.place, found.production, found.shadow))
+            .collect()
+    }
+
+    #[test]
+    fn equal_meaning_is_no_difference() {
+        let rules = Rules {
+            headers: ["content-type", "cache-control", "location", "vary", "set-cookie"]
+                .map(String::from)
+                .to_vec(),
+            ..Rules::default()
+        };
+        type Fields<'a> = &'a [(&'a str, &'a str)];
+        let cases: [(Fields<'_>, Fields<'_>); 6] = [
+            (
+                &[("Content-Type", "text/html; charset=UTF-8")],
+                &[("content-type", "text/html;charset=utf-8")],
+            ),
+            (
+                &[("Cache-Control", "no-cache, max-age=0")],
+                &[("Cache-Control", "Max-Age=0"), ("Cache-Control", "no-cache")],
+            ),
+            (&[("Vary", "a, b")], &[("Vary", "a"), ("Vary", "b")]),
+            (
+                &[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")],
+                &[("Set-Cookie", "b=2"), ("Set-Cookie", "a=1")],
+            ),
+            (&[("ETag", "\"1\"")], &[("etag", "W/\"2\"")]),
+            (&[("Date", "today"), ("X-Any", "1")], &[("Date", "tomorrow")]),
+        ];
+        for (a, b) in cases {
+            assert_eq!(differ(&rules, a, b), [], "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn listed_fields_that_differ_are_found() {
+        let rules = Rules::default();
+        let found = differ(
+            &rules,
+            &[
+                ("Content-Type", "text/html"),
+                ("Location", "/a"),
+                ("ETag", "x"),
+                ("Cache-Control", "no-store"),
+            ],
+            &[
+                ("Content-Type", "text/plain"),
+                ("Location", "/A"),
+                ("Cache-Control", "no-store, private"),
+            ],
+        );
+        let row = |place: &str, a: &str, b: &str| (place.to_owned(), a.to_owned(), b.to_owned());
+        assert_eq!(
+            found,
+            [
+                row("header content-type", "text/html", "text/plain"),
+                row("header cache-control", "no-store", "no-store, private"),
+                row("header location", "/a", "/A"),
+                row("header etag", "(present)", ABSENT),
+            ]
+        );
+        let gone = differ(&rules, &[], &[("Location", "")]);
+        assert_eq!(
+            gone,
+            [row("header location", ABSENT, "")],
+            "an empty field is a field"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Numbers as the decimals they are written as: no rounding, however many digits.
+
+use core::hash::{Hash, Hasher};
+
+use crate::compare::Tolerance;
+
+/// A JSON number as sign, significant digits and the power of ten of the last of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decimal<'a> {
+    negative: bool,
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    /// Leading zeros of `whole` and `fraction` taken together.
+    skip: usize,
+    /// Digits behind those, without trailing zeros. None of zero.
+    digits: usize,
+    /// `None` when the exponent is beyond 64 bits.
+    power: Option<i64>,
+    raw: &'a str,
+}
+
+impl<'a> Decimal<'a> {
+    /// `raw` is a number by the grammar of RFC 8259 section 6.
+    pub(super) fn new(raw: &'a str) -> Self {
+        let (negative, unsigned) = match raw.strip_prefix('-') {
+            Some(unsigned) => (true, unsigned),
+            None => (false, raw),
+        };
+        let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let (whole, fraction) = (whole.as_bytes(), fraction.as_bytes());
+        let all = || whole.iter().chain(fraction);
+        let skip = all().take_while(|digit| **digit == b'0').count();
+        let total = whole.len().saturating_add(fraction.len());
+        let trailing = if skip == total {
+            0
+        } else {
+            all().rev().take_while(|digit| **digit == b'0').count()
+        };
+        let shift = i64::try_from(trailing)
+            .ok()
+            .zip(i64::try_from(fraction.len()).ok())
+            .map(|(trailing, fraction)| trailing.saturating_sub(fraction));
+        let power = exponent
+            .parse::<i64>()
+            .ok()
+            .zip(shift)
+            .and_then(|(exponent, shift)| exponent.checked_add(shift));
+        Self {
+            negative,
+            whole,
+            fraction,
+            skip,
+            digits: total.saturating_sub(skip).saturating_sub(trailing),
+            power,
+            raw,
+        }
+    }
+
+    fn is_zero(&self) -> bool {
+        self.digits == 0
+    }
+
+    fn significant(&self) -> impl Iterator<Item = &'a u8> {
+        self.whole
+            .iter()
+            .chain(self.fraction)
+            .skip(self.skip)
+            .take(self.digits)
+    }
+}
+
+impl PartialEq for Decimal<'_> {
+    /// Whether they are the same number; `-0` is `0`. Exponents beyond 64 bits are equal only as text.
+    fn eq(&self, other: &Self) -> bool {
+        if self.is_zero() || other.is_zero() {
+            return self.is_zero() && other.is_zero();
+        }
+        match (self.power, other.power) {
+            (Some(a), Some(b)) => {
+                a == b
+                    && self.negative == other.negative
+                    && self.digits == other.digits
+                    && self.significant().eq(other.significant())
+            }
+            (None, None) => self.raw == other.raw,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Decimal<'_> {}
+
+impl Hash for Decimal<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.is_zero() {
+            return;
+        }
+        match self.power {
+            Some(power) => {
+                (self.negative, power, self.digits).hash(state);
+                self.significant().for_each(|digit| state.write_u8(*digit));
+            }
+            None => self.raw.hash(state),
+        }
+    }
+}
+
+/// Whether two numbers are close enough. Here rounding to 64-bit floating point does no harm: nobody asks for a
+/// tolerance below it.
+pub(super) fn within(tolerance: Tolerance, a: &str, b: &str) -> bool {
+    let (Ok(a), Ok(b)) = (a.parse::<f64>(), b.parse::<f64>()) else {
+        return false;
+    };
+    let distance = (a - b).abs();
+    distance.is_finite()
+        && (distance <= tolerance.absolute || distance <= tolerance.relative * a.abs().max(b.abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_equal_when_they_are_the_same_number() {
+        let equal = [
+            ("1", "1.0"),
+            ("100", "1e2"),
+            ("100", "1E+2"),
+            ("0.001", "1e-3"),
+            ("0", "-0"),
+            ("0", "0.000e99999999999999999999"),
+            ("120", "12.0e1"),
+            ("0.10", "0.1"),
+            (
+                "123456789012345678901234567890",
+                "123456789012345678901234567890.0",
+            ),
+            ("1e400", "10e399"),
+            ("1e00000000000000000000000000002", "100"),
+        ];
+        for (a, b) in equal {
+            assert_eq!(Decimal::new(a), Decimal::new(b), "{a} {b}");
+        }
+        let different = [
+            ("1", "2"),
+            ("1", "-1"),
+            ("1", "10"),
+            ("1", "0"),
+            ("9007199254740993", "9007199254740992"),
+            ("0.1", "0.10000000000000000000000000001"),
+            ("1e400", "1e401"),
+            ("1e99999999999999999999", "1e99999999999999999998"),
+            ("1e99999999999999999999", "1"),
+            ("101", "11"),
+            ("1.01", "1.1"),
+        ];
+        for (a, b) in different {
+            assert_ne!(Decimal::new(a), Decimal::new(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn tolerance_is_absolute_or_relative() {
+        let absolute = Tolerance {
+            absolute: 0.01,
+            relative: 0.0,
+        };
+        let relative = Tolerance {
+            absolute: 0.0,
+            relative: 0.01,
+        };
+        assert!(within(absolute, "1.00", "1.009"));
+        assert!(!within(absolute, "1.00", "1.02"));
+        assert!(within(relative, "1000", "1009"));
+        assert!(!within(relative, "1000", "1011"));
+        assert!(within(relative, "0", "-0"));
+        assert!(!within(relative, "1e999", "2e999"), "not finite is never close");
+    }
+}

@@ -1,0 +1,470 @@
+//! A JSON text (RFC 8259) as a flat array of values in document order.
+
+use std::borrow::Cow;
+
+/// Arrays and objects within each other.
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// Values, member names included, of one document. 20 bytes each.
+pub(crate) const MAX_NODES: usize = 1 << 20;
+
+/// Why a text has no tape.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum ParseError {
+    /// Not JSON by its grammar, or not UTF-8 (RFC 8259 section 8.1).
+    #[error("no JSON from byte {0}")]
+    Invalid(usize),
+    /// Deeper than [`MAX_DEPTH`].
+    #[error("JSON nested too deeply")]
+    TooDeep,
+    /// More values than [`MAX_NODES`], or more than 4 GiB.
+    #[error("JSON with too many values")]
+    TooMany,
+}
+
+/// What a value is. Strings with an escape are told apart, because the others can be compared as they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Null,
+    False,
+    True,
+    Number,
+    Plain,
+    Escaped,
+    Array,
+    Object,
+}
+
+impl Kind {
+    /// Whether two values have the same JSON type.
+    pub(crate) fn same_type(self, other: Self) -> bool {
+        self.name() == other.name()
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::False | Self::True => "boolean",
+            Self::Number => "number",
+            Self::Plain | Self::Escaped => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+
+    pub(crate) fn is_scalar(self) -> bool {
+        !matches!(self, Self::Array | Self::Object)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    kind: Kind,
+    start: u32,
+    end: u32,
+    /// The node behind this one and everything in it.
+    next: u32,
+    /// Elements, or members.
+    len: u32,
+}
+
+/// A parsed document.
+#[derive(Debug)]
+pub(crate) struct Tape<'a> {
+    text: &'a str,
+    nodes: Vec<Node>,
+}
+
+/// One value of a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'t> {
+    tape: &'t Tape<'t>,
+    index: u32,
+    node: Node,
+}
+
+impl<'a> Tape<'a> {
+    /// Parses a whole text. A byte order mark in front is ignored, as RFC 8259 section 8.1 allows.
+    pub(crate) fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
+        let text = match core::str::from_utf8(text) {
+            Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+            Err(error) => return Err(ParseError::Invalid(error.valid_up_to())),
+        };
+        if u32::try_from(text.len()).is_err() {
+            return Err(ParseError::TooMany);
+        }
+        let mut parser = Parser {
+            text: text.as_bytes(),
+            at: 0,
+            // About what compact documents have; a guess that is too small costs a copy.
+            nodes: Vec::with_capacity((text.len() / 10).clamp(8, 4096)),
+            open: Vec::new(),
+        };
+        parser.document()?;
+        Ok(Self {
+            text,
+            nodes: parser.nodes,
+        })
+    }
+
+    /// The outermost value.
+    pub(crate) fn root(&self) -> Option<Value<'_>> {
+        self.value(0)
+    }
+
+    /// How many values, member names included.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn value(&self, index: u32) -> Option<Value<'_>> {
+        self.nodes.get(index as usize).map(|&node| Value {
+            tape: self,
+            index,
+            node,
+        })
+    }
+}
+
+impl<'t> Value<'t> {
+    pub(crate) fn kind(self) -> Kind {
+        self.node.kind
+    }
+
+    /// Its number in the document.
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// Elements, or members.
+    pub(crate) fn len(self) -> usize {
+        self.node.len as usize
+    }
+
+    /// Its text, with the quotes of a string.
+    pub(crate) fn raw(self) -> &'t str {
+        self.tape
+            .text
+            .get(self.node.start as usize..self.node.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// The elements of an array, or the names and values of an object by turns.
+    fn children(self) -> impl Iterator<Item = Value<'t>> {
+        let Value { tape, index, node } = self;
+        let first = if node.kind.is_scalar() {
+            node.next
+        } else {
+            index.saturating_add(1)
+        };
+        let mut at = first;
+        core::iter::from_fn(move || {
+            if at >= node.next {
+                return None;
+            }
+            let child = tape.value(at)?;
+            at = child.node.next;
+            Some(child)
+        })
+    }
+
+    pub(crate) fn elements(self) -> impl Iterator<Item = Value<'t>> {
+        self.children()
+    }
+
+    /// Names and values, in order, duplicates included.
+    pub(crate) fn members(self) -> impl Iterator<Item = (Value<'t>, Value<'t>)> {
+        let mut children = self.children();
+        core::iter::from_fn(move || children.next().zip(children.next()))
+    }
+
+    /// What a string says, as UTF-8; a lone surrogate, which JSON can write and UTF-8 cannot, as the three bytes that
+    /// it would have (WTF-8), so that different strings never look the same.
+    pub(crate) fn string(self) -> Cow<'t, [u8]> {
+        let raw = self.raw().as_bytes();
+        let inner = raw
+            .strip_prefix(b"\"")
+            .and_then(|raw| raw.strip_suffix(b"\""))
+            .unwrap_or(raw);
+        match self.node.kind {
+            Kind::Escaped => Cow::Owned(unescape(inner)),
+            _ => Cow::Borrowed(inner),
+        }
+    }
+}
+
+fn unescape(mut rest: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rest.len());
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (plain, escape) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let behind = escape.get(2..).unwrap_or_default();
+        let short = match escape.get(1) {
+            Some(b'u') => None,
+            Some(b'b') => Some(8),
+            Some(b'f') => Some(12),
+            Some(b'n') => Some(b'\n'),
+            Some(b'r') => Some(b'\r'),
+            Some(b't') => Some(b'\t'),
+            other => other.copied(),
+        };
+        rest = match short {
+            Some(byte) => {
+                out.push(byte);
+                behind
+            }
+            None => unescape_unicode(behind, &mut out),
+        };
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Takes the four digits behind `\u`, and those of a second half if there is one.
+fn unescape_unicode<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let (first, rest) = hex4(text);
+    let mut code = first;
+    let mut rest = rest;
+    if (0xd800..0xdc00).contains(&first)
+        && let Some(second) = rest.strip_prefix(b"\\u")
+        && let (low @ 0xdc00..0xe000, behind) = hex4(second)
+    {
+        code = 0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00);
+        rest = behind;
+    }
+    match char::from_u32(code) {
+        Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        None => {
+            for (shift, mark) in [(12, 0xe0), (6, 0x80), (0, 0x80)] {
+                let bits = (code >> shift) & if shift == 12 { 0x0f } else { 0x3f };
+                out.push(mark | u8::try_from(bits).unwrap_or_default());
+            }
+        }
+    }
+    rest
+}
+
+fn hex4(text: &[u8]) -> (u32, &[u8]) {
+    let (digits, rest) = text.split_at_checked(4).unwrap_or((text, &[]));
+    let code = digits.iter().fold(0, |code: u32, digit| {
+        (code << 4) | char::from(*digit).to_digit(16).unwrap_or_default()
+    });
+    (code, rest)
+}
+
+struct Parser<'a> {
+    text: &'a [u8],
+    at: usize,
+    nodes: Vec<Node>,
+    /// The arrays and objects that are not closed yet.
+    open: Vec<u32>,
+}
+
+/// What may come next.
+enum Next {
+    Value,
+    /// The first element, or the end.
+    Element,
+    /// A name; `true` when the end may come instead.
+    Name(bool),
+    /// Behind a value.
+    Comma,
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Result<(), ParseError> {
+        let mut next = Next::Value;
+        loop {
+            self.skip_blank();
+            let byte = self.text.get(self.at).copied();
+            next = match (next, byte) {
+                (Next::Comma, None) if self.open.is_empty() => return Ok(()),
+                (Next::Element, Some(b']')) | (Next::Name(true), Some(b'}')) => self.close()?,
+                (Next::Value | Next::Element, Some(byte)) => self.value(byte)?,
+                (Next::Name(_), Some(b'"')) => self.name()?,
+                (Next::Comma, Some(byte)) => self.behind_value(byte)?,
+                _ => return Err(self.invalid()),
+            };
+        }
+    }
+
+    fn value(&mut self, byte: u8) -> Result<Next, ParseError> {
+        match byte {
+            b'{' => return self.begin(Kind::Object, Next::Name(true)),
+            b'[' => return self.begin(Kind::Array, Next::Element),
+            b'"' => self.string()?,
+            b'-' | b'0'..=b'9' => self.number()?,
+            b't' => self.literal(b"true", Kind::True)?,
+            b'f' => self.literal(b"false", Kind::False)?,
+            b'n' => self.literal(b"null", Kind::Null)?,
+            _ => return Err(self.invalid()),
+        }
+        Ok(Next::Comma)
+    }
+
+    fn begin(&mut self, kind: Kind, next: Next) -> Result<Next, ParseError> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(ParseError::TooDeep);
+        }
+        let index = self.push(kind, self.at)?;
+        self.open.push(index);
+        self.at += 1;
+        Ok(next)
+    }
+
+    fn name(&mut self) -> Result<Next, ParseError> {
+        self.string()?;
+        self.skip_blank();
+        if self.text.get(self.at) != Some(&b':') {
+            return Err(self.invalid());
+        }
+        self.at += 1;
+        Ok(Next::Value)
+    }
+
+    /// A value has ended: the one around it counts it.
+    fn behind_value(&mut self, byte: u8) -> Result<Next, ParseError> {
+        let Some(around) = self
+            .open
+            .last()
+            .and_then(|&index| self.nodes.get_mut(index as usize))
+        else {
+            return Err(self.invalid());
+        };
+        around.len = around.len.saturating_add(1);
+        match (byte, around.kind) {
+            (b',', Kind::Object) => {
+                self.at += 1;
+                Ok(Next::Name(false))
+            }
+            (b',', _) => {
+                self.at += 1;
+                Ok(Next::Value)
+            }
+            (b']', Kind::Array) | (b'}', Kind::Object) => self.close(),
+            _ => Err(self.invalid()),
+        }
+    }
+
+    fn close(&mut self) -> Result<Next, ParseError> {
+        self.at += 1;
+        let (next, end) = (offset(self.nodes.len()), offset(self.at));
+        let Some(node) = self
+            .open
+            .pop()
+            .and_then(|index| self.nodes.get_mut(index as usize))
+        else {
+            return Err(self.invalid());
+        };
+        node.next = next;
+        node.end = end;
+        Ok(Next::Comma)
+    }
+
+    fn string(&mut self) -> Result<(), ParseError> {
+        let start = self.at;
+        let mut kind = Kind::Plain;
+        self.at += 1;
+        loop {
+            match self.text.get(self.at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    kind = Kind::Escaped;
+                    self.escape()?;
+                }
+                Some(0x20..) => self.at += 1,
+                _ => return Err(self.invalid()),
+            }
+        }
+        self.at += 1;
+        self.push(kind, start)?;
+        Ok(())
+    }
+
+    fn escape(&mut self) -> Result<(), ParseError> {
+        let behind = self.text.get(self.at + 1..).unwrap_or_default();
+        let len = match behind {
+            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => 6,
+            _ => return Err(self.invalid()),
+        };
+        self.at += len;
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), ParseError> {
+        let start = self.at;
+        self.eat(b"-");
+        if !self.eat(b"0") {
+            self.digits()?;
+        }
+        if self.eat(b".") {
+            self.digits()?;
+        }
+        if self.eat(b"eE") {
+            self.eat(b"+-");
+            self.digits()?;
+        }
+        self.push(Kind::Number, start)?;
+        Ok(())
+    }
+
+    fn eat(&mut self, any: &[u8]) -> bool {
+        let found = self.text.get(self.at).is_some_and(|byte| any.contains(byte));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn digits(&mut self) -> Result<(), ParseError> {
+        let start = self.at;
+        while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at == start {
+            Err(self.invalid())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn literal(&mut self, word: &[u8], kind: Kind) -> Result<(), ParseError> {
+        let start = self.at;
+        if !self.text.get(start..).is_some_and(|rest| rest.starts_with(word)) {
+            return Err(self.invalid());
+        }
+        self.at += word.len();
+        self.push(kind, start)?;
+        Ok(())
+    }
+
+    fn skip_blank(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(self.at) {
+            self.at += 1;
+        }
+    }
+
+    /// Adds a node that reaches to here; the end of an array or object is set when it closes.
+    fn push(&mut self, kind: Kind, start: usize) -> Result<u32, ParseError> {
+        if self.nodes.len() >= MAX_NODES {
+            return Err(ParseError::TooMany);
+        }
+        let index = offset(self.nodes.len());
+        self.nodes.push(Node {
+            kind,
+            start: offset(start),
+            end: offset(self.at),
+            next: index.saturating_add(1),
+            len: 0,
+        });
+        Ok(index)
+    }
+
+    fn invalid(&self) -> ParseError {
+        ParseError::Invalid(self.at)
+    }
+}
+
+/// Texts over 4 GiB were refused, and there are fewer nodes than bytes.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
