@@ -9,7 +9,10 @@
     reason = "a harness panics with facts; nearly every function may"
 )]
 
+pub mod agent;
 pub mod client;
+pub mod demo;
+pub mod laws;
 pub mod need;
 pub mod netns;
 pub mod nginx;

@@ -1,0 +1,251 @@
+//! The built `shadow` binary under test: started with arguments, asked over its socket, ended in every way there is.
+
+use std::{
+    env,
+    ffi::OsStr,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use shadow_core::evidence::report::Report;
+
+use crate::{
+    netns::Netns,
+    process::{Launch, Process, wait_until},
+};
+
+/// How long an agent may take to be ready, and to end.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The `shadow` binary of this build: beside the test executables, or where `SHADOW_BIN` says.
+pub fn binary() -> PathBuf {
+    if let Some(path) = env::var_os("SHADOW_BIN") {
+        return path.into();
+    }
+    let test = env::current_exe().expect("the path of this test");
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|directory| directory.join("shadow"))
+        .find(|path| path.is_file());
+    found.expect("the agent is built beside the tests: cargo xtask test, or cargo build --bins first")
+}
+
+/// An agent to be started.
+#[derive(Debug)]
+pub struct Plan {
+    directory: PathBuf,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    wrapper: Vec<String>,
+}
+
+impl Plan {
+    /// With its socket, state and output under `directory`.
+    pub fn new(directory: &Path) -> Self {
+        let directory = directory.join("agent");
+        std::fs::create_dir_all(&directory).expect("a directory for the agent");
+        Self {
+            directory,
+            args: Vec::new(),
+            env: Vec::new(),
+            wrapper: Vec::new(),
+        }
+    }
+
+    /// Captures `port` on `interface`.
+    #[must_use]
+    pub fn capture(self, interface: &str, port: u16) -> Self {
+        self.args(&["--interface", interface, "--port", &port.to_string()])
+    }
+
+    /// Replays to `shadow`.
+    #[must_use]
+    pub fn replay(self, shadow: SocketAddr) -> Self {
+        self.args(&["--shadow", &format!("http://{shadow}")])
+    }
+
+    /// More arguments of `shadow run`.
+    #[must_use]
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|&arg| arg.to_owned()));
+        self
+    }
+
+    /// Forgets a share of what was captured, such as `10%:7`.
+    #[must_use]
+    pub fn forgetting(mut self, share: &str) -> Self {
+        self.env.push((
+            shadow_agent::capture::fault::VARIABLE.to_owned(),
+            share.to_owned(),
+        ));
+        self
+    }
+
+    /// Words in front of the binary: `setpriv --reuid nobody`.
+    #[must_use]
+    pub fn wrapped(mut self, words: &[&str]) -> Self {
+        self.wrapper.extend(words.iter().map(|&word| word.to_owned()));
+        self
+    }
+
+    /// Starts it and does not wait.
+    pub fn launch(self, namespace: &Netns) -> Agent {
+        let Self {
+            directory,
+            args,
+            env,
+            wrapper,
+        } = self;
+        let socket = directory.join("shadow.sock");
+        let state = directory.join("state");
+        let mut launch = Launch::new(binary(), &directory).args(["run"]).args(&args);
+        // A test may name them itself, to see them refused.
+        if !args.iter().any(|arg| arg == "--socket") {
+            launch = launch.args(["--socket".as_ref(), socket.as_os_str()]);
+        }
+        if !args.iter().any(|arg| arg == "--state-dir") {
+            launch = launch.args(["--state-dir".as_ref(), state.as_os_str()]);
+        }
+        let words: Vec<_> = wrapper.iter().map(String::as_str).collect();
+        launch = launch.wrapped(&words);
+        for (name, value) in &env {
+            launch = launch.env(name, value);
+        }
+        Agent {
+            process: launch.start(namespace),
+            namespace: namespace.handle(),
+            socket,
+            state,
+        }
+    }
+
+    /// Starts it and waits until it captures.
+    pub fn start(self, namespace: &Netns) -> Agent {
+        let mut agent = self.launch(namespace);
+        agent.ready();
+        agent
+    }
+}
+
+/// A started agent. Dropping it kills it.
+#[derive(Debug)]
+pub struct Agent {
+    /// The process.
+    pub process: Process,
+    namespace: Netns,
+    socket: PathBuf,
+    state: PathBuf,
+}
+
+impl Agent {
+    /// Waits until it captures and answers.
+    pub fn ready(&mut self) {
+        wait_until("the agent is ready", PATIENCE, || {
+            assert!(
+                self.process.is_running(),
+                "the agent ended at its start\n{}",
+                self.process.output()
+            );
+            self.socket.exists() && self.ask(&["status", "--json"]).status.success()
+        });
+    }
+
+    /// Its control socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Its state directory.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Runs `shadow WORDS` against this agent.
+    pub fn ask<S: AsRef<OsStr> + Sync>(&self, words: &[S]) -> Output {
+        self.namespace.run(|| {
+            Command::new(binary())
+                .args(words)
+                .env("SHADOW_SOCKET", &self.socket)
+                .env("SHADOW_STATE_DIR", &self.state)
+                .output()
+                .expect("the agent's binary starts")
+        })
+    }
+
+    /// As [`Agent::ask`]; what it printed.
+    pub fn must(&self, words: &[&str]) -> String {
+        let output = self.ask(words);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "shadow {words:?} ended with {}: {said}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        said
+    }
+
+    /// `shadow status --json`.
+    pub fn status(&self) -> Value {
+        let text = self.must(&["status", "--json"]);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("status is no JSON: {error}: {text}"))
+    }
+
+    /// `shadow report --json`, whatever it judges.
+    pub fn report(&self) -> Report {
+        let output = self.ask(&["report", "--json"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        serde_json::from_str(&text).unwrap_or_else(|error| {
+            panic!(
+                "the report is no JSON: {error}: {text}{}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        })
+    }
+
+    /// The report when `exchanges` have been seen and nothing is under way any more.
+    pub fn settled(&self, exchanges: u64) -> Report {
+        self.settled_when(&format!("{exchanges} exchanges are accounted for"), |report| {
+            report.funnel.exchanges >= exchanges
+        })
+    }
+
+    /// The report when `done` holds, nothing is under way and nothing has changed for half a second.
+    pub fn settled_when(&self, what: &str, mut done: impl FnMut(&Report) -> bool) -> Report {
+        let start = Instant::now();
+        let mut last = self.report();
+        let mut since = Instant::now();
+        loop {
+            std::thread::sleep(Duration::from_millis(100));
+            let now = self.report();
+            if now.funnel.exchanges != last.funnel.exchanges || now.funnel.in_flight > 0 || !done(&now) {
+                since = Instant::now();
+            }
+            if since.elapsed() > Duration::from_millis(500) {
+                return now;
+            }
+            assert!(
+                start.elapsed() < PATIENCE * 3,
+                "not within {:?}: {what}\n{:#?}\n{}",
+                PATIENCE * 3,
+                now.funnel,
+                self.process.output()
+            );
+            last = now;
+        }
+    }
+
+    /// Asks it to end, waits, and returns its last report.
+    pub fn stop(&mut self) -> Report {
+        self.process.signal(Signal::TERM);
+        let status = self.process.wait(PATIENCE);
+        assert!(status.success(), "{status}\n{}", self.process.output());
+        self.report()
+    }
+}
