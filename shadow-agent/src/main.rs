@@ -1,3 +1,7 @@
 //! The binary `shadow`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shadow_agent::cli::main()
+}

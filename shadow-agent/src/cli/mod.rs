@@ -1,3 +1,91 @@
-//! (not written yet)
+//! What a person types: arguments in, one exit code out.
+//!
+//! Owns: the grammar of the command line and how each command ends ([`exit`]). Bias: a command that cannot do what was asked says
+//! in one line what was wrong, where, and what to do; it never half-starts.
 
+pub mod config;
+pub mod exit;
 pub mod inspect;
+pub mod run;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::control::DEFAULT_SOCKET;
+pub use exit::{Exit, Failure};
+
+/// Mirrors production HTTP traffic to a shadow system and compares the answers.
+#[derive(Debug, Parser)]
+#[command(name = "shadow", version, after_long_help = exit::HELP, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the agent: capture, replay, compare, until Ctrl-C or --duration
+    Run(Box<run::RunArgs>),
+    /// Show the exchanges in a capture file
+    #[command(
+        after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz"
+    )]
+    Inspect(inspect::InspectArgs),
+    /// Check or explain a configuration file
+    Config(config::ConfigArgs),
+}
+
+/// Where a running agent is found.
+#[derive(Args, Clone, Debug)]
+pub struct Place {
+    /// The agent's control socket
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET, env = "SHADOW_SOCKET")]
+    pub socket: PathBuf,
+    /// Where the agent keeps its report and kill state
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/var/lib/shadow",
+        env = "SHADOW_STATE_DIR"
+    )]
+    pub state_dir: PathBuf,
+}
+
+/// Reads the arguments, does what they say, and tells how it went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no failures, but clap reports them here. A closed pipe is nobody's fault either.
+        Err(error) => {
+            let printed = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return if printed.is_ok() {
+                exit.into()
+            } else {
+                Exit::Internal.into()
+            };
+        }
+    };
+    match cli.command.start() {
+        Ok(code) => code,
+        Err(error) => exit::tell(&error).into(),
+    }
+}
+
+impl Command {
+    fn start(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Run(args) => run::run(*args),
+            Self::Inspect(args) => inspect::run(args),
+            Self::Config(args) => config::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,297 @@
-//! (not written yet)
+//! What the agent is told to do: one typed struct, from a file, from flags, or both (flags win).
+//!
+//! Owns: the notation ([`units`], [`place`]), reading the file ([`load`]), the checks ([`check`]) and the documented example
+//! ([`explain`]). Bounds: a file of 1 MiB. Bias: an unknown key, a value of two readings or a combination that cannot work is
+//! refused with one line that says where and what to do, before anything is attached.
+
+pub mod check;
+pub mod explain;
+pub mod load;
+pub mod place;
+pub mod units;
+
+use core::{net::SocketAddr, time::Duration};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use shadow_core::limits::Limits;
+
+use crate::replay::ReplaySettings;
+use place::{ShadowUrl, Target};
+use units::{Rate, Size, Span};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What is mirrored.
+    pub capture: Capture,
+    /// Where it is replayed, and how.
+    pub shadow: Shadow,
+    /// What counts as a difference.
+    pub compare: Compare,
+    /// The agent itself: socket, state, metrics, log.
+    pub agent: Agent,
+    /// What it may hold in memory.
+    pub limits: Caps,
+}
+
+/// What is mirrored.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capture {
+    /// Interface names or globs.
+    pub interfaces: Vec<String>,
+    /// Server endpoints: a port on any address, or an address and a port.
+    pub targets: Vec<Target>,
+    /// Share of connections that are copied.
+    pub sample: Rate,
+    /// Bytes of the ring between kernel and agent; a power of two.
+    pub ring_size: Size,
+    /// The kernel program stops copying when the agent has not renewed its heartbeat for this long.
+    pub heartbeat: Span,
+}
+
+/// Where requests are replayed, and how.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shadow {
+    /// The shadow system.
+    pub url: Option<ShadowUrl>,
+    /// Count and describe exchanges only; no shadow system.
+    pub observe: bool,
+    /// What happens to requests whose method is not safe.
+    pub writes: Writes,
+    /// The longest wait for a whole shadow response.
+    pub timeout: Span,
+    /// Requests in flight to the shadow system.
+    pub concurrency: usize,
+    /// Exchanges that wait for a free place; past it the newest is skipped and counted.
+    pub queue: usize,
+    /// The bytes those exchanges may hold together.
+    pub queue_bytes: Size,
+    /// An exchange that waited longer is not replayed any more.
+    pub max_wait: Span,
+    /// The longest wait for a connection.
+    pub connect_timeout: Span,
+    /// A connection that carried nothing for this long is closed.
+    pub idle_timeout: Span,
+    /// A longer response body is abandoned.
+    pub max_response: Size,
+}
+
+/// What happens to requests whose method is not safe (RFC 9110 section 9.2.1).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Writes {
+    /// They are not replayed.
+    #[default]
+    Skip,
+    /// They are replayed: the shadow system must not share data with production.
+    Replay,
+}
+
+/// What counts as a difference.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compare {
+    /// Response header fields that are compared; the built-in list when absent.
+    pub headers: Option<Vec<String>>,
+}
+
+/// The agent itself.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agent {
+    /// Where Prometheus metrics are served.
+    pub metrics: Option<SocketAddr>,
+    /// Where the report and the kill state are kept.
+    pub state_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// End by itself after this long.
+    pub duration: Option<Span>,
+    /// Least severe log line that is written.
+    pub log_level: LogLevel,
+}
+
+/// Least severe log line that is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Only what stops the agent.
+    Error,
+    /// And what degrades it.
+    Warn,
+    /// And what it does.
+    #[default]
+    Info,
+    /// And how.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// What the core may hold: [`Limits`] in the notation of the file.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Caps {
+    /// Connections tracked at once.
+    pub flows: usize,
+    /// Bytes buffered over all connections.
+    pub memory: Size,
+    /// Out-of-order bytes held for one direction of a connection.
+    pub out_of_order: Size,
+    /// One request or response head.
+    pub head: Size,
+    /// Fields in one head.
+    pub fields: usize,
+    /// Bytes of one body that are kept; behind it only length and digest.
+    pub body: Size,
+    /// Requests of one connection that wait for their response.
+    pub pipeline: usize,
+    /// Wait before a hole that the receiver acknowledged is declared lost.
+    pub acked_gap: Span,
+    /// Wait before any other hole is declared lost.
+    pub open_gap: Span,
+    /// A connection without a segment for this long is forgotten.
+    pub idle: Span,
+    /// The same after a FIN from one side.
+    pub half_closed: Span,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            targets: Vec::new(),
+            sample: Rate::FULL,
+            ring_size: Size::mib(64),
+            heartbeat: Span(Duration::from_secs(5)),
+        }
+    }
+}
+
+impl Default for Shadow {
+    fn default() -> Self {
+        // Destructured, so that a new setting breaks the build here.
+        let ReplaySettings {
+            concurrency,
+            queue,
+            queue_bytes,
+            max_wait,
+            connect_timeout,
+            timeout,
+            idle_timeout,
+            max_response,
+        } = ReplaySettings::default();
+        Self {
+            url: None,
+            observe: false,
+            writes: Writes::Skip,
+            timeout: Span(timeout),
+            concurrency,
+            queue,
+            queue_bytes: queue_bytes.into(),
+            max_wait: Span(max_wait),
+            connect_timeout: Span(connect_timeout),
+            idle_timeout: Span(idle_timeout),
+            max_response: Size::bytes(max_response),
+        }
+    }
+}
+
+impl From<&Shadow> for ReplaySettings {
+    fn from(shadow: &Shadow) -> Self {
+        Self {
+            concurrency: shadow.concurrency,
+            queue: shadow.queue,
+            queue_bytes: shadow.queue_bytes.as_usize(),
+            max_wait: shadow.max_wait.0,
+            connect_timeout: shadow.connect_timeout.0,
+            timeout: shadow.timeout.0,
+            idle_timeout: shadow.idle_timeout.0,
+            max_response: shadow.max_response.as_u64(),
+        }
+    }
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            metrics: None,
+            state_dir: PathBuf::from("/var/lib/shadow"),
+            socket: PathBuf::from(crate::control::DEFAULT_SOCKET),
+            duration: None,
+            log_level: LogLevel::Info,
+        }
+    }
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        // Destructured, so that a new limit breaks the build here.
+        let Limits {
+            flows,
+            memory,
+            out_of_order,
+            head,
+            fields,
+            body,
+            pipeline,
+            acked_gap,
+            open_gap,
+            idle,
+            half_closed,
+        } = Limits::default();
+        Self {
+            flows,
+            memory: memory.into(),
+            out_of_order: out_of_order.into(),
+            head: head.into(),
+            fields,
+            body: body.into(),
+            pipeline,
+            acked_gap: Span(acked_gap),
+            open_gap: Span(open_gap),
+            idle: Span(idle),
+            half_closed: Span(half_closed),
+        }
+    }
+}
+
+impl From<&Caps> for Limits {
+    fn from(caps: &Caps) -> Self {
+        Self {
+            flows: caps.flows,
+            memory: caps.memory.as_usize(),
+            out_of_order: caps.out_of_order.as_usize(),
+            head: caps.head.as_usize(),
+            fields: caps.fields,
+            body: caps.body.as_usize(),
+            pipeline: caps.pipeline,
+            acked_gap: caps.acked_gap.0,
+            open_gap: caps.open_gap.0,
+            idle: caps.idle.0,
+            half_closed: caps.half_closed.0,
+        }
+    }
+}
+
+impl LogLevel {
+    /// The filter of the log.
+    pub const fn filter(self) -> tracing::level_filters::LevelFilter {
+        use tracing::level_filters::LevelFilter;
+        match self {
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The flags of `shadow run`, laid over the configuration file.
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{
+    Config, LogLevel, Writes,
+    place::{ShadowUrl, Target},
+    units::{Rate, Size, Span},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  shadow run --interface lo --port 8080 --shadow http://127.0.0.1:9090
+  shadow run --interface 'veth*' --interface eth0 --target 10.0.0.1:8080 --shadow http://10.0.0.9:8080 --sample 5%
+  shadow run --interface eth0 --port 80 --observe --duration 60s
+  shadow run --config shadow.yaml --sample 1%
+
+Flags override the file; a list given by flags replaces the file's list. `shadow config schema` prints every key.
+Ctrl-C ends the agent with its report; a second one ends it at once. Exit codes: shadow --help.";
+
+/// What to mirror, where to, and how.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// Configuration file
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Interface to capture on, by name or glob; repeatable
+    #[arg(long, short, value_name = "NAME", help_heading = "Capture")]
+    pub interface: Vec<String>,
+    /// Production port, on any address; repeatable
+    #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Capture")]
+    pub port: Vec<u16>,
+    /// Production endpoint; repeatable
+    #[arg(long, short, value_name = "ADDR:PORT", help_heading = "Capture")]
+    pub target: Vec<Target>,
+    /// Share of connections that are mirrored, such as 5% [default: 100%]
+    #[arg(long, value_name = "RATE", help_heading = "Capture")]
+    pub sample: Option<Rate>,
+    /// Ring between kernel and agent, a power of two [default: 64MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Capture")]
+    pub ring_size: Option<Size>,
+
+    /// The shadow system, such as http://10.0.0.2:9090
+    #[arg(long, short, value_name = "URL", help_heading = "Shadow system")]
+    pub shadow: Option<ShadowUrl>,
+    /// Count and describe exchanges only, send nothing
+    #[arg(long, help_heading = "Shadow system")]
+    pub observe: bool,
+    /// Requests whose method is not safe [default: skip]
+    #[arg(long, value_enum, help_heading = "Shadow system")]
+    pub writes: Option<Writes>,
+    /// Longest wait for a whole shadow response [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = "Shadow system")]
+    pub timeout: Option<Span>,
+    /// Requests in flight to the shadow system [default: 64]
+    #[arg(long, value_name = "N", help_heading = "Shadow system")]
+    pub concurrency: Option<usize>,
+    /// Exchanges that wait for a free place [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Shadow system")]
+    pub queue: Option<usize>,
+
+    /// Serve Prometheus metrics there, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Agent")]
+    pub metrics: Option<SocketAddr>,
+    /// Where the report and the kill state are kept [default: /var/lib/shadow]
+    #[arg(long, value_name = "DIR", env = "SHADOW_STATE_DIR", help_heading = "Agent")]
+    pub state_dir: Option<PathBuf>,
+    /// Control socket [default: /run/shadow/shadow.sock]
+    #[arg(long, value_name = "PATH", env = "SHADOW_SOCKET", help_heading = "Agent")]
+    pub socket: Option<PathBuf>,
+    /// End by itself after this long, with the report
+    #[arg(long, value_name = "TIME", help_heading = "Agent")]
+    pub duration: Option<Span>,
+    /// Least severe log line [default: info]
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Agent")]
+    pub log_level: Option<LogLevel>,
+}
+
+impl RunArgs {
+    /// Lays the flags over a configuration.
+    pub fn apply(self, config: &mut Config) {
+        // Destructured, so that a flag that changes nothing breaks the build.
+        let Self {
+            config: _,
+            interface,
+            port,
+            target,
+            sample,
+            ring_size,
+            shadow,
+            observe,
+            writes,
+            timeout,
+            concurrency,
+            queue,
+            metrics,
+            state_dir,
+            socket,
+            duration,
+            log_level,
+        } = self;
+        let ports = port.into_iter().map(|port| Target { addr: None, port });
+        let targets: Vec<Target> = ports.chain(target).collect();
+        if !interface.is_empty() {
+            config.capture.interfaces = interface;
+        }
+        if !targets.is_empty() {
+            config.capture.targets = targets;
+        }
+        set(&mut config.capture.sample, sample);
+        set(&mut config.capture.ring_size, ring_size);
+        // Either flag turns the file's other mode off; both at once stay and are refused by the checks.
+        if shadow.is_some() && !observe {
+            config.shadow.observe = false;
+        }
+        if observe {
+            config.shadow.observe = true;
+            config.shadow.url = None;
+        }
+        if shadow.is_some() {
+            config.shadow.url = shadow;
+        }
+        set(&mut config.shadow.writes, writes);
+        set(&mut config.shadow.timeout, timeout);
+        set(&mut config.shadow.concurrency, concurrency);
+        set(&mut config.shadow.queue, queue);
+        config.agent.metrics = metrics.or(config.agent.metrics);
+        set(&mut config.agent.state_dir, state_dir);
+        set(&mut config.agent.socket, socket);
+        config.agent.duration = duration.or(config.agent.duration);
+        set(&mut config.agent.log_level, log_level);
+    }
+}
+
+fn set<T>(value: &mut T, flag: Option<T>) {
+    if let Some(flag) = flag {
+        *value = flag;
+    }
+}

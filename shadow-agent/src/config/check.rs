@@ -1,0 +1,192 @@
+//! What single values cannot show: missing and conflicting settings, each as one line.
+//!
+//! Pure: looks at nothing but the [`Config`]. What depends on the host (interfaces, privileges, addresses) is checked
+//! when the agent starts, and by `shadow doctor`.
+
+use core::{fmt, time::Duration};
+
+use shadow_core::limits::Limits;
+
+use crate::replay::ReplaySettings;
+
+use super::{Capture, Compare, Config, Shadow, Writes, units::Size};
+
+/// One thing that cannot work.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The key in the file, and the flag where there is one.
+    pub at: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, what, fix } = self;
+        write!(f, "{at}: {what}; {fix}")
+    }
+}
+
+/// The longest name an interface can have (`IFNAMSIZ` less the final zero).
+const MAX_INTERFACE_NAME: usize = 15;
+const RING: (Size, Size) = (Size::bytes(64 << 10), Size::mib(1024));
+const HEARTBEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mins(10));
+
+impl Config {
+    /// Everything that is wrong, in the order of the file. Empty when the agent can be started with it.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        capture(&self.capture, &mut found);
+        shadow(&self.shadow, &mut found);
+        compare(&self.compare, &mut found);
+        if self.agent.duration.is_some_and(|span| span.0.is_zero()) {
+            found.push(problem(
+                "agent.duration (--duration)",
+                "is zero, so the agent would end before it has seen anything",
+                "give a time such as 60s, or leave it out to run until Ctrl-C",
+            ));
+        }
+        if let Err(error) = Limits::from(&self.limits).validate() {
+            found.push(problem(
+                format!("limits.{}", error.name),
+                format!("{} is too small to complete anything", error.given),
+                format!("give at least {}", error.least),
+            ));
+        }
+        found
+    }
+}
+
+fn capture(capture: &Capture, found: &mut Vec<Problem>) {
+    const INTERFACES: &str = "capture.interfaces (--interface)";
+    if capture.interfaces.is_empty() {
+        found.push(problem(
+            INTERFACES,
+            "no interface is named",
+            "name at least one, for example --interface eth0 or --interface 'veth*'",
+        ));
+    }
+    for name in &capture.interfaces {
+        let glob = name.contains(['*', '?', '[', '{']);
+        if name.is_empty() || name.contains(|c: char| c == '/' || c.is_whitespace()) {
+            found.push(problem(
+                INTERFACES,
+                format!("{name:?} cannot be the name of an interface"),
+                "`ip -br link` lists the names",
+            ));
+        } else if !glob && name.len() > MAX_INTERFACE_NAME {
+            found.push(problem(
+                INTERFACES,
+                format!("{name:?} is longer than the {MAX_INTERFACE_NAME} bytes an interface name can have"),
+                "`ip -br link` lists the names",
+            ));
+        } else if let Err(error) = globset::Glob::new(name) {
+            found.push(problem(
+                INTERFACES,
+                format!("{name:?} is no pattern: {}", error.kind()),
+                "write for example 'veth*' or 'eth[0-3]'",
+            ));
+        }
+    }
+    if capture.targets.is_empty() {
+        found.push(problem(
+            "capture.targets (--port, --target)",
+            "no production endpoint is named",
+            "name at least one, for example --port 8080 or --target 10.0.0.1:8080",
+        ));
+    }
+    let ring = capture.ring_size;
+    if !ring.as_u64().is_power_of_two() || ring < RING.0 || ring > RING.1 {
+        found.push(problem(
+            "capture.ring_size (--ring-size)",
+            format!("{ring} is no power of two from {} to {}", RING.0, RING.1),
+            "give for example 64MiB",
+        ));
+    }
+    between("capture.heartbeat", capture.heartbeat.0, HEARTBEAT, "5s", found);
+}
+
+fn shadow(shadow: &Shadow, found: &mut Vec<Problem>) {
+    match (&shadow.url, shadow.observe) {
+        (None, false) => found.push(problem(
+            "shadow.url (--shadow)",
+            "no shadow system is named",
+            "name it, for example --shadow http://10.0.0.2:9090, or use --observe to count and describe only",
+        )),
+        (Some(_), true) => found.push(problem(
+            "shadow.url (--shadow) and shadow.observe (--observe)",
+            "exclude each other: observing sends nothing",
+            "leave one of them out",
+        )),
+        (Some(_), false) | (None, true) => {}
+    }
+    if shadow.observe && shadow.writes == Writes::Replay {
+        found.push(problem(
+            "shadow.writes (--writes) and shadow.observe (--observe)",
+            "writes cannot be replayed while only observing",
+            "leave one of them out",
+        ));
+    }
+    between(
+        "shadow.timeout (--timeout)",
+        shadow.timeout.0,
+        TIMEOUT,
+        "5s",
+        found,
+    );
+    match ReplaySettings::from(shadow).validate() {
+        Err(error) if error.name != "timeout" => {
+            let at = match error.name {
+                "concurrency" => "shadow.concurrency (--concurrency)".to_owned(),
+                "queue" => "shadow.queue (--queue)".to_owned(),
+                name => format!("shadow.{name}"),
+            };
+            found.push(problem(
+                at,
+                format!("{} is out of range", error.given),
+                format!("it must be {}", error.rule),
+            ));
+        }
+        // A wrong timeout was reported above, with its upper bound too.
+        Ok(()) | Err(_) => {}
+    }
+}
+
+fn compare(compare: &Compare, found: &mut Vec<Problem>) {
+    for name in compare.headers.iter().flatten() {
+        if name.parse::<http::HeaderName>().is_err() {
+            found.push(problem(
+                "compare.headers",
+                format!("{name:?} cannot be the name of a header field (RFC 9110 section 5.1)"),
+                "write for example content-type",
+            ));
+        }
+    }
+}
+
+fn between(
+    at: &str,
+    given: Duration,
+    (least, most): (Duration, Duration),
+    example: &str,
+    found: &mut Vec<Problem>,
+) {
+    if given < least || given > most {
+        found.push(problem(
+            at,
+            format!("{given:?} is not between {least:?} and {most:?}"),
+            format!("give for example {example}"),
+        ));
+    }
+}
+
+fn problem(at: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) -> Problem {
+    Problem {
+        at: at.into(),
+        what: what.into(),
+        fix: fix.into(),
+    }
+}

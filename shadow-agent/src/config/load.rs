@@ -1,0 +1,123 @@
+//! Reading the file: what is wrong in it, on which line, and what was probably meant.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use super::Config;
+
+/// A larger file is not a configuration.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Names further from any known key than this are not guessed at.
+const MAX_DISTANCE: usize = 3;
+
+/// A configuration file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error("cannot read the configuration {}: {source}; check the path given with --config and its permissions", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is too large to be one.
+    #[error("{} is larger than 1 MiB, which no configuration is; check the path given with --config", .0.display())]
+    TooLarge(PathBuf),
+    /// It is no valid configuration.
+    #[error("{}:{line}:{column}: {what}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong and what to do.
+        what: String,
+    },
+}
+
+impl Config {
+    /// Reads a file. Checks single values; [`super::check`] looks at what they mean together.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+            .map_err(|source| LoadError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+        if text.len() as u64 > MAX_FILE {
+            return Err(LoadError::TooLarge(path.to_owned()));
+        }
+        Self::parse(path, &text)
+    }
+
+    /// As [`Config::load`], from text; `path` is only named in errors.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, LoadError> {
+        serde_yaml_ng::from_str(text).map_err(|error| {
+            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            let message = error.to_string();
+            let bare = message.replace(&format!(" at line {line} column {column}"), "");
+            LoadError::Wrong {
+                path: path.to_owned(),
+                line,
+                column,
+                what: explain(&bare),
+            }
+        })
+    }
+}
+
+/// Rewrites serde's message for an unknown key to name the nearest known one; other messages say enough.
+///
+/// The list of known keys is only in that message (serde passes it to `Error::unknown_field` as text), so it is
+/// read from there; a test holds the shape.
+fn explain(message: &str) -> String {
+    let Some((section, rest)) = message.split_once("unknown field `") else {
+        return message.to_owned();
+    };
+    let section = section.trim_end_matches(": ");
+    let mut quoted = rest.split('`').step_by(2);
+    let unknown = quoted.next().unwrap_or_default();
+    // Between the quotes after the unknown name: `, expected one of `, a, `, `, b ...
+    let known: Vec<&str> = rest
+        .split('`')
+        .skip(2)
+        .step_by(2)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let place = match section {
+        "" => "at the top level".to_owned(),
+        section => format!("in `{section}`"),
+    };
+    // Right key, wrong section: the likeliest slip in a file with sections.
+    if let Some(home) = section_of(unknown) {
+        return format!("unknown key `{unknown}` {place}; it belongs in `{home}`");
+    }
+    let nearest = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(unknown, name), *name))
+        .min()
+        .filter(|(distance, _)| *distance <= MAX_DISTANCE);
+    match nearest {
+        Some((_, nearest)) => format!("unknown key `{unknown}` {place}; did you mean `{nearest}`?"),
+        None => format!("unknown key `{unknown}` {place}; known are {}", known.join(", ")),
+    }
+}
+
+/// The section that has a key of this name, read off the defaults so that it cannot grow stale.
+fn section_of(key: &str) -> Option<String> {
+    let serde_json::Value::Object(sections) = serde_json::to_value(Config::default()).ok()? else {
+        return None;
+    };
+    sections
+        .into_iter()
+        .find(|(_, keys)| keys.get(key).is_some())
+        .map(|(section, _)| section)
+}
