@@ -9,6 +9,9 @@ use crate::flow::Endpoint;
 /// Bytes of an encoded [`RecordHeader`].
 pub const HEADER: usize = 72;
 
+/// Where `chunk_offset` and `chunk_len` are in it.
+const CHUNK_FIELDS: usize = 52;
+
 /// The facts about a segment, and which part of its payload follows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct RecordHeader {
@@ -62,6 +65,15 @@ impl RecordHeader {
         let rest = put(rest, self.src.port.to_le_bytes());
         let rest = put(rest, self.dst.port.to_le_bytes());
         let _end = put(rest, [self.flags, u8::from(self.to_server), 0, 0]);
+    }
+
+    /// Changes which chunk an encoded header describes: all that differs between the records of one segment.
+    #[inline(always)]
+    pub fn set_chunk(encoded: &mut [u8; HEADER], offset: u32, len: u32) {
+        if let Some(place) = encoded.get_mut(CHUNK_FIELDS..) {
+            let place = put(place, offset.to_le_bytes());
+            let _behind = put(place, len.to_le_bytes());
+        }
     }
 
     /// Reads the encoded form; the rest of the slice is the chunk. `None` when the slice is too short.
@@ -177,6 +189,13 @@ mod tests {
             let mut record = header.encode().to_vec();
             record.extend_from_slice(&chunk);
             prop_assert_eq!(RecordHeader::decode(&record), Some((header, &*chunk)));
+        }
+
+        #[test]
+        fn the_chunk_can_be_changed_in_place(header in header(), chunk_offset in any::<u32>(), chunk_len in any::<u32>()) {
+            let mut encoded = header.encode();
+            RecordHeader::set_chunk(&mut encoded, chunk_offset, chunk_len);
+            prop_assert_eq!(encoded, RecordHeader { chunk_offset, chunk_len, ..header }.encode());
         }
 
         #[test]

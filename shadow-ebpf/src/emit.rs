@@ -12,37 +12,47 @@ use shadow_common::{
 };
 
 use crate::{
-    maps::{Counters, SHADOW_RING, Scratch, control, scratch},
+    maps::{Counters, SHADOW_RING, control, scratch},
     skb::Skb,
 };
 
 /// Copies the segment; what became of it.
 #[inline(always)]
-pub(crate) fn segment(skb: &Skb<'_>, mut record: RecordHeader, payload: usize, counters: Counters) -> Stat {
+pub(crate) fn segment(skb: &Skb<'_>, record: &RecordHeader, payload: usize, counters: Counters) -> Stat {
     let Some(scratch) = scratch() else {
         return Stat::RingFull;
     };
-    let len = (record.payload_len as usize).min(MAX_BYTES);
-    if record.payload_len as usize > MAX_BYTES {
+    let payload = scratch.forget(payload);
+    let payload_len = scratch.forget(record.payload_len as usize);
+    let bytes = &mut scratch.bytes;
+    let Some(header) = bytes.first_chunk_mut() else {
+        return Stat::RingFull;
+    };
+    record.encode_into(header);
+    let len = payload_len.min(MAX_BYTES);
+    if payload_len > MAX_BYTES {
         counters.add(Stat::Truncated, 1);
     }
     let wake = wake_flag(len);
     if len == 0 {
-        return one(scratch, &record, 0, wake, counters);
+        return one(bytes, 0, wake, counters);
     }
-    let mut offset = 0;
-    for _ in 0..MAX_CHUNKS {
+    // Every chunk but the last is full, so the offset is a constant in each round for the verifier, which follows all
+    // sixteen.
+    for chunk in 0..MAX_CHUNKS {
+        let offset = chunk * CHUNK;
         let size = clamp_pow2((len - offset).min(CHUNK));
-        record.chunk_offset = offset as u32;
-        record.chunk_len = size as u32;
-        let to = scratch.as_mut_ptr().wrapping_add(HEADER);
+        if let Some(header) = bytes.first_chunk_mut() {
+            RecordHeader::set_chunk(header, offset as u32, size as u32);
+        }
+        let to = bytes.as_mut_ptr().wrapping_add(HEADER);
         // SAFETY: the scratch has CHUNK bytes behind the header, and `size` is at most CHUNK.
         if !unsafe { skb.copy(payload + offset, to, size) } {
             return Stat::LoadFailed;
         }
-        let last = offset + size >= len;
-        match one(scratch, &record, size, if last { wake } else { NO_WAKEUP }, counters) {
-            Stat::Emitted if !last => offset += size,
+        let last = offset + CHUNK >= len;
+        match one(bytes, size, if last { wake } else { NO_WAKEUP }, counters) {
+            Stat::Emitted if !last => {}
             fate => return fate,
         }
     }
@@ -54,14 +64,11 @@ const FORCE_WAKEUP: u64 = BPF_RB_FORCE_WAKEUP as u64;
 
 /// Writes one record of `size` payload bytes.
 #[inline(always)]
-fn one(scratch: &mut Scratch, record: &RecordHeader, size: usize, flags: u64, counters: Counters) -> Stat {
-    if let Some(header) = scratch.first_chunk_mut() {
-        record.encode_into(header);
-    }
-    let Some(bytes) = scratch.get(..HEADER + size) else {
+fn one(bytes: &[u8], size: usize, flags: u64, counters: Counters) -> Stat {
+    let Some(record) = bytes.get(..HEADER + size) else {
         return Stat::LoadFailed;
     };
-    if SHADOW_RING.output::<[u8]>(bytes, flags).is_err() {
+    if SHADOW_RING.output::<[u8]>(record, flags).is_err() {
         return Stat::RingFull;
     }
     counters.add(Stat::Chunks, 1);

@@ -279,7 +279,9 @@ impl Watcher {
                 Ok(existing) => {
                     let mut absent: Vec<u32> = self.lock().attached.keys().copied().collect();
                     absent.retain(|index| existing.iter().all(|interface| interface.index != *index));
-                    absent.into_iter().for_each(|index| self.gone(index));
+                    for index in absent {
+                        self.gone(index);
+                    }
                     for interface in existing {
                         self.change(LinkChange::Present(interface));
                     }
@@ -332,7 +334,7 @@ impl Watcher {
         let mut state = self.lock();
         if let Some(attachment) = state.attached.remove(&index) {
             state.note(LinkEvent::Gone {
-                name: attachment.interface.name.clone(),
+                name: attachment.interface.name,
             });
         }
     }

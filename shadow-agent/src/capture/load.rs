@@ -6,7 +6,10 @@
 use std::process;
 
 use aya::{
-    EbpfError, EbpfLoader, VerifierLogLevel, maps::MapError, programs::ProgramError, util::KernelVersion,
+    EbpfError, EbpfLoader, VerifierLogLevel,
+    maps::MapError,
+    programs::{ProgramError, SchedClassifier},
+    util::KernelVersion,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use shadow_common::config::{
@@ -137,7 +140,7 @@ impl Program {
         check_kernel()?;
         raise_memlock();
         let mut ebpf = EbpfLoader::new()
-            .verifier_log_level(VerifierLogLevel::DISABLE)
+            .verifier_log_level(VerifierLogLevel::DEBUG)
             .map_max_entries(RING_MAP, ring)
             .map_max_entries(MUTED_MAP, muted_flows.max(1))
             .load(OBJECT)
@@ -158,7 +161,7 @@ impl Program {
         for hook in [Hook::Ingress, Hook::Egress] {
             attacher
                 .program(hook)
-                .and_then(|program| program.load())
+                .and_then(SchedClassifier::load)
                 .map_err(|error| explain(error.into()))?;
         }
         let Parts {
@@ -290,7 +293,7 @@ pub fn missing_capabilities() -> Vec<&'static str> {
         ("CAP_PERFMON", 38, true),
     ]
     .into_iter()
-    .filter(|&(_, bit, implied)| !has(bit) && !(implied && administrator))
+    .filter(|&(_, bit, implied)| !(has(bit) || implied && administrator))
     .map(|(name, ..)| name)
     .collect()
 }

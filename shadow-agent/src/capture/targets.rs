@@ -62,7 +62,7 @@ impl FromStr for Target {
         let wrong = || TargetError(text.to_owned());
         let (addr, port) = match text.parse::<SocketAddr>() {
             Ok(end) => (Some(end.ip()), end.port()),
-            Err(_) => (None, text.parse().map_err(|_: std::num::ParseIntError| wrong())?),
+            Err(_) => (None, text.parse().ok().ok_or_else(wrong)?),
         };
         // The unspecified address is how a server says that it listens on all of them.
         let addr = addr.filter(|addr| !addr.is_unspecified());

@@ -1,0 +1,388 @@
+//! The kernel program, frame by frame: what is copied, what is counted, and that every packet has one fate.
+
+mod frames;
+mod rig;
+
+use std::time::Duration;
+
+use frames::{ACK, FIN_ACK, Frame, PSH_ACK, RST, SYN};
+use rig::{MARK, Rig, Seen, is_root};
+use shadow_agent::capture::{
+    attach::Hook,
+    heartbeat,
+    load::LoadOptions,
+    targets::{Target, endpoint},
+};
+use shadow_common::{flow::FlowKey, stat::Stat};
+use shadow_core::time::Timestamp;
+
+/// Instructions that the verifier walked through on 6.18; more than this is a change to look at (the limit is a million).
+const VERIFIED_BOUND: u32 = 30_000;
+
+fn expected(frame: &Frame, to_server: bool) -> Seen {
+    let end = |(addr, port)| {
+        let end = endpoint((addr, port).into());
+        (end.addr, end.port)
+    };
+    Seen {
+        seq: frame.seq,
+        ack: frame.ack,
+        flags: frame.flags,
+        to_server,
+        src: end(frame.src),
+        dst: end(frame.dst),
+        payload: frame.payload.clone(),
+        missing: 0,
+    }
+}
+
+fn targets(texts: &[&str]) -> Vec<Target> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+#[test]
+fn segments_to_and_from_a_target_are_copied_whole() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::new();
+    let frames = [
+        Frame::v4(1),
+        Frame::v4(1448),
+        Frame::v4(3000),
+        Frame::v4(300).flags(SYN),
+        Frame::v4(0).flags(SYN),
+        Frame::v4(0).flags(SYN | ACK),
+        Frame::v4(0).flags(FIN_ACK),
+        Frame::v4(0).flags(RST),
+        Frame::v4(10).flags(FIN_ACK),
+        Frame {
+            ip_options: 40,
+            tcp_options: 40,
+            ..Frame::v4(17)
+        },
+        Frame {
+            tcp_options: 12,
+            ..Frame::v4(100)
+        },
+        Frame {
+            fragment: 0,
+            ..Frame::v4(100)
+        },
+        Frame::v6(1),
+        Frame::v6(2900),
+        Frame::v6(0).flags(SYN),
+        Frame {
+            extensions: vec![(0, [0; 7])],
+            ..Frame::v6(50)
+        },
+        Frame {
+            extensions: vec![(0, [0; 7]), (43, [0; 7]), (60, [0; 7])],
+            ..Frame::v6(50)
+        },
+        Frame {
+            extensions: vec![(44, [0, 0, 0, 1, 2, 3, 4])],
+            ..Frame::v6(50)
+        },
+    ];
+    for frame in frames {
+        for (frame, to_server) in [(frame.clone(), true), (frame.reversed(), false)] {
+            let (fate, seen) = rig.run(&frame.bytes());
+            assert_eq!(
+                (fate, &*seen),
+                (Stat::Emitted, &[expected(&frame, to_server)][..]),
+                "{frame:?}"
+            );
+            rig.run_at(Hook::Egress, &frame.bytes(), 0);
+            assert_eq!(rig.fate(), (Stat::Emitted, seen), "the egress hook sees the same");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_copied_has_a_name() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::new();
+    let mut arp = vec![0xff; 12];
+    arp.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    arp.resize(60, 0);
+    let long = vec![(60, [0; 7]); 7];
+    let cases = [
+        (
+            "another port",
+            Frame::v4(10).ports(40_000, 81).bytes(),
+            Stat::NotTargeted,
+        ),
+        (
+            "UDP",
+            Frame {
+                protocol: 17,
+                ..Frame::v4(10)
+            }
+            .bytes(),
+            Stat::NotTargeted,
+        ),
+        (
+            "UDP over IPv6",
+            Frame {
+                protocol: 17,
+                ..Frame::v6(10)
+            }
+            .bytes(),
+            Stat::NotTargeted,
+        ),
+        ("ARP", arp, Stat::NotTargeted),
+        (
+            "first fragment",
+            Frame {
+                fragment: 0x2000,
+                ..Frame::v4(10)
+            }
+            .bytes(),
+            Stat::Fragment,
+        ),
+        (
+            "later fragment",
+            Frame {
+                fragment: 100,
+                ..Frame::v4(10)
+            }
+            .bytes(),
+            Stat::Fragment,
+        ),
+        (
+            "IPv6 fragment",
+            Frame {
+                extensions: vec![(44, [0, 0, 1, 1, 2, 3, 4])],
+                ..Frame::v6(50)
+            }
+            .bytes(),
+            Stat::Fragment,
+        ),
+        (
+            "seven extension headers",
+            Frame {
+                extensions: long,
+                ..Frame::v6(9)
+            }
+            .bytes(),
+            Stat::Malformed,
+        ),
+        ("a bare ACK", Frame::v4(0).flags(ACK).bytes(), Stat::NoPayload),
+        (
+            "fewer bytes than IP says",
+            Frame {
+                overstate: 500,
+                ..Frame::v4(100)
+            }
+            .bytes(),
+            Stat::LoadFailed,
+        ),
+    ];
+    for (what, frame, fate) in cases {
+        assert_eq!(rig.run(&frame), (fate, Vec::new()), "{what}");
+    }
+    rig.run_at(Hook::Egress, &Frame::v4(10).bytes(), MARK);
+    assert_eq!(rig.fate(), (Stat::Own, Vec::new()), "the agent's own mark");
+    rig.run_at(Hook::Egress, &Frame::v4(10).bytes(), MARK + 1);
+    assert_eq!(rig.fate().0, Stat::Emitted, "somebody else's mark");
+}
+
+#[test]
+fn targets_are_ports_or_exact_endpoints_and_shadow_systems_are_none() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::new();
+    let request = Frame::v4(5).bytes();
+    let v6 = Frame::v6(5).bytes();
+    let set = |rig: &Rig, texts: &[&str], excluded: &[&str]| {
+        let excluded: Vec<_> = excluded.iter().map(|text| text.parse().unwrap()).collect();
+        rig.program.targets.set(&targets(texts), &excluded).unwrap();
+    };
+
+    set(&rig, &["10.0.0.2:80"], &[]);
+    assert_eq!(rig.run(&request).0, Stat::Emitted);
+    assert_eq!(
+        rig.run(&v6).0,
+        Stat::NotTargeted,
+        "another address on the same port"
+    );
+    set(&rig, &["[fd00::2]:80", "81"], &[]);
+    assert_eq!(rig.run(&request).0, Stat::NotTargeted);
+    assert_eq!(rig.run(&v6).0, Stat::Emitted);
+    assert_eq!(rig.run(&Frame::v4(5).ports(1, 81).bytes()).0, Stat::Emitted);
+    set(&rig, &["80"], &["10.0.0.2:80"]);
+    assert_eq!(rig.run(&request).0, Stat::Own, "the shadow system");
+    assert_eq!(
+        rig.run(&Frame::v4(5).reversed().bytes()).0,
+        Stat::Own,
+        "and its answer"
+    );
+    assert_eq!(
+        rig.run(&v6).0,
+        Stat::Emitted,
+        "the production system on the same port"
+    );
+    assert_eq!(
+        rig.run(&Frame::v4(5).ports(1, 81).bytes()).0,
+        Stat::NotTargeted,
+        "removed"
+    );
+    set(&rig, &[], &[]);
+    assert_eq!(rig.run(&request).0, Stat::NotTargeted);
+    assert_eq!(rig.run(&v6).0, Stat::NotTargeted);
+}
+
+#[test]
+fn switches_are_effective_for_the_next_packet() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::new();
+    let frame = Frame::v4(100).bytes();
+    let control = rig.program.control.clone();
+
+    control.disarm().unwrap();
+    assert!(!control.is_armed().unwrap());
+    assert_eq!(rig.run(&frame), (Stat::Disarmed, Vec::new()));
+    control.arm().unwrap();
+    assert_eq!(rig.run(&frame).0, Stat::Emitted);
+
+    control.set_sample(0.0).unwrap();
+    assert_eq!(rig.run(&frame), (Stat::Unsampled, Vec::new()));
+    control.set_sample(1.0).unwrap();
+    assert_eq!(rig.run(&frame).0, Stat::Emitted);
+
+    control.renew_heartbeat(Timestamp::from_nanos(1)).unwrap();
+    assert_eq!(rig.run(&frame), (Stat::Expired, Vec::new()));
+    control
+        .renew_heartbeat(heartbeat::now() + Duration::from_secs(60))
+        .unwrap();
+    assert_eq!(rig.run(&frame).0, Stat::Emitted);
+}
+
+#[test]
+fn a_sample_holds_whole_connections() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::new();
+    rig.program.control.set_sample(0.25).unwrap();
+    let mut sampled = 0;
+    for port in 10_000..12_000 {
+        let request = Frame::v4(5).ports(port, 80);
+        let there = rig.run(&request.bytes()).0;
+        let back = rig.run(&request.reversed().bytes()).0;
+        assert_eq!(there, back, "port {port}");
+        sampled += u32::from(there == Stat::Emitted);
+    }
+    assert!((420..580).contains(&sampled), "{sampled} of 2000 at 25 %");
+}
+
+#[test]
+fn a_muted_connection_is_silent_until_its_next_syn() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::new();
+    let frame = Frame::v6(100);
+    let key = FlowKey::new(endpoint(frame.dst.into()), endpoint(frame.src.into()));
+    rig.program.mute.mute(&key).unwrap();
+    for frame in [
+        frame.clone(),
+        frame.clone().reversed(),
+        frame.clone().flags(FIN_ACK),
+    ] {
+        assert_eq!(rig.run(&frame.bytes()), (Stat::Muted, Vec::new()), "{frame:?}");
+    }
+    assert_eq!(rig.run(&frame.clone().ports(40_001, 80).bytes()).0, Stat::Emitted);
+    let syn = Frame::v6(0).flags(SYN);
+    assert_eq!(rig.run(&syn.bytes()).0, Stat::Emitted);
+    assert_eq!(rig.run(&frame.flags(PSH_ACK).bytes()).0, Stat::Emitted);
+}
+
+#[test]
+fn a_full_ring_is_counted_and_recovers() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::with(&LoadOptions {
+        ring_bytes: 64 << 10,
+        ..LoadOptions::default()
+    });
+    let frame = Frame::v4(1448).bytes();
+    for _ in 0..100 {
+        rig.run_at(Hook::Ingress, &frame, 0);
+    }
+    let stats = rig.program.stats.read().unwrap();
+    assert_eq!(stats.law(), Ok(()));
+    // A record is 8 bytes of the ring's own, the header and the payload.
+    let fits = (64 << 10) / (8 + 72 + 1448);
+    assert_eq!(
+        (stats.get(Stat::Emitted), stats.get(Stat::RingFull)),
+        (fits, 100 - fits)
+    );
+    assert_eq!(rig.read().len() as u64, fits);
+    rig.stats = stats;
+    assert_eq!(rig.run(&frame).0, Stat::Emitted);
+}
+
+#[test]
+fn the_verifier_has_little_to_do() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::new();
+    for hook in [Hook::Ingress, Hook::Egress] {
+        let info = rig.program.attacher.program(hook).unwrap().info().unwrap();
+        // Linux 5.16 tells the number.
+        let verified = info.verified_instruction_count().unwrap_or(0);
+        println!(
+            "{hook:?}: {verified} instructions verified, {} bytes of machine code",
+            info.size_jitted()
+        );
+        assert!(
+            verified < VERIFIED_BOUND,
+            "{verified} instructions verified at {hook:?}"
+        );
+    }
+}
+
+/// Prints; timings of a shared machine prove nothing, so only the order of magnitude is held.
+#[test]
+fn a_packet_costs_little() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::with(&LoadOptions {
+        ring_bytes: 64 << 20,
+        ..LoadOptions::default()
+    });
+    let control = rig.program.control.clone();
+    control
+        .renew_heartbeat(heartbeat::now() + Duration::from_secs(600))
+        .unwrap();
+    let repeat = 20_000;
+    let mut figures = Vec::new();
+    figures.push((
+        "not targeted",
+        rig.time(&Frame::v4(100).ports(1, 2).bytes(), repeat),
+    ));
+    control.disarm().unwrap();
+    figures.push(("disarmed", rig.time(&Frame::v4(100).bytes(), repeat)));
+    control.arm().unwrap();
+    control.set_sample(0.0).unwrap();
+    figures.push(("unsampled", rig.time(&Frame::v4(100).bytes(), repeat)));
+    control.set_sample(1.0).unwrap();
+    figures.push(("bare ACK", rig.time(&Frame::v4(0).flags(ACK).bytes(), repeat)));
+    figures.push(("emitted, 100 bytes", rig.time(&Frame::v4(100).bytes(), repeat)));
+    figures.push(("emitted, 1448 bytes", rig.time(&Frame::v4(1448).bytes(), repeat)));
+    assert_eq!(rig.stats.get(Stat::RingFull), 0, "{:?}", rig.stats);
+    for (what, nanos) in &figures {
+        println!("{what}: {nanos} ns");
+    }
+    assert!(figures.iter().all(|&(_, nanos)| nanos < 20_000), "{figures:?}");
+}
