@@ -283,6 +283,14 @@ fn lenient(raw: &[u8]) -> (&[u8], Headers) {
     (first, Headers::from_pairs(fields))
 }
 
+/// How many bytes of empty lines come first.
+pub(crate) fn blank(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .count()
+}
+
 /// Whether bytes can be the beginning of a request line: a method token, a space.
 pub(crate) fn looks_like_request(bytes: &[u8]) -> bool {
     const LONGEST_METHOD: usize = 32;

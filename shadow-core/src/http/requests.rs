@@ -94,10 +94,7 @@ impl Conn {
     fn read_request_head(&mut self, run: &Run<'_>, skip: u64, rest: &[u8], ctx: &mut Ctx<'_>) -> usize {
         if self.client.head.is_empty() {
             // RFC 9112 section 2.2: empty lines before a request line are ignored.
-            let blank = rest
-                .iter()
-                .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-                .count();
+            let blank = head::blank(rest);
             if blank > 0 {
                 return blank;
             }

@@ -112,6 +112,11 @@ impl Conn {
     ) -> Option<usize> {
         let offset = run.offset + skip;
         if self.server.current.is_none() {
+            // Some servers send an empty line behind a body that they did not count; it begins no message.
+            let blank = head::blank(rest);
+            if blank > 0 {
+                return Some(blank);
+            }
             let orphan = match self.pair.target(offset, run.ack, self.client.pos()) {
                 Target::Wait => return None,
                 Target::Front => None,
