@@ -10,10 +10,8 @@
 pub(crate) mod body;
 mod chunked;
 pub(crate) mod conn;
+mod endings;
 pub(crate) mod framing;
 pub(crate) mod head;
 mod requests;
 mod responses;
-
-#[cfg(test)]
-mod tests;
