@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use globset::GlobBuilder;
 
 use crate::{
@@ -57,7 +57,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         statuses,
         path: glob.transpose()?,
     };
-    let mut file = PcapFile::open(&path).with_context(|| path.display().to_string())?;
+    let mut file = PcapFile::open(&path).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     let out = io::stdout();
     let terminal = out.is_terminal();
     let format = if json {

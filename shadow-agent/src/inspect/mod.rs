@@ -150,6 +150,7 @@ impl<W: Write> Run<'_, W> {
     fn finish(mut self) -> io::Result<Summary> {
         self.engine.finish();
         self.drain()?;
+        self.summary.engine = self.engine.counters().clone();
         match self.table {
             Some(_) => self.summary.write_text(self.out)?,
             None => json::summary(&self.summary, self.out)?,

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use shadow_core::{
-    engine::{Abandon, Event},
+    engine::{Abandon, Counters, Event},
     exchange::Incomplete,
 };
 
@@ -32,6 +32,9 @@ pub struct Summary {
     pub abandoned: Tally<Abandon>,
     /// Exchanges and orphans that passed the filter.
     pub shown: u64,
+    /// What the engine counted.
+    #[serde(serialize_with = "by_name")]
+    pub engine: Counters,
     /// Where the file stops making sense.
     pub damage: Option<Damage>,
 }
@@ -48,6 +51,7 @@ impl Summary {
             orphans: Tally::new(Incomplete::ALL),
             abandoned: Tally::new(Abandon::ALL),
             shown: 0,
+            engine: Counters::default(),
             damage: None,
         }
     }
@@ -75,6 +79,7 @@ impl Summary {
             orphans,
             abandoned,
             shown,
+            engine,
             damage,
         } = self;
         let Counts {
@@ -107,6 +112,9 @@ impl Summary {
                 abandoned.total()
             )?;
         }
+        if engine.gaps > 0 {
+            writeln!(out, "gaps       {}, of {} bytes", engine.gaps, engine.gap_bytes)?;
+        }
         if *shown < exchanges + orphans.total() {
             writeln!(out, "shown      {shown}, by the filter")?;
         }
@@ -115,4 +123,8 @@ impl Summary {
             None => Ok(()),
         }
     }
+}
+
+fn by_name<S: Serializer>(counters: &Counters, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(counters.iter())
 }

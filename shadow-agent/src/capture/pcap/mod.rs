@@ -65,10 +65,10 @@ pub enum OpenError {
     #[error("cannot read: {0}")]
     Io(#[from] io::Error),
     /// Nothing in it.
-    #[error("is empty; a capture has at least a file header")]
+    #[error("empty; a capture has at least a file header")]
     Empty,
     /// Another kind of file.
-    #[error("is neither pcap nor pcapng (it begins with {0}); write one with `tcpdump -w FILE`")]
+    #[error("neither pcap nor pcapng (it begins with {0}); write one with `tcpdump -w FILE`")]
     NotACapture(String),
     /// The file header itself is damaged.
     #[error(transparent)]
@@ -150,6 +150,7 @@ pub struct PcapFile {
     format: Format,
     compressed: bool,
     counts: Counts,
+    damage: Option<Damage>,
 }
 
 /// What [`PcapFile::next_segment`] found.
@@ -203,6 +204,7 @@ impl PcapFile {
             format,
             compressed,
             counts: Counts::default(),
+            damage: None,
         })
     }
 
@@ -241,12 +243,11 @@ impl PcapFile {
             format,
             compressed: _,
             counts,
+            damage,
         } = self;
-        let frame = match format {
-            Format::Legacy(legacy) => legacy.next_frame(input)?,
-            Format::Ng(ng) => ng.next_frame(input)?,
+        let Some(frame) = format.next_frame(input, damage)? else {
+            return Ok(Next::End);
         };
-        let Some(frame) = frame else { return Ok(Next::End) };
         counts.packets += 1;
         Ok(match frame.segment() {
             Ok(segment) => {
@@ -258,6 +259,29 @@ impl PcapFile {
                 Next::Skipped(skip)
             }
         })
+    }
+
+    #[cfg(test)]
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Damage> {
+        self.format.next_frame(&mut self.input, &mut self.damage)
+    }
+}
+
+impl Format {
+    /// What follows damage cannot be trusted, so `damage` is final.
+    fn next_frame<'a>(
+        &mut self,
+        input: &'a mut Input,
+        damage: &mut Option<Damage>,
+    ) -> Result<Option<Frame<'a>>, Damage> {
+        if let Some(damage) = damage {
+            return Err(damage.clone());
+        }
+        let next = match self {
+            Self::Legacy(legacy) => legacy.next_frame(input),
+            Self::Ng(ng) => ng.next_frame(input),
+        };
+        next.inspect_err(|found| *damage = Some(found.clone()))
     }
 }
 
