@@ -4,6 +4,9 @@
 //! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`inspect`] reads capture files. [`control`] is the socket,
 //! [`http`] the metrics, [`cli`] and [`config`] what a person types.
 
+// Tests may unwrap, so this stands here and not among the lints of the workspace.
+#![warn(clippy::unwrap_used)]
+
 pub mod capture;
 pub mod cli;
 pub mod config;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shadow_common::stat::Stat;
-use shadow_core::evidence::report::Report;
+use shadow_core::evidence::report::{Funnel, Report, Route};
 
 /// Every count of a report that is at rest adds up.
 pub fn assert_laws(report: &Report) {
@@ -18,84 +18,69 @@ pub fn assert_laws(report: &Report) {
 
 /// The laws that a report breaks, in words with figures.
 pub fn broken(report: &Report) -> Vec<String> {
-    let funnel = &report.funnel;
-    let mut broken = Vec::new();
-    let mut law = |left: &str, left_value: u64, right: &str, right_value: u64| {
-        if left_value != right_value {
-            broken.push(format!("{left} = {left_value}, but {right} = {right_value}"));
-        }
-    };
+    funnel(&report.funnel)
+        .into_iter()
+        .chain(routes(report))
+        .filter(|law| law.left.1 != law.right.1)
+        .map(|Law { left, right }| format!("{} = {}, but {} = {}", left.0, left.1, right.0, right.1))
+        .collect()
+}
+
+struct Law {
+    left: (&'static str, u64),
+    right: (&'static str, u64),
+}
+
+fn law(left: (&'static str, u64), right: (&'static str, u64)) -> Law {
+    Law { left, right }
+}
+
+fn funnel(funnel: &Funnel) -> Vec<Law> {
     let kernel = |stat: Stat| funnel.kernel.get(stat.as_str()).copied().unwrap_or(0);
-    law(
-        "packets seen",
-        kernel(Stat::Seen),
-        "the sum of their fates",
-        Stat::fates().map(kernel).sum(),
-    );
-    law(
-        "exchanges",
-        funnel.exchanges,
-        "skipped + replayed",
-        funnel.skipped_total + funnel.replayed,
-    );
-    law("in flight", funnel.in_flight, "nothing at rest", 0);
-    law(
-        "skipped",
-        funnel.skipped_total,
-        "the sum of its reasons",
-        sum(&funnel.skipped),
-    );
-    law(
-        "replayed",
-        funnel.replayed,
-        "match + mismatch + shadow error",
-        funnel.matched + funnel.mismatched + funnel.shadow_errors,
-    );
-    law(
-        "shadow errors",
-        funnel.shadow_errors,
-        "the sum of their failures",
-        sum(&funnel.failures),
-    );
-    let routes =
-        |field: fn(&shadow_core::evidence::report::Route) -> u64| report.routes.iter().map(field).sum();
-    law(
-        "exchanges",
-        funnel.exchanges,
-        "those of all routes",
-        routes(|route| route.exchanges),
-    );
-    law(
-        "skipped",
-        funnel.skipped_total,
-        "those of all routes",
-        routes(|route| route.skipped),
-    );
-    law(
-        "matched",
-        funnel.matched,
-        "those of all routes",
-        routes(|route| route.matched),
-    );
-    law(
-        "mismatched",
-        funnel.mismatched,
-        "those of all routes",
-        routes(|route| route.mismatched),
-    );
-    law(
-        "shadow errors",
-        funnel.shadow_errors,
-        "those of all routes",
-        routes(|route| route.shadow_errors),
-    );
-    law(
-        "compared, of which the match rate is",
-        report.match_rate.trials,
-        "match + mismatch",
-        funnel.matched + funnel.mismatched,
-    );
-    broken
+    let verdicts = funnel.matched + funnel.mismatched + funnel.shadow_errors;
+    vec![
+        law(
+            ("packets seen", kernel(Stat::Seen)),
+            ("the sum of their fates", Stat::fates().map(kernel).sum()),
+        ),
+        law(
+            ("exchanges", funnel.exchanges),
+            ("skipped + replayed", funnel.skipped_total + funnel.replayed),
+        ),
+        law(("in flight", funnel.in_flight), ("what is at rest", 0)),
+        law(
+            ("skipped", funnel.skipped_total),
+            ("the sum of its reasons", sum(&funnel.skipped)),
+        ),
+        law(
+            ("replayed", funnel.replayed),
+            ("match + mismatch + shadow error", verdicts),
+        ),
+        law(
+            ("shadow errors", funnel.shadow_errors),
+            ("the sum of their failures", sum(&funnel.failures)),
+        ),
+    ]
+}
+
+/// The routes together are the whole.
+fn routes(report: &Report) -> Vec<Law> {
+    let of = |field: fn(&Route) -> u64| ("those of all routes", report.routes.iter().map(field).sum());
+    let funnel = &report.funnel;
+    vec![
+        law(("exchanges", funnel.exchanges), of(|route| route.exchanges)),
+        law(("skipped", funnel.skipped_total), of(|route| route.skipped)),
+        law(("matched", funnel.matched), of(|route| route.matched)),
+        law(("mismatched", funnel.mismatched), of(|route| route.mismatched)),
+        law(
+            ("shadow errors", funnel.shadow_errors),
+            of(|route| route.shadow_errors),
+        ),
+        law(
+            ("matches in the match rate", report.match_rate.successes),
+            ("matched", funnel.matched),
+        ),
+    ]
 }
 
 fn sum(counts: &BTreeMap<String, u64>) -> u64 {

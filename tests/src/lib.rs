@@ -10,6 +10,7 @@
 )]
 
 pub mod agent;
+pub mod attached;
 pub mod client;
 pub mod demo;
 pub mod laws;
@@ -17,5 +18,7 @@ pub mod need;
 pub mod netns;
 pub mod nginx;
 pub mod process;
+pub mod scene;
 pub mod servers;
 pub mod shop;
+pub mod traffic;

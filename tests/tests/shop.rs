@@ -18,24 +18,36 @@ impl Shop {
             .arg(edition)
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("the shop answers");
         let mut said = [0; 64];
-        let length = child.stdout.as_mut().unwrap().read(&mut said).unwrap();
+        let length = child
+            .stdout
+            .as_mut()
+            .expect("the shop answers")
+            .read(&mut said)
+            .expect("the shop answers");
         let said = String::from_utf8_lossy(&said[..length]).into_owned();
         let address = said.trim().trim_start_matches("listening on ").parse();
         Self(child, address.unwrap_or_else(|error| panic!("{said:?}: {error}")))
     }
 
     fn get(&self, path: &str) -> Answer {
-        Connection::open(self.1).unwrap().get(path, "").unwrap()
+        Connection::open(self.1)
+            .expect("the shop answers")
+            .get(path, "")
+            .expect("the shop answers")
     }
 
     /// The JSON without what differs naturally.
     fn json(&self, path: &str) -> Value {
-        let mut value: Value = serde_json::from_slice(&self.get(path).body).unwrap();
+        let mut value: Value = serde_json::from_slice(&self.get(path).body).expect("the shop answers");
         for member in ["request_id", "generated_at"] {
             assert!(
-                value.as_object_mut().unwrap().remove(member).is_some(),
+                value
+                    .as_object_mut()
+                    .expect("the shop answers")
+                    .remove(member)
+                    .is_some(),
                 "{path} lacks {member}"
             );
         }

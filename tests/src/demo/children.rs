@@ -81,19 +81,15 @@ pub(super) async fn end(agent: &mut Child) -> Result<()> {
     if let Some(pid) = agent.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
         kill_process(pid, Signal::TERM).context("cannot end the agent")?;
     }
-    match timeout(Duration::from_secs(15), agent.wait()).await {
-        Ok(status) => {
-            let status = status?;
-            if !status.success() {
-                bail!("the agent ended with {status}");
-            }
-            Ok(())
-        }
-        Err(_) => {
-            agent.kill().await?;
-            bail!("the agent did not end within 15 s and was killed")
-        }
+    let Ok(status) = timeout(Duration::from_secs(15), agent.wait()).await else {
+        agent.kill().await?;
+        bail!("the agent did not end within 15 s and was killed");
+    };
+    let status = status?;
+    if !status.success() {
+        bail!("the agent ended with {status}");
     }
+    Ok(())
 }
 
 async fn ask(home: &Path, words: &[&str]) -> Result<String> {

@@ -15,9 +15,13 @@ const LINES: usize = 400;
 /// Where `unsafe` may stand, and what for. A file joins this list in the commit that argues for it.
 const UNSAFE_FILES: &[(&str, &str)] = &[];
 
-/// Attributes at the root of the crates that read captured, hostile bytes.
-const HOSTILE_ROOTS: [&str; 2] = ["shadow-core/src/lib.rs", "shadow-common/src/lib.rs"];
-const HOSTILE_ATTRIBUTES: [&str; 3] = [
+/// Attributes that the roots of crates must have. Core and common read captured, hostile bytes.
+const ROOTS: &[(&str, &[&str])] = &[
+    ("shadow-core/src/lib.rs", HOSTILE),
+    ("shadow-common/src/lib.rs", HOSTILE),
+    ("shadow-agent/src/lib.rs", &["#![warn(clippy::unwrap_used)]"]),
+];
+const HOSTILE: &[&str] = &[
     "#![forbid(unsafe_code)]",
     "#![deny(missing_docs)]",
     "#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]",
@@ -45,11 +49,11 @@ pub(crate) fn run() -> Result<()> {
             .with_context(|| format!("cannot read {}", path.display()))?;
         file(&path, &text, &mut faults);
     }
-    for root in HOSTILE_ROOTS {
+    for (root, attributes) in ROOTS {
         let text =
             fs::read_to_string(shell::root().join(root)).with_context(|| format!("cannot read {root}"))?;
-        for attribute in HOSTILE_ATTRIBUTES {
-            if !text.contains(attribute) {
+        for attribute in *attributes {
+            if !text.contains(*attribute) {
                 faults.push(format!("{root}: lacks {attribute}"));
             }
         }

@@ -1,0 +1,85 @@
+//! Promise 2, it stops when orphaned: an agent that is dead or hung copies nothing any more, and one that hangs can
+//! still be told to stop.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use shadow_tests::{
+    attached, client::Connection, laws::assert_laws, need, netns::Lab, process::wait_until, scene::Scene,
+};
+
+fn visits(scene: &Scene, count: u32) {
+    scene.lab.client.run(|| {
+        let mut connection = Connection::open(Scene::production()).unwrap();
+        for _ in 0..count {
+            assert_eq!(connection.get("/1k.json", "").unwrap().status, 200);
+        }
+    });
+}
+
+#[test]
+fn kill_9_leaves_no_program_and_a_new_agent_starts() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let mut agent = scene.observer().start(&scene.lab.server);
+    visits(&scene, 10);
+    agent.settled(10);
+    assert!(
+        !attached::programs(&scene.lab.server, Lab::LINK).is_empty(),
+        "nothing was attached"
+    );
+    agent.process.signal(Signal::KILL);
+    agent.process.wait(Duration::from_secs(5));
+    wait_until("no program is attached", Duration::from_secs(5), || {
+        attached::programs(&scene.lab.server, Lab::LINK).is_empty()
+    });
+    visits(&scene, 10);
+    // The socket and the state of the dead one are in its way, and must not be.
+    let mut next = scene.observer().start(&scene.lab.server);
+    visits(&scene, 10);
+    assert_laws(&next.settled(10));
+    assert_laws(&next.stop());
+    assert!(attached::programs(&scene.lab.server, Lab::LINK).is_empty());
+}
+
+#[test]
+fn a_hung_agent_is_not_fed_and_can_be_told_to_stop() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let config = scene.directory.path().join("shadow.yaml");
+    std::fs::write(&config, "capture:\n  heartbeat: 1s\n").unwrap();
+    let mut agent = scene
+        .observer()
+        .args(&["--config", config.to_str().unwrap()])
+        .start(&scene.lab.server);
+    visits(&scene, 10);
+    let before = agent.settled(10);
+    assert_eq!(before.funnel.kernel["expired"], 0, "{:#?}", before.funnel.kernel);
+    agent.process.signal(Signal::STOP);
+    // The deadline passes; production goes on and nothing is copied.
+    std::thread::sleep(Duration::from_millis(1_500));
+    visits(&scene, 50);
+    // These must not need the agent.
+    agent.must(&["kill"]);
+    visits(&scene, 50);
+    agent.must(&["sample", "50%"]);
+    agent.must(&["resume"]);
+    agent.process.signal(Signal::CONT);
+    let after = agent.settled_when("the agent is awake", |report| report.funnel.kernel["expired"] > 0);
+    let kernel = &after.funnel.kernel;
+    assert!(
+        kernel["expired"] >= 100,
+        "50 requests and their answers: {kernel:#?}"
+    );
+    assert!(
+        kernel["disarmed"] >= 100,
+        "50 requests and their answers: {kernel:#?}"
+    );
+    assert_laws(&after);
+    agent.must(&["sample", "100%"]);
+    visits(&scene, 10);
+    agent.settled_when("new visits are seen", |report| {
+        report.funnel.exchanges >= before.funnel.exchanges + 10
+    });
+    assert_laws(&agent.stop());
+}
