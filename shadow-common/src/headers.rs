@@ -169,6 +169,7 @@ fn ipv6<L: Load>(packet: &L, header: &[u8; 40], len: usize) -> Result<Ip, Skip> 
 }
 
 /// Follows the extension headers to TCP; where it starts.
+#[inline(always)]
 fn extensions<L: Load>(packet: &L, mut next: u8) -> Result<usize, Skip> {
     let mut offset = 40;
     for _ in 0..MAX_EXTENSIONS {

@@ -33,8 +33,8 @@ impl Frame {
     /// A request of `len` bytes from 10.0.0.1:40000 to 10.0.0.2:80.
     pub(crate) fn v4(len: usize) -> Self {
         Self {
-            src: ("10.0.0.1".parse().unwrap(), 40_000),
-            dst: ("10.0.0.2".parse().unwrap(), 80),
+            src: ("10.0.0.1".parse().expect("a valid literal"), 40_000),
+            dst: ("10.0.0.2".parse().expect("a valid literal"), 80),
             seq: 0xffff_fff0,
             ack: 77,
             flags: PSH_ACK,
@@ -50,8 +50,8 @@ impl Frame {
 
     pub(crate) fn v6(len: usize) -> Self {
         Self {
-            src: ("fd00::1".parse().unwrap(), 40_000),
-            dst: ("fd00::2".parse().unwrap(), 80),
+            src: ("fd00::1".parse().expect("a valid literal"), 40_000),
+            dst: ("fd00::2".parse().expect("a valid literal"), 80),
             ..Self::v4(len)
         }
     }
@@ -78,7 +78,7 @@ impl Frame {
         out.extend(self.dst.1.to_be_bytes());
         out.extend(self.seq.to_be_bytes());
         out.extend(self.ack.to_be_bytes());
-        out.push(u8::try_from(5 + self.tcp_options / 4).unwrap() << 4);
+        out.push(u8::try_from(5 + self.tcp_options / 4).expect("a valid literal") << 4);
         out.push(self.flags);
         out.extend([0xff, 0xff, 0, 0, 0, 0]);
         out.extend(std::iter::repeat_n(1, self.tcp_options));
@@ -93,8 +93,13 @@ impl Frame {
         match (self.src.0, self.dst.0) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
                 let total = 20 + self.ip_options + tcp.len();
-                let said = u16::try_from(total).unwrap() + self.overstate;
-                out.extend([8, 0, u8::try_from(0x45 + self.ip_options / 4).unwrap(), 0]);
+                let said = u16::try_from(total).expect("a short packet") + self.overstate;
+                out.extend([
+                    8,
+                    0,
+                    u8::try_from(0x45 + self.ip_options / 4).expect("a valid literal"),
+                    0,
+                ]);
                 out.extend(said.to_be_bytes());
                 out.extend([0, 1]);
                 out.extend(self.fragment.to_be_bytes());
@@ -104,7 +109,8 @@ impl Frame {
                 out.extend(std::iter::repeat_n(1, self.ip_options));
             }
             (IpAddr::V6(src), IpAddr::V6(dst)) => {
-                let said = u16::try_from(self.extensions.len() * 8 + tcp.len()).unwrap() + self.overstate;
+                let said = u16::try_from(self.extensions.len() * 8 + tcp.len()).expect("a valid literal")
+                    + self.overstate;
                 out.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
                 out.extend(said.to_be_bytes());
                 out.push(self.extensions.first().map_or(self.protocol, |&(kind, _)| kind));
