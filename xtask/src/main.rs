@@ -6,6 +6,7 @@ mod check;
 mod ci;
 mod demo;
 mod ebpf;
+mod image;
 mod setup;
 mod shell;
 mod test;
@@ -55,6 +56,8 @@ enum Verb {
         /// Only tests whose name contains this
         filter: Option<String>,
     },
+    /// Build the static binary and the container image
+    Image,
     /// Format, lints, docs and the house rules
     Check,
     /// What the build server runs: setup, check, ebpf --check, test
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Ebpf { check } => ebpf::run(check),
         Verb::Demo { seconds } => demo::run(seconds),
         Verb::Test { tier, filter } => test::run(&tier, filter.as_deref()),
+        Verb::Image => image::run(),
         Verb::Check => check::run(),
         Verb::Ci => ci::run(),
     };

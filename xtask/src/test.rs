@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 
 use crate::{
+    image,
     setup::{self, Group},
     shell,
 };
@@ -194,7 +195,12 @@ fn packages(packages: &[&str], filter: Option<&str>) -> Result<Tally> {
 /// Tests of `shadow-tests` of one tier: built as ourselves, run as root where the tier needs it.
 fn executables(tier: Tier, filter: Option<&str>) -> Result<Tally> {
     let mut tally = Tally::default();
-    for (name, executable) in build()? {
+    let built = build()?;
+    if tier == Tier::Promises {
+        // For the container; built here because only executables are started as root.
+        image::binary(false)?;
+    }
+    for (name, executable) in built {
         if Tier::of(&name) != tier {
             continue;
         }
