@@ -32,5 +32,7 @@ pub mod redact;
 pub mod rewrite;
 pub mod seq;
 pub mod stream;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod wire;

@@ -73,6 +73,18 @@ reasons! {
     }
 }
 
+impl Failure {
+    /// Whether the agent, and not the shadow system, is why there is no answer to compare.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::TooLarge | Self::Cancelled)
+    }
+
+    /// Whether time ran out.
+    pub const fn is_timeout(self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::Timeout)
+    }
+}
+
 /// The result for one replayed exchange.
 #[derive(Clone, Debug)]
 pub enum Verdict {

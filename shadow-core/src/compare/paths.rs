@@ -8,6 +8,9 @@
 
 use core::fmt;
 
+/// Characters of a member's name that are shown in a place.
+const LONGEST_NAME: usize = 100;
+
 /// A path that is not understood.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{path:?} is no path that can be used, at column {column}: {problem}")]
@@ -56,8 +59,22 @@ impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index(index) => write!(f, "[{index}]"),
-            Self::Name(name) if is_shorthand(name) => write!(f, ".{name}"),
-            Self::Name(name) => write!(f, "['{}']", name.replace('\\', "\\\\").replace('\'', "\\'")),
+            Self::Name(name) if is_shorthand(name) && name.len() <= LONGEST_NAME => write!(f, ".{name}"),
+            Self::Name(name) => {
+                f.write_str("['")?;
+                for (count, c) in name.chars().enumerate() {
+                    match c {
+                        _ if count == LONGEST_NAME => {
+                            f.write_str("…")?;
+                            break;
+                        }
+                        '\\' | '\'' => write!(f, "\\{c}")?,
+                        c if c.is_control() => write!(f, "{}", c.escape_default())?,
+                        c => write!(f, "{c}")?,
+                    }
+                }
+                f.write_str("']")
+            }
         }
     }
 }

@@ -3,7 +3,8 @@ use std::io::Write as _;
 use super::*;
 use crate::{
     compare::{ABSENT, Arrays, Failure, ShadowResponse, Tolerance},
-    exchange::{Body, Flow, Headers, Request, Response, Timing, Version},
+    exchange::{Body, Headers},
+    testing,
 };
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
@@ -137,7 +138,7 @@ fn the_media_type_decides_how() {
     // When only the shadow system says what it is, that decides.
     assert_eq!(
         found(&answer(200, &[], "1"), &answer(200, JSON, "1.0")),
-        ["header content-type"]
+        ["header header content-type"]
     );
 }
 
@@ -262,32 +263,10 @@ fn discrepancies_are_bounded_and_say_so() {
 #[test]
 fn an_outcome_becomes_a_verdict() {
     let comparator = Comparator::new(Rules::default()).expect("defaults work");
-    let endpoint = shadow_common::flow::Endpoint::v4([127, 0, 0, 1], 80);
-    let exchange = Exchange {
-        flow: Flow {
-            client: endpoint,
-            server: endpoint,
-        },
-        index: 0,
-        request: Request {
-            method: "GET".into(),
-            target: "/".into(),
-            version: Version::Http11,
-            headers: Headers::default(),
-            body: Body::default(),
-            trailers: Headers::default(),
-        },
-        response: Some(Response {
-            status: 200,
-            version: Version::Http11,
-            reason: "OK".into(),
-            headers: Headers::from_pairs(JSON.iter().copied()),
-            body: Body::whole(&b"{}"[..]),
-            trailers: Headers::default(),
-        }),
-        timing: Timing::default(),
-        incomplete: None,
-    };
+    let mut exchange = testing::exchange("GET", "/");
+    let production = exchange.response.as_mut().expect("it has one");
+    production.headers = Headers::from_pairs(JSON.iter().copied());
+    production.body = Body::whole(&b"{}"[..]);
     let outcome = |body: &'static str| {
         Outcome::Response(ShadowResponse {
             status: 200,

@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// The two spans that are measured of an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Spans {
+pub(crate) struct Spans {
     /// Last request byte to first response byte: the server's time.
     pub first: Duration,
     /// Last request byte to last response byte.
@@ -22,7 +22,7 @@ pub struct Spans {
 impl Spans {
     /// Production's, from the wire. Zero where a server answered before the request ended, `None` when a timestamp is
     /// missing.
-    pub fn of(timing: &Timing) -> Option<Self> {
+    pub(crate) fn of(timing: &Timing) -> Option<Self> {
         let asked = timing.request_last?;
         Some(Self {
             first: timing.response_first?.since(asked),

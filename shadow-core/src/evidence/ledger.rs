@@ -1,7 +1,11 @@
 //! Every exchange, counted once.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{
-    compare::{Outcome, Verdict},
+    compare::{ABSENT, Category, Discrepancy, Failure, Outcome, Verdict},
     exchange::Exchange,
     gate::Skip,
     redact::Redactor,
@@ -10,9 +14,10 @@ use crate::{
 
 use super::{
     gates::GateConfig,
-    report::{Report, ReportInputs},
+    group::{Context, Groups},
+    latency::{Latencies, Spans},
+    route::{RouteId, Routes},
 };
-use serde::{Deserialize, Serialize};
 
 /// What the ledger may hold.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -39,7 +44,30 @@ impl Default for LedgerLimits {
 /// Counts, histograms and groups of everything that was seen. One per agent; time is an argument.
 #[derive(Debug)]
 pub struct Ledger {
-    _gates: GateConfig,
+    pub(super) gates: GateConfig,
+    redactor: Redactor,
+    pub(super) exchanges: u64,
+    pub(super) skips: BTreeMap<Skip, u64>,
+    pub(super) total: Tally,
+    pub(super) routes: Routes,
+    /// By route id.
+    pub(super) by_route: Vec<Tally>,
+    pub(super) groups: Groups,
+}
+
+/// What is counted of all exchanges, and of each route.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) skipped: u64,
+    pub(super) matched: u64,
+    pub(super) mismatched: u64,
+    pub(super) failures: BTreeMap<Failure, u64>,
+    /// Replays whose production answer, and whose shadow answer, had a 5xx status.
+    pub(super) production_5xx: u64,
+    pub(super) shadow_5xx: u64,
+    /// Both of the same exchanges: those that both systems answered.
+    pub(super) production: Latencies,
+    pub(super) shadow: Latencies,
 }
 
 /// A count that does not add up: an exchange was counted twice, or not at all.
@@ -56,37 +84,177 @@ pub struct LawError {
     pub in_flight: u64,
 }
 
+/// What is recorded of one replay.
+#[derive(Clone, Copy)]
+struct Judged<'j> {
+    verdict: &'j Verdict,
+    production_5xx: bool,
+    shadow_5xx: bool,
+    /// Of production and of the shadow system.
+    spans: Option<(Spans, Spans)>,
+}
+
 impl Ledger {
     /// An empty ledger.
-    pub fn new(_limits: LedgerLimits, gates: GateConfig, _redactor: Redactor) -> Self {
-        Self { _gates: gates }
+    pub fn new(limits: LedgerLimits, gates: GateConfig, redactor: Redactor) -> Self {
+        Self {
+            gates,
+            redactor,
+            exchanges: 0,
+            skips: BTreeMap::new(),
+            total: Tally::default(),
+            routes: Routes::new(limits.routes),
+            by_route: Vec::new(),
+            groups: Groups::new(limits.groups, limits.samples),
+        }
     }
 
     /// An exchange came out of the engine. To be followed by one [`Ledger::skipped`] or one [`Ledger::judged`].
-    pub fn seen(&mut self, _exchange: &Exchange) {}
+    pub fn seen(&mut self, _exchange: &Exchange) {
+        self.exchanges = self.exchanges.saturating_add(1);
+    }
 
     /// It was not replayed.
-    pub fn skipped(&mut self, _exchange: &Exchange, _skip: Skip) {}
+    pub fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
+        count(self.skips.entry(skip).or_default());
+        count(&mut self.total.skipped);
+        let route = self.routes.learn(&exchange.request);
+        count(&mut self.route(route).skipped);
+    }
 
     /// It was replayed, with this outcome and this verdict. `now` is of the clock of the exchange's timestamps.
-    pub fn judged(&mut self, _exchange: &Exchange, _outcome: &Outcome, _verdict: &Verdict, _now: Timestamp) {}
+    pub fn judged(&mut self, exchange: &Exchange, outcome: &Outcome, verdict: &Verdict, now: Timestamp) {
+        let shadow = match outcome {
+            Outcome::Response(response) => Some(response),
+            Outcome::Failed(_) => None,
+        };
+        let judged = Judged {
+            verdict,
+            production_5xx: exchange
+                .response
+                .as_ref()
+                .is_some_and(|production| production.status >= 500),
+            shadow_5xx: shadow.is_some_and(|shadow| shadow.status >= 500),
+            spans: Spans::of(&exchange.timing).zip(shadow.map(|shadow| Spans {
+                first: shadow.first_byte,
+                whole: shadow.total,
+            })),
+        };
+        let route = self.routes.learn(&exchange.request);
+        self.total.judged(judged);
+        self.route(route).judged(judged);
+        self.group(exchange, route, verdict, now);
+    }
 
     /// Exchanges that were seen and neither skipped nor judged yet.
     pub fn in_flight(&self) -> u64 {
-        0
+        self.exchanges
+            .saturating_sub(self.total.skipped)
+            .saturating_sub(self.total.replayed())
     }
 
     /// Checks that every exchange is accounted for when `in_flight` are still on their way.
-    pub fn check(&self, _in_flight: u64) -> Result<(), LawError> {
-        Ok(())
+    pub fn check(&self, in_flight: u64) -> Result<(), LawError> {
+        let (skipped, replayed) = (self.total.skipped, self.total.replayed());
+        if self.exchanges == skipped.saturating_add(replayed).saturating_add(in_flight) {
+            return Ok(());
+        }
+        Err(LawError {
+            exchanges: self.exchanges,
+            skipped,
+            replayed,
+            in_flight,
+        })
     }
 
-    /// What is known now.
-    pub fn report(&self, inputs: ReportInputs) -> Report {
-        Report {
-            started_ms: inputs.started_ms,
-            ended_ms: inputs.now_ms,
-            ..Report::default()
+    fn group(&mut self, exchange: &Exchange, route: RouteId, verdict: &Verdict, now: Timestamp) {
+        let context = Context {
+            route: self.routes.name(route),
+            target: &exchange.request.target,
+            exchange: self.total.replayed(),
+            now,
+            redactor: &self.redactor,
+        };
+        match verdict {
+            Verdict::Match => {}
+            Verdict::Mismatch(found) => {
+                for found in found.iter().filter(|found| found.category != Category::More) {
+                    self.groups.add(context, found.category.as_str(), found);
+                }
+            }
+            Verdict::ShadowError(failure) => {
+                let status = exchange
+                    .response
+                    .as_ref()
+                    .map(|production| production.status.to_string());
+                let found = Discrepancy {
+                    category: Category::Missing,
+                    place: "response".to_owned(),
+                    production: status.map_or_else(|| ABSENT.to_owned(), |status| format!("status {status}")),
+                    shadow: failure.as_str().to_owned(),
+                };
+                self.groups.add(context, failure.as_str(), &found);
+            }
         }
     }
+
+    fn route(&mut self, route: RouteId) -> &mut Tally {
+        let Self { by_route, total, .. } = self;
+        if by_route.len() <= route.index() {
+            by_route.resize_with(route.index().saturating_add(1), Tally::default);
+        }
+        // It was just made; the total is as good as any where there is nothing.
+        by_route.get_mut(route.index()).unwrap_or(total)
+    }
 }
+
+impl Tally {
+    fn judged(&mut self, judged: Judged<'_>) {
+        match judged.verdict {
+            Verdict::Match => count(&mut self.matched),
+            Verdict::Mismatch(_) => count(&mut self.mismatched),
+            Verdict::ShadowError(failure) => count(self.failures.entry(*failure).or_default()),
+        }
+        self.production_5xx = self
+            .production_5xx
+            .saturating_add(u64::from(judged.production_5xx));
+        self.shadow_5xx = self.shadow_5xx.saturating_add(u64::from(judged.shadow_5xx));
+        if let Some((production, shadow)) = judged.spans {
+            self.production.record(production);
+            self.shadow.record(shadow);
+        }
+    }
+
+    /// Matches and mismatches.
+    pub(super) fn compared(&self) -> u64 {
+        self.matched.saturating_add(self.mismatched)
+    }
+
+    /// Failures of the shadow system: those that the agent caused itself say nothing about it.
+    pub(super) fn failed(&self) -> u64 {
+        self.failures
+            .iter()
+            .filter(|(failure, _)| !failure.is_ours())
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// Every shadow error.
+    pub(super) fn shadow_errors(&self) -> u64 {
+        self.failures
+            .values()
+            .fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Every verdict.
+    pub(super) fn replayed(&self) -> u64 {
+        self.compared().saturating_add(self.shadow_errors())
+    }
+}
+
+fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

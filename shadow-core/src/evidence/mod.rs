@@ -13,6 +13,7 @@ mod ledger;
 pub mod report;
 mod route;
 mod stats;
+mod summary;
 
 pub use gates::{GateConfig, Judgement, Reason, Ruling};
 pub use ledger::{LawError, Ledger, LedgerLimits};

@@ -23,15 +23,16 @@ pub struct Report {
     /// From the first packet to the last verdict.
     pub funnel: Funnel,
     /// Exchanges with a verdict, of those that were meant to be compared: all but the ones skipped on purpose
-    /// (`write`, `already_a_replay`, `upgrade`, `observe_only`) and the replays that the agent itself gave up.
+    /// (`write`, `already_a_replay`, `upgrade`, `observe_only`). A replay that the agent gave up itself (`cancelled`,
+    /// `response_over_limit`) counts as one without.
     pub coverage: Proportion,
     /// Matches of compared exchanges.
     pub match_rate: Proportion,
     /// Of all routes together.
     pub latency: Latency,
-    /// Answers of production with a 5xx status, of all that were replayed.
+    /// Answers of production with a 5xx status, of all exchanges with a verdict.
     pub production_errors: Proportion,
-    /// Replays that failed or got a 5xx, of all that were replayed.
+    /// Replays that failed or got a 5xx, of the same.
     pub shadow_errors: Proportion,
     /// Routes, the one with the most exchanges first.
     pub routes: Vec<Route>,
@@ -97,7 +98,7 @@ pub struct Spans {
 pub struct Route {
     /// Method and path template, such as `GET /users/{id}`.
     pub route: String,
-    /// Exchanges seen.
+    /// Exchanges that were skipped or judged.
     pub exchanges: u64,
     /// Not replayed.
     pub skipped: u64,

@@ -1,1 +1,339 @@
-//! (not written yet)
+//! Route templates, learned from the targets that are seen: `/users/123` and `/users/456` are `/users/{id}`.
+//!
+//! A segment that looks like a value becomes a placeholder. So does a new segment where too many different ones were
+//! seen already: names of things, which look like words.
+//! Bounds: routes, nodes of the tree, literals at one place, segments, the length of a segment. What is over them is
+//! `{other}`; no traffic makes the number of routes grow further.
+
+use hashbrown::HashMap;
+
+use crate::exchange::Request;
+
+/// Different words at one place of a path; the next new one is `{name}`.
+const LITERALS: usize = 40;
+
+/// Segments of a path; the rest is `{rest}`.
+const SEGMENTS: usize = 12;
+
+/// Bytes of a segment that can still be a word.
+const WORD: usize = 48;
+
+/// Nodes for each route that is allowed.
+const NODES_PER_ROUTE: usize = 8;
+
+/// Methods that are told apart; any other is `OTHER`.
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE", "CONNECT",
+];
+
+/// Index of a route; 0 is `{other}`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct RouteId(u32);
+
+impl RouteId {
+    pub(crate) const OTHER: Self = Self(0);
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The tree of path segments, and the routes at its nodes.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    nodes: Vec<Node>,
+    names: Vec<String>,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    children: HashMap<Box<str>, u32>,
+    /// Children that are no placeholders.
+    literals: usize,
+    /// One for each of [`METHODS`], and one for the others.
+    routes: [Option<RouteId>; METHODS.len() + 1],
+}
+
+impl Routes {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            nodes: vec![Node::default()],
+            names: vec!["{other}".to_owned()],
+            limit,
+        }
+    }
+
+    /// The names, by index.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The name of a route.
+    pub(crate) fn name(&self, route: RouteId) -> &str {
+        self.names.get(route.index()).map_or("", String::as_str)
+    }
+
+    /// The route of a request; a new one is learned while there is room.
+    pub(crate) fn learn(&mut self, request: &Request) -> RouteId {
+        let Some(path) = path(&request.target) else {
+            return RouteId::OTHER;
+        };
+        let mut at = 0;
+        for (number, segment) in path.split('/').enumerate() {
+            if number == SEGMENTS {
+                match self.child(at, "{rest}", true) {
+                    Some(child) => at = child,
+                    None => return RouteId::OTHER,
+                }
+                break;
+            }
+            let placeholder = placeholder(segment);
+            match self.child(at, placeholder.unwrap_or(segment), placeholder.is_some()) {
+                Some(child) => at = child,
+                None => return RouteId::OTHER,
+            }
+        }
+        self.route(at, &request.method, path)
+    }
+
+    fn child(&mut self, at: u32, key: &str, placeholder: bool) -> Option<u32> {
+        let room = self.nodes.len() < self.limit.saturating_mul(NODES_PER_ROUTE);
+        let new = u32::try_from(self.nodes.len()).ok()?;
+        let node = self.nodes.get_mut(at as usize)?;
+        if let Some(child) = node.children.get(key) {
+            return Some(*child);
+        }
+        if !placeholder && node.literals >= LITERALS {
+            return self.child(at, "{name}", true);
+        }
+        if !room {
+            return None;
+        }
+        node.literals = node.literals.saturating_add(usize::from(!placeholder));
+        node.children.insert(key.into(), new);
+        self.nodes.push(Node::default());
+        Some(new)
+    }
+
+    fn route(&mut self, at: u32, method: &[u8], path: &str) -> RouteId {
+        let number = METHODS
+            .iter()
+            .position(|known| known.as_bytes() == method)
+            .unwrap_or(METHODS.len());
+        let known = self
+            .nodes
+            .get(at as usize)
+            .and_then(|node| node.routes.get(number).copied().flatten());
+        if let Some(route) = known {
+            return route;
+        }
+        if self.names.len() > self.limit {
+            return RouteId::OTHER;
+        }
+        let route = RouteId(u32::try_from(self.names.len()).unwrap_or_default());
+        self.names.push(format!(
+            "{} {}",
+            METHODS.get(number).unwrap_or(&"OTHER"),
+            self.template(path)
+        ));
+        if let Some(slot) = self
+            .nodes
+            .get_mut(at as usize)
+            .and_then(|node| node.routes.get_mut(number))
+        {
+            *slot = Some(route);
+        }
+        route
+    }
+
+    /// The way that `learn` has just gone, written out. Only done once for each route.
+    fn template(&self, path: &str) -> String {
+        let mut out = String::new();
+        let mut at = 0;
+        for (number, segment) in path.split('/').enumerate() {
+            let segment = if number == SEGMENTS {
+                "{rest}"
+            } else {
+                placeholder(segment).unwrap_or(segment)
+            };
+            let children = self.nodes.get(at as usize).map(|node| &node.children);
+            let known = children.and_then(|children| children.get(segment));
+            out.push('/');
+            out.push_str(if known.is_some() { segment } else { "{name}" });
+            at = known
+                .or_else(|| children.and_then(|children| children.get("{name}")))
+                .copied()
+                .unwrap_or_default();
+            if number == SEGMENTS {
+                break;
+            }
+        }
+        out
+    }
+}
+
+/// The path of a target without its first slash: origin form, or the path of absolute form. `None` for what is no
+/// visible ASCII, which no URI is (RFC 3986 section 2).
+fn path(target: &[u8]) -> Option<&str> {
+    let target = core::str::from_utf8(target).ok()?;
+    if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let target = target.split(['?', '#']).next().unwrap_or_default();
+    let path = match target.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => rest.split_once('/').map_or("", |(_, path)| path),
+        _ => target.strip_prefix('/').unwrap_or(target),
+    };
+    Some(path)
+}
+
+/// What a segment is replaced by, when it looks like a value.
+pub(crate) fn placeholder(segment: &str) -> Option<&'static str> {
+    let bytes = segment.as_bytes();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if segment.contains('@') || segment.contains("%40") {
+        return Some("{email}");
+    }
+    if is_date(bytes) {
+        return Some("{date}");
+    }
+    let number = digits > 0
+        && bytes
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b',' | b'-'));
+    // Long enough that no word is made of these letters alone; shorter ones need a digit to be told from words.
+    let hex = bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    let hex = hex && (bytes.len() >= 16 || (bytes.len() >= 8 && digits > 0));
+    let counted = longest_digits(bytes) >= 4;
+    let letters = bytes.iter().any(u8::is_ascii_alphabetic);
+    let mixed = bytes.len() >= 16 && digits >= 2 && letters && !segment.contains('.');
+    let cases = bytes.len() >= 20
+        && bytes.iter().any(u8::is_ascii_uppercase)
+        && bytes.iter().any(u8::is_ascii_lowercase)
+        && digits > 0;
+    (number || hex || counted || mixed || cases || bytes.len() > WORD).then_some("{id}")
+}
+
+/// `2024-01-31`, also with a time behind it.
+fn is_date(bytes: &[u8]) -> bool {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, rest @ ..] = bytes else {
+        return false;
+    };
+    [y1, y2, y3, y4, m1, m2, d1, d2]
+        .into_iter()
+        .all(u8::is_ascii_digit)
+        && rest.first().is_none_or(|next| matches!(next, b'T' | b't' | b'_'))
+}
+
+fn longest_digits(bytes: &[u8]) -> usize {
+    bytes
+        .split(|byte| !byte.is_ascii_digit())
+        .map(<[u8]>::len)
+        .max()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Body, Headers, Version};
+
+    fn learn<'r>(routes: &'r mut Routes, method: &str, target: &str) -> &'r str {
+        let id = routes.learn(&Request {
+            method: method.to_owned().into(),
+            target: target.to_owned().into(),
+            version: Version::Http11,
+            headers: Headers::default(),
+            body: Body::default(),
+            trailers: Headers::default(),
+        });
+        routes.name(id)
+    }
+
+    #[test]
+    fn values_become_placeholders_and_words_stay() {
+        let mut routes = Routes::new(100);
+        for (target, expected) in [
+            ("/", "GET /"),
+            ("/users/123", "GET /users/{id}"),
+            ("/users/456?x=1#y", "GET /users/{id}"),
+            ("/users/me", "GET /users/me"),
+            ("/users/", "GET /users/"),
+            ("/api/v2/items", "GET /api/v2/items"),
+            ("/o/123e4567-e89b-12d3-a456-426614174000/x", "GET /o/{id}/x"),
+            ("/o/DEADBEEFDEADBEEF", "GET /o/{id}"),
+            ("/o/5f2b8c1d", "GET /o/{id}"),
+            ("/o/facade", "GET /o/facade"),
+            ("/d/2024-01-31", "GET /d/{date}"),
+            ("/d/2024-01-31T10:00:00Z", "GET /d/{date}"),
+            ("/d/order-20931", "GET /d/{id}"),
+            ("/t/Xk29dTq7Lm4PzW8r", "GET /t/{id}"),
+            ("/m/ann@example.org", "GET /m/{email}"),
+            ("/m/ann%40example.org", "GET /m/{email}"),
+            ("/p/12.5,-3.25", "GET /p/{id}"),
+            ("/static/main.css", "GET /static/main.css"),
+            ("http://host:80/users/9?y", "GET /users/{id}"),
+            ("http://host", "GET /"),
+            ("*", "GET /*"),
+            ("", "{other}"),
+            ("/\u{e9}", "{other}"),
+            (
+                "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o",
+                "GET /a/b/c/d/e/f/g/h/i/j/k/l/{rest}",
+            ),
+        ] {
+            assert_eq!(learn(&mut routes, "GET", target), expected, "{target}");
+        }
+        assert_eq!(learn(&mut routes, "BREW", "/users/1"), "OTHER /users/{id}");
+        assert_eq!(learn(&mut routes, "POST", "/users/1"), "POST /users/{id}");
+    }
+
+    #[test]
+    fn too_many_names_at_one_place_become_one() {
+        let mut routes = Routes::new(1000);
+        let letters = |mut number: usize| -> String {
+            (0..4)
+                .map(|_| {
+                    let letter = char::from(b'g' + u8::try_from(number % 18).unwrap_or_default());
+                    number /= 18;
+                    letter
+                })
+                .collect()
+        };
+        for number in 0..10_000 {
+            learn(
+                &mut routes,
+                "GET",
+                &format!("/products/{}/price", letters(number)),
+            );
+        }
+        assert_eq!(
+            learn(&mut routes, "GET", "/products/somethingnew/price"),
+            "GET /products/{name}/price"
+        );
+        assert_eq!(routes.names().len(), 1 + LITERALS + 1, "{:?}", routes.names());
+    }
+
+    #[test]
+    fn nothing_makes_the_routes_explode() {
+        let mut routes = Routes::new(64);
+        for a in 0..60 {
+            for b in 0..60 {
+                let word = |number: i32| "x".repeat(usize::try_from(number).unwrap_or_default() % 40 + 1);
+                learn(
+                    &mut routes,
+                    "GET",
+                    &format!("/{}/{}/{}/{a}{b}", word(a), word(b), word(a + b)),
+                );
+            }
+        }
+        assert!(routes.names().len() <= 65, "{} routes", routes.names().len());
+        assert!(
+            routes.nodes.len() <= 64 * NODES_PER_ROUTE,
+            "{} nodes",
+            routes.nodes.len()
+        );
+        assert_eq!(learn(&mut routes, "GET", "/entirely/new"), "{other}");
+    }
+}

@@ -27,11 +27,16 @@ impl Proportion {
         Self {
             successes,
             trials,
-            rate: share(successes, trials),
-            low: interval.map(|(low, _)| low),
-            high: interval.map(|(_, high)| high),
+            rate: share(successes, trials).map(rounded),
+            low: interval.map(|(low, _)| rounded(low)),
+            high: interval.map(|(_, high)| rounded(high)),
         }
     }
+}
+
+/// To nine decimals: more say nothing about counts, and these read back from JSON as they were written.
+pub(crate) fn rounded(share: f64) -> f64 {
+    (share * 1e9).round() / 1e9
 }
 
 /// `part / whole`, `None` of nothing.
@@ -43,23 +48,21 @@ pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
 /// near 0 and 1, where match rates are: 100 of 100 is [0.963, 1], not [1, 1].
 pub fn wilson(successes: u64, trials: u64) -> Option<(f64, f64)> {
     let p = share(successes.min(trials), trials)?;
-    let n = float(trials);
+    let (low, high) = score_interval(p, float(trials));
+    // The ends are exact at 0 and 1; rounding would leave 0.9999999999999999.
+    Some((
+        if successes == 0 { 0.0 } else { low.max(0.0) },
+        if successes >= trials { 1.0 } else { high.min(1.0) },
+    ))
+}
+
+/// Where the score test at 95 % does not reject, for a share `p` of `n`.
+fn score_interval(p: f64, n: f64) -> (f64, f64) {
     let z2 = Z * Z;
     let centre = p + z2 / (2.0 * n);
     let spread = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z2 / n;
-    // The ends are exact at 0 and 1; rounding would leave 0.9999999999999999.
-    let low = if successes == 0 {
-        0.0
-    } else {
-        (centre - spread) / scale
-    };
-    let high = if successes >= trials {
-        1.0
-    } else {
-        (centre + spread) / scale
-    };
-    Some((low.max(0.0), high.min(1.0)))
+    ((centre - spread) / scale, (centre + spread) / scale)
 }
 
 /// Newcombe's interval at 95 % for the difference `a - b` of two independent proportions, each given as successes
@@ -150,14 +153,9 @@ mod tests {
         ] {
             let needed = trials_needed(successes, trials, threshold).expect("reachable");
             let rate = share(successes, trials).unwrap_or(1.0);
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a test's count"
-            )]
-            let low = |n: u64| wilson((float(n) * rate).round() as u64, n).expect("trials").0;
-            assert!(low(needed + needed / 20 + 2) > threshold, "{needed}");
-            assert!(low(needed - needed / 20 - 2) < threshold, "{needed}");
+            let low = |n: u64| score_interval(rate, float(n)).0;
+            assert!(low(needed) > threshold, "{needed}: {}", low(needed));
+            assert!(low(needed - 2) < threshold, "{needed}: {}", low(needed - 2));
         }
         assert_eq!(trials_needed(999, 1000, 0.999), None);
         assert_eq!(trials_needed(0, 10, 0.5), None);

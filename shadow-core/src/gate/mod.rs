@@ -37,6 +37,14 @@ impl Skip {
             Self::Policy(reason) => reason.as_str(),
         }
     }
+
+    /// Whether this was asked for: such an exchange was never meant to be compared, so it is no loss of coverage.
+    pub const fn is_intended(self) -> bool {
+        match self {
+            Self::Incomplete(_) => false,
+            Self::Policy(reason) => reason.is_intended(),
+        }
+    }
 }
 
 reasons! {
@@ -66,8 +74,7 @@ reasons! {
 }
 
 impl SkipPolicy {
-    /// Whether this was asked for: such an exchange was never meant to be compared, so it is no loss of coverage.
-    /// The others were meant to be, and were not.
+    /// Whether this was asked for. The others were to be replayed, and were not.
     pub const fn is_intended(self) -> bool {
         match self {
             Self::Write | Self::Replayed | Self::Upgrade | Self::Observed => true,

@@ -1,36 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::exchange::{Body, Flow, Headers, Request, Response, Timing, Version};
-
-fn exchange(method: &str, target: &str, headers: &[(&str, &str)]) -> Exchange {
-    let endpoint = shadow_common::flow::Endpoint::v4([127, 0, 0, 1], 80);
-    Exchange {
-        flow: Flow {
-            client: endpoint,
-            server: endpoint,
-        },
-        index: 0,
-        request: Request {
-            method: Bytes::copy_from_slice(method.as_bytes()),
-            target: Bytes::copy_from_slice(target.as_bytes()),
-            version: Version::Http11,
-            headers: Headers::from_pairs(headers.iter().copied()),
-            body: Body::default(),
-            trailers: Headers::default(),
-        },
-        response: Some(Response {
-            status: 200,
-            version: Version::Http11,
-            reason: Bytes::new(),
-            headers: Headers::default(),
-            body: Body::default(),
-            trailers: Headers::default(),
-        }),
-        timing: Timing::default(),
-        incomplete: None,
-    }
-}
+use crate::{exchange::Body, testing::exchange_with as exchange};
 
 fn decide(writes: Writes, exchange: &Exchange) -> Decision {
     Gate::new(Selection { writes }, Marker::default()).decide(exchange)

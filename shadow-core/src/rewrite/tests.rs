@@ -1,4 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
+use crate::testing;
 
 #[test]
 fn a_marker_is_a_field_without_another_meaning() {
@@ -16,5 +19,234 @@ fn a_marker_is_a_field_without_another_meaning() {
     }
     for value in ["", "a b", "a\r\nb", "é"] {
         assert_eq!(Marker::new("X-M", value), Err(MarkerError::Value), "{value:?}");
+    }
+}
+
+fn rewritten(method: &str, target: &str, headers: &[(&str, &str)], policy: &RewritePolicy) -> ShadowRequest {
+    rewrite(&testing::exchange_with(method, target, headers), policy)
+}
+
+fn preserve() -> RewritePolicy {
+    RewritePolicy::new(HostPolicy::Preserve, "shadow:9090", &Marker::default())
+}
+
+fn lines(request: &ShadowRequest) -> Vec<String> {
+    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    request
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{}: {}", text(name), text(value)))
+        .collect()
+}
+
+#[test]
+fn order_and_letter_case_stay_and_a_marker_is_added() {
+    let headers = [
+        ("hOST", "a.example"),
+        ("X-B", "2"),
+        ("x-a", "1"),
+        ("X-B", "3"),
+        ("Authorization", "Basic x"),
+    ];
+    let request = rewritten("GET", "/p?q=1", &headers, &preserve());
+    assert_eq!(request.target, "/p?q=1");
+    assert_eq!(
+        lines(&request),
+        [
+            "hOST: a.example",
+            "X-B: 2",
+            "x-a: 1",
+            "X-B: 3",
+            "Authorization: Basic x",
+            "Shadow-Replay: 1"
+        ]
+    );
+}
+
+#[test]
+fn what_concerned_one_connection_goes() {
+    let headers = [
+        ("Host", "a"),
+        ("Connection", "close, X-Hop"),
+        ("connection", "X-Other,, Host, Content-Length"),
+        ("Keep-Alive", "5"),
+        ("Proxy-Connection", "keep-alive"),
+        ("TE", "trailers"),
+        ("Upgrade", "h2c"),
+        ("x-hop", "1"),
+        ("X-OTHER", "2"),
+        ("Expect", "100-Continue"),
+        ("X-Stays", "3"),
+    ];
+    assert_eq!(
+        lines(&rewritten("GET", "/", &headers, &preserve())),
+        ["Host: a", "X-Stays: 3", "Shadow-Replay: 1"]
+    );
+}
+
+#[test]
+fn the_framing_stays_where_and_what_it_was() {
+    let mut exchange = testing::exchange_with(
+        "POST",
+        "/",
+        &[("Content-Length", "5"), ("Host", "a"), ("content-length", "5")],
+    );
+    exchange.request.body = crate::exchange::Body::whole(&b"hello"[..]);
+    exchange.request.trailers = Headers::from_pairs([("X-T", "1")]);
+    let sized = rewrite(&exchange, &preserve());
+    assert_eq!(
+        lines(&sized),
+        ["Content-Length: 5", "Host: a", "Shadow-Replay: 1"]
+    );
+    assert!(!sized.is_chunked() && sized.trailers.is_empty() && sized.body == "hello");
+
+    exchange.request.headers = Headers::from_pairs([
+        ("Host", "a"),
+        ("Transfer-Encoding", "chunked"),
+        ("Content-Length", "9"),
+        ("Trailer", "X-T"),
+    ]);
+    let chunked = rewrite(&exchange, &preserve());
+    assert_eq!(
+        lines(&chunked),
+        [
+            "Host: a",
+            "Transfer-Encoding: chunked",
+            "Trailer: X-T",
+            "Shadow-Replay: 1"
+        ]
+    );
+    assert!(chunked.is_chunked());
+    assert_eq!(chunked.trailers, [(Bytes::from("X-T"), Bytes::from("1"))]);
+}
+
+#[test]
+fn targets_and_hosts() {
+    let shadow = RewritePolicy::new(HostPolicy::Shadow, "shadow:9090", &Marker::default());
+    let cases: [(&str, &str, &[(&str, &str)], &RewritePolicy, &str, Option<&str>); 12] = [
+        ("GET", "/a", &[("Host", "x")], &preserve(), "/a", Some("Host: x")),
+        (
+            "GET",
+            "/a",
+            &[("Host", "x")],
+            &shadow,
+            "/a",
+            Some("Host: shadow:9090"),
+        ),
+        ("GET", "/a", &[], &preserve(), "/a", None),
+        ("GET", "/a", &[], &shadow, "/a", Some("Host: shadow:9090")),
+        (
+            "GET",
+            "http://y:81/a?b",
+            &[("Host", "x")],
+            &preserve(),
+            "/a?b",
+            Some("Host: y:81"),
+        ),
+        (
+            "GET",
+            "HTTP://y",
+            &[("Host", "x")],
+            &preserve(),
+            "/",
+            Some("Host: y"),
+        ),
+        (
+            "GET",
+            "https://me:pw@y?b",
+            &[("Host", "x")],
+            &preserve(),
+            "/?b",
+            Some("Host: y"),
+        ),
+        ("GET", "http://y/a", &[], &preserve(), "/a", Some("Host: y")),
+        (
+            "GET",
+            "http://y/a",
+            &[("Host", "x")],
+            &shadow,
+            "/a",
+            Some("Host: shadow:9090"),
+        ),
+        (
+            "OPTIONS",
+            "http://y",
+            &[("Host", "x")],
+            &preserve(),
+            "*",
+            Some("Host: y"),
+        ),
+        (
+            "OPTIONS",
+            "*",
+            &[("Host", "x")],
+            &preserve(),
+            "*",
+            Some("Host: x"),
+        ),
+        (
+            "GET",
+            "/http://z/",
+            &[("Host", "x")],
+            &preserve(),
+            "/http://z/",
+            Some("Host: x"),
+        ),
+    ];
+    for (method, target, headers, policy, expected, host) in cases {
+        let request = rewritten(method, target, headers, policy);
+        assert_eq!(request.target, expected, "{target}");
+        let hosts: Vec<String> = lines(&request)
+            .into_iter()
+            .filter(|line| line.starts_with("Host"))
+            .collect();
+        assert_eq!(
+            hosts,
+            host.into_iter().collect::<Vec<_>>(),
+            "{target} {headers:?}"
+        );
+    }
+}
+
+#[test]
+fn values_are_not_copied() {
+    let exchange = testing::exchange_with("GET", "/", &[("X-Long", "some value")]);
+    let captured = exchange.request.headers.get("x-long").expect("there").as_ptr();
+    assert_eq!(rewrite(&exchange, &preserve()).headers[0].1.as_ptr(), captured);
+}
+
+#[test]
+fn debug_output_holds_no_value() {
+    let text = format!(
+        "{:?}",
+        rewritten("GET", "/t0ken", &[("Authorization", "s3cret")], &preserve())
+    );
+    assert!(!text.contains("t0ken") && !text.contains("s3cret"), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn one_framing_at_most_whatever_was_captured(
+        picks in prop::collection::vec((0..9usize, "[a-z, ]{0,12}"), 0..12),
+        shadow_host in any::<bool>(),
+    ) {
+        let names = ["Host", "Content-Length", "Transfer-Encoding", "transfer-encoding", "CONTENT-LENGTH", "Connection", "X-A", "Expect", "TE"];
+        let headers: Vec<(&str, &str)> = picks
+            .iter()
+            .map(|(pick, value)| match names[*pick] {
+                name @ "Connection" if value.len() % 2 == 0 => (name, "content-length, transfer-encoding, host"),
+                name => (name, value.as_str()),
+            })
+            .collect();
+        let host = if shadow_host { HostPolicy::Shadow } else { HostPolicy::Preserve };
+        let policy = RewritePolicy::new(host, "s:1", &Marker::default());
+        let request = rewritten("POST", "/", &headers, &policy);
+        let count = |wanted: &str| request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes())).count();
+        prop_assert!(count("content-length") + count("transfer-encoding") <= 1, "{:?}", lines(&request));
+        prop_assert!(count("host") <= 1, "{:?}", lines(&request));
+        prop_assert_eq!(count("shadow-replay"), 1);
+        prop_assert_eq!(count("connection") + count("te"), 0);
+        let framed = headers.iter().any(|(name, _)| name.len() > 12 && name.contains('-'));
+        prop_assert_eq!(count("content-length") + count("transfer-encoding") == 1, framed, "a framing is not lost: {:?}", headers);
     }
 }

@@ -1,0 +1,201 @@
+//! The ledger as a report.
+
+use crate::compare::Failure;
+
+use super::{
+    gates::{self, Figures},
+    latency::Latencies,
+    ledger::{Ledger, Tally},
+    report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
+    stats::{Proportion, float, rounded},
+};
+use crate::gate::Skip;
+
+impl Ledger {
+    /// What is known now.
+    pub fn report(&self, inputs: ReportInputs) -> Report {
+        let total = &self.total;
+        // What the agent gave up itself says nothing about either system.
+        let judged = total.compared().saturating_add(total.failed());
+        let latency = latency(total);
+        let coverage = Proportion::new(judged, self.meant());
+        let match_rate = Proportion::new(total.matched, total.compared());
+        let production_errors = Proportion::new(total.production_5xx.min(judged), judged);
+        let shadow_errors = Proportion::new(total.failed().saturating_add(total.shadow_5xx), judged);
+        let routes = self.route_rows();
+        let findings = self.findings();
+        let judgement = gates::judge(
+            &self.gates,
+            &Figures {
+                matches: match_rate,
+                coverage,
+                production: latency.production.first_byte,
+                shadow: latency.shadow.first_byte,
+                production_errors: (production_errors.successes, judged),
+                shadow_errors: (shadow_errors.successes, judged),
+                slow_routes: findings
+                    .iter()
+                    .filter(|finding| finding.kind == FindingKind::Slow)
+                    .count(),
+            },
+        );
+        Report {
+            format: FORMAT,
+            started_ms: inputs.started_ms,
+            ended_ms: inputs.now_ms,
+            funnel: self.funnel(inputs),
+            coverage,
+            match_rate,
+            latency,
+            production_errors,
+            shadow_errors,
+            routes,
+            groups: self.groups.ranked(),
+            groups_overflow: self.groups.overflow(),
+            findings,
+            judgement,
+        }
+    }
+
+    /// Exchanges that were to be compared and whose fate is known.
+    fn meant(&self) -> u64 {
+        self.skips
+            .iter()
+            .filter(|(skip, _)| !skip.is_intended())
+            .fold(self.total.replayed(), |sum, (_, count)| {
+                sum.saturating_add(*count)
+            })
+    }
+
+    fn funnel(&self, inputs: ReportInputs) -> Funnel {
+        let total = &self.total;
+        Funnel {
+            kernel: inputs.kernel,
+            engine: inputs.engine,
+            exchanges: self.exchanges,
+            skipped: named(
+                self.skips
+                    .iter()
+                    .map(|(skip, count)| (Skip::as_str(*skip), *count)),
+            ),
+            skipped_total: total.skipped,
+            in_flight: self.in_flight(),
+            replayed: total.replayed(),
+            matched: total.matched,
+            mismatched: total.mismatched,
+            shadow_errors: total.shadow_errors(),
+            failures: named(
+                total
+                    .failures
+                    .iter()
+                    .map(|(failure, count)| (failure.as_str(), *count)),
+            ),
+        }
+    }
+
+    /// Routes that were seen, with their names.
+    fn routes_seen(&self) -> impl Iterator<Item = (&str, &Tally)> {
+        self.routes
+            .names()
+            .iter()
+            .map(String::as_str)
+            .zip(&self.by_route)
+            .filter(|(_, tally)| tally.skipped.saturating_add(tally.replayed()) > 0)
+    }
+
+    fn route_rows(&self) -> Vec<report::Route> {
+        let mut rows: Vec<report::Route> = self
+            .routes_seen()
+            .map(|(name, tally)| report::Route {
+                route: name.to_owned(),
+                exchanges: tally.skipped.saturating_add(tally.replayed()),
+                skipped: tally.skipped,
+                matched: tally.matched,
+                mismatched: tally.mismatched,
+                shadow_errors: tally.shadow_errors(),
+                latency: latency(tally),
+            })
+            .collect();
+        rows.sort_by(|a, b| b.exchanges.cmp(&a.exchanges).then_with(|| a.route.cmp(&b.route)));
+        rows
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let mut found: Vec<Finding> = self
+            .routes_seen()
+            .flat_map(|(name, tally)| {
+                let timeouts = failures(tally, Failure::is_timeout);
+                let failed = failures(tally, |failure| !failure.is_timeout() && !failure.is_ours());
+                let replays = tally.replayed();
+                let of = |count: u64, what: &str| {
+                    (count > 0).then(|| format!("{count} of {replays} replays {what}"))
+                };
+                [
+                    (FindingKind::Slow, self.slow(tally)),
+                    (FindingKind::TimesOut, of(timeouts, "timed out")),
+                    (FindingKind::Fails, of(failed, "got no answer")),
+                ]
+                .map(|(kind, text)| {
+                    text.map(|text| Finding {
+                        kind,
+                        route: name.to_owned(),
+                        text,
+                    })
+                })
+            })
+            .flatten()
+            .collect();
+        found.sort_by(|a, b| (a.kind, &a.route).cmp(&(b.kind, &b.route)));
+        found
+    }
+
+    /// Whether the shadow system is slow on a route, in either span: a server may send its head at once.
+    fn slow(&self, tally: &Tally) -> Option<String> {
+        let report::Latency {
+            production, shadow, ..
+        } = latency(tally);
+        let spans = [
+            ("first byte", production.first_byte, shadow.first_byte),
+            ("last byte", production.whole, shadow.whole),
+        ];
+        let (span, production, shadow) = spans
+            .into_iter()
+            .find(|(_, production, shadow)| gates::is_slow(&self.gates, *production, *shadow))?;
+        Some(format!(
+            "median time to the {span} {} us, production's {} us, over {} answers",
+            shadow.p50_us, production.p50_us, shadow.count
+        ))
+    }
+}
+
+fn failures(tally: &Tally, which: impl Fn(Failure) -> bool) -> u64 {
+    tally
+        .failures
+        .iter()
+        .filter(|(failure, _)| which(**failure))
+        .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+}
+
+/// Reasons of different rooms that share a name are added up.
+fn named(counts: impl Iterator<Item = (&'static str, u64)>) -> std::collections::BTreeMap<String, u64> {
+    let mut map = std::collections::BTreeMap::new();
+    for (name, count) in counts {
+        let slot: &mut u64 = map.entry(name.to_owned()).or_default();
+        *slot = slot.saturating_add(count);
+    }
+    map
+}
+
+fn latency(tally: &Tally) -> report::Latency {
+    let spans = |latencies: &Latencies| report::Spans {
+        first_byte: latencies.first.quantiles(),
+        whole: latencies.whole.quantiles(),
+    };
+    let (production, shadow) = (spans(&tally.production), spans(&tally.shadow));
+    let (p, s) = (production.first_byte.p50_us, shadow.first_byte.p50_us);
+    report::Latency {
+        production,
+        shadow,
+        p50_ratio: (p > 0).then(|| rounded(float(s) / float(p))),
+    }
+}

@@ -1,0 +1,187 @@
+//! Secrets by their form, in any text.
+//!
+//! One pass from left to right. At the start of each word it is asked whether a secret begins here: the value behind a
+//! secret name (`"password": "…"`, `token=…`, `<pin>…`), a bearer token, a JWT, an e-mail address, a card number.
+
+use super::names::Names;
+
+/// Copies `text` with its secrets replaced, until `shown` characters of it were read. A secret that begins before is
+/// replaced as a whole.
+pub(super) fn replace(text: &str, shown: usize, names: &Names, hash: &dyn Fn(&str) -> String) -> String {
+    let mut out = String::with_capacity(text.len().min(shown.saturating_mul(2)));
+    let mut rest = text;
+    let mut read = 0usize;
+    let mut in_word = false;
+    while read < shown {
+        let Some(c) = rest.chars().next() else { break };
+        let secret = if in_word { None } else { secret(rest, names) };
+        let taken = match secret {
+            Some((before, len)) => {
+                let (before, behind) = split(rest, before);
+                let (secret, _) = split(behind, len);
+                out.push_str(before);
+                out.push_str(&hash(secret));
+                before.len().saturating_add(secret.len())
+            }
+            None => {
+                out.push(c);
+                c.len_utf8()
+            }
+        };
+        let (done, behind) = split(rest, taken);
+        read = read.saturating_add(done.chars().count());
+        in_word = done.chars().next_back().is_some_and(is_word);
+        rest = behind;
+    }
+    out
+}
+
+/// Splits at a byte, or takes everything where that is no character's start.
+fn split(text: &str, at: usize) -> (&str, &str) {
+    text.split_at_checked(at).unwrap_or((text, ""))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// A secret that begins with this word: bytes in front of it, and its own.
+fn secret(text: &str, names: &Names) -> Option<(usize, usize)> {
+    let word = split(text, text.find(|c| !is_word(c)).unwrap_or(text.len())).0;
+    if word.is_empty() {
+        return None;
+    }
+    named_value(text, word, names)
+        .or_else(|| credentials(text, word))
+        .or_else(|| jwt(text).map(|len| (0, len)))
+        .or_else(|| email(text).map(|len| (0, len)))
+        .or_else(|| card(text).map(|len| (0, len)))
+}
+
+/// `name: value`, `name=value`, `"name": "value"`, `\"name\":\"value\"`, `<name>value<`.
+fn named_value(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> {
+    if !names.is_secret(word) {
+        return None;
+    }
+    let behind = split(text, word.len()).1;
+    let quote = |c: char| matches!(c, '"' | '\'' | '\\');
+    let separator = behind.trim_start_matches(quote).trim_start();
+    let value = separator.strip_prefix([':', '=', '>'])?.trim_start();
+    let opened = value.trim_start_matches('\\');
+    let opened = opened.strip_prefix(['"', '\'']).unwrap_or(value);
+    let before = text.len().saturating_sub(opened.len());
+    let line = is_whole_line(word);
+    let ends = |c: char| match c {
+        '"' | '\'' | '\\' => opened.len() < value.len(),
+        '<' | '\n' | '\r' => true,
+        '&' | ',' | ';' | '}' | ']' => opened.len() == value.len() && !line,
+        c => c.is_whitespace() && opened.len() == value.len() && !line,
+    };
+    let len = opened.find(ends).unwrap_or(opened.len());
+    // Nothing to hide in `"token": null` and the like, and then what differs can be seen.
+    let plain = matches!(split(opened, len).0, "" | "null" | "true" | "false" | "{" | "[");
+    (!plain).then_some((before, len))
+}
+
+/// Whether the value of this field has blanks and separators in it.
+fn is_whole_line(name: &str) -> bool {
+    ["authorization", "proxy-authorization", "cookie", "set-cookie"]
+        .iter()
+        .any(|field| name.eq_ignore_ascii_case(field))
+}
+
+/// `Bearer …`, `Basic …` (RFC 9110 section 11.4).
+fn credentials(text: &str, word: &str) -> Option<(usize, usize)> {
+    if !word.eq_ignore_ascii_case("bearer") && !word.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let token = split(text, word.len()).1.strip_prefix(' ')?;
+    let len = token
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "-._~+/=".contains(c)))
+        .unwrap_or(token.len());
+    (len >= 6).then_some((word.len().saturating_add(1), len))
+}
+
+fn is_base64url(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
+/// A JSON Web Token (RFC 7519), also when its end was cut off: `eyJ` is `{"` in base64.
+fn jwt(text: &str) -> Option<usize> {
+    if !text.starts_with("eyJ") {
+        return None;
+    }
+    let len = text
+        .find(|c: char| !(is_base64url(c) || c == '.' || c == '='))
+        .unwrap_or(text.len());
+    (len >= 10).then_some(len)
+}
+
+/// `local@domain.tld`, the `@` also percent-encoded.
+fn email(text: &str) -> Option<usize> {
+    let local = text
+        .find(|c: char| !(c.is_alphanumeric() || "._+-".contains(c)))
+        .unwrap_or(text.len());
+    let behind = split(text, local).1;
+    let domain = behind.strip_prefix('@').or_else(|| behind.strip_prefix("%40"))?;
+    let len = domain
+        .find(|c: char| !(c.is_alphanumeric() || ".-".contains(c)))
+        .unwrap_or(domain.len());
+    let domain_part = split(domain, len).0.trim_end_matches('.');
+    let dotted = domain_part.find('.').is_some_and(|dot| dot > 0);
+    (local > 0 && dotted).then(|| {
+        text.len()
+            .saturating_sub(domain.len())
+            .saturating_add(domain_part.len())
+    })
+}
+
+/// 13 to 19 digits in any grouping by single blanks or hyphens, of a payment scheme's range and with the right check
+/// digit (ISO/IEC 7812-1).
+fn card(text: &str) -> Option<usize> {
+    let mut digits = Vec::with_capacity(20);
+    let mut end = 0;
+    let mut gap = true;
+    for (at, c) in text.char_indices() {
+        match (c, c.to_digit(10)) {
+            (_, Some(digit)) => {
+                if digits.len() == 19 {
+                    return None;
+                }
+                digits.push(digit);
+                gap = false;
+                end = at.saturating_add(1);
+            }
+            (' ' | '-', None) if !gap => gap = true,
+            (c, None) if c.is_alphanumeric() && !gap => return None,
+            _ => break,
+        }
+    }
+    let issued = matches!(digits.first(), Some(2..=6));
+    (digits.len() >= 13 && issued && luhn(&digits)).then_some(end)
+}
+
+fn luhn(digits: &[u32]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| match (place % 2, digit * 2) {
+            (0, _) => *digit,
+            (_, doubled @ 10..) => doubled - 9,
+            (_, doubled) => doubled,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// Whether a part of a target looks drawn at random: long, one word, letters and digits mixed. UUIDs are left: they
+/// name things, and secrets that are UUIDs have a name.
+pub(super) fn looks_random(part: &str) -> bool {
+    let word = part
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_.~+=%".contains(c));
+    let letters = part.chars().any(|c| c.is_ascii_alphabetic());
+    let digits = part.chars().filter(char::is_ascii_digit).count();
+    part.len() >= 20 && word && letters && digits >= 2 && part.matches('-').count() < 3
+}
