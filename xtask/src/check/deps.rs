@@ -68,9 +68,9 @@ pub(crate) fn deny() -> Result<()> {
         command
             .args(["deny", "--offline", "--log-level", "error", "--manifest-path"])
             .arg(manifest)
-            .args(["check", "--config"])
+            .arg("--config")
             .arg(shell::root().join("deny.toml"))
-            .args(["licenses", "bans", "sources"])
+            .args(["check", "licenses", "bans", "sources"])
             .current_dir(shell::root());
         shell::run(&mut command)?;
     }

@@ -7,7 +7,7 @@ mod source;
 
 use anyhow::{Result, bail};
 
-use crate::shell;
+use crate::{ebpf, shell};
 
 /// Runs all of it.
 pub(crate) fn run() -> Result<()> {
@@ -32,6 +32,10 @@ const RULES: &[Rule] = &[
     ("format", format),
     ("source files", source::run),
     ("dependencies of the core", deps::core),
+    (
+        "the committed kernel program is that of its sources",
+        ebpf::sources_match,
+    ),
     ("clippy", clippy),
     ("rustdoc", rustdoc),
     ("licences, bans, sources", deps::deny),
