@@ -18,6 +18,9 @@ mod socket;
 pub mod target;
 mod tcp_info;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 
 use shadow_core::{compare::Outcome, rewrite::ShadowRequest};
