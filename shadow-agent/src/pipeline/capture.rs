@@ -175,7 +175,7 @@ impl Desk {
     }
 
     /// Decides here whatever the exchange alone decides, so that what is skipped costs no other thread anything.
-    fn admit(&mut self, exchange: Box<Exchange>) {
+    pub(super) fn admit(&mut self, exchange: Box<Exchange>) {
         let books = &self.shared.books;
         if let Some(skip) = self.refusal(&exchange) {
             return books.skipped(&exchange, skip);
@@ -203,7 +203,7 @@ impl Desk {
         }
     }
 
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         if self.unflushed > 0 {
             self.unflushed = 0;
             self.shared.queue.flush();

@@ -12,6 +12,8 @@ mod pending;
 mod queue;
 mod snapshot;
 mod switch;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 use std::{fmt, sync::Arc, time::Duration};

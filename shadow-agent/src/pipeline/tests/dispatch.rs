@@ -1,0 +1,287 @@
+//! Queue, kill switch, expiry and the end, with a paused clock.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use shadow_core::exchange::{Exchange, Incomplete};
+use tokio::task::JoinHandle;
+
+use super::{
+    super::{
+        books::Books,
+        capture::Desk,
+        dispatch::{Dispatcher, Policy},
+        pending::Shared,
+        queue::Queue,
+        switch::Switch,
+    },
+    comparator, exchange, failed, final_funnel, funnel, gate, ledger, rewrite,
+    script::Script,
+    skipped,
+};
+use crate::replay::ReplaySettings;
+
+/// The capture thread's end of the queue in the test's hands, a scripted shadow system at the other.
+struct Bench {
+    shared: Arc<Shared>,
+    desk: Desk,
+    script: Script,
+    settings: ReplaySettings,
+}
+
+impl Bench {
+    fn new(settings: ReplaySettings) -> Self {
+        let shared = Arc::new(Shared {
+            books: Books::new(ledger()),
+            queue: Queue::new(settings.queue, settings.queue_bytes),
+            switch: Switch::new(),
+            in_flight: AtomicUsize::new(0),
+        });
+        let desk = Desk {
+            shared: Arc::clone(&shared),
+            gate: gate(),
+            observe: false,
+            unflushed: 0,
+        };
+        Self {
+            shared,
+            desk,
+            script: Script::default(),
+            settings,
+        }
+    }
+
+    fn run(&self) -> JoinHandle<()> {
+        let policy = Policy {
+            settings: self.settings.clone(),
+            rewrite: rewrite(),
+            comparator: Arc::new(comparator()),
+            now: None,
+        };
+        let dispatcher = Dispatcher::new(Arc::clone(&self.shared), self.script.clone(), policy);
+        tokio::spawn(dispatcher.run())
+    }
+
+    fn admit(&mut self, exchange: Box<Exchange>) {
+        self.desk.admit(exchange);
+    }
+
+    fn get(&mut self, targets: &[&str]) {
+        for target in targets {
+            self.admit(exchange("GET", target, "ok"));
+        }
+        self.desk.flush();
+    }
+
+    async fn finish(self, run: JoinHandle<()>) -> super::Funnel {
+        self.shared.queue.close();
+        run.await.unwrap();
+        let Shared { queue, in_flight, .. } = &*self.shared;
+        assert_eq!((queue.len(), queue.bytes(), in_flight.load(SeqCst)), (0, 0, 0));
+        final_funnel(&self.shared.books)
+    }
+}
+
+fn defaults() -> ReplaySettings {
+    ReplaySettings::default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_exchange_ends_in_one_place() {
+    let mut bench = Bench::new(defaults());
+    let run = bench.run();
+    bench.get(&["/ok", "/ok", "/other", "/reset", "/unsendable", "/slow"]);
+    bench.admit(exchange("POST", "/ok", "ok"));
+    let mut torn = exchange("GET", "/ok", "ok");
+    torn.incomplete = Some(Incomplete::ResponseGap);
+    bench.admit(torn);
+    let script = bench.script.clone();
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (
+            funnel.exchanges,
+            funnel.matched,
+            funnel.mismatched,
+            failed(&funnel, "reset")
+        ),
+        (8, 3, 1, 1),
+        "{funnel:?}"
+    );
+    for reason in ["unsendable", "write", "response_gap"] {
+        assert_eq!(skipped(&funnel, reason), 1, "{reason}: {funnel:?}");
+    }
+    assert_eq!(script.sent().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_drops_the_newest() {
+    let mut bench = Bench::new(ReplaySettings {
+        queue: 4,
+        ..defaults()
+    });
+    bench.get(&["/ok?1", "/ok?2", "/ok?3", "/ok?4", "/ok?5", "/ok?6"]);
+    let run = bench.run();
+    let script = bench.script.clone();
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (skipped(&funnel, "queue_full"), funnel.matched),
+        (2, 4),
+        "{funnel:?}"
+    );
+    assert_eq!(script.sent(), ["/ok?1", "/ok?2", "/ok?3", "/ok?4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_is_bounded_in_bytes_until_the_verdict() {
+    let mut bench = Bench::new(ReplaySettings {
+        queue_bytes: 64 << 10,
+        ..defaults()
+    });
+    let run = bench.run();
+    for _ in 0..3 {
+        bench.admit(exchange("GET", "/slow", vec![b'x'; 30_000]));
+    }
+    bench.desk.flush();
+    // Both that fit are in flight now and still hold their bytes.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(
+        (bench.shared.queue.len(), bench.shared.in_flight.load(SeqCst)),
+        (0, 2)
+    );
+    bench.admit(exchange("GET", "/slow", vec![b'x'; 30_000]));
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    bench.admit(exchange("GET", "/ok", vec![b'x'; 30_000]));
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (skipped(&funnel, "queue_full"), funnel.replayed),
+        (2, 3),
+        "{funnel:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn concurrency_is_capped_and_used() {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 3,
+        ..defaults()
+    });
+    let run = bench.run();
+    let begin = tokio::time::Instant::now();
+    bench.get(&["/slow"; 9]);
+    let most = Arc::clone(&bench.script.most);
+    let funnel = bench.finish(run).await;
+    assert_eq!((funnel.matched, most.load(SeqCst)), (9, 3), "{funnel:?}");
+    assert_eq!(begin.elapsed().as_secs(), 3, "three rounds of a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waited_too_long_is_not_replayed() {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 1,
+        max_wait: Duration::from_millis(1500),
+        ..defaults()
+    });
+    let run = bench.run();
+    bench.get(&["/slow"; 5]);
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (funnel.matched, skipped(&funnel, "expired")),
+        (2, 3),
+        "{funnel:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn kill_cancels_skips_and_can_be_taken_back() {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 2,
+        ..defaults()
+    });
+    let run = bench.run();
+    bench.get(&["/hang", "/hang", "/ok", "/ok", "/ok"]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = funnel(&bench.shared.books);
+    assert_eq!((before.in_flight, before.replayed), (5, 0), "{before:?}");
+
+    bench.shared.switch.kill();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    bench.get(&["/ok"; 7]);
+    let killed = final_funnel(&bench.shared.books);
+    assert_eq!(
+        (failed(&killed, "cancelled"), skipped(&killed, "killed")),
+        (2, 10),
+        "{killed:?}"
+    );
+
+    bench.shared.switch.resume();
+    bench.get(&["/ok"; 4]);
+    let script = bench.script.clone();
+    let funnel = bench.finish(run).await;
+    assert_eq!((funnel.exchanges, funnel.matched), (16, 4), "{funnel:?}");
+    assert_eq!(script.sent().len(), 6, "nothing was sent while killed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_cancels_what_is_in_flight_and_skips_the_rest() {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 1,
+        ..defaults()
+    });
+    let run = bench.run();
+    bench.get(&["/hang", "/ok", "/ok"]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.shared.switch.end();
+    bench.shared.switch.resume();
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (failed(&funnel, "cancelled"), skipped(&funnel, "shutdown")),
+        (1, 2),
+        "{funnel:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_costs_one_verdict_and_no_place() {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 1,
+        ..defaults()
+    });
+    let run = bench.run();
+    bench.get(&["/panic", "/ok", "/panic", "/ok"]);
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (failed(&funnel, "cancelled"), funnel.matched),
+        (2, 2),
+        "{funnel:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_bodies_are_compared_elsewhere_and_counted_the_same() {
+    let mut bench = Bench::new(defaults());
+    let run = bench.run();
+    bench.admit(exchange("GET", "/other", vec![b'x'; 1 << 20]));
+    bench.get(&["/ok"]);
+    let funnel = bench.finish(run).await;
+    assert_eq!((funnel.mismatched, funnel.matched), (1, 1), "{funnel:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn observing_replays_nothing() {
+    let mut bench = Bench::new(defaults());
+    bench.desk.observe = true;
+    let run = bench.run();
+    bench.get(&["/ok"; 3]);
+    let script = bench.script.clone();
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (skipped(&funnel, "observe_only"), script.sent().len()),
+        (3, 0),
+        "{funnel:?}"
+    );
+}

@@ -1,0 +1,78 @@
+//! A shadow system that does what the request target says.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use shadow_core::{
+    compare::{Failure, Outcome, ShadowResponse},
+    exchange::{Body, Headers},
+    rewrite::ShadowRequest,
+};
+
+use crate::replay::{Shadow, Unsendable};
+
+/// `/ok` answers `ok`, `/other` something else, `/slow` after a second, `/hang` never, `/reset` fails, `/panic`
+/// panics, `/unsendable` is refused.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Script {
+    pub(super) sent: Arc<Mutex<Vec<String>>>,
+    running: Arc<AtomicUsize>,
+    pub(super) most: Arc<AtomicUsize>,
+}
+
+struct Running<'a>(&'a AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Script {
+    pub(super) fn sent(&self) -> Vec<String> {
+        self.sent.lock().unwrap().clone()
+    }
+}
+
+impl Shadow for Script {
+    type Prepared = String;
+
+    fn prepare(&self, request: &ShadowRequest) -> Result<String, Unsendable> {
+        let target = String::from_utf8(request.target.to_vec()).unwrap();
+        if target == "/unsendable" {
+            return Err(Unsendable::Target);
+        }
+        Ok(target)
+    }
+
+    async fn answer(&self, target: String) -> Outcome {
+        let now = self.running.fetch_add(1, SeqCst) + 1;
+        let _running = Running(&self.running);
+        self.most.fetch_max(now, SeqCst);
+        self.sent.lock().unwrap().push(target.clone());
+        match target.split('?').next().unwrap() {
+            "/ok" => tokio::task::yield_now().await,
+            "/slow" => tokio::time::sleep(Duration::from_secs(1)).await,
+            "/hang" => std::future::pending().await,
+            "/reset" => return Outcome::Failed(Failure::Reset),
+            "/panic" => panic!("as the test asked for"),
+            _ => return response("something else"),
+        }
+        response("ok")
+    }
+}
+
+fn response(body: &'static str) -> Outcome {
+    Outcome::Response(ShadowResponse {
+        status: 200,
+        headers: Headers::default(),
+        body: Body::whole(body),
+        first_byte: Duration::from_millis(1),
+        total: Duration::from_millis(2),
+    })
+}
