@@ -23,7 +23,8 @@ pub struct ReplaySettings {
     /// From the first attempt to send to the last byte of the response.
     #[serde(with = "shadow_core::time::duration")]
     pub timeout: Duration,
-    /// A connection that carried nothing for this long is closed.
+    /// A connection that carried nothing for this long is closed. Below the 5 s after which common servers (Node.js,
+    /// uvicorn) close it themselves: a request that crosses such a close on the wire is lost and never sent again.
     #[serde(with = "shadow_core::time::duration")]
     pub idle_timeout: Duration,
     /// A response body longer than this is abandoned. What is kept in memory is less: `limits.body`.
@@ -39,7 +40,7 @@ impl Default for ReplaySettings {
             max_wait: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(4),
             max_response: 64 << 20,
         }
     }

@@ -68,7 +68,7 @@ async fn nothing_is_added_to_requests_with_and_without_content() {
         response(&client, &request(method, "/", headers, b"")).await;
         let mut expected = format!("{method} / HTTP/1.1\r\n");
         for (name, value) in headers {
-            expected += &format!("{name}: {value}\r\n");
+            expected.extend([name, ": ", value, "\r\n"]);
         }
         // HEAD: the recorder's two bytes of content are out of place, which only costs the connection.
         assert_eq!(heads.recv().await.unwrap(), expected + "\r\n");
@@ -265,14 +265,14 @@ async fn latency_is_that_of_the_server() {
 async fn a_body_over_the_cap_is_kept_as_length_and_digest() {
     const LEN: usize = 1_000_000;
     let content: Arc<Vec<u8>> = Arc::new((0..LEN).map(|n| u8::try_from(n % 241).unwrap()).collect());
-    let served = Arc::new(Mutex::new(Arc::clone(&content)));
+    let shared = Arc::new(Mutex::new(Arc::clone(&content)));
     let server = Server::start(move |mut peer| {
-        let served = Arc::clone(&served);
+        let shared = Arc::clone(&shared);
         async move {
             peer.head().await;
             peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {LEN}\r\n\r\n"))
                 .await;
-            peer.write(served.lock().await.as_slice()).await;
+            peer.write(shared.lock().await.as_slice()).await;
         }
     })
     .await;
