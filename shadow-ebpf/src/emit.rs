@@ -13,7 +13,7 @@ use shadow_common::{
 
 use crate::{
     maps::{Counters, SHADOW_RING, control, scratch},
-    skb::Skb,
+    skb::{Origin, Skb},
 };
 
 /// Copies the segment; what became of it.
@@ -22,21 +22,26 @@ pub(crate) fn segment(skb: &Skb<'_>, record: &RecordHeader, payload: usize, coun
     let Some(scratch) = scratch() else {
         return Stat::RingFull;
     };
-    let payload = scratch.forget(payload);
-    let payload_len = scratch.forget(record.payload_len as usize);
-    let bytes = &mut scratch.bytes;
-    let Some(header) = bytes.first_chunk_mut() else {
+    let Some(header) = scratch.bytes.first_chunk_mut() else {
         return Stat::RingFull;
     };
     record.encode_into(header);
+    let payload = scratch.forget(payload);
+    let payload_len = scratch.forget(record.payload_len as usize);
     let len = payload_len.min(MAX_BYTES);
     if payload_len > MAX_BYTES {
         counters.add(Stat::Truncated, 1);
     }
     let wake = wake_flag(len);
     if len == 0 {
-        return one(bytes, 0, wake, counters);
+        return one(&scratch.bytes, 0, wake, counters);
     }
+    let origin = match skb.origin() {
+        Some(Origin::Frame(before)) => Origin::Frame(scratch.forget(before)),
+        Some(Origin::Network) => Origin::Network,
+        None => return Stat::LoadFailed,
+    };
+    let bytes = &mut scratch.bytes;
     // Every chunk but the last is full, so the offset is a constant in each round for the verifier, which follows all
     // sixteen.
     for chunk in 0..MAX_CHUNKS {
@@ -47,7 +52,7 @@ pub(crate) fn segment(skb: &Skb<'_>, record: &RecordHeader, payload: usize, coun
         }
         let to = bytes.as_mut_ptr().wrapping_add(HEADER);
         // SAFETY: the scratch has CHUNK bytes behind the header, and `size` is at most CHUNK.
-        if !unsafe { skb.copy(payload + offset, to, size) } {
+        if !unsafe { skb.copy(origin, payload + offset, to, size) } {
             return Stat::LoadFailed;
         }
         let last = offset + CHUNK >= len;

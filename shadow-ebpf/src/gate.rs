@@ -87,12 +87,18 @@ fn fate(ctx: &TcContext, counters: Counters) -> Stat {
 fn parse(ctx: &TcContext) -> Result<Headers, Skip> {
     // A field of the context costs one instruction, a load from the packet a helper call.
     let protocol = u32::from(u16::from_be(field(ctx, |skb| skb.protocol) as u16));
-    if protocol != ETH_P_IP && protocol != ETH_P_IPV6 {
-        return Err(Skip::NotIp);
-    }
+    // Without the Ethernet header, which not every device has: a packet from a driver that leaves headers in page fragments
+    // has less than this in front of them, and one of the stack's own never has.
+    let need = match protocol {
+        ETH_P_IP => 40,
+        ETH_P_IPV6 => 60,
+        _ => return Err(Skip::NotIp),
+    };
+    let skb = Skb(ctx);
+    skb.pull_headers(need);
     // The length matters for BIG TCP only, which exists on Ethernet-like devices only.
     let len = ctx.len().saturating_sub(ETH_HLEN);
-    headers::parse(&Skb(ctx), len as usize)
+    headers::parse(&skb, len as usize)
 }
 
 /// Which end of a segment is a target.
