@@ -66,14 +66,12 @@ pub(crate) fn shorten(value: &[u8]) -> String {
     // No character is longer than four bytes, so nothing behind this can be shown.
     let head = value.get(..VALUE_CHARS.saturating_mul(4)).unwrap_or(value);
     let mut shown = String::new();
-    let mut chars = 0;
     let mut cut = head.len() < value.len();
-    for c in String::from_utf8_lossy(head).chars() {
-        if chars == VALUE_CHARS {
+    for (count, c) in String::from_utf8_lossy(head).chars().enumerate() {
+        if count == VALUE_CHARS {
             cut = true;
             break;
         }
-        chars += 1;
         if c.is_control() {
             shown.extend(c.escape_default());
         } else {

@@ -100,6 +100,8 @@ mod tests {
             .collect()
     }
 
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+
     #[test]
     fn equal_meaning_is_no_difference() {
         let rules = Rules {
@@ -108,7 +110,6 @@ mod tests {
                 .to_vec(),
             ..Rules::default()
         };
-        type Fields<'a> = &'a [(&'a str, &'a str)];
         let cases: [(Fields<'_>, Fields<'_>); 6] = [
             (
                 &[("Content-Type", "text/html; charset=UTF-8")],

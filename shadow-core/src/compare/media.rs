@@ -14,6 +14,18 @@ pub(super) enum Kind {
     Unknown,
 }
 
+/// Types that are text without saying so.
+const TEXT: [&[u8]; 8] = [
+    b"application/xml",
+    b"application/javascript",
+    b"application/x-javascript",
+    b"application/ecmascript",
+    b"application/x-www-form-urlencoded",
+    b"application/x-ndjson",
+    b"application/yaml",
+    b"application/graphql",
+];
+
 /// The kind that the Content-Type field asks for.
 pub(super) fn kind(headers: &Headers) -> Kind {
     let Some(value) = headers.get("content-type") else {
@@ -25,16 +37,6 @@ pub(super) fn kind(headers: &Headers) -> Kind {
     if essence == b"application/json" || essence == b"text/json" || essence.ends_with(b"+json") {
         return Kind::Json;
     }
-    const TEXT: [&[u8]; 8] = [
-        b"application/xml",
-        b"application/javascript",
-        b"application/x-javascript",
-        b"application/ecmascript",
-        b"application/x-www-form-urlencoded",
-        b"application/x-ndjson",
-        b"application/yaml",
-        b"application/graphql",
-    ];
     if essence.starts_with(b"text/") || essence.ends_with(b"+xml") || TEXT.contains(&essence) {
         return Kind::Text;
     }

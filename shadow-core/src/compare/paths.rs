@@ -203,7 +203,7 @@ struct Parser<'a> {
     rest: &'a str,
 }
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     fn steps(&mut self) -> Result<Vec<Step>, PathError> {
         if !self.eat("$") {
             return Err(self.wrong("a path begins with $"));

@@ -166,67 +166,34 @@ fn a_body_that_is_not_whole_is_compared_by_length_and_digest() {
 
 #[test]
 fn rules_that_cannot_work_are_refused() {
-    let given = [
+    for (rules, start) in [
+        (r#"{"ignore": ["$.a", "a"]}"#, "compare.ignore[1]: "),
+        (r#"{"headers": ["content type"]}"#, "compare.headers: "),
+        (r#"{"header_presence": [""]}"#, "compare.header_presence: "),
+        (r#"{"discrepancies": 0}"#, "compare.discrepancies "),
+        (r#"{"decoded": 10}"#, "compare.decoded "),
         (
-            Rules {
-                ignore: vec!["$.a".into(), "a".into()],
-                ..Rules::default()
-            },
-            "compare.ignore[1]: ",
-        ),
-        (
-            Rules {
-                headers: vec!["content type".into()],
-                ..Rules::default()
-            },
-            "compare.headers: ",
-        ),
-        (
-            Rules {
-                header_presence: vec![String::new()],
-                ..Rules::default()
-            },
-            "compare.header_presence: ",
-        ),
-        (
-            Rules {
-                discrepancies: 0,
-                ..Rules::default()
-            },
-            "compare.discrepancies ",
-        ),
-        (
-            Rules {
-                decoded: 10,
-                ..Rules::default()
-            },
-            "compare.decoded ",
-        ),
-        (
-            Rules {
-                tolerance: Some(Tolerance {
-                    absolute: -1.0,
-                    relative: 0.0,
-                }),
-                ..Rules::default()
-            },
+            r#"{"tolerance": {"absolute": -1}}"#,
             "compare.tolerance.absolute ",
         ),
         (
-            Rules {
-                tolerance: Some(Tolerance {
-                    absolute: 0.0,
-                    relative: f64::NAN,
-                }),
-                ..Rules::default()
-            },
+            r#"{"tolerance": {"relative": -0.1}}"#,
             "compare.tolerance.relative ",
         ),
-    ];
-    for (rules, start) in given {
+    ] {
+        let rules = serde_json::from_str(rules).expect("valid JSON");
         let error = Comparator::new(rules).expect_err(start).to_string();
         assert!(error.starts_with(start), "{error}");
     }
+    let tolerance = Some(Tolerance {
+        absolute: f64::NAN,
+        relative: 0.0,
+    });
+    let not_a_number = Rules {
+        tolerance,
+        ..Rules::default()
+    };
+    assert!(Comparator::new(not_a_number).is_err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each gate takes one figure with its interval: it passes when the whole interval does, fails when the whole interval
 //! does not, and is undecided between. NO-GO needs one failed gate, GO needs every one passed.
 
-use core::time::Duration;
+use core::{fmt::Write as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -188,7 +188,8 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
         shadow.p50_us, production.p50_us, config.latency_ratio,
     );
     if slow_routes > 0 {
-        text.push_str(&format!("; {slow_routes} routes are slower than that"));
+        // A String takes everything.
+        write!(text, "; {slow_routes} routes are slower than that").unwrap_or_default();
     }
     let ruling = if slow_routes > 0 || is_slow(config, production, shadow) {
         Ruling::NoGo
@@ -249,196 +250,5 @@ fn coverage(config: &GateConfig, coverage: Proportion) -> Reason {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn quantiles(p50_us: u64, count: u64) -> Quantiles {
-        Quantiles {
-            count,
-            p50_us,
-            ..Quantiles::default()
-        }
-    }
-
-    fn good() -> Figures {
-        Figures {
-            matches: Proportion::new(10_000, 10_000),
-            coverage: Proportion::new(990, 1000),
-            production: quantiles(5_000, 100),
-            shadow: quantiles(6_000, 100),
-            production_errors: (5, 10_000),
-            shadow_errors: (5, 10_000),
-            slow_routes: 0,
-        }
-    }
-
-    /// The ruling, and the gates that did not pass.
-    fn rule(figures: &Figures) -> (Ruling, Vec<String>) {
-        let judgement = judge(&GateConfig::default(), figures);
-        assert_eq!(judgement.reasons.len(), 4, "{judgement:?}");
-        let not_passed = judgement
-            .reasons
-            .into_iter()
-            .filter(|reason| reason.ruling != Ruling::Go);
-        (judgement.ruling, not_passed.map(|reason| reason.gate).collect())
-    }
-
-    #[test]
-    fn each_gate_decides_alone() {
-        use Ruling::{Go, InsufficientEvidence, NoGo};
-        let good = good();
-        let cases: [(&str, Figures, Ruling, &[&str]); 13] = [
-            ("all is well", good, Go, &[]),
-            (
-                "too few",
-                Figures {
-                    matches: Proportion::new(3000, 3000),
-                    ..good
-                },
-                InsufficientEvidence,
-                &["match_rate"],
-            ),
-            (
-                "just enough",
-                Figures {
-                    matches: Proportion::new(3839, 3839),
-                    ..good
-                },
-                Go,
-                &[],
-            ),
-            (
-                "clearly below",
-                Figures {
-                    matches: Proportion::new(9_900, 10_000),
-                    ..good
-                },
-                NoGo,
-                &["match_rate"],
-            ),
-            (
-                "around it",
-                Figures {
-                    matches: Proportion::new(9_992, 10_000),
-                    ..good
-                },
-                InsufficientEvidence,
-                &["match_rate"],
-            ),
-            (
-                "slow",
-                Figures {
-                    shadow: quantiles(10_200, 100),
-                    ..good
-                },
-                NoGo,
-                &["latency"],
-            ),
-            (
-                "within the floor",
-                Figures {
-                    production: quantiles(100, 99),
-                    shadow: quantiles(1_000, 99),
-                    ..good
-                },
-                Go,
-                &[],
-            ),
-            (
-                "few answers",
-                Figures {
-                    shadow: quantiles(50_000, 19),
-                    ..good
-                },
-                InsufficientEvidence,
-                &["latency"],
-            ),
-            (
-                "one slow route",
-                Figures {
-                    slow_routes: 1,
-                    ..good
-                },
-                NoGo,
-                &["latency"],
-            ),
-            (
-                "errors",
-                Figures {
-                    shadow_errors: (50, 10_000),
-                    ..good
-                },
-                NoGo,
-                &["shadow_errors"],
-            ),
-            (
-                "perhaps errors",
-                Figures {
-                    shadow_errors: (7, 10_000),
-                    ..good
-                },
-                InsufficientEvidence,
-                &["shadow_errors"],
-            ),
-            (
-                "fewer errors",
-                Figures {
-                    shadow_errors: (0, 10_000),
-                    ..good
-                },
-                Go,
-                &[],
-            ),
-            (
-                "coverage",
-                Figures {
-                    coverage: Proportion::new(900, 1000),
-                    ..good
-                },
-                InsufficientEvidence,
-                &["coverage"],
-            ),
-        ];
-        for (name, figures, ruling, gates) in cases {
-            let gates: Vec<String> = gates.iter().map(|gate| (*gate).to_owned()).collect();
-            assert_eq!(rule(&figures), (ruling, gates), "{name}");
-        }
-    }
-
-    #[test]
-    fn nothing_seen_is_no_evidence() {
-        let nothing = Figures {
-            matches: Proportion::new(0, 0),
-            coverage: Proportion::new(0, 0),
-            production: quantiles(0, 0),
-            shadow: quantiles(0, 0),
-            production_errors: (0, 0),
-            shadow_errors: (0, 0),
-            slow_routes: 0,
-        };
-        let (ruling, gates) = rule(&nothing);
-        assert_eq!((ruling, gates.len()), (Ruling::InsufficientEvidence, 4));
-    }
-
-    #[test]
-    fn what_is_still_needed_is_said() {
-        let needed =
-            |successes, trials| more_needed(&GateConfig::default(), Proportion::new(successes, trials));
-        assert_eq!(needed(0, 0), Some(3839));
-        assert_eq!(needed(3000, 3000), Some(839));
-        assert_eq!(needed(3839, 3839), None, "it passed");
-        assert_eq!(needed(990, 1000), None, "more of the same would not help");
-    }
-
-    #[test]
-    fn shares_read_as_percent() {
-        for (share, text) in [
-            (1.0, "100 %"),
-            (0.999, "99.9 %"),
-            (0.99951, "99.951 %"),
-            (0.0, "0 %"),
-        ] {
-            assert_eq!(percent(share), text);
-        }
-    }
-}
+#[path = "gates_tests.rs"]
+mod tests;

@@ -3,6 +3,8 @@
 //! Bounds: groups, samples of a group. A discrepancy without a place among them is counted. Only what becomes a sample
 //! is redacted and kept, so a storm of mismatches costs a hash and a count each.
 
+use core::fmt::Write as _;
+
 use hashbrown::HashMap;
 
 use crate::{compare::Discrepancy, redact::Redactor, time::Timestamp};
@@ -116,7 +118,7 @@ impl Groups {
             .by_fingerprint
             .iter()
             .map(|(fingerprint, group)| report::Group {
-                id: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+                id: hex(fingerprint),
                 route: group.route.clone(),
                 category: group.category.clone(),
                 place: group.place.clone(),
@@ -142,6 +144,14 @@ fn fingerprint(route: &str, category: &str, place: &str) -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
     hasher.finalize_xof().fill(&mut fingerprint);
     fingerprint
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // A String takes everything.
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
 }
 
 /// A place without what differs between exchanges: indices, member names that look like values, line numbers.

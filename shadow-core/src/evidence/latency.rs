@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::exchange::Timing;
 
 /// What is longer counts as this long.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// The two spans that are measured of an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

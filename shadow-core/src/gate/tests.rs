@@ -7,6 +7,8 @@ fn decide(writes: Writes, exchange: &Exchange) -> Decision {
     Gate::new(Selection { writes }, Marker::default()).decide(exchange)
 }
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 const REPLAY: Decision = Decision::Replay;
 const WRITE: Decision = Decision::Skip(Skip::Policy(SkipPolicy::Write));
 const UPGRADE: Decision = Decision::Skip(Skip::Policy(SkipPolicy::Upgrade));
@@ -40,7 +42,7 @@ fn only_safe_methods_pass_by_default() {
 
 #[test]
 fn an_override_makes_a_write_and_never_unmakes_one() {
-    let cases: [(&str, &str, &[(&str, &str)], Decision); 15] = [
+    let cases: [(&str, &str, Fields<'_>, Decision); 15] = [
         ("GET", "/", &[("X-HTTP-Method-Override", "DELETE")], WRITE),
         ("GET", "/", &[("x-http-method", "patch")], WRITE),
         ("GET", "/", &[("X-Method-Override", " PUT ")], WRITE),

@@ -11,26 +11,22 @@ pub(super) fn replace(text: &str, shown: usize, names: &Names, hash: &dyn Fn(&st
     let mut out = String::with_capacity(text.len().min(shown.saturating_mul(2)));
     let mut rest = text;
     let mut read = 0usize;
-    let mut in_word = false;
+    let mut last = ' ';
     while read < shown {
         let Some(c) = rest.chars().next() else { break };
-        let secret = if in_word { None } else { secret(rest, names) };
-        let taken = match secret {
-            Some((before, len)) => {
-                let (before, behind) = split(rest, before);
-                let (secret, _) = split(behind, len);
-                out.push_str(before);
-                out.push_str(&hash(secret));
-                before.len().saturating_add(secret.len())
-            }
-            None => {
-                out.push(c);
-                c.len_utf8()
-            }
+        let taken = if let Some((before, len)) = secret(rest, c, last, names) {
+            let (before, behind) = split(rest, before);
+            let (secret, _) = split(behind, len);
+            out.push_str(before);
+            out.push_str(&hash(secret));
+            before.len().saturating_add(secret.len())
+        } else {
+            out.push(c);
+            c.len_utf8()
         };
         let (done, behind) = split(rest, taken);
         read = read.saturating_add(done.chars().count());
-        in_word = done.chars().next_back().is_some_and(is_word);
+        last = done.chars().next_back().unwrap_or(' ');
         rest = behind;
     }
     out
@@ -45,8 +41,14 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// A secret that begins with this word: bytes in front of it, and its own.
-fn secret(text: &str, names: &Names) -> Option<(usize, usize)> {
+/// A secret that begins here, at `c` behind `last`: bytes in front of it, and its own. Some forms also begin in the
+/// middle of a word.
+fn secret(text: &str, c: char, last: char, names: &Names) -> Option<(usize, usize)> {
+    if is_word(last) {
+        let number = c.is_ascii_digit() && !last.is_ascii_digit();
+        let found = if number { card(text) } else { jwt(text) };
+        return found.map(|len| (0, len));
+    }
     let word = split(text, text.find(|c| !is_word(c)).unwrap_or(text.len())).0;
     if word.is_empty() {
         return None;

@@ -35,6 +35,8 @@ fn secrets_never_stay_in_a_text() {
         ("card 4111111111111111.", "1111"),
         ("378282246310005", "3782"),
         ("5555-5555-5555-4444", "5555"),
+        ("card4111111111111111", "1111"),
+        ("token_eyJhbGciOiJIUz", "eyJ"),
         (r#"{"x_tenant":"acme"}"#, "acme"),
     ] {
         let redacted = redactor().text(text);
@@ -60,7 +62,10 @@ fn what_is_no_secret_stays_readable() {
         assert_eq!(redactor().text(text), text);
     }
     assert_eq!(
-        redactor().text(r#"{"token":"abcdef","x":[1]}"#).split("]").last(),
+        redactor()
+            .text(r#"{"token":"abcdef","x":[1]}"#)
+            .split(']')
+            .next_back(),
         Some("}"),
         "what follows is kept"
     );

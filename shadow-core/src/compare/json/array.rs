@@ -54,7 +54,7 @@ impl<'d> Diff<'d> {
         let (hashes_left, hashes_right) = self.hashes();
         let in_order =
             anchors(left, &matched_left, hashes_left) == anchors(right, &matched_right, hashes_right);
-        if left.len() == right.len() && scalars && !(all_matched && !in_order) {
+        if left.len() == right.len() && scalars && (in_order || !all_matched) {
             // A vector of plain values: its positions mean something, and a value is not known again elsewhere.
             return self.pairs(left, right, level);
         }

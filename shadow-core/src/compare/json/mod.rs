@@ -10,8 +10,11 @@ mod array;
 mod diff;
 mod hash;
 mod number;
+mod parse;
 mod tape;
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,189 @@
+//! What the rooms behind the engine cost per exchange: `cargo run --release -p shadow-core --example cost`.
+//!
+//! Prints nanoseconds per call, with `serde_json` parsing both bodies as the reference. It is the least of many short
+//! rounds: on a shared machine that is the one that nobody else was in.
+
+use core::{hint::black_box, time::Duration};
+use std::time::Instant;
+
+use bytes::Bytes;
+use shadow_common::flow::Endpoint;
+use shadow_core::{
+    compare::{Comparator, Outcome, Rules, ShadowResponse, Side, Verdict},
+    evidence::{GateConfig, Ledger, LedgerLimits},
+    exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
+    gate::{Gate, Selection},
+    redact::{RedactConfig, Redactor},
+    rewrite::{HostPolicy, Marker, RewritePolicy, rewrite},
+    time::Timestamp,
+};
+
+/// Nanoseconds per call.
+fn measure(name: &str, mut call: impl FnMut()) {
+    let mut calls = 1u32;
+    while time(calls, &mut call) < Duration::from_micros(500) {
+        calls *= 2;
+    }
+    let least = (0..40)
+        .map(|_| time(calls, &mut call).as_nanos() / u128::from(calls))
+        .min()
+        .unwrap_or_default();
+    println!("{name:<48} {least:>12} ns");
+}
+
+fn time(calls: u32, call: &mut impl FnMut()) -> Duration {
+    let start = Instant::now();
+    for _ in 0..calls {
+        call();
+    }
+    start.elapsed()
+}
+
+/// A list of records of about `size` bytes; every `every`th price is `price`.
+fn json(size: usize, every: usize, price: &str) -> String {
+    let mut items = Vec::new();
+    let mut len = 0;
+    while len < size {
+        let id = items.len();
+        let price = if id % every == every / 2 { price } else { "12.50" };
+        let item = format!(
+            r#"{{"id":{id},"name":"item number {id}","price":{price},"tags":["a","b"],"stock":{{"here":true,"count":{id}}}}}"#
+        );
+        len += item.len() + 1;
+        items.push(item);
+    }
+    format!(r#"{{"items":[{}]}}"#, items.join(","))
+}
+
+fn response_headers() -> Headers {
+    Headers::from_pairs([
+        ("Server", "nginx/1.22.1"),
+        ("Date", "Sun, 22 Nov 2026 21:00:00 GMT"),
+        ("Content-Type", "application/json"),
+        ("Content-Length", "1024"),
+        ("Connection", "keep-alive"),
+        ("ETag", "\"65a-400\""),
+        ("Accept-Ranges", "bytes"),
+    ])
+}
+
+fn exchange() -> Exchange {
+    let at = |nanos| Some(Timestamp::from_nanos(nanos));
+    Exchange {
+        flow: Flow {
+            client: Endpoint::v4([10, 0, 0, 1], 40_000),
+            server: Endpoint::v4([10, 0, 0, 2], 80),
+        },
+        index: 0,
+        request: Request {
+            method: Bytes::from_static(b"GET"),
+            target: Bytes::from_static(b"/api/v2/users/12345/orders?page=2"),
+            version: Version::Http11,
+            headers: Headers::from_pairs([
+                ("Host", "shop.example"),
+                ("User-Agent", "wrk/4.2.0"),
+                ("Accept", "*/*"),
+                ("Accept-Encoding", "gzip, br"),
+                ("Authorization", "Bearer abcdef"),
+                ("Connection", "keep-alive"),
+            ]),
+            body: Body::default(),
+            trailers: Headers::default(),
+        },
+        response: Some(Response {
+            status: 200,
+            version: Version::Http11,
+            reason: Bytes::from_static(b"OK"),
+            headers: response_headers(),
+            body: Body::whole(json(1024, 1000, "12.50")),
+            trailers: Headers::default(),
+        }),
+        timing: Timing {
+            request_first: at(0),
+            request_last: at(1000),
+            response_first: at(300_000),
+            response_last: at(310_000),
+        },
+        incomplete: None,
+    }
+}
+
+fn comparisons() {
+    let comparator = Comparator::new(Rules::default()).expect("the defaults work");
+    let headers = response_headers();
+    for (size, name) in [(1 << 10, "1 KiB"), (64 << 10, "64 KiB"), (1 << 20, "1 MiB")] {
+        let production = json(size, usize::MAX, "12.50");
+        measure(&format!("{name}: serde_json parses both"), || {
+            for _ in 0..2 {
+                black_box(serde_json::from_str::<serde_json::Value>(black_box(&production)).is_ok());
+            }
+        });
+        let cases = [
+            ("same bytes", production.clone(), 0),
+            ("same value, other text", production.replace("12.50", "12.5"), 0),
+            ("one difference", production.replacen("12.50", "12.51", 1), 1),
+            ("every record differs", production.replace("12.50", "12.51"), 2),
+        ];
+        let production = Body::whole(production);
+        for (case, shadow, least) in cases {
+            let shadow = Body::whole(shadow);
+            let side = |body| Side {
+                status: 200,
+                headers: &headers,
+                body,
+            };
+            let found = comparator.compare(side(&production), side(&shadow)).len();
+            assert!(found >= least && (least > 0 || found == 0), "{case}: {found} found");
+            measure(&format!("{name}: {case}"), || {
+                black_box(comparator.compare(black_box(side(&production)), side(&shadow)));
+            });
+        }
+    }
+    let unordered = Comparator::new(serde_json::from_str(r#"{"arrays":"unordered"}"#).expect("rules"))
+        .expect("the rules work");
+    for count in [1_000, 10_000, 100_000] {
+        let list = |items: Vec<String>| Body::whole(format!("[{}]", items.join(",")));
+        let forward = list((0..count).map(|id| format!("{{\"id\":{id}}}")).collect());
+        let backward = list((0..count).rev().map(|id| format!("{{\"id\":{id}}}")).collect());
+        measure(&format!("unordered, {count} elements reversed"), || {
+            let side = |body| Side {
+                status: 200,
+                headers: &headers,
+                body,
+            };
+            assert_eq!(unordered.compare(side(&forward), side(&backward)), []);
+        });
+    }
+}
+
+fn main() {
+    comparisons();
+    let exchange = exchange();
+    let gate = Gate::new(Selection::default(), Marker::default());
+    measure("gate: decide", || {
+        black_box(gate.decide(black_box(&exchange)));
+    });
+    let policy = RewritePolicy::new(HostPolicy::Preserve, "shadow:80", &Marker::default());
+    measure("rewrite", || {
+        black_box(rewrite(black_box(&exchange), &policy));
+    });
+    let redactor = Redactor::new([3; 32], &RedactConfig::default());
+    let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor);
+    let outcome = Outcome::Response(ShadowResponse {
+        status: 200,
+        headers: response_headers(),
+        body: Body::default(),
+        first_byte: Duration::from_micros(300),
+        total: Duration::from_micros(310),
+    });
+    measure("ledger: a match", || {
+        ledger.seen(&exchange);
+        ledger.judged(&exchange, &outcome, &Verdict::Match, Timestamp::default());
+    });
+    let comparator = Comparator::new(Rules::default()).expect("the defaults work");
+    let verdict = comparator.verdict(&exchange, &outcome);
+    measure("ledger: a mismatch", || {
+        ledger.seen(&exchange);
+        ledger.judged(&exchange, &outcome, &verdict, Timestamp::default());
+    });
+}

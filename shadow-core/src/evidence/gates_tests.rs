@@ -1,0 +1,146 @@
+use super::*;
+
+fn quantiles(p50_us: u64, count: u64) -> Quantiles {
+    Quantiles {
+        count,
+        p50_us,
+        ..Quantiles::default()
+    }
+}
+
+fn good() -> Figures {
+    Figures {
+        matches: Proportion::new(10_000, 10_000),
+        coverage: Proportion::new(990, 1000),
+        production: quantiles(5_000, 100),
+        shadow: quantiles(6_000, 100),
+        production_errors: (5, 10_000),
+        shadow_errors: (5, 10_000),
+        slow_routes: 0,
+    }
+}
+
+/// The ruling, and the gates that did not pass.
+fn rule(figures: &Figures) -> (Ruling, Vec<String>) {
+    let judgement = judge(&GateConfig::default(), figures);
+    assert_eq!(judgement.reasons.len(), 4, "{judgement:?}");
+    let not_passed = judgement
+        .reasons
+        .into_iter()
+        .filter(|reason| reason.ruling != Ruling::Go);
+    (judgement.ruling, not_passed.map(|reason| reason.gate).collect())
+}
+
+/// The good figures with a change.
+fn with(change: impl FnOnce(&mut Figures)) -> (Ruling, Vec<String>) {
+    let mut figures = good();
+    change(&mut figures);
+    rule(&figures)
+}
+
+fn only(ruling: Ruling, gate: &str) -> (Ruling, Vec<String>) {
+    (ruling, vec![gate.to_owned()])
+}
+
+const PASSED: (Ruling, Vec<String>) = (Ruling::Go, Vec::new());
+
+#[test]
+fn the_match_rate_needs_its_whole_interval() {
+    let matches = |matched, compared| with(|figures| figures.matches = Proportion::new(matched, compared));
+    assert_eq!(rule(&good()), PASSED);
+    assert_eq!(
+        matches(3_000, 3_000),
+        only(Ruling::InsufficientEvidence, "match_rate"),
+        "too few"
+    );
+    assert_eq!(matches(3_839, 3_839), PASSED, "just enough");
+    assert_eq!(
+        matches(9_900, 10_000),
+        only(Ruling::NoGo, "match_rate"),
+        "clearly below"
+    );
+    assert_eq!(
+        matches(9_992, 10_000),
+        only(Ruling::InsufficientEvidence, "match_rate"),
+        "around it"
+    );
+}
+
+#[test]
+fn latency_is_a_ratio_above_a_floor() {
+    let medians = |production, shadow, count| {
+        with(|figures| {
+            figures.production = quantiles(production, count);
+            figures.shadow = quantiles(shadow, count);
+        })
+    };
+    assert_eq!(medians(5_000, 10_000, 100), PASSED, "twice is allowed");
+    assert_eq!(medians(5_000, 10_200, 100), only(Ruling::NoGo, "latency"));
+    assert_eq!(medians(100, 1_000, 100), PASSED, "within the floor");
+    assert_eq!(
+        medians(5_000, 50_000, 19),
+        only(Ruling::InsufficientEvidence, "latency"),
+        "few answers"
+    );
+    assert_eq!(
+        with(|figures| figures.slow_routes = 1),
+        only(Ruling::NoGo, "latency"),
+        "one slow route"
+    );
+}
+
+#[test]
+fn shadow_errors_may_not_be_more_than_productions() {
+    let errors = |shadow| with(|figures| figures.shadow_errors = (shadow, 10_000));
+    assert_eq!(errors(0), PASSED);
+    assert_eq!(errors(5), PASSED);
+    assert_eq!(
+        errors(7),
+        only(Ruling::InsufficientEvidence, "shadow_errors"),
+        "perhaps by chance"
+    );
+    assert_eq!(errors(50), only(Ruling::NoGo, "shadow_errors"));
+}
+
+#[test]
+fn low_coverage_is_missing_evidence() {
+    let coverage = |judged| with(|figures| figures.coverage = Proportion::new(judged, 1_000));
+    assert_eq!(coverage(950), PASSED);
+    assert_eq!(coverage(949), only(Ruling::InsufficientEvidence, "coverage"));
+}
+
+#[test]
+fn nothing_seen_is_no_evidence() {
+    let nothing = Figures {
+        matches: Proportion::new(0, 0),
+        coverage: Proportion::new(0, 0),
+        production: quantiles(0, 0),
+        shadow: quantiles(0, 0),
+        production_errors: (0, 0),
+        shadow_errors: (0, 0),
+        slow_routes: 0,
+    };
+    let (ruling, gates) = rule(&nothing);
+    assert_eq!((ruling, gates.len()), (Ruling::InsufficientEvidence, 4));
+}
+
+#[test]
+fn what_is_still_needed_is_said() {
+    let needed = |successes, trials| more_needed(&GateConfig::default(), Proportion::new(successes, trials));
+    assert_eq!(needed(0, 0), Some(3839));
+    assert_eq!(needed(3000, 3000), Some(839));
+    assert_eq!(needed(3839, 3839), None, "it passed");
+    assert_eq!(needed(990, 1000), None, "more of the same would not help");
+}
+
+#[test]
+fn shares_read_as_percent() {
+    for (share, text) in [
+        (1.0, "100 %"),
+        (0.999, "99.9 %"),
+        (0.99951, "99.951 %"),
+        (0.0, "0 %"),
+    ] {
+        assert_eq!(percent(share), text);
+    }
+}
