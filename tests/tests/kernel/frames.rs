@@ -17,16 +17,13 @@ pub(crate) struct Frame {
     pub(crate) ack: u32,
     pub(crate) flags: u8,
     pub(crate) payload: Vec<u8>,
-    /// Bytes of IPv4 options.
-    pub(crate) ip_options: usize,
-    /// IPv6 extension headers: type and bytes behind the next-header byte.
-    pub(crate) extensions: Vec<(u8, [u8; 7])>,
-    pub(crate) tcp_options: usize,
+    ip_options: usize,
+    extensions: Vec<(u8, [u8; 7])>,
+    tcp_options: usize,
     /// IPv4 flags and fragment offset.
-    pub(crate) fragment: u16,
-    pub(crate) protocol: u8,
-    /// What the IP header says more than there is.
-    pub(crate) overstate: u16,
+    fragment: u16,
+    protocol: u8,
+    overstate: u16,
 }
 
 impl Frame {
@@ -58,6 +55,34 @@ impl Frame {
 
     pub(crate) fn flags(mut self, flags: u8) -> Self {
         self.flags = flags;
+        self
+    }
+
+    pub(crate) fn protocol(mut self, protocol: u8) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    pub(crate) fn fragment(mut self, fragment: u16) -> Self {
+        self.fragment = fragment;
+        self
+    }
+
+    /// Bytes of IPv4 and of TCP options, multiples of 4.
+    pub(crate) fn options(mut self, ip: usize, tcp: usize) -> Self {
+        (self.ip_options, self.tcp_options) = (ip, tcp);
+        self
+    }
+
+    /// IPv6 extension headers: type and the bytes behind the next-header byte.
+    pub(crate) fn extended(mut self, extensions: &[(u8, [u8; 7])]) -> Self {
+        self.extensions = extensions.to_vec();
+        self
+    }
+
+    /// The IP header says that there is more than there is.
+    pub(crate) fn overstated(mut self, by: u16) -> Self {
+        self.overstate = by;
         self
     }
 

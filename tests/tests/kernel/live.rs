@@ -26,7 +26,14 @@ use shadow_tests::{
 
 use crate::rig::{Seen, is_root};
 
-const METHODS: [Method; 2] = [Method::Tcx, Method::Clsact];
+/// Both ways to attach, where this kernel has both.
+fn methods() -> Vec<Method> {
+    match Method::of_this_kernel() {
+        Method::Tcx => vec![Method::Tcx, Method::Clsact],
+        Method::Clsact => vec![Method::Clsact],
+    }
+}
+
 const SERVER: &str = "10.88.0.2:80";
 
 fn load(method: Method) -> Program {
@@ -92,7 +99,7 @@ fn drain(program_source: &mut shadow_agent::capture::ring::LiveSource) -> Vec<Se
     while quiet.elapsed() < Duration::from_millis(300) {
         let polled = program_source
             .poll(Duration::from_millis(20), &mut |segment| {
-                seen.push(segment.into())
+                seen.push(segment.into());
             })
             .expect("the ring can be read");
         if polled != Polled::Idle {
@@ -128,7 +135,7 @@ fn large_segments_are_captured_to_the_last_byte() {
     if !is_root() {
         return;
     }
-    for method in METHODS {
+    for method in methods() {
         let server = Netns::new();
         let client = Netns::new();
         veth(&server, "s0", &client, "c0");
@@ -174,7 +181,7 @@ fn loopback_is_captured_once() {
         return;
     }
     Netns::new().run(|| {
-        let Program { attacher, stats, .. } = load(Method::Tcx);
+        let Program { attacher, stats, .. } = load(Method::of_this_kernel());
         let links = attach(attacher, "lo").expect("lo can be attached to");
         assert_eq!(ours("lo"), 1, "ingress only");
         let listener = TcpListener::bind("127.0.0.1:80").expect("port 80 is free");
@@ -191,7 +198,7 @@ fn a_second_agent_on_an_interface_is_refused() {
     if !is_root() {
         return;
     }
-    for method in METHODS {
+    for method in methods() {
         Netns::new().run(|| {
             let first = load(method);
             let _links = attach(first.attacher, "lo").expect("lo can be attached to");
@@ -211,9 +218,9 @@ fn an_interface_that_is_named_must_exist() {
         return;
     }
     Netns::new().run(|| {
-        let error = attach(load(Method::Tcx).attacher, "eth7").expect_err("there is no eth7");
+        let error = attach(load(Method::of_this_kernel()).attacher, "eth7").expect_err("there is no eth7");
         assert!(error.to_string().contains("there are: lo"), "{error}");
-        let links = attach(load(Method::Tcx).attacher, "eth*").expect("a glob waits");
+        let links = attach(load(Method::of_this_kernel()).attacher, "eth*").expect("a glob waits");
         assert_eq!(links.attached(), []);
     });
 }
@@ -223,7 +230,7 @@ fn a_dead_agent_leaves_nothing_in_the_way() {
     if !is_root() {
         return;
     }
-    let method = |name: &str| METHODS.into_iter().find(|method| method.as_str() == name);
+    let method = |name: &str| methods().into_iter().find(|method| method.as_str() == name);
     if let Some(method) = env::var("SHADOW_TEST_DIES_ATTACHED_BY")
         .ok()
         .and_then(|name| method(&name))
@@ -231,7 +238,8 @@ fn a_dead_agent_leaves_nothing_in_the_way() {
         let _links = attach(load(method).attacher, "lo").expect("lo can be attached to");
         kill_process(getpid(), Signal::KILL).expect("one may kill oneself");
     }
-    for (method, left) in [(Method::Tcx, 0), (Method::Clsact, 1)] {
+    for method in methods() {
+        let left = usize::from(method == Method::Clsact);
         Netns::new().run(|| {
             let status = Command::new(env::current_exe().expect("this test"))
                 .args(["--exact", "live::a_dead_agent_leaves_nothing_in_the_way"])
@@ -254,7 +262,7 @@ fn a_hung_agent_is_switched_off_without_its_help() {
     if !is_root() {
         return;
     }
-    let program = load(Method::Tcx);
+    let program = load(Method::of_this_kernel());
     program.control.set_sample(0.5).expect("the sample can be set");
     let found = find_running().expect("root may look for maps");
     let same: Vec<_> = found
