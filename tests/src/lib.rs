@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod attached;
+pub mod bench;
 pub mod client;
 pub mod demo;
 pub mod laws;

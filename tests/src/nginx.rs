@@ -46,14 +46,14 @@ impl Nginx {
     }
 }
 
-/// One process, so that nothing is left when it is killed; temporary files in a directory of its own.
+/// One process, so that nothing is left when it is killed; two of them may share the port. Temporary files in a directory of its own.
 fn config(home: &Path, www: &Path, port: u16) -> String {
     let home = home.display();
     let mut text = format!(
         "daemon off; master_process off; pid {home}/pid; error_log {home}/error.log warn;
-         events {{ worker_connections 4096; }}
+         worker_rlimit_nofile 20000; events {{ worker_connections 16384; }}
          http {{
-           access_log off; tcp_nodelay on; sendfile on; keepalive_requests 1000000; keepalive_timeout 600s;
+           access_log off; tcp_nodelay on; sendfile on; open_file_cache max=100 inactive=600s; open_file_cache_valid 600s; keepalive_requests 1000000; keepalive_timeout 600s;
            types {{ application/json json; text/html html; application/octet-stream bin; }}
            client_max_body_size 64m; client_body_buffer_size 128k; server_tokens off;\n"
     );
@@ -64,7 +64,7 @@ fn config(home: &Path, www: &Path, port: u16) -> String {
     write!(
         text,
         "server {{
-           listen [::]:{port} ipv6only=off; root {www};
+           listen [::]:{port} ipv6only=off reuseport backlog=8192; root {www};
            location / {{ }}
            location /zip/ {{ alias {www}/; gzip on; gzip_min_length 1; gzip_types application/json text/html; }}
            # A filter that may change the length makes nginx answer in chunks.
@@ -77,7 +77,7 @@ fn config(home: &Path, www: &Path, port: u16) -> String {
            location = /moved {{ return 301 /1k.json; }}
            location = /gone {{ return 410 'gone'; }}
          }}
-         server {{ listen 127.0.0.1:{inner}; location / {{ return 200 '{{\"read\":true}}'; }} }}
+         server {{ listen 127.0.0.1:{inner} reuseport; location / {{ return 200 '{{\"read\":true}}'; }} }}
          }}\n",
         www = www.display()
     )

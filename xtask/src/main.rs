@@ -2,6 +2,7 @@
 //!
 //! One file per verb. Nothing here is needed by `cargo build`; what a verb needs from the system, [`setup`] installs.
 
+mod bench;
 mod check;
 mod ci;
 mod demo;
@@ -58,6 +59,15 @@ enum Verb {
     },
     /// Build the static binary and the container image
     Image,
+    /// Measure what the agent costs production and what it can do
+    Bench {
+        /// JSON with every run instead of the table
+        #[arg(long)]
+        json: bool,
+        /// Passed on: --rounds N, --seconds N, and names of figures
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Format, lints, docs and the house rules
     Check,
     /// What the build server runs: setup, check, ebpf --check, test
@@ -71,6 +81,7 @@ fn main() -> ExitCode {
         Verb::Demo { seconds } => demo::run(seconds),
         Verb::Test { tier, filter } => test::run(&tier, filter.as_deref()),
         Verb::Image => image::run(),
+        Verb::Bench { json, rest } => bench::run(json, &rest),
         Verb::Check => check::run(),
         Verb::Ci => ci::run(),
     };

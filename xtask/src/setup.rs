@@ -216,7 +216,7 @@ pub(crate) fn run(only: &[Group], dry_run: bool) -> Result<()> {
         println!("missing: {component:28} a component of the Rust toolchain");
     }
     if packages.is_empty() && tools.is_empty() && components.is_empty() {
-        println!("setup: nothing is missing");
+        eprintln!("setup: nothing is missing");
         return Ok(());
     }
     if dry_run {

@@ -1,0 +1,73 @@
+//! Load: wrk at full speed, and a generator with a constant rate of our own, because wrk has none.
+
+use std::{fs, net::SocketAddr, path::Path, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::netns::Netns;
+
+/// What a run of load saw.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Seen {
+    /// Answered requests.
+    pub requests: u64,
+    /// Requests that failed.
+    pub errors: u64,
+    /// Answered requests a second.
+    pub rate: f64,
+    /// Median latency in microseconds.
+    pub p50: f64,
+    /// 99th percentile of latency in microseconds.
+    pub p99: f64,
+}
+
+/// Prints one JSON line that [`Seen`] reads.
+const LUA: &str = r#"
+done = function(s, l, r)
+  local e = s.errors.connect + s.errors.read + s.errors.write + s.errors.status + s.errors.timeout
+  io.write(string.format('{"requests":%d,"errors":%d,"rate":%.3f,"p50":%.1f,"p99":%.1f}\n',
+    s.requests, e, s.requests / s.duration * 1e6, l:percentile(50), l:percentile(99)))
+end
+"#;
+
+/// As many requests as 64 connections can make.
+pub(super) fn full_speed(client: &Netns, directory: &Path, url: &str, seconds: u32) -> Result<Seen> {
+    let script = directory.join("done.lua");
+    fs::write(&script, LUA)?;
+    let script = script.display().to_string();
+    let duration = format!("-d{seconds}s");
+    let text = client.command(&["wrk", "-t2", "-c64", &duration, "-s", &script, url]);
+    last_line(&text)
+}
+
+/// `rate` requests a second over 32 connections, by the generator in a process of its own.
+pub(super) fn constant_rate(
+    client: &Netns,
+    server: SocketAddr,
+    path: &str,
+    rate: u32,
+    seconds: u32,
+) -> Result<Seen> {
+    let program = std::env::current_exe()?.with_file_name("shadow-bench-load");
+    let output = client.run(|| {
+        Command::new(&program)
+            .args([&server.to_string(), path])
+            .args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()])
+            .output()
+    });
+    let output = output.with_context(|| format!("cannot start {}", program.display()))?;
+    if !output.status.success() {
+        bail!(
+            "the load ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    last_line(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn last_line(text: &str) -> Result<Seen> {
+    let line = text.lines().last().unwrap_or_default();
+    serde_json::from_str(line).with_context(|| format!("the load said {line:?}"))
+}

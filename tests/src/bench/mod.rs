@@ -1,0 +1,78 @@
+//! `cargo xtask bench`: what the agent costs production, and what it can do, in figures.
+//!
+//! Client - veth - nginx and agent - veth - shadow nginx, all on the CPUs of this machine. Every run with an agent is paired with
+//! one without, in alternating order; what is shown are medians of pairwise ratios. Nothing here passes or fails: a busy
+//! machine must not turn a measurement into an error, so the goals stand beside the figures.
+
+mod core;
+mod cpu;
+pub mod figures;
+mod kernel;
+mod load;
+mod memory;
+mod modes;
+mod rig;
+pub mod steady;
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use crate::need::Need;
+use rig::Rig;
+
+pub use load::Seen;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Pairs of runs a mode.
+    pub rounds: usize,
+    /// Seconds a run.
+    pub seconds: u32,
+    /// Only figures whose name contains one of these.
+    pub only: Vec<String>,
+}
+
+impl Options {
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
+    }
+}
+
+/// Measures, and returns everything as JSON. Progress goes to standard error.
+pub fn run(options: &Options) -> Result<Value> {
+    for need in [
+        Need::Root,
+        Need::Program("nginx"),
+        Need::Program("wrk"),
+        Need::Program("setpriv"),
+    ] {
+        if !need.is_met() {
+            bail!("{need}");
+        }
+    }
+    let mut results = serde_json::Map::new();
+    for mode in modes::MODES.iter().filter(|mode| options.wants(mode.name)) {
+        let rig = Rig::new()?;
+        results.insert(mode.name.to_owned(), modes::measure(&rig, mode, options)?);
+    }
+    if options.wants("kernel") {
+        results.insert("kernel".to_owned(), kernel::measure());
+    }
+    if options.wants("core") {
+        results.insert("core".to_owned(), core::measure()?);
+    }
+    if options.wants("memory") {
+        results.insert("memory".to_owned(), memory::measure(&[1_000, 20_000])?);
+    }
+    if results.is_empty() {
+        bail!("no figure is called {}", options.only.join(" or "));
+    }
+    let machine = json!({
+        "cpus": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+        "kernel": std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
+    });
+    Ok(
+        json!({ "machine": machine, "rounds": options.rounds, "seconds": options.seconds, "figures": results }),
+    )
+}

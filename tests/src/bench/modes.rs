@@ -1,0 +1,223 @@
+//! Load with and without an agent, in pairs.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::{Value, json};
+use shadow_core::evidence::report::Report;
+
+use super::{
+    Options, cpu,
+    figures::{median, per},
+    load::{self, Seen},
+    rig::{Rig, share},
+};
+use crate::{laws, scene::Scene};
+
+/// How hard production is used.
+#[derive(Clone, Copy, Debug)]
+enum Load {
+    FullSpeed,
+    /// Requests a second.
+    Steady(u32),
+}
+
+/// One way to measure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mode {
+    pub(super) name: &'static str,
+    load: Load,
+    args: &'static [&'static str],
+    /// What is hoped for, in words.
+    goal: &'static str,
+}
+
+const SHADOW: &str = "http://10.77.1.2:80";
+
+pub(super) const MODES: [Mode; 4] = [
+    Mode {
+        name: "observe_full_speed",
+        load: Load::FullSpeed,
+        args: &["--observe"],
+        goal: "throughput >= 0.85, coverage >= 99.9 %, ring loss 0",
+    },
+    Mode {
+        name: "replay_full_speed",
+        load: Load::FullSpeed,
+        args: &["--shadow", SHADOW],
+        goal: "throughput >= 0.80",
+    },
+    Mode {
+        name: "replay_steady_4000",
+        load: Load::Steady(4_000),
+        args: &["--shadow", SHADOW],
+        goal: "compared 100 %, agent <= 40 us a request, p99 <= 1.3",
+    },
+    Mode {
+        name: "sample_1_percent",
+        load: Load::FullSpeed,
+        args: &["--shadow", SHADOW, "--sample", "1%"],
+        goal: "throughput >= 0.97",
+    },
+];
+
+/// A run that others disturbed more than this is made again.
+const DISTURBED: f64 = 0.12;
+
+/// One run.
+#[derive(Clone, Debug, Serialize)]
+struct Run {
+    load: Seen,
+    /// Microseconds of CPU a request, by role.
+    cpu_us: BTreeMap<&'static str, f64>,
+    /// Share of the machine that others took.
+    foreign: Option<f64>,
+    agent: Option<AgentRun>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct AgentRun {
+    exchanges: u64,
+    replayed: u64,
+    matched: u64,
+    skipped: BTreeMap<String, u64>,
+    ring_full: u64,
+    peak_rss: u64,
+    broken_laws: Vec<String>,
+}
+
+/// Measures a mode: rounds of pairs.
+pub(super) fn measure(rig: &Rig, mode: &Mode, options: &Options) -> Result<Value> {
+    let mut pairs = Vec::new();
+    for round in 0..options.rounds {
+        let (without, with) = if round % 2 == 0 {
+            let without = run(rig, mode, options, false)?;
+            (without, run(rig, mode, options, true)?)
+        } else {
+            let with = run(rig, mode, options, true)?;
+            (run(rig, mode, options, false)?, with)
+        };
+        eprintln!(
+            "{}: {:.0} -> {:.0} requests/s, p99 {:.0} -> {:.0} us",
+            mode.name, without.load.rate, with.load.rate, without.load.p99, with.load.p99
+        );
+        pairs.push((without, with));
+    }
+    Ok(summary(mode, &pairs))
+}
+
+/// A run that was not too much disturbed, or the third.
+fn run(rig: &Rig, mode: &Mode, options: &Options, with_agent: bool) -> Result<Run> {
+    for _ in 0..2 {
+        let run = once(rig, mode, options, with_agent)?;
+        if run.foreign.is_none_or(|share| share < DISTURBED) {
+            return Ok(run);
+        }
+    }
+    once(rig, mode, options, with_agent)
+}
+
+fn once(rig: &Rig, mode: &Mode, options: &Options, with_agent: bool) -> Result<Run> {
+    rig.wait_for_quiet();
+    let mut agent = with_agent.then(|| rig.agent(mode.args)).transpose()?;
+    let agent_cpu =
+        |agent: &Option<crate::agent::Agent>| agent.as_ref().map_or(0, |agent| cpu::of(agent.process.pid()));
+    let before = (
+        Rig::cpu(&rig.production),
+        Rig::cpu(&rig.shadow),
+        agent_cpu(&agent),
+        rig.foreign(),
+    );
+    let start = Instant::now();
+    let seen = match mode.load {
+        Load::FullSpeed => load::full_speed(
+            &rig.lab.client,
+            rig.directory.path(),
+            &Rig::url(),
+            options.seconds,
+        )?,
+        Load::Steady(rate) => load::constant_rate(
+            &rig.lab.client,
+            Scene::production(),
+            "/1k.json",
+            rate,
+            options.seconds,
+        )?,
+    };
+    let foreign = share(before.3, rig.foreign(), start.elapsed());
+    let report = agent
+        .as_ref()
+        .map(|agent| agent.settled_when("the rest is done", |_| true));
+    let cpu_us = BTreeMap::from([
+        (
+            "production",
+            per(Rig::cpu(&rig.production) - before.0, seen.requests),
+        ),
+        ("shadow", per(Rig::cpu(&rig.shadow) - before.1, seen.requests)),
+        ("agent", per(agent_cpu(&agent) - before.2, seen.requests)),
+    ]);
+    let peak_rss = agent.as_ref().map_or(0, |agent| agent.process.peak_rss());
+    if let Some(agent) = &mut agent {
+        agent.stop();
+    }
+    Ok(Run {
+        load: seen,
+        cpu_us,
+        foreign,
+        agent: report.map(|report| agent_run(report, peak_rss)),
+    })
+}
+
+fn agent_run(report: Report, peak_rss: u64) -> AgentRun {
+    let broken_laws = laws::broken(&report);
+    let funnel = report.funnel;
+    AgentRun {
+        exchanges: funnel.exchanges,
+        replayed: funnel.replayed,
+        matched: funnel.matched,
+        ring_full: funnel.kernel.get("ring_full").copied().unwrap_or(0),
+        skipped: funnel
+            .skipped
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect(),
+        peak_rss,
+        broken_laws,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn summary(mode: &Mode, pairs: &[(Run, Run)]) -> Value {
+    let ratio = |figure: fn(&Run) -> f64| {
+        median(
+            pairs
+                .iter()
+                .map(|(without, with)| figure(with) / figure(without).max(1e-9)),
+        )
+    };
+    let of_agent = |figure: fn(&AgentRun) -> u64| {
+        median(pairs.iter().filter_map(|(_, with)| {
+            let agent = with.agent.as_ref()?;
+            Some(figure(agent) as f64 / with.load.requests.max(1) as f64)
+        }))
+    };
+    let agents = || pairs.iter().filter_map(|(_, with)| with.agent.as_ref());
+    json!({
+        "goal": mode.goal,
+        "throughput_ratio": ratio(|run| run.load.rate),
+        "p50_ratio": ratio(|run| run.load.p50),
+        "p99_ratio": ratio(|run| run.load.p99),
+        "requests_per_second_without": median(pairs.iter().map(|(without, _)| without.load.rate)),
+        "p99_us_without": median(pairs.iter().map(|(without, _)| without.load.p99)),
+        "p99_us_with": median(pairs.iter().map(|(_, with)| with.load.p99)),
+        "seen_of_requests": of_agent(|agent| agent.exchanges),
+        "compared_of_requests": of_agent(|agent| agent.replayed),
+        "ring_full": agents().map(|agent| agent.ring_full).max(),
+        "broken_laws": agents().map(|agent| agent.broken_laws.len()).max(),
+        "agent_us_per_request": median(pairs.iter().filter_map(|(_, with)| with.cpu_us.get("agent").copied())),
+        "agent_peak_rss": agents().map(|agent| agent.peak_rss).max(),
+        "foreign_share": median(pairs.iter().filter_map(|(_, with)| with.foreign)),
+        "runs": pairs.iter().map(|(without, with)| json!({ "without": without, "with": with })).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,106 @@
+//! What is measured on: the wire, two nginx on either side, and an agent that comes and goes.
+
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use super::cpu::{self, Group};
+use crate::{
+    agent::{Agent, Plan},
+    netns::Lab,
+    nginx::{self, Nginx},
+    scene::Scene,
+};
+
+/// Less than this share of the machine taken by others is quiet enough.
+const QUIET: f64 = 0.05;
+
+/// Everything but the agent.
+#[derive(Debug)]
+pub(super) struct Rig {
+    pub(super) production: Vec<Nginx>,
+    pub(super) shadow: Vec<Nginx>,
+    pub(super) lab: Lab,
+    pub(super) directory: TempDir,
+    group: Group,
+}
+
+impl Rig {
+    /// Two single-process servers a side, as a server with two workers.
+    pub(super) fn new() -> Result<Self> {
+        // The servers join the group with us, so it comes first.
+        let group = Group::join();
+        let directory = tempfile::tempdir()?;
+        let lab = Lab::new();
+        for namespace in [&lab.client, &lab.server, &lab.shadow] {
+            namespace.command(&[
+                "sysctl",
+                "-qw",
+                "net.ipv4.ip_local_port_range=1024 65535",
+                "net.ipv4.tcp_tw_reuse=1",
+            ]);
+        }
+        let www: PathBuf = nginx::www(directory.path());
+        let two = |namespace, name: &str, address| {
+            (0..2)
+                .map(|number| Nginx::start(namespace, &format!("{name}{number}"), &www, address))
+                .collect()
+        };
+        Ok(Self {
+            production: two(&lab.server, "production", Scene::production()),
+            shadow: two(&lab.shadow, "shadow", Scene::shadow()),
+            lab,
+            directory,
+            group,
+        })
+    }
+
+    /// Where the load goes.
+    pub(super) fn url() -> String {
+        format!("http://{}/1k.json", Scene::production())
+    }
+
+    /// An agent with these arguments, ready.
+    pub(super) fn agent(&self, args: &[&str]) -> Result<Agent> {
+        let home = tempfile::tempdir_in(self.directory.path())?.keep();
+        Ok(Plan::new(&home)
+            .capture(Lab::LINK, 80)
+            .args(args)
+            .start(&self.lab.server))
+    }
+
+    /// CPU nanoseconds of a side so far.
+    pub(super) fn cpu(servers: &[Nginx]) -> u64 {
+        servers.iter().map(|server| cpu::of(server.process.pid())).sum()
+    }
+
+    /// What others used so far, where the machine can tell.
+    pub(super) fn foreign(&self) -> Option<u64> {
+        self.group.foreign()
+    }
+
+    /// Waits until others leave the machine alone, a minute at most.
+    pub(super) fn wait_for_quiet(&self) {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_mins(1) {
+            let before = self.foreign();
+            thread::sleep(Duration::from_millis(500));
+            match share(before, self.foreign(), Duration::from_millis(500)) {
+                Some(share) if share > QUIET => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+/// The share of the machine that others took in a span.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+pub(super) fn share(before: Option<u64>, after: Option<u64>, span: Duration) -> Option<f64> {
+    let cpus = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Some(after?.saturating_sub(before?) as f64 / (span.as_nanos() as f64 * cpus as f64))
+}

@@ -1,0 +1,45 @@
+//! The figures of `cargo xtask bench`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use shadow_tests::bench::{self, Options, figures};
+
+#[derive(Debug, Parser)]
+#[command(about = "What the agent costs and what it can do; run it by `cargo xtask bench`")]
+struct Args {
+    /// JSON with every run
+    #[arg(long)]
+    json: bool,
+    /// Pairs of runs a mode
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds a run
+    #[arg(long, default_value_t = 4)]
+    seconds: u32,
+    /// Only figures whose name contains one of these
+    only: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let Args {
+        json,
+        rounds,
+        seconds,
+        only,
+    } = Args::parse();
+    let options = Options {
+        rounds,
+        seconds,
+        only,
+    };
+    match bench::run(&options) {
+        Ok(results) if json => println!("{results:#}"),
+        Ok(results) => print!("{}", figures::table(&results)),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
