@@ -186,8 +186,8 @@ with socket.create_connection(("127.0.0.1", 8080)) as sock:
     sock.sendall(b"stream\r\n\r\n")
     time.sleep(0.2)
     sock.recv(65536)
-    exchange(b"/gone")
-    exchange(b"/rows.json")
+    for path in [b"/gone", b"/rows.json", b"/small.txt", b"/rows.json", b"/gone"]:
+        exchange(path)
 PYTHON
 python3 "$work/midstream.py" "$work/go" &
 client=$!
