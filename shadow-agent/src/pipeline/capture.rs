@@ -155,6 +155,7 @@ impl Capture {
     fn publish(&self, counters: &CaptureCounters) {
         let mut counters = counters.clone();
         counters.engine = self.engine.counters().clone();
+        counters.usage = self.engine.usage();
         self.published.store(Arc::new(counters));
     }
 }

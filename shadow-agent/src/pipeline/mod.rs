@@ -186,8 +186,8 @@ impl Pipeline {
     }
 
     /// Ends the capture, gives what is queued `patience` to finish, cancels the rest. Afterwards every exchange is
-    /// counted as skipped or judged; snapshot and report are final.
-    pub fn stop(&mut self, patience: Duration) -> Snapshot {
+    /// counted as skipped or judged; snapshot and report are final. Everything else works meanwhile.
+    pub fn stop(&self, patience: Duration) -> Snapshot {
         self.threads.stop(patience);
         self.snapshot()
     }

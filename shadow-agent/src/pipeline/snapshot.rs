@@ -1,6 +1,6 @@
 //! The counters of a pipeline at one moment.
 
-use shadow_core::engine::Counters;
+use shadow_core::engine::{Counters, Usage};
 
 /// What the capture thread has counted. Published a few times a second, so that reading costs it nothing.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub struct CaptureCounters {
     pub abandoned: u64,
     /// The engine's own.
     pub engine: Counters,
+    /// What the engine held then.
+    pub usage: Usage,
 }
 
 /// Why the capture thread ended.

@@ -8,7 +8,7 @@ use std::{
     io,
     panic::{self, AssertUnwindSafe},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
     },
     thread::{self, JoinHandle},
@@ -52,9 +52,17 @@ pub(super) struct Threads {
     pub(super) shared: Arc<Shared>,
     published: Arc<ArcSwap<CaptureCounters>>,
     stop: Arc<AtomicBool>,
+    /// Behind a lock, so that the kill switch works while the pipeline is being stopped.
+    handles: Mutex<Handles>,
+    /// Threads that have not ended.
+    alive: Arc<AtomicUsize>,
+    ended: Arc<OnceLock<Ended>>,
+}
+
+#[derive(Debug, Default)]
+struct Handles {
     capture: Option<JoinHandle<()>>,
     replay: Option<JoinHandle<()>>,
-    ended: Arc<OnceLock<Ended>>,
 }
 
 impl Threads {
@@ -65,7 +73,7 @@ impl Threads {
         engine: Engine,
         ledger: Ledger,
     ) -> Result<Self, StartError> {
-        let mut threads = Self::new(ledger, Queue::new(1, 0));
+        let threads = Self::new(ledger, Queue::new(1, 0));
         let gate = Gate::new(Selection::default(), Marker::default());
         threads.start_capture(source, hooks, engine, gate, true)?;
         Ok(threads)
@@ -88,7 +96,7 @@ impl Threads {
             rewrite,
             comparator,
         } = replay;
-        let mut threads = Self::new(ledger, Queue::new(settings.queue, settings.queue_bytes));
+        let threads = Self::new(ledger, Queue::new(settings.queue, settings.queue_bytes));
         let policy = Policy {
             settings,
             rewrite,
@@ -110,14 +118,14 @@ impl Threads {
             }),
             published: Arc::default(),
             stop: Arc::default(),
-            capture: None,
-            replay: None,
+            handles: Mutex::default(),
+            alive: Arc::default(),
             ended: Arc::default(),
         }
     }
 
     fn start_capture(
-        &mut self,
+        &self,
         source: Box<dyn Source>,
         hooks: Hooks,
         engine: Engine,
@@ -143,37 +151,60 @@ impl Threads {
             // Nobody else writes it.
             ended.get_or_init(|| how.unwrap_or_else(|_panic| Ended::Failed(PANICKED.to_owned())));
         };
-        self.capture = Some(spawn(CAPTURE, run)?);
+        let capture = self.spawn(CAPTURE, run)?;
+        self.handles().capture = Some(capture);
         Ok(())
     }
 
-    fn start_replay<S: Shadow>(&mut self, dispatcher: Arc<Dispatcher<S>>) -> Result<(), StartError> {
+    fn start_replay<S: Shadow>(&self, dispatcher: Arc<Dispatcher<S>>) -> Result<(), StartError> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(COMPARERS)
             .thread_name("shadow-compare")
             .build()
             .map_err(|source| failed(REPLAY, source))?;
-        self.replay = Some(spawn(REPLAY, move || runtime.block_on(dispatcher.run()))?);
+        let replay = self.spawn(REPLAY, move || runtime.block_on(dispatcher.run()))?;
+        self.handles().replay = Some(replay);
         Ok(())
     }
 
+    fn spawn(
+        &self,
+        thread: &'static str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<()>, StartError> {
+        self.alive.fetch_add(1, SeqCst);
+        // Dropped with the closure also when the thread does not start.
+        let alive = Alive(Arc::clone(&self.alive));
+        thread::Builder::new()
+            .name(thread.to_owned())
+            .spawn(move || {
+                let _alive = alive;
+                run();
+            })
+            .map_err(|source| failed(thread, source))
+    }
+
+    fn handles(&self) -> MutexGuard<'_, Handles> {
+        // Only ever replaced as a whole.
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn is_finished(&self) -> bool {
-        let running = |is_finished: Option<bool>| is_finished == Some(false);
-        !running(self.capture.as_ref().map(JoinHandle::is_finished))
-            && !running(self.replay.as_ref().map(JoinHandle::is_finished))
+        self.alive.load(SeqCst) == 0
     }
 
     /// See [`super::Pipeline::stop`].
-    pub(super) fn stop(&mut self, patience: Duration) {
+    pub(super) fn stop(&self, patience: Duration) {
         self.stop.store(true, Relaxed);
-        if let Some(capture) = self.capture.take() {
+        let Handles { capture, replay } = std::mem::take(&mut *self.handles());
+        if let Some(capture) = capture {
             // It notices within one wait, and drains for a bounded time.
             joined(CAPTURE, capture);
         }
-        // The capture thread closes the queue; when there was none, nobody has.
+        // The capture thread closes the queue; when it did not start, nobody has.
         self.shared.queue.close();
-        let Some(replay) = self.replay.take() else {
+        let Some(replay) = replay else {
             return;
         };
         let deadline = Instant::now() + patience;
@@ -213,12 +244,13 @@ impl Drop for Threads {
     }
 }
 
-fn spawn<T: Send + 'static>(
-    name: &'static str,
-    run: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, StartError> {
-    let builder = thread::Builder::new().name(name.to_owned());
-    builder.spawn(run).map_err(|source| failed(name, source))
+/// Counts a thread while it runs, also when it panics.
+struct Alive(Arc<AtomicUsize>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
 }
 
 fn joined(thread: &'static str, handle: JoinHandle<()>) {

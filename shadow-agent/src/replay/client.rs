@@ -37,9 +37,9 @@ pub struct HttpShadow {
     cases: CaseCache,
 }
 
-/// A request as it will be written.
+/// A request as it will be written. Boxed, because it passes through futures that are moved as a whole.
 #[derive(Debug)]
-pub struct PreparedRequest(Request<RequestBody>);
+pub struct PreparedRequest(Box<Request<RequestBody>>);
 
 /// The mark that keeps replays out of the capture cannot be set.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +83,7 @@ impl HttpShadow {
         self.pool.len()
     }
 
-    async fn send(&self, mut request: Request<RequestBody>) -> Outcome {
+    async fn send(&self, mut request: Box<Request<RequestBody>>) -> Outcome {
         while let Some(conn) = self.pool.take().await {
             match self.attempt(conn, request).await {
                 Attempt::Done(outcome) => return outcome,
@@ -100,7 +100,7 @@ impl HttpShadow {
         }
     }
 
-    async fn attempt(&self, mut conn: Conn, request: Request<RequestBody>) -> Attempt {
+    async fn attempt(&self, mut conn: Conn, request: Box<Request<RequestBody>>) -> Attempt {
         let attempt = conn.exchange(request, self.limits).await;
         self.pool.give(conn).await;
         attempt
@@ -123,7 +123,8 @@ impl Shadow for HttpShadow {
     type Prepared = PreparedRequest;
 
     fn prepare(&self, request: &ShadowRequest) -> Result<Self::Prepared, Unsendable> {
-        prepare(request, self.target.authority(), &self.cases).map(PreparedRequest)
+        prepare(request, self.target.authority(), &self.cases)
+            .map(|request| PreparedRequest(Box::new(request)))
     }
 
     async fn answer(&self, PreparedRequest(request): PreparedRequest) -> Outcome {

@@ -50,7 +50,7 @@ pub(super) enum Attempt {
     /// The shadow system answered, or failed to.
     Done(Outcome),
     /// The connection had ended before anything was sent: the shadow system never saw the request.
-    Unsent(Request<RequestBody>),
+    Unsent(Box<Request<RequestBody>>),
 }
 
 impl Conn {
@@ -83,20 +83,20 @@ impl Conn {
     /// Sends one request and reads its response. Dropping the future closes the connection.
     pub(super) async fn exchange(
         &mut self,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
         limits: BodyLimits,
     ) -> Attempt {
         self.marks.reset();
         let marks = Arc::clone(&self.marks);
-        hyper::ext::on_informational(&mut request, move |_interim| marks.interim());
+        hyper::ext::on_informational(&mut *request, move |_interim| marks.interim());
 
-        let reply = self.handle.try_send_request(request);
+        let reply = self.handle.try_send_request(*request);
         let outcome = match self.driver.alongside(reply).await {
             Ok(response) => self.receive(response, limits).await,
             Err(mut error) => {
                 if let Some(request) = error.take_message() {
                     self.reusable = false;
-                    return Attempt::Unsent(request);
+                    return Attempt::Unsent(Box::new(request));
                 }
                 Err(failure::of_exchange(error.error()))
             }

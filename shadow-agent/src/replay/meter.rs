@@ -1,7 +1,11 @@
 //! When bytes moved on a connection to the shadow system.
 //!
 //! Shadow latency is taken at the socket, not where a task happens to run: the last write that took request bytes,
-//! the first and the last read that brought response bytes.
+//! the first and the last read that brought response bytes. To another host the smallest round trip that the kernel
+//! saw while connecting is taken off, as production's latency is measured beside the server.
+//!
+//! Bias: against the shadow system. A read happens when the replay thread gets to it, some tens of microseconds after
+//! the bytes came, and replays are sent in the small batches in which they were captured.
 
 use std::{
     io,

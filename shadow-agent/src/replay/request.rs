@@ -2,7 +2,8 @@
 //!
 //! Order and letter case of the fields are kept, and of repeated ones the order among them; fields of one name that
 //! stood apart are written together (RFC 9110 section 5.3: the order of different names means nothing). HTTP/1.0
-//! requests are sent as HTTP/1.1, as an intermediary must (RFC 9110 section 2.5). Drops: a request that could not
+//! requests are sent as HTTP/1.1, as an intermediary must (RFC 9110 section 2.5). Names of trailers are written in
+//! lower case. Drops: a request that could not
 //! be written byte for byte is refused as [`Unsendable`], before anything is sent. These are targets that `http::Uri`
 //! does not hold unchanged: a fragment, or bytes that must be percent-encoded (RFC 3986 section 2) and were not.
 

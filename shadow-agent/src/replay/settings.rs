@@ -27,7 +27,8 @@ pub struct ReplaySettings {
     /// uvicorn) close it themselves: a request that crosses such a close on the wire is lost and never sent again.
     #[serde(with = "shadow_core::time::duration")]
     pub idle_timeout: Duration,
-    /// A response body longer than this is abandoned. What is kept in memory is less: `limits.body`.
+    /// A response body longer than this is abandoned. What is kept in memory is less: `limits.body`
+    /// for each replay in flight.
     pub max_response: u64,
 }
 

@@ -28,3 +28,19 @@ pub(super) async fn connect(addresses: &[SocketAddr], mark: Option<u32>) -> io::
     }
     Err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_set_or_refused_and_never_forgotten() {
+        let address = "127.0.0.1:9".parse().unwrap();
+        match open(address, Some(0x5d0)) {
+            Ok(socket) => assert_eq!(socket.mark().unwrap(), 0x5d0),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}"),
+        }
+        let plain = open(address, None).unwrap();
+        assert_eq!((plain.mark().unwrap(), plain.tcp_nodelay().unwrap()), (0, true));
+    }
+}

@@ -175,7 +175,7 @@ fn a_file_is_observed_to_its_end() {
         ..Hooks::none()
     };
     let source = Box::new(Wire::new(50, Then::End));
-    let mut pipeline = Pipeline::start(source, hooks, settings(Mode::Observe)).unwrap();
+    let pipeline = Pipeline::start(source, hooks, settings(Mode::Observe)).unwrap();
     wait_until("the end", &pipeline, |snapshot| snapshot.finished);
     let snapshot = pipeline.stop(Duration::ZERO);
     assert_eq!(snapshot.ended, Some(Ended::Source));
@@ -193,7 +193,7 @@ fn a_file_is_observed_to_its_end() {
 fn a_capture_is_replayed_and_compared_over_real_sockets() {
     let source = Box::new(Wire::new(300, Then::End));
     let mode = replay_to(serve(Some(RESPONSE)));
-    let mut pipeline = Pipeline::start(source, Hooks::none(), settings(mode)).unwrap();
+    let pipeline = Pipeline::start(source, Hooks::none(), settings(mode)).unwrap();
     wait_until("the end", &pipeline, |snapshot| snapshot.finished);
     let snapshot = pipeline.stop(Duration::ZERO);
     assert_eq!(
@@ -213,7 +213,7 @@ fn a_capture_is_replayed_and_compared_over_real_sockets() {
 fn stop_ends_a_live_capture_and_cancels_what_does_not_end_by_itself() {
     let source = Box::new(Wire::new(100, Then::Idle));
     let mode = replay_to(serve(None));
-    let mut pipeline = Pipeline::start(source, Hooks::none(), settings(mode)).unwrap();
+    let pipeline = Pipeline::start(source, Hooks::none(), settings(mode)).unwrap();
     wait_until("replays", &pipeline, |snapshot| snapshot.in_flight == 64);
     let begin = Instant::now();
     let snapshot = pipeline.stop(Duration::from_millis(100));
@@ -234,7 +234,7 @@ fn stop_ends_a_live_capture_and_cancels_what_does_not_end_by_itself() {
 #[test]
 fn a_source_that_fails_ends_the_pipeline_with_its_reason() {
     let source = Box::new(Wire::new(5, Then::Fail));
-    let mut pipeline =
+    let pipeline =
         Pipeline::start(source, Hooks::none(), settings(replay_to(serve(Some(RESPONSE))))).unwrap();
     wait_until("the end", &pipeline, |snapshot| snapshot.finished);
     match pipeline.stop(Duration::ZERO).ended {
@@ -247,7 +247,7 @@ fn a_source_that_fails_ends_the_pipeline_with_its_reason() {
 #[test]
 fn a_panic_on_the_capture_thread_is_an_end_like_another() {
     let source = Box::new(Wire::new(5, Then::Panic));
-    let mut pipeline =
+    let pipeline =
         Pipeline::start(source, Hooks::none(), settings(replay_to(serve(Some(RESPONSE))))).unwrap();
     wait_until("the end", &pipeline, |snapshot| snapshot.finished);
     let ended = pipeline.stop(Duration::ZERO).ended;
