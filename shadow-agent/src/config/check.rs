@@ -5,11 +5,19 @@
 
 use core::{fmt, time::Duration};
 
-use shadow_core::limits::Limits;
+use shadow_core::{
+    compare::{Comparator, Rules},
+    evidence::LedgerLimits,
+    limits::Limits,
+};
 
 use crate::replay::ReplaySettings;
 
-use super::{Capture, Compare, Config, Shadow, Writes, units::Size};
+use super::{
+    Capture, Config, Shadow, Writes,
+    judge::{Compare, Gates},
+    units::{Rate, Size},
+};
 
 /// One thing that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,7 +40,6 @@ impl fmt::Display for Problem {
 /// The longest name an interface can have (`IFNAMSIZ` less the final zero).
 const MAX_INTERFACE_NAME: usize = 15;
 const RING: (Size, Size) = (Size::bytes(64 << 10), Size::mib(1024));
-const HEARTBEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mins(10));
 
 impl Config {
@@ -42,6 +49,8 @@ impl Config {
         capture(&self.capture, &mut found);
         shadow(&self.shadow, &mut found);
         compare(&self.compare, &mut found);
+        gates(&self.gates, &mut found);
+        evidence(self.evidence, &mut found);
         if self.agent.duration.is_some_and(|span| span.0.is_zero()) {
             found.push(problem(
                 "agent.duration (--duration)",
@@ -106,7 +115,6 @@ fn capture(capture: &Capture, found: &mut Vec<Problem>) {
             "give for example 64MiB",
         ));
     }
-    between("capture.heartbeat", capture.heartbeat.0, HEARTBEAT, "5s", found);
 }
 
 fn shadow(shadow: &Shadow, found: &mut Vec<Problem>) {
@@ -155,14 +163,47 @@ fn shadow(shadow: &Shadow, found: &mut Vec<Problem>) {
     }
 }
 
+/// The core's own message, which names the key, cut in place and fault.
 fn compare(compare: &Compare, found: &mut Vec<Problem>) {
-    for name in compare.headers.iter().flatten() {
-        if name.parse::<http::HeaderName>().is_err() {
-            found.push(problem(
-                "compare.headers",
-                format!("{name:?} cannot be the name of a header field (RFC 9110 section 5.1)"),
-                "write for example content-type",
-            ));
+    if let Err(error) = Comparator::new(Rules::from(compare)) {
+        let text = error.to_string();
+        let (at, what) = text.split_once(": ").unwrap_or(("compare", &text));
+        found.push(problem(
+            at,
+            what,
+            "`shadow config schema` shows how it is written",
+        ));
+    }
+}
+
+fn gates(gates: &Gates, found: &mut Vec<Problem>) {
+    let ratio = gates.latency_ratio;
+    if !ratio.is_finite() || ratio < 1.0 {
+        found.push(problem(
+            "gates.latency_ratio",
+            format!("{ratio} would demand a shadow system that is faster than production"),
+            "give at least 1",
+        ));
+    }
+    // The interval's lower end never reaches 1, so no evidence would be enough.
+    if gates.match_rate >= Rate::FULL {
+        found.push(problem(
+            "gates.match_rate",
+            "100% can never be proven: its interval ends below it",
+            "give for example 99.9%",
+        ));
+    }
+}
+
+fn evidence(caps: LedgerLimits, found: &mut Vec<Problem>) {
+    let LedgerLimits {
+        routes,
+        groups,
+        samples: _,
+    } = caps;
+    for (at, given) in [("evidence.routes", routes), ("evidence.groups", groups)] {
+        if given == 0 {
+            found.push(problem(at, "0 leaves nothing to report", "give at least 1"));
         }
     }
 }

@@ -6,18 +6,20 @@
 
 pub mod check;
 pub mod explain;
+pub mod judge;
 pub mod load;
 pub mod place;
 pub mod units;
 
-use core::{net::SocketAddr, time::Duration};
+use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use shadow_core::limits::Limits;
+use shadow_core::{evidence::LedgerLimits, gate, limits::Limits, redact::RedactConfig, rewrite::HostPolicy};
 
-use crate::replay::ReplaySettings;
+use crate::{capture::load::LoadOptions, replay::ReplaySettings};
+use judge::{Compare, Gates};
 use place::{ShadowUrl, Target};
 use units::{Rate, Size, Span};
 
@@ -31,6 +33,12 @@ pub struct Config {
     pub shadow: Shadow,
     /// What counts as a difference.
     pub compare: Compare,
+    /// What has to hold before cut-over.
+    pub gates: Gates,
+    /// What is taken for a secret, besides what is found by its form.
+    pub redact: RedactConfig,
+    /// What the report may hold.
+    pub evidence: LedgerLimits,
     /// The agent itself: socket, state, metrics, log.
     pub agent: Agent,
     /// What it may hold in memory.
@@ -49,8 +57,6 @@ pub struct Capture {
     pub sample: Rate,
     /// Bytes of the ring between kernel and agent; a power of two.
     pub ring_size: Size,
-    /// The kernel program stops copying when the agent has not renewed its heartbeat for this long.
-    pub heartbeat: Span,
 }
 
 /// Where requests are replayed, and how.
@@ -63,6 +69,8 @@ pub struct Shadow {
     pub observe: bool,
     /// What happens to requests whose method is not safe.
     pub writes: Writes,
+    /// The Host field: as the client sent it, or the shadow system's own.
+    pub host: HostPolicy,
     /// The longest wait for a whole shadow response.
     pub timeout: Span,
     /// Requests in flight to the shadow system.
@@ -90,14 +98,6 @@ pub enum Writes {
     Skip,
     /// They are replayed: the shadow system must not share data with production.
     Replay,
-}
-
-/// What counts as a difference.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Compare {
-    /// Response header fields that are compared; the built-in list when absent.
-    pub headers: Option<Vec<String>>,
 }
 
 /// The agent itself.
@@ -167,8 +167,7 @@ impl Default for Capture {
             interfaces: Vec::new(),
             targets: Vec::new(),
             sample: Rate::FULL,
-            ring_size: Size::mib(64),
-            heartbeat: Span(Duration::from_secs(5)),
+            ring_size: Size::bytes(LoadOptions::default().ring_bytes.into()),
         }
     }
 }
@@ -190,6 +189,7 @@ impl Default for Shadow {
             url: None,
             observe: false,
             writes: Writes::Skip,
+            host: HostPolicy::Preserve,
             timeout: Span(timeout),
             concurrency,
             queue,
@@ -213,6 +213,15 @@ impl From<&Shadow> for ReplaySettings {
             timeout: shadow.timeout.0,
             idle_timeout: shadow.idle_timeout.0,
             max_response: shadow.max_response.as_u64(),
+        }
+    }
+}
+
+impl From<Writes> for gate::Writes {
+    fn from(writes: Writes) -> Self {
+        match writes {
+            Writes::Skip => Self::Skip,
+            Writes::Replay => Self::Replay,
         }
     }
 }

@@ -1,36 +1,17 @@
 //! Where things are: production endpoints (`8080`, `10.0.0.1:8080`, `[::1]:8080`) and the shadow system's URL.
 
-use core::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    str::FromStr,
-};
+use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A server endpoint whose traffic is mirrored.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Target {
-    /// Its address; any when `None`.
-    pub addr: Option<IpAddr>,
-    /// Its TCP port.
-    pub port: u16,
-}
+pub use crate::capture::targets::Target;
 
-/// Text that names no endpoint or no usable URL.
+/// Text that is no usable URL.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum PlaceError {
-    /// No target.
-    #[error("{0:?} is no target; write a port (8080) or ADDR:PORT (10.0.0.1:8080, [::1]:8080)")]
-    Target(String),
-    /// No URL of a shadow system.
-    #[error("{given:?} is no shadow URL: {why}; write for example http://10.0.0.2:9090")]
-    Url {
-        /// What was given.
-        given: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
+#[error("{given:?} is no shadow URL: {why}; write for example http://10.0.0.2:9090")]
+pub struct UrlError {
+    given: String,
+    why: &'static str,
 }
 
 /// The address of the shadow system.
@@ -39,45 +20,6 @@ pub struct ShadowUrl {
     uri: http::Uri,
     host: String,
     port: u16,
-}
-
-impl Target {
-    /// Whether traffic to `endpoint` is mirrored, comparing IPv4-mapped addresses as IPv4.
-    pub fn covers(&self, endpoint: SocketAddr) -> bool {
-        self.port == endpoint.port()
-            && self
-                .addr
-                .is_none_or(|addr| addr.to_canonical() == endpoint.ip().to_canonical())
-    }
-}
-
-impl FromStr for Target {
-    type Err = PlaceError;
-
-    fn from_str(text: &str) -> Result<Self, PlaceError> {
-        let text = text.trim();
-        let target = text.parse::<u16>().map_or_else(
-            |_: core::num::ParseIntError| {
-                text.parse::<SocketAddr>().ok().map(|endpoint| Self {
-                    addr: Some(endpoint.ip().to_canonical()),
-                    port: endpoint.port(),
-                })
-            },
-            |port| Some(Self { addr: None, port }),
-        );
-        target
-            .filter(|target| target.port != 0 && target.addr.is_none_or(|addr| !addr.is_unspecified()))
-            .ok_or_else(|| PlaceError::Target(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.addr {
-            Some(addr) => SocketAddr::new(addr, self.port).fmt(f),
-            None => self.port.fmt(f),
-        }
-    }
 }
 
 impl ShadowUrl {
@@ -98,10 +40,10 @@ impl ShadowUrl {
 }
 
 impl FromStr for ShadowUrl {
-    type Err = PlaceError;
+    type Err = UrlError;
 
-    fn from_str(text: &str) -> Result<Self, PlaceError> {
-        let wrong = |why| PlaceError::Url {
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let wrong = |why| UrlError {
             given: text.to_owned(),
             why,
         };

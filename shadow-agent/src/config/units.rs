@@ -85,11 +85,12 @@ impl FromStr for Rate {
             example: "5% or 0.5%",
         };
         let number = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim_end();
-        let percent: f64 = number
+        // Shifted before it is parsed: 99.9 / 100.0 is not the number that 0.999 is.
+        let fraction: f64 = format!("{number}e-2")
             .parse()
             .map_err(|_unread: core::num::ParseFloatError| wrong())?;
-        if (0.0..=100.0).contains(&percent) {
-            Ok(Self(percent / 100.0))
+        if (0.0..=1.0).contains(&fraction) {
+            Ok(Self(fraction))
         } else {
             Err(wrong())
         }

@@ -1,0 +1,116 @@
+//! The sections that decide what the evidence says: `compare`, `gates`, `redact` and `evidence`.
+//!
+//! Each mirrors a struct of the core in the notation of the file. They are destructured one way and built field by field
+//! the other, so that a new field of the core breaks the build here.
+
+use serde::{Deserialize, Serialize};
+use shadow_core::{
+    compare::{Arrays, Rules, Tolerance},
+    evidence::GateConfig,
+};
+
+use super::units::{Rate, Size, Span};
+
+/// What counts as a difference.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compare {
+    /// Response header fields whose values are compared.
+    pub headers: Vec<String>,
+    /// Response header fields that must be there on both sides or on neither.
+    pub header_presence: Vec<String>,
+    /// JSON places that are not compared (RFC 9535).
+    pub ignore: Vec<String>,
+    /// How far two JSON numbers may be apart.
+    pub tolerance: Option<Tolerance>,
+    /// Whether the order of JSON array elements matters.
+    pub arrays: Arrays,
+    /// Discrepancies kept for one exchange.
+    pub discrepancies: usize,
+    /// Bytes that one body may have once its content coding is removed.
+    pub decoded: Size,
+}
+
+/// What has to hold before cut-over.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gates {
+    /// The match rate's lower bound must be above this.
+    pub match_rate: Rate,
+    /// The shadow system's median time to the first byte may be this many times production's.
+    pub latency_ratio: f64,
+    /// A median that is slower by less than this is not held against it.
+    pub latency_floor: Span,
+    /// Share of the exchanges that were meant to be compared for which there must be a verdict.
+    pub coverage: Rate,
+    /// Answers needed before a median is called slow.
+    pub latency_samples: u64,
+}
+
+impl Default for Compare {
+    fn default() -> Self {
+        let Rules {
+            headers,
+            header_presence,
+            ignore,
+            tolerance,
+            arrays,
+            discrepancies,
+            decoded,
+        } = Rules::default();
+        Self {
+            headers,
+            header_presence,
+            ignore,
+            tolerance,
+            arrays,
+            discrepancies,
+            decoded: decoded.into(),
+        }
+    }
+}
+
+impl From<&Compare> for Rules {
+    fn from(compare: &Compare) -> Self {
+        Self {
+            headers: compare.headers.clone(),
+            header_presence: compare.header_presence.clone(),
+            ignore: compare.ignore.clone(),
+            tolerance: compare.tolerance,
+            arrays: compare.arrays,
+            discrepancies: compare.discrepancies,
+            decoded: compare.decoded.as_usize(),
+        }
+    }
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        let GateConfig {
+            match_rate,
+            latency_ratio,
+            latency_floor,
+            coverage,
+            latency_samples,
+        } = GateConfig::default();
+        Self {
+            match_rate: Rate::from_fraction(match_rate),
+            latency_ratio,
+            latency_floor: Span(latency_floor),
+            coverage: Rate::from_fraction(coverage),
+            latency_samples,
+        }
+    }
+}
+
+impl From<&Gates> for GateConfig {
+    fn from(gates: &Gates) -> Self {
+        Self {
+            match_rate: gates.match_rate.fraction(),
+            latency_ratio: gates.latency_ratio,
+            latency_floor: gates.latency_floor.0,
+            coverage: gates.coverage.fraction(),
+            latency_samples: gates.latency_samples,
+        }
+    }
+}
