@@ -1,4 +1,38 @@
-//! The control socket.
+//! The control socket: how a person reaches a running agent.
+//!
+//! Owns: the protocol ([`proto`]), both of its ends ([`server`], [`client`]), what is told over it ([`status`]), and what outlives
+//! the agent ([`state`]). Bounds: [`proto::MAX_REQUEST`] bytes a request, [`server::MAX_CLIENTS`] clients, a deadline for each
+//! line. Drops: clients over the bound and requests over theirs, with an answer that says so.
+//!
+//! It runs on a thread of its own, so that it answers when the pipeline is saturated.
+
+pub mod client;
+pub mod proto;
+pub mod server;
+pub mod state;
+pub mod status;
+
+use shadow_core::evidence::report::Report;
+
+use crate::config::units::Rate;
+use status::Status;
 
 /// Where the control socket is unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/shadow/shadow.sock";
+
+/// What the socket needs of the agent behind it. Every order is idempotent.
+pub trait Agent: Send + Sync + 'static {
+    /// What it is doing.
+    fn status(&self) -> Status;
+    /// What it has found.
+    fn report(&self) -> Report;
+    /// Changes the sampled share of connections.
+    fn sample(&self, rate: Rate) -> Result<(), String>;
+    /// Stops all mirroring; `who` and `why` are remembered.
+    fn kill(&self, who: &str, why: &str) -> Result<(), String>;
+    /// Takes a kill back.
+    fn resume(&self) -> Result<(), String>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! What an agent is doing, at one moment.
+
+use serde::{Deserialize, Serialize};
+use shadow_core::evidence::{
+    Proportion, Ruling,
+    report::{Funnel, Latency},
+};
+
+use super::state::Killed;
+
+/// The version of [`Status`] in JSON. It changes when a reader of the former one would misread this one.
+pub const FORMAT: u32 = 1;
+
+/// What an agent is doing.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Status {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The agent's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Milliseconds since it started.
+    pub uptime_ms: u64,
+    /// Whether the kernel program copies packets, read from its map.
+    pub armed: bool,
+    /// Who killed it, when and why, as far as it is known.
+    pub killed: Option<Killed>,
+    /// Share of connections that are mirrored, from 0 to 1, read from the kernel program's map.
+    pub sample: f64,
+    /// The shadow system; none when observing.
+    pub shadow: Option<String>,
+    /// What is mirrored.
+    pub targets: Vec<String>,
+    /// Interfaces with the kernel program on them.
+    pub interfaces: Vec<Attached>,
+    /// The ring between the kernel program and the agent.
+    pub ring: Ring,
+    /// What waits for the shadow system.
+    pub queue: Queue,
+    /// What happened each second, over the last few.
+    pub rates: Rates,
+    /// From the first packet to the last verdict.
+    pub funnel: Funnel,
+    /// Matches of compared exchanges.
+    pub match_rate: Proportion,
+    /// Of all routes together.
+    pub latency: Latency,
+    /// What the evidence says so far.
+    pub ruling: Ruling,
+    /// What does not work as it should.
+    pub warnings: Vec<String>,
+}
+
+/// An interface with the kernel program on it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Attached {
+    /// Its name.
+    pub name: String,
+    /// How: `tcx` or `clsact`.
+    pub method: String,
+}
+
+/// The ring between the kernel program and the agent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Ring {
+    /// Its size.
+    pub bytes: u64,
+    /// Packets lost because it was full.
+    pub full: u64,
+    /// Records read from it.
+    pub records: u64,
+    /// Of these not understood: agent and kernel program do not fit.
+    pub undecodable: u64,
+}
+
+/// What waits for the shadow system.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Queue {
+    /// Exchanges that wait for a replay.
+    pub waiting: u64,
+    /// How many may.
+    pub room: u64,
+    /// The bytes of those that wait or are being replayed.
+    pub bytes: u64,
+    /// Replays under way.
+    pub in_flight: u64,
+}
+
+/// What happened each second.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Rates {
+    /// Packets the kernel program looked at.
+    pub packets: f64,
+    /// Packets it copied.
+    pub emitted: f64,
+    /// Exchanges that came out of the engine.
+    pub exchanges: f64,
+    /// Replays with a verdict.
+    pub replayed: f64,
+}
