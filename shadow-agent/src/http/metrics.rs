@@ -1,0 +1,362 @@
+//! Everything the agent counts, in the text formats of Prometheus and OpenMetrics.
+//!
+//! Read from one [`Status`] at each scrape: there is no second set of counters that could disagree with `shadow status`.
+//! Every reason is exported from the start with a zero, so that a rate over it is right when it first happens.
+
+use std::{collections::BTreeMap, fmt};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text},
+    metrics::MetricType,
+    registry::{Registry, Unit},
+};
+use shadow_common::stat::Stat;
+use shadow_core::{compare::Failure, exchange::Incomplete, gate::SkipPolicy};
+
+use super::names;
+use crate::control::status::Status;
+
+/// One latency histogram.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Latency {
+    /// `production` or `shadow`.
+    pub system: &'static str,
+    /// `first_byte` or `whole`: from the last request byte on.
+    pub span: &'static str,
+    /// Sum of all, in seconds.
+    pub sum: f64,
+    /// How many fell into each bucket of [`names::LATENCY_BOUNDS`], and behind the last one.
+    pub counts: Vec<u64>,
+}
+
+/// What one scrape shows.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// All counters and gauges.
+    pub status: Status,
+    /// The latency of both systems.
+    pub latencies: Vec<Latency>,
+    /// Reports that could not be kept.
+    pub report_failures: u64,
+}
+
+/// Which text is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// `text/plain; version=0.0.4`
+    Prometheus,
+    /// `application/openmetrics-text; version=1.0.0`
+    OpenMetrics,
+}
+
+impl Format {
+    /// What an `Accept` field asks for.
+    pub fn accepted(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") {
+            Self::OpenMetrics
+        } else {
+            Self::Prometheus
+        }
+    }
+
+    /// Its media type.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Writes all metrics.
+pub fn encode(figures: Figures, format: Format) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("shadow");
+    registry.register_collector(Box::new(Scrape(figures)));
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(match format {
+        Format::OpenMetrics => text,
+        Format::Prometheus => classic(&text),
+    })
+}
+
+/// OpenMetrics names a counter without its `_total`; the older format names it as its samples do, and knows neither
+/// `# UNIT` nor `# EOF`.
+fn classic(text: &str) -> String {
+    let counters: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut classic = String::with_capacity(text.len());
+    for line in text.lines() {
+        let Some(comment) = line.strip_prefix("# ") else {
+            classic.push_str(line);
+            classic.push('\n');
+            continue;
+        };
+        let mut words = comment.splitn(3, ' ');
+        let (Some(kind @ ("HELP" | "TYPE")), Some(name), Some(rest)) =
+            (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        let total = if counters.contains(&name) { "_total" } else { "" };
+        classic.push_str(&format!("# {kind} {name}{total} {rest}\n"));
+    }
+    classic
+}
+
+#[derive(Debug)]
+struct Scrape(Figures);
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Figures {
+            status,
+            latencies,
+            report_failures,
+        } = &self.0;
+        let mut out = Writer(&mut encoder);
+        out.agent(status, *report_failures)?;
+        out.kernel(&status.funnel.kernel)?;
+        out.engine(&status.funnel.engine)?;
+        out.replay(status)?;
+        out.latencies(latencies)
+    }
+}
+
+struct Writer<'a, 'b>(&'a mut DescriptorEncoder<'b>);
+
+impl Writer<'_, '_> {
+    fn agent(&mut self, status: &Status, report_failures: u64) -> fmt::Result {
+        let build = [("version", status.version.as_str())];
+        self.gauges("build_info", "The running version", None, [(build, 1u64)])?;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of a process stay far below 2^52"
+        )]
+        let uptime = status.uptime_ms as f64 / 1000.0;
+        self.gauge(
+            "uptime",
+            "Time since the agent started",
+            Some(&Unit::Seconds),
+            uptime,
+        )?;
+        self.gauge(
+            "armed",
+            "Whether the kernel program may copy packets: 0 after a kill",
+            None,
+            u64::from(status.armed),
+        )?;
+        self.gauge(
+            "sample",
+            "Share of connections that are mirrored",
+            Some(&Unit::Other("ratio".to_owned())),
+            status.sample,
+        )?;
+        let interfaces = status.interfaces.len() as u64;
+        self.gauge(
+            "interfaces",
+            "Interfaces with the kernel program on them",
+            None,
+            interfaces,
+        )?;
+        self.gauge(
+            "warnings",
+            "Things that do not work as they should; `shadow status` names them",
+            None,
+            status.warnings.len() as u64,
+        )?;
+        self.counter(
+            "report_failures",
+            "Reports that could not be written to the state folder",
+            report_failures,
+        )
+    }
+
+    fn kernel(&mut self, kernel: &BTreeMap<String, u64>) -> fmt::Result {
+        let get = |stat: Stat| kernel.get(stat.as_str()).copied().unwrap_or(0);
+        self.counter(
+            "kernel_seen_packets",
+            "Packets the kernel program looked at",
+            get(Stat::Seen),
+        )?;
+        let fates = Stat::fates().map(|stat| ([("fate", stat.as_str())], get(stat)));
+        self.counters(
+            "kernel_packets",
+            "Packets by what the kernel program did with them",
+            fates,
+        )?;
+        self.counter(
+            "kernel_truncated_packets",
+            "Emitted packets whose tail was too long to copy",
+            get(Stat::Truncated),
+        )?;
+        self.counter(
+            "kernel_records",
+            "Records written into the ring",
+            get(Stat::Chunks),
+        )
+    }
+
+    fn engine(&mut self, engine: &BTreeMap<String, u64>) -> fmt::Result {
+        let get = |name: &str| engine.get(name).copied().unwrap_or(0);
+        for (name, help) in names::ENGINE {
+            self.counter(&format!("engine_{name}"), help, get(name))?;
+        }
+        let reasons = Incomplete::ALL
+            .iter()
+            .map(|reason| ([("reason", reason.as_str())], get(&incomplete_key(*reason))));
+        self.counters("incomplete_exchanges", "Incomplete exchanges by reason", reasons)
+    }
+
+    fn replay(&mut self, status: &Status) -> fmt::Result {
+        let Status {
+            ring, queue, funnel, ..
+        } = status;
+        self.gauge(
+            "ring_size",
+            "Size of the ring between kernel and agent",
+            Some(&Unit::Bytes),
+            ring.bytes,
+        )?;
+        self.counter("ring_read_records", "Records read from the ring", ring.records)?;
+        self.counter(
+            "ring_undecodable_records",
+            "Records of another version of the kernel program",
+            ring.undecodable,
+        )?;
+        self.gauge(
+            "queue_exchanges",
+            "Exchanges that wait for a replay",
+            None,
+            queue.waiting,
+        )?;
+        self.gauge(
+            "queue_room_exchanges",
+            "Exchanges that may wait",
+            None,
+            queue.room,
+        )?;
+        self.gauge(
+            "queue",
+            "Exchanges that wait or are being replayed",
+            Some(&Unit::Bytes),
+            queue.bytes,
+        )?;
+        self.gauge("replays_in_flight", "Replays under way", None, queue.in_flight)?;
+        self.counter(
+            "exchanges",
+            "Exchanges that came out of the engine",
+            funnel.exchanges,
+        )?;
+        let skipped = |name: &str| funnel.skipped.get(name).copied().unwrap_or(0);
+        let policies = SkipPolicy::ALL.iter().map(|reason| reason.as_str());
+        let reasons = policies.chain(Incomplete::ALL.iter().map(|reason| reason.as_str()));
+        let reasons = reasons.map(|name| ([("reason", name)], skipped(name)));
+        self.counters(
+            "skipped_exchanges",
+            "Exchanges that were not replayed, by reason",
+            reasons,
+        )?;
+        let verdicts = [
+            ([("verdict", "match")], funnel.matched),
+            ([("verdict", "mismatch")], funnel.mismatched),
+            ([("verdict", "shadow_error")], funnel.shadow_errors),
+        ];
+        self.counters("replays", "Replayed exchanges by verdict", verdicts)?;
+        let failures = Failure::ALL.iter().map(|failure| {
+            let count = funnel.failures.get(failure.as_str()).copied().unwrap_or(0);
+            ([("failure", failure.as_str())], count)
+        });
+        self.counters(
+            "replay_failures",
+            "Replays without an answer of the shadow system, by failure",
+            failures,
+        )?;
+        match status.match_rate.rate {
+            Some(rate) => self.gauge(
+                "match",
+                "Matches of compared exchanges",
+                Some(&Unit::Other("ratio".to_owned())),
+                rate,
+            ),
+            // Nothing was compared: no sample rather than a zero that looks like an outage.
+            None => Ok(()),
+        }
+    }
+
+    fn latencies(&mut self, latencies: &[Latency]) -> fmt::Result {
+        let help = "From the last request byte on: production on the wire, shadow at the client socket";
+        let mut family =
+            self.0
+                .encode_descriptor("latency", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for Latency {
+            system,
+            span,
+            sum,
+            counts,
+        } in latencies
+        {
+            let bounds = names::LATENCY_BOUNDS.into_iter().chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+            family
+                .encode_family(&[("system", *system), ("span", *span)])?
+                .encode_histogram::<NoLabelSet>(*sum, counts.iter().sum(), &buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, u64, f64>(&value, None)
+    }
+
+    fn counters<L: EncodeLabelSet, V: EncodeCounterValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, V)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            family
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, V, f64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: impl EncodeGaugeValue,
+    ) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, unit, MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+
+    fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        values: impl IntoIterator<Item = (L, V)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        for (labels, value) in values {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+}
+
+/// The key of an incomplete reason among the engine's counters in a report.
+pub fn incomplete_key(reason: Incomplete) -> String {
+    format!("incomplete_{}", reason.as_str())
+}

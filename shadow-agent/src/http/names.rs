@@ -1,0 +1,58 @@
+//! What each counter of the kernel program and of the engine means, for `# HELP` lines.
+//!
+//! A test holds that no counter is missing here or in `docs/operations.md`.
+
+/// Counters of the engine.
+pub const ENGINE: &[(&str, &str)] = &[
+    ("segments", "TCP segments given to the engine"),
+    ("payload_bytes", "TCP payload bytes given to the engine"),
+    ("empty_segments", "Segments without payload, SYN, FIN or RST"),
+    ("flows_opened", "Connections seen from their beginning"),
+    ("flows_midstream", "Connections first seen in the middle"),
+    ("flows_closed", "Connections that ended by FIN or RST"),
+    ("flows_idle", "Connections forgotten after the idle time"),
+    (
+        "flows_evicted",
+        "Connections given up to stay under the flow or memory limit",
+    ),
+    (
+        "flows_abandoned",
+        "Connections not read any further: protocol, framing or step",
+    ),
+    (
+        "ignored_segments",
+        "Segments of connections that are over or abandoned",
+    ),
+    ("duplicate_segments", "Segments with nothing new"),
+    (
+        "out_of_order_segments",
+        "Segments that came before bytes in front of them",
+    ),
+    (
+        "conflicting_overlaps",
+        "Retransmitted bytes that differed from the first copy",
+    ),
+    ("out_of_window", "Sequence numbers too far away for any window"),
+    ("gaps", "Holes in a stream that were declared lost"),
+    ("gap_bytes", "Bytes in holes that were declared lost"),
+    (
+        "out_of_step",
+        "Times that the pairing count of a connection was lost",
+    ),
+    ("requests", "Request heads"),
+    (
+        "requests_lost",
+        "Requests of which only a part of the head was seen",
+    ),
+    ("responses", "Final response heads"),
+    ("interim_responses", "Interim (1xx) responses"),
+    ("orphans", "Responses without a known request"),
+    ("exchanges", "Exchanges reported by the engine"),
+    ("exchanges_complete", "Whole exchanges"),
+    ("exchanges_incomplete", "Incomplete exchanges"),
+];
+
+/// Upper bounds of the latency buckets, in seconds.
+pub const LATENCY_BOUNDS: [f64; 14] = [
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];

@@ -1,0 +1,237 @@
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use shadow_common::stat::Stat;
+use shadow_core::{
+    compare::Failure, engine::Counters, evidence::Proportion, exchange::Incomplete, gate::SkipPolicy,
+};
+
+use super::{
+    metrics::{Figures, Format, Latency, encode, incomplete_key},
+    names,
+    server::{Scraped, serve},
+};
+use crate::control::status::Status;
+
+/// Every counter with a number of its own.
+fn figures() -> Figures {
+    let mut status = Status {
+        version: "1.2.3".to_owned(),
+        armed: true,
+        sample: 0.05,
+        uptime_ms: 1500,
+        match_rate: Proportion::new(99, 100),
+        ..Status::default()
+    };
+    let funnel = &mut status.funnel;
+    for (number, stat) in (1000..).zip(Stat::ALL) {
+        funnel.kernel.insert(stat.as_str().to_owned(), number);
+    }
+    for (number, (name, _)) in (2000..).zip(Counters::default().iter()) {
+        funnel.engine.insert(name.to_owned(), number);
+    }
+    for (number, reason) in (3000..).zip(Incomplete::ALL) {
+        funnel.engine.insert(incomplete_key(*reason), number);
+        funnel.skipped.insert(reason.as_str().to_owned(), number);
+    }
+    for (number, reason) in (4000..).zip(SkipPolicy::ALL) {
+        funnel.skipped.insert(reason.as_str().to_owned(), number);
+    }
+    for (number, failure) in (5000..).zip(Failure::ALL) {
+        funnel.failures.insert(failure.as_str().to_owned(), number);
+    }
+    let latencies = ["production", "shadow"].map(|system| Latency {
+        system,
+        span: "first_byte",
+        sum: 1.5,
+        counts: vec![1; names::LATENCY_BOUNDS.len() + 1],
+    });
+    Figures {
+        status,
+        latencies: latencies.to_vec(),
+        report_failures: 7,
+    }
+}
+
+fn text(format: Format) -> String {
+    encode(figures(), format).expect("writes")
+}
+
+#[test]
+fn every_counter_and_reason_is_exported_with_its_number() {
+    let text = text(Format::Prometheus);
+    let has = |line: String| assert!(text.contains(&format!("\n{line}\n")), "no line {line} in\n{text}");
+    has("shadow_kernel_seen_packets_total 1000".to_owned());
+    for (number, stat) in (1000..)
+        .zip(Stat::ALL)
+        .filter(|(_, stat)| Stat::fates().any(|fate| fate == *stat))
+    {
+        has(format!(
+            "shadow_kernel_packets_total{{fate=\"{}\"}} {number}",
+            stat.as_str()
+        ));
+    }
+    for (number, (name, _)) in (2000..).zip(Counters::default().iter()) {
+        has(format!("shadow_engine_{name}_total {number}"));
+    }
+    for (number, reason) in (3000..).zip(Incomplete::ALL) {
+        has(format!(
+            "shadow_incomplete_exchanges_total{{reason=\"{reason}\"}} {number}"
+        ));
+        has(format!(
+            "shadow_skipped_exchanges_total{{reason=\"{reason}\"}} {number}"
+        ));
+    }
+    for (number, reason) in (4000..).zip(SkipPolicy::ALL) {
+        has(format!(
+            "shadow_skipped_exchanges_total{{reason=\"{reason}\"}} {number}"
+        ));
+    }
+    for (number, failure) in (5000..).zip(Failure::ALL) {
+        has(format!(
+            "shadow_replay_failures_total{{failure=\"{failure}\"}} {number}"
+        ));
+    }
+    has("shadow_build_info{version=\"1.2.3\"} 1".to_owned());
+    has("shadow_sample_ratio 0.05".to_owned());
+    has("shadow_uptime_seconds 1.5".to_owned());
+    has("shadow_match_ratio 0.99".to_owned());
+    has("shadow_report_failures_total 7".to_owned());
+    has("shadow_latency_seconds_bucket{le=\"+Inf\",system=\"shadow\",span=\"first_byte\"} 15".to_owned());
+}
+
+#[test]
+fn reasons_that_never_happened_are_zero_and_an_unknown_rate_is_absent() {
+    let text = encode(Figures::default(), Format::Prometheus).expect("writes");
+    assert!(
+        text.contains("shadow_skipped_exchanges_total{reason=\"queue_full\"} 0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("shadow_kernel_packets_total{fate=\"ring_full\"} 0\n"),
+        "{text}"
+    );
+    assert!(!text.contains("shadow_match"), "{text}");
+}
+
+/// The names in the `# TYPE` lines.
+fn families() -> BTreeSet<String> {
+    let text = text(Format::Prometheus);
+    let names = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_operations_manual_lists_every_metric_and_every_reason() {
+    let manual = include_str!("../../../docs/operations.md");
+    let families = families();
+    assert!(families.len() > 40, "{families:?}");
+    let stats = Stat::ALL.map(Stat::as_str);
+    let reasons = Incomplete::ALL.iter().map(|reason| reason.as_str());
+    let reasons = reasons.chain(SkipPolicy::ALL.iter().map(|reason| reason.as_str()));
+    let reasons = reasons.chain(Failure::ALL.iter().map(|failure| failure.as_str()));
+    let wanted = families.iter().map(String::as_str).chain(stats).chain(reasons);
+    let missing: Vec<&str> = wanted
+        .filter(|name| !manual.contains(&format!("`{name}`")))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operations.md does not explain {missing:?}"
+    );
+}
+
+#[test]
+fn every_counter_of_the_engine_has_a_help_text() {
+    let known: Vec<&str> = names::ENGINE.iter().map(|(name, _)| *name).collect();
+    let counters = Counters::default();
+    let all: Vec<&str> = counters.iter().map(|(name, _)| name).collect();
+    assert_eq!(known, all);
+}
+
+#[test]
+fn promtool_finds_nothing_to_say() {
+    let Ok(mut promtool) = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+    else {
+        println!("SKIPPED: promtool is not installed");
+        return;
+    };
+    let mut stdin = promtool.stdin.take().expect("piped");
+    stdin
+        .write_all(text(Format::Prometheus).as_bytes())
+        .expect("write");
+    drop(stdin);
+    let output = promtool.wait_with_output().expect("ends");
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    assert!(
+        output.status.success() && said.iter().all(String::is_empty),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn openmetrics_is_there_for_who_asks() {
+    let asked = Format::accepted("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5");
+    assert_eq!(asked, Format::OpenMetrics);
+    let text = text(asked);
+    assert!(text.ends_with("# EOF\n"));
+    assert!(text.contains("# TYPE shadow_exchanges counter\n"), "{text}");
+    assert_eq!(Format::accepted("*/*"), Format::Prometheus);
+}
+
+struct Fixed;
+
+impl Scraped for Fixed {
+    fn figures(&self) -> Figures {
+        figures()
+    }
+}
+
+#[test]
+fn the_server_answers_scrapes_and_refuses_the_rest() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("address");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("runtime");
+    runtime.spawn(serve(listener, Arc::new(Fixed)));
+    let ask = |request: &str| {
+        let mut stream = TcpStream::connect(address).expect("connect");
+        stream.write_all(request.as_bytes()).expect("write");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("read");
+        answer
+    };
+    // One that never sends a request must not be in anybody's way.
+    let _idle = TcpStream::connect(address).expect("connect");
+    let answer = ask("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(
+        answer.contains("content-type: text/plain; version=0.0.4"),
+        "{answer}"
+    );
+    assert!(answer.ends_with(&text(Format::Prometheus)), "the whole text");
+    for (request, status) in [
+        ("GET /healthz HTTP/1.0\r\n\r\n", "200"),
+        ("GET / HTTP/1.0\r\n\r\n", "404"),
+        ("POST /metrics HTTP/1.0\r\nContent-Length: 0\r\n\r\n", "405"),
+        ("garbage\r\n\r\n", "400"),
+    ] {
+        let answer = ask(request);
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{request}: {answer}");
+    }
+    runtime.shutdown_background();
+}
