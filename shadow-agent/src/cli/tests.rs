@@ -92,7 +92,7 @@ fn wrong_values_are_refused_with_an_example() {
         ("shadow run --sample 5", "write for example 5%"),
         ("shadow run --timeout soon", "write for example 200ms"),
         ("shadow run --ring-size big", "write for example 512KiB"),
-        ("shadow run --target 10.0.0.1", "ADDR:PORT"),
+        ("shadow run --target 10.0.0.1", "10.0.0.1:8080"),
         ("shadow run --shadow 10.0.0.1:9090", "http://10.0.0.2:9090"),
         ("shadow run --port 0", "0 is not in 1..=65535"),
         ("shadow run --writes maybe", "possible values: skip, replay"),

@@ -41,7 +41,7 @@ pub struct RunArgs {
     /// Share of connections that are mirrored, such as 5% [default: 100%]
     #[arg(long, value_name = "RATE", help_heading = "Capture")]
     pub sample: Option<Rate>,
-    /// Ring between kernel and agent, a power of two [default: 64MiB]
+    /// Ring between kernel and agent, a power of two [default: 32MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Capture")]
     pub ring_size: Option<Size>,
 

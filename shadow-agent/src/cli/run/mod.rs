@@ -1,13 +1,36 @@
 //! `shadow run`: the agent, from its first check to its last report.
+//!
+//! Owns: the order of starting ([`start`]) and of ending, the control thread ([`service`]), and what a person sees meanwhile
+//! ([`progress`]). Bias: whatever goes wrong on the way out, the kernel program is switched off first.
 
+mod agent;
 mod args;
+mod preflight;
+mod progress;
+mod service;
+mod start;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::{PoisonError, mpsc::RecvTimeoutError},
+    time::{Duration, Instant},
+};
 
 pub use args::RunArgs;
 
-use super::{Exit, config};
-use crate::config::Config;
+use self::{agent::Running, progress::Progress, service::Service, start::Started};
+use super::{Exit, Failure, config};
+use crate::{config::Config, report::text};
+
+/// How often the kill switch is looked at and the status line is drawn.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often the report is kept.
+const SAVE: Duration = Duration::from_secs(5);
+
+/// What replays under way may still take at the end.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the agent until it is told to stop.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
@@ -17,5 +40,81 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     };
     args.apply(&mut config);
     config::check(&config)?;
-    Ok(Exit::Internal.into())
+
+    let progress = Progress::new();
+    progress.log(config.agent.log_level);
+    let Started {
+        agent,
+        socket,
+        metrics,
+        lock,
+    } = start::start(&config)?;
+    let service = Service::start(&agent, socket, metrics)?;
+    let failed = watch(&config, &agent, &service, &progress);
+    let report = end(&agent);
+    progress.clear();
+    // The socket goes before the lock: who finds the state folder free finds the socket gone too.
+    drop(service);
+    drop(lock);
+    let mut out = io::stdout().lock();
+    let printed = out
+        .write_all(text::report(&report).as_bytes())
+        .and_then(|()| out.flush());
+    if let Err(error) = printed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(error.into());
+    }
+    match failed {
+        None => Ok(Exit::Done.into()),
+        Some(why) => Err(Failure::new(Exit::Unavailable, why).into()),
+    }
+}
+
+/// Waits for the end: a signal, `--duration`, or a capture that cannot go on, which is returned.
+fn watch(config: &Config, agent: &Running, service: &Service, progress: &Progress) -> Option<String> {
+    let begun = Instant::now();
+    let end = config.agent.duration.map(|span| begun + span.0);
+    let mut save = begun + SAVE;
+    loop {
+        agent.tick();
+        progress.show(agent);
+        if let Some(why) = agent.failed() {
+            return Some(format!("the capture ended by itself: {why}"));
+        }
+        let now = Instant::now();
+        if now >= save {
+            agent.save();
+            save = now + SAVE;
+        }
+        let wait = match end {
+            Some(end) if now >= end => return None,
+            Some(end) => TICK.min(end - now),
+            None => TICK,
+        };
+        match service.stop_rx.recv_timeout(wait) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(signal) => {
+                tracing::info!(signal, "ending; once more ends at once");
+                return None;
+            }
+            // The control thread is gone, so nobody could end or kill the agent any more.
+            Err(RecvTimeoutError::Disconnected) => return Some("the control thread has failed".to_owned()),
+        }
+    }
+}
+
+/// Switches off, drains, detaches, and makes the final report.
+fn end(agent: &Running) -> shadow_core::evidence::report::Report {
+    if let Err(error) = agent.control.disarm() {
+        tracing::warn!(%error, "the kernel program cannot be switched off; it is detached now");
+    }
+    drop(agent.links.lock().unwrap_or_else(PoisonError::into_inner).take());
+    agent
+        .pipeline
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .stop(PATIENCE);
+    agent.save();
+    agent.report_now()
 }

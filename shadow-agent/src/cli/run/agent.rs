@@ -1,0 +1,345 @@
+//! The running agent as the control socket, the metrics and the status line see it.
+//!
+//! The kernel program's map is the truth about the kill switch and the sample: both can be changed past the agent, so they
+//! are read from there and never remembered here.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use shadow_common::stat::Stat;
+use shadow_core::evidence::report::{Report, ReportInputs};
+
+use crate::{
+    capture::{
+        control::Control,
+        links::{LinkEvent, Links},
+        ring::RingCounters,
+        stats::{KernelStats, StatsReader},
+    },
+    config::units::Rate,
+    control::{
+        Agent,
+        state::{Killed, StateDir, now_ms},
+        status::{Attached, FORMAT, Queue, Rates, Ring, Status},
+    },
+    http::{
+        metrics::{Figures, Latency, incomplete_key},
+        server::Scraped,
+    },
+    pipeline::{Ended, Pipeline, Snapshot},
+};
+
+/// What does not change while the agent runs.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) shadow: Option<String>,
+    pub(super) targets: Vec<String>,
+    pub(super) ring_bytes: u64,
+    pub(super) queue_room: usize,
+    pub(super) started_ms: u64,
+    pub(super) started: Instant,
+}
+
+/// The running agent.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) facts: Facts,
+    pub(super) control: Control,
+    pub(super) stats: StatsReader,
+    pub(super) ring: Arc<RingCounters>,
+    /// Taken out when the agent ends.
+    pub(super) links: Mutex<Option<Links>>,
+    /// Read-locked to ask, write-locked to stop.
+    pub(super) pipeline: RwLock<Pipeline>,
+    pub(super) state: StateDir,
+    pub(super) report_failures: AtomicU64,
+    /// The last report could not be kept.
+    pub(super) failing: AtomicBool,
+    pub(super) rates: Mutex<Meter>,
+}
+
+/// Turns counters into rates over the last few seconds.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    last: Option<(Instant, [u64; 4])>,
+    rates: Rates,
+}
+
+/// The shortest span a rate is taken over.
+const RATE_SPAN: Duration = Duration::from_secs(2);
+
+impl Meter {
+    /// Asked first, because the counters take a moment to read.
+    fn is_due(&self, now: Instant) -> bool {
+        self.last
+            .is_none_or(|(then, _)| now.duration_since(then) >= RATE_SPAN)
+    }
+
+    fn update(&mut self, now: Instant, counts: [u64; 4]) {
+        let Some((then, before)) = self.last.replace((now, counts)) else {
+            return;
+        };
+        let span = now.duration_since(then);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "counts of two seconds stay far below 2^52"
+        )]
+        let [packets, emitted, exchanges, replayed] =
+            std::array::from_fn(|at| counts[at].saturating_sub(before[at]) as f64 / span.as_secs_f64());
+        self.rates = Rates {
+            packets,
+            emitted,
+            exchanges,
+            replayed,
+        };
+    }
+}
+
+impl Running {
+    /// Makes the pipeline follow the kill switch in the map, and the meter follow the counters. Called a few times a second.
+    pub(super) fn tick(&self) {
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = pipeline.snapshot();
+        match self.control.is_armed() {
+            Ok(armed) if armed == snapshot.killed => {
+                if armed {
+                    tracing::info!("mirroring goes on");
+                    pipeline.resume();
+                } else {
+                    tracing::warn!("mirroring was stopped by the kill switch");
+                    pipeline.kill();
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the kill switch cannot be read"),
+        }
+        drop(pipeline);
+        let mut meter = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if !meter.is_due(now) {
+            return;
+        }
+        let kernel = self.kernel();
+        let counts = [
+            kernel.get(Stat::Seen),
+            kernel.get(Stat::Emitted),
+            snapshot.capture.exchanges,
+            self.report_now().funnel.replayed,
+        ];
+        meter.update(now, counts);
+    }
+
+    /// Why the capture ended by itself, if it did.
+    pub(super) fn failed(&self) -> Option<String> {
+        match self.snapshot().ended? {
+            Ended::Failed(why) => Some(why),
+            Ended::Source => Some("the source has ended".to_owned()),
+            Ended::Stopped => None,
+        }
+    }
+
+    /// Keeps the report. A failure is counted and told once per run of failures; it never ends the agent.
+    pub(super) fn save(&self) {
+        match self.state.save_report(&self.report_now()) {
+            Ok(()) => self.failing.store(false, Relaxed),
+            Err(error) => {
+                self.report_failures.fetch_add(1, Relaxed);
+                if !self.failing.swap(true, Relaxed) {
+                    tracing::warn!(%error, "the report is not kept; the agent goes on");
+                }
+            }
+        }
+    }
+
+    pub(super) fn report_now(&self) -> Report {
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = pipeline.snapshot();
+        pipeline.report(self.inputs(&snapshot))
+    }
+
+    fn inputs(&self, snapshot: &Snapshot) -> ReportInputs {
+        let kernel = self.kernel();
+        ReportInputs {
+            started_ms: self.facts.started_ms,
+            now_ms: now_ms(),
+            kernel: kernel
+                .iter()
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
+            engine: engine(snapshot),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        pipeline.snapshot()
+    }
+
+    fn kernel(&self) -> KernelStats {
+        self.stats.read().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the kernel program's counters cannot be read");
+            KernelStats::default()
+        })
+    }
+
+    /// Never waits: while the pipeline is being stopped it needs no orders, and the control thread must hear the next one.
+    fn with_pipeline(&self, order: fn(&Pipeline)) {
+        if let Ok(pipeline) = self.pipeline.try_read() {
+            order(&pipeline);
+        }
+    }
+
+    fn warnings(&self, kernel: &KernelStats, snapshot: &Snapshot) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(Ended::Failed(why)) = &snapshot.ended {
+            warnings.push(format!("the capture failed: {why}"));
+        }
+        let full = kernel.get(Stat::RingFull);
+        if full > 0 {
+            warnings.push(format!(
+                "{full} packets were lost because the ring was full: raise --ring-size or lower the sample"
+            ));
+        }
+        if self.ring.undecodable() > 0 {
+            warnings.push(
+                "the kernel program is of another version than the agent: restart the agent".to_owned(),
+            );
+        }
+        if self.failing.load(Relaxed) {
+            warnings.push(format!(
+                "the report cannot be written to {}: free space there",
+                self.state.path().display()
+            ));
+        }
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in links.iter().flat_map(Links::events) {
+            match event {
+                LinkEvent::Failed { error } => warnings.push(error.to_string()),
+                LinkEvent::Blind { reason } => {
+                    warnings.push(format!("new interfaces are not noticed: {reason}"))
+                }
+                LinkEvent::Attached { .. } | LinkEvent::Gone { .. } => {}
+            }
+        }
+        warnings
+    }
+}
+
+/// The engine's counters and reasons under one name each.
+fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
+    let counters = &snapshot.capture.engine;
+    let counts = counters.iter().map(|(name, count)| (name.to_owned(), count));
+    let reasons = counters
+        .incomplete()
+        .map(|(reason, count)| (incomplete_key(reason), count));
+    counts.chain(reasons).collect()
+}
+
+impl Agent for Running {
+    fn status(&self) -> Status {
+        let snapshot = self.snapshot();
+        let kernel = self.kernel();
+        let report = self.report_now();
+        let armed = self.control.is_armed().unwrap_or(false);
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let interfaces = links.iter().flat_map(Links::attached).map(|link| Attached {
+            name: link.interface.name,
+            method: link.method.as_str().to_owned(),
+        });
+        let interfaces = interfaces.collect();
+        drop(links);
+        let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner).rates;
+        Status {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_ms: u64::try_from(self.facts.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            armed,
+            killed: if armed {
+                None
+            } else {
+                Some(self.state.killed().ok().flatten().unwrap_or_default())
+            },
+            sample: self.control.sample().unwrap_or(0.0),
+            shadow: self.facts.shadow.clone(),
+            targets: self.facts.targets.clone(),
+            interfaces,
+            ring: Ring {
+                bytes: self.facts.ring_bytes,
+                full: kernel.get(Stat::RingFull),
+                records: self.ring.records(),
+                undecodable: self.ring.undecodable(),
+            },
+            queue: Queue {
+                waiting: snapshot.queued as u64,
+                room: self.facts.queue_room as u64,
+                bytes: snapshot.queued_bytes as u64,
+                in_flight: snapshot.in_flight as u64,
+            },
+            rates,
+            warnings: self.warnings(&kernel, &snapshot),
+            match_rate: report.match_rate,
+            latency: report.latency,
+            ruling: report.judgement.ruling,
+            funnel: report.funnel,
+        }
+    }
+
+    fn report(&self) -> Report {
+        self.report_now()
+    }
+
+    fn sample(&self, rate: Rate) -> Result<(), String> {
+        tracing::info!(%rate, "the sample is changed");
+        self.control
+            .set_sample(rate.fraction())
+            .map_err(|error| error.to_string())
+    }
+
+    fn kill(&self, who: &str, why: &str) -> Result<(), String> {
+        // The kernel first: whatever fails behind it, nothing more is copied.
+        let stopped = self.control.disarm();
+        self.with_pipeline(Pipeline::kill);
+        tracing::warn!(who, "mirroring is stopped");
+        stopped.map_err(|error| error.to_string())?;
+        // Whoever killed past the agent may have written down more than the socket told.
+        if matches!(self.state.killed(), Ok(Some(_))) {
+            return Ok(());
+        }
+        self.state
+            .kill(&Killed::now(who, why))
+            .map_err(|error| format!("mirroring is stopped, but a restart would mirror again: {error}"))
+    }
+
+    fn resume(&self) -> Result<(), String> {
+        self.state
+            .resume()
+            .map_err(|error| format!("still stopped: {error}"))?;
+        self.control.arm().map_err(|error| error.to_string())?;
+        self.with_pipeline(Pipeline::resume);
+        tracing::info!("mirroring goes on");
+        Ok(())
+    }
+}
+
+impl Scraped for Running {
+    fn figures(&self) -> Figures {
+        Figures {
+            status: self.status(),
+            latencies: self.latencies(),
+            report_failures: self.report_failures.load(Relaxed),
+        }
+    }
+}
+
+impl Running {
+    fn latencies(&self) -> Vec<Latency> {
+        Vec::new()
+    }
+}

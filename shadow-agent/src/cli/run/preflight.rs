@@ -1,0 +1,160 @@
+//! Checks that need the host: privileges, names, and that the shadow is not production.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use crate::{
+    capture::{load, targets::Target as Production},
+    cli::{Exit, Failure},
+    config::place::ShadowUrl,
+    replay::{Target, TargetError},
+};
+
+/// Refuses early, and before anything is made, what loading the kernel program would refuse late.
+pub(super) fn privileges() -> Result<(), Failure> {
+    let missing = load::missing_capabilities();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::NoPermission,
+        format!(
+            "loading the kernel program needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (missing: {}); \
+             run this with sudo",
+            missing.join(", ")
+        ),
+    ))
+}
+
+/// Resolves the shadow system once, and refuses one that is mirrored itself.
+pub(super) fn shadow(url: &ShadowUrl, production: &[Production]) -> Result<Target, Failure> {
+    let target = Target::resolve(&url.to_string()).map_err(|error| {
+        let exit = match error {
+            TargetError::Resolve(..) | TargetError::NoAddress(_) => Exit::Unavailable,
+            TargetError::Syntax(_) | TargetError::Scheme(_) | TargetError::Extra(_) => Exit::Config,
+        };
+        let source =
+            std::error::Error::source(&error).map_or_else(String::new, |source| format!(" ({source})"));
+        Failure::new(exit, format!("{error}{source}"))
+    })?;
+    for address in target.addresses() {
+        if let Some(mirrored) = mirrored(*address, production, is_own) {
+            return Err(Failure::new(
+                Exit::Config,
+                format!(
+                    "the shadow system {url} ({address}) is itself the production endpoint {mirrored}: every replay would \
+                     be answered by production and mirrored again; give the address of the new system"
+                ),
+            ));
+        }
+    }
+    Ok(target)
+}
+
+/// The production endpoint that a shadow address is, if any. A target that is only a port means the servers of
+/// this host, so a remote shadow system may have the same port.
+fn mirrored(shadow: SocketAddr, production: &[Production], is_own: fn(IpAddr) -> bool) -> Option<Production> {
+    // Connecting to the unspecified address reaches this host.
+    let ip = match shadow.ip().to_canonical() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let shadow = SocketAddr::new(ip, shadow.port());
+    production
+        .iter()
+        .copied()
+        .find(|target| target.covers(shadow) && (target.addr.is_some() || is_own(ip)))
+}
+
+/// Whether an address is this host's. The kernel answers from its routing table: a socket to one of its own addresses has
+/// that address on both ends. Nothing is sent.
+fn is_own(ip: IpAddr) -> bool {
+    if ip.is_loopback() {
+        return true;
+    }
+    let any: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0))
+        .and_then(|socket| {
+            // Any port: UDP "connects" without a packet.
+            socket.connect((ip, 9))?;
+            socket.local_addr()
+        })
+        .is_ok_and(|local| local.ip() == ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(shadow: &str, production: &[&str]) -> Option<String> {
+        let production: Vec<Production> = production
+            .iter()
+            .map(|text| text.parse().expect("target"))
+            .collect();
+        let own = |ip: IpAddr| ip.is_loopback() || ip == IpAddr::from([10, 0, 0, 1]);
+        mirrored(shadow.parse().expect("address"), &production, own).map(|target| target.to_string())
+    }
+
+    #[test]
+    fn a_shadow_that_is_production_is_found() {
+        for (shadow, production, found) in [
+            ("127.0.0.1:8080", &["8080"][..], Some("8080")),
+            ("127.0.0.1:9090", &["8080"], None),
+            ("[::1]:8080", &["81", "8080"], Some("8080")),
+            ("0.0.0.0:8080", &["8080"], Some("8080")),
+            ("10.0.0.1:8080", &["8080"], Some("8080")),
+            // The rewrite on another host may listen on the same port.
+            ("10.0.0.2:8080", &["8080"], None),
+            ("10.0.0.2:8080", &["10.0.0.2:8080"], Some("10.0.0.2:8080")),
+            (
+                "[::ffff:10.0.0.2]:8080",
+                &["10.0.0.2:8080"],
+                Some("10.0.0.2:8080"),
+            ),
+            ("0.0.0.0:8080", &["127.0.0.1:8080"], Some("127.0.0.1:8080")),
+            ("10.0.0.3:8080", &["10.0.0.2:8080"], None),
+        ] {
+            assert_eq!(
+                refused(shadow, production).as_deref(),
+                found,
+                "{shadow} with {production:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_resolved_before_they_are_compared() {
+        let url: ShadowUrl = "http://localhost:8080".parse().expect("URL");
+        let production = ["8080".parse().expect("target")];
+        let failure = shadow(&url, &production).expect_err("localhost is this host");
+        assert_eq!(failure.exit, Exit::Config);
+        assert!(
+            failure
+                .what
+                .contains("every replay would be answered by production"),
+            "{failure}"
+        );
+        let other: ShadowUrl = "http://localhost:8081".parse().expect("URL");
+        shadow(&other, &production).expect("another port");
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_unavailable() {
+        // RFC 6761: never resolves.
+        let url: ShadowUrl = "http://shadow.invalid:8080".parse().expect("URL");
+        let failure = shadow(&url, &[]).expect_err("no such name");
+        assert_eq!(failure.exit, Exit::Unavailable);
+        assert!(failure.what.contains("shadow.invalid"), "{failure}");
+    }
+
+    #[test]
+    fn this_host_knows_its_addresses() {
+        assert!(is_own(Ipv4Addr::LOCALHOST.into()));
+        assert!(is_own(Ipv6Addr::LOCALHOST.into()));
+        // TEST-NET-1 (RFC 5737).
+        assert!(!is_own(Ipv4Addr::new(192, 0, 2, 1).into()));
+    }
+}

@@ -1,0 +1,250 @@
+//! From a configuration to a running agent, or to one line and nothing left behind.
+//!
+//! The order matters: what can be refused without a trace comes first, the kernel program last but one, and the
+//! interfaces last, when everything behind them is ready to read. An error drops what was made so far, in reverse.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    net::TcpListener,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    time::Instant,
+};
+
+use shadow_core::{
+    compare::{Comparator, Rules},
+    engine,
+    evidence::{GateConfig, Ledger},
+    gate::{Gate, Selection},
+    limits::Limits,
+    redact::Redactor,
+    rewrite::{Marker, RewritePolicy},
+};
+
+use super::{
+    agent::{Facts, Running},
+    preflight,
+};
+use crate::{
+    capture::{
+        heartbeat,
+        links::{Links, LinksError, Pattern},
+        load::{LoadError, LoadOptions, Program},
+    },
+    cli::{Exit, Failure},
+    config::Config,
+    control::{
+        server::Socket,
+        state::{Lock, Owner, StateDir, StateError, now_ms},
+    },
+    pipeline::{Hooks, Mode, Pipeline, PipelineSettings, Replay},
+    replay::{ReplaySettings, Target},
+};
+
+/// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above 16 bits),
+/// the AWS CNI (0x80) and Istio (0x539) read other bits or other whole values.
+const MARK: u32 = 0x53;
+
+/// A started agent.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) agent: Arc<Running>,
+    pub(super) socket: Socket,
+    pub(super) metrics: Option<TcpListener>,
+    /// Held to the end.
+    pub(super) lock: Lock,
+}
+
+/// Starts everything but the control thread.
+pub(super) fn start(config: &Config) -> Result<Started, Failure> {
+    preflight::privileges()?;
+    let shadow = match &config.shadow.url {
+        Some(url) => Some(preflight::shadow(url, &config.capture.targets)?),
+        None => None,
+    };
+    let state = StateDir::new(&config.agent.state_dir);
+    let lock = state
+        .claim(Owner::this_process())
+        .map_err(|error| state_failure(&error))?;
+    let killed = state.killed().map_err(|error| state_failure(&error))?;
+    let metrics = config.agent.metrics.map(listen).transpose()?;
+    let socket = Socket::open(&config.agent.socket)
+        .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
+
+    let program = Program::load(&LoadOptions {
+        ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
+        mark: MARK,
+        ..LoadOptions::default()
+    })
+    .map_err(|error| load_failure(&error))?;
+    let Program {
+        attacher,
+        control,
+        mute,
+        targets,
+        stats,
+        source,
+    } = program;
+    let excluded = shadow.as_ref().map(Target::addresses).unwrap_or_default();
+    targets
+        .set(&config.capture.targets, excluded)
+        .and_then(|()| control.set_sample(config.capture.sample.fraction()))
+        .and_then(|()| {
+            if killed.is_some() {
+                control.disarm()
+            } else {
+                Ok(())
+            }
+        })
+        .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    if killed.is_some() {
+        tracing::warn!("the kill switch is on since before this start; `shadow resume` mirrors again");
+    }
+
+    let facts = Facts {
+        shadow: shadow.as_ref().map(ToString::to_string),
+        targets: config.capture.targets.iter().map(ToString::to_string).collect(),
+        ring_bytes: config.capture.ring_size.as_u64(),
+        queue_room: config.shadow.queue,
+        started_ms: now_ms(),
+        started: Instant::now(),
+    };
+    let ring = source.counters();
+    let hooks = Hooks {
+        // The source renews it with every poll.
+        heartbeat: Box::new(|| ()),
+        mute: Box::new(move |flow, _why| {
+            if let Err(error) = mute.mute(&flow) {
+                tracing::debug!(%error, "a connection cannot be muted");
+            }
+        }),
+        now: Some(Arc::new(heartbeat::now)),
+    };
+    let pipeline = Pipeline::start(Box::new(source), hooks, settings(config, shadow)?)
+        .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
+    if killed.is_some() {
+        pipeline.kill();
+    }
+    let links = attach(config, attacher)?;
+    let agent = Running {
+        facts,
+        control,
+        stats,
+        ring,
+        links: Mutex::new(Some(links)),
+        pipeline: RwLock::new(pipeline),
+        state,
+        report_failures: AtomicU64::new(0),
+        failing: AtomicBool::new(false),
+        rates: Mutex::default(),
+    };
+    Ok(Started {
+        agent: Arc::new(agent),
+        socket,
+        metrics,
+        lock,
+    })
+}
+
+fn settings(config: &Config, shadow: Option<Target>) -> Result<PipelineSettings, Failure> {
+    let redactor = Redactor::new(random().map_err(|error| no_random(&error))?, &config.redact);
+    let ledger = Ledger::new(config.evidence, GateConfig::from(&config.gates), redactor);
+    let engine = engine::Settings {
+        limits: Limits::from(&config.limits),
+        digest: shadow.is_some(),
+    };
+    let mode = match shadow {
+        None => Mode::Observe,
+        Some(target) => {
+            let marker = Marker::default();
+            let selection = Selection {
+                writes: config.shadow.writes.into(),
+            };
+            Mode::Replay(Box::new(Replay {
+                settings: ReplaySettings::from(&config.shadow),
+                mark: Some(MARK),
+                rewrite: RewritePolicy::new(config.shadow.host, target.authority(), &marker),
+                gate: Gate::new(selection, marker),
+                comparator: Comparator::new(Rules::from(&config.compare))
+                    .map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
+                target,
+            }))
+        }
+    };
+    Ok(PipelineSettings { engine, ledger, mode })
+}
+
+fn attach(config: &Config, attacher: crate::capture::attach::Attacher) -> Result<Links, Failure> {
+    let patterns: Result<Vec<Pattern>, LinksError> = config
+        .capture
+        .interfaces
+        .iter()
+        .map(|name| Pattern::new(name))
+        .collect();
+    patterns
+        .and_then(|patterns| Links::start(attacher, patterns))
+        .map_err(|error| {
+            let exit = match error {
+                LinksError::Pattern { .. } => Exit::Config,
+                LinksError::Missing { .. } | LinksError::Attach(_) | LinksError::Watch(_) => {
+                    Exit::Unavailable
+                }
+            };
+            Failure::new(exit, error.to_string())
+        })
+}
+
+fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there, choose another port with --metrics",
+            io::ErrorKind::AddrNotAvailable => "this host has no such address, `ip -br address` lists them",
+            _ => "choose another with --metrics",
+        };
+        Failure::new(
+            Exit::CannotCreate,
+            format!("cannot serve metrics on {address}: {error}; {remedy}"),
+        )
+    })
+}
+
+/// A key for the redactor, anew each start.
+fn random() -> io::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    Ok(key)
+}
+
+fn no_random(error: &io::Error) -> Failure {
+    Failure::new(
+        Exit::Unavailable,
+        format!("cannot read /dev/urandom: {error}; secrets cannot be redacted without it"),
+    )
+}
+
+fn state_failure(error: &StateError) -> Failure {
+    Failure::new(Exit::CannotCreate, error.to_string())
+}
+
+fn load_failure(error: &LoadError) -> Failure {
+    let exit = match error {
+        LoadError::NotPermitted { .. } => Exit::NoPermission,
+        LoadError::RingSize { .. } => Exit::Config,
+        LoadError::Object(_) => Exit::Internal,
+        LoadError::TooOld { .. }
+        | LoadError::Map { .. }
+        | LoadError::Verifier { .. }
+        | LoadError::Control(_) => Exit::Unavailable,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

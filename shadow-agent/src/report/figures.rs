@@ -1,0 +1,100 @@
+//! Numbers, shares, times and captured text, as they are shown.
+
+use std::time::Duration;
+
+use shadow_core::evidence::Proportion;
+
+/// `1,234,567`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `99.95 %`, with as many digits as tell it from 100 %.
+pub fn percent(share: f64) -> String {
+    let text = format!("{:.3}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// `99.9 % (1,998 of 2,000; 95 % interval 99.64 % to 99.97 %)`, or `unknown` when there is nothing to take a share of.
+pub fn proportion(share: &Proportion) -> String {
+    let Proportion {
+        successes,
+        trials,
+        rate,
+        low,
+        high,
+    } = share;
+    let (Some(rate), Some(low), Some(high)) = (rate, low, high) else {
+        return "unknown: nothing was compared yet".to_owned();
+    };
+    format!(
+        "{} ({} of {}; 95 % interval {} to {})",
+        percent(*rate),
+        count(*successes),
+        count(*trials),
+        percent(*low),
+        percent(*high)
+    )
+}
+
+/// `850 us`, `12.3 ms` or `4.56 s`.
+pub fn micros(micros: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let exact = micros as f64;
+    match micros {
+        0..1_000 => format!("{micros} us"),
+        1_000..1_000_000 => format!("{:.1} ms", exact / 1e3),
+        _ => format!("{:.2} s", exact / 1e6),
+    }
+}
+
+/// `1h 2m 3s`.
+pub fn span(span: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(span.as_secs())).to_string()
+}
+
+/// `32 MiB`.
+pub fn bytes(bytes: u64) -> String {
+    bytesize::ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// A rate a second: `1,234/s`.
+pub fn rate(per_second: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rates are small and positive"
+    )]
+    let whole = per_second.round() as u64;
+    format!("{}/s", count(whole))
+}
+
+/// Captured text on one line, with control characters escaped, cut after `most` characters.
+pub fn captured(text: &str, most: usize) -> String {
+    let mut shown = String::new();
+    let mut chars = text.chars();
+    for char in chars.by_ref().take(most) {
+        if char.is_control() || is_invisible(char) {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    if chars.next().is_some() {
+        shown.push_str(" ...");
+    }
+    shown
+}
+
+/// Characters that change the direction of what follows, or take no room.
+fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}

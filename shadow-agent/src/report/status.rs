@@ -1,0 +1,176 @@
+//! What an agent is doing, as text: a page and a line.
+
+use std::{fmt::Write as _, time::Duration};
+
+use shadow_core::evidence::Proportion;
+
+use super::{
+    figures::{bytes, captured, count, micros, percent, proportion, rate, span},
+    funnel,
+};
+use crate::{
+    config::units::Rate,
+    control::{state::Killed, status::Status},
+};
+
+/// One line for the terminal of `shadow run`.
+pub fn line(status: &Status) -> String {
+    let Status {
+        armed,
+        rates,
+        funnel,
+        queue,
+        ring,
+        match_rate,
+        ..
+    } = status;
+    let mut line = if *armed {
+        String::new()
+    } else {
+        "KILLED | ".to_owned()
+    };
+    line.push_str(&format!(
+        "{} exchanges ({}) | {} skipped | {} replayed | {}",
+        count(funnel.exchanges),
+        rate(rates.exchanges),
+        count(funnel.skipped_total),
+        count(funnel.replayed),
+        matches(match_rate),
+    ));
+    if funnel.shadow_errors > 0 {
+        line.push_str(&format!(" | {} shadow errors", count(funnel.shadow_errors)));
+    }
+    if queue.waiting > 0 {
+        line.push_str(&format!(" | {} waiting", count(queue.waiting)));
+    }
+    if ring.full > 0 {
+        line.push_str(&format!(" | {} LOST", count(ring.full)));
+    }
+    line
+}
+
+fn matches(share: &Proportion) -> String {
+    share.rate.map_or_else(
+        || "nothing compared yet".to_owned(),
+        |rate| format!("{} match", percent(rate)),
+    )
+}
+
+/// The page of `shadow status`.
+pub fn page(status: &Status) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    write(&mut out, status).unwrap_or_default();
+    out
+}
+
+fn write(out: &mut String, status: &Status) -> std::fmt::Result {
+    let Status {
+        version,
+        pid,
+        uptime_ms,
+        armed,
+        killed,
+        sample,
+        shadow,
+        targets,
+        interfaces,
+        ring,
+        queue,
+        rates,
+        ..
+    } = status;
+    let up = span(Duration::from_millis(*uptime_ms));
+    let mode = if *armed { "mirroring" } else { "KILLED" };
+    writeln!(out, "{mode}   shadow {version}, pid {pid}, up {up}")?;
+    if !armed {
+        writeln!(
+            out,
+            "  {}; `shadow resume` mirrors again",
+            killed.as_ref().map_or_else(String::new, why)
+        )?;
+    }
+    writeln!(out, "  targets     {}", targets.join(", "))?;
+    let to = shadow.as_deref().unwrap_or("nowhere: observing only");
+    writeln!(out, "  shadow      {to}")?;
+    let names: Vec<String> = interfaces
+        .iter()
+        .map(|at| format!("{} ({})", at.name, at.method))
+        .collect();
+    let names = if names.is_empty() {
+        "none yet".to_owned()
+    } else {
+        names.join(", ")
+    };
+    writeln!(out, "  interfaces  {names}")?;
+    writeln!(
+        out,
+        "  sample      {} of connections",
+        Rate::from_fraction(*sample)
+    )?;
+    writeln!(
+        out,
+        "  ring        {}, {} packets lost",
+        bytes(ring.bytes),
+        count(ring.full)
+    )?;
+    writeln!(
+        out,
+        "  queue       {} of {} waiting, {} in flight, {}",
+        count(queue.waiting),
+        count(queue.room),
+        count(queue.in_flight),
+        bytes(queue.bytes)
+    )?;
+    writeln!(
+        out,
+        "  now         {} packets, {} copied, {} exchanges, {} replays",
+        rate(rates.packets),
+        rate(rates.emitted),
+        rate(rates.exchanges),
+        rate(rates.replayed)
+    )?;
+    for warning in &status.warnings {
+        writeln!(out, "  WARNING     {}", captured(warning, 300))?;
+    }
+    writeln!(out, "\nFunnel")?;
+    funnel::write(out, &status.funnel);
+    evidence(out, status)
+}
+
+fn evidence(out: &mut String, status: &Status) -> std::fmt::Result {
+    let Status {
+        latency,
+        match_rate,
+        ruling,
+        ..
+    } = status;
+    writeln!(out, "\n  match rate  {}", proportion(match_rate))?;
+    let (production, shadow) = (&latency.production.first_byte, &latency.shadow.first_byte);
+    if production.count > 0 && shadow.count > 0 {
+        writeln!(
+            out,
+            "  first byte  production p50 {}, p99 {}; shadow p50 {}, p99 {}",
+            micros(production.p50_us),
+            micros(production.p99_us),
+            micros(shadow.p50_us),
+            micros(shadow.p99_us)
+        )?;
+    }
+    writeln!(out, "  so far      {}", ruling.as_str())
+}
+
+fn why(killed: &Killed) -> String {
+    let Killed { who, why, at_ms } = killed;
+    if who.is_empty() {
+        return "by the kernel program's switch; who did it is not known".to_owned();
+    }
+    let at = std::time::UNIX_EPOCH + Duration::from_millis(*at_ms);
+    let at = humantime::format_rfc3339_seconds(at);
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", captured(why, 200))
+    };
+    format!("by {} at {at}{why}", captured(who, 100))
+}

@@ -1,0 +1,225 @@
+//! The report as text: the ruling and why, the funnel, rates, latency, findings, groups, and what was not seen.
+
+use std::{fmt::Write as _, time::Duration};
+
+use shadow_core::evidence::{
+    Ruling,
+    report::{Funnel, Group, Latency, Report, Route, Spans},
+};
+
+use super::{
+    figures::{captured, count, micros, proportion, span},
+    funnel,
+};
+
+/// Routes that are shown.
+pub const ROUTES: usize = 20;
+/// Groups that are shown.
+pub const GROUPS: usize = 20;
+/// Characters of a route, and of a value, that are shown.
+const WIDE: usize = 100;
+
+/// The whole report.
+pub fn report(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    write(&mut out, report).unwrap_or_default();
+    out
+}
+
+fn write(out: &mut String, report: &Report) -> std::fmt::Result {
+    let lasted = Duration::from_millis(report.ended_ms.saturating_sub(report.started_ms));
+    writeln!(
+        out,
+        "{}   after {}",
+        report.judgement.ruling.as_str(),
+        span(lasted)
+    )?;
+    for reason in &report.judgement.reasons {
+        let mark = match reason.ruling {
+            Ruling::Go => "ok     ",
+            Ruling::NoGo => "FAILED ",
+            Ruling::InsufficientEvidence => "unclear",
+        };
+        writeln!(out, "  {mark} {:<14} {}", reason.gate, reason.text)?;
+    }
+    if let Some(more) = report.judgement.more_exchanges_needed {
+        writeln!(
+            out,
+            "  about {} more compared exchanges would settle the match rate",
+            count(more)
+        )?;
+    }
+
+    writeln!(out, "\nFunnel")?;
+    funnel::write(out, &report.funnel);
+    writeln!(out, "\n  match rate  {}", proportion(&report.match_rate))?;
+    writeln!(out, "  coverage    {}", proportion(&report.coverage))?;
+
+    latency(out, report)?;
+    if !report.findings.is_empty() {
+        writeln!(out, "\nFindings")?;
+        for finding in &report.findings {
+            writeln!(
+                out,
+                "  {}: {}",
+                captured(&finding.route, WIDE),
+                captured(&finding.text, 2 * WIDE)
+            )?;
+        }
+    }
+    groups(out, report)?;
+    unseen(out, &report.funnel)
+}
+
+fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.latency.production.first_byte.count == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nLatency from the last request byte (production on the wire, shadow at the client socket)"
+    )?;
+    writeln!(
+        out,
+        "  {:<40} {:>10} {:>23} {:>23} {:>23} {:>23}",
+        "", "answers", "first byte p50", "first byte p99", "last byte p50", "last byte p99"
+    )?;
+    latency_line(out, "all routes", &report.latency)?;
+    // Routes that are never replayed have no answers to time.
+    let timed: Vec<&Route> = report
+        .routes
+        .iter()
+        .filter(|route| route.latency.production.first_byte.count > 0)
+        .collect();
+    for Route { route, latency, .. } in timed.iter().take(ROUTES) {
+        latency_line(out, &captured(route, 38), latency)?;
+    }
+    more(out, timed.len(), ROUTES, "routes")
+}
+
+fn latency_line(out: &mut String, route: &str, latency: &Latency) -> std::fmt::Result {
+    let Latency {
+        production, shadow, ..
+    } = latency;
+    let both = |read: fn(&Spans) -> u64| {
+        let shadow = if shadow.first_byte.count == 0 {
+            "-".to_owned()
+        } else {
+            micros(read(shadow))
+        };
+        format!("{} / {shadow}", micros(read(production)))
+    };
+    writeln!(
+        out,
+        "  {route:<40} {:>10} {:>23} {:>23} {:>23} {:>23}",
+        count(production.first_byte.count),
+        both(|spans| spans.first_byte.p50_us),
+        both(|spans| spans.first_byte.p99_us),
+        both(|spans| spans.whole.p50_us),
+        both(|spans| spans.whole.p99_us),
+    )
+}
+
+fn groups(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nDifferences, the most frequent first")?;
+    for (at, group) in report.groups.iter().take(GROUPS).enumerate() {
+        let Group {
+            route,
+            category,
+            place,
+            exchanges,
+            samples,
+            ..
+        } = group;
+        let place = if place.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", captured(place, WIDE))
+        };
+        writeln!(
+            out,
+            "  {}. {} exchanges: {}: {category}{place}",
+            at + 1,
+            count(*exchanges),
+            captured(route, WIDE)
+        )?;
+        if let Some(sample) = samples.first() {
+            writeln!(out, "       for example {}", captured(&sample.target, WIDE))?;
+            writeln!(out, "       production  {}", captured(&sample.production, WIDE))?;
+            writeln!(out, "       shadow      {}", captured(&sample.shadow, WIDE))?;
+        }
+    }
+    more(out, report.groups.len(), GROUPS, "groups")?;
+    if report.groups_overflow > 0 {
+        let overflow = count(report.groups_overflow);
+        writeln!(
+            out,
+            "  {overflow} more differences found no place: raise evidence.groups"
+        )?;
+    }
+    Ok(())
+}
+
+fn more(out: &mut String, all: usize, shown: usize, what: &str) -> std::fmt::Result {
+    match all.checked_sub(shown) {
+        None | Some(0) => Ok(()),
+        Some(hidden) => writeln!(
+            out,
+            "  and {} more {what}; --json shows all",
+            count(hidden as u64)
+        ),
+    }
+}
+
+/// What the denominators above do not contain.
+fn unseen(out: &mut String, funnel: &Funnel) -> std::fmt::Result {
+    let kernel = |name: &str| funnel.kernel.get(name).copied().unwrap_or(0);
+    let engine = |name: &str| funnel.engine.get(name).copied().unwrap_or(0);
+    let losses = [
+        (
+            kernel("ring_full"),
+            "packets did not fit into the ring: raise --ring-size or lower --sample",
+        ),
+        (
+            kernel("expired"),
+            "packets passed while the agent did not answer for its heartbeat",
+        ),
+        (
+            kernel("disarmed"),
+            "packets passed while mirroring was switched off",
+        ),
+        (
+            kernel("fragment"),
+            "IP fragments, of any destination, were not looked into",
+        ),
+        (kernel("truncated"), "packets were copied without their tail"),
+        (engine("gap_bytes"), "bytes of streams were never captured"),
+        (
+            engine("flows_midstream"),
+            "connections were older than the capture: only their later requests count",
+        ),
+        (
+            engine("flows_evicted"),
+            "connections were given up for room: raise limits.flows or limits.memory",
+        ),
+        (
+            engine("flows_abandoned"),
+            "connections spoke no HTTP/1 that can be followed",
+        ),
+        (engine("requests_lost"), "requests were seen only in part"),
+        (engine("orphans"), "responses had no known request"),
+    ];
+    let losses: Vec<_> = losses.into_iter().filter(|(number, _)| *number > 0).collect();
+    writeln!(out, "\nNot seen")?;
+    if losses.is_empty() {
+        return writeln!(out, "  nothing is known to be missing");
+    }
+    for (number, what) in losses {
+        writeln!(out, "  {} {what}", count(number))?;
+    }
+    Ok(())
+}
