@@ -133,7 +133,10 @@ fn comparisons() {
                 body,
             };
             let found = comparator.compare(side(&production), side(&shadow)).len();
-            assert!(found >= least && (least > 0 || found == 0), "{case}: {found} found");
+            assert!(
+                found >= least && (least > 0 || found == 0),
+                "{case}: {found} found"
+            );
             measure(&format!("{name}: {case}"), || {
                 black_box(comparator.compare(black_box(side(&production)), side(&shadow)));
             });

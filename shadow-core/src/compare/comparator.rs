@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::exchange::Exchange;
 
 use super::{
-    Category, Discrepancy, Outcome, RuleError, Rules, Side, Verdict, binary,
+    Category, Discrepancy, Failure, Outcome, RuleError, Rules, Side, Verdict, binary,
     decode::{self, DecodeError},
     findings::Findings,
     headers,
@@ -38,15 +38,15 @@ impl Comparator {
 
     /// The verdict for a complete exchange and what the shadow system did with its request.
     ///
-    /// An exchange without a response cannot have been replayed; it yields a match with nothing compared, and the
-    /// gate never lets one through.
+    /// The gate lets no exchange without a response through. Were there one, nothing would be compared, so it would
+    /// be a replay that the agent gave up, never a match.
     pub fn verdict(&self, exchange: &Exchange, outcome: &Outcome) -> Verdict {
         let shadow = match outcome {
             Outcome::Failed(failure) => return Verdict::ShadowError(*failure),
             Outcome::Response(response) => response,
         };
         let Some(production) = &exchange.response else {
-            return Verdict::Match;
+            return Verdict::ShadowError(Failure::Cancelled);
         };
         let found = self.compare(
             Side {

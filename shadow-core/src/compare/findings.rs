@@ -28,6 +28,21 @@ impl Findings {
         self.more
     }
 
+    /// Whether it keeps nothing, and so only tells whether there is anything.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.limit == 0
+    }
+
+    /// Whether the next one would be kept.
+    pub(crate) fn has_room(&self) -> bool {
+        self.kept.len() < self.limit
+    }
+
+    /// Says that there are more than are kept.
+    pub(crate) fn overflow(&mut self) {
+        self.more = true;
+    }
+
     pub(crate) fn push(
         &mut self,
         category: Category,
@@ -35,9 +50,8 @@ impl Findings {
         production: impl Into<String>,
         shadow: impl Into<String>,
     ) {
-        if self.kept.len() >= self.limit {
-            self.more = true;
-            return;
+        if !self.has_room() {
+            return self.overflow();
         }
         self.kept.push(Discrepancy {
             category,

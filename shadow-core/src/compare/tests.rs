@@ -260,4 +260,10 @@ fn an_outcome_becomes_a_verdict() {
         matches!(failed, Verdict::ShadowError(Failure::Timeout)),
         "{failed:?}"
     );
+    exchange.response = None;
+    let nothing = comparator.verdict(&exchange, &outcome("{ }"));
+    assert!(
+        !matches!(nothing, Verdict::Match),
+        "nothing compared is no match: {nothing:?}"
+    );
 }

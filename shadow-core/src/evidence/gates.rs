@@ -42,6 +42,48 @@ impl Default for GateConfig {
     }
 }
 
+/// A gate that could never pass, or never fail.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("gates.{name} must be {wanted}, not {given}")]
+pub struct GateConfigError {
+    /// The key.
+    pub name: &'static str,
+    /// What it must be.
+    pub wanted: &'static str,
+    /// What was given.
+    pub given: f64,
+}
+
+impl GateConfig {
+    /// Refuses values under which a gate means nothing.
+    pub fn validate(&self) -> Result<(), GateConfigError> {
+        let share = |given: f64| (0.0..1.0).contains(&given);
+        let whole = |given: f64| (0.0..=1.0).contains(&given);
+        let ratio = |given: f64| given.is_finite() && given >= 1.0;
+        let wrong = [
+            (
+                "match_rate",
+                self.match_rate,
+                share(self.match_rate),
+                "at least 0 and below 1",
+            ),
+            ("coverage", self.coverage, whole(self.coverage), "between 0 and 1"),
+            (
+                "latency_ratio",
+                self.latency_ratio,
+                ratio(self.latency_ratio),
+                "at least 1",
+            ),
+        ]
+        .into_iter()
+        .find(|(.., right, _)| !right);
+        match wrong {
+            Some((name, given, _, wanted)) => Err(GateConfigError { name, wanted, given }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The answer to "may we cut over".
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

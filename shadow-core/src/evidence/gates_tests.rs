@@ -144,3 +144,17 @@ fn shares_read_as_percent() {
         assert_eq!(percent(share), text);
     }
 }
+
+#[test]
+fn gates_that_mean_nothing_are_refused() {
+    assert_eq!(GateConfig::default().validate(), Ok(()));
+    let refused = |change: fn(&mut GateConfig)| {
+        let mut config = GateConfig::default();
+        change(&mut config);
+        config.validate().expect_err("refused").name
+    };
+    assert_eq!(refused(|config| config.match_rate = 1.0), "match_rate");
+    assert_eq!(refused(|config| config.match_rate = 99.9), "match_rate");
+    assert_eq!(refused(|config| config.coverage = 1.1), "coverage");
+    assert_eq!(refused(|config| config.latency_ratio = f64::NAN), "latency_ratio");
+}

@@ -15,6 +15,6 @@ mod route;
 mod stats;
 mod summary;
 
-pub use gates::{GateConfig, Judgement, Reason, Ruling};
+pub use gates::{GateConfig, GateConfigError, Judgement, Reason, Ruling};
 pub use ledger::{LawError, Ledger, LedgerLimits};
 pub use stats::{Proportion, newcombe, wilson};

@@ -88,6 +88,7 @@ impl Routes {
                 }
                 break;
             }
+            let segment = without_parameters(segment);
             let placeholder = placeholder(segment);
             match self.child(at, placeholder.unwrap_or(segment), placeholder.is_some()) {
                 Some(child) => at = child,
@@ -152,6 +153,7 @@ impl Routes {
         let mut out = String::new();
         let mut at = 0;
         for (number, segment) in path.split('/').enumerate() {
+            let segment = without_parameters(segment);
             let segment = if number == SEGMENTS {
                 "{rest}"
             } else {
@@ -186,6 +188,11 @@ fn path(target: &[u8]) -> Option<&str> {
         _ => target.strip_prefix('/').unwrap_or(target),
     };
     Some(path)
+}
+
+/// Without matrix parameters (RFC 3986 section 3.3): `/login;jsessionid=1` is `/login`.
+fn without_parameters(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or_default()
 }
 
 /// What a segment is replaced by, when it looks like a value.
@@ -276,6 +283,7 @@ mod tests {
             ("http://host:80/users/9?y", "GET /users/{id}"),
             ("http://host", "GET /"),
             ("*", "GET /*"),
+            ("/login;jsessionid=abc/x", "GET /login/x"),
             ("", "{other}"),
             ("/\u{e9}", "{other}"),
             (

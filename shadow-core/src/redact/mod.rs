@@ -24,6 +24,9 @@ use names::Names;
 /// these is seen whole, or as far as nothing of it can be left.
 pub const SHOWN_CHARS: usize = 120;
 
+/// Characters of a target that are looked at.
+const READ_CHARS: usize = 2048;
+
 /// What is taken for a secret, besides what is known by its name or its form.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -69,7 +72,15 @@ impl Redactor {
 
     /// A request target. Parameters are judged by name and by form, path segments by form.
     pub fn target(&self, target: &str) -> String {
-        let (target, cut) = shortened(target);
+        // Read further than is shown, and never half of a part: half a secret has no form to be known by.
+        let (target, cut) = match target.char_indices().nth(READ_CHARS) {
+            Some((end, _)) => {
+                let start = target.get(..end).unwrap_or_default();
+                let whole = start.rfind(['/', '?', '&']).unwrap_or_default();
+                (start.get(..whole).unwrap_or_default(), true)
+            }
+            None => (target, false),
+        };
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
@@ -80,10 +91,10 @@ impl Redactor {
             out.push('?');
             self.query(query, &mut out);
         }
-        if cut {
-            out.push('…');
+        match shortened(&out) {
+            (start, false) if !cut => start.to_owned(),
+            (start, _) => format!("{start}…"),
         }
-        out
     }
 
     /// A discrepancy: values by the names in its place and by their form, the place itself by its form.

@@ -180,6 +180,26 @@ fn a_secret_at_the_cut_leaves_nothing() {
 }
 
 #[test]
+fn a_long_target_is_cut_and_leaves_nothing_either() {
+    for before in (0..=SHOWN_CHARS + 10).chain(READ_CHARS - 60..READ_CHARS + 10) {
+        for secret in [JWT, "4111111111111111", "ann.example@example.org"] {
+            let redacted = redactor().target(&format!("/{}/{secret}?x=1", "x".repeat(before)));
+            assert!(redacted.chars().count() <= SHOWN_CHARS + 1, "{redacted}");
+            for part in ["eyJ", "4111", "ann."] {
+                assert!(!redacted.contains(part), "{before}: {redacted}");
+            }
+        }
+    }
+    // A long secret in front makes room for the end of what is looked at.
+    let long = format!("/{}/ann.example@example.org", "a1".repeat((READ_CHARS - 13) / 2));
+    assert!(
+        !redactor().target(&long).contains("ann"),
+        "{}",
+        redactor().target(&long)
+    );
+}
+
+#[test]
 fn any_text_is_survived() {
     for text in [
         "",

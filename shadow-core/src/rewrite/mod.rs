@@ -200,7 +200,9 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> ShadowRequest {
                 first.then(|| host.clone().unwrap_or(value))
             }
             // Where the captured request had its framing, and once. What an `obs` duplicate would say has been read.
-            b"transfer-encoding" => (!core::mem::replace(&mut framed, true)).then_some(value),
+            b"transfer-encoding" => {
+                (!core::mem::replace(&mut framed, true)).then(|| transfer_codings(&request.headers, value))
+            }
             b"content-length" if chunked => None,
             b"content-length" => (!core::mem::replace(&mut framed, true))
                 .then(|| Bytes::from(request.body.kept.len().to_string())),
@@ -227,6 +229,16 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> ShadowRequest {
         headers,
         body: request.body.kept.clone(),
         trailers,
+    }
+}
+
+/// All transfer codings in one field: several fields are one list.
+fn transfer_codings(headers: &Headers, first: Bytes) -> Bytes {
+    let all: Vec<&[u8]> = headers.get_all("transfer-encoding").collect();
+    if all.len() == 1 {
+        first
+    } else {
+        all.join(&b", "[..]).into()
     }
 }
 

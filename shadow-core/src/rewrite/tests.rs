@@ -117,6 +117,13 @@ fn the_framing_stays_where_and_what_it_was() {
         ]
     );
     assert!(chunked.is_chunked());
+    exchange.request.headers =
+        Headers::from_pairs([("Transfer-Encoding", "gzip"), ("transfer-encoding", "chunked")]);
+    let both = rewrite(&exchange, &preserve());
+    assert_eq!(
+        lines(&both),
+        ["Transfer-Encoding: gzip, chunked", "Shadow-Replay: 1"]
+    );
     assert_eq!(chunked.trailers, [(Bytes::from("X-T"), Bytes::from("1"))]);
 }
 

@@ -8,12 +8,9 @@ use hashbrown::HashMap;
 use crate::compare::{Arrays, Category, paths::Level};
 
 use super::{
-    diff::{Diff, Pair},
+    diff::{Diff, Differing, Element, Pair},
     tape::{Kind, Value},
 };
-
-/// An element with its index.
-type Element<'d> = (usize, Value<'d>);
 
 impl<'d> Diff<'d> {
     pub(super) fn arrays(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level) {
@@ -22,6 +19,20 @@ impl<'d> Diff<'d> {
         let (left, right) = without_equal_ends(&left, &right);
         if left.is_empty() || right.is_empty() || (left.len() == 1 && right.len() == 1) {
             return self.pairs(left, right, level);
+        }
+        if left.len() == right.len() {
+            if self.is_probing() && self.rules.arrays == Arrays::Ordered {
+                return self.pairs(left, right, level);
+            }
+            match self.probe(left, right, level) {
+                Some(Differing::Nowhere) => return,
+                Some(Differing::At(position)) => {
+                    let one = position..position.saturating_add(1);
+                    let side = |all: &[Element<'d>]| all.get(one.clone()).unwrap_or_default().to_vec();
+                    return self.pairs(&side(left), &side(right), level);
+                }
+                None => {}
+            }
         }
         match self.rules.arrays {
             Arrays::Unordered => self.unordered(left, right, level),

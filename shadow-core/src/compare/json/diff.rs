@@ -23,13 +23,18 @@ pub(super) struct Diff<'d> {
     shadow: &'d Tape<'d>,
     pub(super) rules: &'d Rules,
     ignore: &'d PathSet,
-    findings: &'d mut Findings,
+    findings: Findings,
     walk: Walk<'d>,
     /// How the current value was reached; written out only for a discrepancy.
     trail: Vec<Step<'d>>,
     /// Of both documents, made when array elements have to be matched.
     hashes: Option<(Vec<u64>, Vec<u64>)>,
+    probes: u8,
 }
+
+/// Arrays of one comparison that are walked once without telling what is found, in the hope that their elements are
+/// equal where they are and nothing has to be hashed. Such walks are nested as arrays are, so they need a bound.
+const PROBES: u8 = 16;
 
 #[derive(Clone, Copy, Debug)]
 enum Step<'d> {
@@ -37,7 +42,17 @@ enum Step<'d> {
     Element(usize),
 }
 
-/// One value and what is open below it.
+/// Where two arrays of one length differ.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Differing {
+    Nowhere,
+    At(usize),
+}
+
+/// An element with its index.
+pub(super) type Element<'d> = (usize, Value<'d>);
+
+/// A value on both sides or on one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pair<'d> {
     Both(Value<'d>, Value<'d>),
@@ -51,7 +66,7 @@ pub(super) fn documents<'d>(
     shadow: &'d Tape<'d>,
     rules: &'d Rules,
     ignore: &'d PathSet,
-    findings: &'d mut Findings,
+    findings: &mut Findings,
 ) {
     let (walk, level) = Walk::new(ignore);
     let mut diff = Diff {
@@ -59,19 +74,56 @@ pub(super) fn documents<'d>(
         shadow,
         rules,
         ignore,
-        findings,
+        findings: core::mem::replace(findings, Findings::new(0)),
         walk,
         trail: Vec::new(),
         hashes: None,
+        probes: PROBES,
     };
     if let (Some(left), Some(right)) = (production.root(), shadow.root()) {
         diff.values(left, right, level);
     }
+    *findings = diff.findings;
 }
 
 impl<'d> Diff<'d> {
     pub(super) fn is_full(&self) -> bool {
         self.findings.is_full()
+    }
+
+    /// Looks for the positions at which two arrays of one length differ: `None` when there are several, or when this
+    /// was done often enough.
+    pub(super) fn probe(
+        &mut self,
+        left: &[Element<'d>],
+        right: &[Element<'d>],
+        level: Level,
+    ) -> Option<Differing> {
+        if self.hashes.is_some() || self.probes == 0 || !self.findings.has_room() {
+            return None;
+        }
+        self.probes = self.probes.saturating_sub(1);
+        let findings = core::mem::replace(&mut self.findings, Findings::new(0));
+        let mut differing = Some(Differing::Nowhere);
+        for (position, ((index, a), (_, b))) in left.iter().zip(right).enumerate() {
+            self.element(*index, Pair::Both(*a, *b), level);
+            if core::mem::replace(&mut self.findings, Findings::new(0)).is_full() {
+                differing = match differing {
+                    Some(Differing::Nowhere) => Some(Differing::At(position)),
+                    _ => None,
+                };
+            }
+            if differing.is_none() {
+                break;
+            }
+        }
+        self.findings = findings;
+        differing
+    }
+
+    /// Whether this walk only asks if there is any difference.
+    pub(super) fn is_probing(&self) -> bool {
+        self.findings.is_probe()
     }
 
     /// The hashes of a value of production and one of the shadow system's.
@@ -196,6 +248,9 @@ impl<'d> Diff<'d> {
     }
 
     pub(super) fn found(&mut self, category: Category, production: &str, shadow: &str) {
+        if !self.findings.has_room() {
+            return self.findings.overflow();
+        }
         let place = self.place();
         self.findings.push(
             category,

@@ -80,11 +80,16 @@ impl Hashing<'_> {
         let mut combined = 0u64;
         for (name, member) in object.members() {
             let name = name.string();
-            let Some(below) = self.walk.enter(level, Key::Name(&String::from_utf8_lossy(&name))) else {
-                continue;
+            let below = if level.is_closed() {
+                Some(level)
+            } else {
+                self.walk.enter(level, Key::Name(&String::from_utf8_lossy(&name)))
             };
+            let Some(below) = below else { continue };
             let hash = self.value(member, below);
-            self.walk.leave(below);
+            if !level.is_closed() {
+                self.walk.leave(below);
+            }
             combined = combined.wrapping_add(self.state.hash_one((name, hash)));
         }
         self.state.hash_one((Kind::Object as u8, combined))

@@ -98,8 +98,13 @@ impl Hash for Decimal<'_> {
         }
         match self.power {
             Some(power) => {
-                (self.negative, power, self.digits).hash(state);
-                self.significant().for_each(|digit| state.write_u8(*digit));
+                // One number of all digits: hashing each by itself would cost more than reading them.
+                let folded = self.significant().fold(0u64, |folded, digit| {
+                    folded
+                        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                        .wrapping_add(u64::from(*digit))
+                });
+                (self.negative, power, self.digits, folded).hash(state);
             }
             None => self.raw.hash(state),
         }
