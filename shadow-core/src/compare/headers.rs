@@ -31,7 +31,7 @@ fn shown(name: &str, headers: &Headers) -> String {
     if values.is_empty() {
         return ABSENT.to_owned();
     }
-    shorten(&values.join(&b", "[..]))
+    shorten(&values.join(b", ".as_slice()))
 }
 
 /// Whether two different texts of a field say the same.

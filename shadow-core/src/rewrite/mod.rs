@@ -101,7 +101,7 @@ impl Marker {
         }
         let field = name.as_bytes();
         if is_hop_by_hop(field)
-            || [&b"host"[..], b"content-length", b"expect"]
+            || [b"host".as_slice(), b"content-length", b"expect"]
                 .iter()
                 .any(|taken| field.eq_ignore_ascii_case(taken))
         {
@@ -238,7 +238,7 @@ fn transfer_codings(headers: &Headers, first: Bytes) -> Bytes {
     if all.len() == 1 {
         first
     } else {
-        all.join(&b", "[..]).into()
+        all.join(b", ".as_slice()).into()
     }
 }
 
@@ -256,7 +256,7 @@ fn connection_names(headers: &Headers) -> Vec<Vec<u8>> {
 
 /// An absolute-form target (RFC 9112 section 3.2.2) as origin form or `*`, and its authority. Any other target stays.
 fn origin_form(method: &[u8], target: &Bytes) -> (Bytes, Option<Bytes>) {
-    let scheme = [&b"http://"[..], b"https://"].into_iter().find(|scheme| {
+    let scheme = [b"http://".as_slice(), b"https://"].into_iter().find(|scheme| {
         target
             .get(..scheme.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
