@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use shadow_core::evidence::{
     Ruling,
-    report::{FindingKind, Group, Report},
+    report::{FindingKind, Report},
 };
 
 use crate::{
@@ -29,13 +29,23 @@ pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
         wrong += u32::from(!good);
         println!("  {}  {text}", if good { "yes      " } else { "NO       " });
     };
-    let strays: Vec<_> = report.groups.iter().filter(|group| !is_planted(group)).collect();
+    let groups = report
+        .groups
+        .iter()
+        .filter(|group| !is_planted(&group.route))
+        .map(|group| format!("{} {} {}", group.route, group.category, group.place));
+    let findings = report
+        .findings
+        .iter()
+        .filter(|finding| !is_planted(&finding.route))
+        .map(|finding| format!("{} {}", finding.route, finding.text));
+    let strays: Vec<_> = groups.chain(findings).collect();
     line(
         strays.is_empty(),
         "nothing that was not planted is reported".to_owned(),
     );
-    for group in strays {
-        println!("             {} {} {}", group.route, group.category, group.place);
+    for stray in strays {
+        println!("             {stray}");
     }
     line(
         report.judgement.ruling == Ruling::NoGo,
@@ -88,9 +98,9 @@ fn sign(planted: &Planted, report: &Report) -> Option<String> {
     }
 }
 
-/// A discrepancy on a route with a planted fault may show in several places: an expired coupon has another body, too.
-fn is_planted(group: &Group) -> bool {
+/// A planted fault may show in several places of its route: an expired coupon has another body, too.
+fn is_planted(route: &str) -> bool {
     PLANTED
         .iter()
-        .any(|planted| group.route.contains(planted.route.trim_end_matches('/')))
+        .any(|planted| route.contains(planted.route.trim_end_matches('/')))
 }

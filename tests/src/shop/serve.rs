@@ -150,9 +150,9 @@ fn text(body: &'static str, caching: &'static str) -> Response<Full<Bytes>> {
 fn catalog(request_id: &str, edition: Edition) -> Response<Full<Bytes>> {
     let level = match edition {
         Edition::Production => Compression::fast(),
-        Edition::Rewrite => Compression::best(),
+        Edition::Rewrite => Compression::default(),
     };
-    let body = natural::dress(data::items(1, 1_200), request_id, edition);
+    let body = natural::dress(data::items(1, 400), request_id, edition);
     let mut encoder = GzEncoder::new(Vec::new(), level);
     let zipped = encoder.write_all(&body).and_then(|()| encoder.finish());
     let mut response = Response::new(Full::new(zipped.unwrap_or_default().into()));
