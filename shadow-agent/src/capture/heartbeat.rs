@@ -10,10 +10,13 @@ use shadow_core::time::Timestamp;
 
 use super::control::{Control, ControlError};
 
-/// How long the kernel program copies without a sign of life.
+/// How long the kernel program copies without a sign of life, unless told otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
+/// The longest time between two renewals, and their number within one deadline: a loop that is late once or twice
+/// must not stop the capture.
 const PERIOD: Duration = Duration::from_secs(1);
+const RENEWALS: u32 = 4;
 
 /// The clock of captured segments and of the deadline (`CLOCK_MONOTONIC`, in the kernel `bpf_ktime_get_ns`).
 pub fn now() -> Timestamp {
@@ -27,25 +30,27 @@ pub fn now() -> Timestamp {
 #[derive(Debug)]
 pub struct Heartbeat {
     control: Control,
+    deadline: Duration,
     due: Timestamp,
 }
 
 impl Heartbeat {
     /// A heartbeat that is due at once.
-    pub fn new(control: Control) -> Self {
+    pub fn new(control: Control, deadline: Duration) -> Self {
         Self {
             control,
+            deadline,
             due: Timestamp::default(),
         }
     }
 
-    /// Renews the deadline when a second has passed; otherwise costs a comparison. Call it each round.
+    /// Renews the deadline when a part of it has passed; otherwise costs a comparison. Call it each round.
     pub fn beat(&mut self, now: Timestamp) -> Result<(), ControlError> {
         if now < self.due {
             return Ok(());
         }
-        self.control.renew_heartbeat(now + DEADLINE)?;
-        self.due = now + PERIOD;
+        self.control.renew_heartbeat(now + self.deadline)?;
+        self.due = now + PERIOD.min(self.deadline / RENEWALS);
         Ok(())
     }
 }

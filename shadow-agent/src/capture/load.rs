@@ -3,7 +3,7 @@
 //! The compiled object is part of this binary (`shadow-ebpf/shadow.bpf.o`, built by `cargo xtask ebpf`). Nothing is
 //! attached and nothing is copied until [`Links`](super::links::Links) attach and the heartbeat beats.
 
-use std::process;
+use std::{process, time::Duration};
 
 use aya::{
     EbpfError, EbpfLoader, VerifierLogLevel,
@@ -19,6 +19,7 @@ use shadow_common::config::{
 use super::{
     attach::{Attacher, Hook, Method},
     control::{self, Control, ControlError, Mute, reason},
+    heartbeat,
     ring::LiveSource,
     stats::StatsReader,
     targets::Targets,
@@ -41,6 +42,8 @@ pub struct LoadOptions {
     pub mark: u32,
     /// Connections that can be muted at once.
     pub muted_flows: u32,
+    /// The program stops copying when the agent has given no sign of life for this long.
+    pub heartbeat: Duration,
     /// How to attach; `None` is the best that this kernel has.
     pub method: Option<Method>,
 }
@@ -51,6 +54,7 @@ impl Default for LoadOptions {
             ring_bytes: 32 << 20,
             mark: 0,
             muted_flows: 1 << 16,
+            heartbeat: heartbeat::DEADLINE,
             method: None,
         }
     }
@@ -131,6 +135,7 @@ impl Program {
             ring_bytes,
             mark,
             muted_flows,
+            heartbeat,
             method,
         } = *options;
         let ring = ring_bytes
@@ -154,7 +159,7 @@ impl Program {
             mute: Mute::new(map(MUTED_MAP)?, control.clone())?,
             targets: Targets::new(map(PORTS_MAP)?, map(ENDPOINTS_MAP)?)?,
             stats: StatsReader::new(map(STATS_MAP)?)?,
-            source: LiveSource::new(map(RING_MAP)?, control.clone())?,
+            source: LiveSource::new(map(RING_MAP)?, control.clone(), heartbeat)?,
         };
         prepare(&control, ring, mark)?;
         let mut attacher = Attacher::new(ebpf, method.unwrap_or_else(Method::of_this_kernel));

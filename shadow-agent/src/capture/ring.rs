@@ -79,7 +79,7 @@ impl fmt::Debug for LiveSource {
 }
 
 impl LiveSource {
-    pub(crate) fn new(map: Map, control: Control) -> Result<Self, ControlError> {
+    pub(crate) fn new(map: Map, control: Control, deadline: Duration) -> Result<Self, ControlError> {
         let what = "use the ring buffer";
         let ring = RingBuf::try_from(map).map_err(ControlError::map(what))?;
         let failed = |error: Errno| ControlError::Map {
@@ -93,7 +93,7 @@ impl LiveSource {
         Ok(Self {
             ring,
             epoll,
-            heartbeat: Heartbeat::new(control),
+            heartbeat: Heartbeat::new(control, deadline),
             counters: Arc::default(),
             pause: BUSY_WAIT,
         })

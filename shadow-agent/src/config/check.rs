@@ -7,7 +7,7 @@ use core::{fmt, time::Duration};
 
 use shadow_core::{
     compare::{Comparator, Rules},
-    evidence::LedgerLimits,
+    evidence::{GateConfig, GateConfigError, LedgerLimits},
     limits::Limits,
 };
 
@@ -16,7 +16,7 @@ use crate::replay::ReplaySettings;
 use super::{
     Capture, Config, Shadow, Writes,
     judge::{Compare, Gates},
-    units::{Rate, Size},
+    units::Size,
 };
 
 /// One thing that cannot work.
@@ -40,6 +40,7 @@ impl fmt::Display for Problem {
 /// The longest name an interface can have (`IFNAMSIZ` less the final zero).
 const MAX_INTERFACE_NAME: usize = 15;
 const RING: (Size, Size) = (Size::bytes(64 << 10), Size::mib(1024));
+const HEARTBEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mins(10));
 
 impl Config {
@@ -115,6 +116,7 @@ fn capture(capture: &Capture, found: &mut Vec<Problem>) {
             "give for example 64MiB",
         ));
     }
+    between("capture.heartbeat", capture.heartbeat.0, HEARTBEAT, "5s", found);
 }
 
 fn shadow(shadow: &Shadow, found: &mut Vec<Problem>) {
@@ -177,20 +179,11 @@ fn compare(compare: &Compare, found: &mut Vec<Problem>) {
 }
 
 fn gates(gates: &Gates, found: &mut Vec<Problem>) {
-    let ratio = gates.latency_ratio;
-    if !ratio.is_finite() || ratio < 1.0 {
+    if let Err(GateConfigError { name, wanted, given }) = GateConfig::from(gates).validate() {
         found.push(problem(
-            "gates.latency_ratio",
-            format!("{ratio} would demand a shadow system that is faster than production"),
-            "give at least 1",
-        ));
-    }
-    // The interval's lower end never reaches 1, so no evidence would be enough.
-    if gates.match_rate >= Rate::FULL {
-        found.push(problem(
-            "gates.match_rate",
-            "100% can never be proven: its interval ends below it",
-            "give for example 99.9%",
+            format!("gates.{name}"),
+            format!("{given} is not {wanted}"),
+            "`shadow config schema` shows how it is written",
         ));
     }
 }

@@ -57,6 +57,8 @@ pub struct Capture {
     pub sample: Rate,
     /// Bytes of the ring between kernel and agent; a power of two.
     pub ring_size: Size,
+    /// The kernel program stops copying when the agent has given no sign of life for this long.
+    pub heartbeat: Span,
 }
 
 /// Where requests are replayed, and how.
@@ -168,6 +170,7 @@ impl Default for Capture {
             targets: Vec::new(),
             sample: Rate::FULL,
             ring_size: Size::bytes(LoadOptions::default().ring_bytes.into()),
+            heartbeat: Span(LoadOptions::default().heartbeat),
         }
     }
 }

@@ -121,7 +121,7 @@ fn a_configuration_survives_writing_and_reading() {
 
 type Change = fn(&mut Config);
 
-const CANNOT_WORK: [(Change, &str); 17] = [
+const CANNOT_WORK: [(Change, &str); 18] = [
     (
         |c| c.capture.interfaces.clear(),
         "capture.interfaces (--interface): no interface is named; name at least one",
@@ -145,6 +145,10 @@ const CANNOT_WORK: [(Change, &str); 17] = [
     (
         |c| c.capture.ring_size = Size::bytes(3 << 20),
         "capture.ring_size (--ring-size): 3MiB is no power of two from 64KiB to 1GiB; give",
+    ),
+    (
+        |c| c.capture.heartbeat = Span(Duration::ZERO),
+        "capture.heartbeat: 0ns is not between 1s and 60s; give for example 5s",
     ),
     (
         |c| c.shadow.url = None,
@@ -184,7 +188,7 @@ const CANNOT_WORK: [(Change, &str); 17] = [
     ),
     (
         |c| c.gates.match_rate = Rate::FULL,
-        "gates.match_rate: 100% can never be proven",
+        "gates.match_rate: 1 is not at least 0 and below 1; `shadow config schema`",
     ),
     (
         |c| c.evidence.groups = 0,
