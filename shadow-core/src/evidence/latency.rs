@@ -81,6 +81,38 @@ impl Latency {
     }
 }
 
+/// Counts by upper bound, for a monitoring system that has buckets of its own.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Buckets {
+    /// How many were at most each bound and above the one before it; the last one is what was above all bounds.
+    pub counts: Vec<u64>,
+    /// The sum of all, as exact as the histogram.
+    pub sum: Duration,
+}
+
+impl Latency {
+    /// The counts between ascending `bounds`.
+    pub(crate) fn buckets(&self, bounds: &[Duration]) -> Buckets {
+        let mut buckets = Buckets {
+            counts: vec![0; bounds.len().saturating_add(1)],
+            sum: Duration::ZERO,
+        };
+        let Some(histogram) = &self.0 else {
+            return buckets;
+        };
+        for recorded in histogram.iter_recorded() {
+            let span = Duration::from_micros(recorded.value_iterated_to());
+            let count = recorded.count_at_value();
+            let at = bounds.partition_point(|bound| *bound < span);
+            if let Some(bucket) = buckets.counts.get_mut(at) {
+                *bucket = bucket.saturating_add(u64::from(count));
+            }
+            buckets.sum = buckets.sum.saturating_add(span.saturating_mul(count));
+        }
+        buckets
+    }
+}
+
 /// Both spans of one system.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latencies {

@@ -16,5 +16,6 @@ mod stats;
 mod summary;
 
 pub use gates::{GateConfig, GateConfigError, Judgement, Reason, Ruling};
+pub use latency::Buckets;
 pub use ledger::{LawError, Ledger, LedgerLimits};
 pub use stats::{Proportion, newcombe, wilson};

@@ -1,10 +1,12 @@
 //! The ledger as a report.
 
+use core::time::Duration;
+
 use crate::compare::Failure;
 
 use super::{
     gates::{self, Figures},
-    latency::Latencies,
+    latency::{Buckets, Latencies},
     ledger::{Ledger, Tally},
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
     stats::{Proportion, float, rounded},
@@ -12,6 +14,21 @@ use super::{
 use crate::gate::Skip;
 
 impl Ledger {
+    /// The latency of all answers by upper bound, as (system, span, counts): `production` and `shadow`, `first_byte` and
+    /// `whole`. `bounds` ascend.
+    pub fn latency_buckets(&self, bounds: &[Duration]) -> [(&'static str, &'static str, Buckets); 4] {
+        let Tally {
+            production, shadow, ..
+        } = &self.total;
+        [
+            ("production", "first_byte", &production.first),
+            ("production", "whole", &production.whole),
+            ("shadow", "first_byte", &shadow.first),
+            ("shadow", "whole", &shadow.whole),
+        ]
+        .map(|(system, span, latency)| (system, span, latency.buckets(bounds)))
+    }
+
     /// What is known now.
     pub fn report(&self, inputs: ReportInputs) -> Report {
         let total = &self.total;

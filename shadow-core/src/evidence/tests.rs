@@ -358,3 +358,34 @@ fn a_storm_of_mismatches_stays_bounded() {
         20_000
     );
 }
+
+#[test]
+fn latency_buckets_hold_every_answer_once() {
+    let mut ledger = ledger();
+    for millis in [1, 2, 2, 30, 4_000] {
+        let outcome = answered(200, Duration::from_millis(millis));
+        judge(&mut ledger, "/a", &outcome, &Verdict::Match);
+    }
+    let bounds = [5, 50].map(Duration::from_millis);
+    let found = ledger.latency_buckets(&bounds);
+    let names = found.each_ref().map(|(system, span, _)| (*system, *span));
+    assert_eq!(
+        names,
+        [
+            ("production", "first_byte"),
+            ("production", "whole"),
+            ("shadow", "first_byte"),
+            ("shadow", "whole")
+        ]
+    );
+    let (_, _, shadow) = &found[2];
+    assert_eq!(shadow.counts, [3, 1, 1]);
+    let sum = shadow.sum.as_secs_f64();
+    assert!((sum - 4.035).abs() < 0.05, "two significant digits: {sum}");
+    assert!(
+        found
+            .iter()
+            .all(|(.., buckets)| buckets.counts.iter().sum::<u64>() == 5),
+        "{found:?}"
+    );
+}
