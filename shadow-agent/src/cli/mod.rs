@@ -3,10 +3,12 @@
 //! Owns: the grammar of the command line and how each command ends ([`exit`]). Bias: a command that cannot do what was asked says
 //! in one line what was wrong, where, and what to do; it never half-starts.
 
+pub mod ask;
 pub mod config;
 pub mod exit;
 pub mod inspect;
 pub mod run;
+pub mod switch;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -27,6 +29,16 @@ pub struct Cli {
 enum Command {
     /// Start the agent: capture, replay, compare, until Ctrl-C or --duration
     Run(Box<run::RunArgs>),
+    /// Show what the agent is doing
+    Status(ask::StatusArgs),
+    /// Change the share of connections that are mirrored
+    Sample(switch::SampleArgs),
+    /// Stop all mirroring at once
+    Kill(switch::KillArgs),
+    /// Mirror again after a kill
+    Resume(switch::ResumeArgs),
+    /// Show what the agent has found: GO, NO-GO or insufficient evidence
+    Report(ask::ReportArgs),
     /// Show the exchanges in a capture file
     #[command(
         after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz"
@@ -81,6 +93,11 @@ impl Command {
     fn start(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Run(args) => run::run(*args),
+            Self::Status(args) => ask::status(&args),
+            Self::Sample(args) => switch::sample(&args),
+            Self::Kill(args) => switch::kill(&args),
+            Self::Resume(args) => switch::resume(&args),
+            Self::Report(args) => ask::report(&args),
             Self::Inspect(args) => inspect::run(args),
             Self::Config(args) => config::run(&args),
         }

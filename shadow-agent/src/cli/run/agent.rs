@@ -13,7 +13,10 @@ use std::{
 };
 
 use shadow_common::stat::Stat;
-use shadow_core::evidence::report::{Report, ReportInputs};
+use shadow_core::evidence::{
+    Buckets,
+    report::{Report, ReportInputs},
+};
 
 use crate::{
     capture::{
@@ -30,6 +33,7 @@ use crate::{
     },
     http::{
         metrics::{Figures, Latency, incomplete_key},
+        names,
         server::Scraped,
     },
     pipeline::{Ended, Pipeline, Snapshot},
@@ -241,6 +245,11 @@ fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     counts.chain(reasons).collect()
 }
 
+/// The map holds a share of 2^32; people said a share of 100.
+fn rounded(share: f64) -> f64 {
+    (share * 1e6).round() / 1e6
+}
+
 impl Agent for Running {
     fn status(&self) -> Status {
         let snapshot = self.snapshot();
@@ -266,7 +275,7 @@ impl Agent for Running {
             } else {
                 Some(self.state.killed().ok().flatten().unwrap_or_default())
             },
-            sample: self.control.sample().unwrap_or(0.0),
+            sample: self.control.sample().map_or(0.0, rounded),
             shadow: self.facts.shadow.clone(),
             targets: self.facts.targets.clone(),
             interfaces,
@@ -340,6 +349,16 @@ impl Scraped for Running {
 
 impl Running {
     fn latencies(&self) -> Vec<Latency> {
-        Vec::new()
+        let bounds = names::LATENCY_BOUNDS.map(Duration::from_secs_f64);
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        let found = pipeline.with_ledger(|ledger| ledger.latency_buckets(&bounds));
+        drop(pipeline);
+        let latency = |(system, span, Buckets { counts, sum })| Latency {
+            system,
+            span,
+            sum: sum.as_secs_f64(),
+            counts,
+        };
+        found.map(latency).to_vec()
     }
 }

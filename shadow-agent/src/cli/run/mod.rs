@@ -11,7 +11,6 @@ mod service;
 mod start;
 
 use std::{
-    io::{self, Write as _},
     process::ExitCode,
     sync::{PoisonError, mpsc::RecvTimeoutError},
     time::{Duration, Instant},
@@ -23,8 +22,11 @@ use self::{agent::Running, progress::Progress, service::Service, start::Started}
 use super::{Exit, Failure, config};
 use crate::{config::Config, report::text};
 
-/// How often the kill switch is looked at and the status line is drawn.
+/// How often the kill switch is looked at.
 const TICK: Duration = Duration::from_millis(250);
+
+/// How often the status line is drawn: it costs a report.
+const SHOW: Duration = Duration::from_secs(1);
 
 /// How often the report is kept.
 const SAVE: Duration = Duration::from_secs(5);
@@ -50,21 +52,14 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         lock,
     } = start::start(&config)?;
     let service = Service::start(&agent, socket, metrics)?;
+    progress.started();
     let failed = watch(&config, &agent, &service, &progress);
     let report = end(&agent);
     progress.clear();
     // The socket goes before the lock: who finds the state folder free finds the socket gone too.
     drop(service);
     drop(lock);
-    let mut out = io::stdout().lock();
-    let printed = out
-        .write_all(text::report(&report).as_bytes())
-        .and_then(|()| out.flush());
-    if let Err(error) = printed
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        return Err(error.into());
-    }
+    super::ask::print(&text::report(&report))?;
     match failed {
         None => Ok(Exit::Done.into()),
         Some(why) => Err(Failure::new(Exit::Unavailable, why).into()),
@@ -76,9 +71,13 @@ fn watch(config: &Config, agent: &Running, service: &Service, progress: &Progres
     let begun = Instant::now();
     let end = config.agent.duration.map(|span| begun + span.0);
     let mut save = begun + SAVE;
+    let mut show = begun;
     loop {
         agent.tick();
-        progress.show(agent);
+        if Instant::now() >= show {
+            progress.show(agent);
+            show += SHOW;
+        }
         if let Some(why) = agent.failed() {
             return Some(format!("the capture ended by itself: {why}"));
         }

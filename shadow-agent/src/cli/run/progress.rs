@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,24 +11,32 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::agent::Running;
 use crate::{config::LogLevel, control::Agent as _, report::status};
 
-/// The status line.
+/// The status line and the log.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
+    /// What was logged before the start succeeded: a refused start is one line, not a story.
+    held: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 impl Progress {
-    /// Hidden unless standard error is a terminal.
+    /// The line is hidden unless standard error is a terminal.
     pub(super) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             bar.set_style(style);
         }
-        Self { bar }
+        Self {
+            bar,
+            held: Arc::default(),
+        }
     }
 
-    /// Sends the log to standard error. A second call changes nothing.
+    /// Sends the log to standard error, from [`Progress::started`] on unless it is to say everything. A second call changes nothing.
     pub(super) fn log(&self, level: LogLevel) {
+        if !matches!(level, LogLevel::Debug | LogLevel::Trace) {
+            *self.held() = Some(Vec::new());
+        }
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level.filter())
             .with_target(false)
@@ -38,18 +46,30 @@ impl Progress {
         drop(tracing::subscriber::set_global_default(subscriber));
     }
 
+    /// The start succeeded: shows what was logged meanwhile.
+    pub(super) fn started(&self) {
+        if let Some(held) = self.held().take() {
+            // A log that nobody can read is no reason to end.
+            drop(self.bar.suspend(|| io::stderr().write_all(&held)));
+        }
+    }
+
     /// Draws the line anew.
     pub(super) fn show(&self, agent: &Running) {
         if self.bar.is_hidden() {
             return;
         }
         self.bar.set_message(status::line(&agent.status()));
-        self.bar.enable_steady_tick(Duration::from_millis(250));
+        self.bar.tick();
     }
 
     /// Takes the line away.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,21 +77,20 @@ impl<'a> MakeWriter<'a> for Progress {
     type Writer = Above;
 
     fn make_writer(&'a self) -> Above {
-        Above {
-            bar: self.bar.clone(),
-        }
+        Above(self.clone())
     }
 }
 
 /// Writes above the status line.
 #[derive(Debug)]
-pub(super) struct Above {
-    bar: ProgressBar,
-}
+pub(super) struct Above(Progress);
 
 impl Write for Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bar.suspend(|| io::stderr().write(bytes))
+        match &mut *self.0.held() {
+            Some(held) => held.write(bytes),
+            None => self.0.bar.suspend(|| io::stderr().write(bytes)),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

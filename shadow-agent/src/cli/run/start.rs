@@ -30,9 +30,13 @@ use super::{
 };
 use crate::{
     capture::{
+        Source,
+        control::Mute,
+        fault::{self, Forgetful, Loss},
         heartbeat,
         links::{Links, LinksError, Pattern},
         load::{LoadError, LoadOptions, Program},
+        ring::LiveSource,
     },
     cli::{Exit, Failure},
     config::Config,
@@ -61,6 +65,7 @@ pub(super) struct Started {
 /// Starts everything but the control thread.
 pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     preflight::privileges()?;
+    let loss = Loss::from_env().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let shadow = match &config.shadow.url {
         Some(url) => Some(preflight::shadow(url, &config.capture.targets)?),
         None => None,
@@ -69,17 +74,12 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     let lock = state
         .claim(Owner::this_process())
         .map_err(|error| state_failure(&error))?;
-    let killed = state.killed().map_err(|error| state_failure(&error))?;
+    let killed = state.killed().map_err(|error| state_failure(&error))?.is_some();
     let metrics = config.agent.metrics.map(listen).transpose()?;
     let socket = Socket::open(&config.agent.socket)
         .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
+    let facts = facts(config, shadow.as_ref());
 
-    let program = Program::load(&LoadOptions {
-        ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
-        mark: MARK,
-        ..LoadOptions::default()
-    })
-    .map_err(|error| load_failure(&error))?;
     let Program {
         attacher,
         control,
@@ -87,54 +87,26 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
         targets,
         stats,
         source,
-    } = program;
+    } = load(config)?;
     let excluded = shadow.as_ref().map(Target::addresses).unwrap_or_default();
     targets
         .set(&config.capture.targets, excluded)
         .and_then(|()| control.set_sample(config.capture.sample.fraction()))
-        .and_then(|()| {
-            if killed.is_some() {
-                control.disarm()
-            } else {
-                Ok(())
-            }
-        })
+        .and_then(|()| if killed { control.disarm() } else { Ok(()) })
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
-    if killed.is_some() {
-        tracing::warn!("the kill switch is on since before this start; `shadow resume` mirrors again");
-    }
-
-    let facts = Facts {
-        shadow: shadow.as_ref().map(ToString::to_string),
-        targets: config.capture.targets.iter().map(ToString::to_string).collect(),
-        ring_bytes: config.capture.ring_size.as_u64(),
-        queue_room: config.shadow.queue,
-        started_ms: now_ms(),
-        started: Instant::now(),
-    };
     let ring = source.counters();
-    let hooks = Hooks {
-        // The source renews it with every poll.
-        heartbeat: Box::new(|| ()),
-        mute: Box::new(move |flow, _why| {
-            if let Err(error) = mute.mute(&flow) {
-                tracing::debug!(%error, "a connection cannot be muted");
-            }
-        }),
-        now: Some(Arc::new(heartbeat::now)),
-    };
-    let pipeline = Pipeline::start(Box::new(source), hooks, settings(config, shadow)?)
+    let pipeline = Pipeline::start(forgetful(source, loss), hooks(mute), settings(config, shadow)?)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
-    if killed.is_some() {
+    if killed {
+        tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
         pipeline.kill();
     }
-    let links = attach(config, attacher)?;
     let agent = Running {
         facts,
         control,
         stats,
         ring,
-        links: Mutex::new(Some(links)),
+        links: Mutex::new(Some(attach(config, attacher)?)),
         pipeline: RwLock::new(pipeline),
         state,
         report_failures: AtomicU64::new(0),
@@ -147,6 +119,63 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
         metrics,
         lock,
     })
+}
+
+fn facts(config: &Config, shadow: Option<&Target>) -> Facts {
+    Facts {
+        shadow: shadow.map(ToString::to_string),
+        targets: config.capture.targets.iter().map(ToString::to_string).collect(),
+        ring_bytes: config.capture.ring_size.as_u64(),
+        queue_room: config.shadow.queue,
+        started_ms: now_ms(),
+        started: Instant::now(),
+    }
+}
+
+fn load(config: &Config) -> Result<Program, Failure> {
+    let options = LoadOptions {
+        // The checks keep it under 1 GiB.
+        ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
+        mark: MARK,
+        heartbeat: config.capture.heartbeat.0,
+        ..LoadOptions::default()
+    };
+    Program::load(&options).map_err(|error| {
+        let exit = match error {
+            LoadError::NotPermitted { .. } => Exit::NoPermission,
+            LoadError::RingSize { .. } => Exit::Config,
+            LoadError::Object(_) => Exit::Internal,
+            LoadError::TooOld { .. }
+            | LoadError::Map { .. }
+            | LoadError::Verifier { .. }
+            | LoadError::Control(_) => Exit::Unavailable,
+        };
+        Failure::new(exit, error.to_string())
+    })
+}
+
+/// Tests lose segments on purpose; nobody else should find out late.
+fn forgetful(source: LiveSource, loss: Option<Loss>) -> Box<dyn Source> {
+    match loss {
+        None => Box::new(source),
+        Some(loss) => {
+            tracing::warn!("segments are lost on purpose: {} is set", fault::VARIABLE);
+            Box::new(Forgetful::new(source, loss))
+        }
+    }
+}
+
+fn hooks(mute: Mute) -> Hooks {
+    Hooks {
+        // The source renews it with every poll.
+        heartbeat: Box::new(|| ()),
+        mute: Box::new(move |flow, _why| {
+            if let Err(error) = mute.mute(&flow) {
+                tracing::debug!(%error, "a connection cannot be muted");
+            }
+        }),
+        now: Some(Arc::new(heartbeat::now)),
+    }
 }
 
 fn settings(config: &Config, shadow: Option<Target>) -> Result<PipelineSettings, Failure> {
@@ -227,19 +256,6 @@ fn no_random(error: &io::Error) -> Failure {
 
 fn state_failure(error: &StateError) -> Failure {
     Failure::new(Exit::CannotCreate, error.to_string())
-}
-
-fn load_failure(error: &LoadError) -> Failure {
-    let exit = match error {
-        LoadError::NotPermitted { .. } => Exit::NoPermission,
-        LoadError::RingSize { .. } => Exit::Config,
-        LoadError::Object(_) => Exit::Internal,
-        LoadError::TooOld { .. }
-        | LoadError::Map { .. }
-        | LoadError::Verifier { .. }
-        | LoadError::Control(_) => Exit::Unavailable,
-    };
-    Failure::new(exit, error.to_string())
 }
 
 fn with_source(error: &dyn std::error::Error) -> String {

@@ -1,0 +1,156 @@
+//! `shadow status` and `shadow report`: what the agent is doing and what it has found.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use clap::Args;
+use shadow_core::evidence::{Ruling, report::Report};
+
+use super::{Exit, Failure, Place};
+use crate::{
+    control::{
+        client::{self, ClientError},
+        proto::{Answer, Order},
+        state::{StateDir, StateError},
+        status::Status,
+    },
+    report::{status, text},
+};
+
+/// How long an agent may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often `--watch` asks.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// What to show of a running agent.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  sudo shadow status\n  sudo shadow status --watch\n  sudo shadow status --json"
+)]
+pub struct StatusArgs {
+    /// As JSON; with --watch one object a line
+    #[arg(long)]
+    json: bool,
+    /// Again every second, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// How to show the report.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 GO, 1 NO-GO, 2 insufficient evidence, 3 could not tell.\n\
+                  Without a running agent it shows the report that the last one kept.\n\n\
+                  Examples:\n  sudo shadow report\n  sudo shadow report --json | jq .judgement.ruling"
+)]
+pub struct ReportArgs {
+    /// As JSON, with every route and group
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Shows the status, once or again and again.
+pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let StatusArgs { json, watch, place } = args;
+    loop {
+        let status = ask_status(place).map_err(|error| failure(&error))?;
+        let text = if *json && *watch {
+            format!("{}\n", serde_json::to_string(&status)?)
+        } else if *json {
+            format!("{}\n", serde_json::to_string_pretty(&status)?)
+        } else if *watch && io::stdout().is_terminal() {
+            // Home, the page, and away with what is left of a longer one.
+            format!("\x1b[H\x1b[2J{}", status::page(&status))
+        } else {
+            status::page(&status)
+        };
+        if !print(&text)? || !watch {
+            return Ok(Exit::Done.into());
+        }
+        thread::sleep(WATCH);
+    }
+}
+
+/// Shows the report of the running agent, or else of the last one, and exits by its ruling.
+pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    let ReportArgs { json, place } = args;
+    let report = find_report(place)?;
+    let text = if *json {
+        format!("{}\n", serde_json::to_string_pretty(&report)?)
+    } else {
+        text::report(&report)
+    };
+    print(&text)?;
+    Ok(match report.judgement.ruling {
+        Ruling::Go => Exit::Done,
+        Ruling::NoGo => Exit::NoGo,
+        Ruling::InsufficientEvidence => Exit::Insufficient,
+    }
+    .into())
+}
+
+fn ask_status(place: &Place) -> Result<Status, ClientError> {
+    match client::ask(&place.socket, Order::Status, PATIENCE)? {
+        Answer::Status(status) => Ok(*status),
+        _ => Err(ClientError::Foreign {
+            path: place.socket.clone(),
+            why: "it is no status".to_owned(),
+        }),
+    }
+}
+
+fn find_report(place: &Place) -> Result<Report, Failure> {
+    let unanswered = match client::ask(&place.socket, Order::Report, PATIENCE) {
+        Ok(Answer::Report(report)) => return Ok(*report),
+        Ok(_) => "the agent answered with no report".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let state = StateDir::new(&place.state_dir);
+    let kept: Result<Option<Report>, StateError> = state.report();
+    match kept {
+        Ok(Some(report)) => {
+            eprintln!(
+                "shadow: {unanswered}. This is the report kept in {}",
+                state.report_path().display()
+            );
+            Ok(report)
+        }
+        Ok(None) => Err(unknown(format!(
+            "there is no report: {unanswered}; and none is kept in {}",
+            state.report_path().display()
+        ))),
+        Err(error) => Err(unknown(format!("there is no report: {unanswered}; and {error}"))),
+    }
+}
+
+fn unknown(what: String) -> Failure {
+    Failure::new(Exit::Unknown, what)
+}
+
+/// The failure of a command that needs the agent.
+pub(super) fn failure(error: &ClientError) -> Failure {
+    let exit = match error {
+        ClientError::Denied(_) => Exit::NoPermission,
+        _ => Exit::Unavailable,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// False when nobody reads any more.
+pub(super) fn print(text: &str) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,288 @@
+//! `shadow kill`, `resume` and `sample`: by the kernel program's own map, and by the agent.
+//!
+//! They must work when the agent hangs, so they do not depend on it (docs/adr/0020). Each says what was done by which way, and
+//! succeeds when one way did it.
+
+use std::{env, process::ExitCode, time::Duration};
+
+use clap::Args;
+
+use super::{Exit, Failure, Place};
+use crate::{
+    capture::control::{ControlError, RunningAgent, find_running},
+    config::units::Rate,
+    control::{
+        client::{self, ClientError},
+        proto::{Answer, Order},
+        state::{Killed, Owner, StateDir},
+    },
+};
+
+/// How long the agent may take to confirm what the map says already.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Stops mirroring.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Works when the agent hangs: the kernel program's switch is written directly, then the agent is told. A restarted \
+                  agent stays stopped until `shadow resume`.\n\n\
+                  Examples:\n  sudo shadow kill\n  sudo shadow kill --why 'incident 4711'"
+)]
+pub struct KillArgs {
+    /// Why, for whoever looks at the status
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
+    /// Every agent on this host, whichever state folder it has
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Mirrors again.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  sudo shadow resume")]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Changes the sample.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Effective for the next packet. Not kept over a restart: the configuration says what an agent starts with.\n\n\
+                  Examples:\n  sudo shadow sample 5%\n  sudo shadow sample 100%"
+)]
+pub struct SampleArgs {
+    /// Share of connections that are mirrored, such as 5%
+    rate: Rate,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Stops mirroring, by every way there is.
+pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
+    let KillArgs { why, all, place } = args;
+    let state = StateDir::new(&place.state_dir);
+    let mut outcome = Outcome::default();
+    // First the way that needs nobody's help.
+    let found = find_running();
+    match &found {
+        Ok(found) if *all => disarm(&mut outcome, found.iter().collect()),
+        Ok(found) => disarm(&mut outcome, chosen(found, owner, state.owner(), Otherwise::All)),
+        Err(error) => outcome.missed(format!("the kernel program was not reached: {error}")),
+    }
+    let remembered = state.kill(&Killed::now(&who(), why));
+    let told = client::ask(&place.socket, Order::Kill(why.clone()), PATIENCE);
+    outcome.told(&told, "the agent confirms: replays under way are cancelled");
+    match &remembered {
+        Ok(()) => println!(
+            "remembered in {}: a restarted agent stays stopped until `shadow resume`",
+            state.path().display()
+        ),
+        // The agent writes it too, and may be allowed to where this command is not.
+        Err(_) if told.is_ok() => println!("the agent remembers it over a restart"),
+        Err(error) => outcome.missed(format!(
+            "not remembered, so a restarted agent mirrors again: {error}"
+        )),
+    }
+    let nobody = found.is_ok_and(|found| found.is_empty()) && matches!(told, Err(ClientError::Absent(_)));
+    if nobody && remembered.is_ok() {
+        outcome.done("no agent runs on this host, so nothing is mirrored");
+    }
+    outcome.end("mirroring may go on")
+}
+
+fn disarm(outcome: &mut Outcome, agents: Vec<&RunningAgent>) {
+    for agent in agents {
+        match agent.control.disarm() {
+            Ok(()) => outcome.done(&format!("stopped in the kernel ({})", name(agent))),
+            Err(error) => outcome.missed(format!("not stopped in the kernel ({}): {error}", name(agent))),
+        }
+    }
+}
+
+/// Mirrors again: by the agent, or past one that lives and does not answer.
+pub fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
+    let place = &args.place;
+    let state = StateDir::new(&place.state_dir);
+    let mut outcome = Outcome::default();
+    let told = client::ask(&place.socket, Order::Resume, PATIENCE);
+    outcome.told(&told, "the agent confirms: it mirrors again");
+    if told.is_err() {
+        match state.resume() {
+            Ok(true) => outcome.done(&format!("the kill in {} is forgotten", state.path().display())),
+            Ok(false) => outcome.missed(format!("no kill was remembered in {}", state.path().display())),
+            Err(error) => outcome.missed(error.to_string()),
+        }
+        past(&mut outcome, &state, "switched on", |agent| agent.control.arm());
+    }
+    outcome.end("nothing was changed")
+}
+
+/// Changes the sample: by the agent, or past one that lives and does not answer.
+pub fn sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
+    let SampleArgs { rate, place } = args;
+    let state = StateDir::new(&place.state_dir);
+    let mut outcome = Outcome::default();
+    let told = client::ask(&place.socket, Order::Sample(*rate), PATIENCE);
+    outcome.told(&told, &format!("the agent confirms: {rate} of connections"));
+    if told.is_err() {
+        let what = format!("{rate} of connections");
+        past(&mut outcome, &state, &what, |agent| {
+            agent.control.set_sample(rate.fraction())
+        });
+    }
+    outcome.end("the sample is as it was")
+}
+
+/// Gives an order to the kernel program of the one agent that is meant.
+fn past(
+    outcome: &mut Outcome,
+    state: &StateDir,
+    what: &str,
+    order: impl Fn(&RunningAgent) -> Result<(), ControlError>,
+) {
+    let found = match find_running() {
+        Ok(found) => found,
+        Err(error) => return outcome.missed(format!("the kernel program was not reached: {error}")),
+    };
+    let alive: Vec<RunningAgent> = found.into_iter().filter(RunningAgent::is_alive).collect();
+    let chosen = chosen(&alive, owner, state.owner(), Otherwise::Only);
+    if chosen.is_empty() && !alive.is_empty() {
+        let number = alive.len();
+        outcome.missed(format!(
+            "{number} agents run with other state folders; name one with --state-dir"
+        ));
+    }
+    for agent in chosen {
+        match order(agent) {
+            Ok(()) => outcome.done(&format!(
+                "{what}, past the agent, in the kernel ({})",
+                name(agent)
+            )),
+            Err(error) => outcome.missed(format!("the kernel program ({}): {error}", name(agent))),
+        }
+    }
+}
+
+/// Which agents are meant when none belongs to the state folder.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Otherwise {
+    /// All: a kill switch that asks back is none.
+    All,
+    /// The only one there is: starting the wrong one would be worse than asking.
+    Only,
+}
+
+/// The agents that are meant: the owner of the state folder, or what `otherwise` says.
+fn chosen<T>(found: &[T], of: fn(&T) -> Owner, state: Option<Owner>, otherwise: Otherwise) -> Vec<&T> {
+    let own: Vec<&T> = found.iter().filter(|agent| Some(of(agent)) == state).collect();
+    match otherwise {
+        _ if !own.is_empty() => own,
+        Otherwise::All => found.iter().collect(),
+        Otherwise::Only if found.len() == 1 => found.iter().collect(),
+        Otherwise::Only => Vec::new(),
+    }
+}
+
+/// What was done by which way.
+#[derive(Debug, Default)]
+struct Outcome {
+    done: bool,
+    missed: Vec<String>,
+}
+
+impl Outcome {
+    /// One way did it.
+    fn done(&mut self, what: &str) {
+        self.done = true;
+        println!("{what}");
+    }
+
+    /// One way did not.
+    fn missed(&mut self, why: String) {
+        self.missed.push(why);
+    }
+
+    fn told(&mut self, told: &Result<Answer, ClientError>, what: &str) {
+        match told {
+            Ok(_) => self.done(what),
+            Err(error) => self.missed(error.to_string()),
+        }
+    }
+
+    /// What one way missed is worth a line also when another did it.
+    fn end(self, otherwise: &str) -> anyhow::Result<ExitCode> {
+        let Self { done, missed } = self;
+        if done {
+            for why in missed {
+                eprintln!("shadow: {why}");
+            }
+            return Ok(Exit::Done.into());
+        }
+        Err(Failure::new(Exit::Unavailable, format!("{otherwise}: {}", missed.join("; "))).into())
+    }
+}
+
+fn owner(agent: &RunningAgent) -> Owner {
+    Owner {
+        pid: agent.pid,
+        started: agent.started,
+    }
+}
+
+fn name(agent: &RunningAgent) -> String {
+    format!("pid {}, map {}", agent.pid, agent.map_id)
+}
+
+/// Who stops it, for the record.
+fn who() -> String {
+    let user = ["SUDO_USER", "USER"]
+        .into_iter()
+        .find_map(|name| env::var(name).ok());
+    let uid = rustix::process::getuid().as_raw();
+    match user {
+        Some(user) => format!("{user} (uid {uid})"),
+        None => format!("uid {uid}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn agent(pid: u32) -> Owner {
+        Owner { pid, started: 1 }
+    }
+
+    fn pids(found: &[Owner], state: Option<Owner>, otherwise: Otherwise) -> Vec<u32> {
+        let chosen = chosen(found, |owner| *owner, state, otherwise);
+        chosen.into_iter().map(|owner| owner.pid).collect()
+    }
+
+    #[test]
+    fn the_agent_of_the_state_folder_is_meant() {
+        let found = [agent(1), agent(2)];
+        for otherwise in [Otherwise::All, Otherwise::Only] {
+            assert_eq!(pids(&found, Some(agent(2)), otherwise), [2], "{otherwise:?}");
+        }
+    }
+
+    #[test]
+    fn without_one_a_kill_stops_all_and_nothing_else_guesses() {
+        let found = [agent(1), agent(2)];
+        // A process id that was used again is another process.
+        let former = Owner { pid: 2, started: 9 };
+        for state in [None, Some(former)] {
+            assert_eq!(pids(&found, state, Otherwise::All), [1, 2]);
+            assert_eq!(pids(&found, state, Otherwise::Only), [0; 0]);
+            assert_eq!(
+                pids(&found[..1], state, Otherwise::Only),
+                [1],
+                "the only one there is"
+            );
+        }
+        assert_eq!(pids(&[], None, Otherwise::All), [0; 0]);
+    }
+}
