@@ -1,6 +1,6 @@
 //! Connections: which there are, in what state, and when to forget them.
 //!
-//! Owns: the table of flows ([`table`]) and their deadlines ([`timer`]). Bounds: `Limits::flows` entries, at most two
+//! Owns: the table of flows (`table`) and their deadlines (`timer`). Bounds: `Limits::flows` entries, at most two
 //! timer entries each. Drops: a full table evicts the flow whose deadline comes first (half-open ones before busy
 //! ones), counted.
 

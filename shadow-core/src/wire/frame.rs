@@ -1,6 +1,6 @@
 //! Link-layer frames from capture files.
 //!
-//! Owns: finding the IP header behind a link layer ([`link`]) and the TCP segment behind that. Bounds: reads only the
+//! Owns: finding the IP header behind a link layer (`link`) and the TCP segment behind that. Bounds: reads only the
 //! given slice, at most [`link::MAX_TAGS`] tags or labels deep. Drops: every frame that is no TCP segment, as a named
 //! [`Skip`]. Bias: lengths come from the IP header, never from the frame (Ethernet pads short frames), except where the
 //! IP header gives none because the network card was to fill it in (segmentation offload).

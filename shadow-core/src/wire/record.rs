@@ -69,7 +69,7 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
         })?;
     // Only MAX_BYTES are copied of one segment, in whole chunks: the last chunk ends there or with the payload.
     let first = chunk_offset == 0;
-    let last = behind == 0 || payload_len.saturating_sub(behind) >= MAX_BYTES as u32;
+    let last = behind == 0 || usize::try_from(payload_len - behind).is_ok_and(|end| end >= MAX_BYTES);
     let mut flags = Flags(flags);
     let mut seq = SeqNum(seq) + chunk_offset;
     if !first && flags.contains(Flags::SYN) {

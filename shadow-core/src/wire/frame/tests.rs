@@ -276,9 +276,10 @@ proptest! {
         cut in 0_usize..100,
         wire in 0_usize..100_000,
     ) {
-        let mut frame = match six {
-            true => ethernet(&[0x81, 0x00, 0, 5, 0x86, 0xdd], &ipv6(0, &behind(&[6, 0, 1, 4, 0, 0, 0, 0], &tcp(8, PAYLOAD)))),
-            false => ethernet(&[0x81, 0x00, 0, 5, 0x08, 0x00], &ipv4(&tcp(12, PAYLOAD))),
+        let mut frame = if six {
+            ethernet(&[0x81, 0x00, 0, 5, 0x86, 0xdd], &ipv6(0, &behind(&[6, 0, 1, 4, 0, 0, 0, 0], &tcp(8, PAYLOAD))))
+        } else {
+            ethernet(&[0x81, 0x00, 0, 5, 0x08, 0x00], &ipv4(&tcp(12, PAYLOAD)))
         };
         for (place, value) in turned {
             if let Some(byte) = frame.get_mut(place) {
