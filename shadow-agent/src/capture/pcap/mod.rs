@@ -4,12 +4,13 @@
 //! ([`MAX_INTERFACES`] at most). Drops: pcapng blocks that hold no packet. Frames come in file order, which need not be
 //! time order. Bias: a damaged file is used up to the damage, which is then told with its place.
 //!
-//! The `pcap-parser` crate was tried and is the oracle of this module's tests. It is not used here because of what it
-//! does with files that mean harm or are merely unusual (0.17): an enhanced packet block whose captured length passes
-//! its end asks for more input for ever, binary time resolutions are refused, `if_tsoffset` of a big-endian file is
-//! read little-endian, and the obsolete packet block and the big-endian modified format are not read.
+//! The crate `pcap-parser` is the oracle of this module's tests. It is not used here because of what it does with files
+//! that mean harm or are merely unusual (0.17): a packet that passes the end of its block reads as incomplete, so the
+//! damage shows only after the rest of the file was buffered; binary time resolutions are refused; `if_tsoffset` of a
+//! big-endian file is read little-endian; the obsolete packet block and the big-endian modified format are not read.
 
 mod counts;
+mod error;
 mod input;
 mod legacy;
 mod ng;
@@ -19,7 +20,6 @@ mod tests;
 use std::{fs::File, io, io::Read, path::Path, time::Duration};
 
 use flate2::read::MultiGzDecoder;
-use serde::{Serialize, Serializer};
 use shadow_core::{
     time::Timestamp,
     wire::{
@@ -32,6 +32,7 @@ use super::{Polled, Source, SourceError};
 use input::Input;
 
 pub use counts::{Counts, Tally};
+pub use error::{Damage, Fault, OpenError};
 
 /// The longest record or packet block that is read; tcpdump writes at most 256 KiB.
 pub const MAX_RECORD: usize = 16 << 20;
@@ -56,91 +57,6 @@ impl<'a> Frame<'a> {
     fn segment(&self) -> Result<Segment<'a>, Skip> {
         frame::decode(self.link, self.data, self.wire_len, self.at)
     }
-}
-
-/// Why a file cannot be read at all.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The operating system said no.
-    #[error("cannot read: {0}")]
-    Io(#[from] io::Error),
-    /// Nothing in it.
-    #[error("empty; a capture has at least a file header")]
-    Empty,
-    /// Another kind of file.
-    #[error("neither pcap nor pcapng (it begins with {0}); write one with `tcpdump -w FILE`")]
-    NotACapture(String),
-    /// The file header itself is damaged.
-    #[error(transparent)]
-    Damaged(#[from] Damage),
-}
-
-/// Where a file stops making sense.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("damaged at byte {at}{}: {what}", if *.unpacked { " (after decompression)" } else { "" })]
-pub struct Damage {
-    /// Byte offset of the first record that could not be used.
-    pub at: u64,
-    /// Whether `at` counts decompressed bytes.
-    pub unpacked: bool,
-    /// What is wrong there.
-    pub what: Fault,
-}
-
-impl Serialize for Damage {
-    /// The sentence that people see.
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
-/// What is wrong with a record.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Fault {
-    /// The file ends inside a record.
-    #[error("the file ends inside a record: {have} of its {need} bytes are there")]
-    CutOff {
-        /// What the record needs.
-        need: usize,
-        /// What is left.
-        have: usize,
-    },
-    /// Longer than anything a capture program writes.
-    #[error("a record of {0} bytes; the longest that is read has {MAX_RECORD}")]
-    TooLong(u64),
-    /// A pcapng block that cannot be that long.
-    #[error(
-        "a block length of {0}; it must be a multiple of 4 and at least that of the block's fixed fields"
-    )]
-    BlockLength(u32),
-    /// The two copies of a pcapng block's length differ.
-    #[error("a block says that it is {head} bytes long at its start and {tail} at its end")]
-    BlockEnds {
-        /// At its start.
-        head: u32,
-        /// At its end.
-        tail: u32,
-    },
-    /// A packet that passes the end of its block.
-    #[error("a packet of {0} bytes that does not fit in its block")]
-    PacketLength(u32),
-    /// A packet of an interface that was not described.
-    #[error("a packet of interface {id}, of {known} that the section describes")]
-    Interface {
-        /// The number it names.
-        id: u32,
-        /// How many there are.
-        known: usize,
-    },
-    /// More interfaces than any host has.
-    #[error("more than {MAX_INTERFACES} interfaces in one section")]
-    Interfaces,
-    /// A section header with an unknown byte-order magic.
-    #[error("a section header with byte-order magic {0:#010x}")]
-    ByteOrder(u32),
-    /// Reading or decompressing failed.
-    #[error("reading failed: {0}")]
-    Read(String),
 }
 
 /// A capture file that is being read.

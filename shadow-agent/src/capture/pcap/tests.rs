@@ -1,10 +1,12 @@
+mod properties;
+mod write;
+
 use std::io::{Cursor, Write as _};
 
 use flate2::{Compression, write::GzEncoder};
-use pcap_parser::{Block, PcapBlockOwned, PcapError, PcapNGReader, traits::PcapReaderIterator as _};
-use proptest::prelude::*;
 
 use super::*;
+use write::{BIG, LITTLE, Order};
 
 /// What a test sees of a frame: time, link layer, length on the wire, bytes.
 type Seen = (u64, LinkType, usize, Vec<u8>);
@@ -37,103 +39,6 @@ fn read_from(reader: Box<dyn Read + Send>) -> (Vec<Seen>, Option<Damage>) {
                 return (frames, Some(damage));
             }
         }
-    }
-}
-
-/// Writes numbers in the byte order of a file.
-#[derive(Clone, Copy)]
-struct Order {
-    big: bool,
-}
-
-const LITTLE: Order = Order { big: false };
-const BIG: Order = Order { big: true };
-
-impl Order {
-    fn u32(self, value: u32) -> [u8; 4] {
-        if self.big {
-            value.to_be_bytes()
-        } else {
-            value.to_le_bytes()
-        }
-    }
-
-    fn u16(self, value: u16) -> [u8; 2] {
-        if self.big {
-            value.to_be_bytes()
-        } else {
-            value.to_le_bytes()
-        }
-    }
-
-    fn i64(self, value: i64) -> [u8; 8] {
-        if self.big {
-            value.to_be_bytes()
-        } else {
-            value.to_le_bytes()
-        }
-    }
-
-    fn words(self, values: &[u32]) -> Vec<u8> {
-        values.iter().flat_map(|value| self.u32(*value)).collect()
-    }
-
-    /// A pcap file of Ethernet frames: seconds, fraction, captured bytes, length on the wire.
-    fn legacy(self, magic: u32, records: &[(u32, u32, &[u8], u32)]) -> Vec<u8> {
-        let mut file = self.words(&[magic, 0, 0, 0, 65_535, 1]);
-        for (seconds, fraction, data, wire) in records {
-            let captured = u32::try_from(data.len()).unwrap();
-            file.extend(self.words(&[*seconds, *fraction, captured, *wire]));
-            if magic == 0xa1b2_cd34 {
-                file.extend([9; 8]);
-            }
-            file.extend_from_slice(data);
-        }
-        file
-    }
-
-    fn block(self, kind: u32, body: &[u8]) -> Vec<u8> {
-        let padding = body.len().next_multiple_of(4) - body.len();
-        let length = u32::try_from(12 + body.len() + padding).unwrap();
-        [
-            &self.words(&[kind, length])[..],
-            body,
-            &vec![0; padding],
-            &self.u32(length),
-        ]
-        .concat()
-    }
-
-    fn section(self) -> Vec<u8> {
-        self.block(0x0a0d_0d0a, &self.words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]))
-    }
-
-    fn interface(self, link: u16, snap: u32, options: &[u8]) -> Vec<u8> {
-        self.block(
-            1,
-            &[&self.u16(link)[..], &[0, 0], &self.u32(snap), options].concat(),
-        )
-    }
-
-    fn option(self, code: u16, value: &[u8]) -> Vec<u8> {
-        let mut option = [self.u16(code), self.u16(u16::try_from(value.len()).unwrap())].concat();
-        option.extend_from_slice(value);
-        option.resize(option.len().next_multiple_of(4), 0);
-        option
-    }
-
-    fn packet(self, interface: u32, stamp: u64, data: &[u8], wire: u32) -> Vec<u8> {
-        let [high, low] = [stamp >> 32, stamp & 0xffff_ffff].map(|half| u32::try_from(half).unwrap());
-        let captured = u32::try_from(data.len()).unwrap();
-        self.block(
-            6,
-            &[&self.words(&[interface, high, low, captured, wire])[..], data].concat(),
-        )
-    }
-
-    /// A section with one Ethernet interface, whose time stamps are microseconds.
-    fn start(self) -> Vec<u8> {
-        [self.section(), self.interface(1, 0, &[])].concat()
     }
 }
 
@@ -365,88 +270,4 @@ fn records_larger_than_the_window_grow_it_and_unknown_blocks_do_not() {
     let (frames, damage) = read(&file);
     let lengths: Vec<usize> = frames.iter().map(|frame| frame.3.len()).collect();
     assert_eq!((lengths, damage), (vec![3 << 20, 1], None));
-}
-
-/// Gives one byte at a time, as a slow pipe may.
-struct Trickle(Cursor<Vec<u8>>);
-
-impl Read for Trickle {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let room = buffer.len().min(1);
-        self.0.read(&mut buffer[..room])
-    }
-}
-
-/// Well-formed pcapng: where each packet ends, and the file.
-fn file() -> impl Strategy<Value = (Vec<usize>, Vec<u8>)> {
-    let packet = (
-        0_u64..1 << 60,
-        prop::collection::vec(any::<u8>(), 0..300),
-        0_u32..2_000,
-    );
-    (any::<bool>(), prop::collection::vec(packet, 0..20)).prop_map(|(big, packets)| {
-        let order = Order { big };
-        let mut file = order.start();
-        let mut ends = Vec::new();
-        for (stamp, data, more) in packets {
-            let wire = u32::try_from(data.len()).unwrap() + more;
-            file.extend(order.packet(0, stamp, &data, wire));
-            ends.push(file.len());
-        }
-        (ends, file)
-    })
-}
-
-proptest! {
-    #[test]
-    fn pcap_parser_reads_the_same((_, file) in file()) {
-        let mut theirs = Vec::new();
-        let mut reader = PcapNGReader::new(1 << 20, Cursor::new(file.clone())).unwrap();
-        loop {
-            match reader.next() {
-                Ok((offset, block)) => {
-                    if let PcapBlockOwned::NG(Block::EnhancedPacket(packet)) = block {
-                        let stamp = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-                        let data = packet.data[..packet.caplen as usize].to_vec();
-                        theirs.push((stamp.saturating_mul(1_000), LinkType::Ethernet, packet.origlen as usize, data));
-                    }
-                    reader.consume(offset);
-                }
-                Err(PcapError::Eof) => break,
-                Err(PcapError::Incomplete(_)) => reader.refill().unwrap(),
-                Err(error) => panic!("{error:?}"),
-            }
-        }
-        prop_assert_eq!(read(&file), (theirs, None));
-    }
-
-    #[test]
-    fn a_file_that_ends_early_gives_what_is_there((ends, file) in file(), cut in any::<prop::sample::Index>()) {
-        let cut = cut.index(file.len() - 3) + 4;
-        let (whole, _) = read(&file);
-        let (frames, damage) = read(&file[..cut.min(file.len())]);
-        let expected = ends.iter().filter(|end| **end <= cut).count();
-        prop_assert_eq!(&frames[..], &whole[..expected]);
-        let start = LITTLE.start().len();
-        let between = cut == 28 || cut == start || ends.contains(&cut);
-        prop_assert_eq!(damage.is_none(), between, "cut at {}, {:?}", cut, damage);
-    }
-
-    #[test]
-    fn the_size_of_reads_does_not_matter((_, file) in file()) {
-        prop_assert_eq!(read_from(Box::new(Trickle(Cursor::new(file.clone())))), read(&file));
-    }
-
-    #[test]
-    fn no_damage_can_break_it(
-        (_, mut file) in file(),
-        turned in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
-    ) {
-        for (place, value) in turned {
-            *place.get_mut(&mut file[4..]) = value;
-        }
-        let (frames, damage) = read(&file);
-        prop_assert!(damage.is_none_or(|damage| damage.at <= file.len() as u64));
-        prop_assert!(frames.iter().map(|frame| frame.3.len()).sum::<usize>() <= file.len());
-    }
 }
