@@ -7,11 +7,12 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, anyhow};
-use globset::GlobBuilder;
+use anyhow::Context as _;
+use globset::{GlobBuilder, GlobMatcher};
 
+use super::exit::{Exit, Failure};
 use crate::{
-    capture::pcap::{Damage, PcapFile},
+    capture::pcap::{OpenError, PcapFile},
     inspect::{Filter, Format, StatusRange, inspect},
 };
 
@@ -48,23 +49,18 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         status: statuses,
         path: glob,
     } = args;
-    let glob = glob.map(|glob| {
-        let built = GlobBuilder::new(&glob).literal_separator(true).build();
-        built.map(|glob| glob.compile_matcher()).context("--path")
-    });
     let filter = Filter {
         methods,
         statuses,
-        path: glob.transpose()?,
+        path: glob.as_deref().map(matcher).transpose()?,
     };
-    let mut file = PcapFile::open(&path).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    let mut file = PcapFile::open(&path).map_err(|error| refusal(&path, &error))?;
     let out = io::stdout();
-    let terminal = out.is_terminal();
     let format = if json {
         Format::Json
     } else {
         Format::Table {
-            colour: terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            colour: out.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         }
     };
     let live = path == Path::new("-");
@@ -72,23 +68,31 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let summary = match inspect(&mut file, format, &filter, live, &mut out) {
         Ok(summary) => summary,
         // The reader (`| head`) has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done.into()),
         Err(error) => return Err(error).context("writing to standard output"),
     };
-    match &summary.damage {
-        None => Ok(ExitCode::SUCCESS),
-        Some(damage) => {
-            tell(&path, damage, summary.frames.packets);
-            Ok(if summary.frames.packets == 0 {
-                ExitCode::FAILURE
-            } else {
-                ExitCode::SUCCESS
-            })
-        }
+    let Some(damage) = &summary.damage else {
+        return Ok(Exit::Done.into());
+    };
+    let (path, packets) = (path.display(), summary.frames.packets);
+    if packets == 0 {
+        return Err(Failure::new(Exit::Data, format!("{path}: {damage}; no packet could be read")).into());
     }
+    eprintln!("shadow: {path}: {damage}; the {packets} packets before it were used");
+    Ok(Exit::Done.into())
 }
 
-fn tell(path: &Path, damage: &Damage, packets: u64) {
-    let path = path.display();
-    eprintln!("shadow inspect: {path}: {damage}; the {packets} packets before it were used");
+fn matcher(glob: &str) -> Result<GlobMatcher, Failure> {
+    let built = GlobBuilder::new(glob).literal_separator(true).build();
+    built
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| Failure::new(Exit::Usage, format!("--path: {error}")))
+}
+
+fn refusal(path: &Path, error: &OpenError) -> Failure {
+    let exit = match error {
+        OpenError::Io(_) => Exit::NoInput,
+        OpenError::Empty | OpenError::NotACapture(_) | OpenError::Damaged(_) => Exit::Data,
+    };
+    Failure::new(exit, format!("{}: {error}", path.display()))
 }
