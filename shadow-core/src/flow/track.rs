@@ -17,6 +17,9 @@ use crate::{
 /// window in use comes near this; what is farther away belongs to a part of the connection that was not captured.
 const WINDOW: i32 = 64 << 20;
 
+/// Farthest that a SYN-ACK acknowledges behind the SYN: the data of one segment (RFC 7413).
+const MOST_WITH_SYN: i32 = 1 << 16;
+
 /// How a connection came into view.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Opening {
@@ -101,11 +104,21 @@ impl Track {
 
     /// Whether a SYN belongs to a later connection between the same endpoints.
     pub(crate) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
-        let half = self.half(self.direction(segment));
-        match half.isn {
+        let direction = self.direction(segment);
+        match self.half(direction).isn {
             Some(isn) => isn != segment.seq,
-            None => self.opening == Opening::Middle || self.has_data,
+            None => {
+                !self.is_answered_by(direction, segment) && (self.opening == Opening::Middle || self.has_data)
+            }
         }
+    }
+
+    /// Whether a SYN-ACK acknowledges the SYN that was seen, and no more than the data in it.
+    fn is_answered_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        let Some(isn) = self.half(direction.reverse()).isn else {
+            return false;
+        };
+        segment.flags.contains(Flags::ACK) && (1..=MOST_WITH_SYN).contains(&segment.ack.distance_from(isn))
     }
 
     /// Bytes held.
@@ -124,7 +137,7 @@ impl Track {
     pub(crate) fn push(&mut self, segment: &Segment<'_>, ctx: &mut Ctx<'_>) -> Fate {
         self.last_seen = self.last_seen.max(segment.at);
         let direction = self.direction(segment);
-        self.place(direction, segment);
+        self.place(direction, segment, ctx);
         let Some(stream) = &mut self.half_mut(direction).stream else {
             return Fate::Open;
         };
@@ -154,7 +167,7 @@ impl Track {
     }
 
     /// Sets where the streams begin, where that is not known yet.
-    fn place(&mut self, direction: Direction, segment: &Segment<'_>) {
+    fn place(&mut self, direction: Direction, segment: &Segment<'_>, ctx: &mut Ctx<'_>) {
         let has_ack = segment.flags.contains(Flags::ACK);
         let syn = segment.flags.contains(Flags::SYN);
         self.has_data |= !segment.payload.is_empty();
@@ -171,10 +184,15 @@ impl Track {
             at_start = stream.next() == 0 && stream.distance(segment.seq) == 0;
         } else if !segment.payload.is_empty() {
             half.stream = Some(Assembler::new(segment.seq));
-            if beginning && self.conn.is_fresh() {
+            if beginning {
                 // Where this stream began was not seen, so what came before these bytes is unknown.
                 self.opening = Opening::Middle;
-                self.conn = Conn::new(false);
+                if self.conn.is_fresh() {
+                    self.conn = Conn::new(false);
+                } else {
+                    // Requests came with the SYN, and its answer was lost.
+                    self.conn.gap(direction, 0, ctx);
+                }
             }
         }
         let certain = at_start || self.opening == Opening::Middle;
