@@ -51,6 +51,11 @@ impl Pending {
         self.response.is_none() && !self.given_up
     }
 
+    /// Whether its answer is only expected on trust.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.trust != Trust::Sure
+    }
+
     /// What the exchange says about itself.
     pub(crate) fn incomplete(&self) -> Option<Incomplete> {
         let unsure = (self.trust != Trust::Sure).then_some(Incomplete::Midstream);
@@ -229,12 +234,22 @@ impl Pair {
         self.gapped = true;
     }
 
-    /// Gives every request up that waits for an answer and returns those that are ready to be reported.
-    pub(crate) fn give_up(&mut self, reason: Incomplete, unsure_only: bool) -> Vec<Pending> {
+    /// A response answered nobody, sent by a server that had received `ack`. Where the count is not known it may
+    /// be the answer to a request that is followed on trust: none of those that the server had then is still waited
+    /// for, and the proof begins anew.
+    pub(crate) fn orphaned(&mut self, ack: Option<u64>) -> Vec<Pending> {
+        self.rounds = self.rounds.map(|_| 0);
+        self.give_up(Incomplete::Midstream, |pending| {
+            pending.is_unsure() && ack >= Some(pending.head_end)
+        })
+    }
+
+    /// Gives those requests up that wait for an answer and returns those that are ready to be reported.
+    pub(crate) fn give_up(&mut self, reason: Incomplete, which: impl Fn(&Pending) -> bool) -> Vec<Pending> {
         let mut ready = Vec::new();
         let mut kept = VecDeque::new();
         for mut pending in self.pending.drain(..) {
-            if unsure_only && pending.trust == Trust::Sure {
+            if !which(&pending) {
                 kept.push_back(pending);
                 continue;
             }

@@ -146,8 +146,9 @@ impl Conn {
 
     /// The connection is over, or is forgotten.
     pub(crate) fn close(&mut self, end: End, ctx: &mut Ctx<'_>) {
-        self.end(Direction::ToClient, end, ctx);
+        // The client's side first: a request that was cut off says so, and not that nobody answered it.
         self.end(Direction::ToServer, end, ctx);
+        self.end(Direction::ToClient, end, ctx);
         self.give_up_pending(end.reason(Incomplete::NoResponse), ctx);
     }
 
@@ -175,7 +176,7 @@ impl Conn {
     pub(super) fn leave(&mut self, reason: Abandon, ctx: &mut Ctx<'_>) {
         self.leaving.get_or_insert(reason);
         self.client.close();
-        for pending in self.pair.give_up(Incomplete::Midstream, true) {
+        for pending in self.pair.give_up(Incomplete::Midstream, Pending::is_unsure) {
             report(pending, ctx);
         }
         self.settle(ctx);
@@ -183,7 +184,7 @@ impl Conn {
 
     /// Gives up every request that waits for an answer.
     pub(super) fn give_up_pending(&mut self, reason: Incomplete, ctx: &mut Ctx<'_>) {
-        for pending in self.pair.give_up(reason, false) {
+        for pending in self.pair.give_up(reason, |_| true) {
             report(pending, ctx);
         }
         self.settle(ctx);
@@ -196,7 +197,7 @@ impl Conn {
         if let Some(back) = self.pair.back() {
             back.reading = false;
         }
-        for pending in self.pair.give_up(Incomplete::NoResponse, false) {
+        for pending in self.pair.give_up(Incomplete::NoResponse, |_| true) {
             report(pending, ctx);
         }
         self.abandoned.get_or_insert(reason);

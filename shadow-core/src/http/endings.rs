@@ -2,7 +2,7 @@
 
 use super::{
     body::Progress,
-    conn::{Conn, Ctx, End},
+    conn::{Conn, Ctx, End, report},
     head::{self, ResponseHead},
     responses::State,
 };
@@ -61,7 +61,7 @@ impl Conn {
                     response_last: last,
                     ..Timing::default()
                 };
-                self.report_orphan(response, timing, orphan.or(fault), ctx);
+                self.report_orphan(response, timing, orphan.or(fault), current.start.ack, ctx);
             }
         }
         if trailer_fault.is_some() {
@@ -75,12 +75,18 @@ impl Conn {
         response: Option<Response>,
         timing: Timing,
         reason: Option<Incomplete>,
+        ack: Option<u64>,
         ctx: &mut Ctx<'_>,
     ) {
         let incomplete = reason.unwrap_or(Incomplete::Unrequested);
         if self.pair.is_in_step() {
             self.give_up_pending(Incomplete::NoResponse, ctx);
             self.lose_step(ctx);
+        } else {
+            for pending in self.pair.orphaned(ack) {
+                report(pending, ctx);
+            }
+            self.settle(ctx);
         }
         if let Some(response) = response {
             ctx.out.counters.orphans += 1;

@@ -162,11 +162,18 @@ pub(crate) fn response(raw: &RawHead, max_fields: usize) -> Result<ResponseHead,
         let head = ResponseHead {
             status: parsed.code.unwrap_or_default(),
             version: version(parsed.version),
-            reason: part(raw, parsed.reason.unwrap_or_default().as_bytes()),
+            reason: part(raw, reason_phrase(&raw.bytes)),
             headers: spans(raw, parsed.headers),
         };
         Ok(head)
     })
+}
+
+/// The third part of a status line that was parsed. httparse gives up a phrase with obs-text, which is legal.
+fn reason_phrase(raw: &[u8]) -> &[u8] {
+    let line = raw.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut parts = line.trim_ascii_end().splitn(3, |byte| *byte == b' ');
+    parts.nth(2).unwrap_or_default()
 }
 
 /// Parses a trailer section, its empty line included.
@@ -309,7 +316,12 @@ pub(crate) fn is_request_line(bytes: &[u8]) -> bool {
         .and_then(|end| bytes.get(..end))
         .unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    looks_like_request(line) && (line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (_method, target, version) = (parts.next(), parts.next(), parts.next());
+    looks_like_request(line)
+        && target.is_some_and(|target| !target.is_empty())
+        && matches!(version, Some(b"HTTP/1.1" | b"HTTP/1.0"))
+        && parts.next().is_none()
 }
 
 /// Whether bytes can be the beginning of a status line.

@@ -185,7 +185,7 @@ impl Conn {
         let trust = self.pair.trust(start.offset, start.ack);
         if trust != Trust::Sure {
             // Only one request at a time is followed on trust; its forerunner's answer was not recognised.
-            for pending in self.pair.give_up(Incomplete::Midstream, true) {
+            for pending in self.pair.give_up(Incomplete::Midstream, Pending::is_unsure) {
                 report(pending, ctx);
             }
         }

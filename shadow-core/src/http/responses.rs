@@ -218,6 +218,10 @@ impl Conn {
         };
         let orphan = current.orphan.is_some();
         current.head = Some(head);
+        if orphan && framing == Framing::UntilClose && !self.pair.is_in_step() {
+            // The request is unknown and may have been HEAD: what follows may be the next response.
+            return self.leave_response(Incomplete::Midstream, ctx);
+        }
         match BodyReader::new(framing, ctx.settings) {
             Some(reader) => self.server.state = State::Body(Box::new(reader)),
             None => self.end_response(None, end, ctx),
@@ -239,8 +243,20 @@ impl Conn {
         if let Some(current) = &mut self.server.current {
             current.head = Some(head);
         }
+        self.leave_response(reason, ctx);
+    }
+
+    /// Stops reading a response that cannot be delimited. Without its request that proves nothing: the framing was
+    /// a guess (RFC 9112 section 6.3, rule 1), and the search goes on.
+    fn leave_response(&mut self, reason: Incomplete, ctx: &mut Ctx<'_>) {
+        let current = self.server.current.as_ref();
+        let guessed = !self.pair.is_in_step() && current.is_some_and(|current| current.orphan.is_some());
         self.cut_response(reason, ctx);
-        self.abandon(Abandon::OutOfStep, ctx);
+        if guessed {
+            self.server.state = State::Search;
+        } else {
+            self.abandon(Abandon::OutOfStep, ctx);
+        }
     }
 
     fn read_response_body(&mut self, run: &Run<'_>, rest: &[u8], ctx: &mut Ctx<'_>) -> usize {
@@ -257,8 +273,7 @@ impl Conn {
                 used
             }
             Err(reason) => {
-                self.cut_response(reason, ctx);
-                self.abandon(Abandon::OutOfStep, ctx);
+                self.leave_response(reason, ctx);
                 rest.len()
             }
         }
