@@ -99,7 +99,6 @@ fn table(exchanges: usize) -> Vec<Tally> {
 }
 
 #[test]
-#[ignore = "until the engine reads"]
 fn nothing_is_wrong_in_any_row() {
     let tallies = table(2_000);
     // Where nothing is lost everything completes; losing one in a thousand must not cost half of the connections.

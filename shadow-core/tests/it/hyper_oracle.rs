@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use shadow_core::{
     engine::Event,
-    exchange::{Headers, Request},
+    exchange::{Headers, Request, Version},
 };
 
 use crate::support::{
@@ -86,6 +86,10 @@ proptest! {
                 let index = usize::try_from(exchange.index).expect("few exchanges");
                 prop_assert_eq!(Some(&understood(&exchange.request)), read.get(index), "request {}", index);
             }
+            if exchange.request.version == Version::Http10 || exchange.request.headers.get("connection").is_some() {
+                // hyper closes here; a server that does not is none of a passive reader's business.
+                break;
+            }
         }
     }
 }
@@ -105,7 +109,7 @@ fn spoil() -> impl Strategy<Value = Spoil> {
         ("\r\n", "\r"),
         ("\r\n", "\r\n "),
         ("\r\n", "\r\nContent-Length: 3\r\n"),
-        ("\r\n", "\r\nContent-Length: 3, 3\r\n"),
+        ("\r\n", "\r\nContent-Length: 3, 4\r\n"),
         ("\r\n", "\r\nContent-Length: +3\r\n"),
         ("\r\n", "\r\nTransfer-Encoding: chunked\r\n"),
         ("\r\n", "\r\nTransfer-Encoding: identity\r\n"),

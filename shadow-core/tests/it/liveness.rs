@@ -71,18 +71,19 @@ fn completed(events: &[Event]) -> Vec<usize> {
     events.iter().filter_map(uid).collect()
 }
 
-fn judged(scene: &Scene) -> Vec<usize> {
+/// Checks the truth of what is reported and hands over what is complete.
+fn judged(scene: &Scene, judge: impl FnOnce(Vec<usize>)) {
     let settings = settings();
     let events = drive(&scene.segments, &settings);
     check::truthfully(scene, &events, &settings);
-    completed(&events)
+    let _dump = check::Dump(scene, &events);
+    judge(completed(&events));
 }
 
 proptest! {
     #![proptest_config(cases(120))]
 
     #[test]
-    #[ignore = "until the engine reads"]
     fn a_late_start_costs_a_few_rounds(line in ping_pong(20..30), skip in 0_usize..12) {
         let mut line = line;
         line.losses.skip = skip;
@@ -90,13 +91,13 @@ proptest! {
         let said = scene.lines[0].conversations[0].said.len();
         // Every exchange is at least two segments, and a response may be long.
         let begun = skip.div_ceil(2);
-        let completed = judged(&scene);
         let expected: Vec<usize> = (begun + ROUNDS..said).collect();
-        prop_assert!(expected.iter().all(|n| completed.contains(n)), "of {said}, from {begun}: {completed:?}");
+        judged(&scene, |completed| {
+            assert!(expected.iter().all(|n| completed.contains(n)), "of {said}, from {begun}: {completed:?}");
+        });
     }
 
     #[test]
-    #[ignore = "until the engine reads"]
     fn a_lost_segment_costs_a_few_rounds(line in ping_pong(24..30), place: Index) {
         let mut scene = scene::play(&[line]);
         let lost = 2 + place.index(scene.segments.len() / 2 - 2);
@@ -108,16 +109,16 @@ proptest! {
             .iter()
             .position(|said| [&said.request, &said.response][segment.from].bytes.end > offset)
             .unwrap_or(said.len());
-        let completed = judged(&scene);
         let before: Vec<usize> = (0..hit).collect();
         let behind: Vec<usize> = (hit + ROUNDS..said.len()).collect();
-        prop_assert!(before.iter().all(|n| completed.contains(n)), "hit {hit}: {completed:?}");
-        prop_assert!(behind.iter().all(|n| completed.contains(n)), "hit {hit}: {completed:?}");
+        judged(&scene, |completed| {
+            assert!(before.iter().all(|n| completed.contains(n)), "hit {hit}: {completed:?}");
+            assert!(behind.iter().all(|n| completed.contains(n)), "hit {hit}: {completed:?}");
+        });
     }
 
     /// The framing says where the next message starts, however much of the body is missing.
     #[test]
-    #[ignore = "until the engine reads"]
     fn a_hole_in_a_body_of_known_length_costs_that_exchange_alone(
         line in ping_pong(8..12),
         chosen: Index,
@@ -143,9 +144,8 @@ proptest! {
         let hole = a.min(b)..a.max(b) + 1;
         let everything = said.len();
         dig(&mut scene, side, &hole);
-        let completed = judged(&scene);
         let expected: Vec<usize> = (0..everything).filter(|n| *n != hit).collect();
-        prop_assert_eq!(completed, expected);
+        judged(&scene, |completed| assert_eq!(completed, expected));
     }
 }
 

@@ -21,7 +21,6 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    #[ignore = "until the engine reads"]
     fn one_connection_is_reported_as_it_was(
         lines in scene::lines(
             strategy::connection(strategy::exchange(), 6).boxed(),
@@ -37,7 +36,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "until the engine reads"]
     fn a_capture_in_disorder_is_put_in_order(
         lines in scene::lines(
             strategy::connection(strategy::exchange(), 5).boxed(),
@@ -53,7 +51,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "until the engine reads"]
     fn small_exchanges_keep_their_order(
         lines in scene::lines(
             strategy::connection(strategy::small_exchange(), 30).boxed(),
@@ -66,7 +63,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "until the engine reads"]
     fn without_digests_the_lengths_are_still_true(
         lines in scene::lines(
             strategy::connection(strategy::exchange(), 3).boxed(),
@@ -81,7 +77,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "until the engine reads"]
     fn the_four_timestamps_are_those_of_the_first_and_last_bytes(
         connection in strategy::connection(strategy::exchange(), 4),
         plan in strategy::plan(),

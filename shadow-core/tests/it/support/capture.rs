@@ -54,7 +54,16 @@ pub(crate) fn capture(wire: Vec<Captured>, losses: &Losses) -> Vec<Captured> {
         segment.directed = losses.directed;
     }
     if losses.no_bare_acks {
-        seen.retain(|segment| !segment.is_bare());
+        // What follows a silence still follows it.
+        let mut silence = false;
+        seen.retain_mut(|segment| {
+            silence |= segment.barrier;
+            let bare = segment.is_bare();
+            if !bare {
+                segment.barrier = core::mem::take(&mut silence);
+            }
+            !bare
+        });
     }
     let seen = duplicate(seen, losses.duplicate, &mut rng);
     let mut seen = reorder(seen, losses.window, &mut rng);

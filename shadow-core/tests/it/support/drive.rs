@@ -23,9 +23,15 @@ pub(crate) fn settings() -> Settings {
 
 /// Feeds every segment to a new engine, ends the capture and returns every event.
 pub(crate) fn drive(segments: &[Captured], settings: &Settings) -> Vec<Event> {
+    drive_until(segments, 0, settings)
+}
+
+/// As [`drive`], and the capture ends at this many microseconds.
+pub(crate) fn drive_until(segments: &[Captured], until: u64, settings: &Settings) -> Vec<Event> {
     let mut engine = Engine::new(settings.clone());
     let mut events = Vec::new();
     feed(&mut engine, segments, &mut events);
+    wait(&mut engine, Timestamp::from_nanos(until * 1_000), &mut events);
     engine.finish();
     events.extend(core::iter::from_fn(|| engine.poll()));
     events

@@ -7,8 +7,11 @@
 //! limits head=1024 fields=16   smaller caps than the defaults
 //! midstream                    the handshake was not captured
 //! directed                     only meaningful when the source knows which end serves
+//! borders                      where a lost reader starts again depends on segment borders: every cut has the outcome
+//!                              that is expected, and no two need to have the same one in detail
 //! >>> GET / HTTP/1.1\r\n       client bytes       <<< server bytes
 //! >~> late                     client bytes, captured behind the next line (<~< for the server)
+//! >-> crossing                 client bytes, sent before the line above had arrived (<-< for the server)
 //! ><> 5                        client bytes that were sent and not captured (<>< for the server)
 //! >|                           client FIN         <| server FIN
 //! >!                           client RST         <! server RST
@@ -16,7 +19,9 @@
 //! == GET / 200 complete response="hello"       one reported exchange: method, target, status or -, reason
 //! == orphan 408 unrequested                    a response without a request
 //! == abandoned http2                           nothing more is read
-//! == nothing complete                          no exchange may be complete (and no further check of the list)
+//! == anything incomplete                       any number of entries that are not complete
+//! == nothing complete                          no exchange may be complete, and the list is not checked further
+//! == first GET / * malformed                   with it: what the first entry is
 //! ```
 //!
 //! Text knows `\r \n \t \\ \xNN` and `\{text*N}` for repeats. `*` in an expectation matches anything, `a|b` either.
@@ -31,12 +36,16 @@ use super::{
     wire::Captured,
 };
 
+/// When the first segment of every transcript is captured, in microseconds.
+const BEGINNING: u64 = 1_000_000;
+
 /// One file.
 #[derive(Debug)]
 pub(crate) struct Transcript {
     pub(crate) limits: Limits,
     pub(crate) midstream: bool,
     pub(crate) directed: bool,
+    pub(crate) borders: bool,
     pub(crate) steps: Vec<Step>,
     pub(crate) expected: Vec<String>,
 }
@@ -44,10 +53,20 @@ pub(crate) struct Transcript {
 /// One line of the conversation.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Data { from: usize, bytes: Bytes, late: bool },
+    Data { from: usize, bytes: Bytes, when: When },
     Lost { from: usize, bytes: u32 },
     End { from: usize, flags: Flags },
     Wait { micros: u64 },
+}
+
+/// When bytes are captured and what their sender knew.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum When {
+    InOrder,
+    /// Captured behind the next line.
+    Late,
+    /// Sent before the line above had arrived.
+    Crossing,
 }
 
 /// Reads a file; a line that is not understood is a fault of the file.
@@ -60,6 +79,7 @@ pub(crate) fn parse(text: &str) -> Transcript {
         },
         midstream: false,
         directed: false,
+        borders: false,
         steps: Vec::new(),
         expected: Vec::new(),
     };
@@ -74,6 +94,7 @@ pub(crate) fn parse(text: &str) -> Transcript {
                 .for_each(|pair| limit(&mut transcript.limits, pair)),
             "midstream" => transcript.midstream = true,
             "directed" => transcript.directed = true,
+            "borders" => transcript.borders = true,
             "==" => transcript.expected.push(rest.to_owned()),
             _ => transcript.steps.push(step(word, rest)),
         }
@@ -99,20 +120,22 @@ fn limit(limits: &mut Limits, pair: &str) {
 }
 
 fn step(word: &str, rest: &str) -> Step {
-    let data = |from, late| Step::Data {
+    let data = |from, when| Step::Data {
         from,
         bytes: unescape(rest).into(),
-        late,
+        when,
     };
     let lost = |from| Step::Lost {
         from,
         bytes: rest.trim().parse().expect("a number of lost bytes"),
     };
     match word {
-        ">>>" => data(CLIENT, false),
-        "<<<" => data(SERVER, false),
-        ">~>" => data(CLIENT, true),
-        "<~<" => data(SERVER, true),
+        ">>>" => data(CLIENT, When::InOrder),
+        "<<<" => data(SERVER, When::InOrder),
+        ">~>" => data(CLIENT, When::Late),
+        "<~<" => data(SERVER, When::Late),
+        ">->" => data(CLIENT, When::Crossing),
+        "<-<" => data(SERVER, When::Crossing),
         "><>" => lost(CLIENT),
         "<><" => lost(SERVER),
         ">|" => Step::End {
@@ -174,6 +197,15 @@ pub(crate) fn unescape(text: &str) -> Vec<u8> {
 }
 
 impl Transcript {
+    /// When it is over, in microseconds.
+    pub(crate) fn until(&self) -> u64 {
+        let lasts = |step: &Step| match step {
+            Step::Wait { micros } => *micros,
+            _ => 2_000,
+        };
+        BEGINNING + self.steps.iter().map(lasts).sum::<u64>()
+    }
+
     /// Payload bytes of the whole conversation.
     pub(crate) fn len(&self) -> usize {
         let bytes = |step: &Step| match step {
@@ -205,23 +237,26 @@ impl Transcript {
         let mut writer = Writer::new(directed, self.midstream);
         let mut offset = 0;
         let mut late: Vec<Captured> = Vec::new();
+        // What each side had sent before the line above.
+        let mut before = writer.next;
         for step in &self.steps {
             writer.now += 1_000;
+            let next = writer.next;
             match step {
-                Step::Data {
-                    from,
-                    bytes,
-                    late: is_late,
-                } => {
+                Step::Data { from, bytes, when } => {
                     let mut pieces = Vec::new();
                     let mut rest = bytes.clone();
                     for len in lengths(offset, bytes.len()).into_iter().filter(|len| *len > 0) {
                         pieces.push(writer.data(*from, rest.split_to(len)));
                     }
                     offset += bytes.len();
-                    if *is_late {
-                        late = pieces;
-                        continue;
+                    match when {
+                        When::InOrder => {}
+                        When::Late => {
+                            late = pieces;
+                            continue;
+                        }
+                        When::Crossing => pieces.iter_mut().for_each(|piece| piece.ack = before[1 - from]),
                     }
                     writer.out.extend(pieces);
                 }
@@ -229,6 +264,7 @@ impl Transcript {
                 Step::End { from, flags } => writer.end(*from, *flags),
                 Step::Wait { micros } => writer.now += micros,
             }
+            before = next;
             for mut segment in late.drain(..) {
                 segment.at = writer.now + 500;
                 writer.out.push(segment);
@@ -249,7 +285,7 @@ struct Writer {
 impl Writer {
     fn new(directed: bool, midstream: bool) -> Self {
         let mut writer = Self {
-            now: 1_000_000,
+            now: BEGINNING,
             // The first heads wrap around.
             next: [u32::MAX - 9, 4_000],
             directed,

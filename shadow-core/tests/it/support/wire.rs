@@ -91,6 +91,29 @@ impl Captured {
     }
 }
 
+impl core::fmt::Display for Captured {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self {
+            at,
+            from,
+            seq,
+            ack,
+            flags,
+            payload,
+            missing,
+            ..
+        } = self;
+        let arrow = if *from == CLIENT { ">>>" } else { "<<<" };
+        let (len, text) = (payload.len(), payload.escape_ascii());
+        let port = self.ends[0].port;
+        write!(
+            f,
+            "{at:9} {port} {arrow} seq {seq} ack {ack} flags {:02x} {len}+{missing} {text:.300}",
+            flags.0
+        )
+    }
+}
+
 /// What the wire carried.
 #[derive(Debug)]
 pub(crate) struct Recording {

@@ -1,0 +1,5 @@
+# A simple request of HTTP/0.9.
+>>> GET /a\r\n
+<<< hello
+<|
+== nothing complete

@@ -1,0 +1,5 @@
+# A reset inside a body.
+>>> GET /a HTTP/1.1\r\nHost: a\r\n\r\n
+<<< HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello
+>!
+== GET /a 200 response_cut

@@ -1,0 +1,7 @@
+# Rule 5: in a response.
+>>> GET /a HTTP/1.1\r\nHost: a\r\n\r\n
+<<< HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 2\r\n\r\nhello
+>>> GET /b HTTP/1.1\r\nHost: a\r\n\r\n
+<<< HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok
+== nothing complete
+== first GET /a * ambiguous_framing|malformed

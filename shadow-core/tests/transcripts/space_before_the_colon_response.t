@@ -1,0 +1,5 @@
+# Nor in a response, where a proxy would remove it.
+>>> GET /a HTTP/1.1\r\nHost: a\r\n\r\n
+<<< HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok
+<|
+== nothing complete
