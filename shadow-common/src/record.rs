@@ -1,16 +1,16 @@
 //! What goes through the ring: a fixed header and the bytes of one chunk.
 //!
-//! Encoded and decoded field by field, in little-endian order, so that neither side needs unsafe code or agrees on
-//! padding. Every chunk carries the whole header: records of several CPUs interleave, and a lost chunk must not take
-//! its neighbours with it.
+//! The header is nine words, little-endian, put together and taken apart field by field, so that neither side needs
+//! unsafe code or agrees on padding. Every chunk carries the whole header: records of several CPUs interleave, and a
+//! lost chunk must not take its neighbours with it.
 
 use crate::flow::Endpoint;
 
-/// Bytes of an encoded [`RecordHeader`].
-pub const HEADER: usize = 72;
+/// Words of an encoded [`RecordHeader`].
+pub const WORDS: usize = 9;
 
-/// Where `chunk_offset` and `chunk_len` are in it.
-const CHUNK_FIELDS: usize = 52;
+/// Bytes of an encoded [`RecordHeader`].
+pub const HEADER: usize = WORDS * 8;
 
 /// The facts about a segment, and which part of its payload follows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -40,40 +40,42 @@ pub struct RecordHeader {
 }
 
 impl RecordHeader {
-    /// The encoded form.
+    /// The encoded form, for a little-endian kernel to store as it is.
     #[inline(always)]
     #[must_use]
-    pub fn encode(&self) -> [u8; HEADER] {
-        let mut out = [0; HEADER];
-        self.encode_into(&mut out);
-        out
-    }
-
-    /// Writes the encoded form.
-    #[inline(always)]
-    pub fn encode_into(&self, out: &mut [u8; HEADER]) {
-        let rest: &mut [u8] = out;
-        let rest = put(rest, self.at.to_le_bytes());
-        let rest = put(rest, self.src.addr);
-        let rest = put(rest, self.dst.addr);
-        let rest = put(rest, self.seq.to_le_bytes());
-        let rest = put(rest, self.ack.to_le_bytes());
-        let rest = put(rest, self.payload_len.to_le_bytes());
-        let rest = put(rest, self.chunk_offset.to_le_bytes());
-        let rest = put(rest, self.chunk_len.to_le_bytes());
-        let rest = put(rest, self.ifindex.to_le_bytes());
-        let rest = put(rest, self.src.port.to_le_bytes());
-        let rest = put(rest, self.dst.port.to_le_bytes());
-        let _end = put(rest, [self.flags, u8::from(self.to_server), 0, 0]);
+    pub fn words(&self) -> [u64; WORDS] {
+        let [src_high, src_low] = addr(self.src.addr);
+        let [dst_high, dst_low] = addr(self.dst.addr);
+        let rest = u32::from_le_bytes([self.flags, u8::from(self.to_server), 0, 0]);
+        [
+            self.at,
+            src_high,
+            src_low,
+            dst_high,
+            dst_low,
+            pair(self.seq, self.ack),
+            pair(self.payload_len, self.chunk_offset),
+            pair(self.chunk_len, self.ifindex),
+            pair(u32::from(self.src.port) | u32::from(self.dst.port) << 16, rest),
+        ]
     }
 
     /// Changes which chunk an encoded header describes: all that differs between the records of one segment.
     #[inline(always)]
-    pub fn set_chunk(encoded: &mut [u8; HEADER], offset: u32, len: u32) {
-        if let Some(place) = encoded.get_mut(CHUNK_FIELDS..) {
-            let place = put(place, offset.to_le_bytes());
-            let _behind = put(place, len.to_le_bytes());
+    pub fn set_chunk(words: &mut [u64; WORDS], offset: u32, len: u32) {
+        let [.., lengths, chunk, _] = words;
+        *lengths = *lengths & 0xffff_ffff | u64::from(offset) << 32;
+        *chunk = *chunk & !0xffff_ffff | u64::from(len);
+    }
+
+    /// The encoded form as bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HEADER] {
+        let mut out = [0; HEADER];
+        for (place, word) in out.chunks_exact_mut(8).zip(self.words()) {
+            place.copy_from_slice(&word.to_le_bytes());
         }
+        out
     }
 
     /// Reads the encoded form; the rest of the slice is the chunk. `None` when the slice is too short.
@@ -116,20 +118,20 @@ impl RecordHeader {
     }
 }
 
-/// Writes `bytes` at the front and gives what is behind them. What does not fit is not written; the field list above
-/// adds up to [`HEADER`], which the tests pin.
+/// Address bytes as two words whose little-endian form is the address.
 #[inline(always)]
-fn put<const N: usize>(rest: &mut [u8], bytes: [u8; N]) -> &mut [u8] {
-    match rest.split_first_chunk_mut::<N>() {
-        Some((place, behind)) => {
-            *place = bytes;
-            behind
-        }
-        None => &mut [],
-    }
+#[expect(clippy::cast_possible_truncation, reason = "the two halves of a 128-bit word")]
+const fn addr(bytes: [u8; 16]) -> [u64; 2] {
+    let word = u128::from_le_bytes(bytes);
+    [word as u64, (word >> 64) as u64]
 }
 
 #[inline(always)]
+const fn pair(first: u32, second: u32) -> u64 {
+    first as u64 | (second as u64) << 32
+}
+
+#[inline]
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (front, behind) = rest.split_first_chunk::<N>()?;
     *rest = behind;
@@ -193,9 +195,9 @@ mod tests {
 
         #[test]
         fn the_chunk_can_be_changed_in_place(header in header(), chunk_offset in any::<u32>(), chunk_len in any::<u32>()) {
-            let mut encoded = header.encode();
-            RecordHeader::set_chunk(&mut encoded, chunk_offset, chunk_len);
-            prop_assert_eq!(encoded, RecordHeader { chunk_offset, chunk_len, ..header }.encode());
+            let mut words = header.words();
+            RecordHeader::set_chunk(&mut words, chunk_offset, chunk_len);
+            prop_assert_eq!(words, RecordHeader { chunk_offset, chunk_len, ..header }.words());
         }
 
         #[test]

@@ -80,7 +80,7 @@ fn fate(ctx: &TcContext, counters: Counters) -> Stat {
         chunk_offset: 0,
         chunk_len: 0,
     };
-    emit::segment(&Skb(ctx), &record, segment.payload_offset, counters)
+    emit::segment(ctx, &record, segment.payload_offset, counters)
 }
 
 #[inline(always)]

@@ -11,25 +11,39 @@ use shadow_common::{
     stat::Stat,
 };
 
-/// One record while it is put together. Aligned, or each header field would be stored byte by byte.
-#[repr(C, align(8))]
+/// One record while it is put together, and the segment that it belongs to.
+#[repr(C)]
 pub(crate) struct Scratch {
-    pub(crate) bytes: [u8; record::HEADER + CHUNK],
-    word: u64,
+    pub(crate) header: [u64; record::WORDS],
+    pub(crate) chunk: [u8; CHUNK],
+    pub(crate) job: Job,
 }
 
-impl Scratch {
+/// The payload that is being copied, handed over in the memory of a map on purpose: see [`Job::forget`].
+#[repr(C)]
+pub(crate) struct Job {
+    /// Where the payload starts, from the start of the frame or from the network header.
+    pub(crate) start: u64,
+    /// Which of the two: not 0 is the network header.
+    pub(crate) linear: u64,
+    /// Bytes to copy.
+    pub(crate) len: u64,
+    /// Flags for the record that ends it.
+    pub(crate) wake: u64,
+}
+
+impl Job {
     /// The same value, about which the verifier knows nothing any more.
     ///
-    /// What it knows differs for every way through the parser and the gate, and it would walk the copy loop once for each
-    /// of them: 190,000 instructions instead of a few thousand. A value that went through a map's memory has no past.
+    /// What it knows of a length differs for every way through the parser and the gate, and it would walk the copying once
+    /// for each of them: 190,000 instructions instead of a few thousand. What comes out of a map has no past.
     #[inline(always)]
-    pub(crate) fn forget(&mut self, value: usize) -> usize {
-        let word = &raw mut self.word;
+    pub(crate) fn forget(&mut self, value: u64) -> u64 {
+        let word = &raw mut self.len;
         // SAFETY: `word` points to a field that we hold exclusively.
-        unsafe { word.write_volatile(value as u64) };
+        unsafe { word.write_volatile(value) };
         // SAFETY: as above, and written by the line before.
-        (unsafe { word.read_volatile() }) as usize
+        unsafe { word.read_volatile() }
     }
 }
 

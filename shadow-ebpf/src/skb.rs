@@ -23,11 +23,10 @@ const PULL: u32 = 18 + 60 + 60;
 pub(crate) struct Skb<'a>(pub(crate) &'a TcContext);
 
 /// How the payload is reached.
-#[derive(Clone, Copy)]
 pub(crate) enum Origin {
     /// From the network header: everything is in the linear part.
     Network,
-    /// From the start of the frame, with so many bytes before the network header.
+    /// From the start of the frame, the network header being so many bytes behind it.
     Frame(usize),
 }
 
@@ -45,7 +44,7 @@ impl Skb<'_> {
         for before in LINK_HEADERS {
             let mut there = MaybeUninit::<[u8; 20]>::uninit();
             // SAFETY: `there` has room for 20 bytes.
-            let whole = unsafe { self.copy(Origin::Frame(before), 0, there.as_mut_ptr().cast(), 20) };
+            let whole = unsafe { self.copy(false, before, there.as_mut_ptr().cast(), 20) };
             // SAFETY: on success the helper has written all 20 bytes.
             if whole && words(unsafe { there.assume_init() }) == header {
                 return Some(Origin::Frame(before));
@@ -54,25 +53,23 @@ impl Skb<'_> {
         None
     }
 
-    /// Copies `len` bytes from `offset` behind the network header on. The verifier must know that `to` has so many.
+    /// Copies `len` bytes from `offset` on, counted from the network header or from the start of the frame. The verifier
+    /// must know that `to` has so many.
     ///
     /// # Safety
     ///
     /// `to` must be valid for writes of `len` bytes.
     #[inline(always)]
-    pub(crate) unsafe fn copy(&self, origin: Origin, offset: usize, to: *mut u8, len: usize) -> bool {
+    pub(crate) unsafe fn copy(&self, linear: bool, offset: usize, to: *mut u8, len: usize) -> bool {
         let Self(ctx) = self;
         let (skb, to) = (ctx.skb.skb.cast(), to.cast());
-        let code = match origin {
+        let code = if linear {
             // SAFETY: the skb is the context of this program run, and the caller vouches for `to`. A packet that is too
             // short is an error, not a short read.
-            Origin::Network => unsafe {
-                bpf_skb_load_bytes_relative(skb, offset as u32, to, len as u32, BPF_HDR_START_NET)
-            },
+            unsafe { bpf_skb_load_bytes_relative(skb, offset as u32, to, len as u32, BPF_HDR_START_NET) }
+        } else {
             // SAFETY: as above.
-            Origin::Frame(before) => unsafe {
-                bpf_skb_load_bytes(skb, (before + offset) as u32, to, len as u32)
-            },
+            unsafe { bpf_skb_load_bytes(skb, offset as u32, to, len as u32) }
         };
         code == 0
     }
@@ -99,7 +96,14 @@ type Words = [u32; 5];
 #[inline(always)]
 fn words(bytes: [u8; 20]) -> Words {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = bytes;
-    [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p], [q, r, s, t]].map(u32::from_ne_bytes)
+    [
+        [a, b, c, d],
+        [e, f, g, h],
+        [i, j, k, l],
+        [m, n, o, p],
+        [q, r, s, t],
+    ]
+    .map(u32::from_ne_bytes)
 }
 
 impl Load for Skb<'_> {
@@ -107,7 +111,7 @@ impl Load for Skb<'_> {
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let mut bytes = MaybeUninit::<[u8; N]>::uninit();
         // SAFETY: `bytes` has room for N bytes.
-        let whole = unsafe { self.copy(Origin::Network, offset, bytes.as_mut_ptr().cast(), N) };
+        let whole = unsafe { self.copy(true, offset, bytes.as_mut_ptr().cast(), N) };
         // SAFETY: on success the helper has written all N bytes.
         whole.then(|| unsafe { bytes.assume_init() })
     }

@@ -11,6 +11,7 @@ mod image;
 mod setup;
 mod shell;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -68,6 +69,11 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Run the kernel tests on older and newer Linux kernels under emulation
+    Vm {
+        /// Debian suites: bullseye (5.10), bookworm (6.1), trixie (6.12), trixie-backports
+        suite: Vec<String>,
+    },
     /// Format, lints, docs and the house rules
     Check,
     /// What the build server runs: setup, check, ebpf --check, test
@@ -82,6 +88,7 @@ fn main() -> ExitCode {
         Verb::Test { tier, filter } => test::run(&tier, filter.as_deref()),
         Verb::Image => image::run(),
         Verb::Bench { json, rest } => bench::run(json, &rest),
+        Verb::Vm { suite } => vm::run(&suite),
         Verb::Check => check::run(),
         Verb::Ci => ci::run(),
     };

@@ -18,7 +18,7 @@ use shadow_common::{flow::FlowKey, stat::Stat};
 use shadow_core::time::Timestamp;
 
 /// Instructions that the verifier walked through on 6.18; more than this is a change to look at (the limit is a million).
-const VERIFIED_BOUND: u32 = 60_000;
+const VERIFIED_BOUND: u32 = 20_000;
 
 fn expected(frame: &Frame, to_server: bool) -> Seen {
     let end = |(addr, port)| {
