@@ -1,8 +1,9 @@
 //! The agent: every I/O edge around `shadow-core`, and the command line `shadow`.
 //!
 //! In the order of the data: [`capture`] reads segments (live ring or file), [`pipeline`] runs the engine and hands
-//! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`inspect`] reads capture files. [`control`] is the socket,
-//! [`http`] the metrics, [`cli`] and [`config`] what a person types.
+//! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`inspect`] reads capture
+//! files. [`control`] is the socket, [`http`] the metrics, [`doctor`] looks at the host, [`cli`] and [`config`] are what a
+//! person types.
 
 // Tests may unwrap, so this stands here and not among the lints of the workspace.
 #![warn(clippy::unwrap_used)]
@@ -11,6 +12,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod http;
 pub mod inspect;
 pub mod pipeline;

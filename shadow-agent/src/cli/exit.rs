@@ -82,7 +82,8 @@ impl From<Exit> for ExitCode {
 
 /// Prints an error as one line and picks its exit code: that of the [`Failure`] in it, else [`Exit::Internal`].
 pub fn tell(error: &anyhow::Error) -> Exit {
-    eprintln!("shadow: {error:#}");
+    // Of a foreign message with several lines (the verifier's) too.
+    eprintln!("shadow: {}", format!("{error:#}").trim_end().replace('\n', "; "));
     error
         .chain()
         .find_map(|cause| cause.downcast_ref::<Failure>())

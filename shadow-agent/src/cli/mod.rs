@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod config;
+pub mod doctor;
 pub mod exit;
 pub mod inspect;
 pub mod run;
@@ -44,6 +45,8 @@ enum Command {
         after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz"
     )]
     Inspect(inspect::InspectArgs),
+    /// Say whether the agent will work on this host, and if not, why
+    Doctor(doctor::DoctorArgs),
     /// Check or explain a configuration file
     Config(config::ConfigArgs),
 }
@@ -99,6 +102,7 @@ impl Command {
             Self::Resume(args) => switch::resume(&args),
             Self::Report(args) => ask::report(&args),
             Self::Inspect(args) => inspect::run(args),
+            Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),
         }
     }

@@ -3,11 +3,14 @@
 //! Read from one [`Status`] at each scrape: there is no second set of counters that could disagree with `shadow status`.
 //! Every reason is exported from the start with a zero, so that a rate over it is right when it first happens.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text},
+    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeLabelSet, NoLabelSet, text},
     metrics::MetricType,
     registry::{Registry, Unit},
 };
@@ -102,7 +105,8 @@ fn classic(text: &str) -> String {
             continue;
         };
         let total = if counters.contains(&name) { "_total" } else { "" };
-        classic.push_str(&format!("# {kind} {name}{total} {rest}\n"));
+        // Writing to a string cannot fail.
+        writeln!(classic, "# {kind} {name}{total} {rest}").unwrap_or_default();
     }
     classic
 }
@@ -122,6 +126,7 @@ impl Collector for Scrape {
         out.kernel(&status.funnel.kernel)?;
         out.engine(&status.funnel.engine)?;
         out.replay(status)?;
+        out.verdicts(status)?;
         out.latencies(latencies)
     }
 }
@@ -131,41 +136,35 @@ struct Writer<'a, 'b>(&'a mut DescriptorEncoder<'b>);
 impl Writer<'_, '_> {
     fn agent(&mut self, status: &Status, report_failures: u64) -> fmt::Result {
         let build = [("version", status.version.as_str())];
-        self.gauges("build_info", "The running version", None, [(build, 1u64)])?;
+        self.0
+            .encode_descriptor("build_info", "The running version", None, MetricType::Gauge)?
+            .encode_family(&build)?
+            .encode_gauge(&1u64)?;
         #[expect(
             clippy::cast_precision_loss,
             reason = "milliseconds of a process stay far below 2^52"
         )]
         let uptime = status.uptime_ms as f64 / 1000.0;
-        self.gauge(
-            "uptime",
-            "Time since the agent started",
-            Some(&Unit::Seconds),
-            uptime,
-        )?;
+        self.measure("uptime_seconds", "Time since the agent started", uptime)?;
         self.gauge(
             "armed",
             "Whether the kernel program may copy packets: 0 after a kill",
-            None,
             u64::from(status.armed),
         )?;
-        self.gauge(
-            "sample",
+        self.measure(
+            "sample_ratio",
             "Share of connections that are mirrored",
-            Some(&Unit::Other("ratio".to_owned())),
             status.sample,
         )?;
         let interfaces = status.interfaces.len() as u64;
         self.gauge(
             "interfaces",
             "Interfaces with the kernel program on them",
-            None,
             interfaces,
         )?;
         self.gauge(
             "warnings",
             "Things that do not work as they should; `shadow status` names them",
-            None,
             status.warnings.len() as u64,
         )?;
         self.counter(
@@ -212,13 +211,10 @@ impl Writer<'_, '_> {
     }
 
     fn replay(&mut self, status: &Status) -> fmt::Result {
-        let Status {
-            ring, queue, funnel, ..
-        } = status;
+        let Status { ring, queue, .. } = status;
         self.gauge(
-            "ring_size",
+            "ring_size_bytes",
             "Size of the ring between kernel and agent",
-            Some(&Unit::Bytes),
             ring.bytes,
         )?;
         self.counter("ring_read_records", "Records read from the ring", ring.records)?;
@@ -230,22 +226,20 @@ impl Writer<'_, '_> {
         self.gauge(
             "queue_exchanges",
             "Exchanges that wait for a replay",
-            None,
             queue.waiting,
         )?;
+        self.gauge("queue_room_exchanges", "Exchanges that may wait", queue.room)?;
         self.gauge(
-            "queue_room_exchanges",
-            "Exchanges that may wait",
-            None,
-            queue.room,
-        )?;
-        self.gauge(
-            "queue",
+            "queue_bytes",
             "Exchanges that wait or are being replayed",
-            Some(&Unit::Bytes),
             queue.bytes,
         )?;
-        self.gauge("replays_in_flight", "Replays under way", None, queue.in_flight)?;
+        self.gauge("replays_in_flight", "Replays under way", queue.in_flight)?;
+        Ok(())
+    }
+
+    fn verdicts(&mut self, status: &Status) -> fmt::Result {
+        let funnel = &status.funnel;
         self.counter(
             "exchanges",
             "Exchanges that came out of the engine",
@@ -276,12 +270,7 @@ impl Writer<'_, '_> {
             failures,
         )?;
         match status.match_rate.rate {
-            Some(rate) => self.gauge(
-                "match",
-                "Matches of compared exchanges",
-                Some(&Unit::Other("ratio".to_owned())),
-                rate,
-            ),
+            Some(rate) => self.measure("match_ratio", "Matches of compared exchanges", rate),
             // Nothing was compared: no sample rather than a zero that looks like an outage.
             None => Ok(()),
         }
@@ -329,30 +318,16 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    fn gauge(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        value: impl EncodeGaugeValue,
-    ) -> fmt::Result {
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.0
-            .encode_descriptor(name, help, unit, MetricType::Gauge)?
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)
     }
 
-    fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        values: impl IntoIterator<Item = (L, V)>,
-    ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-        for (labels, value) in values {
-            family.encode_family(&labels)?.encode_gauge(&value)?;
-        }
-        Ok(())
+    fn measure(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
+            .encode_gauge(&value)
     }
 }
 

@@ -17,10 +17,14 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// `99.95 %`, with as many digits as tell it from 100 %.
+/// `99.95 %`. Never `100 %` for what is less, nor `0 %` for what is more.
 pub fn percent(share: f64) -> String {
     let text = format!("{:.3}", share * 100.0);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "100" if share < 1.0 => "> 99.999 %".to_owned(),
+        "0" if share > 0.0 => "< 0.001 %".to_owned(),
+        text => format!("{text} %"),
+    }
 }
 
 /// `99.9 % (1,998 of 2,000; 95 % interval 99.64 % to 99.97 %)`, or `unknown` when there is nothing to take a share of.

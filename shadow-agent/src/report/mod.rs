@@ -9,3 +9,6 @@ pub mod figures;
 pub mod funnel;
 pub mod status;
 pub mod text;
+
+#[cfg(test)]
+mod tests;

@@ -24,29 +24,29 @@ pub fn line(status: &Status) -> String {
         match_rate,
         ..
     } = status;
-    let mut line = if *armed {
-        String::new()
-    } else {
-        "KILLED | ".to_owned()
-    };
-    line.push_str(&format!(
-        "{} exchanges ({}) | {} skipped | {} replayed | {}",
-        count(funnel.exchanges),
-        rate(rates.exchanges),
-        count(funnel.skipped_total),
-        count(funnel.replayed),
+    let mut parts = vec![
+        format!(
+            "{} exchanges ({})",
+            count(funnel.exchanges),
+            rate(rates.exchanges)
+        ),
+        format!("{} skipped", count(funnel.skipped_total)),
+        format!("{} replayed", count(funnel.replayed)),
         matches(match_rate),
-    ));
-    if funnel.shadow_errors > 0 {
-        line.push_str(&format!(" | {} shadow errors", count(funnel.shadow_errors)));
+    ];
+    if !armed {
+        parts.insert(0, "KILLED".to_owned());
     }
-    if queue.waiting > 0 {
-        line.push_str(&format!(" | {} waiting", count(queue.waiting)));
+    for (number, what) in [
+        (funnel.shadow_errors, "shadow errors"),
+        (queue.waiting, "waiting"),
+        (ring.full, "packets LOST"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{} {what}", count(number)));
+        }
     }
-    if ring.full > 0 {
-        line.push_str(&format!(" | {} LOST", count(ring.full)));
-    }
-    line
+    parts.join(" | ")
 }
 
 fn matches(share: &Proportion) -> String {
@@ -65,6 +65,18 @@ pub fn page(status: &Status) -> String {
 }
 
 fn write(out: &mut String, status: &Status) -> std::fmt::Result {
+    place(out, status)?;
+    load(out, status)?;
+    for warning in &status.warnings {
+        writeln!(out, "  WARNING     {}", captured(warning, 300))?;
+    }
+    writeln!(out, "\nFunnel")?;
+    funnel::write(out, &status.funnel);
+    evidence(out, status)
+}
+
+/// Which agent, and what it is set to do.
+fn place(out: &mut String, status: &Status) -> std::fmt::Result {
     let Status {
         version,
         pid,
@@ -75,39 +87,38 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
         shadow,
         targets,
         interfaces,
-        ring,
-        queue,
-        rates,
         ..
     } = status;
     let up = span(Duration::from_millis(*uptime_ms));
     let mode = if *armed { "mirroring" } else { "KILLED" };
     writeln!(out, "{mode}   shadow {version}, pid {pid}, up {up}")?;
     if !armed {
-        writeln!(
-            out,
-            "  {}; `shadow resume` mirrors again",
-            killed.as_ref().map_or_else(String::new, why)
-        )?;
+        let why = killed.as_ref().map_or_else(String::new, why);
+        writeln!(out, "  {why}; `shadow resume` mirrors again")?;
     }
-    writeln!(out, "  targets     {}", targets.join(", "))?;
     let to = shadow.as_deref().unwrap_or("nowhere: observing only");
-    writeln!(out, "  shadow      {to}")?;
-    let names: Vec<String> = interfaces
-        .iter()
-        .map(|at| format!("{} ({})", at.name, at.method))
-        .collect();
+    let names = interfaces.iter().map(|at| format!("{} ({})", at.name, at.method));
+    let names: Vec<String> = names.collect();
     let names = if names.is_empty() {
         "none yet".to_owned()
     } else {
         names.join(", ")
     };
+    writeln!(out, "  targets     {}", targets.join(", "))?;
+    writeln!(out, "  shadow      {to}")?;
     writeln!(out, "  interfaces  {names}")?;
     writeln!(
         out,
         "  sample      {} of connections",
         Rate::from_fraction(*sample)
-    )?;
+    )
+}
+
+/// How full it is, and what happens now.
+fn load(out: &mut String, status: &Status) -> std::fmt::Result {
+    let Status {
+        ring, queue, rates, ..
+    } = status;
     writeln!(
         out,
         "  ring        {}, {} packets lost",
@@ -129,13 +140,7 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
         rate(rates.emitted),
         rate(rates.exchanges),
         rate(rates.replayed)
-    )?;
-    for warning in &status.warnings {
-        writeln!(out, "  WARNING     {}", captured(warning, 300))?;
-    }
-    writeln!(out, "\nFunnel")?;
-    funnel::write(out, &status.funnel);
-    evidence(out, status)
+    )
 }
 
 fn evidence(out: &mut String, status: &Status) -> std::fmt::Result {

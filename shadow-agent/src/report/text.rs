@@ -82,7 +82,7 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  {:<40} {:>10} {:>23} {:>23} {:>23} {:>23}",
+        "  {:<32} {:>10} {:>20} {:>20} {:>20} {:>20}",
         "", "answers", "first byte p50", "first byte p99", "last byte p50", "last byte p99"
     )?;
     latency_line(out, "all routes", &report.latency)?;
@@ -93,7 +93,7 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
         .filter(|route| route.latency.production.first_byte.count > 0)
         .collect();
     for Route { route, latency, .. } in timed.iter().take(ROUTES) {
-        latency_line(out, &captured(route, 38), latency)?;
+        latency_line(out, &captured(route, 28), latency)?;
     }
     more(out, timed.len(), ROUTES, "routes")
 }
@@ -112,7 +112,7 @@ fn latency_line(out: &mut String, route: &str, latency: &Latency) -> std::fmt::R
     };
     writeln!(
         out,
-        "  {route:<40} {:>10} {:>23} {:>23} {:>23} {:>23}",
+        "  {route:<32} {:>10} {:>20} {:>20} {:>20} {:>20}",
         count(production.first_byte.count),
         both(|spans| spans.first_byte.p50_us),
         both(|spans| spans.first_byte.p99_us),

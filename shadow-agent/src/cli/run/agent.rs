@@ -226,7 +226,7 @@ impl Running {
             match event {
                 LinkEvent::Failed { error } => warnings.push(error.to_string()),
                 LinkEvent::Blind { reason } => {
-                    warnings.push(format!("new interfaces are not noticed: {reason}"))
+                    warnings.push(format!("new interfaces are not noticed: {reason}"));
                 }
                 LinkEvent::Attached { .. } | LinkEvent::Gone { .. } => {}
             }

@@ -96,7 +96,7 @@ fn serve(
         tokio::spawn(async move {
             let first = signals.next().await;
             // The receiver is gone only when the end has begun already.
-            drop(stop_tx.send(first));
+            stop_tx.send(first).unwrap_or_default();
             signals.next().await;
             std::process::exit(INTERRUPTED);
         });

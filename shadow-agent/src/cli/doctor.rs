@@ -1,0 +1,46 @@
+//! `shadow doctor`: will it work here, and if not, why.
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use clap::Args;
+
+use super::{Exit, ask};
+use crate::doctor::{Level, examine};
+
+/// How to show what was found.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 nothing keeps the agent from starting, 69 something does.\n\n\
+                  Examples:\n  sudo shadow doctor\n  sudo shadow doctor --json"
+)]
+pub struct DoctorArgs {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Examines the host and shows what was found.
+pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    let examination = examine();
+    let text = if args.json {
+        format!("{}\n", serde_json::to_string_pretty(&examination)?)
+    } else {
+        let mut text = String::new();
+        for finding in &examination.findings {
+            writeln!(
+                text,
+                "{:<5} {:<15} {}",
+                finding.level.as_str(),
+                finding.check,
+                finding.text
+            )?;
+        }
+        text
+    };
+    ask::print(&text)?;
+    Ok(match examination.worst {
+        Level::Ok | Level::Warn => Exit::Done,
+        Level::Fail => Exit::Unavailable,
+    }
+    .into())
+}

@@ -1,0 +1,110 @@
+//! What will not work on this host, and why.
+//!
+//! Owns: the checks of `shadow doctor`, the host's ([`host`]) and those of its interfaces ([`links`]). Reads only: nothing is attached, and
+//! the one kernel program that is loaded, to see whether it loads, is gone before the next check. Bias: a warning is for
+//! what works less well; a failure is for what keeps `shadow run` from starting.
+
+pub mod host;
+pub mod links;
+
+use serde::Serialize;
+
+/// The version of [`Examination`] in JSON.
+pub const FORMAT: u32 = 1;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Works.
+    Ok,
+    /// Works less well.
+    Warn,
+    /// `shadow run` will not start.
+    Fail,
+}
+
+/// What one check found.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Finding {
+    /// What was checked.
+    pub check: &'static str,
+    /// How bad it is.
+    pub level: Level,
+    /// What was found; for a warning or failure also what will not work, why, and what to do.
+    pub text: String,
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Examination {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The worst level of all.
+    pub worst: Level,
+    /// In the order of the checks.
+    pub findings: Vec<Finding>,
+}
+
+impl Level {
+    /// As it is printed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+impl Finding {
+    pub(crate) fn ok(check: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            check,
+            level: Level::Ok,
+            text: text.into(),
+        }
+    }
+
+    pub(crate) fn warn(check: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            level: Level::Warn,
+            ..Self::ok(check, text)
+        }
+    }
+
+    pub(crate) fn fail(check: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            level: Level::Fail,
+            ..Self::ok(check, text)
+        }
+    }
+}
+
+/// Runs every check.
+pub fn examine() -> Examination {
+    let mut findings = vec![
+        host::kernel(&host::release()),
+        host::capabilities(&crate::capture::load::missing_capabilities()),
+        host::program(),
+        host::jit(host::read("/proc/sys/net/core/bpf_jit_enable").as_deref()),
+        host::memlock(&host::release()),
+        host::bpffs(host::read("/proc/mounts").as_deref()),
+        host::lockdown(host::read("/sys/kernel/security/lockdown").as_deref()),
+        host::namespaces(),
+    ];
+    findings.push(links::agents());
+    findings.extend(links::interfaces());
+    Examination {
+        format: FORMAT,
+        worst: findings
+            .iter()
+            .map(|finding| finding.level)
+            .max()
+            .unwrap_or(Level::Ok),
+        findings,
+    }
+}
+
+#[cfg(test)]
+mod tests;

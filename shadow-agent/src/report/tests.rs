@@ -1,0 +1,250 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use shadow_core::evidence::{
+    Judgement, Proportion, Reason, Ruling,
+    report::{Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report, Route, Sample, Spans},
+};
+
+use super::{figures, status, text};
+use crate::control::{
+    state::Killed,
+    status::{Attached, Queue, Rates, Ring, Status},
+};
+
+fn counters(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    pairs
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
+}
+
+fn funnel() -> Funnel {
+    Funnel {
+        kernel: counters(&[
+            ("seen", 1_234_567),
+            ("not_targeted", 1_000_000),
+            ("no_payload", 134_566),
+            ("emitted", 99_999),
+            ("ring_full", 2),
+        ]),
+        engine: counters(&[
+            ("requests", 2_105),
+            ("exchanges_complete", 2_100),
+            ("gap_bytes", 4_096),
+            ("incomplete_midstream", 0),
+            ("incomplete_response_gap", 5),
+        ]),
+        exchanges: 2_105,
+        skipped: counters(&[("write", 100), ("response_gap", 5)]),
+        skipped_total: 105,
+        in_flight: 0,
+        replayed: 2_000,
+        matched: 1_990,
+        mismatched: 7,
+        shadow_errors: 3,
+        failures: counters(&[("timeout", 3)]),
+    }
+}
+
+fn latency(production_us: u64, shadow_us: u64) -> Latency {
+    let spans = |us: u64| {
+        let quantiles = Quantiles {
+            count: 1_997,
+            p50_us: us,
+            p90_us: 2 * us,
+            p99_us: 9 * us,
+            max_us: 10 * us,
+        };
+        Spans {
+            first_byte: quantiles,
+            whole: quantiles,
+        }
+    };
+    Latency {
+        production: spans(production_us),
+        shadow: spans(shadow_us),
+        p50_ratio: None,
+    }
+}
+
+fn report() -> Report {
+    let reason = |gate: &str, ruling, text: &str| Reason {
+        gate: gate.to_owned(),
+        ruling,
+        text: text.to_owned(),
+    };
+    Report {
+        format: 1,
+        started_ms: 1_000,
+        ended_ms: 3_724_000,
+        funnel: funnel(),
+        coverage: Proportion::new(2_000, 2_005),
+        match_rate: Proportion::new(1_990, 1_997),
+        latency: latency(850, 12_345),
+        routes: vec![Route {
+            route: "GET /users/{id}".to_owned(),
+            latency: latency(1_000, 4_560_000),
+            ..Route::default()
+        }],
+        groups: vec![Group {
+            route: "GET /users/{id}".to_owned(),
+            category: "value".to_owned(),
+            place: "$.price".to_owned(),
+            exchanges: 7,
+            samples: vec![Sample {
+                target: "/users/17".to_owned(),
+                production: "10.5".to_owned(),
+                // What a hostile server might answer to whoever reads reports on a terminal.
+                shadow: "\u{1b}[2J10.4\u{202e}\n".to_owned(),
+                ..Sample::default()
+            }],
+            ..Group::default()
+        }],
+        findings: vec![Finding {
+            kind: FindingKind::Slow,
+            route: "GET /users/{id}".to_owned(),
+            text: "the median is 4560 times production's".to_owned(),
+        }],
+        judgement: Judgement {
+            ruling: Ruling::NoGo,
+            reasons: vec![
+                reason(
+                    "match_rate",
+                    Ruling::InsufficientEvidence,
+                    "1990 of 1997 answers matched",
+                ),
+                reason("latency", Ruling::NoGo, "too slow"),
+                reason("coverage", Ruling::Go, "enough"),
+            ],
+            more_exchanges_needed: Some(12_345),
+        },
+        ..Report::default()
+    }
+}
+
+fn assert_golden(shown: &str, golden: &str) {
+    assert!(shown == golden, "the text is now:\n{shown}");
+}
+
+#[test]
+fn the_report_reads_as_agreed() {
+    assert_golden(&text::report(&report()), include_str!("golden/report.txt"));
+}
+
+#[test]
+fn a_report_of_nothing_claims_nothing() {
+    assert_golden(
+        &text::report(&Report::default()),
+        include_str!("golden/nothing.txt"),
+    );
+}
+
+#[test]
+fn long_lists_say_how_much_they_leave_out() {
+    let mut report = report();
+    report.groups = vec![report.groups[0].clone(); text::GROUPS + 5];
+    report.groups_overflow = 3;
+    let shown = text::report(&report);
+    assert!(shown.contains("and 5 more groups; --json shows all"), "{shown}");
+    assert!(
+        shown.contains("3 more differences found no place: raise evidence.groups"),
+        "{shown}"
+    );
+    assert_eq!(shown.matches("for example /users/17").count(), text::GROUPS);
+}
+
+fn status() -> Status {
+    Status {
+        version: "1.2.3".to_owned(),
+        pid: 42,
+        uptime_ms: 3_723_000,
+        armed: true,
+        sample: 0.05,
+        shadow: Some("http://10.0.0.2:9090".to_owned()),
+        targets: vec!["8080".to_owned(), "10.0.0.1:80".to_owned()],
+        interfaces: vec![Attached {
+            name: "eth0".to_owned(),
+            method: "tcx".to_owned(),
+        }],
+        ring: Ring {
+            bytes: 32 << 20,
+            full: 2,
+            ..Ring::default()
+        },
+        queue: Queue {
+            waiting: 3,
+            room: 1_024,
+            bytes: 4_096,
+            in_flight: 64,
+        },
+        rates: Rates {
+            packets: 10_000.4,
+            emitted: 500.0,
+            exchanges: 99.6,
+            replayed: 90.0,
+        },
+        funnel: funnel(),
+        match_rate: Proportion::new(1_990, 1_997),
+        latency: latency(850, 12_345),
+        warnings: vec!["2 packets were lost".to_owned()],
+        ..Status::default()
+    }
+}
+
+#[test]
+fn the_status_reads_as_agreed() {
+    assert_golden(&status::page(&status()), include_str!("golden/status.txt"));
+    assert_eq!(
+        status::line(&status()),
+        "2,105 exchanges (100/s) | 105 skipped | 2,000 replayed | 99.649 % match | 3 shadow errors | 3 waiting | \
+         2 packets LOST"
+    );
+}
+
+#[test]
+fn a_kill_is_the_first_thing_to_see() {
+    let killed = Status {
+        armed: false,
+        killed: Some(Killed {
+            who: "root".to_owned(),
+            why: "incident\n4711".to_owned(),
+            at_ms: 1_700_000_000_000,
+        }),
+        ..status()
+    };
+    let page = status::page(&killed);
+    let mut lines = page.lines();
+    assert_eq!(lines.next(), Some("KILLED   shadow 1.2.3, pid 42, up 1h 2m 3s"));
+    assert_eq!(
+        lines.next(),
+        Some("  by root at 2023-11-14T22:13:20Z: incident\\n4711; `shadow resume` mirrors again")
+    );
+    assert!(status::line(&killed).starts_with("KILLED | "));
+    let unknown = Status {
+        killed: Some(Killed::default()),
+        ..killed
+    };
+    assert!(status::page(&unknown).contains("who did it is not known"));
+}
+
+#[test]
+fn figures_are_short_and_exact_where_it_matters() {
+    assert_eq!(
+        [0, 999, 1_000, 1_234_567].map(figures::count),
+        ["0", "999", "1,000", "1,234,567"]
+    );
+    assert_eq!(
+        [1.0, 0.999_999_9, 0.999_9, 0.5, 1e-9, 0.0].map(figures::percent),
+        ["100 %", "> 99.999 %", "99.99 %", "50 %", "< 0.001 %", "0 %"]
+    );
+    assert_eq!(
+        [850, 12_345, 4_560_000].map(figures::micros),
+        ["850 us", "12.3 ms", "4.56 s"]
+    );
+    assert_eq!(figures::span(Duration::from_millis(61_999)), "1m 1s");
+    assert_eq!(
+        figures::captured("a\tb\u{7f}\u{200b}c", 9),
+        "a\\tb\\u{7f}\\u{200b}c"
+    );
+    assert_eq!(figures::captured("abcdef", 3), "abc ...");
+}
