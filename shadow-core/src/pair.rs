@@ -56,6 +56,20 @@ impl Pending {
         self.trust != Trust::Sure
     }
 
+    fn held(&self) -> usize {
+        let Request {
+            headers,
+            body,
+            trailers,
+            ..
+        } = &self.request;
+        let request = headers.allocated() + body.kept.len() + trailers.allocated();
+        let response = self.response.as_ref().map_or(0, |response| {
+            response.headers.allocated() + response.body.kept.len() + response.trailers.allocated()
+        });
+        size_of::<Self>() + request + response
+    }
+
     /// What the exchange says about itself.
     pub(crate) fn incomplete(&self) -> Option<Incomplete> {
         let unsure = (self.trust != Trust::Sure).then_some(Incomplete::Midstream);
@@ -116,6 +130,11 @@ impl Pair {
 
     pub(crate) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Bytes held by requests that wait, and by answers that wait for the rest of their request.
+    pub(crate) fn held(&self) -> usize {
+        self.pending.iter().map(Pending::held).sum()
     }
 
     /// Whether no request was ever seen.

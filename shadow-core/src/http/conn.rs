@@ -106,7 +106,7 @@ impl Conn {
 
     /// Bytes held.
     pub(crate) fn buffered(&self) -> usize {
-        self.client.buffered() + self.server.buffered() + self.pair.len() * size_of::<Pending>()
+        self.client.buffered() + self.server.buffered() + self.pair.held()
     }
 
     /// Reads bytes; says how many were used. Fewer than given: offer the rest again after the other direction.
@@ -175,7 +175,7 @@ impl Conn {
     /// Stops reading requests; those that wait for an answer still get it.
     pub(super) fn leave(&mut self, reason: Abandon, ctx: &mut Ctx<'_>) {
         self.leaving.get_or_insert(reason);
-        self.client.close();
+        self.stop_requests(ctx);
         for pending in self.pair.give_up(Incomplete::Midstream, Pending::is_unsure) {
             report(pending, ctx);
         }
@@ -192,15 +192,12 @@ impl Conn {
 
     /// Nothing more is read from either side.
     pub(crate) fn abandon(&mut self, reason: Abandon, ctx: &mut Ctx<'_>) {
-        self.client.close();
+        self.abandoned.get_or_insert(reason);
+        self.stop_requests(ctx);
         self.server.close();
-        if let Some(back) = self.pair.back() {
-            back.reading = false;
-        }
         for pending in self.pair.give_up(Incomplete::NoResponse, |_| true) {
             report(pending, ctx);
         }
-        self.abandoned.get_or_insert(reason);
     }
 
     pub(super) fn settle(&mut self, ctx: &mut Ctx<'_>) {

@@ -142,7 +142,7 @@ impl Conn {
         let parsed = match head::request(raw, ctx.settings.limits.fields) {
             Ok(_) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
-            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::names_http(&raw.bytes) => {
+            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::is_request_line(&raw.bytes) => {
                 return self.abandon(Abandon::NotHttp, ctx);
             }
             parsed => parsed,
@@ -276,6 +276,12 @@ impl Conn {
         if trailer_fault.is_some() {
             self.leave(Abandon::OutOfStep, ctx);
         }
+    }
+
+    /// Reads no more requests. One whose body was being read is not whole, whatever became of its answer.
+    pub(super) fn stop_requests(&mut self, ctx: &mut Ctx<'_>) {
+        self.end_request(Some(Incomplete::RequestCut), ctx);
+        self.client.close();
     }
 
     pub(super) fn request_gap(&mut self, lost: u64, ctx: &mut Ctx<'_>) {
