@@ -2,6 +2,8 @@
 //!
 //! One binary for all of it: the oracle in [`support`] is shared, and linking is the slow part of a test run.
 
+mod assembler;
+mod bounded;
 mod bulk;
 mod hyper_oracle;
 mod liveness;
