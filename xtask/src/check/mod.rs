@@ -73,6 +73,7 @@ fn rustdoc() -> Result<()> {
                 "--no-deps",
                 "--document-private-items",
             ])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+            // Written for the maintainers, so private rooms are documented and linked to.
+            .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
     )
 }

@@ -142,7 +142,7 @@ impl PcapFile {
         self.input.position()
     }
 
-    /// Whether the next frame is not read ahead, so that [`PcapFile::next_frame`] may have to wait for it.
+    /// Whether the next frame is not read ahead, so that [`Format::next_frame`] may have to wait for it.
     pub fn must_read(&self) -> bool {
         self.input.buffered().is_empty()
     }
