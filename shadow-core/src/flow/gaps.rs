@@ -88,6 +88,30 @@ impl Track {
         self.fate(ctx)
     }
 
+    /// Lets go on where each side waits for what the other acknowledged. The only copy of some bytes was a
+    /// retransmission then, which acknowledges what came after them; whose it was is not known, so the count is lost.
+    pub(super) fn untie(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let Self {
+            conn,
+            to_server,
+            to_client,
+            ..
+        } = self;
+        let front = |half: &mut Half| half.stream.as_mut()?.front().map(|stored| stored.ack);
+        let (Some(asked), Some(answered)) = (front(to_server), front(to_client)) else {
+            return false;
+        };
+        if !conn.waits(Direction::ToServer, asked) || !conn.waits(Direction::ToClient, answered) {
+            return false;
+        }
+        if let Some(stored) = to_server.stream.as_mut().and_then(Assembler::front) {
+            // The server had these bytes before it sent the next of its own.
+            stored.ack = Some(conn.read_to(Direction::ToClient));
+        }
+        conn.lose_step(ctx);
+        true
+    }
+
     /// Remembers since when each stream waits.
     pub(super) fn note_holes(&mut self, now: Timestamp) {
         for half in [&mut self.to_server, &mut self.to_client] {

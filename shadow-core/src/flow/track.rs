@@ -299,7 +299,9 @@ impl Track {
 
     /// Reads everything that is in order, in both directions, until neither moves.
     pub(super) fn pump(&mut self, ctx: &mut Ctx<'_>) {
-        while self.pump_one(Direction::ToServer, ctx) | self.pump_one(Direction::ToClient, ctx) {}
+        while self.pump_one(Direction::ToServer, ctx) | self.pump_one(Direction::ToClient, ctx)
+            || self.untie(ctx)
+        {}
     }
 
     fn pump_one(&mut self, direction: Direction, ctx: &mut Ctx<'_>) -> bool {

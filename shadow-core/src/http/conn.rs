@@ -120,6 +120,19 @@ impl Conn {
         }
     }
 
+    /// How far one stream was read.
+    pub(crate) fn read_to(&self, direction: Direction) -> u64 {
+        match direction {
+            Direction::ToServer => self.client.pos(),
+            Direction::ToClient => self.server.pos(),
+        }
+    }
+
+    /// Whether bytes that acknowledge so much of the other stream wait until that was read.
+    pub(crate) fn waits(&self, direction: Direction, ack: Option<u64>) -> bool {
+        ack > Some(self.read_to(direction.reverse()))
+    }
+
     /// Steps over `lost` bytes that were not captured.
     pub(crate) fn gap(&mut self, direction: Direction, lost: u64, ctx: &mut Ctx<'_>) {
         if self.abandoned.is_some() {
@@ -164,7 +177,7 @@ impl Conn {
     }
 
     /// Message borders were lost in one direction: nothing that follows can be counted.
-    pub(super) fn lose_step(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn lose_step(&mut self, ctx: &mut Ctx<'_>) {
         ctx.out.counters.out_of_step += 1;
         self.pair.lose_step();
         if self.pair.is_hopeless() {

@@ -11,6 +11,7 @@ use crate::{
     exchange::{Body, Headers, Incomplete, Request, Timing},
     pair::{Pending, Trust},
     time::Timestamp,
+    wire::Direction,
 };
 
 /// What the client's direction is in the middle of.
@@ -72,7 +73,7 @@ impl Conn {
         while let Some(rest) = run.bytes.get(used..).filter(|rest| !rest.is_empty()) {
             // A request is only read once everything was that the client had received when it sent it; else it
             // would look as if it had been sent earlier.
-            let ahead = run.ack > Some(self.server.pos());
+            let ahead = self.waits(Direction::ToServer, run.ack);
             match self.client.state {
                 State::Closed => used = run.bytes.len(),
                 State::Search if ahead => break,
@@ -142,7 +143,7 @@ impl Conn {
         let parsed = match head::request(raw, ctx.settings.limits.fields) {
             Ok(_) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
-            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::names_http(&raw.bytes) => {
+            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::is_request_line(&raw.bytes) => {
                 return self.abandon(Abandon::NotHttp, ctx);
             }
             parsed => parsed,

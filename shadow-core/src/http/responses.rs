@@ -6,7 +6,7 @@ use super::{
     framing::{self, Asked, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
 };
-use crate::{engine::Abandon, exchange::Incomplete, pair::Target, time::Timestamp};
+use crate::{engine::Abandon, exchange::Incomplete, pair::Target, time::Timestamp, wire::Direction};
 
 /// What the server's direction is in the middle of.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Conn {
         }
         let mut used = 0;
         while let Some(rest) = run.bytes.get(used..).filter(|rest| !rest.is_empty()) {
-            let ahead = run.ack > Some(self.client.pos());
+            let ahead = self.waits(Direction::ToClient, run.ack);
             match self.server.state {
                 State::Closed => used = run.bytes.len(),
                 State::Search if ahead => break,

@@ -173,6 +173,12 @@ impl Assembler {
         Some((at, rest))
     }
 
+    /// The range that [`Assembler::take`] would hand on.
+    pub fn front(&mut self) -> Option<&mut Stored> {
+        let entry = self.stored.first_entry()?;
+        (*entry.key() <= self.next).then(|| entry.into_mut())
+    }
+
     /// Puts back the last `bytes.len()` bytes that were handed on; they will be handed on again.
     pub fn put_back(&mut self, rest: Stored) {
         let len = rest.len();
