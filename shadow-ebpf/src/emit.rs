@@ -85,9 +85,7 @@ enum Step {
 /// Copies chunk `index` of the job in the scratch.
 ///
 /// A function of its own for the kernel too: the loop around it then fits into registers. Inlined, its counter was spilled
-/// and the loop got an edge that Linux 5.10 takes for endless. Its name is its own, because a mangled one has a hash of the
-/// path in it and the object would differ from folder to folder.
-#[unsafe(export_name = "shadow_chunk")]
+/// and the loop got an edge that Linux 5.10 takes for endless.
 #[inline(never)]
 fn chunk(skb: *mut __sk_buff, scratch: &mut Scratch, index: usize) -> Step {
     // SAFETY: the scratch is ours alone, and written by the caller. Volatile, or the optimiser would pass the values in

@@ -193,6 +193,7 @@ fn apply(assembler: &mut Assembler, model: &mut Model, step: &Step) {
 
 fn take(assembler: &mut Assembler, model: &mut Model, put_back: Option<Index>) {
     let waiting = model.cells.get(model.next).is_some_and(|cell| cell.is_known());
+    assert_eq!(assembler.front().is_some(), waiting);
     let Some((offset, taken)) = assembler.take() else {
         assert!(!waiting, "the next byte is known and not handed on");
         return;

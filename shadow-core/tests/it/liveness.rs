@@ -13,7 +13,7 @@ use crate::support::{
     scene::{self, Line, Scene},
     spec::{Connection, End, Exchange, Expect, Framing},
     strategy,
-    wire::Plan,
+    wire::{Captured, Plan},
 };
 
 /// Rounds of strict request and response after which both directions count as in step again.
@@ -114,6 +114,33 @@ proptest! {
         judged(&scene, |completed| {
             assert!(before.iter().all(|n| completed.contains(n)), "hit {hit}: {completed:?}");
             assert!(behind.iter().all(|n| completed.contains(n)), "hit {hit}: {completed:?}");
+        });
+    }
+
+    /// The only copy of a request is a retransmission, which acknowledges the response to it: each direction seems to
+    /// come after the other.
+    #[test]
+    fn a_knot_of_acknowledgements_costs_a_few_rounds(line in ping_pong(24..30), chosen in 0_usize..10) {
+        let mut scene = scene::play(&[line]);
+        let said = &scene.lines[0].conversations[0].said;
+        let origin = scene.lines[0].origins[0];
+        let number = |base: u32, offset: usize| base.wrapping_add(u32::try_from(offset).expect("short"));
+        let asked = &said[chosen].request.bytes;
+        let begins = number(origin[CLIENT], asked.start);
+        let ends = number(origin[SERVER], said[chosen].response.bytes.end);
+        let len = asked.len();
+        let everything = said.len();
+        // Up to the segment that acknowledges the whole answer, the request is kept back.
+        let (late, mut rest): (Vec<_>, Vec<_>) = scene.segments.drain(..).partition(|segment| {
+            segment.from == CLIENT && (segment.seq.wrapping_sub(begins) as usize) < len && !segment.payload.is_empty()
+        });
+        let place = rest.iter().position(|segment| segment.from == CLIENT && segment.ack == ends).expect("it goes on");
+        let at = rest[place].at;
+        rest.splice(place..place, late.into_iter().map(|segment| Captured { ack: ends, at, ..segment }));
+        scene.segments = rest;
+        let expected: Vec<usize> = (0..chosen).chain(chosen + ROUNDS..everything).collect();
+        judged(&scene, |completed| {
+            assert!(expected.iter().all(|n| completed.contains(n)), "tied at {chosen}: {completed:?}");
         });
     }
 

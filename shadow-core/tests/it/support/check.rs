@@ -43,6 +43,7 @@ impl Tally {
 /// Without loss: exactly what was said, in order, whole, on every flow, and nothing else.
 pub(crate) fn exactly(scene: &Scene, events: &[Event], settings: &Settings) {
     let tally = truthfully(scene, events, settings);
+    let _dump = Dump(scene, events);
     for line in &scene.lines {
         let seen: Vec<String> = on(line.flow, events).map(summary).collect();
         let said: Vec<String> = line

@@ -308,7 +308,7 @@ impl Wire<'_> {
         self.fin[side] = true;
     }
 
-    /// Sends a piece of the past again, as if its acknowledgement had been late.
+    /// Sends a piece of the past again, a round trip later: no capture turns the two copies round.
     fn retransmit(&mut self, side: usize) {
         let end = self.sent[side];
         if end == 0 {
@@ -317,6 +317,9 @@ impl Wire<'_> {
         let from = end - self.rng.between(1, end.min(3_000));
         let to = self.rng.between(from + 1, end);
         self.put_data(side, from..to, Flags::ACK);
+        if let Some(last) = self.segments.last_mut() {
+            last.barrier = true;
+        }
     }
 
     /// After a silence: a keep-alive probe (RFC 9293 section 3.8.4) repeats the last acknowledged byte, with or
