@@ -204,7 +204,7 @@ impl Engine {
                 break;
             }
         }
-        let syn = segment.flags.contains(Flags::SYN);
+        let syn = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
         let opening = if syn { Opening::Beginning } else { Opening::Middle };
         let flow = match client_side(segment) {
             Direction::ToServer => Flow {

@@ -23,7 +23,7 @@ const MOST_WITH_SYN: i32 = 1 << 16;
 /// How a connection came into view.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Opening {
-    /// With its SYN or SYN-ACK.
+    /// With its SYN. Its answer alone does not tell where the client began: it may acknowledge data, too (RFC 7413).
     Beginning,
     /// In the middle.
     Middle,
@@ -106,7 +106,8 @@ impl Track {
     pub(crate) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
         let direction = self.direction(segment);
         match self.half(direction).isn {
-            Some(isn) => isn != segment.seq,
+            // A SYN that is captured behind its answer still shows the beginning.
+            Some(isn) => isn != segment.seq || self.opening == Opening::Middle && !self.has_data,
             None => {
                 !self.is_answered_by(direction, segment) && (self.opening == Opening::Middle || self.has_data)
             }
