@@ -89,6 +89,17 @@ proptest! {
         prop_assert_eq!(tally.complete, 0);
     }
 
+    /// The answer to a SYN with data shows no beginning: what it acknowledges may be the first bytes of a request.
+    #[test]
+    fn a_lost_syn_with_data_leaves_no_cut_request(
+        connection in strategy::connection(strategy::small_exchange(), 4),
+        plan in plan(),
+    ) {
+        let plan = Plan { syn_data: true, ..plan };
+        let line = Line { connections: vec![(connection, plan)], losses: Losses { skip: 1, ..Losses::none() }, start: 0 };
+        run(&[line]);
+    }
+
     #[test]
     fn a_single_lost_segment_never_makes_a_wrong_exchange(
         lines in scene::lines(

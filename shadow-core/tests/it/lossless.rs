@@ -63,6 +63,20 @@ proptest! {
     }
 
     #[test]
+    fn a_handshake_that_is_captured_the_wrong_way_round_is_a_beginning(
+        connection in strategy::connection(strategy::small_exchange(), 3),
+        plan in strategy::plan(),
+        directed: bool,
+    ) {
+        let plan = Plan { syn_data: false, ..plan };
+        let losses = Losses { directed, ..Losses::none() };
+        let mut scene = scene::play(&[Line { connections: vec![(connection, plan)], losses, start: 0 }]);
+        scene.segments.swap(0, 1);
+        let settings = settings();
+        check::exactly(&scene, &drive(&scene.segments, &settings), &settings);
+    }
+
+    #[test]
     fn without_digests_the_lengths_are_still_true(
         lines in scene::lines(
             strategy::connection(strategy::exchange(), 3).boxed(),
