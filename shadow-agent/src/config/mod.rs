@@ -89,6 +89,8 @@ pub struct Shadow {
     pub idle_timeout: Span,
     /// A longer response body is abandoned.
     pub max_response: Size,
+    /// The share of the node's CPU time that replays leave idle.
+    pub idle_cpu: Rate,
 }
 
 /// What happens to requests whose method is not safe (RFC 9110 section 9.2.1).
@@ -187,6 +189,7 @@ impl Default for Shadow {
             timeout,
             idle_timeout,
             max_response,
+            idle_cpu,
         } = ReplaySettings::default();
         Self {
             url: None,
@@ -201,6 +204,7 @@ impl Default for Shadow {
             connect_timeout: Span(connect_timeout),
             idle_timeout: Span(idle_timeout),
             max_response: Size::bytes(max_response),
+            idle_cpu: Rate::from_percent(idle_cpu),
         }
     }
 }
@@ -216,6 +220,7 @@ impl From<&Shadow> for ReplaySettings {
             timeout: shadow.timeout.0,
             idle_timeout: shadow.idle_timeout.0,
             max_response: shadow.max_response.as_u64(),
+            idle_cpu: shadow.idle_cpu.whole_percent(),
         }
     }
 }

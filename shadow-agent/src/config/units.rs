@@ -41,6 +41,17 @@ impl Rate {
         })
     }
 
+    /// From whole per cent, at most 100.
+    pub fn from_percent(percent: u8) -> Self {
+        Self::from_fraction(f64::from(percent) / 100.0)
+    }
+
+    /// In whole per cent, rounded.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+    pub fn whole_percent(self) -> u8 {
+        (self.0 * 100.0).round() as u8
+    }
+
     /// As a fraction between 0 and 1.
     pub const fn fraction(self) -> f64 {
         self.0

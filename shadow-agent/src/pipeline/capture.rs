@@ -22,6 +22,7 @@ use shadow_core::{
 
 use super::{
     Hooks,
+    courtesy::Courtesy,
     pending::Shared,
     snapshot::{CaptureCounters, Ended},
 };
@@ -53,8 +54,8 @@ pub(super) struct Capture {
 pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
     pub(super) gate: Gate,
-    /// Nothing is replayed.
-    pub(super) observe: bool,
+    /// Whether the node has time for another replay; `None` when nothing is replayed.
+    pub(super) replays: Option<Courtesy>,
     /// Queued since the replays were woken last.
     pub(super) unflushed: usize,
 }
@@ -177,8 +178,9 @@ impl Desk {
 
     /// Decides here whatever the exchange alone decides, so that what is skipped costs no other thread anything.
     pub(super) fn admit(&mut self, exchange: Box<Exchange>) {
+        let refusal = self.refusal(&exchange);
         let books = &self.shared.books;
-        if let Some(skip) = self.refusal(&exchange) {
+        if let Some(skip) = refusal {
             return books.skipped(&exchange, skip);
         }
         books.seen(&exchange);
@@ -193,14 +195,18 @@ impl Desk {
         }
     }
 
-    fn refusal(&self, exchange: &Exchange) -> Option<Skip> {
-        if self.observe {
+    fn refusal(&mut self, exchange: &Exchange) -> Option<Skip> {
+        let Some(courtesy) = &mut self.replays else {
             let policy = Skip::Policy(SkipPolicy::Observed);
             return Some(exchange.incomplete.map_or(policy, Skip::Incomplete));
-        }
+        };
         match self.gate.decide(exchange) {
             Decision::Skip(skip) => Some(skip),
-            Decision::Replay => self.shared.switch.refusal().map(Skip::Policy),
+            Decision::Replay => {
+                let refusal = self.shared.switch.refusal();
+                let busy = || (!courtesy.admits()).then_some(SkipPolicy::NodeBusy);
+                refusal.or_else(busy).map(Skip::Policy)
+            }
         }
     }
 

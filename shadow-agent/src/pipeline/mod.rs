@@ -7,6 +7,7 @@
 
 mod books;
 mod capture;
+mod courtesy;
 mod dispatch;
 mod pending;
 mod queue;

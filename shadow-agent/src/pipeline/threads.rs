@@ -28,6 +28,7 @@ use super::{
     Hooks, Replay, StartError,
     books::Books,
     capture::{Capture, Desk},
+    courtesy::Courtesy,
     dispatch::{Dispatcher, Policy},
     pending::{Pending, Shared},
     queue::Queue,
@@ -75,7 +76,7 @@ impl Threads {
     ) -> Result<Self, StartError> {
         let threads = Self::new(ledger, Queue::new(1, 0));
         let gate = Gate::new(Selection::default(), Marker::default());
-        threads.start_capture(source, hooks, engine, gate, true)?;
+        threads.start_capture(source, hooks, engine, gate, None)?;
         Ok(threads)
     }
 
@@ -97,6 +98,7 @@ impl Threads {
             comparator,
         } = replay;
         let threads = Self::new(ledger, Queue::new(settings.queue, settings.queue_bytes));
+        let courtesy = Courtesy::new(settings.idle_cpu);
         let policy = Policy {
             settings,
             rewrite,
@@ -104,7 +106,7 @@ impl Threads {
             now: hooks.now.clone(),
         };
         threads.start_replay(Dispatcher::new(Arc::clone(&threads.shared), shadow, policy))?;
-        threads.start_capture(source, hooks, engine, gate, false)?;
+        threads.start_capture(source, hooks, engine, gate, Some(courtesy))?;
         Ok(threads)
     }
 
@@ -130,7 +132,7 @@ impl Threads {
         hooks: Hooks,
         engine: Engine,
         gate: Gate,
-        observe: bool,
+        replays: Option<Courtesy>,
     ) -> Result<(), StartError> {
         let capture = Capture {
             source,
@@ -139,7 +141,7 @@ impl Threads {
             desk: Desk {
                 shared: Arc::clone(&self.shared),
                 gate,
-                observe,
+                replays,
                 unflushed: 0,
             },
             published: Arc::clone(&self.published),

@@ -64,6 +64,8 @@ reasons! {
         Expired = "expired",
         /// The request cannot be sent byte for byte as it was captured.
         Unsendable = "unsendable",
+        /// The node had no idle CPU: production goes first.
+        NodeBusy = "node_busy",
         /// Mirroring was stopped by the kill switch.
         Killed = "killed",
         /// The agent was shutting down.
@@ -80,6 +82,7 @@ impl SkipPolicy {
             Self::Write | Self::Replayed | Self::Upgrade | Self::Observed => true,
             Self::BodyOverLimit
             | Self::QueueFull
+            | Self::NodeBusy
             | Self::Expired
             | Self::Unsendable
             | Self::Killed

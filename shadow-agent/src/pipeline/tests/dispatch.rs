@@ -15,6 +15,7 @@ use super::{
     super::{
         books::Books,
         capture::Desk,
+        courtesy::Courtesy,
         dispatch::{Dispatcher, Policy},
         pending::Shared,
         queue::Queue,
@@ -45,7 +46,7 @@ impl Bench {
         let desk = Desk {
             shared: Arc::clone(&shared),
             gate: gate(),
-            observe: false,
+            replays: Some(Courtesy::new(0)),
             unflushed: 0,
         };
         Self {
@@ -274,7 +275,7 @@ async fn large_bodies_are_compared_elsewhere_and_counted_the_same() {
 #[tokio::test(start_paused = true)]
 async fn observing_replays_nothing() {
     let mut bench = Bench::new(defaults());
-    bench.desk.observe = true;
+    bench.desk.replays = None;
     let run = bench.run();
     bench.get(&["/ok"; 3]);
     let script = bench.script.clone();
