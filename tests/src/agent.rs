@@ -64,10 +64,10 @@ impl Plan {
         self.args(&["--interface", interface, "--port", &port.to_string()])
     }
 
-    /// Replays to `shadow`.
+    /// Replays to `shadow`, however busy the machine of the test is.
     #[must_use]
     pub fn replay(self, shadow: SocketAddr) -> Self {
-        self.args(&["--shadow", &format!("http://{shadow}")])
+        self.args(&["--shadow", &format!("http://{shadow}"), "--idle-cpu", "0%"])
     }
 
     /// More arguments of `shadow run`.

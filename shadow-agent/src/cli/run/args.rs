@@ -63,6 +63,9 @@ pub struct RunArgs {
     /// Exchanges that wait for a free place [default: 1024]
     #[arg(long, value_name = "N", help_heading = "Shadow system")]
     pub queue: Option<usize>,
+    /// Share of the node's CPU time that replays leave idle; 0% never gives way to production [default: 5%]
+    #[arg(long, value_name = "RATE", help_heading = "Shadow system")]
+    pub idle_cpu: Option<Rate>,
 
     /// Serve Prometheus metrics there, such as 127.0.0.1:9464
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Agent")]
@@ -98,6 +101,7 @@ impl RunArgs {
             timeout,
             concurrency,
             queue,
+            idle_cpu,
             metrics,
             state_dir,
             socket,
@@ -129,6 +133,7 @@ impl RunArgs {
         set(&mut config.shadow.timeout, timeout);
         set(&mut config.shadow.concurrency, concurrency);
         set(&mut config.shadow.queue, queue);
+        set(&mut config.shadow.idle_cpu, idle_cpu);
         config.agent.metrics = metrics.or(config.agent.metrics);
         set(&mut config.agent.state_dir, state_dir);
         set(&mut config.agent.socket, socket);
