@@ -250,6 +250,17 @@ fn another_protocol_is_abandoned_at_its_first_bytes() {
 }
 
 #[test]
+fn a_line_that_says_http_is_a_malformed_request() {
+    let mut wire = Wire::open();
+    wire.client(b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n");
+    wire.server(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(
+        wire.finish(),
+        ["/a b 400 \"\" malformed", "abandoned out_of_step"]
+    );
+}
+
+#[test]
 fn a_new_connection_on_the_same_ports_starts_anew() {
     let mut wire = Wire::open();
     wire.client(&get(0));

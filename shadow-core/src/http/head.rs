@@ -324,6 +324,12 @@ pub(crate) fn is_request_line(bytes: &[u8]) -> bool {
         && parts.next().is_none()
 }
 
+/// Whether a first line that is no valid request line still says that it is HTTP.
+pub(crate) fn names_http(bytes: &[u8]) -> bool {
+    let line = memchr(b'\n', bytes).and_then(|end| bytes.get(..end));
+    line.is_some_and(|line| memchr::memmem::find(line, b" HTTP/").is_some())
+}
+
 /// Whether bytes can be the beginning of a status line.
 pub(crate) fn looks_like_response(bytes: &[u8]) -> bool {
     const START: &[u8] = b"HTTP/1.";

@@ -143,7 +143,7 @@ impl Conn {
         let parsed = match head::request(raw, ctx.settings.limits.fields) {
             Ok(_) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
-            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::is_request_line(&raw.bytes) => {
+            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::names_http(&raw.bytes) => {
                 return self.abandon(Abandon::NotHttp, ctx);
             }
             parsed => parsed,
