@@ -162,7 +162,7 @@ fn ipv6<L: Load>(packet: &L, header: &[u8; 40], len: usize) -> Result<Ip, Skip> 
         tcp: if next == TCP {
             40
         } else {
-            extensions(packet, next)?
+            packet.forget(extensions(packet, next)?)
         },
         end: if payload == 0 { len } else { payload + 40 },
     })

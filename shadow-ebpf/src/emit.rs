@@ -52,69 +52,59 @@ pub(crate) fn segment(ctx: &TcContext, record: &RecordHeader, payload: usize, co
         start: start as u64,
         linear,
         len: len as u64,
+        offset: 0,
         wake,
+        step: MORE,
     };
     let skb = ctx.as_ptr().cast();
-    let mut index = 0;
-    while index < MAX_CHUNKS {
-        match chunk(skb, scratch, index) {
-            Step::More => counters.add(Stat::Chunks, 1),
-            Step::Done => {
+    for _ in 0..MAX_CHUNKS {
+        chunk(skb, scratch);
+        match scratch.job.step() {
+            MORE => counters.add(Stat::Chunks, 1),
+            DONE => {
                 counters.add(Stat::Chunks, 1);
                 return Stat::Emitted;
             }
-            Step::Full => return Stat::RingFull,
-            Step::Short => return Stat::LoadFailed,
+            FULL => return Stat::RingFull,
+            _ => return Stat::LoadFailed,
         }
-        // Hidden from the optimiser, which would unroll the loop.
-        index = core::hint::black_box(index + 1);
     }
     Stat::Emitted
 }
 
-/// What became of one chunk.
-#[derive(Clone, Copy)]
-#[repr(u32)]
-enum Step {
-    More,
-    Done,
-    Full,
-    Short,
-}
+/// What became of one chunk: copied and more to do, the last one copied, the ring was full, the packet was too short.
+const MORE: u64 = 0;
+const DONE: u64 = 1;
+const FULL: u64 = 2;
+const SHORT: u64 = 3;
 
-/// Copies chunk `index` of the job in the scratch.
+/// Copies the next chunk of the job in the scratch.
 ///
-/// A function of its own for the kernel too: the loop around it then fits into registers. Inlined, its counter was spilled
-/// and the loop got an edge that Linux 5.10 takes for endless.
-#[inline(never)]
-fn chunk(skb: *mut __sk_buff, scratch: &mut Scratch, index: usize) -> Step {
-    // SAFETY: the scratch is ours alone, and written by the caller. Volatile, or the optimiser would pass the values in
-    // registers and the verifier would know their past.
-    let Job {
-        start,
-        linear,
-        len,
-        wake,
-    } = unsafe { (&raw const scratch.job).read_volatile() };
-    let (start, len) = (start as usize, len as usize);
-    // Every chunk but the last is full, so the offset is a constant for the verifier in each round.
-    let offset = index * CHUNK;
-    if len <= offset {
-        return Step::Done;
-    }
-    let size = clamp_pow2((len - offset).min(CHUNK));
+/// It takes its job from the scratch and leaves there what became of it, so that nothing but the counter lives in registers
+/// across rounds. It is inlined: before Linux 6.3 a program with functions makes the verifier take every number for
+/// one that it has to know exactly, and it would walk 150,000 instructions.
+#[inline(always)]
+fn chunk(skb: *mut __sk_buff, scratch: &mut Scratch) {
+    // SAFETY: the scratch is ours alone, and written by the caller. Volatile, or the optimiser could pass the values in
+    // registers.
+    let job = unsafe { (&raw const scratch.job).read_volatile() };
+    let (start, len, offset) = (job.start as usize, job.len as usize, job.offset as usize);
+    let size = clamp_pow2(len.wrapping_sub(offset).min(CHUNK));
     RecordHeader::set_chunk(&mut scratch.header, offset as u32, size as u32);
     let to = scratch.chunk.as_mut_ptr();
     let ctx = TcContext::new(skb);
     // SAFETY: `to` has CHUNK bytes, and `size` is at most CHUNK.
-    if !unsafe { Skb(&ctx).copy(linear != 0, start + offset, to, size) } {
-        return Step::Short;
+    if !unsafe { Skb(&ctx).copy(job.linear != 0, start + offset, to, size) } {
+        scratch.job.step = SHORT;
+        return;
     }
     let last = offset + CHUNK >= len;
-    if !output(scratch, size, if last { wake } else { NO_WAKEUP }) {
-        return Step::Full;
+    if !output(scratch, size, if last { job.wake } else { NO_WAKEUP }) {
+        scratch.job.step = FULL;
+        return;
     }
-    if last { Step::Done } else { Step::More }
+    scratch.job.offset = (offset + CHUNK) as u64;
+    scratch.job.step = if last { DONE } else { MORE };
 }
 
 /// Writes one record with `size` bytes of payload, at most CHUNK.

@@ -28,8 +28,12 @@ pub(crate) struct Job {
     pub(crate) linear: u64,
     /// Bytes to copy.
     pub(crate) len: u64,
+    /// Bytes copied.
+    pub(crate) offset: u64,
     /// Flags for the record that ends it.
     pub(crate) wake: u64,
+    /// What became of the last chunk.
+    pub(crate) step: u64,
 }
 
 impl Job {
@@ -44,6 +48,13 @@ impl Job {
         unsafe { word.write_volatile(value) };
         // SAFETY: as above, and written by the line before.
         unsafe { word.read_volatile() }
+    }
+
+    /// What became of the last chunk, as the verifier does not know it.
+    #[inline(always)]
+    pub(crate) fn step(&self) -> u64 {
+        // SAFETY: a field of ours, that was written when the job was.
+        unsafe { (&raw const self.step).read_volatile() }
     }
 }
 

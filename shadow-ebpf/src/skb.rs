@@ -13,6 +13,8 @@ use aya_ebpf::{
 };
 use shadow_common::bytes::Load;
 
+use crate::maps::scratch;
+
 /// Bytes in front of the network header: Ethernet, none (tun, WireGuard), Ethernet with a VLAN tag in it.
 const LINK_HEADERS: [usize; 3] = [14, 0, 18];
 
@@ -114,5 +116,10 @@ impl Load for Skb<'_> {
         let whole = unsafe { self.copy(true, offset, bytes.as_mut_ptr().cast(), N) };
         // SAFETY: on success the helper has written all N bytes.
         whole.then(|| unsafe { bytes.assume_init() })
+    }
+
+    #[inline(always)]
+    fn forget(&self, number: usize) -> usize {
+        scratch().map_or(0, |scratch| scratch.job.forget(number as u64) as usize)
     }
 }
