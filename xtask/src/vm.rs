@@ -117,10 +117,15 @@ fn kernel(suite: &str, test: &Path) -> Result<()> {
             .arg(&release)
             .args([&scripts.join("init.sh"), test]),
     )?;
-    boot(
-        &folder.join("boot").join(format!("vmlinuz-{release}")),
-        &initramfs,
-    )
+    // Where it always was, and where newer packages put it.
+    let kernel = [
+        folder.join("boot").join(format!("vmlinuz-{release}")),
+        folder.join("usr/lib/modules").join(&release).join("vmlinuz"),
+    ]
+    .into_iter()
+    .find(|file| file.exists())
+    .context("the package has no kernel")?;
+    boot(&kernel, &initramfs)
 }
 
 /// Boots and reads the console until the guest is off.
