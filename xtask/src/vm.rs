@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::shell;
+use crate::{
+    setup::{self, Group},
+    shell,
+};
 
 /// The suites and what they are for.
 const SUITES: &[(&str, &str)] = &[
@@ -30,12 +33,7 @@ const PATIENCE: &str = "600";
 
 /// Runs the kernel tests on the newest kernel of each suite; none is all of them.
 pub(crate) fn run(only: &[String]) -> Result<()> {
-    for program in ["qemu-system-x86_64", "busybox", "cpio", "depmod", "zstd", "xz"] {
-        ensure!(
-            shell::find(program).is_some(),
-            "there is no {program}: apt-get install qemu-system-x86 busybox-static cpio kmod zstd xz-utils"
-        );
-    }
+    setup::run(&[Group::Vm], false)?;
     for suite in only {
         let known: Vec<_> = SUITES.iter().map(|(name, _)| *name).collect();
         ensure!(
