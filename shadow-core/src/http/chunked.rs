@@ -23,7 +23,12 @@ enum State {
         value: u64,
         digits: usize,
     },
-    /// Behind the digits: white space and extensions, up to the line's CR.
+    /// White space behind the digits: only an extension or the end of the line may follow.
+    Blank {
+        value: u64,
+        length: usize,
+    },
+    /// Extensions, up to the line's CR.
     Extension {
         value: u64,
         length: usize,
@@ -120,10 +125,21 @@ fn line(state: State, byte: u8) -> Result<State, Incomplete> {
             })
         }
         (State::Size { digits: 0, .. }, _) => Err(AMBIGUOUS),
-        (State::Size { value, .. } | State::Extension { value, .. }, b'\r') => Ok(State::SizeFeed(value)),
-        (State::Size { value, .. }, b' ' | b'\t' | b';') => Ok(State::Extension { value, length: 1 }),
+        (State::Size { value, .. } | State::Blank { value, .. } | State::Extension { value, .. }, b'\r') => {
+            Ok(State::SizeFeed(value))
+        }
+        (State::Size { value, .. }, b' ' | b'\t') => Ok(State::Blank { value, length: 1 }),
+        (State::Size { value, .. } | State::Blank { value, .. }, b';') => {
+            Ok(State::Extension { value, length: 1 })
+        }
         (State::Extension { .. }, b'\n') => Err(AMBIGUOUS),
-        (State::Extension { length, .. }, _) if length >= LONGEST_LINE => Err(Incomplete::HeadTooLarge),
+        (State::Blank { length, .. } | State::Extension { length, .. }, _) if length >= LONGEST_LINE => {
+            Err(Incomplete::HeadTooLarge)
+        }
+        (State::Blank { value, length }, b' ' | b'\t') => Ok(State::Blank {
+            value,
+            length: length + 1,
+        }),
         (State::Extension { value, length }, _) => Ok(State::Extension {
             value,
             length: length + 1,

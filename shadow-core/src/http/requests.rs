@@ -171,11 +171,21 @@ impl Conn {
         }
     }
 
+    /// Nothing can be read behind this request. Where it began was only a guess while the directions are not in step,
+    /// perhaps in the text of a body: then the search goes on.
+    fn lose_requests(&mut self, reason: Incomplete, ctx: &mut Ctx<'_>) {
+        if self.pair.is_in_step() || reason == Incomplete::AmbiguousFraming || self.leaving.is_some() {
+            return self.leave(Abandon::OutOfStep, ctx);
+        }
+        self.give_up_pending(reason, ctx);
+        self.client.state = State::Search;
+    }
+
     /// A head that was understood well enough to be answered, and not well enough to go on behind it.
     fn refuse_request(&mut self, head: RequestHead, reason: Incomplete, ctx: &mut Ctx<'_>) {
         let end = self.client.start.map_or(0, |start| start.offset);
         self.push_request(head, end, Some(reason), ctx);
-        self.leave(Abandon::OutOfStep, ctx);
+        self.lose_requests(reason, ctx);
     }
 
     fn push_request(&mut self, head: RequestHead, end: u64, fault: Option<Incomplete>, ctx: &mut Ctx<'_>) {
@@ -245,7 +255,7 @@ impl Conn {
             }
             Err(reason) => {
                 self.end_request(Some(reason), ctx);
-                self.leave(Abandon::OutOfStep, ctx);
+                self.lose_requests(reason, ctx);
                 rest.len()
             }
         }

@@ -138,7 +138,11 @@ impl Conn {
         let (used, step) = self.server.head.push(rest, ctx.settings.limits.head);
         match step {
             HeadStep::More if head::looks_like_response(self.server.head.so_far()) => {}
-            HeadStep::More => self.refuse_garbage(true, ctx),
+            HeadStep::More => {
+                let current = self.server.current.as_ref();
+                let answers = current.is_some_and(|current| current.orphan.is_none());
+                self.refuse_garbage(answers, ctx);
+            }
             HeadStep::TooLarge => {
                 let head = head::lenient_response(self.server.head.so_far());
                 self.refuse_response(head, Incomplete::HeadTooLarge, ctx);
@@ -201,14 +205,17 @@ impl Conn {
         }
     }
 
+    /// What the request of the current response says about it. An orphan may well be the answer to a request that
+    /// the server had: that guess decides only how far it is skipped.
     fn asked(&mut self) -> Asked {
-        let answers = self
-            .server
-            .current
-            .as_ref()
-            .is_some_and(|current| current.orphan.is_none());
-        let front = if answers { self.pair.front() } else { None };
-        front.map_or(Asked::Other, |front| Asked::by(&front.request.method))
+        let (Some(current), Some(front)) = (&self.server.current, self.pair.front()) else {
+            return Asked::Other;
+        };
+        if current.orphan.is_none() || current.start.ack >= Some(front.head_end) {
+            Asked::by(&front.request.method)
+        } else {
+            Asked::Other
+        }
     }
 
     fn begin_response(&mut self, head: ResponseHead, framing: Framing, end: u64, ctx: &mut Ctx<'_>) {
