@@ -20,7 +20,7 @@ use crate::support::{
     drive::{drive, settings},
     encode::{self, CLIENT, Conversation, Gate, Half, SERVER, Said},
     scene::{self, Line},
-    spec::{Connection, End, Framing},
+    spec::{Connection, End, Exchange, Framing},
     strategy,
     wire::{self, Plan},
 };
@@ -66,7 +66,7 @@ proptest! {
     /// Framing faults are where two readers disagree. Whatever the engine calls complete, hyper reads the same way.
     #[test]
     fn what_the_engine_completes_of_a_spoilt_stream_is_what_hyper_reads(
-        connection in strategy::connection(strategy::small_exchange(), 3),
+        connection in strategy::connection(strategy::small_exchange().prop_map(without_stray_line), 3),
         spoils in prop::collection::vec(spoil(), 1..4),
         largest in prop_oneof![Just(1_usize), Just(50), Just(60_000)],
     ) {
@@ -82,15 +82,28 @@ proptest! {
         let read = runtime.block_on(serve(&conversation.halves[CLIENT].bytes));
         for event in &events {
             let Event::Exchange(exchange) = event else { continue };
+            let target = String::from_utf8_lossy(&exchange.request.target);
+            if target.contains('#') || target.parse::<hyper::Uri>().is_err() {
+                // hyper asks more of a target than that it has no blanks; that is no question of framing.
+                break;
+            }
             if exchange.is_complete() {
                 let index = usize::try_from(exchange.index).expect("few exchanges");
-                prop_assert_eq!(Some(&understood(&exchange.request)), read.get(index), "request {}", index);
+                prop_assert_eq!(Some(&understood(&exchange.request)), read.get(index), "request {} of {}", index, conversation.halves[CLIENT].bytes.escape_ascii());
             }
             if exchange.request.version == Version::Http10 || exchange.request.headers.get("connection").is_some() {
                 // hyper closes here; a server that does not is none of a passive reader's business.
                 break;
             }
         }
+    }
+}
+
+/// A passive reader forgives a carriage return or line feed alone in front of a request line; hyper does not.
+fn without_stray_line(exchange: Exchange) -> Exchange {
+    Exchange {
+        stray_line: false,
+        ..exchange
     }
 }
 
@@ -108,7 +121,7 @@ fn spoil() -> impl Strategy<Value = Spoil> {
         ("\r\n", "\n"),
         ("\r\n", "\r"),
         ("\r\n", "\r\n "),
-        ("\r\n", "\r\nContent-Length: 3\r\n"),
+        ("\r\n", "\r\nContent-Length: 4\r\n"),
         ("\r\n", "\r\nContent-Length: 3, 4\r\n"),
         ("\r\n", "\r\nContent-Length: +3\r\n"),
         ("\r\n", "\r\nTransfer-Encoding: chunked\r\n"),
@@ -169,14 +182,17 @@ fn understood(request: &Request) -> Understood {
             .collect();
         lower(&pairs)
     };
+    let mut fields = pairs(&request.headers);
+    // hyper keeps one of several equal lengths (RFC 9112 section 6.3, rule 5, allows that).
+    fields.dedup_by(|a, b| a == b && a.0 == "content-length");
     Understood {
         start: format!(
             "{} {} {}",
-            request.method.escape_ascii(),
-            request.target.escape_ascii(),
+            String::from_utf8_lossy(&request.method),
+            String::from_utf8_lossy(&request.target),
             request.version.as_str()
         ),
-        fields: pairs(&request.headers),
+        fields,
         body: request.body.kept.to_vec(),
         trailers: pairs(&request.trailers),
     }

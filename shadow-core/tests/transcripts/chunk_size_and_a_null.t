@@ -1,0 +1,6 @@
+# A chunk size that is no hexadecimal number of 64 bits.
+>>> POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5 \x00\r\nhello\r\n0\r\n\r\n
+<<< HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok
+>>> GET /b HTTP/1.1\r\nHost: a\r\n\r\n
+<<< HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok
+== nothing complete
