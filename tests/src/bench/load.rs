@@ -31,13 +31,20 @@ done = function(s, l, r)
 end
 "#;
 
-/// As many requests as 64 connections can make.
-pub(super) fn full_speed(client: &Netns, directory: &Path, url: &str, seconds: u32) -> Result<Seen> {
+/// As many requests as so many connections can make.
+pub(super) fn full_speed(
+    client: &Netns,
+    directory: &Path,
+    url: &str,
+    connections: u32,
+    seconds: u32,
+) -> Result<Seen> {
     let script = directory.join("done.lua");
     fs::write(&script, LUA)?;
     let script = script.display().to_string();
     let duration = format!("-d{seconds}s");
-    let text = client.command(&["wrk", "-t2", "-c64", &duration, "-s", &script, url]);
+    let connections = format!("-c{connections}");
+    let text = client.command(&["wrk", "-t2", &connections, &duration, "-s", &script, url]);
     last_line(&text)
 }
 

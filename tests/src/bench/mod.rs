@@ -57,7 +57,7 @@ pub fn run(options: &Options) -> Result<Value> {
         results.insert(mode.name.to_owned(), modes::measure(&rig, mode, options)?);
     }
     if options.wants("kernel") {
-        results.insert("kernel".to_owned(), kernel::measure());
+        results.insert("kernel".to_owned(), kernel::measure()?);
     }
     if options.wants("core") {
         results.insert("core".to_owned(), core::measure()?);

@@ -62,6 +62,9 @@ pub(super) const MODES: [Mode; 4] = [
     },
 ];
 
+/// At full speed.
+const CONNECTIONS: u32 = 64;
+
 /// A run that others disturbed more than this is made again.
 const DISTURBED: f64 = 0.12;
 
@@ -134,7 +137,8 @@ fn once(rig: &Rig, mode: &Mode, options: &Options, with_agent: bool) -> Result<R
         Load::FullSpeed => load::full_speed(
             &rig.lab.client,
             rig.directory.path(),
-            &Rig::url(),
+            &Rig::url("1k.json"),
+            CONNECTIONS,
             options.seconds,
         )?,
         Load::Steady(rate) => load::constant_rate(

@@ -61,8 +61,8 @@ impl Rig {
     }
 
     /// Where the load goes.
-    pub(super) fn url() -> String {
-        format!("http://{}/1k.json", Scene::production())
+    pub(super) fn url(file: &str) -> String {
+        format!("http://{}/{file}", Scene::production())
     }
 
     /// An agent with these arguments, ready.
