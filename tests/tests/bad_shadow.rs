@@ -164,6 +164,10 @@ fn a_slow_one_sheds_what_it_cannot_take_and_says_so() {
     let report = agent.settled(500);
     assert_laws(&report);
     assert!(report.funnel.skipped["queue_full"] > 300, "{:#?}", report.funnel);
-    assert!(report.funnel.replayed >= 12, "{:#?}", report.funnel);
+    assert!(
+        report.funnel.replayed >= 10,
+        "what the queue holds is replayed: {:#?}",
+        report.funnel
+    );
     agent.stop();
 }

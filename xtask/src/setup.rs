@@ -21,9 +21,11 @@ pub(crate) enum Group {
     Ebpf,
     /// `cargo xtask bench`
     Bench,
+    /// `cargo xtask vm`; only when asked for
+    Vm,
 }
 
-use Group::{Bench, Check, Ebpf, Test};
+use Group::{Bench, Check, Ebpf, Test, Vm};
 
 enum Probe {
     Program(&'static str),
@@ -119,6 +121,22 @@ const PACKAGES: &[Package] = &[
         "podman's networks",
     ),
     tool("wrk", "wrk", &[Bench], "load at full speed"),
+    tool(
+        "qemu-system-x86",
+        "qemu-system-x86_64",
+        &[Vm],
+        "runs other kernels under emulation",
+    ),
+    tool("busybox-static", "busybox", &[Vm], "the guest's shell"),
+    tool("cpio", "cpio", &[Vm], "writes the guest's file system"),
+    tool(
+        "kmod",
+        "depmod",
+        &[Vm],
+        "finds the kernel modules that the tests need",
+    ),
+    tool("zstd", "zstd", &[Vm], "unpacks kernel modules"),
+    tool("xz-utils", "xz", &[Vm], "unpacks kernel modules"),
     file(
         "rustc-web",
         "/usr/share/doc/rustc-web",
@@ -190,9 +208,9 @@ const CARGO_TOOLS: &[CargoTool] = &[
     },
 ];
 
-/// Installs what is missing for `only`, or for everything.
+/// Installs what is missing for `only`, or for everything but [`Vm`].
 pub(crate) fn run(only: &[Group], dry_run: bool) -> Result<()> {
-    let wanted = |group: &Group| only.is_empty() || only.contains(group);
+    let wanted = |group: &Group| only.contains(group) || only.is_empty() && *group != Vm;
     let packages: Vec<_> = PACKAGES
         .iter()
         .filter(|package| package.groups.iter().any(wanted) && package.is_missing())

@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::shell;
+use crate::{
+    setup::{self, Group},
+    shell,
+};
 
 /// The suites and what they are for.
 const SUITES: &[(&str, &str)] = &[
@@ -30,12 +33,7 @@ const PATIENCE: &str = "600";
 
 /// Runs the kernel tests on the newest kernel of each suite; none is all of them.
 pub(crate) fn run(only: &[String]) -> Result<()> {
-    for program in ["qemu-system-x86_64", "busybox", "cpio", "depmod", "zstd", "xz"] {
-        ensure!(
-            shell::find(program).is_some(),
-            "there is no {program}: apt-get install qemu-system-x86 busybox-static cpio kmod zstd xz-utils"
-        );
-    }
+    setup::run(&[Group::Vm], false)?;
     for suite in only {
         let known: Vec<_> = SUITES.iter().map(|(name, _)| *name).collect();
         ensure!(
@@ -117,10 +115,15 @@ fn kernel(suite: &str, test: &Path) -> Result<()> {
             .arg(&release)
             .args([&scripts.join("init.sh"), test]),
     )?;
-    boot(
-        &folder.join("boot").join(format!("vmlinuz-{release}")),
-        &initramfs,
-    )
+    // Where it always was, and where newer packages put it.
+    let kernel = [
+        folder.join("boot").join(format!("vmlinuz-{release}")),
+        folder.join("usr/lib/modules").join(&release).join("vmlinuz"),
+    ]
+    .into_iter()
+    .find(|file| file.exists())
+    .context("the package has no kernel")?;
+    boot(&kernel, &initramfs)
 }
 
 /// Boots and reads the console until the guest is off.

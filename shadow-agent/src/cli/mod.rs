@@ -1,7 +1,7 @@
 //! What a person types: arguments in, one exit code out.
 //!
-//! Owns: the grammar of the command line and how each command ends ([`exit`]). Bias: a command that cannot do what was asked says
-//! in one line what was wrong, where, and what to do; it never half-starts.
+//! Owns: the grammar of the command line and how each command ends ([`exit`]). Bias: a command that cannot do what
+//! was asked says in one line what was wrong, where, and what to do; it never half-starts.
 
 pub mod ask;
 pub mod config;

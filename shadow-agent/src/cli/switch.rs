@@ -1,7 +1,7 @@
 //! `shadow kill`, `resume` and `sample`: by the kernel program's own map, and by the agent.
 //!
-//! They must work when the agent hangs, so they do not depend on it (docs/adr/0020). Each says what was done by which way, and
-//! succeeds when one way did it.
+//! They must work when the agent hangs, so they do not depend on it (docs/adr/0020). Each says what was done by
+//! which way, and succeeds when one way did it.
 
 use std::{env, process::ExitCode, time::Duration};
 

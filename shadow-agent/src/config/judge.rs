@@ -1,7 +1,7 @@
 //! The sections that decide what the evidence says: `compare`, `gates`, `redact` and `evidence`.
 //!
-//! Each mirrors a struct of the core in the notation of the file. They are destructured one way and built field by field
-//! the other, so that a new field of the core breaks the build here.
+//! Each mirrors a struct of the core in the notation of the file. They are destructured one way and built field by
+//! field the other, so that a new field of the core breaks the build here.
 
 use serde::{Deserialize, Serialize};
 use shadow_core::{

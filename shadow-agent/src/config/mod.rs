@@ -1,8 +1,9 @@
 //! What the agent is told to do: one typed struct, from a file, from flags, or both (flags win).
 //!
-//! Owns: the notation ([`units`], [`place`]), reading the file ([`load`]), the checks ([`check`]) and the documented example
-//! ([`explain`]). Bounds: a file of 1 MiB. Bias: an unknown key, a value of two readings or a combination that cannot work is
-//! refused with one line that says where and what to do, before anything is attached.
+//! Owns: the notation ([`units`], [`place`]), reading the file ([`load`]), the checks ([`check`]) and the
+//! documented example ([`explain`]). Bounds: a file of 1 MiB. Bias: an unknown key, a value of two readings or a
+//! combination that cannot work is refused with one line that says where and what to do, before anything is
+//! attached.
 
 pub mod check;
 pub mod explain;

@@ -1,8 +1,9 @@
 //! The control socket: how a person reaches a running agent.
 //!
-//! Owns: the protocol ([`proto`]), both of its ends ([`server`], [`client`]), what is told over it ([`status`]), and what outlives
-//! the agent ([`state`]). Bounds: [`proto::MAX_REQUEST`] bytes a request, [`server::MAX_CLIENTS`] clients, a deadline for each
-//! line. Drops: clients over the bound and requests over theirs, with an answer that says so.
+//! Owns: the protocol ([`proto`]), both of its ends ([`server`], [`client`]), what is told over it ([`status`]),
+//! and what outlives the agent ([`state`]). Bounds: [`proto::MAX_REQUEST`] bytes a request,
+//! [`server::MAX_CLIENTS`] clients, a deadline for each line. Drops: clients over the bound and requests over
+//! theirs, with an answer that says so.
 //!
 //! It runs on a thread of its own, so that it answers when the pipeline is saturated.
 

@@ -3,8 +3,8 @@
 //! `{"v":1,"verb":"sample","rate":"5%"}` is answered by `{"v":1,"done":true}`, `{"v":1,"status":{...}}` or
 //! `{"v":1,"error":"..."}`. A connection may carry any number of requests, one after the other.
 //!
-//! On the wire these are plain structs: serde's flattened and tagged enums buffer their numbers, which `serde_json` cannot
-//! read back with its `arbitrary_precision`, which the comparison of JSON bodies needs.
+//! On the wire these are plain structs: serde's flattened and tagged enums buffer their numbers, which
+//! `serde_json` cannot read back with its `arbitrary_precision`, which the comparison of JSON bodies needs.
 
 use serde::{Deserialize, Serialize};
 use shadow_core::evidence::report::Report;

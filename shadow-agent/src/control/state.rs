@@ -1,9 +1,9 @@
 //! What outlives the agent: the last report, the kill state, and who the agent is.
 //!
-//! Owns: three files in the state folder. `report.json` is replaced whole, so that a reader never sees half of one; `killed`
-//! keeps a restart from mirroring again before somebody said `resume`; `agent.json` is locked while its agent lives and names
-//! its process, so that the kill switch finds the right kernel program when that process hangs.
-//! Bias: after the start a write that fails is the caller's to count; it never ends the agent.
+//! Owns: three files in the state folder. `report.json` is replaced whole, so that a reader never sees half of
+//! one; `killed` keeps a restart from mirroring again before somebody said `resume`; `agent.json` is locked while
+//! its agent lives and names its process, so that the kill switch finds the right kernel program when that process
+//! hangs. Bias: after the start a write that fails is the caller's to count; it never ends the agent.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
@@ -156,7 +156,22 @@ impl StateDir {
             .and_then(|()| file.write_all(&text))
             .and_then(|()| file.sync_all())
             .map_err(failed)?;
+        self.sweep();
         Ok(Lock { _file: file })
+    }
+
+    /// Removes what an agent left that was killed while it wrote.
+    fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(&self.path) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "new") {
+                // What cannot be removed costs its few bytes.
+                drop(fs::remove_file(path));
+            }
+        }
     }
 
     /// The process that claimed the folder last.

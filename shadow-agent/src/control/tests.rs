@@ -280,10 +280,13 @@ fn the_state_folder_belongs_to_one_agent_at_a_time() {
     assert_eq!(state.owner(), Some(OWNER));
     let error = state.claim(OWNER).expect_err("in use");
     assert!(matches!(error, StateError::InUse { pid: Some(7), .. }), "{error}");
+    let torn = state.path().join("report.json.7.new");
+    std::fs::write(&torn, "{").expect("write");
     drop(lock);
     let next = Owner { pid: 8, started: 1 };
     let _lock = state.claim(next).expect("free again");
     assert_eq!(state.owner(), Some(next), "no rest of the longer former text");
+    assert!(!torn.exists(), "what a killed agent was writing is gone");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What will not work on this host, and why.
 //!
-//! Owns: the checks of `shadow doctor`, the host's ([`host`]) and those of its interfaces ([`links`]). Reads only: nothing is attached, and
-//! the one kernel program that is loaded, to see whether it loads, is gone before the next check. Bias: a warning is for
-//! what works less well; a failure is for what keeps `shadow run` from starting.
+//! Owns: the checks of `shadow doctor`, the host's ([`host`]) and those of its interfaces ([`links`]). Reads only:
+//! nothing is attached, and the one kernel program that is loaded, to see whether it loads, is gone before the
+//! next check. Bias: a warning is for what works less well; a failure is for what keeps `shadow run` from
+//! starting.
 
 pub mod host;
 pub mod links;

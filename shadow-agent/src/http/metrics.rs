@@ -1,7 +1,8 @@
 //! Everything the agent counts, in the text formats of Prometheus and OpenMetrics.
 //!
-//! Read from one [`Status`] at each scrape: there is no second set of counters that could disagree with `shadow status`.
-//! Every reason is exported from the start with a zero, so that a rate over it is right when it first happens.
+//! Read from one [`Status`] at each scrape: there is no second set of counters that could disagree with `shadow
+//! status`. Every reason is exported from the start with a zero, so that a rate over it is right when it first
+//! happens.
 
 use std::{
     collections::BTreeMap,

@@ -1,7 +1,7 @@
 //! The running agent as the control socket, the metrics and the status line see it.
 //!
-//! The kernel program's map is the truth about the kill switch and the sample: both can be changed past the agent, so they
-//! are read from there and never remembered here.
+//! The kernel program's map is the truth about the kill switch and the sample: both can be changed past the agent,
+//! so they are read from there and never remembered here.
 
 use std::{
     collections::BTreeMap,
@@ -106,7 +106,8 @@ impl Meter {
 }
 
 impl Running {
-    /// Makes the pipeline follow the kill switch in the map, and the meter follow the counters. Called a few times a second.
+    /// Makes the pipeline follow the kill switch in the map, and the meter follow the counters. Called a few times
+    /// a second.
     pub(super) fn tick(&self) {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = pipeline.snapshot();
@@ -192,7 +193,8 @@ impl Running {
         })
     }
 
-    /// Never waits: while the pipeline is being stopped it needs no orders, and the control thread must hear the next one.
+    /// Never waits: while the pipeline is being stopped it needs no orders, and the control thread must hear the
+    /// next one.
     fn with_pipeline(&self, order: fn(&Pipeline)) {
         if let Ok(pipeline) = self.pipeline.try_read() {
             order(&pipeline);

@@ -1,7 +1,7 @@
 //! `shadow run`: the agent, from its first check to its last report.
 //!
-//! Owns: the order of starting ([`start`]) and of ending, the control thread ([`service`]), and what a person sees meanwhile
-//! ([`progress`]). Bias: whatever goes wrong on the way out, the kernel program is switched off first.
+//! Owns: the order of starting (`start`) and of ending, the control thread (`service`), and what a person sees
+//! meanwhile (`progress`). Bias: whatever goes wrong on the way out, the kernel program is switched off first.
 
 mod agent;
 mod args;

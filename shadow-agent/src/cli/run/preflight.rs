@@ -66,8 +66,8 @@ fn mirrored(shadow: SocketAddr, production: &[Production], is_own: fn(IpAddr) ->
         .find(|target| target.covers(shadow) && (target.addr.is_some() || is_own(ip)))
 }
 
-/// Whether an address is this host's. The kernel answers from its routing table: a socket to one of its own addresses has
-/// that address on both ends. Nothing is sent.
+/// Whether an address is this host's. The kernel answers from its routing table: a socket to one of its own
+/// addresses has that address on both ends. Nothing is sent.
 fn is_own(ip: IpAddr) -> bool {
     if ip.is_loopback() {
         return true;

@@ -32,7 +32,8 @@ impl Progress {
         }
     }
 
-    /// Sends the log to standard error, from [`Progress::started`] on unless it is to say everything. A second call changes nothing.
+    /// Sends the log to standard error, from [`Progress::started`] on unless it is to say everything. A second
+    /// call changes nothing.
     pub(super) fn log(&self, level: LogLevel) {
         if !matches!(level, LogLevel::Debug | LogLevel::Trace) {
             *self.held() = Some(Vec::new());

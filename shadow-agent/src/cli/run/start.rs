@@ -48,8 +48,8 @@ use crate::{
     replay::{ReplaySettings, Target},
 };
 
-/// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above 16 bits),
-/// the AWS CNI (0x80) and Istio (0x539) read other bits or other whole values.
+/// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above
+/// 16 bits), the AWS CNI (0x80) and Istio (0x539) read other bits or other whole values.
 const MARK: u32 = 0x53;
 
 /// A started agent.
