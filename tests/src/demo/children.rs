@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{agent::binary, shop::Edition};
+use crate::{agent::binary, need::find, shop::Edition};
 
 /// One of the two services.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Shop {
     /// Starts it on a free port.
     pub(super) async fn open(edition: Edition) -> Result<Self> {
         let program = env::current_exe()?.with_file_name("shadow-demo-service");
-        let mut child = Command::new(&program)
+        let mut child = guarded(&program, "KILL")
             .arg(match edition {
                 Edition::Production => "production",
                 Edition::Rewrite => "rewrite",
@@ -49,10 +49,21 @@ impl Shop {
     }
 }
 
+/// A program that the kernel ends with this signal should we be killed. Only for children of the main thread, with which
+/// the kernel takes the parent to be gone.
+fn guarded(program: &Path, signal: &str) -> Command {
+    let Some(setpriv) = find("setpriv") else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", signal]).arg(program);
+    command
+}
+
 /// Starts the agent: real kernel program, real capture on `lo`.
 pub(super) fn agent(home: &Path, production: &Shop, rewrite: &Shop) -> Result<Child> {
     let log = File::create(home.join("agent.log")).context("cannot write the agent's log")?;
-    Command::new(binary())
+    guarded(&binary(), "TERM")
         .arg("run")
         .arg("--config")
         .arg(home.join("shadow.yaml"))
@@ -60,7 +71,7 @@ pub(super) fn agent(home: &Path, production: &Shop, rewrite: &Shop) -> Result<Ch
         .args(["--port", &production.address.port().to_string()])
         .args(["--shadow", &format!("http://{}", rewrite.address)])
         .args(["--timeout", "1s"])
-        // Should this process be killed: the agent ends all the same.
+        // Should everything else fail, it ends all the same.
         .args(["--duration", "5m"])
         .arg("--socket")
         .arg(home.join("shadow.sock"))
