@@ -1,8 +1,8 @@
 //! The agent: every I/O edge around `shadow-core`, and the command line `shadow`.
 //!
 //! In the order of the data: [`capture`] reads segments (live ring or file), [`pipeline`] runs the engine and hands
-//! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`inspect`] reads capture
-//! files. [`control`] is the socket, [`http`] the metrics, [`doctor`] looks at the host, [`cli`] and [`config`] are what a
+//! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`journal`] keeps it,
+//! [`inspect`] reads capture files. [`control`] is the socket, [`http`] the metrics, [`doctor`] looks at the host, [`cli`] and [`config`] are what a
 //! person types.
 
 // Tests may unwrap, so this stands here and not among the lints of the workspace.
@@ -15,6 +15,7 @@ pub mod control;
 pub mod doctor;
 pub mod http;
 pub mod inspect;
+pub mod journal;
 pub mod pipeline;
 pub mod replay;
 pub mod report;

@@ -13,12 +13,14 @@
 //! 8. [`compare`]: match, mismatch, and where
 //! 9. [`evidence`]: what it all proves
 //! 10. [`redact`]: secrets out, before anything is kept
+//! 11. [`case`]: one exchange that differed, for a person to look at
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 // Captured bytes are hostile: nothing here may panic on them.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
+pub mod case;
 pub mod compare;
 pub mod engine;
 pub mod evidence;

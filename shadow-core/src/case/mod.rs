@@ -1,0 +1,119 @@
+//! One exchange that a person can look at: request, both answers, what differs. Redacted when it is made.
+//!
+//! Owns: the shape in which a discrepancy leaves the agent (journal, report, export, bundle). Bounds: a body is cut at
+//! [`CaseLimits::body`], a head at [`CaseLimits::fields`]; true lengths stay. Bias: what cannot be redacted is left
+//! out and says so.
+
+use serde::{Deserialize, Serialize};
+
+use crate::compare::Discrepancy;
+
+/// The version of [`Case`] in JSON. It changes when a reader of the former one would misread this one.
+pub const FORMAT: u32 = 1;
+
+/// What one case may hold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CaseLimits {
+    /// Bytes of one body that are kept.
+    pub body: usize,
+    /// Header fields of one message that are kept.
+    pub fields: usize,
+}
+
+impl Default for CaseLimits {
+    fn default() -> Self {
+        Self {
+            body: 64 << 10,
+            fields: 128,
+        }
+    }
+}
+
+/// One exchange that differed, redacted.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Case {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Its name: 16 hexadecimal digits.
+    pub id: String,
+    /// When it was judged, in milliseconds since 1970-01-01T00:00:00Z.
+    pub at_ms: u64,
+    /// The name of the shadow target that answered.
+    pub target: String,
+    /// Method and path template.
+    pub route: String,
+    /// The groups that its discrepancies belong to.
+    pub groups: Vec<String>,
+    /// The client's end of the connection, `ADDR:PORT`.
+    pub client: String,
+    /// The production system's end.
+    pub server: String,
+    /// Its place on that connection, from 0.
+    pub index: u64,
+    /// What was asked.
+    pub request: Asked,
+    /// What production answered.
+    pub production: Answered,
+    /// What the shadow system answered, when it did.
+    pub shadow: Option<Answered>,
+    /// The name of the failure when it did not.
+    pub failure: Option<String>,
+    /// What differs.
+    pub discrepancies: Vec<Discrepancy>,
+}
+
+/// A request.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Asked {
+    /// Method.
+    pub method: String,
+    /// Request target.
+    pub target: String,
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    pub version: String,
+    /// Header fields, in order, names as sent.
+    pub headers: Vec<Field>,
+    /// Content.
+    pub body: Content,
+}
+
+/// A response.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Answered {
+    /// Status code.
+    pub status: u16,
+    /// Header fields, in order.
+    pub headers: Vec<Field>,
+    /// Content.
+    pub body: Content,
+    /// Last request byte to first response byte, in microseconds.
+    pub first_byte_us: Option<u64>,
+    /// Last request byte to last response byte.
+    pub total_us: Option<u64>,
+}
+
+/// A header field.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A message's content: without its content coding, redacted, and cut.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Content {
+    /// Bytes of the content as it was sent, whatever is kept of it.
+    pub len: u64,
+    /// Bytes without the content coding, where there was one.
+    pub decoded_len: Option<u64>,
+    /// What is kept, when it is text.
+    pub text: Option<String>,
+    /// What is kept, in base64, when it is not.
+    pub base64: Option<String>,
+    /// There is more than is kept.
+    pub cut: bool,
+    /// Why nothing is kept.
+    pub withheld: Option<String>,
+}
