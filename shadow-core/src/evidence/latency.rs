@@ -67,6 +67,19 @@ impl Latency {
         }
     }
 
+    /// What was recorded since `before`, a former state of the same histogram.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let Self(Some(now)) = self else {
+            return self.clone();
+        };
+        let mut since = now.clone();
+        match &before.0 {
+            // Refused only for what is no former state; then nothing was measured since.
+            Some(before) if since.subtract(before).is_err() => Self::default(),
+            _ => Self(Some(since)),
+        }
+    }
+
     pub(crate) fn quantiles(&self) -> Quantiles {
         let Some(histogram) = self.0.as_ref().filter(|histogram| !histogram.is_empty()) else {
             return Quantiles::default();
@@ -124,5 +137,13 @@ impl Latencies {
     pub(crate) fn record(&mut self, spans: Spans) {
         self.first.record(spans.first);
         self.whole.record(spans.whole);
+    }
+
+    /// What was recorded since `before`, a former state of the same.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            first: self.first.since(&before.first),
+            whole: self.whole.since(&before.whole),
+        }
     }
 }

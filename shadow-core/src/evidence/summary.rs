@@ -203,7 +203,7 @@ fn named(counts: impl Iterator<Item = (&'static str, u64)>) -> std::collections:
     map
 }
 
-fn latency(tally: &Tally) -> report::Latency {
+pub(super) fn latency(tally: &Tally) -> report::Latency {
     let spans = |latencies: &Latencies| report::Spans {
         first_byte: latencies.first.quantiles(),
         whole: latencies.whole.quantiles(),
