@@ -111,6 +111,7 @@ fn exchange() -> Exchange {
 fn comparisons() {
     let comparator = Comparator::new(Rules::default()).expect("the defaults work");
     let headers = response_headers();
+    let request = exchange().request;
     for (size, name) in [(1 << 10, "1 KiB"), (64 << 10, "64 KiB"), (1 << 20, "1 MiB")] {
         let production = json(size, usize::MAX, "12.50");
         measure(&format!("{name}: serde_json parses both"), || {
@@ -132,13 +133,15 @@ fn comparisons() {
                 headers: &headers,
                 body,
             };
-            let found = comparator.compare(side(&production), side(&shadow)).len();
+            let found = comparator
+                .compare(&request, side(&production), side(&shadow))
+                .len();
             assert!(
                 found >= least && (least > 0 || found == 0),
                 "{case}: {found} found"
             );
             measure(&format!("{name}: {case}"), || {
-                black_box(comparator.compare(black_box(side(&production)), side(&shadow)));
+                black_box(comparator.compare(&request, black_box(side(&production)), side(&shadow)));
             });
         }
     }
@@ -154,7 +157,7 @@ fn comparisons() {
                 headers: &headers,
                 body,
             };
-            assert_eq!(unordered.compare(side(&forward), side(&backward)), []);
+            assert_eq!(unordered.compare(&request, side(&forward), side(&backward)), []);
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Request};
 
 use super::{
     Category, Discrepancy, Failure, Outcome, RuleError, Rules, Side, Verdict, binary,
@@ -12,6 +12,7 @@ use super::{
     json::{self, Compared},
     media::{self, Kind},
     paths::PathSet,
+    scope::Scope,
     text,
 };
 
@@ -49,6 +50,7 @@ impl Comparator {
             return Verdict::ShadowError(Failure::Cancelled);
         };
         let found = self.compare(
+            &exchange.request,
             Side {
                 status: production.status,
                 headers: &production.headers,
@@ -67,11 +69,15 @@ impl Comparator {
         }
     }
 
-    /// Every difference under the rules, up to the limit; empty for equal answers.
+    /// Every difference under the rules for this request, up to the limit; empty for equal answers.
     ///
     /// When the statuses are of different classes nothing else is compared: an error page differs from an answer in
     /// everything, and only the status says something.
-    pub fn compare(&self, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
+    pub fn compare(&self, _request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
+        let scope = Scope {
+            rules: &self.rules,
+            ignore: &self.ignore,
+        };
         let mut findings = Findings::new(self.rules.discrepancies);
         if production.status != shadow.status {
             findings.push(
@@ -83,12 +89,12 @@ impl Comparator {
         }
         if production.status / 100 == shadow.status / 100 {
             headers::compare(production.headers, shadow.headers, &self.rules, &mut findings);
-            self.bodies(production, shadow, &mut findings);
+            self.bodies(scope, production, shadow, &mut findings);
         }
         findings.finish()
     }
 
-    fn bodies(&self, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
+    fn bodies(&self, scope: Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
         let (left, right) = (production.body, shadow.body);
         if !left.is_whole() || !right.is_whole() {
             return binary::digests(left, right, findings);
@@ -110,7 +116,7 @@ impl Comparator {
                     Kind::Unknown => media::kind(shadow.headers),
                     kind => kind,
                 };
-                self.contents(kind, &a, &b, findings);
+                contents(scope, kind, &a, &b, findings);
             }
             (Err(_), Err(_)) => binary::digests(left, right, findings),
             (a, b) => {
@@ -127,24 +133,24 @@ impl Comparator {
     fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
         decode::decode(side.headers, &side.body.kept, self.rules.decoded)
     }
+}
 
-    fn contents(&self, kind: Kind, production: &[u8], shadow: &[u8], findings: &mut Findings) {
-        if production == shadow {
-            return;
-        }
-        let kind = match kind {
-            Kind::Unknown if json::looks_like_json(production) && json::looks_like_json(shadow) => Kind::Json,
-            Kind::Unknown if is_text(production) && is_text(shadow) => Kind::Text,
-            Kind::Unknown => Kind::Bytes,
-            kind => kind,
-        };
-        let done = kind == Kind::Json
-            && json::compare(production, shadow, &self.rules, &self.ignore, findings) == Compared::Done;
-        match kind {
-            _ if done => {}
-            Kind::Json | Kind::Text => text::compare(production, shadow, findings),
-            Kind::Bytes | Kind::Unknown => binary::contents(production, shadow, findings),
-        }
+fn contents(scope: Scope<'_>, kind: Kind, production: &[u8], shadow: &[u8], findings: &mut Findings) {
+    if production == shadow {
+        return;
+    }
+    let kind = match kind {
+        Kind::Unknown if json::looks_like_json(production) && json::looks_like_json(shadow) => Kind::Json,
+        Kind::Unknown if is_text(production) && is_text(shadow) => Kind::Text,
+        Kind::Unknown => Kind::Bytes,
+        kind => kind,
+    };
+    let done = kind == Kind::Json
+        && json::compare(scope, production, shadow, json::ROOT, findings) == Compared::Done;
+    match kind {
+        _ if done => {}
+        Kind::Json | Kind::Text => text::compare(production, shadow, findings),
+        Kind::Bytes | Kind::Unknown => binary::contents(production, shadow, findings),
     }
 }
 

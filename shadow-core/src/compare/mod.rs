@@ -15,6 +15,7 @@ mod json;
 mod media;
 mod paths;
 mod rules;
+mod scope;
 mod text;
 
 use core::time::Duration;
@@ -129,6 +130,8 @@ pub enum Category {
     Order,
     /// Another length.
     Length,
+    /// Two error responses of another type.
+    ErrorType,
     /// The body could not be decoded or parsed on one side only.
     Decode,
     /// Not a difference itself: says that there are more than were kept.
@@ -147,6 +150,7 @@ impl Category {
             Self::Value => "value",
             Self::Order => "order",
             Self::Length => "length",
+            Self::ErrorType => "error_type",
             Self::Decode => "decode",
             Self::More => "more",
         }

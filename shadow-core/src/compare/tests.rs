@@ -38,7 +38,7 @@ impl Answer {
 fn found_under(rules: Rules, a: &Answer, b: &Answer) -> Vec<String> {
     let comparator = Comparator::new(rules).unwrap_or_else(|error| panic!("{error}"));
     comparator
-        .compare(a.side(), b.side())
+        .compare(&testing::exchange("GET", "/").request, a.side(), b.side())
         .into_iter()
         .map(|found| format!("{} {}", found.category.as_str(), found.place))
         .collect()

@@ -8,6 +8,7 @@ use crate::compare::{
     ABSENT, Category, Rules,
     findings::{Findings, shorten},
     paths::{Key, Level, PathSet, Walk},
+    scope::Scope,
 };
 
 use super::{
@@ -25,6 +26,7 @@ pub(super) struct Diff<'d> {
     ignore: &'d PathSet,
     findings: Findings,
     walk: Walk<'d>,
+    root: &'d str,
     /// How the current value was reached; written out only for a discrepancy.
     trail: Vec<Step<'d>>,
     /// Of both documents, made when array elements have to be matched.
@@ -62,12 +64,13 @@ pub(super) enum Pair<'d> {
 
 /// Compares two documents.
 pub(super) fn documents<'d>(
+    scope: Scope<'d>,
     production: &'d Tape<'d>,
     shadow: &'d Tape<'d>,
-    rules: &'d Rules,
-    ignore: &'d PathSet,
+    root: &'d str,
     findings: &mut Findings,
 ) {
+    let Scope { rules, ignore } = scope;
     let (walk, level) = Walk::new(ignore);
     let mut diff = Diff {
         production,
@@ -76,6 +79,7 @@ pub(super) fn documents<'d>(
         ignore,
         findings: core::mem::replace(findings, Findings::new(0)),
         walk,
+        root,
         trail: Vec::new(),
         hashes: None,
         probes: PROBES,
@@ -261,7 +265,7 @@ impl<'d> Diff<'d> {
     }
 
     fn place(&self) -> String {
-        let mut place = "$".to_owned();
+        let mut place = self.root.to_owned();
         for step in &self.trail {
             let written = match step {
                 Step::Element(index) => write!(place, "{}", Key::Index(*index)),

@@ -18,7 +18,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use super::{Category, Rules, findings::Findings, findings::shorten, paths::PathSet};
+use super::{Category, findings::Findings, findings::shorten, scope::Scope};
 
 use tape::{ParseError, Tape};
 
@@ -31,27 +31,31 @@ pub(super) enum Compared {
     NotAsJson,
 }
 
-/// Compares two texts as JSON documents.
+/// How the place of the outermost value is written.
+pub(super) const ROOT: &str = "$";
+
+/// Compares two texts as JSON documents. `root` is what stands for `$` in the places that are found: [`ROOT`], or for one
+/// event of a stream `$[3]`. The paths of rules begin at the document in either case.
 pub(super) fn compare(
+    scope: Scope<'_>,
     production: &[u8],
     shadow: &[u8],
-    rules: &Rules,
-    ignore: &PathSet,
+    root: &str,
     findings: &mut Findings,
 ) -> Compared {
-    if ignore.whole() {
+    if scope.ignores_all() {
         return Compared::Done;
     }
     let (left, right) = (Tape::parse(production), Tape::parse(shadow));
     match (&left, &right) {
         (Ok(left), Ok(right)) => {
-            diff::documents(left, right, rules, ignore, findings);
+            diff::documents(scope, left, right, root, findings);
             Compared::Done
         }
         (Ok(_), Err(ParseError::Invalid(_))) | (Err(ParseError::Invalid(_)), Ok(_)) => {
             findings.push(
                 Category::Decode,
-                "body",
+                if root == ROOT { "body" } else { root },
                 describe(production, left.err()),
                 describe(shadow, right.err()),
             );

@@ -2,12 +2,17 @@ use super::{
     tape::{MAX_DEPTH, MAX_NODES, ParseError, Tape},
     *,
 };
-use crate::compare::{Arrays, Tolerance};
+use crate::compare::{Arrays, Rules, Tolerance, paths::PathSet};
+
+fn under<'r>(rules: &'r Rules, ignore: &'r PathSet) -> Scope<'r> {
+    Scope { rules, ignore }
+}
 
 pub(super) fn found_under(rules: &Rules, a: &str, b: &str) -> Vec<String> {
     let ignore = PathSet::compile(&rules.ignore).unwrap_or_else(|(_, error)| panic!("{error}"));
     let mut findings = Findings::new(rules.discrepancies);
-    let done = compare(a.as_bytes(), b.as_bytes(), rules, &ignore, &mut findings);
+    let scope = under(rules, &ignore);
+    let done = compare(scope, a.as_bytes(), b.as_bytes(), ROOT, &mut findings);
     assert_eq!(done, Compared::Done, "{a} {b}");
     findings
         .finish()
@@ -111,7 +116,13 @@ fn one_side_that_is_no_json_is_a_decode_discrepancy() {
     let mut findings = Findings::new(3);
     let nothing = PathSet::default();
     assert_eq!(
-        compare(b"{", b"<", &Rules::default(), &nothing, &mut findings),
+        compare(
+            under(&Rules::default(), &nothing),
+            b"{",
+            b"<",
+            ROOT,
+            &mut findings
+        ),
         Compared::NotAsJson
     );
 }
@@ -223,11 +234,12 @@ fn documents_over_a_bound_are_left_to_text() {
     assert_eq!(Tape::parse(many.as_bytes()).err(), Some(ParseError::TooMany));
     let mut findings = Findings::new(3);
     let nothing = PathSet::default();
+    let rules = Rules::default();
     let done = compare(
+        under(&rules, &nothing),
         deep(200).as_bytes(),
         b"[]",
-        &Rules::default(),
-        &nothing,
+        ROOT,
         &mut findings,
     );
     assert_eq!(done, Compared::NotAsJson);
