@@ -190,7 +190,6 @@ impl Default for Shadow {
             timeout,
             idle_timeout,
             max_response,
-            idle_cpu,
         } = ReplaySettings::default();
         Self {
             url: None,
@@ -205,7 +204,7 @@ impl Default for Shadow {
             connect_timeout: Span(connect_timeout),
             idle_timeout: Span(idle_timeout),
             max_response: Size::bytes(max_response),
-            idle_cpu: Rate::from_percent(idle_cpu),
+            idle_cpu: Rate::from_percent(5),
         }
     }
 }
@@ -221,7 +220,6 @@ impl From<&Shadow> for ReplaySettings {
             timeout: shadow.timeout.0,
             idle_timeout: shadow.idle_timeout.0,
             max_response: shadow.max_response.as_u64(),
-            idle_cpu: shadow.idle_cpu.whole_percent(),
         }
     }
 }

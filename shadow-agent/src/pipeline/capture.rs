@@ -23,7 +23,7 @@ use shadow_core::{
 use super::{
     Hooks,
     courtesy::Courtesy,
-    pending::Shared,
+    lane::Lane,
     snapshot::{CaptureCounters, Ended},
 };
 use crate::capture::{Polled, Source};
@@ -50,12 +50,18 @@ pub(super) struct Capture {
     pub(super) stop: Arc<AtomicBool>,
 }
 
-/// Where exchanges go.
+/// Where exchanges go: to every lane.
 pub(super) struct Desk {
-    pub(super) shared: Arc<Shared>,
-    pub(super) gate: Gate,
-    /// Whether the node has time for another replay; `None` when nothing is replayed.
-    pub(super) replays: Option<Courtesy>,
+    pub(super) entries: Vec<Entry>,
+    /// Whether the node has time for another replay.
+    pub(super) courtesy: Courtesy,
+}
+
+/// The capture thread's end of one lane.
+pub(super) struct Entry {
+    pub(super) lane: Arc<Lane>,
+    /// What may be sent; `None` when nothing is.
+    pub(super) gate: Option<Gate>,
     /// Queued since the replays were woken last.
     pub(super) unflushed: usize,
 }
@@ -64,8 +70,14 @@ impl Capture {
     /// Runs until the source ends, fails or is told to stop; then nothing is left in the engine.
     pub(super) fn run(mut self) -> Ended {
         // Also when something panics: the replays must not wait for what will never come.
-        let shared = Arc::clone(&self.desk.shared);
-        let _close = CloseOnDrop(&shared);
+        let lanes: Vec<_> = self
+            .desk
+            .entries
+            .iter()
+            .map(|entry| &entry.lane)
+            .cloned()
+            .collect();
+        let _close = CloseOnDrop(&lanes);
         let mut counters = CaptureCounters::default();
         let mut publish_at = Instant::now();
         let mut stop_at: Option<Instant> = None;
@@ -176,15 +188,37 @@ impl Desk {
         }
     }
 
-    /// Decides here whatever the exchange alone decides, so that what is skipped costs no other thread anything.
+    /// Every lane decides for itself; they share the exchange.
     pub(super) fn admit(&mut self, exchange: Box<Exchange>) {
-        let refusal = self.refusal(&exchange);
-        let books = &self.shared.books;
-        if let Some(skip) = refusal {
-            return books.skipped(&exchange, skip);
+        let exchange: Arc<Exchange> = exchange.into();
+        for entry in &mut self.entries {
+            entry.admit(&exchange, &mut self.courtesy);
         }
-        books.seen(&exchange);
-        match self.shared.queue.push(exchange) {
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.entries.iter_mut().for_each(Entry::flush);
+    }
+}
+
+impl Entry {
+    pub(super) fn new(lane: Arc<Lane>, gate: Option<Gate>) -> Self {
+        Self {
+            lane,
+            gate,
+            unflushed: 0,
+        }
+    }
+
+    /// Decides here whatever the exchange alone decides, so that what is skipped costs no other thread anything.
+    fn admit(&mut self, exchange: &Arc<Exchange>, courtesy: &mut Courtesy) {
+        let refusal = self.refusal(exchange, courtesy);
+        let books = &self.lane.books;
+        if let Some(skip) = refusal {
+            return books.skipped(exchange, skip);
+        }
+        books.seen(exchange);
+        match self.lane.queue.push(Arc::clone(exchange)) {
             Ok(()) => {
                 self.unflushed += 1;
                 if self.unflushed >= BATCH {
@@ -195,33 +229,35 @@ impl Desk {
         }
     }
 
-    fn refusal(&mut self, exchange: &Exchange) -> Option<Skip> {
-        let Some(courtesy) = &mut self.replays else {
+    fn refusal(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
+        let Some(gate) = &self.gate else {
             let policy = Skip::Policy(SkipPolicy::Observed);
             return Some(exchange.incomplete.map_or(policy, Skip::Incomplete));
         };
-        match self.gate.decide(exchange) {
+        match gate.decide(exchange) {
             Decision::Skip(skip) => Some(skip),
             Decision::Replay => {
-                let refusal = self.shared.switch.refusal();
+                let refusal = self.lane.switch.refusal();
                 let busy = || (!courtesy.admits()).then_some(SkipPolicy::NodeBusy);
                 refusal.or_else(busy).map(Skip::Policy)
             }
         }
     }
 
-    pub(super) fn flush(&mut self) {
+    fn flush(&mut self) {
         if self.unflushed > 0 {
             self.unflushed = 0;
-            self.shared.queue.flush();
+            self.lane.queue.flush();
         }
     }
 }
 
-struct CloseOnDrop<'a>(&'a Shared);
+struct CloseOnDrop<'a>(&'a [Arc<Lane>]);
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.queue.close();
+        for lane in self.0 {
+            lane.queue.close();
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! From the queue to verdicts.
 //!
-//! Owns: the tasks that replay. Bounds: `replay.concurrency` of them. Drops: what waited too long, what cannot be
+//! Owns: the tasks that replay, of one lane. Bounds: `concurrency` of them. Drops: what waited too long, what cannot be
 //! sent, and everything while the kill switch is on: counted skips. A replay that was begun always gets a verdict,
 //! if only `cancelled`.
 
@@ -18,12 +18,7 @@ use shadow_core::{
     rewrite::{RewritePolicy, rewrite},
 };
 
-use super::{
-    Clock,
-    pending::{Pending, Shared},
-    queue::Queued,
-    switch::Ticket,
-};
+use super::{Clock, lane::Lane, pending::Pending, queue::Queued, switch::Ticket};
 use crate::replay::{ReplaySettings, Shadow};
 
 /// Bodies of this many bytes together are compared on a thread of their own: meanwhile the replay thread would
@@ -32,7 +27,7 @@ const LARGE: usize = 128 << 10;
 
 /// Sends what is queued to a shadow system and judges the answers.
 pub(super) struct Dispatcher<S> {
-    shared: Arc<Shared>,
+    lane: Arc<Lane>,
     shadow: S,
     policy: Policy,
     /// Tasks that replay one exchange after the other; each ends when the queue is empty.
@@ -55,9 +50,9 @@ impl<S> fmt::Debug for Dispatcher<S> {
 }
 
 impl<S: Shadow> Dispatcher<S> {
-    pub(super) fn new(shared: Arc<Shared>, shadow: S, policy: Policy) -> Arc<Self> {
+    pub(super) fn new(lane: Arc<Lane>, shadow: S, policy: Policy) -> Arc<Self> {
         Arc::new(Self {
-            shared,
+            lane,
             shadow,
             policy,
             workers: AtomicUsize::new(0),
@@ -73,7 +68,7 @@ impl<S: Shadow> Dispatcher<S> {
     }
 
     async fn serve(self: &Arc<Self>) {
-        let queue = &self.shared.queue;
+        let queue = &self.lane.queue;
         loop {
             // Read first: whatever was pushed before the close is then in the queue for certain.
             let closed = queue.is_closed();
@@ -92,8 +87,8 @@ impl<S: Shadow> Dispatcher<S> {
 
     async fn work(self: Arc<Self>) {
         let _place = Place(&self);
-        let mut ticket = self.shared.switch.subscribe();
-        while let Some(queued) = self.shared.queue.pop() {
+        let mut ticket = self.lane.switch.subscribe();
+        while let Some(queued) = self.lane.queue.pop() {
             self.replay(queued, &mut ticket).await;
         }
     }
@@ -106,9 +101,9 @@ impl<S: Shadow> Dispatcher<S> {
             now,
         } = &self.policy;
         let waited = queued.since.elapsed();
-        let mut pending = Pending::new(Arc::clone(&self.shared), queued, now.clone());
+        let mut pending = Pending::new(Arc::clone(&self.lane), queued, now.clone());
         ticket.renew();
-        let refusal = self.shared.switch.refusal();
+        let refusal = self.lane.switch.refusal();
         let refusal = refusal.or((waited > settings.max_wait).then_some(SkipPolicy::Expired));
         if let Some(reason) = refusal {
             return pending.skip(reason);
@@ -140,16 +135,16 @@ fn kept(outcome: &Outcome) -> usize {
     }
 }
 
-/// A worker's place among `replay.concurrency`; given back even when it panics.
+/// A worker's place among `concurrency`; given back even when it panics.
 struct Place<'a, S>(&'a Dispatcher<S>);
 
 impl<S> Drop for Place<'_, S> {
     fn drop(&mut self) {
-        let Dispatcher { shared, workers, .. } = self.0;
+        let Dispatcher { lane, workers, .. } = self.0;
         workers.fetch_sub(1, SeqCst);
         // What was pushed after this worker found the queue empty needs another one, and the end needs a last look.
-        if shared.queue.len() > 0 || shared.queue.is_closed() {
-            shared.queue.flush();
+        if lane.queue.len() > 0 || lane.queue.is_closed() {
+            lane.queue.flush();
         }
     }
 }

@@ -1,7 +1,7 @@
-//! From segments to verdicts: capture thread -> engine -> gate -> queue -> replay -> compare -> ledger.
+//! From segments to verdicts: capture thread -> engine -> lanes of gate -> queue -> replay -> compare -> ledger.
 //!
-//! Owns: the capture thread with the one [`Engine`], and the replay thread. Bounds: `Limits` for the engine,
-//! [`ReplaySettings`] for everything behind it. Drops: a full queue drops the newest exchange; every drop is a
+//! Owns: the capture thread with the one [`Engine`], and the replay thread with a [`Lane`] for each target. Bounds:
+//! `Limits` for the engine, [`ReplaySettings`](crate::replay::ReplaySettings) for every lane behind it. Drops: a full queue drops the newest exchange; every drop is a
 //! counted [`Skip`](shadow_core::gate::Skip) or [`Failure`](shadow_core::compare::Failure). Nothing here ever waits
 //! towards the kernel. Why one capture thread: docs/adr/0010.
 
@@ -9,6 +9,7 @@ mod books;
 mod capture;
 mod courtesy;
 mod dispatch;
+mod lane;
 mod pending;
 mod queue;
 mod snapshot;
@@ -21,23 +22,21 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use shadow_common::flow::FlowKey;
 use shadow_core::{
-    compare::Comparator,
     engine::{self, Abandon, Engine},
-    evidence::{
-        Ledger,
-        report::{Report, ReportInputs},
-    },
-    gate::Gate,
-    rewrite::RewritePolicy,
+    evidence::report::{Report, ReportInputs},
     time::Timestamp,
 };
 
-pub use snapshot::{CaptureCounters, Ended, Snapshot};
+pub use lane::{Lane, LaneSettings, Mode, Replay, Role};
+pub use snapshot::{CaptureCounters, Ended, LaneSnapshot, Snapshot};
 
-use self::threads::Threads;
+use self::{
+    dispatch::Policy,
+    threads::{Made, Threads},
+};
 use crate::{
     capture::Source,
-    replay::{HttpShadow, MarkError, ReplaySettings, ReplaySettingsError, Target},
+    replay::{HttpShadow, MarkError, ReplaySettingsError},
 };
 
 /// The clock of a live source.
@@ -71,46 +70,24 @@ impl fmt::Debug for Hooks {
     }
 }
 
-/// What is done with whole exchanges.
-#[derive(Debug)]
-pub enum Mode {
-    /// Counted and described only.
-    Observe,
-    /// Replayed and compared.
-    Replay(Box<Replay>),
-}
-
-/// Where and how to replay, and how to judge.
-#[derive(Debug)]
-pub struct Replay {
-    /// The shadow system.
-    pub target: Target,
-    /// Bounds and waits.
-    pub settings: ReplaySettings,
-    /// `SO_MARK` for every socket, so that the capture never sees a replay as production traffic.
-    pub mark: Option<u32>,
-    /// What may be sent.
-    pub gate: Gate,
-    /// What is sent.
-    pub rewrite: RewritePolicy,
-    /// What counts as a difference.
-    pub comparator: Comparator,
-}
-
 /// What a [`Pipeline`] is made of.
 #[derive(Debug)]
 pub struct PipelineSettings {
     /// Caps of the engine.
     pub engine: engine::Settings,
-    /// Where everything is counted.
-    pub ledger: Ledger,
-    /// Observe or replay.
-    pub mode: Mode,
+    /// Per cent of the node's CPU time that replays leave idle; while there is less, they give way to production.
+    /// 0 never gives way.
+    pub idle_cpu: u8,
+    /// One for each target, in the order of the configuration. At least one.
+    pub lanes: Vec<LaneSettings>,
 }
 
 /// Why a pipeline did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Nothing to do.
+    #[error("a pipeline needs at least one target, or to observe")]
+    NoLane,
     /// Settings that cannot work.
     #[error(transparent)]
     Settings(#[from] ReplaySettingsError),
@@ -141,18 +118,20 @@ impl Pipeline {
         hooks: Hooks,
         settings: PipelineSettings,
     ) -> Result<Self, StartError> {
-        let PipelineSettings { engine, ledger, mode } = settings;
+        let PipelineSettings {
+            engine,
+            idle_cpu,
+            lanes,
+        } = settings;
+        if lanes.is_empty() {
+            return Err(StartError::NoLane);
+        }
         let body = engine.limits.body;
-        let engine = Engine::new(engine);
-        let threads = match mode {
-            Mode::Observe => Threads::observe(source, hooks, engine, ledger)?,
-            Mode::Replay(replay) => {
-                replay.settings.validate()?;
-                let shadow =
-                    HttpShadow::new(replay.target.clone(), replay.mark, body, replay.settings.clone())?;
-                Threads::replay(source, hooks, engine, ledger, *replay, shadow)?
-            }
-        };
+        let made: Result<Vec<_>, StartError> = lanes
+            .into_iter()
+            .map(|lane| made(lane, body, hooks.now.as_ref()))
+            .collect();
+        let threads = Threads::start(source, hooks, Engine::new(engine), idle_cpu, made?)?;
         Ok(Self { threads })
     }
 
@@ -161,24 +140,35 @@ impl Pipeline {
         self.threads.snapshot()
     }
 
-    /// The ledger's report.
+    /// The first lane's report, with those of the others in `also`. What was counted before the lanes is in the first
+    /// alone.
     pub fn report(&self, inputs: ReportInputs) -> Report {
-        self.threads.shared.books.report(inputs)
+        let times = ReportInputs {
+            started_ms: inputs.started_ms,
+            now_ms: inputs.now_ms,
+            ..ReportInputs::default()
+        };
+        let mut lanes = self.lanes();
+        let first = lanes.next().map(|lane| lane.report(inputs)).unwrap_or_default();
+        Report {
+            also: lanes.map(|lane| lane.report(times.clone())).collect(),
+            ..first
+        }
     }
 
-    /// Looks into the ledger. Keep it short: the pipeline waits meanwhile.
-    pub fn with_ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
-        self.threads.shared.books.with(look)
+    /// Every lane, in the order of the configuration. There is at least one.
+    pub fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        self.threads.lanes.iter().map(AsRef::as_ref)
     }
 
     /// Stops all replays at once: those in flight are cancelled, the rest is skipped. Capturing goes on.
     pub fn kill(&self) {
-        self.threads.shared.switch.kill();
+        self.lanes().for_each(|lane| lane.switch.kill());
     }
 
     /// Takes [`Pipeline::kill`] back.
     pub fn resume(&self) {
-        self.threads.shared.switch.resume();
+        self.lanes().for_each(|lane| lane.switch.resume());
     }
 
     /// Whether the source has ended and everything behind it is done.
@@ -192,4 +182,41 @@ impl Pipeline {
         self.threads.stop(patience);
         self.snapshot()
     }
+}
+
+/// Makes a lane, up to the point where nothing runs yet.
+fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made<HttpShadow>, StartError> {
+    let LaneSettings {
+        name,
+        role,
+        ledger,
+        mode,
+    } = settings;
+    let Mode::Replay(replay) = mode else {
+        return Ok(Made {
+            lane: Arc::new(Lane::new(name, role, ledger, None)),
+            replays: None,
+        });
+    };
+    let Replay {
+        target,
+        settings,
+        mark,
+        gate,
+        rewrite,
+        comparator,
+    } = *replay;
+    settings.validate()?;
+    let shadow = HttpShadow::new(target, mark, body, settings.clone())?;
+    let lane = Arc::new(Lane::new(name, role, ledger, Some(&settings)));
+    let policy = Policy {
+        settings,
+        rewrite,
+        comparator: Arc::new(comparator),
+        now: now.cloned(),
+    };
+    Ok(Made {
+        lane,
+        replays: Some((gate, shadow, policy)),
+    })
 }

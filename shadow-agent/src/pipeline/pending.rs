@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Arc, atomic::Ordering::SeqCst},
 };
 
 use shadow_core::{
@@ -14,27 +11,12 @@ use shadow_core::{
     gate::{Skip, SkipPolicy},
 };
 
-use super::{
-    Clock,
-    books::Books,
-    queue::{Queue, Queued},
-    switch::Switch,
-};
-
-/// What the capture thread and the replays share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) books: Books,
-    pub(super) queue: Queue,
-    pub(super) switch: Switch,
-    /// Replays that were begun and have no verdict yet.
-    pub(super) in_flight: AtomicUsize,
-}
+use super::{Clock, lane::Lane, queue::Queued};
 
 /// Sees to it that its exchange is counted exactly once and its bytes are given back, whatever happens: also when
 /// the task that holds it panics or is dropped.
 pub(super) struct Pending {
-    shared: Arc<Shared>,
+    lane: Arc<Lane>,
     queued: Queued,
     now: Option<Clock>,
     stage: Stage,
@@ -54,9 +36,9 @@ impl fmt::Debug for Pending {
 }
 
 impl Pending {
-    pub(super) fn new(shared: Arc<Shared>, queued: Queued, now: Option<Clock>) -> Self {
+    pub(super) fn new(lane: Arc<Lane>, queued: Queued, now: Option<Clock>) -> Self {
         Self {
-            shared,
+            lane,
             queued,
             now,
             stage: Stage::Waiting,
@@ -74,14 +56,14 @@ impl Pending {
     /// It is not replayed after all.
     pub(super) fn skip(mut self, reason: SkipPolicy) {
         self.stage = Stage::Counted;
-        let books = &self.shared.books;
+        let books = &self.lane.books;
         books.dropped(self.exchange(), Skip::Policy(reason));
     }
 
     /// Its request is about to be sent.
     pub(super) fn begin(&mut self) {
         self.stage = Stage::Begun;
-        self.shared.in_flight.fetch_add(1, SeqCst);
+        self.lane.in_flight.fetch_add(1, SeqCst);
     }
 
     /// Compares, and counts the verdict.
@@ -97,7 +79,7 @@ impl Pending {
             // The clock of a file is that of its segments.
             None => self.exchange().timing.response_last.unwrap_or_default(),
         };
-        let Shared { books, in_flight, .. } = &*self.shared;
+        let Lane { books, in_flight, .. } = &*self.lane;
         books.judged(&self.queued.exchange, outcome, verdict, now);
         in_flight.fetch_sub(1, SeqCst);
     }
@@ -107,7 +89,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         match self.stage {
             Stage::Waiting => {
-                let books = &self.shared.books;
+                let books = &self.lane.books;
                 books.dropped(self.exchange(), Skip::Policy(SkipPolicy::Shutdown));
             }
             Stage::Begun => {
@@ -116,6 +98,6 @@ impl Drop for Pending {
             }
             Stage::Counted => (),
         }
-        self.shared.queue.release(self.queued.bytes);
+        self.lane.queue.release(self.queued.bytes);
     }
 }

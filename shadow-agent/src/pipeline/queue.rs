@@ -1,10 +1,13 @@
 //! Between the capture thread and the replays.
 //!
-//! capture thread --[`Queue::push`]--> queue --[`Queue::pop`]--> replays. Owns: exchanges that wait, and the account
+//! One for each lane: capture thread --[`Queue::push`]--> queue --[`Queue::pop`]--> replays. Owns: exchanges that wait, and the account
 //! of bytes of those that wait or are being replayed. Bounds: both. Drops: the newest, by handing it back to the
 //! capture thread, which counts it. Lock-free: the capture thread never waits for a replay.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+};
 
 use crossbeam_queue::ArrayQueue;
 use shadow_core::exchange::{Body, Exchange};
@@ -23,7 +26,7 @@ pub(super) struct Queue {
 /// An exchange on its way to the shadow system.
 #[derive(Debug)]
 pub(super) struct Queued {
-    pub(super) exchange: Box<Exchange>,
+    pub(super) exchange: Arc<Exchange>,
     /// When it was queued.
     pub(super) since: Instant,
     /// Its part of the account, to be given back with [`Queue::release`] when nobody holds it any more.
@@ -42,7 +45,7 @@ impl Queue {
     }
 
     /// Takes an exchange, or hands it back when it does not fit. Wakes nobody: see [`Queue::flush`].
-    pub(super) fn push(&self, exchange: Box<Exchange>) -> Result<(), Box<Exchange>> {
+    pub(super) fn push(&self, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
         let bytes = held_by(&exchange);
         // The capture thread alone adds to the account, so what fits now still fits below.
         if self.bytes.load(Relaxed).saturating_add(bytes) > self.max_bytes {
@@ -89,6 +92,11 @@ impl Queue {
     /// Waits for [`Queue::flush`]; one that came before counts.
     pub(super) async fn flushed(&self) {
         self.wake.notified().await;
+    }
+
+    /// How many may wait.
+    pub(super) fn room(&self) -> usize {
+        self.waiting.capacity()
     }
 
     pub(super) fn len(&self) -> usize {

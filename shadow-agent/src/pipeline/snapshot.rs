@@ -2,6 +2,8 @@
 
 use shadow_core::engine::{Counters, Usage};
 
+use super::lane::Role;
+
 /// What the capture thread has counted. Published a few times a second, so that reading costs it nothing.
 #[derive(Clone, Debug, Default)]
 pub struct CaptureCounters {
@@ -30,17 +32,39 @@ pub enum Ended {
     Failed(String),
 }
 
+/// One lane at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct LaneSnapshot {
+    /// The target's name.
+    pub name: String,
+    /// What it is compared for.
+    pub role: Role,
+    /// Exchanges that wait for a replay.
+    pub queued: usize,
+    /// How many may.
+    pub queue_room: usize,
+    /// The bytes of those that wait or are being replayed.
+    pub queued_bytes: usize,
+    /// Replays under way.
+    pub in_flight: usize,
+    /// The kill switch is on.
+    pub killed: bool,
+}
+
+impl Snapshot {
+    /// Replays under way, of all lanes.
+    pub fn in_flight(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.in_flight).sum()
+    }
+}
+
 /// A pipeline at one moment. Each number is right by itself; only after the end do they belong to one instant.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Of the capture thread, a quarter of a second old at most.
     pub capture: CaptureCounters,
-    /// Exchanges that wait for a replay.
-    pub queued: usize,
-    /// The bytes of those that wait or are being replayed.
-    pub queued_bytes: usize,
-    /// Replays under way.
-    pub in_flight: usize,
+    /// Of each lane, in the order of the configuration; never empty in a running pipeline.
+    pub lanes: Vec<LaneSnapshot>,
     /// The kill switch is on.
     pub killed: bool,
     /// Why the capture ended, once it has.

@@ -16,24 +16,17 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use shadow_core::{
-    engine::Engine,
-    evidence::Ledger,
-    gate::{Gate, Selection, SkipPolicy},
-    rewrite::Marker,
-};
+use shadow_core::{engine::Engine, gate::Gate};
 use tokio::runtime;
 
 use super::{
-    Hooks, Replay, StartError,
-    books::Books,
-    capture::{Capture, Desk},
+    Hooks, StartError,
+    capture::{Capture, Desk, Entry},
     courtesy::Courtesy,
     dispatch::{Dispatcher, Policy},
-    pending::{Pending, Shared},
-    queue::Queue,
+    lane::{Lane, Lanes},
+    pending::Pending,
     snapshot::{CaptureCounters, Ended, Snapshot},
-    switch::Switch,
 };
 use crate::{capture::Source, replay::Shadow};
 
@@ -50,7 +43,7 @@ const COMPARERS: usize = 2;
 /// The running threads and what they share.
 #[derive(Debug)]
 pub(super) struct Threads {
-    pub(super) shared: Arc<Shared>,
+    pub(super) lanes: Lanes,
     published: Arc<ArcSwap<CaptureCounters>>,
     stop: Arc<AtomicBool>,
     /// Behind a lock, so that the kill switch works while the pipeline is being stopped.
@@ -66,64 +59,44 @@ struct Handles {
     replay: Option<JoinHandle<()>>,
 }
 
+/// One lane before it starts: with a shadow system and how it is asked, unless it only observes.
+pub(super) struct Made<S> {
+    pub(super) lane: Arc<Lane>,
+    pub(super) replays: Option<(Gate, S, Policy)>,
+}
+
 impl Threads {
-    /// Only the capture thread.
-    pub(super) fn observe(
+    /// Starts the capture thread, and the replay thread when there is something to replay.
+    pub(super) fn start<S: Shadow>(
         source: Box<dyn Source>,
         hooks: Hooks,
         engine: Engine,
-        ledger: Ledger,
+        idle_cpu: u8,
+        made: Vec<Made<S>>,
     ) -> Result<Self, StartError> {
-        let threads = Self::new(ledger, Queue::new(1, 0));
-        let gate = Gate::new(Selection::default(), Marker::default());
-        threads.start_capture(source, hooks, engine, gate, None)?;
-        Ok(threads)
-    }
-
-    /// Both threads.
-    pub(super) fn replay<S: Shadow>(
-        source: Box<dyn Source>,
-        hooks: Hooks,
-        engine: Engine,
-        ledger: Ledger,
-        replay: Replay,
-        shadow: S,
-    ) -> Result<Self, StartError> {
-        let Replay {
-            target: _,
-            settings,
-            mark: _,
-            gate,
-            rewrite,
-            comparator,
-        } = replay;
-        let threads = Self::new(ledger, Queue::new(settings.queue, settings.queue_bytes));
-        let courtesy = Courtesy::new(settings.idle_cpu);
-        let policy = Policy {
-            settings,
-            rewrite,
-            comparator: Arc::new(comparator),
-            now: hooks.now.clone(),
-        };
-        threads.start_replay(Dispatcher::new(Arc::clone(&threads.shared), shadow, policy))?;
-        threads.start_capture(source, hooks, engine, gate, Some(courtesy))?;
-        Ok(threads)
-    }
-
-    fn new(ledger: Ledger, queue: Queue) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                books: Books::new(ledger),
-                queue,
-                switch: Switch::new(),
-                in_flight: AtomicUsize::new(0),
-            }),
+        let mut entries = Vec::with_capacity(made.len());
+        let mut dispatchers = Vec::with_capacity(made.len());
+        for Made { lane, replays } in made {
+            let gate = replays.map(|(gate, shadow, policy)| {
+                dispatchers.push(Dispatcher::new(Arc::clone(&lane), shadow, policy));
+                gate
+            });
+            entries.push(Entry::new(lane, gate));
+        }
+        let threads = Self {
+            lanes: entries.iter().map(|entry| Arc::clone(&entry.lane)).collect(),
             published: Arc::default(),
             stop: Arc::default(),
             handles: Mutex::default(),
             alive: Arc::default(),
             ended: Arc::default(),
+        };
+        if !dispatchers.is_empty() {
+            threads.start_replay(dispatchers)?;
         }
+        let courtesy = Courtesy::new(idle_cpu);
+        threads.start_capture(source, hooks, engine, Desk { entries, courtesy })?;
+        Ok(threads)
     }
 
     fn start_capture(
@@ -131,19 +104,13 @@ impl Threads {
         source: Box<dyn Source>,
         hooks: Hooks,
         engine: Engine,
-        gate: Gate,
-        replays: Option<Courtesy>,
+        desk: Desk,
     ) -> Result<(), StartError> {
         let capture = Capture {
             source,
             hooks,
             engine,
-            desk: Desk {
-                shared: Arc::clone(&self.shared),
-                gate,
-                replays,
-                unflushed: 0,
-            },
+            desk,
             published: Arc::clone(&self.published),
             stop: Arc::clone(&self.stop),
         };
@@ -158,14 +125,28 @@ impl Threads {
         Ok(())
     }
 
-    fn start_replay<S: Shadow>(&self, dispatcher: Arc<Dispatcher<S>>) -> Result<(), StartError> {
+    /// One runtime for all lanes: a lane waits, hardly ever computes, and what it computes is short.
+    fn start_replay<S: Shadow>(&self, dispatchers: Vec<Arc<Dispatcher<S>>>) -> Result<(), StartError> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(COMPARERS)
             .thread_name("shadow-compare")
             .build()
             .map_err(|source| failed(REPLAY, source))?;
-        let replay = self.spawn(REPLAY, move || runtime.block_on(dispatcher.run()))?;
+        let run = move || {
+            runtime.block_on(async {
+                let lanes: Vec<_> = dispatchers
+                    .into_iter()
+                    .map(|lane| tokio::spawn(lane.run()))
+                    .collect();
+                for lane in lanes {
+                    if let Err(error) = lane.await {
+                        tracing::error!(%error, "a lane ended early");
+                    }
+                }
+            });
+        };
+        let replay = self.spawn(REPLAY, run)?;
         self.handles().replay = Some(replay);
         Ok(())
     }
@@ -204,8 +185,10 @@ impl Threads {
             // It notices within one wait, and drains for a bounded time.
             joined(CAPTURE, capture);
         }
-        // The capture thread closes the queue; when it did not start, nobody has.
-        self.shared.queue.close();
+        // The capture thread closes the queues; when it did not start, nobody has.
+        for lane in &*self.lanes {
+            lane.queue.close();
+        }
         let Some(replay) = replay else {
             return;
         };
@@ -213,27 +196,24 @@ impl Threads {
         while !replay.is_finished() && Instant::now() < deadline {
             thread::sleep(LOOK);
         }
-        self.shared.switch.end();
+        for lane in &*self.lanes {
+            lane.switch.end();
+        }
         joined(REPLAY, replay);
-        // Empty, unless that thread panicked.
-        while let Some(left) = self.shared.queue.pop() {
-            drop(Pending::new(Arc::clone(&self.shared), left, None));
+        // Empty, unless something panicked.
+        for lane in &*self.lanes {
+            while let Some(left) = lane.queue.pop() {
+                drop(Pending::new(Arc::clone(lane), left, None));
+            }
         }
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        let Shared {
-            books: _,
-            queue,
-            switch,
-            in_flight,
-        } = &*self.shared;
+        let lanes: Vec<_> = self.lanes.iter().map(|lane| lane.snapshot()).collect();
         Snapshot {
             capture: CaptureCounters::clone(&self.published.load()),
-            queued: queue.len(),
-            queued_bytes: queue.bytes(),
-            in_flight: in_flight.load(SeqCst),
-            killed: switch.refusal() == Some(SkipPolicy::Killed),
+            killed: lanes.iter().any(|lane| lane.killed),
+            lanes,
             ended: self.ended.get().cloned(),
             finished: self.is_finished(),
         }

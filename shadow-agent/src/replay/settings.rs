@@ -30,9 +30,6 @@ pub struct ReplaySettings {
     /// A response body longer than this is abandoned. What is kept in memory is less: `limits.body`
     /// for each replay in flight.
     pub max_response: u64,
-    /// Per cent of the node's CPU time that replays leave idle; while there is less, they give way to production.
-    /// 0 never gives way.
-    pub idle_cpu: u8,
 }
 
 impl Default for ReplaySettings {
@@ -46,7 +43,6 @@ impl Default for ReplaySettings {
             timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(4),
             max_response: 64 << 20,
-            idle_cpu: 5,
         }
     }
 }
@@ -75,7 +71,6 @@ impl ReplaySettings {
             timeout,
             idle_timeout: _,
             max_response,
-            idle_cpu: _,
         } = self;
         let counts = [
             ("concurrency", *concurrency, 1, 65_536, "1 to 65536"),

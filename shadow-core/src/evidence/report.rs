@@ -16,6 +16,9 @@ pub const FORMAT: u32 = 1;
 pub struct Report {
     /// [`FORMAT`].
     pub format: u32,
+    /// The name of the target it is about.
+    #[serde(default)]
+    pub target: String,
     /// When counting began, in milliseconds since 1970-01-01T00:00:00Z.
     pub started_ms: u64,
     /// When this report was made.
@@ -44,6 +47,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What follows from it.
     pub judgement: Judgement,
+    /// The reports of the further targets; empty in each of them.
+    #[serde(default)]
+    pub also: Vec<Report>,
 }
 
 /// From the first packet to the last verdict, with a name for everything that was lost on the way.

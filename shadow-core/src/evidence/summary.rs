@@ -58,6 +58,7 @@ impl Ledger {
         );
         Report {
             format: FORMAT,
+            target: String::new(),
             started_ms: inputs.started_ms,
             ended_ms: inputs.now_ms,
             funnel: self.funnel(inputs),
@@ -71,6 +72,7 @@ impl Ledger {
             groups_overflow: self.groups.overflow(),
             findings,
             judgement,
+            also: Vec::new(),
         }
     }
 

@@ -36,7 +36,7 @@ use crate::{
         names,
         server::Scraped,
     },
-    pipeline::{Ended, Pipeline, Snapshot},
+    pipeline::{Ended, LaneSnapshot, Pipeline, Snapshot},
 };
 
 /// What does not change while the agent runs.
@@ -45,7 +45,6 @@ pub(super) struct Facts {
     pub(super) shadow: Option<String>,
     pub(super) targets: Vec<String>,
     pub(super) ring_bytes: u64,
-    pub(super) queue_room: usize,
     pub(super) started_ms: u64,
     pub(super) started: Instant,
 }
@@ -247,6 +246,15 @@ fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     counts.chain(reasons).collect()
 }
 
+fn queue(lane: &LaneSnapshot) -> Queue {
+    Queue {
+        waiting: lane.queued as u64,
+        room: lane.queue_room as u64,
+        bytes: lane.queued_bytes as u64,
+        in_flight: lane.in_flight as u64,
+    }
+}
+
 /// The map holds a share of 2^32; people said a share of 100.
 fn rounded(share: f64) -> f64 {
     (share * 1e6).round() / 1e6
@@ -287,12 +295,7 @@ impl Agent for Running {
                 records: self.ring.records(),
                 undecodable: self.ring.undecodable(),
             },
-            queue: Queue {
-                waiting: snapshot.queued as u64,
-                room: self.facts.queue_room as u64,
-                bytes: snapshot.queued_bytes as u64,
-                in_flight: snapshot.in_flight as u64,
-            },
+            queue: snapshot.lanes.first().map(queue).unwrap_or_default(),
             rates,
             warnings: self.warnings(&kernel, &snapshot),
             match_rate: report.match_rate,
@@ -353,7 +356,10 @@ impl Running {
     fn latencies(&self) -> Vec<Latency> {
         let bounds = names::LATENCY_BOUNDS.map(Duration::from_secs_f64);
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
-        let found = pipeline.with_ledger(|ledger| ledger.latency_buckets(&bounds));
+        let found = pipeline
+            .lanes()
+            .next()
+            .map(|lane| lane.with_ledger(|ledger| ledger.latency_buckets(&bounds)));
         drop(pipeline);
         let latency = |(system, span, Buckets { counts, sum })| Latency {
             system,
@@ -361,6 +367,6 @@ impl Running {
             sum: sum.as_secs_f64(),
             counts,
         };
-        found.map(latency).to_vec()
+        found.into_iter().flatten().map(latency).collect()
     }
 }

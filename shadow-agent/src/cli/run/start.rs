@@ -44,7 +44,7 @@ use crate::{
         server::Socket,
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
-    pipeline::{Hooks, Mode, Pipeline, PipelineSettings, Replay},
+    pipeline::{Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay, Role},
     replay::{ReplaySettings, Target},
 };
 
@@ -126,7 +126,6 @@ fn facts(config: &Config, shadow: Option<&Target>) -> Facts {
         shadow: shadow.map(ToString::to_string),
         targets: config.capture.targets.iter().map(ToString::to_string).collect(),
         ring_bytes: config.capture.ring_size.as_u64(),
-        queue_room: config.shadow.queue,
         started_ms: now_ms(),
         started: Instant::now(),
     }
@@ -208,7 +207,17 @@ fn settings(config: &Config, shadow: Option<Target>) -> Result<PipelineSettings,
             }))
         }
     };
-    Ok(PipelineSettings { engine, ledger, mode })
+    let lane = LaneSettings {
+        name: "shadow".to_owned(),
+        role: Role::Shadow,
+        ledger,
+        mode,
+    };
+    Ok(PipelineSettings {
+        engine,
+        idle_cpu: config.shadow.idle_cpu.whole_percent(),
+        lanes: vec![lane],
+    })
 }
 
 fn attach(config: &Config, attacher: crate::capture::attach::Attacher) -> Result<Links, Failure> {

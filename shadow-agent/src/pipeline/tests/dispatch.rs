@@ -1,10 +1,7 @@
 //! Queue, kill switch, expiry and the end, with a paused clock.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Arc, atomic::Ordering::SeqCst},
     time::Duration,
 };
 
@@ -13,13 +10,10 @@ use tokio::task::JoinHandle;
 
 use super::{
     super::{
-        books::Books,
-        capture::Desk,
+        capture::{Desk, Entry},
         courtesy::Courtesy,
         dispatch::{Dispatcher, Policy},
-        pending::Shared,
-        queue::Queue,
-        switch::Switch,
+        lane::{Lane, Role},
     },
     comparator, exchange, failed, final_funnel, funnel, gate, ledger, rewrite,
     script::Script,
@@ -29,7 +23,7 @@ use crate::replay::ReplaySettings;
 
 /// The capture thread's end of the queue in the test's hands, a scripted shadow system at the other.
 struct Bench {
-    shared: Arc<Shared>,
+    lane: Arc<Lane>,
     desk: Desk,
     script: Script,
     settings: ReplaySettings,
@@ -37,20 +31,14 @@ struct Bench {
 
 impl Bench {
     fn new(settings: ReplaySettings) -> Self {
-        let shared = Arc::new(Shared {
-            books: Books::new(ledger()),
-            queue: Queue::new(settings.queue, settings.queue_bytes),
-            switch: Switch::new(),
-            in_flight: AtomicUsize::new(0),
-        });
+        let lane = Lane::new("shadow".to_owned(), Role::Shadow, ledger(), Some(&settings));
+        let lane = Arc::new(lane);
         let desk = Desk {
-            shared: Arc::clone(&shared),
-            gate: gate(),
-            replays: Some(Courtesy::new(0)),
-            unflushed: 0,
+            entries: vec![Entry::new(Arc::clone(&lane), Some(gate()))],
+            courtesy: Courtesy::new(0),
         };
         Self {
-            shared,
+            lane,
             desk,
             script: Script::default(),
             settings,
@@ -64,7 +52,7 @@ impl Bench {
             comparator: Arc::new(comparator()),
             now: None,
         };
-        let dispatcher = Dispatcher::new(Arc::clone(&self.shared), self.script.clone(), policy);
+        let dispatcher = Dispatcher::new(Arc::clone(&self.lane), self.script.clone(), policy);
         tokio::spawn(dispatcher.run())
     }
 
@@ -80,11 +68,11 @@ impl Bench {
     }
 
     async fn finish(self, run: JoinHandle<()>) -> super::Funnel {
-        self.shared.queue.close();
+        self.lane.queue.close();
         run.await.unwrap();
-        let Shared { queue, in_flight, .. } = &*self.shared;
+        let Lane { queue, in_flight, .. } = &*self.lane;
         assert_eq!((queue.len(), queue.bytes(), in_flight.load(SeqCst)), (0, 0, 0));
-        final_funnel(&self.shared.books)
+        final_funnel(&self.lane.books)
     }
 }
 
@@ -151,7 +139,7 @@ async fn the_queue_is_bounded_in_bytes_until_the_verdict() {
     // Both that fit are in flight now and still hold their bytes.
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(
-        (bench.shared.queue.len(), bench.shared.in_flight.load(SeqCst)),
+        (bench.lane.queue.len(), bench.lane.in_flight.load(SeqCst)),
         (0, 2)
     );
     bench.admit(exchange("GET", "/slow", vec![b'x'; 30_000]));
@@ -206,20 +194,20 @@ async fn kill_cancels_skips_and_can_be_taken_back() {
     let run = bench.run();
     bench.get(&["/hang", "/hang", "/ok", "/ok", "/ok"]);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = funnel(&bench.shared.books);
+    let before = funnel(&bench.lane.books);
     assert_eq!((before.in_flight, before.replayed), (5, 0), "{before:?}");
 
-    bench.shared.switch.kill();
+    bench.lane.switch.kill();
     tokio::time::sleep(Duration::from_millis(1)).await;
     bench.get(&["/ok"; 7]);
-    let killed = final_funnel(&bench.shared.books);
+    let killed = final_funnel(&bench.lane.books);
     assert_eq!(
         (failed(&killed, "cancelled"), skipped(&killed, "killed")),
         (2, 10),
         "{killed:?}"
     );
 
-    bench.shared.switch.resume();
+    bench.lane.switch.resume();
     bench.get(&["/ok"; 4]);
     let script = bench.script.clone();
     let funnel = bench.finish(run).await;
@@ -236,8 +224,8 @@ async fn the_end_cancels_what_is_in_flight_and_skips_the_rest() {
     let run = bench.run();
     bench.get(&["/hang", "/ok", "/ok"]);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    bench.shared.switch.end();
-    bench.shared.switch.resume();
+    bench.lane.switch.end();
+    bench.lane.switch.resume();
     let funnel = bench.finish(run).await;
     assert_eq!(
         (failed(&funnel, "cancelled"), skipped(&funnel, "shutdown")),
@@ -275,7 +263,7 @@ async fn large_bodies_are_compared_elsewhere_and_counted_the_same() {
 #[tokio::test(start_paused = true)]
 async fn observing_replays_nothing() {
     let mut bench = Bench::new(defaults());
-    bench.desk.replays = None;
+    bench.desk.entries[0].gate = None;
     let run = bench.run();
     bench.get(&["/ok"; 3]);
     let script = bench.script.clone();

@@ -20,7 +20,7 @@ use shadow_core::{
 };
 
 use super::{
-    super::{Ended, Hooks, Mode, Pipeline, PipelineSettings, Replay, Snapshot},
+    super::{Ended, Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay, Role, Snapshot},
     comparator, flow, gate, ledger, rewrite, skipped,
 };
 use crate::{
@@ -116,8 +116,13 @@ fn settings(mode: Mode) -> PipelineSettings {
             limits: Limits::default(),
             digest: true,
         },
-        ledger: ledger(),
-        mode,
+        idle_cpu: 0,
+        lanes: vec![LaneSettings {
+            name: "shadow".to_owned(),
+            role: Role::Shadow,
+            ledger: ledger(),
+            mode,
+        }],
     }
 }
 
@@ -180,7 +185,7 @@ fn a_file_is_observed_to_its_end() {
     let snapshot = pipeline.stop(Duration::ZERO);
     assert_eq!(snapshot.ended, Some(Ended::Source));
     assert_eq!((snapshot.capture.segments, snapshot.capture.exchanges), (102, 50));
-    let funnel = super::final_funnel(&pipeline.threads.shared.books);
+    let funnel = super::final_funnel(&pipeline.threads.lanes[0].books);
     assert_eq!(
         (funnel.exchanges, skipped(&funnel, "observe_only")),
         (50, 50),
@@ -197,7 +202,11 @@ fn a_capture_is_replayed_and_compared_over_real_sockets() {
     wait_until("the end", &pipeline, |snapshot| snapshot.finished);
     let snapshot = pipeline.stop(Duration::ZERO);
     assert_eq!(
-        (snapshot.queued, snapshot.queued_bytes, snapshot.in_flight),
+        (
+            snapshot.lanes[0].queued,
+            snapshot.lanes[0].queued_bytes,
+            snapshot.in_flight()
+        ),
         (0, 0, 0)
     );
     let report = pipeline.report(ReportInputs::default());
@@ -214,12 +223,12 @@ fn stop_ends_a_live_capture_and_cancels_what_does_not_end_by_itself() {
     let source = Box::new(Wire::new(100, Then::Idle));
     let mode = replay_to(serve(None));
     let pipeline = Pipeline::start(source, Hooks::none(), settings(mode)).unwrap();
-    wait_until("replays", &pipeline, |snapshot| snapshot.in_flight == 64);
+    wait_until("replays", &pipeline, |snapshot| snapshot.in_flight() == 64);
     let begin = Instant::now();
     let snapshot = pipeline.stop(Duration::from_millis(100));
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     assert_eq!(snapshot.ended, Some(Ended::Stopped));
-    let funnel = super::final_funnel(&pipeline.threads.shared.books);
+    let funnel = super::final_funnel(&pipeline.threads.lanes[0].books);
     assert_eq!(
         (
             funnel.exchanges,
@@ -241,7 +250,7 @@ fn a_source_that_fails_ends_the_pipeline_with_its_reason() {
         Some(Ended::Failed(reason)) => assert!(reason.contains("cut off"), "{reason}"),
         other => panic!("{other:?}"),
     }
-    assert_eq!(super::final_funnel(&pipeline.threads.shared.books).matched, 5);
+    assert_eq!(super::final_funnel(&pipeline.threads.lanes[0].books).matched, 5);
 }
 
 #[test]
@@ -255,7 +264,7 @@ fn a_panic_on_the_capture_thread_is_an_end_like_another() {
         ended,
         Some(Ended::Failed("the capture thread panicked".to_owned()))
     );
-    assert_eq!(super::final_funnel(&pipeline.threads.shared.books).matched, 5);
+    assert_eq!(super::final_funnel(&pipeline.threads.lanes[0].books).matched, 5);
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! One shadow target's way through the pipeline.
+//!
+//! Owns: everything that belongs to one target alone, so that one that is slow, full, refused or gone costs the
+//! others nothing: its own gate, queue, switch, workers and ledger. Exchanges are shared, so a lane holds no copy of
+//! its own; each lane accounts for the bytes as if they were all its own, so the bound holds whoever lets go last.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use serde::{Deserialize, Serialize};
+use shadow_core::{
+    compare::Comparator,
+    evidence::{
+        Ledger,
+        report::{Report, ReportInputs},
+    },
+    gate::{Gate, SkipPolicy},
+    rewrite::RewritePolicy,
+};
+
+use super::{books::Books, queue::Queue, snapshot::LaneSnapshot, switch::Switch};
+use crate::replay::{ReplaySettings, Target};
+
+/// What a target is compared for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The system that is to replace production.
+    #[default]
+    Shadow,
+    /// A second deployment of production: where it differs from production, so may any system.
+    Control,
+}
+
+impl Role {
+    /// As it is written in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Control => "control",
+        }
+    }
+}
+
+/// What one lane is made of.
+#[derive(Debug)]
+pub struct LaneSettings {
+    /// The target's name in reports and metrics.
+    pub name: String,
+    /// What it is compared for.
+    pub role: Role,
+    /// Where everything of this lane is counted.
+    pub ledger: Ledger,
+    /// Observe or replay.
+    pub mode: Mode,
+}
+
+/// What is done with whole exchanges.
+#[derive(Debug)]
+pub enum Mode {
+    /// Counted and described only.
+    Observe,
+    /// Replayed and compared.
+    Replay(Box<Replay>),
+}
+
+/// Where and how to replay, and how to judge.
+#[derive(Debug)]
+pub struct Replay {
+    /// The shadow system.
+    pub target: Target,
+    /// Bounds and waits.
+    pub settings: ReplaySettings,
+    /// `SO_MARK` for every socket, so that the capture never sees a replay as production traffic.
+    pub mark: Option<u32>,
+    /// What may be sent.
+    pub gate: Gate,
+    /// What is sent.
+    pub rewrite: RewritePolicy,
+    /// What counts as a difference.
+    pub comparator: Comparator,
+}
+
+/// What the capture thread, the replays and everybody who looks share of one lane.
+#[derive(Debug)]
+pub struct Lane {
+    name: String,
+    role: Role,
+    pub(super) books: Books,
+    pub(super) queue: Queue,
+    pub(super) switch: Switch,
+    /// Replays that were begun and have no verdict yet.
+    pub(super) in_flight: AtomicUsize,
+}
+
+impl Lane {
+    /// A lane that only observes has no settings, and nothing ever waits in it.
+    pub(super) fn new(name: String, role: Role, ledger: Ledger, settings: Option<&ReplaySettings>) -> Self {
+        let (room, bytes) = settings.map_or((1, 0), |settings| (settings.queue, settings.queue_bytes));
+        Self {
+            name,
+            role,
+            books: Books::new(ledger),
+            queue: Queue::new(room, bytes),
+            switch: Switch::new(),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// The target's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is compared for.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Looks into the ledger. Keep it short: the lane waits meanwhile.
+    pub fn with_ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        self.books.with(look)
+    }
+
+    /// What is known of this target.
+    pub fn report(&self, inputs: ReportInputs) -> Report {
+        Report {
+            target: self.name.clone(),
+            ..self.books.report(inputs)
+        }
+    }
+
+    /// Numbers of one moment.
+    pub fn snapshot(&self) -> LaneSnapshot {
+        LaneSnapshot {
+            name: self.name.clone(),
+            role: self.role,
+            queued: self.queue.len(),
+            queue_room: self.queue.room(),
+            queued_bytes: self.queue.bytes(),
+            in_flight: self.in_flight.load(SeqCst),
+            killed: self.switch.refusal() == Some(SkipPolicy::Killed),
+        }
+    }
+}
+
+/// Lanes in the order of the configuration; never empty.
+pub(super) type Lanes = Arc<[Arc<Lane>]>;
