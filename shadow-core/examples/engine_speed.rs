@@ -117,6 +117,7 @@ impl Connection {
             src,
             dst,
             direction: Some(direction),
+            ifindex: 0,
             seq: self.next[side],
             ack: self.next[1 - side],
             flags,

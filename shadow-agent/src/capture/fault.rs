@@ -146,6 +146,7 @@ mod tests {
                     src: Endpoint::v4([10, 0, 0, 1], 1),
                     dst: Endpoint::v4([10, 0, 0, 2], 80),
                     direction: None,
+                    ifindex: 0,
                     seq: SeqNum(0),
                     ack: SeqNum(0),
                     flags: Flags::ACK,

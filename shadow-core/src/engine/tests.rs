@@ -55,6 +55,7 @@ impl Wire {
             src,
             dst,
             direction: None,
+            ifindex: 0,
             seq,
             ack,
             flags,

@@ -63,6 +63,7 @@ pub fn decode(link: LinkType, frame: &[u8], wire_len: usize, at: Timestamp) -> R
         src,
         dst,
         direction: None,
+        ifindex: 0,
         seq: SeqNum(seq),
         ack: SeqNum(ack),
         flags: Flags(flags),

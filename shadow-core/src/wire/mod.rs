@@ -21,6 +21,8 @@ pub struct Segment<'a> {
     pub dst: Endpoint,
     /// Which way it goes, when the source knows (a target endpoint matched). `None` in a capture file.
     pub direction: Option<Direction>,
+    /// The kernel's number of the interface it was seen on; 0 in a capture file.
+    pub ifindex: u32,
     /// Sequence number of the first payload byte here, or of the SYN.
     pub seq: SeqNum,
     /// Acknowledgement number; meaningful with [`Flags::ACK`].

@@ -48,7 +48,7 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
         ack,
         flags,
         to_server,
-        ifindex: _,
+        ifindex,
         payload_len,
         chunk_offset,
         chunk_len,
@@ -89,6 +89,7 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
         } else {
             Direction::ToClient
         }),
+        ifindex,
         seq,
         ack: SeqNum(ack),
         flags,

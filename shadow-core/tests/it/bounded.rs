@@ -66,6 +66,7 @@ impl Attack {
             src,
             dst,
             direction: Some(direction),
+            ifindex: 0,
             seq: SeqNum(seq),
             ack: SeqNum(ack),
             flags,

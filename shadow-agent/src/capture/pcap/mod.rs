@@ -16,6 +16,7 @@ mod legacy;
 mod ng;
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 use std::{fs::File, io, io::Read, path::Path, time::Duration};
 

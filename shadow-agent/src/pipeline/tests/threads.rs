@@ -96,6 +96,7 @@ impl Source for Wire {
                 src: ends[own],
                 dst: ends[peer],
                 direction: Some(direction),
+                ifindex: 0,
                 seq: SeqNum(self.sent[own]),
                 ack: SeqNum(self.sent[peer]),
                 flags,

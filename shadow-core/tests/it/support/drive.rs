@@ -73,6 +73,7 @@ fn lend(segment: &Captured, at: Timestamp) -> Segment<'_> {
         src: segment.ends[segment.from],
         dst: segment.ends[1 - segment.from],
         direction: segment.directed.then_some(direction),
+        ifindex: 0,
         seq: SeqNum(segment.seq),
         ack: SeqNum(segment.ack),
         flags: segment.flags,

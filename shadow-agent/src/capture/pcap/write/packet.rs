@@ -1,0 +1,179 @@
+//! IP and TCP headers around captured segments.
+//!
+//! The capture keeps the facts of a segment and its payload, not its headers, so a packet that is written is rebuilt:
+//! addresses, ports, sequence and acknowledgement numbers, control bits, payload and lengths are those of the wire.
+//! Hop limit, window, options, identification and the link layer were not captured; they have fixed values here.
+//! A segment longer than an IP packet can be (segmentation offload) becomes several packets.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use shadow_common::flow::Endpoint;
+use shadow_core::{
+    seq::SeqNum,
+    wire::{Flags, Segment},
+};
+
+/// The longest IPv4 packet, which the other version keeps to as well.
+const MAX_PACKET: usize = 65_535;
+const IPV4_HEADER: usize = 20;
+const IPV6_HEADER: usize = 40;
+const TCP_HEADER: usize = 20;
+/// The TCP header in words of 32 bits.
+const DATA_OFFSET: u8 = 5;
+/// Payload bytes of one packet.
+const MAX_PAYLOAD: usize = MAX_PACKET - IPV6_HEADER - TCP_HEADER;
+const TCP: u8 = 6;
+const HOP_LIMIT: u8 = 64;
+const WINDOW: u16 = u16::MAX;
+
+/// One packet of a segment: `payload` and then `missing` bytes that were not captured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    src: Endpoint,
+    dst: Endpoint,
+    seq: SeqNum,
+    ack: SeqNum,
+    flags: Flags,
+    payload: &'a [u8],
+    missing: usize,
+}
+
+/// The packets of a segment, in order; one at least.
+pub(super) fn pieces<'a>(segment: &Segment<'a>) -> impl Iterator<Item = Piece<'a>> + use<'a> {
+    let Segment {
+        src, dst, ack, flags, ..
+    } = *segment;
+    let mut seq = segment.seq;
+    let mut payload = segment.payload;
+    let mut missing = segment.missing as usize;
+    let mut next = true;
+    let mut first = true;
+    core::iter::from_fn(move || {
+        if !next {
+            return None;
+        }
+        let (now, rest) = payload.split_at(payload.len().min(MAX_PAYLOAD));
+        payload = rest;
+        let absent = if rest.is_empty() {
+            missing.min(MAX_PAYLOAD - now.len())
+        } else {
+            0
+        };
+        missing -= absent;
+        next = !payload.is_empty() || missing > 0;
+        let mut flags = flags;
+        if !first {
+            flags = flags.without(Flags::SYN);
+        }
+        if next {
+            flags = flags.without(Flags::FIN.union(Flags::RST));
+        }
+        first = false;
+        let piece = Piece {
+            src,
+            dst,
+            seq,
+            ack,
+            flags,
+            payload: now,
+            missing: absent,
+        };
+        // Both are at most MAX_PAYLOAD. A SYN comes before the payload and takes a number of its own.
+        let length = u32::try_from(now.len() + absent).unwrap_or_default();
+        seq = seq + length + u32::from(flags.contains(Flags::SYN));
+        Some(piece)
+    })
+}
+
+impl Piece<'_> {
+    /// Bytes of the packet on the wire.
+    pub(super) fn wire_len(&self) -> usize {
+        let header = match (address(self.src), address(self.dst)) {
+            (IpAddr::V4(_), IpAddr::V4(_)) => IPV4_HEADER,
+            _ => IPV6_HEADER,
+        };
+        header + TCP_HEADER + self.payload.len() + self.missing
+    }
+
+    /// Appends the captured part of the packet.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let segment_len = TCP_HEADER + self.payload.len() + self.missing;
+        // At most MAX_PAYLOAD + TCP_HEADER.
+        let length = u16::try_from(segment_len).unwrap_or(u16::MAX);
+        let pseudo = if let (IpAddr::V4(src), IpAddr::V4(dst)) = (address(self.src), address(self.dst)) {
+            let start = out.len();
+            let total = length.saturating_add(20);
+            // Version and header length; no service class; length; no identification; do not fragment.
+            out.extend_from_slice(&[0x45, 0]);
+            out.extend_from_slice(&total.to_be_bytes());
+            out.extend_from_slice(&[0, 0, 0x40, 0, HOP_LIMIT, TCP, 0, 0]);
+            out.extend_from_slice(&src.octets());
+            out.extend_from_slice(&dst.octets());
+            let sum = Sum::default().add(out.get(start..).unwrap_or_default()).fold();
+            if let Some(place) = out.get_mut(start + 10..start + 12) {
+                place.copy_from_slice(&sum.to_be_bytes());
+            }
+            Sum::default().add(&src.octets()).add(&dst.octets())
+        } else {
+            out.extend_from_slice(&[0x60, 0, 0, 0]);
+            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(&[TCP, HOP_LIMIT]);
+            out.extend_from_slice(&self.src.addr);
+            out.extend_from_slice(&self.dst.addr);
+            Sum::default().add(&self.src.addr).add(&self.dst.addr)
+        };
+        let start = out.len();
+        for word in [self.src.port, self.dst.port] {
+            out.extend_from_slice(&word.to_be_bytes());
+        }
+        for word in [self.seq.0, self.ack.0] {
+            out.extend_from_slice(&word.to_be_bytes());
+        }
+        out.extend_from_slice(&[DATA_OFFSET << 4, self.flags.0]);
+        out.extend_from_slice(&WINDOW.to_be_bytes());
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(self.payload);
+        if self.missing > 0 {
+            // The sum of bytes that nobody has cannot be known.
+            return;
+        }
+        let sum = pseudo
+            .add(&[0, TCP])
+            .add(&length.to_be_bytes())
+            .add(out.get(start..).unwrap_or_default())
+            .fold();
+        if let Some(place) = out.get_mut(start + 16..start + 18) {
+            place.copy_from_slice(&sum.to_be_bytes());
+        }
+    }
+}
+
+fn address(end: Endpoint) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from(end.addr)).to_canonical()
+}
+
+/// The Internet checksum (RFC 1071).
+#[derive(Clone, Copy, Default)]
+struct Sum(u64);
+
+impl Sum {
+    fn add(self, bytes: &[u8]) -> Self {
+        let (words, rest) = bytes.as_chunks::<2>();
+        let mut sum = self.0;
+        for word in words {
+            sum += u64::from(u16::from_be_bytes(*word));
+        }
+        if let [last] = rest {
+            sum += u64::from(*last) << 8;
+        }
+        Self(sum)
+    }
+
+    fn fold(self) -> u16 {
+        let mut sum = self.0;
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        !u16::try_from(sum).unwrap_or_default()
+    }
+}
