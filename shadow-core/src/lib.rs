@@ -32,6 +32,7 @@ pub mod limits;
 pub mod pair;
 pub mod redact;
 pub mod rewrite;
+pub mod rollout;
 pub mod seq;
 pub mod stream;
 #[cfg(test)]

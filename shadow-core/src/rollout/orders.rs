@@ -1,0 +1,183 @@
+//! What people order. Each order may be given twice: the second time it changes nothing.
+
+use crate::evidence::Since;
+
+use super::{
+    machine::{Rollout, Step},
+    state::{Cause, Moment, Stage},
+};
+
+/// An order that cannot be followed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refused {
+    /// There is no rollout.
+    #[error("no rollout is under way; begin one with `shadow rollout start`")]
+    Idle,
+    /// It is over.
+    #[error("the rollout is {}; `shadow rollout abort` and `start` begin a new one", .0.as_str())]
+    Over(Stage),
+    /// No such phase.
+    #[error("the plan has no phase {given:?}; it has {known}")]
+    Unknown {
+        /// What was asked for.
+        given: String,
+        /// The plan's.
+        known: String,
+    },
+    /// Not the next one.
+    #[error("{given:?} is not the phase after {present:?}; advance one phase at a time")]
+    Skips {
+        /// What was asked for.
+        given: String,
+        /// Where it is.
+        present: String,
+    },
+    /// More than the phase allows.
+    #[error(
+        "the rollout allows at most {most} of connections in phase {phase:?}; `shadow rollout advance`, or abort it first"
+    )]
+    Above {
+        /// The phase.
+        phase: String,
+        /// Its sample.
+        most: f64,
+    },
+}
+
+impl Rollout {
+    /// Begins, or begins anew after an abort. Nothing when it is under way.
+    pub fn start(&mut self, who: &str, now: Moment) -> Result<Option<Step>, Refused> {
+        match self.stage {
+            Stage::Idle | Stage::Aborted => {}
+            Stage::Complete => return Err(Refused::Over(self.stage)),
+            Stage::Running | Stage::Paused | Stage::Held => return Ok(None),
+        }
+        let from = self.place();
+        self.phase = 0;
+        Ok(Some(self.run(from, who, "started", None, now)))
+    }
+
+    /// Stops the clock; the sample stays.
+    pub fn pause(&mut self, who: &str, why: &str, now: Moment) -> Result<Option<Step>, Refused> {
+        match self.stage {
+            Stage::Running => {}
+            Stage::Paused | Stage::Held => return Ok(None),
+            Stage::Idle => return Err(Refused::Idle),
+            Stage::Complete | Stage::Aborted => return Err(Refused::Over(self.stage)),
+        }
+        let from = self.place();
+        self.stage = Stage::Paused;
+        Ok(Some(self.note(
+            from,
+            Cause::Order,
+            who,
+            why.to_owned(),
+            None,
+            now,
+        )))
+    }
+
+    /// Goes on: the phase starts over.
+    pub fn resume(&mut self, who: &str, now: Moment) -> Result<Option<Step>, Refused> {
+        match self.stage {
+            Stage::Paused | Stage::Held => {}
+            Stage::Running => return Ok(None),
+            Stage::Idle => return Err(Refused::Idle),
+            Stage::Complete | Stage::Aborted => return Err(Refused::Over(self.stage)),
+        }
+        let from = self.place();
+        Ok(Some(self.run(
+            from,
+            who,
+            "resumed; the phase starts over",
+            None,
+            now,
+        )))
+    }
+
+    /// Goes to the next phase because a person says so, whatever the evidence. Naming the phase makes it safe to say
+    /// it twice.
+    pub fn advance(
+        &mut self,
+        to: &str,
+        who: &str,
+        evidence: Since,
+        now: Moment,
+    ) -> Result<Option<Step>, Refused> {
+        match self.stage {
+            Stage::Running | Stage::Paused | Stage::Held => {}
+            Stage::Idle => return Err(Refused::Idle),
+            Stage::Complete | Stage::Aborted => return Err(Refused::Over(self.stage)),
+        }
+        let Some(wanted) = self.plan.position(to) else {
+            let names: Vec<&str> = self.plan.phases.iter().map(|phase| phase.name.as_str()).collect();
+            return Err(Refused::Unknown {
+                given: to.to_owned(),
+                known: names.join(", "),
+            });
+        };
+        if wanted <= self.phase {
+            return Ok(None);
+        }
+        if wanted > self.phase.saturating_add(1) {
+            return Err(Refused::Skips {
+                given: to.to_owned(),
+                present: self.place().phase,
+            });
+        }
+        let from = self.place();
+        self.phase = wanted;
+        Ok(Some(self.run(from, who, "advanced by hand", Some(evidence), now)))
+    }
+
+    /// Gives up: the sample is 0 until a person says otherwise.
+    pub fn abort(&mut self, who: &str, why: &str, now: Moment) -> Option<Step> {
+        if self.stage == Stage::Aborted {
+            return None;
+        }
+        let from = self.place();
+        self.stage = Stage::Aborted;
+        self.by_hand = None;
+        Some(self.note(from, Cause::Order, who, why.to_owned(), None, now))
+    }
+
+    /// Mirroring was killed: evidence cannot grow any more, and nothing is to be raised behind the kill's back.
+    pub fn killed(&mut self, now: Moment) -> Option<Step> {
+        if self.stage != Stage::Running {
+            return None;
+        }
+        let from = self.place();
+        self.stage = Stage::Paused;
+        let why = "mirroring was killed; `shadow resume`, then `shadow rollout resume`";
+        Some(self.note(from, Cause::Killed, "", why.to_owned(), None, now))
+    }
+
+    /// The sample is set by hand. Under way, it pauses and takes no more than its phase allows; when it is over, it
+    /// has no say any more.
+    pub fn by_hand(&mut self, sample: f64, who: &str, now: Moment) -> Result<Option<Step>, Refused> {
+        let from = self.place();
+        match self.stage {
+            Stage::Idle => return Ok(None),
+            Stage::Complete | Stage::Aborted => {
+                self.stage = Stage::Idle;
+                self.by_hand = None;
+            }
+            Stage::Running | Stage::Paused | Stage::Held => {
+                let most = self.phase().map_or(0.0, |phase| phase.sample);
+                if sample > most {
+                    return Err(Refused::Above {
+                        phase: from.phase,
+                        most,
+                    });
+                }
+                self.by_hand = Some(sample);
+                self.stage = Stage::Paused;
+            }
+        }
+        if from == self.place() {
+            return Ok(None);
+        }
+        let why = format!("the sample was set to {sample} by hand");
+        Ok(Some(self.note(from, Cause::Sample, who, why, None, now)))
+    }
+}
