@@ -9,6 +9,7 @@
 
 pub mod client;
 pub mod proto;
+pub mod sampling;
 pub mod server;
 pub mod state;
 pub mod status;

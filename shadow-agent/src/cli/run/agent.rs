@@ -28,6 +28,7 @@ use crate::{
     config::units::Rate,
     control::{
         Agent,
+        sampling::Sampling,
         state::{Killed, StateDir, now_ms},
         status::{Attached, FORMAT, Queue, Rates, Ring, Status},
     },
@@ -54,6 +55,7 @@ pub(super) struct Facts {
 pub(super) struct Running {
     pub(super) facts: Facts,
     pub(super) control: Control,
+    pub(super) sampling: Sampling<Control>,
     pub(super) stats: StatsReader,
     pub(super) ring: Arc<RingCounters>,
     /// Taken out when the agent ends.
@@ -311,8 +313,8 @@ impl Agent for Running {
 
     fn sample(&self, rate: Rate) -> Result<(), String> {
         tracing::info!(%rate, "the sample is changed");
-        self.control
-            .set_sample(rate.fraction())
+        self.sampling
+            .want(rate.fraction())
             .map_err(|error| error.to_string())
     }
 

@@ -41,6 +41,7 @@ use crate::{
     cli::{Exit, Failure},
     config::Config,
     control::{
+        sampling::Sampling,
         server::Socket,
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
@@ -91,8 +92,9 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     let excluded = shadow.as_ref().map(Target::addresses).unwrap_or_default();
     targets
         .set(&config.capture.targets, excluded)
-        .and_then(|()| control.set_sample(config.capture.sample.fraction()))
         .and_then(|()| if killed { control.disarm() } else { Ok(()) })
+        .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    let sampling = Sampling::new(control.clone(), config.capture.sample.fraction())
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     let ring = source.counters();
     let pipeline = Pipeline::start(forgetful(source, loss), hooks(mute), settings(config, shadow)?)
@@ -104,6 +106,7 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     let agent = Running {
         facts,
         control,
+        sampling,
         stats,
         ring,
         links: Mutex::new(Some(attach(config, attacher)?)),
