@@ -1,7 +1,9 @@
-//! The sections that decide what the evidence says: `compare`, `gates`, `redact` and `evidence`.
+//! The sections that decide what the evidence says: `compare`, `gates`, `noise`, `redact` and `evidence`.
 //!
 //! Each mirrors a struct of the core in the notation of the file. They are destructured one way and built field by
 //! field the other, so that a new field of the core breaks the build here.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shadow_core::{
@@ -45,6 +47,26 @@ pub struct Gates {
     pub coverage: Rate,
     /// Answers needed before a median is called slow.
     pub latency_samples: u64,
+}
+
+/// How the differences between two answers of one system are found out.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Noise {
+    /// Share of the replayed safe requests that are sent to the shadow system a second time.
+    pub twice: Rate,
+    /// Production's own answers to identical safe requests are compared when they are at most this far apart; 0s for
+    /// never.
+    pub twins: Span,
+}
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self {
+            twice: Rate::from_percent(5),
+            twins: Span(Duration::from_secs(2)),
+        }
+    }
 }
 
 impl Default for Compare {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{evidence::LedgerLimits, gate, limits::Limits, redact::RedactConfig, rewrite::HostPolicy};
 
 use crate::{capture::load::LoadOptions, replay::ReplaySettings};
-use judge::{Compare, Gates};
+use judge::{Compare, Gates, Noise};
 use place::{ShadowUrl, Target};
 use units::{Rate, Size, Span};
 
@@ -36,6 +36,8 @@ pub struct Config {
     pub compare: Compare,
     /// What has to hold before cut-over.
     pub gates: Gates,
+    /// How the differences between two answers of one system are found out.
+    pub noise: Noise,
     /// What is taken for a secret, besides what is found by its form.
     pub redact: RedactConfig,
     /// What the report may hold.

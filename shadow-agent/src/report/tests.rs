@@ -41,6 +41,9 @@ fn funnel() -> Funnel {
         replayed: 2_000,
         matched: 1_990,
         mismatched: 7,
+        regressions: 7,
+        noise: 0,
+        after_skipped_write: 0,
         shadow_errors: 3,
         failures: counters(&[("timeout", 3)]),
     }
@@ -63,7 +66,7 @@ fn latency(production_us: u64, shadow_us: u64) -> Latency {
     Latency {
         production: spans(production_us),
         shadow: spans(shadow_us),
-        p50_ratio: None,
+        ..Latency::default()
     }
 }
 
@@ -74,7 +77,7 @@ fn report() -> Report {
         text: text.to_owned(),
     };
     Report {
-        format: 1,
+        format: 2,
         started_ms: 1_000,
         ended_ms: 3_724_000,
         funnel: funnel(),
@@ -117,6 +120,7 @@ fn report() -> Report {
                 reason("coverage", Ruling::Go, "enough"),
             ],
             more_exchanges_needed: Some(12_345),
+            more_seconds_needed: Some(5_400),
         },
         ..Report::default()
     }

@@ -118,6 +118,8 @@ pub struct Judgement {
     /// Further compared exchanges, at the present rates, until the match rate could pass. `None` when it passed, or
     /// when more of the same would not make it pass.
     pub more_exchanges_needed: Option<u64>,
+    /// The time that they take at the rate so far, in seconds.
+    pub more_seconds_needed: Option<u64>,
 }
 
 /// What one gate said.
@@ -163,6 +165,7 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
     Judgement {
         ruling,
         more_exchanges_needed: more_needed(config, figures.matches),
+        more_seconds_needed: None,
         reasons,
     }
 }

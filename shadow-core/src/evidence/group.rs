@@ -108,6 +108,7 @@ impl Groups {
                 place,
                 production,
                 shadow,
+                shift: String::new(),
             });
         }
     }
@@ -127,6 +128,7 @@ impl Groups {
                 first_ns: group.first.as_nanos(),
                 last_ns: group.last.as_nanos(),
                 samples: group.samples.clone(),
+                ..report::Group::default()
             })
             .collect();
         ranked.sort_by(|a, b| b.exchanges.cmp(&a.exchanges).then_with(|| a.id.cmp(&b.id)));

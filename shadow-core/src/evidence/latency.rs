@@ -43,6 +43,14 @@ impl Default for Latency {
     }
 }
 
+/// A span in microseconds, to the two significant digits that are kept.
+pub(crate) fn two_digits(span: Duration) -> u64 {
+    let micros = u64::try_from(span.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
+    // Eight significant bits tell 1 % apart.
+    let spare = micros.checked_ilog2().unwrap_or(0).saturating_sub(7);
+    (micros >> spare) << spare
+}
+
 /// Quantiles of a latency, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Quantiles {

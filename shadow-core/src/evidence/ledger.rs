@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{ABSENT, Category, Discrepancy, Failure, Outcome, Verdict},
-    exchange::Exchange,
+    exchange::{Exchange, Request, reasons},
     gate::Skip,
     redact::Redactor,
     time::Timestamp,
@@ -15,9 +15,41 @@ use crate::{
 use super::{
     gates::GateConfig,
     group::{Context, Groups},
+    groups::{self, Pairs},
     latency::{Latencies, Spans},
     route::{RouteId, Routes},
+    window::{Counted, Open, RouteWindow},
 };
+
+reasons! {
+    /// Where a pair of answers of the same system is from.
+    Background {
+        /// The shadow system's two answers to one request that was sent to it twice.
+        Twice = "twice",
+        /// Production's own answers to identical safe requests, close in time.
+        Twins = "twins",
+        /// The answer of a control target, which runs what production runs, and production's.
+        Control = "control",
+    }
+}
+
+/// Who wants an exchange that was just judged as a sample.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Wanted {
+    /// Method and path template. Empty when nobody wants it.
+    pub route: String,
+    /// Ids of every group it belongs to. Empty when nobody wants it.
+    pub groups: Vec<String>,
+    /// Of these, the ids of those that have too few samples yet.
+    pub samples: Vec<String>,
+}
+
+impl Wanted {
+    /// Whether nobody wants it, as nearly always.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+}
 
 /// What the ledger may hold.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -53,6 +85,10 @@ pub struct Ledger {
     /// By route id.
     pub(super) by_route: Vec<Tally>,
     pub(super) groups: Groups,
+    pub(super) background: groups::Background,
+    /// By route id.
+    windows: Vec<Open>,
+    window_from: Option<Timestamp>,
 }
 
 /// What is counted of all exchanges, and of each route.
@@ -65,6 +101,8 @@ pub(super) struct Tally {
     /// Replays whose production answer, and whose shadow answer, had a 5xx status.
     pub(super) production_5xx: u64,
     pub(super) shadow_5xx: u64,
+    /// Pairs of answers of the same system.
+    pub(super) pairs: u64,
     /// Both of the same exchanges: those that both systems answered.
     pub(super) production: Latencies,
     pub(super) shadow: Latencies,
@@ -106,6 +144,9 @@ impl Ledger {
             routes: Routes::new(limits.routes),
             by_route: Vec::new(),
             groups: Groups::new(limits.groups, limits.samples),
+            background: groups::Background::default(),
+            windows: Vec::new(),
+            window_from: None,
         }
     }
 
@@ -123,7 +164,13 @@ impl Ledger {
     }
 
     /// It was replayed, with this outcome and this verdict. `now` is of the clock of the exchange's timestamps.
-    pub fn judged(&mut self, exchange: &Exchange, outcome: &Outcome, verdict: &Verdict, now: Timestamp) {
+    pub fn judged(
+        &mut self,
+        exchange: &Exchange,
+        outcome: &Outcome,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Wanted {
         let shadow = match outcome {
             Outcome::Response(response) => Some(response),
             Outcome::Failed(_) => None,
@@ -143,7 +190,45 @@ impl Ledger {
         let route = self.routes.learn(&exchange.request);
         self.total.judged(judged);
         self.route(route).judged(judged);
-        self.group(exchange, route, verdict, now);
+        self.window_from.get_or_insert(now);
+        let open = grown(&mut self.windows, route);
+        if let Some((open, (production, shadow))) = open.zip(judged.spans) {
+            open.record(production, shadow);
+        }
+        self.group(exchange, route, verdict, now)
+    }
+
+    /// Two answers of the same system to `request` differed in `found`, or, when that is empty, did not.
+    pub fn background(
+        &mut self,
+        request: &Request,
+        source: Background,
+        found: &[Discrepancy],
+        _now: Timestamp,
+    ) {
+        let pairs = self.background.of(source);
+        count(&mut pairs.compared);
+        pairs.differed = pairs.differed.saturating_add(u64::from(!found.is_empty()));
+        let route = self.routes.learn(request);
+        count(&mut self.route(route).pairs);
+    }
+
+    /// What happened on each route since the last call, of routes on which something did.
+    pub fn take_window(&mut self, now: Timestamp) -> Vec<RouteWindow> {
+        let from = self.window_from.replace(now).unwrap_or(now);
+        let Self {
+            by_route, windows, ..
+        } = self;
+        windows.resize_with(by_route.len().max(windows.len()), Open::default);
+        let names = self.routes.names().iter();
+        names
+            .zip(by_route.iter().zip(windows))
+            .map(|(name, (tally, open))| RouteWindow {
+                route: name.clone(),
+                ..open.close(Counted::of(tally), (from, now))
+            })
+            .filter(|window| !window.is_empty())
+            .collect()
     }
 
     /// Exchanges that were seen and neither skipped nor judged yet.
@@ -167,7 +252,7 @@ impl Ledger {
         })
     }
 
-    fn group(&mut self, exchange: &Exchange, route: RouteId, verdict: &Verdict, now: Timestamp) {
+    fn group(&mut self, exchange: &Exchange, route: RouteId, verdict: &Verdict, now: Timestamp) -> Wanted {
         let context = Context {
             route: self.routes.name(route),
             target: &exchange.request.target,
@@ -196,15 +281,13 @@ impl Ledger {
                 self.groups.add(context, failure.as_str(), &found);
             }
         }
+        Wanted::default()
     }
 
     fn route(&mut self, route: RouteId) -> &mut Tally {
         let Self { by_route, total, .. } = self;
-        if by_route.len() <= route.index() {
-            by_route.resize_with(route.index().saturating_add(1), Tally::default);
-        }
         // It was just made; the total is as good as any where there is nothing.
-        by_route.get_mut(route.index()).unwrap_or(total)
+        grown(by_route, route).unwrap_or(total)
     }
 }
 
@@ -248,6 +331,38 @@ impl Tally {
     /// Every verdict.
     pub(super) fn replayed(&self) -> u64 {
         self.compared().saturating_add(self.shadow_errors())
+    }
+}
+
+/// The entry of a route, with those before it.
+fn grown<T: Default>(by_route: &mut Vec<T>, route: RouteId) -> Option<&mut T> {
+    let at = route.index();
+    if by_route.len() <= at {
+        by_route.resize_with(at.saturating_add(1), T::default);
+    }
+    by_route.get_mut(at)
+}
+
+impl groups::Background {
+    fn of(&mut self, source: Background) -> &mut Pairs {
+        match source {
+            Background::Twice => &mut self.twice,
+            Background::Twins => &mut self.twins,
+            Background::Control => &mut self.control,
+        }
+    }
+}
+
+impl Counted {
+    fn of(tally: &Tally) -> Self {
+        Self {
+            skipped: tally.skipped,
+            matched: tally.matched,
+            mismatched: tally.mismatched,
+            shadow_errors: tally.shadow_errors(),
+            production_5xx: tally.production_5xx,
+            shadow_5xx: tally.shadow_5xx,
+        }
     }
 }
 

@@ -108,6 +108,7 @@ impl Tally {
                 .collect(),
             production_5xx: self.production_5xx.saturating_sub(before.production_5xx),
             shadow_5xx: self.shadow_5xx.saturating_sub(before.shadow_5xx),
+            pairs: self.pairs.saturating_sub(before.pairs),
             production: self.production.since(&before.production),
             shadow: self.shadow.since(&before.shadow),
         }

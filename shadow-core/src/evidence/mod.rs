@@ -8,6 +8,7 @@
 
 mod gates;
 mod group;
+mod groups;
 mod latency;
 mod ledger;
 mod mark;
@@ -15,9 +16,11 @@ pub mod report;
 mod route;
 mod stats;
 mod summary;
+mod window;
 
 pub use gates::{GateConfig, GateConfigError, Judgement, Reason, Ruling};
 pub use latency::Buckets;
-pub use ledger::{LawError, Ledger, LedgerLimits};
+pub use ledger::{Background, LawError, Ledger, LedgerLimits, Wanted};
 pub use mark::{Mark, Since};
 pub use stats::{Proportion, newcombe, wilson};
+pub use window::{Marks, RouteWindow};

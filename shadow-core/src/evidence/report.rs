@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{gates::Judgement, stats::Proportion};
 
-pub use super::latency::Quantiles;
+pub use super::{
+    groups::{Background, Compared, Group, Pairs, Sample, Shift, Standing, Trend, TrendDirection, Writes},
+    latency::Quantiles,
+};
 
 /// The version of this model. It changes when a reader of the former one would misread this one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Everything that is known at one moment. Holds nothing that was not redacted.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -29,7 +32,8 @@ pub struct Report {
     /// (`write`, `already_a_replay`, `upgrade`, `observe_only`). A replay that the agent gave up itself (`cancelled`,
     /// `response_over_limit`) counts as one without.
     pub coverage: Proportion,
-    /// Matches of compared exchanges.
+    /// What is as it should be, of what can be told: `(matched + noise) / (matched + mismatched -
+    /// after_skipped_write)`.
     pub match_rate: Proportion,
     /// Of all routes together.
     pub latency: Latency,
@@ -37,6 +41,12 @@ pub struct Report {
     pub production_errors: Proportion,
     /// Replays that failed or got a 5xx, of the same.
     pub shadow_errors: Proportion,
+    /// Exchanges with an answer that was no 5xx.
+    pub availability: Availability,
+    /// What is known of the differences between two answers of the same system.
+    pub background: Background,
+    /// What is known of writes that the shadow system did not see.
+    pub writes: Writes,
     /// Routes, the one with the most exchanges first.
     pub routes: Vec<Route>,
     /// Groups of equal discrepancies and failures, the largest first.
@@ -71,8 +81,14 @@ pub struct Funnel {
     pub replayed: u64,
     /// Verdict match.
     pub matched: u64,
-    /// Verdict mismatch.
+    /// Verdict mismatch: `regressions + noise + after_skipped_write`.
     pub mismatched: u64,
+    /// Mismatches that nothing excuses.
+    pub regressions: u64,
+    /// Mismatches in which every difference is one that two answers of the same system have as well.
+    pub noise: u64,
+    /// Mismatches that a write explains which the shadow system did not see.
+    pub after_skipped_write: u64,
     /// Verdict shadow error.
     pub shadow_errors: u64,
     /// Shadow errors by failure.
@@ -88,6 +104,19 @@ pub struct Latency {
     pub shadow: Spans,
     /// Shadow's median time to the first byte over production's.
     pub p50_ratio: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub p50_ratio_low: Option<f64>,
+    /// Upper end of its 95 % interval.
+    pub p50_ratio_high: Option<f64>,
+}
+
+/// Exchanges with an answer that was no 5xx, of those with a verdict.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Availability {
+    /// Of the production system.
+    pub production: Proportion,
+    /// Of the shadow system.
+    pub shadow: Proportion,
 }
 
 /// Quantiles of the two spans that are measured.
@@ -112,48 +141,18 @@ pub struct Route {
     pub matched: u64,
     /// Verdict mismatch.
     pub mismatched: u64,
+    /// Mismatches that nothing excuses.
+    pub regressions: u64,
+    /// Mismatches that are noise.
+    pub noise: u64,
+    /// Mismatches that a skipped write explains.
+    pub after_skipped_write: u64,
     /// Verdict shadow error.
     pub shadow_errors: u64,
+    /// Pairs of answers of the same system that were compared, of every source together.
+    pub background_pairs: u64,
     /// Latency of both systems.
     pub latency: Latency,
-}
-
-/// Discrepancies that are the same but for the exchange.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Group {
-    /// A stable name: the same route, category and place have the same one in every run.
-    pub id: String,
-    /// Method and path template.
-    pub route: String,
-    /// The category of the discrepancy, or the name of the failure.
-    pub category: String,
-    /// The place, generalised: `$.items[*].price`.
-    pub place: String,
-    /// Exchanges it was found in.
-    pub exchanges: u64,
-    /// Discrepancies, of which one exchange may have several.
-    pub discrepancies: u64,
-    /// First seen, in nanoseconds of the capture's clock.
-    pub first_ns: u64,
-    /// Last seen.
-    pub last_ns: u64,
-    /// Some of them, redacted.
-    pub samples: Vec<Sample>,
-}
-
-/// One redacted example of a group.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Sample {
-    /// When, in nanoseconds of the capture's clock.
-    pub at_ns: u64,
-    /// The request target.
-    pub target: String,
-    /// The place, with its indices.
-    pub place: String,
-    /// Production's value.
-    pub production: String,
-    /// The shadow system's value.
-    pub shadow: String,
 }
 
 /// Something about one route that the match rate does not show.

@@ -72,6 +72,12 @@ impl Ledger {
             groups_overflow: self.groups.overflow(),
             findings,
             judgement,
+            availability: report::Availability {
+                production: Proportion::new(judged.saturating_sub(production_errors.successes), judged),
+                shadow: Proportion::new(judged.saturating_sub(shadow_errors.successes), judged),
+            },
+            background: self.background,
+            writes: report::Writes::default(),
             also: Vec::new(),
         }
     }
@@ -102,6 +108,9 @@ impl Ledger {
             replayed: total.replayed(),
             matched: total.matched,
             mismatched: total.mismatched,
+            regressions: total.mismatched,
+            noise: 0,
+            after_skipped_write: 0,
             shadow_errors: total.shadow_errors(),
             failures: named(
                 total
@@ -131,6 +140,10 @@ impl Ledger {
                 skipped: tally.skipped,
                 matched: tally.matched,
                 mismatched: tally.mismatched,
+                regressions: tally.mismatched,
+                noise: 0,
+                after_skipped_write: 0,
+                background_pairs: tally.pairs,
                 shadow_errors: tally.shadow_errors(),
                 latency: latency(tally),
             })
@@ -216,5 +229,7 @@ pub(super) fn latency(tally: &Tally) -> report::Latency {
         production,
         shadow,
         p50_ratio: (p > 0).then(|| rounded(float(s) / float(p))),
+        p50_ratio_low: None,
+        p50_ratio_high: None,
     }
 }

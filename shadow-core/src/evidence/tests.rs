@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     compare::ShadowResponse,
     evidence::{
-        Ruling,
+        RouteWindow, Ruling,
         report::{FindingKind, Funnel, Report, ReportInputs},
     },
     exchange::{Body, Headers, Incomplete},
@@ -387,5 +387,47 @@ fn latency_buckets_hold_every_answer_once() {
             .iter()
             .all(|(.., buckets)| buckets.counts.iter().sum::<u64>() == 5),
         "{found:?}"
+    );
+}
+
+#[test]
+fn a_window_holds_what_happened_since_the_last() {
+    let mut ledger = ledger();
+    judge(&mut ledger, "/a", &answered(200, FAST), &Verdict::Match);
+    judge(
+        &mut ledger,
+        "/a",
+        &answered(503, FAST),
+        &mismatch("status", "200", "503"),
+    );
+    judge(&mut ledger, "/b", &answered(200, FAST), &Verdict::Match);
+    let first = ledger.take_window(Timestamp::from_nanos(100));
+    let routes: Vec<_> = first.iter().map(|window| window.route.as_str()).collect();
+    assert_eq!(routes, ["GET /a", "GET /b"]);
+    let window = &first[0];
+    assert_eq!((window.from_ns, window.to_ns), (5, 100));
+    assert_eq!((window.matched, window.mismatched, window.shadow_5xx), (1, 1, 1));
+    assert_eq!(
+        window.shadow[1].iter().collect::<Vec<_>>(),
+        [(2_992, 2)],
+        "of 3 ms"
+    );
+    assert_eq!(ledger.take_window(Timestamp::from_nanos(200)), []);
+    judge(
+        &mut ledger,
+        "/a",
+        &Outcome::Failed(Failure::Reset),
+        &Verdict::ShadowError(Failure::Reset),
+    );
+    let second = ledger.take_window(Timestamp::from_nanos(300));
+    assert_eq!(
+        (second.len(), second[0].shadow_errors, second[0].matched),
+        (1, 1, 0)
+    );
+    assert_eq!((second[0].from_ns, second[0].shadow[0].count()), (200, 0));
+    let text = serde_json::to_string(&first).expect("serializable");
+    assert_eq!(
+        serde_json::from_str::<Vec<RouteWindow>>(&text).expect("readable"),
+        first
     );
 }

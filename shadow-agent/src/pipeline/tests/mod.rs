@@ -87,6 +87,9 @@ fn funnel(books: &Books) -> Funnel {
         replayed,
         matched,
         mismatched,
+        regressions: _,
+        noise: _,
+        after_skipped_write: _,
         shadow_errors,
         failures,
     } = &funnel;

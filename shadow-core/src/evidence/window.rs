@@ -1,0 +1,152 @@
+//! What happened on each route since the last look: the rows that the journal keeps for a history.
+//!
+//! Bounds: the routes of the ledger, and of each four histograms of at most a few thousand marks. A window that nobody
+//! takes grows no further than that.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+use super::latency::{self, Spans};
+
+/// One route in one span of time.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RouteWindow {
+    /// Method and path template, such as `GET /users/{id}`.
+    pub route: String,
+    /// Where the window begins, in nanoseconds of the capture's clock: the end of the one before, or the first event.
+    pub from_ns: u64,
+    /// Where it ends.
+    pub to_ns: u64,
+    /// Exchanges that were skipped.
+    pub skipped: u64,
+    /// Verdict match.
+    pub matched: u64,
+    /// Verdict mismatch.
+    pub mismatched: u64,
+    /// Of these, those that were taken for noise at the end of the window.
+    pub noise: u64,
+    /// Of these, those that a skipped write explains.
+    pub after_skipped_write: u64,
+    /// Verdict shadow error.
+    pub shadow_errors: u64,
+    /// Answers of production with a 5xx status, of replayed exchanges.
+    pub production_5xx: u64,
+    /// Answers of the shadow system with a 5xx status.
+    pub shadow_5xx: u64,
+    /// Time to the first byte, and to the last, of production.
+    pub production: [Marks; 2],
+    /// The same of the shadow system.
+    pub shadow: [Marks; 2],
+}
+
+/// A histogram of few values: (microseconds, count), ascending. Values are exact to two digits.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Marks(Vec<(u64, u64)>);
+
+impl Marks {
+    /// Values in microseconds with their counts, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter().copied()
+    }
+
+    /// How many were recorded.
+    pub fn count(&self) -> u64 {
+        self.0
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// Adds those of another window.
+    pub fn merge(&mut self, other: &Self) {
+        for (value, count) in other.iter() {
+            self.add(value, count);
+        }
+    }
+
+    /// The value that a share of `quantile` is at most, `None` when empty.
+    pub fn quantile(&self, quantile: f64) -> Option<u64> {
+        let wanted = super::stats::float(self.count()) * quantile;
+        let mut seen = 0;
+        self.0
+            .iter()
+            .find(|(_, count)| {
+                seen += count;
+                super::stats::float(seen) >= wanted
+            })
+            .map(|(value, _)| *value)
+    }
+
+    fn record(&mut self, span: Duration) {
+        self.add(latency::two_digits(span), 1);
+    }
+
+    fn add(&mut self, value: u64, count: u64) {
+        match self.0.binary_search_by_key(&value, |(value, _)| *value) {
+            Ok(at) => {
+                if let Some((_, sum)) = self.0.get_mut(at) {
+                    *sum = sum.saturating_add(count);
+                }
+            }
+            Err(at) => self.0.insert(at, (value, count)),
+        }
+    }
+}
+
+/// What is measured of a route since the window began; counts follow from the difference of its tallies.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    pub(super) counted: Counted,
+    production: [Marks; 2],
+    shadow: [Marks; 2],
+}
+
+/// Where a route's counters stood when the window began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) skipped: u64,
+    pub(super) matched: u64,
+    pub(super) mismatched: u64,
+    pub(super) shadow_errors: u64,
+    pub(super) production_5xx: u64,
+    pub(super) shadow_5xx: u64,
+}
+
+impl Open {
+    pub(super) fn record(&mut self, production: Spans, shadow: Spans) {
+        let both = [(&mut self.production, production), (&mut self.shadow, shadow)];
+        for ([first, whole], spans) in both {
+            first.record(spans.first);
+            whole.record(spans.whole);
+        }
+    }
+
+    /// Ends the window, and begins the next.
+    pub(super) fn close(&mut self, now: Counted, (from, to): (Timestamp, Timestamp)) -> RouteWindow {
+        let before = core::mem::replace(&mut self.counted, now);
+        RouteWindow {
+            route: String::new(),
+            from_ns: from.as_nanos(),
+            to_ns: to.as_nanos(),
+            skipped: now.skipped.saturating_sub(before.skipped),
+            matched: now.matched.saturating_sub(before.matched),
+            mismatched: now.mismatched.saturating_sub(before.mismatched),
+            noise: 0,
+            after_skipped_write: 0,
+            shadow_errors: now.shadow_errors.saturating_sub(before.shadow_errors),
+            production_5xx: now.production_5xx.saturating_sub(before.production_5xx),
+            shadow_5xx: now.shadow_5xx.saturating_sub(before.shadow_5xx),
+            production: core::mem::take(&mut self.production),
+            shadow: core::mem::take(&mut self.shadow),
+        }
+    }
+}
+
+impl RouteWindow {
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.skipped == 0 && self.matched == 0 && self.mismatched == 0 && self.shadow_errors == 0
+    }
+}
