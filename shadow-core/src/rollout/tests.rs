@@ -53,6 +53,7 @@ fn evidence(ruling: Ruling, compared: u64) -> Since {
                 text: "as the test says".to_owned(),
             }],
             more_exchanges_needed: None,
+            more_seconds_needed: None,
         },
         ..Since::default()
     }
