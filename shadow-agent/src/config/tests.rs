@@ -49,6 +49,11 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
              (10.0.0.1:8080, [::1]:8080)",
         ),
         (
+            "redact:\n  paths:\n    - $.patient.\n",
+            "shadow.yaml:3:7: redact.paths[0]: \"$.patient.\" is no path that can be used, at column 11: expected a name; \
+             write other names as ['name']",
+        ),
+        (
             "shadow:\n  writes: maybe\n",
             "shadow.yaml:2:11: shadow.writes: unknown variant `maybe`, expected `skip` or `replay`",
         ),

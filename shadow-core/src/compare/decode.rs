@@ -21,7 +21,7 @@ const BROTLI_BUFFER: usize = 4096;
 
 /// Why content cannot be compared without its coding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum DecodeError {
+pub(crate) enum DecodeError {
     #[error("unknown content coding")]
     Unknown,
     #[error("more than {MAX_CODINGS} content codings")]
@@ -53,7 +53,7 @@ impl Coding {
 
 /// Removes every coding that the Content-Encoding field names, the last one first. Of an empty body there is nothing
 /// to remove: answers to HEAD and 304 answers name a coding too.
-pub(super) fn decode<'b>(
+pub(crate) fn decode<'b>(
     headers: &Headers,
     body: &'b [u8],
     cap: usize,

@@ -6,7 +6,7 @@ use crate::exchange::Headers;
 
 /// How a body is compared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Json,
     Text,
     Bytes,
@@ -27,7 +27,7 @@ const TEXT: [&[u8]; 8] = [
 ];
 
 /// The kind that the Content-Type field asks for.
-pub(super) fn kind(headers: &Headers) -> Kind {
+pub(crate) fn kind(headers: &Headers) -> Kind {
     let Some(value) = headers.get("content-type") else {
         return Kind::Unknown;
     };

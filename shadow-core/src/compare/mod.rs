@@ -8,12 +8,13 @@
 
 mod binary;
 mod comparator;
-mod decode;
+pub(crate) mod decode;
 mod findings;
+pub(crate) mod form;
 mod headers;
 mod json;
-mod media;
-mod paths;
+pub(crate) mod media;
+pub(crate) mod paths;
 mod rules;
 mod scope;
 mod text;

@@ -102,6 +102,11 @@ impl PathSet {
         self.whole
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.whole && self.starts.is_empty()
+    }
+
     fn add(&mut self, path: &str) -> Result<(), PathError> {
         let mut parser = Parser { path, rest: path };
         let steps = parser.steps()?;
@@ -171,6 +176,11 @@ impl<'p> Walk<'p> {
     /// Back up from `level`.
     pub(crate) fn leave(&mut self, level: Level) {
         self.open.truncate(level.start);
+    }
+
+    /// Back up to `level` from anywhere below it.
+    pub(crate) fn leave_below(&mut self, level: Level) {
+        self.open.truncate(level.end);
     }
 
     fn push(&mut self, start: usize, number: u32) {

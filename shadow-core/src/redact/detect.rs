@@ -58,6 +58,42 @@ fn secret(text: &str, c: char, last: char, names: &Names) -> Option<(usize, usiz
         .or_else(|| jwt(text).map(|len| (0, len)))
         .or_else(|| email(text).map(|len| (0, len)))
         .or_else(|| card(text).map(|len| (0, len)))
+        .or_else(|| issued(word).map(|len| (0, len)))
+}
+
+/// What the keys of widely used services begin with.
+const ISSUED: [&str; 22] = [
+    "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "rk_test_",
+    "whsec_",
+    "sk-ant-",
+    "sk-proj-",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxa-",
+    "xoxb-",
+    "xoxp-",
+    "xoxs-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "npm_",
+];
+
+/// A key that says who issued it: its prefix and at least twelve more characters.
+fn issued(word: &str) -> Option<usize> {
+    ISSUED
+        .iter()
+        .filter_map(|prefix| word.strip_prefix(prefix))
+        .any(|rest| rest.len() >= 12)
+        .then_some(word.len())
 }
 
 /// `name: value`, `name=value`, `"name": "value"`, `\"name\":\"value\"`, `<name>value<`.
@@ -119,11 +155,20 @@ fn jwt(text: &str) -> Option<usize> {
     (len >= 10).then_some(len)
 }
 
+/// Bytes of the local part of an e-mail address that are looked at. RFC 5321 section 4.5.3.1.1 allows 64
+/// octets, some of which may be percent-encoded.
+const LOCAL_PART: usize = 80;
+
 /// `local@domain.tld`, the `@` also percent-encoded.
 fn email(text: &str) -> Option<usize> {
-    let local = text
+    let mut reach = text.len().min(LOCAL_PART);
+    while !text.is_char_boundary(reach) {
+        reach = reach.saturating_sub(1);
+    }
+    let local = split(text, reach)
+        .0
         .find(|c: char| !(c.is_alphanumeric() || "._+-".contains(c)))
-        .unwrap_or(text.len());
+        .unwrap_or(reach);
     let behind = split(text, local).1;
     let domain = behind.strip_prefix('@').or_else(|| behind.strip_prefix("%40"))?;
     let len = domain
@@ -186,4 +231,13 @@ pub(super) fn looks_random(part: &str) -> bool {
     let letters = part.chars().any(|c| c.is_ascii_alphabetic());
     let digits = part.chars().filter(char::is_ascii_digit).count();
     part.len() >= 20 && word && letters && digits >= 2 && part.matches('-').count() < 3
+}
+
+/// Whether letters and digits in it, without anything between, look drawn at random. Stricter than [`looks_random`]:
+/// names of members are words joined by `_`.
+pub(super) fn has_random_run(name: &str) -> bool {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
+        let digits = run.bytes().filter(u8::is_ascii_digit).count();
+        run.len() >= 16 && digits >= 2 && digits < run.len()
+    })
 }

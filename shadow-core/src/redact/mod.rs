@@ -1,46 +1,68 @@
 //! Secrets out, before anything is kept.
 //!
-//! Owns: what is replaced in values, places and request targets on their way into a group, a sample or a report. A
-//! secret becomes a short keyed hash (`[redacted:1f9a03b2]`), so that equal stays equal and different stays different
-//! without the value being kept. Whoever has the key could try values; the caller draws it at random and keeps it
-//! nowhere.
-//! Bias: too much rather than too little. What has no name and no form of a secret is not known as one.
+//! Owns: what is replaced in targets, header fields, bodies, places and values on their way into a group, a sample, a
+//! case or a report. A secret becomes a short keyed hash (`[redacted:1f9a03b2]`), so that equal stays equal and
+//! different stays different without the value being kept. Whoever has the key could try values; the caller draws it
+//! at random and keeps it nowhere.
+//! Bounds: one pass over what is given, output up to the caller's cap, JSON levels. What is over a bound, or cannot be
+//! read, is replaced as a whole.
+//! Bias: too much rather than too little. A secret is known by the name in front of it, by the configured path that
+//! leads to it, or by its own form; what has none of these is not known as one.
 
+mod body;
 mod detect;
+mod form;
+mod json;
 mod names;
+mod path;
+mod place;
+mod steps;
 
 #[cfg(test)]
 mod tests;
 
 use core::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{ABSENT, Discrepancy};
+use crate::{
+    compare::{ABSENT, Discrepancy, paths::PathSet},
+    exchange::Headers,
+};
 
 use names::Names;
 
-/// Characters of a value or a target that are shown. The comparison keeps more, so that a secret which begins within
-/// these is seen whole, or as far as nothing of it can be left.
+pub use body::RedactedBody;
+pub use path::SecretPath;
+
+/// Characters of a value or a target that are shown in a report. The comparison keeps more, so that a secret which
+/// begins within these is seen whole, or as far as nothing of it can be left.
 pub const SHOWN_CHARS: usize = 120;
 
-/// Characters of a target that are looked at.
+/// Characters of a target or a header value that are looked at and kept.
 const READ_CHARS: usize = 2048;
+
+/// Fields whose value is a reference (RFC 9110 section 4), so that its query is read as one.
+const REFERENCES: [&str; 4] = ["location", "content-location", "referer", "refresh"];
 
 /// What is taken for a secret, besides what is known by its name or its form.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedactConfig {
-    /// Further names of header fields, query parameters and JSON members whose values are secret. Letter case, `-`
-    /// and `_` do not matter.
+    /// Further names of header fields, query and form parameters, JSON members and XML elements whose values are
+    /// secret. Letter case, `-` and `_` do not matter.
     pub names: Vec<String>,
+    /// JSON places whose values are secret, as JSONPath (RFC 9535): `$.patient.birthday`, `$..notes`.
+    pub paths: Vec<SecretPath>,
 }
 
 /// Replaces secrets.
 #[derive(Clone)]
 pub struct Redactor {
     key: [u8; 32],
-    names: Names,
+    names: Arc<Names>,
+    paths: Arc<PathSet>,
 }
 
 impl core::fmt::Debug for Redactor {
@@ -48,6 +70,7 @@ impl core::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Redactor")
             .field("names", &self.names)
+            .field("paths", &self.paths)
             .finish_non_exhaustive()
     }
 }
@@ -57,11 +80,12 @@ impl Redactor {
     pub fn new(key: [u8; 32], config: &RedactConfig) -> Self {
         Self {
             key,
-            names: Names::new(&config.names),
+            names: Arc::new(Names::new(&config.names)),
+            paths: Arc::new(path::set(&config.paths)),
         }
     }
 
-    /// The value of a header field, or of anything else with a name.
+    /// The value of anything with a name, shortened.
     pub fn named(&self, name: &str, value: &str) -> String {
         if self.names.is_secret(name) {
             self.hash(value)
@@ -70,34 +94,49 @@ impl Redactor {
         }
     }
 
-    /// A request target. Parameters are judged by name and by form, path segments by form.
+    /// A header or trailer field: its name and its value, up to a bound.
+    pub fn header(&self, name: &[u8], value: &[u8]) -> (String, String) {
+        let name = String::from_utf8_lossy(name);
+        let value = String::from_utf8_lossy(value);
+        let redacted = if self.names.is_secret_field(&name) {
+            self.hash(&value)
+        } else if is_reference(&name, &value) {
+            self.whole_target(&value)
+        } else {
+            self.up_to(READ_CHARS, &value)
+        };
+        (self.up_to(SHOWN_CHARS, &name), redacted)
+    }
+
+    /// Every field of a head or of the trailers, in order.
+    pub fn headers(&self, headers: &Headers) -> Vec<(String, String)> {
+        headers
+            .iter()
+            .map(|(name, value)| self.header(name, value))
+            .collect()
+    }
+
+    /// A request target, shortened to what a report shows. Parameters are judged by name and by form, path segments
+    /// by form.
     pub fn target(&self, target: &str) -> String {
-        // Read further than is shown, and never half of a part: half a secret has no form to be known by.
-        let (target, cut) = match target.char_indices().nth(READ_CHARS) {
-            Some((end, _)) => {
-                let start = target.get(..end).unwrap_or_default();
-                let whole = start.rfind(['/', '?', '&']).unwrap_or_default();
-                (start.get(..whole).unwrap_or_default(), true)
-            }
-            None => (target, false),
-        };
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (target, None),
-        };
-        let mut out = String::with_capacity(target.len());
-        self.path(path, &mut out);
-        if let Some(query) = query {
-            out.push('?');
-            self.query(query, &mut out);
-        }
-        match shortened(&out) {
+        let (out, cut) = self.read_target(target);
+        match shortened(&out, SHOWN_CHARS) {
             (start, false) if !cut => start.to_owned(),
             (start, _) => format!("{start}…"),
         }
     }
 
-    /// A discrepancy: values by the names in its place and by their form, the place itself by its form.
+    /// As [`Redactor::target`], but as long as it is, up to a bound.
+    pub fn whole_target(&self, target: &str) -> String {
+        let (mut out, cut) = self.read_target(target);
+        if cut {
+            out.push('…');
+        }
+        out
+    }
+
+    /// A discrepancy: values by the names in its place, by the paths that lead there and by their form, the place
+    /// itself by its form.
     pub fn discrepancy(&self, found: &Discrepancy) -> Discrepancy {
         let Discrepancy {
             category,
@@ -105,30 +144,76 @@ impl Redactor {
             production,
             shadow,
         } = found;
-        let secret = place
-            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')))
-            .any(|name| self.names.is_secret(name));
+        let (place, reader) = place::read(self, place);
         let value = |value: &str| match value {
             ABSENT => ABSENT.to_owned(),
-            value if secret => self.hash(value.trim_matches('"')),
-            value => self.text(value),
+            value => reader.value(self, value),
         };
         Discrepancy {
             category: *category,
-            place: detect::replace(place, usize::MAX, &self.names, &|secret| self.hash(secret)),
             production: value(production),
             shadow: value(shadow),
+            place,
         }
+    }
+
+    /// The place of a discrepancy or a group: member names can be secrets too.
+    pub fn place(&self, place: &str) -> String {
+        place::read(self, place).0
     }
 
     /// Any text: the beginning of it, without what has the name or the form of a secret.
     pub fn text(&self, text: &str) -> String {
-        let (_, cut) = shortened(text);
-        let mut out = detect::replace(text, SHOWN_CHARS, &self.names, &|secret| self.hash(secret));
+        self.up_to(SHOWN_CHARS, text)
+    }
+
+    fn up_to(&self, chars: usize, text: &str) -> String {
+        let (_, cut) = shortened(text, chars);
+        let mut out = self.by_detectors(text, chars);
         if cut && !out.ends_with('…') {
             out.push('…');
         }
         out
+    }
+
+    /// The first `chars` characters without what has the name or the form of a secret.
+    fn by_detectors(&self, text: &str, chars: usize) -> String {
+        detect::replace(text, chars, &self.names, &|secret| self.hash(secret))
+    }
+
+    /// A value of a document, up to `chars` characters of it: a reference as one, other text by its form.
+    fn value(&self, value: &str, chars: usize) -> String {
+        if is_reference("", value) {
+            return self.whole_target(value);
+        }
+        self.by_detectors(value, chars)
+    }
+
+    /// The redacted target, and whether something of it was not looked at.
+    fn read_target(&self, target: &str) -> (String, bool) {
+        // Never half of a part: half a secret has no form to be known by.
+        let (target, cut) = match target.char_indices().nth(READ_CHARS) {
+            Some((end, _)) => {
+                let start = target.get(..end).unwrap_or_default();
+                let whole = start.rfind(['/', '?', '&', '#']).unwrap_or_default();
+                (start.get(..whole).unwrap_or_default(), true)
+            }
+            None => (target, false),
+        };
+        let (path, query) = target.find(['?', '#']).map_or((target, ""), |at| {
+            target.split_at_checked(at).unwrap_or((target, ""))
+        });
+        let mut out = String::with_capacity(target.len());
+        self.path(path, &mut out);
+        // A fragment too has parameters, where a browser was sent back with a token.
+        for part in query.split_inclusive(['?', '#']) {
+            let mark = part.strip_suffix(['?', '#']);
+            form::replace(mark.unwrap_or(part), usize::MAX, self, &mut out);
+            if let Some(mark) = mark.and_then(|text| part.get(text.len()..)) {
+                out.push_str(mark);
+            }
+        }
+        (out, cut)
     }
 
     fn path(&self, path: &str, out: &mut String) {
@@ -150,26 +235,19 @@ impl Redactor {
             if number > 0 {
                 out.push('/');
             }
-            out.push_str(&self.by_form(segment));
-        }
-    }
-
-    fn query(&self, query: &str, out: &mut String) {
-        for (number, pair) in query.split('&').enumerate() {
-            if number > 0 {
-                out.push('&');
-            }
-            match pair.split_once('=') {
-                Some((name, value)) => {
-                    out.push_str(&self.by_form(name));
-                    out.push('=');
-                    if self.names.is_secret_parameter(name) {
-                        out.push_str(&self.hash(value));
-                    } else {
-                        out.push_str(&self.by_form(value));
-                    }
+            // `;jsessionid=…` (RFC 3986 section 3.3).
+            for (number, part) in segment.split(';').enumerate() {
+                if number > 0 {
+                    out.push(';');
                 }
-                None => out.push_str(&self.by_form(pair)),
+                match part.split_once('=') {
+                    Some((name, value)) if self.names.is_secret(name) => {
+                        out.push_str(name);
+                        out.push('=');
+                        out.push_str(&self.hash(value));
+                    }
+                    _ => out.push_str(&self.by_form(part)),
+                }
             }
         }
     }
@@ -178,12 +256,16 @@ impl Redactor {
         if detect::looks_random(part) {
             self.hash(part)
         } else {
-            detect::replace(part, usize::MAX, &self.names, &|secret| self.hash(secret))
+            self.by_detectors(part, usize::MAX)
         }
     }
 
     fn hash(&self, secret: &str) -> String {
-        let hash = blake3::keyed_hash(&self.key, secret.as_bytes());
+        self.hash_bytes(secret.as_bytes())
+    }
+
+    fn hash_bytes(&self, secret: &[u8]) -> String {
+        let hash = blake3::keyed_hash(&self.key, secret);
         let mut out = "[redacted:".to_owned();
         for byte in hash.as_bytes().iter().take(4) {
             // A String takes everything.
@@ -194,9 +276,17 @@ impl Redactor {
     }
 }
 
-/// The first [`SHOWN_CHARS`] characters, and whether there are more.
-fn shortened(text: &str) -> (&str, bool) {
-    match text.char_indices().nth(SHOWN_CHARS) {
+/// Whether a value is a reference: by the field that it is in, or because it looks like one.
+fn is_reference(name: &str, value: &str) -> bool {
+    let field = REFERENCES.iter().any(|field| name.eq_ignore_ascii_case(field));
+    let one_word = !value.contains(char::is_whitespace);
+    field
+        || (one_word && (value.starts_with('/') || value.contains("://")) && value.contains(['?', '@', '#']))
+}
+
+/// The first `chars` characters, and whether there are more.
+fn shortened(text: &str, chars: usize) -> (&str, bool) {
+    match text.char_indices().nth(chars) {
         Some((end, _)) => (text.get(..end).unwrap_or(text), true),
         None => (text, false),
     }

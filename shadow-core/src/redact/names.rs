@@ -3,21 +3,25 @@
 use hashbrown::HashSet;
 
 /// Names that are secret wherever they stand, without `-` and `_`.
-const SECRET: [&str; 40] = [
+const SECRET: [&str; 46] = [
     "authorization",
     "proxyauthorization",
     "auth",
     "cookie",
+    "cookies",
     "setcookie",
     "apikey",
+    "apikeys",
     "xapikey",
     "accesskey",
     "secretkey",
     "privatekey",
     "token",
+    "tokens",
     "bearer",
     "jwt",
     "session",
+    "sessions",
     "sessionid",
     "sid",
     "jsessionid",
@@ -25,7 +29,9 @@ const SECRET: [&str; 40] = [
     "csrf",
     "xsrf",
     "secret",
+    "secrets",
     "password",
+    "passwords",
     "passwd",
     "passphrase",
     "pwd",
@@ -58,6 +64,10 @@ const SECRET_ENDINGS: [&str; 8] = [
     "cookie",
 ];
 
+/// Endings that make the name of a header field secret: `X-Functions-Key`, `X-Hub-Signature-256`. Elsewhere they mean
+/// harmless things (`primary_key`).
+const SECRET_FIELD_ENDINGS: [&str; 4] = ["key", "auth", "signature", "signature256"];
+
 /// Names that are secret as a query parameter: elsewhere they mean harmless things (`"code": 404`).
 const SECRET_PARAMETERS: [&str; 4] = ["code", "key", "state", "ticket"];
 
@@ -87,13 +97,17 @@ impl Names {
         self.exact.contains(name.as_str()) || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
     }
 
+    pub(super) fn is_secret_field(&self, name: &str) -> bool {
+        let plain = || normal(name);
+        self.is_secret(name)
+            || (name.len() <= 64
+                && SECRET_FIELD_ENDINGS
+                    .iter()
+                    .any(|ending| plain().ends_with(ending)))
+    }
+
+    /// Of a query or a form, decoded: also `user[password]`.
     pub(super) fn is_secret_parameter(&self, name: &str) -> bool {
-        // `user[password]`, and names that are percent-encoded in part.
-        let name = name
-            .replace("%5B", "[")
-            .replace("%5b", "[")
-            .replace("%5D", "]")
-            .replace("%5d", "]");
         name.split(['[', ']', '.'])
             .any(|part| self.is_secret(part) || SECRET_PARAMETERS.contains(&normal(part).as_str()))
     }

@@ -6,6 +6,10 @@ fn redactor() -> Redactor {
         [7; 32],
         &RedactConfig {
             names: vec!["X-Tenant".into()],
+            paths: ["$.patient.ward", "$..notes", "$.lookup.*"]
+                .iter()
+                .map(|path| path.parse().unwrap_or_else(|error| panic!("{error}")))
+                .collect(),
         },
     )
 }

@@ -1,0 +1,62 @@
+//! `name=value&name=value`: the query of a target, and form content (the URL Standard's urlencoded format).
+
+use std::borrow::Cow;
+
+use super::{Redactor, json};
+
+/// Appends the redacted pairs, until `shown` bytes of the text were read. `false` when something is left.
+pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, out: &mut String) -> bool {
+    let most = shown.saturating_mul(json::GROWTH).saturating_add(out.len());
+    let mut read = 0usize;
+    for (number, pair) in text.split('&').enumerate() {
+        if read >= shown.max(1) || out.len() > most {
+            return false;
+        }
+        read = read.saturating_add(pair.len()).saturating_add(1);
+        if number > 0 {
+            out.push('&');
+        }
+        let (name, value) = pair.split_once('=').map_or((pair, None), |(n, v)| (n, Some(v)));
+        let plain_name = decoded(name);
+        part(name, &plain_name, redactor.by_form(&plain_name), out);
+        if let Some(value) = value {
+            out.push('=');
+            let plain = decoded(value);
+            let redacted = if redactor.names.is_secret_parameter(&plain_name) {
+                redactor.hash(&plain)
+            } else if plain.starts_with(['{', '[']) {
+                json::replace(&plain, usize::MAX, json::Start::root(redactor)).text
+            } else {
+                redactor.by_form(&plain)
+            };
+            part(value, &plain, redacted, out);
+        }
+    }
+    true
+}
+
+/// As it was sent when nothing is secret in it.
+fn part(sent: &str, plain: &str, redacted: String, out: &mut String) {
+    if redacted == plain {
+        out.push_str(sent);
+        return;
+    }
+    for c in redacted.chars() {
+        match c {
+            ' ' => out.push('+'),
+            '&' => out.push_str("%26"),
+            '#' => out.push_str("%23"),
+            '%' => out.push_str("%25"),
+            '+' => out.push_str("%2B"),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+}
+
+fn decoded(part: &str) -> Cow<'_, str> {
+    match crate::compare::form::decode(part.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(part),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}

@@ -1,0 +1,383 @@
+//! JSON, whole or cut off anywhere: a body, an event, or the value that a discrepancy shows.
+//!
+//! A scanner and no parser, because it must also go over what is no document: it copies the text and replaces values
+//! by the name in front of them, by the paths that lead to them, and strings by their form. Where the grammar breaks,
+//! the rest is judged as text; as a whole when a path could lead into it.
+
+use std::borrow::Cow;
+
+use crate::compare::paths::{Key, Level, Walk};
+
+use super::{Redactor, detect};
+
+/// Arrays and objects within each other; deeper ones are replaced as a whole.
+const MAX_DEPTH: usize = 128;
+
+/// How many times longer than what was read the text may become: a hash is longer than what it stands for.
+pub(super) const GROWTH: usize = 4;
+
+/// Why a value is secret, if it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Secret {
+    No,
+    /// By a name: what says nothing, like `null`, is left.
+    Name,
+    /// By a configured path: nothing is left.
+    Path,
+}
+
+/// Where in a document the text begins.
+#[derive(Debug)]
+pub(super) struct Start<'r> {
+    redactor: &'r Redactor,
+    walk: Walk<'r>,
+    level: Level,
+    secret: Secret,
+}
+
+impl<'r> Start<'r> {
+    /// At its root.
+    pub(super) fn root(redactor: &'r Redactor) -> Self {
+        let (walk, level) = Walk::new(&redactor.paths);
+        let secret = if redactor.paths.whole() {
+            Secret::Path
+        } else {
+            Secret::No
+        };
+        Self {
+            redactor,
+            walk,
+            level,
+            secret,
+        }
+    }
+
+    /// One step down, for good.
+    pub(super) fn enter(&mut self, key: Key<'_>) {
+        if self.secret == Secret::Path {
+            return;
+        }
+        match self.walk.enter(self.level, key) {
+            Some(level) => self.level = level,
+            None => self.secret = Secret::Path,
+        }
+        if let Key::Name(name) = key
+            && self.secret == Secret::No
+            && self.redactor.names.is_secret(name)
+        {
+            self.secret = Secret::Name;
+        }
+    }
+
+    pub(super) fn secret(&self) -> Secret {
+        self.secret
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) text: String,
+    /// Whether something at the end is not in it.
+    pub(super) cut: bool,
+}
+
+/// Copies `text` without its secrets, until `shown` bytes of it were read. A value that begins before is read whole.
+pub(super) fn replace(text: &str, shown: usize, start: Start<'_>) -> Replaced {
+    let Start {
+        redactor,
+        walk,
+        level,
+        secret,
+    } = start;
+    let mut scanner = Scanner {
+        redactor,
+        rest: text,
+        end: text.len().saturating_sub(shown),
+        out: String::with_capacity(text.len().min(shown)),
+        walk,
+        open: Vec::new(),
+        here: Here {
+            level: Some(level),
+            secret,
+        },
+        name_next: false,
+        cut: false,
+    };
+    let most = shown.saturating_mul(GROWTH);
+    while scanner.rest.len() > scanner.end && scanner.out.len() <= most {
+        if !scanner.token() {
+            scanner.give_up();
+        }
+    }
+    Replaced {
+        cut: !scanner.rest.is_empty() || scanner.cut,
+        text: scanner.out,
+    }
+}
+
+/// An array or object that is not closed yet.
+#[derive(Debug)]
+struct Open {
+    object: bool,
+    here: Here,
+    index: usize,
+}
+
+/// How secret a value is, and where the paths stand there. No level: they end above, or go nowhere.
+#[derive(Clone, Copy, Debug)]
+struct Here {
+    level: Option<Level>,
+    secret: Secret,
+}
+
+struct Scanner<'t, 'r> {
+    redactor: &'r Redactor,
+    rest: &'t str,
+    /// Bytes of the text that are left when enough was read.
+    end: usize,
+    out: String,
+    /// Something was left out on the way.
+    cut: bool,
+    walk: Walk<'r>,
+    open: Vec<Open>,
+    /// Of the value that comes next.
+    here: Here,
+    /// The string that comes next is a member's name.
+    name_next: bool,
+}
+
+impl<'t> Scanner<'t, '_> {
+    /// Takes one token. `false` where the grammar breaks.
+    fn token(&mut self) -> bool {
+        let Some(c) = self.rest.chars().next() else {
+            return true;
+        };
+        // In a value that was made fit to be shown, line ends are escapes.
+        for blank in ["\\n", "\\r", "\\t"] {
+            if self.rest.starts_with(blank) {
+                self.copy(2);
+                return true;
+            }
+        }
+        match c {
+            ' ' | '\t' | '\n' | '\r' | '\u{feff}' | '…' => self.copy(c.len_utf8()),
+            '{' | '[' => return self.begin(c == '{'),
+            '}' | ']' => return self.end(c == '}'),
+            ':' => self.copy(1),
+            ',' => return self.comma(),
+            '"' => self.string(),
+            _ => return self.scalar(),
+        }
+        true
+    }
+
+    fn copy(&mut self, len: usize) {
+        let text = self.take(len);
+        self.out.push_str(text);
+    }
+
+    fn take(&mut self, len: usize) -> &'t str {
+        let (text, rest) = self.rest.split_at_checked(len).unwrap_or((self.rest, ""));
+        self.rest = rest;
+        text
+    }
+
+    fn begin(&mut self, object: bool) -> bool {
+        if self.open.len() >= MAX_DEPTH {
+            return false;
+        }
+        self.copy(1);
+        self.open.push(Open {
+            object,
+            here: self.here,
+            index: 0,
+        });
+        self.name_next = object;
+        if !object {
+            self.down(Key::Index(0));
+        }
+        true
+    }
+
+    fn end(&mut self, object: bool) -> bool {
+        match self.open.pop() {
+            Some(open) if open.object == object => {
+                self.back_to(open.here);
+                self.name_next = false;
+                self.copy(1);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn comma(&mut self) -> bool {
+        let Some(open) = self.open.last_mut() else {
+            return false;
+        };
+        let (here, object) = (open.here, open.object);
+        open.index = open.index.saturating_add(1);
+        let index = open.index;
+        self.back_to(here);
+        self.name_next = object;
+        if !object {
+            self.down(Key::Index(index));
+        }
+        self.copy(1);
+        true
+    }
+
+    /// To a member or an element of the innermost open value, from where it stands.
+    fn down(&mut self, key: Key<'_>) {
+        let Here { level, secret } = self.here;
+        if secret == Secret::Path {
+            return;
+        }
+        let named = matches!(key, Key::Name(name) if self.redactor.names.is_secret(name));
+        let secret = if named { Secret::Name } else { secret };
+        let below = level.map(|level| self.walk.enter(level, key));
+        self.here = match below {
+            Some(None) => Here {
+                level: None,
+                secret: Secret::Path,
+            },
+            below => Here {
+                level: below.flatten(),
+                secret,
+            },
+        };
+    }
+
+    fn back_to(&mut self, here: Here) {
+        // What was entered below `here` lies behind it in the walk's buffer.
+        if let Some(level) = here.level {
+            self.walk.leave_below(level);
+        }
+        self.here = here;
+    }
+
+    fn string(&mut self) {
+        let (raw, whole) = string(self.rest);
+        self.take(raw.len());
+        let value = unescaped(raw);
+        if self.name_next {
+            self.name_next = false;
+            let around = self.here.secret;
+            self.down(Key::Name(&value));
+            // Where a path ends in a wildcard, the names are data too.
+            let around = if self.here.secret == Secret::Path {
+                Secret::Path
+            } else {
+                around
+            };
+            let name = member_name(self.redactor, &value, around);
+            self.write(raw, &value, &name);
+            return;
+        }
+        let redacted = match self.here.secret {
+            Secret::No => self.read_value(&value, raw.len()),
+            Secret::Name if value.is_empty() => String::new(),
+            Secret::Name | Secret::Path => self.redactor.hash(&value),
+        };
+        self.write(raw, &value, &redacted);
+        if !whole {
+            self.cut = true;
+        }
+    }
+
+    /// A value of `len` bytes that was just taken, as far as enough was not read yet.
+    fn read_value(&mut self, value: &str, len: usize) -> String {
+        let room = self.rest.len().saturating_add(len).saturating_sub(self.end);
+        self.cut |= len > room && value.chars().nth(room).is_some();
+        self.redactor.value(value, room)
+    }
+
+    /// As it was written when nothing is secret in it.
+    fn write(&mut self, raw: &str, value: &str, redacted: &str) {
+        if value == redacted {
+            self.out.push_str(raw);
+            return;
+        }
+        let quoted = serde_json::to_string(redacted).unwrap_or_default();
+        self.out.push_str(&quoted);
+    }
+
+    /// A number or a literal; a word is neither, and what stands around it may be a secret.
+    fn scalar(&mut self) -> bool {
+        let len = self
+            .rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.')))
+            .unwrap_or(self.rest.len());
+        let raw = self.rest.get(..len).unwrap_or_default();
+        let plain = matches!(raw, "null" | "true" | "false");
+        if !plain && !raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            return false;
+        }
+        self.take(len);
+        match self.here.secret {
+            Secret::Name if plain => self.out.push_str(raw),
+            Secret::No => {
+                let redacted = self.redactor.by_detectors(raw, usize::MAX);
+                self.write(raw, raw, &redacted);
+            }
+            Secret::Name | Secret::Path => {
+                let hash = self.redactor.hash(raw);
+                self.write(raw, raw, &hash);
+            }
+        }
+        true
+    }
+
+    fn give_up(&mut self) {
+        let rest = core::mem::take(&mut self.rest);
+        if self.here.secret == Secret::No && self.redactor.paths.is_empty() {
+            let text = self.read_value(rest, rest.len());
+            self.out.push_str(&text);
+        } else {
+            let hash = self.redactor.hash(rest);
+            self.out.push_str(&hash);
+        }
+    }
+}
+
+/// The string that the text begins with, and whether it ends.
+fn string(text: &str) -> (&str, bool) {
+    let bytes = text.as_bytes();
+    let mut at = 1usize;
+    while let Some(found) = bytes
+        .get(at..)
+        .and_then(|rest| memchr::memchr2(b'"', b'\\', rest))
+    {
+        at = at.saturating_add(found);
+        if bytes.get(at) == Some(&b'"') {
+            let end = at.saturating_add(1);
+            return (text.get(..end).unwrap_or(text), true);
+        }
+        at = at.saturating_add(2);
+    }
+    (text, false)
+}
+
+/// What it says; one that cannot be read, as it is written.
+fn unescaped(raw: &str) -> Cow<'_, str> {
+    let inner = raw.strip_prefix('"').unwrap_or(raw);
+    let inner = inner.strip_suffix('"').unwrap_or(inner);
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    serde_json::from_str(raw).map_or(Cow::Borrowed(inner), Cow::Owned)
+}
+
+/// A member's name. Inside something secret it is data, unless it reads like a name.
+pub(super) fn member_name(redactor: &Redactor, name: &str, around: Secret) -> String {
+    let word = name.len() <= 32
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-'));
+    let cut = name.ends_with('…');
+    if (around != Secret::No && !word) || cut || detect::has_random_run(name) {
+        return redactor.hash(name);
+    }
+    redactor.by_detectors(name, usize::MAX)
+}

@@ -1,0 +1,79 @@
+//! The steps of a place as the comparison writes it: `.name`, `['other name']`, `[3]`, and `.*`, `[*]` in a group's.
+
+use crate::compare::paths::Key;
+
+/// One step.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Step<'p> {
+    /// As it is written.
+    pub(super) text: &'p str,
+    name: Option<String>,
+    index: Option<usize>,
+}
+
+impl Step<'_> {
+    /// Where it goes; `None` for a generalised one.
+    pub(super) fn key(&self) -> Option<Key<'_>> {
+        let name = self.name.as_deref().map(Key::Name);
+        name.or_else(|| self.index.map(Key::Index))
+    }
+}
+
+/// Over the steps of a path that begins with `$`.
+#[derive(Debug)]
+pub(super) struct Steps<'p>(&'p str);
+
+impl<'p> Steps<'p> {
+    pub(super) fn new(path: &'p str) -> Self {
+        Self(path.strip_prefix('$').unwrap_or(path))
+    }
+}
+
+impl<'p> Iterator for Steps<'p> {
+    type Item = Step<'p>;
+
+    fn next(&mut self) -> Option<Step<'p>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (len, name) = if let Some(quoted) = self.0.strip_prefix("['") {
+            let (len, name) = unquoted(quoted);
+            (len.saturating_add(2), Some(name))
+        } else {
+            let len = step_len(self.0);
+            let name = self.0.get(1..len).filter(|_| self.0.starts_with('.'));
+            (len, name.filter(|name| *name != "*").map(str::to_owned))
+        };
+        let (text, rest) = self.0.split_at_checked(len).unwrap_or((self.0, ""));
+        self.0 = rest;
+        let index = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        Some(Step {
+            text,
+            name,
+            index: index.and_then(|index| index.parse().ok()),
+        })
+    }
+}
+
+/// The length of `.name` or `[3]`, and of anything else up to the next step.
+fn step_len(path: &str) -> usize {
+    path.char_indices()
+        .skip(1)
+        .find(|(_, c)| matches!(c, '.' | '['))
+        .map_or(path.len(), |(at, _)| at)
+}
+
+/// The length of `name']` and the name, its escapes removed.
+fn unquoted(text: &str) -> (usize, String) {
+    let mut name = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => name.extend(chars.next().map(|(_, escaped)| escaped)),
+            // Behind the quote comes the bracket.
+            '\'' => return (at.saturating_add(2), name),
+            c => name.push(c),
+        }
+    }
+    (text.len(), name)
+}
