@@ -23,6 +23,7 @@ pub fn broken(report: &Report) -> Vec<String> {
         .chain(routes(report))
         .filter(|law| law.left.1 != law.right.1)
         .map(|Law { left, right }| format!("{} = {}, but {} = {}", left.0, left.1, right.0, right.1))
+        .chain(report.also.iter().flat_map(broken))
         .collect()
 }
 

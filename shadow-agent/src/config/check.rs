@@ -15,6 +15,7 @@ use crate::replay::ReplaySettings;
 
 use super::{
     Capture, Config, Shadow, Writes,
+    also::{FIRST, is_name},
     judge::{Compare, Gates},
     units::Size,
 };
@@ -41,6 +42,8 @@ impl fmt::Display for Problem {
 const MAX_INTERFACE_NAME: usize = 15;
 const RING: (Size, Size) = (Size::bytes(64 << 10), Size::mib(1024));
 const HEARTBEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// The first and those of `also`. Each costs a queue and a ledger.
+const MOST_TARGETS: usize = 8;
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mins(10));
 
 impl Config {
@@ -49,6 +52,7 @@ impl Config {
         let mut found = Vec::new();
         capture(&self.capture, &mut found);
         shadow(&self.shadow, &mut found);
+        also(self, &mut found);
         compare(&self.compare, &mut found);
         gates(&self.gates, &mut found);
         evidence(self.evidence, &mut found);
@@ -140,28 +144,88 @@ fn shadow(shadow: &Shadow, found: &mut Vec<Problem>) {
             "leave one of them out",
         ));
     }
-    between(
-        "shadow.timeout (--timeout)",
-        shadow.timeout.0,
-        TIMEOUT,
-        "5s",
-        found,
-    );
+    bounds(shadow, FIRST, found);
+}
+
+/// What holds for every target.
+fn bounds(shadow: &Shadow, section: &str, found: &mut Vec<Problem>) {
+    let flag = |name: &str| match name {
+        "timeout" | "concurrency" | "queue" if section == FIRST => format!(" (--{name})"),
+        _ => String::new(),
+    };
+    let at = |name: &str| format!("{section}.{name}{}", flag(name));
+    between(&at("timeout"), shadow.timeout.0, TIMEOUT, "5s", found);
     match ReplaySettings::from(shadow).validate() {
-        Err(error) if error.name != "timeout" => {
-            let at = match error.name {
-                "concurrency" => "shadow.concurrency (--concurrency)".to_owned(),
-                "queue" => "shadow.queue (--queue)".to_owned(),
-                name => format!("shadow.{name}"),
-            };
-            found.push(problem(
-                at,
-                format!("{} is out of range", error.given),
-                format!("it must be {}", error.rule),
-            ));
-        }
+        Err(error) if error.name != "timeout" => found.push(problem(
+            at(error.name),
+            format!("{} is out of range", error.given),
+            format!("it must be {}", error.rule),
+        )),
         // A wrong timeout was reported above, with its upper bound too.
         Ok(()) | Err(_) => {}
+    }
+}
+
+fn also(config: &Config, found: &mut Vec<Problem>) {
+    if config.also.is_empty() {
+        return;
+    }
+    if config.shadow.url.is_none() {
+        found.push(problem(
+            "also",
+            "there is no first target that it could be beside",
+            "name it as shadow.url (--shadow)",
+        ));
+    }
+    if config.also.len() >= MOST_TARGETS {
+        found.push(problem(
+            "also",
+            format!("{} targets are more than {MOST_TARGETS}", config.also.len() + 1),
+            "run another agent for the rest",
+        ));
+    }
+    let wanted = match config.wanted() {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            return found.push(problem(
+                "also",
+                error.to_string(),
+                "write it as the key of `shadow`",
+            ));
+        }
+    };
+    for (index, (also, target)) in config.also.iter().zip(wanted.iter().skip(1)).enumerate() {
+        let at = format!("also[{index}]");
+        if !is_name(&also.name) {
+            found.push(problem(
+                format!("{at}.name"),
+                format!("{:?} is no name", also.name),
+                "give up to 32 lower case letters, digits, - and _",
+            ));
+        }
+        let before = || wanted.iter().take(index + 1);
+        if before().any(|other| other.name == also.name) {
+            found.push(problem(
+                format!("{at}.name"),
+                format!("{:?} is the name of another target", also.name),
+                "give each its own",
+            ));
+        }
+        if !also.has_url() {
+            found.push(problem(
+                format!("{at}.url"),
+                "is missing",
+                "give for example http://10.0.0.3:9090",
+            ));
+        } else if before().any(|other| other.shadow.url == target.shadow.url) {
+            found.push(problem(
+                format!("{at}.url"),
+                "is that of another target, which would get every request twice",
+                "give each its own",
+            ));
+        }
+        bounds(&target.shadow, &at, found);
+        compare(&target.compare, found);
     }
 }
 

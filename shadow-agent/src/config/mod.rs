@@ -5,6 +5,7 @@
 //! combination that cannot work is refused with one line that says where and what to do, before anything is
 //! attached.
 
+pub mod also;
 pub mod check;
 pub mod explain;
 pub mod judge;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{evidence::LedgerLimits, gate, limits::Limits, redact::RedactConfig, rewrite::HostPolicy};
 
 use crate::{capture::load::LoadOptions, replay::ReplaySettings};
+use also::Also;
 use judge::{Compare, Gates, Noise};
 use place::{ShadowUrl, Target};
 use units::{Rate, Size, Span};
@@ -32,6 +34,8 @@ pub struct Config {
     pub capture: Capture,
     /// Where it is replayed, and how.
     pub shadow: Shadow,
+    /// Further targets.
+    pub also: Vec<Also>,
     /// What counts as a difference.
     pub compare: Compare,
     /// What has to hold before cut-over.

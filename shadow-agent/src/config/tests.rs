@@ -108,6 +108,13 @@ fn the_example_shows_the_defaults_and_every_key() {
         panic!("a configuration is a mapping");
     };
     for (section, keys) in sections {
+        if keys.is_array() {
+            assert!(
+                explain::EXAMPLE.contains(&format!("\n{section}: ")),
+                "{section} is not in the example"
+            );
+            continue;
+        }
         for key in keys.as_object().expect("a section is a mapping").keys() {
             assert!(
                 explain::EXAMPLE.contains(&format!("\n  {key}: ")),
@@ -263,5 +270,98 @@ fn shadow_urls_say_what_is_wrong_with_them() {
     ] {
         let error = text.parse::<ShadowUrl>().expect_err(text).to_string();
         assert!(error.contains(why), "{text}: {error}");
+    }
+}
+
+const TWO: &str = "\
+shadow:
+  url: http://a:1
+  timeout: 3s
+  concurrency: 8
+also:
+  - name: next
+    url: http://b:1
+    timeout: 1s
+    compare: {arrays: unordered}
+  - name: twin
+    role: control
+    url: http://c:1
+";
+
+#[test]
+fn further_targets_inherit_what_they_do_not_say() {
+    let config = Config::parse(Path::new("two"), TWO).expect(TWO);
+    let wanted = config.wanted().expect("targets");
+    let seen: Vec<_> = wanted
+        .iter()
+        .map(|target| {
+            (
+                target.name.as_str(),
+                target.role.as_str(),
+                target.shadow.timeout.0,
+                target.shadow.concurrency,
+            )
+        })
+        .collect();
+    let secs = Duration::from_secs;
+    assert_eq!(
+        seen,
+        [
+            ("shadow", "shadow", secs(3), 8),
+            ("next", "shadow", secs(1), 8),
+            ("twin", "control", secs(3), 8),
+        ]
+    );
+    assert_ne!(wanted[0].compare, wanted[1].compare);
+    assert_eq!(wanted[0].compare, wanted[2].compare);
+    let text = serde_yaml_ng::to_string(&config).expect("serialises");
+    assert_eq!(Config::parse(Path::new("again"), &text).expect(&text), config);
+}
+
+#[test]
+fn what_is_wrong_in_a_further_target_is_said_with_its_place() {
+    for (item, line) in [
+        (
+            "{name: next, tmeout: 1s}",
+            "shadow.yaml:4:18: unknown key `tmeout` in `also[0]`; did you mean `timeout`?",
+        ),
+        (
+            "{name: next, timeout: soon}",
+            "shadow.yaml:4:27: also[0].timeout: \"soon\" is no duration; write for example 200ms, 5s, 2m or 1h",
+        ),
+        (
+            "{name: next, role: boss}",
+            "shadow.yaml:4:24: also[0].role: unknown variant `boss`, expected `shadow` or `control`",
+        ),
+    ] {
+        let text = format!("shadow:\n  url: http://a:1\nalso:\n  - {item}\n");
+        assert_eq!(refused(&text), line, "{text}");
+    }
+}
+
+#[test]
+fn further_targets_that_cannot_work_are_named() {
+    for (item, at) in [
+        ("{name: next}", "also[0].url: is missing"),
+        (
+            "{name: Next, url: http://b:1}",
+            "also[0].name: \"Next\" is no name",
+        ),
+        (
+            "{name: shadow, url: http://b:1}",
+            "also[0].name: \"shadow\" is the name of another",
+        ),
+        ("{name: next, url: http://a:1}", "also[0].url: is that of another"),
+        (
+            "{name: next, url: http://b:1, concurrency: 0}",
+            "also[0].concurrency: 0 is out of range",
+        ),
+    ] {
+        let text = format!(
+            "capture: {{interfaces: [lo], targets: [80]}}\nshadow:\n  url: http://a:1\nalso:\n  - {item}\n"
+        );
+        let config = Config::parse(Path::new("also"), &text).expect(&text);
+        let said: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
+        assert!(matches!(&*said, [one] if one.starts_with(at)), "{at}: {said:?}");
     }
 }

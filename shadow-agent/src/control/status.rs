@@ -7,6 +7,7 @@ use shadow_core::evidence::{
 };
 
 use super::state::Killed;
+use crate::pipeline::Role;
 
 /// The version of [`Status`] in JSON. It changes when a reader of the former one would misread this one.
 pub const FORMAT: u32 = 1;
@@ -40,6 +41,9 @@ pub struct Status {
     pub queue: Queue,
     /// What happened each second, over the last few.
     pub rates: Rates,
+    /// Every target, the first one first. What stands below is of that one.
+    #[serde(default)]
+    pub lanes: Vec<Lane>,
     /// From the first packet to the last verdict.
     pub funnel: Funnel,
     /// Matches of compared exchanges.
@@ -85,6 +89,27 @@ pub struct Queue {
     pub bytes: u64,
     /// Replays under way.
     pub in_flight: u64,
+}
+
+/// One target.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Lane {
+    /// Its name.
+    pub name: String,
+    /// What it is compared for.
+    pub role: Role,
+    /// Where it is; none when observing.
+    pub url: Option<String>,
+    /// What waits for it.
+    pub queue: Queue,
+    /// From the exchange to the verdict.
+    pub funnel: Funnel,
+    /// Matches of compared exchanges.
+    pub match_rate: Proportion,
+    /// Of all routes together.
+    pub latency: Latency,
+    /// What the evidence says so far.
+    pub ruling: Ruling,
 }
 
 /// What happened each second.

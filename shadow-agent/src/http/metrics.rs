@@ -11,7 +11,7 @@ use std::{
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeLabelSet, NoLabelSet, text},
+    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text},
     metrics::MetricType,
     registry::{Registry, Unit},
 };
@@ -19,11 +19,13 @@ use shadow_common::stat::Stat;
 use shadow_core::{compare::Failure, exchange::Incomplete, gate::SkipPolicy};
 
 use super::names;
-use crate::control::status::Status;
+use crate::control::status::{Lane, Status};
 
 /// One latency histogram.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Latency {
+    /// The target it was measured for.
+    pub target: String,
     /// `production` or `shadow`.
     pub system: &'static str,
     /// `first_byte` or `whole`: from the last request byte on.
@@ -126,8 +128,9 @@ impl Collector for Scrape {
         out.agent(status, *report_failures)?;
         out.kernel(&status.funnel.kernel)?;
         out.engine(&status.funnel.engine)?;
-        out.replay(status)?;
-        out.verdicts(status)?;
+        out.ring(status)?;
+        out.queues(&status.lanes)?;
+        out.verdicts(&status.lanes)?;
         out.latencies(latencies)
     }
 }
@@ -211,8 +214,8 @@ impl Writer<'_, '_> {
         self.counters("incomplete_exchanges", "Incomplete exchanges by reason", reasons)
     }
 
-    fn replay(&mut self, status: &Status) -> fmt::Result {
-        let Status { ring, queue, .. } = status;
+    fn ring(&mut self, status: &Status) -> fmt::Result {
+        let ring = &status.ring;
         self.gauge(
             "ring_size_bytes",
             "Size of the ring between kernel and agent",
@@ -223,58 +226,72 @@ impl Writer<'_, '_> {
             "ring_undecodable_records",
             "Records of another version of the kernel program",
             ring.undecodable,
-        )?;
-        self.gauge(
-            "queue_exchanges",
-            "Exchanges that wait for a replay",
-            queue.waiting,
-        )?;
-        self.gauge("queue_room_exchanges", "Exchanges that may wait", queue.room)?;
-        self.gauge(
-            "queue_bytes",
-            "Exchanges that wait or are being replayed",
-            queue.bytes,
-        )?;
-        self.gauge("replays_in_flight", "Replays under way", queue.in_flight)?;
+        )
+    }
+
+    fn queues(&mut self, lanes: &[Lane]) -> fmt::Result {
+        let gauges: [(&str, &str, fn(&Lane) -> u64); 4] = [
+            ("queue_exchanges", "Exchanges that wait for a replay", |lane| {
+                lane.queue.waiting
+            }),
+            ("queue_room_exchanges", "Exchanges that may wait", |lane| {
+                lane.queue.room
+            }),
+            (
+                "queue_bytes",
+                "Exchanges that wait or are being replayed",
+                |lane| lane.queue.bytes,
+            ),
+            ("replays_in_flight", "Replays under way", |lane| {
+                lane.queue.in_flight
+            }),
+        ];
+        for (name, help, read) in gauges {
+            self.gauges(name, help, lanes.iter().map(|lane| (of(lane), read(lane))))?;
+        }
         Ok(())
     }
 
-    fn verdicts(&mut self, status: &Status) -> fmt::Result {
-        let funnel = &status.funnel;
-        self.counter(
-            "exchanges",
-            "Exchanges that came out of the engine",
-            funnel.exchanges,
-        )?;
-        let skipped = |name: &str| funnel.skipped.get(name).copied().unwrap_or(0);
-        let policies = SkipPolicy::ALL.iter().map(|reason| reason.as_str());
-        let reasons = policies.chain(Incomplete::ALL.iter().map(|reason| reason.as_str()));
-        let reasons = reasons.map(|name| ([("reason", name)], skipped(name)));
+    fn verdicts(&mut self, lanes: &[Lane]) -> fmt::Result {
+        let exchanges = lanes.iter().map(|lane| (of(lane), lane.funnel.exchanges));
+        self.counters("exchanges", "Exchanges that came out of the engine", exchanges)?;
+        let reasons = || {
+            let policies = SkipPolicy::ALL.iter().map(|reason| reason.as_str());
+            policies.chain(Incomplete::ALL.iter().map(|reason| reason.as_str()))
+        };
+        let skipped = lanes.iter().flat_map(|lane| {
+            let count = |name: &str| lane.funnel.skipped.get(name).copied().unwrap_or(0);
+            reasons().map(move |name| (with(lane, "reason", name), count(name)))
+        });
         self.counters(
             "skipped_exchanges",
             "Exchanges that were not replayed, by reason",
-            reasons,
+            skipped,
         )?;
-        let verdicts = [
-            ([("verdict", "match")], funnel.matched),
-            ([("verdict", "mismatch")], funnel.mismatched),
-            ([("verdict", "shadow_error")], funnel.shadow_errors),
-        ];
+        let verdicts = lanes.iter().flat_map(|lane| {
+            [
+                (with(lane, "verdict", "match"), lane.funnel.matched),
+                (with(lane, "verdict", "mismatch"), lane.funnel.mismatched),
+                (with(lane, "verdict", "shadow_error"), lane.funnel.shadow_errors),
+            ]
+        });
         self.counters("replays", "Replayed exchanges by verdict", verdicts)?;
-        let failures = Failure::ALL.iter().map(|failure| {
-            let count = funnel.failures.get(failure.as_str()).copied().unwrap_or(0);
-            ([("failure", failure.as_str())], count)
+        let failures = lanes.iter().flat_map(|lane| {
+            Failure::ALL.iter().map(|failure| {
+                let count = lane.funnel.failures.get(failure.as_str()).copied().unwrap_or(0);
+                (with(lane, "failure", failure.as_str()), count)
+            })
         });
         self.counters(
             "replay_failures",
             "Replays without an answer of the shadow system, by failure",
             failures,
         )?;
-        match status.match_rate.rate {
-            Some(rate) => self.measure("match_ratio", "Matches of compared exchanges", rate),
-            // Nothing was compared: no sample rather than a zero that looks like an outage.
-            None => Ok(()),
-        }
+        // Where nothing was compared: no sample rather than a zero that looks like an outage.
+        let rates = lanes
+            .iter()
+            .filter_map(|lane| Some((of(lane), lane.match_rate.rate?)));
+        self.gauges("match_ratio", "Matches of compared exchanges", rates)
     }
 
     fn latencies(&mut self, latencies: &[Latency]) -> fmt::Result {
@@ -283,6 +300,7 @@ impl Writer<'_, '_> {
             self.0
                 .encode_descriptor("latency", help, Some(&Unit::Seconds), MetricType::Histogram)?;
         for Latency {
+            target,
             system,
             span,
             sum,
@@ -292,7 +310,7 @@ impl Writer<'_, '_> {
             let bounds = names::LATENCY_BOUNDS.into_iter().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
             family
-                .encode_family(&[("system", *system), ("span", *span)])?
+                .encode_family(&[("target", target.as_str()), ("system", *system), ("span", *span)])?
                 .encode_histogram::<NoLabelSet>(*sum, counts.iter().sum(), &buckets, None)?;
         }
         Ok(())
@@ -319,6 +337,19 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
+    fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, V)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in values {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Gauge)?
@@ -330,6 +361,14 @@ impl Writer<'_, '_> {
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)
     }
+}
+
+fn of(lane: &Lane) -> [(&str, &str); 1] {
+    [("target", &lane.name)]
+}
+
+fn with<'a>(lane: &'a Lane, label: &'a str, value: &'a str) -> [(&'a str, &'a str); 2] {
+    [("target", &lane.name), (label, value)]
 }
 
 /// The key of an incomplete reason among the engine's counters in a report.

@@ -16,7 +16,7 @@ use super::{
     names,
     server::{Scraped, serve},
 };
-use crate::control::status::Status;
+use crate::control::status::{Lane, Status};
 
 /// Every counter with a number of its own.
 fn figures() -> Figures {
@@ -25,8 +25,12 @@ fn figures() -> Figures {
         armed: true,
         sample: 0.05,
         uptime_ms: 1500,
-        match_rate: Proportion::new(99, 100),
         ..Status::default()
+    };
+    let mut lane = Lane {
+        name: "shadow".to_owned(),
+        match_rate: Proportion::new(99, 100),
+        ..Lane::default()
     };
     let funnel = &mut status.funnel;
     for (number, stat) in (1000..).zip(Stat::ALL) {
@@ -37,15 +41,17 @@ fn figures() -> Figures {
     }
     for (number, reason) in (3000..).zip(Incomplete::ALL) {
         funnel.engine.insert(incomplete_key(*reason), number);
-        funnel.skipped.insert(reason.as_str().to_owned(), number);
+        lane.funnel.skipped.insert(reason.as_str().to_owned(), number);
     }
     for (number, reason) in (4000..).zip(SkipPolicy::ALL) {
-        funnel.skipped.insert(reason.as_str().to_owned(), number);
+        lane.funnel.skipped.insert(reason.as_str().to_owned(), number);
     }
     for (number, failure) in (5000..).zip(Failure::ALL) {
-        funnel.failures.insert(failure.as_str().to_owned(), number);
+        lane.funnel.failures.insert(failure.as_str().to_owned(), number);
     }
+    status.lanes = vec![lane];
     let latencies = ["production", "shadow"].map(|system| Latency {
+        target: "shadow".to_owned(),
         system,
         span: "first_byte",
         sum: 1.5,
@@ -84,39 +90,41 @@ fn every_counter_and_reason_is_exported_with_its_number() {
             "shadow_incomplete_exchanges_total{{reason=\"{reason}\"}} {number}"
         ));
         has(format!(
-            "shadow_skipped_exchanges_total{{reason=\"{reason}\"}} {number}"
+            "shadow_skipped_exchanges_total{{target=\"shadow\",reason=\"{reason}\"}} {number}"
         ));
     }
     for (number, reason) in (4000..).zip(SkipPolicy::ALL) {
         has(format!(
-            "shadow_skipped_exchanges_total{{reason=\"{reason}\"}} {number}"
+            "shadow_skipped_exchanges_total{{target=\"shadow\",reason=\"{reason}\"}} {number}"
         ));
     }
     for (number, failure) in (5000..).zip(Failure::ALL) {
         has(format!(
-            "shadow_replay_failures_total{{failure=\"{failure}\"}} {number}"
+            "shadow_replay_failures_total{{target=\"shadow\",failure=\"{failure}\"}} {number}"
         ));
     }
     has("shadow_build_info{version=\"1.2.3\"} 1".to_owned());
     has("shadow_sample_ratio 0.05".to_owned());
     has("shadow_uptime_seconds 1.5".to_owned());
-    has("shadow_match_ratio 0.99".to_owned());
+    has("shadow_match_ratio{target=\"shadow\"} 0.99".to_owned());
     has("shadow_report_failures_total 7".to_owned());
-    has("shadow_latency_seconds_bucket{le=\"+Inf\",system=\"shadow\",span=\"first_byte\"} 15".to_owned());
+    has("shadow_latency_seconds_bucket{le=\"+Inf\",target=\"shadow\",system=\"shadow\",span=\"first_byte\"} 15".to_owned());
 }
 
 #[test]
 fn reasons_that_never_happened_are_zero_and_an_unknown_rate_is_absent() {
-    let text = encode(Figures::default(), Format::Prometheus).expect("writes");
+    let mut figures = Figures::default();
+    figures.status.lanes = vec![Lane::default()];
+    let text = encode(figures, Format::Prometheus).expect("writes");
     assert!(
-        text.contains("shadow_skipped_exchanges_total{reason=\"queue_full\"} 0\n"),
+        text.contains("shadow_skipped_exchanges_total{target=\"\",reason=\"queue_full\"} 0\n"),
         "{text}"
     );
     assert!(
         text.contains("shadow_kernel_packets_total{fate=\"ring_full\"} 0\n"),
         "{text}"
     );
-    assert!(!text.contains("shadow_match"), "{text}");
+    assert!(!text.contains("shadow_match_ratio{"), "{text}");
 }
 
 /// The names in the `# TYPE` lines.

@@ -132,6 +132,14 @@ impl Lane {
         }
     }
 
+    /// The same without routes and groups, which are the dear part of it.
+    pub fn overview(&self, inputs: ReportInputs) -> Report {
+        Report {
+            target: self.name.clone(),
+            ..self.with_ledger(|ledger| ledger.overview(inputs))
+        }
+    }
+
     /// Numbers of one moment.
     pub fn snapshot(&self) -> LaneSnapshot {
         LaneSnapshot {

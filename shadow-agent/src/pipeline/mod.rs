@@ -143,17 +143,34 @@ impl Pipeline {
     /// The first lane's report, with those of the others in `also`. What was counted before the lanes is in the first
     /// alone.
     pub fn report(&self, inputs: ReportInputs) -> Report {
+        let mut reports = self.each(inputs, Lane::report);
+        let first = reports.next().unwrap_or_default();
+        Report {
+            also: reports.collect(),
+            ..first
+        }
+    }
+
+    /// The reports of all lanes without routes and groups, which are the dear part of them.
+    pub fn overviews(&self, inputs: ReportInputs) -> Vec<Report> {
+        self.each(inputs, Lane::overview).collect()
+    }
+
+    /// The first lane gets everything, the others what belongs to all.
+    fn each(
+        &self,
+        inputs: ReportInputs,
+        look: fn(&Lane, ReportInputs) -> Report,
+    ) -> impl Iterator<Item = Report> {
         let times = ReportInputs {
             started_ms: inputs.started_ms,
             now_ms: inputs.now_ms,
             ..ReportInputs::default()
         };
-        let mut lanes = self.lanes();
-        let first = lanes.next().map(|lane| lane.report(inputs)).unwrap_or_default();
-        Report {
-            also: lanes.map(|lane| lane.report(times.clone())).collect(),
-            ..first
-        }
+        let inputs = std::iter::once(inputs).chain(std::iter::repeat(times));
+        self.lanes()
+            .zip(inputs)
+            .map(move |(lane, inputs)| look(lane, inputs))
     }
 
     /// Every lane, in the order of the configuration. There is at least one.

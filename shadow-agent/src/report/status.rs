@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     config::units::Rate,
-    control::{state::Killed, status::Status},
+    control::{
+        state::Killed,
+        status::{Lane, Status},
+    },
 };
 
 /// One line for the terminal of `shadow run`.
@@ -67,6 +70,7 @@ pub fn page(status: &Status) -> String {
 fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     place(out, status)?;
     load(out, status)?;
+    lanes(out, status)?;
     for warning in &status.warnings {
         writeln!(out, "  WARNING     {}", captured(warning, 300))?;
     }
@@ -141,6 +145,40 @@ fn load(out: &mut String, status: &Status) -> std::fmt::Result {
         rate(rates.exchanges),
         rate(rates.replayed)
     )
+}
+
+/// One line for each target, when there are several; what stands below is of the first.
+fn lanes(out: &mut String, status: &Status) -> std::fmt::Result {
+    if status.lanes.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out, "\nTargets; what follows is of the first")?;
+    for Lane {
+        name,
+        role,
+        url,
+        queue,
+        funnel,
+        match_rate,
+        ruling,
+        ..
+    } in &status.lanes
+    {
+        writeln!(
+            out,
+            "  {name:<12} {:<8} {}   {} waiting, {} in flight, {} skipped, {} replayed, {} shadow errors, {}, {}",
+            role.as_str(),
+            url.as_deref().unwrap_or("nowhere"),
+            count(queue.waiting),
+            count(queue.in_flight),
+            count(funnel.skipped_total),
+            count(funnel.replayed),
+            count(funnel.shadow_errors),
+            matches(match_rate),
+            ruling.as_str(),
+        )?;
+    }
+    writeln!(out)
 }
 
 fn evidence(out: &mut String, status: &Status) -> std::fmt::Result {

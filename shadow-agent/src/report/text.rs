@@ -69,7 +69,39 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         }
     }
     groups(out, report)?;
+    also(out, report)?;
     unseen(out, &report.funnel)
+}
+
+/// The further targets, in short: `shadow report --json` has all of each.
+fn also(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.also.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nThe above is about {}. Further targets", report.target)?;
+    for also in &report.also {
+        let failed = also
+            .judgement
+            .reasons
+            .iter()
+            .filter(|reason| reason.ruling != Ruling::Go);
+        let failed: Vec<&str> = failed.map(|reason| reason.gate.as_str()).collect();
+        let failed = if failed.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", failed.join(", "))
+        };
+        writeln!(
+            out,
+            "  {:<12} {}{failed}: match rate {}, {} replayed, {} shadow errors",
+            also.target,
+            also.judgement.ruling.as_str(),
+            proportion(&also.match_rate),
+            count(also.funnel.replayed),
+            count(also.funnel.shadow_errors),
+        )?;
+    }
+    Ok(())
 }
 
 fn latency(out: &mut String, report: &Report) -> std::fmt::Result {

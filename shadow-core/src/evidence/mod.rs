@@ -6,6 +6,7 @@
 //! of its own. Memory does not grow with traffic.
 //! Bias: towards insufficient evidence. GO needs every gate to pass with its interval, not with its point estimate.
 
+mod counts;
 mod gates;
 mod group;
 mod groups;
@@ -18,6 +19,7 @@ mod stats;
 mod summary;
 mod window;
 
+pub use counts::Counts;
 pub use gates::{GateConfig, GateConfigError, Judgement, Reason, Ruling};
 pub use latency::Buckets;
 pub use ledger::{Background, LawError, Ledger, LedgerLimits, Wanted};

@@ -31,6 +31,15 @@ impl Ledger {
 
     /// What is known now.
     pub fn report(&self, inputs: ReportInputs) -> Report {
+        Report {
+            routes: self.route_rows(),
+            groups: self.groups.ranked(),
+            ..self.overview(inputs)
+        }
+    }
+
+    /// A report without routes and groups, which are the dear part of it.
+    pub fn overview(&self, inputs: ReportInputs) -> Report {
         let total = &self.total;
         // What the agent gave up itself says nothing about either system.
         let judged = total.compared().saturating_add(total.failed());
@@ -39,7 +48,6 @@ impl Ledger {
         let match_rate = Proportion::new(total.matched, total.compared());
         let production_errors = Proportion::new(total.production_5xx.min(judged), judged);
         let shadow_errors = Proportion::new(total.failed().saturating_add(total.shadow_5xx), judged);
-        let routes = self.route_rows();
         let findings = self.findings();
         let judgement = gates::judge(
             &self.gates,
@@ -67,8 +75,8 @@ impl Ledger {
             latency,
             production_errors,
             shadow_errors,
-            routes,
-            groups: self.groups.ranked(),
+            routes: Vec::new(),
+            groups: Vec::new(),
             groups_overflow: self.groups.overflow(),
             findings,
             judgement,

@@ -14,10 +14,11 @@ use std::{
 
 use shadow_common::stat::Stat;
 use shadow_core::evidence::{
-    Buckets,
+    Ledger,
     report::{Report, ReportInputs},
 };
 
+use super::lanes;
 use crate::{
     capture::{
         control::Control,
@@ -30,20 +31,20 @@ use crate::{
         Agent,
         sampling::Sampling,
         state::{Killed, StateDir, now_ms},
-        status::{Attached, FORMAT, Queue, Rates, Ring, Status},
+        status::{Attached, FORMAT, Rates, Ring, Status},
     },
     http::{
-        metrics::{Figures, Latency, incomplete_key},
-        names,
+        metrics::{Figures, incomplete_key},
         server::Scraped,
     },
-    pipeline::{Ended, LaneSnapshot, Pipeline, Snapshot},
+    pipeline::{Ended, Pipeline, Snapshot},
 };
 
 /// What does not change while the agent runs.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
-    pub(super) shadow: Option<String>,
+    /// The address of each lane's target; none when observing.
+    pub(super) shadows: Vec<Option<String>>,
     pub(super) targets: Vec<String>,
     pub(super) ring_bytes: u64,
     pub(super) started_ms: u64,
@@ -112,6 +113,10 @@ impl Running {
     pub(super) fn tick(&self) {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = pipeline.snapshot();
+        let replayed = pipeline
+            .lanes()
+            .map(|lane| lane.with_ledger(Ledger::counts).replayed)
+            .sum();
         match self.control.is_armed() {
             Ok(armed) if armed == snapshot.killed => {
                 if armed {
@@ -136,7 +141,7 @@ impl Running {
             kernel.get(Stat::Seen),
             kernel.get(Stat::Emitted),
             snapshot.capture.exchanges,
-            self.report_now().funnel.replayed,
+            replayed,
         ];
         meter.update(now, counts);
     }
@@ -248,15 +253,6 @@ fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     counts.chain(reasons).collect()
 }
 
-fn queue(lane: &LaneSnapshot) -> Queue {
-    Queue {
-        waiting: lane.queued as u64,
-        room: lane.queue_room as u64,
-        bytes: lane.queued_bytes as u64,
-        in_flight: lane.in_flight as u64,
-    }
-}
-
 /// The map holds a share of 2^32; people said a share of 100.
 fn rounded(share: f64) -> f64 {
     (share * 1e6).round() / 1e6
@@ -266,7 +262,11 @@ impl Agent for Running {
     fn status(&self) -> Status {
         let snapshot = self.snapshot();
         let kernel = self.kernel();
-        let report = self.report_now();
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        let inputs = self.inputs(&snapshot);
+        let lanes = lanes::statuses(&pipeline, &self.facts.shadows, inputs);
+        drop(pipeline);
+        let first = lanes.first().cloned().unwrap_or_default();
         let armed = self.control.is_armed().unwrap_or(false);
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         let interfaces = links.iter().flat_map(Links::attached).map(|link| Attached {
@@ -288,7 +288,7 @@ impl Agent for Running {
                 Some(self.state.killed().ok().flatten().unwrap_or_default())
             },
             sample: self.control.sample().map_or(0.0, rounded),
-            shadow: self.facts.shadow.clone(),
+            shadow: first.url,
             targets: self.facts.targets.clone(),
             interfaces,
             ring: Ring {
@@ -297,13 +297,14 @@ impl Agent for Running {
                 records: self.ring.records(),
                 undecodable: self.ring.undecodable(),
             },
-            queue: snapshot.lanes.first().map(queue).unwrap_or_default(),
             rates,
             warnings: self.warnings(&kernel, &snapshot),
-            match_rate: report.match_rate,
-            latency: report.latency,
-            ruling: report.judgement.ruling,
-            funnel: report.funnel,
+            queue: first.queue,
+            match_rate: first.match_rate,
+            latency: first.latency,
+            ruling: first.ruling,
+            funnel: first.funnel,
+            lanes,
         }
     }
 
@@ -348,27 +349,8 @@ impl Scraped for Running {
     fn figures(&self) -> Figures {
         Figures {
             status: self.status(),
-            latencies: self.latencies(),
+            latencies: lanes::latencies(&self.pipeline.read().unwrap_or_else(PoisonError::into_inner)),
             report_failures: self.report_failures.load(Relaxed),
         }
-    }
-}
-
-impl Running {
-    fn latencies(&self) -> Vec<Latency> {
-        let bounds = names::LATENCY_BOUNDS.map(Duration::from_secs_f64);
-        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
-        let found = pipeline
-            .lanes()
-            .next()
-            .map(|lane| lane.with_ledger(|ledger| ledger.latency_buckets(&bounds)));
-        drop(pipeline);
-        let latency = |(system, span, Buckets { counts, sum })| Latency {
-            system,
-            span,
-            sum: sum.as_secs_f64(),
-            counts,
-        };
-        found.into_iter().flatten().map(latency).collect()
     }
 }

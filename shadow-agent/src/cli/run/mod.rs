@@ -5,6 +5,7 @@
 
 mod agent;
 mod args;
+mod lanes;
 mod preflight;
 mod progress;
 mod service;

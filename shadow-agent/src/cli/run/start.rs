@@ -39,13 +39,13 @@ use crate::{
         ring::LiveSource,
     },
     cli::{Exit, Failure},
-    config::Config,
+    config::{Config, also::Wanted},
     control::{
         sampling::Sampling,
         server::Socket,
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
-    pipeline::{Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay, Role},
+    pipeline::{Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay},
     replay::{ReplaySettings, Target},
 };
 
@@ -67,10 +67,7 @@ pub(super) struct Started {
 pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     preflight::privileges()?;
     let loss = Loss::from_env().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let shadow = match &config.shadow.url {
-        Some(url) => Some(preflight::shadow(url, &config.capture.targets)?),
-        None => None,
-    };
+    let wanted = wanted(config)?;
     let state = StateDir::new(&config.agent.state_dir);
     let lock = state
         .claim(Owner::this_process())
@@ -79,7 +76,7 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     let metrics = config.agent.metrics.map(listen).transpose()?;
     let socket = Socket::open(&config.agent.socket)
         .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
-    let facts = facts(config, shadow.as_ref());
+    let facts = facts(config, &wanted);
 
     let Program {
         attacher,
@@ -89,15 +86,20 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
         stats,
         source,
     } = load(config)?;
-    let excluded = shadow.as_ref().map(Target::addresses).unwrap_or_default();
+    let excluded: Vec<_> = wanted
+        .iter()
+        .flat_map(|(_, target)| target)
+        .flat_map(Target::addresses)
+        .copied()
+        .collect();
     targets
-        .set(&config.capture.targets, excluded)
+        .set(&config.capture.targets, &excluded)
         .and_then(|()| if killed { control.disarm() } else { Ok(()) })
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     let sampling = Sampling::new(control.clone(), config.capture.sample.fraction())
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     let ring = source.counters();
-    let pipeline = Pipeline::start(forgetful(source, loss), hooks(mute), settings(config, shadow)?)
+    let pipeline = Pipeline::start(forgetful(source, loss), hooks(mute), settings(config, wanted)?)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
     if killed {
         tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
@@ -124,9 +126,29 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     })
 }
 
-fn facts(config: &Config, shadow: Option<&Target>) -> Facts {
+/// Every target with its address; without one when observing.
+fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, Failure> {
+    let wanted = config
+        .wanted()
+        .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    wanted
+        .into_iter()
+        .map(|wanted| {
+            let target = match &wanted.shadow.url {
+                Some(url) => Some(preflight::shadow(url, &config.capture.targets)?),
+                None => None,
+            };
+            Ok((wanted, target))
+        })
+        .collect()
+}
+
+fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Facts {
     Facts {
-        shadow: shadow.map(ToString::to_string),
+        shadows: wanted
+            .iter()
+            .map(|(_, target)| target.as_ref().map(ToString::to_string))
+            .collect(),
         targets: config.capture.targets.iter().map(ToString::to_string).collect(),
         ring_bytes: config.capture.ring_size.as_u64(),
         started_ms: now_ms(),
@@ -180,46 +202,66 @@ fn hooks(mute: Mute) -> Hooks {
     }
 }
 
-fn settings(config: &Config, shadow: Option<Target>) -> Result<PipelineSettings, Failure> {
-    let redactor = Redactor::new(random().map_err(|error| no_random(&error))?, &config.redact);
-    let ledger = Ledger::new(config.evidence, GateConfig::from(&config.gates), redactor);
+fn settings(config: &Config, wanted: Vec<(Wanted, Option<Target>)>) -> Result<PipelineSettings, Failure> {
+    let replays = wanted.iter().any(|(_, target)| target.is_some());
+    let key = random().map_err(|error| no_random(&error))?;
     let mut limits = Limits::from(&config.limits);
-    if shadow.is_none() {
+    if !replays {
         // Nobody looks into bodies that are only counted.
         limits.body = 0;
     }
     let engine = engine::Settings {
         limits,
-        digest: shadow.is_some(),
+        digest: replays,
     };
-    let mode = match shadow {
+    let lanes: Result<Vec<_>, Failure> = wanted
+        .into_iter()
+        .map(|(wanted, target)| lane(config, key, wanted, target))
+        .collect();
+    Ok(PipelineSettings {
+        engine,
+        idle_cpu: config.shadow.idle_cpu.whole_percent(),
+        lanes: lanes?,
+    })
+}
+
+fn lane(
+    config: &Config,
+    key: [u8; 32],
+    wanted: Wanted,
+    target: Option<Target>,
+) -> Result<LaneSettings, Failure> {
+    let Wanted {
+        name,
+        role,
+        shadow,
+        compare,
+    } = wanted;
+    let redactor = Redactor::new(key, &config.redact);
+    let ledger = Ledger::new(config.evidence, GateConfig::from(&config.gates), redactor);
+    let mode = match target {
         None => Mode::Observe,
         Some(target) => {
             let marker = Marker::default();
             let selection = Selection {
-                writes: config.shadow.writes.into(),
+                writes: shadow.writes.into(),
             };
             Mode::Replay(Box::new(Replay {
-                settings: ReplaySettings::from(&config.shadow),
+                settings: ReplaySettings::from(&shadow),
                 mark: Some(MARK),
-                rewrite: RewritePolicy::new(config.shadow.host, target.authority(), &marker),
+                rewrite: RewritePolicy::new(shadow.host, target.authority(), &marker),
                 gate: Gate::new(selection, marker),
-                comparator: Comparator::new(Rules::from(&config.compare))
+                comparator: Comparator::new(Rules::from(&compare))
                     .map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
                 target,
             }))
         }
     };
-    let lane = LaneSettings {
-        name: "shadow".to_owned(),
-        role: Role::Shadow,
+    Ok(LaneSettings {
+        name,
+        role,
         ledger,
         mode,
-    };
-    Ok(PipelineSettings {
-        engine,
-        idle_cpu: config.shadow.idle_cpu.whole_percent(),
-        lanes: vec![lane],
     })
 }
 

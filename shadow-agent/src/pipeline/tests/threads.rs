@@ -111,6 +111,15 @@ impl Source for Wire {
     }
 }
 
+fn lane(name: &str, mode: Mode) -> LaneSettings {
+    LaneSettings {
+        name: name.to_owned(),
+        role: Role::Shadow,
+        ledger: ledger(),
+        mode,
+    }
+}
+
 fn settings(mode: Mode) -> PipelineSettings {
     PipelineSettings {
         engine: engine::Settings {
@@ -118,12 +127,7 @@ fn settings(mode: Mode) -> PipelineSettings {
             digest: true,
         },
         idle_cpu: 0,
-        lanes: vec![LaneSettings {
-            name: "shadow".to_owned(),
-            role: Role::Shadow,
-            ledger: ledger(),
-            mode,
-        }],
+        lanes: vec![lane("shadow", mode)],
     }
 }
 
@@ -277,4 +281,28 @@ fn settings_that_cannot_work_do_not_start() {
     let source = Box::new(Wire::new(0, Then::End));
     let error = Pipeline::start(source, Hooks::none(), settings(Mode::Replay(replay))).unwrap_err();
     assert_eq!(error.to_string(), "replay.concurrency must be 1 to 65536, not 0");
+}
+
+#[test]
+fn a_target_that_never_answers_costs_another_nothing() {
+    let source = Box::new(Wire::new(300, Then::Idle));
+    let mut settings = settings(replay_to(serve(None)));
+    settings
+        .lanes
+        .push(lane("next", replay_to(serve(Some(RESPONSE)))));
+    settings.lanes.push(lane("watch", Mode::Observe));
+    let pipeline = Pipeline::start(source, Hooks::none(), settings).unwrap();
+    let lane = |index: usize| pipeline.lanes().nth(index).unwrap();
+    wait_until("the second lane", &pipeline, |_| {
+        lane(1).with_ledger(|ledger| ledger.counts().matched) == 300
+    });
+    assert_eq!(lane(0).snapshot().in_flight, 64, "the first still waits");
+    let snapshot = pipeline.stop(Duration::ZERO);
+    assert_eq!(snapshot.in_flight(), 0);
+    let report = pipeline.report(ReportInputs::default());
+    let names: Vec<_> = report.also.iter().map(|also| also.target.as_str()).collect();
+    assert_eq!((report.target.as_str(), names), ("shadow", vec!["next", "watch"]));
+    for lane in pipeline.lanes() {
+        assert_eq!(super::final_funnel(&lane.books).exchanges, 300, "{}", lane.name());
+    }
 }

@@ -1,0 +1,59 @@
+//! What is known of each target, for status and metrics.
+
+use std::time::Duration;
+
+use shadow_core::evidence::{
+    Buckets,
+    report::{Report, ReportInputs},
+};
+
+use crate::{
+    control::status::{Lane, Queue},
+    http::{metrics::Latency, names},
+    pipeline::{LaneSnapshot, Pipeline},
+};
+
+/// Every target, the first one first. Only its funnel tells what was counted before the lanes.
+pub(super) fn statuses(pipeline: &Pipeline, urls: &[Option<String>], inputs: ReportInputs) -> Vec<Lane> {
+    let snapshots = pipeline.lanes().map(crate::pipeline::Lane::snapshot);
+    let reports = pipeline.overviews(inputs);
+    snapshots
+        .zip(reports)
+        .zip(urls)
+        .map(|((snapshot, report), url)| status(&snapshot, report, url.clone()))
+        .collect()
+}
+
+fn status(snapshot: &LaneSnapshot, report: Report, url: Option<String>) -> Lane {
+    Lane {
+        name: snapshot.name.clone(),
+        role: snapshot.role,
+        url,
+        queue: Queue {
+            waiting: snapshot.queued as u64,
+            room: snapshot.queue_room as u64,
+            bytes: snapshot.queued_bytes as u64,
+            in_flight: snapshot.in_flight as u64,
+        },
+        funnel: report.funnel,
+        match_rate: report.match_rate,
+        latency: report.latency,
+        ruling: report.judgement.ruling,
+    }
+}
+
+/// The latency histograms of every target.
+pub(super) fn latencies(pipeline: &Pipeline) -> Vec<Latency> {
+    let bounds = names::LATENCY_BOUNDS.map(Duration::from_secs_f64);
+    let of_lane = |lane: &crate::pipeline::Lane| {
+        let found = lane.with_ledger(|ledger| ledger.latency_buckets(&bounds));
+        found.map(|(system, span, Buckets { counts, sum })| Latency {
+            target: lane.name().to_owned(),
+            system,
+            span,
+            sum: sum.as_secs_f64(),
+            counts,
+        })
+    };
+    pipeline.lanes().flat_map(of_lane).collect()
+}

@@ -1,0 +1,262 @@
+//! Further targets: each says only where it differs from `shadow`.
+//!
+//! Owns: the items of `also` and what they inherit. An item may hold any key of the `shadow` section, which replaces
+//! that key as a whole, and `compare` with any key of that section. Bias: every key and value is checked where it
+//! stands in the file; an item that names no URL of its own is refused, so that no target is asked twice by mistake.
+
+use core::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
+    ser::SerializeMap as _,
+};
+use serde_yaml_ng::{Mapping, Value};
+
+use super::{Config, Shadow, judge::Compare};
+use crate::pipeline::Role;
+
+/// The name of the target in the section `shadow`.
+pub const FIRST: &str = "shadow";
+
+/// Keys of an item that are no keys of `shadow`.
+const OWN: [&str; 3] = ["name", "role", "compare"];
+
+/// A further target, as it is written: a name, a role, and what differs from `shadow`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Also {
+    /// Its name in reports and metrics.
+    pub name: String,
+    /// What it is compared for.
+    pub role: Role,
+    /// Keys of `shadow`, and `compare`.
+    differs: Mapping,
+}
+
+/// A target with everything it inherits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Its name in reports and metrics.
+    pub name: String,
+    /// What it is compared for.
+    pub role: Role,
+    /// Where it is replayed, and how.
+    pub shadow: Shadow,
+    /// What counts as a difference.
+    pub compare: Compare,
+}
+
+impl Config {
+    /// Every target, the one of the section `shadow` first. Fails only for what [`Config::problems`] reports.
+    pub fn wanted(&self) -> Result<Vec<Wanted>, serde_yaml_ng::Error> {
+        let first = Wanted {
+            name: FIRST.to_owned(),
+            role: Role::Shadow,
+            shadow: self.shadow.clone(),
+            compare: self.compare.clone(),
+        };
+        let also = self.also.iter().map(|also| also.over(&first));
+        core::iter::once(Ok(first.clone())).chain(also).collect()
+    }
+}
+
+impl Also {
+    /// Whether it names an address of its own.
+    pub fn has_url(&self) -> bool {
+        self.differs.get("url").is_some_and(|url| !url.is_null())
+    }
+
+    fn over(&self, first: &Wanted) -> Result<Wanted, serde_yaml_ng::Error> {
+        let mut shadow = self.differs.clone();
+        let compare = shadow.remove("compare");
+        Ok(Wanted {
+            name: self.name.clone(),
+            role: self.role,
+            shadow: laid_over(&first.shadow, shadow)?,
+            compare: match compare {
+                Some(Value::Mapping(differs)) => laid_over(&first.compare, differs)?,
+                _ => first.compare.clone(),
+            },
+        })
+    }
+}
+
+/// `base` with these keys instead of its own.
+fn laid_over<T>(base: &T, differs: Mapping) -> Result<T, serde_yaml_ng::Error>
+where
+    T: Serialize + for<'de> Deserialize<'de>,
+{
+    let Value::Mapping(mut merged) = serde_yaml_ng::to_value(base)? else {
+        return Err(serde_yaml_ng::Error::custom("a section is a mapping"));
+    };
+    merged.extend(differs);
+    serde_yaml_ng::from_value(Value::Mapping(merged))
+}
+
+impl Serialize for Also {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.differs.len() + 2))?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("role", &self.role)?;
+        for (key, value) in &self.differs {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Also {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Item)
+    }
+}
+
+struct Item;
+
+impl<'de> Visitor<'de> for Item {
+    type Value = Also;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a target with a name and a url")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Also, A::Error> {
+        let known = known();
+        let mut also = Also::default();
+        while let Some(key) = map.next_key_seed(Key(&known))? {
+            match key.as_str() {
+                "name" => also.name = map.next_value()?,
+                "role" => also.role = map.next_value()?,
+                "compare" => {
+                    let value = map.next_value_seed(Checked(|value| is::<Compare>(value)))?;
+                    also.differs.insert(key.into(), value);
+                }
+                _ => {
+                    let name = Value::from(key.clone());
+                    let alone = |value: Value| {
+                        let section: Mapping = [(name, value)].into_iter().collect();
+                        is::<Shadow>(section.into())
+                    };
+                    let value = map.next_value_seed(Checked(alone))?;
+                    also.differs.insert(key.into(), value);
+                }
+            }
+        }
+        Ok(also)
+    }
+}
+
+/// Every key an item may have, read off the defaults so that it cannot grow stale.
+fn known() -> Vec<String> {
+    let shadow = match serde_yaml_ng::to_value(Shadow::default()) {
+        Ok(Value::Mapping(shadow)) => shadow,
+        _ => Mapping::new(),
+    };
+    let keys = shadow.keys().filter_map(Value::as_str);
+    OWN.into_iter().chain(keys).map(str::to_owned).collect()
+}
+
+/// Whether this could stand in a section, and if not, why.
+fn is<T: for<'de> Deserialize<'de>>(value: Value) -> Result<(), String> {
+    match T::deserialize(value) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Refuses an unknown key where it stands.
+struct Key<'a>(&'a [String]);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<String, E> {
+        if self.0.iter().any(|known| known == key) {
+            return Ok(key.to_owned());
+        }
+        // As serde says it, which the reader of the file takes apart.
+        let known: Vec<String> = self.0.iter().map(|known| format!("`{known}`")).collect();
+        Err(E::custom(format!(
+            "unknown field `{key}`, expected one of {}",
+            known.join(", ")
+        )))
+    }
+}
+
+/// Refuses a wrong value where it stands.
+struct Checked<F>(F);
+
+impl<'de, F: FnOnce(Value) -> Result<(), String>> DeserializeSeed<'de> for Checked<F> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<F: FnOnce(Value) -> Result<(), String>> Checked<F> {
+    fn check<E: de::Error>(self, value: Value) -> Result<Value, E> {
+        (self.0)(value.clone()).map_err(E::custom)?;
+        Ok(value)
+    }
+}
+
+impl<'de, F: FnOnce(Value) -> Result<(), String>> Visitor<'de> for Checked<F> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        self.check(value.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        self.check(value.into())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        self.check(value.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        self.check(value.into())
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        self.check(value.into())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        self.check(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Value, A::Error> {
+        let value = Value::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
+        self.check(value)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+        let value = Value::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        self.check(value)
+    }
+}
+
+/// A name that is safe as a label, a file name and a word on a command line.
+pub(super) fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.len() <= 32 && name.starts_with(plain) && name.chars().all(|c| plain(c) || c == '-' || c == '_')
+}
