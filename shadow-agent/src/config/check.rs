@@ -56,13 +56,8 @@ impl Config {
         compare(&self.compare, &mut found);
         gates(&self.gates, &mut found);
         evidence(self.evidence, &mut found);
-        if self.agent.duration.is_some_and(|span| span.0.is_zero()) {
-            found.push(problem(
-                "agent.duration (--duration)",
-                "is zero, so the agent would end before it has seen anything",
-                "give a time such as 60s, or leave it out to run until Ctrl-C",
-            ));
-        }
+        found.extend(self.rollout.problem(&self.gates));
+        found.extend(self.agent.problems());
         if let Err(error) = Limits::from(&self.limits).validate() {
             found.push(problem(
                 format!("limits.{}", error.name),

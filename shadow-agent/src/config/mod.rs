@@ -5,25 +5,27 @@
 //! combination that cannot work is refused with one line that says where and what to do, before anything is
 //! attached.
 
+pub mod agent;
 pub mod also;
 pub mod check;
 pub mod explain;
 pub mod judge;
 pub mod load;
 pub mod place;
+pub mod rollout;
 pub mod units;
-
-use core::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use shadow_core::{evidence::LedgerLimits, gate, limits::Limits, redact::RedactConfig, rewrite::HostPolicy};
 
+pub use agent::{Agent, LogLevel};
+
 use crate::{capture::load::LoadOptions, replay::ReplaySettings};
 use also::Also;
 use judge::{Compare, Gates, Noise};
 use place::{ShadowUrl, Target};
+use rollout::Rollout;
 use units::{Rate, Size, Span};
 
 /// Everything that can be configured.
@@ -42,6 +44,8 @@ pub struct Config {
     pub gates: Gates,
     /// How the differences between two answers of one system are found out.
     pub noise: Noise,
+    /// The phases of a rollout.
+    pub rollout: Rollout,
     /// What is taken for a secret, besides what is found by its form.
     pub redact: RedactConfig,
     /// What the report may hold.
@@ -109,39 +113,6 @@ pub enum Writes {
     Skip,
     /// They are replayed: the shadow system must not share data with production.
     Replay,
-}
-
-/// The agent itself.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Agent {
-    /// Where Prometheus metrics are served.
-    pub metrics: Option<SocketAddr>,
-    /// Where the report and the kill state are kept.
-    pub state_dir: PathBuf,
-    /// The control socket.
-    pub socket: PathBuf,
-    /// End by itself after this long.
-    pub duration: Option<Span>,
-    /// Least severe log line that is written.
-    pub log_level: LogLevel,
-}
-
-/// Least severe log line that is written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Only what stops the agent.
-    Error,
-    /// And what degrades it.
-    Warn,
-    /// And what it does.
-    #[default]
-    Info,
-    /// And how.
-    Debug,
-    /// Everything.
-    Trace,
 }
 
 /// What the core may hold: [`Limits`] in the notation of the file.
@@ -239,18 +210,6 @@ impl From<Writes> for gate::Writes {
     }
 }
 
-impl Default for Agent {
-    fn default() -> Self {
-        Self {
-            metrics: None,
-            state_dir: PathBuf::from("/var/lib/shadow"),
-            socket: PathBuf::from(crate::control::DEFAULT_SOCKET),
-            duration: None,
-            log_level: LogLevel::Info,
-        }
-    }
-}
-
 impl Default for Caps {
     fn default() -> Self {
         // Destructured, so that a new limit breaks the build here.
@@ -297,20 +256,6 @@ impl From<&Caps> for Limits {
             open_gap: caps.open_gap.0,
             idle: caps.idle.0,
             half_closed: caps.half_closed.0,
-        }
-    }
-}
-
-impl LogLevel {
-    /// The filter of the log.
-    pub const fn filter(self) -> tracing::level_filters::LevelFilter {
-        use tracing::level_filters::LevelFilter;
-        match self {
-            Self::Error => LevelFilter::ERROR,
-            Self::Warn => LevelFilter::WARN,
-            Self::Info => LevelFilter::INFO,
-            Self::Debug => LevelFilter::DEBUG,
-            Self::Trace => LevelFilter::TRACE,
         }
     }
 }

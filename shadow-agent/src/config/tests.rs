@@ -117,7 +117,7 @@ fn the_example_shows_the_defaults_and_every_key() {
         }
         for key in keys.as_object().expect("a section is a mapping").keys() {
             assert!(
-                explain::EXAMPLE.contains(&format!("\n  {key}: ")),
+                explain::EXAMPLE.contains(&format!("\n  {key}:")),
                 "{section}.{key} is not in the example"
             );
         }

@@ -22,6 +22,9 @@ use status::Status;
 /// Where the control socket is unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/shadow/shadow.sock";
 
+/// The file whose existence kills, unless told otherwise.
+pub const DEFAULT_KILL_FILE: &str = "/run/shadow/kill";
+
 /// What the socket needs of the agent behind it. Every order is idempotent.
 pub trait Agent: Send + Sync + 'static {
     /// What it is doing.

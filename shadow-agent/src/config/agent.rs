@@ -1,0 +1,103 @@
+//! The section `agent`: the agent itself, and who may tell it what.
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::{check::Problem, units::Span};
+
+/// The agent itself.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agent {
+    /// Where Prometheus metrics are served.
+    pub metrics: Option<SocketAddr>,
+    /// Where the report and the kill state are kept.
+    pub state_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// The group that may use it, besides root and the agent's own user.
+    pub group: Option<String>,
+    /// Its existence kills.
+    pub kill_file: Option<PathBuf>,
+    /// End by itself after this long.
+    pub duration: Option<Span>,
+    /// Least severe log line that is written.
+    pub log_level: LogLevel,
+}
+
+/// Least severe log line that is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Only what stops the agent.
+    Error,
+    /// And what degrades it.
+    Warn,
+    /// And what it does.
+    #[default]
+    Info,
+    /// And how.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            metrics: None,
+            state_dir: PathBuf::from("/var/lib/shadow"),
+            socket: PathBuf::from(crate::control::DEFAULT_SOCKET),
+            group: None,
+            kill_file: Some(PathBuf::from(crate::control::DEFAULT_KILL_FILE)),
+            duration: None,
+            log_level: LogLevel::Info,
+        }
+    }
+}
+
+impl Agent {
+    pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
+        let problem = |at: &str, what: &str, fix: &str| Problem {
+            at: at.to_owned(),
+            what: what.to_owned(),
+            fix: fix.to_owned(),
+        };
+        let endless = self.duration.is_some_and(|span| span.0.is_zero()).then(|| {
+            problem(
+                "agent.duration (--duration)",
+                "is zero, so the agent would end before it has seen anything",
+                "give a time such as 60s, or leave it out to run until Ctrl-C",
+            )
+        });
+        let relative = self
+            .kill_file
+            .as_ref()
+            .is_some_and(|path| !path.is_absolute())
+            .then(|| {
+                problem(
+                    "agent.kill_file",
+                    "is no absolute path, so where it is would depend on where the agent was started",
+                    "give for example /run/shadow/kill, or null for none",
+                )
+            });
+        endless.into_iter().chain(relative)
+    }
+}
+
+impl LogLevel {
+    /// The filter of the log.
+    pub const fn filter(self) -> tracing::level_filters::LevelFilter {
+        use tracing::level_filters::LevelFilter;
+        match self {
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
+}
