@@ -17,5 +17,6 @@ pub mod http;
 pub mod inspect;
 pub mod journal;
 pub mod pipeline;
+pub mod record;
 pub mod replay;
 pub mod report;

@@ -8,15 +8,17 @@ use shadow_core::{
     exchange::Incomplete,
 };
 
-use crate::capture::pcap::{Counts, Damage, PcapFile, Tally};
+use crate::capture::pcap::{Counts, Damage, Packing, PcapFile, Tally};
 
 /// Every counter of one pass.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     /// `pcap` or `pcapng`.
     pub format: &'static str,
-    /// Whether it was gzip-compressed.
+    /// Whether it was compressed.
     pub compressed: bool,
+    /// How.
+    pub packing: Option<&'static str>,
     /// Bytes read, after decompression.
     pub bytes: u64,
     /// Its frames.
@@ -43,7 +45,8 @@ impl Summary {
     pub(super) fn new(file: &PcapFile) -> Self {
         Self {
             format: file.format(),
-            compressed: file.is_compressed(),
+            compressed: file.packing().is_some(),
+            packing: file.packing().map(Packing::as_str),
             bytes: 0,
             frames: Counts::default(),
             complete: 0,
@@ -71,7 +74,8 @@ impl Summary {
     pub(super) fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let Self {
             format,
-            compressed,
+            compressed: _,
+            packing,
             bytes,
             frames,
             complete,
@@ -88,7 +92,7 @@ impl Summary {
             skipped,
         } = frames;
         let exchanges = complete + incomplete.total();
-        let packed = if *compressed { ", gzip" } else { "" };
+        let packed = packing.map(|how| format!(", {how}")).unwrap_or_default();
         let size = bytesize::ByteSize(*bytes);
         writeln!(out)?;
         writeln!(out, "file       {format}{packed}, {size}, {packets} packets")?;

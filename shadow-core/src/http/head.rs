@@ -311,7 +311,7 @@ pub(crate) fn looks_like_request(bytes: &[u8]) -> bool {
 
 /// Whether bytes hold a whole request line with an HTTP/1 version. Stricter than [`looks_like_request`]: where a
 /// message begins is not known, so the line must speak for itself.
-pub(crate) fn is_request_line(bytes: &[u8]) -> bool {
+pub fn is_request_line(bytes: &[u8]) -> bool {
     let line = memchr(b'\n', bytes)
         .and_then(|end| bytes.get(..end))
         .unwrap_or_default();

@@ -15,3 +15,5 @@ pub(crate) mod framing;
 pub(crate) mod head;
 mod requests;
 mod responses;
+
+pub use head::is_request_line;

@@ -85,6 +85,16 @@ impl Redactor {
         }
     }
 
+    /// Whether a name says that its value is secret.
+    pub fn is_secret(&self, name: &str) -> bool {
+        self.names.is_secret(name)
+    }
+
+    /// As [`Redactor::is_secret`], for a query parameter.
+    pub fn is_secret_parameter(&self, name: &str) -> bool {
+        self.names.is_secret_parameter(name)
+    }
+
     /// The value of anything with a name, shortened.
     pub fn named(&self, name: &str, value: &str) -> String {
         if self.names.is_secret(name) {

@@ -1,4 +1,4 @@
-//! Capture files: pcap and pcapng, plain or gzip-compressed, from a path or from standard input.
+//! Capture files: pcap and pcapng, plain or compressed with gzip or zstd, from a path or from standard input.
 //!
 //! Owns: the file formats. Bounds: one buffer ([`MAX_RECORD`] at most), one entry per pcapng interface
 //! ([`MAX_INTERFACES`] at most). Drops: pcapng blocks that hold no packet. Frames come in file order, which need not be
@@ -14,13 +14,13 @@ mod error;
 mod input;
 mod legacy;
 mod ng;
+mod packed;
 #[cfg(test)]
 mod tests;
 pub mod write;
 
 use std::{fs::File, io, io::Read, path::Path, time::Duration};
 
-use flate2::read::MultiGzDecoder;
 use shadow_core::{
     time::Timestamp,
     wire::{
@@ -31,6 +31,7 @@ use shadow_core::{
 
 use super::{Polled, Source, SourceError};
 use input::Input;
+pub use packed::Packing;
 
 pub use counts::{Counts, Tally};
 pub use error::{Damage, Fault, OpenError};
@@ -65,7 +66,7 @@ impl<'a> Frame<'a> {
 pub struct PcapFile {
     input: Input,
     format: Format,
-    compressed: bool,
+    packing: Option<Packing>,
     counts: Counts,
     damage: Option<Damage>,
 }
@@ -99,9 +100,12 @@ impl PcapFile {
     /// Reads from anything.
     pub fn from_reader(reader: Box<dyn Read + Send>) -> Result<Self, OpenError> {
         let mut input = Input::new(reader, false);
-        let compressed = input.peek::<2>()? == Some([0x1f, 0x8b]);
-        if compressed {
-            input = Input::new(Box::new(MultiGzDecoder::new(input.into_reader())), true);
+        let packing = match input.peek::<4>()? {
+            Some(magic) => Packing::of(magic),
+            None => None,
+        };
+        if let Some(packing) = packing {
+            input = Input::new(packing.unpack(input.into_reader()), true);
         }
         let Some(magic) = input.peek::<4>()? else {
             return Err(match input.buffered() {
@@ -119,7 +123,7 @@ impl PcapFile {
         Ok(Self {
             input,
             format,
-            compressed,
+            packing,
             counts: Counts::default(),
             damage: None,
         })
@@ -133,9 +137,9 @@ impl PcapFile {
         }
     }
 
-    /// Whether the file is gzip-compressed.
-    pub const fn is_compressed(&self) -> bool {
-        self.compressed
+    /// How the file is compressed.
+    pub const fn packing(&self) -> Option<Packing> {
+        self.packing
     }
 
     /// Bytes read so far, after decompression.
@@ -158,7 +162,7 @@ impl PcapFile {
         let Self {
             input,
             format,
-            compressed: _,
+            packing: _,
             counts,
             damage,
         } = self;

@@ -216,6 +216,11 @@ impl<W: Write> Writer<W> {
         Ok(self.out)
     }
 
+    /// Gives back what was written to, as it is.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     /// What is written to.
     pub const fn get_mut(&mut self) -> &mut W {
         &mut self.out

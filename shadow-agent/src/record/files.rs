@@ -1,0 +1,162 @@
+//! The files of a recording: one after the other, each under a temporary name until it is whole.
+//!
+//! Bounds: `max_size` bytes a file, `files` of them; the oldest of this recording goes when there would be more. Mode
+//! 0600: what was captured is nobody else's. A file that is being written is `NAME.part`; a crash leaves that, readable
+//! up to its last whole block.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File, OpenOptions},
+    io::{self, Seek as _, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::RecordError;
+
+/// Bytes that are compressed together: each is a frame of its own, so that a file is readable up to its last frame.
+const FRAME: usize = 1 << 20;
+
+/// Names of the files.
+#[derive(Debug)]
+pub(super) struct Names {
+    base: PathBuf,
+    numbered: bool,
+    next: u64,
+    keep: usize,
+    done: VecDeque<PathBuf>,
+}
+
+impl Names {
+    pub(super) fn new(base: PathBuf, numbered: bool, keep: usize) -> Self {
+        Self {
+            base,
+            numbered,
+            next: 1,
+            keep: keep.max(1),
+            done: VecDeque::new(),
+        }
+    }
+
+    /// Creates the next file; the oldest goes when it would be one too many.
+    pub(super) fn create(&mut self, zstd: bool) -> Result<Output, RecordError> {
+        while self.done.len() >= self.keep {
+            if let Some(path) = self.done.pop_front() {
+                fs::remove_file(&path).map_err(|source| RecordError::Remove { path, source })?;
+            }
+        }
+        let path = if self.numbered {
+            numbered(&self.base, self.next)
+        } else {
+            self.base.clone()
+        };
+        self.next += 1;
+        let mut temporary = path.clone().into_os_string();
+        temporary.push(".part");
+        let temporary = PathBuf::from(temporary);
+        if path.exists() {
+            return Err(RecordError::Exists(path));
+        }
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AlreadyExists => RecordError::Exists(temporary.clone()),
+                _ => RecordError::Create {
+                    path: temporary.clone(),
+                    source,
+                },
+            })?;
+        Ok(Output {
+            file,
+            temporary,
+            path,
+            held: Vec::with_capacity(FRAME),
+            good: 0,
+            zstd,
+        })
+    }
+
+    /// A file is whole: it gets its name.
+    pub(super) fn done(&mut self, output: Output) -> io::Result<()> {
+        self.done.push_back(output.close()?);
+        Ok(())
+    }
+}
+
+/// `dir/name.ext` becomes `dir/name-0001.ext`.
+fn numbered(base: &Path, number: u64) -> PathBuf {
+    let name = base.file_name().unwrap_or_default().to_string_lossy();
+    let (stem, extension) = name.split_once('.').unwrap_or((&name, ""));
+    let dot = if extension.is_empty() { "" } else { "." };
+    base.with_file_name(format!("{stem}-{number:04}{dot}{extension}"))
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(super) struct Output {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+    /// Whole blocks that are not written yet.
+    held: Vec<u8>,
+    /// Bytes of the file that are whole blocks.
+    good: u64,
+    zstd: bool,
+}
+
+impl Output {
+    /// Under which name it will be found.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn close(mut self) -> io::Result<PathBuf> {
+        self.flush()?;
+        self.file.sync_data()?;
+        fs::rename(&self.temporary, &self.path)?;
+        Ok(self.path)
+    }
+
+    /// After a write that failed: cuts off what is no whole block, and keeps the rest under its name.
+    pub(super) fn salvage(self) {
+        let cut = self.file.set_len(self.good);
+        if let Err(error) = cut.and_then(|()| fs::rename(&self.temporary, &self.path)) {
+            tracing::warn!(%error, "a recording stays under its temporary name");
+        }
+    }
+}
+
+impl Write for Output {
+    /// A call is one whole block.
+    fn write(&mut self, block: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(block);
+        if self.held.len() >= FRAME {
+            self.flush()?;
+        }
+        Ok(block.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let packed;
+        let bytes = if self.zstd {
+            packed = ruzstd::encoding::compress_to_vec(
+                &self.held[..],
+                ruzstd::encoding::CompressionLevel::Fastest,
+            );
+            &packed
+        } else {
+            &self.held
+        };
+        self.file.seek(SeekFrom::Start(self.good))?;
+        self.file.write_all(bytes)?;
+        self.good += bytes.len() as u64;
+        self.held.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! Recording: captured segments into pcapng files, beside the mirroring or alone.
+//!
+//! capture thread --[`Tap`]--> bounded buffer --> writer thread --> mask --> pcapng --> file. Owns: the copy of what is
+//! captured, the thread that writes it, the files. Bounds: [`Settings::buffer`] bytes wait, [`Settings::max_size`] times
+//! [`Settings::files`] bytes stand on the disk. Drops: a whole batch when the buffer is full, everything after the disk
+//! is full or the last file is: counted, and said once. The capture thread never waits: it copies, and hands on what
+//! fits.
+
+mod files;
+pub mod mask;
+mod tap;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use shadow_core::redact::Redactor;
+
+pub use mask::Redact;
+pub use tap::{Recorded, Tap};
+
+/// Bytes that are handed to the writer at once.
+const BATCH: usize = 256 << 10;
+
+/// Where and how to record.
+#[derive(Debug)]
+pub struct Settings {
+    /// The file; with several, `-0001` and so on go before its extension.
+    pub file: PathBuf,
+    /// Bytes of one file.
+    pub max_size: u64,
+    /// Files that are kept; with one, recording ends when it is full.
+    pub files: usize,
+    /// A new file begins after this long.
+    pub every: Option<Duration>,
+    /// Compress with zstd.
+    pub zstd: bool,
+    /// Bytes that wait for the disk.
+    pub buffer: usize,
+    /// What is masked.
+    pub redact: Redact,
+    /// Knows the names behind which secrets are.
+    pub redactor: Redactor,
+    /// Where it is recorded: the interface names by their index.
+    pub interfaces: Arc<dyn Interfaces>,
+    /// What the kernel program lost.
+    pub losses: Arc<dyn Losses>,
+}
+
+/// Names of interfaces.
+pub trait Interfaces: Send + Sync + std::fmt::Debug {
+    /// The name of the interface with this index.
+    fn name(&self, index: u32) -> Option<String>;
+}
+
+/// What was lost before it reached the recorder.
+pub trait Losses: Send + Sync + std::fmt::Debug {
+    /// Segments that the kernel program could not hand over since it was loaded.
+    fn lost(&self) -> u64;
+}
+
+/// Why nothing is recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Something is there already.
+    #[error("{0} is there already; choose another name, or remove it")]
+    Exists(PathBuf),
+    /// The file cannot be made.
+    #[error("cannot create {path}: {source}")]
+    Create {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The oldest file cannot be removed.
+    #[error("cannot remove {path}, the oldest file of the recording: {source}")]
+    Remove {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// No thread.
+    #[error("cannot start the recorder's thread: {0}; check the limits on threads")]
+    Thread(#[source] io::Error),
+}
+
+/// What a recorder did. Only ever grows.
+#[derive(Debug, Default)]
+pub struct Counters {
+    segments: AtomicU64,
+    bytes: AtomicU64,
+    written: AtomicU64,
+    file_bytes: AtomicU64,
+    files: AtomicU64,
+    dropped: AtomicU64,
+    unplaced: AtomicU64,
+    ended: AtomicBool,
+}
+
+/// [`Counters`] of one moment.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Recording {
+    /// Segments offered.
+    pub segments: u64,
+    /// Payload bytes in them.
+    pub bytes: u64,
+    /// Segments written.
+    pub written: u64,
+    /// Bytes of all files, before compression.
+    pub file_bytes: u64,
+    /// Files begun.
+    pub files: u64,
+    /// Segments that were dropped: the buffer was full, or recording had ended.
+    pub dropped: u64,
+    /// Segments written without their bytes: where they belong, and so what in them is secret, was not known.
+    pub unplaced: u64,
+    /// Whether recording has ended by itself: the disk, or the last file, is full.
+    pub ended: bool,
+}
+
+impl Counters {
+    /// Numbers of one moment.
+    pub fn now(&self) -> Recording {
+        let ended = self.ended.load(Relaxed);
+        let segments = self.segments.load(Relaxed);
+        let written = self.written.load(Relaxed);
+        let dropped = match ended {
+            // Nothing that is not written by now ever will be.
+            true => segments.saturating_sub(written),
+            false => self.dropped.load(Relaxed),
+        };
+        Recording {
+            segments,
+            bytes: self.bytes.load(Relaxed),
+            written,
+            file_bytes: self.file_bytes.load(Relaxed),
+            files: self.files.load(Relaxed),
+            dropped,
+            unplaced: self.unplaced.load(Relaxed),
+            ended,
+        }
+    }
+}
+
+/// A recorder at work. Dropping it ends it: what waits is written, the file is closed and gets its name.
+#[derive(Debug)]
+pub struct Recorder {
+    counters: Arc<Counters>,
+    stop: mpsc::SyncSender<tap::Batch>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Creates the first file and starts the thread that writes. The tap is for the capture thread.
+    pub fn start(settings: Settings) -> Result<(Self, Tap), RecordError> {
+        let counters = Arc::new(Counters::default());
+        let room = (settings.buffer / BATCH).max(2);
+        let (to_writer, batches) = mpsc::sync_channel(room);
+        let (give_back, empty) = mpsc::sync_channel(room);
+        let writer = writer::Writer::new(settings, Arc::clone(&counters))?;
+        let thread = std::thread::Builder::new()
+            .name("shadow-record".to_owned())
+            .spawn(move || writer.run(&batches, &give_back))
+            .map_err(RecordError::Thread)?;
+        let recorder = Self {
+            counters: Arc::clone(&counters),
+            stop: to_writer.clone(),
+            thread: Some(thread),
+        };
+        Ok((recorder, Tap::new(to_writer, empty, counters)))
+    }
+
+    /// What it did so far.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Fails only when the writer is gone already.
+        drop(self.stop.send(tap::Batch::end()));
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the recorder's thread panicked; its last file may be cut off");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use shadow_common::flow::Endpoint;
+use shadow_core::{
+    redact::RedactConfig,
+    seq::SeqNum,
+    time::Timestamp,
+    wire::{Direction, Flags, Segment},
+};
+
+use super::*;
+use crate::capture::pcap::{Next, PcapFile};
+
+#[derive(Debug)]
+struct Names;
+
+impl Interfaces for Names {
+    fn name(&self, index: u32) -> Option<String> {
+        (index == 2).then(|| "eth0".to_owned())
+    }
+}
+
+#[derive(Debug)]
+struct Lost(u64);
+
+impl Losses for Lost {
+    fn lost(&self) -> u64 {
+        self.0
+    }
+}
+
+fn settings(file: &Path) -> Settings {
+    Settings {
+        file: file.to_owned(),
+        max_size: 1 << 30,
+        files: 1,
+        every: None,
+        zstd: false,
+        buffer: 64 << 20,
+        redact: Redact::None,
+        redactor: Redactor::new([0; 32], &RedactConfig::default()),
+        interfaces: Arc::new(Names),
+        losses: Arc::new(Lost(0)),
+    }
+}
+
+fn segment(payload: &[u8], seq: u32) -> Segment<'_> {
+    Segment {
+        at: Timestamp::from_nanos(1),
+        src: Endpoint::v4([10, 0, 0, 1], 40_000),
+        dst: Endpoint::v4([10, 0, 0, 2], 80),
+        direction: Some(Direction::ToServer),
+        ifindex: 2,
+        seq: SeqNum(seq),
+        ack: SeqNum(1),
+        flags: Flags::ACK,
+        payload,
+        missing: 0,
+    }
+}
+
+/// Records `count` segments of a thousand bytes.
+fn record(settings: Settings, count: u32) -> Recording {
+    let (recorder, mut tap) = Recorder::start(settings).expect("a recorder");
+    let counters = recorder.counters();
+    let payload = [b'x'; 1000];
+    for number in 0..count {
+        tap.take(&segment(&payload, number * 1000));
+    }
+    drop(tap);
+    drop(recorder);
+    counters.now()
+}
+
+fn payload_bytes(path: &Path) -> usize {
+    let mut file = PcapFile::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut bytes = 0;
+    loop {
+        match file.next_segment().expect("no damage") {
+            Next::Segment(segment) => bytes += segment.payload.len(),
+            Next::Skipped(skip) => panic!("{skip}"),
+            Next::End => return bytes,
+        }
+    }
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_offered_is_written_and_nobody_else_may_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng");
+    let recording = record(settings(&path), 100);
+    let Recording {
+        segments,
+        written,
+        dropped,
+        ended,
+        ..
+    } = recording;
+    assert_eq!((segments, written, dropped, ended), (100, 100, 0, false));
+    assert_eq!(files(folder.path()), ["a.pcapng"]);
+    assert_eq!(payload_bytes(&path), 100_000);
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn what_is_there_is_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng");
+    fs::write(&path, "mine").unwrap();
+    let error = Recorder::start(settings(&path))
+        .expect_err("it is there")
+        .to_string();
+    assert!(error.contains("a.pcapng is there already"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
+fn files_follow_each_other_and_the_oldest_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng");
+    let recording = record(
+        Settings {
+            max_size: 100_000,
+            files: 3,
+            ..settings(&path)
+        },
+        1000,
+    );
+    assert_eq!((recording.written, recording.dropped), (1000, 0));
+    assert!(recording.files > 5, "{recording:?}");
+    let left = files(folder.path());
+    assert_eq!(left.len(), 3, "{left:?}");
+    let newest = format!("a-{:04}.pcapng", recording.files);
+    assert_eq!(left.last(), Some(&newest));
+}
+
+#[test]
+fn one_file_ends_when_it_is_full_and_the_rest_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng");
+    let recording = record(
+        Settings {
+            max_size: 100_000,
+            ..settings(&path)
+        },
+        1000,
+    );
+    assert!(recording.ended);
+    assert!((90..110).contains(&recording.written), "{recording:?}");
+    assert_eq!(recording.segments, recording.written + recording.dropped);
+    assert_eq!(payload_bytes(&path) as u64, recording.written * 1000);
+}
+
+#[test]
+fn compressed_files_are_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng.zst");
+    record(
+        Settings {
+            zstd: true,
+            ..settings(&path)
+        },
+        5000,
+    );
+    let size = fs::metadata(&path).unwrap().len();
+    assert!(size < 1_000_000, "{size} bytes are hardly compressed");
+    assert_eq!(payload_bytes(&path), 5_000_000);
+}
+
+/// `/dev/full` takes everything until it is written out.
+#[test]
+fn a_full_disk_ends_the_recording_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng");
+    // The first file cannot be created through a link: it must not follow one.
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("a.pcapng.part")).unwrap();
+    let error = Recorder::start(settings(&path))
+        .expect_err("a link is there")
+        .to_string();
+    assert!(error.contains("a.pcapng.part is there already"), "{error}");
+}
+
+#[test]
+fn a_buffer_that_is_full_drops_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng");
+    let (recorder, mut tap) = Recorder::start(Settings {
+        buffer: 0,
+        redact: Redact::All,
+        ..settings(&path)
+    })
+    .expect("a recorder");
+    let counters = recorder.counters();
+    let payload = vec![b'x'; 60_000];
+    for number in 0..5000 {
+        tap.take(&segment(&payload, number * 60_000));
+    }
+    drop(tap);
+    drop(recorder);
+    let Recording {
+        segments,
+        written,
+        dropped,
+        ..
+    } = counters.now();
+    assert_eq!(segments, 5000);
+    assert_eq!(segments, written + dropped);
+}
