@@ -32,6 +32,12 @@ pub struct Killed {
     pub why: String,
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
+    /// The rule that did it, when it was no person.
+    #[serde(default)]
+    pub rule: Option<String>,
+    /// When mirroring goes on by itself, likewise; `None` when somebody has to say so.
+    #[serde(default)]
+    pub resume_at_ms: Option<u64>,
 }
 
 /// Which process an agent is.
@@ -88,6 +94,7 @@ impl Killed {
             who: who.to_owned(),
             why: why.to_owned(),
             at_ms: now_ms(),
+            ..Self::default()
         }
     }
 }

@@ -204,16 +204,28 @@ fn evidence(out: &mut String, status: &Status) -> std::fmt::Result {
 }
 
 fn why(killed: &Killed) -> String {
-    let Killed { who, why, at_ms } = killed;
+    let Killed {
+        who,
+        why,
+        at_ms,
+        rule: _,
+        resume_at_ms,
+    } = killed;
     if who.is_empty() {
         return "by the kernel program's switch; who did it is not known".to_owned();
     }
-    let at = std::time::UNIX_EPOCH + Duration::from_millis(*at_ms);
-    let at = humantime::format_rfc3339_seconds(at);
+    let at = clock(*at_ms);
+    let until = resume_at_ms.map_or_else(String::new, |at| format!("; goes on by itself at {}", clock(at)));
     let why = if why.is_empty() {
         String::new()
     } else {
         format!(": {}", captured(why, 200))
     };
-    format!("by {} at {at}{why}", captured(who, 100))
+    format!("by {} at {at}{why}{until}", captured(who, 100))
+}
+
+fn clock(at_ms: u64) -> String {
+    // The end of the year 9999, past which there is no such text.
+    let at = Duration::from_millis(at_ms.min(253_402_300_799_000));
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + at).to_string()
 }

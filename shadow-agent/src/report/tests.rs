@@ -213,6 +213,7 @@ fn a_kill_is_the_first_thing_to_see() {
             who: "root".to_owned(),
             why: "incident\n4711".to_owned(),
             at_ms: 1_700_000_000_000,
+            ..Killed::default()
         }),
         ..status()
     };

@@ -60,6 +60,8 @@ reasons! {
         Connect = "connect",
         /// No connection in time.
         ConnectTimeout = "connect_timeout",
+        /// No first byte of a response in time.
+        FirstByteTimeout = "first_byte_timeout",
         /// No whole response in time.
         Timeout = "timeout",
         /// The connection was reset.
@@ -83,7 +85,10 @@ impl Failure {
 
     /// Whether time ran out.
     pub const fn is_timeout(self) -> bool {
-        matches!(self, Self::ConnectTimeout | Self::Timeout)
+        matches!(
+            self,
+            Self::ConnectTimeout | Self::FirstByteTimeout | Self::Timeout
+        )
     }
 }
 

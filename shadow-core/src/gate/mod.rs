@@ -60,6 +60,12 @@ reasons! {
         Upgrade = "upgrade",
         /// The queue to the shadow system was full; the newest is dropped.
         QueueFull = "queue_full",
+        /// It was over the target's limit of requests or bytes a second.
+        RateLimited = "rate_limited",
+        /// Too many replays to the target had failed: it is left alone for a while.
+        BreakerOpen = "breaker_open",
+        /// The target is paused: a trip rule stopped its replays.
+        Paused = "paused",
         /// It waited for its replay longer than the limit.
         Expired = "expired",
         /// The request cannot be sent byte for byte as it was captured.
@@ -82,6 +88,9 @@ impl SkipPolicy {
             Self::Write | Self::Replayed | Self::Upgrade | Self::Observed => true,
             Self::BodyOverLimit
             | Self::QueueFull
+            | Self::RateLimited
+            | Self::BreakerOpen
+            | Self::Paused
             | Self::NodeBusy
             | Self::Expired
             | Self::Unsendable
