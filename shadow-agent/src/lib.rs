@@ -2,8 +2,8 @@
 //!
 //! In the order of the data: [`capture`] reads segments (live ring or file), [`pipeline`] runs the engine and hands
 //! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`journal`] keeps it,
-//! [`inspect`] reads capture files. [`control`] is the socket, [`http`] the metrics, [`doctor`] looks at the host, [`cli`] and [`config`] are what a
-//! person types.
+//! [`rollout`] raises the sample by it, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the
+//! metrics, [`doctor`] looks at the host, [`cli`] and [`config`] are what a person types.
 
 // Tests may unwrap, so this stands here and not among the lints of the workspace.
 #![warn(clippy::unwrap_used)]
@@ -20,3 +20,4 @@ pub mod pipeline;
 pub mod record;
 pub mod replay;
 pub mod report;
+pub mod rollout;

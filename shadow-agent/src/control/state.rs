@@ -1,7 +1,7 @@
 //! What outlives the agent: the last report, the kill state, and who the agent is.
 //!
-//! Owns: three files in the state folder. `report.json` is replaced whole, so that a reader never sees half of
-//! one; `killed` keeps a restart from mirroring again before somebody said `resume`; `agent.json` is locked while
+//! Owns: four files in the state folder. `report.json` is replaced whole, so that a reader never sees half of
+//! one; `killed` keeps a restart from mirroring again before somebody said `resume`; `rollout.json` keeps a rollout at its phase; `agent.json` is locked while
 //! its agent lives and names its process, so that the kill switch finds the right kernel program when that process
 //! hangs. Bias: after the start a write that fails is the caller's to count; it never ends the agent.
 
@@ -14,6 +14,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use shadow_core::rollout::Saved;
 
 use crate::capture::control::process_start;
 
@@ -194,6 +196,16 @@ impl StateDir {
     /// The report that was kept last, if any.
     pub fn report<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
         self.load("report.json")
+    }
+
+    /// Keeps where the rollout is.
+    pub fn save_rollout(&self, saved: &Saved) -> Result<(), StateError> {
+        self.replace("rollout.json", saved)
+    }
+
+    /// Where the rollout was, if one was ever started.
+    pub fn rollout(&self) -> Result<Option<Saved>, StateError> {
+        self.load("rollout.json")
     }
 
     /// Remembers a kill.
