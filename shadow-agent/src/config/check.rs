@@ -57,6 +57,7 @@ impl Config {
         gates(&self.gates, &mut found);
         evidence(self.evidence, &mut found);
         found.extend(self.rollout.problem(&self.gates));
+        found.extend(self.journal.problems());
         found.extend(self.agent.problems());
         if let Err(error) = Limits::from(&self.limits).validate() {
             found.push(problem(

@@ -9,6 +9,7 @@ pub mod agent;
 pub mod also;
 pub mod check;
 pub mod explain;
+pub mod journal;
 pub mod judge;
 pub mod load;
 pub mod place;
@@ -23,6 +24,7 @@ pub use agent::{Agent, LogLevel};
 
 use crate::{capture::load::LoadOptions, replay::ReplaySettings};
 use also::Also;
+use journal::Journal;
 use judge::{Compare, Gates, Noise};
 use place::{ShadowUrl, Target};
 use rollout::Rollout;
@@ -50,6 +52,8 @@ pub struct Config {
     pub redact: RedactConfig,
     /// What the report may hold.
     pub evidence: LedgerLimits,
+    /// What is kept for later.
+    pub journal: Journal,
     /// The agent itself: socket, state, metrics, log.
     pub agent: Agent,
     /// What it may hold in memory.

@@ -128,6 +128,11 @@ impl StateDir {
         self.path.join("report.json")
     }
 
+    /// Where the journal is, unless it has a path of its own.
+    pub fn journal_path(&self) -> PathBuf {
+        self.path.join("journal.sqlite")
+    }
+
     /// Makes the folder, claims it for this process, and shows that there is room in it.
     pub fn claim(&self, owner: Owner) -> Result<Lock, StateError> {
         let path = self.path.join("agent.json");

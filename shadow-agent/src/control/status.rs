@@ -7,7 +7,7 @@ use shadow_core::evidence::{
 };
 
 use super::state::Killed;
-use crate::pipeline::Role;
+use crate::{journal::State, pipeline::Role};
 
 /// The version of [`Status`] in JSON. It changes when a reader of the former one would misread this one.
 pub const FORMAT: u32 = 1;
@@ -52,6 +52,9 @@ pub struct Status {
     pub latency: Latency,
     /// What the evidence says so far.
     pub ruling: Ruling,
+    /// The journal; none when none is kept.
+    #[serde(default)]
+    pub journal: Option<State>,
     /// What does not work as it should.
     pub warnings: Vec<String>,
 }

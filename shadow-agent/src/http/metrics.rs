@@ -19,7 +19,10 @@ use shadow_common::stat::Stat;
 use shadow_core::{compare::Failure, exchange::Incomplete, gate::SkipPolicy};
 
 use super::names;
-use crate::control::status::{Lane, Status};
+use crate::{
+    control::status::{Lane, Status},
+    journal::{Lost, State},
+};
 
 /// One latency histogram.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,6 +133,7 @@ impl Collector for Scrape {
         out.engine(&status.funnel.engine)?;
         out.ring(status)?;
         out.queues(&status.lanes)?;
+        out.journal(status.journal.as_ref())?;
         out.verdicts(&status.lanes)?;
         out.latencies(latencies)
     }
@@ -250,6 +254,39 @@ impl Writer<'_, '_> {
             self.gauges(name, help, lanes.iter().map(|lane| (of(lane), read(lane))))?;
         }
         Ok(())
+    }
+
+    fn journal(&mut self, journal: Option<&State>) -> fmt::Result {
+        let none = State::default();
+        let State {
+            path: _,
+            bytes,
+            written,
+            dropped_busy,
+            dropped_full,
+            dropped_failed,
+            failing,
+        } = journal.unwrap_or(&none);
+        self.gauge("journal_size_bytes", "Bytes in use in the journal", *bytes)?;
+        self.gauge(
+            "journal_failing",
+            "Whether the journal cannot be written at present",
+            u64::from(failing.is_some()),
+        )?;
+        self.counter("journal_entries", "Entries written into the journal", *written)?;
+        let dropped = Lost::ALL.map(|why| {
+            let count = match why {
+                Lost::Busy => dropped_busy,
+                Lost::Full => dropped_full,
+                Lost::Failed => dropped_failed,
+            };
+            ([("reason", why.as_str())], *count)
+        });
+        self.counters(
+            "journal_dropped_entries",
+            "Entries that did not reach the journal, by reason",
+            dropped,
+        )
     }
 
     fn verdicts(&mut self, lanes: &[Lane]) -> fmt::Result {

@@ -1,20 +1,75 @@
 //! What a person needs afterwards: every exchange as counts over time, and redacted cases of what differed.
 //!
-//! Owns: what is written down ([`Entry`]) and the way there ([`Sink`]). Bias: the pipeline is never kept waiting, so
-//! what cannot be taken at once is dropped and counted.
+//! Owns: what is written down ([`Entry`]), the way there ([`Sink`]), the thread that writes ([`Journal`]) and the file
+//! ([`store`]). Bounds: [`QUEUE`] entries and [`QUEUE_BYTES`] bytes wait, the file is kept under its size and age. Drops:
+//! what finds no room, with a name and a counter. Bias: the pipeline is never kept waiting, and a journal that cannot
+//! be written never ends the agent: it goes on with counters and says so.
+
+mod buckets;
+pub mod store;
+mod writer;
 
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use shadow_core::case::Case;
+use shadow_core::{case::Case, evidence::report::Report};
+
+pub use buckets::Buckets;
+pub use store::{OpenError, Reader, Retention};
+pub use writer::{Journal, Lost, Offers, QUEUE, QUEUE_BYTES, State};
 
 /// Something to be written down.
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// One exchange that differed.
     Case(Box<Case>),
+    /// What was counted in one stretch of time, for each route.
+    Windows(Vec<Window>),
     /// Something that somebody, or the agent itself, did.
     Event(Event),
+    /// Everything that is known so far; it takes the place of the former one of this run.
+    Report(Box<Report>),
+}
+
+impl Entry {
+    /// About how many bytes it holds.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Case(case) => case.weight(),
+            Self::Windows(windows) => windows.len() * 1024,
+            Self::Event(_) => 1024,
+            Self::Report(report) => (report.groups.len() + report.routes.len()) * 1024,
+        }
+    }
+}
+
+/// What was counted in one stretch of time.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Window {
+    /// When it began, in milliseconds since 1970-01-01T00:00:00Z.
+    pub at_ms: u64,
+    /// How long it was.
+    pub span_ms: u64,
+    /// The name of the shadow target.
+    pub target: String,
+    /// Method and path template; empty for all routes together.
+    pub route: String,
+    /// Verdict match.
+    pub matched: u64,
+    /// Verdict mismatch.
+    pub mismatched: u64,
+    /// Of these, noise.
+    pub noise: u64,
+    /// Of these, those that a skipped write explains.
+    pub explained: u64,
+    /// Not replayed.
+    pub skipped: u64,
+    /// Verdict shadow error.
+    pub errors: u64,
+    /// Production's time to the first byte.
+    pub production: Buckets,
+    /// The shadow system's.
+    pub shadow: Buckets,
 }
 
 /// Something that somebody, or the agent itself, did: a kill, a rollout phase, a breaker that opened.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use shadow_core::{
     compare::{Outcome, Verdict},
     evidence::{
-        Ledger,
+        Ledger, RouteWindow, Wanted,
         report::{Report, ReportInputs},
     },
     exchange::Exchange,
@@ -40,8 +40,18 @@ impl Books {
         self.lock().skipped(exchange, skip);
     }
 
-    pub(super) fn judged(&self, exchange: &Exchange, outcome: &Outcome, verdict: &Verdict, now: Timestamp) {
-        self.lock().judged(exchange, outcome, verdict, now);
+    pub(super) fn judged(
+        &self,
+        exchange: &Exchange,
+        outcome: &Outcome,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Wanted {
+        self.lock().judged(exchange, outcome, verdict, now)
+    }
+
+    pub(super) fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {
+        self.lock().take_window(now)
     }
 
     pub(super) fn report(&self, inputs: ReportInputs) -> Report {

@@ -13,14 +13,15 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{
     compare::Comparator,
     evidence::{
-        Ledger,
+        Ledger, RouteWindow,
         report::{Report, ReportInputs},
     },
     gate::{Gate, SkipPolicy},
     rewrite::RewritePolicy,
+    time::Timestamp,
 };
 
-use super::{books::Books, queue::Queue, snapshot::LaneSnapshot, switch::Switch};
+use super::{books::Books, queue::Queue, samples::Samples, snapshot::LaneSnapshot, switch::Switch};
 use crate::replay::{ReplaySettings, Target};
 
 /// What a target is compared for.
@@ -53,6 +54,8 @@ pub struct LaneSettings {
     pub role: Role,
     /// Where everything of this lane is counted.
     pub ledger: Ledger,
+    /// Where cases go; none are made without.
+    pub samples: Option<Samples>,
     /// Observe or replay.
     pub mode: Mode,
 }
@@ -89,6 +92,7 @@ pub struct Lane {
     name: String,
     role: Role,
     pub(super) books: Books,
+    pub(super) samples: Option<Samples>,
     pub(super) queue: Queue,
     pub(super) switch: Switch,
     /// Replays that were begun and have no verdict yet.
@@ -103,10 +107,21 @@ impl Lane {
             name,
             role,
             books: Books::new(ledger),
+            samples: None,
             queue: Queue::new(room, bytes),
             switch: Switch::new(),
             in_flight: AtomicUsize::new(0),
         }
+    }
+
+    /// The same, with somewhere for cases to go.
+    pub(super) fn sampled(self, samples: Option<Samples>) -> Self {
+        Self { samples, ..self }
+    }
+
+    /// What happened on each route since the last call.
+    pub fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {
+        self.books.take_window(now)
     }
 
     /// The target's name.

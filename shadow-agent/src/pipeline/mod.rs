@@ -12,6 +12,7 @@ mod dispatch;
 mod lane;
 mod pending;
 mod queue;
+mod samples;
 mod snapshot;
 mod switch;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use shadow_core::{
 };
 
 pub use lane::{Lane, LaneSettings, Mode, Replay, Role};
+pub use samples::Samples;
 pub use snapshot::{CaptureCounters, Ended, LaneSnapshot, Snapshot};
 
 use self::{
@@ -207,11 +209,12 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
         name,
         role,
         ledger,
+        samples,
         mode,
     } = settings;
     let Mode::Replay(replay) = mode else {
         return Ok(Made {
-            lane: Arc::new(Lane::new(name, role, ledger, None)),
+            lane: Arc::new(Lane::new(name, role, ledger, None).sampled(samples)),
             replays: None,
         });
     };
@@ -225,7 +228,7 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
     } = *replay;
     settings.validate()?;
     let shadow = HttpShadow::new(target, mark, body, settings.clone())?;
-    let lane = Arc::new(Lane::new(name, role, ledger, Some(&settings)));
+    let lane = Arc::new(Lane::new(name, role, ledger, Some(&settings)).sampled(samples));
     let policy = Policy {
         settings,
         rewrite,

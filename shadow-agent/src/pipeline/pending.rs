@@ -6,12 +6,14 @@ use std::{
 };
 
 use shadow_core::{
+    case::Judged,
     compare::{Comparator, Failure, Outcome, Verdict},
     exchange::Exchange,
     gate::{Skip, SkipPolicy},
 };
 
 use super::{Clock, lane::Lane, queue::Queued};
+use crate::control::state::now_ms;
 
 /// Sees to it that its exchange is counted exactly once and its bytes are given back, whatever happens: also when
 /// the task that holds it panics or is dropped.
@@ -79,9 +81,20 @@ impl Pending {
             // The clock of a file is that of its segments.
             None => self.exchange().timing.response_last.unwrap_or_default(),
         };
-        let Lane { books, in_flight, .. } = &*self.lane;
-        books.judged(&self.queued.exchange, outcome, verdict, now);
-        in_flight.fetch_sub(1, SeqCst);
+        let lane = &*self.lane;
+        let exchange = &self.queued.exchange;
+        let wanted = lane.books.judged(exchange, outcome, verdict, now);
+        lane.in_flight.fetch_sub(1, SeqCst);
+        if let Some(samples) = &lane.samples {
+            let judged = Judged {
+                exchange,
+                outcome,
+                verdict,
+                target: lane.name(),
+                at_ms: now_ms(),
+            };
+            samples.offer(judged, wanted);
+        }
     }
 }
 

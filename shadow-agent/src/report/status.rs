@@ -14,6 +14,7 @@ use crate::{
         state::Killed,
         status::{Lane, Status},
     },
+    journal::State,
 };
 
 /// One line for the terminal of `shadow run`.
@@ -71,6 +72,7 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     place(out, status)?;
     load(out, status)?;
     lanes(out, status)?;
+    journal(out, status.journal.as_ref())?;
     for warning in &status.warnings {
         writeln!(out, "  WARNING     {}", captured(warning, 300))?;
     }
@@ -115,6 +117,33 @@ fn place(out: &mut String, status: &Status) -> std::fmt::Result {
         out,
         "  sample      {} of connections",
         Rate::from_fraction(*sample)
+    )
+}
+
+/// What is kept for later.
+fn journal(out: &mut String, journal: Option<&State>) -> std::fmt::Result {
+    let Some(State {
+        path,
+        bytes: size,
+        written,
+        dropped_busy,
+        dropped_full,
+        dropped_failed,
+        failing: _,
+    }) = journal
+    else {
+        return Ok(());
+    };
+    let dropped = dropped_busy + dropped_full + dropped_failed;
+    let dropped = match dropped {
+        0 => String::new(),
+        dropped => format!(", {} DROPPED", count(dropped)),
+    };
+    writeln!(
+        out,
+        "  journal     {}, {} entries{dropped}, {path}",
+        bytes(*size),
+        count(*written)
     )
 }
 

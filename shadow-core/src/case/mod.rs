@@ -4,9 +4,15 @@
 //! [`CaseLimits::body`], a head at [`CaseLimits::fields`]; true lengths stay. Bias: what cannot be redacted is left
 //! out and says so.
 
+mod make;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
-use crate::compare::Discrepancy;
+use crate::{compare::Discrepancy, redact::RedactedBody};
+
+pub use make::Judged;
 
 /// The version of [`Case`] in JSON. It changes when a reader of the former one would misread this one.
 pub const FORMAT: u32 = 1;
@@ -62,6 +68,38 @@ pub struct Case {
     pub discrepancies: Vec<Discrepancy>,
 }
 
+impl Case {
+    /// About how many bytes it holds.
+    pub fn weight(&self) -> usize {
+        let fields = |fields: &[Field]| -> usize {
+            fields
+                .iter()
+                .map(|field| {
+                    field
+                        .name
+                        .len()
+                        .saturating_add(field.value.len())
+                        .saturating_add(64)
+                })
+                .fold(0, usize::saturating_add)
+        };
+        let body = |body: &RedactedBody| body.text.as_ref().map_or(0, String::len);
+        let answer = |answer: &Answered| fields(&answer.headers).saturating_add(body(&answer.body));
+        let found = self.discrepancies.len().saturating_mul(512);
+        [
+            1024,
+            self.request.target.len(),
+            fields(&self.request.headers),
+            body(&self.request.body),
+            answer(&self.production),
+            self.shadow.as_ref().map_or(0, answer),
+            found,
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
+    }
+}
+
 /// A request.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Asked {
@@ -74,7 +112,7 @@ pub struct Asked {
     /// Header fields, in order, names as sent.
     pub headers: Vec<Field>,
     /// Content.
-    pub body: Content,
+    pub body: RedactedBody,
 }
 
 /// A response.
@@ -85,7 +123,7 @@ pub struct Answered {
     /// Header fields, in order.
     pub headers: Vec<Field>,
     /// Content.
-    pub body: Content,
+    pub body: RedactedBody,
     /// Last request byte to first response byte, in microseconds.
     pub first_byte_us: Option<u64>,
     /// Last request byte to last response byte.
@@ -99,21 +137,4 @@ pub struct Field {
     pub name: String,
     /// Its value.
     pub value: String,
-}
-
-/// A message's content: without its content coding, redacted, and cut.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Content {
-    /// Bytes of the content as it was sent, whatever is kept of it.
-    pub len: u64,
-    /// Bytes without the content coding, where there was one.
-    pub decoded_len: Option<u64>,
-    /// What is kept, when it is text.
-    pub text: Option<String>,
-    /// What is kept, in base64, when it is not.
-    pub base64: Option<String>,
-    /// There is more than is kept.
-    pub cut: bool,
-    /// Why nothing is kept.
-    pub withheld: Option<String>,
 }

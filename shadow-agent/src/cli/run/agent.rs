@@ -18,7 +18,7 @@ use shadow_core::evidence::{
     report::{Report, ReportInputs},
 };
 
-use super::lanes;
+use super::{keep::Keeper, lanes};
 use crate::{
     capture::{
         control::Control,
@@ -63,6 +63,7 @@ pub(super) struct Running {
     pub(super) links: Mutex<Option<Links>>,
     /// Read-locked to ask, write-locked to stop.
     pub(super) pipeline: RwLock<Pipeline>,
+    pub(super) keeper: Keeper,
     pub(super) state: StateDir,
     pub(super) report_failures: AtomicU64,
     /// The last report could not be kept.
@@ -124,6 +125,7 @@ impl Running {
                     pipeline.resume();
                 } else {
                     tracing::warn!("mirroring was stopped by the kill switch");
+                    self.keeper.tell("kill", "kill switch", "past the agent");
                     pipeline.kill();
                 }
             }
@@ -157,7 +159,12 @@ impl Running {
 
     /// Keeps the report. A failure is counted and told once per run of failures; it never ends the agent.
     pub(super) fn save(&self) {
-        match self.state.save_report(&self.report_now()) {
+        let report = self.report_now();
+        self.keeper.keep(
+            &self.pipeline.read().unwrap_or_else(PoisonError::into_inner),
+            &report,
+        );
+        match self.state.save_report(&report) {
             Ok(()) => self.failing.store(false, Relaxed),
             Err(error) => {
                 self.report_failures.fetch_add(1, Relaxed);
@@ -166,6 +173,14 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// Everything that is left goes into the journal; returns the last report.
+    pub(super) fn finish(&self) -> Report {
+        let report = self.report_now();
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        self.keeper.end(&pipeline, &report);
+        report
     }
 
     pub(super) fn report_now(&self) -> Report {
@@ -229,6 +244,7 @@ impl Running {
                 self.state.path().display()
             ));
         }
+        warnings.extend(self.keeper.state().and_then(|journal| journal.failing));
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         for event in links.iter().flat_map(Links::events) {
             match event {
@@ -305,6 +321,7 @@ impl Agent for Running {
             ruling: first.ruling,
             funnel: first.funnel,
             lanes,
+            journal: self.keeper.state(),
         }
     }
 
@@ -314,6 +331,7 @@ impl Agent for Running {
 
     fn sample(&self, rate: Rate) -> Result<(), String> {
         tracing::info!(%rate, "the sample is changed");
+        self.keeper.tell("sample", "control socket", &rate.to_string());
         self.sampling
             .want(rate.fraction())
             .map_err(|error| error.to_string())
@@ -324,6 +342,7 @@ impl Agent for Running {
         let stopped = self.control.disarm();
         self.with_pipeline(Pipeline::kill);
         tracing::warn!(who, "mirroring is stopped");
+        self.keeper.tell("kill", who, why);
         stopped.map_err(|error| error.to_string())?;
         // Whoever killed past the agent may have written down more than the socket told.
         if matches!(self.state.killed(), Ok(Some(_))) {
@@ -340,6 +359,7 @@ impl Agent for Running {
             .map_err(|error| format!("still stopped: {error}"))?;
         self.control.arm().map_err(|error| error.to_string())?;
         self.with_pipeline(Pipeline::resume);
+        self.keeper.tell("resume", "control socket", "");
         tracing::info!("mirroring goes on");
         Ok(())
     }

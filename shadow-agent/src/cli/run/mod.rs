@@ -5,6 +5,7 @@
 
 mod agent;
 mod args;
+mod keep;
 mod lanes;
 mod preflight;
 mod progress;
@@ -116,5 +117,5 @@ fn end(agent: &Running) -> shadow_core::evidence::report::Report {
         .unwrap_or_else(PoisonError::into_inner)
         .stop(PATIENCE);
     agent.save();
-    agent.report_now()
+    agent.finish()
 }

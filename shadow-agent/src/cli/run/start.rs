@@ -26,6 +26,7 @@ use shadow_core::{
 
 use super::{
     agent::{Facts, Running},
+    keep::Keeper,
     preflight,
 };
 use crate::{
@@ -45,7 +46,7 @@ use crate::{
         server::Socket,
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
-    pipeline::{Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay},
+    pipeline::{Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay, Samples},
     replay::{ReplaySettings, Target},
 };
 
@@ -73,6 +74,7 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
         .claim(Owner::this_process())
         .map_err(|error| state_failure(&error))?;
     let killed = state.killed().map_err(|error| state_failure(&error))?.is_some();
+    let keeper = Keeper::open(config)?;
     let metrics = config.agent.metrics.map(listen).transpose()?;
     let socket = Socket::open(&config.agent.socket)
         .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
@@ -99,7 +101,8 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     let sampling = Sampling::new(control.clone(), config.capture.sample.fraction())
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     let ring = source.counters();
-    let pipeline = Pipeline::start(forgetful(source, loss), hooks(mute), settings(config, wanted)?)
+    let settings = settings(config, &keeper, wanted)?;
+    let pipeline = Pipeline::start(forgetful(source, loss), hooks(mute), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
     if killed {
         tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
@@ -113,6 +116,7 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
         ring,
         links: Mutex::new(Some(attach(config, attacher)?)),
         pipeline: RwLock::new(pipeline),
+        keeper,
         state,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),
@@ -202,7 +206,11 @@ fn hooks(mute: Mute) -> Hooks {
     }
 }
 
-fn settings(config: &Config, wanted: Vec<(Wanted, Option<Target>)>) -> Result<PipelineSettings, Failure> {
+fn settings(
+    config: &Config,
+    keeper: &Keeper,
+    wanted: Vec<(Wanted, Option<Target>)>,
+) -> Result<PipelineSettings, Failure> {
     let replays = wanted.iter().any(|(_, target)| target.is_some());
     let key = random().map_err(|error| no_random(&error))?;
     let mut limits = Limits::from(&config.limits);
@@ -216,7 +224,7 @@ fn settings(config: &Config, wanted: Vec<(Wanted, Option<Target>)>) -> Result<Pi
     };
     let lanes: Result<Vec<_>, Failure> = wanted
         .into_iter()
-        .map(|(wanted, target)| lane(config, key, wanted, target))
+        .map(|(wanted, target)| lane(config, keeper, key, wanted, target))
         .collect();
     Ok(PipelineSettings {
         engine,
@@ -227,6 +235,7 @@ fn settings(config: &Config, wanted: Vec<(Wanted, Option<Target>)>) -> Result<Pi
 
 fn lane(
     config: &Config,
+    keeper: &Keeper,
     key: [u8; 32],
     wanted: Wanted,
     target: Option<Target>,
@@ -238,6 +247,11 @@ fn lane(
         compare,
     } = wanted;
     let redactor = Redactor::new(key, &config.redact);
+    let samples = config.journal.enabled.then(|| Samples {
+        sink: keeper.sink(),
+        redactor: redactor.clone(),
+        limits: config.journal.case(),
+    });
     let ledger = Ledger::new(config.evidence, GateConfig::from(&config.gates), redactor);
     let mode = match target {
         None => Mode::Observe,
@@ -261,6 +275,7 @@ fn lane(
         name,
         role,
         ledger,
+        samples,
         mode,
     })
 }

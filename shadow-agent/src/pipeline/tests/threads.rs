@@ -116,6 +116,7 @@ fn lane(name: &str, mode: Mode) -> LaneSettings {
         name: name.to_owned(),
         role: Role::Shadow,
         ledger: ledger(),
+        samples: None,
         mode,
     }
 }

@@ -1,0 +1,173 @@
+//! What the running agent writes into its journal, and when.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use shadow_core::evidence::{Marks, RouteWindow, report::Report};
+
+use crate::{
+    capture::heartbeat,
+    cli::{Exit, Failure},
+    config::Config,
+    control::state::{StateDir, now_ms},
+    journal::{Buckets, Entry, Event, Journal, Nowhere, OpenError, Sink, State, Window},
+    pipeline::Pipeline,
+};
+
+/// How long one window is.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// How often the whole report is kept: with all groups and samples it may be large.
+const REPORT: Duration = Duration::from_mins(1);
+
+/// The journal of a running agent, or none.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    journal: Mutex<Option<Journal>>,
+    sink: Arc<dyn Sink>,
+    due: Mutex<Due>,
+}
+
+/// When what is written next.
+#[derive(Debug)]
+struct Due {
+    window: Instant,
+    report: Instant,
+}
+
+impl Keeper {
+    /// Opens the journal, unless there is to be none.
+    pub(super) fn open(config: &Config) -> Result<Self, Failure> {
+        let journal = config.journal.enabled.then(|| {
+            let path = config.journal.path(&StateDir::new(&config.agent.state_dir));
+            Journal::open(&path, config.journal.retention())
+        });
+        let journal = journal.transpose().map_err(|error| {
+            let exit = match error {
+                OpenError::Io { .. } | OpenError::Database { .. } | OpenError::Absent(_) => {
+                    Exit::CannotCreate
+                }
+                OpenError::Foreign { .. }
+                | OpenError::Newer { .. }
+                | OpenError::Older { .. }
+                | OpenError::Damaged { .. } => Exit::Data,
+            };
+            Failure::new(exit, error.to_string())
+        })?;
+        let sink: Arc<dyn Sink> = match &journal {
+            Some(journal) => Arc::new(journal.sink()),
+            None => Arc::new(Nowhere),
+        };
+        let now = Instant::now();
+        Ok(Self {
+            journal: Mutex::new(journal),
+            sink,
+            due: Mutex::new(Due {
+                window: now + WINDOW,
+                report: now + REPORT,
+            }),
+        })
+    }
+
+    /// Where entries go.
+    pub(super) fn sink(&self) -> Arc<dyn Sink> {
+        Arc::clone(&self.sink)
+    }
+
+    /// Writes down that somebody did something.
+    pub(super) fn tell(&self, kind: &str, who: &str, why: &str) {
+        self.sink.offer(Entry::Event(Event {
+            at_ms: now_ms(),
+            kind: kind.to_owned(),
+            who: who.to_owned(),
+            why: why.to_owned(),
+            evidence: serde_json::Value::Null,
+        }));
+    }
+
+    /// How the journal is doing.
+    pub(super) fn state(&self) -> Option<State> {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.as_ref().map(Journal::state)
+    }
+
+    /// Writes what is due.
+    pub(super) fn keep(&self, pipeline: &Pipeline, report: &Report) {
+        let now = Instant::now();
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        if now >= due.window {
+            due.window = now + WINDOW;
+            self.windows(pipeline);
+        }
+        if now >= due.report {
+            due.report = now + REPORT;
+            self.sink.offer(Entry::Report(Box::new(report.clone())));
+        }
+    }
+
+    /// Writes everything that is left, and closes the journal.
+    pub(super) fn end(&self, pipeline: &Pipeline, report: &Report) {
+        self.windows(pipeline);
+        self.sink.offer(Entry::Report(Box::new(report.clone())));
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(journal);
+    }
+
+    fn windows(&self, pipeline: &Pipeline) {
+        for lane in pipeline.lanes() {
+            let routes = lane.take_window(heartbeat::now());
+            if !routes.is_empty() {
+                self.sink
+                    .offer(Entry::Windows(windows(lane.name(), &routes, now_ms())));
+            }
+        }
+    }
+}
+
+/// One for each route, and one for all of them together.
+fn windows(target: &str, routes: &[RouteWindow], now_ms: u64) -> Vec<Window> {
+    let mut all = Window::default();
+    let mut windows = Vec::with_capacity(routes.len() + 1);
+    for route in routes {
+        let span_ms = route.to_ns.saturating_sub(route.from_ns) / 1_000_000;
+        let buckets = |marks: &[Marks; 2]| Buckets::of(marks[0].iter());
+        let window = Window {
+            at_ms: now_ms.saturating_sub(span_ms),
+            span_ms,
+            target: target.to_owned(),
+            route: route.route.clone(),
+            matched: route.matched,
+            mismatched: route.mismatched,
+            noise: route.noise,
+            explained: route.after_skipped_write,
+            skipped: route.skipped,
+            errors: route.shadow_errors,
+            production: buckets(&route.production),
+            shadow: buckets(&route.shadow),
+        };
+        all = Window {
+            at_ms: window.at_ms,
+            span_ms,
+            target: target.to_owned(),
+            route: String::new(),
+            matched: all.matched + window.matched,
+            mismatched: all.mismatched + window.mismatched,
+            noise: all.noise + window.noise,
+            explained: all.explained + window.explained,
+            skipped: all.skipped + window.skipped,
+            errors: all.errors + window.errors,
+            production: merged(all.production, &window.production),
+            shadow: merged(all.shadow, &window.shadow),
+        };
+        windows.push(window);
+    }
+    windows.push(all);
+    windows
+}
+
+fn merged(mut sum: Buckets, more: &Buckets) -> Buckets {
+    sum.merge(more);
+    sum
+}

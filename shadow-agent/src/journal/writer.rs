@@ -1,0 +1,337 @@
+//! The thread that writes, and the bounded way to it.
+//!
+//! Entries are collected for a moment and written in one transaction. A disk that is full, or any other failure, costs
+//! the entries of that moment and of the next few seconds; then it is tried again, until there is room.
+
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Entry, Sink,
+    store::{self, OpenError, Retention, Store},
+};
+
+/// Entries that may wait.
+pub const QUEUE: usize = 1024;
+
+/// Bytes that they may hold together, roughly.
+pub const QUEUE_BYTES: usize = 16 << 20;
+
+/// Entries, and bytes, of one transaction.
+const BATCH: usize = 256;
+pub(super) const BATCH_BYTES: usize = 2 << 20;
+
+/// How long entries are collected.
+const COLLECT: Duration = Duration::from_millis(200);
+
+/// How often what is too old or too much is removed.
+const RETAIN: Duration = Duration::from_secs(10);
+
+/// How long after a failure nothing is tried.
+const REST: Duration = Duration::from_secs(2);
+
+/// How long the end may take; a disk that hangs must not keep the agent.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why an entry was not written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lost {
+    /// The writer is behind.
+    Busy,
+    /// The disk, or the quota, is full.
+    Full,
+    /// The file cannot be written for another reason.
+    Failed,
+}
+
+impl Lost {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Busy, Self::Full, Self::Failed];
+
+    /// The stable name in JSON and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Full => "disk_full",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The journal at one moment.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct State {
+    /// The file.
+    pub path: String,
+    /// Bytes in use in it.
+    pub bytes: u64,
+    /// Entries that were written.
+    pub written: u64,
+    /// Entries that were not, because the writer was behind.
+    pub dropped_busy: u64,
+    /// Because the disk was full.
+    pub dropped_full: u64,
+    /// Because of another failure.
+    pub dropped_failed: u64,
+    /// Why nothing is written at present.
+    pub failing: Option<String>,
+}
+
+/// A journal that is being written. Dropping it writes what waits.
+#[derive(Debug)]
+pub struct Journal {
+    shared: Arc<Shared>,
+    sender: SyncSender<Entry>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: String,
+    /// Of the entries that wait.
+    weight: AtomicUsize,
+    bytes: AtomicU64,
+    written: AtomicU64,
+    dropped: [AtomicU64; Lost::ALL.len()],
+    ending: AtomicBool,
+    failing: Mutex<Option<String>>,
+}
+
+/// The pipeline's end.
+#[derive(Clone, Debug)]
+pub struct Offers {
+    shared: Arc<Shared>,
+    sender: SyncSender<Entry>,
+}
+
+impl Sink for Offers {
+    fn offer(&self, entry: Entry) {
+        let Self { shared, sender } = self;
+        let weight = entry.weight();
+        let before = shared.weight.fetch_add(weight, Relaxed);
+        let sent = if before.saturating_add(weight) > QUEUE_BYTES {
+            Err(TrySendError::Full(entry))
+        } else {
+            sender.try_send(entry)
+        };
+        if sent.is_err() {
+            shared.weight.fetch_sub(weight, Relaxed);
+            shared.dropped(Lost::Busy, 1);
+        }
+    }
+}
+
+impl Shared {
+    fn dropped(&self, why: Lost, count: usize) {
+        self.dropped[why as usize].fetch_add(count as u64, Relaxed);
+    }
+
+    fn failing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal {
+    /// Opens the file and starts the thread.
+    pub fn open(path: &Path, retention: Retention) -> Result<Self, OpenError> {
+        let store = Store::open(path, retention)?;
+        let shared = Arc::new(Shared {
+            path: path.display().to_string(),
+            weight: AtomicUsize::new(0),
+            bytes: AtomicU64::new(store.used().unwrap_or(0)),
+            written: AtomicU64::new(0),
+            dropped: Default::default(),
+            ending: AtomicBool::new(false),
+            failing: Mutex::default(),
+        });
+        let (sender, entries) = sync_channel(QUEUE);
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            store,
+            entries,
+            rest: None,
+            retained: Instant::now(),
+        };
+        let thread = thread::Builder::new()
+            .name("shadow-journal".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source: io::Error| OpenError::Io {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            shared,
+            sender,
+            thread: Some(thread),
+        })
+    }
+
+    /// The pipeline's end, of which there may be any number.
+    pub fn sink(&self) -> Offers {
+        Offers {
+            shared: Arc::clone(&self.shared),
+            sender: self.sender.clone(),
+        }
+    }
+
+    /// How it is doing.
+    pub fn state(&self) -> State {
+        let Shared {
+            path,
+            weight: _,
+            bytes,
+            written,
+            dropped: [busy, full, failed],
+            ending: _,
+            failing,
+        } = &*self.shared;
+        State {
+            path: path.clone(),
+            bytes: bytes.load(Relaxed),
+            written: written.load(Relaxed),
+            dropped_busy: busy.load(Relaxed),
+            dropped_full: full.load(Relaxed),
+            dropped_failed: failed.load(Relaxed),
+            failing: failing.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Writes what waits and closes the file.
+    pub fn close(&mut self) {
+        self.shared.ending.store(true, Relaxed);
+        let Some(thread) = self.thread.take() else { return };
+        let deadline = Instant::now() + PATIENCE;
+        while !thread.is_finished() {
+            if Instant::now() >= deadline {
+                tracing::warn!("the journal's disk does not answer; what was not written is lost");
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        if thread.join().is_err() {
+            tracing::error!("the journal's thread panicked");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    store: Store,
+    entries: Receiver<Entry>,
+    /// After a failure: until when nothing is tried.
+    rest: Option<Instant>,
+    retained: Instant,
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            // Read first: what was offered before the end was asked for is then among the entries for certain.
+            let ending = self.shared.ending.load(Relaxed);
+            let batch = self.collect(if ending { Duration::ZERO } else { COLLECT });
+            if !batch.is_empty() {
+                self.write(&batch);
+            } else if ending {
+                break;
+            }
+            if self.retained.elapsed() >= RETAIN {
+                self.retain();
+            }
+        }
+        self.retain();
+        if let Err(error) = self.store.close() {
+            tracing::warn!(%error, "the journal was not closed in order; the next start reads its log");
+        }
+    }
+
+    fn collect(&self, wait: Duration) -> Vec<Entry> {
+        let deadline = Instant::now() + wait;
+        let mut batch = Vec::new();
+        let mut weight = 0;
+        while batch.len() < BATCH && weight < BATCH_BYTES {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.entries.recv_timeout(left) {
+                Ok(entry) => {
+                    let one = entry.weight();
+                    self.shared.weight.fetch_sub(one, Relaxed);
+                    weight += one;
+                    batch.push(entry);
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        batch
+    }
+
+    fn write(&mut self, batch: &[Entry]) {
+        if self.rest.is_some_and(|until| Instant::now() < until) {
+            self.shared.dropped(self.why(), batch.len());
+            return;
+        }
+        match self.store.write(batch) {
+            Ok(()) => {
+                self.shared.written.fetch_add(batch.len() as u64, Relaxed);
+                self.rest = None;
+                if self.shared.failing().take().is_some() {
+                    tracing::info!("the journal is written again");
+                }
+            }
+            Err(error) => {
+                self.failed(&error);
+                self.shared.dropped(self.why(), batch.len());
+            }
+        }
+    }
+
+    fn retain(&mut self) {
+        self.retained = Instant::now();
+        if let Err(error) = self.store.retain() {
+            self.failed(&error);
+        }
+        if let Ok(used) = self.store.used() {
+            self.shared.bytes.store(used, Relaxed);
+        }
+    }
+
+    /// Told once for each run of failures.
+    fn failed(&mut self, error: &rusqlite::Error) {
+        self.rest = Some(Instant::now() + REST);
+        let path = self.store.path().display();
+        let what = if store::is_full(error) {
+            format!("{FULL}: the journal {path} is not written until there is room; the counters go on")
+        } else {
+            format!("the journal {path} cannot be written ({error}); the counters go on")
+        };
+        let mut failing = self.shared.failing();
+        if failing.is_none() {
+            tracing::warn!("{what}");
+        }
+        *failing = Some(what);
+    }
+
+    fn why(&self) -> Lost {
+        match self.shared.failing().as_deref() {
+            Some(what) if what.starts_with(FULL) => Lost::Full,
+            _ => Lost::Failed,
+        }
+    }
+}
+
+const FULL: &str = "the disk is full";

@@ -1,0 +1,158 @@
+//! From an exchange and its outcome to a [`Case`].
+
+use core::{
+    fmt::Write as _,
+    net::{Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use shadow_common::flow::Endpoint;
+
+use crate::{
+    compare::{Discrepancy, Outcome, Verdict},
+    evidence::Wanted,
+    exchange::{Exchange, Headers, Request, Response},
+    redact::Redactor,
+};
+
+use super::{Answered, Asked, Case, CaseLimits, FORMAT, Field};
+
+/// A replayed exchange whose verdict is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'j> {
+    /// The exchange.
+    pub exchange: &'j Exchange,
+    /// What the shadow system did.
+    pub outcome: &'j Outcome,
+    /// What that was found to be.
+    pub verdict: &'j Verdict,
+    /// The name of the shadow target.
+    pub target: &'j str,
+    /// When it was judged, in milliseconds since 1970-01-01T00:00:00Z.
+    pub at_ms: u64,
+}
+
+impl Case {
+    /// Redacts and cuts. `None` for a match, and without an answer of production: there is nothing to look at.
+    pub fn of(judged: Judged<'_>, wanted: Wanted, redactor: &Redactor, limits: CaseLimits) -> Option<Self> {
+        let Judged {
+            exchange,
+            outcome,
+            verdict,
+            target,
+            at_ms,
+        } = judged;
+        let (found, failure): (&[Discrepancy], _) = match verdict {
+            Verdict::Match => return None,
+            Verdict::Mismatch(found) => (found, None),
+            Verdict::ShadowError(failure) => (&[], Some(failure.as_str().to_owned())),
+        };
+        let maker = Maker { redactor, limits };
+        let production = maker.production(exchange, exchange.response.as_ref()?);
+        let shadow = match outcome {
+            Outcome::Response(answer) => Some(Answered {
+                status: answer.status,
+                headers: maker.fields(&answer.headers),
+                body: redactor.body(&answer.headers, &answer.body, limits.body),
+                first_byte_us: Some(micros(answer.first_byte)),
+                total_us: Some(micros(answer.total)),
+            }),
+            Outcome::Failed(_) => None,
+        };
+        Some(Self {
+            format: FORMAT,
+            id: id(exchange, target, at_ms),
+            at_ms,
+            target: target.to_owned(),
+            route: wanted.route,
+            groups: wanted.groups,
+            client: address(exchange.flow.client),
+            server: address(exchange.flow.server),
+            index: exchange.index,
+            request: maker.request(&exchange.request),
+            production,
+            shadow,
+            failure,
+            discrepancies: found.iter().map(|found| redactor.discrepancy(found)).collect(),
+        })
+    }
+}
+
+struct Maker<'m> {
+    redactor: &'m Redactor,
+    limits: CaseLimits,
+}
+
+impl Maker<'_> {
+    fn request(&self, request: &Request) -> Asked {
+        Asked {
+            // A method is a token of the peer's choice.
+            method: self.redactor.text(&String::from_utf8_lossy(&request.method)),
+            target: self
+                .redactor
+                .whole_target(&String::from_utf8_lossy(&request.target)),
+            version: request.version.as_str().to_owned(),
+            headers: self.fields(&request.headers),
+            body: self
+                .redactor
+                .body(&request.headers, &request.body, self.limits.body),
+        }
+    }
+
+    fn production(&self, exchange: &Exchange, response: &Response) -> Answered {
+        let timing = &exchange.timing;
+        let since = |end: Option<crate::time::Timestamp>| Some(micros(end?.since(timing.request_last?)));
+        Answered {
+            status: response.status,
+            headers: self.fields(&response.headers),
+            body: self
+                .redactor
+                .body(&response.headers, &response.body, self.limits.body),
+            first_byte_us: since(timing.response_first),
+            total_us: since(timing.response_last),
+        }
+    }
+
+    fn fields(&self, headers: &Headers) -> Vec<Field> {
+        headers
+            .iter()
+            .take(self.limits.fields)
+            .map(|(name, value)| {
+                let (name, value) = self.redactor.header(name, value);
+                Field { name, value }
+            })
+            .collect()
+    }
+}
+
+/// No two exchanges of one run have the same.
+fn id(exchange: &Exchange, target: &str, at_ms: u64) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        address(exchange.flow.client),
+        address(exchange.flow.server),
+        exchange.index.to_string(),
+        target.to_owned(),
+        at_ms.to_string(),
+    ] {
+        hasher.update(part.as_bytes());
+        hasher.update(&[0]);
+    }
+    let hash = hasher.finalize();
+    hash.as_bytes()
+        .iter()
+        .take(8)
+        .fold(String::new(), |mut id, byte| {
+            // A String takes everything.
+            write!(id, "{byte:02x}").unwrap_or_default();
+            id
+        })
+}
+
+fn address(endpoint: Endpoint) -> String {
+    SocketAddr::new(Ipv6Addr::from(endpoint.addr).to_canonical(), endpoint.port).to_string()
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
