@@ -2,6 +2,7 @@
 //!
 //! In the order of the data: [`capture`] reads segments (live ring or file), [`pipeline`] runs the engine and hands
 //! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`journal`] keeps it,
+//! [`export`] gives single cases to other tools,
 //! [`rollout`] raises the sample by it, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the
 //! metrics, [`doctor`] looks at the host, [`cli`] and [`config`] are what a person types.
 
@@ -13,6 +14,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod doctor;
+pub mod export;
 pub mod http;
 pub mod inspect;
 pub mod journal;
