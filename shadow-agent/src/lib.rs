@@ -4,7 +4,8 @@
 //! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`journal`] keeps it,
 //! [`export`] gives single cases to other tools,
 //! [`rollout`] raises the sample by it, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the
-//! metrics, [`doctor`] looks at the host, [`cli`] and [`config`] are what a person types.
+//! metrics, [`doctor`] looks at the host, [`privs`] is what the agent gives up, [`cli`] and [`config`] are
+//! what a person types.
 
 // Tests may unwrap, so this stands here and not among the lints of the workspace.
 #![warn(clippy::unwrap_used)]
@@ -19,6 +20,7 @@ pub mod http;
 pub mod inspect;
 pub mod journal;
 pub mod pipeline;
+pub mod privs;
 pub mod record;
 pub mod replay;
 pub mod report;

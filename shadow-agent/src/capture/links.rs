@@ -155,14 +155,19 @@ impl State {
 pub struct Links {
     state: Arc<Mutex<State>>,
     stop: Arc<OwnedFd>,
+    /// Until [`Links::watch`].
+    waiting: Option<(Watcher, LinkMonitor)>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Links {
-    /// Attaches to every interface that matches, now and later.
+    /// Attaches to every interface that matches now. Later ones are heard of, and wait for [`Links::watch`].
     ///
     /// A plain name must exist and be attachable now; for a glob both may come later.
-    pub fn start(attacher: Attacher, patterns: Vec<Pattern>) -> Result<Self, LinksError> {
+    ///
+    /// Apart from the watching, because finding another agent on an interface needs privileges (CAP_SYS_ADMIN) that no
+    /// thread of the agent should have.
+    pub fn attach(attacher: Attacher, patterns: Vec<Pattern>) -> Result<Self, LinksError> {
         let monitor = LinkMonitor::new()?;
         let existing = netlink::interfaces()?;
         for pattern in patterns.iter().filter(|pattern| pattern.exact) {
@@ -191,16 +196,25 @@ impl Links {
             }
         }
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from)?;
-        let stop = Arc::new(stop);
-        let stopped = Arc::clone(&stop);
+        Ok(Self {
+            state,
+            stop: Arc::new(stop),
+            waiting: Some((watcher, monitor)),
+            thread: None,
+        })
+    }
+
+    /// Follows interfaces as they come and go, from those on that came since [`Links::attach`].
+    pub fn watch(&mut self) -> Result<(), LinksError> {
+        let Some((watcher, monitor)) = self.waiting.take() else {
+            return Ok(());
+        };
+        let stopped = Arc::clone(&self.stop);
         let thread = std::thread::Builder::new()
             .name("links".to_owned())
             .spawn(move || watcher.run(&monitor, &stopped))?;
-        Ok(Self {
-            state,
-            stop,
-            thread: Some(thread),
-        })
+        self.thread = Some(thread);
+        Ok(())
     }
 
     /// The interfaces with the program on them.
@@ -229,11 +243,13 @@ impl Drop for Links {
         {
             tracing::error!("the thread that watches interfaces has panicked");
         }
+        drop(self.waiting.take());
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.attached.clear();
     }
 }
 
+#[derive(Debug)]
 struct Watcher {
     attacher: Attacher,
     patterns: Vec<Pattern>,

@@ -166,6 +166,7 @@ fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkPayload<Rout
 }
 
 /// Hears of interfaces that come and go.
+#[derive(Debug)]
 pub(crate) struct LinkMonitor {
     socket: Socket,
 }

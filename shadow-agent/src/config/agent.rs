@@ -26,6 +26,8 @@ pub struct Agent {
     pub duration: Option<Span>,
     /// Least severe log line that is written.
     pub log_level: LogLevel,
+    /// Give up every privilege that is not needed once the interfaces are attached.
+    pub confine: bool,
 }
 
 /// Least severe log line that is written.
@@ -55,6 +57,7 @@ impl Default for Agent {
             kill_file: Some(PathBuf::from(crate::control::DEFAULT_KILL_FILE)),
             duration: None,
             log_level: LogLevel::Info,
+            confine: true,
         }
     }
 }

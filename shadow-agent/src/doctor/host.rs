@@ -135,6 +135,24 @@ pub(super) fn lockdown(mode: Option<&str>) -> Finding {
     }
 }
 
+/// What the agent can give up once it runs.
+pub(super) fn confinement(landlock: bool, status: Option<&str>) -> Finding {
+    const CHECK: &str = "confinement";
+    let seccomp = status.is_some_and(|status| status.lines().any(|line| line.starts_with("Seccomp:")));
+    match (landlock, seccomp) {
+        (true, true) => Finding::ok(CHECK, "capabilities, files (Landlock) and system calls (seccomp)"),
+        (false, true) => Finding::warn(
+            CHECK,
+            "capabilities and system calls (seccomp); this kernel has no Landlock or it is off (Linux 5.13, `lsm=landlock`), so \
+             a running agent may open files as its user may",
+        ),
+        (_, false) => Finding::warn(
+            CHECK,
+            "this kernel has no seccomp: set `agent.confine: false`, or the agent will not start",
+        ),
+    }
+}
+
 /// A container sees the interfaces of its own network namespace only.
 pub(super) fn namespaces() -> Finding {
     const CHECK: &str = "namespaces";

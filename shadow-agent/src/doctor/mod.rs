@@ -92,6 +92,10 @@ pub fn examine() -> Examination {
         host::memlock(&host::release()),
         host::bpffs(host::read("/proc/mounts").as_deref()),
         host::lockdown(host::read("/sys/kernel/security/lockdown").as_deref()),
+        host::confinement(
+            crate::privs::knows_landlock(),
+            host::read("/proc/self/status").as_deref(),
+        ),
         host::namespaces(),
     ];
     findings.push(links::agents());

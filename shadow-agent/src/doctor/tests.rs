@@ -51,6 +51,20 @@ fn settings_are_read_as_the_kernel_writes_them() {
     );
 }
 
+#[test]
+fn what_the_agent_can_give_up_is_told() {
+    let status = "Name:\tshadow\nSeccomp:\t0\n";
+    assert_eq!(host::confinement(true, Some(status)).level, Level::Ok);
+    let without = host::confinement(false, Some(status));
+    assert_eq!(without.level, Level::Warn);
+    assert!(without.text.contains("no Landlock"), "{}", without.text);
+    assert!(
+        host::confinement(true, Some("Name:\tshadow\n"))
+            .text
+            .contains("confine: false")
+    );
+}
+
 fn other(name: &str, ours: bool) -> Other {
     Other {
         hook: Hook::Ingress,

@@ -50,7 +50,9 @@ fn load(method: Method) -> Program {
 }
 
 fn attach(attacher: Attacher, pattern: &str) -> Result<Links, LinksError> {
-    Links::start(attacher, vec![Pattern::new(pattern)?])
+    let mut links = Links::attach(attacher, vec![Pattern::new(pattern)?])?;
+    links.watch()?;
+    Ok(links)
 }
 
 fn interface(name: &str) -> Interface {

@@ -5,6 +5,7 @@
 
 mod agent;
 mod args;
+mod confine;
 mod keep;
 mod lanes;
 mod preflight;
@@ -42,6 +43,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         Some(file) => config::load(file)?,
         None => Config::default(),
     };
+    let file = args.config.clone();
     args.apply(&mut config);
     config::check(&config)?;
 
@@ -52,7 +54,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         socket,
         metrics,
         lock,
-    } = start::start(&config)?;
+    } = start::start(&config, file.as_deref())?;
     let service = Service::start(&agent, socket, metrics)?;
     progress.started();
     let failed = watch(&config, &agent, &service, &progress);

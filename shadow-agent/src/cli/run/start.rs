@@ -7,6 +7,7 @@ use std::{
     fs::File,
     io::{self, Read as _},
     net::TcpListener,
+    path::Path,
     sync::{
         Arc, Mutex, RwLock,
         atomic::{AtomicBool, AtomicU64},
@@ -26,6 +27,7 @@ use shadow_core::{
 
 use super::{
     agent::{Facts, Running},
+    confine::Confined,
     keep::Keeper,
     preflight,
 };
@@ -65,7 +67,9 @@ pub(super) struct Started {
 }
 
 /// Starts everything but the control thread.
-pub(super) fn start(config: &Config) -> Result<Started, Failure> {
+///
+/// Privileges go on the way: see [`privs`](crate::privs) for the order.
+pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Failure> {
     preflight::privileges()?;
     let loss = Loss::from_env().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let wanted = wanted(config)?;
@@ -74,7 +78,6 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
         .claim(Owner::this_process())
         .map_err(|error| state_failure(&error))?;
     let killed = state.killed().map_err(|error| state_failure(&error))?.is_some();
-    let keeper = Keeper::open(config)?;
     let metrics = config.agent.metrics.map(listen).transpose()?;
     let socket = Socket::open(&config.agent.socket)
         .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
@@ -101,6 +104,18 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
     let sampling = Sampling::new(control.clone(), config.capture.sample.fraction())
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     let ring = source.counters();
+    // What is copied before the capture thread reads waits in the ring.
+    control
+        .renew_heartbeat(heartbeat::now() + config.capture.heartbeat.0)
+        .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    let mut links = attach(config, attacher)?;
+    let mut confined = config
+        .agent
+        .confine
+        .then(|| Confined::before_threads(config, file))
+        .transpose()?;
+    // Has a thread that writes.
+    let keeper = Keeper::open(config)?;
     let settings = settings(config, &keeper, wanted)?;
     let pipeline = Pipeline::start(forgetful(source, loss), hooks(mute), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
@@ -108,13 +123,17 @@ pub(super) fn start(config: &Config) -> Result<Started, Failure> {
         tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
         pipeline.kill();
     }
+    links.watch().map_err(|error| links_failure(&error))?;
+    if let Some(confined) = &mut confined {
+        confined.after_attach()?;
+    }
     let agent = Running {
         facts,
         control,
         sampling,
         stats,
         ring,
-        links: Mutex::new(Some(attach(config, attacher)?)),
+        links: Mutex::new(Some(links)),
         pipeline: RwLock::new(pipeline),
         keeper,
         state,
@@ -288,16 +307,16 @@ fn attach(config: &Config, attacher: crate::capture::attach::Attacher) -> Result
         .map(|name| Pattern::new(name))
         .collect();
     patterns
-        .and_then(|patterns| Links::start(attacher, patterns))
-        .map_err(|error| {
-            let exit = match error {
-                LinksError::Pattern { .. } => Exit::Config,
-                LinksError::Missing { .. } | LinksError::Attach(_) | LinksError::Watch(_) => {
-                    Exit::Unavailable
-                }
-            };
-            Failure::new(exit, error.to_string())
-        })
+        .and_then(|patterns| Links::attach(attacher, patterns))
+        .map_err(|error| links_failure(&error))
+}
+
+fn links_failure(error: &LinksError) -> Failure {
+    let exit = match error {
+        LinksError::Pattern { .. } => Exit::Config,
+        LinksError::Missing { .. } | LinksError::Attach(_) | LinksError::Watch(_) => Exit::Unavailable,
+    };
+    Failure::new(exit, error.to_string())
 }
 
 fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {

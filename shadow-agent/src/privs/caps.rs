@@ -1,0 +1,75 @@
+//! Capabilities: of the calling thread, and of the threads that it starts afterwards.
+
+use std::{io, os::unix::fs::MetadataExt as _, path::PathBuf};
+
+use rustix::{
+    process::geteuid,
+    thread::{
+        CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
+        clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
+    },
+};
+
+use super::Needs;
+
+/// What stays, of what there is.
+pub(super) fn keep(needs: &Needs) -> CapabilitySet {
+    let mut kept = CapabilitySet::NET_ADMIN | CapabilitySet::BPF;
+    // Root opens files of other users by these two. Landlock still says which files.
+    if needs.write.iter().any(is_foreign) {
+        kept |= CapabilitySet::DAC_OVERRIDE;
+    }
+    if needs.read.iter().any(is_foreign) {
+        kept |= CapabilitySet::DAC_READ_SEARCH;
+    }
+    kept & capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted)
+}
+
+fn is_foreign(path: &PathBuf) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.uid() != geteuid().as_raw())
+}
+
+/// Cuts every set to `kept`; the bounding and inheritable ones to nothing. Says whether the bounding set was cut too.
+pub(super) fn drop_all_but(kept: CapabilitySet) -> io::Result<bool> {
+    let bounded = unbound()?;
+    // Kernels before 4.3 have no ambient set, and they are refused.
+    clear_ambient_capability_set()?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: kept,
+            permitted: kept,
+            inheritable: CapabilitySet::empty(),
+        },
+    )?;
+    Ok(bounded)
+}
+
+fn unbound() -> io::Result<bool> {
+    if !capabilities(None)?.effective.contains(CapabilitySet::SETPCAP) {
+        return Ok(false);
+    }
+    for bit in 0..u64::BITS {
+        let one = CapabilitySet::from_bits_retain(1 << bit);
+        match capability_is_in_bounding_set(one) {
+            Ok(true) => remove_capability_from_bounding_set(one)?,
+            Ok(false) => {}
+            // The kernel knows none above.
+            Err(_) => break,
+        }
+    }
+    Ok(true)
+}
+
+/// As `getcap` writes them.
+pub(super) fn names(kept: CapabilitySet) -> String {
+    let names: Vec<String> = kept
+        .iter_names()
+        .map(|(name, _)| format!("cap_{}", name.to_ascii_lowercase()))
+        .collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}

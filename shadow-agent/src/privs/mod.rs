@@ -1,0 +1,83 @@
+//! What the agent gives up before it reads the first captured byte.
+//!
+//! Owns: the order in which privileges go, and what the agent says about it. Bias: a kernel that cannot enforce a step
+//! costs a warning, never the start; a step that the kernel refuses although it could is an error.
+//!
+//! The order is a contract (docs/adr/0040), because each step needs what the next one takes away:
+//!
+//! 1. State folder, sockets and kernel program are made with everything the caller gave ([`Needs`] names what is used
+//!    afterwards).
+//! 2. [`before_threads`], while there is one thread, which every later thread inherits from: the bounding set is emptied
+//!    (needs CAP_SETPCAP), the other sets are cut to what attaching needs, `no_new_privs`, Landlock (needs
+//!    `no_new_privs`).
+//! 3. Threads start, interfaces are attached.
+//! 4. [`after_attach`]: seccomp, for all threads at once; from here on no kernel program can be loaded.
+//!
+//! CAP_NET_ADMIN stays for marking sockets and for interfaces that appear later, CAP_BPF for these and for maps on
+//! kernels before 5.19.
+
+mod calls;
+mod caps;
+mod files;
+mod needs;
+
+use std::io;
+
+pub use files::{Landlock, knows_landlock};
+pub use needs::Needs;
+
+/// Why privileges could not be given up.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfineError {
+    /// A capability could not be dropped.
+    #[error("cannot drop capabilities: {0}; `agent.confine: false` starts without")]
+    Capabilities(#[source] io::Error),
+    /// Landlock is there and refused the rules.
+    #[error("cannot restrict the file system: {0}; `agent.confine: false` starts without")]
+    Files(String),
+    /// The system call filter was refused.
+    #[error("cannot restrict system calls: {0}; `agent.confine: false` starts without")]
+    Calls(String),
+}
+
+/// What is given up, and what could not be.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Confinement {
+    /// Steps that hold, for people.
+    pub holds: Vec<String>,
+    /// Steps that this kernel or container does not know.
+    pub missing: Vec<String>,
+}
+
+/// Step 2. To be called while the process has one thread.
+pub fn before_threads(needs: &Needs) -> Result<Confinement, ConfineError> {
+    let mut confinement = Confinement::default();
+    let kept = caps::keep(needs);
+    if !caps::drop_all_but(kept).map_err(ConfineError::Capabilities)? {
+        confinement
+            .missing
+            .push("bounding set as it was: CAP_SETPCAP is not there".to_owned());
+    }
+    confinement
+        .holds
+        .push(format!("capabilities: {}", caps::names(kept)));
+    rustix::thread::set_no_new_privs(true).map_err(|error| ConfineError::Capabilities(error.into()))?;
+    confinement.holds.push("no new privileges".to_owned());
+    match files::restrict(needs).map_err(|error| ConfineError::Files(error.to_string()))? {
+        Landlock::Full => confinement.holds.push("files: landlock".to_owned()),
+        Landlock::Partial => confinement
+            .holds
+            .push("files: landlock, as far as this kernel knows it".to_owned()),
+        Landlock::None => confinement
+            .missing
+            .push("files: this kernel has no Landlock (Linux 5.13)".to_owned()),
+    }
+    Ok(confinement)
+}
+
+/// Step 4. Reaches every thread of the process.
+pub fn after_attach(needs: &Needs, confinement: &mut Confinement) -> Result<(), ConfineError> {
+    calls::forbid(needs.commands).map_err(|error| ConfineError::Calls(error.to_string()))?;
+    confinement.holds.push("system calls: seccomp".to_owned());
+    Ok(())
+}

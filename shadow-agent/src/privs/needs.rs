@@ -1,0 +1,68 @@
+//! What a configured agent touches after its start. A feature that opens a file later names it here.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+
+/// Files and folders that are used while the agent runs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Needs {
+    /// Folders in which files are made, replaced and removed.
+    pub write: Vec<PathBuf>,
+    /// Files and folders that are read.
+    pub read: Vec<PathBuf>,
+    /// A program is run, such as one that prints a token: it may be any, so everything may be read and executed.
+    pub commands: bool,
+}
+
+/// What libraries and the agent read of the system: name resolution, time zones, processor and memory figures,
+/// interfaces.
+const SYSTEM: &[&str] = &[
+    "/proc",
+    "/sys",
+    "/dev/null",
+    "/dev/urandom",
+    "/etc/gai.conf",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/lib",
+    "/lib64",
+    "/run/systemd/resolve",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/share/zoneinfo",
+];
+
+impl Needs {
+    /// Of an agent with this configuration, which was read from `file`.
+    pub fn of(config: &Config, file: Option<&Path>) -> Self {
+        let mut needs = Self {
+            write: vec![config.agent.state_dir.clone()],
+            read: SYSTEM.iter().map(PathBuf::from).collect(),
+            commands: false,
+        };
+        // It is removed at the end.
+        needs.write.extend(folder(&config.agent.socket));
+        needs
+            .read
+            .extend(config.agent.kill_file.as_deref().and_then(folder));
+        // An editor replaces the file, and what was allowed was the former one: the folder, then.
+        needs.read.extend(file.and_then(folder));
+        needs
+    }
+}
+
+/// The folder of a file, also of one named without any.
+pub(super) fn folder(file: &Path) -> Option<PathBuf> {
+    match file.parent()? {
+        here if here.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        folder => Some(folder.to_owned()),
+    }
+}
