@@ -48,6 +48,10 @@ impl Needs {
             read: SYSTEM.iter().map(PathBuf::from).collect(),
             commands: false,
         };
+        // SQLite makes its log and its shared memory beside the file.
+        needs
+            .write
+            .extend(config.journal.path.as_deref().and_then(folder));
         // It is removed at the end.
         needs.write.extend(folder(&config.agent.socket));
         needs
