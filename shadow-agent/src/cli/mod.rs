@@ -8,12 +8,14 @@ pub mod config;
 pub mod doctor;
 pub mod exit;
 pub mod inspect;
+pub mod record;
 pub mod run;
 pub mod switch;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::control::DEFAULT_SOCKET;
 pub use exit::{Exit, Failure};
@@ -40,6 +42,8 @@ enum Command {
     Resume(switch::ResumeArgs),
     /// Show what the agent has found: GO, NO-GO or insufficient evidence
     Report(ask::ReportArgs),
+    /// Record captured traffic to pcapng files
+    Record(Box<record::RecordArgs>),
     /// Show the exchanges in a capture file
     #[command(
         after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz"
@@ -101,11 +105,54 @@ impl Command {
             Self::Kill(args) => switch::kill(&args),
             Self::Resume(args) => switch::resume(&args),
             Self::Report(args) => ask::report(&args),
+            Self::Record(args) => record::run(*args),
             Self::Inspect(args) => inspect::run(args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),
         }
     }
+}
+
+/// Yields once for the first SIGINT or SIGTERM. A second one ends the process at once.
+fn signals() -> Result<std::sync::mpsc::Receiver<()>, Failure> {
+    /// As a shell would report it.
+    const INTERRUPTED: i32 = 130;
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("cannot listen for signals: {error}; check the limit on threads"),
+        )
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let (mut interrupt, mut terminate) = {
+        let _entered = runtime.enter();
+        (
+            signal(SignalKind::interrupt()).map_err(failed)?,
+            signal(SignalKind::terminate()).map_err(failed)?,
+        )
+    };
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let wait = move || {
+        runtime.block_on(async move {
+            for first in [true, false] {
+                tokio::select! {
+                    _ = interrupt.recv() => (),
+                    _ = terminate.recv() => (),
+                }
+                if !first || stop.send(()).is_err() {
+                    std::process::exit(INTERRUPTED);
+                }
+            }
+        });
+    };
+    std::thread::Builder::new()
+        .name("shadow-signals".to_owned())
+        .spawn(wait)
+        .map_err(failed)?;
+    Ok(stopped)
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ impl Config {
         evidence(self.evidence, &mut found);
         found.extend(self.rollout.problem(&self.gates));
         found.extend(self.journal.problems());
+        found.extend(self.record.problems());
         found.extend(self.agent.problems());
         if let Err(error) = Limits::from(&self.limits).validate() {
             found.push(problem(

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod judge;
 pub mod load;
 pub mod place;
+pub mod record;
 pub mod rollout;
 pub mod units;
 
@@ -27,6 +28,7 @@ use also::Also;
 use journal::Journal;
 use judge::{Compare, Gates, Noise};
 use place::{ShadowUrl, Target};
+use record::Record;
 use rollout::Rollout;
 use units::{Rate, Size, Span};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub evidence: LedgerLimits,
     /// What is kept for later.
     pub journal: Journal,
+    /// What is recorded.
+    pub record: Record,
     /// The agent itself: socket, state, metrics, log.
     pub agent: Agent,
     /// What it may hold in memory.

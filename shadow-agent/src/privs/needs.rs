@@ -52,6 +52,7 @@ impl Needs {
         needs
             .write
             .extend(config.journal.path.as_deref().and_then(folder));
+        needs.write.extend(config.record.file.as_deref().and_then(folder));
         // It is removed at the end.
         needs.write.extend(folder(&config.agent.socket));
         needs

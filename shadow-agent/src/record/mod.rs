@@ -139,10 +139,11 @@ impl Counters {
         let ended = self.ended.load(Relaxed);
         let segments = self.segments.load(Relaxed);
         let written = self.written.load(Relaxed);
-        let dropped = match ended {
+        let dropped = if ended {
             // Nothing that is not written by now ever will be.
-            true => segments.saturating_sub(written),
-            false => self.dropped.load(Relaxed),
+            segments.saturating_sub(written)
+        } else {
+            self.dropped.load(Relaxed)
         };
         Recording {
             segments,

@@ -67,6 +67,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "RATE", help_heading = "Shadow system")]
     pub idle_cpu: Option<Rate>,
 
+    /// Record what is captured to this pcapng file as well
+    #[arg(long, value_name = "FILE", help_heading = "Agent")]
+    pub record: Option<PathBuf>,
     /// Serve Prometheus metrics there, such as 127.0.0.1:9464
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Agent")]
     pub metrics: Option<SocketAddr>,
@@ -102,6 +105,7 @@ impl RunArgs {
             concurrency,
             queue,
             idle_cpu,
+            record,
             metrics,
             state_dir,
             socket,
@@ -134,6 +138,7 @@ impl RunArgs {
         set(&mut config.shadow.concurrency, concurrency);
         set(&mut config.shadow.queue, queue);
         set(&mut config.shadow.idle_cpu, idle_cpu);
+        config.record.file = record.or(config.record.file.take());
         config.agent.metrics = metrics.or(config.agent.metrics);
         set(&mut config.agent.state_dir, state_dir);
         set(&mut config.agent.socket, socket);

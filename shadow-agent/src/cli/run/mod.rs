@@ -5,11 +5,13 @@
 
 mod agent;
 mod args;
+mod capturing;
 mod confine;
 mod keep;
 mod lanes;
 mod preflight;
 mod progress;
+pub(super) mod recording;
 mod service;
 mod start;
 
@@ -20,8 +22,9 @@ use std::{
 };
 
 pub use args::RunArgs;
+pub(super) use {capturing::Capturing, progress::Progress};
 
-use self::{agent::Running, progress::Progress, service::Service, start::Started};
+use self::{agent::Running, service::Service, start::Started};
 use super::{Exit, Failure, config};
 use crate::{config::Config, report::text};
 
@@ -54,12 +57,19 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         socket,
         metrics,
         lock,
+        recorder,
     } = start::start(&config, file.as_deref())?;
     let service = Service::start(&agent, socket, metrics)?;
     progress.started();
     let failed = watch(&config, &agent, &service, &progress);
     let report = end(&agent);
     progress.clear();
+    if let Some(recorder) = recorder {
+        let counters = recorder.counters();
+        // Writes what waits.
+        drop(recorder);
+        tracing::info!("{}", recording::told(&counters.now()));
+    }
     // The socket goes before the lock: who finds the state folder free finds the socket gone too.
     drop(service);
     drop(lock);

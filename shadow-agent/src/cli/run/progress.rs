@@ -13,7 +13,7 @@ use crate::{config::LogLevel, control::Agent as _, report::status};
 
 /// The status line and the log.
 #[derive(Clone, Debug)]
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     bar: ProgressBar,
     /// What was logged before the start succeeded: a refused start is one line, not a story.
     held: Arc<Mutex<Option<Vec<u8>>>>,
@@ -21,7 +21,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// The line is hidden unless standard error is a terminal.
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             bar.set_style(style);
@@ -34,7 +34,7 @@ impl Progress {
 
     /// Sends the log to standard error, from [`Progress::started`] on unless it is to say everything. A second
     /// call changes nothing.
-    pub(super) fn log(&self, level: LogLevel) {
+    pub(in crate::cli) fn log(&self, level: LogLevel) {
         if !matches!(level, LogLevel::Debug | LogLevel::Trace) {
             *self.held() = Some(Vec::new());
         }
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// The start succeeded: shows what was logged meanwhile.
-    pub(super) fn started(&self) {
+    pub(in crate::cli) fn started(&self) {
         if let Some(held) = self.held().take() {
             // A log that nobody can read is no reason to end.
             drop(self.bar.suspend(|| io::stderr().write_all(&held)));
@@ -64,8 +64,16 @@ impl Progress {
         self.bar.tick();
     }
 
+    /// Draws another line.
+    pub(in crate::cli) fn message(&self, line: String) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(line);
+            self.bar.tick();
+        }
+    }
+
     /// Takes the line away.
-    pub(super) fn clear(&self) {
+    pub(in crate::cli) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 
@@ -84,7 +92,7 @@ impl<'a> MakeWriter<'a> for Progress {
 
 /// Writes above the status line.
 #[derive(Debug)]
-pub(super) struct Above(Progress);
+pub(in crate::cli) struct Above(Progress);
 
 impl Write for Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -29,7 +29,7 @@ use super::{
     agent::{Facts, Running},
     confine::Confined,
     keep::Keeper,
-    preflight,
+    preflight, recording,
 };
 use crate::{
     capture::{
@@ -40,6 +40,7 @@ use crate::{
         links::{Links, LinksError, Pattern},
         load::{LoadError, LoadOptions, Program},
         ring::LiveSource,
+        stats::StatsReader,
     },
     cli::{Exit, Failure},
     config::{Config, also::Wanted},
@@ -49,6 +50,7 @@ use crate::{
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
     pipeline::{Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay, Samples},
+    record::{Recorded, Recorder},
     replay::{ReplaySettings, Target},
 };
 
@@ -64,6 +66,8 @@ pub(super) struct Started {
     pub(super) metrics: Option<TcpListener>,
     /// Held to the end.
     pub(super) lock: Lock,
+    /// Ended behind the pipeline.
+    pub(super) recorder: Option<Recorder>,
 }
 
 /// Starts everything but the control thread.
@@ -116,8 +120,9 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
         .transpose()?;
     // Has a thread that writes.
     let keeper = Keeper::open(config)?;
+    let (source, recorder) = recorded(config, forgetful(source, loss), &stats)?;
     let settings = settings(config, &keeper, wanted)?;
-    let pipeline = Pipeline::start(forgetful(source, loss), hooks(mute), settings)
+    let pipeline = Pipeline::start(source, hooks(mute), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
     if killed {
         tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
@@ -146,7 +151,20 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
         socket,
         metrics,
         lock,
+        recorder,
     })
+}
+
+/// Tees the source into a recorder when one is configured.
+fn recorded(
+    config: &Config,
+    source: Box<dyn Source>,
+    stats: &StatsReader,
+) -> Result<(Box<dyn Source>, Option<Recorder>), Failure> {
+    let Some((recorder, tap)) = recording::start(&config.record, &config.redact, stats)? else {
+        return Ok((source, None));
+    };
+    Ok((Box::new(Recorded::new(source, tap)), Some(recorder)))
 }
 
 /// Every target with its address; without one when observing.
@@ -179,7 +197,7 @@ fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Facts {
     }
 }
 
-fn load(config: &Config) -> Result<Program, Failure> {
+pub(super) fn load(config: &Config) -> Result<Program, Failure> {
     let options = LoadOptions {
         // The checks keep it under 1 GiB.
         ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
@@ -299,7 +317,7 @@ fn lane(
     })
 }
 
-fn attach(config: &Config, attacher: crate::capture::attach::Attacher) -> Result<Links, Failure> {
+pub(super) fn attach(config: &Config, attacher: crate::capture::attach::Attacher) -> Result<Links, Failure> {
     let patterns: Result<Vec<Pattern>, LinksError> = config
         .capture
         .interfaces

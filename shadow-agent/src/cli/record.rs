@@ -1,0 +1,180 @@
+//! `shadow record`: captured segments into pcapng files, and nothing else.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+
+use super::{
+    Exit, Failure, config,
+    run::{Capturing, Progress, RunArgs, recording},
+};
+use crate::{
+    capture::Source as _,
+    config::{
+        Config, LogLevel,
+        place::Target,
+        units::{Rate, Size, Span},
+    },
+    record::Redact,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  shadow record --interface lo --port 8080 -o traffic.pcapng --duration 60s
+  shadow record --interface eth0 --port 80 -o /data/traffic.pcapng --max-size 256MiB --files 20 --every 10m --zstd
+  shadow record --config shadow.yaml -o traffic.pcapng --redact none
+
+The file is NAME.part until it is whole, and has mode 0600. Unless told otherwise bodies, query values and most header
+values are masked, with their lengths kept; a recording that is to be compared with later needs --redact none.";
+
+/// How often the end is looked for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What to record, where, and how much of it.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct RecordArgs {
+    /// The pcapng file to write; with several, -0001 and so on go before its extension
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Configuration file; of it only capture, record, redact and agent are read
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Interface to capture on, by name or glob; repeatable
+    #[arg(long, short, value_name = "NAME")]
+    interface: Vec<String>,
+    /// Server port, on any address; repeatable
+    #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Vec<u16>,
+    /// Server endpoint; repeatable
+    #[arg(long, short, value_name = "ADDR:PORT")]
+    target: Vec<Target>,
+    /// Share of connections that are recorded, such as 5% [default: 100%]
+    #[arg(long, value_name = "RATE")]
+    sample: Option<Rate>,
+    /// End by itself after this long
+    #[arg(long, value_name = "TIME")]
+    duration: Option<Span>,
+    /// Bytes of one file, before compression [default: 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    max_size: Option<Size>,
+    /// Files that are kept; with one, recording ends when it is full [default: 1]
+    #[arg(long, value_name = "N")]
+    files: Option<usize>,
+    /// Begin a new file after this long
+    #[arg(long, value_name = "TIME")]
+    every: Option<Span>,
+    /// Compress with zstd
+    #[arg(long)]
+    zstd: bool,
+    /// What is masked [default: all]
+    #[arg(long, value_enum)]
+    redact: Option<Redact>,
+    /// Least severe log line [default: info]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+}
+
+/// Records until a signal, `--duration`, or until there is no room left.
+pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
+    let config = configured(args)?;
+    let progress = Progress::new();
+    progress.log(config.agent.log_level);
+    let mut capturing = Capturing::start(&config)?;
+    let Some((recorder, mut tap)) = recording::start(&config.record, &config.redact, capturing.stats())?
+    else {
+        return Err(Failure::new(Exit::Usage, "no file to record to; give one with -o FILE.pcapng").into());
+    };
+    let counters = recorder.counters();
+    capturing.attach(&config)?;
+    progress.started();
+    let stop = super::signals()?;
+    let end = config.agent.duration.map(|span| Instant::now() + span.0);
+    let mut shown = Instant::now();
+    let failed = loop {
+        let polled = capturing.source().poll(TICK, &mut |segment| tap.take(segment));
+        let now = Instant::now();
+        tap.tick(now);
+        if let Err(error) = polled {
+            break Some(error.to_string());
+        }
+        let recording = counters.now();
+        if now >= shown {
+            progress.message(recording::told(&recording));
+            shown = now + Duration::from_secs(1);
+        }
+        if recording.ended || end.is_some_and(|end| now >= end) || stop.try_recv().is_ok() {
+            break None;
+        }
+    };
+    capturing.end();
+    // What the ring still holds was captured, too.
+    if failed.is_none() {
+        let until = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < until {
+            let polled = capturing
+                .source()
+                .poll(Duration::ZERO, &mut |segment| tap.take(segment));
+            if !matches!(polled, Ok(crate::capture::Polled::Segments(_))) {
+                break;
+            }
+        }
+    }
+    drop(tap);
+    drop(recorder);
+    progress.clear();
+    let recording = counters.now();
+    println!("{}", recording::told(&recording));
+    match failed {
+        Some(why) => {
+            Err(Failure::new(Exit::Unavailable, format!("the capture ended by itself: {why}")).into())
+        }
+        None => Ok(Exit::Done.into()),
+    }
+}
+
+fn configured(args: RecordArgs) -> Result<Config, Failure> {
+    let RecordArgs {
+        output,
+        config: file,
+        interface,
+        port,
+        target,
+        sample,
+        duration,
+        max_size,
+        files,
+        every,
+        zstd,
+        redact,
+        log_level,
+    } = args;
+    let mut config = match &file {
+        Some(file) => config::load(file)?,
+        None => Config::default(),
+    };
+    let flags = RunArgs {
+        interface,
+        port,
+        target,
+        sample,
+        duration,
+        log_level,
+        record: output,
+        observe: true,
+        ..RunArgs::default()
+    };
+    flags.apply(&mut config);
+    let record = &mut config.record;
+    record.max_size = max_size.unwrap_or(record.max_size);
+    record.files = files.unwrap_or(record.files);
+    record.every = every.or(record.every);
+    record.compress |= zstd;
+    record.redact = redact.unwrap_or(record.redact);
+    config::check(&config)?;
+    Ok(config)
+}

@@ -1,0 +1,97 @@
+//! From the section `record` to a recorder.
+
+use std::sync::Arc;
+
+use rustix::net::{AddressFamily, SocketType, netdevice::index_to_name, socket};
+use shadow_common::stat::Stat;
+use shadow_core::redact::{RedactConfig, Redactor};
+
+use crate::{
+    capture::stats::StatsReader,
+    cli::{Exit, Failure},
+    config::record::Record,
+    record::{Interfaces, Losses, RecordError, Recorder, Recording, Settings, Tap},
+};
+
+/// Starts a recorder when one is asked for.
+pub(in crate::cli) fn start(
+    record: &Record,
+    redact: &RedactConfig,
+    stats: &StatsReader,
+) -> Result<Option<(Recorder, Tap)>, Failure> {
+    let Some(file) = &record.file else {
+        return Ok(None);
+    };
+    let settings = Settings {
+        file: file.clone(),
+        max_size: record.max_size.as_u64(),
+        files: record.files,
+        every: record.every.map(|span| span.0),
+        zstd: record.compress,
+        buffer: record.buffer.as_usize(),
+        redact: record.redact,
+        // It only judges names: its key is not used.
+        redactor: Redactor::new([0; 32], redact),
+        interfaces: Arc::new(System),
+        losses: Arc::new(Kernel(stats.clone())),
+    };
+    Recorder::start(settings).map(Some).map_err(|error| {
+        let exit = match error {
+            RecordError::Exists(_) | RecordError::Create { .. } | RecordError::Remove { .. } => {
+                Exit::CannotCreate
+            }
+            RecordError::Thread(_) => Exit::Unavailable,
+        };
+        Failure::new(exit, format!("record: {error}"))
+    })
+}
+
+/// One line about what was recorded.
+pub(in crate::cli) fn told(recording: &Recording) -> String {
+    let Recording {
+        segments,
+        bytes: _,
+        written,
+        file_bytes,
+        files,
+        dropped,
+        unplaced,
+        ended,
+    } = *recording;
+    let size = bytesize::ByteSize(file_bytes);
+    let mut parts = vec![format!(
+        "recorded {written} of {segments} segments, {size} in {files} files"
+    )];
+    if dropped > 0 {
+        parts.push(format!("{dropped} dropped"));
+    }
+    if unplaced > 0 {
+        parts.push(format!(
+            "{unplaced} without their bytes because what in them is secret was not known"
+        ));
+    }
+    if ended {
+        parts.push("ended early: no room left".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// The names that the kernel knows.
+#[derive(Debug)]
+struct System;
+
+impl Interfaces for System {
+    fn name(&self, index: u32) -> Option<String> {
+        let any = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+        index_to_name(any, index).ok()
+    }
+}
+
+#[derive(Debug)]
+struct Kernel(StatsReader);
+
+impl Losses for Kernel {
+    fn lost(&self) -> u64 {
+        self.0.read().map_or(0, |stats| stats.get(Stat::RingFull))
+    }
+}
