@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod also;
+pub mod brakes;
 pub mod check;
 pub mod explain;
 pub mod journal;
@@ -25,6 +26,7 @@ pub use agent::{Agent, LogLevel};
 
 use crate::{capture::load::LoadOptions, replay::ReplaySettings};
 use also::Also;
+use brakes::Breaker;
 use journal::Journal;
 use judge::{Compare, Gates, Noise};
 use place::{ShadowUrl, Target};
@@ -96,6 +98,10 @@ pub struct Shadow {
     pub timeout: Span,
     /// Requests in flight to the shadow system.
     pub concurrency: usize,
+    /// Requests a second; null for as many as there are.
+    pub requests_per_second: Option<f64>,
+    /// Bytes a second, of requests and answers together; null for as many as there are.
+    pub bytes_per_second: Option<Size>,
     /// Exchanges that wait for a free place; past it the newest is skipped and counted.
     pub queue: usize,
     /// The bytes those exchanges may hold together.
@@ -104,10 +110,16 @@ pub struct Shadow {
     pub max_wait: Span,
     /// The longest wait for a connection.
     pub connect_timeout: Span,
+    /// The longest wait for the first byte of a response; null for no other than `timeout`.
+    pub first_byte_timeout: Option<Span>,
     /// A connection that carried nothing for this long is closed.
     pub idle_timeout: Span,
     /// A longer response body is abandoned.
     pub max_response: Size,
+    /// How often an idempotent request is sent again when its connection failed before an answer.
+    pub retries: u32,
+    /// When a target that fails is left alone.
+    pub breaker: Breaker,
     /// The share of the node's CPU time that replays leave idle.
     pub idle_cpu: Rate,
 }
@@ -175,6 +187,11 @@ impl Default for Shadow {
             timeout,
             idle_timeout,
             max_response,
+            requests_per_second,
+            bytes_per_second,
+            first_byte_timeout,
+            retries,
+            breaker: _,
         } = ReplaySettings::default();
         Self {
             url: None,
@@ -189,6 +206,11 @@ impl Default for Shadow {
             connect_timeout: Span(connect_timeout),
             idle_timeout: Span(idle_timeout),
             max_response: Size::bytes(max_response),
+            requests_per_second,
+            bytes_per_second: bytes_per_second.map(Size::bytes),
+            first_byte_timeout: first_byte_timeout.map(Span),
+            retries,
+            breaker: Breaker::default(),
             idle_cpu: Rate::from_percent(5),
         }
     }
@@ -205,6 +227,11 @@ impl From<&Shadow> for ReplaySettings {
             timeout: shadow.timeout.0,
             idle_timeout: shadow.idle_timeout.0,
             max_response: shadow.max_response.as_u64(),
+            requests_per_second: shadow.requests_per_second,
+            bytes_per_second: shadow.bytes_per_second.map(Size::as_u64),
+            first_byte_timeout: shadow.first_byte_timeout.map(|span| span.0),
+            retries: shadow.retries,
+            breaker: shadow.breaker.into(),
         }
     }
 }

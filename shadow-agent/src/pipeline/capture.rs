@@ -237,9 +237,10 @@ impl Entry {
         match gate.decide(exchange) {
             Decision::Skip(skip) => Some(skip),
             Decision::Replay => {
-                let refusal = self.lane.switch.refusal();
+                let lane = &self.lane;
                 let busy = || (!courtesy.admits()).then_some(SkipPolicy::NodeBusy);
-                refusal.or_else(busy).map(Skip::Policy)
+                let refusal = lane.switch.refusal().or_else(busy);
+                refusal.or_else(|| lane.brakes.refusal()).map(Skip::Policy)
             }
         }
     }

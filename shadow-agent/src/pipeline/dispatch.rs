@@ -14,12 +14,14 @@ use std::{
 
 use shadow_core::{
     compare::{Comparator, Failure, Outcome},
-    gate::SkipPolicy,
+    exchange::Exchange,
+    gate::{SkipPolicy, is_idempotent},
     rewrite::{RewritePolicy, rewrite},
 };
+use tokio::time::Instant;
 
-use super::{Clock, lane::Lane, pending::Pending, queue::Queued, switch::Ticket};
-use crate::replay::{ReplaySettings, Shadow};
+use super::{Clock, brakes::Leave, lane::Lane, pending::Pending, queue::Queued, switch::Ticket};
+use crate::replay::{Answer, ReplaySettings, Shadow};
 
 /// Bodies of this many bytes together are compared on a thread of their own: meanwhile the replay thread would
 /// neither send nor take the time of answers.
@@ -100,22 +102,25 @@ impl<S: Shadow> Dispatcher<S> {
             comparator,
             now,
         } = &self.policy;
-        let waited = queued.since.elapsed();
+        let deadline = queued.since + settings.max_wait;
         let mut pending = Pending::new(Arc::clone(&self.lane), queued, now.clone());
         ticket.renew();
         let refusal = self.lane.switch.refusal();
-        let refusal = refusal.or((waited > settings.max_wait).then_some(SkipPolicy::Expired));
+        let refusal = refusal.or((Instant::now() > deadline).then_some(SkipPolicy::Expired));
         if let Some(reason) = refusal {
             return pending.skip(reason);
         }
         let Ok(request) = self.shadow.prepare(&rewrite(pending.exchange(), policy)) else {
             return pending.skip(SkipPolicy::Unsendable);
         };
+        let leave = match self.leave(pending.exchange(), deadline, ticket).await {
+            Ok(leave) => leave,
+            Err(reason) => return pending.skip(reason),
+        };
         pending.begin();
-        let outcome = ticket
-            .unless_cancelled(self.shadow.answer(request))
-            .await
-            .unwrap_or(Outcome::Failed(Failure::Cancelled));
+        let outcome = self
+            .ask(pending.exchange(), (request, leave), deadline, ticket)
+            .await;
         if pending.bytes() < LARGE && kept(&outcome) < LARGE {
             return pending.judge(&outcome, comparator);
         }
@@ -124,6 +129,59 @@ impl<S: Shadow> Dispatcher<S> {
         if let Err(error) = judged.await {
             // The exchange counted itself when it was dropped.
             tracing::error!(%error, "a comparison did not end");
+        }
+    }
+}
+
+impl<S: Shadow> Dispatcher<S> {
+    /// Waits for a turn, unless that is cancelled.
+    async fn leave(
+        &self,
+        exchange: &Exchange,
+        deadline: Instant,
+        ticket: &mut Ticket,
+    ) -> Result<Leave, SkipPolicy> {
+        let leave = Leave::get(&self.lane, exchange, deadline);
+        let cancelled = || self.lane.switch.refusal().unwrap_or(SkipPolicy::Killed);
+        ticket
+            .unless_cancelled(leave)
+            .await
+            .unwrap_or_else(|| Err(cancelled()))
+    }
+
+    /// Sends a request, again where that is allowed and there is leave for it.
+    async fn ask(
+        &self,
+        exchange: &Exchange,
+        (mut request, mut leave): (S::Prepared, Leave),
+        deadline: Instant,
+        ticket: &mut Ticket,
+    ) -> Outcome {
+        let mut left = self.policy.settings.retries;
+        if left > 0 && !is_idempotent(&exchange.request) {
+            left = 0;
+        }
+        loop {
+            let Some(answer) = ticket.unless_cancelled(self.shadow.answer(request)).await else {
+                return Outcome::Failed(Failure::Cancelled);
+            };
+            let Answer {
+                outcome,
+                is_unanswered,
+            } = answer;
+            leave.end(&outcome);
+            if left == 0 || !is_unanswered {
+                return outcome;
+            }
+            left -= 1;
+            let Ok(again) = self.leave(exchange, deadline, ticket).await else {
+                return outcome;
+            };
+            let Ok(same) = self.shadow.prepare(&rewrite(exchange, &self.policy.rewrite)) else {
+                return outcome;
+            };
+            (request, leave) = (same, again);
+            self.lane.brakes.retried();
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
 };
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use shadow_core::{
     time::Timestamp,
 };
 
-use super::{books::Books, queue::Queue, samples::Samples, snapshot::LaneSnapshot, switch::Switch};
+use super::{books::Books, brakes::Brakes, queue::Queue, samples::Samples, snapshot::LaneSnapshot, switch::Switch};
 use crate::replay::{ReplaySettings, Target};
 
 /// What a target is compared for.
@@ -95,6 +95,7 @@ pub struct Lane {
     pub(super) samples: Option<Samples>,
     pub(super) queue: Queue,
     pub(super) switch: Switch,
+    pub(super) brakes: Brakes,
     /// Replays that were begun and have no verdict yet.
     pub(super) in_flight: AtomicUsize,
 }
@@ -110,6 +111,7 @@ impl Lane {
             samples: None,
             queue: Queue::new(room, bytes),
             switch: Switch::new(),
+            brakes: Brakes::new(settings.unwrap_or(&ReplaySettings::default())),
             in_flight: AtomicUsize::new(0),
         }
     }
@@ -157,8 +159,12 @@ impl Lane {
 
     /// Numbers of one moment.
     pub fn snapshot(&self) -> LaneSnapshot {
+        let (breaker, opened) = self.brakes.state();
         LaneSnapshot {
             name: self.name.clone(),
+            breaker,
+            breaker_opened: opened,
+            retries: self.brakes.retries.load(Relaxed),
             role: self.role,
             queued: self.queue.len(),
             queue_room: self.queue.room(),

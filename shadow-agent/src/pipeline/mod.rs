@@ -6,6 +6,7 @@
 //! towards the kernel. Why one capture thread: docs/adr/0010.
 
 mod books;
+mod brakes;
 mod capture;
 mod courtesy;
 mod dispatch;

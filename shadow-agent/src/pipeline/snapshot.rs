@@ -3,6 +3,7 @@
 use shadow_core::engine::{Counters, Usage};
 
 use super::lane::Role;
+use crate::replay::BreakerState;
 
 /// What the capture thread has counted. Published a few times a second, so that reading costs it nothing.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,12 @@ pub struct LaneSnapshot {
     pub queued_bytes: usize,
     /// Replays under way.
     pub in_flight: usize,
+    /// Whether the target is left alone because it fails.
+    pub breaker: BreakerState,
+    /// How often it was.
+    pub breaker_opened: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
     /// The kill switch is on.
     pub killed: bool,
 }

@@ -10,7 +10,7 @@ use shadow_core::{
 use tokio::time::timeout;
 
 use super::{
-    ReplaySettings, Shadow, Target, Unsendable,
+    Answer, ReplaySettings, Shadow, Target, Unsendable,
     body::RequestBody,
     case::CaseCache,
     conn::{Attempt, Conn},
@@ -83,25 +83,27 @@ impl HttpShadow {
         self.pool.len()
     }
 
-    async fn send(&self, mut request: Box<Request<RequestBody>>) -> Outcome {
+    async fn send(&self, mut request: Box<Request<RequestBody>>) -> Answer {
         while let Some(conn) = self.pool.take().await {
             match self.attempt(conn, request).await {
-                Attempt::Done(outcome) => return outcome,
+                Attempt::Done(answer) => return answer,
                 Attempt::Unsent(again) => request = again,
             }
         }
         let conn = match self.connect().await {
             Ok(conn) => conn,
-            Err(failure) => return Outcome::Failed(failure),
+            Err(failure) => return Answer::unanswered(failure),
         };
         match self.attempt(conn, request).await {
-            Attempt::Done(outcome) => outcome,
-            Attempt::Unsent(_) => Outcome::Failed(Failure::Closed),
+            Attempt::Done(answer) => answer,
+            Attempt::Unsent(_) => Answer::unanswered(Failure::Closed),
         }
     }
 
     async fn attempt(&self, mut conn: Conn, request: Box<Request<RequestBody>>) -> Attempt {
-        let attempt = conn.exchange(request, self.limits).await;
+        let attempt = conn
+            .exchange(request, self.limits, self.settings.first_byte_timeout)
+            .await;
         self.pool.give(conn).await;
         attempt
     }
@@ -127,10 +129,10 @@ impl Shadow for HttpShadow {
             .map(|request| PreparedRequest(Box::new(request)))
     }
 
-    async fn answer(&self, PreparedRequest(request): PreparedRequest) -> Outcome {
+    async fn answer(&self, PreparedRequest(request): PreparedRequest) -> Answer {
         timeout(self.settings.timeout, self.send(request))
             .await
-            .unwrap_or(Outcome::Failed(Failure::Timeout))
+            .unwrap_or_else(|_elapsed| Outcome::Failed(Failure::Timeout).into())
     }
 
     async fn housekeeping(&self) {

@@ -17,9 +17,13 @@ use http_body_util::BodyExt as _;
 use hyper::{body::Body as _, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use shadow_core::compare::{Failure, Outcome};
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use super::{
+    Answer,
     body::RequestBody,
     failure,
     meter::{Marks, Metered},
@@ -48,7 +52,7 @@ pub(super) struct Conn {
 #[derive(Debug)]
 pub(super) enum Attempt {
     /// The shadow system answered, or failed to.
-    Done(Outcome),
+    Done(Answer),
     /// The connection had ended before anything was sent: the shadow system never saw the request.
     Unsent(Box<Request<RequestBody>>),
 }
@@ -85,13 +89,18 @@ impl Conn {
         &mut self,
         mut request: Box<Request<RequestBody>>,
         limits: BodyLimits,
+        patience: Option<Duration>,
     ) -> Attempt {
         self.marks.reset();
         let marks = Arc::clone(&self.marks);
         hyper::ext::on_informational(&mut *request, move |_interim| marks.interim());
 
         let reply = self.handle.try_send_request(*request);
-        let outcome = match self.driver.alongside(reply).await {
+        let Some(reply) = within(patience, self.driver.alongside(reply)).await else {
+            self.reusable = false;
+            return Attempt::Done(Outcome::Failed(Failure::FirstByteTimeout).into());
+        };
+        let outcome = match reply {
             Ok(response) => self.receive(response, limits).await,
             Err(mut error) => {
                 if let Some(request) = error.take_message() {
@@ -103,7 +112,13 @@ impl Conn {
         };
         self.used = Instant::now();
         self.reusable &= outcome.is_ok();
-        Attempt::Done(outcome.unwrap_or_else(Outcome::Failed))
+        Attempt::Done(match outcome {
+            Ok(outcome) => outcome.into(),
+            Err(failure @ (Failure::Closed | Failure::Reset)) if !self.marks.has_read() => {
+                Answer::unanswered(failure)
+            }
+            Err(failure) => Outcome::Failed(failure).into(),
+        })
     }
 
     async fn receive(
@@ -134,6 +149,14 @@ impl Conn {
         let idle = self.handle.ready();
         self.reusable &= self.driver.alongside(idle).await.is_ok();
         Ok(Outcome::Response(assemble(&head, collector.finish(), spans)))
+    }
+}
+
+/// What comes within this time, if it is bounded at all.
+async fn within<F: Future>(patience: Option<Duration>, reply: F) -> Option<F::Output> {
+    match patience {
+        Some(patience) => timeout(patience, reply).await.ok(),
+        None => Some(reply.await),
     }
 }
 

@@ -66,6 +66,11 @@ impl Marks {
         self.first_read.store(0, Relaxed);
     }
 
+    /// Whether any byte of a response came, final or interim.
+    pub(super) fn has_read(&self) -> bool {
+        self.last_read.load(Relaxed) != 0
+    }
+
     /// The spans less a round trip. A response that began before the request was written has a span of zero.
     pub(super) fn spans(&self, rtt: Duration) -> Spans {
         let [sent, first, last] =

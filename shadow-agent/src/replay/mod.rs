@@ -1,15 +1,17 @@
 //! Sends requests to the shadow system and says what it did with each.
 //!
 //! Owns: the connections to the shadow system. Bounds: [`ReplaySettings`]. Drops: nothing; every request ends as an
-//! [`Outcome`], or is refused as [`Unsendable`] before anything is sent. Never retries: what the shadow system saw,
-//! it saw once.
+//! [`Outcome`], or is refused as [`Unsendable`] before anything is sent. Never sends anything
+//! twice by itself: whoever asks may, within its limits.
 
 mod body;
+pub(crate) mod breaker;
 mod case;
 mod client;
 mod conn;
 mod failure;
 mod meter;
+pub(crate) mod pace;
 mod pool;
 mod request;
 mod response;
@@ -23,12 +25,44 @@ mod tests;
 
 use std::future::Future;
 
-use shadow_core::{compare::Outcome, rewrite::ShadowRequest};
+use shadow_core::{
+    compare::{Failure, Outcome},
+    rewrite::ShadowRequest,
+};
 
+pub use breaker::{BreakerSettings, BreakerState};
 pub use client::{HttpShadow, MarkError, PreparedRequest};
 pub use request::Unsendable;
 pub use settings::{ReplaySettings, ReplaySettingsError};
 pub use target::{Target, TargetError};
+
+/// What came of one request.
+#[derive(Debug)]
+pub struct Answer {
+    /// The answer, or the failure.
+    pub outcome: Outcome,
+    /// It failed at the connection, before one byte of a response came.
+    pub is_unanswered: bool,
+}
+
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            is_unanswered: false,
+        }
+    }
+}
+
+impl Answer {
+    /// A failure of the connection before a response.
+    pub(crate) fn unanswered(failure: Failure) -> Self {
+        Self {
+            outcome: Outcome::Failed(failure),
+            is_unanswered: true,
+        }
+    }
+}
 
 /// A shadow system: the real one, or a script in a test.
 pub trait Shadow: Send + Sync + 'static {
@@ -39,7 +73,7 @@ pub trait Shadow: Send + Sync + 'static {
     fn prepare(&self, request: &ShadowRequest) -> Result<Self::Prepared, Unsendable>;
 
     /// Sends it, once, and waits for what comes of it. Cancelled when dropped.
-    fn answer(&self, request: Self::Prepared) -> impl Future<Output = Outcome> + Send;
+    fn answer(&self, request: Self::Prepared) -> impl Future<Output = Answer> + Send;
 
     /// Runs as long as replays do.
     fn housekeeping(&self) -> impl Future<Output = ()> + Send {

@@ -2,35 +2,43 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use super::BreakerSettings;
 
 /// Bounds and waits of the replay side. The queue and the connections cost at most what is written here.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReplaySettings {
     /// Replays in flight at once, and so connections to the shadow system.
     pub concurrency: usize,
+    /// Requests a second, at most; those of a tenth of a second may go at once.
+    pub requests_per_second: Option<f64>,
+    /// Bytes a second, of requests and answers together.
+    pub bytes_per_second: Option<u64>,
     /// Exchanges that wait for a free place; past it the newest is dropped.
     pub queue: usize,
     /// The bytes those exchanges may hold together.
     pub queue_bytes: usize,
     /// An exchange that waited longer than this is not replayed any more: the answer would be of another time.
-    #[serde(with = "shadow_core::time::duration")]
     pub max_wait: Duration,
     /// From the start of a connection attempt to its end.
-    #[serde(with = "shadow_core::time::duration")]
     pub connect_timeout: Duration,
+    /// From the first attempt to send to the first byte of the response.
+    pub first_byte_timeout: Option<Duration>,
     /// From the first attempt to send to the last byte of the response.
-    #[serde(with = "shadow_core::time::duration")]
     pub timeout: Duration,
     /// A connection that carried nothing for this long is closed. Below the 5 s after which common servers (Node.js,
     /// uvicorn) close it themselves: a request that crosses such a close on the wire is lost and never sent again.
-    #[serde(with = "shadow_core::time::duration")]
     pub idle_timeout: Duration,
     /// A response body longer than this is abandoned. What is kept in memory is less: `limits.body`
     /// for each replay in flight.
     pub max_response: u64,
+    /// How often an idempotent request is sent again whose connection failed before a byte of a response came.
+    pub retries: u32,
+    /// When the target is left alone.
+    pub breaker: BreakerSettings,
 }
+
+/// More would be another load than production's.
+const MOST_RETRIES: u32 = 3;
 
 impl Default for ReplaySettings {
     fn default() -> Self {
@@ -43,6 +51,11 @@ impl Default for ReplaySettings {
             timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(4),
             max_response: 64 << 20,
+            requests_per_second: None,
+            bytes_per_second: None,
+            first_byte_timeout: None,
+            retries: 0,
+            breaker: BreakerSettings::default(),
         }
     }
 }
@@ -71,7 +84,13 @@ impl ReplaySettings {
             timeout,
             idle_timeout: _,
             max_response,
+            requests_per_second,
+            bytes_per_second,
+            first_byte_timeout,
+            retries,
+            breaker,
         } = self;
+        let wrong = |name, rule, given: String| Err(ReplaySettingsError { name, rule, given });
         let counts = [
             ("concurrency", *concurrency, 1, 65_536, "1 to 65536"),
             ("queue", *queue, 1, 1 << 20, "1 to 1048576"),
@@ -85,25 +104,39 @@ impl ReplaySettings {
         ];
         for (name, given, least, most, rule) in counts {
             if !(least..=most).contains(&given) {
-                let given = given.to_string();
-                return Err(ReplaySettingsError { name, rule, given });
+                return wrong(name, rule, given.to_string());
             }
         }
         for (name, given) in [
             ("max_wait", max_wait),
             ("connect_timeout", connect_timeout),
             ("timeout", timeout),
+            (
+                "first_byte_timeout",
+                first_byte_timeout.as_ref().unwrap_or(timeout),
+            ),
         ] {
             if *given < Duration::from_millis(1) {
-                let (rule, given) = ("at least 1ms", format!("{given:?}"));
-                return Err(ReplaySettingsError { name, rule, given });
+                return wrong(name, "at least 1ms", format!("{given:?}"));
             }
         }
         if *max_response == 0 {
-            let (name, rule, given) = ("max_response", "at least 1", "0".to_owned());
-            return Err(ReplaySettingsError { name, rule, given });
+            return wrong("max_response", "at least 1", "0".to_owned());
         }
-        Ok(())
+        if let Some(rate) = requests_per_second
+            && !(0.001..=1e6).contains(rate)
+        {
+            return wrong("requests_per_second", "0.001 to 1000000", rate.to_string());
+        }
+        if let Some(rate) = bytes_per_second
+            && *rate < 1024
+        {
+            return wrong("bytes_per_second", "at least 1 KiB", rate.to_string());
+        }
+        if *retries > MOST_RETRIES {
+            return wrong("retries", "0 to 3", retries.to_string());
+        }
+        breaker.validate()
     }
 }
 
@@ -112,15 +145,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_valid_and_survive_a_round_trip() {
+    fn the_defaults_are_valid() {
         let settings = ReplaySettings::default();
         assert_eq!(settings.validate(), Ok(()));
-        let text = serde_json::to_string(&settings).unwrap();
-        assert_eq!(
-            serde_json::from_str::<ReplaySettings>(&text).unwrap(),
-            settings,
-            "{text}"
-        );
     }
 
     #[test]
@@ -144,11 +171,42 @@ mod tests {
                 max_response: 0,
                 ..base()
             },
+            ReplaySettings {
+                requests_per_second: Some(0.0),
+                ..base()
+            },
+            ReplaySettings {
+                bytes_per_second: Some(1),
+                ..base()
+            },
+            ReplaySettings {
+                first_byte_timeout: Some(Duration::ZERO),
+                ..base()
+            },
+            ReplaySettings { retries: 4, ..base() },
+            ReplaySettings {
+                breaker: BreakerSettings {
+                    errors: 1.5,
+                    ..BreakerSettings::default()
+                },
+                ..base()
+            },
         ];
         let names = cases.map(|settings| settings.validate().unwrap_err().name);
         assert_eq!(
             names,
-            ["concurrency", "queue", "queue_bytes", "timeout", "max_response"]
+            [
+                "concurrency",
+                "queue",
+                "queue_bytes",
+                "timeout",
+                "max_response",
+                "requests_per_second",
+                "bytes_per_second",
+                "first_byte_timeout",
+                "retries",
+                "breaker.errors",
+            ]
         );
     }
 }

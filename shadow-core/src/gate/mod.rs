@@ -5,7 +5,7 @@
 mod select;
 
 use crate::{
-    exchange::{Exchange, Incomplete, reasons},
+    exchange::{Exchange, Incomplete, Request, reasons},
     rewrite::Marker,
 };
 
@@ -133,6 +133,16 @@ impl Gate {
         };
         Decision::Skip(Skip::Policy(policy))
     }
+}
+
+/// Whether a request only asks: its method is safe (RFC 9110 section 9.2.1), and so is any it asks to be treated as.
+pub fn is_safe(request: &Request) -> bool {
+    !select::is_write(request)
+}
+
+/// Whether sending a request twice leaves the same state as sending it once (RFC 9110 section 9.2.2).
+pub fn is_idempotent(request: &Request) -> bool {
+    select::is_idempotent(request)
 }
 
 #[cfg(test)]

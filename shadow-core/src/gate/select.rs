@@ -50,6 +50,19 @@ pub(super) fn is_write(request: &Request) -> bool {
     !is_safe(&request.method) || overridden() || parameter_overrides(&request.target)
 }
 
+/// Whether sending it twice leaves the same state as sending it once (RFC 9110 section 9.2.2). PUT and DELETE do,
+/// unless they ask to be treated as something else.
+pub(super) fn is_idempotent(request: &Request) -> bool {
+    let overrides = |request: &Request| {
+        METHOD_OVERRIDES
+            .iter()
+            .any(|name| request.headers.get(name).is_some())
+            || parameter_overrides(&request.target)
+    };
+    let repeatable = matches!(&*request.method, b"PUT" | b"DELETE");
+    !is_write(request) || (repeatable && !overrides(request))
+}
+
 fn parameter_overrides(target: &[u8]) -> bool {
     let Some(mark) = memchr::memchr(b'?', target) else {
         return false;

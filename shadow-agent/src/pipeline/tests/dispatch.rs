@@ -22,15 +22,15 @@ use super::{
 use crate::replay::ReplaySettings;
 
 /// The capture thread's end of the queue in the test's hands, a scripted shadow system at the other.
-struct Bench {
-    lane: Arc<Lane>,
-    desk: Desk,
-    script: Script,
+pub(super) struct Bench {
+    pub(super) lane: Arc<Lane>,
+    pub(super) desk: Desk,
+    pub(super) script: Script,
     settings: ReplaySettings,
 }
 
 impl Bench {
-    fn new(settings: ReplaySettings) -> Self {
+    pub(super) fn new(settings: ReplaySettings) -> Self {
         let lane = Lane::new("shadow".to_owned(), Role::Shadow, ledger(), Some(&settings));
         let lane = Arc::new(lane);
         let desk = Desk {
@@ -45,7 +45,7 @@ impl Bench {
         }
     }
 
-    fn run(&self) -> JoinHandle<()> {
+    pub(super) fn run(&self) -> JoinHandle<()> {
         let policy = Policy {
             settings: self.settings.clone(),
             rewrite: rewrite(),
@@ -56,18 +56,18 @@ impl Bench {
         tokio::spawn(dispatcher.run())
     }
 
-    fn admit(&mut self, exchange: Box<Exchange>) {
+    pub(super) fn admit(&mut self, exchange: Box<Exchange>) {
         self.desk.admit(exchange);
     }
 
-    fn get(&mut self, targets: &[&str]) {
+    pub(super) fn get(&mut self, targets: &[&str]) {
         for target in targets {
             self.admit(exchange("GET", target, "ok"));
         }
         self.desk.flush();
     }
 
-    async fn finish(self, run: JoinHandle<()>) -> super::Funnel {
+    pub(super) async fn finish(self, run: JoinHandle<()>) -> super::Funnel {
         self.lane.queue.close();
         run.await.unwrap();
         let Lane { queue, in_flight, .. } = &*self.lane;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -14,13 +14,20 @@ use shadow_core::{
     rewrite::ShadowRequest,
 };
 
-use crate::replay::{Shadow, Unsendable};
+use tokio::time::Instant;
 
-/// `/ok` answers `ok`, `/other` something else, `/slow` after a second, `/hang` never, `/reset` fails, `/panic`
+use crate::replay::{Answer, Shadow, Unsendable};
+
+/// `/ok` answers `ok`, `/other` something else, `/slow` after a second, `/hang` never, `/reset` fails, `/refused` does before it
+/// was reached, `/panic`
 /// panics, `/unsendable` is refused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Script {
     pub(super) sent: Arc<Mutex<Vec<String>>>,
+    /// When each was sent.
+    pub(super) at: Arc<Mutex<Vec<Instant>>>,
+    /// While it is set, nothing is answered.
+    pub(super) stalled: Arc<AtomicBool>,
     running: Arc<AtomicUsize>,
     pub(super) most: Arc<AtomicUsize>,
 }
@@ -34,6 +41,20 @@ impl Drop for Running<'_> {
 }
 
 impl Script {
+    /// The most requests that came within any `window`.
+    pub(super) fn most_within(&self, window: Duration) -> usize {
+        let at = self.at.lock().unwrap();
+        let mut most = 0;
+        let mut from = 0;
+        for to in 0..at.len() {
+            while at[to] - at[from] >= window {
+                from += 1;
+            }
+            most = most.max(to - from + 1);
+        }
+        most
+    }
+
     pub(super) fn sent(&self) -> Vec<String> {
         self.sent.lock().unwrap().clone()
     }
@@ -50,20 +71,25 @@ impl Shadow for Script {
         Ok(target)
     }
 
-    async fn answer(&self, target: String) -> Outcome {
+    async fn answer(&self, target: String) -> Answer {
         let now = self.running.fetch_add(1, SeqCst) + 1;
         let _running = Running(&self.running);
         self.most.fetch_max(now, SeqCst);
         self.sent.lock().unwrap().push(target.clone());
+        self.at.lock().unwrap().push(Instant::now());
+        while self.stalled.load(SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         match target.split('?').next().unwrap() {
             "/ok" => tokio::task::yield_now().await,
             "/slow" => tokio::time::sleep(Duration::from_secs(1)).await,
             "/hang" => std::future::pending().await,
-            "/reset" => return Outcome::Failed(Failure::Reset),
+            "/refused" => return Answer::unanswered(Failure::Connect),
+            "/reset" => return Outcome::Failed(Failure::Reset).into(),
             "/panic" => panic!("as the test asked for"),
-            _ => return response("something else"),
+            _ => return response("something else").into(),
         }
-        response("ok")
+        response("ok").into()
     }
 }
 

@@ -49,7 +49,7 @@ fn get() -> ShadowRequest {
 }
 
 async fn answer(client: &HttpShadow, request: &ShadowRequest) -> Outcome {
-    client.answer(client.prepare(request).unwrap()).await
+    client.answer(client.prepare(request).unwrap()).await.outcome
 }
 
 async fn response(client: &HttpShadow, request: &ShadowRequest) -> ShadowResponse {

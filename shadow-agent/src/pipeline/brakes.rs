@@ -1,0 +1,211 @@
+//! What keeps replays to one target within its limits.
+//!
+//! Owns: the pace of requests and bytes, and the breaker, of one lane. Two paces count the same requests: one where an
+//! exchange is admitted to the queue, so that what is over the limit is skipped while it is fresh, and one right
+//! before the request is sent, so that a queue that has filled up meanwhile never leaves in a burst. Bounds: a wait for
+//! a turn ends with the exchange's own `max_wait`. Drops: `rate_limited`, `breaker_open`.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use shadow_core::{
+    compare::{Failure, Outcome},
+    exchange::Exchange,
+    gate::SkipPolicy,
+};
+use tokio::time::Instant;
+
+use super::lane::Lane;
+use crate::replay::{
+    BreakerState, ReplaySettings,
+    breaker::{Breaker, Change, Pass},
+    pace::{BURST, Pace},
+};
+
+/// What the queue may take at once above the pace: it is sent in order afterwards.
+const ADMITTED: Duration = Duration::from_secs(1);
+
+/// Changes of the breaker that nobody has looked at yet; older ones are forgotten.
+const CHANGES: usize = 16;
+
+/// The limits of one lane.
+#[derive(Debug)]
+pub(super) struct Brakes {
+    admitted: Option<Pace>,
+    requests: Option<Pace>,
+    bytes: Option<Pace>,
+    breaker: Mutex<Breaker>,
+    changes: Mutex<Vec<Change>>,
+    /// Requests that were sent again.
+    pub(super) retries: AtomicU64,
+}
+
+impl Brakes {
+    pub(super) fn new(settings: &ReplaySettings) -> Self {
+        let pace = |burst| settings.requests_per_second.map(|rate| Pace::new(rate, burst));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a limit of bytes a second, not an account"
+        )]
+        let bytes = settings
+            .bytes_per_second
+            .map(|rate| Pace::new(rate as f64, BURST));
+        Self {
+            admitted: pace(ADMITTED),
+            requests: pace(BURST),
+            bytes,
+            breaker: Mutex::new(Breaker::new(settings.breaker, Instant::now())),
+            changes: Mutex::default(),
+            retries: AtomicU64::new(0),
+        }
+    }
+
+    /// Why an exchange need not be queued now.
+    pub(super) fn refusal(&self) -> Option<SkipPolicy> {
+        if !self.breaker().admits(Instant::now()) {
+            return Some(SkipPolicy::BreakerOpen);
+        }
+        match &self.admitted {
+            Some(pace) if !pace.take(1) => Some(SkipPolicy::RateLimited),
+            _ => None,
+        }
+    }
+
+    /// Counts a request that is sent beside those that were admitted: one less is admitted for it.
+    fn extra(&self) {
+        if let Some(pace) = &self.admitted {
+            pace.charge(1);
+        }
+    }
+
+    /// A request is sent again; one less is admitted for it.
+    pub(super) fn retried(&self) {
+        self.retries.fetch_add(1, Relaxed);
+        self.extra();
+    }
+
+    /// Waits until one more request may be sent.
+    pub(super) async fn turn(&self, bytes: u64, deadline: Instant) -> Result<(), SkipPolicy> {
+        for (pace, units) in [(&self.requests, 1), (&self.bytes, bytes)] {
+            let Some(pace) = pace else {
+                continue;
+            };
+            let patience = deadline.saturating_duration_since(Instant::now());
+            let wait = pace.reserve(units, patience).ok_or(SkipPolicy::RateLimited)?;
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn state(&self) -> (BreakerState, u64) {
+        let breaker = self.breaker();
+        (breaker.state(), breaker.opened())
+    }
+
+    /// What the breaker did since the last call.
+    pub(super) fn take_changes(&self) -> Vec<Change> {
+        std::mem::take(&mut *self.changes())
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        // A panic in it loses at most one count.
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, pass: Pass, answered: Option<bool>) {
+        let Some(change) = self.breaker().end(pass, answered, Instant::now()) else {
+            return;
+        };
+        let mut changes = self.changes();
+        if changes.len() == CHANGES {
+            changes.remove(0);
+        }
+        changes.push(change);
+    }
+}
+
+/// Leave to send one request. Dropped without [`Leave::end`], it says nothing about the target.
+#[derive(Debug)]
+pub(super) struct Leave {
+    lane: Arc<Lane>,
+    pass: Option<Pass>,
+    /// What the exchange was taken to move, both ways.
+    bytes: u64,
+}
+
+impl Leave {
+    /// Waits for it, or says why there is none.
+    pub(super) async fn get(
+        lane: &Arc<Lane>,
+        exchange: &Exchange,
+        deadline: Instant,
+    ) -> Result<Self, SkipPolicy> {
+        let brakes = &lane.brakes;
+        let bytes = moved(exchange);
+        brakes.turn(bytes, deadline).await?;
+        let pass = brakes.breaker().begin(Instant::now());
+        Ok(Self {
+            lane: Arc::clone(lane),
+            pass: Some(pass.ok_or(SkipPolicy::BreakerOpen)?),
+            bytes,
+        })
+    }
+
+    /// The request came to this.
+    pub(super) fn end(mut self, outcome: &Outcome) {
+        let answered = match outcome {
+            Outcome::Response(response) => {
+                let more = response.body.len.saturating_sub(self.bytes);
+                if let Some(pace) = &self.lane.brakes.bytes
+                    && more > 0
+                {
+                    pace.charge(more);
+                }
+                Some(true)
+            }
+            Outcome::Failed(Failure::Cancelled) => None,
+            // It sends, and more than enough.
+            Outcome::Failed(Failure::TooLarge) => Some(true),
+            Outcome::Failed(_) => Some(false),
+        };
+        if let Some(pass) = self.pass.take() {
+            self.lane.brakes.end(pass, answered);
+        }
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            self.lane.brakes.end(pass, None);
+        }
+    }
+}
+
+/// The bytes that a replay moves both ways, when the shadow system answers as production did.
+fn moved(exchange: &Exchange) -> u64 {
+    let request = &exchange.request;
+    let head = request.target.len().saturating_add(request.headers.allocated());
+    let answer = exchange.response.as_ref().map_or(0, |response| {
+        response
+            .body
+            .len
+            .saturating_add(response.headers.allocated() as u64)
+    });
+    request
+        .body
+        .len
+        .saturating_add(head as u64)
+        .saturating_add(answer)
+}

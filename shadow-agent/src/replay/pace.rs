@@ -1,0 +1,177 @@
+//! At most so much a second, and nothing saved up.
+//!
+//! The generic cell rate algorithm (ITU-T I.371): one number, the time at which the account will be even again.
+//! Whoever takes moves it on; whoever finds it too far ahead waits or goes without. Because it never falls behind the
+//! clock, an idle hour or an outage gives no credit: in any span of `t` seconds at most `rate * t` units and one
+//! [`BURST`] of them are taken.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// What may be taken at once: the units of this long, and always one.
+pub(crate) const BURST: Duration = Duration::from_millis(100);
+
+/// A rate that is never exceeded. Any thread may take.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    origin: Instant,
+    /// Nanoseconds of one unit.
+    cost: f64,
+    /// How far the account may be ahead of the clock.
+    ahead: u64,
+    /// When the account is even, in nanoseconds since `origin`.
+    even: AtomicU64,
+}
+
+impl Pace {
+    /// `rate` units a second, of which those of `burst` may be taken at once.
+    pub(crate) fn new(rate: f64, burst: Duration) -> Self {
+        let cost = 1e9 / rate.max(f64::MIN_POSITIVE);
+        let burst = whole(burst.as_secs_f64() * 1e9);
+        Self {
+            origin: Instant::now(),
+            cost,
+            // One unit is always free when the account is even, so a burst is that one and those ahead of it.
+            ahead: burst.saturating_sub(whole(cost)),
+            even: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes `units` when they are free within `patience`, and says how long to wait for them.
+    pub(crate) fn reserve(&self, units: u64, patience: Duration) -> Option<Duration> {
+        let now = self.now();
+        let patience = whole(patience.as_secs_f64() * 1e9);
+        let mut even = self.even.load(SeqCst);
+        loop {
+            let from = even.max(now);
+            let wait = from.saturating_sub(self.ahead).saturating_sub(now);
+            if wait > patience {
+                return None;
+            }
+            let next = from.saturating_add(self.of(units));
+            match self.even.compare_exchange(even, next, SeqCst, SeqCst) {
+                Ok(_) => return Some(Duration::from_nanos(wait)),
+                Err(other) => even = other,
+            }
+        }
+    }
+
+    /// Takes `units` that are free now.
+    pub(crate) fn take(&self, units: u64) -> bool {
+        self.reserve(units, Duration::ZERO).is_some()
+    }
+
+    /// Takes `units` whether they are free or not: later ones wait for them.
+    pub(crate) fn charge(&self, units: u64) {
+        // Eternal patience never refuses.
+        self.reserve(units, Duration::MAX);
+    }
+
+    fn of(&self, units: u64) -> u64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "bytes of one exchange stay far below 2^52"
+        )]
+        let units = units as f64;
+        whole(units * self.cost)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Rounded, and held within what there is.
+fn whole(nanos: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float is cast to the nearest integer there is"
+    )]
+    let whole = nanos.round() as u64;
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// When each of the takes of an eager taker came, in milliseconds.
+    async fn taken(pace: &Pace, span: Duration) -> Vec<u128> {
+        let begin = Instant::now();
+        let mut taken = Vec::new();
+        while begin.elapsed() < span {
+            if pace.take(1) {
+                taken.push(begin.elapsed().as_millis());
+            } else {
+                advance(MS).await;
+            }
+        }
+        taken
+    }
+
+    fn most_within(taken: &[u128], window: u128) -> usize {
+        let count = |from: &u128| {
+            taken
+                .iter()
+                .filter(|at| (*from..from + window).contains(at))
+                .count()
+        };
+        taken.iter().map(count).max().unwrap_or(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_holds_from_the_start_in_every_window() {
+        let taken = taken(&Pace::new(100.0, BURST), Duration::from_secs(5)).await;
+        assert!((500..=510).contains(&taken.len()), "{}", taken.len());
+        assert_eq!(most_within(&taken, 1), 10, "one burst");
+        assert!(most_within(&taken, 1000) <= 110, "{}", most_within(&taken, 1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_hour_without_any_gives_no_credit() {
+        let pace = Pace::new(100.0, BURST);
+        advance(Duration::from_secs(3600)).await;
+        let taken = taken(&pace, Duration::from_secs(2)).await;
+        assert!(most_within(&taken, 1000) <= 110, "{}", most_within(&taken, 1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn less_than_one_a_second_is_one_now_and_then() {
+        let taken = taken(&Pace::new(0.5, BURST), Duration::from_secs(9)).await;
+        assert_eq!(taken, [0, 2000, 4000, 6000, 8000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_come_one_after_the_other() {
+        let pace = Pace::new(10.0, Duration::ZERO);
+        let second = Duration::from_secs(1);
+        let waits: Vec<_> = (0..12).map_while(|_| pace.reserve(1, second)).collect();
+        assert_eq!(waits.len(), 11, "what would wait longer goes without: {waits:?}");
+        assert!(
+            waits.windows(2).all(|two| two[1] - two[0] == 100 * MS),
+            "{waits:?}"
+        );
+        sleep(second).await;
+        assert_eq!(pace.reserve(1, second), Some(100 * MS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_one_is_paid_for_afterwards() {
+        let pace = Pace::new(1000.0, BURST);
+        assert!(pace.take(5000), "one is always let through");
+        assert_eq!(pace.reserve(1, 10 * MS), None);
+        advance(Duration::from_secs(5)).await;
+        assert!(pace.take(1));
+        pace.charge(1000);
+        assert!(!pace.take(1));
+    }
+}
