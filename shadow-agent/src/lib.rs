@@ -3,7 +3,7 @@
 //! In the order of the data: [`capture`] reads segments (live ring or file), [`pipeline`] runs the engine and hands
 //! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`journal`] keeps it,
 //! [`export`] gives single cases to other tools,
-//! [`rollout`] raises the sample by it, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the
+//! [`rollout`] raises the sample by it, [`trips`] stops by itself, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the
 //! metrics, [`doctor`] looks at the host, [`privs`] is what the agent gives up, [`cli`] and [`config`] are
 //! what a person types.
 
@@ -25,3 +25,4 @@ pub mod record;
 pub mod replay;
 pub mod report;
 pub mod rollout;
+pub mod trips;

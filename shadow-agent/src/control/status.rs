@@ -7,7 +7,7 @@ use shadow_core::evidence::{
 };
 
 use super::state::Killed;
-use crate::{journal::State, pipeline::Role};
+use crate::{journal::State, pipeline::Role, replay::BreakerState, trips::Trip};
 
 /// The version of [`Status`] in JSON. It changes when a reader of the former one would misread this one.
 pub const FORMAT: u32 = 1;
@@ -44,6 +44,9 @@ pub struct Status {
     /// Every target, the first one first. What stands below is of that one.
     #[serde(default)]
     pub lanes: Vec<Lane>,
+    /// What the agent did by itself, oldest first.
+    #[serde(default)]
+    pub trips: Vec<Trip>,
     /// From the first packet to the last verdict.
     pub funnel: Funnel,
     /// Matches of compared exchanges.
@@ -105,6 +108,15 @@ pub struct Lane {
     pub url: Option<String>,
     /// What waits for it.
     pub queue: Queue,
+    /// Whether it is left alone because it fails.
+    #[serde(default)]
+    pub breaker: BreakerState,
+    /// How often it was.
+    #[serde(default)]
+    pub breaker_opened: u64,
+    /// Requests that were sent to it again.
+    #[serde(default)]
+    pub retries: u64,
     /// From the exchange to the verdict.
     pub funnel: Funnel,
     /// Matches of compared exchanges.

@@ -13,14 +13,14 @@ use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text},
     metrics::MetricType,
-    registry::{Registry, Unit},
+    registry::Registry,
 };
 use shadow_common::stat::Stat;
-use shadow_core::{compare::Failure, exchange::Incomplete, gate::SkipPolicy};
+use shadow_core::exchange::Incomplete;
 
 use super::names;
 use crate::{
-    control::status::{Lane, Status},
+    control::status::Status,
     journal::{Lost, State},
 };
 
@@ -139,7 +139,7 @@ impl Collector for Scrape {
     }
 }
 
-struct Writer<'a, 'b>(&'a mut DescriptorEncoder<'b>);
+pub(super) struct Writer<'a, 'b>(pub(super) &'a mut DescriptorEncoder<'b>);
 
 impl Writer<'_, '_> {
     fn agent(&mut self, status: &Status, report_failures: u64) -> fmt::Result {
@@ -233,29 +233,6 @@ impl Writer<'_, '_> {
         )
     }
 
-    fn queues(&mut self, lanes: &[Lane]) -> fmt::Result {
-        let gauges: [(&str, &str, fn(&Lane) -> u64); 4] = [
-            ("queue_exchanges", "Exchanges that wait for a replay", |lane| {
-                lane.queue.waiting
-            }),
-            ("queue_room_exchanges", "Exchanges that may wait", |lane| {
-                lane.queue.room
-            }),
-            (
-                "queue_bytes",
-                "Exchanges that wait or are being replayed",
-                |lane| lane.queue.bytes,
-            ),
-            ("replays_in_flight", "Replays under way", |lane| {
-                lane.queue.in_flight
-            }),
-        ];
-        for (name, help, read) in gauges {
-            self.gauges(name, help, lanes.iter().map(|lane| (of(lane), read(lane))))?;
-        }
-        Ok(())
-    }
-
     fn journal(&mut self, journal: Option<&State>) -> fmt::Result {
         let none = State::default();
         let State {
@@ -289,77 +266,13 @@ impl Writer<'_, '_> {
         )
     }
 
-    fn verdicts(&mut self, lanes: &[Lane]) -> fmt::Result {
-        let exchanges = lanes.iter().map(|lane| (of(lane), lane.funnel.exchanges));
-        self.counters("exchanges", "Exchanges that came out of the engine", exchanges)?;
-        let reasons = || {
-            let policies = SkipPolicy::ALL.iter().map(|reason| reason.as_str());
-            policies.chain(Incomplete::ALL.iter().map(|reason| reason.as_str()))
-        };
-        let skipped = lanes.iter().flat_map(|lane| {
-            let count = |name: &str| lane.funnel.skipped.get(name).copied().unwrap_or(0);
-            reasons().map(move |name| (with(lane, "reason", name), count(name)))
-        });
-        self.counters(
-            "skipped_exchanges",
-            "Exchanges that were not replayed, by reason",
-            skipped,
-        )?;
-        let verdicts = lanes.iter().flat_map(|lane| {
-            [
-                (with(lane, "verdict", "match"), lane.funnel.matched),
-                (with(lane, "verdict", "mismatch"), lane.funnel.mismatched),
-                (with(lane, "verdict", "shadow_error"), lane.funnel.shadow_errors),
-            ]
-        });
-        self.counters("replays", "Replayed exchanges by verdict", verdicts)?;
-        let failures = lanes.iter().flat_map(|lane| {
-            Failure::ALL.iter().map(|failure| {
-                let count = lane.funnel.failures.get(failure.as_str()).copied().unwrap_or(0);
-                (with(lane, "failure", failure.as_str()), count)
-            })
-        });
-        self.counters(
-            "replay_failures",
-            "Replays without an answer of the shadow system, by failure",
-            failures,
-        )?;
-        // Where nothing was compared: no sample rather than a zero that looks like an outage.
-        let rates = lanes
-            .iter()
-            .filter_map(|lane| Some((of(lane), lane.match_rate.rate?)));
-        self.gauges("match_ratio", "Matches of compared exchanges", rates)
-    }
-
-    fn latencies(&mut self, latencies: &[Latency]) -> fmt::Result {
-        let help = "From the last request byte on: production on the wire, shadow at the client socket";
-        let mut family =
-            self.0
-                .encode_descriptor("latency", help, Some(&Unit::Seconds), MetricType::Histogram)?;
-        for Latency {
-            target,
-            system,
-            span,
-            sum,
-            counts,
-        } in latencies
-        {
-            let bounds = names::LATENCY_BOUNDS.into_iter().chain([f64::INFINITY]);
-            let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
-            family
-                .encode_family(&[("target", target.as_str()), ("system", *system), ("span", *span)])?
-                .encode_histogram::<NoLabelSet>(*sum, counts.iter().sum(), &buckets, None)?;
-        }
-        Ok(())
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+    pub(super) fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Counter)?
             .encode_counter::<NoLabelSet, u64, f64>(&value, None)
     }
 
-    fn counters<L: EncodeLabelSet, V: EncodeCounterValue>(
+    pub(super) fn counters<L: EncodeLabelSet, V: EncodeCounterValue>(
         &mut self,
         name: &str,
         help: &str,
@@ -374,7 +287,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
+    pub(super) fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
@@ -387,25 +300,17 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+    pub(super) fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)
     }
 
-    fn measure(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+    pub(super) fn measure(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)
     }
-}
-
-fn of(lane: &Lane) -> [(&str, &str); 1] {
-    [("target", &lane.name)]
-}
-
-fn with<'a>(lane: &'a Lane, label: &'a str, value: &'a str) -> [(&'a str, &'a str); 2] {
-    [("target", &lane.name), (label, value)]
 }
 
 /// The key of an incomplete reason among the engine's counters in a report.

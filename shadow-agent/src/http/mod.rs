@@ -4,6 +4,7 @@
 //! [`server::MAX_CLIENTS`] connections, one request each, a deadline for everything. Runs on the control thread,
 //! so it answers when the pipeline is saturated.
 
+mod lanes;
 pub mod metrics;
 pub mod names;
 pub mod server;

@@ -21,8 +21,10 @@ use shadow_core::{
     time::Timestamp,
 };
 
-use super::{books::Books, brakes::Brakes, queue::Queue, samples::Samples, snapshot::LaneSnapshot, switch::Switch};
-use crate::replay::{ReplaySettings, Target};
+use super::{
+    books::Books, brakes::Brakes, queue::Queue, samples::Samples, snapshot::LaneSnapshot, switch::Switch,
+};
+use crate::replay::{Change, ReplaySettings, Target};
 
 /// What a target is compared for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -124,6 +126,11 @@ impl Lane {
     /// What happened on each route since the last call.
     pub fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {
         self.books.take_window(now)
+    }
+
+    /// What the breaker did since the last call.
+    pub fn take_breaker_changes(&self) -> Vec<Change> {
+        self.brakes.take_changes()
     }
 
     /// The target's name.

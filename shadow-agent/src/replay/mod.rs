@@ -30,7 +30,7 @@ use shadow_core::{
     rewrite::ShadowRequest,
 };
 
-pub use breaker::{BreakerSettings, BreakerState};
+pub use breaker::{BreakerSettings, BreakerState, Change};
 pub use client::{HttpShadow, MarkError, PreparedRequest};
 pub use request::Unsendable;
 pub use settings::{ReplaySettings, ReplaySettingsError};

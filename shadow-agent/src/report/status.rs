@@ -15,7 +15,11 @@ use crate::{
         status::{Lane, Status},
     },
     journal::State,
+    replay::BreakerState,
 };
+
+/// Trips that are shown.
+const TRIPS: usize = 5;
 
 /// One line for the terminal of `shadow run`.
 pub fn line(status: &Status) -> String {
@@ -72,6 +76,7 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     place(out, status)?;
     load(out, status)?;
     lanes(out, status)?;
+    trips(out, status)?;
     journal(out, status.journal.as_ref())?;
     for warning in &status.warnings {
         writeln!(out, "  WARNING     {}", captured(warning, 300))?;
@@ -174,6 +179,38 @@ fn load(out: &mut String, status: &Status) -> std::fmt::Result {
         rate(rates.exchanges),
         rate(rates.replayed)
     )
+}
+
+/// What the agent did by itself, the last few.
+fn trips(out: &mut String, status: &Status) -> std::fmt::Result {
+    for lane in &status.lanes {
+        if lane.breaker != BreakerState::Closed {
+            writeln!(
+                out,
+                "  BREAKER     {} is left alone: it fails ({})",
+                lane.name,
+                lane.breaker.as_str()
+            )?;
+        }
+    }
+    let skipped = status.trips.len().saturating_sub(TRIPS);
+    for trip in status.trips.iter().skip(skipped) {
+        let target = trip
+            .target
+            .as_ref()
+            .map_or_else(String::new, |name| format!("{name}: "));
+        let until = trip
+            .until_ms
+            .map_or_else(String::new, |at| format!("; until {}", clock(at)));
+        writeln!(
+            out,
+            "  {}  {}, {target}{}{until}",
+            clock(trip.at_ms),
+            trip.rule,
+            captured(&trip.reason, 200)
+        )?;
+    }
+    Ok(())
 }
 
 /// One line for each target, when there are several; what stands below is of the first.

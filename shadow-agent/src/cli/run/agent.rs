@@ -18,7 +18,7 @@ use shadow_core::evidence::{
     report::{Report, ReportInputs},
 };
 
-use super::{keep::Keeper, lanes};
+use super::{guard::Guard, keep::Keeper, lanes};
 use crate::{
     capture::{
         control::Control,
@@ -64,6 +64,7 @@ pub(super) struct Running {
     /// Read-locked to ask, write-locked to stop.
     pub(super) pipeline: RwLock<Pipeline>,
     pub(super) keeper: Keeper,
+    pub(super) guard: Guard,
     pub(super) state: StateDir,
     pub(super) report_failures: AtomicU64,
     /// The last report could not be kept.
@@ -114,6 +115,7 @@ impl Running {
     pub(super) fn tick(&self) {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = pipeline.snapshot();
+        self.guard.breakers(&pipeline, &self.keeper);
         let replayed = pipeline
             .lanes()
             .map(|lane| lane.with_ledger(Ledger::counts).replayed)
@@ -321,6 +323,7 @@ impl Agent for Running {
             ruling: first.ruling,
             funnel: first.funnel,
             lanes,
+            trips: self.guard.log.all(),
             journal: self.keeper.state(),
         }
     }

@@ -7,6 +7,7 @@ mod agent;
 mod args;
 mod capturing;
 mod confine;
+mod guard;
 mod keep;
 mod lanes;
 mod preflight;

@@ -28,6 +28,7 @@ use shadow_core::{
 use super::{
     agent::{Facts, Running},
     confine::Confined,
+    guard::Guard,
     keep::Keeper,
     preflight, recording,
 };
@@ -141,6 +142,7 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
         links: Mutex::new(Some(links)),
         pipeline: RwLock::new(pipeline),
         keeper,
+        guard: Guard::default(),
         state,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),

@@ -1,0 +1,125 @@
+//! What is counted behind the capture, once for each target: every sample carries `target`.
+
+use std::fmt;
+
+use prometheus_client::{encoding::NoLabelSet, metrics::MetricType, registry::Unit};
+use shadow_core::{compare::Failure, exchange::Incomplete, gate::SkipPolicy};
+
+use super::{
+    metrics::{Latency, Writer},
+    names,
+};
+use crate::{control::status::Lane, replay::BreakerState};
+
+impl Writer<'_, '_> {
+    pub(super) fn queues(&mut self, lanes: &[Lane]) -> fmt::Result {
+        let gauges: [(&str, &str, fn(&Lane) -> u64); 5] = [
+            ("queue_exchanges", "Exchanges that wait for a replay", |lane| {
+                lane.queue.waiting
+            }),
+            ("queue_room_exchanges", "Exchanges that may wait", |lane| {
+                lane.queue.room
+            }),
+            (
+                "queue_bytes",
+                "Exchanges that wait or are being replayed",
+                |lane| lane.queue.bytes,
+            ),
+            (
+                "breaker_open",
+                "Whether the target is left alone because it fails",
+                |lane| u64::from(lane.breaker != BreakerState::Closed),
+            ),
+            ("replays_in_flight", "Replays under way", |lane| {
+                lane.queue.in_flight
+            }),
+        ];
+        for (name, help, read) in gauges {
+            self.gauges(name, help, lanes.iter().map(|lane| (of(lane), read(lane))))?;
+        }
+        let counters: [(&str, &str, fn(&Lane) -> u64); 2] = [
+            (
+                "breaker_openings",
+                "Times that the target was left alone because it failed",
+                |lane| lane.breaker_opened,
+            ),
+            ("retries", "Requests that were sent again", |lane| lane.retries),
+        ];
+        for (name, help, read) in counters {
+            self.counters(name, help, lanes.iter().map(|lane| (of(lane), read(lane))))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn verdicts(&mut self, lanes: &[Lane]) -> fmt::Result {
+        let exchanges = lanes.iter().map(|lane| (of(lane), lane.funnel.exchanges));
+        self.counters("exchanges", "Exchanges that came out of the engine", exchanges)?;
+        let reasons = || {
+            let policies = SkipPolicy::ALL.iter().map(|reason| reason.as_str());
+            policies.chain(Incomplete::ALL.iter().map(|reason| reason.as_str()))
+        };
+        let skipped = lanes.iter().flat_map(|lane| {
+            let count = |name: &str| lane.funnel.skipped.get(name).copied().unwrap_or(0);
+            reasons().map(move |name| (with(lane, "reason", name), count(name)))
+        });
+        self.counters(
+            "skipped_exchanges",
+            "Exchanges that were not replayed, by reason",
+            skipped,
+        )?;
+        let verdicts = lanes.iter().flat_map(|lane| {
+            [
+                (with(lane, "verdict", "match"), lane.funnel.matched),
+                (with(lane, "verdict", "mismatch"), lane.funnel.mismatched),
+                (with(lane, "verdict", "shadow_error"), lane.funnel.shadow_errors),
+            ]
+        });
+        self.counters("replays", "Replayed exchanges by verdict", verdicts)?;
+        let failures = lanes.iter().flat_map(|lane| {
+            Failure::ALL.iter().map(|failure| {
+                let count = lane.funnel.failures.get(failure.as_str()).copied().unwrap_or(0);
+                (with(lane, "failure", failure.as_str()), count)
+            })
+        });
+        self.counters(
+            "replay_failures",
+            "Replays without an answer of the shadow system, by failure",
+            failures,
+        )?;
+        // Where nothing was compared: no sample rather than a zero that looks like an outage.
+        let rates = lanes
+            .iter()
+            .filter_map(|lane| Some((of(lane), lane.match_rate.rate?)));
+        self.gauges("match_ratio", "Matches of compared exchanges", rates)
+    }
+
+    pub(super) fn latencies(&mut self, latencies: &[Latency]) -> fmt::Result {
+        let help = "From the last request byte on: production on the wire, shadow at the client socket";
+        let mut family =
+            self.0
+                .encode_descriptor("latency", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for Latency {
+            target,
+            system,
+            span,
+            sum,
+            counts,
+        } in latencies
+        {
+            let bounds = names::LATENCY_BOUNDS.into_iter().chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+            family
+                .encode_family(&[("target", target.as_str()), ("system", *system), ("span", *span)])?
+                .encode_histogram::<NoLabelSet>(*sum, counts.iter().sum(), &buckets, None)?;
+        }
+        Ok(())
+    }
+}
+
+fn of(lane: &Lane) -> [(&str, &str); 1] {
+    [("target", &lane.name)]
+}
+
+fn with<'a>(lane: &'a Lane, label: &'a str, value: &'a str) -> [(&'a str, &'a str); 2] {
+    [("target", &lane.name), (label, value)]
+}
