@@ -8,12 +8,9 @@ use super::{
     Category, Discrepancy, Failure, Outcome, RuleError, Rules, Side, Verdict, binary,
     decode::{self, DecodeError},
     findings::Findings,
-    headers,
-    json::{self, Compared},
-    media::{self, Kind},
+    headers, json, kinds,
     paths::PathSet,
     scope::Scope,
-    text,
 };
 
 /// Rules, compiled. Immutable: one serves every thread.
@@ -112,11 +109,10 @@ impl Comparator {
         }
         match (self.decoded(production), self.decoded(shadow)) {
             (Ok(a), Ok(b)) => {
-                let kind = match media::kind(production.headers) {
-                    Kind::Unknown => media::kind(shadow.headers),
-                    kind => kind,
+                let json = |a: &[u8], b: &[u8], findings: &mut Findings| {
+                    json::compare(scope, a, b, json::ROOT, findings)
                 };
-                contents(scope, kind, &a, &b, findings);
+                kinds::compare((production.headers, &a), (shadow.headers, &b), &json, findings);
             }
             (Err(_), Err(_)) => binary::digests(left, right, findings),
             (a, b) => {
@@ -133,29 +129,6 @@ impl Comparator {
     fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
         decode::decode(side.headers, &side.body.kept, self.rules.decoded)
     }
-}
-
-fn contents(scope: Scope<'_>, kind: Kind, production: &[u8], shadow: &[u8], findings: &mut Findings) {
-    if production == shadow {
-        return;
-    }
-    let kind = match kind {
-        Kind::Unknown if json::looks_like_json(production) && json::looks_like_json(shadow) => Kind::Json,
-        Kind::Unknown if is_text(production) && is_text(shadow) => Kind::Text,
-        Kind::Unknown => Kind::Bytes,
-        kind => kind,
-    };
-    let done = kind == Kind::Json
-        && json::compare(scope, production, shadow, json::ROOT, findings) == Compared::Done;
-    match kind {
-        _ if done => {}
-        Kind::Json | Kind::Text => text::compare(production, shadow, findings),
-        Kind::Bytes | Kind::Unknown => binary::contents(production, shadow, findings),
-    }
-}
-
-fn is_text(content: &[u8]) -> bool {
-    core::str::from_utf8(content).is_ok() && memchr::memchr(0, content).is_none()
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub(crate) struct Findings {
     kept: Vec<Discrepancy>,
     limit: usize,
     more: bool,
+    /// In front of every place: which part of the body is compared.
+    within: String,
 }
 
 impl Findings {
@@ -20,6 +22,7 @@ impl Findings {
             kept: Vec::new(),
             limit,
             more: false,
+            within: String::new(),
         }
     }
 
@@ -53,12 +56,28 @@ impl Findings {
         if !self.has_room() {
             return self.overflow();
         }
+        let place = match (self.within.as_str(), place.into()) {
+            ("", place) => place,
+            (within, place) if place == "body" => within.to_owned(),
+            (within, place) => format!("{within} {place}"),
+        };
         self.kept.push(Discrepancy {
             category,
-            place: place.into(),
+            place,
             production: production.into(),
             shadow: shadow.into(),
         });
+    }
+
+    /// Looks for differences in a part of the body, whose name is written in front of their places.
+    pub(crate) fn within(&mut self, part: &str, look: impl FnOnce(&mut Self)) {
+        let outside = self.within.len();
+        if outside > 0 {
+            self.within.push(' ');
+        }
+        self.within.push_str(part);
+        look(self);
+        self.within.truncate(outside);
     }
 
     pub(crate) fn finish(mut self) -> Vec<Discrepancy> {

@@ -1,6 +1,74 @@
 //! `application/x-www-form-urlencoded` by field.
+//!
+//! The order of fields does not matter, that of the values of one field does.
+//! Bounds: fields ([`MAX_FIELDS`]); a body with more is compared as text.
 
 use std::borrow::Cow;
+
+use super::{
+    ABSENT, Category, Compared,
+    findings::{Findings, shorten},
+    media,
+};
+
+/// Fields of one body.
+const MAX_FIELDS: usize = 1 << 14;
+
+type Field<'t> = (Cow<'t, [u8]>, Cow<'t, [u8]>);
+
+/// Compares two forms.
+pub(super) fn compare(production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
+    let (Some(left), Some(right)) = (fields(production), fields(shadow)) else {
+        return Compared::Not;
+    };
+    let (mut a, mut b) = (left.iter().peekable(), right.iter().peekable());
+    loop {
+        let order = match (a.peek(), b.peek()) {
+            (None, None) => return Compared::Done,
+            (Some(_), None) => core::cmp::Ordering::Less,
+            (None, Some(_)) => core::cmp::Ordering::Greater,
+            (Some(a), Some(b)) => a.0.cmp(&b.0),
+        };
+        let a = if order.is_le() { a.next() } else { None };
+        let b = if order.is_ge() { b.next() } else { None };
+        let (Some((name, _)), false) = (a.or(b), findings.is_full()) else {
+            return Compared::Done;
+        };
+        let category = match (a, b) {
+            (Some(a), Some(b)) if a.1 == b.1 => continue,
+            (Some(_), Some(_)) => Category::Value,
+            (Some(_), None) => Category::Missing,
+            _ => Category::Added,
+        };
+        let shown =
+            |side: Option<&Field<'_>>| side.map_or_else(|| ABSENT.to_owned(), |(_, value)| shorten(value));
+        findings.push(
+            category,
+            format!("field {}", media::shown_name(name)),
+            shown(a),
+            shown(b),
+        );
+    }
+}
+
+/// By name; equal names stay in order.
+fn fields(body: &[u8]) -> Option<Vec<Field<'_>>> {
+    let mut fields = Vec::new();
+    for pair in body
+        .trim_ascii()
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+    {
+        if fields.len() >= MAX_FIELDS {
+            return None;
+        }
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        let name = halves.next().unwrap_or_default();
+        fields.push((decode(name), decode(halves.next().unwrap_or_default())));
+    }
+    fields.sort_by(|a: &Field<'_>, b| a.0.cmp(&b.0));
+    Some(fields)
+}
 
 /// A name or a value without its percent-encoding, and `+` as a blank. An escape that is none stays as it is, as in
 /// the URL Standard's percent-decode.

@@ -8,20 +8,38 @@ use crate::exchange::Headers;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Json,
+    /// One JSON text a line.
+    Lines,
+    /// Server-sent events.
+    Events,
+    Xml,
+    Html,
+    Form,
+    Multipart,
     Text,
     Bytes,
     /// No media type is given: the content decides.
     Unknown,
 }
 
+/// Types with one JSON text a line, or a record.
+const LINES: [&[u8]; 9] = [
+    b"application/x-ndjson",
+    b"application/ndjson",
+    b"application/jsonl",
+    b"application/x-jsonlines",
+    b"application/jsonlines",
+    b"application/json-lines",
+    b"application/json-seq",
+    b"application/stream+json",
+    b"application/x-json-stream",
+];
+
 /// Types that are text without saying so.
-const TEXT: [&[u8]; 8] = [
-    b"application/xml",
+const TEXT: [&[u8]; 5] = [
     b"application/javascript",
     b"application/x-javascript",
     b"application/ecmascript",
-    b"application/x-www-form-urlencoded",
-    b"application/x-ndjson",
     b"application/yaml",
     b"application/graphql",
 ];
@@ -34,13 +52,55 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
     let essence = lower(essence.trim_ascii());
     let essence = essence.as_ref();
-    if essence == b"application/json" || essence == b"text/json" || essence.ends_with(b"+json") {
-        return Kind::Json;
+    match essence {
+        b"application/json" | b"text/json" => Kind::Json,
+        b"text/event-stream" => Kind::Events,
+        b"text/html" => Kind::Html,
+        b"application/xml" | b"text/xml" => Kind::Xml,
+        b"application/x-www-form-urlencoded" => Kind::Form,
+        _ if LINES.contains(&essence) => Kind::Lines,
+        _ if essence.ends_with(b"+json") => Kind::Json,
+        _ if essence.ends_with(b"+xml") => Kind::Xml,
+        _ if essence.starts_with(b"multipart/") => Kind::Multipart,
+        _ if essence.starts_with(b"text/") || TEXT.contains(&essence) => Kind::Text,
+        _ => Kind::Bytes,
     }
-    if essence.starts_with(b"text/") || essence.ends_with(b"+xml") || TEXT.contains(&essence) {
-        return Kind::Text;
+}
+
+/// The value of a parameter behind a media type or a disposition, unquoted.
+pub(crate) fn parameter(value: &[u8], name: &str) -> Option<Vec<u8>> {
+    split_quoted(value, b';').skip(1).find_map(|part| {
+        let mut halves = part.splitn(2, |byte| *byte == b'=');
+        let found = halves.next()?.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
+        let value = halves.next()?;
+        found.then(|| unquoted(value.trim_ascii()))
+    })
+}
+
+/// Characters of a field's or a part's name that are shown in a place.
+const LONGEST_NAME: usize = 100;
+
+/// The name of a field or a part as it stands in a place: as it is when it is one word.
+pub(crate) fn shown_name(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    let word = |c: char| !(c.is_whitespace() || c.is_control() || c == '\'');
+    if !text.is_empty() && text.chars().all(word) && text.len() <= LONGEST_NAME {
+        return text.into_owned();
     }
-    Kind::Bytes
+    let mut shown = "'".to_owned();
+    for (count, c) in text.chars().enumerate() {
+        match c {
+            _ if count == LONGEST_NAME => {
+                shown.push('…');
+                break;
+            }
+            '\'' | '\\' => shown.extend(['\\', c]),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown.push('\'');
+    shown
 }
 
 fn lower(text: &[u8]) -> Cow<'_, [u8]> {
@@ -52,7 +112,8 @@ fn lower(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// A media type in the one form in which equal ones are equal text: type, subtype and parameter names in lower case
-/// (section 8.3.1), parameters sorted, their values unquoted, and those of `charset` in lower case.
+/// (section 8.3.1), parameters sorted, their values unquoted, and those of `charset` in lower case. The boundary of
+/// multipart content is none of it: each answer has its own.
 pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
     let mut parts = split_quoted(value, b';');
     let mut out = parts.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
@@ -75,6 +136,9 @@ pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
             (name, value)
         })
         .collect();
+    if out.starts_with(b"multipart/") {
+        parameters.retain(|(name, _)| name != b"boundary");
+    }
     parameters.sort();
     for (name, value) in parameters {
         out.push(b';');
@@ -132,9 +196,15 @@ mod tests {
             ("application/vnd.api+JSON;v=1", Kind::Json),
             ("text/json", Kind::Json),
             ("text/plain", Kind::Text),
-            ("TEXT/html ; charset=x", Kind::Text),
-            ("image/svg+xml", Kind::Text),
-            ("application/xml", Kind::Text),
+            ("TEXT/html ; charset=x", Kind::Html),
+            ("image/svg+xml", Kind::Xml),
+            ("application/xml", Kind::Xml),
+            ("text/css", Kind::Text),
+            ("application/x-ndjson", Kind::Lines),
+            ("application/stream+json", Kind::Lines),
+            ("text/event-stream", Kind::Events),
+            ("application/x-www-form-urlencoded;charset=utf-8", Kind::Form),
+            ("multipart/form-data; boundary=x", Kind::Multipart),
             ("application/octet-stream", Kind::Bytes),
             ("application/jsonlike", Kind::Bytes),
             ("image/png", Kind::Bytes),
@@ -156,6 +226,7 @@ mod tests {
             ("a/b; x=1; y=2", "a/b;y=2;x=1"),
             ("a/b; x=\"p;q\"", "a/b;x=\"p\\;q\""),
             ("a/b", "a/b;"),
+            ("multipart/mixed; boundary=x", "multipart/mixed;boundary=\"y\""),
         ] {
             assert_eq!(normalised(a.as_bytes()), normalised(b.as_bytes()), "{a} {b}");
         }

@@ -9,11 +9,16 @@
 mod binary;
 mod comparator;
 pub(crate) mod decode;
+pub(crate) mod events;
 mod findings;
 pub(crate) mod form;
 mod headers;
 mod json;
+mod kinds;
+mod lists;
+mod markup;
 pub(crate) mod media;
+pub(crate) mod multipart;
 pub(crate) mod paths;
 mod rules;
 mod scope;
@@ -161,6 +166,15 @@ impl Category {
             Self::More => "more",
         }
     }
+}
+
+/// What came of comparing two contents as one kind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Compared {
+    /// All was said.
+    Done,
+    /// They cannot be compared as that kind: neither is of it, or one is over a bound.
+    Not,
 }
 
 /// The value shown for a part of a message that is not there.

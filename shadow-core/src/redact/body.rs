@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{
-        decode,
+        decode, events,
         media::{self, Kind},
+        multipart,
     },
     exchange::{Body, Headers},
 };
@@ -18,6 +19,9 @@ const DECODED: usize = 32 << 20;
 /// Bytes at the end of a body that was cut that are not shown: of a secret that begins there not enough is left for it
 /// to be known. An e-mail address is the longest that is known only by its end (RFC 5321 section 4.5.3.1).
 const TAIL: usize = 320;
+
+/// Multiparts within each other.
+const MAX_NESTED: usize = 4;
 
 /// A body as it may be kept.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -47,7 +51,7 @@ impl Redactor {
                     let known = content
                         .len()
                         .saturating_sub(if body.is_whole() { 0 } else { TAIL });
-                    self.content(headers, &content, cap.min(known))
+                    self.content(headers, &content, cap.min(known), 0)
                 })
         };
         let (text, cut) = match text {
@@ -62,23 +66,121 @@ impl Redactor {
         }
     }
 
-    /// The text of decoded content, and whether something of it is not there.
-    fn content(&self, headers: &Headers, content: &[u8], cap: usize) -> Option<(String, bool)> {
+    /// The text of decoded content, as far as `shown` bytes of it, and whether something is not there.
+    fn content(
+        &self,
+        headers: &Headers,
+        content: &[u8],
+        shown: usize,
+        depth: usize,
+    ) -> Option<(String, bool)> {
+        let kind = media::kind(headers);
+        if kind == Kind::Multipart {
+            return self.parts(headers, content, shown, depth);
+        }
         let text = as_text(content)?;
-        let kind = match media::kind(headers) {
+        let kind = match kind {
             Kind::Unknown if text.trim_start().starts_with(['{', '[']) => Kind::Json,
             kind => kind,
         };
         Some(match kind {
-            Kind::Json => self.json(text, cap),
-            _ if headers.get("content-type").is_some_and(is_form) => {
+            Kind::Json => self.json(text, shown),
+            Kind::Lines => self.lines(text, shown),
+            Kind::Events => self.events(text, shown),
+            Kind::Form => {
                 let mut out = String::new();
-                let whole = form::replace(text, cap, self, &mut out);
+                let whole = form::replace(text, shown, self, &mut out);
                 (out, !whole)
             }
-            Kind::Bytes => return None,
-            Kind::Text | Kind::Unknown => self.plain(text, cap),
+            Kind::Bytes | Kind::Multipart => return None,
+            Kind::Xml | Kind::Html | Kind::Text | Kind::Unknown => self.plain(text, shown),
         })
+    }
+
+    /// One JSON text a line.
+    fn lines(&self, text: &str, shown: usize) -> (String, bool) {
+        let mut out = String::new();
+        let mut read = 0usize;
+        for line in text.split_inclusive(['\n', '\u{1e}']) {
+            let room = shown.saturating_sub(read);
+            if room == 0 || out.len() > shown.saturating_mul(json::GROWTH) {
+                return (out, true);
+            }
+            out.push_str(&self.json(line, room).0);
+            read = read.saturating_add(line.len());
+        }
+        (out, read > shown)
+    }
+
+    /// Server-sent events: the data lines of an event are one text.
+    fn events(&self, text: &str, shown: usize) -> (String, bool) {
+        let mut out = String::new();
+        let mut read = 0usize;
+        let mut data = String::new();
+        for line in events::stream_lines(text.as_bytes()).chain([&b""[..]]) {
+            let line = String::from_utf8_lossy(line);
+            if let Some(value) = line.strip_prefix("data:") {
+                data.push_str(value.strip_prefix(' ').unwrap_or(value));
+                data.push('\n');
+            } else {
+                self.event(&data, shown.saturating_sub(read), &mut out);
+                data.clear();
+                if read >= shown || out.len() > shown.saturating_mul(json::GROWTH) {
+                    return (out, read < text.len());
+                }
+                out.push_str(&self.by_detectors(&line, shown));
+                out.push('\n');
+            }
+            read = read.saturating_add(line.len()).saturating_add(1);
+        }
+        (out, false)
+    }
+
+    fn event(&self, data: &str, room: usize, out: &mut String) {
+        let Some(data) = data.strip_suffix('\n') else {
+            return;
+        };
+        let redacted = match data.trim_start().starts_with(['{', '[']) {
+            true => self.json(data, room).0,
+            false => self.by_detectors(data, room),
+        };
+        for line in redacted.split('\n') {
+            out.push_str("data: ");
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+
+    /// Multipart content: heads and contents of its parts, in an order and with a boundary of our own.
+    fn parts(&self, headers: &Headers, content: &[u8], shown: usize, depth: usize) -> Option<(String, bool)> {
+        let parts = multipart::parts(headers, content).filter(|_| depth < MAX_NESTED)?;
+        let mut out = String::new();
+        let mut cut = false;
+        for part in parts {
+            let room = shown.saturating_sub(part.at.start);
+            if room == 0 || out.len() > shown.saturating_mul(json::GROWTH) {
+                cut = true;
+                break;
+            }
+            out.push_str("--part\r\n");
+            for (name, value) in self.headers(&part.headers) {
+                for text in [&name, ": ", &value, "\r\n"] {
+                    out.push_str(text);
+                }
+            }
+            out.push_str("\r\n");
+            let name = part.name.as_deref().map(String::from_utf8_lossy);
+            let secret = name.is_some_and(|name| self.names.is_secret_parameter(&name));
+            let text = self
+                .content(&part.headers, part.content, room, depth.saturating_add(1))
+                .filter(|_| !secret);
+            let (text, part_cut) = text.unwrap_or_else(|| (self.hash_bytes(part.content), false));
+            cut |= part_cut;
+            out.push_str(&text);
+            out.push_str("\r\n");
+        }
+        out.push_str("--part--\r\n");
+        Some((out, cut))
     }
 
     fn json(&self, text: &str, cap: usize) -> (String, bool) {
@@ -90,12 +192,6 @@ impl Redactor {
         let out = self.by_detectors(text, cap);
         (out, shortened(text, cap).1)
     }
-}
-
-fn is_form(value: &[u8]) -> bool {
-    value
-        .get(..33)
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"application/x-www-form-urlencoded"))
 }
 
 /// Content as UTF-8, also when it was cut inside a character.

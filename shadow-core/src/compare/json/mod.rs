@@ -18,18 +18,9 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use super::{Category, findings::Findings, findings::shorten, scope::Scope};
+use super::{Category, Compared, findings::Findings, findings::shorten, scope::Scope};
 
 use tape::{ParseError, Tape};
-
-/// What came of comparing two texts as JSON.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Compared {
-    /// All was said.
-    Done,
-    /// They cannot be compared as JSON: neither is, or one is over a bound.
-    NotAsJson,
-}
 
 /// How the place of the outermost value is written.
 pub(super) const ROOT: &str = "$";
@@ -61,7 +52,7 @@ pub(super) fn compare(
             );
             Compared::Done
         }
-        _ => Compared::NotAsJson,
+        _ => Compared::Not,
     }
 }
 

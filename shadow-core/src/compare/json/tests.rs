@@ -123,7 +123,7 @@ fn one_side_that_is_no_json_is_a_decode_discrepancy() {
             ROOT,
             &mut findings
         ),
-        Compared::NotAsJson
+        Compared::Not
     );
 }
 
@@ -242,7 +242,7 @@ fn documents_over_a_bound_are_left_to_text() {
         ROOT,
         &mut findings,
     );
-    assert_eq!(done, Compared::NotAsJson);
+    assert_eq!(done, Compared::Not);
 }
 
 #[test]

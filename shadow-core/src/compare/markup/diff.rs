@@ -1,0 +1,203 @@
+//! The walk over two documents.
+
+use core::{cmp::Ordering, fmt::Write as _};
+
+use crate::compare::{
+    ABSENT, Category,
+    findings::{Findings, VALUE_CHARS, shorten},
+};
+
+use super::{
+    align::{self, Pair},
+    tree::{Attribute, Kind, Node, Tree},
+};
+
+/// Characters of a name that are shown in a place.
+const LONGEST_NAME: usize = 100;
+
+/// Compares two documents.
+pub(super) fn documents(production: &Tree<'_>, shadow: &Tree<'_>, findings: &mut Findings) {
+    let mut diff = Diff {
+        production,
+        shadow,
+        findings,
+        trail: Vec::new(),
+    };
+    diff.children(0, 0);
+}
+
+struct Diff<'d> {
+    production: &'d Tree<'d>,
+    shadow: &'d Tree<'d>,
+    findings: &'d mut Findings,
+    /// How the current node was reached; written out only for a discrepancy.
+    trail: Vec<Step<'d>>,
+}
+
+#[derive(Clone, Copy)]
+struct Step<'d> {
+    tree: &'d Tree<'d>,
+    parent: u32,
+    node: u32,
+}
+
+impl<'d> Diff<'d> {
+    /// Recursion is as deep as the documents, which the parser bounds.
+    fn children(&mut self, left: u32, right: u32) {
+        for pair in align::children((self.production, left), (self.shadow, right)) {
+            if self.findings.is_full() {
+                return;
+            }
+            let (tree, parent, node) = match pair {
+                Pair::Both(node, _) | Pair::Production(node) => (self.production, left, node),
+                Pair::Shadow(node) => (self.shadow, right, node),
+            };
+            self.trail.push(Step { tree, parent, node });
+            match pair {
+                Pair::Both(a, b) => self.both(a, b),
+                Pair::Production(_) => self.found(Category::Missing, "", &shown(tree, node), ABSENT),
+                Pair::Shadow(_) => self.found(Category::Added, "", ABSENT, &shown(tree, node)),
+            }
+            self.trail.pop();
+        }
+    }
+
+    fn both(&mut self, left: u32, right: u32) {
+        let (Some(a), Some(b)) = (self.production.node(left), self.shadow.node(right)) else {
+            return;
+        };
+        if a.text != b.text {
+            self.found(Category::Value, "", &shorten(&a.text), &shorten(&b.text));
+        }
+        self.attributes(a, b);
+        self.children(left, right);
+    }
+
+    fn attributes(&mut self, left: &Node<'_>, right: &Node<'_>) {
+        let (mut a, mut b) = (
+            left.attributes.iter().peekable(),
+            right.attributes.iter().peekable(),
+        );
+        loop {
+            let order = match (a.peek(), b.peek()) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => key(a).cmp(&key(b)),
+            };
+            let a = if order.is_le() { a.next() } else { None };
+            let b = if order.is_ge() { b.next() } else { None };
+            let category = match (a, b) {
+                (Some(a), Some(b)) if a.value == b.value => continue,
+                (Some(_), Some(_)) => Category::Value,
+                (Some(_), None) => Category::Missing,
+                _ => Category::Added,
+            };
+            let Some(name) = a.or(b).map(|attribute| attribute.name.local.as_ref()) else {
+                return;
+            };
+            let value = |side: Option<&Attribute<'_>>| {
+                side.map_or_else(|| ABSENT.to_owned(), |attribute| shorten(&attribute.value))
+            };
+            let place = format!("/@{}", cut(name));
+            self.found(category, &place, &value(a), &value(b));
+        }
+    }
+
+    fn found(&mut self, category: Category, behind: &str, production: &str, shadow: &str) {
+        if !self.findings.has_room() {
+            return self.findings.overflow();
+        }
+        let mut place = String::new();
+        for step in &self.trail {
+            step.write(&mut place);
+        }
+        place.push_str(behind);
+        self.findings.push(category, place, production, shadow);
+    }
+}
+
+fn key<'a>(attribute: &'a Attribute<'_>) -> (&'a [u8], u64) {
+    (&attribute.name.local, attribute.name.space)
+}
+
+impl Step<'_> {
+    /// `/name`, `/name[2]` where there are several, `/name[@name='field']` where it says which.
+    fn write(self, place: &mut String) {
+        let Some(node) = self.tree.node(self.node) else {
+            return;
+        };
+        place.push('/');
+        match &node.kind {
+            Kind::Element(name) => place.push_str(&cut(&name.local)),
+            Kind::Text => place.push_str("text()"),
+            Kind::Other(name) => place.push_str(&cut(name)),
+        }
+        if let Some(name) = field_name(node) {
+            // A String takes everything.
+            write!(place, "[@name='{name}']").unwrap_or_default();
+            return;
+        }
+        let (mut before, mut all) = (0u32, 0u32);
+        for sibling in self.tree.children(self.parent) {
+            if self
+                .tree
+                .node(sibling)
+                .is_some_and(|sibling| sibling.kind == node.kind)
+            {
+                all = all.saturating_add(1);
+                before = before.saturating_add(u32::from(sibling <= self.node));
+            }
+        }
+        if all > 1 {
+            write!(place, "[{before}]").unwrap_or_default();
+        }
+    }
+}
+
+/// The `name` attribute of a form field and the like: it says more than a number.
+fn field_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
+    let attribute = node
+        .attributes
+        .iter()
+        .find(|attribute| *attribute.name.local == *b"name")?;
+    let name = core::str::from_utf8(&attribute.value).ok()?;
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    (!name.is_empty() && name.len() <= 40 && name.chars().all(word)).then_some(name)
+}
+
+fn cut(name: &[u8]) -> String {
+    String::from_utf8_lossy(name)
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_NAME)
+        .collect()
+}
+
+/// The beginning of a node that only one side has: start tags and texts.
+fn shown(tree: &Tree<'_>, index: u32) -> String {
+    let mut out = Vec::new();
+    for node in tree.subtree(index) {
+        if out.len() > VALUE_CHARS.saturating_mul(4) {
+            break;
+        }
+        match &node.kind {
+            Kind::Element(name) => start_tag(&name.local, node, &mut out),
+            Kind::Text | Kind::Other(_) => out.extend_from_slice(&node.text),
+        }
+    }
+    shorten(&out)
+}
+
+fn start_tag(name: &[u8], node: &Node<'_>, out: &mut Vec<u8>) {
+    out.push(b'<');
+    out.extend_from_slice(name);
+    for attribute in node.attributes.iter().take(VALUE_CHARS) {
+        out.push(b' ');
+        out.extend_from_slice(&attribute.name.local);
+        out.extend_from_slice(b"=\"");
+        out.extend_from_slice(&attribute.value);
+        out.push(b'"');
+    }
+    out.push(b'>');
+}

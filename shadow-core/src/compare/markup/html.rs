@@ -1,0 +1,150 @@
+//! HTML, tolerantly: the tokens of the HTML standard, and a tree by a few of its rules. Both documents go through the
+//! same rules, so a tree that a browser would build otherwise is still the same tree for equal documents.
+
+use std::borrow::Cow;
+
+use hashbrown::DefaultHashBuilder;
+use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+
+use super::tree::{Attribute, Builder, Name, ParseError, Tree};
+
+/// Elements that have no content (section 13.1.2).
+const VOID: [&[u8]; 14] = [
+    b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link", b"meta", b"param",
+    b"source", b"track", b"wbr",
+];
+
+/// Elements whose end tag may be left out before the next one of the same name (section 13.1.2.4).
+const IMPLIED: [&[u8]; 8] = [b"li", b"p", b"dt", b"dd", b"tr", b"td", b"th", b"option"];
+
+/// Elements in which blanks count.
+const PREFORMATTED: [&[u8]; 4] = [b"pre", b"textarea", b"script", b"style"];
+
+/// Open elements among which the one is looked for that an end tag closes.
+const REACH: usize = 32;
+
+/// Parses a document.
+pub(super) fn parse<'t>(text: &[u8], state: &DefaultHashBuilder) -> Result<Tree<'t>, ParseError> {
+    let mut emitter = DefaultEmitter::<()>::new_with_span();
+    emitter.naively_switch_states(true);
+    let mut parser = Parser {
+        builder: Builder::new(),
+        text: Vec::new(),
+    };
+    for token in Tokenizer::new_with_emitter(text, emitter) {
+        // Reading from memory does not fail.
+        let Ok(token) = token;
+        parser.token(token)?;
+    }
+    parser.flush()?;
+    Ok(parser.builder.finish(state))
+}
+
+struct Parser<'t> {
+    builder: Builder<'t>,
+    /// Since the last tag: a comment does not end a text.
+    text: Vec<u8>,
+}
+
+impl Parser<'_> {
+    fn token(&mut self, token: Token) -> Result<(), ParseError> {
+        match token {
+            Token::String(text) => self.text.extend_from_slice(&text.value.0),
+            Token::Comment(_) | Token::Error(_) => {}
+            Token::StartTag(tag) => {
+                self.flush()?;
+                self.begin(tag)?;
+            }
+            Token::EndTag(tag) => {
+                self.flush()?;
+                self.end(&tag.name.0);
+            }
+            Token::Doctype(doctype) => {
+                self.flush()?;
+                let mut text = doctype.name.0;
+                let identifiers = [doctype.public_identifier, doctype.system_identifier];
+                for identifier in identifiers.into_iter().flatten() {
+                    text.push(b' ');
+                    text.extend(identifier.0);
+                }
+                self.builder.other(Cow::Borrowed(b"!DOCTYPE"), Cow::Owned(text))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, tag: StartTag<()>) -> Result<(), ParseError> {
+        let name = tag.name.0;
+        if IMPLIED.contains(&name.as_slice()) && self.builder.open_name(0) == Some(&name) {
+            self.builder.end();
+        }
+        let attributes = tag
+            .attributes
+            .into_iter()
+            .map(|(name, value)| attribute(name.0, value.value.0))
+            .collect();
+        let void = tag.self_closing || VOID.contains(&name.as_slice());
+        self.builder.begin(plain(name), attributes)?;
+        if void {
+            self.builder.end();
+        }
+        Ok(())
+    }
+
+    /// Closes the nearest open element of this name; without one the tag says nothing.
+    fn end(&mut self, name: &[u8]) {
+        let reach = self.builder.depth().min(REACH);
+        let open = (0..reach).find(|distance| self.builder.open_name(*distance) == Some(name));
+        for _ in 0..open.map_or(0, |distance| distance.saturating_add(1)) {
+            self.builder.end();
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), ParseError> {
+        let formatted = self
+            .builder
+            .open_name(0)
+            .is_some_and(|name| PREFORMATTED.contains(&name));
+        let text = core::mem::take(&mut self.text);
+        let text = if formatted { text } else { collapsed(&text) };
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.builder.text(Cow::Owned(text))
+    }
+}
+
+fn plain<'t>(name: Vec<u8>) -> Name<'t> {
+    Name {
+        space: 0,
+        local: Cow::Owned(name),
+    }
+}
+
+/// A `class` is a set of words; of other attributes every blank counts.
+fn attribute<'t>(name: Vec<u8>, value: Vec<u8>) -> Attribute<'t> {
+    let value = if name == b"class" {
+        collapsed(&value)
+    } else {
+        value
+    };
+    Attribute {
+        name: plain(name),
+        value: Cow::Owned(value),
+    }
+}
+
+/// Runs of blanks as one, none at the ends.
+fn collapsed(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for word in text
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+    {
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        out.extend_from_slice(word);
+    }
+    out
+}

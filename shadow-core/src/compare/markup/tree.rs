@@ -1,0 +1,219 @@
+//! A document as a flat array of nodes in document order.
+
+use core::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::borrow::Cow;
+
+use hashbrown::DefaultHashBuilder;
+
+/// Elements within each other.
+pub(crate) const MAX_DEPTH: usize = 256;
+
+/// Elements, texts and attributes of one document.
+pub(crate) const MAX_NODES: usize = 1 << 18;
+
+/// Why a text has no tree.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum ParseError {
+    /// Not well-formed, or not UTF-8.
+    #[error("no XML from byte {0}")]
+    Invalid(u64),
+    /// Over a bound.
+    #[error("too many or too deeply nested elements")]
+    TooLarge,
+}
+
+/// A name: the hash of its namespace (0 for none) and its local part.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Name<'t> {
+    pub(super) space: u64,
+    pub(super) local: Cow<'t, [u8]>,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Attribute<'t> {
+    pub(super) name: Name<'t>,
+    pub(super) value: Cow<'t, [u8]>,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Kind<'t> {
+    Element(Name<'t>),
+    Text,
+    /// A document type or a processing instruction, by name.
+    Other(Cow<'t, [u8]>),
+}
+
+#[derive(Debug)]
+pub(super) struct Node<'t> {
+    pub(super) kind: Kind<'t>,
+    /// Of an element, by name.
+    pub(super) attributes: Vec<Attribute<'t>>,
+    /// Of what is no element.
+    pub(super) text: Cow<'t, [u8]>,
+    /// Of the node with everything in it: equal nodes have equal ones.
+    pub(super) hash: u64,
+    /// The node behind this one and everything in it.
+    next: u32,
+}
+
+/// A parsed document. Node 0 stands for the document and is no element.
+#[derive(Debug)]
+pub(crate) struct Tree<'t> {
+    nodes: Vec<Node<'t>>,
+}
+
+impl<'t> Tree<'t> {
+    pub(super) fn node(&self, index: u32) -> Option<&Node<'t>> {
+        self.nodes.get(index as usize)
+    }
+
+    /// The nodes directly in another.
+    pub(super) fn children(&self, parent: u32) -> impl Iterator<Item = u32> {
+        let end = self.node(parent).map_or(0, |node| node.next);
+        let mut at = parent.saturating_add(1);
+        core::iter::from_fn(move || {
+            let child = (at < end).then_some(at)?;
+            at = self.node(child)?.next.max(child.saturating_add(1));
+            Some(child)
+        })
+    }
+
+    /// A node and everything in it, in document order.
+    pub(super) fn subtree(&self, index: u32) -> &[Node<'t>] {
+        let end = self.node(index).map_or(0, |node| node.next);
+        self.nodes.get(index as usize..end as usize).unwrap_or_default()
+    }
+
+    pub(super) fn has_elements(&self) -> bool {
+        self.nodes
+            .iter()
+            .skip(1)
+            .any(|node| matches!(node.kind, Kind::Element(_)))
+    }
+}
+
+/// Fills a tree.
+#[derive(Debug)]
+pub(super) struct Builder<'t> {
+    nodes: Vec<Node<'t>>,
+    open: Vec<u32>,
+    attributes: usize,
+}
+
+impl<'t> Builder<'t> {
+    pub(super) fn new() -> Self {
+        let document = Node {
+            kind: Kind::Other(Cow::Borrowed(b"")),
+            attributes: Vec::new(),
+            text: Cow::Borrowed(b""),
+            hash: 0,
+            next: 0,
+        };
+        Self {
+            nodes: vec![document],
+            open: vec![0],
+            attributes: 0,
+        }
+    }
+
+    /// Elements that are not closed yet.
+    pub(super) fn depth(&self) -> usize {
+        self.open.len().saturating_sub(1)
+    }
+
+    /// Opens an element.
+    pub(super) fn begin(
+        &mut self,
+        name: Name<'t>,
+        mut attributes: Vec<Attribute<'t>>,
+    ) -> Result<(), ParseError> {
+        if self.open.len() > MAX_DEPTH {
+            return Err(ParseError::TooLarge);
+        }
+        attributes.sort_by(|a, b| (&a.name.local, a.name.space).cmp(&(&b.name.local, b.name.space)));
+        self.attributes = self.attributes.saturating_add(attributes.len());
+        let index = self.push(Kind::Element(name), attributes, Cow::Borrowed(b""))?;
+        self.open.push(index);
+        Ok(())
+    }
+
+    pub(super) fn text(&mut self, text: Cow<'t, [u8]>) -> Result<(), ParseError> {
+        self.push(Kind::Text, Vec::new(), text).map(|_| ())
+    }
+
+    pub(super) fn other(&mut self, name: Cow<'t, [u8]>, text: Cow<'t, [u8]>) -> Result<(), ParseError> {
+        self.push(Kind::Other(name), Vec::new(), text).map(|_| ())
+    }
+
+    /// Closes the innermost element.
+    pub(super) fn end(&mut self) {
+        let next = index(self.nodes.len());
+        if self.open.len() > 1
+            && let Some(node) = self.open.pop().and_then(|at| self.nodes.get_mut(at as usize))
+        {
+            node.next = next;
+        }
+    }
+
+    /// The local name of the open element at `distance` from the innermost one.
+    pub(super) fn open_name(&self, distance: usize) -> Option<&[u8]> {
+        let at = self.open.iter().rev().nth(distance)?;
+        match &self.nodes.get(*at as usize)?.kind {
+            Kind::Element(name) => Some(&name.local),
+            Kind::Text | Kind::Other(_) => None,
+        }
+    }
+
+    /// The tree, with what is still open closed.
+    pub(super) fn finish(mut self, state: &DefaultHashBuilder) -> Tree<'t> {
+        while self.open.len() > 1 {
+            self.end();
+        }
+        let end = index(self.nodes.len());
+        if let Some(document) = self.nodes.first_mut() {
+            document.next = end;
+        }
+        let mut tree = Tree { nodes: self.nodes };
+        // Children stand behind their parents, so from the end each finds its own done.
+        for at in (0..end).rev() {
+            let mut hasher = state.build_hasher();
+            if let Some(node) = tree.node(at) {
+                (&node.kind, &node.attributes, &node.text).hash(&mut hasher);
+            }
+            for child in tree.children(at) {
+                hasher.write_u64(tree.node(child).map_or(0, |child| child.hash));
+            }
+            let hash = hasher.finish();
+            if let Some(node) = tree.nodes.get_mut(at as usize) {
+                node.hash = hash;
+            }
+        }
+        tree
+    }
+
+    fn push(
+        &mut self,
+        kind: Kind<'t>,
+        attributes: Vec<Attribute<'t>>,
+        text: Cow<'t, [u8]>,
+    ) -> Result<u32, ParseError> {
+        if self.nodes.len().saturating_add(self.attributes) >= MAX_NODES {
+            return Err(ParseError::TooLarge);
+        }
+        let at = index(self.nodes.len());
+        self.nodes.push(Node {
+            kind,
+            attributes,
+            text,
+            hash: 0,
+            next: at.saturating_add(1),
+        });
+        Ok(at)
+    }
+}
+
+/// There are fewer nodes than [`MAX_NODES`].
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
