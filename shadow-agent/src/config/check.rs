@@ -254,8 +254,15 @@ fn evidence(caps: LedgerLimits, found: &mut Vec<Problem>) {
         routes,
         groups,
         samples: _,
+        sets,
+        writes: _,
     } = caps;
-    for (at, given) in [("evidence.routes", routes), ("evidence.groups", groups)] {
+    let caps = [
+        ("evidence.routes", routes),
+        ("evidence.groups", groups),
+        ("evidence.sets", sets),
+    ];
+    for (at, given) in caps {
         if given == 0 {
             found.push(problem(at, "0 leaves nothing to report", "give at least 1"));
         }

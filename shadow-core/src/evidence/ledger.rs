@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    compare::{ABSENT, Category, Discrepancy, Failure, Outcome, Verdict},
+    compare::{ABSENT, Category, Discrepancy, Outcome, Verdict},
     exchange::{Exchange, Request, reasons},
     gate::Skip,
     redact::Redactor,
@@ -14,22 +14,61 @@ use crate::{
 
 use super::{
     gates::GateConfig,
-    group::{Context, Groups},
-    groups::{self, Pairs},
-    latency::{Latencies, Spans},
+    group::{Added, AtomId, Context, Groups, Whole, hex},
+    latency::Spans,
+    report::{self, Pairs, Standing},
     route::{RouteId, Routes},
-    window::{Counted, Open, RouteWindow},
+    sets::{self, Set, Sets},
+    tally::{Judged, Tally},
+    trend::Slicer,
+    window::Open,
+    writes::{WriteLimits, Writes},
 };
+
+/// What the ledger may hold.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerLimits {
+    /// Routes that are told apart; further ones are counted as `{other}`. Each costs up to 50 KiB.
+    pub routes: usize,
+    /// Groups of discrepancies; what belongs to further ones is counted together.
+    pub groups: usize,
+    /// Samples kept of one group.
+    pub samples: usize,
+    /// Combinations of differences that are told apart; a mismatch with a further one is judged when it comes.
+    pub sets: usize,
+    /// What is remembered of skipped writes.
+    pub writes: WriteLimits,
+}
+
+impl Default for LedgerLimits {
+    fn default() -> Self {
+        Self {
+            routes: 256,
+            groups: 1024,
+            samples: 3,
+            sets: 8192,
+            writes: WriteLimits::default(),
+        }
+    }
+}
 
 reasons! {
     /// Where a pair of answers of the same system is from.
     Background {
-        /// The shadow system's two answers to one request that was sent to it twice.
-        Twice = "twice",
-        /// Production's own answers to identical safe requests, close in time.
-        Twins = "twins",
         /// The answer of a control target, which runs what production runs, and production's.
         Control = "control",
+        /// Production's own answers to identical safe requests, close in time.
+        Twins = "twins",
+        /// The shadow system's two answers to one request that was sent to it twice.
+        Twice = "twice",
+    }
+}
+
+impl Background {
+    /// Its place among all.
+    pub(super) fn index(self) -> usize {
+        self as usize
     }
 }
 
@@ -51,29 +90,7 @@ impl Wanted {
     }
 }
 
-/// What the ledger may hold.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LedgerLimits {
-    /// Routes that are told apart; further ones are counted as `{other}`. Each costs up to 50 KiB.
-    pub routes: usize,
-    /// Groups of discrepancies; what belongs to further ones is counted together.
-    pub groups: usize,
-    /// Samples kept of one group.
-    pub samples: usize,
-}
-
-impl Default for LedgerLimits {
-    fn default() -> Self {
-        Self {
-            routes: 256,
-            groups: 1024,
-            samples: 3,
-        }
-    }
-}
-
-/// Counts, histograms and groups of everything that was seen. One per agent; time is an argument.
+/// Counts, histograms and groups of everything that was seen. One per shadow target; time is an argument.
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) gates: GateConfig,
@@ -85,27 +102,13 @@ pub struct Ledger {
     /// By route id.
     pub(super) by_route: Vec<Tally>,
     pub(super) groups: Groups,
-    pub(super) background: groups::Background,
+    pub(super) sets: Sets,
+    pub(super) writes: Writes,
+    pub(super) slicer: Slicer,
+    pub(super) background: report::Background,
     /// By route id.
-    windows: Vec<Open>,
-    window_from: Option<Timestamp>,
-}
-
-/// What is counted of all exchanges, and of each route.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
-    pub(super) skipped: u64,
-    pub(super) matched: u64,
-    pub(super) mismatched: u64,
-    pub(super) failures: BTreeMap<Failure, u64>,
-    /// Replays whose production answer, and whose shadow answer, had a 5xx status.
-    pub(super) production_5xx: u64,
-    pub(super) shadow_5xx: u64,
-    /// Pairs of answers of the same system.
-    pub(super) pairs: u64,
-    /// Both of the same exchanges: those that both systems answered.
-    pub(super) production: Latencies,
-    pub(super) shadow: Latencies,
+    pub(super) windows: Vec<Open>,
+    pub(super) window_from: Option<Timestamp>,
 }
 
 /// A count that does not add up: an exchange was counted twice, or not at all.
@@ -122,16 +125,6 @@ pub struct LawError {
     pub in_flight: u64,
 }
 
-/// What is recorded of one replay.
-#[derive(Clone, Copy)]
-struct Judged<'j> {
-    verdict: &'j Verdict,
-    production_5xx: bool,
-    shadow_5xx: bool,
-    /// Of production and of the shadow system.
-    spans: Option<(Spans, Spans)>,
-}
-
 impl Ledger {
     /// An empty ledger.
     pub fn new(limits: LedgerLimits, gates: GateConfig, redactor: Redactor) -> Self {
@@ -144,7 +137,10 @@ impl Ledger {
             routes: Routes::new(limits.routes),
             by_route: Vec::new(),
             groups: Groups::new(limits.groups, limits.samples),
-            background: groups::Background::default(),
+            sets: Sets::new(limits.sets),
+            writes: Writes::new(limits.writes),
+            slicer: Slicer::default(),
+            background: report::Background::default(),
             windows: Vec::new(),
             window_from: None,
         }
@@ -161,6 +157,7 @@ impl Ledger {
         count(&mut self.total.skipped);
         let route = self.routes.learn(&exchange.request);
         count(&mut self.route(route).skipped);
+        self.writes.skipped(exchange, skip);
     }
 
     /// It was replayed, with this outcome and this verdict. `now` is of the clock of the exchange's timestamps.
@@ -175,8 +172,11 @@ impl Ledger {
             Outcome::Response(response) => Some(response),
             Outcome::Failed(_) => None,
         };
+        let slice = self.slice(now);
         let judged = Judged {
             verdict,
+            after_write: matches!(verdict, Verdict::Mismatch(_)) && self.writes.explains(exchange, outcome),
+            slice,
             production_5xx: exchange
                 .response
                 .as_ref()
@@ -195,7 +195,7 @@ impl Ledger {
         if let Some((open, (production, shadow))) = open.zip(judged.spans) {
             open.record(production, shadow);
         }
-        self.group(exchange, route, verdict, now)
+        self.group(exchange, route, judged, now)
     }
 
     /// Two answers of the same system to `request` differed in `found`, or, when that is empty, did not.
@@ -204,31 +204,30 @@ impl Ledger {
         request: &Request,
         source: Background,
         found: &[Discrepancy],
-        _now: Timestamp,
+        now: Timestamp,
     ) {
-        let pairs = self.background.of(source);
+        let pairs: &mut Pairs = match source {
+            Background::Control => &mut self.background.control,
+            Background::Twins => &mut self.background.twins,
+            Background::Twice => &mut self.background.twice,
+        };
         count(&mut pairs.compared);
         pairs.differed = pairs.differed.saturating_add(u64::from(!found.is_empty()));
         let route = self.routes.learn(request);
-        count(&mut self.route(route).pairs);
-    }
-
-    /// What happened on each route since the last call, of routes on which something did.
-    pub fn take_window(&mut self, now: Timestamp) -> Vec<RouteWindow> {
-        let from = self.window_from.replace(now).unwrap_or(now);
-        let Self {
-            by_route, windows, ..
-        } = self;
-        windows.resize_with(by_route.len().max(windows.len()), Open::default);
-        let names = self.routes.names().iter();
-        names
-            .zip(by_route.iter().zip(windows))
-            .map(|(name, (tally, open))| RouteWindow {
-                route: name.clone(),
-                ..open.close(Counted::of(tally), (from, now))
-            })
-            .filter(|window| !window.is_empty())
-            .collect()
+        if let Some(pairs) = self.route(route).pairs.get_mut(source.index()) {
+            count(pairs);
+        }
+        let context = Context {
+            route_id: route,
+            route: self.routes.name(route),
+            target: &request.target,
+            exchange: 0,
+            now,
+            slice: 0,
+            after_write: false,
+            redactor: &self.redactor,
+        };
+        self.groups.background(context, source, found);
     }
 
     /// Exchanges that were seen and neither skipped nor judged yet.
@@ -252,21 +251,23 @@ impl Ledger {
         })
     }
 
-    fn group(&mut self, exchange: &Exchange, route: RouteId, verdict: &Verdict, now: Timestamp) -> Wanted {
+    fn group(&mut self, exchange: &Exchange, route: RouteId, judged: Judged<'_>, now: Timestamp) -> Wanted {
         let context = Context {
+            route_id: route,
             route: self.routes.name(route),
             target: &exchange.request.target,
             exchange: self.total.replayed(),
             now,
+            slice: judged.slice,
+            after_write: judged.after_write,
             redactor: &self.redactor,
         };
-        match verdict {
-            Verdict::Match => {}
-            Verdict::Mismatch(found) => {
-                for found in found.iter().filter(|found| found.category != Category::More) {
-                    self.groups.add(context, found.category.as_str(), found);
-                }
-            }
+        let added: Vec<Added> = match judged.verdict {
+            Verdict::Match => return Wanted::default(),
+            Verdict::Mismatch(found) => found
+                .iter()
+                .map(|found| self.groups.add(context, found.category.as_str(), found))
+                .collect(),
             Verdict::ShadowError(failure) => {
                 let status = exchange
                     .response
@@ -278,59 +279,87 @@ impl Ledger {
                     production: status.map_or_else(|| ABSENT.to_owned(), |status| format!("status {status}")),
                     shadow: failure.as_str().to_owned(),
                 };
-                self.groups.add(context, failure.as_str(), &found);
+                vec![self.groups.add(context, failure.as_str(), &found)]
+            }
+        };
+        if matches!(judged.verdict, Verdict::Mismatch(_)) {
+            self.keep(route, judged.after_write, &added);
+        }
+        self.wanted(route, &added)
+    }
+
+    /// Remembers which differences a mismatch has, to be judged when it is asked.
+    fn keep(&mut self, route: RouteId, after_write: bool, added: &[Added]) {
+        let mut atoms: Vec<AtomId> = added.iter().map(|added| added.atom).collect();
+        atoms.sort_unstable();
+        atoms.dedup();
+        self.groups.settle(&atoms, after_write);
+        let set = Set {
+            route,
+            after_write,
+            atoms: atoms.into(),
+        };
+        if let Err(set) = self.sets.count(set) {
+            let whole = self.whole(route);
+            let standing = sets::standing(&set, |atom, after_write| {
+                self.groups.standing(atom, after_write, &whole)
+            });
+            self.judged_at_once(route, standing);
+        }
+    }
+
+    fn judged_at_once(&mut self, route: RouteId, standing: Standing) {
+        self.total.judged_at_once.add(standing, 1);
+        self.route(route).judged_at_once.add(standing, 1);
+    }
+
+    fn wanted(&self, route: RouteId, added: &[Added]) -> Wanted {
+        if !added.iter().any(|added| added.sample) {
+            return Wanted::default();
+        }
+        let names = |which: fn(&Added) -> bool| {
+            let mut names: Vec<_> = added
+                .iter()
+                .filter(|added| which(added))
+                .filter_map(|added| added.group)
+                .map(|group| hex(&group))
+                .collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        Wanted {
+            route: self.routes.name(route).to_owned(),
+            groups: names(|_| true),
+            samples: names(|added| added.sample),
+        }
+    }
+
+    /// What the counts of one route's groups are parts of.
+    pub(super) fn whole(&self, route: RouteId) -> Whole {
+        self.by_route
+            .get(route.index())
+            .map(Tally::whole)
+            .unwrap_or_default()
+    }
+
+    /// The slice of time that `now` falls into.
+    fn slice(&mut self, now: Timestamp) -> usize {
+        let (slice, halvings) = self.slicer.at(now);
+        for _ in 0..halvings {
+            self.groups.halve();
+            self.total.slices.halve();
+            for tally in &mut self.by_route {
+                tally.slices.halve();
             }
         }
-        Wanted::default()
+        slice
     }
 
     fn route(&mut self, route: RouteId) -> &mut Tally {
         let Self { by_route, total, .. } = self;
         // It was just made; the total is as good as any where there is nothing.
         grown(by_route, route).unwrap_or(total)
-    }
-}
-
-impl Tally {
-    fn judged(&mut self, judged: Judged<'_>) {
-        match judged.verdict {
-            Verdict::Match => count(&mut self.matched),
-            Verdict::Mismatch(_) => count(&mut self.mismatched),
-            Verdict::ShadowError(failure) => count(self.failures.entry(*failure).or_default()),
-        }
-        self.production_5xx = self
-            .production_5xx
-            .saturating_add(u64::from(judged.production_5xx));
-        self.shadow_5xx = self.shadow_5xx.saturating_add(u64::from(judged.shadow_5xx));
-        if let Some((production, shadow)) = judged.spans {
-            self.production.record(production);
-            self.shadow.record(shadow);
-        }
-    }
-
-    /// Matches and mismatches.
-    pub(super) fn compared(&self) -> u64 {
-        self.matched.saturating_add(self.mismatched)
-    }
-
-    /// Failures of the shadow system: those that the agent caused itself say nothing about it.
-    pub(super) fn failed(&self) -> u64 {
-        self.failures
-            .iter()
-            .filter(|(failure, _)| !failure.is_ours())
-            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
-    }
-
-    /// Every shadow error.
-    pub(super) fn shadow_errors(&self) -> u64 {
-        self.failures
-            .values()
-            .fold(0, |sum, count| sum.saturating_add(*count))
-    }
-
-    /// Every verdict.
-    pub(super) fn replayed(&self) -> u64 {
-        self.compared().saturating_add(self.shadow_errors())
     }
 }
 
@@ -343,33 +372,14 @@ fn grown<T: Default>(by_route: &mut Vec<T>, route: RouteId) -> Option<&mut T> {
     by_route.get_mut(at)
 }
 
-impl groups::Background {
-    fn of(&mut self, source: Background) -> &mut Pairs {
-        match source {
-            Background::Twice => &mut self.twice,
-            Background::Twins => &mut self.twins,
-            Background::Control => &mut self.control,
-        }
-    }
-}
-
-impl Counted {
-    fn of(tally: &Tally) -> Self {
-        Self {
-            skipped: tally.skipped,
-            matched: tally.matched,
-            mismatched: tally.mismatched,
-            shadow_errors: tally.shadow_errors(),
-            production_5xx: tally.production_5xx,
-            shadow_5xx: tally.shadow_5xx,
-        }
-    }
-}
-
-fn count(counter: &mut u64) {
+pub(super) fn count(counter: &mut u64) {
     *counter = counter.saturating_add(1);
 }
 
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "noise_tests.rs"]
+mod noise_tests;

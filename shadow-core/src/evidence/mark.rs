@@ -1,7 +1,7 @@
 //! What was counted since a moment: the evidence of one rollout phase.
 //!
-//! A [`Mark`] is a copy of the totals, at most some 50 KiB, whatever the number of routes. Bias: what was found out
-//! about earlier exchanges later on never makes a later stretch look better.
+//! A [`Mark`] is a copy of the totals, at most some 100 KiB, whatever the number of routes. What is noise is decided
+//! from everything that is known when it is asked, also from before the mark.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,20 @@ use crate::gate::Skip;
 
 use super::{
     gates::{self, Figures, GateConfig, Judgement},
-    ledger::{Ledger, Tally},
+    ledger::Ledger,
     report,
+    sets::Split,
     stats::Proportion,
     summary,
+    tally::Tally,
 };
 
 /// Where the ledger stood at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Mark {
     total: Tally,
+    /// How often each combination of differences was found, by its id.
+    sets: Vec<u64>,
     skips: BTreeMap<Skip, u64>,
 }
 
@@ -29,7 +33,7 @@ pub struct Mark {
 pub struct Since {
     /// Exchanges with a match or a mismatch.
     pub compared: u64,
-    /// Matches of compared exchanges.
+    /// `(matched + noise) / (matched + mismatched - after_skipped_write)`.
     pub match_rate: Proportion,
     /// Exchanges with a verdict, of those that were meant to be compared.
     pub coverage: Proportion,
@@ -48,6 +52,7 @@ impl Ledger {
     pub fn mark(&self) -> Mark {
         Mark {
             total: self.total.clone(),
+            sets: self.sets.counts(),
             skips: self.skips.clone(),
         }
     }
@@ -63,7 +68,8 @@ impl Ledger {
             .fold(0, u64::saturating_add);
         let judged = total.compared().saturating_add(total.failed());
         let latency = summary::latency(&total);
-        let match_rate = Proportion::new(total.matched, total.compared());
+        let split = self.split_since(mark).plus(total.judged_at_once);
+        let match_rate = summary::match_rate(&total, split);
         let coverage = Proportion::new(judged, total.replayed().saturating_add(unmeant));
         let production_errors = Proportion::new(total.production_5xx.min(judged), judged);
         let shadow_errors = Proportion::new(total.failed().saturating_add(total.shadow_5xx), judged);
@@ -91,6 +97,19 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// What became of the mismatches since, by what is known now.
+    fn split_since(&self, mark: &Mark) -> Split {
+        let standings = self.groups.standings(|route| self.whole(route));
+        let mut split = Split::default();
+        for (id, _, standing, count) in self.sets.judged(|atom, after| standings.of(atom, after)) {
+            let before = mark.sets.get(id).copied().unwrap_or(0);
+            split.add(standing, count.saturating_sub(before));
+        }
+        split
+    }
+}
+
 impl Tally {
     /// What was counted since `before`, a former state of the same tally.
     fn since(&self, before: &Self) -> Self {
@@ -108,7 +127,10 @@ impl Tally {
                 .collect(),
             production_5xx: self.production_5xx.saturating_sub(before.production_5xx),
             shadow_5xx: self.shadow_5xx.saturating_sub(before.shadow_5xx),
-            pairs: self.pairs.saturating_sub(before.pairs),
+            after_write: self.after_write.saturating_sub(before.after_write),
+            judged_at_once: self.judged_at_once.minus(before.judged_at_once),
+            pairs: self.pairs,
+            slices: self.slices,
             production: self.production.since(&before.production),
             shadow: self.shadow.since(&before.shadow),
         }

@@ -9,15 +9,20 @@
 mod counts;
 mod gates;
 mod group;
-mod groups;
 mod latency;
 mod ledger;
 mod mark;
+mod noise;
 pub mod report;
 mod route;
+mod sets;
+mod shape;
 mod stats;
 mod summary;
+mod tally;
+mod trend;
 mod window;
+mod writes;
 
 pub use counts::Counts;
 pub use gates::{GateConfig, GateConfigError, Judgement, Reason, Ruling};
@@ -26,3 +31,4 @@ pub use ledger::{Background, LawError, Ledger, LedgerLimits, Wanted};
 pub use mark::{Mark, Since};
 pub use stats::{Proportion, newcombe, wilson};
 pub use window::{Marks, RouteWindow};
+pub use writes::WriteLimits;

@@ -27,7 +27,7 @@ const METHODS: [&str; 9] = [
 ];
 
 /// Index of a route; 0 is `{other}`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct RouteId(u32);
 
 impl RouteId {

@@ -47,8 +47,13 @@ pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
 /// Wilson's score interval at 95 % (Wilson 1927), `None` without trials. Unlike the normal approximation it is right
 /// near 0 and 1, where match rates are: 100 of 100 is [0.963, 1], not [1, 1].
 pub fn wilson(successes: u64, trials: u64) -> Option<(f64, f64)> {
+    wilson_at(Z, successes, trials)
+}
+
+/// The same for another quantile `z` of the normal distribution.
+pub(crate) fn wilson_at(z: f64, successes: u64, trials: u64) -> Option<(f64, f64)> {
     let p = share(successes.min(trials), trials)?;
-    let (low, high) = score_interval(p, float(trials));
+    let (low, high) = score_interval(z, p, float(trials));
     // The ends are exact at 0 and 1; rounding would leave 0.9999999999999999.
     Some((
         if successes == 0 { 0.0 } else { low.max(0.0) },
@@ -56,11 +61,11 @@ pub fn wilson(successes: u64, trials: u64) -> Option<(f64, f64)> {
     ))
 }
 
-/// Where the score test at 95 % does not reject, for a share `p` of `n`.
-fn score_interval(p: f64, n: f64) -> (f64, f64) {
-    let z2 = Z * Z;
+/// Where the score test at `z` does not reject, for a share `p` of `n`.
+fn score_interval(z: f64, p: f64, n: f64) -> (f64, f64) {
+    let z2 = z * z;
     let centre = p + z2 / (2.0 * n);
-    let spread = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let spread = z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z2 / n;
     ((centre - spread) / scale, (centre + spread) / scale)
 }
@@ -68,9 +73,14 @@ fn score_interval(p: f64, n: f64) -> (f64, f64) {
 /// Newcombe's interval at 95 % for the difference `a - b` of two independent proportions, each given as successes
 /// and trials (Newcombe 1998, method 10: it combines their Wilson intervals). `None` when one has no trials.
 pub fn newcombe(a: (u64, u64), b: (u64, u64)) -> Option<(f64, f64)> {
+    newcombe_at(Z, a, b)
+}
+
+/// The same for another quantile `z` of the normal distribution.
+pub(crate) fn newcombe_at(z: f64, a: (u64, u64), b: (u64, u64)) -> Option<(f64, f64)> {
     let (pa, pb) = (share(a.0, a.1)?, share(b.0, b.1)?);
-    let (low_a, high_a) = wilson(a.0, a.1)?;
-    let (low_b, high_b) = wilson(b.0, b.1)?;
+    let (low_a, high_a) = wilson_at(z, a.0, a.1)?;
+    let (low_b, high_b) = wilson_at(z, b.0, b.1)?;
     let difference = pa - pb;
     let below = ((pa - low_a).powi(2) + (high_b - pb).powi(2)).sqrt();
     let above = ((high_a - pa).powi(2) + (pb - low_b).powi(2)).sqrt();
@@ -153,7 +163,7 @@ mod tests {
         ] {
             let needed = trials_needed(successes, trials, threshold).expect("reachable");
             let rate = share(successes, trials).unwrap_or(1.0);
-            let low = |n: u64| score_interval(rate, float(n)).0;
+            let low = |n: u64| score_interval(Z, rate, float(n)).0;
             assert!(low(needed) > threshold, "{needed}: {}", low(needed));
             assert!(low(needed - 2) < threshold, "{needed}: {}", low(needed - 2));
         }

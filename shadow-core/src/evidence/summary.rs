@@ -7,9 +7,11 @@ use crate::compare::Failure;
 use super::{
     gates::{self, Figures},
     latency::{Buckets, Latencies},
-    ledger::{Ledger, Tally},
+    ledger::Ledger,
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
+    sets::Split,
     stats::{Proportion, float, rounded},
+    tally::Tally,
 };
 use crate::gate::Skip;
 
@@ -32,8 +34,8 @@ impl Ledger {
     /// What is known now.
     pub fn report(&self, inputs: ReportInputs) -> Report {
         Report {
-            routes: self.route_rows(),
-            groups: self.groups.ranked(),
+            routes: self.route_rows(&self.splits()),
+            groups: self.groups.ranked(&self.slicer, |route| self.whole(route)),
             ..self.overview(inputs)
         }
     }
@@ -45,7 +47,11 @@ impl Ledger {
         let judged = total.compared().saturating_add(total.failed());
         let latency = latency(total);
         let coverage = Proportion::new(judged, self.meant());
-        let match_rate = Proportion::new(total.matched, total.compared());
+        let splits = self.splits();
+        let split = splits
+            .iter()
+            .fold(Split::default(), |sum, split| sum.plus(*split));
+        let match_rate = match_rate(total, split);
         let production_errors = Proportion::new(total.production_5xx.min(judged), judged);
         let shadow_errors = Proportion::new(total.failed().saturating_add(total.shadow_5xx), judged);
         let findings = self.findings();
@@ -69,7 +75,7 @@ impl Ledger {
             target: String::new(),
             started_ms: inputs.started_ms,
             ended_ms: inputs.now_ms,
-            funnel: self.funnel(inputs),
+            funnel: self.funnel(inputs, split),
             coverage,
             match_rate,
             latency,
@@ -84,8 +90,12 @@ impl Ledger {
                 production: Proportion::new(judged.saturating_sub(production_errors.successes), judged),
                 shadow: Proportion::new(judged.saturating_sub(shadow_errors.successes), judged),
             },
-            background: self.background,
-            writes: report::Writes::default(),
+            background: report::Background {
+                overflow: self.groups.background_overflow(),
+                sets_overflow: self.sets.overflow(),
+                ..self.background
+            },
+            writes: self.writes.figures(),
             also: Vec::new(),
         }
     }
@@ -100,7 +110,19 @@ impl Ledger {
             })
     }
 
-    fn funnel(&self, inputs: ReportInputs) -> Funnel {
+    /// What became of the mismatches of each route, by what is known now.
+    fn splits(&self) -> Vec<Split> {
+        let standings = self.groups.standings(|route| self.whole(route));
+        let mut splits: Vec<Split> = self.by_route.iter().map(|tally| tally.judged_at_once).collect();
+        for (_, route, standing, count) in self.sets.judged(|atom, after| standings.of(atom, after)) {
+            if let Some(split) = splits.get_mut(route.index()) {
+                split.add(standing, count);
+            }
+        }
+        splits
+    }
+
+    fn funnel(&self, inputs: ReportInputs, split: Split) -> Funnel {
         let total = &self.total;
         Funnel {
             kernel: inputs.kernel,
@@ -116,9 +138,9 @@ impl Ledger {
             replayed: total.replayed(),
             matched: total.matched,
             mismatched: total.mismatched,
-            regressions: total.mismatched,
-            noise: 0,
-            after_skipped_write: 0,
+            regressions: split.regressions,
+            noise: split.noise,
+            after_skipped_write: split.after_skipped_write,
             shadow_errors: total.shadow_errors(),
             failures: named(
                 total
@@ -130,28 +152,34 @@ impl Ledger {
     }
 
     /// Routes that were seen, with their names.
-    fn routes_seen(&self) -> impl Iterator<Item = (&str, &Tally)> {
+    fn routes_seen(&self) -> impl Iterator<Item = (usize, &str, &Tally)> {
         self.routes
             .names()
             .iter()
             .map(String::as_str)
             .zip(&self.by_route)
-            .filter(|(_, tally)| tally.skipped.saturating_add(tally.replayed()) > 0)
+            .enumerate()
+            .map(|(id, (name, tally))| (id, name, tally))
+            .filter(|(.., tally)| tally.skipped.saturating_add(tally.replayed()) > 0)
     }
 
-    fn route_rows(&self) -> Vec<report::Route> {
+    fn route_rows(&self, splits: &[Split]) -> Vec<report::Route> {
         let mut rows: Vec<report::Route> = self
             .routes_seen()
-            .map(|(name, tally)| report::Route {
+            .map(|(id, name, tally)| (splits.get(id).copied().unwrap_or_default(), name, tally))
+            .map(|(split, name, tally)| report::Route {
                 route: name.to_owned(),
                 exchanges: tally.skipped.saturating_add(tally.replayed()),
                 skipped: tally.skipped,
                 matched: tally.matched,
                 mismatched: tally.mismatched,
-                regressions: tally.mismatched,
-                noise: 0,
-                after_skipped_write: 0,
-                background_pairs: tally.pairs,
+                regressions: split.regressions,
+                noise: split.noise,
+                after_skipped_write: split.after_skipped_write,
+                background_pairs: tally
+                    .pairs
+                    .iter()
+                    .fold(0, |sum, pairs| sum.saturating_add(*pairs)),
                 shadow_errors: tally.shadow_errors(),
                 latency: latency(tally),
             })
@@ -163,7 +191,7 @@ impl Ledger {
     fn findings(&self) -> Vec<Finding> {
         let mut found: Vec<Finding> = self
             .routes_seen()
-            .flat_map(|(name, tally)| {
+            .flat_map(|(_, name, tally)| {
                 let timeouts = failures(tally, Failure::is_timeout);
                 let failed = failures(tally, |failure| !failure.is_timeout() && !failure.is_ours());
                 let replays = tally.replayed();
@@ -224,6 +252,14 @@ fn named(counts: impl Iterator<Item = (&'static str, u64)>) -> std::collections:
         *slot = slot.saturating_add(count);
     }
     map
+}
+
+/// What is as it should be, of what can be told.
+pub(super) fn match_rate(tally: &Tally, split: Split) -> Proportion {
+    Proportion::new(
+        tally.matched.saturating_add(split.noise),
+        tally.compared().saturating_sub(split.after_skipped_write),
+    )
 }
 
 pub(super) fn latency(tally: &Tally) -> report::Latency {

@@ -2,7 +2,7 @@ use core::time::Duration;
 
 use super::*;
 use crate::{
-    compare::ShadowResponse,
+    compare::{Failure, ShadowResponse},
     evidence::{
         RouteWindow, Ruling,
         report::{FindingKind, Funnel, Report, ReportInputs},

@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-use super::latency::{self, Spans};
+use super::{
+    latency::{self, Spans},
+    ledger::Ledger,
+    sets::Split,
+};
 
 /// One route in one span of time.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -112,6 +116,7 @@ pub(super) struct Counted {
     pub(super) shadow_errors: u64,
     pub(super) production_5xx: u64,
     pub(super) shadow_5xx: u64,
+    pub(super) judged_at_once: Split,
 }
 
 impl Open {
@@ -126,6 +131,7 @@ impl Open {
     /// Ends the window, and begins the next.
     pub(super) fn close(&mut self, now: Counted, (from, to): (Timestamp, Timestamp)) -> RouteWindow {
         let before = core::mem::replace(&mut self.counted, now);
+        let at_once = now.judged_at_once.minus(before.judged_at_once);
         RouteWindow {
             route: String::new(),
             from_ns: from.as_nanos(),
@@ -133,14 +139,48 @@ impl Open {
             skipped: now.skipped.saturating_sub(before.skipped),
             matched: now.matched.saturating_sub(before.matched),
             mismatched: now.mismatched.saturating_sub(before.mismatched),
-            noise: 0,
-            after_skipped_write: 0,
+            noise: at_once.noise,
+            after_skipped_write: at_once.after_skipped_write,
             shadow_errors: now.shadow_errors.saturating_sub(before.shadow_errors),
             production_5xx: now.production_5xx.saturating_sub(before.production_5xx),
             shadow_5xx: now.shadow_5xx.saturating_sub(before.shadow_5xx),
             production: core::mem::take(&mut self.production),
             shadow: core::mem::take(&mut self.shadow),
         }
+    }
+}
+
+impl Ledger {
+    /// What happened on each route since the last call, of routes on which something did.
+    pub fn take_window(&mut self, now: Timestamp) -> Vec<RouteWindow> {
+        let from = self.window_from.replace(now).unwrap_or(now);
+        let mut splits = vec![Split::default(); self.by_route.len()];
+        let standings = self.groups.standings(|route| self.whole(route));
+        for (id, route, standing, _) in self.sets.judged(|atom, after| standings.of(atom, after)) {
+            if let Some(split) = splits.get_mut(route.index()) {
+                split.add(standing, self.sets.in_window(id));
+            }
+        }
+        self.sets.end_window();
+        let Self {
+            by_route, windows, ..
+        } = self;
+        windows.resize_with(by_route.len().max(windows.len()), Open::default);
+        let names = self.routes.names().iter();
+        names
+            .zip(by_route.iter().zip(windows))
+            .zip(splits)
+            .map(|((name, (tally, open)), split)| {
+                let mut window = open.close(tally.counted(), (from, now));
+                window.route.clone_from(name);
+                window.noise = window.noise.saturating_add(split.noise);
+                window.after_skipped_write = window
+                    .after_skipped_write
+                    .saturating_add(split.after_skipped_write);
+                window
+            })
+            .filter(|window| !window.is_empty())
+            .collect()
     }
 }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod groups;
+
 use super::{gates::Judgement, stats::Proportion};
 
-pub use super::{
-    groups::{Background, Compared, Group, Pairs, Sample, Shift, Standing, Trend, TrendDirection, Writes},
-    latency::Quantiles,
+pub use super::latency::Quantiles;
+pub use groups::{
+    Background, Compared, Group, Pairs, Sample, Shift, Standing, Trend, TrendDirection, Writes,
 };
 
 /// The version of this model. It changes when a reader of the former one would misread this one.

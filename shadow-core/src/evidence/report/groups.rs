@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::Proportion;
+use crate::evidence::stats::Proportion;
 
 /// Discrepancies that are the same but for the exchange.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -70,6 +70,11 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Whether it says nothing against the shadow system.
+    pub const fn is_excused(self) -> bool {
+        matches!(self, Self::Noise | Self::AfterSkippedWrite)
+    }
+
     /// The stable name in JSON, metrics and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -157,7 +162,7 @@ pub struct Trend {
     /// The time before.
     pub before: Proportion,
     /// Seconds that `recent` spans.
-    pub recent_s: f64,
+    pub recent_s: u64,
     /// Newcombe's interval for the recent rate less the one before, where both are known.
     pub low: Option<f64>,
     /// Its upper end.

@@ -1,0 +1,387 @@
+//! Discrepancies that are the same but for the exchange, and how often each of their shifts is observed and is
+//! background.
+//!
+//! Bounds: groups, shifts of a group, atoms (a group with a shift) of all groups, samples of a group. A discrepancy
+//! without a place among them is counted, and excused by nothing. Only what becomes a sample is redacted and kept, so a
+//! storm of mismatches costs a hash and a few counts each.
+
+mod place;
+mod show;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use show::Whole;
+
+use core::fmt::Write as _;
+
+use hashbrown::HashMap;
+
+use crate::{
+    compare::{Category, Discrepancy, Failure},
+    redact::Redactor,
+    time::Timestamp,
+};
+
+use super::{ledger::Background, report, route::RouteId, shape::Shift, trend::Slices, writes};
+
+/// Shifts of one group.
+const SHIFTS: usize = 48;
+
+/// Atoms for each group that is allowed.
+const ATOMS_PER_GROUP: usize = 4;
+
+/// Samples of a group beyond its share, kept of shifts that have none yet.
+const FURTHER_SAMPLES: usize = 4;
+
+/// A group with one of its shifts.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct AtomId(u32);
+
+impl AtomId {
+    /// What found no place.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+}
+
+/// The groups.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    by_fingerprint: HashMap<Fingerprint, usize>,
+    groups: Vec<Group>,
+    atoms: Vec<Atom>,
+    by_place: HashMap<Fingerprint, usize>,
+    places: Vec<Place>,
+    limit: usize,
+    samples: usize,
+    overflow: u64,
+    background_overflow: u64,
+}
+
+pub(super) type Fingerprint = [u8; 6];
+
+#[derive(Debug)]
+struct Group {
+    id: Fingerprint,
+    /// Where the same differs the other way round: what is missing there is added here.
+    mirror: Fingerprint,
+    /// Its route and place, whatever the category.
+    at: usize,
+    route_id: RouteId,
+    route: String,
+    category: String,
+    place: String,
+    exchanges: u64,
+    after_skipped_write: u64,
+    discrepancies: u64,
+    first: Timestamp,
+    last: Timestamp,
+    /// The number of the last exchange that was counted here.
+    latest: u64,
+    slices: Slices,
+    atoms: Vec<(Shift, AtomId)>,
+    samples: Vec<(AtomId, report::Sample)>,
+}
+
+/// A place on a route: how often only the shapes differed there, so that nothing can be said about values of one shape.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    observed: u64,
+    background: [u64; 3],
+}
+
+#[derive(Debug)]
+struct Atom {
+    group: usize,
+    shift: Shift,
+    /// A skipped write may explain it.
+    explainable: bool,
+    /// Exchanges with it that no skipped write explains.
+    observed: u64,
+    latest: u64,
+    background: [u64; 3],
+}
+
+/// Where and when a discrepancy was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'c> {
+    pub(crate) route_id: RouteId,
+    pub(crate) route: &'c str,
+    pub(crate) target: &'c [u8],
+    /// A number that no other exchange has; not 0.
+    pub(crate) exchange: u64,
+    pub(crate) now: Timestamp,
+    pub(crate) slice: usize,
+    pub(crate) after_write: bool,
+    pub(crate) redactor: &'c Redactor,
+}
+
+/// Where one discrepancy was counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    pub(crate) atom: AtomId,
+    pub(crate) group: Option<Fingerprint>,
+    /// It became a sample.
+    pub(crate) sample: bool,
+}
+
+impl Groups {
+    pub(crate) fn new(limit: usize, samples: usize) -> Self {
+        Self {
+            by_fingerprint: HashMap::new(),
+            groups: Vec::new(),
+            atoms: Vec::new(),
+            by_place: HashMap::new(),
+            places: Vec::new(),
+            limit,
+            samples,
+            overflow: 0,
+            background_overflow: 0,
+        }
+    }
+
+    /// Discrepancies that found no place.
+    pub(crate) fn overflow(&self) -> u64 {
+        self.overflow
+    }
+
+    /// Differences in pairs that found no place.
+    pub(crate) fn background_overflow(&self) -> u64 {
+        self.background_overflow
+    }
+
+    /// Counts one. `category` is the discrepancy's, or the name of a failure.
+    pub(crate) fn add(&mut self, context: Context<'_>, category: &str, found: &Discrepancy) -> Added {
+        let Some((at, atom)) = self.atom(context, category, found) else {
+            self.overflow = self.overflow.saturating_add(1);
+            return Added {
+                atom: AtomId::NONE,
+                group: None,
+                sample: false,
+            };
+        };
+        let samples = self.samples;
+        let Context {
+            exchange,
+            now,
+            after_write,
+            slice,
+            ..
+        } = context;
+        let mut explained = false;
+        if let Some(atom) = self.atoms.get_mut(atom.0 as usize) {
+            explained = after_write && atom.explainable;
+            if atom.latest != exchange && !explained {
+                atom.observed = atom.observed.saturating_add(1);
+            }
+            atom.latest = exchange;
+        }
+        let mut added = Added {
+            atom,
+            group: None,
+            sample: false,
+        };
+        let Some(group) = self.groups.get_mut(at) else {
+            return added;
+        };
+        added.group = Some(group.id);
+        if group.exchanges == 0 {
+            group.first = now;
+        }
+        group.discrepancies = group.discrepancies.saturating_add(1);
+        group.last = group.last.max(now);
+        let again = group.latest == exchange;
+        if !again {
+            group.latest = exchange;
+            group.exchanges = group.exchanges.saturating_add(1);
+            group.after_skipped_write = group.after_skipped_write.saturating_add(u64::from(explained));
+            group.slices.count(slice);
+        }
+        added.sample = group.wants(samples, atom, again);
+        if added.sample {
+            group.samples.push((atom, sample(context, found)));
+        }
+        added
+    }
+
+    /// What follows from all atoms of one exchange together, to be called once for each; sorted and without repetition.
+    pub(crate) fn settle(&mut self, atoms: &[AtomId], after_write: bool) {
+        if !after_write {
+            self.at_places(atoms, |place| &mut place.observed);
+        }
+    }
+
+    /// Counts at every place where only the shapes differ.
+    fn at_places(&mut self, atoms: &[AtomId], counter: impl Fn(&mut Place) -> &mut u64) {
+        let mut at: Vec<(usize, bool)> = atoms
+            .iter()
+            .filter_map(|id| self.atoms.get(id.0 as usize))
+            .filter_map(|atom| Some((self.groups.get(atom.group)?.at, atom.shift.is_directed())))
+            .collect();
+        // The same shapes first: they decide for their place.
+        at.sort_unstable();
+        at.dedup_by_key(|(place, _)| *place);
+        for (place, directed) in at {
+            if let Some(place) = self.places.get_mut(place).filter(|_| directed) {
+                let counter = counter(place);
+                *counter = counter.saturating_add(1);
+            }
+        }
+    }
+
+    /// Counts the differences of one pair of answers of the same system.
+    pub(crate) fn background(&mut self, context: Context<'_>, source: Background, found: &[Discrepancy]) {
+        let mut seen: Vec<AtomId> = Vec::with_capacity(found.len());
+        for found in found {
+            match self.atom(context, found.category.as_str(), found) {
+                Some((_, atom)) => seen.push(atom),
+                None => self.background_overflow = self.background_overflow.saturating_add(1),
+            }
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        for atom in &seen {
+            let atom = self.atoms.get_mut(atom.0 as usize);
+            if let Some(count) = atom.and_then(|atom| atom.background.get_mut(source.index())) {
+                *count = count.saturating_add(1);
+            }
+        }
+        self.at_places(&seen, |place| {
+            let [control, twins, twice] = &mut place.background;
+            match source {
+                Background::Control => control,
+                Background::Twins => twins,
+                Background::Twice => twice,
+            }
+        });
+    }
+
+    /// Adds up neighbouring slices of time.
+    pub(crate) fn halve(&mut self) {
+        for group in &mut self.groups {
+            group.slices.halve();
+        }
+    }
+
+    /// The atom of a discrepancy, and the place of its group.
+    fn atom(&mut self, context: Context<'_>, category: &str, found: &Discrepancy) -> Option<(usize, AtomId)> {
+        let place = place::generalised(&found.place);
+        let id = fingerprint(context.route, category, &place);
+        let at = match self.by_fingerprint.get(&id) {
+            Some(at) => *at,
+            None if self.groups.len() >= self.limit => return None,
+            None => {
+                let at = self.groups.len();
+                let next = self.places.len();
+                let known = fingerprint(context.route, "", &place);
+                let place_at = *self.by_place.entry(known).or_insert(next);
+                if place_at == next {
+                    self.places.push(Place::default());
+                }
+                self.by_fingerprint.insert(id, at);
+                self.groups
+                    .push(Group::new(id, place_at, context, category, &place));
+                at
+            }
+        };
+        let group = self.groups.get_mut(at)?;
+        let shift = Shift::of(found);
+        if let Some((_, atom)) = group.atoms.iter().find(|(known, _)| *known == shift) {
+            return Some((at, *atom));
+        }
+        if group.atoms.len() >= SHIFTS || self.atoms.len() >= self.limit.saturating_mul(ATOMS_PER_GROUP) {
+            return None;
+        }
+        let atom = AtomId(u32::try_from(self.atoms.len()).ok()?);
+        group.atoms.push((shift, atom));
+        self.atoms.push(Atom {
+            group: at,
+            shift,
+            explainable: writes::may_explain(found),
+            observed: 0,
+            latest: 0,
+            background: [0; 3],
+        });
+        Some((at, atom))
+    }
+}
+
+impl Group {
+    /// Whether it is about replays without an answer.
+    fn is_failure(&self) -> bool {
+        Failure::ALL
+            .iter()
+            .any(|failure| failure.as_str() == self.category)
+    }
+
+    fn new(id: Fingerprint, at: usize, context: Context<'_>, category: &str, place: &str) -> Self {
+        let mirrored = if category == Category::Missing.as_str() {
+            Category::Added.as_str()
+        } else if category == Category::Added.as_str() {
+            Category::Missing.as_str()
+        } else {
+            category
+        };
+        Self {
+            id,
+            mirror: fingerprint(context.route, mirrored, place),
+            at,
+            route_id: context.route_id,
+            route: context.route.to_owned(),
+            category: category.to_owned(),
+            place: context.redactor.text(place),
+            exchanges: 0,
+            after_skipped_write: 0,
+            discrepancies: 0,
+            first: context.now,
+            last: context.now,
+            latest: 0,
+            slices: Slices::default(),
+            atoms: Vec::new(),
+            samples: Vec::new(),
+        }
+    }
+
+    /// Whether a discrepancy is to be kept as a sample: one of the first exchanges, or the first of its shift.
+    fn wants(&self, samples: usize, atom: AtomId, again: bool) -> bool {
+        let new = samples > 0 && self.samples.iter().all(|(sampled, _)| *sampled != atom);
+        (!again && self.samples.len() < samples)
+            || (new && self.samples.len() < samples.saturating_add(FURTHER_SAMPLES))
+    }
+}
+
+fn sample(context: Context<'_>, found: &Discrepancy) -> report::Sample {
+    let Discrepancy {
+        category: _,
+        place,
+        production,
+        shadow,
+    } = context.redactor.discrepancy(found);
+    report::Sample {
+        at_ns: context.now.as_nanos(),
+        target: context.redactor.target(&String::from_utf8_lossy(context.target)),
+        place,
+        production,
+        shadow,
+        shift: Shift::of(found).to_string(),
+    }
+}
+
+/// The same in every run, so that a group can be named in a rule or a ticket.
+fn fingerprint(route: &str, category: &str, place: &str) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new();
+    for part in [route, category, place] {
+        hasher.update(part.as_bytes());
+        hasher.update(&[0]);
+    }
+    let mut fingerprint = Fingerprint::default();
+    hasher.finalize_xof().fill(&mut fingerprint);
+    fingerprint
+}
+
+/// A fingerprint as text.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // A String takes everything.
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
+}

@@ -1,0 +1,437 @@
+//! Noise in both systems, with and without faults in it, through the comparison and the ledger.
+
+use core::time::Duration;
+
+use super::*;
+use crate::{
+    compare::{Comparator, Rules, ShadowResponse, Side},
+    evidence::report::{Group, Report, ReportInputs, Standing},
+    exchange::{Body, Headers},
+    gate::SkipPolicy,
+    redact::RedactConfig,
+    testing::exchange,
+};
+
+/// Small, seeded, and good enough for made-up fields (Steele et al. 2014, splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.next().is_multiple_of(n)
+    }
+}
+
+/// Which system answers.
+#[derive(Clone, Copy, PartialEq)]
+enum System {
+    Production,
+    Shadow,
+}
+
+/// A made-up service: the body of one answer.
+type Service = fn(System, &mut Random, u64) -> String;
+
+struct Scene {
+    ledger: Ledger,
+    comparator: Comparator,
+    random: Random,
+    service: Service,
+}
+
+fn headers() -> Headers {
+    Headers::from_pairs([("content-type", "application/json")])
+}
+
+impl Scene {
+    fn new(service: Service) -> Self {
+        let redactor = Redactor::new([1; 32], &RedactConfig::default());
+        Self {
+            ledger: Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor),
+            comparator: Comparator::new(Rules::default()).expect("rules"),
+            random: Random(7),
+            service,
+        }
+    }
+
+    fn answer(&mut self, system: System, number: u64) -> Body {
+        Body::whole((self.service)(system, &mut self.random, number))
+    }
+
+    fn judge(&mut self, number: u64, target: &str) {
+        let mut exchange = exchange("GET", target);
+        let body = self.answer(System::Production, number);
+        if let Some(production) = &mut exchange.response {
+            production.headers = headers();
+            production.body = body;
+        }
+        let outcome = Outcome::Response(ShadowResponse {
+            status: 200,
+            headers: headers(),
+            body: self.answer(System::Shadow, number),
+            first_byte: Duration::from_millis(3),
+            total: Duration::from_millis(3),
+        });
+        let verdict = self.comparator.verdict(&exchange, &outcome);
+        self.ledger.seen(&exchange);
+        let now = Timestamp::from_nanos(number * 1_000_000);
+        self.ledger.judged(&exchange, &outcome, &verdict, now);
+    }
+
+    /// Two answers of one system.
+    fn pair(&mut self, number: u64, target: &str, source: Background) {
+        let system = match source {
+            Background::Twice => System::Shadow,
+            Background::Twins | Background::Control => System::Production,
+        };
+        let (first, second) = (self.answer(system, number), self.answer(system, number));
+        let request = exchange("GET", target).request;
+        let headers = headers();
+        let side = |body| Side {
+            status: 200,
+            headers: &headers,
+            body,
+        };
+        let found = self.comparator.compare(&request, side(&first), side(&second));
+        self.ledger
+            .background(&request, source, &found, Timestamp::from_nanos(number));
+    }
+
+    /// Ten thousand exchanges, of which one in five is also sent twice.
+    fn run(mut self) -> Report {
+        for number in 0..10_000 {
+            self.judge(number, "/a");
+            if number % 5 == 0 {
+                self.pair(number, "/a", Background::Twice);
+            }
+        }
+        self.report()
+    }
+
+    fn report(&self) -> Report {
+        self.ledger.report(ReportInputs::default())
+    }
+}
+
+fn uuid(random: &mut Random) -> String {
+    let (a, b) = (random.next(), random.next());
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        a >> 32,
+        (a >> 16) & 0xffff,
+        a & 0xfff,
+        b >> 52,
+        b & 0xffff_ffff_ffff
+    )
+}
+
+fn facts(group: &Group) -> Vec<(String, Standing, u64)> {
+    let shift = |shift: &report::Shift| {
+        let name = format!("{} -> {}", shift.production, shift.shadow);
+        (name, shift.standing, shift.observed.successes)
+    };
+    group.shifts.iter().map(shift).collect()
+}
+
+/// The standing of one shift, and how often it was observed.
+fn shift(report: &Report, name: &str) -> (Standing, u64) {
+    let all: Vec<_> = report.groups.iter().flat_map(facts).collect();
+    let found = all.iter().find(|(known, ..)| known == name);
+    let (_, standing, count) = found.unwrap_or_else(|| panic!("no {name} among {all:?}"));
+    (*standing, *count)
+}
+
+fn assert_all_noise(report: &Report) {
+    let strays: Vec<_> = report
+        .groups
+        .iter()
+        .filter(|group| group.standing != Standing::Noise)
+        .map(|group| (&group.category, &group.place, &group.shifts))
+        .collect();
+    assert!(strays.is_empty(), "{strays:#?}");
+    let funnel = &report.funnel;
+    assert_eq!((funnel.regressions, funnel.noise), (0, funnel.mismatched));
+    assert_eq!(report.match_rate.successes, 10_000, "{:?}", report.match_rate);
+}
+
+#[test]
+fn what_is_random_in_both_systems_is_noise() {
+    let scene = Scene::new(|_, random, _| format!("{{\"id\":\"{}\",\"price\":17}}", uuid(random)));
+    let report = scene.run();
+    assert_eq!(report.funnel.mismatched, 10_000);
+    assert_all_noise(&report);
+    assert_eq!(report.judgement.reasons[0].ruling, super::super::Ruling::Go);
+}
+
+#[test]
+fn a_fault_inside_a_random_field_is_a_regression() {
+    // The rewrite forgets the identifier of one answer in fifty, another one at each attempt.
+    let scene = Scene::new(|system, random, _| {
+        if system == System::Shadow && random.one_in(50) {
+            return "{\"id\":null}".to_owned();
+        }
+        format!("{{\"id\":\"{}\"}}", uuid(random))
+    });
+    let report = scene.run();
+    let (standing, wrong) = shift(&report, "uuid -> null");
+    assert_eq!(standing, Standing::Regression);
+    assert!((150..250).contains(&wrong), "{wrong}");
+    assert_eq!(shift(&report, "uuid -> uuid").0, Standing::Noise);
+    let funnel = &report.funnel;
+    assert_eq!((funnel.regressions, funnel.noise), (wrong, 10_000 - wrong));
+    assert_eq!(report.match_rate.successes, 10_000 - wrong);
+    assert_eq!(report.judgement.ruling, super::super::Ruling::NoGo);
+    let group = report.groups.iter().find(|group| group.category == "type");
+    let sample = &group.expect("a group of it").samples[0];
+    assert_eq!(sample.shift, "uuid -> null", "a fault is shown before noise");
+}
+
+#[test]
+fn a_fault_that_returns_with_the_request_is_one_too() {
+    for wrong in [
+        "{\"id\":\"not an id\"}",
+        "{\"id\":\"\"}",
+        "{}",
+        "{\"id\":17}",
+        "{\"id\":\"0123456789abcdef\"}",
+    ] {
+        let service = |system, random: &mut Random, number: u64, wrong: &str| {
+            if system == System::Shadow && number.is_multiple_of(50) {
+                return wrong.to_owned();
+            }
+            format!("{{\"id\":\"{}\"}}", uuid(random))
+        };
+        let mut scene = Scene::new(|_, _, _| String::new());
+        for number in 0..10_000 {
+            let mut exchange = exchange("GET", "/a");
+            let production = service(System::Production, &mut scene.random, number, wrong);
+            let shadow = service(System::Shadow, &mut scene.random, number, wrong);
+            let again = service(System::Shadow, &mut scene.random, number, wrong);
+            let headers = headers();
+            let bodies = [production, shadow, again].map(Body::whole);
+            let side = |body| Side {
+                status: 200,
+                headers: &headers,
+                body,
+            };
+            let found = scene
+                .comparator
+                .compare(&exchange.request, side(&bodies[0]), side(&bodies[1]));
+            if scene.random.one_in(5) {
+                let twice = scene
+                    .comparator
+                    .compare(&exchange.request, side(&bodies[1]), side(&bodies[2]));
+                let now = Timestamp::default();
+                scene
+                    .ledger
+                    .background(&exchange.request, Background::Twice, &twice, now);
+            }
+            exchange.response.as_mut().expect("a response").headers = headers;
+            scene.ledger.seen(&exchange);
+            let outcome = Outcome::Response(ShadowResponse {
+                status: 200,
+                headers: Headers::default(),
+                body: Body::default(),
+                first_byte: Duration::ZERO,
+                total: Duration::ZERO,
+            });
+            scene.ledger.judged(
+                &exchange,
+                &outcome,
+                &Verdict::Mismatch(found),
+                Timestamp::default(),
+            );
+        }
+        let funnel = scene.report().funnel;
+        assert_eq!(
+            (funnel.regressions, funnel.noise),
+            (200, 9_800),
+            "{wrong}: {funnel:?}"
+        );
+    }
+}
+
+/// A number that jitters by 5 %.
+fn jittered(random: &mut Random) -> u64 {
+    1_000 + random.next() % 101 - 50
+}
+
+#[test]
+fn jitter_is_noise_and_a_number_far_off_is_not() {
+    let report = Scene::new(|_, random, _| format!("{{\"load\":{}}}", jittered(random))).run();
+    assert_all_noise(&report);
+
+    let report = Scene::new(|system, random, number| {
+        let load = jittered(random);
+        let wrong = system == System::Shadow && number.is_multiple_of(50);
+        format!("{{\"load\":{}}}", if wrong { load * 100 } else { load })
+    })
+    .run();
+    let far = report.groups[0]
+        .shifts
+        .iter()
+        .find(|shift| shift.apart == "over 10x")
+        .expect("those that are far off");
+    assert_eq!(
+        (far.standing, far.observed.successes),
+        (Standing::Regression, 200)
+    );
+    assert_eq!(report.funnel.regressions, 200);
+}
+
+#[test]
+fn a_field_that_is_sometimes_there_is_noise_when_it_is_so_in_both() {
+    fn hint(random: &mut Random, n: u64) -> String {
+        if random.one_in(n) {
+            return "{}".to_owned();
+        }
+        "{\"hint\":\"x\"}".to_owned()
+    }
+    assert_all_noise(&Scene::new(|_, random, _| hint(random, 10)).run());
+    // Three times as often in the rewrite: also between its own two answers.
+    let report =
+        Scene::new(|system, random, _| hint(random, if system == System::Shadow { 10 } else { 30 })).run();
+    assert_eq!(shift(&report, "word -> absent").0, Standing::Regression);
+}
+
+#[test]
+fn only_the_rewrite_is_random_and_production_says_so() {
+    let service: Service = |system, random, _| match system {
+        System::Production => format!("{{\"id\":\"{}\"}}", uuid(&mut Random(1))),
+        System::Shadow => format!("{{\"id\":\"{}\"}}", uuid(random)),
+    };
+    let mut scene = Scene::new(service);
+    for number in 0..1_000 {
+        scene.judge(number, "/a");
+        scene.pair(number, "/a", Background::Twice);
+    }
+    let before = scene.report();
+    assert_eq!(
+        before.funnel.regressions, 0,
+        "as far as the shadow system tells: {:?}",
+        before.groups
+    );
+    for number in 0..100 {
+        scene.pair(number, "/a", Background::Twins);
+    }
+    let report = scene.report();
+    assert_eq!(report.funnel.noise, 0, "{:?}", report.groups);
+    let decided = report.groups[0].shifts[0].background.as_ref().expect("pairs");
+    assert_eq!((decided.source.as_str(), decided.pairs.trials), ("twins", 100));
+}
+
+#[test]
+fn what_is_known_later_is_applied_to_what_was_counted_before() {
+    let mut scene = Scene::new(|_, random, _| format!("{{\"id\":\"{}\"}}", uuid(random)));
+    for number in 0..500 {
+        scene.judge(number, "/a");
+    }
+    let before = scene.report();
+    assert_eq!((before.funnel.regressions, before.funnel.noise), (500, 0));
+    assert_eq!(before.groups[0].standing, Standing::Regression, "no pairs yet");
+    scene.pair(1, "/a", Background::Twice);
+    assert_eq!(
+        scene.report().groups[0].standing,
+        Standing::Undecided,
+        "one pair says little"
+    );
+    for number in 0..20 {
+        scene.pair(number, "/a", Background::Twice);
+    }
+    let after = scene.report();
+    assert_eq!((after.funnel.regressions, after.funnel.noise), (0, 500));
+    assert_eq!(after.match_rate.successes, 500);
+    assert_eq!(after.background.twice.compared, 21);
+    let windows = scene.ledger.take_window(Timestamp::from_nanos(u64::MAX));
+    assert_eq!((windows[0].mismatched, windows[0].noise), (500, 500));
+}
+
+#[test]
+fn a_read_behind_a_skipped_write_is_counted_apart() {
+    let mut scene = Scene::new(|system, _, _| match system {
+        System::Production => "{\"name\":\"new\"}".to_owned(),
+        System::Shadow => "{\"name\":\"old\"}".to_owned(),
+    });
+    let put = exchange("PUT", "/users/7");
+    scene.ledger.seen(&put);
+    scene.ledger.skipped(&put, Skip::Policy(SkipPolicy::Write));
+    for number in 0..10 {
+        scene.judge(number, "/users/7");
+    }
+    scene.judge(11, "/users/8");
+    scene.judge(12, "/orders/7");
+    let report = scene.report();
+    let funnel = &report.funnel;
+    assert_eq!(
+        (funnel.after_skipped_write, funnel.regressions),
+        (10, 2),
+        "{funnel:?}"
+    );
+    assert_eq!((report.match_rate.successes, report.match_rate.trials), (0, 2));
+    assert_eq!((report.writes.seen, report.writes.paths), (1, 2));
+    let standings: Vec<_> = report
+        .groups
+        .iter()
+        .map(|group| {
+            (
+                group.route.as_str(),
+                group.standing,
+                group.exchanges,
+                group.after_skipped_write,
+            )
+        })
+        .collect();
+    assert_eq!(
+        standings,
+        [
+            ("GET /users/{id}", Standing::Regression, 11, 10),
+            ("GET /orders/{id}", Standing::Regression, 1, 0)
+        ]
+    );
+}
+
+#[test]
+fn a_storm_of_distinct_mismatches_is_bounded_and_excuses_nothing() {
+    let limits = LedgerLimits {
+        sets: 50,
+        groups: 100,
+        ..LedgerLimits::default()
+    };
+    let redactor = Redactor::new([1; 32], &RedactConfig::default());
+    let mut ledger = Ledger::new(limits, GateConfig::default(), redactor);
+    let mut random = Random(3);
+    let outcome = Outcome::Failed(crate::compare::Failure::Reset);
+    for number in 0..20_000u64 {
+        let exchange = exchange("GET", &format!("/x/{}", number % 300));
+        let found: Vec<Discrepancy> = (0..1 + random.next() % 20)
+            .map(|_| Discrepancy {
+                category: Category::Value,
+                place: format!("$.m{}", "x".repeat((random.next() % 40) as usize)),
+                production: random.next().to_string(),
+                shadow: random.next().to_string(),
+            })
+            .collect();
+        ledger.seen(&exchange);
+        ledger.judged(
+            &exchange,
+            &outcome,
+            &Verdict::Mismatch(found),
+            Timestamp::from_nanos(number),
+        );
+    }
+    let report = ledger.report(ReportInputs::default());
+    assert_eq!(report.funnel.regressions, 20_000);
+    assert!(
+        report.background.sets_overflow > 19_000,
+        "{:?}",
+        report.background
+    );
+    assert!(report.groups.len() <= 100);
+}

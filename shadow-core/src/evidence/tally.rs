@@ -1,0 +1,117 @@
+//! What is counted of all exchanges, and of each route.
+
+use std::collections::BTreeMap;
+
+use crate::compare::{Failure, Verdict};
+
+use super::{
+    group::Whole,
+    latency::{Latencies, Spans},
+    ledger::count,
+    sets::Split,
+    trend::Slices,
+    window::Counted,
+};
+
+/// What is counted of all exchanges, and of each route.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) skipped: u64,
+    pub(super) matched: u64,
+    pub(super) mismatched: u64,
+    pub(super) failures: BTreeMap<Failure, u64>,
+    /// Mismatches behind a skipped write.
+    pub(super) after_write: u64,
+    /// Mismatches that were judged when they came, as there was no place to keep them.
+    pub(super) judged_at_once: Split,
+    /// Replays whose production answer, and whose shadow answer, had a 5xx status.
+    pub(super) production_5xx: u64,
+    pub(super) shadow_5xx: u64,
+    /// Pairs of answers of the same system, by source.
+    pub(super) pairs: [u64; 3],
+    /// Verdicts over time.
+    pub(super) slices: Slices,
+    /// Both of the same exchanges: those that both systems answered.
+    pub(super) production: Latencies,
+    pub(super) shadow: Latencies,
+}
+
+/// What is recorded of one replay.
+#[derive(Clone, Copy)]
+pub(super) struct Judged<'j> {
+    pub(super) verdict: &'j Verdict,
+    pub(super) after_write: bool,
+    pub(super) slice: usize,
+    pub(super) production_5xx: bool,
+    pub(super) shadow_5xx: bool,
+    /// Of production and of the shadow system.
+    pub(super) spans: Option<(Spans, Spans)>,
+}
+
+impl Tally {
+    pub(super) fn judged(&mut self, judged: Judged<'_>) {
+        match judged.verdict {
+            Verdict::Match => count(&mut self.matched),
+            Verdict::Mismatch(_) => count(&mut self.mismatched),
+            Verdict::ShadowError(failure) => count(self.failures.entry(*failure).or_default()),
+        }
+        let add = |counter: &mut u64, when: bool| *counter = counter.saturating_add(u64::from(when));
+        add(&mut self.after_write, judged.after_write);
+        add(&mut self.production_5xx, judged.production_5xx);
+        add(&mut self.shadow_5xx, judged.shadow_5xx);
+        self.slices.count(judged.slice);
+        if let Some((production, shadow)) = judged.spans {
+            self.production.record(production);
+            self.shadow.record(shadow);
+        }
+    }
+
+    /// Matches and mismatches.
+    pub(super) fn compared(&self) -> u64 {
+        self.matched.saturating_add(self.mismatched)
+    }
+
+    /// Failures of the shadow system: those that the agent caused itself say nothing about it.
+    pub(super) fn failed(&self) -> u64 {
+        self.failures
+            .iter()
+            .filter(|(failure, _)| !failure.is_ours())
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// Every shadow error.
+    pub(super) fn shadow_errors(&self) -> u64 {
+        self.failures
+            .values()
+            .fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Every verdict.
+    pub(super) fn replayed(&self) -> u64 {
+        self.compared().saturating_add(self.shadow_errors())
+    }
+
+    /// What the counts of the groups of this route are parts of.
+    pub(super) fn whole(&self) -> Whole {
+        Whole {
+            compared: self.compared(),
+            after_write: self.after_write,
+            replayed: self.replayed(),
+            pairs: self.pairs,
+            slices: self.slices,
+        }
+    }
+
+    /// Where the counters of a window stand.
+    pub(super) fn counted(&self) -> Counted {
+        Counted {
+            skipped: self.skipped,
+            matched: self.matched,
+            mismatched: self.mismatched,
+            shadow_errors: self.shadow_errors(),
+            production_5xx: self.production_5xx,
+            shadow_5xx: self.shadow_5xx,
+            judged_at_once: self.judged_at_once,
+        }
+    }
+}
