@@ -12,7 +12,7 @@ use shadow_core::{
     compare::{Comparator, Outcome, Rules, ShadowResponse, Side, Verdict},
     evidence::{GateConfig, Ledger, LedgerLimits},
     exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
-    gate::{Gate, Selection},
+    gate::{Gate, Selector, WritePolicy},
     redact::{RedactConfig, Redactor},
     rewrite::{HostPolicy, Marker, RewritePolicy, rewrite},
     time::Timestamp,
@@ -165,13 +165,17 @@ fn comparisons() {
 fn main() {
     comparisons();
     let exchange = exchange();
-    let gate = Gate::new(Selection::default(), Marker::default());
+    let gate = Gate::new(
+        Selector::default(),
+        WritePolicy::default(),
+        vec![Marker::default()],
+    );
     measure("gate: decide", || {
         black_box(gate.decide(black_box(&exchange)));
     });
-    let policy = RewritePolicy::new(HostPolicy::Preserve, "shadow:80", &Marker::default());
+    let policy = RewritePolicy::plain(HostPolicy::Preserve, "shadow:80", &Marker::default());
     measure("rewrite", || {
-        black_box(rewrite(black_box(&exchange), &policy));
+        black_box(rewrite(black_box(&exchange), &policy)).ok();
     });
     let redactor = Redactor::new([3; 32], &RedactConfig::default());
     let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor);

@@ -35,6 +35,7 @@ pub mod rewrite;
 pub mod rollout;
 pub mod seq;
 pub mod stream;
+mod target;
 #[cfg(test)]
 mod testing;
 pub mod time;

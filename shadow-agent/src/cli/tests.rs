@@ -1,7 +1,7 @@
 use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
-use crate::config::{Config, Writes, units::Span};
+use crate::config::{Config, units::Span, writes::WriteMode};
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())
@@ -72,7 +72,7 @@ fn flags_override_the_file_and_lists_replace_lists() {
     let targets: Vec<String> = config.capture.targets.iter().map(ToString::to_string).collect();
     assert_eq!(targets, ["81", "[::1]:8080"]);
     assert_eq!(config.capture.sample.to_string(), "5%");
-    assert_eq!(config.shadow.writes, Writes::Replay);
+    assert_eq!(config.shadow.writes.default, WriteMode::Replay);
     assert_eq!(config.shadow.timeout, "9s".parse::<Span>().expect("span"));
     assert_eq!(config.agent.duration.expect("a duration").to_string(), "3s");
 

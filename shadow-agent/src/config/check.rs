@@ -14,7 +14,7 @@ use shadow_core::{
 use crate::replay::ReplaySettings;
 
 use super::{
-    Capture, Config, Shadow, Writes,
+    Capture, Config, Shadow,
     also::{FIRST, is_name},
     judge::{Compare, Gates},
     units::Size,
@@ -134,7 +134,7 @@ fn shadow(shadow: &Shadow, found: &mut Vec<Problem>) {
         )),
         (Some(_), false) | (None, true) => {}
     }
-    if shadow.observe && shadow.writes == Writes::Replay {
+    if shadow.observe && shadow.writes.sends() {
         found.push(problem(
             "shadow.writes (--writes) and shadow.observe (--observe)",
             "writes cannot be replayed while only observing",
@@ -161,6 +161,7 @@ fn bounds(shadow: &Shadow, section: &str, found: &mut Vec<Problem>) {
         // A wrong timeout was reported above, with its upper bound too.
         Ok(()) | Err(_) => {}
     }
+    found.extend(shadow.rule_problems(section));
 }
 
 fn also(config: &Config, found: &mut Vec<Problem>) {

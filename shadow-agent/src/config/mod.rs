@@ -15,12 +15,16 @@ pub mod judge;
 pub mod load;
 pub mod place;
 pub mod record;
+pub mod rewrite;
 pub mod rollout;
+pub mod select;
+pub mod target;
+pub mod text;
 pub mod units;
+pub mod writes;
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use shadow_core::{evidence::LedgerLimits, gate, limits::Limits, redact::RedactConfig, rewrite::HostPolicy};
+use shadow_core::{evidence::LedgerLimits, limits::Limits, redact::RedactConfig, rewrite::HostPolicy};
 
 pub use agent::{Agent, LogLevel};
 
@@ -31,8 +35,13 @@ use journal::Journal;
 use judge::{Compare, Gates, Noise};
 use place::{ShadowUrl, Target};
 use record::Record;
+use rewrite::{Credentials, Rewrite};
 use rollout::Rollout;
+use select::Select;
+use target::Mode;
+use text::Words;
 use units::{Rate, Size, Span};
+use writes::Writes;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -90,10 +99,18 @@ pub struct Shadow {
     pub url: Option<ShadowUrl>,
     /// Count and describe exchanges only; no shadow system.
     pub observe: bool,
+    /// Which of the two systems is the new one.
+    pub mode: Mode,
+    /// Which exchanges are replayed.
+    pub select: Select,
     /// What happens to requests whose method is not safe.
     pub writes: Writes,
-    /// The Host field: as the client sent it, or the shadow system's own.
-    pub host: HostPolicy,
+    /// The Host field: as the client sent it, or another.
+    pub host: Words<HostPolicy>,
+    /// What else is changed in a request.
+    pub rewrite: Rewrite,
+    /// What becomes of credentials.
+    pub credentials: Credentials,
     /// The longest wait for a whole shadow response.
     pub timeout: Span,
     /// Requests in flight to the shadow system.
@@ -122,17 +139,6 @@ pub struct Shadow {
     pub breaker: Breaker,
     /// The share of the node's CPU time that replays leave idle.
     pub idle_cpu: Rate,
-}
-
-/// What happens to requests whose method is not safe (RFC 9110 section 9.2.1).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Writes {
-    /// They are not replayed.
-    #[default]
-    Skip,
-    /// They are replayed: the shadow system must not share data with production.
-    Replay,
 }
 
 /// What the core may hold: [`Limits`] in the notation of the file.
@@ -196,8 +202,12 @@ impl Default for Shadow {
         Self {
             url: None,
             observe: false,
-            writes: Writes::Skip,
-            host: HostPolicy::Preserve,
+            mode: Mode::Mirror,
+            select: Select::default(),
+            writes: Writes::default(),
+            host: Words::default(),
+            rewrite: Rewrite::default(),
+            credentials: Credentials::default(),
             timeout: Span(timeout),
             concurrency,
             queue,
@@ -232,15 +242,6 @@ impl From<&Shadow> for ReplaySettings {
             first_byte_timeout: shadow.first_byte_timeout.map(|span| span.0),
             retries: shadow.retries,
             breaker: shadow.breaker.into(),
-        }
-    }
-}
-
-impl From<Writes> for gate::Writes {
-    fn from(writes: Writes) -> Self {
-        match writes {
-            Writes::Skip => Self::Skip,
-            Writes::Replay => Self::Replay,
         }
     }
 }

@@ -55,7 +55,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         ),
         (
             "shadow:\n  writes: maybe\n",
-            "shadow.yaml:2:11: shadow.writes: unknown variant `maybe`, expected `skip` or `replay`",
+            "shadow.yaml:2:11: shadow.writes: unknown variant `maybe`, expected one of `skip`, `replay`, `dry_run`, `record_only`",
         ),
     ];
     for (text, line) in table {
@@ -174,7 +174,7 @@ const CANNOT_WORK: [(Change, &str); 18] = [
         |c| {
             c.shadow.url = None;
             c.shadow.observe = true;
-            c.shadow.writes = Writes::Replay;
+            c.shadow.writes = writes::WriteMode::Replay.into();
         },
         "shadow.writes (--writes) and shadow.observe (--observe): writes cannot",
     ),

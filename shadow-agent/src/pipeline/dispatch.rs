@@ -16,7 +16,7 @@ use shadow_core::{
     compare::{Comparator, Failure, Outcome},
     exchange::Exchange,
     gate::{SkipPolicy, is_idempotent},
-    rewrite::{RewritePolicy, rewrite},
+    rewrite::{RewritePolicy, Rewritten, rewrite},
 };
 use tokio::time::Instant;
 
@@ -110,7 +110,12 @@ impl<S: Shadow> Dispatcher<S> {
         if let Some(reason) = refusal {
             return pending.skip(reason);
         }
-        let Ok(request) = self.shadow.prepare(&rewrite(pending.exchange(), policy)) else {
+        let request = match rewrite(pending.exchange(), policy) {
+            Ok(Rewritten::Send(request)) => request,
+            Ok(Rewritten::Record(_)) => return pending.skip(SkipPolicy::RecordOnly),
+            Err(reason) => return pending.skip(reason),
+        };
+        let Ok(request) = self.shadow.prepare(&request) else {
             return pending.skip(SkipPolicy::Unsendable);
         };
         let leave = match self.leave(pending.exchange(), deadline, ticket).await {
@@ -177,7 +182,10 @@ impl<S: Shadow> Dispatcher<S> {
             let Ok(again) = self.leave(exchange, deadline, ticket).await else {
                 return outcome;
             };
-            let Ok(same) = self.shadow.prepare(&rewrite(exchange, &self.policy.rewrite)) else {
+            let Ok(Rewritten::Send(same)) = rewrite(exchange, &self.policy.rewrite) else {
+                return outcome;
+            };
+            let Ok(same) = self.shadow.prepare(&same) else {
                 return outcome;
             };
             (request, leave) = (same, again);

@@ -58,6 +58,13 @@ impl Needs {
         needs
             .read
             .extend(config.agent.kill_file.as_deref().and_then(folder));
+        // Targets that cannot be made were refused before.
+        for wanted in config.wanted().unwrap_or_default() {
+            for replace in &wanted.shadow.credentials.replace {
+                needs.read.extend(replace.file.as_deref().and_then(folder));
+                needs.commands |= !replace.command.is_empty();
+            }
+        }
         // An editor replaces the file, and what was allowed was the former one: the folder, then.
         needs.read.extend(file.and_then(folder));
         needs

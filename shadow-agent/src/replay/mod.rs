@@ -9,6 +9,7 @@ pub(crate) mod breaker;
 mod case;
 mod client;
 mod conn;
+pub mod credentials;
 mod failure;
 mod meter;
 pub(crate) mod pace;

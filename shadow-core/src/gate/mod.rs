@@ -1,15 +1,28 @@
 //! Replay it or skip it, and why.
 //!
-//! Owns: the decision for one exchange, from the exchange alone. Bias: when in doubt, skip and say so.
+//! Owns: the decision for one exchange, from the exchange alone: what kind of request it is, whether it was selected,
+//! and what the operator wants done with writes. Bounds: compiled patterns, and the bytes of a GraphQL document. Bias:
+//! when in doubt, skip and say so.
 
+mod graphql;
+mod matcher;
+mod methods;
 mod select;
+mod share;
+mod writes;
 
 use crate::{
     exchange::{Exchange, Incomplete, Request, reasons},
     rewrite::Marker,
 };
 
-pub use select::{Selection, Writes};
+pub use matcher::{Match, RuleError};
+pub use select::{Selection, Selector};
+pub use share::{Absent, Key, Share};
+pub use writes::{Grpc, WritePolicy, WriteRules, Writes};
+
+pub(crate) use matcher::without_port;
+pub(crate) use writes::Treatment;
 
 /// What happens to an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +65,22 @@ reasons! {
     SkipPolicy {
         /// The method is not safe (RFC 9110 section 9.2.1) and writes are skipped.
         Write = "write",
+        /// A GraphQL request that is not certainly a query, and writes are skipped.
+        GraphqlWrite = "graphql_write",
+        /// gRPC, which HTTP/1 does not carry.
+        Grpc = "grpc",
+        /// A write that is kept and not sent.
+        RecordOnly = "record_only",
+        /// An `exclude` rule is about it.
+        Excluded = "excluded",
+        /// No `include` rule is about it.
+        NotIncluded = "not_included",
+        /// Its key is not in the percentage that is replayed.
+        OutOfShare = "out_of_share",
+        /// It has no key to take a percentage by.
+        NoKey = "no_key",
+        /// The token that is to stand for its credentials is not there.
+        NoCredentials = "no_credentials",
         /// It carries the marker header: it is itself a replay.
         Replayed = "already_a_replay",
         /// The request body is over the limit, so it cannot be sent as it was.
@@ -85,8 +114,19 @@ impl SkipPolicy {
     /// Whether this was asked for. The others were to be replayed, and were not.
     pub const fn is_intended(self) -> bool {
         match self {
-            Self::Write | Self::Replayed | Self::Upgrade | Self::Observed => true,
-            Self::BodyOverLimit
+            Self::Write
+            | Self::GraphqlWrite
+            | Self::Grpc
+            | Self::RecordOnly
+            | Self::Excluded
+            | Self::NotIncluded
+            | Self::OutOfShare
+            | Self::NoKey
+            | Self::Replayed
+            | Self::Upgrade
+            | Self::Observed => true,
+            Self::NoCredentials
+            | Self::BodyOverLimit
             | Self::QueueFull
             | Self::RateLimited
             | Self::BreakerOpen
@@ -98,34 +138,78 @@ impl SkipPolicy {
             | Self::Shutdown => false,
         }
     }
+
+    /// Whether it leaves a kind of traffic without any verdict, and not just some of a kind: what the rest of the
+    /// evidence says nothing about.
+    pub const fn is_blind(self) -> bool {
+        match self {
+            Self::Write
+            | Self::GraphqlWrite
+            | Self::Grpc
+            | Self::RecordOnly
+            | Self::Excluded
+            | Self::NotIncluded
+            | Self::NoKey
+            | Self::NoCredentials
+            | Self::BodyOverLimit
+            | Self::Upgrade
+            | Self::Unsendable => true,
+            Self::OutOfShare
+            | Self::Replayed
+            | Self::QueueFull
+            | Self::RateLimited
+            | Self::BreakerOpen
+            | Self::Paused
+            | Self::NodeBusy
+            | Self::Expired
+            | Self::Killed
+            | Self::Shutdown
+            | Self::Observed => false,
+        }
+    }
+
+    /// Whether production's state changed, or may have, and the shadow system's did not.
+    pub const fn is_skipped_write(self) -> bool {
+        matches!(self, Self::Write | Self::GraphqlWrite | Self::RecordOnly)
+    }
 }
 
 /// Decides for each exchange. Immutable: one serves every thread.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    selection: Selection,
-    marker: Marker,
+    selector: Selector,
+    writes: WritePolicy,
+    markers: Vec<Marker>,
 }
 
 impl Gate {
-    /// A gate that lets `selection` through, except what carries `marker`.
-    pub fn new(selection: Selection, marker: Marker) -> Self {
-        Self { selection, marker }
+    /// A gate that lets through what is selected and no write to be skipped, except what carries one of the `markers`.
+    pub fn new(selector: Selector, writes: WritePolicy, markers: Vec<Marker>) -> Self {
+        Self {
+            selector,
+            writes,
+            markers,
+        }
     }
 
     /// What happens to this exchange, as far as it alone decides it: queues and switches come later.
     ///
-    /// The marker is looked at first: a replay that was captured is one, whole or not.
+    /// The marker is looked at first: a replay that was captured is one, whole or not. Writes come before the
+    /// selection, so that their count is of all the traffic. A write that is only to be recorded is let through: it
+    /// is skipped when it would have been sent.
     pub fn decide(&self, exchange: &Exchange) -> Decision {
         let request = &exchange.request;
-        let policy = if request.headers.get(self.marker.name()).is_some() {
+        let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
+        let policy = if self.markers.iter().any(marked) {
             SkipPolicy::Replayed
         } else if let Some(reason) = exchange.incomplete {
             return Decision::Skip(Skip::Incomplete(reason));
         } else if select::changes_protocol(exchange) {
             SkipPolicy::Upgrade
-        } else if self.selection.writes == Writes::Skip && select::is_write(request) {
-            SkipPolicy::Write
+        } else if let Treatment::Skip(reason) = self.writes.treat(exchange) {
+            reason
+        } else if let Some(reason) = self.selector.refuses(exchange) {
+            reason
         } else if !request.body.is_whole() {
             SkipPolicy::BodyOverLimit
         } else {
@@ -137,12 +221,12 @@ impl Gate {
 
 /// Whether a request only asks: its method is safe (RFC 9110 section 9.2.1), and so is any it asks to be treated as.
 pub fn is_safe(request: &Request) -> bool {
-    !select::is_write(request)
+    !methods::is_write(request)
 }
 
 /// Whether sending a request twice leaves the same state as sending it once (RFC 9110 section 9.2.2).
 pub fn is_idempotent(request: &Request) -> bool {
-    select::is_idempotent(request)
+    methods::is_idempotent(request)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::*;
 use crate::{exchange::Body, testing::exchange_with as exchange};
 
 fn decide(writes: Writes, exchange: &Exchange) -> Decision {
-    Gate::new(Selection { writes }, Marker::default()).decide(exchange)
+    Gate::new(Selector::default(), writes.into(), vec![Marker::default()]).decide(exchange)
 }
 
 type Fields<'a> = &'a [(&'a str, &'a str)];

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing;
+use crate::{exchange::Headers, testing};
 
 #[test]
 fn a_marker_is_a_field_without_another_meaning() {
@@ -23,11 +23,18 @@ fn a_marker_is_a_field_without_another_meaning() {
 }
 
 fn rewritten(method: &str, target: &str, headers: &[(&str, &str)], policy: &RewritePolicy) -> ShadowRequest {
-    rewrite(&testing::exchange_with(method, target, headers), policy)
+    unpacked(rewrite(&testing::exchange_with(method, target, headers), policy))
+}
+
+fn unpacked(made: Result<Rewritten, SkipPolicy>) -> ShadowRequest {
+    match made {
+        Ok(Rewritten::Send(request)) => request,
+        other => panic!("{other:?} is not sent"),
+    }
 }
 
 fn preserve() -> RewritePolicy {
-    RewritePolicy::new(HostPolicy::Preserve, "shadow:9090", &Marker::default())
+    RewritePolicy::plain(HostPolicy::Preserve, "shadow:9090", &Marker::default())
 }
 
 fn lines(request: &ShadowRequest) -> Vec<String> {
@@ -93,7 +100,7 @@ fn the_framing_stays_where_and_what_it_was() {
     );
     exchange.request.body = crate::exchange::Body::whole(&b"hello"[..]);
     exchange.request.trailers = Headers::from_pairs([("X-T", "1")]);
-    let sized = rewrite(&exchange, &preserve());
+    let sized = unpacked(rewrite(&exchange, &preserve()));
     assert_eq!(
         lines(&sized),
         ["Content-Length: 5", "Host: a", "Shadow-Replay: 1"]
@@ -106,7 +113,7 @@ fn the_framing_stays_where_and_what_it_was() {
         ("Content-Length", "9"),
         ("Trailer", "X-T"),
     ]);
-    let chunked = rewrite(&exchange, &preserve());
+    let chunked = unpacked(rewrite(&exchange, &preserve()));
     assert_eq!(
         lines(&chunked),
         [
@@ -119,7 +126,7 @@ fn the_framing_stays_where_and_what_it_was() {
     assert!(chunked.is_chunked());
     exchange.request.headers =
         Headers::from_pairs([("Transfer-Encoding", "gzip"), ("transfer-encoding", "chunked")]);
-    let both = rewrite(&exchange, &preserve());
+    let both = unpacked(rewrite(&exchange, &preserve()));
     assert_eq!(
         lines(&both),
         ["Transfer-Encoding: gzip, chunked", "Shadow-Replay: 1"]
@@ -156,7 +163,7 @@ fn targets_and_hosts() {
     ] {
         let got = sent(&preserve(), method, target, host);
         assert_eq!(got, (expected.to_owned(), expected_host.to_owned()), "{target}");
-        let shadow = RewritePolicy::new(HostPolicy::Shadow, "shadow:9090", &Marker::default());
+        let shadow = RewritePolicy::plain(HostPolicy::Shadow, "shadow:9090", &Marker::default());
         let got = sent(&shadow, method, target, host);
         assert_eq!(got, (expected.to_owned(), "shadow:9090".to_owned()), "{target}");
     }
@@ -166,7 +173,10 @@ fn targets_and_hosts() {
 fn values_are_not_copied() {
     let exchange = testing::exchange_with("GET", "/", &[("X-Long", "some value")]);
     let captured = exchange.request.headers.get("x-long").expect("there").as_ptr();
-    assert_eq!(rewrite(&exchange, &preserve()).headers[0].1.as_ptr(), captured);
+    assert_eq!(
+        unpacked(rewrite(&exchange, &preserve())).headers[0].1.as_ptr(),
+        captured
+    );
 }
 
 #[test]
@@ -193,7 +203,7 @@ proptest! {
             })
             .collect();
         let host = if shadow_host { HostPolicy::Shadow } else { HostPolicy::Preserve };
-        let policy = RewritePolicy::new(host, "s:1", &Marker::default());
+        let policy = RewritePolicy::plain(host, "s:1", &Marker::default());
         let request = rewritten("POST", "/", &headers, &policy);
         let count = |wanted: &str| request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes())).count();
         prop_assert!(count("content-length") + count("transfer-encoding") <= 1, "{:?}", lines(&request));

@@ -38,6 +38,7 @@ use crate::{
         server::Scraped,
     },
     pipeline::{Ended, Pipeline, Snapshot},
+    replay::credentials::Held,
 };
 
 /// What does not change while the agent runs.
@@ -65,6 +66,7 @@ pub(super) struct Running {
     pub(super) pipeline: RwLock<Pipeline>,
     pub(super) keeper: Keeper,
     pub(super) guard: Guard,
+    pub(super) tokens: Vec<Arc<Held>>,
     pub(super) state: StateDir,
     pub(super) report_failures: AtomicU64,
     /// The last report could not be kept.
@@ -247,6 +249,7 @@ impl Running {
             ));
         }
         warnings.extend(self.keeper.state().and_then(|journal| journal.failing));
+        warnings.extend(self.tokens.iter().filter_map(|token| token.warning()));
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         for event in links.iter().flat_map(Links::events) {
             match event {

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::{
-    Config, LogLevel, Writes,
+    Config, LogLevel,
     place::{ShadowUrl, Target},
     units::{Rate, Size, Span},
+    writes::WriteMode,
 };
 
 const EXAMPLES: &str = "\
@@ -53,7 +54,7 @@ pub struct RunArgs {
     pub observe: bool,
     /// Requests whose method is not safe [default: skip]
     #[arg(long, value_enum, help_heading = "Shadow system")]
-    pub writes: Option<Writes>,
+    pub writes: Option<WriteMode>,
     /// Longest wait for a whole shadow response [default: 5s]
     #[arg(long, value_name = "TIME", help_heading = "Shadow system")]
     pub timeout: Option<Span>,
@@ -133,7 +134,7 @@ impl RunArgs {
         if shadow.is_some() {
             config.shadow.url = shadow;
         }
-        set(&mut config.shadow.writes, writes);
+        set(&mut config.shadow.writes.default, writes);
         set(&mut config.shadow.timeout, timeout);
         set(&mut config.shadow.concurrency, concurrency);
         set(&mut config.shadow.queue, queue);

@@ -19,10 +19,9 @@ use shadow_core::{
     compare::{Comparator, Rules},
     engine,
     evidence::{GateConfig, Ledger},
-    gate::{Gate, Selection},
     limits::Limits,
     redact::Redactor,
-    rewrite::{Marker, RewritePolicy},
+    rewrite::{Marker, TokenSource},
 };
 
 use super::{
@@ -44,7 +43,7 @@ use crate::{
         stats::StatsReader,
     },
     cli::{Exit, Failure},
-    config::{Config, also::Wanted},
+    config::{Config, also::Wanted, rewrite::Replace},
     control::{
         sampling::Sampling,
         server::Socket,
@@ -52,7 +51,10 @@ use crate::{
     },
     pipeline::{Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay, Samples},
     record::{Recorded, Recorder},
-    replay::{ReplaySettings, Target},
+    replay::{
+        ReplaySettings, Target,
+        credentials::{self, Held},
+    },
 };
 
 /// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above
@@ -122,7 +124,7 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
     // Has a thread that writes.
     let keeper = Keeper::open(config)?;
     let (source, recorder) = recorded(config, forgetful(source, loss), &stats)?;
-    let settings = settings(config, &keeper, wanted)?;
+    let (settings, tokens) = settings(config, &keeper, wanted)?;
     let pipeline = Pipeline::start(source, hooks(mute), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
     if killed {
@@ -143,6 +145,7 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
         pipeline: RwLock::new(pipeline),
         keeper,
         guard: Guard::default(),
+        tokens,
         state,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),
@@ -249,7 +252,7 @@ fn settings(
     config: &Config,
     keeper: &Keeper,
     wanted: Vec<(Wanted, Option<Target>)>,
-) -> Result<PipelineSettings, Failure> {
+) -> Result<(PipelineSettings, Vec<Arc<Held>>), Failure> {
     let replays = wanted.iter().any(|(_, target)| target.is_some());
     let key = random().map_err(|error| no_random(&error))?;
     let mut limits = Limits::from(&config.limits);
@@ -261,21 +264,29 @@ fn settings(
         limits,
         digest: replays,
     };
+    // A replay to one target must not be replayed to another.
+    let markers: Vec<Marker> = core::iter::once(Marker::default())
+        .chain(wanted.iter().map(|(wanted, _)| wanted.shadow.marker().clone()))
+        .collect();
+    let mut tokens = Vec::new();
     let lanes: Result<Vec<_>, Failure> = wanted
         .into_iter()
-        .map(|(wanted, target)| lane(config, keeper, key, wanted, target))
+        .map(|(wanted, target)| lane(config, keeper, key, &markers, &mut tokens, wanted, target))
         .collect();
-    Ok(PipelineSettings {
+    let settings = PipelineSettings {
         engine,
         idle_cpu: config.shadow.idle_cpu.whole_percent(),
         lanes: lanes?,
-    })
+    };
+    Ok((settings, tokens))
 }
 
 fn lane(
     config: &Config,
     keeper: &Keeper,
     key: [u8; 32],
+    markers: &[Marker],
+    tokens: &mut Vec<Arc<Held>>,
     wanted: Wanted,
     target: Option<Target>,
 ) -> Result<LaneSettings, Failure> {
@@ -295,15 +306,19 @@ fn lane(
     let mode = match target {
         None => Mode::Observe,
         Some(target) => {
-            let marker = Marker::default();
-            let selection = Selection {
-                writes: shadow.writes.into(),
+            let mut source = |replace: &Replace| -> Arc<dyn TokenSource> {
+                let held = credentials::source(replace);
+                tokens.push(Arc::clone(&held));
+                held
             };
+            let (gate, rewrite) = shadow
+                .gate(target.authority(), markers, key, &mut source)
+                .map_err(|error| Failure::new(Exit::Config, format!("{name}.{error}")))?;
             Mode::Replay(Box::new(Replay {
                 settings: ReplaySettings::from(&shadow),
                 mark: Some(MARK),
-                rewrite: RewritePolicy::new(shadow.host, target.authority(), &marker),
-                gate: Gate::new(selection, marker),
+                rewrite,
+                gate,
                 comparator: Comparator::new(Rules::from(&compare))
                     .map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
                 target,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use shadow_core::{
-    gate::{Gate, Selection, Writes},
+    gate::{Gate, Selector, Writes},
     rewrite::Marker,
 };
 use tokio::time::{Instant, sleep};
@@ -192,10 +192,8 @@ async fn nothing_is_sent_twice_unless_it_was_asked_for_and_is_idempotent() {
             retries,
             ..ReplaySettings::default()
         });
-        let writes = Selection {
-            writes: Writes::Replay,
-        };
-        bench.desk.entries[0].gate = Some(Gate::new(writes, Marker::default()));
+        let markers = vec![Marker::default()];
+        bench.desk.entries[0].gate = Some(Gate::new(Selector::default(), Writes::Replay.into(), markers));
         let run = bench.run();
         bench.admit(exchange("GET", "/refused", "ok"));
         bench.admit(exchange("POST", "/refused", "ok"));

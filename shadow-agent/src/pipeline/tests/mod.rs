@@ -14,7 +14,7 @@ use shadow_core::{
         report::{Funnel, ReportInputs},
     },
     exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
-    gate::{Gate, Selection},
+    gate::{Gate, Selector, WritePolicy},
     redact::{RedactConfig, Redactor},
     rewrite::{HostPolicy, Marker, RewritePolicy},
 };
@@ -30,11 +30,15 @@ fn ledger() -> Ledger {
 }
 
 fn gate() -> Gate {
-    Gate::new(Selection::default(), Marker::default())
+    Gate::new(
+        Selector::default(),
+        WritePolicy::default(),
+        vec![Marker::default()],
+    )
 }
 
 fn rewrite() -> RewritePolicy {
-    RewritePolicy::new(HostPolicy::Preserve, "shadow.example", &Marker::default())
+    RewritePolicy::plain(HostPolicy::Preserve, "shadow.example", &Marker::default())
 }
 
 fn comparator() -> Comparator {

@@ -1,0 +1,227 @@
+//! `rewrite` and `credentials`: what is changed in a request on its way to a target.
+
+use core::{fmt, str::FromStr, time::Duration};
+use std::path::PathBuf;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
+};
+use shadow_core::rewrite::{
+    self, HeaderRules, Marker, MarkerError, PathRules, Place, QueryRules, TracePolicy,
+};
+
+use super::{
+    text::{Named, OneOrMore, Words},
+    units::Span,
+};
+
+/// What is changed in a request.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rewrite {
+    /// A prefix of the path.
+    pub path: Path,
+    /// Query parameters.
+    pub query: Query,
+    /// Header fields.
+    pub headers: Fields,
+    /// Whether replays appear in the traces of production.
+    pub traceparent: TracePolicy,
+    /// The field by which a replay is known.
+    pub marker: Words<MarkField>,
+}
+
+/// A prefix of the path.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Path {
+    /// Taken off.
+    pub strip: Option<String>,
+    /// Put before what is left.
+    pub add: Option<String>,
+}
+
+/// Query parameters.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Query {
+    /// With one value, whatever they had.
+    pub set: Named,
+    /// Taken out.
+    pub remove: OneOrMore,
+}
+
+/// Header fields.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fields {
+    /// With one value, whatever they had.
+    pub set: Named,
+    /// Added to what is there.
+    pub add: Named,
+    /// Taken out.
+    pub remove: OneOrMore,
+}
+
+/// The field by which a replay is known, written `Name: value`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct MarkField(pub Marker);
+
+impl FromStr for MarkField {
+    type Err = MarkerError;
+
+    fn from_str(text: &str) -> Result<Self, MarkerError> {
+        let (name, value) = text.split_once(':').unwrap_or((text, "1"));
+        Marker::new(name.trim(), value.trim()).map(Self)
+    }
+}
+
+impl fmt::Display for MarkField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.name(), self.0.value())
+    }
+}
+
+/// What becomes of credentials. One word, or a section with replacements.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Credentials {
+    /// What nothing replaces.
+    pub default: KeepOrStrip,
+    /// What a token replaces.
+    pub replace: Vec<Replace>,
+}
+
+/// What becomes of Authorization, Proxy-Authorization and Cookie that no token replaces.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepOrStrip {
+    /// They are sent.
+    #[default]
+    Keep,
+    /// They are left out.
+    Strip,
+}
+
+/// A credential that a token replaces where a request carries it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Replace {
+    /// The field it is the value of.
+    pub header: Option<String>,
+    /// What stands before the token in it.
+    pub scheme: Option<String>,
+    /// Or the cookie it is the value of.
+    pub cookie: Option<String>,
+    /// The file that holds the token; read again when it changes.
+    pub file: Option<PathBuf>,
+    /// Or the command that prints it: a path and its arguments, without a shell.
+    pub command: Vec<String>,
+    /// How long what the command printed may be used.
+    pub ttl: Span,
+    /// How long the command may run.
+    pub timeout: Span,
+}
+
+/// The long form.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Section {
+    default: KeepOrStrip,
+    replace: Vec<Replace>,
+}
+
+struct CredentialsVisitor;
+
+impl<'de> de::Visitor<'de> for CredentialsVisitor {
+    type Value = Credentials;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keep, strip or a section")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Credentials, E> {
+        KeepOrStrip::deserialize(text.into_deserializer()).map(|default| Credentials {
+            default,
+            replace: Vec::new(),
+        })
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Credentials, A::Error> {
+        let Section { default, replace } = Section::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Credentials { default, replace })
+    }
+}
+
+impl<'de> Deserialize<'de> for Credentials {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(CredentialsVisitor)
+    }
+}
+
+impl Default for Replace {
+    fn default() -> Self {
+        Self {
+            header: None,
+            scheme: None,
+            cookie: None,
+            file: None,
+            command: Vec::new(),
+            ttl: Span(Duration::from_mins(5)),
+            timeout: Span(Duration::from_secs(5)),
+        }
+    }
+}
+
+impl Replace {
+    /// Where the credential stands.
+    pub fn place(&self) -> Place {
+        if let Some(cookie) = &self.cookie {
+            return Place::Cookie(cookie.clone());
+        }
+        let name = self.header.clone().unwrap_or_else(|| "Authorization".to_owned());
+        let bearer = name.eq_ignore_ascii_case("authorization");
+        let usual = if bearer { "Bearer" } else { "" };
+        Place::Header {
+            scheme: self.scheme.clone().unwrap_or_else(|| usual.to_owned()),
+            name,
+        }
+    }
+}
+
+impl From<KeepOrStrip> for rewrite::Credentials {
+    fn from(rest: KeepOrStrip) -> Self {
+        match rest {
+            KeepOrStrip::Keep => Self::Keep,
+            KeepOrStrip::Strip => Self::Strip,
+        }
+    }
+}
+
+impl From<&Path> for PathRules {
+    fn from(Path { strip, add }: &Path) -> Self {
+        Self {
+            strip: strip.clone(),
+            add: add.clone(),
+        }
+    }
+}
+
+impl From<&Query> for QueryRules {
+    fn from(Query { set, remove }: &Query) -> Self {
+        Self {
+            set: set.0.clone(),
+            remove: remove.0.clone(),
+        }
+    }
+}
+
+impl From<&Fields> for HeaderRules {
+    fn from(Fields { set, add, remove }: &Fields) -> Self {
+        Self {
+            set: set.pairs(),
+            add: add.pairs(),
+            remove: remove.0.clone(),
+        }
+    }
+}

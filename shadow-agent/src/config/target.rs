@@ -1,0 +1,143 @@
+//! From the sections of one target to its gate and to what is sent there.
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use shadow_core::{
+    gate::{Gate, RuleError, Selection, Selector, WritePolicy, WriteRules},
+    rewrite::{Marker, Replacement, RewritePolicy, RewriteRules, TokenSource},
+};
+
+use super::{Shadow, check::Problem, rewrite::Replace};
+
+/// Credentials that tokens may replace: each has a thread that watches over it.
+const MOST_REPLACED: usize = 8;
+
+/// Which of the two systems is the new one.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The shadow system: it is to take production's place.
+    #[default]
+    Mirror,
+    /// Production: the cut-over is done, and the old system is the shadow.
+    Reversed,
+}
+
+/// A token that never is: for checks.
+#[derive(Debug)]
+struct Unread;
+
+impl TokenSource for Unread {
+    fn token(&self) -> Option<Bytes> {
+        None
+    }
+}
+
+impl Shadow {
+    /// The field by which replays to this target are known.
+    pub fn marker(&self) -> &Marker {
+        &self.rewrite.marker.0.0
+    }
+
+    /// What may be sent, and what is sent. `source` is asked for each credential that a token replaces; `salt` is
+    /// random.
+    pub fn gate(
+        &self,
+        authority: &str,
+        markers: &[Marker],
+        salt: [u8; 32],
+        source: &mut dyn FnMut(&Replace) -> Arc<dyn TokenSource>,
+    ) -> Result<(Gate, RewritePolicy), RuleError> {
+        let selector = Selector::new(&Selection::from(&self.select))?;
+        let writes = WritePolicy::new(&WriteRules::from(&self.writes))?;
+        let replaced = self.credentials.replace.iter().map(|replace| Replacement {
+            place: replace.place(),
+            source: source(replace),
+        });
+        let rules = RewriteRules {
+            host: self.host.0.clone(),
+            path: (&self.rewrite.path).into(),
+            query: (&self.rewrite.query).into(),
+            headers: (&self.rewrite.headers).into(),
+            traceparent: self.rewrite.traceparent,
+            credentials: self.credentials.default.into(),
+            replaced: replaced.collect(),
+        };
+        let rewrite = RewritePolicy::new(rules, authority, self.marker(), writes.clone(), salt)?;
+        Ok((Gate::new(selector, writes, markers.to_vec()), rewrite))
+    }
+
+    /// What cannot work in the rules of a target, which is `section` of the file.
+    pub(super) fn rule_problems(&self, section: &str) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut say = |at: &str, what: String, fix: &str| {
+            found.push(Problem {
+                at: format!("{section}.{at}"),
+                what,
+                fix: fix.to_owned(),
+            });
+        };
+        let list = &self.credentials.replace;
+        if list.len() > MOST_REPLACED {
+            let what = format!("{} are more than {MOST_REPLACED}", list.len());
+            say("credentials.replace", what, "leave some of them out");
+        }
+        for (place, replace) in list.iter().enumerate() {
+            if let Err((key, what, fix)) = replace.check() {
+                say(
+                    &format!("credentials.replace[{place}]{key}"),
+                    what.to_owned(),
+                    fix,
+                );
+            }
+        }
+        let made = self.gate("shadow:80", &[], [0; 32], &mut |_| Arc::new(Unread));
+        if let Err(RuleError { at, what }) = made {
+            say(&at, what, "`shadow config schema` shows how it is written");
+        }
+        found
+    }
+}
+
+impl Replace {
+    /// Which key is wrong, how, and what to do.
+    fn check(&self) -> Result<(), (&'static str, &'static str, &'static str)> {
+        const SOURCE: &str = "give either a file that holds it or a command that prints it";
+        let Self {
+            header,
+            scheme,
+            cookie,
+            file,
+            command,
+            ttl,
+            timeout,
+        } = self;
+        if cookie.is_some() && (header.is_some() || scheme.is_some()) {
+            return Err(("", "names a header and a cookie", "make two entries of it"));
+        }
+        match (file, command.first()) {
+            (None, None) => return Err(("", "does not say where the token is", SOURCE)),
+            (Some(_), Some(_)) => return Err(("", "says twice where the token is", SOURCE)),
+            (Some(file), None) if !file.is_absolute() => {
+                return Err((".file", "is no absolute path", "write it from / on"));
+            }
+            (None, Some(program)) if !Path::new(program).is_absolute() => {
+                return Err((
+                    ".command",
+                    "does not begin with an absolute path",
+                    "there is no shell that would look for it",
+                ));
+            }
+            _ => {}
+        }
+        if ttl.0.as_secs() < 1 || ttl.0.as_secs() > 86_400 {
+            return Err((".ttl", "is not between 1s and 24h", "give for example 5m"));
+        }
+        if timeout.0.is_zero() || timeout.0.as_secs() > 60 {
+            return Err((".timeout", "is not between 1ms and 60s", "give for example 5s"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! What happens to requests that may change state.
+//!
+//! Owns: telling a read from a write, and what the operator wants done with writes, per route. Bias: a request is a
+//! write unless it is certainly a read, and a write is skipped unless a rule certainly says otherwise.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use regex::bytes::RegexSet;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SkipPolicy, graphql,
+    matcher::{self, Facts, Match, Matcher, RuleError, Sure},
+    methods,
+};
+use crate::{exchange::Exchange, rewrite};
+
+/// What happens to requests that may change state.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Writes {
+    /// They are skipped and counted.
+    #[default]
+    Skip,
+    /// They are replayed: whoever says so asserts that the shadow system's state is its own.
+    Replay,
+    /// They are replayed with a field that asks the shadow system to change nothing.
+    DryRun,
+    /// What would have been sent is kept, and not sent.
+    RecordOnly,
+}
+
+/// What becomes of gRPC, which needs HTTP/2 and so never arrives whole over HTTP/1.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grpc {
+    /// It is skipped under a reason of its own.
+    #[default]
+    Skip,
+    /// It is a write like any POST: for gRPC-Web, which is HTTP/1.
+    Write,
+}
+
+/// What happens to which writes, as an operator writes it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct WriteRules {
+    /// Where no route says otherwise.
+    pub default: Writes,
+    /// The field of [`Writes::DryRun`], name and value.
+    pub header: Option<(String, String)>,
+    /// The first that is about a write decides.
+    pub routes: Vec<(Match, Writes)>,
+    /// Paths (globs) where GraphQL is served: there a POST with a query is a read, and a GET with a mutation a write.
+    pub graphql: Vec<String>,
+    /// What becomes of gRPC.
+    pub grpc: Grpc,
+}
+
+/// Compiled [`WriteRules`]. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct WritePolicy {
+    rules: Arc<Rules>,
+}
+
+#[derive(Debug, Default)]
+struct Rules {
+    default: Writes,
+    header: Option<(Bytes, Bytes)>,
+    routes: Vec<(Matcher, Writes)>,
+    graphql: Option<RegexSet>,
+    grpc: Grpc,
+}
+
+/// What is done with one exchange, as far as it is a write.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Treatment {
+    /// Sent as it is.
+    Send,
+    /// Sent with the field that asks for a dry run.
+    DryRun,
+    /// Kept, not sent.
+    Record,
+    /// Neither.
+    Skip(SkipPolicy),
+}
+
+/// What kind of request it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Read,
+    Write,
+    GraphqlWrite,
+    Grpc,
+}
+
+impl From<Writes> for WritePolicy {
+    /// One rule for all of them. Without a field to ask for a dry run, [`Writes::DryRun`] is [`Writes::Skip`].
+    fn from(default: Writes) -> Self {
+        let rules = Rules {
+            default: if default == Writes::DryRun {
+                Writes::Skip
+            } else {
+                default
+            },
+            ..Rules::default()
+        };
+        Self {
+            rules: Arc::new(rules),
+        }
+    }
+}
+
+impl WritePolicy {
+    /// Compiles the rules.
+    pub fn new(rules: &WriteRules) -> Result<Self, RuleError> {
+        let WriteRules {
+            default,
+            header,
+            routes,
+            graphql,
+            grpc,
+        } = rules;
+        let within = |error: RuleError| error.within("writes");
+        let asks = routes.iter().map(|(_, writes)| writes).chain([default]);
+        if header.is_none() && asks.into_iter().any(|writes| *writes == Writes::DryRun) {
+            return Err(within(RuleError::new(
+                "header",
+                "a dry run needs a field that asks the shadow system for it, such as \"X-Dry-Run: 1\"",
+            )));
+        }
+        let header = match header {
+            Some((name, value)) => {
+                Some(rewrite::field(name, value).map_err(|what| within(RuleError::new("header", what)))?)
+            }
+            None => None,
+        };
+        let routes = routes.iter().enumerate().map(|(place, (rule, writes))| {
+            let at = format!("routes[{place}].match");
+            let matcher = Matcher::new(rule).map_err(|error| within(error.within(&at)))?;
+            Ok((matcher, *writes))
+        });
+        let rules = Rules {
+            default: *default,
+            header,
+            routes: routes.collect::<Result<_, RuleError>>()?,
+            graphql: matcher::globs("graphql", graphql, true).map_err(within)?,
+            grpc: *grpc,
+        };
+        Ok(Self {
+            rules: Arc::new(rules),
+        })
+    }
+
+    /// The field that asks for a dry run.
+    pub(crate) fn header(&self) -> Option<&(Bytes, Bytes)> {
+        self.rules.header.as_ref()
+    }
+
+    /// Whether anything that is queued is not simply sent.
+    pub(crate) fn is_plain(&self) -> bool {
+        let special = |writes: Writes| matches!(writes, Writes::DryRun | Writes::RecordOnly);
+        !special(self.rules.default) && !self.rules.routes.iter().any(|(_, writes)| special(*writes))
+    }
+
+    pub(crate) fn treat(&self, exchange: &Exchange) -> Treatment {
+        let kind = self.kind(exchange);
+        let reason = match kind {
+            Kind::Read => return Treatment::Send,
+            Kind::Grpc => return Treatment::Skip(SkipPolicy::Grpc),
+            Kind::Write => SkipPolicy::Write,
+            Kind::GraphqlWrite => SkipPolicy::GraphqlWrite,
+        };
+        match self.wanted(exchange) {
+            Writes::Skip => Treatment::Skip(reason),
+            Writes::Replay => Treatment::Send,
+            Writes::DryRun => Treatment::DryRun,
+            Writes::RecordOnly => Treatment::Record,
+        }
+    }
+
+    fn kind(&self, exchange: &Exchange) -> Kind {
+        let request = &exchange.request;
+        let Rules { graphql, grpc, .. } = &*self.rules;
+        let safe = methods::is_safe(&request.method);
+        if *grpc == Grpc::Skip && !safe && matcher::media_type(request).starts_with(b"application/grpc") {
+            return Kind::Grpc;
+        }
+        if let Some(paths) = graphql {
+            let facts = Facts::new(exchange);
+            let (raw, path) = facts.paths();
+            match (paths.is_match(raw), paths.is_match(path)) {
+                (true, true) if graphql::is_query(&facts) => return Kind::Read,
+                (false, false) => {}
+                // On either reading it may be served as GraphQL.
+                _ if request.method.as_ref() != b"OPTIONS" => return Kind::GraphqlWrite,
+                _ => {}
+            }
+        }
+        if methods::is_write(request) {
+            Kind::Write
+        } else {
+            Kind::Read
+        }
+    }
+
+    fn wanted(&self, exchange: &Exchange) -> Writes {
+        let Rules { default, routes, .. } = &*self.rules;
+        if routes.is_empty() {
+            return *default;
+        }
+        let facts = Facts::new(exchange);
+        let first = routes.iter().find(|(rule, writes)| {
+            let sure = match writes {
+                Writes::Skip | Writes::RecordOnly => Sure::Possibly,
+                Writes::Replay | Writes::DryRun => Sure::Certainly,
+            };
+            rule.holds(&facts, sure)
+        });
+        first.map_or(*default, |(_, writes)| *writes)
+    }
+}

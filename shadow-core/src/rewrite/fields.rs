@@ -1,0 +1,80 @@
+//! Which header fields may be written, and what may stand in them.
+//!
+//! Bias: whatever could end a line, or change how the message is framed, is refused when the rules are read, and a
+//! token that could is no token.
+
+use bytes::Bytes;
+
+use crate::exchange::Headers;
+
+/// Fields that concern one connection only (RFC 9110 section 7.6.1), besides those that Connection names.
+/// Transfer-Encoding is one too, and is handled as framing.
+const HOP_BY_HOP: [&[u8]; 5] = [
+    b"connection",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"upgrade",
+];
+
+pub(super) fn is_hop_by_hop(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"transfer-encoding")
+        || HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
+}
+
+/// Whether a field has a meaning for the connection or the framing, and is not for rules to touch.
+pub(super) fn is_taken(name: &[u8]) -> bool {
+    const TAKEN: [&[u8]; 4] = [b"host", b"content-length", b"expect", b"trailer"];
+    is_hop_by_hop(name) || TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken))
+}
+
+/// A field that a rule may write, or what is wrong with it.
+pub(crate) fn field(name: &str, value: &str) -> Result<(Bytes, Bytes), String> {
+    let name = self::name(name)?;
+    // RFC 9110 section 5.5, without the obsolete bytes: nothing here can end a line.
+    let printable = value
+        .bytes()
+        .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+    if !printable || value.trim_ascii() != value {
+        return Err(format!(
+            "the value of {} is not visible ASCII without spaces around it",
+            String::from_utf8_lossy(&name)
+        ));
+    }
+    Ok((name, Bytes::copy_from_slice(value.as_bytes())))
+}
+
+/// The name of a field that a rule may touch.
+pub(super) fn name(name: &str) -> Result<Bytes, String> {
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Err(format!("{name:?} is no header field name"));
+    }
+    if is_taken(name.as_bytes()) {
+        return Err(format!(
+            "{name:?} has a meaning for the connection and is not for rules to change"
+        ));
+    }
+    Ok(Bytes::copy_from_slice(name.as_bytes()))
+}
+
+/// All transfer codings in one field: several fields are one list.
+pub(super) fn transfer_codings(headers: &Headers, first: Bytes) -> Bytes {
+    let all: Vec<&[u8]> = headers.get_all("transfer-encoding").collect();
+    if all.len() == 1 {
+        first
+    } else {
+        all.join(b", ".as_slice()).into()
+    }
+}
+
+/// The fields that Connection names, in lower case. Some are never meant for one connection only, whatever it says:
+/// a request that drops its own Host or length that way would be another request.
+pub(super) fn connection_names(headers: &Headers) -> Vec<Vec<u8>> {
+    const KEPT: [&[u8]; 3] = [b"host", b"content-length", b"transfer-encoding"];
+    headers
+        .get_all("connection")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(|name| name.trim_ascii().to_ascii_lowercase())
+        .filter(|name| !name.is_empty() && !KEPT.contains(&name.as_slice()))
+        .collect()
+}
