@@ -1,11 +1,18 @@
 //! `shadow config`: is this file right, and what can stand in one.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, Failure};
-use crate::config::{Config, explain, load::LoadError};
+use super::{Exit, Failure, Place, ask};
+use crate::{
+    config::{Config, explain, load::LoadError},
+    control::{
+        client::{self, ClientError},
+        proto::{Answer, Order},
+        reload::Reloaded,
+    },
+};
 
 /// What to do with a configuration.
 #[derive(Args, Debug)]
@@ -21,6 +28,17 @@ enum Action {
     Check {
         /// The configuration file
         file: PathBuf,
+    },
+    /// Let the running agent read its file again: all of it takes effect, or nothing
+    #[command(
+        after_help = "SIGHUP does the same. On an error the agent goes on as it was.\n\nExample:\n  sudo shadow config reload"
+    )]
+    Reload {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
     },
     /// Print a documented file with every key and its default
     #[command(after_help = "Example:\n  shadow config schema > shadow.yaml")]
@@ -40,6 +58,7 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
             check(&load(file)?)?;
             println!("{}: ok", file.display());
         }
+        Action::Reload { json, place } => reload(place, *json)?,
         Action::Schema => print!("{}", explain::EXAMPLE),
         Action::Explain { file } => {
             let config = load(file)?;
@@ -48,6 +67,33 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(Exit::Done.into())
+}
+
+/// How long the agent may take to read its file.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn reload(place: &Place, json: bool) -> anyhow::Result<()> {
+    let reloaded = match client::ask(&place.socket, Order::Reload, PATIENCE) {
+        Ok(Answer::Reloaded(reloaded)) => reloaded,
+        Ok(_) => return Err(Failure::new(Exit::Unavailable, "the agent answered what is no reload").into()),
+        Err(ClientError::Refused(why)) => return Err(Failure::new(Exit::Config, why).into()),
+        Err(error) => return Err(ask::failure(&error).into()),
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&reloaded)?);
+        return Ok(());
+    }
+    let Reloaded { changed, restart } = reloaded;
+    if changed.is_empty() && restart.is_empty() {
+        println!("nothing has changed");
+    }
+    if !changed.is_empty() {
+        println!("in force now: {}", changed.join(", "));
+    }
+    if !restart.is_empty() {
+        println!("needs a restart: {}", restart.join(", "));
+    }
+    Ok(())
 }
 
 /// Reads a file, or fails with the exit code that fits.

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod exit;
 pub mod inspect;
 pub mod record;
+pub mod rollout;
 pub mod run;
 pub mod switch;
 
@@ -40,6 +41,8 @@ enum Command {
     Kill(switch::KillArgs),
     /// Mirror again after a kill
     Resume(switch::ResumeArgs),
+    /// Raise the sample step by step, each step earned by evidence
+    Rollout(rollout::RolloutArgs),
     /// Show what the agent has found: GO, NO-GO or insufficient evidence
     Report(ask::ReportArgs),
     /// Record captured traffic to pcapng files
@@ -104,6 +107,7 @@ impl Command {
             Self::Sample(args) => switch::sample(&args),
             Self::Kill(args) => switch::kill(&args),
             Self::Resume(args) => switch::resume(&args),
+            Self::Rollout(args) => rollout::run(args),
             Self::Report(args) => ask::report(&args),
             Self::Record(args) => record::run(*args),
             Self::Inspect(args) => inspect::run(args),

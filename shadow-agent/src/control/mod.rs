@@ -8,7 +8,10 @@
 //! It runs on a thread of its own, so that it answers when the pipeline is saturated.
 
 pub mod client;
+pub mod kill_file;
+pub mod people;
 pub mod proto;
+pub mod reload;
 pub mod sampling;
 pub mod server;
 pub mod state;
@@ -16,7 +19,11 @@ pub mod status;
 
 use shadow_core::evidence::report::Report;
 
-use crate::config::units::Rate;
+use crate::{
+    config::units::Rate,
+    rollout::{self, RolloutStatus},
+};
+use reload::Reloaded;
 use status::Status;
 
 /// Where the control socket is unless told otherwise.
@@ -32,11 +39,15 @@ pub trait Agent: Send + Sync + 'static {
     /// What it has found.
     fn report(&self) -> Report;
     /// Changes the sampled share of connections.
-    fn sample(&self, rate: Rate) -> Result<(), String>;
+    fn sample(&self, rate: Rate, who: &str) -> Result<(), String>;
     /// Stops all mirroring; `who` and `why` are remembered.
     fn kill(&self, who: &str, why: &str) -> Result<(), String>;
     /// Takes a kill back.
-    fn resume(&self) -> Result<(), String>;
+    fn resume(&self, who: &str) -> Result<(), String>;
+    /// Moves the rollout, or only says where it is.
+    fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, String>;
+    /// Reads the configuration again: all of it takes effect, or nothing.
+    fn reload(&self, who: &str) -> Result<Reloaded, String>;
 }
 
 #[cfg(test)]

@@ -9,8 +9,11 @@
 use serde::{Deserialize, Serialize};
 use shadow_core::evidence::report::Report;
 
-use super::status::Status;
-use crate::config::units::Rate;
+use super::{reload::Reloaded, status::Status};
+use crate::{
+    config::units::Rate,
+    rollout::{self, RolloutStatus},
+};
 
 /// The version of the protocol. It changes when a request would be misread by the other version.
 pub const VERSION: u32 = 1;
@@ -34,6 +37,10 @@ pub enum Order {
     Kill(String),
     /// Take a kill back.
     Resume,
+    /// Move the rollout, or be told where it is.
+    Rollout(rollout::Order),
+    /// Read the configuration again.
+    Reload,
 }
 
 /// The answer.
@@ -45,6 +52,10 @@ pub enum Answer {
     Status(Box<Status>),
     /// To [`Order::Report`].
     Report(Box<Report>),
+    /// To [`Order::Rollout`].
+    Rollout(Box<RolloutStatus>),
+    /// To [`Order::Reload`].
+    Reloaded(Reloaded),
     /// It was not done, and why.
     Error(String),
 }
@@ -58,6 +69,10 @@ struct Request {
     rate: Option<Rate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    action: Option<Action>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phase: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
@@ -68,6 +83,20 @@ enum Verb {
     Sample,
     Kill,
     Resume,
+    Rollout,
+    Reload,
+}
+
+/// What is asked of a rollout.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Status,
+    Start,
+    Pause,
+    Resume,
+    Advance,
+    Abort,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -80,25 +109,53 @@ struct Reply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     report: Option<Box<Report>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    rollout: Option<Box<RolloutStatus>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reloaded: Option<Reloaded>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
 impl Order {
     /// As one line.
     pub fn line(self) -> Vec<u8> {
-        let (verb, rate, why) = match self {
-            Self::Status => (Verb::Status, None, None),
-            Self::Report => (Verb::Report, None, None),
-            Self::Sample(rate) => (Verb::Sample, Some(rate), None),
-            Self::Kill(why) => (Verb::Kill, None, Some(why)),
-            Self::Resume => (Verb::Resume, None, None),
-        };
-        line(&Request {
+        let mut request = Request {
             v: VERSION,
-            verb,
-            rate,
-            why,
-        })
+            verb: Verb::Status,
+            rate: None,
+            why: None,
+            action: None,
+            phase: None,
+        };
+        match self {
+            Self::Status => {}
+            Self::Report => request.verb = Verb::Report,
+            Self::Sample(rate) => (request.verb, request.rate) = (Verb::Sample, Some(rate)),
+            Self::Kill(why) => (request.verb, request.why) = (Verb::Kill, Some(why)),
+            Self::Resume => request.verb = Verb::Resume,
+            Self::Reload => request.verb = Verb::Reload,
+            Self::Rollout(order) => {
+                request.verb = Verb::Rollout;
+                request.action = Some(match order {
+                    rollout::Order::Status => Action::Status,
+                    rollout::Order::Start => Action::Start,
+                    rollout::Order::Resume => Action::Resume,
+                    rollout::Order::Pause(why) => {
+                        request.why = Some(why);
+                        Action::Pause
+                    }
+                    rollout::Order::Abort(why) => {
+                        request.why = Some(why);
+                        Action::Abort
+                    }
+                    rollout::Order::Advance(phase) => {
+                        request.phase = Some(phase);
+                        Action::Advance
+                    }
+                });
+            }
+        }
+        line(&request)
     }
 
     /// Reads a request. The error is for the client: it says what was wrong without repeating what was sent.
@@ -116,7 +173,8 @@ impl Order {
             ));
         }
         let request: Request = serde_json::from_slice(line).map_err(|_unread: serde_json::Error| {
-            "unknown verb or argument: status, report, sample with \"rate\", kill with \"why\", resume"
+            "unknown verb or argument: status, report, sample with \"rate\", kill with \"why\", resume, rollout with \
+             \"action\", reload"
                 .to_owned()
         })?;
         Ok(match request.verb {
@@ -125,6 +183,28 @@ impl Order {
             Verb::Sample => Self::Sample(request.rate.ok_or("sample needs \"rate\", such as \"5%\"")?),
             Verb::Kill => Self::Kill(request.why.unwrap_or_default()),
             Verb::Resume => Self::Resume,
+            Verb::Reload => Self::Reload,
+            Verb::Rollout => Self::Rollout(request.rollout()?),
+        })
+    }
+}
+
+impl Request {
+    fn rollout(self) -> Result<rollout::Order, String> {
+        let why = self.why.unwrap_or_default();
+        let action = self
+            .action
+            .ok_or("rollout needs \"action\": status, start, pause, resume, advance or abort")?;
+        Ok(match action {
+            Action::Status => rollout::Order::Status,
+            Action::Start => rollout::Order::Start,
+            Action::Pause => rollout::Order::Pause(why),
+            Action::Resume => rollout::Order::Resume,
+            Action::Abort => rollout::Order::Abort(why),
+            Action::Advance => {
+                let phase = self.phase.ok_or("advance needs \"phase\", the one to go to")?;
+                rollout::Order::Advance(phase)
+            }
         })
     }
 }
@@ -140,6 +220,8 @@ impl Answer {
             Self::Done => reply.done = Some(true),
             Self::Status(status) => reply.status = Some(status),
             Self::Report(report) => reply.report = Some(report),
+            Self::Rollout(status) => reply.rollout = Some(status),
+            Self::Reloaded(reloaded) => reply.reloaded = Some(reloaded),
             Self::Error(error) => reply.error = Some(error),
         }
         line(&reply)
@@ -159,6 +241,14 @@ impl Answer {
             Reply {
                 report: Some(report), ..
             } => Ok(Self::Report(report)),
+            Reply {
+                rollout: Some(status),
+                ..
+            } => Ok(Self::Rollout(status)),
+            Reply {
+                reloaded: Some(reloaded),
+                ..
+            } => Ok(Self::Reloaded(reloaded)),
             Reply { done: Some(true), .. } => Ok(Self::Done),
             Reply { .. } => Err("an empty answer".to_owned()),
         }

@@ -7,7 +7,7 @@ use std::{
     fs::{self, DirBuilder, Permissions},
     io,
     os::unix::{
-        fs::{DirBuilderExt as _, PermissionsExt as _},
+        fs::{DirBuilderExt as _, PermissionsExt as _, chown},
         net,
     },
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    Agent,
+    Agent, people,
     proto::{Answer, MAX_REQUEST, Order},
 };
 
@@ -60,21 +60,18 @@ pub enum SocketError {
 pub struct Socket {
     listener: net::UnixListener,
     path: PathBuf,
+    group: Option<u32>,
 }
 
 impl Socket {
-    /// Opens the socket for its owner only, in place of one that a dead agent left behind.
-    pub fn open(path: &Path) -> Result<Self, SocketError> {
+    /// Opens the socket for its owner, and for a group if one is given, in place of one that a dead agent left behind.
+    pub fn open(path: &Path, group: Option<u32>) -> Result<Self, SocketError> {
         let failed = |source| SocketError::Open {
             path: path.to_owned(),
             source,
         };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(failed)?;
+            folder_for(folder, group).map_err(failed)?;
         }
         if path.exists() {
             match net::UnixStream::connect(path) {
@@ -97,13 +94,20 @@ impl Socket {
         fresh.push(format!(".{}", std::process::id()));
         let fresh = PathBuf::from(fresh);
         let listener = net::UnixListener::bind(&fresh).map_err(failed)?;
+        // Ours alone first: the mode lets the group in only once it is the right one.
         fs::set_permissions(&fresh, Permissions::from_mode(0o600))
+            .and_then(|()| match group {
+                None => Ok(()),
+                Some(_) => chown(&fresh, None, group)
+                    .and_then(|()| fs::set_permissions(&fresh, Permissions::from_mode(0o660))),
+            })
             .and_then(|()| fs::rename(&fresh, path))
             .and_then(|()| listener.set_nonblocking(true))
             .map_err(failed)?;
         Ok(Self {
             listener,
             path: path.to_owned(),
+            group,
         })
     }
 
@@ -122,10 +126,11 @@ impl Socket {
                 }
             };
             let agent = Arc::clone(&agent);
+            let group = self.group;
             let place = Arc::clone(&places).try_acquire_owned().ok();
             tokio::spawn(async move {
                 let served = match place {
-                    Some(_place) => serve(stream, agent).await,
+                    Some(_place) => serve(stream, agent, group).await,
                     None => refuse(stream, "too many clients; try again").await,
                 };
                 if let Err(error) = served {
@@ -147,15 +152,53 @@ fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket())
 }
 
-async fn serve(mut stream: UnixStream, agent: Arc<dyn Agent>) -> io::Result<()> {
+/// The socket's folder, made if it is missing: passable for the group, and for nobody else.
+fn folder_for(folder: &Path, group: Option<u32>) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if group.is_some() {
+        chown(folder, None, group)?;
+        fs::set_permissions(folder, Permissions::from_mode(0o710))?;
+    }
+    Ok(())
+}
+
+/// Why this peer may not control the agent. The mode of the file says the same; this also holds for whoever was
+/// handed an open socket, and where somebody changed the mode.
+fn refusal(peer: UCred, group: Option<u32>) -> Option<String> {
+    if peer.uid() == 0 || peer.uid() == rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let member = |gid| people::is_member(peer.pid().unwrap_or(0), peer.gid(), gid);
+    match group {
+        Some(gid) if member(gid) => None,
+        Some(gid) => Some(format!(
+            "{} may not control it: only root, the agent's own user and members of group {gid} may; use sudo",
+            people::user(peer.uid())
+        )),
+        None => Some(format!(
+            "{} may not control it: only root and the agent's own user may; use sudo, or let a group in with agent.group",
+            people::user(peer.uid())
+        )),
+    }
+}
+
+/// As it is kept: `root (uid 0), pid 4711`.
+fn who(peer: UCred) -> String {
+    let user = people::user(peer.uid());
+    match peer.pid() {
+        Some(pid) if pid > 0 => format!("{user}, pid {pid}"),
+        _ => user,
+    }
+}
+
+async fn serve(mut stream: UnixStream, agent: Arc<dyn Agent>, group: Option<u32>) -> io::Result<()> {
     let peer = stream.peer_cred()?;
-    // The mode of the file says the same; this also holds for whoever was handed an open socket.
-    if peer.uid() != 0 && peer.uid() != rustix::process::geteuid().as_raw() {
-        return refuse(
-            stream,
-            "only root and the agent's own user may control it; use sudo",
-        )
-        .await;
+    if let Some(why) = refusal(peer, group) {
+        tracing::warn!(who = who(peer), "a control client was refused");
+        return refuse(stream, &why).await;
     }
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
@@ -191,18 +234,27 @@ async fn refuse(mut stream: UnixStream, why: &str) -> io::Result<()> {
 
 async fn obey(order: Order, agent: &Arc<dyn Agent>, peer: UCred) -> Answer {
     let done = |result: Result<(), String>| result.map_or_else(Answer::Error, |()| Answer::Done);
+    let who = who(peer);
     match order {
-        Order::Kill(why) => {
-            let who = match peer.pid() {
-                Some(pid) => format!("uid {} (pid {pid})", peer.uid()),
-                None => format!("uid {}", peer.uid()),
-            };
-            done(agent.kill(&who, &why))
-        }
-        Order::Resume => done(agent.resume()),
-        Order::Sample(rate) => done(agent.sample(rate)),
+        // Here and now: nothing may stand between this order and the kernel.
+        Order::Kill(why) => done(agent.kill(&who, &why)),
+        Order::Resume => done(agent.resume(&who)),
+        Order::Sample(rate) => beside(agent, move |agent| done(agent.sample(rate, &who))).await,
         Order::Status => beside(agent, |agent| Answer::Status(Box::new(agent.status()))).await,
         Order::Report => beside(agent, |agent| Answer::Report(Box::new(agent.report()))).await,
+        Order::Rollout(order) => {
+            let told = |status| Answer::Rollout(Box::new(status));
+            beside(agent, move |agent| {
+                agent.rollout(order, &who).map_or_else(Answer::Error, told)
+            })
+            .await
+        }
+        Order::Reload => {
+            beside(agent, move |agent| {
+                agent.reload(&who).map_or_else(Answer::Error, Answer::Reloaded)
+            })
+            .await
+        }
     }
 }
 

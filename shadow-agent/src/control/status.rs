@@ -1,9 +1,12 @@
 //! What an agent is doing, at one moment.
 
 use serde::{Deserialize, Serialize};
-use shadow_core::evidence::{
-    Proportion, Ruling,
-    report::{Funnel, Latency},
+use shadow_core::{
+    evidence::{
+        Proportion, Ruling,
+        report::{Funnel, Latency},
+    },
+    rollout::Place,
 };
 
 use super::state::Killed;
@@ -58,6 +61,9 @@ pub struct Status {
     /// The journal; none when none is kept.
     #[serde(default)]
     pub journal: Option<State>,
+    /// Where the rollout is.
+    #[serde(default)]
+    pub rollout: Place,
     /// What does not work as it should.
     pub warnings: Vec<String>,
 }

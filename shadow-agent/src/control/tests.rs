@@ -50,19 +50,40 @@ impl Agent for Script {
         Report::default()
     }
 
-    fn sample(&self, rate: Rate) -> Result<(), String> {
+    fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {
+        assert!(who.contains("uid "), "{who}");
         self.hear(format!("sample {rate}"));
         Ok(())
     }
 
     fn kill(&self, who: &str, why: &str) -> Result<(), String> {
-        assert!(who.starts_with("uid "), "{who}");
+        let own = format!(
+            "{}, pid {}",
+            people::user(rustix::process::geteuid().as_raw()),
+            std::process::id()
+        );
+        assert_eq!(who, own);
         self.hear(format!("kill {why}"));
         Ok(())
     }
 
-    fn resume(&self) -> Result<(), String> {
+    fn resume(&self, _who: &str) -> Result<(), String> {
         Err("not today".to_owned())
+    }
+
+    fn rollout(&self, order: rollout::Order, _who: &str) -> Result<RolloutStatus, String> {
+        self.hear(format!("rollout {order:?}"));
+        Ok(RolloutStatus {
+            elapsed_ms: 12_345_678_901,
+            ..RolloutStatus::default()
+        })
+    }
+
+    fn reload(&self, _who: &str) -> Result<Reloaded, String> {
+        Ok(Reloaded {
+            changed: vec!["compare".to_owned()],
+            restart: vec!["capture.ring_size".to_owned()],
+        })
     }
 }
 
@@ -81,7 +102,7 @@ impl Served {
             .enable_all()
             .build()
             .expect("runtime");
-        let socket = Socket::open(&folder.path().join("s")).expect("socket");
+        let socket = Socket::open(&folder.path().join("s"), None).expect("socket");
         runtime.spawn(socket.serve(Arc::clone(&agent) as Arc<dyn Agent>));
         Self {
             folder,
@@ -140,7 +161,41 @@ fn every_verb_is_heard_and_answered() {
         matches!(&refused, ClientError::Refused(why) if why == "not today"),
         "{refused}"
     );
-    assert_eq!(served.agent.heard(), ["sample 5%", "kill drill \"7\"\n"]);
+    let orders = [
+        rollout::Order::Status,
+        rollout::Order::Start,
+        rollout::Order::Pause("lunch".to_owned()),
+        rollout::Order::Resume,
+        rollout::Order::Advance("canary".to_owned()),
+        rollout::Order::Abort("incident".to_owned()),
+    ];
+    for order in &orders {
+        let told = ask(&path, Order::Rollout(order.clone()), PATIENCE).expect("rollout");
+        assert!(
+            matches!(&told, Answer::Rollout(status) if status.elapsed_ms == 12_345_678_901),
+            "{told:?}"
+        );
+    }
+    let reloaded = ask(&path, Order::Reload, PATIENCE).expect("reload");
+    assert!(
+        matches!(&reloaded, Answer::Reloaded(what) if what.restart == ["capture.ring_size"]),
+        "{reloaded:?}"
+    );
+    let mut heard = vec!["sample 5%".to_owned(), "kill drill \"7\"\n".to_owned()];
+    heard.extend(orders.map(|order| format!("rollout {order:?}")));
+    assert_eq!(served.agent.heard(), heard);
+}
+
+#[test]
+fn a_group_is_let_in_by_the_mode_of_the_socket() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("run/s");
+    // Our own: anybody may give a file to a group of theirs.
+    let gid = rustix::process::getegid().as_raw();
+    let _socket = Socket::open(&path, Some(gid)).expect("opens");
+    let mode = |path: &Path| std::fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o660);
+    assert_eq!(mode(path.parent().expect("a folder")), 0o710);
 }
 
 #[test]
@@ -167,6 +222,15 @@ fn hostile_clients_get_an_answer_and_nothing_else() {
             "unknown verb or argument",
         ),
         (b"{\"v\":1,\"verb\":\"sample\"}\n", "sample needs"),
+        (b"{\"v\":1,\"verb\":\"rollout\"}\n", "rollout needs"),
+        (
+            b"{\"v\":1,\"verb\":\"rollout\",\"action\":\"advance\"}\n",
+            "advance needs",
+        ),
+        (
+            b"{\"v\":1,\"verb\":\"rollout\",\"action\":\"hurry\"}\n",
+            "unknown verb or argument",
+        ),
         (
             b"{\"v\":1,\"verb\":\"sample\",\"rate\":\"5\"}\n",
             "unknown verb or argument",
@@ -236,8 +300,8 @@ fn slow_clients_do_not_keep_a_kill_from_being_heard() {
 fn a_socket_is_taken_over_from_the_dead_only() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("deep/er/s");
-    let live = Socket::open(&path).expect("opens, with its folders");
-    let error = Socket::open(&path).expect_err("in use");
+    let live = Socket::open(&path, None).expect("opens, with its folders");
+    let error = Socket::open(&path, None).expect_err("in use");
     assert!(matches!(error, SocketError::InUse(_)), "{error}");
     drop(live);
     assert!(!path.exists(), "an orderly end leaves nothing behind");
@@ -245,10 +309,10 @@ fn a_socket_is_taken_over_from_the_dead_only() {
     // What a killed agent leaves: a file that nobody listens on.
     drop(std::os::unix::net::UnixListener::bind(&path).expect("bind"));
     assert!(path.exists());
-    drop(Socket::open(&path).expect("stale: replaced"));
+    drop(Socket::open(&path, None).expect("stale: replaced"));
 
     std::fs::write(&path, "precious").expect("write");
-    let error = Socket::open(&path).expect_err("no socket");
+    let error = Socket::open(&path, None).expect_err("no socket");
     assert!(matches!(error, SocketError::NoSocket(_)), "{error}");
     assert_eq!(std::fs::read_to_string(&path).expect("still there"), "precious");
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use shadow_core::{
     compare::{Outcome, Verdict},
     evidence::{
-        Ledger, RouteWindow, Wanted,
+        GateConfig, Ledger, RouteWindow, Wanted,
         report::{Report, ReportInputs},
     },
     exchange::Exchange,
@@ -52,6 +52,10 @@ impl Books {
 
     pub(super) fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {
         self.lock().take_window(now)
+    }
+
+    pub(super) fn set_gates(&self, gates: GateConfig) {
+        self.lock().set_gates(gates);
     }
 
     pub(super) fn report(&self, inputs: ReportInputs) -> Report {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{
     compare::Comparator,
     evidence::{
-        Ledger, RouteWindow,
+        GateConfig, Ledger, RouteWindow,
         report::{Report, ReportInputs},
     },
     gate::{Gate, SkipPolicy},
@@ -146,6 +146,11 @@ impl Lane {
     /// Looks into the ledger. Keep it short: the lane waits meanwhile.
     pub fn with_ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         self.books.with(look)
+    }
+
+    /// Judges by other gates from now on.
+    pub fn set_gates(&self, gates: GateConfig) {
+        self.books.set_gates(gates);
     }
 
     /// What is known of this target.

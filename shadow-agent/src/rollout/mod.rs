@@ -15,7 +15,7 @@ use shadow_core::{
 
 use crate::{
     control::state::{StateDir, StateError},
-    journal::{Entry, Event, Sink},
+    journal::{Entry, Event, Nowhere, Sink},
 };
 pub use status::RolloutStatus;
 
@@ -75,7 +75,7 @@ const SAME: f64 = 1e-6;
 
 impl Driver {
     /// Goes on with the rollout in the state folder, if there is one.
-    pub fn load(plan: Plan, state: StateDir, sink: Arc<dyn Sink>, now: Moment) -> Self {
+    pub fn load(plan: Plan, state: StateDir, now: Moment) -> Self {
         let mut warning = None;
         let rollout = match state.rollout() {
             Ok(None) => Rollout::new(plan),
@@ -95,8 +95,14 @@ impl Driver {
                 warning,
             }),
             state,
-            sink,
+            sink: Arc::new(Nowhere),
         }
+    }
+
+    /// Tells every step there, too.
+    #[must_use]
+    pub fn telling(self, sink: Arc<dyn Sink>) -> Self {
+        Self { sink, ..self }
     }
 
     /// The most that may be mirrored; `None` while no rollout has a say.

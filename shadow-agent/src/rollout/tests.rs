@@ -102,10 +102,8 @@ fn at(seconds: u64) -> Moment {
 fn driver(folder: &Path, on_failure: OnFailure) -> (Driver, Arc<Kept>) {
     let kept = Arc::new(Kept::default());
     let sink: Arc<dyn Sink> = Arc::clone(&kept) as Arc<dyn Sink>;
-    (
-        Driver::load(plan(on_failure), StateDir::new(folder), sink, at(0)),
-        kept,
-    )
+    let driver = Driver::load(plan(on_failure), StateDir::new(folder), at(0));
+    (driver.telling(sink), kept)
 }
 
 #[test]

@@ -146,6 +146,11 @@ impl Ledger {
         }
     }
 
+    /// Judges by other gates from now on, also what was counted before.
+    pub fn set_gates(&mut self, gates: GateConfig) {
+        self.gates = gates;
+    }
+
     /// An exchange came out of the engine. To be followed by one [`Ledger::skipped`] or one [`Ledger::judged`].
     pub fn seen(&mut self, _exchange: &Exchange) {
         self.exchanges = self.exchanges.saturating_add(1);

@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use shadow_common::stat::Stat;
@@ -18,7 +18,7 @@ use shadow_core::evidence::{
     report::{Report, ReportInputs},
 };
 
-use super::{guard::Guard, keep::Keeper, lanes};
+use super::{guard::Guard, keep::Keeper, lanes, meter::Meter, orders::moment, reload::Reloader};
 use crate::{
     capture::{
         control::Control,
@@ -29,9 +29,10 @@ use crate::{
     config::units::Rate,
     control::{
         Agent,
+        reload::Reloaded,
         sampling::Sampling,
         state::{Killed, StateDir, now_ms},
-        status::{Attached, FORMAT, Rates, Ring, Status},
+        status::{Attached, FORMAT, Ring, Status},
     },
     http::{
         metrics::{Figures, incomplete_key},
@@ -39,6 +40,7 @@ use crate::{
     },
     pipeline::{Ended, Pipeline, Snapshot},
     replay::credentials::Held,
+    rollout::{self, Driver, RolloutStatus},
 };
 
 /// What does not change while the agent runs.
@@ -68,47 +70,12 @@ pub(super) struct Running {
     pub(super) guard: Guard,
     pub(super) tokens: Vec<Arc<Held>>,
     pub(super) state: StateDir,
+    pub(super) rollout: Driver,
+    pub(super) reloader: Reloader,
     pub(super) report_failures: AtomicU64,
     /// The last report could not be kept.
     pub(super) failing: AtomicBool,
     pub(super) rates: Mutex<Meter>,
-}
-
-/// Turns counters into rates over the last few seconds.
-#[derive(Debug, Default)]
-pub(super) struct Meter {
-    last: Option<(Instant, [u64; 4])>,
-    rates: Rates,
-}
-
-/// The shortest span a rate is taken over.
-const RATE_SPAN: Duration = Duration::from_secs(2);
-
-impl Meter {
-    /// Asked first, because the counters take a moment to read.
-    fn is_due(&self, now: Instant) -> bool {
-        self.last
-            .is_none_or(|(then, _)| now.duration_since(then) >= RATE_SPAN)
-    }
-
-    fn update(&mut self, now: Instant, counts: [u64; 4]) {
-        let Some((then, before)) = self.last.replace((now, counts)) else {
-            return;
-        };
-        let span = now.duration_since(then);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "counts of two seconds stay far below 2^52"
-        )]
-        let [packets, emitted, exchanges, replayed] =
-            std::array::from_fn(|at| counts[at].saturating_sub(before[at]) as f64 / span.as_secs_f64());
-        self.rates = Rates {
-            packets,
-            emitted,
-            exchanges,
-            replayed,
-        };
-    }
 }
 
 impl Running {
@@ -250,6 +217,7 @@ impl Running {
         }
         warnings.extend(self.keeper.state().and_then(|journal| journal.failing));
         warnings.extend(self.tokens.iter().filter_map(|token| token.warning()));
+        warnings.extend(self.rollout.warning());
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         for event in links.iter().flat_map(Links::events) {
             match event {
@@ -328,6 +296,7 @@ impl Agent for Running {
             lanes,
             trips: self.guard.log.all(),
             journal: self.keeper.state(),
+            rollout: self.rollout.place(),
         }
     }
 
@@ -335,12 +304,11 @@ impl Agent for Running {
         self.report_now()
     }
 
-    fn sample(&self, rate: Rate) -> Result<(), String> {
-        tracing::info!(%rate, "the sample is changed");
-        self.keeper.tell("sample", "control socket", &rate.to_string());
-        self.sampling
-            .want(rate.fraction())
-            .map_err(|error| error.to_string())
+    fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {
+        tracing::info!(%rate, who, "the sample is changed");
+        self.rollout.by_hand(self, rate.fraction(), who, moment())?;
+        self.keeper.tell("sample", who, &rate.to_string());
+        Ok(())
     }
 
     fn kill(&self, who: &str, why: &str) -> Result<(), String> {
@@ -359,15 +327,24 @@ impl Agent for Running {
             .map_err(|error| format!("mirroring is stopped, but a restart would mirror again: {error}"))
     }
 
-    fn resume(&self) -> Result<(), String> {
+    fn resume(&self, who: &str) -> Result<(), String> {
+        self.may_resume()?;
         self.state
             .resume()
             .map_err(|error| format!("still stopped: {error}"))?;
         self.control.arm().map_err(|error| error.to_string())?;
         self.with_pipeline(Pipeline::resume);
-        self.keeper.tell("resume", "control socket", "");
-        tracing::info!("mirroring goes on");
+        self.keeper.tell("resume", who, "");
+        tracing::info!(who, "mirroring goes on");
         Ok(())
+    }
+
+    fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, String> {
+        self.rollout.order(self, order, who, moment())
+    }
+
+    fn reload(&self, who: &str) -> Result<Reloaded, String> {
+        self.read_again(who)
     }
 }
 

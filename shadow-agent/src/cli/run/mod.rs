@@ -10,9 +10,12 @@ mod confine;
 mod guard;
 mod keep;
 mod lanes;
+mod meter;
+mod orders;
 mod preflight;
 mod progress;
 pub(super) mod recording;
+mod reload;
 mod service;
 mod start;
 
@@ -25,12 +28,15 @@ use std::{
 pub use args::RunArgs;
 pub(super) use {capturing::Capturing, progress::Progress};
 
-use self::{agent::Running, service::Service, start::Started};
+use self::{agent::Running, reload::Reloader, service::Service, start::Started};
 use super::{Exit, Failure, config};
 use crate::{config::Config, report::text};
 
 /// How often the kill switch is looked at.
 const TICK: Duration = Duration::from_millis(250);
+
+/// How often the rollout looks at its evidence.
+const STEP: Duration = Duration::from_millis(500);
 
 /// How often the status line is drawn: it costs a report.
 const SHOW: Duration = Duration::from_secs(1);
@@ -47,19 +53,20 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         Some(file) => config::load(file)?,
         None => Config::default(),
     };
-    let file = args.config.clone();
+    let flags = args.clone();
     args.apply(&mut config);
     config::check(&config)?;
 
     let progress = Progress::new();
-    progress.log(config.agent.log_level);
+    let level = progress.log(config.agent.log_level);
+    let reloader = Reloader::new(flags, config.clone(), level);
     let Started {
         agent,
         socket,
         metrics,
         lock,
         recorder,
-    } = start::start(&config, file.as_deref())?;
+    } = start::start(&config, reloader)?;
     let service = Service::start(&agent, socket, metrics)?;
     progress.started();
     let failed = watch(&config, &agent, &service, &progress);
@@ -87,8 +94,13 @@ fn watch(config: &Config, agent: &Running, service: &Service, progress: &Progres
     let end = config.agent.duration.map(|span| begun + span.0);
     let mut save = begun + SAVE;
     let mut show = begun;
+    let mut step = begun;
     loop {
         agent.tick();
+        if Instant::now() >= step {
+            agent.step();
+            step = Instant::now() + STEP;
+        }
         if Instant::now() >= show {
             progress.show(agent);
             show += SHOW;

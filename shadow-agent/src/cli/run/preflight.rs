@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use crate::{
     capture::{load, targets::Target as Production},
     cli::{Exit, Failure},
-    config::place::ShadowUrl,
+    config::{Agent, place::ShadowUrl},
+    control::people,
     replay::{Target, TargetError},
 };
 
@@ -64,6 +65,21 @@ fn mirrored(shadow: SocketAddr, production: &[Production], is_own: fn(IpAddr) ->
         .iter()
         .copied()
         .find(|target| target.covers(shadow) && (target.addr.is_some() || is_own(ip)))
+}
+
+/// The group that may use the control socket.
+pub(super) fn group(agent: &Agent) -> Result<Option<u32>, Failure> {
+    let Some(given) = &agent.group else {
+        return Ok(None);
+    };
+    people::group(given).map(Some).ok_or_else(|| {
+        Failure::new(
+            Exit::Config,
+            format!(
+                "agent.group: this host has no group {given:?}; create it with groupadd, or give its number"
+            ),
+        )
+    })
 }
 
 /// Whether an address is this host's. The kernel answers from its routing table: a socket to one of its own

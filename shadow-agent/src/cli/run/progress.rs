@@ -6,10 +6,23 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt as _, reload};
 
 use super::agent::Running;
 use crate::{config::LogLevel, control::Agent as _, report::status};
+
+/// The least severe log line that is written; can be changed.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Level(reload::Handle<LevelFilter, Registry>);
+
+impl Level {
+    /// Takes another one.
+    pub(super) fn set(&self, level: LogLevel) {
+        // Fails only when nobody logs any more.
+        drop(self.0.reload(level.filter()));
+    }
+}
 
 /// The status line and the log.
 #[derive(Clone, Debug)]
@@ -32,19 +45,20 @@ impl Progress {
         }
     }
 
-    /// Sends the log to standard error, from [`Progress::started`] on unless it is to say everything. A second
-    /// call changes nothing.
-    pub(in crate::cli) fn log(&self, level: LogLevel) {
+    /// Sends the log to standard error, from [`Progress::started`] on unless it is to say everything. Where a log is
+    /// set already, nothing changes.
+    pub(in crate::cli) fn log(&self, level: LogLevel) -> Level {
         if !matches!(level, LogLevel::Debug | LogLevel::Trace) {
             *self.held() = Some(Vec::new());
         }
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(level.filter())
+        let (filter, handle) = reload::Layer::new(level.filter());
+        let lines = tracing_subscriber::fmt::layer()
             .with_target(false)
             .with_ansi(io::stderr().is_terminal())
-            .with_writer(self.clone())
-            .finish();
+            .with_writer(self.clone());
+        let subscriber = tracing_subscriber::registry().with(filter).with(lines);
         drop(tracing::subscriber::set_global_default(subscriber));
+        Level(handle)
     }
 
     /// The start succeeded: shows what was logged meanwhile.

@@ -11,12 +11,13 @@ use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
+    time::MissedTickBehavior,
 };
 
 use super::agent::Running;
 use crate::{
     cli::{Exit, Failure},
-    control::{Agent, server::Socket},
+    control::{Agent, kill_file, server::Socket},
     http::server::{self, Scraped},
 };
 
@@ -88,18 +89,13 @@ fn serve(
     agent: Arc<Running>,
     socket: Socket,
     metrics: Option<TcpListener>,
-    mut signals: Signals,
+    signals: Signals,
     stop_tx: mpsc::Sender<&'static str>,
     end_rx: oneshot::Receiver<()>,
 ) {
     runtime.block_on(async {
-        tokio::spawn(async move {
-            let first = signals.next().await;
-            // The receiver is gone only when the end has begun already.
-            stop_tx.send(first).unwrap_or_default();
-            signals.next().await;
-            std::process::exit(INTERRUPTED);
-        });
+        tokio::spawn(obey_signals(signals, Arc::clone(&agent), stop_tx));
+        tokio::spawn(look_for_kill_file(Arc::clone(&agent)));
         if let Some(listener) = metrics {
             let agent = Arc::clone(&agent) as Arc<dyn Scraped>;
             tokio::spawn(async move {
@@ -119,11 +115,71 @@ fn serve(
     });
 }
 
+/// The first signal that asks for the end is passed on, the second one ends at once; the others are orders.
+async fn obey_signals(mut signals: Signals, agent: Arc<Running>, stop_tx: mpsc::Sender<&'static str>) {
+    let mut ending = false;
+    loop {
+        match signals.next().await {
+            Asked::End(_) if ending => std::process::exit(INTERRUPTED),
+            Asked::End(name) => {
+                ending = true;
+                // The receiver is gone only when the end has begun already.
+                stop_tx.send(name).unwrap_or_default();
+            }
+            // Here and now, as from the socket.
+            Asked::Kill => {
+                if let Err(error) = agent.kill("SIGUSR1", "by signal; who sent it is not known") {
+                    tracing::error!(error, "killed by SIGUSR1");
+                }
+            }
+            Asked::Reload => {
+                let agent = Arc::clone(&agent);
+                tokio::task::spawn_blocking(move || match agent.reload("SIGHUP") {
+                    Ok(_told) => {}
+                    Err(error) => tracing::error!("SIGHUP: {error}"),
+                });
+            }
+            Asked::Nothing => {
+                tracing::warn!("SIGUSR2 means nothing here; `shadow resume` takes a kill back");
+            }
+        }
+    }
+}
+
+async fn look_for_kill_file(agent: Arc<Running>) {
+    let mut due = tokio::time::interval(kill_file::PERIOD);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        let agent = Arc::clone(&agent);
+        // A file system that hangs keeps one thread, not the control socket.
+        if tokio::task::spawn_blocking(move || agent.look_for_kill_file())
+            .await
+            .is_err()
+        {
+            tracing::error!("looking for the kill file has failed");
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asked {
+    /// The end; the name of the signal.
+    End(&'static str),
+    Kill,
+    Reload,
+    Nothing,
+}
+
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
     /// `None` where it is ignored, as under `nohup`: a handler would undo that.
     hangup: Option<Signal>,
+    kill: Signal,
+    /// Without a handler it would end the agent.
+    spare: Signal,
 }
 
 impl Signals {
@@ -136,14 +192,18 @@ impl Signals {
             } else {
                 Some(signal(SignalKind::hangup())?)
             },
+            kill: signal(SignalKind::user_defined1())?,
+            spare: signal(SignalKind::user_defined2())?,
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Asked {
         let Self {
             interrupt,
             terminate,
             hangup,
+            kill,
+            spare,
         } = self;
         let hung_up = async {
             match hangup {
@@ -152,9 +212,11 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-            _ = hung_up => "SIGHUP",
+            _ = kill.recv() => Asked::Kill,
+            _ = interrupt.recv() => Asked::End("SIGINT"),
+            _ = terminate.recv() => Asked::End("SIGTERM"),
+            _ = hung_up => Asked::Reload,
+            _ = spare.recv() => Asked::Nothing,
         }
     }
 }

@@ -7,7 +7,6 @@ use std::{
     fs::File,
     io::{self, Read as _},
     net::TcpListener,
-    path::Path,
     sync::{
         Arc, Mutex, RwLock,
         atomic::{AtomicBool, AtomicU64},
@@ -29,7 +28,9 @@ use super::{
     confine::Confined,
     guard::Guard,
     keep::Keeper,
+    orders::{self, moment},
     preflight, recording,
+    reload::Reloader,
 };
 use crate::{
     capture::{
@@ -55,6 +56,7 @@ use crate::{
         ReplaySettings, Target,
         credentials::{self, Held},
     },
+    rollout::Driver,
 };
 
 /// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above
@@ -76,7 +78,7 @@ pub(super) struct Started {
 /// Starts everything but the control thread.
 ///
 /// Privileges go on the way: see [`privs`](crate::privs) for the order.
-pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Failure> {
+pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Failure> {
     preflight::privileges()?;
     let loss = Loss::from_env().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let wanted = wanted(config)?;
@@ -84,9 +86,9 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
     let lock = state
         .claim(Owner::this_process())
         .map_err(|error| state_failure(&error))?;
-    let killed = state.killed().map_err(|error| state_failure(&error))?.is_some();
+    let killed = orders::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
     let metrics = config.agent.metrics.map(listen).transpose()?;
-    let socket = Socket::open(&config.agent.socket)
+    let socket = Socket::open(&config.agent.socket, preflight::group(&config.agent)?)
         .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
     let facts = facts(config, &wanted);
 
@@ -108,7 +110,12 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
         .set(&config.capture.targets, &excluded)
         .and_then(|()| if killed { control.disarm() } else { Ok(()) })
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
-    let sampling = Sampling::new(control.clone(), config.capture.sample.fraction())
+    let plan = config.rollout.plan(&config.gates);
+    let rollout = Driver::load(plan, state.clone(), moment());
+    let sample = rollout
+        .sample()
+        .unwrap_or_else(|| config.capture.sample.fraction());
+    let sampling = Sampling::new(control.clone(), sample)
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     let ring = source.counters();
     // What is copied before the capture thread reads waits in the ring.
@@ -119,11 +126,12 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
     let mut confined = config
         .agent
         .confine
-        .then(|| Confined::before_threads(config, file))
+        .then(|| Confined::before_threads(config, reloader.file()))
         .transpose()?;
     // Has a thread that writes.
     let keeper = Keeper::open(config)?;
     let (source, recorder) = recorded(config, forgetful(source, loss), &stats)?;
+    let sink = keeper.sink();
     let (settings, tokens) = settings(config, &keeper, wanted)?;
     let pipeline = Pipeline::start(source, hooks(mute), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
@@ -147,6 +155,8 @@ pub(super) fn start(config: &Config, file: Option<&Path>) -> Result<Started, Fai
         guard: Guard::default(),
         tokens,
         state,
+        rollout: rollout.telling(sink),
+        reloader,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),
         rates: Mutex::default(),
