@@ -145,7 +145,7 @@ fn comparisons() {
             });
         }
     }
-    let unordered = Comparator::new(serde_json::from_str(r#"{"arrays":"unordered"}"#).expect("rules"))
+    let unordered = Comparator::new(serde_json::from_str(r#"{"arrays":"multiset"}"#).expect("rules"))
         .expect("the rules work");
     for count in [1_000, 10_000, 100_000] {
         let list = |items: Vec<String>| Body::whole(format!("[{}]", items.join(",")));

@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_yaml_ng::{Mapping, Value};
 
-use super::{Config, Shadow, judge::Compare};
+use super::{Config, Shadow, compare::Compare};
 use crate::pipeline::Role;
 
 /// The name of the target in the section `shadow`.

@@ -16,7 +16,8 @@ use crate::replay::ReplaySettings;
 use super::{
     Capture, Config, Shadow,
     also::{FIRST, is_name},
-    judge::{Compare, Gates},
+    compare::Compare,
+    judge::Gates,
     units::Size,
 };
 

@@ -1,4 +1,4 @@
-//! The sections that decide what the evidence says: `compare`, `gates`, `noise`, `redact` and `evidence`.
+//! The sections that decide what the evidence says: `gates`, `noise`, `redact` and `evidence`.
 //!
 //! Each mirrors a struct of the core in the notation of the file. They are destructured one way and built field by
 //! field the other, so that a new field of the core breaks the build here.
@@ -6,32 +6,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shadow_core::{
-    compare::{Arrays, Rules, Tolerance},
-    evidence::GateConfig,
-};
+use shadow_core::evidence::GateConfig;
 
-use super::units::{Rate, Size, Span};
-
-/// What counts as a difference.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Compare {
-    /// Response header fields whose values are compared.
-    pub headers: Vec<String>,
-    /// Response header fields that must be there on both sides or on neither.
-    pub header_presence: Vec<String>,
-    /// JSON places that are not compared (RFC 9535).
-    pub ignore: Vec<String>,
-    /// How far two JSON numbers may be apart.
-    pub tolerance: Option<Tolerance>,
-    /// Whether the order of JSON array elements matters.
-    pub arrays: Arrays,
-    /// Discrepancies kept for one exchange.
-    pub discrepancies: usize,
-    /// Bytes that one body may have once its content coding is removed.
-    pub decoded: Size,
-}
+use super::units::{Rate, Span};
 
 /// What has to hold before cut-over.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -65,43 +42,6 @@ impl Default for Noise {
         Self {
             twice: Rate::from_percent(5),
             twins: Span(Duration::from_secs(2)),
-        }
-    }
-}
-
-impl Default for Compare {
-    fn default() -> Self {
-        let Rules {
-            headers,
-            header_presence,
-            ignore,
-            tolerance,
-            arrays,
-            discrepancies,
-            decoded,
-        } = Rules::default();
-        Self {
-            headers,
-            header_presence,
-            ignore,
-            tolerance,
-            arrays,
-            discrepancies,
-            decoded: decoded.into(),
-        }
-    }
-}
-
-impl From<&Compare> for Rules {
-    fn from(compare: &Compare) -> Self {
-        Self {
-            headers: compare.headers.clone(),
-            header_presence: compare.header_presence.clone(),
-            ignore: compare.ignore.clone(),
-            tolerance: compare.tolerance,
-            arrays: compare.arrays,
-            discrepancies: compare.discrepancies,
-            decoded: compare.decoded.as_usize(),
         }
     }
 }

@@ -25,7 +25,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         ),
         (
             "compare:\n  wavelength: 3\n",
-            "shadow.yaml:2:3: unknown key `wavelength` in `compare`; known are headers, header_presence, ignore, tolerance, arrays, discrepancies, decoded",
+            "shadow.yaml:2:3: unknown key `wavelength` in `compare`; known are headers, header_presence, status, same_status, errors, error_type, ignore, places, tolerance, numbers_as_strings, arrays, nulls, added, routes, discrepancies, decoded",
         ),
         (
             "capture:\n  targets: [8080]\n\n  sample: 5\n",
@@ -195,8 +195,8 @@ const CANNOT_WORK: [(Change, &str); 18] = [
         "agent.duration (--duration): is zero",
     ),
     (
-        |c| c.compare.headers = vec!["a b".into()],
-        "compare.headers: \"a b\" is no header field name; `shadow config schema`",
+        |c| c.compare.same_status = vec![vec![200]],
+        "compare.same_status[0]: one status code is the same as no other; write [200, 204]",
     ),
     (
         |c| c.gates.match_rate = Rate::FULL,
@@ -282,7 +282,7 @@ also:
   - name: next
     url: http://b:1
     timeout: 1s
-    compare: {arrays: unordered}
+    compare: {arrays: multiset}
   - name: twin
     role: control
     url: http://c:1

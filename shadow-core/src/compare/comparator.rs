@@ -5,33 +5,38 @@ use std::borrow::Cow;
 use crate::exchange::{Exchange, Request};
 
 use super::{
-    Category, Discrepancy, Failure, Outcome, RuleError, Rules, Side, Verdict, binary,
+    Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary,
+    compiled::Compiled,
     decode::{self, DecodeError},
+    errors,
     findings::Findings,
     headers, json, kinds,
-    paths::PathSet,
+    media::{self, Kind},
+    rules::Errors,
     scope::Scope,
+    status,
 };
 
-/// Rules, compiled. Immutable: one serves every thread.
+/// Rules, compiled. One serves every thread; all that changes in it are counters.
 #[derive(Debug)]
 pub struct Comparator {
-    rules: Rules,
-    ignore: PathSet,
+    compiled: Compiled,
 }
 
 impl Comparator {
     /// Compiles the rules, or says which one cannot work.
     pub fn new(rules: Rules) -> Result<Self, RuleError> {
-        rules.validate()?;
-        let ignore =
-            PathSet::compile(&rules.ignore).map_err(|(index, source)| RuleError::Path { index, source })?;
-        Ok(Self { rules, ignore })
+        Compiled::new(rules).map(|compiled| Self { compiled })
     }
 
     /// The rules it was made of.
     pub fn rules(&self) -> &Rules {
-        &self.rules
+        &self.compiled.rules
+    }
+
+    /// What became of each rule so far, in the order of the configuration.
+    pub fn usage(&self) -> Vec<RuleUsage> {
+        self.compiled.counters.usage()
     }
 
     /// The verdict for a complete exchange and what the shadow system did with its request.
@@ -70,13 +75,10 @@ impl Comparator {
     ///
     /// When the statuses are of different classes nothing else is compared: an error page differs from an answer in
     /// everything, and only the status says something.
-    pub fn compare(&self, _request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
-        let scope = Scope {
-            rules: &self.rules,
-            ignore: &self.ignore,
-        };
-        let mut findings = Findings::new(self.rules.discrepancies);
-        if production.status != shadow.status {
+    pub fn compare(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
+        let scope = Scope::new(&self.compiled, request);
+        let mut findings = Findings::new(self.compiled.rules.discrepancies);
+        if !status::same(&scope, production.status, shadow.status) {
             findings.push(
                 Category::Status,
                 "status",
@@ -84,17 +86,22 @@ impl Comparator {
                 shadow.status.to_string(),
             );
         }
-        if production.status / 100 == shadow.status / 100 {
-            headers::compare(production.headers, shadow.headers, &self.rules, &mut findings);
-            self.bodies(scope, production, shadow, &mut findings);
+        if status::same_class(production.status, shadow.status) {
+            headers::compare(&scope, production.headers, shadow.headers, &mut findings);
+            if !scope.ignores_all() && !(is_error(production) && scope.errors == Errors::Status) {
+                self.bodies(&scope, production, shadow, &mut findings);
+            }
         }
         findings.finish()
     }
 
-    fn bodies(&self, scope: Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
+    fn bodies(&self, scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
         let (left, right) = (production.body, shadow.body);
         if !left.is_whole() || !right.is_whole() {
             return binary::digests(left, right, findings);
+        }
+        if scope.wants_survey() {
+            self.survey(scope, production);
         }
         // By far the most common case, and the cheapest: the same bytes in the same coding.
         let same_coding = || {
@@ -109,10 +116,16 @@ impl Comparator {
         }
         match (self.decoded(production), self.decoded(shadow)) {
             (Ok(a), Ok(b)) => {
-                let json = |a: &[u8], b: &[u8], findings: &mut Findings| {
-                    json::compare(scope, a, b, json::ROOT, findings)
-                };
-                kinds::compare((production.headers, &a), (shadow.headers, &b), &json, findings);
+                let (a, b) = ((production.headers, a.as_ref()), (shadow.headers, b.as_ref()));
+                let by_type = is_error(production)
+                    && scope.errors == Errors::Type
+                    && errors::compare(scope, a, b, findings);
+                if !by_type {
+                    let json = |a: &[u8], b: &[u8], findings: &mut Findings| {
+                        json::compare(scope, a, b, json::ROOT, findings)
+                    };
+                    kinds::compare(a, b, &json, findings);
+                }
             }
             (Err(_), Err(_)) => binary::digests(left, right, findings),
             (a, b) => {
@@ -126,9 +139,22 @@ impl Comparator {
         }
     }
 
-    fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
-        decode::decode(side.headers, &side.body.kept, self.rules.decoded)
+    /// Looks at a whole document, production's, for what the rules name in it.
+    fn survey(&self, scope: &Scope<'_>, production: Side<'_>) {
+        if let (Kind::Json | Kind::Unknown, Ok(document)) =
+            (media::kind(production.headers), self.decoded(production))
+        {
+            json::survey(scope, &document);
+        }
     }
+
+    fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
+        decode::decode(side.headers, &side.body.kept, self.compiled.rules.decoded)
+    }
+}
+
+fn is_error(production: Side<'_>) -> bool {
+    status::is_error(production.status)
 }
 
 #[cfg(test)]

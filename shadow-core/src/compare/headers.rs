@@ -2,16 +2,16 @@
 
 use crate::exchange::Headers;
 
-use super::{ABSENT, Category, Rules, findings::Findings, findings::shorten, media};
+use super::{ABSENT, Category, findings::Findings, findings::shorten, media, rules::FieldName, scope::Scope};
 
 /// Compares the listed fields and nothing else.
-pub(super) fn compare(production: &Headers, shadow: &Headers, rules: &Rules, findings: &mut Findings) {
-    for name in &rules.headers {
+pub(super) fn compare(scope: &Scope<'_>, production: &Headers, shadow: &Headers, findings: &mut Findings) {
+    for name in scope.headers.iter().map(FieldName::as_str) {
         if !production.get_all(name).eq(shadow.get_all(name)) && !same_meaning(name, production, shadow) {
             found(name, shown(name, production), shown(name, shadow), findings);
         }
     }
-    for name in &rules.header_presence {
+    for name in scope.header_presence.iter().map(FieldName::as_str) {
         let there = |headers: &Headers| headers.get(name).map_or(ABSENT, |_| "(present)").to_owned();
         let (left, right) = (there(production), there(shadow));
         if left != right {
@@ -21,7 +21,7 @@ pub(super) fn compare(production: &Headers, shadow: &Headers, rules: &Rules, fin
 }
 
 fn found(name: &str, production: String, shadow: String, findings: &mut Findings) {
-    let place = format!("header {}", name.to_ascii_lowercase());
+    let place = format!("header {name}");
     findings.push(Category::Header, place, production, shadow);
 }
 
@@ -81,6 +81,10 @@ fn directives<'v>(values: impl Iterator<Item = &'v [u8]>) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        compare::{Rules, compiled::Compiled},
+        testing,
+    };
 
     fn differ(rules: &Rules, a: &[(&str, &str)], b: &[(&str, &str)]) -> Vec<(String, String, String)> {
         let mut findings = Findings::new(10);
@@ -88,7 +92,9 @@ mod tests {
             Headers::from_pairs(a.iter().copied()),
             Headers::from_pairs(b.iter().copied()),
         );
-        compare(&a, &b, rules, &mut findings);
+        let compiled = Compiled::new(rules.clone()).expect("the rules work");
+        let scope = Scope::new(&compiled, &testing::exchange("GET", "/").request);
+        compare(&scope, &a, &b, &mut findings);
         let found = findings.finish();
         assert!(
             found.iter().all(|found| found.category == Category::Header),
@@ -106,7 +112,7 @@ mod tests {
     fn equal_meaning_is_no_difference() {
         let rules = Rules {
             headers: ["content-type", "cache-control", "location", "vary", "set-cookie"]
-                .map(String::from)
+                .map(|name| FieldName::try_from(name.to_owned()).expect(name))
                 .to_vec(),
             ..Rules::default()
         };

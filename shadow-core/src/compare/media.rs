@@ -103,6 +103,18 @@ pub(crate) fn shown_name(name: &[u8]) -> String {
     shown
 }
 
+/// Whether the content is problem details as JSON (RFC 9457 section 3).
+pub(super) fn is_problem(headers: &Headers) -> bool {
+    let essence = headers
+        .get("content-type")
+        .and_then(|value| value.split(|byte| *byte == b';').next());
+    essence.is_some_and(|essence| {
+        essence
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"application/problem+json")
+    })
+}
+
 fn lower(text: &[u8]) -> Cow<'_, [u8]> {
     if text.iter().any(u8::is_ascii_uppercase) {
         Cow::Owned(text.to_ascii_lowercase())

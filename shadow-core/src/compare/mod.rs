@@ -8,21 +8,28 @@
 
 mod binary;
 mod comparator;
+mod compiled;
 pub(crate) mod decode;
+mod errors;
 pub(crate) mod events;
 mod findings;
 pub(crate) mod form;
 mod headers;
+mod instant;
 mod json;
 mod kinds;
+mod leaf;
 mod lists;
 mod markup;
 pub(crate) mod media;
 pub(crate) mod multipart;
+mod number;
 pub(crate) mod paths;
 mod rules;
 mod scope;
+mod status;
 mod text;
+mod usage;
 
 use core::time::Duration;
 
@@ -31,8 +38,12 @@ use serde::{Deserialize, Serialize};
 use crate::exchange::{Body, Headers, reasons};
 
 pub use comparator::Comparator;
-pub use paths::PathError;
-pub use rules::{Arrays, RuleError, Rules, Tolerance};
+pub use paths::{JsonPath, PathError};
+pub use rules::{
+    Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Nulls, PlaceRule, Pointer,
+    PointerError, RouteError, RoutePattern, RouteRules, RuleError, Rules, Statuses, Tolerance,
+};
+pub use usage::RuleUsage;
 
 /// What the shadow system answered.
 #[derive(Clone, Debug)]

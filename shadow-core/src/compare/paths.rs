@@ -1,12 +1,14 @@
 //! A compiled set of JSONPath expressions, followed while a document is walked.
 //!
-//! Owns: the subset of RFC 9535 that names places: `$`, `.name`, `['name']`, `[0]`, `.*`, `[*]` and the same after
-//! `..`. Filters, slices, negative indices and selector lists are refused with the column, because a rule that is
-//! half understood hides differences.
-//! Bounds: all paths are one automaton; a step down costs the number of steps that are still open, nothing when
-//! there are none.
+//! Owns: RFC 9535 without filters: names, indices, wildcards, slices, lists of selectors and descendants; negative
+//! indices count from the end. Bounds: all paths are one automaton; a step down costs the number of steps that are
+//! still open, nothing when there are none.
 
-use core::fmt;
+mod parse;
+
+use core::{fmt, str::FromStr};
+
+use super::rules::written_as_text;
 
 /// Characters of a member's name that are shown in a place.
 const LONGEST_NAME: usize = 100;
@@ -23,27 +25,76 @@ pub struct PathError {
     pub problem: &'static str,
 }
 
-/// Any number of paths in one automaton.
+/// One path that was understood.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JsonPath {
+    text: String,
+    steps: Vec<Step>,
+}
+
+impl JsonPath {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for JsonPath {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let steps = parse::steps(text)?;
+        let text = text.to_owned();
+        Ok(Self { text, steps })
+    }
+}
+
+impl TryFrom<String> for JsonPath {
+    type Error = PathError;
+
+    fn try_from(text: String) -> Result<Self, PathError> {
+        text.parse()
+    }
+}
+
+written_as_text!(JsonPath, "a path such as $.items[*].price");
+
+/// Any number of paths in one automaton. They are known by their number in the list.
 #[derive(Debug, Default)]
 pub(crate) struct PathSet {
-    steps: Vec<Step>,
-    starts: Vec<u32>,
-    whole: bool,
+    steps: Vec<Numbered>,
+    /// First step and number of each path that has steps.
+    starts: Vec<(u32, u32)>,
+    /// The paths that have none: `$`.
+    roots: Vec<u32>,
 }
 
 #[derive(Debug)]
+struct Numbered {
+    step: Step,
+    /// The path that ends with this step.
+    ends: Option<u32>,
+}
+
+/// One segment of a path.
+#[derive(Clone, Debug, Eq, PartialEq)]
 struct Step {
     /// May be any number of levels further down (`..`).
     descend: bool,
-    select: Select,
-    /// The path ends here.
-    last: bool,
+    /// Any of them.
+    select: Box<[Select]>,
 }
 
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 enum Select {
     Name(Box<str>),
-    Index(u64),
+    /// From the end when negative.
+    Index(i64),
+    Slice {
+        start: Option<i64>,
+        end: Option<i64>,
+        step: i64,
+    },
     Any,
 }
 
@@ -51,14 +102,17 @@ enum Select {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Key<'a> {
     Name(&'a str),
+    /// An element of an array whose length is not known. What would depend on it is taken to match.
     Index(usize),
+    /// An element, and the number of them.
+    Element(usize, usize),
 }
 
 impl fmt::Display for Key<'_> {
-    /// As it is written behind a place: `.name`, `['other name']`, `[3]`.
+    /// As it is written behind a place: `.name`, `['other name']`, `[3]`. It reads back as a path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Index(index) => write!(f, "[{index}]"),
+            Self::Index(index) | Self::Element(index, _) => write!(f, "[{index}]"),
             Self::Name(name) if is_shorthand(name) && name.len() <= LONGEST_NAME => write!(f, ".{name}"),
             Self::Name(name) => {
                 f.write_str("['")?;
@@ -69,7 +123,7 @@ impl fmt::Display for Key<'_> {
                             break;
                         }
                         '\\' | '\'' => write!(f, "\\{c}")?,
-                        c if c.is_control() => write!(f, "{}", c.escape_default())?,
+                        c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
                         c => write!(f, "{c}")?,
                     }
                 }
@@ -80,11 +134,13 @@ impl fmt::Display for Key<'_> {
 }
 
 fn is_shorthand(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() && name.chars().all(is_shorthand_char)
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| is_shorthand_char(c) && !c.is_control())
 }
 
 fn is_shorthand_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && !c.is_control())
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
 }
 
 impl PathSet {
@@ -92,32 +148,51 @@ impl PathSet {
     pub(crate) fn compile(paths: &[String]) -> Result<Self, (usize, PathError)> {
         let mut set = Self::default();
         for (index, path) in paths.iter().enumerate() {
-            set.add(path).map_err(|error| (index, error))?;
+            set.add(index, &path.parse().map_err(|error| (index, error))?);
         }
         Ok(set)
     }
 
-    /// Whether one of them is `$`.
-    pub(crate) fn whole(&self) -> bool {
-        self.whole
+    /// As [`PathSet::compile`], of paths that were read before.
+    pub(crate) fn of<'p>(paths: impl IntoIterator<Item = &'p JsonPath>) -> Self {
+        let mut set = Self::default();
+        for (index, path) in paths.into_iter().enumerate() {
+            set.add(index, path);
+        }
+        set
     }
 
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.whole && self.starts.is_empty()
+        self.roots.is_empty() && self.starts.is_empty()
     }
 
-    fn add(&mut self, path: &str) -> Result<(), PathError> {
-        let mut parser = Parser { path, rest: path };
-        let steps = parser.steps()?;
-        if steps.is_empty() {
-            self.whole = true;
-        } else {
-            self.starts
-                .push(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
-            self.steps.extend(steps);
+    /// Whether one of them is `$`.
+    pub(crate) fn whole(&self) -> bool {
+        !self.roots.is_empty()
+    }
+
+    /// The numbers of those that are `$`.
+    pub(crate) fn roots(&self) -> &[u32] {
+        &self.roots
+    }
+
+    fn add(&mut self, number: usize, path: &JsonPath) {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        if path.steps.is_empty() {
+            return self.roots.push(number);
         }
-        Ok(())
+        let first = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+        self.starts.push((first, number));
+        self.steps.extend(
+            path.steps
+                .iter()
+                .cloned()
+                .map(|step| Numbered { step, ends: None }),
+        );
+        if let Some(last) = self.steps.last_mut() {
+            last.ends = Some(number);
+        }
     }
 }
 
@@ -126,6 +201,9 @@ impl PathSet {
 pub(crate) struct Walk<'p> {
     set: &'p PathSet,
     open: Vec<u32>,
+    /// For each step, the last call of [`Walk::step`] that opened it.
+    opened: Vec<u64>,
+    calls: u64,
 }
 
 /// The open steps of one node of the document.
@@ -138,39 +216,73 @@ pub(crate) struct Level {
 impl<'p> Walk<'p> {
     /// At the root.
     pub(crate) fn new(set: &'p PathSet) -> (Self, Level) {
-        let open = set.starts.clone();
+        Self::only(set, |_| true)
+    }
+
+    /// At the root, with the paths whose number `is_active`.
+    pub(crate) fn only(set: &'p PathSet, is_active: impl Fn(u32) -> bool) -> (Self, Level) {
+        let open: Vec<u32> = set
+            .starts
+            .iter()
+            .filter(|(_, number)| is_active(*number))
+            .map(|(first, _)| *first)
+            .collect();
         let level = Level {
             start: 0,
             end: open.len(),
         };
-        (Self { set, open }, level)
+        let opened = if open.is_empty() {
+            Vec::new()
+        } else {
+            vec![0; set.steps.len()]
+        };
+        let walk = Self {
+            set,
+            open,
+            opened,
+            calls: 0,
+        };
+        (walk, level)
     }
 
-    /// One step down. `None` when a path ends there: the place is to be ignored.
+    /// One step down. `None` when a path ends there.
     ///
     /// Every level that was entered must be left before a sibling is entered.
     pub(crate) fn enter(&mut self, parent: Level, key: Key<'_>) -> Option<Level> {
+        let mut ended = false;
+        let level = self.step(parent, key, |_| ended = true);
+        if ended {
+            self.leave(level);
+            return None;
+        }
+        Some(level)
+    }
+
+    /// One step down; `ends` is told the number of each path that ends there.
+    ///
+    /// Every level that was entered must be left before a sibling is entered.
+    pub(crate) fn step(&mut self, parent: Level, key: Key<'_>, mut ends: impl FnMut(u32)) -> Level {
         let start = self.open.len();
+        self.calls = self.calls.wrapping_add(1);
         for at in parent.start..parent.end {
             let Some(&number) = self.open.get(at) else { break };
-            let Some(step) = self.set.steps.get(number as usize) else {
+            let Some(Numbered { step, ends: path }) = self.set.steps.get(number as usize) else {
                 break;
             };
             if step.descend {
-                self.push(start, number);
+                self.push(number);
             }
-            if step.select.matches(key) {
-                if step.last {
-                    self.open.truncate(start);
-                    return None;
+            if step.select.iter().any(|select| select.matches(key)) {
+                match *path {
+                    Some(path) => ends(path),
+                    None => self.push(number.saturating_add(1)),
                 }
-                self.push(start, number.saturating_add(1));
             }
         }
-        Some(Level {
+        Level {
             start,
             end: self.open.len(),
-        })
+        }
     }
 
     /// Back up from `level`.
@@ -183,9 +295,15 @@ impl<'p> Walk<'p> {
         self.open.truncate(level.end);
     }
 
-    fn push(&mut self, start: usize, number: u32) {
-        if !self.open.iter().skip(start).any(|&open| open == number) {
-            self.open.push(number);
+    /// Opens a step, once a level.
+    fn push(&mut self, number: u32) {
+        let calls = self.calls;
+        match self.opened.get_mut(number as usize) {
+            Some(opened) if *opened != calls => {
+                *opened = calls;
+                self.open.push(number);
+            }
+            _ => {}
         }
     }
 }
@@ -199,150 +317,47 @@ impl Level {
 
 impl Select {
     fn matches(&self, key: Key<'_>) -> bool {
-        match (self, key) {
-            (Self::Any, _) => true,
-            (Self::Name(name), Key::Name(given)) => **name == *given,
-            (Self::Index(index), Key::Index(given)) => *index == given as u64,
-            (Self::Name(_), Key::Index(_)) | (Self::Index(_), Key::Name(_)) => false,
+        let (index, len) = match (self, key) {
+            (Self::Any, _) => return true,
+            (Self::Name(name), Key::Name(given)) => return **name == *given,
+            (Self::Name(_), _) | (_, Key::Name(_)) => return false,
+            (_, Key::Index(index)) => (index, None),
+            (_, Key::Element(index, len)) => (index, i64::try_from(len).ok()),
+        };
+        let Ok(index) = i64::try_from(index) else {
+            return false;
+        };
+        match *self {
+            Self::Index(wanted) if wanted >= 0 => index == wanted,
+            Self::Index(wanted) => len.is_none_or(|len| index == len.saturating_add(wanted)),
+            Self::Slice { start, end, step } => in_slice(start, end, step, index, len),
+            Self::Name(_) | Self::Any => false,
         }
     }
 }
 
-struct Parser<'a> {
-    path: &'a str,
-    rest: &'a str,
-}
-
-impl Parser<'_> {
-    fn steps(&mut self) -> Result<Vec<Step>, PathError> {
-        if !self.eat("$") {
-            return Err(self.wrong("a path begins with $"));
-        }
-        let mut steps = Vec::new();
-        while !self.rest.is_empty() {
-            let descend = self.eat("..");
-            let select = if self.eat("[") {
-                self.bracket()?
-            } else if descend || self.eat(".") {
-                self.shorthand()?
-            } else {
-                return Err(self.wrong("expected . or [ here"));
-            };
-            steps.push(Step {
-                descend,
-                select,
-                last: false,
-            });
-        }
-        if let Some(step) = steps.last_mut() {
-            step.last = true;
-        }
-        Ok(steps)
-    }
-
-    fn shorthand(&mut self) -> Result<Select, PathError> {
-        if self.eat("*") {
-            return Ok(Select::Any);
-        }
-        let end = self
-            .rest
-            .find(|c| !is_shorthand_char(c))
-            .unwrap_or(self.rest.len());
-        let (name, rest) = self.rest.split_at(end);
-        if !is_shorthand(name) {
-            return Err(self.wrong("expected a name; write other names as ['name']"));
-        }
-        self.rest = rest;
-        Ok(Select::Name(name.into()))
-    }
-
-    fn bracket(&mut self) -> Result<Select, PathError> {
-        self.blank();
-        let select = if self.eat("*") {
-            Select::Any
-        } else if self.eat("'") {
-            Select::Name(self.quoted('\'')?)
-        } else if self.eat("\"") {
-            Select::Name(self.quoted('"')?)
-        } else {
-            self.index()?
-        };
-        self.blank();
-        if self.eat("]") {
-            return Ok(select);
-        }
-        Err(self.wrong("expected ]; slices, filters and lists of selectors are not supported"))
-    }
-
-    fn index(&mut self) -> Result<Select, PathError> {
-        let end = self
-            .rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(self.rest.len());
-        let (digits, rest) = self.rest.split_at(end);
-        let Ok(index) = digits.parse() else {
-            return Err(self.wrong("expected an index from 0, a quoted name or *"));
-        };
-        self.rest = rest;
-        Ok(Select::Index(index))
-    }
-
-    fn quoted(&mut self, quote: char) -> Result<Box<str>, PathError> {
-        let mut name = String::new();
-        loop {
-            let Some(c) = self.next() else {
-                return Err(self.wrong("the quoted name does not end"));
-            };
-            match c {
-                '\\' => {
-                    match self.next() {
-                        Some(escaped @ ('\\' | '\'' | '"' | '/')) => name.push(escaped),
-                        _ => {
-                            return Err(self.wrong("only \\\\, \\', \\\" and \\/ can be escaped; write other characters as they are"));
-                        }
-                    }
-                }
-                c if c == quote => return Ok(name.into()),
-                c => name.push(c),
-            }
-        }
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let mut chars = self.rest.chars();
-        let c = chars.next();
-        self.rest = chars.as_str();
-        c
-    }
-
-    fn blank(&mut self) {
-        self.rest = self.rest.trim_start_matches(' ');
-    }
-
-    fn eat(&mut self, token: &str) -> bool {
-        match self.rest.strip_prefix(token) {
-            Some(rest) => {
-                self.rest = rest;
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn wrong(&self, problem: &'static str) -> PathError {
-        let read = self
-            .path
-            .chars()
-            .count()
-            .saturating_sub(self.rest.chars().count());
-        PathError {
-            path: self.path.to_owned(),
-            column: read.saturating_add(1),
-            problem,
-        }
+/// RFC 9535 section 2.3.4.2, asked of one index.
+fn in_slice(start: Option<i64>, end: Option<i64>, step: i64, index: i64, len: Option<i64>) -> bool {
+    let negative = start.is_some_and(|n| n < 0) || end.is_some_and(|n| n < 0);
+    let len = match len {
+        Some(len) => len,
+        None if step > 0 && !negative => i64::MAX,
+        None => return step != 0,
+    };
+    let normal = |n: i64| if n < 0 { n.saturating_add(len) } else { n };
+    if step > 0 {
+        let lower = start.map_or(0, normal).clamp(0, len);
+        let upper = end.map_or(len, normal).clamp(0, len);
+        (lower..upper).contains(&index) && index.saturating_sub(lower) % step == 0
+    } else if step < 0 {
+        let last = len.saturating_sub(1);
+        let upper = start.map_or(last, normal).clamp(-1, last.max(-1));
+        let lower = end.map_or(-1, normal).clamp(-1, last.max(-1));
+        lower < index && index <= upper && upper.saturating_sub(index) % step.saturating_neg() == 0
+    } else {
+        false
     }
 }
 
 #[cfg(test)]
-#[path = "paths_tests.rs"]
 mod tests;

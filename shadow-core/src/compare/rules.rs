@@ -1,136 +1,298 @@
-//! What counts as a difference: configuration, checked once.
+//! What counts as a difference: configuration, each value checked as it is read.
+//!
+//! Precedence: what stands at the top is for every request; every entry of `routes` that matches a request is added, in
+//! the order of the file. A single setting of a later entry replaces that of an earlier one; `ignore` and `places` are
+//! added up. Where several rules name one place the later one wins, and a rule for a place wins over what the place
+//! inherits from those around it.
+
+mod format;
+mod place;
+mod pointer;
+mod route;
+mod text;
+
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::paths::PathError;
+use super::paths::JsonPath;
+
+pub use format::{Format, FormatError};
+pub use place::{Added, Arrays, Nulls, PlaceRule, Tolerance};
+pub use pointer::{Pointer, PointerError};
+pub(crate) use route::Asked;
+pub use route::{RouteError, RoutePattern};
+pub(crate) use text::{Text, written_as_text};
+
+/// Entries of `routes`, and rules for places of all of them together.
+const MAX_ROUTES: usize = 256;
+const MAX_PLACES: usize = 4096;
 
 /// What is compared, and what is let pass.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// Response header fields whose values are compared. Nothing else in the head is.
-    pub headers: Vec<String>,
+    pub headers: Vec<FieldName>,
     /// Response header fields that must be there on both sides or on neither; their values differ by nature.
-    pub header_presence: Vec<String>,
-    /// JSON places that are not compared, as JSONPath (RFC 9535) with names, indices, wildcards and descendants:
-    /// `$.meta.request_id`, `$.items[*].updated_at`, `$..trace_id`.
-    pub ignore: Vec<String>,
+    pub header_presence: Vec<FieldName>,
+    /// How close two status codes must be.
+    pub status: Statuses,
+    /// Lists of status codes that say the same.
+    pub same_status: Vec<Vec<u16>>,
+    /// What is compared of two error responses.
+    pub errors: Errors,
+    /// Where an error response says what kind of error it is (RFC 6901), before RFC 9457's `type` is asked.
+    pub error_type: Vec<Pointer>,
+    /// JSON places that are not compared, as JSONPath (RFC 9535): `$.meta.request_id`, `$.items[*].updated_at`.
+    pub ignore: Vec<JsonPath>,
+    /// What is asked of single places.
+    pub places: Vec<PlaceRule>,
     /// How far two JSON numbers may be apart. Without it they must be the same decimal number.
     pub tolerance: Option<Tolerance>,
-    /// Whether the order of JSON array elements matters.
+    /// Whether `"1.50"` and `1.5` are the same number.
+    pub numbers_as_strings: bool,
+    /// Whether order and number of JSON array elements matter.
     pub arrays: Arrays,
+    /// Whether a member that is null is one that is missing.
+    pub nulls: Nulls,
+    /// Whether the shadow system may have members that production has not.
+    pub added: Added,
+    /// What is different for some requests.
+    pub routes: Vec<RouteRules>,
     /// Discrepancies kept for one exchange; one more entry says that there were more.
     pub discrepancies: usize,
     /// Bytes that one body may have once its content coding is removed. A larger one is compared by length and digest.
     pub decoded: usize,
 }
 
+/// What is different for some requests. A setting that is not given stays as it is. `S` as in [`PlaceRule`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteRules<S = Duration> {
+    /// Which requests: `GET /users/{id}`.
+    pub route: RoutePattern,
+    /// Instead of [`Rules::headers`].
+    #[serde(default)]
+    pub headers: Option<Vec<FieldName>>,
+    /// Instead of [`Rules::header_presence`].
+    #[serde(default)]
+    pub header_presence: Option<Vec<FieldName>>,
+    /// Instead of [`Rules::status`].
+    #[serde(default)]
+    pub status: Option<Statuses>,
+    /// Instead of [`Rules::same_status`].
+    #[serde(default)]
+    pub same_status: Option<Vec<Vec<u16>>>,
+    /// Instead of [`Rules::errors`].
+    #[serde(default)]
+    pub errors: Option<Errors>,
+    /// Instead of [`Rules::error_type`].
+    #[serde(default)]
+    pub error_type: Option<Vec<Pointer>>,
+    /// Besides [`Rules::ignore`].
+    #[serde(default)]
+    pub ignore: Vec<JsonPath>,
+    /// Besides [`Rules::places`].
+    #[serde(default = "Vec::new")]
+    pub places: Vec<PlaceRule<S>>,
+    /// Instead of [`Rules::tolerance`].
+    #[serde(default)]
+    pub tolerance: Option<Tolerance>,
+    /// Instead of [`Rules::numbers_as_strings`].
+    #[serde(default)]
+    pub numbers_as_strings: Option<bool>,
+    /// Instead of [`Rules::arrays`].
+    #[serde(default)]
+    pub arrays: Option<Arrays>,
+    /// Instead of [`Rules::nulls`].
+    #[serde(default)]
+    pub nulls: Option<Nulls>,
+    /// Instead of [`Rules::added`].
+    #[serde(default)]
+    pub added: Option<Added>,
+}
+
+impl<S> RouteRules<S> {
+    /// The same with spans in another notation.
+    pub fn convert<T>(self, span: impl Fn(S) -> T) -> RouteRules<T> {
+        RouteRules {
+            route: self.route,
+            headers: self.headers,
+            header_presence: self.header_presence,
+            status: self.status,
+            same_status: self.same_status,
+            errors: self.errors,
+            error_type: self.error_type,
+            ignore: self.ignore,
+            places: self
+                .places
+                .into_iter()
+                .map(|place| place.convert(&span))
+                .collect(),
+            tolerance: self.tolerance,
+            numbers_as_strings: self.numbers_as_strings,
+            arrays: self.arrays,
+            nulls: self.nulls,
+            added: self.added,
+        }
+    }
+}
+
+/// How close two status codes must be.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statuses {
+    /// The same code, or two that `same_status` lists together.
+    #[default]
+    Exact,
+    /// Of the same class (RFC 9110 section 15).
+    Class,
+}
+
+/// What is compared of two error responses, 4xx or 5xx.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errors {
+    /// The kind of error, where one of them says it; messages are for people. Else the whole content.
+    #[default]
+    Type,
+    /// The status only.
+    Status,
+    /// The whole content, as of any other response.
+    Whole,
+}
+
+/// The name of a header field (RFC 9110 section 5.1), in lower case.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FieldName(String);
+
+/// Text that is no field name.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} is no header field name; write for example content-type")]
+pub struct FieldNameError(String);
+
+impl FieldName {
+    /// In lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for FieldName {
+    type Error = FieldNameError;
+
+    fn try_from(name: String) -> Result<Self, FieldNameError> {
+        match http::HeaderName::from_bytes(name.as_bytes()) {
+            Ok(name) => Ok(Self(name.as_str().to_owned())),
+            Err(_) => Err(FieldNameError(name)),
+        }
+    }
+}
+
+written_as_text!(FieldName, "a header field name");
+
 impl Default for Rules {
     fn default() -> Self {
+        let names = |names: &[&str]| names.iter().map(|&name| FieldName(name.to_owned())).collect();
         Self {
-            headers: ["content-type", "cache-control", "location"]
-                .map(String::from)
-                .to_vec(),
-            header_presence: vec!["etag".to_owned()],
+            headers: names(&["content-type", "cache-control", "location"]),
+            header_presence: names(&["etag"]),
+            status: Statuses::Exact,
+            same_status: Vec::new(),
+            errors: Errors::Type,
+            error_type: Vec::new(),
             ignore: Vec::new(),
+            places: Vec::new(),
             tolerance: None,
+            numbers_as_strings: false,
             arrays: Arrays::Ordered,
+            nulls: Nulls::Distinct,
+            added: Added::Report,
+            routes: Vec::new(),
             discrepancies: 64,
             decoded: 32 << 20,
         }
     }
 }
 
-/// How far two numbers may be apart and still be called equal: within either of the two.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tolerance {
-    /// The largest distance.
-    pub absolute: f64,
-    /// The largest distance as a share of the larger magnitude (`0.01` is 1 %).
-    pub relative: f64,
-}
-
-/// Whether the order of array elements matters.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrays {
-    /// Element by element.
-    #[default]
-    Ordered,
-    /// As multisets.
-    Unordered,
-}
-
-/// A rule that cannot work.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RuleError {
-    /// An ignore path that is not understood.
-    #[error("compare.ignore[{index}]: {source}")]
-    Path {
-        /// Which entry of the list, from 0.
-        index: usize,
-        /// What is wrong with it.
-        source: PathError,
-    },
-    /// A header name that is not a token (RFC 9110 section 5.1).
-    #[error("compare.{list}: {name:?} is no header field name")]
-    HeaderName {
-        /// The key of the list.
-        list: &'static str,
-        /// The entry.
-        name: String,
-    },
-    /// A tolerance below zero, or not a number.
-    #[error("compare.tolerance.{name} must be a number of at least 0, not {given}")]
-    Tolerance {
-        /// Which one.
-        name: &'static str,
-        /// What was given.
-        given: f64,
-    },
-    /// A cap under which nothing could be compared.
-    #[error("compare.{name} must be at least {least}, not {given}")]
-    Cap {
-        /// The key.
-        name: &'static str,
-        /// Its smallest workable value.
-        least: usize,
-        /// What was given.
-        given: usize,
-    },
+/// A rule that cannot work, although each of its values can.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("compare.{at}: {problem}")]
+pub struct RuleError {
+    /// The key under `compare`.
+    pub at: String,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 impl Rules {
-    /// Refuses values that cannot work. Paths are checked when they are compiled.
+    /// Refuses what cannot work. Single values were checked when they were read.
     pub(crate) fn validate(&self) -> Result<(), RuleError> {
-        for (list, names) in [
-            ("headers", &self.headers),
-            ("header_presence", &self.header_presence),
+        check_statuses("", &self.same_status)?;
+        check_places("", &self.places)?;
+        let mut places = self.ignore.len().saturating_add(self.places.len());
+        for (index, entry) in self.routes.iter().enumerate() {
+            let at = format!("routes[{index}].");
+            check_statuses(&at, entry.same_status.as_deref().unwrap_or_default())?;
+            check_places(&at, &entry.places)?;
+            places = places
+                .saturating_add(entry.ignore.len())
+                .saturating_add(entry.places.len());
+        }
+        for (at, given, most) in [
+            ("routes", self.routes.len(), MAX_ROUTES),
+            ("places and ignore, with those of routes", places, MAX_PLACES),
         ] {
-            if let Some(name) = names
-                .iter()
-                .find(|name| http::HeaderName::from_bytes(name.as_bytes()).is_err())
-            {
-                let name = name.clone();
-                return Err(RuleError::HeaderName { list, name });
+            if given > most {
+                return Err(error(
+                    at,
+                    format!("{given} entries are more than the {most} there can be"),
+                ));
             }
         }
-        if let Some(Tolerance { absolute, relative }) = self.tolerance {
-            for (name, given) in [("absolute", absolute), ("relative", relative)] {
-                if !(given.is_finite() && given >= 0.0) {
-                    return Err(RuleError::Tolerance { name, given });
-                }
-            }
-        }
-        for (name, given, least) in [
+        for (at, given, least) in [
             ("discrepancies", self.discrepancies, 1),
             ("decoded", self.decoded, 1024),
         ] {
             if given < least {
-                return Err(RuleError::Cap { name, least, given });
+                return Err(error(
+                    at,
+                    format!("{given} is less than the least that works, {least}"),
+                ));
             }
         }
         Ok(())
+    }
+}
+
+fn check_statuses(at: &str, lists: &[Vec<u16>]) -> Result<(), RuleError> {
+    for (index, list) in lists.iter().enumerate() {
+        let at = || format!("{at}same_status[{index}]");
+        if let Some(status) = list.iter().find(|status| !(100..1000).contains(*status)) {
+            return Err(error(at(), format!("{status} is no status code")));
+        }
+        if list.len() < 2 {
+            return Err(error(
+                at(),
+                "one status code is the same as no other; write [200, 204]",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_places(at: &str, places: &[PlaceRule]) -> Result<(), RuleError> {
+    places.iter().enumerate().try_for_each(|(index, place)| {
+        place
+            .validate()
+            .map_err(|problem| error(format!("{at}places[{index}]"), problem))
+    })
+}
+
+fn error(at: impl Into<String>, problem: impl Into<String>) -> RuleError {
+    RuleError {
+        at: at.into(),
+        problem: problem.into(),
     }
 }

@@ -2,7 +2,7 @@ use std::io::Write as _;
 
 use super::*;
 use crate::{
-    compare::{ABSENT, Arrays, Failure, ShadowResponse, Tolerance},
+    compare::{ABSENT, Failure, ShadowResponse},
     exchange::{Body, Headers},
     testing,
 };
@@ -162,61 +162,6 @@ fn a_body_that_is_not_whole_is_compared_by_length_and_digest() {
     assert_eq!(found(&a, &b), [""; 0]);
     b.body.digest = Some([2; 32]);
     assert_eq!(found(&a, &b), ["value body"]);
-}
-
-#[test]
-fn rules_that_cannot_work_are_refused() {
-    for (rules, start) in [
-        (r#"{"ignore": ["$.a", "a"]}"#, "compare.ignore[1]: "),
-        (r#"{"headers": ["content type"]}"#, "compare.headers: "),
-        (r#"{"header_presence": [""]}"#, "compare.header_presence: "),
-        (r#"{"discrepancies": 0}"#, "compare.discrepancies "),
-        (r#"{"decoded": 10}"#, "compare.decoded "),
-        (
-            r#"{"tolerance": {"absolute": -1}}"#,
-            "compare.tolerance.absolute ",
-        ),
-        (
-            r#"{"tolerance": {"relative": -0.1}}"#,
-            "compare.tolerance.relative ",
-        ),
-    ] {
-        let rules = serde_json::from_str(rules).expect("valid JSON");
-        let error = Comparator::new(rules).expect_err(start).to_string();
-        assert!(error.starts_with(start), "{error}");
-    }
-    let tolerance = Some(Tolerance {
-        absolute: f64::NAN,
-        relative: 0.0,
-    });
-    let not_a_number = Rules {
-        tolerance,
-        ..Rules::default()
-    };
-    assert!(Comparator::new(not_a_number).is_err());
-}
-
-#[test]
-fn rules_are_read_from_configuration() {
-    let rules: Rules = serde_json::from_str(
-        r#"{"ignore": ["$.id"], "tolerance": {"relative": 0.01}, "arrays": "unordered", "headers": ["vary"]}"#,
-    )
-    .expect("valid");
-    assert_eq!(rules.arrays, Arrays::Unordered);
-    assert_eq!(
-        rules.tolerance,
-        Some(Tolerance {
-            absolute: 0.0,
-            relative: 0.01
-        })
-    );
-    assert_eq!(
-        rules.header_presence,
-        ["etag"],
-        "what is not given keeps its default"
-    );
-    let error = serde_json::from_str::<Rules>(r#"{"ignroe": []}"#).expect_err("unknown key");
-    assert!(error.to_string().contains("ignroe"), "{error}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod ledger;
 mod mark;
 mod noise;
 pub mod report;
-mod route;
+pub(crate) mod route;
 mod sets;
 mod shape;
 mod stats;

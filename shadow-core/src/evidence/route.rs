@@ -22,7 +22,7 @@ const WORD: usize = 48;
 const NODES_PER_ROUTE: usize = 8;
 
 /// Methods that are told apart; any other is `OTHER`.
-const METHODS: [&str; 9] = [
+pub(crate) const METHODS: [&str; 9] = [
     "GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE", "CONNECT",
 ];
 
@@ -177,7 +177,7 @@ impl Routes {
 
 /// The path of a target without its first slash: origin form, or the path of absolute form. `None` for what is no
 /// visible ASCII, which no URI is (RFC 3986 section 2).
-fn path(target: &[u8]) -> Option<&str> {
+pub(crate) fn path(target: &[u8]) -> Option<&str> {
     let target = core::str::from_utf8(target).ok()?;
     if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
@@ -191,7 +191,7 @@ fn path(target: &[u8]) -> Option<&str> {
 }
 
 /// Without matrix parameters (RFC 3986 section 3.3): `/login;jsessionid=1` is `/login`.
-fn without_parameters(segment: &str) -> &str {
+pub(crate) fn without_parameters(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }
 

@@ -46,7 +46,7 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
                 }
                 start.enter(Key::Name(name));
             }
-            Some(key @ Key::Index(_)) => {
+            Some(key @ (Key::Index(_) | Key::Element(..))) => {
                 shown.push_str(step.text);
                 start.enter(key);
             }

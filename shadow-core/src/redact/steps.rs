@@ -69,7 +69,15 @@ fn unquoted(text: &str) -> (usize, String) {
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
         match c {
-            '\\' => name.extend(chars.next().map(|(_, escaped)| escaped)),
+            '\\' => match chars.next() {
+                Some((_, 'u')) => {
+                    let digit =
+                        |code: u32, (_, digit): (usize, char)| Some((code << 4) | digit.to_digit(16)?);
+                    let code = chars.by_ref().take(4).try_fold(0, digit);
+                    name.extend(code.and_then(char::from_u32));
+                }
+                escaped => name.extend(escaped.map(|(_, escaped)| escaped)),
+            },
             // Behind the quote comes the bracket.
             '\'' => return (at.saturating_add(2), name),
             c => name.push(c),

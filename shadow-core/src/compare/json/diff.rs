@@ -5,15 +5,16 @@ use core::fmt::Write as _;
 use hashbrown::DefaultHashBuilder;
 
 use crate::compare::{
-    ABSENT, Category, Rules,
+    ABSENT, Category,
     findings::{Findings, shorten},
-    paths::{Key, Level, PathSet, Walk},
-    scope::Scope,
+    leaf::{self, Leaf},
+    paths::Key,
+    rules::{Added, Nulls},
+    scope::{Level, Scope, Walk},
 };
 
 use super::{
-    hash,
-    number::{Decimal, within},
+    hash::{self, Hashes},
     tape::{Kind, Tape, Value},
 };
 
@@ -22,15 +23,15 @@ use super::{
 pub(super) struct Diff<'d> {
     production: &'d Tape<'d>,
     shadow: &'d Tape<'d>,
-    pub(super) rules: &'d Rules,
-    ignore: &'d PathSet,
+    scope: &'d Scope<'d>,
     findings: Findings,
     walk: Walk<'d>,
     root: &'d str,
     /// How the current value was reached; written out only for a discrepancy.
     trail: Vec<Step<'d>>,
     /// Of both documents, made when array elements have to be matched.
-    hashes: Option<(Vec<u64>, Vec<u64>)>,
+    hashes: Option<(Hashes, Hashes)>,
+    pub(super) state: DefaultHashBuilder,
     probes: u8,
 }
 
@@ -54,6 +55,14 @@ pub(super) enum Differing {
 /// An element with its index.
 pub(super) type Element<'d> = (usize, Value<'d>);
 
+/// Two arrays, and what the rules ask of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrays<'d> {
+    pub(super) production: Value<'d>,
+    pub(super) shadow: Value<'d>,
+    pub(super) level: Level<'d>,
+}
+
 /// A value on both sides or on one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pair<'d> {
@@ -64,24 +73,23 @@ pub(super) enum Pair<'d> {
 
 /// Compares two documents.
 pub(super) fn documents<'d>(
-    scope: Scope<'d>,
+    scope: &'d Scope<'d>,
     production: &'d Tape<'d>,
     shadow: &'d Tape<'d>,
     root: &'d str,
     findings: &mut Findings,
 ) {
-    let Scope { rules, ignore } = scope;
-    let (walk, level) = Walk::new(ignore);
+    let (walk, level) = scope.walk();
     let mut diff = Diff {
         production,
         shadow,
-        rules,
-        ignore,
+        scope,
         findings: core::mem::replace(findings, Findings::new(0)),
         walk,
         root,
         trail: Vec::new(),
         hashes: None,
+        state: DefaultHashBuilder::default(),
         probes: PROBES,
     };
     if let (Some(left), Some(right)) = (production.root(), shadow.root()) {
@@ -101,7 +109,7 @@ impl<'d> Diff<'d> {
         &mut self,
         left: &[Element<'d>],
         right: &[Element<'d>],
-        level: Level,
+        arrays: Arrays<'d>,
     ) -> Option<Differing> {
         if self.hashes.is_some() || self.probes == 0 || !self.findings.has_room() {
             return None;
@@ -110,7 +118,7 @@ impl<'d> Diff<'d> {
         let findings = core::mem::replace(&mut self.findings, Findings::new(0));
         let mut differing = Some(Differing::Nowhere);
         for (position, ((index, a), (_, b))) in left.iter().zip(right).enumerate() {
-            self.element(*index, Pair::Both(*a, *b), level);
+            self.element(*index, Pair::Both(*a, *b), arrays);
             if core::mem::replace(&mut self.findings, Findings::new(0)).is_full() {
                 differing = match differing {
                     Some(Differing::Nowhere) => Some(Differing::At(position)),
@@ -130,55 +138,50 @@ impl<'d> Diff<'d> {
         self.findings.is_probe()
     }
 
-    /// The hashes of a value of production and one of the shadow system's.
-    pub(super) fn hashes(&mut self) -> &(Vec<u64>, Vec<u64>) {
+    /// What the values of production and those of the shadow system count as.
+    pub(super) fn hashes(&mut self) -> &(Hashes, Hashes) {
         let Self {
             production,
             shadow,
-            rules,
-            ignore,
+            scope,
             hashes,
+            state,
             ..
         } = self;
         hashes.get_or_insert_with(|| {
-            let state = DefaultHashBuilder::default();
+            let known = scope.allows_added().then(|| hash::names(production));
             (
-                hash::hashes(production, rules, ignore, &state),
-                hash::hashes(shadow, rules, ignore, &state),
+                hash::hashes(scope, production, None, state),
+                hash::hashes(scope, shadow, known.as_ref(), state),
             )
         })
     }
 
     /// Recursion is as deep as the documents, which the parser bounds.
-    fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level) {
+    fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'d>) {
         if self.is_full() {
             return;
         }
         let (a, b) = (production.kind(), shadow.kind());
         let category = match (a, b) {
             (Kind::Object, Kind::Object) => return self.objects(production, shadow, level),
-            (Kind::Array, Kind::Array) => return self.arrays(production, shadow, level),
-            _ if !a.same_type(b) => Category::Type,
-            (Kind::Number, Kind::Number) if self.numbers_equal(production.raw(), shadow.raw()) => return,
-            (Kind::Plain | Kind::Escaped, _) if production.string() == shadow.string() => return,
-            (Kind::Null | Kind::False | Kind::True, _) if a == b => return,
-            _ => Category::Value,
+            (Kind::Array, Kind::Array) => {
+                return self.arrays(Arrays {
+                    production,
+                    shadow,
+                    level,
+                });
+            }
+            _ if leaves_equal(&level, production, shadow) => return,
+            _ if a.same_type(b) => Category::Value,
+            _ => Category::Type,
         };
         self.found(category, production.raw(), shadow.raw());
     }
 
-    fn numbers_equal(&self, a: &str, b: &str) -> bool {
-        a == b
-            || Decimal::new(a) == Decimal::new(b)
-            || self
-                .rules
-                .tolerance
-                .is_some_and(|tolerance| within(tolerance, a, b))
-    }
-
     /// Members by name, whatever their order; duplicates (RFC 8259 section 4 leaves open what they mean) by name and
     /// occurrence, so that one more or one less is a discrepancy.
-    fn objects(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level) {
+    fn objects(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'d>) {
         let same_names = production.len() == shadow.len()
             && production
                 .members()
@@ -186,12 +189,14 @@ impl<'d> Diff<'d> {
                 .all(|((a, _), (b, _))| a.raw() == b.raw());
         if same_names {
             for ((name, a), (_, b)) in production.members().zip(shadow.members()) {
-                self.member(name, Pair::Both(a, b), level);
+                self.member(name, Pair::Both(a, b), false, level);
             }
             return;
         }
         let (left, right) = (sorted(production), sorted(shadow));
         let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+        // The name of the members last met.
+        let mut last = None;
         loop {
             let order = match (left.peek(), right.peek()) {
                 (None, None) => return,
@@ -202,52 +207,75 @@ impl<'d> Diff<'d> {
             // The sides that have this member go on.
             let a = if order.is_le() { left.next() } else { None };
             let b = if order.is_ge() { right.next() } else { None };
-            match (a, b) {
-                (Some((_, name, a)), Some((_, _, b))) => self.member(name, Pair::Both(a, b), level),
-                (Some((_, name, a)), None) => self.member(name, Pair::Production(a), level),
-                (None, Some((_, name, b))) => self.member(name, Pair::Shadow(b), level),
+            let pair = match (&a, &b) {
+                (Some((.., a)), Some((.., b))) => Pair::Both(*a, *b),
+                (Some((.., a)), None) => Pair::Production(*a),
+                (None, Some((.., b))) => Pair::Shadow(*b),
                 (None, None) => return,
-            }
+            };
+            let Some((text, name, _)) = a.or(b) else { return };
+            let repeated = last.as_ref() == Some(&text);
+            self.member(name, pair, repeated, level);
+            last = Some(text);
         }
     }
 
-    fn member(&mut self, name: Value<'d>, pair: Pair<'d>, level: Level) {
+    /// A member; `repeated` when the object has had one of the same name.
+    fn member(&mut self, name: Value<'d>, pair: Pair<'d>, repeated: bool, level: Level<'d>) {
         if pair.is_same_text() || self.is_full() {
             return;
         }
         let below = if level.is_closed() {
-            Some(level)
+            self.walk.below(level)
         } else {
             let text = name.string();
             self.walk.enter(level, Key::Name(&String::from_utf8_lossy(&text)))
         };
-        self.step(Step::Member(name), pair, level, below);
+        let pair = match below.below.nulls {
+            Nulls::Distinct => Some(pair),
+            Nulls::Missing => pair.without_nulls(),
+        };
+        self.trail.push(Step::Member(name));
+        match pair {
+            _ if below.ignored.is_some() => {}
+            None => {}
+            // Two members of one name are two readings of one object: no rule lets them pass.
+            Some(Pair::Production(a)) if repeated => self.repeated(Category::Missing, a.raw(), ABSENT),
+            Some(Pair::Shadow(b)) if repeated => self.repeated(Category::Added, ABSENT, b.raw()),
+            Some(Pair::Shadow(_)) if below.below.added == Added::Allow => {}
+            Some(pair) => self.pair(pair, below),
+        }
+        self.trail.pop();
+        self.walk.leave(below);
     }
 
     /// An element; `index` is production's, or the shadow system's when only that has it.
-    pub(super) fn element(&mut self, index: usize, pair: Pair<'d>, level: Level) {
+    pub(super) fn element(&mut self, index: usize, pair: Pair<'d>, arrays: Arrays<'d>) {
         if pair.is_same_text() || self.is_full() {
             return;
         }
-        let below = if level.is_closed() {
-            Some(level)
+        let below = if arrays.level.is_closed() {
+            self.walk.below(arrays.level)
         } else {
-            self.walk.enter(level, Key::Index(index))
+            let array = match pair {
+                Pair::Both(..) | Pair::Production(_) => arrays.production,
+                Pair::Shadow(_) => arrays.shadow,
+            };
+            self.walk.enter(arrays.level, Key::Element(index, array.len()))
         };
-        self.step(Step::Element(index), pair, level, below);
-    }
-
-    fn step(&mut self, step: Step<'d>, pair: Pair<'d>, level: Level, below: Option<Level>) {
-        let Some(below) = below else { return };
-        self.trail.push(step);
-        match pair {
-            Pair::Both(a, b) => self.values(a, b, below),
-            Pair::Production(a) => self.found(Category::Missing, a.raw(), ABSENT),
-            Pair::Shadow(b) => self.found(Category::Added, ABSENT, b.raw()),
+        self.trail.push(Step::Element(index));
+        if below.ignored.is_none() {
+            self.pair(pair, below);
         }
         self.trail.pop();
-        if !level.is_closed() {
-            self.walk.leave(below);
+        self.walk.leave(below);
+    }
+
+    fn pair(&mut self, pair: Pair<'d>, level: Level<'d>) {
+        match pair {
+            Pair::Both(a, b) => self.values(a, b, level),
+            Pair::Production(a) => self.found(Category::Missing, a.raw(), ABSENT),
+            Pair::Shadow(b) => self.found(Category::Added, ABSENT, b.raw()),
         }
     }
 
@@ -262,6 +290,15 @@ impl<'d> Diff<'d> {
             shorten(production.as_bytes()),
             shorten(shadow.as_bytes()),
         );
+    }
+
+    fn repeated(&mut self, category: Category, production: &str, shadow: &str) {
+        let shown = |value: &str| match value {
+            ABSENT => value.to_owned(),
+            value => format!("{value} (a second member of this name)"),
+        };
+        let (production, shadow) = (shown(production), shown(shadow));
+        self.found(category, &production, &shadow);
     }
 
     fn place(&self) -> String {
@@ -285,6 +322,41 @@ impl Pair<'_> {
     /// Equal text is an equal value, under every rule. Most of two answers that differ is this.
     fn is_same_text(self) -> bool {
         matches!(self, Self::Both(a, b) if a.raw() == b.raw())
+    }
+
+    /// The pair when a null is as good as nothing.
+    fn without_nulls(self) -> Option<Self> {
+        let there = |value: Value<'_>| value.kind() != Kind::Null;
+        match self {
+            Self::Both(a, b) => match (there(a), there(b)) {
+                (true, true) => Some(self),
+                (true, false) => Some(Self::Production(a)),
+                (false, true) => Some(Self::Shadow(b)),
+                (false, false) => None,
+            },
+            Self::Production(value) | Self::Shadow(value) => there(value).then_some(self),
+        }
+    }
+}
+
+/// Whether two values without parts are equal under the rules of their place.
+fn leaves_equal(level: &Level<'_>, production: Value<'_>, shadow: Value<'_>) -> bool {
+    let (a, b) = (production.kind(), shadow.kind());
+    if !(a.is_text_or_number() && b.is_text_or_number()) {
+        return a == b && a.is_scalar();
+    }
+    let (x, y) = (production.content(), shadow.content());
+    match (core::str::from_utf8(&x), core::str::from_utf8(&y)) {
+        (Ok(x), Ok(y)) => leaf::equal(level, as_leaf(a, x), as_leaf(b, y)),
+        // A lone surrogate is no text that a rule could be about.
+        _ => x == y,
+    }
+}
+
+fn as_leaf(kind: Kind, text: &str) -> Leaf<'_> {
+    match kind {
+        Kind::Number => Leaf::Number(text),
+        _ => Leaf::Text(text),
     }
 }
 

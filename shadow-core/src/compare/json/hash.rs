@@ -1,33 +1,59 @@
 //! A hash for every value of a document, equal for equal values, so that array elements can be matched in linear
 //! time.
 
+use std::borrow::Cow;
+
 use core::hash::BuildHasher as _;
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashSet};
 
 use crate::compare::{
-    Arrays, Rules,
-    paths::{Key, Level, PathSet, Walk},
+    leaf::{self, Class, Leaf},
+    paths::Key,
+    rules::{Added, Nulls},
+    scope::{Level, Matching, Scope, Walk},
 };
 
-use super::{
-    number::Decimal,
-    tape::{Kind, Tape, Value},
-};
+use super::tape::{Kind, Tape, Value};
 
-/// Hashes by the number of the value. Ignored places do not count; numbers, under a tolerance, count as being there.
+/// What the values of one document count as, by their number.
+#[derive(Debug)]
+pub(super) struct Hashes {
+    /// Equal for equal values, under the rules. Ignored places do not count.
+    pub(super) of: Vec<u64>,
+    /// Where values of one hash stand among each other; empty unless rules let values be equal without being the same.
+    pub(super) weights: Vec<f64>,
+}
+
+impl Hashes {
+    pub(super) fn hash(&self, value: Value<'_>) -> u64 {
+        self.of.get(value.index()).copied().unwrap_or_default()
+    }
+
+    pub(super) fn weight(&self, value: Value<'_>) -> f64 {
+        self.weights.get(value.index()).copied().unwrap_or_default()
+    }
+}
+
+/// Names of members that may be left out where the other document's objects have none of that name.
+pub(super) type Names<'d> = HashSet<Cow<'d, [u8]>>;
+
+/// Hashes one document. With `known`, members of other names do not count where added ones are allowed.
 pub(super) fn hashes(
+    scope: &Scope<'_>,
     tape: &Tape<'_>,
-    rules: &Rules,
-    ignore: &PathSet,
+    known: Option<&Names<'_>>,
     state: &DefaultHashBuilder,
-) -> Vec<u64> {
-    let (walk, level) = Walk::new(ignore);
+) -> Hashes {
+    let (walk, level) = scope.walk();
     let mut hashing = Hashing {
-        rules,
         state,
         walk,
-        hashes: vec![0; tape.len()],
+        known,
+        hashes: Hashes {
+            of: vec![0; tape.len()],
+            weights: vec![0.0; if scope.is_loose() { tape.len() } else { 0 }],
+        },
     };
     if let Some(root) = tape.root() {
         hashing.value(root, level);
@@ -35,63 +61,95 @@ pub(super) fn hashes(
     hashing.hashes
 }
 
-struct Hashing<'h> {
-    rules: &'h Rules,
-    state: &'h DefaultHashBuilder,
-    walk: Walk<'h>,
-    hashes: Vec<u64>,
+/// Every name of a member in a document.
+pub(super) fn names<'d>(tape: &'d Tape<'d>) -> Names<'d> {
+    tape.values()
+        .filter(|value| value.kind() == Kind::Object)
+        .flat_map(Value::members)
+        .map(|(name, _)| name.string())
+        .collect()
 }
 
-impl Hashing<'_> {
-    fn value(&mut self, value: Value<'_>, level: Level) -> u64 {
+struct Hashing<'h> {
+    state: &'h DefaultHashBuilder,
+    walk: Walk<'h>,
+    known: Option<&'h Names<'h>>,
+    hashes: Hashes,
+}
+
+impl<'h> Hashing<'h> {
+    /// The hash and the weight of a value.
+    fn value(&mut self, value: Value<'_>, level: Level<'h>) -> (u64, f64) {
         let kind = value.kind();
-        let hash = match kind {
-            Kind::Null | Kind::False | Kind::True => self.state.hash_one(kind as u8),
-            Kind::Number if self.rules.tolerance.is_some() => self.state.hash_one(kind as u8),
-            Kind::Number => self.state.hash_one((kind as u8, Decimal::new(value.raw()))),
-            Kind::Plain | Kind::Escaped => self.state.hash_one((Kind::Plain as u8, value.string())),
+        let (hash, weight) = match kind {
+            Kind::Null | Kind::False | Kind::True => (self.state.hash_one(kind as u8), 0.0),
+            Kind::Number => self.leaf(&level, Leaf::Number(value.raw())),
+            Kind::Plain | Kind::Escaped => match core::str::from_utf8(&value.string()) {
+                Ok(text) => self.leaf(&level, Leaf::Text(text)),
+                Err(_) => (self.state.hash_one((kind as u8, value.string())), 0.0),
+            },
             Kind::Array => self.array(value, level),
             Kind::Object => self.object(value, level),
         };
-        if let Some(slot) = self.hashes.get_mut(value.index()) {
+        if let Some(slot) = self.hashes.of.get_mut(value.index()) {
             *slot = hash;
         }
-        hash
+        if let Some(slot) = self.hashes.weights.get_mut(value.index()) {
+            *slot = weight;
+        }
+        (hash, weight)
     }
 
-    fn array(&mut self, array: Value<'_>, level: Level) -> u64 {
-        let mut combined = 0u64;
+    fn leaf(&self, level: &Level<'_>, leaf: Leaf<'_>) -> (u64, f64) {
+        let Class { hash, weight } = leaf::class(level, leaf, self.state);
+        (hash, weight.unwrap_or_default())
+    }
+
+    fn array(&mut self, array: Value<'_>, level: Level<'h>) -> (u64, f64) {
+        let mut weights = 0.0;
+        let mut hashes = Vec::with_capacity(array.len());
         for (index, element) in array.elements().enumerate() {
-            let Some(below) = self.walk.enter(level, Key::Index(index)) else {
-                continue;
-            };
-            let hash = self.value(element, below);
+            let below = self.walk.enter(level, Key::Element(index, array.len()));
+            if below.ignored.is_none() {
+                let (hash, weight) = self.value(element, below);
+                hashes.push(hash);
+                weights += weight;
+            }
             self.walk.leave(below);
-            combined = match self.rules.arrays {
-                Arrays::Ordered => self.state.hash_one((combined, hash)),
-                Arrays::Unordered => combined.wrapping_add(self.state.hash_one(hash)),
-            };
         }
-        self.state.hash_one((Kind::Array as u8, combined))
+        if !matches!(level.matching, Matching::Ordered) {
+            hashes.sort_unstable();
+        }
+        if matches!(level.matching, Matching::Set) {
+            hashes.dedup();
+        }
+        (self.state.hash_one((Kind::Array as u8, hashes)), weights)
     }
 
     /// Members have no order, so their hashes are added up.
-    fn object(&mut self, object: Value<'_>, level: Level) -> u64 {
-        let mut combined = 0u64;
+    fn object(&mut self, object: Value<'_>, level: Level<'h>) -> (u64, f64) {
+        let (mut combined, mut weights) = (0u64, 0.0);
         for (name, member) in object.members() {
             let name = name.string();
             let below = if level.is_closed() {
-                Some(level)
+                self.walk.below(level)
             } else {
                 self.walk.enter(level, Key::Name(&String::from_utf8_lossy(&name)))
             };
-            let Some(below) = below else { continue };
-            let hash = self.value(member, below);
-            if !level.is_closed() {
-                self.walk.leave(below);
+            let left_out = below.ignored.is_some()
+                || (member.kind() == Kind::Null && below.below.nulls == Nulls::Missing)
+                || (below.below.added == Added::Allow
+                    && self.known.is_some_and(|known| !known.contains(&name)));
+            if !left_out {
+                let (hash, weight) = self.value(member, below);
+                let hash = self.state.hash_one((&name, hash));
+                combined = combined.wrapping_add(hash);
+                // Each name in its own measure, or what one member has more would make up for another's less.
+                weights += weight
+                    * (1.0 + f64::from(u8::try_from(self.state.hash_one(&name) & 0xff).unwrap_or(0)) / 97.0);
             }
-            combined = combined.wrapping_add(self.state.hash_one((name, hash)));
+            self.walk.leave(below);
         }
-        self.state.hash_one((Kind::Object as u8, combined))
+        (self.state.hash_one((Kind::Object as u8, combined)), weights)
     }
 }

@@ -9,9 +9,10 @@
 mod array;
 mod diff;
 mod hash;
-mod number;
 mod parse;
-mod tape;
+mod survey;
+pub(super) mod tape;
+mod unordered;
 
 #[cfg(test)]
 mod properties;
@@ -22,13 +23,15 @@ use super::{Category, Compared, findings::Findings, findings::shorten, scope::Sc
 
 use tape::{ParseError, Tape};
 
+pub(super) use survey::survey;
+
 /// How the place of the outermost value is written.
 pub(super) const ROOT: &str = "$";
 
 /// Compares two texts as JSON documents. `root` is what stands for `$` in the places that are found: [`ROOT`], or for one
 /// event of a stream `$[3]`. The paths of rules begin at the document in either case.
 pub(super) fn compare(
-    scope: Scope<'_>,
+    scope: &Scope<'_>,
     production: &[u8],
     shadow: &[u8],
     root: &str,

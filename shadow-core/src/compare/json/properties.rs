@@ -110,7 +110,7 @@ proptest! {
         leaves(&doc, "", &mut places);
         let mut changed = doc.clone();
         *changed.pointer_mut(&places[pick.index(places.len())]).expect("a leaf") = json!("a value that no document has");
-        let arrays = if unordered { Arrays::Unordered } else { Arrays::Ordered };
+        let arrays = if unordered { Arrays::Multiset } else { Arrays::Ordered };
         let rules = Rules { arrays, ..Rules::default() };
         prop_assert_eq!(found_under(&rules, &doc.to_string(), &changed.to_string()).len(), 1, "{} {}", doc, changed);
     }

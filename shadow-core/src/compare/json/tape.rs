@@ -54,6 +54,10 @@ impl Kind {
         }
     }
 
+    pub(crate) fn is_text_or_number(self) -> bool {
+        matches!(self, Self::Number | Self::Plain | Self::Escaped)
+    }
+
     pub(crate) fn is_scalar(self) -> bool {
         !matches!(self, Self::Array | Self::Object)
     }
@@ -108,6 +112,11 @@ impl<'a> Tape<'a> {
     /// How many values, member names included.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Every value in document order, member names included.
+    pub(crate) fn values(&self) -> impl Iterator<Item = Value<'_>> {
+        (0u32..).map_while(|index| self.value(index))
     }
 
     fn value(&self, index: u32) -> Option<Value<'_>> {
@@ -169,6 +178,25 @@ impl<'t> Value<'t> {
     pub(crate) fn members(self) -> impl Iterator<Item = (Value<'t>, Value<'t>)> {
         let mut children = self.children();
         core::iter::from_fn(move || children.next().zip(children.next()))
+    }
+
+    /// What a string says, or a number as it is written.
+    pub(crate) fn content(self) -> Cow<'t, [u8]> {
+        match self.node.kind {
+            Kind::Number => Cow::Borrowed(self.raw().as_bytes()),
+            _ => self.string(),
+        }
+    }
+
+    /// The last member of a name, as most readers take it.
+    pub(crate) fn get(self, name: &str) -> Option<Value<'t>> {
+        if self.node.kind != Kind::Object {
+            return None;
+        }
+        let named = self
+            .members()
+            .filter(|(given, _)| *given.string() == *name.as_bytes());
+        named.last().map(|(_, value)| value)
     }
 
     /// What a string says, as UTF-8; a lone surrogate, which JSON can write and UTF-8 cannot, as the three bytes that

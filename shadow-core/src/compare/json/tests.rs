@@ -2,31 +2,55 @@ use super::{
     tape::{MAX_DEPTH, MAX_NODES, ParseError, Tape},
     *,
 };
-use crate::compare::{Arrays, Rules, Tolerance, paths::PathSet};
+use crate::{
+    compare::{Arrays, Rules, Tolerance, compiled::Compiled, rules::PlaceRule},
+    testing,
+};
 
-fn under<'r>(rules: &'r Rules, ignore: &'r PathSet) -> Scope<'r> {
-    Scope { rules, ignore }
+/// What comparing two texts under some rules comes to.
+fn compared(rules: &Rules, a: &str, b: &str) -> (Compared, Vec<String>) {
+    let compiled = Compiled::new(rules.clone()).unwrap_or_else(|error| panic!("{error}"));
+    let scope = Scope::new(&compiled, &testing::exchange("GET", "/").request);
+    let mut findings = Findings::new(rules.discrepancies);
+    let done = compare(&scope, a.as_bytes(), b.as_bytes(), ROOT, &mut findings);
+    let found = findings.finish().into_iter();
+    let shown = found.map(|f| {
+        format!(
+            "{} {}: {} | {}",
+            f.category.as_str(),
+            f.place,
+            f.production,
+            f.shadow
+        )
+    });
+    (done, shown.collect())
 }
 
 pub(super) fn found_under(rules: &Rules, a: &str, b: &str) -> Vec<String> {
-    let ignore = PathSet::compile(&rules.ignore).unwrap_or_else(|(_, error)| panic!("{error}"));
-    let mut findings = Findings::new(rules.discrepancies);
-    let scope = under(rules, &ignore);
-    let done = compare(scope, a.as_bytes(), b.as_bytes(), ROOT, &mut findings);
+    let (done, found) = compared(rules, a, b);
     assert_eq!(done, Compared::Done, "{a} {b}");
-    findings
-        .finish()
-        .into_iter()
-        .map(|f| {
-            format!(
-                "{} {}: {} | {}",
-                f.category.as_str(),
-                f.place,
-                f.production,
-                f.shadow
-            )
-        })
-        .collect()
+    found
+}
+
+fn place(path: &str) -> PlaceRule {
+    PlaceRule {
+        ignore: None,
+        ..PlaceRule::ignoring(path.parse().unwrap_or_else(|error| panic!("{error}")))
+    }
+}
+
+fn places(places: impl IntoIterator<Item = PlaceRule>) -> Rules {
+    Rules {
+        places: places.into_iter().collect(),
+        ..Rules::default()
+    }
+}
+
+fn ignoring(paths: &[&str]) -> Rules {
+    places(paths.iter().map(|path| PlaceRule {
+        ignore: Some(true),
+        ..place(path)
+    }))
 }
 
 pub(super) fn found(a: &str, b: &str) -> Vec<String> {
@@ -91,7 +115,11 @@ fn each_category_has_its_place_and_both_values() {
             r#"[{"i":1,"p":9},{"i":2,"p":8}]"#,
             &["value $[0].p: 1 | 9", "value $[1].p: 2 | 8"],
         ),
-        (r#"{"a":1,"a":2}"#, r#"{"a":1}"#, &["missing $.a: 2 | (absent)"]),
+        (
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1}"#,
+            &["missing $.a: 2 (a second member of this name) | (absent)"],
+        ),
         (
             r#"{"a":1,"a":2}"#,
             r#"{"a":2,"a":1}"#,
@@ -113,28 +141,12 @@ fn each_category_has_its_place_and_both_values() {
 fn one_side_that_is_no_json_is_a_decode_discrepancy() {
     let one = found("{}", "<html>");
     assert_eq!(one, ["decode body: JSON, 2 bytes | no JSON from byte 0: <html>"]);
-    let mut findings = Findings::new(3);
-    let nothing = PathSet::default();
-    assert_eq!(
-        compare(
-            under(&Rules::default(), &nothing),
-            b"{",
-            b"<",
-            ROOT,
-            &mut findings
-        ),
-        Compared::Not
-    );
+    assert_eq!(compared(&Rules::default(), "{", "<").0, Compared::Not);
 }
 
 #[test]
 fn ignored_places_do_not_count() {
-    let rules = Rules {
-        ignore: ["$.meta.id", "$.items[*].at", "$..trace"]
-            .map(String::from)
-            .to_vec(),
-        ..Rules::default()
-    };
+    let rules = ignoring(&["$.meta.id", "$.items[*].at", "$..trace"]);
     for (a, b, expected) in [
         (r#"{"meta":{"id":1}}"#, r#"{"meta":{"id":2}}"#, &[][..]),
         (r#"{"meta":{"id":1}}"#, r#"{"meta":{}}"#, &[]),
@@ -164,17 +176,14 @@ fn ignored_places_do_not_count() {
     ] {
         assert_eq!(found_under(&rules, a, b), expected, "{a} {b}");
     }
-    let all = Rules {
-        ignore: vec!["$".to_owned()],
-        ..Rules::default()
-    };
+    let all = ignoring(&["$"]);
     assert_eq!(found_under(&all, "1", "2"), [""; 0]);
 }
 
 #[test]
 fn unordered_arrays_are_multisets() {
     let rules = Rules {
-        arrays: Arrays::Unordered,
+        arrays: Arrays::Multiset,
         ..Rules::default()
     };
     for (a, b, expected) in [
@@ -207,7 +216,7 @@ fn tolerance_holds_everywhere() {
         ["value $[1].a: 2 | 2.5"]
     );
     let unordered = Rules {
-        arrays: Arrays::Unordered,
+        arrays: Arrays::Multiset,
         ..rules
     };
     assert_eq!(found_under(&unordered, "[1,2,3]", "[3.001,1.001,2.001]"), [""; 0]);
@@ -232,17 +241,7 @@ fn documents_over_a_bound_are_left_to_text() {
     );
     let many = format!("[{}1]", "1,".repeat(MAX_NODES));
     assert_eq!(Tape::parse(many.as_bytes()).err(), Some(ParseError::TooMany));
-    let mut findings = Findings::new(3);
-    let nothing = PathSet::default();
-    let rules = Rules::default();
-    let done = compare(
-        under(&rules, &nothing),
-        deep(200).as_bytes(),
-        b"[]",
-        ROOT,
-        &mut findings,
-    );
-    assert_eq!(done, Compared::Not);
+    assert_eq!(compared(&Rules::default(), &deep(200), "[]").0, Compared::Not);
 }
 
 #[test]
@@ -308,7 +307,7 @@ fn ten_thousand_elements_in_another_order_are_quick() {
         format!("[{}]", items.join(","))
     };
     let rules = Rules {
-        arrays: Arrays::Unordered,
+        arrays: Arrays::Multiset,
         ..Rules::default()
     };
     assert_eq!(found_under(&rules, &list(false), &list(true)), [""; 0]);

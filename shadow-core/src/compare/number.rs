@@ -2,7 +2,7 @@
 
 use core::hash::{Hash, Hasher};
 
-use crate::compare::Tolerance;
+use super::rules::Tolerance;
 
 /// A JSON number as sign, significant digits and the power of ten of the last of them.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +111,19 @@ impl Hash for Decimal<'_> {
     }
 }
 
+/// Whether a text is a number by the grammar of RFC 8259 section 6.
+pub(super) fn is_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix(['+', '-']).unwrap_or(exponent)),
+        None => (unsigned, "0"),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let leading_zero = whole.len() > 1 && whole.starts_with('0');
+    digits(whole) && digits(fraction) && digits(exponent) && !leading_zero
+}
+
 /// Whether two numbers are close enough. Here rounding to 64-bit floating point does no harm: nobody asks for a
 /// tolerance below it.
 pub(super) fn within(tolerance: Tolerance, a: &str, b: &str) -> bool {
@@ -162,6 +175,18 @@ mod tests {
         ];
         for (a, b) in different {
             assert_ne!(Decimal::new(a), Decimal::new(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_grammar_of_numbers() {
+        for text in ["0", "-0", "10", "1.50", "1e9", "-1.0E-7", "1E+2"] {
+            assert!(is_number(text), "{text}");
+        }
+        for text in [
+            "", "-", "+1", "01", "1.", ".5", "1e", "1e+-2", "0x1", "NaN", "1 ", "1.2.3", "é",
+        ] {
+            assert!(!is_number(text), "{text}");
         }
     }
 

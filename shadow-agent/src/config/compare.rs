@@ -1,0 +1,229 @@
+//! The section `compare`: what counts as a difference.
+//!
+//! It mirrors the core's rules in the notation of the file: spans are written `5s`, sizes `32MiB`. It is destructured
+//! both ways, so that a new field of the core breaks the build here.
+
+use serde::{Deserialize, Serialize};
+use shadow_core::compare::{
+    Added, Arrays, Errors, FieldName, JsonPath, Nulls, PlaceRule, Pointer, RouteRules, Rules, Statuses,
+    Tolerance,
+};
+
+use super::units::{Size, Span};
+
+/// What counts as a difference.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compare {
+    /// Response header fields whose values are compared.
+    pub headers: Vec<FieldName>,
+    /// Response header fields that must be there on both sides or on neither.
+    pub header_presence: Vec<FieldName>,
+    /// How close two status codes must be.
+    pub status: Statuses,
+    /// Lists of status codes that say the same.
+    pub same_status: Vec<Vec<u16>>,
+    /// What is compared of two error responses.
+    pub errors: Errors,
+    /// Where an error response says what kind of error it is (RFC 6901).
+    pub error_type: Vec<Pointer>,
+    /// JSON places that are not compared (RFC 9535).
+    pub ignore: Vec<JsonPath>,
+    /// What is asked of single places.
+    pub places: Vec<PlaceRule<Span>>,
+    /// How far two JSON numbers may be apart.
+    pub tolerance: Option<Tolerance>,
+    /// Whether `"1.50"` and `1.5` are the same number.
+    pub numbers_as_strings: bool,
+    /// Whether order and number of JSON array elements matter.
+    pub arrays: Arrays,
+    /// Whether a member that is null is one that is missing.
+    pub nulls: Nulls,
+    /// Whether the shadow system may have members that production has not.
+    pub added: Added,
+    /// What is different for some requests.
+    pub routes: Vec<RouteRules<Span>>,
+    /// Discrepancies kept for one exchange.
+    pub discrepancies: usize,
+    /// Bytes that one body may have once its content coding is removed.
+    pub decoded: Size,
+}
+
+impl Default for Compare {
+    fn default() -> Self {
+        let Rules {
+            headers,
+            header_presence,
+            status,
+            same_status,
+            errors,
+            error_type,
+            ignore,
+            places,
+            tolerance,
+            numbers_as_strings,
+            arrays,
+            nulls,
+            added,
+            routes,
+            discrepancies,
+            decoded,
+        } = Rules::default();
+        Self {
+            headers,
+            header_presence,
+            status,
+            same_status,
+            errors,
+            error_type,
+            ignore,
+            places: places.into_iter().map(|place| place.convert(Span)).collect(),
+            tolerance,
+            numbers_as_strings,
+            arrays,
+            nulls,
+            added,
+            routes: routes.into_iter().map(|entry| entry.convert(Span)).collect(),
+            discrepancies,
+            decoded: decoded.into(),
+        }
+    }
+}
+
+impl From<&Compare> for Rules {
+    fn from(compare: &Compare) -> Self {
+        let Compare {
+            headers,
+            header_presence,
+            status,
+            same_status,
+            errors,
+            error_type,
+            ignore,
+            places,
+            tolerance,
+            numbers_as_strings,
+            arrays,
+            nulls,
+            added,
+            routes,
+            discrepancies,
+            decoded,
+        } = compare.clone();
+        Self {
+            headers,
+            header_presence,
+            status,
+            same_status,
+            errors,
+            error_type,
+            ignore,
+            places: places
+                .into_iter()
+                .map(|place| place.convert(|span| span.0))
+                .collect(),
+            tolerance,
+            numbers_as_strings,
+            arrays,
+            nulls,
+            added,
+            routes: routes
+                .into_iter()
+                .map(|entry| entry.convert(|span| span.0))
+                .collect(),
+            discrepancies,
+            decoded: decoded.as_usize(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+    use std::path::Path;
+
+    use shadow_core::compare::{Comparator, Rules};
+
+    use crate::config::Config;
+
+    fn read(compare: &str) -> Result<Config, String> {
+        let text = format!("compare:\n{compare}");
+        Config::parse(Path::new("shadow.yaml"), &text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_kind_of_rule_is_read() {
+        let config = read(
+            r"
+  same_status: [[200, 204]]
+  error_type: [/error/code]
+  places:
+    - {path: '$.id', format: uuid}
+    - {path: '$.at', within: 5s}
+    - {path: '$.items', key: sku}
+    - {path: '$..total', tolerance: {absolute: 0.01}, numbers_as_strings: true}
+  routes:
+    - route: GET /users/{id}
+      status: class
+      ignore: ['$.session']
+      places:
+        - {path: '$.nonce', format: 'regex:[a-z]{8}'}
+",
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
+        let rules = Rules::from(&config.compare);
+        assert_eq!(rules.places[1].within, Some(Duration::from_secs(5)));
+        assert_eq!(rules.routes[0].ignore[0].as_str(), "$.session");
+        Comparator::new(rules).unwrap_or_else(|error| panic!("{error}"));
+        // A further target inherits the section by writing it and reading it back.
+        let text = serde_yaml_ng::to_string(&config).expect("a configuration can be written");
+        let again = Config::parse(Path::new("again"), &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(again.compare, config.compare);
+    }
+
+    #[test]
+    fn a_wrong_rule_is_refused_with_line_and_column() {
+        for (compare, expected) in [
+            (
+                "  ignore:\n    - '$.fine'\n    - '$.a[?@.x]'\n",
+                "shadow.yaml:4:7: compare.ignore[1]: \"$.a[?@.x]\" is no path that can be used, at column 5: filters",
+            ),
+            (
+                "  places:\n    - path: '$.a'\n      fromat: uuid\n",
+                "shadow.yaml:4:7: unknown key `fromat` in `compare.places[0]`; did you mean `format`?",
+            ),
+            (
+                "  places:\n    - {path: '$.a', format: guid}\n",
+                "shadow.yaml:3:29: compare.places[0].format: there is no format \"guid\"; there are uuid",
+            ),
+            (
+                "  places:\n    - {path: '$.a', format: 'regex:['}\n",
+                "shadow.yaml:3:29: compare.places[0].format: \"[\" is no regular expression",
+            ),
+            (
+                "  routes:\n    - route: GET users\n",
+                "shadow.yaml:3:14: compare.routes[0].route: \"GET users\" is no route, at column 5: a path begins with /",
+            ),
+            (
+                "  headers: [etag, 'a b']\n",
+                "shadow.yaml:2:19: compare.headers[1]: \"a b\" is no header field name",
+            ),
+            (
+                "  error_type: [error/code]\n",
+                "shadow.yaml:2:16: compare.error_type[0]: \"error/code\" is no pointer at column 6",
+            ),
+            (
+                "  tolerance: {absolute: -1}\n",
+                "shadow.yaml:2:25: compare.tolerance.absolute: a tolerance is a number of at least 0, not -1",
+            ),
+            (
+                "  routes:\n    - route: /a\n      places: [{path: '$.x', within: soon}]\n",
+                "shadow.yaml:4:",
+            ),
+        ] {
+            let error = read(compare).expect_err(compare);
+            assert!(error.starts_with(expected), "{error}\nis not\n{expected}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}

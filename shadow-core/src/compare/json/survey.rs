@@ -1,0 +1,67 @@
+//! A walk over one whole document, to see which rules name something in it and whether they leave anything.
+
+use crate::compare::{
+    paths::Key,
+    scope::{Level, Scope, Walk},
+    usage::RuleId,
+};
+
+use super::tape::{Kind, Tape, Value};
+
+/// Walks a document for the rules; one that is no JSON, or over a bound, says nothing about them.
+pub(in crate::compare) fn survey(scope: &Scope<'_>, document: &[u8]) {
+    let Ok(tape) = Tape::parse(document) else { return };
+    let Some(root) = tape.root() else { return };
+    let (walk, level) = scope.walk();
+    let mut survey = Survey {
+        walk,
+        left: false,
+        hiding: Vec::new(),
+    };
+    survey.value(root, level);
+    let hiding = if survey.left { Vec::new() } else { survey.hiding };
+    scope.surveyed(&hiding);
+}
+
+struct Survey<'s> {
+    walk: Walk<'s>,
+    /// Whether a value without parts is compared.
+    left: bool,
+    /// The rules that left something out.
+    hiding: Vec<RuleId>,
+}
+
+impl<'s> Survey<'s> {
+    /// Recursion is as deep as the document, which the parser bounds. It does not stop at a closed level: what is below
+    /// is compared.
+    fn value(&mut self, value: Value<'_>, level: Level<'s>) {
+        if let Some(rule) = level.ignored {
+            if !self.hiding.contains(&rule) {
+                self.hiding.push(rule);
+            }
+            return;
+        }
+        if level.is_closed() {
+            self.left |= value.kind().is_scalar() || value.len() > 0;
+            return;
+        }
+        match value.kind() {
+            Kind::Array => {
+                for (index, element) in value.elements().enumerate() {
+                    let below = self.walk.enter(level, Key::Element(index, value.len()));
+                    self.value(element, below);
+                    self.walk.leave(below);
+                }
+            }
+            Kind::Object => {
+                for (name, member) in value.members() {
+                    let name = name.string();
+                    let below = self.walk.enter(level, Key::Name(&String::from_utf8_lossy(&name)));
+                    self.value(member, below);
+                    self.walk.leave(below);
+                }
+            }
+            _ => self.left = true,
+        }
+    }
+}

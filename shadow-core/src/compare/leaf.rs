@@ -1,0 +1,134 @@
+//! Values without parts: when two that are written differently are equal under the rules of their place.
+
+use core::hash::BuildHasher as _;
+
+use hashbrown::DefaultHashBuilder;
+
+use super::{
+    instant,
+    number::{self, Decimal},
+    rules::Format,
+    scope::Level,
+};
+
+/// A value as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Leaf<'v> {
+    /// A number in a notation that tells numbers from text.
+    Number(&'v str),
+    /// Text in such a notation, without quotes and escapes.
+    Text(&'v str),
+    /// In a notation that knows only text, such as XML or a form: numeric text is a number where a tolerance asks for it.
+    #[expect(dead_code, reason = "for the kinds whose values have no types")]
+    Untyped(&'v str),
+}
+
+/// What a leaf counts as when array elements are matched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Class {
+    /// Equal for equal leaves.
+    pub(super) hash: u64,
+    /// Where it stands among those of the same hash, when these need not be equal.
+    pub(super) weight: Option<f64>,
+}
+
+/// Whether two leaves are equal under the rules of their place.
+pub(super) fn equal(level: &Level<'_>, a: Leaf<'_>, b: Leaf<'_>) -> bool {
+    let (x, y) = (a.text(), b.text());
+    let numbers_as_strings = level.below.numbers_as_strings;
+    if a.is_number() != b.is_number() && !numbers_as_strings {
+        return false;
+    }
+    if let Some(format) = level.format {
+        let both = format.fits(x) && format.fits(y) && format.extent(x) == format.extent(y);
+        if !both || !level.limited {
+            return both;
+        }
+    }
+    let tolerance = level.below.tolerance;
+    let numbers = match (a, b) {
+        (Leaf::Number(_), Leaf::Number(_)) => true,
+        (Leaf::Untyped(_), Leaf::Untyped(_)) => {
+            (numbers_as_strings || tolerance.is_some()) && number::is_number(x) && number::is_number(y)
+        }
+        _ => numbers_as_strings && number::is_number(x) && number::is_number(y),
+    };
+    let exact = match (a, b) {
+        (Leaf::Untyped(_), Leaf::Untyped(_)) if !numbers_as_strings => x == y,
+        _ if numbers => x == y || Decimal::new(x) == Decimal::new(y),
+        _ => x == y,
+    };
+    exact
+        || (numbers && tolerance.is_some_and(|tolerance| number::within(tolerance, x, y)))
+        || level.below.within.is_some_and(|span| {
+            moment(level.format, a)
+                .zip(moment(level.format, b))
+                .is_some_and(|(a, b)| a.abs_diff(b) <= span.as_nanos())
+        })
+}
+
+/// The class of a leaf: equal leaves are of one class, under the same rules.
+pub(super) fn class(level: &Level<'_>, leaf: Leaf<'_>, state: &DefaultHashBuilder) -> Class {
+    let text = leaf.text();
+    let typed = !level.below.numbers_as_strings && leaf.is_number();
+    if let Some(format) = level.format
+        && format.fits(text)
+    {
+        return Class {
+            hash: state.hash_one((0u8, typed, format.extent(text))),
+            weight: level.limited.then(|| weight(level, leaf)),
+        };
+    }
+    let numeric = || number::is_number(text);
+    let is_number = match leaf {
+        Leaf::Number(_) => true,
+        Leaf::Text(_) => level.below.numbers_as_strings && numeric(),
+        Leaf::Untyped(_) => (level.below.numbers_as_strings || level.below.tolerance.is_some()) && numeric(),
+    };
+    let loose = (is_number && level.below.tolerance.is_some())
+        || (level.below.within.is_some() && moment(level.format, leaf).is_some());
+    if loose {
+        return Class {
+            hash: state.hash_one((1u8, typed)),
+            weight: Some(weight(level, leaf)),
+        };
+    }
+    let hash = if is_number {
+        state.hash_one((2u8, Decimal::new(text)))
+    } else {
+        state.hash_one((3u8, text))
+    };
+    Class { hash, weight: None }
+}
+
+/// A number that is close for leaves that are close.
+#[expect(clippy::cast_precision_loss, reason = "only an order among near values")]
+fn weight(level: &Level<'_>, leaf: Leaf<'_>) -> f64 {
+    match moment(level.format, leaf) {
+        Some(nanos) if level.below.within.is_some() => nanos as f64 / 1e9,
+        _ => leaf.text().parse().unwrap_or_default(),
+    }
+}
+
+/// The point in time that a leaf names: RFC 3339, or as many digits as seconds or milliseconds since 1970 have.
+fn moment(format: Option<&Format>, leaf: Leaf<'_>) -> Option<i128> {
+    let text = leaf.text();
+    if let Some(nanos) = instant::rfc3339(text) {
+        return Some(nanos);
+    }
+    // Text of digits is a number by its format only.
+    let may_be_number = format.is_some() || !matches!(leaf, Leaf::Text(_));
+    may_be_number.then(|| instant::epoch(text)).flatten()
+}
+
+impl<'v> Leaf<'v> {
+    fn text(self) -> &'v str {
+        match self {
+            Self::Number(text) | Self::Text(text) | Self::Untyped(text) => text,
+        }
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Self::Number(_))
+    }
+}

@@ -1,0 +1,209 @@
+//! What is asked of a place in a JSON document.
+
+use core::{fmt, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::compare::paths::JsonPath;
+
+use super::{Format, Pointer};
+
+/// What is asked of the values at a place. `tolerance`, `within`, `numbers_as_strings`, `nulls` and `added` hold for
+/// everything below it too; the others for the place alone.
+///
+/// `S` is a span of time in the notation of whoever reads it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceRule<S = Duration> {
+    /// Where.
+    pub path: JsonPath,
+    /// Whether it is left out, with everything below; `false` takes an earlier `ignore` of the same place back.
+    #[serde(default)]
+    pub ignore: Option<bool>,
+    /// Two different values pass when both have this format.
+    #[serde(default)]
+    pub format: Option<Format>,
+    /// How far two numbers may be apart.
+    #[serde(default)]
+    pub tolerance: Option<Tolerance>,
+    /// How far two timestamps may be apart: RFC 3339, or seconds or milliseconds since 1970.
+    #[serde(default = "Option::default")]
+    pub within: Option<S>,
+    /// Whether `"1.50"` and `1.5` are the same number.
+    #[serde(default)]
+    pub numbers_as_strings: Option<bool>,
+    /// Whether order and number of the array's elements matter.
+    #[serde(default)]
+    pub arrays: Option<Arrays>,
+    /// The member by which elements of the array belong together, whatever their order: `id`, or `/product/id`.
+    #[serde(default)]
+    pub key: Option<Pointer>,
+    /// Whether a member that is null is one that is missing.
+    #[serde(default)]
+    pub nulls: Option<Nulls>,
+    /// Whether the shadow system may have members that production has not.
+    #[serde(default)]
+    pub added: Option<Added>,
+}
+
+impl<S> PlaceRule<S> {
+    /// An entry of `ignore`.
+    pub(crate) fn ignoring(path: JsonPath) -> Self {
+        Self {
+            path,
+            ignore: Some(true),
+            format: None,
+            tolerance: None,
+            within: None,
+            numbers_as_strings: None,
+            arrays: None,
+            key: None,
+            nulls: None,
+            added: None,
+        }
+    }
+
+    /// The same with the span in another notation.
+    pub fn convert<T>(self, span: impl FnOnce(S) -> T) -> PlaceRule<T> {
+        PlaceRule {
+            path: self.path,
+            ignore: self.ignore,
+            format: self.format,
+            tolerance: self.tolerance,
+            within: self.within.map(span),
+            numbers_as_strings: self.numbers_as_strings,
+            arrays: self.arrays,
+            key: self.key,
+            nulls: self.nulls,
+            added: self.added,
+        }
+    }
+}
+
+impl PlaceRule {
+    /// What is wrong, if anything is.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        let Self {
+            path,
+            ignore,
+            format,
+            tolerance,
+            within,
+            numbers_as_strings,
+            arrays,
+            key,
+            nulls,
+            added,
+        } = self;
+        let others = [
+            format.is_some(),
+            tolerance.is_some(),
+            within.is_some(),
+            numbers_as_strings.is_some(),
+            arrays.is_some(),
+            key.is_some(),
+            nulls.is_some(),
+            added.is_some(),
+        ];
+        let path = path.as_str();
+        if arrays.is_some() && key.is_some() {
+            return Err(format!(
+                "{path}: arrays and key exclude each other; leave arrays out"
+            ));
+        }
+        if *ignore == Some(true) && others.contains(&true) {
+            return Err(format!(
+                "{path}: nothing else is asked of a place that is ignored"
+            ));
+        }
+        if ignore.is_none() && !others.contains(&true) {
+            return Err(format!(
+                "{path}: the rule asks nothing; add for example format: uuid, or ignore: true"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How far two numbers may be apart and still be called equal: within either of the two.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tolerance {
+    /// The largest distance.
+    #[serde(deserialize_with = "at_least_zero")]
+    pub absolute: f64,
+    /// The largest distance as a share of the larger magnitude (`0.01` is 1 %).
+    #[serde(deserialize_with = "at_least_zero")]
+    pub relative: f64,
+}
+
+fn at_least_zero<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    from.deserialize_f64(AtLeastZero)
+}
+
+/// Checks where it reads, so that the error has the place of the number.
+struct AtLeastZero;
+
+impl de::Visitor<'_> for AtLeastZero {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of at least 0")
+    }
+
+    fn visit_f64<E: de::Error>(self, given: f64) -> Result<f64, E> {
+        if given.is_finite() && given >= 0.0 {
+            return Ok(given);
+        }
+        Err(E::custom(format_args!(
+            "a tolerance is a number of at least 0, not {given}"
+        )))
+    }
+
+    fn visit_i64<E: de::Error>(self, given: i64) -> Result<f64, E> {
+        i32::try_from(given)
+            .map_err(E::custom)
+            .and_then(|given| self.visit_f64(given.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, given: u64) -> Result<f64, E> {
+        u32::try_from(given)
+            .map_err(E::custom)
+            .and_then(|given| self.visit_f64(given.into()))
+    }
+}
+
+/// Whether order and number of array elements matter.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrays {
+    /// Element by element.
+    #[default]
+    Ordered,
+    /// The same elements, each as often, in any order.
+    Multiset,
+    /// The same elements, however often, in any order.
+    Set,
+}
+
+/// Whether a member that is null is one that is missing.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nulls {
+    /// It is not.
+    #[default]
+    Distinct,
+    /// It is.
+    Missing,
+}
+
+/// Whether the shadow system may have members that production has not.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Added {
+    /// They are discrepancies.
+    #[default]
+    Report,
+    /// It may.
+    Allow,
+}

@@ -1,0 +1,30 @@
+//! Status codes.
+
+use super::{rules::Statuses, scope::Scope};
+
+/// Whether two status codes say the same under the rules.
+pub(super) fn same(scope: &Scope<'_>, production: u16, shadow: u16) -> bool {
+    if production == shadow {
+        return true;
+    }
+    if scope.status == Statuses::Class && same_class(production, shadow) {
+        return true;
+    }
+    let mut same = false;
+    for (rule, list) in scope.same_status {
+        let both = list.contains(&production) && list.contains(&shadow);
+        scope.tried(*rule, both);
+        same |= both;
+    }
+    same
+}
+
+/// RFC 9110 section 15: the first digit.
+pub(super) fn same_class(a: u16, b: u16) -> bool {
+    a / 100 == b / 100
+}
+
+/// 4xx and 5xx.
+pub(super) fn is_error(status: u16) -> bool {
+    (400..600).contains(&status)
+}
