@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
     thread,
     time::Duration,
@@ -10,7 +11,11 @@ use std::{
 use clap::Args;
 use shadow_core::evidence::{Ruling, report::Report};
 
-use super::{Exit, Failure, Place};
+use super::{
+    Exit, Failure, Place,
+    diffs::{self, Origin},
+    page,
+};
 use crate::{
     control::{
         client::{self, ClientError},
@@ -48,14 +53,17 @@ pub struct StatusArgs {
 #[command(
     after_help = "Exit codes: 0 GO, 1 NO-GO, 2 insufficient evidence, 3 could not tell.\n\
                   Without a running agent it shows the report that the last one kept.\n\n\
-                  Examples:\n  sudo shadow report\n  sudo shadow report --json | jq .judgement.ruling"
+                  Examples:\n  sudo shadow report\n  sudo shadow report --html report.html\n  sudo shadow report --json | jq .judgement.ruling"
 )]
 pub struct ReportArgs {
     /// As JSON, with every route and group
     #[arg(long)]
     json: bool,
+    /// As one self-contained page, with the history and the cases that the journal keeps
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    origin: Origin,
 }
 
 /// Shows the status, once or again and again.
@@ -82,10 +90,17 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 
 /// Shows the report of the running agent, or else of the last one, and exits by its ruling.
 pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
-    let ReportArgs { json, place } = args;
-    let report = find_report(place)?;
+    let ReportArgs { json, html, origin } = args;
+    let report = diffs::report(origin)?;
     let text = if *json {
         format!("{}\n", serde_json::to_string_pretty(&report)?)
+    } else if let Some(file) = html {
+        page::write(&report, diffs::journal(origin), file)?;
+        format!(
+            "{}: written to {}\n",
+            report.judgement.ruling.as_str(),
+            file.display()
+        )
     } else {
         text::report(&report)
     };
@@ -108,7 +123,7 @@ fn ask_status(place: &Place) -> Result<Status, ClientError> {
     }
 }
 
-fn find_report(place: &Place) -> Result<Report, Failure> {
+pub(super) fn find_report(place: &Place) -> Result<Report, Failure> {
     let unanswered = match client::ask(&place.socket, Order::Report, PATIENCE) {
         Ok(Answer::Report(report)) => return Ok(*report),
         Ok(_) => "the agent answered with no report".to_owned(),

@@ -5,9 +5,11 @@
 
 pub mod ask;
 pub mod config;
+pub mod diffs;
 pub mod doctor;
 pub mod exit;
 pub mod inspect;
+mod page;
 pub mod record;
 pub mod rollout;
 pub mod run;
@@ -47,6 +49,8 @@ enum Command {
     Report(ask::ReportArgs),
     /// Record captured traffic to pcapng files
     Record(Box<record::RecordArgs>),
+    /// Show what differs, side by side; export a case, or accept a difference
+    Diffs(Box<diffs::DiffsArgs>),
     /// Show the exchanges in a capture file
     #[command(
         after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz"
@@ -110,6 +114,7 @@ impl Command {
             Self::Rollout(args) => rollout::run(args),
             Self::Report(args) => ask::report(&args),
             Self::Record(args) => record::run(*args),
+            Self::Diffs(args) => diffs::run(*args),
             Self::Inspect(args) => inspect::run(args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),

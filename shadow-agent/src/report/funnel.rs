@@ -25,9 +25,42 @@ const FATES: [(&str, &str); 12] = [
 /// Incomplete reasons of the engine carry this prefix among its counters.
 const INCOMPLETE: &str = "incomplete_";
 
-/// Writes the funnel, one line for each step and each reason that happened.
+/// One line of the funnel.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Line {
+    /// A step, and not a reason below one.
+    pub is_step: bool,
+    /// What is counted, in words; reasons of reasons are indented.
+    pub what: String,
+    /// How many.
+    pub number: u64,
+    /// The name in JSON and metrics; empty where there is none.
+    pub name: String,
+}
+
+/// Writes the funnel.
 pub fn write(out: &mut String, funnel: &Funnel) {
-    let mut lines = Lines(out);
+    for Line {
+        is_step,
+        what,
+        number,
+        name,
+    } in lines(funnel)
+    {
+        let what = if is_step {
+            format!("{what:<44}")
+        } else {
+            format!("  {what:<42}")
+        };
+        let line = format!("  {what} {:>14}  {name}", count(number));
+        // Writing to a string cannot fail.
+        writeln!(out, "{}", line.trim_end()).unwrap_or_default();
+    }
+}
+
+/// One line for each step and each reason that happened.
+pub fn lines(funnel: &Funnel) -> Vec<Line> {
+    let mut lines = Lines(Vec::new());
     if let Some(seen) = funnel.kernel.get("seen") {
         lines.step("packets seen", *seen);
         for (name, meaning) in FATES {
@@ -71,26 +104,30 @@ pub fn write(out: &mut String, funnel: &Funnel) {
     for (failure, number) in &funnel.failures {
         lines.reason("  of these", *number, failure);
     }
+    lines.0
 }
 
-struct Lines<'a>(&'a mut String);
+struct Lines(Vec<Line>);
 
-impl Lines<'_> {
+impl Lines {
     fn step(&mut self, what: &str, number: u64) {
-        self.line(&format!("{what:<44}"), number, "");
+        self.line(true, what, number, "");
     }
 
     /// Reasons that never happened are left out.
     fn reason(&mut self, what: &str, number: u64, name: &str) {
         if number > 0 {
-            self.line(&format!("  {what:<42}"), number, name);
+            self.line(false, what, number, name);
         }
     }
 
-    fn line(&mut self, what: &str, number: u64, name: &str) {
-        let line = format!("  {what} {:>14}  {name}", count(number));
-        // Writing to a string cannot fail.
-        writeln!(self.0, "{}", line.trim_end()).unwrap_or_default();
+    fn line(&mut self, is_step: bool, what: &str, number: u64, name: &str) {
+        self.0.push(Line {
+            is_step,
+            what: what.to_owned(),
+            number,
+            name: name.to_owned(),
+        });
     }
 }
 

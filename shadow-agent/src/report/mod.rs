@@ -5,8 +5,11 @@
 //! [`text::ROUTES`] routes and [`text::GROUPS`] groups, and it says how many more there are. Captured values are
 //! shown with control characters escaped: a production response must not be able to move the reader's cursor.
 
+pub mod diffs;
 pub mod figures;
 pub mod funnel;
+pub mod html;
+pub mod side;
 pub mod status;
 pub mod text;
 

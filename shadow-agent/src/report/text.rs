@@ -207,8 +207,8 @@ fn more(out: &mut String, all: usize, shown: usize, what: &str) -> std::fmt::Res
     }
 }
 
-/// What the denominators above do not contain.
-fn unseen(out: &mut String, funnel: &Funnel) -> std::fmt::Result {
+/// What the denominators do not contain: how much, and what it is.
+pub(super) fn losses(funnel: &Funnel) -> Vec<(u64, &'static str)> {
     let kernel = |name: &str| funnel.kernel.get(name).copied().unwrap_or(0);
     let engine = |name: &str| funnel.engine.get(name).copied().unwrap_or(0);
     let losses = [
@@ -245,7 +245,11 @@ fn unseen(out: &mut String, funnel: &Funnel) -> std::fmt::Result {
         (engine("requests_lost"), "requests were seen only in part"),
         (engine("orphans"), "responses had no known request"),
     ];
-    let losses: Vec<_> = losses.into_iter().filter(|(number, _)| *number > 0).collect();
+    losses.into_iter().filter(|(number, _)| *number > 0).collect()
+}
+
+fn unseen(out: &mut String, funnel: &Funnel) -> std::fmt::Result {
+    let losses = losses(funnel);
     writeln!(out, "\nNot seen")?;
     if losses.is_empty() {
         return writeln!(out, "  nothing is known to be missing");

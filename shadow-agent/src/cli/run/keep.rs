@@ -5,15 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Map, Value, json};
 use shadow_core::evidence::{Marks, RouteWindow, report::Report};
 
 use crate::{
     capture::heartbeat,
     cli::{Exit, Failure},
-    config::Config,
+    config::{Config, also::Wanted},
     control::state::{StateDir, now_ms},
     journal::{Buckets, Entry, Event, Journal, Nowhere, OpenError, Sink, State, Window},
     pipeline::Pipeline,
+    replay::Target,
 };
 
 /// How long one window is.
@@ -83,7 +85,23 @@ impl Keeper {
             kind: kind.to_owned(),
             who: who.to_owned(),
             why: why.to_owned(),
-            evidence: serde_json::Value::Null,
+            evidence: Value::Null,
+        }));
+    }
+
+    /// Writes down that the agent starts, and under which rules.
+    pub(super) fn begin(&self, wanted: &[(Wanted, Option<Target>)]) {
+        let rules = |(wanted, _): &(Wanted, Option<Target>)| {
+            let rules = serde_json::to_value(&wanted.compare).unwrap_or_default();
+            (wanted.name.clone(), rules)
+        };
+        let rules: Map<String, Value> = wanted.iter().map(rules).collect();
+        self.sink.offer(Entry::Event(Event {
+            at_ms: now_ms(),
+            kind: "start".to_owned(),
+            who: "agent".to_owned(),
+            why: format!("version {}", env!("CARGO_PKG_VERSION")),
+            evidence: json!({"compare": rules}),
         }));
     }
 
@@ -110,6 +128,7 @@ impl Keeper {
     /// Writes everything that is left, and closes the journal.
     pub(super) fn end(&self, pipeline: &Pipeline, report: &Report) {
         self.windows(pipeline);
+        self.tell("end", "agent", "");
         self.sink.offer(Entry::Report(Box::new(report.clone())));
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(journal);

@@ -132,6 +132,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     let keeper = Keeper::open(config)?;
     let (source, recorder) = recorded(config, forgetful(source, loss), &stats)?;
     let sink = keeper.sink();
+    keeper.begin(&wanted);
     let (settings, tokens) = settings(config, &keeper, wanted)?;
     let pipeline = Pipeline::start(source, hooks(mute), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;

@@ -1,0 +1,142 @@
+//! `shadow diffs export`: one case for another tool.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+use shadow_core::case::Case;
+
+use super::{Origin, find};
+use crate::{
+    cli::{Exit, Failure, ask::print},
+    control::state::now_ms,
+    export::{Bundle, curl, har},
+};
+
+/// Events that are looked through for the rules in force.
+const EVENTS: u32 = 10_000;
+
+/// What to write, and where.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// A group (its newest case) or a case
+    id: String,
+    /// curl: a command line; har: an HTTP Archive; json: the case as it is kept
+    #[arg(long, value_enum, default_value_t = Format::Json, conflicts_with = "bundle")]
+    format: Format,
+    /// One file with the exchange, the rules in force and packets; `shadow replay` runs it again
+    #[arg(long)]
+    bundle: bool,
+    /// For curl: where to send it instead of where it went
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Write to a file, mode 0600, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    origin: Origin,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Curl,
+    Har,
+    Json,
+}
+
+/// Writes one case.
+pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
+    let ExportArgs {
+        id,
+        format,
+        bundle,
+        url,
+        output,
+        origin,
+    } = args;
+    let found = find::by_id(id, origin)?;
+    let Some(case) = found.case else {
+        return Err(Failure::new(
+            Exit::Unavailable,
+            format!(
+                "the journal holds no case of group {id} (yet); `shadow diffs show {id}` shows what is known"
+            ),
+        )
+        .into());
+    };
+    let text = if *bundle {
+        let rules = rules(&case, origin)?;
+        let groups = find::report(origin).map(|report| {
+            let all = std::iter::once(&report).chain(&report.also);
+            let all = all.flat_map(|report| &report.groups);
+            all.filter(|group| case.groups.contains(&group.id))
+                .cloned()
+                .collect()
+        });
+        let bundle = Bundle::new(case, groups.unwrap_or_default(), rules, now_ms())?;
+        format!("{}\n", serde_json::to_string_pretty(&bundle)?)
+    } else {
+        match format {
+            Format::Curl => curl::command(&case, url.as_deref()),
+            Format::Har => format!("{}\n", serde_json::to_string_pretty(&har::archive(&case))?),
+            Format::Json => format!("{}\n", serde_json::to_string_pretty(&case)?),
+        }
+    };
+    match output {
+        None => {
+            print(&text)?;
+        }
+        Some(path) => write(path, &text)?,
+    }
+    Ok(Exit::Done.into())
+}
+
+/// Whole or not at all, and readable by its owner only.
+pub(in crate::cli) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let aside = PathBuf::from(aside);
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&aside)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| std::fs::rename(&aside, path))
+        .map_err(|error| {
+            Failure::new(
+                Exit::CannotCreate,
+                format!(
+                    "cannot write {}: {error}; free space, or choose another file",
+                    path.display()
+                ),
+            )
+        })
+}
+
+/// The rules that were in force when the case was judged: the agent writes them down when it starts.
+fn rules(case: &Case, origin: &Origin) -> Result<Value, Failure> {
+    let journal = find::journal(origin)?;
+    let events = journal
+        .events(0, EVENTS)
+        .map_err(|error| find::unreadable(&journal, &error))?;
+    let last = events
+        .into_iter()
+        .filter(|event| event.at_ms <= case.at_ms)
+        .filter_map(|mut event| {
+            event
+                .evidence
+                .get_mut("compare")?
+                .get_mut(&case.target)
+                .map(Value::take)
+        })
+        .next_back();
+    Ok(last.unwrap_or_default())
+}

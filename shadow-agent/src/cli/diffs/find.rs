@@ -1,0 +1,136 @@
+//! Groups and cases by their names.
+
+use serde::Serialize;
+use shadow_core::{
+    case::Case,
+    evidence::report::{Group, Report},
+};
+
+use super::Origin;
+use crate::{
+    cli::{Exit, Failure, ask},
+    control::state::StateDir,
+    journal::{OpenError, Reader},
+};
+
+/// Cases of a group that are named.
+const CASES: u32 = 10;
+
+/// What an id stands for.
+#[derive(Debug, Serialize)]
+pub(super) struct Found {
+    pub(super) group: Option<Group>,
+    /// The case of that name, or the newest of the group.
+    pub(super) case: Option<Case>,
+    /// Names of the group's cases, the newest first.
+    pub(super) cases: Vec<String>,
+}
+
+/// The report of the running agent, or else the kept one, or else that in the journal.
+pub(in crate::cli) fn report(origin: &Origin) -> Result<Report, Failure> {
+    if origin.journal.is_some() {
+        return kept(&journal(origin)?);
+    }
+    ask::find_report(&origin.place).or_else(|unfound| {
+        let journal = journal(origin).map_err(|_| unfound)?;
+        kept(&journal)
+    })
+}
+
+fn kept(journal: &Reader) -> Result<Report, Failure> {
+    let report = journal.report().map_err(|error| unreadable(journal, &error))?;
+    report.ok_or_else(|| {
+        Failure::new(
+            Exit::Unknown,
+            format!("the journal {} holds no report", journal.path().display()),
+        )
+    })
+}
+
+/// The journal, to look into.
+pub(in crate::cli) fn journal(origin: &Origin) -> Result<Reader, Failure> {
+    let path = match &origin.journal {
+        Some(path) => path.clone(),
+        None => StateDir::new(&origin.place.state_dir).journal_path(),
+    };
+    Reader::open(&path).map_err(|error| {
+        let exit = match error {
+            OpenError::Absent(_) | OpenError::Io { .. } | OpenError::Database { .. } => Exit::NoInput,
+            OpenError::Foreign { .. }
+            | OpenError::Newer { .. }
+            | OpenError::Older { .. }
+            | OpenError::Damaged { .. } => Exit::Data,
+        };
+        Failure::new(exit, error.to_string())
+    })
+}
+
+pub(in crate::cli) fn unreadable(journal: &Reader, error: &rusqlite::Error) -> Failure {
+    Failure::new(
+        Exit::Data,
+        format!("the journal {} cannot be read: {error}", journal.path().display()),
+    )
+}
+
+/// A group or a case. A group may be named by the beginning of its id.
+pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
+    let report = report(origin);
+    let group = match &report {
+        Ok(report) => group(report, id)?,
+        Err(_) => None,
+    };
+    let journal = journal(origin);
+    if let Some(group) = group {
+        let (mut case, mut cases) = (None, Vec::new());
+        // A group says something without its cases too.
+        if let Ok(journal) = &journal {
+            let failed = |error: rusqlite::Error| unreadable(journal, &error);
+            case = journal.cases_of(&group.id, 1).map_err(failed)?.pop();
+            let listed = journal.list(&group.id, CASES).map_err(failed)?;
+            cases = listed.into_iter().map(|summary| summary.id).collect();
+        }
+        return Ok(Found {
+            group: Some(group),
+            case,
+            cases,
+        });
+    }
+    let journal = journal?;
+    let failed = |error: rusqlite::Error| unreadable(&journal, &error);
+    let case = match journal.case(id).map_err(failed)? {
+        Some(case) => Some(case),
+        // Of a run whose report is gone.
+        None => journal.cases_of(id, 1).map_err(failed)?.pop(),
+    };
+    match case {
+        Some(case) => Ok(Found {
+            group: None,
+            cases: vec![case.id.clone()],
+            case: Some(case),
+        }),
+        None => Err(Failure::new(
+            Exit::Unavailable,
+            format!(
+                "there is no group or case {id:?} in the report or in {}; `shadow diffs` lists them",
+                journal.path().display()
+            ),
+        )),
+    }
+}
+
+fn group(report: &Report, id: &str) -> Result<Option<Group>, Failure> {
+    let all = std::iter::once(report).chain(&report.also);
+    let mut found = all
+        .flat_map(|report| &report.groups)
+        .filter(|group| group.id.starts_with(id));
+    let Some(first) = found.next() else {
+        return Ok(None);
+    };
+    if found.any(|other| other.id != first.id) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("several groups begin with {id:?}; give more of the id"),
+        ));
+    }
+    Ok(Some(first.clone()))
+}

@@ -1,0 +1,259 @@
+//! `shadow diffs ignore`: the rule that accepts a difference, printed or written into the configuration.
+//!
+//! The file is changed as text, so that its comments and its order stay. What came out is read back: when it says
+//! anything else than before and this rule, the file is left alone and the rule is printed instead.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use serde_json::{Value, json};
+use shadow_core::evidence::report::Group;
+
+use super::{Origin, find};
+use crate::{
+    cli::{Exit, Failure, ask::print},
+    config::Config,
+};
+
+/// Which difference, and where the rule goes.
+#[derive(Args, Debug)]
+pub struct IgnoreArgs {
+    /// A group
+    id: String,
+    /// Write it into this configuration; without it the rule is printed
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    origin: Origin,
+}
+
+/// Prints or writes the rule.
+pub(super) fn run(args: &IgnoreArgs) -> anyhow::Result<ExitCode> {
+    let IgnoreArgs { id, config, origin } = args;
+    let Some(group) = find::by_id(id, origin)?.group else {
+        return Err(Failure::new(
+            Exit::Unavailable,
+            format!("there is no group {id:?} in the report; `shadow diffs` lists them"),
+        )
+        .into());
+    };
+    let known = match config {
+        Some(file) => Config::load(file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
+        None => Config::default(),
+    };
+    let rule = rule(&group, &known).map_err(|why| Failure::new(Exit::Usage, why))?;
+    let Some(file) = config else {
+        print(&pasted(&rule))?;
+        return Ok(Exit::Done.into());
+    };
+    let before = fs::read_to_string(file)?;
+    match inserted(&before, &rule) {
+        Some(after) => {
+            let mode = fs::metadata(file)?.permissions();
+            super::export::write(file, &after)?;
+            fs::set_permissions(file, mode)?;
+            eprintln!(
+                "shadow: written to {}; it is in force once the agent has read it again",
+                file.display()
+            );
+            print(&pasted(&rule))?;
+            Ok(Exit::Done.into())
+        }
+        None => {
+            print(&pasted(&rule))?;
+            let what = format!(
+                "{} is laid out in a way that it cannot be written into safely and was left alone; paste the rule above",
+                file.display()
+            );
+            Err(Failure::new(Exit::Config, what).into())
+        }
+    }
+}
+
+/// The entry of `compare.routes` that accepts a group; else why there is none.
+pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
+    let Group {
+        route,
+        category,
+        place,
+        ..
+    } = group;
+    if route == "{other}" {
+        return Err(
+            "the route of this group is not known (evidence.routes is too small), so no rule can name it"
+                .to_owned(),
+        );
+    }
+    if place.contains("[redacted:") || place.ends_with('…') {
+        return Err("the place of this group is redacted, so no rule can be made of it".to_owned());
+    }
+    if place.starts_with('$') {
+        return Ok(json!({"route": route, "ignore": [place]}));
+    }
+    if let Some(name) = place.strip_prefix("header ") {
+        let compare = serde_json::to_value(&config.compare).unwrap_or_default();
+        let without = |key: &str| -> Vec<Value> {
+            let listed = compare.get(key).and_then(Value::as_array);
+            let listed = listed.into_iter().flatten().filter(|listed| {
+                listed
+                    .as_str()
+                    .is_none_or(|listed| !listed.eq_ignore_ascii_case(name))
+            });
+            listed.cloned().collect()
+        };
+        return Ok(json!({
+            "route": route,
+            "headers": without("headers"),
+            "header_presence": without("header_presence"),
+        }));
+    }
+    if category == "status" {
+        let seen = group.samples.iter().find_map(|sample| {
+            let code = |text: &str| text.parse::<u16>().ok();
+            Some([code(&sample.production)?, code(&sample.shadow)?])
+        });
+        let seen = seen.ok_or("no sample of this group says which statuses are to be taken for the same")?;
+        return Ok(json!({"route": route, "same_status": [seen]}));
+    }
+    Err(format!(
+        "there is no rule that accepts {category} {}: the body is no JSON, or there was no answer to compare",
+        if place.is_empty() {
+            String::new()
+        } else {
+            format!("at {place}")
+        }
+    )
+    .trim_end()
+    .to_owned())
+}
+
+/// A rule as the lines of an entry, indented by `indent`.
+fn entry(rule: &Value, indent: &str) -> String {
+    let mut text = String::new();
+    let members = rule.as_object().into_iter().flatten();
+    let (first, rest): (Vec<_>, Vec<_>) = members.partition(|(name, _)| *name == "route");
+    for (at, (name, value)) in first.into_iter().chain(rest).enumerate() {
+        let lead = if at == 0 { "- " } else { "  " };
+        // A JSON value on one line is a YAML value; a quote in single quotes is doubled.
+        let value = match value {
+            Value::String(text) => format!("'{}'", text.replace('\'', "''")),
+            value => flow(value),
+        };
+        text.push_str(&format!("{indent}{lead}{name}: {value}\n"));
+    }
+    text
+}
+
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::String(text) => format!("'{}'", text.replace('\'', "''")),
+        value => value.to_string(),
+    }
+}
+
+fn pasted(rule: &Value) -> String {
+    format!("compare:\n  routes:\n{}", entry(rule, "    "))
+}
+
+/// The file with the rule at the end of `compare.routes`; `None` when that is not what it says then.
+pub(super) fn inserted(before: &str, rule: &Value) -> Option<String> {
+    let after = placed(before, rule)?;
+    let read = |text: &str| serde_yaml_ng::from_str::<Value>(text).ok();
+    let mut expected = read(before)?;
+    if expected.is_null() {
+        expected = json!({});
+    }
+    let compare = expected
+        .as_object_mut()?
+        .entry("compare")
+        .or_insert_with(|| json!({}));
+    if compare.is_null() {
+        *compare = json!({});
+    }
+    let routes = compare
+        .as_object_mut()?
+        .entry("routes")
+        .or_insert_with(|| json!([]));
+    if routes.is_null() {
+        *routes = json!([]);
+    }
+    routes.as_array_mut()?.push(rule.clone());
+    let loads = Config::parse("the configuration".as_ref(), &after).is_ok();
+    (loads && read(&after)? == expected).then_some(after)
+}
+
+fn placed(before: &str, rule: &Value) -> Option<String> {
+    let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
+    let is_key = |line: &str, key: &str| {
+        line.strip_prefix(key)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .map(|rest| rest.split(" #").next().unwrap_or_default().trim().to_owned())
+    };
+    let Some((at, value)) = lines
+        .iter()
+        .enumerate()
+        .find_map(|(at, line)| Some((at, is_key(line, "compare")?)))
+    else {
+        lines.push(pasted(rule).trim_end().to_owned());
+        return Some(lines.join("\n") + "\n");
+    };
+    if !value.is_empty() {
+        return None;
+    }
+    let end = (at + 1..lines.len())
+        .find(|next| is_top(&lines[*next]))
+        .unwrap_or(lines.len());
+    let indent = lines[at + 1..end]
+        .iter()
+        .find(|line| is_content(line))
+        .map_or("  ", |line| lead(line));
+    let indent = indent.to_owned();
+    let routes = (at + 1..end).find_map(|at| {
+        let line = lines[at].strip_prefix(&indent)?;
+        Some((at, is_key(line, "routes")?))
+    });
+    let Some((routes, value)) = routes else {
+        let entry = format!("{indent}routes:\n{}", entry(rule, &format!("{indent}  ")));
+        lines.insert(at + 1, entry.trim_end().to_owned());
+        return Some(lines.join("\n") + "\n");
+    };
+    if value == "[]" {
+        let comment = lines[routes]
+            .split_once(" #")
+            .map_or(String::new(), |(_, comment)| format!(" #{comment}"));
+        let entry = entry(rule, &format!("{indent}  "));
+        lines[routes] = format!("{indent}routes:{comment}\n{}", entry.trim_end());
+        return Some(lines.join("\n") + "\n");
+    }
+    if !value.is_empty() {
+        return None;
+    }
+    // Behind the last line of the last entry.
+    let item = lines[routes + 1..end].iter().find(|line| is_content(line))?;
+    let item = item
+        .trim_start()
+        .starts_with('-')
+        .then(|| lead(item).to_owned())?;
+    let last = (routes + 1..end)
+        .take_while(|at| {
+            let line = &lines[*at];
+            !is_content(line) || line.starts_with(&format!("{item}-")) || lead(line).len() > item.len()
+        })
+        .filter(|at| is_content(&lines[*at]))
+        .last()?;
+    lines.insert(last + 1, entry(rule, &item).trim_end().to_owned());
+    Some(lines.join("\n") + "\n")
+}
+
+fn is_content(line: &str) -> bool {
+    !line.trim().is_empty() && !line.trim_start().starts_with('#')
+}
+
+fn is_top(line: &str) -> bool {
+    is_content(line) && !line.starts_with([' ', '\t', '-'])
+}
+
+fn lead(line: &str) -> &str {
+    &line[..line.len() - line.trim_start().len()]
+}

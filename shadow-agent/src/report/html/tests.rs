@@ -1,0 +1,209 @@
+use shadow_core::{
+    case::{Answered, Asked, Field},
+    compare::{Category, Discrepancy},
+    evidence::{
+        Proportion, Ruling,
+        report::{Finding, FindingKind, Group, Route, Sample, Standing},
+    },
+    redact::RedactedBody,
+};
+
+use super::*;
+use crate::journal::Buckets;
+
+const HOSTILE: &str = "</td></table></code><script>alert(document.domain)</script><img src=x onerror=alert(1)>\
+    \"'--><style>*{display:none}</style>\u{202e}\u{1b}[2J&lt;";
+
+fn answer(text: &str) -> Answered {
+    Answered {
+        status: 200,
+        headers: vec![Field {
+            name: HOSTILE.to_owned(),
+            value: HOSTILE.to_owned(),
+        }],
+        body: RedactedBody {
+            len: text.len() as u64,
+            text: Some(text.to_owned()),
+            ..RedactedBody::default()
+        },
+        ..Answered::default()
+    }
+}
+
+fn group(number: usize, standing: Standing, text: &str) -> Group {
+    Group {
+        id: format!("{number:012x}"),
+        route: format!("GET /{text}"),
+        category: "value".to_owned(),
+        place: format!("$.{text}"),
+        standing,
+        exchanges: 1000 - number as u64 % 1000,
+        samples: vec![
+            Sample {
+                target: text.to_owned(),
+                place: text.to_owned(),
+                production: text.to_owned(),
+                shadow: text.to_owned(),
+                ..Sample::default()
+            };
+            3
+        ],
+        ..Group::default()
+    }
+}
+
+fn case(number: usize, text: &str) -> Case {
+    Case {
+        id: format!("{number:016x}"),
+        request: Asked {
+            method: text.to_owned(),
+            target: text.to_owned(),
+            ..Asked::default()
+        },
+        production: answer(text),
+        shadow: Some(answer(&format!("{text}!"))),
+        discrepancies: vec![Discrepancy {
+            category: Category::Value,
+            place: text.to_owned(),
+            production: text.to_owned(),
+            shadow: text.to_owned(),
+        }],
+        ..Case::default()
+    }
+}
+
+fn report(groups: usize, text: &str) -> Report {
+    let standings = [
+        Standing::Regression,
+        Standing::Undecided,
+        Standing::Noise,
+        Standing::AfterSkippedWrite,
+    ];
+    let mut report = Report {
+        target: text.to_owned(),
+        started_ms: 1_700_000_000_000,
+        ended_ms: 1_700_000_600_000,
+        match_rate: Proportion::new(990, 1000),
+        groups: (0..groups)
+            .map(|number| group(number, standings[number % 4], text))
+            .collect(),
+        routes: vec![Route {
+            route: text.to_owned(),
+            ..Route::default()
+        }],
+        findings: vec![Finding {
+            kind: FindingKind::Slow,
+            route: text.to_owned(),
+            text: text.to_owned(),
+        }],
+        ..Report::default()
+    };
+    report.judgement.ruling = Ruling::NoGo;
+    report.funnel.skipped.insert("write".to_owned(), 7);
+    report.funnel.kernel = [("seen".to_owned(), 9), ("ring_full".to_owned(), 3)].into();
+    report.also = vec![Report {
+        also: Vec::new(),
+        ..report.clone()
+    }];
+    report
+}
+
+fn history(groups: usize, text: &str) -> History {
+    let window = |at: u64| Window {
+        at_ms: 1_700_000_000_000 + at * 10_000,
+        span_ms: 10_000,
+        matched: 99,
+        mismatched: 1,
+        production: Buckets::of([(1_000 + at, 50)]),
+        shadow: Buckets::of([(2_000 + at, 50)]),
+        ..Window::default()
+    };
+    History {
+        windows: (0..60).map(window).collect(),
+        events: vec![Event {
+            at_ms: 1_700_000_100_000,
+            kind: text.to_owned(),
+            who: text.to_owned(),
+            why: text.to_owned(),
+            ..Event::default()
+        }],
+        cases: (0..groups)
+            .map(|number| (format!("{number:012x}"), case(number, text)))
+            .collect(),
+        missing: None,
+    }
+}
+
+#[test]
+fn captured_text_is_shown_and_never_obeyed() {
+    let page = page(&report(8, HOSTILE), &history(8, HOSTILE));
+    assert!(
+        page.contains("&lt;script&gt;alert(document.domain)&lt;/script&gt;"),
+        "it is shown"
+    );
+    for tag in [
+        "<script",
+        "<img",
+        "<style>*",
+        "onerror=alert(1)>",
+        "\u{202e}",
+        "\u{1b}",
+    ] {
+        assert!(!page.contains(tag), "{tag:?} came through");
+    }
+    assert_eq!(page.matches("<style>").count(), 1, "only the page's own");
+    // Nothing is loaded from anywhere: no address but in text.
+    for attribute in [" src=", " href=", "@import", "url("] {
+        let inside_tags = page
+            .split('<')
+            .filter_map(|part| part.split_once('>'))
+            .any(|(tag, _)| tag.contains(attribute));
+        assert!(!inside_tags, "{attribute} in a tag");
+    }
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
+fn a_storm_of_mismatches_makes_no_longer_page() {
+    let long = "long ".repeat(400);
+    let size = |groups: usize| page(&report(groups, &long), &history(groups, &long)).len();
+    let (some, storm) = (size(100), size(4_000));
+    assert!(storm < 3 << 20, "{storm} bytes");
+    assert!(storm < some + 10_000, "{some} bytes became {storm}");
+    let text = page(&report(4_000, "x"), &history(0, "x"));
+    assert!(
+        text.contains("more groups; `shadow diffs` lists them"),
+        "it says what it leaves out"
+    );
+}
+
+#[test]
+fn every_part_is_there_and_what_is_missing_is_said() {
+    let full = page(&report(8, "x"), &history(8, "x"));
+    for part in [
+        "NO-GO",
+        "<svg",
+        "match rate over time",
+        "latency distributions",
+        "LOST: the ring was full",
+        "<code>write</code>",
+        "Noise: a system differs from itself",
+        "Explained: behind a write",
+        "What was done",
+        "Also: x",
+    ] {
+        assert!(full.contains(part), "{part}");
+    }
+    let nothing = page(
+        &Report::default(),
+        &History {
+            missing: Some("There is no journal, so there is no history.".to_owned()),
+            ..History::default()
+        },
+    );
+    assert!(
+        nothing.contains("There is no journal") && nothing.contains("None that nothing excuses"),
+        "{nothing}"
+    );
+    assert!(!nothing.contains("NaN") && !nothing.contains("inf"), "{nothing}");
+}
