@@ -20,7 +20,7 @@ mod json;
 mod kinds;
 mod leaf;
 mod lists;
-mod markup;
+pub(crate) mod markup;
 pub(crate) mod media;
 pub(crate) mod multipart;
 mod number;

@@ -11,7 +11,7 @@ use crate::{
     exchange::{Body, Headers},
 };
 
-use super::{Redactor, form, json, shortened};
+use super::{Redactor, form, json, markup, shortened};
 
 /// Bytes that a body may have once its content coding is removed; a larger one is not read.
 const DECODED: usize = 32 << 20;
@@ -93,7 +93,8 @@ impl Redactor {
                 (out, !whole)
             }
             Kind::Bytes | Kind::Multipart => return None,
-            Kind::Xml | Kind::Html | Kind::Text | Kind::Unknown => self.plain(text, shown),
+            Kind::Xml | Kind::Html => markup::replace(text, shown, self),
+            Kind::Text | Kind::Unknown => self.plain(text, shown),
         })
     }
 
@@ -117,13 +118,17 @@ impl Redactor {
         let mut out = String::new();
         let mut read = 0usize;
         let mut data = String::new();
+        let mut data_at = 0usize;
         for line in events::stream_lines(text.as_bytes()).chain([&b""[..]]) {
             let line = String::from_utf8_lossy(line);
             if let Some(value) = line.strip_prefix("data:") {
+                if data.is_empty() {
+                    data_at = read;
+                }
                 data.push_str(value.strip_prefix(' ').unwrap_or(value));
                 data.push('\n');
             } else {
-                self.event(&data, shown.saturating_sub(read), &mut out);
+                self.event(&data, shown.saturating_sub(data_at), &mut out);
                 data.clear();
                 if read >= shown || out.len() > shown.saturating_mul(json::GROWTH) {
                     return (out, read < text.len());

@@ -150,6 +150,98 @@ fn forms_are_read_by_field() {
 }
 
 #[test]
+fn markup_is_read_by_element() {
+    for (content, secret) in [
+        ("<a><password>hunter2</password></a>", "hunter2"),
+        ("<a><n:Password type='x'>hunter2</n:Password></a>", "hunter2"),
+        ("<password><![CDATA[hunter2]]></password>", "hunter2"),
+        ("<password><!-- hunter2 --></password>", "hunter2"),
+        ("<session><user id='hunter2'>x</user></session><a>y</a>", "<user>"),
+        ("<token>hunter&#50;</token>", "hunter"),
+        ("<input type=hidden name=csrf_token value=\"hunter2\">", "hunter2"),
+        ("<input value='hunter2' name='user[password]'/>", "hunter2"),
+        ("<meta name=csrf-token content=hunter2>", "hunter2"),
+        ("<field name='api_key'>hunter2</field>", "hunter2"),
+        ("<a password=\"hunter2\">x</a>", "hunter2"),
+        ("<a href='/reset?code=hunter2&x=1'>x</a>", "hunter2"),
+        ("<p>write to ann.example@example.org", "ann."),
+        ("<p>card 4111&#32;1111 1111 1111</p>", "1111"),
+        ("<script>var token = \"hunter2\";</script>", "hunter2"),
+        ("<!-- password: hunter2 -->", "hunter2"),
+        ("<?x password=\"hunter2\"?><a/>", "hunter2"),
+    ] {
+        for kind in ["text/html", "application/xml"] {
+            let redacted = text(kind, content);
+            assert!(!redacted.contains(secret), "{content} became {redacted}");
+            assert!(redacted.contains("[redacted:"), "{content} became {redacted}");
+        }
+    }
+    for content in [
+        "<!DOCTYPE html>\n<html lang=en><body class='a b'>x &amp; y<br/><p id=\"p1\">z</p></body></html>",
+        "<?xml version=\"1.0\"?><a b='1' c=\"&lt;\"><![CDATA[x<y]]><!-- z --><d/>\u{e9}</a>",
+        "<input name=password value=\"\">",
+    ] {
+        assert_eq!(text("text/html", content), content);
+    }
+    let whole = "<a><password x='hunter2'>hunter2</password><i value='hunter2' name=token></a>";
+    for end in 0..whole.len() {
+        let cut = body("text/xml", &whole[..end]).text.unwrap_or_default();
+        assert!(!cut.contains("hunt"), "{end}: {cut}");
+    }
+    let deep = format!("{}hunter2", "<a>".repeat(5000));
+    assert!(
+        !body("text/xml", &deep)
+            .text
+            .unwrap_or_default()
+            .contains("hunter2")
+    );
+}
+
+#[test]
+fn events_and_parts_are_read_one_by_one() {
+    for (kind, content) in [
+        (
+            "application/x-ndjson",
+            "{\"a\":1}\n{\"password\":\"hunter2\"}\r\n{\"patient\":{\"ward\":\"hunter2\"}}\n",
+        ),
+        (
+            "text/event-stream",
+            "event: x\ndata: {\"patient\":\ndata: {\"ward\":\"hunter2\"}}\n\nid: 1\ndata:password=hunter2\n\n",
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhunter2\r\n\
+             --b\r\nContent-Type: application/json\r\nX-Api-Key: hunter2\r\n\r\n{\"token\":\"hunter2\"}\r\n\
+             --b\r\nContent-Type: image/png\r\n\r\nhunter2\r\n--b--",
+        ),
+    ] {
+        let redacted = text(kind, content);
+        assert!(!redacted.contains("hunter2"), "{redacted}");
+        assert!(redacted.matches("[redacted:").count() >= 2, "{redacted}");
+    }
+    let lines = "{\"a\":1}\n[2]\n";
+    assert_eq!(text("application/jsonl", lines), lines);
+    let events = "event: x\ndata: {\"a\":1}\n\n";
+    assert!(text("text/event-stream", events).starts_with(events));
+    assert_eq!(
+        body("multipart/mixed; boundary=b", "--b\r\n\r\nhunter2").text,
+        None,
+        "it does not end"
+    );
+}
+
+#[test]
+fn a_value_may_stand_beside_its_name() {
+    for (content, secret) in [
+        (r#"[{"name":"Authorization","value":"hunter2"}]"#, "hunter2"),
+        (r#"{"key":"api_key","x":1,"value":{"v":"hunter2"}}"#, "hunter2"),
+    ] {
+        let redacted = text("application/json", content);
+        assert!(!redacted.contains(secret), "{content} became {redacted}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_only_a_hash() {
     for (content_type, content) in [
         ("application/octet-stream", &b"password=hunter2"[..]),

@@ -53,7 +53,13 @@ fn secret(text: &str, c: char, last: char, names: &Names) -> Option<(usize, usiz
     if word.is_empty() {
         return None;
     }
+    let in_tag = if matches!(last, '<' | ':') {
+        element(text, word, names)
+    } else {
+        None
+    };
     named_value(text, word, names)
+        .or(in_tag)
         .or_else(|| credentials(text, word))
         .or_else(|| jwt(text).map(|len| (0, len)))
         .or_else(|| email(text).map(|len| (0, len)))
@@ -102,9 +108,7 @@ fn named_value(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> 
         return None;
     }
     let behind = split(text, word.len()).1;
-    let quote = |c: char| matches!(c, '"' | '\'' | '\\');
-    let separator = behind.trim_start_matches(quote).trim_start();
-    let value = separator.strip_prefix([':', '=', '>'])?.trim_start();
+    let value = after_separator(behind).or_else(|| beside(behind))?;
     let opened = value.trim_start_matches('\\');
     let opened = opened.strip_prefix(['"', '\'']).unwrap_or(value);
     let before = text.len().saturating_sub(opened.len());
@@ -119,6 +123,45 @@ fn named_value(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> 
     // Nothing to hide in `"token": null` and the like, and then what differs can be seen.
     let plain = matches!(split(opened, len).0, "" | "null" | "true" | "false" | "{" | "[");
     (!plain).then_some((before, len))
+}
+
+/// What follows `name":`, `name=`, `name>`, or the attributes of `<name a="b">`.
+fn after_separator(behind: &str) -> Option<&str> {
+    let separator = behind.trim_start_matches(is_quote).trim_start();
+    let value = separator.strip_prefix([':', '=', '>'])?;
+    Some(value.trim_start())
+}
+
+/// What follows the name and `", "value": "`, or `" value="`.
+fn beside(behind: &str) -> Option<&str> {
+    let next = behind
+        .strip_prefix(is_quote)?
+        .trim_start_matches(is_quote)
+        .trim_start_matches([',', ' '])
+        .trim_start_matches(is_quote);
+    let next = ["value", "content"]
+        .iter()
+        .find_map(|word| next.strip_prefix(word))?;
+    after_separator(next)
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '\\')
+}
+
+/// Bytes of a start tag that are looked at for its end.
+const TAG: usize = 1024;
+
+/// The text in an element whose start tag has attributes: bytes in front of it, and its own.
+fn element(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> {
+    if !names.is_secret(word) {
+        return None;
+    }
+    let (start, _) = split(text, text.floor_char_boundary(TAG));
+    let before = start.find('>')?.saturating_add(1);
+    let content = split(text, before).1;
+    let len = content.find('<').unwrap_or(content.len());
+    (!split(content, len).0.trim().is_empty()).then_some((before, len))
 }
 
 /// Whether the value of this field has blanks and separators in it.
@@ -184,28 +227,28 @@ fn email(text: &str) -> Option<usize> {
 }
 
 /// 13 to 19 digits in any grouping by single blanks or hyphens, of a payment scheme's range and with the right check
-/// digit (ISO/IEC 7812-1).
+/// digit (ISO/IEC 7812-1). Where further digits follow behind a gap, the longest such number.
 fn card(text: &str) -> Option<usize> {
     let mut digits = Vec::with_capacity(20);
-    let mut end = 0;
-    let mut gap = true;
-    for (at, c) in text.char_indices() {
-        match (c, c.to_digit(10)) {
-            (_, Some(digit)) => {
-                if digits.len() == 19 {
-                    return None;
+    let mut found = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        let behind_digit = !digits.is_empty() && !text.get(..at)?.ends_with([' ', '-']);
+        match c.to_digit(10) {
+            Some(_) if digits.len() == 19 => return found,
+            Some(digit) => digits.push(digit),
+            None if !behind_digit || c.is_alphanumeric() => return found,
+            None => {
+                let issued = matches!(digits.first(), Some(2..=6));
+                if digits.len() >= 13 && issued && luhn(&digits) {
+                    found = Some(at);
                 }
-                digits.push(digit);
-                gap = false;
-                end = at.saturating_add(1);
+                if !matches!(c, ' ' | '-') {
+                    return found;
+                }
             }
-            (' ' | '-', None) if !gap => gap = true,
-            (c, None) if c.is_alphanumeric() && !gap => return None,
-            _ => break,
         }
     }
-    let issued = matches!(digits.first(), Some(2..=6));
-    (digits.len() >= 13 && issued && luhn(&digits)).then_some(end)
+    found
 }
 
 fn luhn(digits: &[u32]) -> bool {

@@ -74,6 +74,13 @@ impl<'r> Start<'r> {
     }
 }
 
+/// Members that say what another member of the same object is the value of, as in `{"name":"Cookie","value":"…"}`. In
+/// the order in which they are usually written: a value in front of its name is not known.
+const NAMING: [&str; 5] = ["name", "key", "field", "header", "parameter"];
+
+/// Those other members.
+const VALUES: [&str; 5] = ["value", "values", "val", "content", "data"];
+
 /// What came of it.
 #[derive(Debug)]
 pub(super) struct Replaced {
@@ -102,6 +109,7 @@ pub(super) fn replace(text: &str, shown: usize, start: Start<'_>) -> Replaced {
             secret,
         },
         name_next: false,
+        naming: false,
         cut: false,
     };
     let most = shown.saturating_mul(GROWTH);
@@ -122,6 +130,8 @@ struct Open {
     object: bool,
     here: Here,
     index: usize,
+    /// A member of it says that another is secret.
+    named: bool,
 }
 
 /// How secret a value is, and where the paths stand there. No level: they end above, or go nowhere.
@@ -145,6 +155,8 @@ struct Scanner<'t, 'r> {
     here: Here,
     /// The string that comes next is a member's name.
     name_next: bool,
+    /// The string that comes next may say what another member is.
+    naming: bool,
 }
 
 impl<'t> Scanner<'t, '_> {
@@ -192,8 +204,10 @@ impl<'t> Scanner<'t, '_> {
             object,
             here: self.here,
             index: 0,
+            named: false,
         });
         self.name_next = object;
+        self.naming = false;
         if !object {
             self.down(Key::Index(0));
         }
@@ -226,6 +240,15 @@ impl<'t> Scanner<'t, '_> {
         }
         self.copy(1);
         true
+    }
+
+    fn member(&mut self, name: &str) {
+        self.down(Key::Name(name));
+        self.naming = NAMING.contains(&name);
+        let named = self.open.last().is_some_and(|open| open.named);
+        if named && self.here.secret == Secret::No && VALUES.contains(&name) {
+            self.here.secret = Secret::Name;
+        }
     }
 
     /// To a member or an element of the innermost open value, from where it stands.
@@ -264,7 +287,7 @@ impl<'t> Scanner<'t, '_> {
         if self.name_next {
             self.name_next = false;
             let around = self.here.secret;
-            self.down(Key::Name(&value));
+            self.member(&value);
             // Where a path ends in a wildcard, the names are data too.
             let around = if self.here.secret == Secret::Path {
                 Secret::Path
@@ -274,6 +297,11 @@ impl<'t> Scanner<'t, '_> {
             let name = member_name(self.redactor, &value, around);
             self.write(raw, &value, &name);
             return;
+        }
+        if self.naming && self.redactor.names.is_secret_field(&value) {
+            if let Some(open) = self.open.last_mut() {
+                open.named = true;
+            }
         }
         let redacted = match self.here.secret {
             Secret::No => self.read_value(&value, raw.len()),

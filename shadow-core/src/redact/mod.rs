@@ -13,11 +13,14 @@ mod body;
 mod detect;
 mod form;
 mod json;
+mod markup;
 mod names;
 mod path;
 mod place;
 mod steps;
 
+#[cfg(test)]
+mod everywhere_tests;
 #[cfg(test)]
 mod tests;
 

@@ -38,13 +38,19 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
         let around = start.secret();
         match step.key() {
             Some(Key::Name(name)) => {
+                start.enter(Key::Name(name));
+                // Where a path ends in a wildcard, the names are data too.
+                let around = if start.secret() == Secret::Path {
+                    Secret::Path
+                } else {
+                    around
+                };
                 let redacted = member_name(redactor, name, around);
                 if redacted == name {
                     shown.push_str(step.text);
                 } else {
                     shown.push_str(&Key::Name(&redacted).to_string());
                 }
-                start.enter(Key::Name(name));
             }
             Some(key @ (Key::Index(_) | Key::Element(..))) => {
                 shown.push_str(step.text);

@@ -23,6 +23,11 @@ const PREFORMATTED: [&[u8]; 4] = [b"pre", b"textarea", b"script", b"style"];
 /// Open elements among which the one is looked for that an end tag closes.
 const REACH: usize = 32;
 
+/// Whether an element of this name has no content.
+pub(crate) fn is_void(name: &[u8]) -> bool {
+    VOID.contains(&name)
+}
+
 /// Parses a document.
 pub(super) fn parse<'t>(text: &[u8], state: &DefaultHashBuilder) -> Result<Tree<'t>, ParseError> {
     let mut emitter = DefaultEmitter::<()>::new_with_span();
@@ -83,7 +88,7 @@ impl Parser<'_> {
             .into_iter()
             .map(|(name, value)| attribute(name.0, value.value.0))
             .collect();
-        let void = tag.self_closing || VOID.contains(&name.as_slice());
+        let void = tag.self_closing || is_void(&name);
         self.builder.begin(plain(name), attributes)?;
         if void {
             self.builder.end();

@@ -22,6 +22,8 @@ use super::{Category, Compared, findings::Findings, findings::shorten};
 
 use tree::ParseError;
 
+pub(crate) use html::is_void;
+
 /// Compares two texts as XML documents.
 pub(super) fn xml(production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
     let state = DefaultHashBuilder::default();
