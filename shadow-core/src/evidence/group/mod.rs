@@ -327,7 +327,7 @@ impl Group {
             route_id: context.route_id,
             route: context.route.to_owned(),
             category: category.to_owned(),
-            place: context.redactor.text(place),
+            place: context.redactor.place(place),
             exchanges: 0,
             after_skipped_write: 0,
             discrepancies: 0,
