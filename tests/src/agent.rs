@@ -64,10 +64,17 @@ impl Plan {
         self.args(&["--interface", interface, "--port", &port.to_string()])
     }
 
-    /// Replays to `shadow`, however busy the machine of the test is.
+    /// Replays to `shadow`, however busy the machine of the test is, and everything once.
     #[must_use]
     pub fn replay(self, shadow: SocketAddr) -> Self {
-        self.args(&["--shadow", &format!("http://{shadow}"), "--idle-cpu", "0%"])
+        self.args(&[
+            "--shadow",
+            &format!("http://{shadow}"),
+            "--idle-cpu",
+            "0%",
+            "--twice",
+            "0%",
+        ])
     }
 
     /// More arguments of `shadow run`.

@@ -120,6 +120,9 @@ pub struct Lane {
     /// How often it was.
     #[serde(default)]
     pub breaker_opened: u64,
+    /// Requests that were sent to it a second time, to learn what differs by itself.
+    #[serde(default)]
+    pub second: u64,
     /// Requests that were sent to it again.
     #[serde(default)]
     pub retries: u64,

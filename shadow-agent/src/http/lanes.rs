@@ -37,11 +37,16 @@ impl Writer<'_, '_> {
         for (name, help, read) in gauges {
             self.gauges(name, help, lanes.iter().map(|lane| (of(lane), read(lane))))?;
         }
-        let counters: [(&str, &str, fn(&Lane) -> u64); 2] = [
+        let counters: [(&str, &str, fn(&Lane) -> u64); 3] = [
             (
                 "breaker_openings",
                 "Times that the target was left alone because it failed",
                 |lane| lane.breaker_opened,
+            ),
+            (
+                "second_requests",
+                "Answered requests that were sent once more to learn what is noise",
+                |lane| lane.second,
             ),
             ("retries", "Requests that were sent again", |lane| lane.retries),
         ];

@@ -3,12 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shadow_core::{
-    compare::{Outcome, Verdict},
+    compare::{Discrepancy, Outcome, Verdict},
     evidence::{
-        GateConfig, Ledger, RouteWindow, Wanted,
+        Background, GateConfig, Ledger, RouteWindow, Wanted,
         report::{Report, ReportInputs},
     },
-    exchange::Exchange,
+    exchange::{Exchange, Request},
     gate::Skip,
     time::Timestamp,
 };
@@ -48,6 +48,17 @@ impl Books {
         now: Timestamp,
     ) -> Wanted {
         self.lock().judged(exchange, outcome, verdict, now)
+    }
+
+    /// Counts a pair of answers of one system.
+    pub(super) fn background(
+        &self,
+        request: &Request,
+        source: Background,
+        found: &[Discrepancy],
+        now: Timestamp,
+    ) {
+        self.lock().background(request, source, found, now);
     }
 
     pub(super) fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {

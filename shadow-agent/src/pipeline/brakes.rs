@@ -43,6 +43,8 @@ pub(super) struct Brakes {
     changes: Mutex<Vec<Change>>,
     /// Requests that were sent again.
     pub(super) retries: AtomicU64,
+    /// Requests that were sent a second time, to learn what differs by itself.
+    pub(super) second: AtomicU64,
 }
 
 impl Brakes {
@@ -62,6 +64,7 @@ impl Brakes {
             breaker: Mutex::new(Breaker::new(settings.breaker, Instant::now())),
             changes: Mutex::default(),
             retries: AtomicU64::new(0),
+            second: AtomicU64::new(0),
         }
     }
 
@@ -81,6 +84,12 @@ impl Brakes {
         if let Some(pace) = &self.admitted {
             pace.charge(1);
         }
+    }
+
+    /// A request that was answered is sent a second time; one less is admitted for it.
+    pub(super) fn again(&self) {
+        self.second.fetch_add(1, Relaxed);
+        self.extra();
     }
 
     /// A request is sent again; one less is admitted for it.

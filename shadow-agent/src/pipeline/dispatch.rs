@@ -13,25 +13,34 @@ use std::{
 };
 
 use shadow_core::{
-    compare::{Comparator, Failure, Outcome},
+    compare::{Comparator, Failure, Outcome, Verdict},
     exchange::Exchange,
     gate::{SkipPolicy, is_idempotent},
     rewrite::{RewritePolicy, Rewritten, rewrite},
 };
 use tokio::time::Instant;
 
-use super::{Clock, brakes::Leave, lane::Lane, pending::Pending, queue::Queued, switch::Ticket};
+use super::{
+    Clock,
+    brakes::Leave,
+    lane::Lane,
+    pairs::{PairSettings, Pairs},
+    pending::Pending,
+    queue::Queued,
+    switch::Ticket,
+};
 use crate::replay::{Answer, ReplaySettings, Shadow};
 
 /// Bodies of this many bytes together are compared on a thread of their own: meanwhile the replay thread would
 /// neither send nor take the time of answers.
-const LARGE: usize = 128 << 10;
+pub(super) const LARGE: usize = 128 << 10;
 
 /// Sends what is queued to a shadow system and judges the answers.
 pub(super) struct Dispatcher<S> {
-    lane: Arc<Lane>,
-    shadow: S,
-    policy: Policy,
+    pub(super) lane: Arc<Lane>,
+    pub(super) shadow: S,
+    pub(super) policy: Policy,
+    pub(super) pairs: Pairs,
     /// Tasks that replay one exchange after the other; each ends when the queue is empty.
     workers: AtomicUsize,
 }
@@ -42,6 +51,7 @@ pub(super) struct Policy {
     pub(super) settings: ReplaySettings,
     pub(super) rewrite: RewritePolicy,
     pub(super) comparator: Arc<Comparator>,
+    pub(super) pairs: PairSettings,
     pub(super) now: Option<Clock>,
 }
 
@@ -52,11 +62,12 @@ impl<S> fmt::Debug for Dispatcher<S> {
 }
 
 impl<S: Shadow> Dispatcher<S> {
-    pub(super) fn new(lane: Arc<Lane>, shadow: S, policy: Policy) -> Arc<Self> {
+    pub(super) fn new(lane: Arc<Lane>, shadow: S, policy: Policy, pairs: Pairs) -> Arc<Self> {
         Arc::new(Self {
             lane,
             shadow,
             policy,
+            pairs,
             workers: AtomicUsize::new(0),
         })
     }
@@ -96,12 +107,7 @@ impl<S: Shadow> Dispatcher<S> {
     }
 
     async fn replay(&self, queued: Queued, ticket: &mut Ticket) {
-        let Policy {
-            settings,
-            rewrite: policy,
-            comparator,
-            now,
-        } = &self.policy;
+        let Policy { settings, now, .. } = &self.policy;
         let deadline = queued.since + settings.max_wait;
         let mut pending = Pending::new(Arc::clone(&self.lane), queued, now.clone());
         ticket.renew();
@@ -110,13 +116,9 @@ impl<S: Shadow> Dispatcher<S> {
         if let Some(reason) = refusal {
             return pending.skip(reason);
         }
-        let request = match rewrite(pending.exchange(), policy) {
-            Ok(Rewritten::Send(request)) => request,
-            Ok(Rewritten::Record(_)) => return pending.skip(SkipPolicy::RecordOnly),
+        let request = match self.prepared(pending.exchange()) {
+            Ok(request) => request,
             Err(reason) => return pending.skip(reason),
-        };
-        let Ok(request) = self.shadow.prepare(&request) else {
-            return pending.skip(SkipPolicy::Unsendable);
         };
         let leave = match self.leave(pending.exchange(), deadline, ticket).await {
             Ok(leave) => leave,
@@ -126,21 +128,61 @@ impl<S: Shadow> Dispatcher<S> {
         let outcome = self
             .ask(pending.exchange(), (request, leave), deadline, ticket)
             .await;
+        let exchange = pending.shared();
+        let Some((outcome, verdict)) = self.judged(pending, outcome).await else {
+            return;
+        };
+        self.control(&exchange, &verdict);
+        self.twins(&exchange);
+        if let Outcome::Response(first) = outcome
+            && self.pairs.draws(&exchange.request)
+        {
+            self.twice(&exchange, first, deadline, ticket).await;
+        }
+    }
+
+    /// Compares and counts; large bodies elsewhere. Nothing comes of a comparison that panics, except its count.
+    async fn judged(&self, pending: Pending, outcome: Outcome) -> Option<(Outcome, Verdict)> {
+        let comparator = &self.policy.comparator;
         if pending.bytes() < LARGE && kept(&outcome) < LARGE {
-            return pending.judge(&outcome, comparator);
+            let verdict = pending.judge(&outcome, comparator);
+            return Some((outcome, verdict));
         }
         let comparator = Arc::clone(comparator);
-        let judged = tokio::task::spawn_blocking(move || pending.judge(&outcome, &comparator));
-        if let Err(error) = judged.await {
-            // The exchange counted itself when it was dropped.
+        let judge = move || {
+            let verdict = pending.judge(&outcome, &comparator);
+            (outcome, verdict)
+        };
+        elsewhere(judge).await
+    }
+}
+
+/// Runs something long on a thread where it keeps nobody waiting.
+pub(super) async fn elsewhere<T: Send + 'static>(long: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::task::spawn_blocking(long).await {
+        Ok(done) => Some(done),
+        Err(error) => {
+            // What it held has counted itself when it was dropped.
             tracing::error!(%error, "a comparison did not end");
+            None
         }
     }
 }
 
 impl<S: Shadow> Dispatcher<S> {
+    /// The request as it is sent.
+    pub(super) fn prepared(&self, exchange: &Exchange) -> Result<S::Prepared, SkipPolicy> {
+        match rewrite(exchange, &self.policy.rewrite)? {
+            Rewritten::Send(request) => self
+                .shadow
+                .prepare(&request)
+                .map_err(|_why| SkipPolicy::Unsendable),
+            Rewritten::Record(_) => Err(SkipPolicy::RecordOnly),
+        }
+    }
+
     /// Waits for a turn, unless that is cancelled.
-    async fn leave(
+    pub(super) async fn leave(
         &self,
         exchange: &Exchange,
         deadline: Instant,
@@ -182,10 +224,7 @@ impl<S: Shadow> Dispatcher<S> {
             let Ok(again) = self.leave(exchange, deadline, ticket).await else {
                 return outcome;
             };
-            let Ok(Rewritten::Send(same)) = rewrite(exchange, &self.policy.rewrite) else {
-                return outcome;
-            };
-            let Ok(same) = self.shadow.prepare(&same) else {
+            let Ok(same) = self.prepared(exchange) else {
                 return outcome;
             };
             (request, leave) = (same, again);

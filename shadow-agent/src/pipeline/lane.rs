@@ -22,7 +22,8 @@ use shadow_core::{
 };
 
 use super::{
-    books::Books, brakes::Brakes, queue::Queue, samples::Samples, snapshot::LaneSnapshot, switch::Switch,
+    books::Books, brakes::Brakes, pairs::PairSettings, queue::Queue, samples::Samples,
+    snapshot::LaneSnapshot, switch::Switch,
 };
 use crate::replay::{Change, ReplaySettings, Target};
 
@@ -86,6 +87,8 @@ pub struct Replay {
     pub rewrite: RewritePolicy,
     /// What counts as a difference.
     pub comparator: Comparator,
+    /// How it is learnt what differs by itself.
+    pub pairs: PairSettings,
 }
 
 /// What the capture thread, the replays and everybody who looks share of one lane.
@@ -176,6 +179,7 @@ impl Lane {
             name: self.name.clone(),
             breaker,
             breaker_opened: opened,
+            second: self.brakes.second.load(Relaxed),
             retries: self.brakes.retries.load(Relaxed),
             role: self.role,
             queued: self.queue.len(),

@@ -5,12 +5,14 @@
 //! counted [`Skip`](shadow_core::gate::Skip) or [`Failure`](shadow_core::compare::Failure). Nothing here ever waits
 //! towards the kernel. Why one capture thread: docs/adr/0010.
 
+mod background;
 mod books;
 mod brakes;
 mod capture;
 mod courtesy;
 mod dispatch;
 mod lane;
+mod pairs;
 mod pending;
 mod queue;
 mod samples;
@@ -30,6 +32,7 @@ use shadow_core::{
 };
 
 pub use lane::{Lane, LaneSettings, Mode, Replay, Role};
+pub use pairs::PairSettings;
 pub use samples::Samples;
 pub use snapshot::{CaptureCounters, Ended, LaneSnapshot, Snapshot};
 
@@ -226,6 +229,7 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
         gate,
         rewrite,
         comparator,
+        pairs,
     } = *replay;
     settings.validate()?;
     let shadow = HttpShadow::new(target, mark, body, settings.clone())?;
@@ -234,6 +238,7 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
         settings,
         rewrite,
         comparator: Arc::new(comparator),
+        pairs,
         now: now.cloned(),
     };
     Ok(Made {

@@ -69,9 +69,15 @@ impl Pending {
     }
 
     /// Compares, and counts the verdict.
-    pub(super) fn judge(mut self, outcome: &Outcome, comparator: &Comparator) {
+    pub(super) fn judge(mut self, outcome: &Outcome, comparator: &Comparator) -> Verdict {
         let verdict = comparator.verdict(self.exchange(), outcome);
         self.count(outcome, &verdict);
+        verdict
+    }
+
+    /// The exchange, for what comes after the verdict.
+    pub(super) fn shared(&self) -> Arc<Exchange> {
+        Arc::clone(&self.queued.exchange)
     }
 
     fn count(&mut self, outcome: &Outcome, verdict: &Verdict) {

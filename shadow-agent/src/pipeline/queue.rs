@@ -110,7 +110,7 @@ impl Queue {
 }
 
 /// The bytes that an exchange keeps in memory.
-fn held_by(exchange: &Exchange) -> usize {
+pub(super) fn held_by(exchange: &Exchange) -> usize {
     let content = |body: &Body| body.kept.len();
     let request = &exchange.request;
     let mut bytes = size_of::<Exchange>()

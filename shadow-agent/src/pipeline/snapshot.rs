@@ -52,6 +52,8 @@ pub struct LaneSnapshot {
     pub breaker: BreakerState,
     /// How often it was.
     pub breaker_opened: u64,
+    /// Requests that were sent a second time, to learn what differs by itself.
+    pub second: u64,
     /// Requests that were sent again.
     pub retries: u64,
     /// The kill switch is on.

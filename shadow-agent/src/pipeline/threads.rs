@@ -24,7 +24,8 @@ use super::{
     capture::{Capture, Desk, Entry},
     courtesy::Courtesy,
     dispatch::{Dispatcher, Policy},
-    lane::{Lane, Lanes},
+    lane::{Lane, Lanes, Role},
+    pairs::{PairSettings, Pairs},
     pending::Pending,
     snapshot::{CaptureCounters, Ended, Snapshot},
 };
@@ -76,9 +77,19 @@ impl Threads {
     ) -> Result<Self, StartError> {
         let mut entries = Vec::with_capacity(made.len());
         let mut dispatchers = Vec::with_capacity(made.len());
+        // What a control target differs in is background for every other.
+        let others = made.iter().map(|made| &made.lane);
+        let others: Vec<_> = others
+            .filter(|lane| lane.role() == Role::Shadow)
+            .cloned()
+            .collect();
         for Made { lane, replays } in made {
             let gate = replays.map(|(gate, shadow, policy)| {
-                dispatchers.push(Dispatcher::new(Arc::clone(&lane), shadow, policy));
+                let pairs = match lane.role() {
+                    Role::Shadow => Pairs::new(policy.pairs, Vec::new()),
+                    Role::Control => Pairs::new(PairSettings::default(), others.clone()),
+                };
+                dispatchers.push(Dispatcher::new(Arc::clone(&lane), shadow, policy, pairs));
                 gate
             });
             entries.push(Entry::new(lane, gate));

@@ -64,6 +64,9 @@ pub struct RunArgs {
     /// Exchanges that wait for a free place [default: 1024]
     #[arg(long, value_name = "N", help_heading = "Shadow system")]
     pub queue: Option<usize>,
+    /// Share of answered safe requests that are sent twice, to learn what is noise [default: 5%]
+    #[arg(long, value_name = "RATE", help_heading = "Shadow system")]
+    pub twice: Option<Rate>,
     /// Share of the node's CPU time that replays leave idle; 0% never gives way to production [default: 5%]
     #[arg(long, value_name = "RATE", help_heading = "Shadow system")]
     pub idle_cpu: Option<Rate>,
@@ -105,6 +108,7 @@ impl RunArgs {
             timeout,
             concurrency,
             queue,
+            twice,
             idle_cpu,
             record,
             metrics,
@@ -138,6 +142,7 @@ impl RunArgs {
         set(&mut config.shadow.timeout, timeout);
         set(&mut config.shadow.concurrency, concurrency);
         set(&mut config.shadow.queue, queue);
+        set(&mut config.noise.twice, twice);
         set(&mut config.shadow.idle_cpu, idle_cpu);
         config.record.file = record.or(config.record.file.take());
         config.agent.metrics = metrics.or(config.agent.metrics);

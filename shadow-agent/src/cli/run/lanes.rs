@@ -37,6 +37,7 @@ fn status(snapshot: &LaneSnapshot, report: Report, url: Option<String>) -> Lane 
         },
         breaker: snapshot.breaker,
         breaker_opened: snapshot.breaker_opened,
+        second: snapshot.second,
         retries: snapshot.retries,
         funnel: report.funnel,
         match_rate: report.match_rate,

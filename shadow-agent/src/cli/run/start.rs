@@ -50,7 +50,7 @@ use crate::{
         server::Socket,
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
-    pipeline::{Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay, Samples},
+    pipeline::{Hooks, LaneSettings, Mode, PairSettings, Pipeline, PipelineSettings, Replay, Samples},
     record::{Recorded, Recorder},
     replay::{
         ReplaySettings, Target,
@@ -332,6 +332,10 @@ fn lane(
                 gate,
                 comparator: Comparator::new(Rules::from(&compare))
                     .map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
+                pairs: PairSettings {
+                    twice: config.noise.twice.fraction(),
+                    twins: config.noise.twins.0,
+                },
                 target,
             }))
         }

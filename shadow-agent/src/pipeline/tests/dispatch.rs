@@ -14,6 +14,7 @@ use super::{
         courtesy::Courtesy,
         dispatch::{Dispatcher, Policy},
         lane::{Lane, Role},
+        pairs::{PairSettings, Pairs},
     },
     comparator, exchange, failed, final_funnel, funnel, gate, ledger, rewrite,
     script::Script,
@@ -27,6 +28,8 @@ pub(super) struct Bench {
     pub(super) desk: Desk,
     pub(super) script: Script,
     settings: ReplaySettings,
+    pub(super) pairs: PairSettings,
+    pub(super) told: Vec<Arc<Lane>>,
 }
 
 impl Bench {
@@ -42,6 +45,8 @@ impl Bench {
             desk,
             script: Script::default(),
             settings,
+            pairs: PairSettings::default(),
+            told: Vec::new(),
         }
     }
 
@@ -50,9 +55,11 @@ impl Bench {
             settings: self.settings.clone(),
             rewrite: rewrite(),
             comparator: Arc::new(comparator()),
+            pairs: self.pairs,
             now: None,
         };
-        let dispatcher = Dispatcher::new(Arc::clone(&self.lane), self.script.clone(), policy);
+        let pairs = Pairs::new(self.pairs, self.told.clone());
+        let dispatcher = Dispatcher::new(Arc::clone(&self.lane), self.script.clone(), policy, pairs);
         tokio::spawn(dispatcher.run())
     }
 

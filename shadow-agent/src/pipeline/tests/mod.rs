@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod limits;
+mod noise;
 mod script;
 mod threads;
 
@@ -53,7 +54,17 @@ fn flow() -> Flow {
 }
 
 /// A whole exchange whose response is `body`.
-fn exchange(method: &str, target: &str, body: impl Into<Bytes>) -> Box<Exchange> {
+pub(super) fn exchange(method: &str, target: &str, body: impl Into<Bytes>) -> Box<Exchange> {
+    exchange_with(method, target, &[("Host", "production.example")], body)
+}
+
+/// The same with these header fields.
+pub(super) fn exchange_with(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Box<Exchange> {
     let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
     Box::new(Exchange {
         flow: flow(),
@@ -62,7 +73,7 @@ fn exchange(method: &str, target: &str, body: impl Into<Bytes>) -> Box<Exchange>
             method: bytes(method),
             target: bytes(target),
             version: Version::Http11,
-            headers: Headers::from_pairs([("Host", "production.example")]),
+            headers: Headers::from_pairs(headers.iter().copied()),
             body: Body::default(),
             trailers: Headers::default(),
         },

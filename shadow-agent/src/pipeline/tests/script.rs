@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 use crate::replay::{Answer, Shadow, Unsendable};
 
-/// `/ok` answers `ok`, `/other` something else, `/slow` after a second, `/hang` never, `/reset` fails, `/refused` does before it
+/// `/ok` answers `ok`, `/other` something else, `/slow` after a second, `/hang` never, `/reset` fails, `/changing`
+/// answers differently each time, `/refused` does before it
 /// was reached, `/panic`
 /// panics, `/unsendable` is refused.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +86,12 @@ impl Shadow for Script {
             "/slow" => tokio::time::sleep(Duration::from_secs(1)).await,
             "/hang" => std::future::pending().await,
             "/refused" => return Answer::unanswered(Failure::Connect),
+            "/changing" => {
+                let answers = ["ok", "something else"];
+                let sent = self.sent();
+                let times = sent.iter().filter(|sent| **sent == target).count();
+                return response(answers[times % 2]).into();
+            }
             "/reset" => return Outcome::Failed(Failure::Reset).into(),
             "/panic" => panic!("as the test asked for"),
             _ => return response("something else").into(),

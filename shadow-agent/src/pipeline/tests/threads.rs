@@ -20,7 +20,9 @@ use shadow_core::{
 };
 
 use super::{
-    super::{Ended, Hooks, LaneSettings, Mode, Pipeline, PipelineSettings, Replay, Role, Snapshot},
+    super::{
+        Ended, Hooks, LaneSettings, Mode, PairSettings, Pipeline, PipelineSettings, Replay, Role, Snapshot,
+    },
     comparator, flow, gate, ledger, rewrite, skipped,
 };
 use crate::{
@@ -140,6 +142,7 @@ fn replay_to(address: SocketAddr) -> Mode {
         gate: gate(),
         rewrite: rewrite(),
         comparator: comparator(),
+        pairs: PairSettings::default(),
     }))
 }
 

@@ -1,0 +1,117 @@
+//! Pairs of answers of one system, from the dispatcher to the ledger.
+
+use std::{sync::Arc, time::Duration};
+
+use shadow_core::{
+    evidence::report::{self, ReportInputs},
+    time::Timestamp,
+};
+
+use super::{
+    super::{
+        lane::{Lane, Role},
+        pairs::PairSettings,
+    },
+    dispatch::Bench,
+    exchange, ledger,
+};
+use crate::replay::ReplaySettings;
+
+fn background(lane: &Lane) -> report::Background {
+    lane.report(ReportInputs::default()).background
+}
+
+fn always_twice() -> PairSettings {
+    PairSettings {
+        twice: 1.0,
+        twins: Duration::ZERO,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answered_request_is_sent_once_more_and_is_one_exchange() {
+    let mut bench = Bench::new(ReplaySettings::default());
+    bench.pairs = always_twice();
+    let run = bench.run();
+    bench.get(&["/ok", "/other", "/changing", "/reset"]);
+    let (script, lane) = (bench.script.clone(), Arc::clone(&bench.lane));
+    let funnel = bench.finish(run).await;
+    assert_eq!((funnel.exchanges, funnel.replayed), (4, 4), "{funnel:?}");
+    let mut sent = script.sent();
+    sent.sort_unstable();
+    assert_eq!(
+        sent,
+        [
+            "/changing",
+            "/changing",
+            "/ok",
+            "/ok",
+            "/other",
+            "/other",
+            "/reset"
+        ]
+    );
+    let pairs = background(&lane).twice;
+    assert_eq!(
+        (pairs.compared, pairs.differed, lane.snapshot().second),
+        (3, 1, 3)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_requests_count_against_the_rate_and_the_concurrency() {
+    let mut bench = Bench::new(ReplaySettings {
+        requests_per_second: Some(100.0),
+        concurrency: 2,
+        ..ReplaySettings::default()
+    });
+    bench.pairs = always_twice();
+    let run = bench.run();
+    for _ in 0..3000 {
+        bench.get(&["/ok"]);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (script, lane) = (bench.script.clone(), Arc::clone(&bench.lane));
+    let funnel = bench.finish(run).await;
+    let most = script.most_within(Duration::from_secs(1));
+    assert!(most <= 111, "{most} in a second");
+    assert!(script.most.load(std::sync::atomic::Ordering::SeqCst) <= 2);
+    let second = lane.snapshot().second;
+    assert!(funnel.matched > 100 && second > 100, "{second} of {funnel:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn productions_own_answers_are_compared() {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 1,
+        ..ReplaySettings::default()
+    });
+    bench.pairs = PairSettings {
+        twice: 0.0,
+        twins: Duration::from_secs(2),
+    };
+    let run = bench.run();
+    for (millis, body) in [(0, "a"), (1000, "a"), (2000, "b"), (9000, "c")] {
+        let mut exchange = exchange("GET", "/ok", body);
+        exchange.timing.response_last = Some(Timestamp::from_nanos(millis * 1_000_000));
+        bench.admit(exchange);
+    }
+    bench.desk.flush();
+    let (script, lane) = (bench.script.clone(), Arc::clone(&bench.lane));
+    bench.finish(run).await;
+    let pairs = background(&lane).twins;
+    assert_eq!((pairs.compared, pairs.differed), (2, 1));
+    assert_eq!(script.sent().len(), 4, "nothing is sent for it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_control_target_differs_in_is_background_of_the_others() {
+    let mut bench = Bench::new(ReplaySettings::default());
+    let main = Arc::new(Lane::new("shadow".to_owned(), Role::Shadow, ledger(), None));
+    bench.told = vec![Arc::clone(&main)];
+    let run = bench.run();
+    bench.get(&["/ok", "/other", "/reset"]);
+    bench.finish(run).await;
+    let pairs = background(&main).control;
+    assert_eq!((pairs.compared, pairs.differed), (2, 1), "a failure says nothing");
+}
