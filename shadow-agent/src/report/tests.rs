@@ -54,6 +54,8 @@ fn latency(production_us: u64, shadow_us: u64) -> Latency {
         let quantiles = Quantiles {
             count: 1_997,
             p50_us: us,
+            p50_low_us: us - us / 100,
+            p50_high_us: us + us / 100,
             p90_us: 2 * us,
             p99_us: 9 * us,
             max_us: 10 * us,

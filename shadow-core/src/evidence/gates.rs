@@ -1,7 +1,7 @@
 //! GO, NO-GO or not enough evidence.
 //!
 //! Each gate takes one figure with its interval: it passes when the whole interval does, fails when the whole interval
-//! does not, and is undecided between. NO-GO needs one failed gate, GO needs every one passed.
+//! does not, and is undecided between. Coverage is no estimate and has none. NO-GO needs one failed gate, GO needs every one passed.
 
 use core::{fmt::Write as _, time::Duration};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     latency::Quantiles,
-    stats::{Proportion, newcombe, trials_needed},
+    stats::{self, Proportion, newcombe, trials_needed},
 };
 
 /// What has to hold before cut-over.
@@ -145,6 +145,8 @@ pub(crate) struct Figures {
     pub(crate) shadow_errors: (u64, u64),
     /// Routes whose median alone is over the allowed ratio.
     pub(crate) slow_routes: usize,
+    /// How long it took to come by them.
+    pub(crate) elapsed: Duration,
 }
 
 /// Rules on the figures.
@@ -162,12 +164,23 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
     } else {
         Ruling::InsufficientEvidence
     };
+    let more_exchanges_needed = more_needed(config, figures.matches);
     Judgement {
         ruling,
-        more_exchanges_needed: more_needed(config, figures.matches),
-        more_seconds_needed: None,
+        more_exchanges_needed,
+        more_seconds_needed: more_exchanges_needed
+            .and_then(|more| seconds(more, figures.matches.trials, figures.elapsed)),
         reasons,
     }
+}
+
+/// How long `more` take when `compared` took so long. `None` when none did.
+fn seconds(more: u64, compared: u64, elapsed: Duration) -> Option<u64> {
+    let millis = u128::from(more).checked_mul(elapsed.as_millis())?;
+    let millis = millis
+        .checked_div(compared.into())
+        .filter(|_| !elapsed.is_zero())?;
+    u64::try_from(millis.div_ceil(1000)).ok()
 }
 
 fn more_needed(config: &GateConfig, matches: Proportion) -> Option<u64> {
@@ -209,7 +222,7 @@ fn match_rate(config: &GateConfig, matches: Proportion) -> Reason {
         Ruling::InsufficientEvidence
     };
     let text = format!(
-        "{} of {} answers matched: {} (95 % interval {} to {}), needed is above {}",
+        "{} of {} answers are as they should be: {} (95 % interval {} to {}), needed is above {}",
         matches.successes,
         matches.trials,
         percent(rate),
@@ -229,29 +242,53 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
         ..
     } = *figures;
     let mut text = format!(
-        "median time to first byte {} us, production's {} us; allowed is {} times that",
-        shadow.p50_us, production.p50_us, config.latency_ratio,
+        "median time to first byte {} us, production's {} us",
+        shadow.p50_us, production.p50_us,
     );
+    // A String takes everything.
+    if let Some((low, high)) = median_ratio(&production, &shadow) {
+        write!(text, ": {low:.2} to {high:.2} times that (95 % interval)").unwrap_or_default();
+    }
+    write!(text, "; allowed is {} times", config.latency_ratio).unwrap_or_default();
     if slow_routes > 0 {
-        // A String takes everything.
         write!(text, "; {slow_routes} routes are slower than that").unwrap_or_default();
     }
     let ruling = if slow_routes > 0 || is_slow(config, production, shadow) {
         Ruling::NoGo
-    } else if production.count.min(shadow.count) < config.latency_samples {
-        Ruling::InsufficientEvidence
-    } else {
+    } else if is_fast(config, production, shadow) {
         Ruling::Go
+    } else {
+        Ruling::InsufficientEvidence
     };
     reason("latency", ruling, text)
 }
 
-/// Whether the shadow system's median is over the allowed ratio, and by more than the floor.
+/// The interval of the shadow system's median over production's.
+pub(crate) fn median_ratio(production: &Quantiles, shadow: &Quantiles) -> Option<(f64, f64)> {
+    let median = |of: &Quantiles| [of.p50_low_us, of.p50_us, of.p50_high_us].map(stats::float);
+    stats::ratio_interval(median(shadow), median(production))
+}
+
+/// Whether the shadow system's median is over the allowed ratio with its whole interval, and by more than the floor.
 pub(crate) fn is_slow(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> bool {
-    let floor = u64::try_from(config.latency_floor.as_micros()).unwrap_or(u64::MAX);
     production.count.min(shadow.count) >= config.latency_samples
-        && shadow.p50_us.saturating_sub(production.p50_us) > floor
-        && super::stats::float(shadow.p50_us) > super::stats::float(production.p50_us) * config.latency_ratio
+        && shadow.p50_us.saturating_sub(production.p50_us) > floor(config)
+        && match median_ratio(&production, &shadow) {
+            Some((low, _)) => low > config.latency_ratio,
+            // Production's is below a microsecond.
+            None => shadow.p50_low_us > floor(config),
+        }
+}
+
+/// Whether it is within the allowed ratio with its whole interval, or within the floor.
+fn is_fast(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> bool {
+    production.count.min(shadow.count) >= config.latency_samples
+        && (shadow.p50_high_us.saturating_sub(production.p50_low_us) <= floor(config)
+            || median_ratio(&production, &shadow).is_some_and(|(_, high)| high <= config.latency_ratio))
+}
+
+fn floor(config: &GateConfig) -> u64 {
+    u64::try_from(config.latency_floor.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn shadow_errors(production: (u64, u64), shadow: (u64, u64)) -> Reason {

@@ -4,6 +4,8 @@ fn quantiles(p50_us: u64, count: u64) -> Quantiles {
     Quantiles {
         count,
         p50_us,
+        p50_low_us: p50_us - p50_us / 50,
+        p50_high_us: p50_us + p50_us / 50,
         ..Quantiles::default()
     }
 }
@@ -17,6 +19,7 @@ fn good() -> Figures {
         production_errors: (5, 10_000),
         shadow_errors: (5, 10_000),
         slow_routes: 0,
+        elapsed: Duration::from_secs(100),
     }
 }
 
@@ -74,8 +77,13 @@ fn latency_is_a_ratio_above_a_floor() {
             figures.shadow = quantiles(shadow, count);
         })
     };
-    assert_eq!(medians(5_000, 10_000, 100), PASSED, "twice is allowed");
-    assert_eq!(medians(5_000, 10_200, 100), only(Ruling::NoGo, "latency"));
+    assert_eq!(medians(5_000, 9_500, 100), PASSED, "nearly twice is allowed");
+    assert_eq!(
+        medians(5_000, 10_000, 100),
+        only(Ruling::InsufficientEvidence, "latency"),
+        "the interval is around it"
+    );
+    assert_eq!(medians(5_000, 10_600, 100), only(Ruling::NoGo, "latency"));
     assert_eq!(medians(100, 1_000, 100), PASSED, "within the floor");
     assert_eq!(
         medians(5_000, 50_000, 19),
@@ -119,6 +127,7 @@ fn nothing_seen_is_no_evidence() {
         production_errors: (0, 0),
         shadow_errors: (0, 0),
         slow_routes: 0,
+        elapsed: Duration::ZERO,
     };
     let (ruling, gates) = rule(&nothing);
     assert_eq!((ruling, gates.len()), (Ruling::InsufficientEvidence, 4));
@@ -131,6 +140,11 @@ fn what_is_still_needed_is_said() {
     assert_eq!(needed(3000, 3000), Some(839));
     assert_eq!(needed(3839, 3839), None, "it passed");
     assert_eq!(needed(990, 1000), None, "more of the same would not help");
+    let mut figures = good();
+    figures.matches = Proportion::new(3000, 3000);
+    let judgement = judge(&GateConfig::default(), &figures);
+    assert_eq!(judgement.more_seconds_needed, Some(28), "839 at 30 a second");
+    assert_eq!(seconds(839, 0, Duration::from_secs(1)), None);
 }
 
 #[test]

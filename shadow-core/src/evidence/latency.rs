@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::Timing;
 
+use super::stats;
+
 /// What is longer counts as this long.
 const LONGEST: Duration = Duration::from_mins(10);
 
@@ -58,6 +60,12 @@ pub struct Quantiles {
     pub count: u64,
     /// Half were at most this.
     pub p50_us: u64,
+    /// Lower end of the median's 95 % interval.
+    #[serde(default)]
+    pub p50_low_us: u64,
+    /// Upper end of it.
+    #[serde(default)]
+    pub p50_high_us: u64,
     /// 90 % were at most this.
     pub p90_us: u64,
     /// 99 % were at most this.
@@ -92,9 +100,12 @@ impl Latency {
         let Some(histogram) = self.0.as_ref().filter(|histogram| !histogram.is_empty()) else {
             return Quantiles::default();
         };
+        let (low, high) = stats::median_ranks(histogram.len());
         Quantiles {
             count: histogram.len(),
             p50_us: histogram.value_at_quantile(0.5),
+            p50_low_us: histogram.value_at_quantile(low),
+            p50_high_us: histogram.value_at_quantile(high),
             p90_us: histogram.value_at_quantile(0.9),
             p99_us: histogram.value_at_quantile(0.99),
             max_us: histogram.max(),

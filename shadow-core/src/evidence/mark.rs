@@ -3,6 +3,7 @@
 //! A [`Mark`] is a copy of the totals, at most some 100 KiB, whatever the number of routes. What is noise is decided
 //! from everything that is known when it is asked, also from before the mark.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,7 @@ impl Ledger {
                 production_errors: (production_errors.successes, judged),
                 shadow_errors: (shadow_errors.successes, judged),
                 slow_routes: 0,
+                elapsed: Duration::ZERO,
             },
         );
         Since {
@@ -139,8 +141,6 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
     use super::*;
     use crate::{
         compare::{Category, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},

@@ -87,6 +87,32 @@ pub(crate) fn newcombe_at(z: f64, a: (u64, u64), b: (u64, u64)) -> Option<(f64, 
     Some(((difference - below).max(-1.0), (difference + above).min(1.0)))
 }
 
+/// Which quantiles of a sample of `n` hold the median of what it is a sample of between them, at 95 %: the order
+/// statistics around `n / 2` whose ranks follow from the binomial distribution (Conover 1999, section 3.2), here by
+/// its normal approximation and one rank wider. Nothing is assumed of the distribution.
+pub(crate) fn median_ranks(n: u64) -> (f64, f64) {
+    let n = float(n.max(1));
+    let spread = Z * n.sqrt() / 2.0 + 1.0;
+    (
+        ((n / 2.0 - spread) / n).max(0.0),
+        ((n / 2.0 + spread) / n).min(1.0),
+    )
+}
+
+/// The interval of a ratio `a / b` of two positive estimates from their own intervals, each as low, estimate, high: by
+/// the square-and-add rule on logarithms (Zou and Donner 2008). It takes them for independent; answers to the same
+/// requests are rather alike in how long they take, so it is rather too wide. `None` where one is not positive.
+pub(crate) fn ratio_interval(a: [f64; 3], b: [f64; 3]) -> Option<(f64, f64)> {
+    if !a.iter().chain(&b).all(|value| value.is_finite() && *value > 0.0) {
+        return None;
+    }
+    let [low_a, a, high_a] = a.map(f64::ln);
+    let [low_b, b, high_b] = b.map(f64::ln);
+    let below = ((a - low_a).powi(2) + (high_b - b).powi(2)).sqrt();
+    let above = ((high_a - a).powi(2) + (b - low_b).powi(2)).sqrt();
+    Some(((a - b - below).exp(), (a - b + above).exp()))
+}
+
 /// Trials, at the present rate, until Wilson's lower bound is above `threshold`. `None` when the rate is not above it:
 /// more of the same would not help.
 pub(crate) fn trials_needed(successes: u64, trials: u64, threshold: f64) -> Option<u64> {
@@ -151,6 +177,46 @@ mod tests {
         close(newcombe((10, 10), (0, 20)), 0.6791, 1.0);
         close(newcombe((10, 10), (0, 10)), 0.6075, 1.0);
         assert_eq!(newcombe((1, 1), (0, 0)), None);
+    }
+
+    #[test]
+    fn the_median_lies_between_order_statistics() {
+        // The exact ranks are 40 and 61 of 100, and 469 and 532 of 1000 (Conover 1999).
+        let ranks = |n: u64| {
+            let (low, high) = median_ranks(n);
+            (low * float(n), high * float(n))
+        };
+        let (low, high) = ranks(100);
+        assert!(
+            (38.0..=40.0).contains(&low) && (60.0..=62.0).contains(&high),
+            "{low} {high}"
+        );
+        let (low, high) = ranks(1000);
+        assert!(
+            (467.0..=469.0).contains(&low) && (531.0..=533.0).contains(&high),
+            "{low} {high}"
+        );
+        assert_eq!(median_ranks(3), (0.0, 1.0), "of few nothing is known");
+    }
+
+    #[test]
+    fn a_ratio_is_as_wide_as_its_parts() {
+        let close = |found: Option<(f64, f64)>, low: f64, high: f64| {
+            let (a, b) = found.expect("an interval");
+            assert!((a - low).abs() < 1e-3 && (b - high).abs() < 1e-3, "{a} {b}");
+        };
+        close(ratio_interval([2.0; 3], [1.0; 3]), 2.0, 2.0);
+        // One exact part: the interval of the other.
+        close(ratio_interval([1.0, 2.0, 4.0], [1.0; 3]), 1.0, 4.0);
+        close(ratio_interval([2.0; 3], [0.5, 1.0, 4.0]), 0.5, 4.0);
+        // Two alike: sqrt(2) times as wide on a logarithmic scale.
+        let factor = (2.0_f64.ln() * 2.0_f64.sqrt()).exp();
+        close(
+            ratio_interval([1.0, 2.0, 4.0], [1.0, 2.0, 4.0]),
+            1.0 / factor,
+            factor,
+        );
+        assert_eq!(ratio_interval([0.0, 1.0, 2.0], [1.0; 3]), None);
     }
 
     #[test]

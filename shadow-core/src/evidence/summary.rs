@@ -68,6 +68,7 @@ impl Ledger {
                     .iter()
                     .filter(|finding| finding.kind == FindingKind::Slow)
                     .count(),
+                elapsed: Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms)),
             },
         );
         Report {
@@ -269,11 +270,12 @@ pub(super) fn latency(tally: &Tally) -> report::Latency {
     };
     let (production, shadow) = (spans(&tally.production), spans(&tally.shadow));
     let (p, s) = (production.first_byte.p50_us, shadow.first_byte.p50_us);
+    let interval = gates::median_ratio(&production.first_byte, &shadow.first_byte);
     report::Latency {
         production,
         shadow,
         p50_ratio: (p > 0).then(|| rounded(float(s) / float(p))),
-        p50_ratio_low: None,
-        p50_ratio_high: None,
+        p50_ratio_low: interval.map(|(low, _)| rounded(low)),
+        p50_ratio_high: interval.map(|(_, high)| rounded(high)),
     }
 }
