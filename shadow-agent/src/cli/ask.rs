@@ -123,6 +123,7 @@ fn ask_status(place: &Place) -> Result<Status, ClientError> {
     }
 }
 
+/// The report of the running agent, or else the one that the last one kept.
 pub(super) fn find_report(place: &Place) -> Result<Report, Failure> {
     let unanswered = match client::ask(&place.socket, Order::Report, PATIENCE) {
         Ok(Answer::Report(report)) => return Ok(*report),

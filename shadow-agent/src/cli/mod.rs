@@ -9,6 +9,7 @@ pub mod diffs;
 pub mod doctor;
 pub mod exit;
 pub mod inspect;
+pub mod noise;
 mod page;
 pub mod record;
 pub mod rollout;
@@ -47,6 +48,8 @@ enum Command {
     Rollout(rollout::RolloutArgs),
     /// Show what the agent has found: GO, NO-GO or insufficient evidence
     Report(ask::ReportArgs),
+    /// Show which differences a system also has with itself, and propose rules for them
+    Noise(noise::NoiseArgs),
     /// Record captured traffic to pcapng files
     Record(Box<record::RecordArgs>),
     /// Show what differs, side by side; export a case, or accept a difference
@@ -113,6 +116,7 @@ impl Command {
             Self::Resume(args) => switch::resume(&args),
             Self::Rollout(args) => rollout::run(args),
             Self::Report(args) => ask::report(&args),
+            Self::Noise(args) => noise::noise(&args),
             Self::Record(args) => record::run(*args),
             Self::Diffs(args) => diffs::run(*args),
             Self::Inspect(args) => inspect::run(args),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{
     evidence::{
         Proportion, Ruling,
-        report::{Funnel, Latency},
+        report::{Background, Funnel, Latency},
     },
     rollout::Place,
 };
@@ -130,6 +130,9 @@ pub struct Lane {
     pub funnel: Funnel,
     /// Matches of compared exchanges.
     pub match_rate: Proportion,
+    /// Pairs of answers of the same system that were compared.
+    #[serde(default)]
+    pub background: Background,
     /// Of all routes together.
     pub latency: Latency,
     /// What the evidence says so far.

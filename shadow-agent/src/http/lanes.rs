@@ -91,11 +91,44 @@ impl Writer<'_, '_> {
             "Replays without an answer of the shadow system, by failure",
             failures,
         )?;
+        let pairs = lanes.iter().flat_map(|lane| {
+            let sources = [
+                ("control", lane.background.control),
+                ("twins", lane.background.twins),
+                ("twice", lane.background.twice),
+            ];
+            sources.map(|(source, pairs)| (with(lane, "source", source), pairs.compared))
+        });
+        self.counters(
+            "background_pairs",
+            "Pairs of answers of the same system that were compared, by source",
+            pairs,
+        )?;
+        let standings = lanes.iter().flat_map(|lane| {
+            [
+                (with(lane, "standing", "regression"), lane.funnel.regressions),
+                (with(lane, "standing", "noise"), lane.funnel.noise),
+                (
+                    with(lane, "standing", "after_skipped_write"),
+                    lane.funnel.after_skipped_write,
+                ),
+            ]
+        });
+        // No counters: what is learned later changes what was counted before.
+        self.gauges(
+            "mismatches",
+            "Mismatches by what they are taken for now",
+            standings.map(|(labels, count)| (labels, whole(count))),
+        )?;
         // Where nothing was compared: no sample rather than a zero that looks like an outage.
         let rates = lanes
             .iter()
             .filter_map(|lane| Some((of(lane), lane.match_rate.rate?)));
-        self.gauges("match_ratio", "Matches of compared exchanges", rates)
+        self.gauges(
+            "match_ratio",
+            "What is as it should be, of what can be told",
+            rates,
+        )
     }
 
     pub(super) fn latencies(&mut self, latencies: &[Latency]) -> fmt::Result {
@@ -119,6 +152,11 @@ impl Writer<'_, '_> {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
+fn whole(count: u64) -> f64 {
+    count as f64
 }
 
 fn of(lane: &Lane) -> [(&str, &str); 1] {

@@ -100,6 +100,12 @@ pub fn lines(funnel: &Funnel) -> Vec<Line> {
     lines.step("replayed and compared", funnel.replayed);
     lines.reason("match", funnel.matched, "");
     lines.reason("mismatch", funnel.mismatched, "");
+    let excused = funnel.noise.saturating_add(funnel.after_skipped_write);
+    if excused > 0 {
+        lines.reason("  of these a difference that counts", funnel.regressions, "");
+        lines.reason("  of these only noise", funnel.noise, "");
+        lines.reason("  of these after a skipped write", funnel.after_skipped_write, "");
+    }
     lines.reason("shadow error", funnel.shadow_errors, "");
     for (failure, number) in &funnel.failures {
         lines.reason("  of these", *number, failure);

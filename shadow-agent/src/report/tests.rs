@@ -2,7 +2,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use shadow_core::evidence::{
     Judgement, Proportion, Reason, Ruling,
-    report::{Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report, Route, Sample, Spans},
+    report::{
+        Compared, Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report, Route, Sample, Shift,
+        Spans, Standing, Trend, TrendDirection,
+    },
 };
 
 use super::{figures, status, text};
@@ -68,7 +71,9 @@ fn latency(production_us: u64, shadow_us: u64) -> Latency {
     Latency {
         production: spans(production_us),
         shadow: spans(shadow_us),
-        ..Latency::default()
+        p50_ratio: Some(14.52),
+        p50_ratio_low: Some(13.9),
+        p50_ratio_high: Some(15.2),
     }
 }
 
@@ -96,6 +101,24 @@ fn report() -> Report {
             category: "value".to_owned(),
             place: "$.price".to_owned(),
             exchanges: 7,
+            rate: Proportion::new(7, 1_997),
+            trend: Trend {
+                direction: TrendDirection::Rising,
+                ..Trend::default()
+            },
+            shifts: vec![Shift {
+                production: "decimal".to_owned(),
+                shadow: "decimal".to_owned(),
+                apart: "within 1 %".to_owned(),
+                standing: Standing::Regression,
+                observed: Proportion::new(7, 1_997),
+                background: Some(Compared {
+                    source: "twice".to_owned(),
+                    pairs: Proportion::new(0, 98),
+                    low: 0.001,
+                    high: 0.007,
+                }),
+            }],
             samples: vec![Sample {
                 target: "/users/17".to_owned(),
                 production: "10.5".to_owned(),
@@ -157,6 +180,19 @@ fn long_lists_say_how_much_they_leave_out() {
         "{shown}"
     );
     assert_eq!(shown.matches("for example /users/17").count(), text::GROUPS);
+    for standing in [Standing::Noise, Standing::AfterSkippedWrite] {
+        let excused = Group {
+            standing,
+            ..report.groups[0].clone()
+        };
+        report.groups.extend(vec![excused; 500]);
+    }
+    let shown = text::report(&report);
+    assert_eq!(shown.matches("and 490 more groups").count(), 2, "{shown}");
+    assert!(
+        shown.lines().count() < 200,
+        "a thousand groups fit on a few pages: {shown}"
+    );
 }
 
 fn status() -> Status {

@@ -4,20 +4,20 @@ use std::{fmt::Write as _, time::Duration};
 
 use shadow_core::evidence::{
     Ruling,
-    report::{Funnel, Group, Latency, Report, Route, Spans},
+    report::{Availability, Background, Funnel, Latency, Report, Route, Spans},
 };
 
 use super::{
     figures::{captured, count, micros, proportion, span},
-    funnel,
+    funnel, groups,
 };
+
+pub use groups::GROUPS;
 
 /// Routes that are shown.
 pub const ROUTES: usize = 20;
-/// Groups that are shown.
-pub const GROUPS: usize = 20;
 /// Characters of a route, and of a value, that are shown.
-const WIDE: usize = 100;
+pub(super) const WIDE: usize = 100;
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
@@ -44,9 +44,13 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "  {mark} {:<14} {}", reason.gate, reason.text)?;
     }
     if let Some(more) = report.judgement.more_exchanges_needed {
+        let time = match report.judgement.more_seconds_needed {
+            Some(seconds) => format!(", {} at the rate so far", span(Duration::from_secs(seconds))),
+            None => String::new(),
+        };
         writeln!(
             out,
-            "  about {} more compared exchanges would settle the match rate",
+            "  about {} more compared exchanges would settle the match rate{time}",
             count(more)
         )?;
     }
@@ -55,6 +59,12 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     funnel::write(out, &report.funnel);
     writeln!(out, "\n  match rate  {}", proportion(&report.match_rate))?;
     writeln!(out, "  coverage    {}", proportion(&report.coverage))?;
+    let Availability { production, shadow } = &report.availability;
+    if production.trials > 0 {
+        writeln!(out, "  available   shadow {}", proportion(shadow))?;
+        writeln!(out, "              production {}", proportion(production))?;
+    }
+    background(out, &report.background)?;
 
     latency(out, report)?;
     if !report.findings.is_empty() {
@@ -68,7 +78,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
             )?;
         }
     }
-    groups(out, report)?;
+    groups::write(out, report)?;
     also(out, report)?;
     unseen(out, &report.funnel)
 }
@@ -104,6 +114,31 @@ fn also(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
+/// How it is known what is noise.
+pub(super) fn background(out: &mut String, background: &Background) -> std::fmt::Result {
+    let sources = [
+        ("the shadow system's two answers to a request", background.twice),
+        ("production's answers to equal requests", background.twins),
+        (
+            "the control target's answers and production's",
+            background.control,
+        ),
+    ];
+    for (what, pairs) in sources.into_iter().filter(|(_, pairs)| pairs.compared > 0) {
+        let (differed, compared) = (count(pairs.differed), count(pairs.compared));
+        writeln!(out, "  background  {differed} of {compared} pairs differ: {what}")?;
+    }
+    if background.overflow > 0 || background.sets_overflow > 0 {
+        let (pairs, sets) = (count(background.overflow), count(background.sets_overflow));
+        writeln!(
+            out,
+            "              {pairs} of their differences found no place, and {sets} mismatches were judged at once: \
+             raise evidence.groups and evidence.sets"
+        )?;
+    }
+    Ok(())
+}
+
 fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.latency.production.first_byte.count == 0 {
         return Ok(());
@@ -114,10 +149,21 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  {:<32} {:>10} {:>20} {:>20} {:>20} {:>20}",
-        "", "answers", "first byte p50", "first byte p99", "last byte p50", "last byte p99"
+        "  {:<32} {:>10} {:>20} {:>20} {:>20} {:>20} {:>20}",
+        "", "answers", "first byte p50", "first byte p90", "first byte p99", "last byte p50", "last byte p99"
     )?;
     latency_line(out, "all routes", &report.latency)?;
+    if let (Some(ratio), Some(low), Some(high)) = (
+        report.latency.p50_ratio,
+        report.latency.p50_ratio_low,
+        report.latency.p50_ratio_high,
+    ) {
+        writeln!(
+            out,
+            "  {:<32} shadow's median is {ratio:.2} times production's (95 % interval {low:.2} to {high:.2})",
+            ""
+        )?;
+    }
     // Routes that are never replayed have no answers to time.
     let timed: Vec<&Route> = report
         .routes
@@ -144,59 +190,18 @@ fn latency_line(out: &mut String, route: &str, latency: &Latency) -> std::fmt::R
     };
     writeln!(
         out,
-        "  {route:<32} {:>10} {:>20} {:>20} {:>20} {:>20}",
+        "  {route:<32} {:>10} {:>20} {:>20} {:>20} {:>20} {:>20}",
         count(production.first_byte.count),
         both(|spans| spans.first_byte.p50_us),
+        both(|spans| spans.first_byte.p90_us),
         both(|spans| spans.first_byte.p99_us),
         both(|spans| spans.whole.p50_us),
         both(|spans| spans.whole.p99_us),
     )
 }
 
-fn groups(out: &mut String, report: &Report) -> std::fmt::Result {
-    if report.groups.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\nDifferences, the most frequent first")?;
-    for (at, group) in report.groups.iter().take(GROUPS).enumerate() {
-        let Group {
-            route,
-            category,
-            place,
-            exchanges,
-            samples,
-            ..
-        } = group;
-        let place = if place.is_empty() {
-            String::new()
-        } else {
-            format!(" at {}", captured(place, WIDE))
-        };
-        writeln!(
-            out,
-            "  {}. {} exchanges: {}: {category}{place}",
-            at + 1,
-            count(*exchanges),
-            captured(route, WIDE)
-        )?;
-        if let Some(sample) = samples.first() {
-            writeln!(out, "       for example {}", captured(&sample.target, WIDE))?;
-            writeln!(out, "       production  {}", captured(&sample.production, WIDE))?;
-            writeln!(out, "       shadow      {}", captured(&sample.shadow, WIDE))?;
-        }
-    }
-    more(out, report.groups.len(), GROUPS, "groups")?;
-    if report.groups_overflow > 0 {
-        let overflow = count(report.groups_overflow);
-        writeln!(
-            out,
-            "  {overflow} more differences found no place: raise evidence.groups"
-        )?;
-    }
-    Ok(())
-}
-
-fn more(out: &mut String, all: usize, shown: usize, what: &str) -> std::fmt::Result {
+/// How many are not shown.
+pub(super) fn more(out: &mut String, all: usize, shown: usize, what: &str) -> std::fmt::Result {
     match all.checked_sub(shown) {
         None | Some(0) => Ok(()),
         Some(hidden) => writeln!(

@@ -41,6 +41,7 @@ fn status(snapshot: &LaneSnapshot, report: Report, url: Option<String>) -> Lane 
         retries: snapshot.retries,
         funnel: report.funnel,
         match_rate: report.match_rate,
+        background: report.background,
         latency: report.latency,
         ruling: report.judgement.ruling,
     }

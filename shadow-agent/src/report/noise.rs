@@ -1,0 +1,350 @@
+//! `shadow noise`: what is noise and why, what may be, and rules that would say so.
+//!
+//! Bias: a rule is only proposed for what the evidence calls noise, and the narrowest one that its values allow: a
+//! format or a tolerance goes on comparing what leaving the place out would hide.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde::Serialize;
+use shadow_core::evidence::report::{Background, Group, Report, Shift, Standing};
+
+use super::{figures::count, groups, text};
+
+/// Groups of each kind that are shown as text.
+const GROUPS: usize = 50;
+
+/// What `shadow noise --json` writes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Noise<'r> {
+    /// The format of the report that it is taken from.
+    pub format: u32,
+    /// The shadow target.
+    pub target: &'r str,
+    /// Pairs of answers of the same system.
+    pub background: Background,
+    /// Groups that are noise, with their observed and their background rates.
+    pub noise: Vec<&'r Group>,
+    /// Groups that may be: not enough pairs were compared yet.
+    pub undecided: Vec<&'r Group>,
+    /// Rules as YAML, to be put into the configuration; empty without noise.
+    pub rules: String,
+    /// The same of the further targets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Noise<'r>>,
+}
+
+impl<'r> Noise<'r> {
+    /// What a report says about noise.
+    pub fn of(report: &'r Report) -> Self {
+        let with = |standing: Standing| -> Vec<&Group> {
+            let groups = report.groups.iter();
+            groups.filter(|group| group.standing == standing).collect()
+        };
+        let noise = with(Standing::Noise);
+        Self {
+            format: report.format,
+            target: &report.target,
+            background: report.background,
+            rules: rules(&noise),
+            noise,
+            undecided: with(Standing::Undecided),
+            also: report.also.iter().map(Self::of).collect(),
+        }
+    }
+
+    /// As text.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        self.write(&mut out).unwrap_or_default();
+        for further in &self.also {
+            writeln!(out, "\n{}:\n{}", further.target, further.text()).unwrap_or_default();
+        }
+        out
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let Self {
+            background,
+            noise,
+            undecided,
+            rules,
+            ..
+        } = self;
+        let pairs = [background.control, background.twins, background.twice];
+        if pairs.iter().all(|pairs| pairs.compared == 0) {
+            return writeln!(
+                out,
+                "no pairs of answers of one system were compared yet: set noise.twice or noise.twins, or add a target \
+                 with the role control"
+            );
+        }
+        text::background(out, background)?;
+        if noise.is_empty() {
+            writeln!(out, "\nNothing is known to be noise")?;
+        } else {
+            writeln!(out, "\nNoise")?;
+            section(out, noise)?;
+        }
+        if !undecided.is_empty() {
+            writeln!(
+                out,
+                "\nUndecided: counted as differences until more pairs are compared"
+            )?;
+            section(out, undecided)?;
+        }
+        if !rules.is_empty() {
+            writeln!(
+                out,
+                "\nRules that would leave the noise out for good (noise needs none: it is told apart by itself)\n\n{rules}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn section(out: &mut String, groups: &[&Group]) -> std::fmt::Result {
+    for group in groups.iter().take(GROUPS) {
+        writeln!(
+            out,
+            "  {} exchanges: {}",
+            count(group.exchanges),
+            groups::name(group)
+        )?;
+        for shift in &group.shifts {
+            writeln!(out, "       {}{}", groups::against(shift), interval(shift))?;
+        }
+    }
+    text::more(out, groups.len(), GROUPS, "groups")
+}
+
+fn interval(shift: &Shift) -> String {
+    let Some(held) = &shift.background else {
+        return String::new();
+    };
+    let points = |share: f64| format!("{:+.3}", share * 100.0);
+    format!(
+        "; observed less background {} to {} percentage points",
+        points(held.low),
+        points(held.high)
+    )
+}
+
+/// What is asked of one place instead.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Rule {
+    Ignore,
+    Place(String),
+}
+
+/// Rules as YAML.
+fn rules(noise: &[&Group]) -> String {
+    let mut routes: BTreeMap<&str, BTreeMap<&str, Option<Rule>>> = BTreeMap::new();
+    let mut without = Vec::new();
+    for group in noise {
+        if !is_path(&group.place) || group.route.starts_with('{') {
+            without.push(groups::name(group));
+            continue;
+        }
+        let place = routes
+            .entry(&group.route)
+            .or_default()
+            .entry(&group.place)
+            .or_insert(None);
+        let rule = rule(group);
+        // Two categories at one place, such as missing and added: no single form fits.
+        *place = match place {
+            Some(known) if *known != rule => Some(Rule::Ignore),
+            _ => Some(rule),
+        };
+    }
+    let mut out = String::new();
+    if !routes.is_empty() {
+        out.push_str("compare:\n  routes:\n");
+    }
+    for (route, places) in &routes {
+        // Writing to a string cannot fail.
+        writeln!(out, "    - route: {}", quoted(route)).unwrap_or_default();
+        let ignored: Vec<_> = places
+            .iter()
+            .filter(|(_, rule)| **rule == Some(Rule::Ignore))
+            .collect();
+        if !ignored.is_empty() {
+            out.push_str("      ignore:\n");
+        }
+        for (place, _) in &ignored {
+            writeln!(out, "        - {}", quoted(place)).unwrap_or_default();
+        }
+        if ignored.len() < places.len() {
+            out.push_str("      places:\n");
+        }
+        for (place, rule) in places {
+            if let Some(Rule::Place(rule)) = rule {
+                writeln!(out, "        - path: {}\n          {rule}", quoted(place)).unwrap_or_default();
+            }
+        }
+    }
+    for name in without {
+        writeln!(out, "# no rule by place for {name}").unwrap_or_default();
+    }
+    out
+}
+
+/// The narrowest rule under which all that was seen of a group is equal.
+fn rule(group: &Group) -> Rule {
+    let place = |rule: &str| Rule::Place(rule.to_owned());
+    if group.category == "order" {
+        return place("arrays: multiset");
+    }
+    let all = |shape: &str| {
+        group
+            .shifts
+            .iter()
+            .all(|shift| shift.production == shape && shift.shadow == shape)
+    };
+    let numbers = |shape: &str| matches!(shape, "integer" | "decimal");
+    if group.category != "value" || group.shifts.is_empty() {
+        return Rule::Ignore;
+    }
+    if all("uuid") || all("rfc3339") || all("hex") {
+        let shape = group.shifts.first().map_or("", |shift| shift.production.as_str());
+        return Rule::Place(format!("format: {shape}"));
+    }
+    if all("epoch") && group.shifts.iter().all(|shift| shift.apart == "within 1 %") {
+        return place("within: 1m");
+    }
+    if group
+        .shifts
+        .iter()
+        .all(|shift| numbers(&shift.production) && numbers(&shift.shadow))
+    {
+        let apart = |known: &[&str]| {
+            group
+                .shifts
+                .iter()
+                .all(|shift| known.contains(&shift.apart.as_str()))
+        };
+        if apart(&["within 1 %"]) {
+            return place("tolerance: {relative: 0.01}");
+        }
+        if apart(&["within 1 %", "within 10 %"]) {
+            return place("tolerance: {relative: 0.1}");
+        }
+        if apart(&["within 1 %", "within 10 %", "within 2x"]) {
+            return place("tolerance: {relative: 0.5}");
+        }
+        if all("integer") {
+            return place("format: integer");
+        }
+    }
+    Rule::Ignore
+}
+
+/// Whether a place can stand in a rule: a path into JSON of which nothing was redacted or cut.
+fn is_path(place: &str) -> bool {
+    place.starts_with('$') && !place.contains("[redacted:") && !place.contains('…')
+}
+
+/// A JSON string, which YAML reads as well.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shadow_core::evidence::{Proportion, report::Compared};
+
+    fn group(category: &str, place: &str, shifts: &[(&str, &str, &str)]) -> Group {
+        Group {
+            route: "GET /users/{id}".to_owned(),
+            category: category.to_owned(),
+            place: place.to_owned(),
+            standing: Standing::Noise,
+            exchanges: 10,
+            shifts: shifts
+                .iter()
+                .map(|(production, shadow, apart)| Shift {
+                    production: (*production).to_owned(),
+                    shadow: (*shadow).to_owned(),
+                    apart: (*apart).to_owned(),
+                    standing: Standing::Noise,
+                    observed: Proportion::new(10, 1000),
+                    background: Some(Compared {
+                        source: "twice".to_owned(),
+                        pairs: Proportion::new(2, 100),
+                        low: -0.06,
+                        high: 0.005,
+                    }),
+                })
+                .collect(),
+            ..Group::default()
+        }
+    }
+
+    fn report() -> Report {
+        let mut groups = vec![
+            group("value", "$.id", &[("uuid", "uuid", "")]),
+            group("value", "$.made", &[("rfc3339", "rfc3339", "")]),
+            group("value", "$.at", &[("epoch", "epoch", "within 1 %")]),
+            group(
+                "value",
+                "$.load",
+                &[
+                    ("integer", "integer", "within 1 %"),
+                    ("integer", "decimal", "within 10 %"),
+                ],
+            ),
+            group("value", "$.nonce", &[("integer", "integer", "over 10x")]),
+            group("value", "$.items[*].state", &[("word", "word", "")]),
+            group("missing", "$.hint", &[("word", "absent", "")]),
+            group("added", "$.hint", &[("absent", "word", "")]),
+            group("order", "$.tags", &[("other", "other", "")]),
+            group("header", "header etag", &[("token", "token", "")]),
+        ];
+        groups.push(Group {
+            standing: Standing::Undecided,
+            ..group("value", "$.rare", &[("word", "word", "")])
+        });
+        let mut report = Report {
+            groups,
+            ..Report::default()
+        };
+        report.background.twice.compared = 100;
+        report.background.twice.differed = 100;
+        report
+    }
+
+    #[test]
+    fn rules_are_narrow_and_can_be_pasted() {
+        let report = report();
+        let noise = Noise::of(&report);
+        assert_eq!(
+            noise.rules,
+            "compare:\n  routes:\n    - route: \"GET /users/{id}\"\n      ignore:\n        - \"$.hint\"\n        \
+             - \"$.items[*].state\"\n      places:\n        - path: \"$.at\"\n          within: 1m\n        \
+             - path: \"$.id\"\n          format: uuid\n        - path: \"$.load\"\n          \
+             tolerance: {relative: 0.1}\n        - path: \"$.made\"\n          format: rfc3339\n        \
+             - path: \"$.nonce\"\n          format: integer\n        - path: \"$.tags\"\n          arrays: multiset\n\
+             # no rule by place for GET /users/{id}: header at header etag\n"
+        );
+        let read: serde_yaml_ng::Value = serde_yaml_ng::from_str(&noise.rules).expect("YAML");
+        assert_eq!(read["compare"]["routes"].as_sequence().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn rates_are_shown_with_what_they_are_shares_of() {
+        let report = report();
+        let shown = Noise::of(&report).text();
+        assert!(
+            shown.contains(
+                "10 exchanges: GET /users/{id}: value at $.id\n       uuid -> uuid in 10 of 1,000 exchanges; in 2 of 100 \
+                 pairs (twice); observed less background -6.000 to +0.500 percentage points"
+            ),
+            "{shown}"
+        );
+        assert!(shown.contains("Undecided") && shown.contains("$.rare"), "{shown}");
+        let nothing = Noise::of(&Report::default()).text();
+        assert!(nothing.contains("set noise.twice"), "{nothing}");
+    }
+}
