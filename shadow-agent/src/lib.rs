@@ -19,6 +19,7 @@ pub mod export;
 pub mod http;
 pub mod inspect;
 pub mod journal;
+pub mod offline;
 pub mod pipeline;
 pub mod privs;
 pub mod record;

@@ -124,6 +124,17 @@ impl<S: Source> Source for Forgetful<S> {
     }
 }
 
+/// Tests lose segments on purpose; nobody else should find out late.
+pub fn forgetful(source: impl Source + 'static, loss: Option<Loss>) -> Box<dyn Source> {
+    match loss {
+        None => Box::new(source),
+        Some(loss) => {
+            tracing::warn!("segments are lost on purpose: {VARIABLE} is set");
+            Box::new(Forgetful::new(source, loss))
+        }
+    }
+}
+
 impl Source for Box<dyn Source> {
     fn poll(&mut self, wait: Duration, sink: &mut dyn FnMut(&Segment<'_>)) -> Result<Polled, SourceError> {
         self.as_mut().poll(wait, sink)

@@ -35,9 +35,9 @@ pub enum Exit {
 /// Shown at the end of `shadow --help`.
 pub const HELP: &str = "\
 Exit codes:
-  0   done as asked; `report`: GO
-  1   `report`: NO-GO
-  2   `report`: insufficient evidence
+  0   done as asked; `report`, `replay`: GO
+  1   `report`, `replay`: NO-GO
+  2   `report`, `replay`: insufficient evidence
   3   `report`: could not tell (no report)
   64  the arguments do not follow the grammar
   65  an input file is not what it should be

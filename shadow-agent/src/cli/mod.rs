@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod noise;
 mod page;
 pub mod record;
+pub mod replay;
 pub mod rollout;
 pub mod run;
 pub mod switch;
@@ -50,6 +51,8 @@ enum Command {
     Report(ask::ReportArgs),
     /// Show which differences a system also has with itself, and propose rules for them
     Noise(noise::NoiseArgs),
+    /// Replay recorded traffic against a shadow system and compare the answers
+    Replay(Box<replay::ReplayArgs>),
     /// Record captured traffic to pcapng files
     Record(Box<record::RecordArgs>),
     /// Show what differs, side by side; export a case, or accept a difference
@@ -117,6 +120,7 @@ impl Command {
             Self::Rollout(args) => rollout::run(args),
             Self::Report(args) => ask::report(&args),
             Self::Noise(args) => noise::noise(&args),
+            Self::Replay(args) => replay::run(&args),
             Self::Record(args) => record::run(*args),
             Self::Diffs(args) => diffs::run(*args),
             Self::Inspect(args) => inspect::run(args),

@@ -29,10 +29,10 @@ use super::{
 use crate::capture::{Polled, Source};
 
 /// The longest wait for segments: the heartbeat, the stop flag and idle flows are looked at this often.
-const WAIT: Duration = Duration::from_millis(100);
+pub(super) const WAIT: Duration = Duration::from_millis(100);
 
 /// How often counters are published.
-const PUBLISH: Duration = Duration::from_millis(250);
+pub(super) const PUBLISH: Duration = Duration::from_millis(250);
 
 /// Exchanges that are queued before the replays are woken, when one batch of segments holds more.
 const BATCH: usize = 32;
@@ -70,13 +70,7 @@ impl Capture {
     /// Runs until the source ends, fails or is told to stop; then nothing is left in the engine.
     pub(super) fn run(mut self) -> Ended {
         // Also when something panics: the replays must not wait for what will never come.
-        let lanes: Vec<_> = self
-            .desk
-            .entries
-            .iter()
-            .map(|entry| &entry.lane)
-            .cloned()
-            .collect();
+        let lanes = self.desk.lanes();
         let _close = CloseOnDrop(&lanes);
         let mut counters = CaptureCounters::default();
         let mut publish_at = Instant::now();
@@ -174,6 +168,10 @@ impl Capture {
 }
 
 impl Desk {
+    pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.entries.iter().map(|entry| Arc::clone(&entry.lane)).collect()
+    }
+
     fn take(&mut self, event: Event, hooks: &mut Hooks, counters: &mut CaptureCounters) {
         match event {
             Event::Exchange(exchange) => {
@@ -229,7 +227,7 @@ impl Entry {
         }
     }
 
-    fn refusal(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
+    pub(super) fn refusal(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
         let Some(gate) = &self.gate else {
             let policy = Skip::Policy(SkipPolicy::Observed);
             return Some(exchange.incomplete.map_or(policy, Skip::Incomplete));
@@ -253,7 +251,7 @@ impl Entry {
     }
 }
 
-struct CloseOnDrop<'a>(&'a [Arc<Lane>]);
+pub(super) struct CloseOnDrop<'a>(pub(super) &'a [Arc<Lane>]);
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {

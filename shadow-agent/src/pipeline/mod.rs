@@ -11,6 +11,7 @@ mod brakes;
 mod capture;
 mod courtesy;
 mod dispatch;
+mod feed;
 mod lane;
 mod pairs;
 mod pending;
@@ -31,6 +32,7 @@ use shadow_core::{
     time::Timestamp,
 };
 
+pub use feed::{Fed, Feed};
 pub use lane::{Lane, LaneSettings, Mode, Replay, Role};
 pub use pairs::PairSettings;
 pub use samples::Samples;
@@ -38,7 +40,7 @@ pub use snapshot::{CaptureCounters, Ended, LaneSnapshot, Snapshot};
 
 use self::{
     dispatch::Policy,
-    threads::{Made, Threads},
+    threads::{Made, Threads, Work},
 };
 use crate::{
     capture::Source,
@@ -124,6 +126,19 @@ impl Pipeline {
         hooks: Hooks,
         settings: PipelineSettings,
     ) -> Result<Self, StartError> {
+        let engine_settings = settings.engine.clone();
+        let now = hooks.now.clone();
+        let work = Work::Capture(source, hooks, Box::new(Engine::new(engine_settings)));
+        Self::with(work, now.as_ref(), settings)
+    }
+
+    /// Starts a thread that feeds in place of the capture thread, and waits where that one would drop. The clock is
+    /// that of the exchanges.
+    pub fn play(feed: Box<dyn Feed>, settings: PipelineSettings) -> Result<Self, StartError> {
+        Self::with(Work::Feed(feed), None, settings)
+    }
+
+    fn with(work: Work, now: Option<&Clock>, settings: PipelineSettings) -> Result<Self, StartError> {
         let PipelineSettings {
             engine,
             idle_cpu,
@@ -133,11 +148,8 @@ impl Pipeline {
             return Err(StartError::NoLane);
         }
         let body = engine.limits.body;
-        let made: Result<Vec<_>, StartError> = lanes
-            .into_iter()
-            .map(|lane| made(lane, body, hooks.now.as_ref()))
-            .collect();
-        let threads = Threads::start(source, hooks, Engine::new(engine), idle_cpu, made?)?;
+        let made: Result<Vec<_>, StartError> = lanes.into_iter().map(|lane| made(lane, body, now)).collect();
+        let threads = Threads::start(work, idle_cpu, made?)?;
         Ok(Self { threads })
     }
 

@@ -24,6 +24,7 @@ use super::{
     capture::{Capture, Desk, Entry},
     courtesy::Courtesy,
     dispatch::{Dispatcher, Policy},
+    feed::{Feed, Play},
     lane::{Lane, Lanes, Role},
     pairs::{PairSettings, Pairs},
     pending::Pending,
@@ -60,6 +61,12 @@ struct Handles {
     replay: Option<JoinHandle<()>>,
 }
 
+/// Where exchanges come from.
+pub(super) enum Work {
+    Capture(Box<dyn Source>, Hooks, Box<Engine>),
+    Feed(Box<dyn Feed>),
+}
+
 /// One lane before it starts: with a shadow system and how it is asked, unless it only observes.
 pub(super) struct Made<S> {
     pub(super) lane: Arc<Lane>,
@@ -68,13 +75,7 @@ pub(super) struct Made<S> {
 
 impl Threads {
     /// Starts the capture thread, and the replay thread when there is something to replay.
-    pub(super) fn start<S: Shadow>(
-        source: Box<dyn Source>,
-        hooks: Hooks,
-        engine: Engine,
-        idle_cpu: u8,
-        made: Vec<Made<S>>,
-    ) -> Result<Self, StartError> {
+    pub(super) fn start<S: Shadow>(work: Work, idle_cpu: u8, made: Vec<Made<S>>) -> Result<Self, StartError> {
         let mut entries = Vec::with_capacity(made.len());
         let mut dispatchers = Vec::with_capacity(made.len());
         // What a control target differs in is background for every other.
@@ -106,28 +107,34 @@ impl Threads {
             threads.start_replay(dispatchers)?;
         }
         let courtesy = Courtesy::new(idle_cpu);
-        threads.start_capture(source, hooks, engine, Desk { entries, courtesy })?;
+        threads.start_capture(work, Desk { entries, courtesy })?;
         Ok(threads)
     }
 
-    fn start_capture(
-        &self,
-        source: Box<dyn Source>,
-        hooks: Hooks,
-        engine: Engine,
-        desk: Desk,
-    ) -> Result<(), StartError> {
-        let capture = Capture {
-            source,
-            hooks,
-            engine,
-            desk,
-            published: Arc::clone(&self.published),
-            stop: Arc::clone(&self.stop),
-        };
+    fn start_capture(&self, work: Work, desk: Desk) -> Result<(), StartError> {
+        let published = Arc::clone(&self.published);
+        let stop = Arc::clone(&self.stop);
         let ended = Arc::clone(&self.ended);
+        let work = move || match work {
+            Work::Capture(source, hooks, engine) => Capture {
+                source,
+                hooks,
+                engine: *engine,
+                desk,
+                published,
+                stop,
+            }
+            .run(),
+            Work::Feed(feed) => Play {
+                feed,
+                desk,
+                published,
+                stop,
+            }
+            .run(),
+        };
         let run = move || {
-            let how = panic::catch_unwind(AssertUnwindSafe(|| capture.run()));
+            let how = panic::catch_unwind(AssertUnwindSafe(work));
             // Nobody else writes it.
             ended.get_or_init(|| how.unwrap_or_else(|_panic| Ended::Failed(PANICKED.to_owned())));
         };

@@ -233,7 +233,7 @@ impl Running {
 }
 
 /// The engine's counters and reasons under one name each.
-fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
+pub(in crate::cli) fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     let counters = &snapshot.capture.engine;
     let counts = counters.iter().map(|(name, count)| (name.to_owned(), count));
     let reasons = counters

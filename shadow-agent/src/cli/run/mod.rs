@@ -26,7 +26,7 @@ use std::{
 };
 
 pub use args::RunArgs;
-pub(super) use {capturing::Capturing, progress::Progress};
+pub(super) use {agent::engine, capturing::Capturing, progress::Progress, start::offline as settings};
 
 use self::{agent::Running, reload::Reloader, service::Service, start::Started};
 use super::{Exit, Failure, config};

@@ -7,10 +7,10 @@ use shadow_common::stat::Stat;
 use shadow_core::redact::{RedactConfig, Redactor};
 
 use crate::{
-    capture::stats::StatsReader,
+    capture::{Source, stats::StatsReader},
     cli::{Exit, Failure},
-    config::record::Record,
-    record::{Interfaces, Losses, RecordError, Recorder, Recording, Settings, Tap},
+    config::{Config, record::Record},
+    record::{Interfaces, Losses, RecordError, Recorded, Recorder, Recording, Settings, Tap},
 };
 
 /// Starts a recorder when one is asked for.
@@ -44,6 +44,18 @@ pub(in crate::cli) fn start(
         };
         Failure::new(exit, format!("record: {error}"))
     })
+}
+
+/// Tees the source into a recorder when one is configured.
+pub(super) fn tee(
+    config: &Config,
+    source: Box<dyn Source>,
+    stats: &StatsReader,
+) -> Result<(Box<dyn Source>, Option<Recorder>), Failure> {
+    let Some((recorder, tap)) = start(&config.record, &config.redact, stats)? else {
+        return Ok((source, None));
+    };
+    Ok((Box::new(Recorded::new(source, tap)), Some(recorder)))
 }
 
 /// One line about what was recorded.

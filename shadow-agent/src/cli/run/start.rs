@@ -34,14 +34,11 @@ use super::{
 };
 use crate::{
     capture::{
-        Source,
         control::Mute,
-        fault::{self, Forgetful, Loss},
+        fault::{self, Loss},
         heartbeat,
         links::{Links, LinksError, Pattern},
         load::{LoadError, LoadOptions, Program},
-        ring::LiveSource,
-        stats::StatsReader,
     },
     cli::{Exit, Failure},
     config::{Config, also::Wanted, rewrite::Replace},
@@ -51,7 +48,7 @@ use crate::{
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
     pipeline::{Hooks, LaneSettings, Mode, PairSettings, Pipeline, PipelineSettings, Replay, Samples},
-    record::{Recorded, Recorder},
+    record::Recorder,
     replay::{
         ReplaySettings, Target,
         credentials::{self, Held},
@@ -130,7 +127,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         .transpose()?;
     // Has a thread that writes.
     let keeper = Keeper::open(config)?;
-    let (source, recorder) = recorded(config, forgetful(source, loss), &stats)?;
+    let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     let sink = keeper.sink();
     keeper.begin(&wanted);
     let (settings, tokens) = settings(config, &keeper, wanted)?;
@@ -169,18 +166,6 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         lock,
         recorder,
     })
-}
-
-/// Tees the source into a recorder when one is configured.
-fn recorded(
-    config: &Config,
-    source: Box<dyn Source>,
-    stats: &StatsReader,
-) -> Result<(Box<dyn Source>, Option<Recorder>), Failure> {
-    let Some((recorder, tap)) = recording::start(&config.record, &config.redact, stats)? else {
-        return Ok((source, None));
-    };
-    Ok((Box::new(Recorded::new(source, tap)), Some(recorder)))
 }
 
 /// Every target with its address; without one when observing.
@@ -235,17 +220,6 @@ pub(super) fn load(config: &Config) -> Result<Program, Failure> {
     })
 }
 
-/// Tests lose segments on purpose; nobody else should find out late.
-fn forgetful(source: LiveSource, loss: Option<Loss>) -> Box<dyn Source> {
-    match loss {
-        None => Box::new(source),
-        Some(loss) => {
-            tracing::warn!("segments are lost on purpose: {} is set", fault::VARIABLE);
-            Box::new(Forgetful::new(source, loss))
-        }
-    }
-}
-
 fn hooks(mute: Mute) -> Hooks {
     Hooks {
         // The source renews it with every poll.
@@ -257,6 +231,12 @@ fn hooks(mute: Mute) -> Hooks {
         }),
         now: Some(Arc::new(heartbeat::now)),
     }
+}
+
+/// Everything behind the capture, without a journal.
+pub(in crate::cli) fn offline(config: &Config) -> Result<PipelineSettings, Failure> {
+    let (settings, _tokens) = settings(config, &Keeper::open(config)?, wanted(config)?)?;
+    Ok(settings)
 }
 
 fn settings(

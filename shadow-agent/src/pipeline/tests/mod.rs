@@ -1,6 +1,7 @@
 //! The pipeline without a network: scripted shadow systems, a paused clock, and the laws after every test.
 
 mod dispatch;
+mod feed;
 mod limits;
 mod noise;
 mod script;

@@ -31,7 +31,7 @@ use crate::{
 };
 
 const REQUEST: &[u8] = b"GET /ok HTTP/1.1\r\nHost: a\r\n\r\n";
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// How a [`Wire`] goes on after its exchanges.
 #[derive(Clone, Copy)]
@@ -123,7 +123,7 @@ fn lane(name: &str, mode: Mode) -> LaneSettings {
     }
 }
 
-fn settings(mode: Mode) -> PipelineSettings {
+pub(super) fn settings(mode: Mode) -> PipelineSettings {
     PipelineSettings {
         engine: engine::Settings {
             limits: Limits::default(),
@@ -134,7 +134,7 @@ fn settings(mode: Mode) -> PipelineSettings {
     }
 }
 
-fn replay_to(address: SocketAddr) -> Mode {
+pub(super) fn replay_to(address: SocketAddr) -> Mode {
     Mode::Replay(Box::new(Replay {
         target: Target::at(address),
         settings: ReplaySettings::default(),
@@ -146,7 +146,7 @@ fn replay_to(address: SocketAddr) -> Mode {
     }))
 }
 
-fn wait_until(what: &str, pipeline: &Pipeline, done: impl Fn(&Snapshot) -> bool) {
+pub(super) fn wait_until(what: &str, pipeline: &Pipeline, done: impl Fn(&Snapshot) -> bool) {
     let begin = Instant::now();
     while !done(&pipeline.snapshot()) {
         assert!(
@@ -159,7 +159,7 @@ fn wait_until(what: &str, pipeline: &Pipeline, done: impl Fn(&Snapshot) -> bool)
 }
 
 /// A server on a thread of its own that answers every request alike, or never.
-fn serve(response: Option<&'static [u8]>) -> SocketAddr {
+pub(super) fn serve(response: Option<&'static [u8]>) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {

@@ -1,0 +1,337 @@
+//! `shadow replay`: recorded traffic against a shadow system.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use shadow_core::{
+    evidence::{
+        Ruling,
+        report::{Report, ReportInputs},
+    },
+    limits::Limits,
+};
+
+use super::{
+    Exit, Failure, config,
+    run::{self, Progress, RunArgs},
+};
+use crate::{
+    config::{
+        Config, LogLevel,
+        compare::Compare,
+        place::ShadowUrl,
+        units::{Rate, Span},
+        writes::WriteMode,
+    },
+    control::state::now_ms,
+    offline::{self, Files, OpenFailure, Opened, Pace, Position, Speed, Told},
+    pipeline::{Ended, Mode, Pipeline, PipelineSettings},
+    report::text,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  shadow replay traffic.pcapng --shadow http://127.0.0.1:9090
+  shadow replay day-*.pcapng.zst --shadow http://10.0.0.9:8080 --speed 10x --config shadow.yaml
+  shadow replay requests.gor --shadow http://127.0.0.1:9090 --rate 500
+  shadow replay archive.har --shadow http://127.0.0.1:9090 --speed max --loop 3
+  tcpdump -w - port 80 | shadow replay - --shadow http://127.0.0.1:9090
+  shadow replay bundle.json --shadow http://127.0.0.1:9090
+
+Files are pcap, pcapng, HAR 1.2, GoReplay's format, or a bundle of `shadow diffs export --bundle`, plain or compressed with
+gzip or zstd. Exit codes are those of `shadow report`: 0 GO, 1 NO-GO, 2 insufficient evidence; for bundles alone 0 when every
+answer matches, else 1.";
+
+const TICK: Duration = Duration::from_millis(100);
+const SAVE: Duration = Duration::from_secs(1);
+
+/// What to replay, where, and how fast.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct ReplayArgs {
+    /// Recorded traffic; several files are merged by time; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The shadow system, such as http://127.0.0.1:9090
+    #[arg(long, short, value_name = "URL")]
+    shadow: Option<ShadowUrl>,
+    /// Configuration file: rules, selection, writes, gates and limits as live
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// As fast as it was recorded (1x), slower (0.5x), faster (10x), or as fast as the shadow system answers (max)
+    #[arg(long, value_name = "FACTOR", default_value = "1x")]
+    speed: Speed,
+    /// Replays a second, in place of the recorded gaps
+    #[arg(long, value_name = "N", value_parser = rate, conflicts_with = "speed")]
+    rate: Option<f64>,
+    /// Go through the files so many times
+    #[arg(long = "loop", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    loops: u64,
+    /// Keep the position in this file, and begin behind what is done
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Requests whose method is not safe [default: skip]
+    #[arg(long, value_enum)]
+    writes: Option<WriteMode>,
+    /// Longest wait for a whole shadow response [default: 5s]
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Span>,
+    /// Requests in flight to the shadow system [default: 64]
+    #[arg(long, value_name = "N")]
+    concurrency: Option<usize>,
+    /// Replay to the address that answered in the recording, too
+    #[arg(long)]
+    same_server: bool,
+    /// The report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Least severe log line [default: info]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    number
+        .parse()
+        .ok()
+        .filter(|rate: &f64| rate.is_finite() && (0.001..=1e7).contains(rate))
+        .ok_or_else(|| format!("{text:?} is no rate; write for example 500, or 0.5 for one in two seconds"))
+}
+
+/// Replays, and ends with a report on what was done.
+pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let mut config = configured(args)?;
+    let progress = Progress::new();
+    progress.log(config.agent.log_level);
+    let told = Arc::new(Told::default());
+    let engine = shadow_core::engine::Settings {
+        limits: Limits::from(&config.limits),
+        digest: true,
+    };
+    let opened = offline::open(&args.files, &engine, &told).map_err(|error| open_failure(&error))?;
+    let bundles_only = opened.bundles_only;
+    if let (Some(rules), None) = (&opened.rules, &args.config) {
+        config.compare = serde_json::from_value::<Compare>(rules.clone())
+            .map_err(|error| Failure::new(Exit::Data, format!("the rules in the bundle: {error}")))?;
+    }
+    check(&config)?;
+    let mut position = position(args)?;
+    let settings = settings(args, &config, &told)?;
+    let feed = files(args, engine, &told, opened, position.done);
+    let started_ms = now_ms();
+    let pipeline = Pipeline::play(Box::new(feed), settings)
+        .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    progress.started();
+    let interrupted = watch(args, &pipeline, &told, &mut position)?;
+    let snapshot = pipeline.stop(Duration::ZERO);
+    if let Some(path) = &args.resume {
+        position.done = told.done();
+        position.finished = told.complete.load(Relaxed) && !interrupted;
+        position.write(path)?;
+    }
+    let report = pipeline.report(ReportInputs {
+        started_ms,
+        now_ms: now_ms(),
+        engine: run::engine(&snapshot),
+        ..ReportInputs::default()
+    });
+    progress.clear();
+    tell(args, &report)?;
+    if let Some(Ended::Failed(why)) = &snapshot.ended {
+        return Err(Failure::new(Exit::Data, why.clone()).into());
+    }
+    Ok(ruling(&report, bundles_only).into())
+}
+
+/// As live, but for what only a capture needs.
+fn settings(args: &ReplayArgs, config: &Config, told: &Told) -> Result<PipelineSettings, Failure> {
+    let mut settings = run::settings(config)?;
+    settings.idle_cpu = 0;
+    for lane in &mut settings.lanes {
+        if let Mode::Replay(replay) = &mut lane.mode {
+            // Marking needs a privilege, and nothing is captured here.
+            replay.mark = None;
+            // Whoever feeds waits, so a long queue would only make the end slow, and nothing is ever late.
+            replay.settings.queue = replay.settings.concurrency;
+            replay.settings.max_wait = Duration::MAX;
+            if !args.same_server {
+                told.refuse(replay.target.addresses());
+            }
+        }
+    }
+    Ok(settings)
+}
+
+fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
+    let mut config = match &args.config {
+        Some(file) => config::load(file)?,
+        None => Config::default(),
+    };
+    let flags = RunArgs {
+        shadow: args.shadow.clone(),
+        writes: args.writes,
+        timeout: args.timeout,
+        concurrency: args.concurrency,
+        idle_cpu: Some(Rate::from_percent(0)),
+        log_level: args.log_level,
+        ..RunArgs::default()
+    };
+    flags.apply(&mut config);
+    // Nothing is captured, and nothing is kept but what is asked for.
+    config.capture.targets.clear();
+    config.journal.enabled = false;
+    Ok(config)
+}
+
+/// As for `shadow run`, but for what is captured.
+fn check(config: &Config) -> Result<(), Failure> {
+    let problems: Vec<String> = config
+        .problems()
+        .iter()
+        .filter(|problem| !problem.at.starts_with("capture."))
+        .map(ToString::to_string)
+        .collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Config, problems.join("\n")))
+}
+
+fn position(args: &ReplayArgs) -> Result<Position, Failure> {
+    let files: Vec<(PathBuf, u64)> = args
+        .files
+        .iter()
+        .map(|file| (file.clone(), offline::size(file).unwrap_or_default()))
+        .collect();
+    let Some(path) = &args.resume else {
+        return Ok(Position::start(files));
+    };
+    if args.files.iter().any(|file| file.as_os_str() == "-") {
+        let what = "standard input cannot be read a second time, so --resume needs files";
+        return Err(Failure::new(Exit::Usage, what));
+    }
+    let position =
+        Position::read(path, files).map_err(|error| Failure::new(Exit::Data, error.to_string()))?;
+    if position.finished {
+        let what = "the run of this --resume file was finished; remove it to begin anew";
+        return Err(Failure::new(Exit::Usage, what));
+    }
+    Ok(position)
+}
+
+fn files(
+    args: &ReplayArgs,
+    engine: shadow_core::engine::Settings,
+    told: &Arc<Told>,
+    opened: Opened,
+    skip: u64,
+) -> Files {
+    let mut first = Some(opened);
+    let paths = args.files.clone();
+    let shared = Arc::clone(told);
+    let open = move || {
+        let opened = match first.take() {
+            Some(opened) => opened,
+            None => offline::open(&paths, &engine, &shared)?,
+        };
+        Ok(opened.readers)
+    };
+    let pace = Pace::new(args.speed, args.rate);
+    Files::new(Box::new(open), args.loops, pace, skip, Arc::clone(told))
+}
+
+/// Waits for the end; whether it was asked for.
+fn watch(
+    args: &ReplayArgs,
+    pipeline: &Pipeline,
+    told: &Told,
+    position: &mut Position,
+) -> Result<bool, Failure> {
+    let stop = super::signals()?;
+    let sizes = args.files.iter().map(|file| offline::size(file));
+    let bytes: Option<u64> = sizes.sum();
+    let bar = bar(bytes.map(|bytes| bytes * args.loops));
+    let mut save = Instant::now() + SAVE;
+    let mut interrupted = false;
+    let mut before = (Instant::now(), 0);
+    while !pipeline.is_finished() {
+        if stop.recv_timeout(TICK).is_ok() {
+            tracing::info!("ending with what is under way; once more ends at once");
+            told.end.store(true, Relaxed);
+            interrupted = true;
+        }
+        if !bar.is_hidden() {
+            let replayed = told.exchanges.load(Relaxed);
+            let (at, count) = before;
+            let seconds = at.elapsed().as_secs_f64();
+            if seconds >= 1.0 {
+                #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+                let rate = (replayed - count) as f64 / seconds;
+                bar.set_message(format!("{replayed} exchanges, {rate:.0}/s"));
+                before = (Instant::now(), replayed);
+            }
+            bar.set_position(told.bytes.load(Relaxed));
+            bar.tick();
+        }
+        if let Some(path) = args.resume.as_ref().filter(|_| Instant::now() >= save) {
+            position.done = told.done();
+            position
+                .write(path)
+                .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
+            save = Instant::now() + SAVE;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(interrupted)
+}
+
+/// By bytes of the files; hidden unless standard error is a terminal.
+fn bar(total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(4));
+    let template = match total {
+        Some(_) => "{wide_bar} {percent}% {msg}, {eta} left",
+        None => "{spinner} {binary_bytes} {msg}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn tell(args: &ReplayArgs, report: &Report) -> anyhow::Result<()> {
+    let text = if args.json {
+        format!("{}\n", serde_json::to_string_pretty(report)?)
+    } else {
+        text::report(report)
+    };
+    super::ask::print(&text)?;
+    Ok(())
+}
+
+fn ruling(report: &Report, bundles_only: bool) -> Exit {
+    if bundles_only {
+        let funnel = &report.funnel;
+        let matched = funnel.replayed > 0 && funnel.matched == funnel.replayed;
+        return if matched { Exit::Done } else { Exit::NoGo };
+    }
+    match report.judgement.ruling {
+        Ruling::Go => Exit::Done,
+        Ruling::NoGo => Exit::NoGo,
+        Ruling::InsufficientEvidence => Exit::Insufficient,
+    }
+}
+
+fn open_failure(error: &OpenFailure) -> Failure {
+    let exit = match error {
+        OpenFailure::Io { .. } => Exit::NoInput,
+        OpenFailure::Data { .. } => Exit::Data,
+    };
+    Failure::new(exit, error.to_string())
+}

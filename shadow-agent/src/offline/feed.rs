@@ -1,0 +1,316 @@
+//! All files of a run as one feed: in order, at their pace, from a position on.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use shadow_common::flow::Endpoint;
+use shadow_core::{exchange::Exchange, time::Timestamp};
+
+use super::{AHEAD, HELD, HELD_BYTES, Pace, Reader};
+use crate::{
+    capture::SourceError,
+    pipeline::{CaptureCounters, Fed, Feed},
+};
+
+/// Sleeping ends a little late; the rest is waited for awake.
+const AWAKE: Duration = Duration::from_micros(120);
+
+/// Opens the files anew, for each loop.
+type Open = Box<dyn FnMut() -> Result<Vec<Box<dyn Reader>>, SourceError> + Send>;
+
+/// What the feed and who watches it share.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Set to end in an orderly way: nothing more is fed.
+    pub end: AtomicBool,
+    /// Bytes of the files that were read.
+    pub bytes: AtomicU64,
+    /// Exchanges that were handed on.
+    pub exchanges: AtomicU64,
+    /// Whether everything was handed on.
+    pub complete: AtomicBool,
+    /// Servers that must not be replayed to.
+    refused: Mutex<Vec<SocketAddr>>,
+    under_way: Mutex<UnderWay>,
+}
+
+/// Exchanges that somebody still holds.
+#[derive(Debug, Default)]
+struct UnderWay {
+    held: VecDeque<(u64, Weak<Exchange>)>,
+    next: u64,
+}
+
+impl Told {
+    /// A recording whose server is one of these ends the run: it would be replayed to production.
+    pub fn refuse(&self, servers: &[SocketAddr]) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.extend(
+            servers
+                .iter()
+                .map(|server| SocketAddr::new(server.ip().to_canonical(), server.port())),
+        );
+    }
+
+    fn refused(&self, exchange: &Exchange) -> Option<SocketAddr> {
+        let Endpoint { addr, port } = exchange.flow.server;
+        let server = SocketAddr::new(IpAddr::V6(Ipv6Addr::from(addr)).to_canonical(), port);
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.contains(&server).then_some(server)
+    }
+
+    /// How many exchanges are done, without one in front of them that is not.
+    pub fn done(&self) -> u64 {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        while under_way
+            .held
+            .front()
+            .is_some_and(|(_, exchange)| exchange.strong_count() == 0)
+        {
+            under_way.held.pop_front();
+        }
+        under_way.held.front().map_or(under_way.next, |(index, _)| *index)
+    }
+
+    fn hand_on(&self, index: u64, exchange: &Arc<Exchange>) {
+        self.exchanges.fetch_add(1, Relaxed);
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.held.push_back((index, Arc::downgrade(exchange)));
+        under_way.next = index + 1;
+        // Bounded by what the pipeline holds: what it let go in front is forgotten at once.
+        while under_way
+            .held
+            .front()
+            .is_some_and(|(_, exchange)| exchange.strong_count() == 0)
+        {
+            under_way.held.pop_front();
+        }
+    }
+
+    fn start_at(&self, index: u64) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).next = index;
+    }
+}
+
+/// An exchange that waits for its turn.
+struct Waiting {
+    at: Timestamp,
+    /// In the order of completion, for those of one time.
+    number: u64,
+    bytes: usize,
+    exchange: Box<Exchange>,
+}
+
+impl Waiting {
+    fn key(&self) -> (Timestamp, u64) {
+        (self.at, self.number)
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// The files of a run.
+pub struct Files {
+    open: Open,
+    readers: Vec<(Timestamp, Box<dyn Reader>)>,
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    waiting_bytes: usize,
+    number: u64,
+    loops: u64,
+    pace: Pace,
+    /// The place of the next exchange in the order of the replay.
+    index: u64,
+    /// Those in front were done by a former run.
+    skip: u64,
+    told: Arc<Told>,
+    /// Of loops that are over.
+    counted: CaptureCounters,
+    opened: bool,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files")
+            .field("waiting", &self.waiting.len())
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Files {
+    /// What `open` yields, `loops` times, from the exchange with the number `skip` on.
+    pub(crate) fn new(open: Open, loops: u64, pace: Pace, skip: u64, told: Arc<Told>) -> Self {
+        told.start_at(skip);
+        Self {
+            open,
+            readers: Vec::new(),
+            waiting: BinaryHeap::new(),
+            waiting_bytes: 0,
+            number: 0,
+            loops,
+            pace,
+            index: 0,
+            skip,
+            told,
+            counted: CaptureCounters::default(),
+            opened: false,
+        }
+    }
+
+    /// Reads until the next exchange is known; `false` when there is none any more.
+    fn ready(&mut self) -> Result<bool, SourceError> {
+        loop {
+            if !self.opened {
+                if self.loops == 0 {
+                    return Ok(false);
+                }
+                self.loops -= 1;
+                self.opened = true;
+                self.pace.restart();
+                self.readers = (self.open)()?
+                    .into_iter()
+                    .map(|reader| (Timestamp::default(), reader))
+                    .collect();
+            }
+            let reached = self.readers.iter().map(|(at, _)| *at).min();
+            let full = self.waiting.len() >= HELD || self.waiting_bytes >= HELD_BYTES;
+            let next = self.waiting.peek().map(|Reverse(next)| next.at);
+            match (next, reached) {
+                (Some(_), None) => return Ok(true),
+                (Some(at), Some(reached)) if full || at + AHEAD <= reached => return Ok(true),
+                (None, None) => self.opened = false,
+                (_, Some(_)) => self.read_on()?,
+            }
+        }
+    }
+
+    /// Reads on in the file whose time is the earliest.
+    fn read_on(&mut self) -> Result<(), SourceError> {
+        let Self {
+            readers,
+            waiting,
+            waiting_bytes,
+            number,
+            counted,
+            ..
+        } = self;
+        let earliest = (0..readers.len()).min_by_key(|place| readers.get(*place).map(|(at, _)| *at));
+        let Some((place, (at, reader))) = earliest.and_then(|place| Some((place, readers.get_mut(place)?)))
+        else {
+            return Ok(());
+        };
+        let read = reader.read(&mut |exchange| {
+            let bytes = weight(&exchange);
+            *waiting_bytes += bytes;
+            *number += 1;
+            waiting.push(Reverse(Waiting {
+                at: exchange.timing.request_first.unwrap_or_default(),
+                number: *number,
+                bytes,
+                exchange,
+            }));
+        })?;
+        if let Some(reached) = read {
+            *at = reached;
+        } else {
+            reader.count(counted);
+            drop(readers.remove(place));
+        }
+        Ok(())
+    }
+}
+
+/// The bytes that an exchange keeps in memory.
+fn weight(exchange: &Exchange) -> usize {
+    let response = exchange.response.as_ref().map_or(0, |response| {
+        response.body.kept.len() + response.headers.allocated()
+    });
+    1024 + exchange.request.body.kept.len() + exchange.request.headers.allocated() + response
+}
+
+impl Feed for Files {
+    fn next(&mut self, wait: Duration) -> Result<Fed, SourceError> {
+        loop {
+            if self.told.end.load(Relaxed) {
+                return Ok(Fed::End);
+            }
+            if !self.ready()? {
+                self.told.complete.store(true, Relaxed);
+                return Ok(Fed::End);
+            }
+            let Some(Reverse(next)) = self.waiting.peek() else {
+                return Ok(Fed::End);
+            };
+            if self.index >= self.skip {
+                let now = Instant::now();
+                let due = self.pace.due(next.at, now).unwrap_or(now);
+                let left = due.saturating_duration_since(now);
+                if left > wait {
+                    thread::sleep(wait);
+                    return Ok(Fed::Idle);
+                }
+                thread::sleep(left.saturating_sub(AWAKE));
+                while Instant::now() < due {
+                    std::hint::spin_loop();
+                }
+            }
+            let Some(Reverse(Waiting { bytes, exchange, .. })) = self.waiting.pop() else {
+                return Ok(Fed::End);
+            };
+            self.waiting_bytes -= bytes;
+            let index = self.index;
+            self.index += 1;
+            if index < self.skip {
+                continue;
+            }
+            if let Some(server) = self.told.refused(&exchange) {
+                return Err(SourceError::File(format!(
+                    "the shadow system {server} is the server that answered in the recording: this would be a replay to \
+                     production; give the address of the new system, or --same-server if it stands there now"
+                )));
+            }
+            let exchange: Arc<Exchange> = exchange.into();
+            self.told.hand_on(index, &exchange);
+            return Ok(Fed::Exchange(exchange));
+        }
+    }
+
+    fn handed_on(&mut self, replays: usize) {
+        self.pace.replayed(u64::from(replays > 0));
+    }
+
+    fn count(&self, into: &mut CaptureCounters) {
+        *into = self.counted.clone();
+        for (_, reader) in &self.readers {
+            reader.count(into);
+        }
+        into.exchanges = self.told.exchanges.load(Relaxed);
+    }
+}

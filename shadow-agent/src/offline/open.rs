@@ -1,0 +1,225 @@
+//! What kind of file it is, by its first bytes.
+
+use std::{
+    fs::{self, File},
+    io::{self, Cursor, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use serde::Deserialize;
+use shadow_core::engine::Settings;
+
+use super::{
+    Reader, Told,
+    capture::Captures,
+    gor::{self, Gor},
+    har::Har,
+};
+use crate::{
+    capture::{
+        SourceError,
+        pcap::{OpenError, Packing, PcapFile},
+    },
+    export::bundle::Bundle,
+};
+
+/// A HAR file or a bundle is one JSON document, and is read at once.
+const MAX_JSON: u64 = 1 << 30;
+/// Enough for the first line of any format.
+const START: usize = 4096;
+
+/// Why a file cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    /// The operating system said no.
+    #[error("{path}: cannot read: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// No format that is known, or a damaged file.
+    #[error("{path}: {what}", path = path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// What was found in the files, for who wants to know before it is replayed.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// One reader for all captures, and one for each other file.
+    pub(crate) readers: Vec<Box<dyn Reader>>,
+    /// Whether every file is a bundle.
+    pub bundles_only: bool,
+    /// The rules of the first bundle that has some.
+    pub rules: Option<serde_json::Value>,
+}
+
+enum Kind {
+    Capture(PcapFile),
+    Other(Box<dyn Reader>),
+    Bundle(PcapFile, serde_json::Value),
+}
+
+/// Bytes of a file; none for standard input.
+pub fn size(path: &Path) -> Option<u64> {
+    if path == Path::new("-") {
+        return None;
+    }
+    fs::metadata(path).ok().map(|about| about.len())
+}
+
+/// Opens every file.
+pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<Told>) -> Result<Opened, OpenFailure> {
+    let mut opened = Opened {
+        bundles_only: true,
+        ..Opened::default()
+    };
+    let mut captures = Vec::new();
+    for path in files {
+        let name = path.display().to_string();
+        match kind(path, settings, told)? {
+            Kind::Capture(file) => {
+                opened.bundles_only = false;
+                captures.push((name, file));
+            }
+            Kind::Other(reader) => {
+                opened.bundles_only = false;
+                opened.readers.push(reader);
+            }
+            Kind::Bundle(file, rules) => {
+                if !rules.is_null() && opened.rules.is_none() {
+                    opened.rules = Some(rules);
+                }
+                captures.push((name, file));
+            }
+        }
+    }
+    if !captures.is_empty() {
+        let readers = Captures::new(captures, settings.clone()).map_err(|error| OpenFailure::Data {
+            path: PathBuf::from("captures"),
+            what: error.to_string(),
+        })?;
+        opened.readers.push(Box::new(readers));
+    }
+    Ok(opened)
+}
+
+fn kind(path: &Path, settings: &Settings, told: &Arc<Told>) -> Result<Kind, OpenFailure> {
+    let io = |source| OpenFailure::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let data = |what: String| OpenFailure::Data {
+        path: path.to_owned(),
+        what,
+    };
+    let raw: Box<dyn Read + Send> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(io)?)
+    };
+    let counted = Counted {
+        reader: raw,
+        told: Arc::clone(told),
+    };
+    let (mut start, mut reader) = beginning(Box::new(counted)).map_err(io)?;
+    if let Some(packing) = start.first_chunk().and_then(|magic| Packing::of(*magic)) {
+        (start, reader) = beginning(packing.unpack(reader)).map_err(io)?;
+    }
+    if start.is_empty() {
+        return Err(data(OpenError::Empty.to_string()));
+    }
+    if gor::looks_like(&start) {
+        let name = path.display().to_string();
+        return Ok(Kind::Other(Box::new(Gor::new(name, reader, settings.clone()))));
+    }
+    let mark = start
+        .strip_prefix("\u{feff}".as_bytes())
+        .unwrap_or(&start)
+        .trim_ascii_start()
+        .first();
+    if mark == Some(&b'{') {
+        let text = document(reader).map_err(io)?.ok_or_else(|| {
+            data("a JSON document of more than 1 GiB; split it, or convert it to a capture".to_owned())
+        })?;
+        return json(&text, settings).map_err(data);
+    }
+    match PcapFile::from_reader(reader) {
+        Ok(file) => Ok(Kind::Capture(file)),
+        Err(OpenError::NotACapture(hex)) => Err(data(format!(
+            "neither a capture (pcap, pcapng), nor HAR, GoReplay's format, or a bundle of `shadow diffs export` (it \
+             begins with {hex})"
+        ))),
+        Err(error) => Err(data(error.to_string())),
+    }
+}
+
+fn json(text: &str, settings: &Settings) -> Result<Kind, String> {
+    #[derive(Deserialize)]
+    struct Marks {
+        format: Option<String>,
+        log: Option<serde::de::IgnoredAny>,
+    }
+    let marks: Marks = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+    if marks.log.is_some() {
+        return Ok(Kind::Other(Box::new(Har::new(text, settings.limits.body)?)));
+    }
+    if marks.format.is_none() {
+        return Err("a JSON document that is neither HAR (no `log`) nor a bundle (no `format`)".to_owned());
+    }
+    let bundle = Bundle::read(text).map_err(|error| error.to_string())?;
+    let capture = bundle.capture().map_err(|error| error.to_string())?;
+    let file = PcapFile::from_reader(Box::new(Cursor::new(capture))).map_err(|error| error.to_string())?;
+    Ok(Kind::Bundle(file, bundle.rules))
+}
+
+/// The first bytes, and a reader that gives them once more.
+fn beginning(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut start = Vec::with_capacity(START);
+    reader.by_ref().take(START as u64).read_to_end(&mut start)?;
+    let again = Cursor::new(start.clone());
+    Ok((start, Box::new(again.chain(reader))))
+}
+
+/// The whole text; `None` when it is too long.
+fn document(reader: Box<dyn Read + Send>) -> io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_JSON + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_JSON {
+        return Ok(None);
+    }
+    let text = match bytes.strip_prefix("\u{feff}".as_bytes()) {
+        Some(rest) => rest.to_vec(),
+        None => bytes,
+    };
+    // Where it is not UTF-8 it is not JSON either, and the parser says where.
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Says how far the file was read.
+struct Counted {
+    reader: Box<dyn Read + Send>,
+    told: Arc<Told>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(out)?;
+        self.told.bytes.fetch_add(read as u64, Relaxed);
+        Ok(read)
+    }
+}
+
+impl From<OpenFailure> for SourceError {
+    fn from(failure: OpenFailure) -> Self {
+        Self::File(failure.to_string())
+    }
+}

@@ -1,0 +1,97 @@
+//! How far a run came, for the next one.
+//!
+//! The position is the number of exchanges, in the order of the replay, before which every single one is done: judged or
+//! skipped. It is written every second and at the end. A run that ends in an orderly way (also by Ctrl-C) waits for what
+//! it has begun, so that the next one repeats nothing and leaves nothing out. After a crash the next one repeats what was under way
+//! or done out of turn since the last second: at least once, never not at all.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// What is kept.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Position {
+    /// Of this structure.
+    pub version: u32,
+    /// The files, by name and size.
+    pub files: Vec<(PathBuf, u64)>,
+    /// Exchanges that are done, in the order of the replay, over all loops.
+    pub done: u64,
+    /// Whether nothing is left.
+    pub finished: bool,
+}
+
+const VERSION: u32 = 1;
+
+/// Why a position cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// The operating system said no.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Not what was written.
+    #[error("{0} is no position of `shadow replay`; remove it to begin anew")]
+    Foreign(PathBuf),
+    /// Of another recording.
+    #[error("{0} belongs to other files, or to these before they changed; remove it to begin anew")]
+    Other(PathBuf),
+}
+
+impl Position {
+    /// At the beginning of these files.
+    pub fn start(files: Vec<(PathBuf, u64)>) -> Self {
+        Self {
+            version: VERSION,
+            files,
+            done: 0,
+            finished: false,
+        }
+    }
+
+    /// Reads what a former run wrote, or begins.
+    pub fn read(path: &Path, files: Vec<(PathBuf, u64)>) -> Result<Self, ResumeError> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::start(files)),
+            Err(source) => {
+                return Err(ResumeError::Io {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+        let foreign = |_error: serde_json::Error| ResumeError::Foreign(path.to_owned());
+        let position: Self = serde_json::from_slice(&text).map_err(foreign)?;
+        if position.version != VERSION {
+            return Err(ResumeError::Foreign(path.to_owned()));
+        }
+        if position.files != files {
+            return Err(ResumeError::Other(path.to_owned()));
+        }
+        Ok(position)
+    }
+
+    /// Writes it, whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), ResumeError> {
+        let failed = |source| ResumeError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let text = serde_json::to_vec(self).map_err(|error| failed(io::Error::other(error)))?;
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".part");
+        fs::write(&temporary, text)
+            .and_then(|()| fs::rename(&temporary, path))
+            .map_err(failed)
+    }
+}

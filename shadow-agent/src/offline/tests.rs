@@ -1,0 +1,255 @@
+use std::{
+    io::Cursor,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use shadow_core::{engine::Settings, exchange::Incomplete, limits::Limits};
+
+use super::{gor::Gor, har::Har, *};
+use crate::pipeline::{Fed, Feed as _};
+
+fn settings() -> Settings {
+    Settings {
+        limits: Limits::default(),
+        digest: true,
+    }
+}
+
+fn all(reader: &mut dyn Reader) -> Result<Vec<Exchange>, SourceError> {
+    let mut found = Vec::new();
+    while reader.read(&mut |exchange| found.push(*exchange))?.is_some() {}
+    Ok(found)
+}
+
+const SEPARATOR: &str = "\n\u{1f435}\u{1f648}\u{1f649}\n";
+
+fn request(id: &str, at: u64, target: &str) -> String {
+    format!("1 {id} {at} 0\nGET {target} HTTP/1.1\r\nHost: h\r\n\r\n{SEPARATOR}")
+}
+
+fn response(id: &str, at: u64, body: &str) -> String {
+    let length = body.len();
+    format!("2 {id} {at} 5\nHTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}{SEPARATOR}")
+}
+
+fn gor(text: &str) -> Result<Vec<Exchange>, SourceError> {
+    let reader = Box::new(Cursor::new(text.as_bytes().to_vec()));
+    all(&mut Gor::new("a.gor".to_owned(), reader, settings()))
+}
+
+/// Target, status, response body, and why it is not whole.
+fn told(exchange: &Exchange) -> (String, Option<u16>, String, Option<Incomplete>) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let response = exchange.response.as_ref();
+    (
+        text(&exchange.request.target),
+        response.map(|response| response.status),
+        response.map_or_else(String::new, |response| text(&response.body.kept)),
+        exchange.incomplete,
+    )
+}
+
+#[test]
+fn goreplay_requests_find_their_responses() {
+    let text = [
+        request("aa", 1_000, "/one"),
+        request("bb", 2_000, "/two"),
+        response("bb", 2_500, "second"),
+        response("aa", 3_000, "first"),
+        request("cc", 4_000, "/three"),
+        "3 bb 9 9\nHTTP/1.1 500 No\r\n\r\n".to_owned() + SEPARATOR,
+    ]
+    .concat();
+    let found: Vec<_> = gor(&text).unwrap().iter().map(told).collect();
+    let whole = |target: &str, body: &str| (target.to_owned(), Some(200), body.to_owned(), None);
+    let alone = (
+        "/three".to_owned(),
+        None,
+        String::new(),
+        Some(Incomplete::NoResponse),
+    );
+    assert_eq!(found, [whole("/two", "second"), whole("/one", "first"), alone]);
+}
+
+#[test]
+fn a_payload_of_goreplay_with_two_readings_is_not_whole() {
+    let text = "1 aa 1 0\nPOST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        .to_owned()
+        + SEPARATOR + &response("aa", 2, "x");
+    let found = gor(&text).unwrap();
+    assert_eq!(found[0].incomplete, Some(Incomplete::AmbiguousFraming));
+    let error = gor("1 aa 1 0\nGET / HTTP/1.1\r\n\r\n\n\u{1f435}\u{1f648}\u{1f649}\nnonsense").unwrap_err();
+    assert!(error.to_string().contains("after 1 payloads"), "{error}");
+}
+
+const ARCHIVE: &str = r#"{"log":{"entries":[
+  {"startedDateTime":"2026-01-01T11:00:01.5+01:00","time":12,
+   "request":{"method":"POST","url":"https://user:pw@h:81/a?b=c#d","headers":[{"name":":authority","value":"x"},
+     {"name":"Content-Length","value":"99"}],"postData":{"mimeType":"t","text":"body"}},
+   "response":{"status":201,"statusText":"Created","headers":[{"name":"Content-Encoding","value":"gzip"},{"name":"ETag","value":"e"}],
+     "content":{"size":2,"text":"aGk=","encoding":"base64"}},"timings":{"send":0,"wait":10,"receive":2}},
+  {"startedDateTime":"2026-01-01T10:00:00Z","time":1,
+   "request":{"method":"GET","url":"http://h","headers":[]},
+   "response":{"status":200,"headers":[],"content":{"size":10}}},
+  {"startedDateTime":"2026-01-01T10:00:02Z",
+   "request":{"method":"GET","url":"http://h/gone","headers":[]},
+   "response":{"status":0,"headers":[],"content":{"size":0}}}]}}"#;
+
+#[test]
+fn an_archive_is_read_in_order_of_time() {
+    let found = all(&mut Har::new(ARCHIVE, 1 << 20).unwrap()).unwrap();
+    let rows: Vec<_> = found.iter().map(told).collect();
+    assert_eq!(
+        rows,
+        [
+            (
+                "/".to_owned(),
+                Some(200),
+                String::new(),
+                Some(Incomplete::ResponseGap)
+            ),
+            ("/a?b=c".to_owned(), Some(201), "hi".to_owned(), None),
+            (
+                "/gone".to_owned(),
+                None,
+                String::new(),
+                Some(Incomplete::NoResponse)
+            ),
+        ]
+    );
+    let Exchange {
+        request,
+        response,
+        timing,
+        ..
+    } = &found[1];
+    let fields: Vec<_> = request.headers.iter().collect();
+    assert_eq!(fields, [(&b"Host"[..], &b"h:81"[..]), (b"Content-Length", b"4")]);
+    let response = response.as_ref().unwrap();
+    assert_eq!(response.headers.get("content-encoding"), None);
+    assert_eq!(response.headers.get("etag"), Some(&b"e"[..]));
+    // 2026-01-01T10:00:01.5Z
+    let at = timing.request_first.unwrap();
+    assert_eq!(at.as_nanos(), 1_767_261_601_500_000_000);
+    assert_eq!(
+        timing.response_first.unwrap().since(at),
+        Duration::from_millis(10)
+    );
+    assert_eq!(timing.response_last.unwrap().since(at), Duration::from_millis(12));
+}
+
+#[test]
+fn speeds() {
+    assert_eq!("max".parse(), Ok(Speed::Max));
+    assert_eq!("0.5x".parse(), Ok(Speed::Times(0.5)));
+    for bad in ["", "x", "1", "0x", "-1x", "infx", "nanx", "fast"] {
+        let error = bad.parse::<Speed>().unwrap_err();
+        assert!(error.contains("0.5x"), "{error}");
+    }
+}
+
+#[test]
+fn gaps_are_kept_and_scaled() {
+    let now = Instant::now();
+    let at = |millis: u64| Timestamp::from_nanos((5_000 + millis) * 1_000_000);
+    let mut pace = Pace::new(Speed::Times(2.0), None);
+    assert_eq!(pace.due(at(0), now), Some(now));
+    assert_eq!(pace.due(at(100), now), Some(now + Duration::from_millis(50)));
+    // Of a request that began earlier: it is late, and not early.
+    assert_eq!(pace.due(Timestamp::from_nanos(1), now), Some(now));
+    let mut pace = Pace::new(Speed::Max, None);
+    assert_eq!(pace.due(at(100), now), None);
+    let mut pace = Pace::new(Speed::Times(1.0), Some(100.0));
+    assert_eq!(pace.due(at(0), now), Some(now));
+    pace.replayed(1);
+    assert_eq!(pace.due(at(9_999), now), Some(now + Duration::from_millis(10)));
+}
+
+fn feed(texts: &'static [&'static str], loops: u64, skip: u64) -> (Files, Arc<Told>) {
+    let told = Arc::new(Told::default());
+    let open = move || {
+        let reader = |text: &&'static str| -> Box<dyn Reader> {
+            Box::new(Gor::new(
+                "a".to_owned(),
+                Box::new(Cursor::new(text.as_bytes())),
+                settings(),
+            ))
+        };
+        Ok(texts.iter().map(reader).collect())
+    };
+    let pace = Pace::new(Speed::Max, None);
+    (
+        Files::new(Box::new(open), loops, pace, skip, Arc::clone(&told)),
+        told,
+    )
+}
+
+fn targets(feed: &mut Files) -> Vec<String> {
+    let mut found = Vec::new();
+    loop {
+        match feed.next(Duration::ZERO).unwrap() {
+            Fed::Exchange(exchange) => {
+                found.push(String::from_utf8_lossy(&exchange.request.target).into_owned());
+            }
+            Fed::Idle => {}
+            Fed::End => return found,
+        }
+    }
+}
+
+#[test]
+fn files_are_merged_by_the_time_of_the_request_and_looped() {
+    let texts: &'static [&'static str] = Box::leak(Box::new([
+        &*Box::leak(
+            (request("a", 10, "/1") + &request("b", 30, "/3") + &response("a", 90, "x")).into_boxed_str(),
+        ),
+        &*Box::leak((request("c", 20, "/2") + &response("c", 25, "x")).into_boxed_str()),
+    ]));
+    let (mut one, told) = feed(texts, 1, 0);
+    assert_eq!(targets(&mut one), ["/1", "/2", "/3"]);
+    assert_eq!(told.done(), 3);
+    let (mut twice, _) = feed(texts, 2, 0);
+    assert_eq!(targets(&mut twice), ["/1", "/2", "/3", "/1", "/2", "/3"]);
+    let (mut resumed, told) = feed(texts, 2, 4);
+    assert_eq!(told.done(), 4);
+    assert_eq!(targets(&mut resumed), ["/2", "/3"]);
+    assert_eq!(told.done(), 6);
+}
+
+#[test]
+fn what_somebody_still_holds_is_not_done() {
+    let texts: &'static [&'static str] = Box::leak(Box::new([&*Box::leak(
+        (request("a", 10, "/1") + &request("b", 30, "/2")).into_boxed_str(),
+    )]));
+    let (mut feed, told) = feed(texts, 1, 0);
+    let Fed::Exchange(first) = feed.next(Duration::ZERO).unwrap() else {
+        panic!("no first exchange");
+    };
+    let Fed::Exchange(second) = feed.next(Duration::ZERO).unwrap() else {
+        panic!("no second exchange");
+    };
+    drop(second);
+    assert_eq!(told.done(), 0);
+    drop(first);
+    assert_eq!(told.done(), 2);
+}
+
+#[test]
+fn a_position_belongs_to_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("position");
+    let files = vec![("a".into(), 5_u64)];
+    let start = Position::read(&path, files.clone()).unwrap();
+    assert_eq!(start, Position::start(files.clone()));
+    let later = Position { done: 7, ..start };
+    later.write(&path).unwrap();
+    assert_eq!(Position::read(&path, files).unwrap(), later);
+    let error = Position::read(&path, vec![("a".into(), 6)])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("belongs to other files"), "{error}");
+    std::fs::write(&path, "x").unwrap();
+    let error = Position::read(&path, Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("is no position"), "{error}");
+}

@@ -1,0 +1,138 @@
+//! Exchanges from files instead of a capture.
+//!
+//! The thread that feeds takes the place of the capture thread. Nothing is dropped for want of room: a file can wait, so
+//! whoever feeds is held up until a replay has ended (backpressure). An exchange that is larger than the whole queue is
+//! the one exception, a counted `queue_full`.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use shadow_core::{
+    exchange::Exchange,
+    gate::{Skip, SkipPolicy},
+};
+
+use super::{
+    capture::{CloseOnDrop, Desk, Entry, PUBLISH, WAIT},
+    snapshot::{CaptureCounters, Ended},
+};
+use crate::capture::SourceError;
+
+/// How long a full queue is left alone.
+const RETRY: Duration = Duration::from_micros(200);
+
+/// What a [`Feed`] gave.
+#[derive(Debug)]
+pub enum Fed {
+    /// An exchange whose time has come.
+    Exchange(Arc<Exchange>),
+    /// None within the wait.
+    Idle,
+    /// Nothing will follow.
+    End,
+}
+
+/// Yields exchanges in the order and at the time of their replay.
+pub trait Feed: Send + fmt::Debug {
+    /// The next exchange, after `wait` at the latest.
+    fn next(&mut self, wait: Duration) -> Result<Fed, SourceError>;
+
+    /// How many replays the last exchange caused: none when it was skipped.
+    fn handed_on(&mut self, replays: usize);
+
+    /// What was read so far.
+    fn count(&self, into: &mut CaptureCounters);
+}
+
+/// Everything the feeding thread needs.
+pub(super) struct Play {
+    pub(super) feed: Box<dyn Feed>,
+    pub(super) desk: Desk,
+    pub(super) published: Arc<ArcSwap<CaptureCounters>>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Play {
+    /// Runs until the feed ends, fails or is told to stop.
+    pub(super) fn run(mut self) -> Ended {
+        let lanes: Vec<_> = self.desk.lanes();
+        let _close = CloseOnDrop(&lanes);
+        let mut publish_at = Instant::now();
+        let ended = loop {
+            if self.stop.load(Relaxed) {
+                break Ended::Stopped;
+            }
+            match self.feed.next(WAIT) {
+                Ok(Fed::Exchange(exchange)) => {
+                    let replays = self.desk.admit_patiently(&exchange, &self.stop);
+                    drop(exchange);
+                    self.feed.handed_on(replays);
+                }
+                Ok(Fed::Idle) => {}
+                Ok(Fed::End) => break Ended::Source,
+                Err(error) => break Ended::Failed(error.to_string()),
+            }
+            if Instant::now() >= publish_at {
+                self.publish();
+                publish_at = Instant::now() + PUBLISH;
+            }
+        };
+        self.publish();
+        ended
+    }
+
+    fn publish(&self) {
+        let mut counters = CaptureCounters::default();
+        self.feed.count(&mut counters);
+        self.published.store(Arc::new(counters));
+    }
+}
+
+impl Desk {
+    fn admit_patiently(&mut self, exchange: &Arc<Exchange>, stop: &AtomicBool) -> usize {
+        let Self { entries, courtesy } = self;
+        entries
+            .iter_mut()
+            .map(|entry| {
+                if let Some(skip) = entry.refusal(exchange, courtesy) {
+                    entry.lane.books.skipped(exchange, skip);
+                    return 0;
+                }
+                entry.lane.books.seen(exchange);
+                usize::from(entry.push_patiently(exchange, stop))
+            })
+            .sum()
+    }
+}
+
+impl Entry {
+    /// Whether it was queued.
+    fn push_patiently(&mut self, exchange: &Arc<Exchange>, stop: &AtomicBool) -> bool {
+        let queue = &self.lane.queue;
+        let mut waiting = Arc::clone(exchange);
+        let reason = loop {
+            // Looked at first: what is full now, though nothing was held, stays full.
+            let held = queue.bytes();
+            match queue.push(waiting) {
+                Ok(()) => {
+                    queue.flush();
+                    return true;
+                }
+                Err(_) if held == 0 => break SkipPolicy::QueueFull,
+                Err(_) if stop.load(Relaxed) => break SkipPolicy::Shutdown,
+                Err(back) => waiting = back,
+            }
+            thread::sleep(RETRY);
+        };
+        self.lane.books.dropped(exchange, Skip::Policy(reason));
+        false
+    }
+}
