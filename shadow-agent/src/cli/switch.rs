@@ -109,7 +109,7 @@ pub fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let mut outcome = Outcome::default();
     let told = client::ask(&place.socket, Order::Resume, PATIENCE);
     outcome.told(&told, "the agent confirms: it mirrors again");
-    if told.is_err() {
+    if is_absent(&told) {
         match state.resume() {
             Ok(true) => outcome.done(&format!("the kill in {} is forgotten", state.path().display())),
             Ok(false) => outcome.missed(format!("no kill was remembered in {}", state.path().display())),
@@ -127,13 +127,18 @@ pub fn sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
     let mut outcome = Outcome::default();
     let told = client::ask(&place.socket, Order::Sample(*rate), PATIENCE);
     outcome.told(&told, &format!("the agent confirms: {rate} of connections"));
-    if told.is_err() {
+    if is_absent(&told) {
         let what = format!("{rate} of connections");
         past(&mut outcome, &state, &what, |agent| {
             agent.control.set_sample(rate.fraction())
         });
     }
     outcome.end("the sample is as it was")
+}
+
+/// Whether the agent could not be asked. One that says no has its reasons, and nobody goes past it.
+fn is_absent(told: &Result<Answer, ClientError>) -> bool {
+    !matches!(told, Ok(_) | Err(ClientError::Refused(_)))
 }
 
 /// Gives an order to the kernel program of the one agent that is meant.

@@ -64,7 +64,11 @@ pub fn ask(socket: &Path, order: Order, patience: Duration) -> Result<Answer, Cl
         .set_read_timeout(Some(patience))
         .and_then(|()| stream.set_write_timeout(Some(patience)))
         .map_err(failed)?;
-    stream.write_all(&order.line()).map_err(failed)?;
+    match stream.write_all(&order.line()) {
+        // It closed before it had read: there is an answer that says why.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written.map_err(failed)?,
+    }
     let mut line = Vec::new();
     BufReader::new(stream.take(MAX_REPLY))
         .read_until(b'\n', &mut line)

@@ -1,0 +1,82 @@
+use std::time::Duration;
+
+use rustix::process::Signal;
+use shadow_tests::{need, process::wait_until, scene::Scene};
+
+use super::{config, rollout, sample, start};
+
+#[test]
+fn what_can_change_live_does_and_the_rest_is_named() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let _shadow = scene.identical_shadow();
+    let mut agent = start(&scene, "capture: {sample: 50%}\n");
+    config(
+        &scene,
+        "capture: {sample: 25%, ring_size: 64MiB}\nrollout: {attempts: 9}\n",
+    );
+    let said = agent.must(&["config", "reload"]);
+    assert!(
+        said.contains("in force now: capture.sample, rollout.attempts"),
+        "{said}"
+    );
+    assert!(said.contains("needs a restart: capture.ring_size"), "{said}");
+    assert!((sample(&agent) - 0.25).abs() < 1e-6, "{}", sample(&agent));
+    // What waits for a restart waits, and is said again; what is done is not.
+    let again = agent.must(&["config", "reload"]);
+    assert!(
+        !again.contains("in force now") && again.contains("capture.ring_size"),
+        "{again}"
+    );
+    // A signal does the same.
+    config(&scene, "capture: {sample: 10%}\n");
+    agent.process.signal(Signal::HUP);
+    wait_until("the sample follows", Duration::from_secs(5), || {
+        (sample(&agent) - 0.1).abs() < 1e-6
+    });
+    agent.stop();
+}
+
+#[test]
+fn an_error_changes_nothing() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let _shadow = scene.identical_shadow();
+    let mut agent = start(&scene, "capture: {sample: 50%}\n");
+    for (text, parts) in [
+        // A valid change before a broken line.
+        (
+            "capture:\n  sample: 1%\n  ringsize: 64MiB\n",
+            &["shadow.yaml:3:3:", "did you mean `ring_size`"][..],
+        ),
+        (
+            "capture: {sample: 1%}\nrollout: {phases: []}\n",
+            &["rollout.phases: there are 0 phases"],
+        ),
+        ("capture: {sample: 1%", &["shadow.yaml:"]),
+    ] {
+        config(&scene, text);
+        let output = agent.ask(&["config", "reload"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        for part in [&["nothing was changed"], parts].concat() {
+            assert!(said.contains(part), "{part:?} is not in {said}");
+        }
+        assert!((sample(&agent) - 0.5).abs() < 1e-6, "{}", sample(&agent));
+    }
+    agent.process.signal(Signal::HUP);
+    wait_until("the log says why", Duration::from_secs(5), || {
+        agent.process.output().contains("SIGHUP: nothing was changed")
+    });
+    assert!(agent.process.is_running());
+    // A rollout does not let the file raise the sample past it.
+    rollout(&agent, &["start"]);
+    config(&scene, "capture: {sample: 90%}\n");
+    let output = agent.ask(&["config", "reload"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("the rollout allows at most"),
+        "{said}"
+    );
+    agent.stop();
+}
