@@ -19,6 +19,8 @@ use crate::netns::Netns;
 pub enum Behaviour {
     /// Properly, with these bytes as the content.
     Answer(Vec<u8>),
+    /// With these bytes, head and all.
+    Respond(Vec<u8>),
     /// Properly, after this long.
     Slow(Duration),
     /// Never.
@@ -171,6 +173,10 @@ fn answer(stream: &mut TcpStream, shared: &Shared) -> io::Result<bool> {
     match &shared.behaviour {
         Behaviour::Answer(body) => {
             respond(stream, body)?;
+            Ok(true)
+        }
+        Behaviour::Respond(bytes) => {
+            stream.write_all(bytes)?;
             Ok(true)
         }
         Behaviour::Slow(wait) => {

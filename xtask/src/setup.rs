@@ -88,6 +88,7 @@ const PACKAGES: &[Package] = &[
         &[Test],
         "the second opinion about capture files",
     ),
+    tool("chromium", "chromium", &[Test], "opens the report's page"),
     tool(
         "prometheus",
         "promtool",

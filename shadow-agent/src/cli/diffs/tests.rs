@@ -69,7 +69,10 @@ fn a_rule_is_written_beside_the_comments_of_the_file() {
             let comment = &line[line.find('#').expect("a comment")..];
             assert!(twice.contains(comment), "{comment:?} is gone:\n{twice}");
         }
-        assert!(twice.find("$.b") > twice.find("it\\''s"), "later ones stand below:\n{twice}");
+        assert!(
+            twice.find("$.b") > twice.find("it\\''s"),
+            "later ones stand below:\n{twice}"
+        );
     }
 }
 
