@@ -32,6 +32,9 @@ pub struct Status {
     pub killed: Option<Killed>,
     /// Share of connections that are mirrored, from 0 to 1, read from the kernel program's map.
     pub sample: f64,
+    /// `full`; or one or more of `sampled`, `selective`, `replayed` and `reversed`.
+    #[serde(default)]
+    pub modes: Vec<String>,
     /// The shadow system; none when observing.
     pub shadow: Option<String>,
     /// What is mirrored.
@@ -126,6 +129,9 @@ pub struct Lane {
     /// Requests that were sent to it again.
     #[serde(default)]
     pub retries: u64,
+    /// `full`; or one or more of `sampled`, `selective`, `replayed` and `reversed`.
+    #[serde(default)]
+    pub modes: Vec<String>,
     /// From the exchange to the verdict.
     pub funnel: Funnel,
     /// Matches of compared exchanges.

@@ -170,14 +170,19 @@ pub(super) async fn elsewhere<T: Send + 'static>(long: impl FnOnce() -> T + Send
 }
 
 impl<S: Shadow> Dispatcher<S> {
-    /// The request as it is sent.
+    /// The request as it is sent. One that is only to be recorded is kept here.
     pub(super) fn prepared(&self, exchange: &Exchange) -> Result<S::Prepared, SkipPolicy> {
         match rewrite(exchange, &self.policy.rewrite)? {
             Rewritten::Send(request) => self
                 .shadow
                 .prepare(&request)
                 .map_err(|_why| SkipPolicy::Unsendable),
-            Rewritten::Record(_) => Err(SkipPolicy::RecordOnly),
+            Rewritten::Record(request) => {
+                if let Some(samples) = &self.lane.samples {
+                    samples.record(exchange, &request, self.lane.name());
+                }
+                Err(SkipPolicy::RecordOnly)
+            }
         }
     }
 

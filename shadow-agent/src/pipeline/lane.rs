@@ -14,7 +14,7 @@ use shadow_core::{
     compare::Comparator,
     evidence::{
         GateConfig, Ledger, RouteWindow,
-        report::{Report, ReportInputs},
+        report::{Reach, Report, ReportInputs, Scope},
     },
     gate::{Gate, SkipPolicy},
     rewrite::RewritePolicy,
@@ -59,6 +59,8 @@ pub struct LaneSettings {
     pub ledger: Ledger,
     /// Where cases go; none are made without.
     pub samples: Option<Samples>,
+    /// Whether the shadow is the old system.
+    pub reversed: bool,
     /// Observe or replay.
     pub mode: Mode,
 }
@@ -96,6 +98,7 @@ pub struct Replay {
 pub struct Lane {
     name: String,
     role: Role,
+    reach: Reach,
     pub(super) books: Books,
     pub(super) samples: Option<Samples>,
     pub(super) queue: Queue,
@@ -112,6 +115,7 @@ impl Lane {
         Self {
             name,
             role,
+            reach: Reach::default(),
             books: Books::new(ledger),
             samples: None,
             queue: Queue::new(room, bytes),
@@ -124,6 +128,11 @@ impl Lane {
     /// The same, with somewhere for cases to go.
     pub(super) fn sampled(self, samples: Option<Samples>) -> Self {
         Self { samples, ..self }
+    }
+
+    /// The same, for this part of the traffic.
+    pub(super) fn reaching(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// What happened on each route since the last call.
@@ -160,6 +169,7 @@ impl Lane {
     pub fn report(&self, inputs: ReportInputs) -> Report {
         Report {
             target: self.name.clone(),
+            scope: Scope::new(self.reach, inputs.sample),
             ..self.books.report(inputs)
         }
     }
@@ -168,6 +178,7 @@ impl Lane {
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         Report {
             target: self.name.clone(),
+            scope: Scope::new(self.reach, inputs.sample),
             ..self.with_ledger(|ledger| ledger.overview(inputs))
         }
     }

@@ -28,7 +28,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use shadow_common::flow::FlowKey;
 use shadow_core::{
     engine::{self, Abandon, Engine},
-    evidence::report::{Report, ReportInputs},
+    evidence::report::{Reach, Report, ReportInputs},
     time::Timestamp,
 };
 
@@ -183,6 +183,7 @@ impl Pipeline {
         let times = ReportInputs {
             started_ms: inputs.started_ms,
             now_ms: inputs.now_ms,
+            sample: inputs.sample,
             ..ReportInputs::default()
         };
         let inputs = std::iter::once(inputs).chain(std::iter::repeat(times));
@@ -226,6 +227,7 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
         role,
         ledger,
         samples,
+        reversed,
         mode,
     } = settings;
     let Mode::Replay(replay) = mode else {
@@ -245,7 +247,16 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
     } = *replay;
     settings.validate()?;
     let shadow = HttpShadow::new(target, mark, body, settings.clone())?;
-    let lane = Arc::new(Lane::new(name, role, ledger, Some(&settings)).sampled(samples));
+    let (selective, share) = gate.reach();
+    let reach = Reach {
+        selective,
+        share,
+        reversed,
+    };
+    let lane = Lane::new(name, role, ledger, Some(&settings))
+        .sampled(samples)
+        .reaching(reach);
+    let lane = Arc::new(lane);
     let policy = Policy {
         settings,
         rewrite,

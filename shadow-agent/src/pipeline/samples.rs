@@ -5,10 +5,15 @@ use std::sync::Arc;
 use shadow_core::{
     case::{Case, CaseLimits, Judged},
     evidence::Wanted,
+    exchange::Exchange,
     redact::Redactor,
+    rewrite::ShadowRequest,
 };
 
-use crate::journal::{Entry, Sink};
+use crate::{
+    control::state::now_ms,
+    journal::{Entry, Sink},
+};
 
 /// Makes cases and hands them on. Nothing here holds a lock: redacting a body takes a moment.
 #[derive(Clone, Debug)]
@@ -22,6 +27,13 @@ pub struct Samples {
 }
 
 impl Samples {
+    /// Hands on a request that is not sent.
+    pub(super) fn record(&self, exchange: &Exchange, sent: &ShadowRequest, target: &str) {
+        if let Some(case) = Case::recorded(exchange, sent, (target, now_ms()), &self.redactor, self.limits) {
+            self.sink.offer(Entry::Case(Box::new(case)));
+        }
+    }
+
     /// Hands on what the ledger wants as a sample.
     pub(super) fn offer(&self, judged: Judged<'_>, wanted: Wanted) {
         if wanted.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use shadow_core::evidence::report::{Compared, Group, Report, Shift, Standing, TrendDirection};
+use shadow_core::evidence::report::{Compared, Group, Report, Scope, Shift, Standing, TrendDirection};
 
 use super::{
     figures::{captured, count, percent},
@@ -29,7 +29,7 @@ pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     if !counted.is_empty() {
         writeln!(out, "\nDifferences, the most frequent first")?;
         for (at, group) in counted.iter().take(GROUPS).enumerate() {
-            self::group(out, at + 1, group)?;
+            self::group(out, at + 1, group, &report.scope)?;
         }
         more(out, counted.len(), GROUPS, "groups")?;
     }
@@ -54,7 +54,7 @@ pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     )
 }
 
-fn group(out: &mut String, number: usize, group: &Group) -> std::fmt::Result {
+fn group(out: &mut String, number: usize, group: &Group, scope: &Scope) -> std::fmt::Result {
     let Group {
         exchanges,
         samples,
@@ -82,8 +82,12 @@ fn group(out: &mut String, number: usize, group: &Group) -> std::fmt::Result {
     }
     if let Some(sample) = samples.first() {
         writeln!(out, "       for example {}", captured(&sample.target, WIDE))?;
-        writeln!(out, "       production  {}", captured(&sample.production, WIDE))?;
-        writeln!(out, "       shadow      {}", captured(&sample.shadow, WIDE))?;
+        for (name, value) in [
+            (scope.production(), &sample.production),
+            (scope.shadow(), &sample.shadow),
+        ] {
+            writeln!(out, "       {name:<11} {}", captured(value, WIDE))?;
+        }
     }
     Ok(())
 }

@@ -116,7 +116,12 @@ fn place(out: &mut String, status: &Status) -> std::fmt::Result {
         names.join(", ")
     };
     writeln!(out, "  targets     {}", targets.join(", "))?;
-    writeln!(out, "  shadow      {to}")?;
+    let reversed = status.modes.iter().any(|mode| mode == "reversed");
+    let old = if reversed { ", the old system" } else { "" };
+    writeln!(out, "  shadow      {to}{old}")?;
+    if !status.modes.is_empty() {
+        writeln!(out, "  mode        {}", status.modes.join(", "))?;
+    }
     writeln!(out, "  interfaces  {names}")?;
     writeln!(
         out,

@@ -40,6 +40,7 @@ fn funnel() -> Funnel {
         exchanges: 2_105,
         skipped: counters(&[("write", 100), ("response_gap", 5)]),
         skipped_total: 105,
+        unverified: counters(&[("write", 100)]),
         in_flight: 0,
         replayed: 2_000,
         matched: 1_990,

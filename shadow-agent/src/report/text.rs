@@ -3,12 +3,12 @@
 use std::{fmt::Write as _, time::Duration};
 
 use shadow_core::evidence::{
-    Ruling,
+    Proportion, Ruling,
     report::{Availability, Background, Funnel, Latency, Report, Route, Spans},
 };
 
 use super::{
-    figures::{captured, count, micros, proportion, span},
+    figures::{captured, count, micros, percent, proportion, span},
     funnel, groups,
 };
 
@@ -55,14 +55,26 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
 
+    scope(out, report)?;
     writeln!(out, "\nFunnel")?;
     funnel::write(out, &report.funnel);
     writeln!(out, "\n  match rate  {}", proportion(&report.match_rate))?;
     writeln!(out, "  coverage    {}", proportion(&report.coverage))?;
+    unverified(out, &report.funnel)?;
     let Availability { production, shadow } = &report.availability;
     if production.trials > 0 {
-        writeln!(out, "  available   shadow {}", proportion(shadow))?;
-        writeln!(out, "              production {}", proportion(production))?;
+        writeln!(
+            out,
+            "  available   {} {}",
+            report.scope.shadow(),
+            proportion(shadow)
+        )?;
+        writeln!(
+            out,
+            "              {} {}",
+            report.scope.production(),
+            proportion(production)
+        )?;
     }
     background(out, &report.background)?;
 
@@ -81,6 +93,50 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     groups::write(out, report)?;
     also(out, report)?;
     unseen(out, &report.funnel)
+}
+
+/// Which traffic it is about, and which system is which.
+fn scope(out: &mut String, report: &Report) -> std::fmt::Result {
+    let scope = &report.scope;
+    if scope.modes.is_empty() {
+        return Ok(());
+    }
+    write!(out, "  mode    {}", scope.modes.join(", "))?;
+    if let Some(share) = scope.share.filter(|share| *share < 1.0) {
+        write!(out, ", {} of the traffic", percent(share))?;
+    }
+    if scope.reversed {
+        write!(
+            out,
+            ": production is the new system, and the shadow is the old one"
+        )?;
+    }
+    writeln!(out)
+}
+
+/// Which share of all exchanges nothing is verified about, and why.
+fn unverified(out: &mut String, funnel: &Funnel) -> std::fmt::Result {
+    let mut reasons: Vec<(&String, u64)> = funnel
+        .unverified
+        .iter()
+        .map(|(name, count)| (name, *count))
+        .collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let all = reasons.iter().map(|(_, count)| count).sum();
+    if all == 0 {
+        return Ok(());
+    }
+    let share = |count: u64| percent(Proportion::new(count, funnel.exchanges).rate.unwrap_or_default());
+    let listed: Vec<String> = reasons
+        .iter()
+        .map(|(name, count)| format!("{name} {}", share(*count)))
+        .collect();
+    writeln!(
+        out,
+        "  unverified  {} of all exchanges: {}",
+        share(all),
+        listed.join(", ")
+    )
 }
 
 /// The further targets, in short: `shadow report --json` has all of each.
@@ -145,7 +201,9 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "\nLatency from the last request byte (production on the wire, shadow at the client socket)"
+        "\nLatency from the last request byte ({} on the wire, {} at the client socket)",
+        report.scope.production(),
+        report.scope.shadow()
     )?;
     writeln!(
         out,

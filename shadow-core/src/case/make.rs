@@ -12,7 +12,9 @@ use crate::{
     compare::{Discrepancy, Outcome, Verdict},
     evidence::Wanted,
     exchange::{Exchange, Headers, Request, Response},
+    gate::SkipPolicy,
     redact::Redactor,
+    rewrite::ShadowRequest,
 };
 
 use super::{Answered, Asked, Case, CaseLimits, FORMAT, Field};
@@ -74,6 +76,49 @@ impl Case {
             shadow,
             failure,
             discrepancies: found.iter().map(|found| redactor.discrepancy(found)).collect(),
+        })
+    }
+}
+
+impl Case {
+    /// What would have been sent, and was only recorded: `failure` says so, and there is no answer of the shadow system.
+    pub fn recorded(
+        exchange: &Exchange,
+        sent: &ShadowRequest,
+        (target, at_ms): (&str, u64),
+        redactor: &Redactor,
+        limits: CaseLimits,
+    ) -> Option<Self> {
+        let maker = Maker { redactor, limits };
+        let reason = SkipPolicy::RecordOnly.as_str();
+        let request = Request {
+            method: sent.method.clone(),
+            target: sent.target.clone(),
+            version: sent.version,
+            headers: Headers::from_pairs(sent.headers.iter().map(|(name, value)| (name, value))),
+            body: exchange.request.body.clone(),
+            trailers: Headers::default(),
+        };
+        let path = sent.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        Some(Self {
+            format: FORMAT,
+            id: id(exchange, target, at_ms),
+            at_ms,
+            target: target.to_owned(),
+            route: redactor.target(&format!(
+                "{} {}",
+                String::from_utf8_lossy(&sent.method),
+                String::from_utf8_lossy(path)
+            )),
+            groups: vec![reason.to_owned()],
+            client: address(exchange.flow.client),
+            server: address(exchange.flow.server),
+            index: exchange.index,
+            request: maker.request(&request),
+            production: maker.production(exchange, exchange.response.as_ref()?),
+            shadow: None,
+            failure: Some(reason.to_owned()),
+            discrepancies: Vec::new(),
         })
     }
 }

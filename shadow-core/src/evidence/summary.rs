@@ -74,6 +74,7 @@ impl Ledger {
         Report {
             format: FORMAT,
             target: String::new(),
+            scope: report::Scope::default(),
             started_ms: inputs.started_ms,
             ended_ms: inputs.now_ms,
             funnel: self.funnel(inputs, split),
@@ -135,6 +136,10 @@ impl Ledger {
                     .map(|(skip, count)| (Skip::as_str(*skip), *count)),
             ),
             skipped_total: total.skipped,
+            unverified: named(self.skips.iter().filter_map(|(skip, count)| match skip {
+                Skip::Policy(reason) if reason.is_blind() => Some((reason.as_str(), *count)),
+                Skip::Policy(_) | Skip::Incomplete(_) => None,
+            })),
             in_flight: self.in_flight(),
             replayed: total.replayed(),
             matched: total.matched,

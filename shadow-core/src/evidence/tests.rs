@@ -43,6 +43,7 @@ fn report(ledger: &Ledger) -> Report {
         now_ms: 2,
         kernel: BTreeMap::from([("seen".to_owned(), 3)]),
         engine: BTreeMap::new(),
+        sample: Some(1.0),
     })
 }
 

@@ -98,7 +98,7 @@ impl Writes {
         let request = &exchange.request;
         let write = match skip {
             // A method that is safe by name may be overridden.
-            Skip::Policy(SkipPolicy::Write) => true,
+            Skip::Policy(reason) if reason.is_skipped_write() => true,
             // It is no request of production's, or none that changes a resource.
             Skip::Policy(SkipPolicy::Replayed | SkipPolicy::Upgrade) => false,
             _ => !is_read(&request.method),

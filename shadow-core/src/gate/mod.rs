@@ -192,6 +192,11 @@ impl Gate {
         }
     }
 
+    /// Which share of the traffic it lets through, and whether by rules.
+    pub fn reach(&self) -> (bool, f64) {
+        (self.selector.is_selective(), self.selector.fraction())
+    }
+
     /// What happens to this exchange, as far as it alone decides it: queues and switches come later.
     ///
     /// The marker is looked at first: a replay that was captured is one, whole or not. Writes come before the

@@ -138,6 +138,7 @@ fn kept(kind: &str, template: &str, one: &str, two: &str) -> String {
         now_ms: 2,
         kernel: BTreeMap::new(),
         engine: BTreeMap::new(),
+        sample: None,
     });
     let judged = Judged {
         exchange: &exchange,

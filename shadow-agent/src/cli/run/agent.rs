@@ -170,6 +170,8 @@ impl Running {
                 .map(|(name, count)| (name.to_owned(), count))
                 .collect(),
             engine: engine(snapshot),
+            // As it is now: it may have changed on the way.
+            sample: Some(self.control.sample().map_or(1.0, rounded)),
         }
     }
 
@@ -277,6 +279,7 @@ impl Agent for Running {
                 Some(self.state.killed().ok().flatten().unwrap_or_default())
             },
             sample: self.control.sample().map_or(0.0, rounded),
+            modes: first.modes,
             shadow: first.url,
             targets: self.facts.targets.clone(),
             interfaces,

@@ -39,6 +39,7 @@ fn status(snapshot: &LaneSnapshot, report: Report, url: Option<String>) -> Lane 
         breaker_opened: snapshot.breaker_opened,
         second: snapshot.second,
         retries: snapshot.retries,
+        modes: report.scope.modes,
         funnel: report.funnel,
         match_rate: report.match_rate,
         background: report.background,

@@ -18,6 +18,7 @@ pub(super) mod recording;
 mod reload;
 mod service;
 mod start;
+mod targets;
 
 use std::{
     process::ExitCode,

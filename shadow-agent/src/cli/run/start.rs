@@ -4,23 +4,13 @@
 //! interfaces last, when everything behind them is ready to read. An error drops what was made so far, in reverse.
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io,
     net::TcpListener,
     sync::{
         Arc, Mutex, RwLock,
         atomic::{AtomicBool, AtomicU64},
     },
     time::Instant,
-};
-
-use shadow_core::{
-    compare::{Comparator, Rules},
-    engine,
-    evidence::{GateConfig, Ledger},
-    limits::Limits,
-    redact::Redactor,
-    rewrite::{Marker, TokenSource},
 };
 
 use super::{
@@ -31,6 +21,7 @@ use super::{
     orders::{self, moment},
     preflight, recording,
     reload::Reloader,
+    targets,
 };
 use crate::{
     capture::{
@@ -41,24 +32,21 @@ use crate::{
         load::{LoadError, LoadOptions, Program},
     },
     cli::{Exit, Failure},
-    config::{Config, also::Wanted, rewrite::Replace},
+    config::{Config, also::Wanted},
     control::{
         sampling::Sampling,
         server::Socket,
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
-    pipeline::{Hooks, LaneSettings, Mode, PairSettings, Pipeline, PipelineSettings, Replay, Samples},
+    pipeline::{Hooks, Pipeline, PipelineSettings},
     record::Recorder,
-    replay::{
-        ReplaySettings, Target,
-        credentials::{self, Held},
-    },
+    replay::Target,
     rollout::Driver,
 };
 
 /// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above
 /// 16 bits), the AWS CNI (0x80) and Istio (0x539) read other bits or other whole values.
-const MARK: u32 = 0x53;
+pub(super) const MARK: u32 = 0x53;
 
 /// A started agent.
 #[derive(Debug)]
@@ -130,7 +118,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     let sink = keeper.sink();
     keeper.begin(&wanted);
-    let (settings, tokens) = settings(config, &keeper, wanted)?;
+    let (settings, tokens) = targets::settings(config, &keeper, wanted)?;
     let pipeline = Pipeline::start(source, hooks(mute), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
     if killed {
@@ -235,98 +223,8 @@ fn hooks(mute: Mute) -> Hooks {
 
 /// Everything behind the capture, without a journal.
 pub(in crate::cli) fn offline(config: &Config) -> Result<PipelineSettings, Failure> {
-    let (settings, _tokens) = settings(config, &Keeper::open(config)?, wanted(config)?)?;
+    let (settings, _tokens) = targets::settings(config, &Keeper::open(config)?, wanted(config)?)?;
     Ok(settings)
-}
-
-fn settings(
-    config: &Config,
-    keeper: &Keeper,
-    wanted: Vec<(Wanted, Option<Target>)>,
-) -> Result<(PipelineSettings, Vec<Arc<Held>>), Failure> {
-    let replays = wanted.iter().any(|(_, target)| target.is_some());
-    let key = random().map_err(|error| no_random(&error))?;
-    let mut limits = Limits::from(&config.limits);
-    if !replays {
-        // Nobody looks into bodies that are only counted.
-        limits.body = 0;
-    }
-    let engine = engine::Settings {
-        limits,
-        digest: replays,
-    };
-    // A replay to one target must not be replayed to another.
-    let markers: Vec<Marker> = core::iter::once(Marker::default())
-        .chain(wanted.iter().map(|(wanted, _)| wanted.shadow.marker().clone()))
-        .collect();
-    let mut tokens = Vec::new();
-    let lanes: Result<Vec<_>, Failure> = wanted
-        .into_iter()
-        .map(|(wanted, target)| lane(config, keeper, key, &markers, &mut tokens, wanted, target))
-        .collect();
-    let settings = PipelineSettings {
-        engine,
-        idle_cpu: config.shadow.idle_cpu.whole_percent(),
-        lanes: lanes?,
-    };
-    Ok((settings, tokens))
-}
-
-fn lane(
-    config: &Config,
-    keeper: &Keeper,
-    key: [u8; 32],
-    markers: &[Marker],
-    tokens: &mut Vec<Arc<Held>>,
-    wanted: Wanted,
-    target: Option<Target>,
-) -> Result<LaneSettings, Failure> {
-    let Wanted {
-        name,
-        role,
-        shadow,
-        compare,
-    } = wanted;
-    let redactor = Redactor::new(key, &config.redact);
-    let samples = config.journal.enabled.then(|| Samples {
-        sink: keeper.sink(),
-        redactor: redactor.clone(),
-        limits: config.journal.case(),
-    });
-    let ledger = Ledger::new(config.evidence, GateConfig::from(&config.gates), redactor);
-    let mode = match target {
-        None => Mode::Observe,
-        Some(target) => {
-            let mut source = |replace: &Replace| -> Arc<dyn TokenSource> {
-                let held = credentials::source(replace);
-                tokens.push(Arc::clone(&held));
-                held
-            };
-            let (gate, rewrite) = shadow
-                .gate(target.authority(), markers, key, &mut source)
-                .map_err(|error| Failure::new(Exit::Config, format!("{name}.{error}")))?;
-            Mode::Replay(Box::new(Replay {
-                settings: ReplaySettings::from(&shadow),
-                mark: Some(MARK),
-                rewrite,
-                gate,
-                comparator: Comparator::new(Rules::from(&compare))
-                    .map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
-                pairs: PairSettings {
-                    twice: config.noise.twice.fraction(),
-                    twins: config.noise.twins.0,
-                },
-                target,
-            }))
-        }
-    };
-    Ok(LaneSettings {
-        name,
-        role,
-        ledger,
-        samples,
-        mode,
-    })
 }
 
 pub(super) fn attach(config: &Config, attacher: crate::capture::attach::Attacher) -> Result<Links, Failure> {
@@ -361,20 +259,6 @@ fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
             format!("cannot serve metrics on {address}: {error}; {remedy}"),
         )
     })
-}
-
-/// A key for the redactor, anew each start.
-fn random() -> io::Result<[u8; 32]> {
-    let mut key = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut key)?;
-    Ok(key)
-}
-
-fn no_random(error: &io::Error) -> Failure {
-    Failure::new(
-        Exit::Unavailable,
-        format!("cannot read /dev/urandom: {error}; secrets cannot be redacted without it"),
-    )
 }
 
 fn state_failure(error: &StateError) -> Failure {

@@ -97,6 +97,7 @@ fn funnel(books: &Books) -> Funnel {
     let Funnel {
         kernel: _,
         engine: _,
+        unverified: _,
         exchanges,
         skipped,
         skipped_total,

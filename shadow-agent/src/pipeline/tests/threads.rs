@@ -119,6 +119,7 @@ fn lane(name: &str, mode: Mode) -> LaneSettings {
         role: Role::Shadow,
         ledger: ledger(),
         samples: None,
+        reversed: false,
         mode,
     }
 }

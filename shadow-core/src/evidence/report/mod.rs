@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod groups;
+mod scope;
 
 use super::{gates::Judgement, stats::Proportion};
 
@@ -12,6 +13,7 @@ pub use super::latency::Quantiles;
 pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Trend, TrendDirection, Writes,
 };
+pub use scope::{Reach, Scope};
 
 /// The version of this model. It changes when a reader of the former one would misread this one.
 pub const FORMAT: u32 = 2;
@@ -24,6 +26,9 @@ pub struct Report {
     /// The name of the target it is about.
     #[serde(default)]
     pub target: String,
+    /// Which traffic it is about, and which of the two systems is the new one.
+    #[serde(default)]
+    pub scope: Scope,
     /// When counting began, in milliseconds since 1970-01-01T00:00:00Z.
     pub started_ms: u64,
     /// When this report was made.
@@ -77,6 +82,9 @@ pub struct Funnel {
     pub skipped: BTreeMap<String, u64>,
     /// Their sum.
     pub skipped_total: u64,
+    /// Of these, exchanges of a kind that nothing is verified about, by reason.
+    #[serde(default)]
+    pub unverified: BTreeMap<String, u64>,
     /// Exchanges that wait for their turn or their answer.
     pub in_flight: u64,
     /// Replays with a verdict: `matched + mismatched + shadow_errors`.
@@ -191,4 +199,6 @@ pub struct ReportInputs {
     pub kernel: BTreeMap<String, u64>,
     /// The counters of capture, reassembly and HTTP.
     pub engine: BTreeMap<String, u64>,
+    /// Share of connections that are captured; `None` when the traffic was recorded before.
+    pub sample: Option<f64>,
 }

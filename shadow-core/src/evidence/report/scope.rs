@@ -1,0 +1,97 @@
+//! Which traffic a report is about, and what the two systems are called in it.
+
+use serde::{Deserialize, Serialize};
+
+/// How a target was asked to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reach {
+    /// Rules hold some exchanges back.
+    pub selective: bool,
+    /// Of the others, the share that is replayed.
+    pub share: f64,
+    /// The cut-over is done: production is the new system, and the shadow the old one.
+    pub reversed: bool,
+}
+
+/// Which traffic a report is about, and which of the two systems is the new one.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Scope {
+    /// `full`; or one or more of `sampled`, `selective`, `replayed` and `reversed`.
+    pub modes: Vec<String>,
+    /// Share of the traffic that was meant to be replayed, rules and writes aside: of connections times of keys.
+    pub share: Option<f64>,
+    /// Whether the shadow is the old system.
+    pub reversed: bool,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self {
+            selective: false,
+            share: 1.0,
+            reversed: false,
+        }
+    }
+}
+
+impl Scope {
+    /// `sample` is the share of connections that are captured; `None` when the traffic was recorded before.
+    pub fn new(reach: Reach, sample: Option<f64>) -> Self {
+        let share = reach.share * sample.unwrap_or(1.0);
+        let modes = [
+            (share < 1.0, "sampled"),
+            (reach.selective, "selective"),
+            (sample.is_none(), "replayed"),
+            (reach.reversed, "reversed"),
+        ];
+        let mut modes: Vec<String> = modes
+            .into_iter()
+            .filter(|(holds, _)| *holds)
+            .map(|(_, name)| name.to_owned())
+            .collect();
+        if modes.is_empty() {
+            modes.push("full".to_owned());
+        }
+        Self {
+            modes,
+            share: Some(share),
+            reversed: reach.reversed,
+        }
+    }
+
+    /// What the production system is called.
+    pub const fn production(&self) -> &'static str {
+        if self.reversed { "new system" } else { "production" }
+    }
+
+    /// What the shadow system is called.
+    pub const fn shadow(&self) -> &'static str {
+        if self.reversed { "old system" } else { "shadow" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_has_its_name() {
+        let modes = |selective, share, reversed, sample| {
+            let reach = Reach {
+                selective,
+                share,
+                reversed,
+            };
+            Scope::new(reach, sample).modes.join(" ")
+        };
+        assert_eq!(modes(false, 1.0, false, Some(1.0)), "full");
+        assert_eq!(modes(false, 1.0, false, Some(0.05)), "sampled");
+        assert_eq!(modes(false, 0.5, false, Some(1.0)), "sampled");
+        assert_eq!(modes(true, 1.0, false, Some(1.0)), "selective");
+        assert_eq!(modes(false, 1.0, false, None), "replayed");
+        assert_eq!(
+            modes(true, 0.5, true, None),
+            "sampled selective replayed reversed"
+        );
+    }
+}
