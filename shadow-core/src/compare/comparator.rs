@@ -158,5 +158,8 @@ fn is_error(production: Side<'_>) -> bool {
 }
 
 #[cfg(test)]
+#[path = "comparator_tests.rs"]
+mod rules_tests;
+#[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -7,17 +7,17 @@ use crate::{
     testing,
 };
 
-type Fields<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Fields<'a> = &'a [(&'a str, &'a str)];
 
-const JSON: Fields<'_> = &[("Content-Type", "application/json")];
+pub(super) const JSON: Fields<'_> = &[("Content-Type", "application/json")];
 
-struct Answer {
+pub(super) struct Answer {
     status: u16,
     headers: Headers,
     body: Body,
 }
 
-fn answer(status: u16, headers: Fields<'_>, body: impl Into<Vec<u8>>) -> Answer {
+pub(super) fn answer(status: u16, headers: Fields<'_>, body: impl Into<Vec<u8>>) -> Answer {
     Answer {
         status,
         headers: Headers::from_pairs(headers.iter().copied()),
@@ -26,7 +26,7 @@ fn answer(status: u16, headers: Fields<'_>, body: impl Into<Vec<u8>>) -> Answer 
 }
 
 impl Answer {
-    fn side(&self) -> Side<'_> {
+    pub(super) fn side(&self) -> Side<'_> {
         Side {
             status: self.status,
             headers: &self.headers,

@@ -17,6 +17,8 @@ mod unordered;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
 mod tests;
 
 use super::{Category, Compared, findings::Findings, findings::shorten, scope::Scope};

@@ -32,14 +32,14 @@ pub(super) fn found_under(rules: &Rules, a: &str, b: &str) -> Vec<String> {
     found
 }
 
-fn place(path: &str) -> PlaceRule {
+pub(super) fn place(path: &str) -> PlaceRule {
     PlaceRule {
         ignore: None,
         ..PlaceRule::ignoring(path.parse().unwrap_or_else(|error| panic!("{error}")))
     }
 }
 
-fn places(places: impl IntoIterator<Item = PlaceRule>) -> Rules {
+pub(super) fn places(places: impl IntoIterator<Item = PlaceRule>) -> Rules {
     Rules {
         places: places.into_iter().collect(),
         ..Rules::default()
