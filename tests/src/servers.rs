@@ -21,6 +21,8 @@ pub enum Behaviour {
     Answer(Vec<u8>),
     /// With these bytes, head and all.
     Respond(Vec<u8>),
+    /// With what this says for the request, sent as it is.
+    Raw(fn(&Received) -> Vec<u8>),
     /// Properly, after this long.
     Slow(Duration),
     /// Never.
@@ -159,9 +161,9 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             return Ok(());
         };
         if let Ok(mut received) = shared.received.lock() {
-            received.push(request);
+            received.push(request.clone());
         }
-        if !answer(stream.get_mut(), shared)? {
+        if !answer(stream.get_mut(), &request, shared)? {
             return Ok(());
         }
     }
@@ -169,7 +171,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// Answers one request; false when the connection is over.
-fn answer(stream: &mut TcpStream, shared: &Shared) -> io::Result<bool> {
+fn answer(stream: &mut TcpStream, request: &Received, shared: &Shared) -> io::Result<bool> {
     match &shared.behaviour {
         Behaviour::Answer(body) => {
             respond(stream, body)?;
@@ -177,6 +179,10 @@ fn answer(stream: &mut TcpStream, shared: &Shared) -> io::Result<bool> {
         }
         Behaviour::Respond(bytes) => {
             stream.write_all(bytes)?;
+            Ok(true)
+        }
+        Behaviour::Raw(answer) => {
+            stream.write_all(&answer(request))?;
             Ok(true)
         }
         Behaviour::Slow(wait) => {

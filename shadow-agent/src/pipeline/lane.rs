@@ -11,7 +11,7 @@ use std::sync::{
 
 use serde::{Deserialize, Serialize};
 use shadow_core::{
-    compare::Comparator,
+    compare::{Comparator, RuleUsage},
     evidence::{
         GateConfig, Ledger, RouteWindow,
         report::{Reach, Report, ReportInputs, Scope},
@@ -101,6 +101,7 @@ pub struct Lane {
     reach: Reach,
     pub(super) books: Books,
     pub(super) samples: Option<Samples>,
+    comparator: Option<Arc<Comparator>>,
     pub(super) queue: Queue,
     pub(super) switch: Switch,
     pub(super) brakes: Brakes,
@@ -118,6 +119,7 @@ impl Lane {
             reach: Reach::default(),
             books: Books::new(ledger),
             samples: None,
+            comparator: None,
             queue: Queue::new(room, bytes),
             switch: Switch::new(),
             brakes: Brakes::new(settings.unwrap_or(&ReplaySettings::default())),
@@ -133,6 +135,14 @@ impl Lane {
     /// The same, for this part of the traffic.
     pub(super) fn reaching(self, reach: Reach) -> Self {
         Self { reach, ..self }
+    }
+
+    /// The same, with the rules that its answers are compared by, to tell what became of them.
+    pub(super) fn comparing(self, comparator: Arc<Comparator>) -> Self {
+        Self {
+            comparator: Some(comparator),
+            ..self
+        }
     }
 
     /// What happened on each route since the last call.
@@ -170,8 +180,14 @@ impl Lane {
         Report {
             target: self.name.clone(),
             scope: Scope::new(self.reach, inputs.sample),
+            rules: self.rules(),
             ..self.books.report(inputs)
         }
+    }
+
+    fn rules(&self) -> Vec<RuleUsage> {
+        let comparator = self.comparator.as_deref();
+        comparator.map(Comparator::usage).unwrap_or_default()
     }
 
     /// The same without routes and groups, which are the dear part of it.

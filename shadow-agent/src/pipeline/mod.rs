@@ -256,11 +256,12 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
     let lane = Lane::new(name, role, ledger, Some(&settings))
         .sampled(samples)
         .reaching(reach);
-    let lane = Arc::new(lane);
+    let comparator = Arc::new(comparator);
+    let lane = Arc::new(lane.comparing(Arc::clone(&comparator)));
     let policy = Policy {
         settings,
         rewrite,
-        comparator: Arc::new(comparator),
+        comparator,
         pairs,
         now: now.cloned(),
     };

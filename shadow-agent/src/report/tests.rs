@@ -1,10 +1,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use shadow_core::evidence::{
-    Judgement, Proportion, Reason, Ruling,
-    report::{
-        Compared, Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report, Route, Sample, Shift,
-        Spans, Standing, Trend, TrendDirection,
+use shadow_core::{
+    compare::RuleUsage,
+    evidence::{
+        Judgement, Proportion, Reason, Ruling,
+        report::{
+            Compared, Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report, Route, Sample, Shift,
+            Spans, Standing, Trend, TrendDirection,
+        },
     },
 };
 
@@ -134,6 +137,28 @@ fn report() -> Report {
             route: "GET /users/{id}".to_owned(),
             text: "the median is 4560 times production's".to_owned(),
         }],
+        rules: vec![
+            RuleUsage {
+                rule: "compare.ignore[0]".to_owned(),
+                what: "$.meta.requst_id".to_owned(),
+                asked: 412,
+                ..RuleUsage::default()
+            },
+            RuleUsage {
+                rule: "compare.routes[0].ignore[0]".to_owned(),
+                what: "$..*".to_owned(),
+                asked: 64,
+                matched: 64,
+                hid_all: 60,
+            },
+            RuleUsage {
+                rule: "compare.ignore[1]".to_owned(),
+                what: "$.fine".to_owned(),
+                asked: 412,
+                matched: 3,
+                hid_all: 0,
+            },
+        ],
         judgement: Judgement {
             ruling: Ruling::NoGo,
             reasons: vec![

@@ -2,9 +2,12 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use shadow_core::evidence::{
-    Proportion, Ruling,
-    report::{Availability, Background, Funnel, Latency, Report, Route, Spans},
+use shadow_core::{
+    compare::RuleUsage,
+    evidence::{
+        Proportion, Ruling,
+        report::{Availability, Background, Funnel, Latency, Report, Route, Spans},
+    },
 };
 
 use super::{
@@ -16,6 +19,8 @@ pub use groups::GROUPS;
 
 /// Routes that are shown.
 pub const ROUTES: usize = 20;
+/// Rules that are shown.
+const RULES: usize = 20;
 /// Characters of a route, and of a value, that are shown.
 pub(super) const WIDE: usize = 100;
 
@@ -90,6 +95,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
             )?;
         }
     }
+    rules(out, report)?;
     groups::write(out, report)?;
     also(out, report)?;
     unseen(out, &report.funnel)
@@ -137,6 +143,22 @@ fn unverified(out: &mut String, funnel: &Funnel) -> std::fmt::Result {
         share(all),
         listed.join(", ")
     )
+}
+
+/// Rules that never matched, or that hide a whole body.
+fn rules(out: &mut String, report: &Report) -> std::fmt::Result {
+    let warnings: Vec<String> = report.rules.iter().filter_map(RuleUsage::warning).collect();
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nRules to look at")?;
+    for warning in warnings.iter().take(RULES) {
+        writeln!(out, "  {}", captured(warning, 2 * WIDE))?;
+    }
+    if let Some(more @ 1..) = warnings.len().checked_sub(RULES) {
+        writeln!(out, "  and {more} more; `shadow report --json` has them all")?;
+    }
+    Ok(())
 }
 
 /// The further targets, in short: `shadow report --json` has all of each.

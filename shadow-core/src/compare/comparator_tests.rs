@@ -124,9 +124,9 @@ fn entries_of_routes_are_added_in_their_order() {
         found_on(&comparator, "GET /orders", &a, &b),
         [
             "header header cache-control",
-            "missing $.list[1]",
+            "value $.seen",
             "value $.n",
-            "value $.seen"
+            "missing $.list[1]"
         ]
     );
 }

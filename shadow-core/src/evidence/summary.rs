@@ -87,6 +87,7 @@ impl Ledger {
             groups: Vec::new(),
             groups_overflow: self.groups.overflow(),
             findings,
+            rules: Vec::new(),
             judgement,
             availability: report::Availability {
                 production: Proportion::new(judged.saturating_sub(production_errors.successes), judged),

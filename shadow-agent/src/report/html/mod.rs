@@ -17,7 +17,7 @@ use std::{
 };
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use shadow_core::{case::Case, evidence::report::Report};
+use shadow_core::{case::Case, compare::RuleUsage, evidence::report::Report};
 
 use super::figures::{captured, count, micros, percent, proportion};
 use crate::journal::{Event, Window};
@@ -197,6 +197,7 @@ fn latency(report: &Report, history: &History) -> Markup {
         @for finding in report.findings.iter().take(12) {
             p { code { (shown(&finding.route)) } ": " (shown(&finding.text)) }
         }
+        @for warning in report.rules.iter().filter_map(RuleUsage::warning).take(12) { p { "rule " (shown(&warning)) } }
     }
 }
 

@@ -8,6 +8,7 @@ mod groups;
 mod scope;
 
 use super::{gates::Judgement, stats::Proportion};
+use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;
 pub use groups::{
@@ -62,6 +63,9 @@ pub struct Report {
     pub groups_overflow: u64,
     /// What the rates alone do not show: slow routes, routes that fail.
     pub findings: Vec<Finding>,
+    /// What became of each rule of the comparison: one that never matched, or hides a whole body, is a mistake.
+    #[serde(default)]
+    pub rules: Vec<RuleUsage>,
     /// What follows from it.
     pub judgement: Judgement,
     /// The reports of the further targets; empty in each of them.
