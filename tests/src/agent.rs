@@ -72,6 +72,8 @@ impl Plan {
             &format!("http://{shadow}"),
             "--idle-cpu",
             "0%",
+            "--cores",
+            "0",
             "--twice",
             "0%",
         ])

@@ -57,6 +57,8 @@ impl Config {
         compare(&self.compare, &mut found);
         gates(&self.gates, &mut found);
         evidence(self.evidence, &mut found);
+        self.budget.problems(&mut found);
+        self.trips.problems(&mut found);
         found.extend(self.rollout.problem(&self.gates));
         found.extend(self.journal.problems());
         found.extend(self.record.problems());

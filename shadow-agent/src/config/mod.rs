@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod also;
 pub mod brakes;
+pub mod budget;
 pub mod check;
 pub mod compare;
 pub mod explain;
@@ -21,6 +22,7 @@ pub mod rollout;
 pub mod select;
 pub mod target;
 pub mod text;
+pub mod trips;
 pub mod units;
 pub mod writes;
 
@@ -32,6 +34,7 @@ pub use agent::{Agent, LogLevel};
 use crate::{capture::load::LoadOptions, replay::ReplaySettings};
 use also::Also;
 use brakes::Breaker;
+use budget::Budget;
 use compare::Compare;
 use journal::Journal;
 use judge::{Gates, Noise};
@@ -42,6 +45,7 @@ use rollout::Rollout;
 use select::Select;
 use target::Mode;
 use text::Words;
+use trips::Trips;
 use units::{Rate, Size, Span};
 use writes::Writes;
 
@@ -71,6 +75,10 @@ pub struct Config {
     pub journal: Journal,
     /// What is recorded.
     pub record: Record,
+    /// What the agent may cost the node.
+    pub budget: Budget,
+    /// What stops mirroring by itself.
+    pub trips: Trips,
     /// The agent itself: socket, state, metrics, log.
     pub agent: Agent,
     /// What it may hold in memory.
@@ -139,8 +147,6 @@ pub struct Shadow {
     pub retries: u32,
     /// When a target that fails is left alone.
     pub breaker: Breaker,
-    /// The share of the node's CPU time that replays leave idle.
-    pub idle_cpu: Rate,
 }
 
 /// What the core may hold: [`Limits`] in the notation of the file.
@@ -223,7 +229,6 @@ impl Default for Shadow {
             first_byte_timeout: first_byte_timeout.map(Span),
             retries,
             breaker: Breaker::default(),
-            idle_cpu: Rate::from_percent(5),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! hangs. Bias: after the start a write that fails is the caller's to count; it never ends the agent.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use shadow_core::rollout::Saved;
 
-use crate::capture::control::process_start;
+use crate::{capture::control::process_start, trips::Trip};
 
 /// The state folder.
 #[derive(Clone, Debug)]
@@ -211,6 +212,16 @@ impl StateDir {
     /// Where the rollout was, if one was ever started.
     pub fn rollout(&self) -> Result<Option<Saved>, StateError> {
         self.load("rollout.json")
+    }
+
+    /// Keeps which targets are paused, and why.
+    pub fn save_paused(&self, paused: &BTreeMap<String, Trip>) -> Result<(), StateError> {
+        self.replace("paused.json", paused)
+    }
+
+    /// Which targets were paused.
+    pub fn paused(&self) -> Result<BTreeMap<String, Trip>, StateError> {
+        Ok(self.load("paused.json")?.unwrap_or_default())
     }
 
     /// Remembers a kill.

@@ -53,6 +53,12 @@ pub struct Status {
     /// What the agent did by itself, oldest first.
     #[serde(default)]
     pub trips: Vec<Trip>,
+    /// How many there were.
+    #[serde(default)]
+    pub trips_total: u64,
+    /// The part of the sample that the budget allows, 0 to 1.
+    #[serde(default)]
+    pub budget_share: f64,
     /// From the first packet to the last verdict.
     pub funnel: Funnel,
     /// Matches of compared exchanges.
@@ -117,6 +123,9 @@ pub struct Lane {
     pub url: Option<String>,
     /// What waits for it.
     pub queue: Queue,
+    /// Why nothing is replayed to it, when a rule has stopped that.
+    #[serde(default)]
+    pub paused: Option<Trip>,
     /// Whether it is left alone because it fails.
     #[serde(default)]
     pub breaker: BreakerState,

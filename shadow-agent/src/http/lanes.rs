@@ -13,7 +13,7 @@ use crate::{control::status::Lane, replay::BreakerState};
 
 impl Writer<'_, '_> {
     pub(super) fn queues(&mut self, lanes: &[Lane]) -> fmt::Result {
-        let gauges: [(&str, &str, fn(&Lane) -> u64); 5] = [
+        let gauges: [(&str, &str, fn(&Lane) -> u64); 6] = [
             ("queue_exchanges", "Exchanges that wait for a replay", |lane| {
                 lane.queue.waiting
             }),
@@ -25,6 +25,9 @@ impl Writer<'_, '_> {
                 "Exchanges that wait or are being replayed",
                 |lane| lane.queue.bytes,
             ),
+            ("paused", "Whether a trip rule has paused the target", |lane| {
+                u64::from(lane.paused.is_some())
+            }),
             (
                 "breaker_open",
                 "Whether the target is left alone because it fails",

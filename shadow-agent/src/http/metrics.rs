@@ -164,6 +164,16 @@ impl Writer<'_, '_> {
             "Share of connections that are mirrored",
             status.sample,
         )?;
+        self.measure(
+            "budget_ratio",
+            "Part of the sample that the node budget allows",
+            status.budget_share,
+        )?;
+        self.counter(
+            "trips",
+            "What the agent did by itself: breakers, budget, rules",
+            status.trips_total,
+        )?;
         let interfaces = status.interfaces.len() as u64;
         self.gauge(
             "interfaces",

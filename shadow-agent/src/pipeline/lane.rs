@@ -61,6 +61,8 @@ pub struct LaneSettings {
     pub samples: Option<Samples>,
     /// Whether the shadow is the old system.
     pub reversed: bool,
+    /// Begins paused.
+    pub paused: bool,
     /// Observe or replay.
     pub mode: Mode,
 }
@@ -148,6 +150,16 @@ impl Lane {
     /// What happened on each route since the last call.
     pub fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {
         self.books.take_window(now)
+    }
+
+    /// Replays nothing more to this target: what is in flight is cancelled, the rest is skipped as `paused`.
+    pub fn pause(&self) {
+        self.switch.pause();
+    }
+
+    /// Takes [`Lane::pause`] back.
+    pub fn unpause(&self) {
+        self.switch.unpause();
     }
 
     /// What the breaker did since the last call.

@@ -86,6 +86,8 @@ pub struct PipelineSettings {
     /// Per cent of the node's CPU time that replays leave idle; while there is less, they give way to production.
     /// 0 never gives way.
     pub idle_cpu: u8,
+    /// The nice value of the threads that replay and compare: they give way, the capture thread must keep up.
+    pub nice: u8,
     /// One for each target, in the order of the configuration. At least one.
     pub lanes: Vec<LaneSettings>,
 }
@@ -142,6 +144,7 @@ impl Pipeline {
         let PipelineSettings {
             engine,
             idle_cpu,
+            nice,
             lanes,
         } = settings;
         if lanes.is_empty() {
@@ -149,7 +152,7 @@ impl Pipeline {
         }
         let body = engine.limits.body;
         let made: Result<Vec<_>, StartError> = lanes.into_iter().map(|lane| made(lane, body, now)).collect();
-        let threads = Threads::start(work, idle_cpu, made?)?;
+        let threads = Threads::start(work, (idle_cpu, nice), made?)?;
         Ok(Self { threads })
     }
 
@@ -228,6 +231,7 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
         ledger,
         samples,
         reversed,
+        paused,
         mode,
     } = settings;
     let Mode::Replay(replay) = mode else {
@@ -258,6 +262,9 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
         .reaching(reach);
     let comparator = Arc::new(comparator);
     let lane = Arc::new(lane.comparing(Arc::clone(&comparator)));
+    if paused {
+        lane.pause();
+    }
     let policy = Policy {
         settings,
         rewrite,

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::atomic::{AtomicU8, Ordering::SeqCst},
+    sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
 };
 
 use shadow_core::gate::SkipPolicy;
@@ -16,6 +16,8 @@ const ENDING: u8 = 2;
 #[derive(Debug)]
 pub(super) struct Switch {
     state: AtomicU8,
+    /// A trip rule stopped this lane alone.
+    paused: AtomicBool,
     /// Changes whenever what is in flight is to be cancelled.
     cancel_tx: watch::Sender<()>,
 }
@@ -24,6 +26,7 @@ impl Switch {
     pub(super) fn new() -> Self {
         Self {
             state: AtomicU8::new(ON),
+            paused: AtomicBool::new(false),
             cancel_tx: watch::Sender::new(()),
         }
     }
@@ -31,7 +34,7 @@ impl Switch {
     /// Why nothing may be sent now.
     pub(super) fn refusal(&self) -> Option<SkipPolicy> {
         match self.state.load(SeqCst) {
-            ON => None,
+            ON => self.paused.load(SeqCst).then_some(SkipPolicy::Paused),
             KILLED => Some(SkipPolicy::Killed),
             _ => Some(SkipPolicy::Shutdown),
         }
@@ -45,6 +48,17 @@ impl Switch {
     /// Takes [`Switch::kill`] back.
     pub(super) fn resume(&self) {
         self.change(KILLED, ON);
+    }
+
+    /// Refuses and cancels, whatever happens to the kill switch.
+    pub(super) fn pause(&self) {
+        self.paused.store(true, SeqCst);
+        self.cancel_tx.send_replace(());
+    }
+
+    /// Takes [`Switch::pause`] back.
+    pub(super) fn unpause(&self) {
+        self.paused.store(false, SeqCst);
     }
 
     /// Refuses and cancels for good.

@@ -16,6 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use rustix::process::setpriority_process;
 use shadow_core::{engine::Engine, gate::Gate};
 use tokio::runtime;
 
@@ -75,7 +76,11 @@ pub(super) struct Made<S> {
 
 impl Threads {
     /// Starts the capture thread, and the replay thread when there is something to replay.
-    pub(super) fn start<S: Shadow>(work: Work, idle_cpu: u8, made: Vec<Made<S>>) -> Result<Self, StartError> {
+    pub(super) fn start<S: Shadow>(
+        work: Work,
+        (idle_cpu, nice): (u8, u8),
+        made: Vec<Made<S>>,
+    ) -> Result<Self, StartError> {
         let mut entries = Vec::with_capacity(made.len());
         let mut dispatchers = Vec::with_capacity(made.len());
         // What a control target differs in is background for every other.
@@ -104,7 +109,7 @@ impl Threads {
             ended: Arc::default(),
         };
         if !dispatchers.is_empty() {
-            threads.start_replay(dispatchers)?;
+            threads.start_replay(dispatchers, nice)?;
         }
         let courtesy = Courtesy::new(idle_cpu);
         threads.start_capture(work, Desk { entries, courtesy })?;
@@ -144,7 +149,11 @@ impl Threads {
     }
 
     /// One runtime for all lanes: a lane waits, hardly ever computes, and what it computes is short.
-    fn start_replay<S: Shadow>(&self, dispatchers: Vec<Arc<Dispatcher<S>>>) -> Result<(), StartError> {
+    fn start_replay<S: Shadow>(
+        &self,
+        dispatchers: Vec<Arc<Dispatcher<S>>>,
+        nice: u8,
+    ) -> Result<(), StartError> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(COMPARERS)
@@ -152,6 +161,10 @@ impl Threads {
             .build()
             .map_err(|source| failed(REPLAY, source))?;
         let run = move || {
+            // Of this thread alone (setpriority(2), C library/kernel differences), and of those that it starts.
+            if let Err(error) = setpriority_process(None, nice.into()) {
+                tracing::debug!(%error, "replays run at the priority of the agent");
+            }
             runtime.block_on(async {
                 let lanes: Vec<_> = dispatchers
                     .into_iter()

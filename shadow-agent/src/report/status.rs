@@ -189,6 +189,15 @@ fn load(out: &mut String, status: &Status) -> std::fmt::Result {
 /// What the agent did by itself, the last few.
 fn trips(out: &mut String, status: &Status) -> std::fmt::Result {
     for lane in &status.lanes {
+        if let Some(trip) = &lane.paused {
+            writeln!(
+                out,
+                "  PAUSED      {} by {}: {}",
+                lane.name,
+                trip.rule,
+                captured(&trip.reason, 200)
+            )?;
+        }
         if lane.breaker != BreakerState::Closed {
             writeln!(
                 out,

@@ -1,10 +1,15 @@
 //! What the agent does by itself to stay harmless, and says so.
 //!
-//! Owns: the record of it ([`Trip`]) and the last few of them ([`Log`]). Bounds: [`KEPT`] records.
+//! Owns: when something is bad enough ([`rules`]), the record of it ([`Trip`]) and the last few of them ([`Log`]). Bounds: [`KEPT`] records.
+
+pub mod rules;
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +51,7 @@ impl Trip {
 
 /// The last trips, oldest first.
 #[derive(Debug, Default)]
-pub struct Log(Mutex<VecDeque<Trip>>);
+pub struct Log(Mutex<VecDeque<Trip>>, AtomicU64);
 
 impl Log {
     /// Keeps one, and says it in the log.
@@ -55,11 +60,17 @@ impl Log {
             rule, target, reason, ..
         } = &trip;
         tracing::warn!(rule, target, "{reason}");
+        self.1.fetch_add(1, Relaxed);
         let mut kept = self.lock();
         if kept.len() == KEPT {
             kept.pop_front();
         }
         kept.push_back(trip);
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.1.load(Relaxed)
     }
 
     /// All that are kept.

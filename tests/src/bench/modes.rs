@@ -52,7 +52,16 @@ pub(super) const MODES: [Mode; 4] = [
         name: "replay_steady_4000",
         load: Load::Steady(4_000),
         // What others do on this machine must not decide whether a replay gives way to production.
-        args: &["--shadow", SHADOW, "--idle-cpu", "0%"],
+        args: &[
+            "--shadow",
+            SHADOW,
+            "--idle-cpu",
+            "0%",
+            "--cores",
+            "0",
+            "--twice",
+            "0%",
+        ],
         goal: "compared 100 %, agent <= 40 us a request, p99 <= 1.3",
     },
     Mode {

@@ -84,7 +84,7 @@ impl Running {
     pub(super) fn tick(&self) {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = pipeline.snapshot();
-        self.guard.breakers(&pipeline, &self.keeper);
+        self.guard.tick(self, &pipeline);
         let replayed = pipeline
             .lanes()
             .map(|lane| lane.with_ledger(Ledger::counts).replayed)
@@ -180,7 +180,7 @@ impl Running {
         pipeline.snapshot()
     }
 
-    fn kernel(&self) -> KernelStats {
+    pub(super) fn kernel(&self) -> KernelStats {
         self.stats.read().unwrap_or_else(|error| {
             tracing::warn!(%error, "the kernel program's counters cannot be read");
             KernelStats::default()
@@ -189,7 +189,7 @@ impl Running {
 
     /// Never waits: while the pipeline is being stopped it needs no orders, and the control thread must hear the
     /// next one.
-    fn with_pipeline(&self, order: fn(&Pipeline)) {
+    pub(super) fn with_pipeline(&self, order: fn(&Pipeline)) {
         if let Ok(pipeline) = self.pipeline.try_read() {
             order(&pipeline);
         }
@@ -255,7 +255,7 @@ impl Agent for Running {
         let kernel = self.kernel();
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let inputs = self.inputs(&snapshot);
-        let lanes = lanes::statuses(&pipeline, &self.facts.shadows, inputs);
+        let lanes = lanes::statuses(&pipeline, &self.facts.shadows, inputs, &self.guard);
         drop(pipeline);
         let first = lanes.first().cloned().unwrap_or_default();
         let armed = self.control.is_armed().unwrap_or(false);
@@ -298,6 +298,8 @@ impl Agent for Running {
             funnel: first.funnel,
             lanes,
             trips: self.guard.log.all(),
+            trips_total: self.guard.log.count(),
+            budget_share: self.guard.share(),
             journal: self.keeper.state(),
             rollout: self.rollout.place(),
         }
@@ -322,7 +324,13 @@ impl Agent for Running {
         self.keeper.tell("kill", who, why);
         stopped.map_err(|error| error.to_string())?;
         // Whoever killed past the agent may have written down more than the socket told.
-        if matches!(self.state.killed(), Ok(Some(_))) {
+        if matches!(
+            self.state.killed(),
+            Ok(Some(Killed {
+                resume_at_ms: None,
+                ..
+            }))
+        ) {
             return Ok(());
         }
         self.state
@@ -331,12 +339,10 @@ impl Agent for Running {
     }
 
     fn resume(&self, who: &str) -> Result<(), String> {
-        self.may_resume()?;
-        self.state
-            .resume()
-            .map_err(|error| format!("still stopped: {error}"))?;
-        self.control.arm().map_err(|error| error.to_string())?;
-        self.with_pipeline(Pipeline::resume);
+        self.go_on()?;
+        self.guard
+            .resume(self)
+            .map_err(|error| format!("mirroring goes on, but for paused targets: {error}"))?;
         self.keeper.tell("resume", who, "");
         tracing::info!(who, "mirroring goes on");
         Ok(())

@@ -67,6 +67,9 @@ pub struct RunArgs {
     /// Share of answered safe requests that are sent twice, to learn what is noise [default: 5%]
     #[arg(long, value_name = "RATE", help_heading = "Shadow system")]
     pub twice: Option<Rate>,
+    /// Cores that the agent may use before it lowers its sample; 0 for no limit [default: 1]
+    #[arg(long, value_name = "CORES", help_heading = "Agent")]
+    pub cores: Option<f64>,
     /// Share of the node's CPU time that replays leave idle; 0% never gives way to production [default: 5%]
     #[arg(long, value_name = "RATE", help_heading = "Shadow system")]
     pub idle_cpu: Option<Rate>,
@@ -109,6 +112,7 @@ impl RunArgs {
             concurrency,
             queue,
             twice,
+            cores,
             idle_cpu,
             record,
             metrics,
@@ -143,7 +147,8 @@ impl RunArgs {
         set(&mut config.shadow.concurrency, concurrency);
         set(&mut config.shadow.queue, queue);
         set(&mut config.noise.twice, twice);
-        set(&mut config.shadow.idle_cpu, idle_cpu);
+        set(&mut config.budget.cores, cores);
+        set(&mut config.budget.idle_cpu, idle_cpu);
         config.record.file = record.or(config.record.file.take());
         config.agent.metrics = metrics.or(config.agent.metrics);
         set(&mut config.agent.state_dir, state_dir);

@@ -1,35 +1,353 @@
-//! What the running agent does by itself, a few times a second: it looks at the breakers.
+//! What the running agent does by itself: it watches breakers, its budget and the trip rules.
+//!
+//! Owns: what was tripped and when it ends. Paused targets and kills are in the state folder, so a restart changes
+//! nothing about them. Bias: a clock that was set back, or a file that cannot be read, never ends a trip early.
 
-use crate::{
-    pipeline::Pipeline,
-    trips::{Log, Trip},
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use super::keep::Keeper;
+use shadow_common::stat::Stat;
+use shadow_core::evidence::Ledger;
+
+use super::{agent::Running, keep::Keeper};
+use crate::{
+    budget::{Budget, BudgetSettings, Cause, Probe},
+    config::{
+        Config,
+        trips::{Action, Resume, TargetTrip, Trips},
+    },
+    control::state::{Killed, StateDir, StateError, now_ms},
+    pipeline::{Lane, Pipeline},
+    trips::{
+        Log, Trip,
+        rules::{self, Window},
+    },
+};
+
+/// How often the budget and the rules are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long until a resume that failed is tried again.
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// Watches over the running agent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Guard {
     /// What it did.
     pub(super) log: Log,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    rules: Trips,
+    looked: Instant,
+    budget: Budget,
+    probe: Probe,
+    ring: Window,
+    /// For each lane: errors and mismatches.
+    lanes: Vec<(Window, Window)>,
+    /// Targets that are paused, by name.
+    paused: BTreeMap<String, Paused>,
+    /// When a kill by a rule ends by itself.
+    killed_until: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+struct Paused {
+    trip: Trip,
+    until: Option<Instant>,
+}
+
+/// What a rule found.
+struct Found {
+    rule: &'static str,
+    target: Option<String>,
+    why: String,
+    then: Action,
+    resume: Resume,
 }
 
 impl Guard {
-    /// Tells what the breakers did since the last call.
-    pub(super) fn breakers(&self, pipeline: &Pipeline, keeper: &Keeper) {
+    /// With the trips that an agent before this one left.
+    pub(super) fn load(config: &Config, state: &StateDir) -> Result<Self, StateError> {
+        let now = Instant::now();
+        let left = |trip: &Trip| trip.until_ms.map(|until| now + left(trip.at_ms, until));
+        let paused = state.paused()?.into_iter().map(|(name, trip)| {
+            let until = left(&trip);
+            (name, Paused { trip, until })
+        });
+        let killed = state.killed()?.filter(|killed| killed.rule.is_some());
+        let window =
+            |trip: &Option<TargetTrip>| Window::new(trip.as_ref().map_or(LOOK, |trip| trip.within.0));
+        let rules = &config.trips;
+        let windows = || (window(&rules.shadow_errors), window(&rules.mismatches));
+        Ok(Self {
+            log: Log::default(),
+            inner: Mutex::new(Inner {
+                looked: now,
+                budget: Budget::new(BudgetSettings::from(&config.budget)),
+                probe: Probe::new(),
+                ring: Window::new(rules.ring_loss.as_ref().map_or(LOOK, |trip| trip.within.0)),
+                lanes: (0..=config.also.len()).map(|_| windows()).collect(),
+                paused: paused.collect(),
+                killed_until: killed
+                    .and_then(|killed| Some(now + self::left(killed.at_ms, killed.resume_at_ms?))),
+                rules: rules.clone(),
+            }),
+        })
+    }
+
+    /// Why a target is paused.
+    pub(super) fn paused(&self, name: &str) -> Option<Trip> {
+        self.inner().paused.get(name).map(|paused| paused.trip.clone())
+    }
+
+    /// The part of the sample that the budget allows.
+    pub(super) fn share(&self) -> f64 {
+        self.inner().budget.share()
+    }
+
+    /// Looks at everything; called a few times a second.
+    pub(super) fn tick(&self, running: &Running, pipeline: &Pipeline) {
         for lane in pipeline.lanes() {
             for change in lane.take_breaker_changes() {
-                self.tell(
-                    Trip::now("breaker", Some(lane.name()), change.to_string()),
-                    keeper,
-                );
+                let trip = Trip::now("breaker", Some(lane.name()), change.to_string());
+                self.tell(trip, &running.keeper);
             }
         }
+        let now = Instant::now();
+        let mut inner = self.inner();
+        if now.saturating_duration_since(inner.looked) < LOOK {
+            return;
+        }
+        inner.looked = now;
+        let kernel = running.kernel();
+        let (lost, copied) = (kernel.get(Stat::RingFull), kernel.get(Stat::Emitted));
+        self.budget(&mut inner, running, (lost, copied), now);
+        let found = inner.found(pipeline, (lost, copied), now);
+        for found in found {
+            self.trip(&mut inner, found, running, pipeline, now);
+        }
+        let over = inner.over(now);
+        for name in over {
+            self.unpause(&mut inner, &name, running, pipeline);
+        }
+        if inner.killed_until.is_some_and(|until| now >= until) {
+            let resumed = running.resume_after_trip();
+            inner.killed_until = resumed.is_err().then(|| now + AGAIN);
+            drop(inner);
+            let said = resumed.map_or_else(
+                |error| format!("still stopped: {error}"),
+                |()| "mirroring goes on".to_owned(),
+            );
+            self.tell(Trip::now("resume", None, said), &running.keeper);
+        }
+    }
+
+    /// Somebody said that everything goes on.
+    pub(super) fn resume(&self, running: &Running) -> Result<(), StateError> {
+        let mut inner = self.inner();
+        inner.killed_until = None;
+        inner.clear();
+        let paused = std::mem::take(&mut inner.paused);
+        running.state.save_paused(&BTreeMap::new())?;
+        let pipeline = running.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        for lane in pipeline.lanes().filter(|lane| paused.contains_key(lane.name())) {
+            lane.unpause();
+        }
+        Ok(())
+    }
+
+    fn budget(&self, inner: &mut Inner, running: &Running, (lost, copied): (u64, u64), now: Instant) {
+        let Some(reading) = inner.probe.read(lost, copied) else {
+            return;
+        };
+        let Some(step) = inner.budget.observe(&reading, now) else {
+            return;
+        };
+        let share = format!("{:.1} % of the sample", step.share * 100.0);
+        let mut why = match step.cause {
+            None => format!("raised to {share}: there is room again"),
+            Some(cause) => format!("lowered to {share}: {cause} is over the budget"),
+        };
+        if step.cause == Some(Cause::Cores) {
+            why.push_str(&format!(" ({:.2} cores)", reading.cores));
+        }
+        if let Err(error) = running.sampling.bear(step.share) {
+            why.push_str(&format!("; it cannot be set: {error}"));
+        }
+        self.tell(Trip::now("budget", None, why), &running.keeper);
+    }
+
+    fn trip(&self, inner: &mut Inner, found: Found, running: &Running, pipeline: &Pipeline, now: Instant) {
+        let Found {
+            rule,
+            target,
+            why,
+            then,
+            resume,
+        } = found;
+        let until = resume.after().map(|after| now + after);
+        let mut trip = Trip::now(rule, target.as_deref(), why);
+        trip.until_ms = resume.after().map(|after| {
+            let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            trip.at_ms.saturating_add(after)
+        });
+        match (then, &target) {
+            (Action::Pause, Some(name)) => {
+                for lane in pipeline.lanes().filter(|lane| lane.name() == name) {
+                    lane.pause();
+                }
+                let paused = Paused {
+                    trip: trip.clone(),
+                    until,
+                };
+                inner.paused.insert(name.clone(), paused);
+                inner.save(&running.state);
+            }
+            (Action::Kill, _) | (Action::Pause, None) => {
+                inner.killed_until = until;
+                let killed = Killed {
+                    who: "the agent".to_owned(),
+                    why: trip.reason.clone(),
+                    at_ms: trip.at_ms,
+                    rule: Some(rule.to_owned()),
+                    resume_at_ms: trip.until_ms,
+                };
+                running.kill_by_trip(pipeline, &killed);
+            }
+        }
+        inner.clear();
+        self.tell(trip, &running.keeper);
+    }
+
+    fn unpause(&self, inner: &mut Inner, name: &str, running: &Running, pipeline: &Pipeline) {
+        inner.paused.remove(name);
+        inner.save(&running.state);
+        for lane in pipeline.lanes().filter(|lane| lane.name() == name) {
+            lane.unpause();
+        }
+        self.tell(
+            Trip::now("resume", Some(name), "replayed to again"),
+            &running.keeper,
+        );
     }
 
     fn tell(&self, trip: Trip, keeper: &Keeper) {
         let target = trip.target.as_deref().unwrap_or("all targets");
         keeper.tell("trip", &trip.rule, &format!("{target}: {}", trip.reason));
         self.log.keep(trip);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// What the rules say now.
+    fn found(&mut self, pipeline: &Pipeline, (lost, copied): (u64, u64), now: Instant) -> Vec<Found> {
+        let mut found = Vec::new();
+        for (lane, windows) in pipeline.lanes().zip(&mut self.lanes) {
+            if !self.paused.contains_key(lane.name()) {
+                found.extend(of_lane(&self.rules, lane, windows, now));
+            }
+        }
+        if let Some(trip) = &self.rules.ring_loss
+            && let Some(why) = rules::ring_loss(&mut self.ring, &trip.limit(), lost, copied, now)
+        {
+            found.push(kill("ring_loss", why, trip.resume));
+        }
+        if let Some(trip) = &self.rules.budget
+            && self.killed_until.is_none()
+            && let Some(spent) = self.budget.spent(now)
+            && spent >= trip.within.0
+        {
+            let why = format!("over the budget for {spent:.0?} with the lowest sample");
+            found.push(kill("budget", why, trip.resume));
+            self.budget.forgive();
+        }
+        found
+    }
+
+    /// Targets whose pause is over.
+    fn over(&self, now: Instant) -> Vec<String> {
+        let over = |paused: &Paused| paused.until.is_some_and(|until| now >= until);
+        let over = self.paused.iter().filter(|(_, paused)| over(paused));
+        over.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What was counted before a trip must not trip again.
+    fn clear(&mut self) {
+        self.ring.clear();
+        for (errors, mismatches) in &mut self.lanes {
+            errors.clear();
+            mismatches.clear();
+        }
+    }
+
+    fn save(&self, state: &StateDir) {
+        let trips = self.paused.iter();
+        let trips = trips.map(|(name, paused)| (name.clone(), paused.trip.clone()));
+        if let Err(error) = state.save_paused(&trips.collect()) {
+            tracing::warn!(%error, "a restart would forget which targets are paused");
+        }
+    }
+}
+
+fn of_lane(trips: &Trips, lane: &Lane, windows: &mut (Window, Window), now: Instant) -> Option<Found> {
+    let counts = lane.with_ledger(Ledger::counts);
+    let (errors, mismatches) = windows;
+    let errors = trips.shadow_errors.as_ref().and_then(|trip| {
+        let why = rules::shadow_errors(errors, &trip.limit(), &counts, now)?;
+        Some(("shadow_errors", why, trip))
+    });
+    let mismatches = trips.mismatches.as_ref().and_then(|trip| {
+        let why = rules::mismatches(mismatches, &trip.limit(), &counts, now)?;
+        Some(("mismatches", why, trip))
+    });
+    errors.or(mismatches).map(|(rule, why, trip)| Found {
+        rule,
+        target: Some(lane.name().to_owned()),
+        why,
+        then: trip.then,
+        resume: trip.resume,
+    })
+}
+
+fn kill(rule: &'static str, why: String, resume: Resume) -> Found {
+    Found {
+        rule,
+        target: None,
+        why,
+        then: Action::Kill,
+        resume,
+    }
+}
+
+/// What is left of a span that began before this process. Never more than the whole, however the clock was set.
+fn left(at_ms: u64, until_ms: u64) -> Duration {
+    let whole = until_ms.saturating_sub(at_ms);
+    Duration::from_millis(until_ms.saturating_sub(now_ms()).min(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_never_makes_a_trip_longer_than_it_was() {
+        let now = now_ms();
+        let close = |left: Duration, seconds: u64| {
+            let want = Duration::from_secs(seconds);
+            assert!(left <= want && want - left < Duration::from_secs(5), "{left:?}");
+        };
+        close(left(now - 10_000, now + 20_000), 20);
+        close(left(now + 3_600_000, now + 3_660_000), 60);
+        assert_eq!(left(now - 20_000, now - 10_000), Duration::ZERO);
     }
 }

@@ -7,6 +7,7 @@ use shadow_core::evidence::{
     report::{Report, ReportInputs},
 };
 
+use super::guard::Guard;
 use crate::{
     control::status::{Lane, Queue},
     http::{metrics::Latency, names},
@@ -14,13 +15,24 @@ use crate::{
 };
 
 /// Every target, the first one first. Only its funnel tells what was counted before the lanes.
-pub(super) fn statuses(pipeline: &Pipeline, urls: &[Option<String>], inputs: ReportInputs) -> Vec<Lane> {
+pub(super) fn statuses(
+    pipeline: &Pipeline,
+    urls: &[Option<String>],
+    inputs: ReportInputs,
+    guard: &Guard,
+) -> Vec<Lane> {
     let snapshots = pipeline.lanes().map(crate::pipeline::Lane::snapshot);
     let reports = pipeline.overviews(inputs);
     snapshots
         .zip(reports)
         .zip(urls)
-        .map(|((snapshot, report), url)| status(&snapshot, report, url.clone()))
+        .map(|((snapshot, report), url)| {
+            let paused = guard.paused(&snapshot.name);
+            Lane {
+                paused,
+                ..status(&snapshot, report, url.clone())
+            }
+        })
         .collect()
 }
 
@@ -35,6 +47,7 @@ fn status(snapshot: &LaneSnapshot, report: Report, url: Option<String>) -> Lane 
             bytes: snapshot.queued_bytes as u64,
             in_flight: snapshot.in_flight as u64,
         },
+        paused: None,
         breaker: snapshot.breaker,
         breaker_opened: snapshot.breaker_opened,
         second: snapshot.second,

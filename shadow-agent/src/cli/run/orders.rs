@@ -83,6 +83,46 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Takes every kind of kill back.
+    pub(super) fn go_on(&self) -> Result<(), String> {
+        self.may_resume()?;
+        self.state
+            .resume()
+            .map_err(|error| format!("still stopped: {error}"))?;
+        self.control.arm().map_err(|error| error.to_string())?;
+        self.with_pipeline(Pipeline::resume);
+        Ok(())
+    }
+
+    /// Stops mirroring by a rule, unless somebody has stopped it already.
+    pub(super) fn kill_by_trip(&self, pipeline: &Pipeline, killed: &Killed) {
+        // The kernel first: whatever fails behind it, nothing more is copied.
+        let stopped = self.control.disarm();
+        pipeline.kill();
+        if let Err(error) = stopped {
+            tracing::error!(%error, "the kernel program cannot be switched off");
+        }
+        if matches!(self.state.killed(), Ok(None))
+            && let Err(error) = self.state.kill(killed)
+        {
+            tracing::error!(%error, "a restart would mirror again");
+        }
+    }
+
+    /// Takes the kill of a rule back, and no other: somebody may have killed since.
+    pub(super) fn resume_after_trip(&self) -> Result<(), String> {
+        match self.state.killed() {
+            Ok(Some(Killed {
+                resume_at_ms: Some(_),
+                ..
+            })) => self.go_on(),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
 impl Mirror for Running {
     fn is_armed(&self) -> Option<bool> {
         self.control.is_armed().ok()

@@ -118,7 +118,11 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     let sink = keeper.sink();
     keeper.begin(&wanted);
-    let (settings, tokens) = targets::settings(config, &keeper, wanted)?;
+    let (mut settings, tokens) = targets::settings(config, &keeper, wanted)?;
+    let guard = Guard::load(config, &state).map_err(|error| state_failure(&error))?;
+    for lane in &mut settings.lanes {
+        lane.paused = guard.paused(&lane.name).is_some();
+    }
     let pipeline = Pipeline::start(source, hooks(mute), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
     if killed {
@@ -138,7 +142,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         links: Mutex::new(Some(links)),
         pipeline: RwLock::new(pipeline),
         keeper,
-        guard: Guard::default(),
+        guard,
         tokens,
         state,
         rollout: rollout.telling(sink),

@@ -53,7 +53,8 @@ pub(super) fn settings(
         .collect();
     let settings = PipelineSettings {
         engine,
-        idle_cpu: config.shadow.idle_cpu.whole_percent(),
+        idle_cpu: config.budget.idle_cpu.whole_percent(),
+        nice: config.budget.nice,
         lanes: lanes?,
     };
     Ok((settings, tokens))
@@ -114,6 +115,7 @@ fn lane(
         ledger,
         samples,
         reversed,
+        paused: false,
         mode,
     })
 }

@@ -118,6 +118,7 @@ fn lane(name: &str, mode: Mode) -> LaneSettings {
         name: name.to_owned(),
         role: Role::Shadow,
         ledger: ledger(),
+        paused: false,
         samples: None,
         reversed: false,
         mode,
@@ -131,6 +132,7 @@ pub(super) fn settings(mode: Mode) -> PipelineSettings {
             digest: true,
         },
         idle_cpu: 0,
+        nice: 0,
         lanes: vec![lane("shadow", mode)],
     }
 }

@@ -1,0 +1,135 @@
+//! A clock and readings in the test's hands.
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Bench {
+    budget: Budget,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            budget: Budget::new(BudgetSettings::default()),
+            now: Instant::now(),
+        }
+    }
+
+    /// So many seconds like this; the steps that were taken.
+    fn run(&mut self, seconds: u32, reading: Reading) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for _ in 0..seconds {
+            self.now += SECOND;
+            steps.extend(self.budget.observe(&reading, self.now));
+        }
+        steps
+    }
+}
+
+fn cores(cores: f64) -> Reading {
+    Reading {
+        cores,
+        ..Reading::default()
+    }
+}
+
+#[test]
+fn within_the_budget_nothing_changes() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.run(1000, cores(0.99)), []);
+    assert_eq!(bench.run(1, cores(5.0)), [], "one second is no reason");
+    assert_eq!(bench.run(10, cores(0.1)), [], "and there is nothing to raise");
+}
+
+#[test]
+fn over_it_the_sample_is_halved_until_it_fits() {
+    let mut bench = Bench::new();
+    let steps = bench.run(8, cores(1.5));
+    let shares: Vec<f64> = steps.iter().map(|step| step.share).collect();
+    assert_eq!(shares, [0.5, 0.25, 0.125]);
+    assert!(steps.iter().all(|step| step.cause == Some(Cause::Cores)));
+}
+
+#[test]
+fn it_never_goes_below_the_floor_and_says_how_long_it_has_been_there() {
+    let mut bench = Bench::new();
+    bench.run(60, cores(9.0));
+    assert!(
+        (bench.budget.share() - 0.01).abs() < 1e-9,
+        "{}",
+        bench.budget.share()
+    );
+    assert!(bench.budget.spent(bench.now) > Some(30 * SECOND));
+    bench.run(1, cores(0.9));
+    assert_eq!(bench.budget.spent(bench.now), None);
+}
+
+#[test]
+fn it_rises_slowly_and_never_above_the_whole() {
+    let mut bench = Bench::new();
+    bench.run(2, cores(1.5));
+    assert_eq!(bench.run(10, cores(0.5)), [], "not before it has been calm");
+    let steps = bench.run(100, cores(0.5));
+    let shares: Vec<f64> = steps.iter().map(|step| step.share).collect();
+    assert_eq!(shares, [0.625, 0.78125, 0.976_562_5, 1.0]);
+    assert!(steps.iter().all(|step| step.cause.is_none()));
+}
+
+#[test]
+fn between_room_and_limit_it_stays() {
+    let mut bench = Bench::new();
+    bench.run(2, cores(1.5));
+    assert_eq!(bench.run(1000, cores(0.8)), [], "hysteresis");
+}
+
+#[test]
+fn every_limit_counts_and_a_limit_of_zero_is_none() {
+    let over = [
+        (
+            Cause::Memory,
+            Reading {
+                memory: 2 << 30,
+                ..Reading::default()
+            },
+        ),
+        (
+            Cause::RingLoss,
+            Reading {
+                lost: 20,
+                copied: 980,
+                ..Reading::default()
+            },
+        ),
+        (
+            Cause::MemoryPressure,
+            Reading {
+                memory_pressure: Some(0.3),
+                ..Reading::default()
+            },
+        ),
+    ];
+    for (cause, reading) in over {
+        let steps = Bench::new().run(2, reading);
+        assert_eq!(
+            steps.first().and_then(|step| step.cause),
+            Some(cause),
+            "{reading:?}"
+        );
+    }
+    let pressed = Reading {
+        cpu_pressure: Some(1.0),
+        ..Reading::default()
+    };
+    assert_eq!(Bench::new().run(10, pressed), [], "not limited by default");
+    let limited = BudgetSettings {
+        cpu_pressure: 0.5,
+        ..BudgetSettings::default()
+    };
+    let mut bench = Bench {
+        budget: Budget::new(limited),
+        now: Instant::now(),
+    };
+    assert_eq!(bench.run(2, pressed).len(), 1);
+}
