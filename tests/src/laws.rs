@@ -58,6 +58,13 @@ fn funnel(funnel: &Funnel) -> Vec<Law> {
             ("match + mismatch + shadow error", verdicts),
         ),
         law(
+            ("mismatched", funnel.mismatched),
+            (
+                "regressions + noise + after skipped writes",
+                funnel.regressions + funnel.noise + funnel.after_skipped_write,
+            ),
+        ),
+        law(
             ("shadow errors", funnel.shadow_errors),
             ("the sum of their failures", sum(&funnel.failures)),
         ),
@@ -79,7 +86,20 @@ fn routes(report: &Report) -> Vec<Law> {
         ),
         law(
             ("matches in the match rate", report.match_rate.successes),
-            ("matched", funnel.matched),
+            ("matched + noise", funnel.matched + funnel.noise),
+        ),
+        law(
+            ("compared in the match rate", report.match_rate.trials),
+            (
+                "compared - after skipped writes",
+                funnel.matched + funnel.mismatched - funnel.after_skipped_write,
+            ),
+        ),
+        law(("regressions", funnel.regressions), of(|route| route.regressions)),
+        law(("noise", funnel.noise), of(|route| route.noise)),
+        law(
+            ("after skipped writes", funnel.after_skipped_write),
+            of(|route| route.after_skipped_write),
         ),
     ]
 }

@@ -29,10 +29,15 @@ pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
         wrong += u32::from(!good);
         println!("  {}  {text}", if good { "yes      " } else { "NO       " });
     };
+    let noise = report
+        .groups
+        .iter()
+        .filter(|group| group.standing.is_excused())
+        .count();
     let groups = report
         .groups
         .iter()
-        .filter(|group| !is_planted(&group.route))
+        .filter(|group| !is_planted(&group.route) && !group.standing.is_excused())
         .map(|group| format!("{} {} {}", group.route, group.category, group.place));
     let findings = report
         .findings
@@ -47,6 +52,10 @@ pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
     for stray in strays {
         println!("             {stray}");
     }
+    line(
+        noise > 0,
+        format!("{noise} kinds of difference are taken for noise, with no rule for any of them"),
+    );
     line(
         report.judgement.ruling == Ruling::NoGo,
         format!("the judgement is {}", report.judgement.ruling.as_str()),
@@ -71,14 +80,19 @@ pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
     Ok(())
 }
 
-/// Where the report names a planted fault.
-fn sign(planted: &Planted, report: &Report) -> Option<String> {
+/// Where the report names a planted fault, as one that counts.
+pub fn sign(planted: &Planted, report: &Report) -> Option<String> {
     let on_route = |route: &str| route.contains(planted.route.trim_end_matches('/'));
     match planted.sign {
         Sign::Discrepancy(category, place) => report
             .groups
             .iter()
-            .find(|group| on_route(&group.route) && group.category == category && group.place.contains(place))
+            .find(|group| {
+                on_route(&group.route)
+                    && group.category == category
+                    && group.place.contains(place)
+                    && !group.standing.is_excused()
+            })
             .map(|group| {
                 format!(
                     "{} {} {} ({}x)",
@@ -99,7 +113,7 @@ fn sign(planted: &Planted, report: &Report) -> Option<String> {
 }
 
 /// A planted fault may show in several places of its route: an expired coupon has another body, too.
-fn is_planted(route: &str) -> bool {
+pub fn is_planted(route: &str) -> bool {
     PLANTED
         .iter()
         .any(|planted| route.contains(planted.route.trim_end_matches('/')))

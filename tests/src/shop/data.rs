@@ -31,7 +31,7 @@ pub fn item(id: u64) -> Value {
         "name": format!("{} {}", pick(&["Oak", "Pine", "Steel", "Glass"], id),
             pick(&["table", "lamp", "chair"], id)),
         "price": money(cents(id)),
-        "tags": [format!("room-{}", id % 5), format!("series-{}", id % 11)],
+        "tags": [format!("room-{}", id % 5), format!("series-{}", id % 11), pick(&["new", "used"], id), "delivered"],
         "dimensions": { "width_mm": 100 + id % 900, "depth_mm": 100 + id % 700 },
     })
 }

@@ -1,7 +1,7 @@
 //! A small shop API and its rewrite: what `cargo xtask demo` mirrors.
 //!
-//! Two real servers, not mocks of the agent. They differ as a rewrite does: naturally ([`natural`]: request ids, times, the order
-//! of members) and by the faults in [`PLANTED`], which the report must name.
+//! Two real servers, not mocks of the agent. They differ as a rewrite does: naturally ([`natural`]: identifiers, times, figures
+//! that jitter, the order of sets) and by the faults in [`PLANTED`], which the report must name.
 
 pub mod data;
 pub mod load;

@@ -1,4 +1,5 @@
-//! How two right answers differ all the same: identifiers, times, and the order of members.
+//! How two right answers differ all the same: identifiers, times, figures that jitter, members that come and go, the
+//! order of members and of sets. Nothing tells the agent of it: it has to find out.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -21,8 +22,68 @@ pub fn request_id(edition: Edition) -> String {
     format!("{letter}-{:08x}-{number:06}", std::process::id())
 }
 
+static STATE: AtomicU64 = AtomicU64::new(0);
+
+/// Another number each time (Steele et al. 2014, splitmix64), begun at the time of the first.
+fn random() -> u64 {
+    if STATE.load(Ordering::Relaxed) == 0 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        STATE.store(
+            u64::from(now.subsec_nanos()) << 32 | now.as_secs(),
+            Ordering::Relaxed,
+        );
+    }
+    let mut z = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Adds what is different whenever an item is looked at: a trace, how many look at it, and at times a badge.
+pub fn lively(mut value: Value) -> Value {
+    if let Some(item) = value.as_object_mut() {
+        let (a, b) = (random(), random());
+        let trace = format!(
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            a >> 32,
+            (a >> 16) & 0xffff,
+            a & 0xfff,
+            b >> 52,
+            b & 0xffff_ffff_ffff
+        );
+        item.insert("trace".to_owned(), trace.into());
+        item.insert("viewers".to_owned(), (1_000 + random() % 101 - 50).into());
+        if random() % 3 == 0 {
+            item.insert("badge".to_owned(), "popular".into());
+        }
+    }
+    value
+}
+
+/// Tags are a set: they come in any order.
+fn shuffle(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member.as_array_mut().filter(|_| name == "tags") {
+                    Some(tags) => {
+                        for at in (1..tags.len() as u64).rev() {
+                            let other = random() % (at + 1);
+                            tags.swap(at as usize, other as usize);
+                        }
+                    }
+                    None => shuffle(member),
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(shuffle),
+        _ => {}
+    }
+}
+
 /// Adds to an object what every answer of the shop carries; the rewrite writes its members the other way round.
-pub fn dress(value: Value, request_id: &str, edition: Edition) -> Vec<u8> {
+pub fn dress(mut value: Value, request_id: &str, edition: Edition) -> Vec<u8> {
+    shuffle(&mut value);
     let Value::Object(members) = value else {
         return value.to_string().into_bytes();
     };

@@ -66,7 +66,7 @@ async fn route(method: &Method, path: &str, request_id: &str, edition: Edition) 
     let json = |value: Value| json_response(StatusCode::OK, value, request_id, edition);
     match (method, first) {
         (&Method::GET | &Method::HEAD, "items") if second.is_empty() => json(data::items(1, 20)),
-        (&Method::GET | &Method::HEAD, "items") => json(data::item(id)),
+        (&Method::GET | &Method::HEAD, "items") => json(natural::lively(data::item(id))),
         (&Method::GET, "search") => json(data::items(id % 50, 5)),
         (&Method::GET, "orders") => json(data::order(id)),
         (&Method::POST, "orders") => json_response(

@@ -41,6 +41,10 @@ impl Shop {
     /// The JSON without what differs naturally.
     fn json(&self, path: &str) -> Value {
         let mut value: Value = serde_json::from_slice(&self.get(path).body).expect("the shop answers");
+        sort_tags(&mut value);
+        for member in ["trace", "viewers", "badge"] {
+            value.as_object_mut().expect("the shop answers").remove(member);
+        }
         for member in ["request_id", "generated_at"] {
             assert!(
                 value
@@ -52,6 +56,19 @@ impl Shop {
             );
         }
         value
+    }
+}
+
+fn sort_tags(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(tags) = members.get_mut("tags").and_then(Value::as_array_mut) {
+                tags.sort_by_key(Value::to_string);
+            }
+            members.values_mut().for_each(sort_tags);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(sort_tags),
+        _ => {}
     }
 }
 
