@@ -1,5 +1,7 @@
 //! A case as a command line that sends its request again.
 
+use std::fmt::Write as _;
+
 use shadow_core::case::Case;
 
 use super::{field, is_framing, url};
@@ -59,8 +61,13 @@ pub fn command(case: &Case, base: Option<&str>) -> String {
     if command.contains("[redacted:") {
         notes.push("[redacted:...] takes the place of a secret: put a valid one there".to_owned());
     }
-    let notes: String = notes.iter().map(|note| format!("# {note}\n")).collect();
-    format!("{notes}{command}\n")
+    let mut text = String::new();
+    for note in notes {
+        text += "# ";
+        text += &note;
+        text += "\n";
+    }
+    text + &command + "\n"
 }
 
 /// One word for bash. What a terminal would obey instead of show is written in an escape of its own.
@@ -78,7 +85,8 @@ fn quoted(word: &str) -> String {
             c => {
                 let mut bytes = [0; 4];
                 for byte in c.encode_utf8(&mut bytes).bytes() {
-                    out.push_str(&format!("\\x{byte:02x}"));
+                    // A String takes everything.
+                    write!(out, "\\x{byte:02x}").unwrap_or_default();
                 }
             }
         }

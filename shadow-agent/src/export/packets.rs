@@ -1,6 +1,6 @@
 //! A case as packets that were never on a wire: its redacted messages as one TCP connection.
 
-use std::{io, net::SocketAddr};
+use std::{fmt::Write as _, io, net::SocketAddr};
 
 use shadow_common::flow::Endpoint;
 use shadow_core::{
@@ -60,11 +60,12 @@ impl Wire {
             if !coding && !is_framing(name) {
                 // Captured text must not begin a line of its own.
                 let value = value.replace(['\r', '\n'], " ");
-                head.push_str(&format!("{}: {value}\r\n", name.replace(['\r', '\n', ':'], " ")));
+                let name = name.replace(['\r', '\n', ':'], " ");
+                write!(head, "{name}: {value}\r\n").unwrap_or_default();
             }
         }
         if len > 0 || from == 1 {
-            head.push_str(&format!("Content-Length: {len}\r\n"));
+            write!(head, "Content-Length: {len}\r\n").unwrap_or_default();
         }
         head.push_str("\r\n");
         let mut payload = head.into_bytes();

@@ -9,7 +9,7 @@ use shadow_core::{
 };
 
 use super::*;
-use crate::capture::{Polled, Source, pcap::PcapFile};
+use crate::capture::{Polled, Source as _, pcap::PcapFile};
 
 fn body(text: &str) -> RedactedBody {
     RedactedBody {
@@ -114,6 +114,51 @@ fn the_command_line_sends_what_was_sent() {
     );
 }
 
+/// The members without "optional" in http://www.softwareishard.com/blog/har-12-spec/.
+const MEMBERS: [(&str, &[&str]); 6] = [
+    (
+        "",
+        &[
+            "startedDateTime",
+            "time",
+            "request",
+            "response",
+            "cache",
+            "timings",
+        ],
+    ),
+    ("/timings", &["send", "wait", "receive"]),
+    (
+        "/request",
+        &[
+            "method",
+            "url",
+            "httpVersion",
+            "cookies",
+            "headers",
+            "queryString",
+            "headersSize",
+            "bodySize",
+        ],
+    ),
+    (
+        "/response",
+        &[
+            "status",
+            "statusText",
+            "httpVersion",
+            "cookies",
+            "headers",
+            "content",
+            "redirectURL",
+            "headersSize",
+            "bodySize",
+        ],
+    ),
+    ("/response/content", &["size", "mimeType"]),
+    ("/request/postData", &["mimeType", "params", "text"]),
+];
+
 #[test]
 fn an_archive_has_every_member_that_the_format_asks_for() {
     let har = serde_json::to_value(har::archive(&case())).expect("serialises");
@@ -122,50 +167,7 @@ fn an_archive_has_every_member_that_the_format_asks_for() {
     assert_eq!(log["creator"]["name"], "shadow");
     let entries = log["entries"].as_array().expect("entries");
     assert_eq!(entries.len(), 2);
-    // The members without "optional" in http://www.softwareishard.com/blog/har-12-spec/.
-    for (at, members) in [
-        (
-            "",
-            &[
-                "startedDateTime",
-                "time",
-                "request",
-                "response",
-                "cache",
-                "timings",
-            ][..],
-        ),
-        ("/timings", &["send", "wait", "receive"]),
-        (
-            "/request",
-            &[
-                "method",
-                "url",
-                "httpVersion",
-                "cookies",
-                "headers",
-                "queryString",
-                "headersSize",
-                "bodySize",
-            ],
-        ),
-        (
-            "/response",
-            &[
-                "status",
-                "statusText",
-                "httpVersion",
-                "cookies",
-                "headers",
-                "content",
-                "redirectURL",
-                "headersSize",
-                "bodySize",
-            ],
-        ),
-        ("/response/content", &["size", "mimeType"]),
-        ("/request/postData", &["mimeType", "params", "text"]),
-    ] {
+    for (at, members) in MEMBERS {
         for entry in entries {
             let object = entry.pointer(at).and_then(Value::as_object).expect(at);
             for member in members {

@@ -36,7 +36,7 @@ fn a_killed_agent_leaves_a_whole_journal() {
     let stage = stage();
     let mut agent = stage.start(stage.plan());
     let journal = agent.state().join("journal.sqlite");
-    let cases = || Reader::open(&journal).and_then(|reader| Ok(reader.counts().expect("counts")[0]));
+    let cases = || Reader::open(&journal).map(|reader| reader.counts().expect("counts")[0]);
     stage.get(&targets(0, 40));
     wait_until("something is written", PATIENCE, || {
         cases().is_ok_and(|cases| cases > 0)

@@ -69,10 +69,10 @@ fn a_full_disk_costs_the_journal_only_and_only_while_it_is_full() {
     let stage = Stage::new(&answer(1), &answer(2));
     let place = stage.file("disk");
     let disk = Disk::mount(&place);
-    let state = place.join("state");
+    let kept = place.join("state");
     let plan = stage.plan().args(&[
         "--state-dir",
-        state.to_str().expect("text"),
+        kept.to_str().expect("text"),
         "--metrics",
         "127.0.0.1:9464",
     ]);
@@ -117,9 +117,9 @@ fn a_full_disk_costs_the_journal_only_and_only_while_it_is_full() {
     agent.process.signal(rustix::process::Signal::TERM);
     let status = agent.process.wait(PATIENCE);
     assert!(status.success(), "{status}: {log}");
-    let report = fs::read(state.join("report.json")).expect("the last report");
+    let report = fs::read(kept.join("report.json")).expect("the last report");
     assert_laws(&serde_json::from_slice(&report).expect("a report"));
-    let reader = shadow_agent::journal::Reader::open(&state.join("journal.sqlite")).expect("a journal");
+    let reader = shadow_agent::journal::Reader::open(&kept.join("journal.sqlite")).expect("a journal");
     assert!(reader.counts().expect("counts")[0] > 0);
     drop(disk);
 }

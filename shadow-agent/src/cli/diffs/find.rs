@@ -32,7 +32,7 @@ pub(in crate::cli) fn report(origin: &Origin) -> Result<Report, Failure> {
         return kept(&journal(origin)?);
     }
     ask::find_report(&origin.place).or_else(|unfound| {
-        let journal = journal(origin).map_err(|_| unfound)?;
+        let journal = journal(origin).map_err(|_absent: Failure| unfound)?;
         kept(&journal)
     })
 }

@@ -3,7 +3,7 @@
 //! The file is changed as text, so that its comments and its order stay. What came out is read back: when it says
 //! anything else than before and this rule, the file is left alone and the rule is printed instead.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fmt::Write as _, fs, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -47,27 +47,23 @@ pub(super) fn run(args: &IgnoreArgs) -> anyhow::Result<ExitCode> {
         return Ok(Exit::Done.into());
     };
     let before = fs::read_to_string(file)?;
-    match inserted(&before, &rule) {
-        Some(after) => {
-            let mode = fs::metadata(file)?.permissions();
-            super::export::write(file, &after)?;
-            fs::set_permissions(file, mode)?;
-            eprintln!(
-                "shadow: written to {}; it is in force once the agent has read it again",
-                file.display()
-            );
-            print(&pasted(&rule))?;
-            Ok(Exit::Done.into())
-        }
-        None => {
-            print(&pasted(&rule))?;
-            let what = format!(
-                "{} is laid out in a way that it cannot be written into safely and was left alone; paste the rule above",
-                file.display()
-            );
-            Err(Failure::new(Exit::Config, what).into())
-        }
-    }
+    let Some(after) = inserted(&before, &rule) else {
+        print(&pasted(&rule))?;
+        let what = format!(
+            "{} is laid out in a way that it cannot be written into safely and was left alone; paste the rule above",
+            file.display()
+        );
+        return Err(Failure::new(Exit::Config, what).into());
+    };
+    let mode = fs::metadata(file)?.permissions();
+    super::export::write(file, &after)?;
+    fs::set_permissions(file, mode)?;
+    eprintln!(
+        "shadow: written to {}; it is in force once the agent has read it again",
+        file.display()
+    );
+    print(&pasted(&rule))?;
+    Ok(Exit::Done.into())
 }
 
 /// The entry of `compare.routes` that accepts a group; else why there is none.
@@ -139,7 +135,8 @@ fn entry(rule: &Value, indent: &str) -> String {
             Value::String(text) => format!("'{}'", text.replace('\'', "''")),
             value => flow(value),
         };
-        text.push_str(&format!("{indent}{lead}{name}: {value}\n"));
+        // A String takes everything.
+        writeln!(text, "{indent}{lead}{name}: {value}").unwrap_or_default();
     }
     text
 }

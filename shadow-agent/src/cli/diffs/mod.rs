@@ -10,6 +10,7 @@ mod ignore;
 mod tests;
 
 use std::{
+    fmt::Write as _,
     io::{self, IsTerminal as _},
     path::PathBuf,
     process::ExitCode,
@@ -149,9 +150,7 @@ fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let mut text = diffs::list(shown, report.groups_overflow);
     if shown.len() < groups.len() {
         let hidden = groups.len() - shown.len();
-        text.push_str(&format!(
-            "and {hidden} more groups; --limit shows more, --json all\n"
-        ));
+        writeln!(text, "and {hidden} more groups; --limit shows more, --json all").unwrap_or_default();
     }
     let excused = report
         .groups
@@ -159,9 +158,11 @@ fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         .filter(|group| matches!(group.standing, Standing::Noise | Standing::AfterSkippedWrite))
         .count();
     if !all && excused > 0 {
-        text.push_str(&format!(
-            "{excused} groups are noise or explained by skipped writes; --all shows them too\n"
-        ));
+        writeln!(
+            text,
+            "{excused} groups are noise or explained by skipped writes; --all shows them too"
+        )
+        .unwrap_or_default();
     }
     print(&text)?;
     Ok(Exit::Done.into())
@@ -184,7 +185,7 @@ fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         None => text.push_str("The journal holds no case of it (yet).\n"),
     }
     if found.cases.len() > 1 {
-        text.push_str(&format!("\nMore cases: {}\n", found.cases[1..].join(" ")));
+        writeln!(text, "\nMore cases: {}", found.cases[1..].join(" ")).unwrap_or_default();
     }
     print(&text)?;
     Ok(Exit::Done.into())

@@ -102,40 +102,7 @@ fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> 
                 insert.execute(params![group, at_ms, case.id])?;
             }
         }
-        Entry::Windows(windows) => {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
-            for window in windows {
-                let Window {
-                    at_ms,
-                    span_ms,
-                    target,
-                    route,
-                    matched,
-                    mismatched,
-                    noise,
-                    explained,
-                    skipped,
-                    errors,
-                    production,
-                    shadow,
-                } = window;
-                insert.execute(params![
-                    int(*at_ms),
-                    int(*span_ms),
-                    target,
-                    route,
-                    int(*matched),
-                    int(*mismatched),
-                    int(*noise),
-                    int(*explained),
-                    int(*skipped),
-                    int(*errors),
-                    text(production)?,
-                    text(shadow)?
-                ])?;
-            }
-        }
+        Entry::Windows(windows) => insert_windows(transaction, windows)?,
         Entry::Event(event) => {
             transaction
                 .prepare_cached("INSERT INTO events VALUES (?, ?, ?, ?, ?)")?
@@ -156,6 +123,42 @@ fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> 
                     text(report)?
                 ])?;
         }
+    }
+    Ok(())
+}
+
+fn insert_windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusqlite::Result<()> {
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    for window in windows {
+        let Window {
+            at_ms,
+            span_ms,
+            target,
+            route,
+            matched,
+            mismatched,
+            noise,
+            explained,
+            skipped,
+            errors,
+            production,
+            shadow,
+        } = window;
+        insert.execute(params![
+            int(*at_ms),
+            int(*span_ms),
+            target,
+            route,
+            int(*matched),
+            int(*mismatched),
+            int(*noise),
+            int(*explained),
+            int(*skipped),
+            int(*errors),
+            text(production)?,
+            text(shadow)?
+        ])?;
     }
     Ok(())
 }

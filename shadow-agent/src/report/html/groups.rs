@@ -130,6 +130,7 @@ fn side_by_side(case: &Case) -> Markup {
     let cell = |line: &Option<String>| line.as_ref().map(|line| captured(line, LINE)).unwrap_or_default();
     html! {
         h3 { "Case " (case.id) ", " (time(case.at_ms)) }
+        p.soft.small { "Coloured: what differs as text, also what no rule compares (most header fields) or what is noise." }
         pre.scroll { @for line in side::request(case).iter().take(30) { (captured(line, LINE)) "\n" } }
         table.side.code {
             tr { th { "production" } th { "shadow" } }

@@ -1,5 +1,7 @@
 //! Plots as SVG, drawn from the journal's windows.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 
 use crate::{
@@ -10,10 +12,13 @@ use crate::{
 /// The drawing's own units; it is scaled to the page.
 const WIDTH: f64 = 1100.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 34.0;
 
 /// Points of a line: more windows than that are put together.
 const POINTS: usize = 240;
+
+/// Height of the bars.
+const BARS: f64 = 44.0;
 
 /// Marks of what was done.
 const MARKS: usize = 30;
@@ -49,7 +54,6 @@ fn points(windows: &[Window]) -> Vec<Point> {
 pub(super) fn rate(windows: &[Window], events: &[Event], overall: Option<f64>) -> Markup {
     const TOP: f64 = 14.0;
     const HIGH: f64 = 170.0;
-    const BARS: f64 = 44.0;
     let points = points(windows);
     let (start, end) = (
         points.first().map_or(0, |point| point.at_ms),
@@ -67,22 +71,8 @@ pub(super) fn rate(windows: &[Window], events: &[Event], overall: Option<f64>) -
     let lowest = rates.iter().map(|(_, rate)| *rate).fold(1.0, f64::min);
     let floor = floor(lowest);
     let y = |rate: f64| TOP + (1.0 - rate) / (1.0 - floor) * HIGH;
-    let line: String = rates
-        .iter()
-        .map(|(at, rate)| format!("{at:.1},{:.1} ", y(*rate)))
-        .collect();
-    let most = points
-        .iter()
-        .map(|point| point.replayed)
-        .max()
-        .unwrap_or(1)
-        .max(1);
+    let line = path(rates.iter().map(|(at, rate)| (*at, y(*rate))));
     let base = TOP + HIGH + 26.0 + BARS;
-    let bar = |point: &Point| {
-        let tall = ratio(point.replayed, most) * BARS;
-        let (from, to) = (x(point.at_ms), x(point.end_ms));
-        (from, base - tall, (to - from - 1.0).max(1.0), tall)
-    };
     let recent = events
         .iter()
         .filter(|event| event.at_ms >= start && event.at_ms <= end);
@@ -102,21 +92,35 @@ pub(super) fn rate(windows: &[Window], events: &[Event], overall: Option<f64>) -
                 line.prod x1=(LEFT) x2=(WIDTH - RIGHT) y1=(y(overall.max(floor))) y2=(y(overall.max(floor)))
                     stroke-dasharray="2 5" opacity="0.7" {}
             }
-            polyline.prod points=(line.trim_end()) fill="none" stroke-width="2" stroke-linejoin="round" {}
+            polyline.prod points=(line) fill="none" stroke-width="2" stroke-linejoin="round" {}
             @if rates.len() <= 60 {
                 @for (at, rate) in &rates { circle.prodf cx=(format!("{at:.1}")) cy=(format!("{:.1}", y(*rate))) r="3" {} }
             }
-            @for point in &points {
-                @let (at, top, wide, tall) = bar(point);
-                rect.prodf x=(format!("{at:.1}")) y=(format!("{top:.1}")) width=(format!("{wide:.1}"))
-                    height=(format!("{tall:.1}")) opacity="0.35" {}
-            }
-            line.axis x1=(LEFT) x2=(WIDTH - RIGHT) y1=(base) y2=(base) {}
-            text x=(LEFT - 8.0) y=(base - BARS + 10.0) text-anchor="end" { (count(most)) }
-            text x=(LEFT - 8.0) y=(base) text-anchor="end" { "0" }
+            (bars(&points, base, x))
             text x=(LEFT) y=(base + 18.0) { (super::time(start)) }
             text x=(WIDTH - RIGHT) y=(base + 18.0) text-anchor="end" { (super::time(end)) }
         }
+    }
+}
+
+/// How many replays each point had.
+fn bars(points: &[Point], base: f64, x: impl Fn(u64) -> f64) -> Markup {
+    let replayed = points.iter().map(|point| point.replayed);
+    let most = replayed.max().unwrap_or(1).max(1);
+    let bar = |point: &Point| {
+        let tall = ratio(point.replayed, most) * BARS;
+        let (from, to) = (x(point.at_ms), x(point.end_ms));
+        (from, base - tall, (to - from - 1.0).max(1.0), tall)
+    };
+    html! {
+        @for point in points {
+            @let (at, top, wide, tall) = bar(point);
+            rect.prodf x=(format!("{at:.1}")) y=(format!("{top:.1}")) width=(format!("{wide:.1}"))
+                height=(format!("{tall:.1}")) opacity="0.35" {}
+        }
+        line.axis x1=(LEFT) x2=(WIDTH - RIGHT) y1=(base) y2=(base) {}
+        text x=(LEFT - 8.0) y=(base - BARS + 10.0) text-anchor="end" { (count(most)) }
+        text x=(LEFT - 8.0) y=(base) text-anchor="end" { "0" }
     }
 }
 
@@ -152,20 +156,20 @@ pub(super) fn latency(windows: &[Window]) -> Markup {
     };
     let most = share(&production).max(share(&shadow)).max(0.001);
     let base = TOP + HIGH;
-    let outline = |buckets: &Buckets| -> String {
+    let outline = |buckets: &Buckets| {
         let all = buckets.count().max(1);
-        let mut path = format!("{LEFT:.1},{base:.1} ");
+        let mut corners = vec![(LEFT, base)];
         let mut before = low;
         for (from, to, count) in buckets.iter() {
             if from > before * 1.001 {
-                path.push_str(&format!("{:.1},{base:.1} {:.1},{base:.1} ", x(before), x(from)));
+                corners.extend([(x(before), base), (x(from), base)]);
             }
             let y = base - ratio(count, all) / most * HIGH;
-            path.push_str(&format!("{:.1},{y:.1} {:.1},{y:.1} ", x(from), x(to)));
+            corners.extend([(x(from), y), (x(to), y)]);
             before = to;
         }
-        path.push_str(&format!("{:.1},{base:.1}", x(before)));
-        path
+        corners.push((x(before), base));
+        path(corners)
     };
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (base + 26.0) } role="img" aria-label="latency distributions of both systems" {
@@ -200,6 +204,17 @@ fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
         ticks.retain(|(value, _)| value.log10().fract().abs() < 0.01);
     }
     ticks
+}
+
+/// Corners as an attribute.
+fn path(corners: impl IntoIterator<Item = (f64, f64)>) -> String {
+    let mut text = String::new();
+    for (x, y) in corners {
+        let space = if text.is_empty() { "" } else { " " };
+        // A String takes everything.
+        write!(text, "{space}{x:.1},{y:.1}").unwrap_or_default();
+    }
+    text
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
