@@ -65,6 +65,10 @@ impl Needs {
                 needs.commands |= !replace.command.is_empty();
             }
         }
+        if needs.commands {
+            // What a command complains goes there.
+            needs.write.push("/dev/null".into());
+        }
         // An editor replaces the file, and what was allowed was the former one: the folder, then.
         needs.read.extend(file.and_then(folder));
         needs
