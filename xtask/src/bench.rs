@@ -28,6 +28,8 @@ pub(crate) fn run(json: bool, rest: &[String]) -> Result<()> {
         "shadow-core",
         "--example",
         "engine_speed",
+        "--example",
+        "compare_speed",
     ]))?;
     let mut command = shell::as_root(shell::target_dir().join("release/shadow-bench"))?;
     command.args(json.then_some("--json")).args(rest);

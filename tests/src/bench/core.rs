@@ -1,4 +1,4 @@
-//! The core alone: `shadow-core`'s own example, built beside this program.
+//! The core alone: `shadow-core`'s own examples, built beside this program.
 
 use std::process::Command;
 
@@ -7,21 +7,8 @@ use serde_json::{Map, Value};
 
 /// Exchanges and gigabytes a second, for small and for large bodies.
 pub(super) fn measure() -> Result<Value> {
-    let program = std::env::current_exe()?
-        .with_file_name("examples")
-        .join("engine_speed");
-    let output = Command::new(&program).arg("--json").output().with_context(|| {
-        format!(
-            "cannot start {}; `cargo xtask bench` builds it",
-            program.display()
-        )
-    })?;
-    if !output.status.success() {
-        bail!("{} ended with {}", program.display(), output.status);
-    }
     let mut figures = Map::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let run: Value = serde_json::from_str(line).with_context(|| format!("the core said {line:?}"))?;
+    for run in lines("engine_speed")? {
         let kept = if run["bodies_kept"] == true {
             "kept"
         } else {
@@ -38,4 +25,34 @@ pub(super) fn measure() -> Result<Value> {
         );
     }
     Ok(Value::Object(figures))
+}
+
+/// Nanoseconds and megabytes a second of comparisons, beside those of `serde_json` that only parses.
+pub(super) fn comparisons() -> Result<Value> {
+    let mut figures = Map::new();
+    for run in lines("compare_speed")? {
+        let name = run["name"].as_str().context("a figure has a name")?;
+        for unit in ["nanoseconds", "megabytes_per_second"] {
+            figures.insert(format!("{name}_{unit}"), run[unit].clone());
+        }
+    }
+    Ok(Value::Object(figures))
+}
+
+/// What an example of the core prints with `--json`.
+fn lines(example: &str) -> Result<Vec<Value>> {
+    let program = std::env::current_exe()?.with_file_name("examples").join(example);
+    let output = Command::new(&program).arg("--json").output().with_context(|| {
+        format!(
+            "cannot start {}; `cargo xtask bench` builds it",
+            program.display()
+        )
+    })?;
+    if !output.status.success() {
+        bail!("{} ended with {}", program.display(), output.status);
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("{example} said {line:?}")))
+        .collect()
 }

@@ -62,6 +62,9 @@ pub fn run(options: &Options) -> Result<Value> {
     if options.wants("core") {
         results.insert("core".to_owned(), core::measure()?);
     }
+    if options.wants("compare") {
+        results.insert("compare".to_owned(), core::comparisons()?);
+    }
     if options.wants("memory") {
         results.insert("memory".to_owned(), memory::measure(&[1_000, 20_000])?);
     }

@@ -1,0 +1,166 @@
+//! How fast two answers are compared: one thread, JSON of three sizes, with `serde_json` parsing both as the reference.
+//!
+//! `cargo run --release -p shadow-core --example compare_speed [-- --json]`
+//!
+//! It is the least of many short rounds: on a shared machine that is the one that nobody else was in.
+
+use core::{hint::black_box, time::Duration};
+use std::time::Instant;
+
+use bytes::Bytes;
+use shadow_core::{
+    compare::{Comparator, Rules, Side},
+    exchange::{Body, Headers, Request, Version},
+};
+
+const SIZES: [(usize, &str); 3] = [(1 << 10, "1KiB"), (64 << 10, "64KiB"), (1 << 20, "1MiB")];
+
+/// Rules as a service might have them; none of them is needed for these answers.
+const MANY_RULES: &str = r#"{
+    "ignore": ["$..request_id", "$.meta", "$..trace_id", "$.items[*].updated_at"],
+    "places": [
+        {"path": "$..id", "format": "integer"},
+        {"path": "$.items[*].price", "tolerance": {"absolute": 0.001}},
+        {"path": "$..at", "within": {"secs": 5, "nanos": 0}}
+    ],
+    "routes": [{"route": "GET /items/**", "added": "allow"}, {"route": "PUT /**", "arrays": "set"}]
+}"#;
+
+fn main() {
+    let json = std::env::args().any(|arg| arg == "--json");
+    let report = |name: &str, bytes: usize, nanos: u128| {
+        let rate = rate(bytes, nanos);
+        if json {
+            println!("{{\"name\":\"{name}\",\"nanoseconds\":{nanos},\"megabytes_per_second\":{rate:.1}}}");
+        } else {
+            println!("{name:<36} {nanos:>12} ns {rate:>9.1} MB/s of both answers");
+        }
+    };
+    let plain = comparator("{}");
+    for (size, name) in SIZES {
+        for (case, nanos, bytes) in answers(&plain, size) {
+            report(&format!("{name}_{case}"), bytes, nanos);
+        }
+        for (case, nanos, bytes) in answers(&comparator(MANY_RULES), size).into_iter().skip(1) {
+            report(&format!("{name}_rules_{case}"), bytes, nanos);
+        }
+    }
+    for (name, rules) in [
+        ("multiset", r#"{"arrays": "multiset"}"#),
+        ("set", r#"{"arrays": "set"}"#),
+        ("keyed", r#"{"places": [{"path": "$", "key": "id"}]}"#),
+        (
+            "multiset_tolerant",
+            r#"{"arrays": "multiset", "tolerance": {"absolute": 0.001}}"#,
+        ),
+    ] {
+        for count in [10_000, 100_000] {
+            let (nanos, bytes) = reversed(&comparator(rules), count);
+            report(&format!("{name}_{count}_elements"), bytes, nanos);
+        }
+    }
+}
+
+fn comparator(rules: &str) -> Comparator {
+    Comparator::new(serde_json::from_str::<Rules>(rules).expect("rules")).expect("rules that work")
+}
+
+/// Each case by name, with its time and the bytes of both answers.
+fn answers(comparator: &Comparator, size: usize) -> Vec<(&'static str, u128, usize)> {
+    let production = items(size, usize::MAX, "12.50");
+    let reference = measure(|| {
+        for _ in 0..2 {
+            black_box(serde_json::from_str::<serde_json::Value>(black_box(&production)).is_ok());
+        }
+    });
+    let mut measured = vec![("serde_json_parses_both", reference, 2 * production.len())];
+    let cases = [
+        ("same_bytes", production.clone(), 0),
+        ("same_value_other_text", production.replace("12.50", "12.5"), 0),
+        ("one_difference", production.replacen("12.50", "13.51", 1), 1),
+        ("many_differences", production.replace("12.50", "13.51"), 2),
+    ];
+    let production = Body::whole(production);
+    for (case, shadow, least) in cases {
+        let shadow = Body::whole(shadow);
+        let found = compare(comparator, &production, &shadow);
+        assert!(
+            found >= least && (least > 0 || found == 0),
+            "{case}: {found} found"
+        );
+        let nanos = measure(|| {
+            black_box(compare(comparator, black_box(&production), &shadow));
+        });
+        measured.push((case, nanos, production.kept.len() + shadow.kept.len()));
+    }
+    measured
+}
+
+/// An array against itself reversed.
+fn reversed(comparator: &Comparator, count: usize) -> (u128, usize) {
+    let list = |items: Vec<String>| Body::whole(format!("[{}]", items.join(",")));
+    let item = |id: usize| format!("{{\"id\":{id},\"price\":{id}.25}}");
+    let forward = list((0..count).map(item).collect());
+    let backward = list((0..count).rev().map(item).collect());
+    let nanos = measure(|| assert_eq!(compare(comparator, &forward, &backward), 0));
+    (nanos, forward.kept.len() + backward.kept.len())
+}
+
+fn compare(comparator: &Comparator, production: &Body, shadow: &Body) -> usize {
+    let headers = Headers::from_pairs([("Content-Type", "application/json"), ("ETag", "\"1\"")]);
+    let request = Request {
+        method: Bytes::from_static(b"GET"),
+        target: Bytes::from_static(b"/items/4711?page=2"),
+        version: Version::Http11,
+        headers: Headers::default(),
+        body: Body::default(),
+        trailers: Headers::default(),
+    };
+    let side = |body| Side {
+        status: 200,
+        headers: &headers,
+        body,
+    };
+    comparator.compare(&request, side(production), side(shadow)).len()
+}
+
+/// A list of records of about `size` bytes; every `every`th price is `price`.
+fn items(size: usize, every: usize, price: &str) -> String {
+    let mut items = Vec::new();
+    let mut len = 0;
+    while len < size {
+        let id = items.len();
+        let price = if id % every == every / 2 { price } else { "12.50" };
+        let item = format!(
+            r#"{{"id":{id},"name":"item number {id}","price":{price},"tags":["a","b"],"stock":{{"here":true,"count":{id}}}}}"#
+        );
+        len += item.len() + 1;
+        items.push(item);
+    }
+    format!(r#"{{"items":[{}]}}"#, items.join(","))
+}
+
+/// Nanoseconds per call.
+fn measure(mut call: impl FnMut()) -> u128 {
+    let mut calls = 1u32;
+    while time(calls, &mut call) < Duration::from_micros(500) {
+        calls *= 2;
+    }
+    (0..30)
+        .map(|_| time(calls, &mut call).as_nanos() / u128::from(calls))
+        .min()
+        .unwrap_or_default()
+}
+
+fn time(calls: u32, call: &mut impl FnMut()) -> Duration {
+    let start = Instant::now();
+    for _ in 0..calls {
+        call();
+    }
+    start.elapsed()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn rate(bytes: usize, nanos: u128) -> f64 {
+    bytes as f64 * 1e3 / nanos.max(1) as f64
+}
