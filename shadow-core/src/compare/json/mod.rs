@@ -20,6 +20,8 @@ mod properties;
 mod rules_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unordered_tests;
 
 use super::{Category, Compared, findings::Findings, findings::shorten, scope::Scope};
 
