@@ -88,7 +88,8 @@ impl Comparator {
         }
         if status::same_class(production.status, shadow.status) {
             headers::compare(&scope, production.headers, shadow.headers, &mut findings);
-            if !scope.ignores_all() && !(is_error(production) && scope.errors == Errors::Status) {
+            let status_only = is_error(production) && scope.errors == Errors::Status;
+            if !status_only && !scope.ignores_all() {
                 self.bodies(&scope, production, shadow, &mut findings);
             }
         }

@@ -8,7 +8,7 @@ use crate::exchange::Headers;
 use super::{
     ABSENT, Category,
     findings::{Findings, shorten},
-    json::tape::Tape,
+    json::tape::{Tape, Value},
     media,
     paths::Key,
     scope::Scope,
@@ -53,7 +53,7 @@ fn kind(scope: &Scope<'_>, (headers, content): Answer<'_>) -> Option<Kind> {
     let tape = Tape::parse(content).ok()?;
     let root = tape.root()?;
     for (rule, pointer) in scope.error_type {
-        let found = pointer.names().try_fold(root, |value, name| value.get(name));
+        let found = pointer.names().try_fold(root, Value::get);
         scope.tried(*rule, found.is_some());
         if let Some(value) = found {
             let mut place = "$".to_owned();

@@ -345,17 +345,19 @@ fn in_slice(start: Option<i64>, end: Option<i64>, step: i64, index: i64, len: Op
         None => return step != 0,
     };
     let normal = |n: i64| if n < 0 { n.saturating_add(len) } else { n };
-    if step > 0 {
-        let lower = start.map_or(0, normal).clamp(0, len);
-        let upper = end.map_or(len, normal).clamp(0, len);
-        (lower..upper).contains(&index) && index.saturating_sub(lower) % step == 0
-    } else if step < 0 {
-        let last = len.saturating_sub(1);
-        let upper = start.map_or(last, normal).clamp(-1, last.max(-1));
-        let lower = end.map_or(-1, normal).clamp(-1, last.max(-1));
-        lower < index && index <= upper && upper.saturating_sub(index) % step.saturating_neg() == 0
-    } else {
-        false
+    match step {
+        1.. => {
+            let lower = start.map_or(0, normal).clamp(0, len);
+            let upper = end.map_or(len, normal).clamp(0, len);
+            (lower..upper).contains(&index) && index.saturating_sub(lower) % step == 0
+        }
+        0 => false,
+        _ => {
+            let last = len.saturating_sub(1);
+            let upper = start.map_or(last, normal).clamp(-1, last.max(-1));
+            let lower = end.map_or(-1, normal).clamp(-1, last.max(-1));
+            lower < index && index <= upper && upper.saturating_sub(index) % step.saturating_neg() == 0
+        }
     }
 }
 

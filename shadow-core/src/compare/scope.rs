@@ -44,6 +44,11 @@ enum State {
     Matched,
 }
 
+/// A setting that is not given stays as it is.
+fn set<T: Copy>(to: &mut T, given: Option<T>) {
+    *to = given.unwrap_or(*to);
+}
+
 /// What holds for a place and everything below it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Below {
@@ -155,9 +160,6 @@ impl<'r> Scope<'r> {
         let (Some(entry), Some(compiled)) = (rules.get(index), entries.get(index)) else {
             return;
         };
-        fn set<T: Copy>(to: &mut T, given: Option<T>) {
-            *to = given.unwrap_or(*to);
-        }
         set(&mut self.headers, entry.headers.as_deref());
         set(&mut self.header_presence, entry.header_presence.as_deref());
         set(&mut self.status, entry.status);

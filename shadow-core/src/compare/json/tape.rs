@@ -189,7 +189,7 @@ impl<'t> Value<'t> {
     }
 
     /// The last member of a name, as most readers take it.
-    pub(crate) fn get(self, name: &str) -> Option<Value<'t>> {
+    pub(crate) fn get(self, name: &str) -> Option<Self> {
         if self.node.kind != Kind::Object {
             return None;
         }

@@ -61,7 +61,7 @@ impl TryFrom<String> for Pointer {
             .split('/')
             .map(|name| name.replace("~1", "/").replace("~0", "~").into())
             .collect();
-        Ok(Self { names, text })
+        Ok(Self { text, names })
     }
 }
 
