@@ -79,7 +79,7 @@ fn the_page_opens_in_a_browser_and_nothing_in_it_is_obeyed() {
         response("Content-Type: application/json\r\n", &text)
     };
     let stage = Stage::new(&answer(1), &answer(2));
-    let agent = stage.start(stage.plan());
+    let mut agent = stage.start(stage.plan());
     // A target with an angle bracket is no target (RFC 3986): it is not replayed. Quotes and ampersands may be one.
     let target = |number| format!("/items/{number}?q='onload=alert(1)&amp;lt;script");
     let targets: Vec<String> = (0..40).map(target).collect();
@@ -107,4 +107,16 @@ fn the_page_opens_in_a_browser_and_nothing_in_it_is_obeyed() {
     }
     let foreign: Vec<_> = asked.iter().filter(|url| !is_own(url)).collect();
     assert!(foreign.is_empty(), "it asked for {foreign:?}");
+
+    // Without an agent it is made of what was kept.
+    agent.stop();
+    let later = stage.file("later.html");
+    agent.ask(&["report", "--html", later.to_str().expect("text")]);
+    let text = fs::read_to_string(&later).expect("a page");
+    for what in ["NO-GO", "<svg", "latency distributions", "Case ", "<td>end</td>"] {
+        assert!(
+            text.contains(what),
+            "{what} is not on the page that was made without an agent"
+        );
+    }
 }

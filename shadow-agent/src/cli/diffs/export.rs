@@ -24,6 +24,10 @@ const EVENTS: u32 = 10_000;
 
 /// What to write, and where.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  sudo shadow diffs export 1f9a03b2c4d5 --format curl --url http://10.0.0.2:9090\n  \
+                  sudo shadow diffs export 1f9a03b2c4d5 --bundle -o mismatch.json"
+)]
 pub struct ExportArgs {
     /// A group (its newest case) or a case
     id: String,

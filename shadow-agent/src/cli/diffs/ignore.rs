@@ -17,6 +17,8 @@ use crate::{
 
 /// Which difference, and where the rule goes.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  sudo shadow diffs ignore 1f9a03b2c4d5\n  \
+                  sudo shadow diffs ignore 1f9a03b2c4d5 --config /etc/shadow/shadow.yaml")]
 pub struct IgnoreArgs {
     /// A group
     id: String,

@@ -87,6 +87,9 @@ pub struct Origin {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  sudo shadow diffs show 1f9a03b2c4d5\n  sudo shadow diffs show 1f9a --json | jq .case.request"
+)]
 struct ShowArgs {
     /// A group or a case, as `shadow diffs` names it
     id: String,
