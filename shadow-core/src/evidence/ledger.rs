@@ -388,3 +388,7 @@ mod tests;
 #[cfg(test)]
 #[path = "noise_tests.rs"]
 mod noise_tests;
+
+#[cfg(test)]
+#[path = "bounds_tests.rs"]
+mod bounds_tests;

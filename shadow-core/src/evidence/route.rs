@@ -324,6 +324,47 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_thousand_distinct_paths_are_few_routes() {
+        let mut routes = Routes::new(256);
+        let mut state = 1u64;
+        for number in 0..100_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let word = |length: u64, seed: u64| -> String {
+                let letter = |at: u64| {
+                    let pick = seed.wrapping_mul(at + 3).rotate_left(17) % 26;
+                    char::from(b'a' + u8::try_from(pick).unwrap_or_default())
+                };
+                (0..length).map(letter).collect()
+            };
+            let path = match number % 5 {
+                0 => format!("/users/{number}"),
+                1 => format!("/users/{number}/orders/{state:016x}"),
+                2 => format!("/products/{}", word(4 + state % 8, state >> 8)),
+                3 => format!(
+                    "/{}/{}/{}",
+                    word(5, state >> 20),
+                    word(6, state >> 9),
+                    word(7, state >> 3)
+                ),
+                _ => format!("/files/{}/{}.bin", word(3, state >> 30), word(40, state >> 5)),
+            };
+            learn(&mut routes, "GET", &path);
+        }
+        assert!(routes.names().len() <= 257, "{} routes", routes.names().len());
+        assert!(
+            routes.nodes.len() <= 256 * NODES_PER_ROUTE,
+            "{} nodes",
+            routes.nodes.len()
+        );
+        // What is regular keeps its name under all the noise.
+        assert_eq!(learn(&mut routes, "GET", "/users/7"), "GET /users/{id}");
+        assert_eq!(
+            learn(&mut routes, "GET", "/users/7/orders/0123456789abcdef"),
+            "GET /users/{id}/orders/{id}"
+        );
+    }
+
+    #[test]
     fn nothing_makes_the_routes_explode() {
         let mut routes = Routes::new(64);
         for a in 0..60 {

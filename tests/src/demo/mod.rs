@@ -36,7 +36,7 @@ static VISITS: load::Visits = load::Visits::none();
 /// itself what differs naturally; for a run of some seconds it asks twice more often than it does by default.
 const RULES: &str = "\
 noise:
-  twice: 50%
+  twice: 30%
 gates:
   latency_floor: 20ms
 ";

@@ -148,7 +148,7 @@ fn text(body: &'static str, caching: &'static str) -> Response<Full<Bytes>> {
 
 /// Large and compressed.
 fn catalog(request_id: &str, edition: Edition) -> Response<Full<Bytes>> {
-    let body = natural::dress(data::items(1, 400), request_id, edition);
+    let body = natural::dress(data::items(1, 200), request_id, edition);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let zipped = encoder.write_all(&body).and_then(|()| encoder.finish());
     let mut response = Response::new(Full::new(zipped.unwrap_or_default().into()));

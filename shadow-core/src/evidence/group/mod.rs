@@ -46,7 +46,7 @@ impl AtomId {
 #[derive(Debug)]
 pub(crate) struct Groups {
     by_fingerprint: HashMap<Fingerprint, usize>,
-    groups: Vec<Group>,
+    all: Vec<Group>,
     atoms: Vec<Atom>,
     by_place: HashMap<Fingerprint, usize>,
     places: Vec<Place>,
@@ -127,7 +127,7 @@ impl Groups {
     pub(crate) fn new(limit: usize, samples: usize) -> Self {
         Self {
             by_fingerprint: HashMap::new(),
-            groups: Vec::new(),
+            all: Vec::new(),
             atoms: Vec::new(),
             by_place: HashMap::new(),
             places: Vec::new(),
@@ -141,6 +141,12 @@ impl Groups {
     /// Discrepancies that found no place.
     pub(crate) fn overflow(&self) -> u64 {
         self.overflow
+    }
+
+    /// Groups, atoms and places.
+    #[cfg(test)]
+    pub(crate) fn size(&self) -> (usize, usize, usize) {
+        (self.all.len(), self.atoms.len(), self.places.len())
     }
 
     /// Differences in pairs that found no place.
@@ -179,7 +185,7 @@ impl Groups {
             group: None,
             sample: false,
         };
-        let Some(group) = self.groups.get_mut(at) else {
+        let Some(group) = self.all.get_mut(at) else {
             return added;
         };
         added.group = Some(group.id);
@@ -214,7 +220,7 @@ impl Groups {
         let mut at: Vec<(usize, bool)> = atoms
             .iter()
             .filter_map(|id| self.atoms.get(id.0 as usize))
-            .filter_map(|atom| Some((self.groups.get(atom.group)?.at, atom.shift.is_directed())))
+            .filter_map(|atom| Some((self.all.get(atom.group)?.at, atom.shift.is_directed())))
             .collect();
         // The same shapes first: they decide for their place.
         at.sort_unstable();
@@ -256,7 +262,7 @@ impl Groups {
 
     /// Adds up neighbouring slices of time.
     pub(crate) fn halve(&mut self) {
-        for group in &mut self.groups {
+        for group in &mut self.all {
             group.slices.halve();
         }
     }
@@ -267,9 +273,9 @@ impl Groups {
         let id = fingerprint(context.route, category, &place);
         let at = match self.by_fingerprint.get(&id) {
             Some(at) => *at,
-            None if self.groups.len() >= self.limit => return None,
+            None if self.all.len() >= self.limit => return None,
             None => {
-                let at = self.groups.len();
+                let at = self.all.len();
                 let next = self.places.len();
                 let known = fingerprint(context.route, "", &place);
                 let place_at = *self.by_place.entry(known).or_insert(next);
@@ -277,12 +283,11 @@ impl Groups {
                     self.places.push(Place::default());
                 }
                 self.by_fingerprint.insert(id, at);
-                self.groups
-                    .push(Group::new(id, place_at, context, category, &place));
+                self.all.push(Group::new(id, place_at, context, category, &place));
                 at
             }
         };
-        let group = self.groups.get_mut(at)?;
+        let group = self.all.get_mut(at)?;
         let shift = Shift::of(found);
         if let Some((_, atom)) = group.atoms.iter().find(|(known, _)| *known == shift) {
             return Some((at, *atom));

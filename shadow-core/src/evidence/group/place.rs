@@ -42,7 +42,7 @@ fn outside_json(place: &str) -> String {
         }
         match word {
             word if counted && !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) => {
-                out.push('*')
+                out.push('*');
             }
             word if word.starts_with('/') => without_positions(word, &mut out),
             word => out.push_str(word),

@@ -28,9 +28,10 @@ pub(crate) struct Whole {
 impl Groups {
     /// What an atom is taken for, and why. `whole` is that of its route.
     fn stand(&self, atom: &Atom, whole: &Whole) -> (Standing, report::Shift) {
-        let compared = match atom.explainable {
-            true => whole.compared.saturating_sub(whole.after_write),
-            false => whole.compared,
+        let compared = if atom.explainable {
+            whole.compared.saturating_sub(whole.after_write)
+        } else {
+            whole.compared
         };
         let background = |without: [u64; 3]| {
             let mut known = [(0, 0); 3];
@@ -71,7 +72,7 @@ impl Groups {
     }
 
     fn place(&self, atom: &Atom) -> Place {
-        self.groups
+        self.all
             .get(atom.group)
             .and_then(|group| self.places.get(group.at))
             .copied()
@@ -81,10 +82,10 @@ impl Groups {
     /// How often the same was observed the other way round.
     fn reverse(&self, atom: &Atom) -> u64 {
         let mirrored = atom.shift.mirrored();
-        self.groups
+        self.all
             .get(atom.group)
             .and_then(|group| self.by_fingerprint.get(&group.mirror))
-            .and_then(|mirror| self.groups.get(*mirror))
+            .and_then(|mirror| self.all.get(*mirror))
             .and_then(|mirror| mirror.atoms.iter().find(|(shift, _)| *shift == mirrored))
             .and_then(|(_, atom)| self.atoms.get(atom.0 as usize))
             .map_or(0, |atom| atom.observed)
@@ -92,7 +93,7 @@ impl Groups {
 
     /// What every atom is taken for by itself, by id.
     pub(crate) fn standings(&self, whole: impl Fn(RouteId) -> Whole) -> Standings {
-        let by_route: Vec<Whole> = self.groups.iter().map(|group| whole(group.route_id)).collect();
+        let by_route: Vec<Whole> = self.all.iter().map(|group| whole(group.route_id)).collect();
         let of = |atom: &Atom| {
             let whole = by_route.get(atom.group).copied().unwrap_or_default();
             (self.stand(atom, &whole).0, atom.explainable)
@@ -111,7 +112,7 @@ impl Groups {
     /// Those that were found, by standing, then the largest first; of equal ones in a stable order.
     pub(crate) fn ranked(&self, slicer: &Slicer, whole: impl Fn(RouteId) -> Whole) -> Vec<report::Group> {
         let mut ranked: Vec<report::Group> = self
-            .groups
+            .all
             .iter()
             .filter(|group| group.exchanges > 0)
             .map(|group| self.shown(group, slicer, &whole(group.route_id)))

@@ -70,7 +70,7 @@ pub struct Report {
     pub judgement: Judgement,
     /// The reports of the further targets; empty in each of them.
     #[serde(default)]
-    pub also: Vec<Report>,
+    pub also: Vec<Self>,
 }
 
 /// From the first packet to the last verdict, with a name for everything that was lost on the way.
