@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::netns::Netns;
@@ -42,6 +42,8 @@ pub enum Behaviour {
 /// A request as received.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Received {
+    /// When its last byte was read.
+    pub at: Instant,
     /// Method and target.
     pub start: String,
     /// Fields in order, names as sent.
@@ -255,6 +257,7 @@ fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Received
     }
     let start = start.trim_end_matches(" HTTP/1.1").to_owned();
     let mut request = Received {
+        at: Instant::now(),
         start,
         headers,
         body: Vec::new(),
