@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{check, ebpf, setup, test};
+use crate::{check, ebpf, setup, simulate, test};
 
 type Stage = (&'static str, fn() -> Result<()>);
 
-const STAGES: [Stage; 4] = [
+const STAGES: [Stage; 5] = [
     ("setup", || setup::run(&[], false)),
     ("check", check::run),
     ("ebpf --check", || ebpf::run(true)),
+    ("simulate", || simulate::run(1, simulate::EXCHANGES, false)),
     ("test", || test::run(&[], None)),
 ];
 

@@ -10,6 +10,7 @@ mod ebpf;
 mod image;
 mod setup;
 mod shell;
+mod simulate;
 mod test;
 mod vm;
 
@@ -58,6 +59,18 @@ enum Verb {
         /// Only tests whose name contains this
         filter: Option<String>,
     },
+    /// Run the simulator of a lossy capture against the engine; nothing may ever be wrong
+    Simulate {
+        /// Another seed makes other exchanges
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many, over all combinations
+        #[arg(long, default_value_t = simulate::EXCHANGES)]
+        exchanges: u64,
+        /// Write the table to docs/simulator.md
+        #[arg(long)]
+        write: bool,
+    },
     /// Build the static binary and the container image
     Image,
     /// Measure what the agent costs production and what it can do
@@ -86,6 +99,11 @@ fn main() -> ExitCode {
         Verb::Ebpf { check } => ebpf::run(check),
         Verb::Demo { seconds } => demo::run(seconds),
         Verb::Test { tier, filter } => test::run(&tier, filter.as_deref()),
+        Verb::Simulate {
+            seed,
+            exchanges,
+            write,
+        } => simulate::run(seed, exchanges, write),
         Verb::Image => image::run(),
         Verb::Bench { json, rest } => bench::run(json, &rest),
         Verb::Vm { suite } => vm::run(&suite),

@@ -13,7 +13,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::exit::{Exit, Failure};
 use crate::{
     capture::pcap::{OpenError, PcapFile},
-    inspect::{Filter, Format, StatusRange, inspect},
+    inspect::{Ends, Filter, Following, Format, StatusRange, inspect, why},
 };
 
 /// What to read and how to show it.
@@ -26,6 +26,27 @@ pub struct InspectArgs {
     /// fields are written as ISO-8859-1.
     #[arg(long)]
     json: bool,
+
+    /// An HTTP Archive (HAR 1.2), without bodies.
+    #[arg(long, conflicts_with = "json")]
+    har: bool,
+
+    /// Only the summary: how many exchanges, and what is missing.
+    #[arg(long, conflicts_with_all = ["json", "har"])]
+    summary: bool,
+
+    /// Go on at the end of the file as it grows, and with the next file of a rotated set, until Ctrl-C.
+    #[arg(long, short)]
+    follow: bool,
+
+    /// Tell step by step what became of one connection: its segments, holes, and what the reader made of them. One end
+    /// (10.0.0.1:40000) or both (10.0.0.1:40000-10.0.0.2:80).
+    #[arg(long, value_name = "FLOW", conflicts_with_all = ["json", "har", "summary", "flow"])]
+    why: Option<Ends>,
+
+    /// Show only one connection, by one end or both.
+    #[arg(long, value_name = "FLOW")]
+    flow: Option<Ends>,
 
     /// Show only requests with this method (repeat for several).
     #[arg(long, value_name = "METHOD")]
@@ -45,6 +66,11 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let InspectArgs {
         file: path,
         json,
+        har,
+        summary,
+        follow,
+        why: told,
+        flow,
         method: methods,
         status: statuses,
         path: glob,
@@ -53,19 +79,25 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         methods,
         statuses,
         path: glob.as_deref().map(matcher).transpose()?,
+        flow,
     };
-    let mut file = PcapFile::open(&path).map_err(|error| refusal(&path, &error))?;
+    let mut file = open(&path, follow)?;
     let out = io::stdout();
-    let format = if json {
-        Format::Json
-    } else {
-        Format::Table {
+    let format = match (json, har, summary) {
+        (true, ..) => Format::Json,
+        (_, true, _) => Format::Har,
+        (.., true) => Format::Summary,
+        _ => Format::Table {
             colour: out.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        }
+        },
     };
-    let live = path == Path::new("-");
+    let live = follow || path == Path::new("-");
     let mut out = BufWriter::with_capacity(64 << 10, out.lock());
-    let summary = match inspect(&mut file, format, &filter, live, &mut out) {
+    let inspected = match told {
+        Some(ends) => why(&mut file, &ends, &mut out),
+        None => inspect(&mut file, format, &filter, live, &mut out),
+    };
+    let summary = match inspected {
         Ok(summary) => summary,
         // The reader (`| head`) has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done.into()),
@@ -80,6 +112,17 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     }
     eprintln!("shadow: {path}: {damage}; the {packets} packets before it were used");
     Ok(Exit::Done.into())
+}
+
+fn open(path: &Path, follow: bool) -> Result<PcapFile, Failure> {
+    let opened = if follow && path != Path::new("-") {
+        let reader =
+            Following::open(path, super::signals()?).map_err(|error| refusal(path, &error.into()))?;
+        PcapFile::from_reader(Box::new(reader))
+    } else {
+        PcapFile::open(path)
+    };
+    opened.map_err(|error| refusal(path, &error))
 }
 
 fn matcher(glob: &str) -> Result<GlobMatcher, Failure> {

@@ -1,8 +1,13 @@
 //! Which exchanges are shown. Everything is counted.
 
-use std::{num::ParseIntError, str::FromStr};
+use std::{
+    net::{AddrParseError, IpAddr, SocketAddr},
+    num::ParseIntError,
+    str::FromStr,
+};
 
 use globset::GlobMatcher;
+use shadow_common::flow::Endpoint;
 use shadow_core::engine::Event;
 
 /// Every part that is given must agree.
@@ -14,6 +19,50 @@ pub struct Filter {
     pub statuses: Vec<StatusRange>,
     /// The path: the target up to its query.
     pub path: Option<GlobMatcher>,
+    /// The connection, by one or both of its ends.
+    pub flow: Option<Ends>,
+}
+
+/// One end of a connection (`10.0.0.1:40000`), or both (`10.0.0.1:40000-10.0.0.2:80`), in either order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ends {
+    one: Endpoint,
+    other: Option<Endpoint>,
+}
+
+impl Ends {
+    /// Whether a connection has these ends.
+    pub fn matches(&self, src: Endpoint, dst: Endpoint) -> bool {
+        match self.other {
+            None => self.one == src || self.one == dst,
+            Some(other) => (self.one, other) == (src, dst) || (self.one, other) == (dst, src),
+        }
+    }
+}
+
+impl FromStr for Ends {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let end = |part: &str| -> Result<Endpoint, String> {
+            let socket: SocketAddr = part.trim().parse().map_err(|AddrParseError { .. }| {
+                format!("{part:?} is no end of a connection; write for example 10.0.0.1:40000-10.0.0.2:80")
+            })?;
+            Ok(match socket.ip() {
+                IpAddr::V4(address) => Endpoint::v4(address.octets(), socket.port()),
+                IpAddr::V6(address) => Endpoint::v6(address.octets(), socket.port()),
+            })
+        };
+        // As the table shows it, too.
+        let (one, other) = match text.split_once("->").or_else(|| text.split_once('-')) {
+            Some((one, other)) => (one, Some(other)),
+            None => (text, None),
+        };
+        Ok(Self {
+            one: end(one)?,
+            other: other.map(end).transpose()?,
+        })
+    }
 }
 
 /// A status code (`404`) or a class (`5xx`).
@@ -50,15 +99,18 @@ impl FromStr for StatusRange {
 impl Filter {
     /// Whether to show what happened. A response without a request passes only if neither method nor path is asked for.
     pub(super) fn passes(&self, event: &Event) -> bool {
-        let (request, status) = match event {
+        let (flow, request, status) = match event {
             Event::Exchange(exchange) => (
+                exchange.flow,
                 Some(&exchange.request),
                 exchange.response.as_ref().map(|response| response.status),
             ),
-            Event::Orphan(orphan) => (None, Some(orphan.response.status)),
+            Event::Orphan(orphan) => (orphan.flow, None, Some(orphan.response.status)),
             Event::Abandoned(..) => return true,
         };
-        self.statuses_pass(status)
+        self.flow
+            .is_none_or(|ends| ends.matches(flow.client, flow.server))
+            && self.statuses_pass(status)
             && self.methods_pass(request.map(|request| &*request.method))
             && self.path_passes(request.map(|request| &*request.target))
     }

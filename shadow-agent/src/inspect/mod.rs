@@ -4,11 +4,14 @@
 //! written. Drops: nothing; every packet, flow and exchange ends in the [`Summary`].
 
 mod filter;
+mod follow;
+mod har;
 mod json;
 mod summary;
 mod table;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use core::time::Duration;
 use std::io::{self, Write};
@@ -21,14 +24,20 @@ use shadow_core::{
 
 use crate::capture::pcap::{Next, PcapFile};
 
-pub use filter::{Filter, StatusRange};
+pub use filter::{Ends, Filter, StatusRange};
+pub use follow::Following;
 pub use summary::Summary;
+pub use why::why;
 
 /// How exchanges are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
     /// One JSON object per line.
     Json,
+    /// An HTTP Archive 1.2, without bodies.
+    Har,
+    /// Only the summary.
+    Summary,
     /// Aligned columns.
     Table {
         /// With terminal colours.
@@ -39,7 +48,9 @@ pub enum Format {
 /// What the engine may hold for a file: nobody else needs the machine's memory, and time passes as fast as it is read.
 ///
 /// No body is kept: length and digest are all that is shown.
-pub fn settings() -> Settings {
+///
+/// Digests cost more than everything else on large bodies, and only JSON shows them.
+pub fn settings(digest: bool) -> Settings {
     Settings {
         limits: Limits {
             flows: 1 << 20,
@@ -54,7 +65,7 @@ pub fn settings() -> Settings {
             idle: Duration::from_hours(1),
             half_closed: Duration::from_mins(5),
         },
-        digest: true,
+        digest,
     }
 }
 
@@ -69,11 +80,13 @@ pub fn inspect(
     out: &mut impl Write,
 ) -> io::Result<Summary> {
     let mut run = Run {
-        engine: Engine::new(settings()),
+        engine: Engine::new(settings(format == Format::Json)),
         summary: Summary::new(file),
-        table: match format {
-            Format::Json => None,
-            Format::Table { colour } => Some(table::Table::new(colour)),
+        style: match format {
+            Format::Json => Style::Json,
+            Format::Har => Style::Har,
+            Format::Summary => Style::Summary,
+            Format::Table { colour } => Style::Table(table::Table::new(colour)),
         },
         filter,
         out,
@@ -98,20 +111,29 @@ pub fn inspect(
     run.finish()
 }
 
+/// A format with what it remembers from line to line.
+enum Style {
+    Json,
+    Har,
+    Summary,
+    Table(table::Table),
+}
+
 /// One pass over one file.
 struct Run<'a, W> {
     engine: Engine,
     summary: Summary,
-    table: Option<table::Table>,
+    style: Style,
     filter: &'a Filter,
     out: &'a mut W,
 }
 
 impl<W: Write> Run<'_, W> {
     fn start(&mut self) -> io::Result<()> {
-        match &mut self.table {
-            Some(table) => table.head(self.out),
-            None => Ok(()),
+        match &mut self.style {
+            Style::Table(table) => table.head(self.out),
+            Style::Har => har::head(self.out),
+            Style::Json | Style::Summary => Ok(()),
         }
     }
 
@@ -136,12 +158,18 @@ impl<W: Write> Run<'_, W> {
         if !self.filter.passes(event) {
             return Ok(());
         }
-        match (event, &mut self.table) {
+        match (event, &mut self.style) {
             (Event::Abandoned(..), _) => return Ok(()),
-            (Event::Exchange(exchange), Some(table)) => table.exchange(exchange, self.out)?,
-            (Event::Orphan(orphan), Some(table)) => table.orphan(orphan, self.out)?,
-            (Event::Exchange(exchange), None) => json::exchange(exchange, self.out)?,
-            (Event::Orphan(orphan), None) => json::orphan(orphan, self.out)?,
+            (_, Style::Summary) => {}
+            (Event::Exchange(exchange), Style::Table(table)) => table.exchange(exchange, self.out)?,
+            (Event::Orphan(orphan), Style::Table(table)) => table.orphan(orphan, self.out)?,
+            (Event::Exchange(exchange), Style::Json) => json::exchange(exchange, self.out)?,
+            (Event::Orphan(orphan), Style::Json) => json::orphan(orphan, self.out)?,
+            (Event::Exchange(exchange), Style::Har) => {
+                har::exchange(exchange, self.summary.shown == 0, self.out)?;
+            }
+            // An archive has no place for a response without a request.
+            (Event::Orphan(_), Style::Har) => return Ok(()),
         }
         self.summary.shown += 1;
         Ok(())
@@ -151,9 +179,10 @@ impl<W: Write> Run<'_, W> {
         self.engine.finish();
         self.drain()?;
         self.summary.engine = self.engine.counters().clone();
-        match self.table {
-            Some(_) => self.summary.write_text(self.out)?,
-            None => json::summary(&self.summary, self.out)?,
+        match self.style {
+            Style::Table(_) | Style::Summary => self.summary.write_text(self.out)?,
+            Style::Json => json::summary(&self.summary, self.out)?,
+            Style::Har => har::tail(self.out)?,
         }
         self.out.flush()?;
         Ok(self.summary)

@@ -147,7 +147,7 @@ const fn status_colour(status: u16) -> Option<&'static str> {
 }
 
 /// UTC.
-fn clock(at: Option<Timestamp>) -> Cow<'static, str> {
+pub(super) fn clock(at: Option<Timestamp>) -> Cow<'static, str> {
     at.map_or(NONE, |at| {
         let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(at.as_nanos());
         humantime::format_rfc3339_millis(at).to_string().into()

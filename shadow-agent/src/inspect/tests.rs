@@ -170,6 +170,7 @@ fn filters_agree_on_all_their_parts() {
         methods: vec!["GET".into(), "PUT".into()],
         statuses: vec!["404".parse().unwrap(), "5xx".parse().unwrap()],
         path: Some(Glob::new("/api/**").unwrap().compile_matcher()),
+        flow: None,
     };
     assert!(passes(&filter, "GET", b"/api/x/y?q=/z", Some(404)));
     assert!(passes(&filter, "PUT", b"/api/x", Some(503)));
@@ -248,7 +249,7 @@ fn a_summary_names_every_reason() {
 
 #[test]
 fn limits_for_a_file_are_workable() {
-    assert_eq!(settings().limits.validate(), Ok(()));
+    assert_eq!(settings(true).limits.validate(), Ok(()));
 }
 
 #[test]
@@ -257,4 +258,47 @@ fn a_missing_file_is_an_error_that_says_so() {
         .unwrap_err()
         .to_string();
     assert!(error.starts_with("cannot read: "), "{error}");
+}
+
+#[test]
+fn a_connection_is_found_by_one_or_both_of_its_ends() {
+    let shown = |ends: &str| {
+        let filter = Filter {
+            flow: Some(ends.parse().unwrap()),
+            ..Filter::default()
+        };
+        filter.passes(&Event::Exchange(Box::new(exchange("GET", b"/", None))))
+    };
+    for ends in [
+        "10.0.0.1:40000",
+        "[::1]:80",
+        "10.0.0.1:40000-[::1]:80",
+        "[::1]:80 -> 10.0.0.1:40000",
+    ] {
+        assert!(shown(ends), "{ends}");
+    }
+    assert!(!shown("10.0.0.1:40001"));
+    assert!(!shown("10.0.0.1:40000-[::1]:81"));
+    let error = "10.0.0.1".parse::<Ends>().unwrap_err();
+    assert!(error.contains("10.0.0.1:40000-10.0.0.2:80"), "{error}");
+}
+
+#[test]
+fn an_archive_is_json_with_every_exchange() {
+    let text = text(|out| {
+        har::head(out)?;
+        har::exchange(&exchange("GET", b"/a?b=c&d", Some(200)), true, out)?;
+        har::exchange(&exchange("GET", b"/", None), false, out)?;
+        har::tail(out)
+    });
+    let archive: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(archive["log"]["version"], "1.2");
+    let entries = archive["log"]["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 2);
+    assert_eq!(entries[0]["request"]["url"], "http://h/a?b=c&d");
+    assert_eq!(entries[0]["request"]["queryString"][0]["value"], "c");
+    assert_eq!(entries[0]["response"]["content"]["size"], 5);
+    assert_eq!(entries[0]["timings"]["wait"].to_string(), "0.5");
+    assert_eq!(entries[1]["response"]["status"], 0);
+    assert_eq!(entries[1]["comment"], "capture_end");
 }

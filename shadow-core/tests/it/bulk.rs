@@ -1,6 +1,11 @@
 //! The same promise over many exchanges: a table of loss, reordering and duplication against what became complete.
 //! *Wrong* has no column: a wrong exchange ends the run.
 
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
 use proptest::{
     prelude::*,
     strategy::ValueTree as _,
@@ -108,10 +113,63 @@ fn nothing_is_wrong_in_any_row() {
     assert!(tallies[3].complete * 10 > tallies[3].said * 3, "{:?}", tallies[3]);
 }
 
-/// `SEED=7 EXCHANGES=1000000 cargo test --release -p shadow-core --test it -- --ignored --nocapture a_long_run`
+/// Loss per mille, times reordering window, times duplicates per mille.
+const GRID: ([u16; 5], [usize; 3], [u16; 2]) = ([0, 1, 10, 100, 500], [0, 8, 64], [0, 50]);
+
+/// `cargo xtask simulate`: every combination, `EXCHANGES` in total, on every core. A wrong exchange ends the run.
 #[test]
-#[ignore = "minutes long: run it after a change to reassembly, framing or pairing"]
+#[ignore = "about a minute with optimisation; the build server runs it"]
 fn a_long_run() {
-    let exchanges = std::env::var("EXCHANGES").map_or(100_000, |count| count.parse().expect("a number"));
-    table(exchanges);
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (seed, exchanges) = (number("SEED", 1), number("EXCHANGES", 100_000));
+    let (losses, windows, duplicates) = GRID;
+    let mut rows = Vec::new();
+    for lose in losses {
+        for window in windows {
+            rows.extend(duplicates.map(|duplicate| (lose, window, duplicate)));
+        }
+    }
+    let each = usize::try_from(exchanges).expect("it fits").div_ceil(rows.len());
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let work = || {
+        while let Some((place, facts)) =
+            Some(next.fetch_add(1, Relaxed)).and_then(|at| Some((at, rows.get(at)?)))
+        {
+            let tally = row(seed * 1_000 + place as u64, each, *facts);
+            done.lock()
+                .expect("no row panics with the lock")
+                .push((place, *facts, tally));
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for handle in handles {
+            handle.join().expect("no wrong exchange");
+        }
+    });
+    let mut done = done.into_inner().expect("no row panics with the lock");
+    done.sort_by_key(|(place, ..)| *place);
+    println!(
+        "| lost | reordered by up to | doubled | said | complete | incomplete | responses alone | wrong |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for (_, (lose, window, duplicate), tally) in done {
+        let percent = |per_mille: u16| format!("{}.{} %", per_mille / 10, per_mille % 10);
+        println!(
+            "| {} | {window} | {} | {} | {} | {} | {} | 0 |",
+            percent(lose),
+            percent(duplicate),
+            tally.said,
+            tally.complete,
+            tally.incomplete,
+            tally.orphans,
+        );
+        if lose == 0 {
+            assert_eq!(tally.complete, tally.said, "without loss, reordered by {window}");
+        }
+    }
 }

@@ -1,0 +1,131 @@
+//! A file that grows, and the files that come after it.
+//!
+//! At its end the reader waits for more, until it is told to stop or the next file of a rotated set (`NAME-0002.pcapng`
+//! behind `NAME-0001.pcapng`, or either as `.part`) appears: sections of pcapng follow each other, so the set reads as one file.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::mpsc::Receiver,
+    time::Duration,
+};
+
+/// How often the end is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Reads a growing file.
+#[derive(Debug)]
+pub struct Following {
+    file: File,
+    /// Without `.part`.
+    path: PathBuf,
+    stop: Receiver<()>,
+    stopped: bool,
+}
+
+impl Following {
+    /// Opens the file, or the one that will get its name. Ends when `stop` yields.
+    pub fn open(path: &Path, stop: Receiver<()>) -> io::Result<Self> {
+        let path = match path.to_string_lossy().strip_suffix(".part") {
+            Some(whole) => PathBuf::from(whole),
+            None => path.to_owned(),
+        };
+        Ok(Self {
+            file: open(&path)?,
+            path,
+            stop,
+            stopped: false,
+        })
+    }
+}
+
+impl Read for Following {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.file.read(out)?;
+            if read > 0 || self.stopped || out.is_empty() {
+                return Ok(read);
+            }
+            if let Some(next) = following(&self.path)
+                && let Ok(file) = open(&next)
+            {
+                // What came between the last read and the next file is read first.
+                let rest = self.file.read(out)?;
+                if rest > 0 {
+                    return Ok(rest);
+                }
+                self.file = file;
+                self.path = next;
+                continue;
+            }
+            self.stopped = !matches!(
+                self.stop.recv_timeout(LOOK),
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            );
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path).or_else(|error| {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        File::open(part).map_err(|_absent| error)
+    })
+}
+
+/// `NAME-0001.pcapng` is followed by `NAME-0002.pcapng`.
+fn following(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+    let (base, digits) = stem.rsplit_once('-')?;
+    if digits.len() < 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number = digits.parse::<u64>().ok()?.checked_add(1)?;
+    let dot = if extension.is_empty() { "" } else { "." };
+    Some(path.with_file_name(format!("{base}-{number:04}{dot}{extension}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _, sync::mpsc, thread};
+
+    use super::*;
+
+    #[test]
+    fn the_next_file_of_a_set() {
+        let next = |name: &str| following(Path::new(name)).map(|path| path.to_string_lossy().into_owned());
+        assert_eq!(
+            next("/a/b-0009.pcapng.zst").as_deref(),
+            Some("/a/b-0010.pcapng.zst")
+        );
+        assert_eq!(next("b.pcapng"), None);
+        assert_eq!(next("b-1.pcapng"), None);
+    }
+
+    #[test]
+    fn what_is_written_later_is_read_and_the_next_file_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (
+            folder.path().join("a-0001.x"),
+            folder.path().join("a-0002.x.part"),
+        );
+        fs::write(&first, "one ").unwrap();
+        let (stop, stopped) = mpsc::channel();
+        let mut reader = Following::open(&first, stopped).unwrap();
+        let writer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            let mut file = fs::OpenOptions::new().append(true).open(&first).unwrap();
+            file.write_all(b"two ").unwrap();
+            fs::write(&second, "three").unwrap();
+            thread::sleep(Duration::from_millis(600));
+            stop.send(()).unwrap();
+        });
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        writer.join().unwrap();
+        assert_eq!(text, "one two three");
+    }
+}

@@ -1,0 +1,219 @@
+//! HTTP Archive 1.2: one entry for each exchange that passes the filter, written as it completes.
+//!
+//! Bytes of start lines and fields become text as ISO-8859-1. Bodies are not in it, only their lengths: nothing
+//! unredacted is stored. What the format has no place for stands in `_` fields and comments, as it allows.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use shadow_core::{
+    exchange::{Exchange, Headers},
+    time::Timestamp,
+};
+
+use super::{json::socket, table::clock};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    started_date_time: String,
+    time: f64,
+    request: Request,
+    response: Response,
+    cache: Empty,
+    timings: Timings,
+    #[serde(rename = "serverIPAddress")]
+    server_ip_address: String,
+    connection: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+#[derive(Serialize)]
+struct Timings {
+    send: f64,
+    wait: f64,
+    receive: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    method: String,
+    url: String,
+    http_version: &'static str,
+    cookies: [Empty; 0],
+    headers: Vec<Field>,
+    query_string: Vec<Field>,
+    headers_size: i64,
+    body_size: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    status: u16,
+    status_text: String,
+    http_version: &'static str,
+    cookies: [Empty; 0],
+    headers: Vec<Field>,
+    content: Content,
+    #[serde(rename = "redirectURL")]
+    redirect_url: String,
+    headers_size: i64,
+    body_size: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Content {
+    size: u64,
+    mime_type: String,
+}
+
+#[derive(Serialize)]
+struct Field {
+    name: String,
+    value: String,
+}
+
+/// "Unknown", as the format has it.
+const UNKNOWN: i64 = -1;
+
+/// The beginning of the archive.
+pub(super) fn head(out: &mut impl Write) -> io::Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    write!(
+        out,
+        "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{\"name\":\"shadow\",\"version\":\"{version}\"}},\"entries\":["
+    )
+}
+
+/// Its end.
+pub(super) fn tail(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n]}}}}")
+}
+
+pub(super) fn exchange(exchange: &Exchange, first: bool, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(if first { b"\n" } else { b",\n" })?;
+    serde_json::to_writer(&mut *out, &entry(exchange))?;
+    Ok(())
+}
+
+fn entry(exchange: &Exchange) -> Entry {
+    let Exchange {
+        flow,
+        request,
+        response,
+        timing,
+        incomplete,
+        ..
+    } = exchange;
+    let span = |from: Option<Timestamp>, to: Option<Timestamp>| match (from, to) {
+        (Some(from), Some(to)) => to.since(from).as_secs_f64() * 1e3,
+        _ => 0.0,
+    };
+    let timings = Timings {
+        send: span(timing.request_first, timing.request_last),
+        wait: span(timing.request_last, timing.response_first),
+        receive: span(timing.response_first, timing.response_last),
+    };
+    let target = latin1(&request.target);
+    let host = request
+        .headers
+        .get("host")
+        .map_or_else(|| socket(flow.server).to_string(), latin1);
+    let url = if target.contains("://") {
+        target.clone()
+    } else {
+        format!("http://{host}{target}")
+    };
+    let server = socket(flow.server);
+    Entry {
+        started_date_time: clock(timing.request_first).into_owned(),
+        time: timings.send + timings.wait + timings.receive,
+        request: Request {
+            method: latin1(&request.method),
+            url,
+            http_version: request.version.as_str(),
+            cookies: [],
+            headers: fields(&request.headers),
+            query_string: query(&target),
+            headers_size: UNKNOWN,
+            body_size: request.body.len,
+        },
+        response: match response {
+            Some(response) => Response {
+                status: response.status,
+                status_text: latin1(&response.reason),
+                http_version: response.version.as_str(),
+                cookies: [],
+                headers: fields(&response.headers),
+                content: Content {
+                    size: response.body.len,
+                    mime_type: response
+                        .headers
+                        .get("content-type")
+                        .map_or_else(String::new, latin1),
+                },
+                redirect_url: response.headers.get("location").map_or_else(String::new, latin1),
+                headers_size: UNKNOWN,
+                body_size: i64::try_from(response.body.len).unwrap_or(UNKNOWN),
+            },
+            // As browsers write a request without an answer.
+            None => Response {
+                status: 0,
+                status_text: String::new(),
+                http_version: "",
+                cookies: [],
+                headers: Vec::new(),
+                content: Content {
+                    size: 0,
+                    mime_type: String::new(),
+                },
+                redirect_url: String::new(),
+                headers_size: UNKNOWN,
+                body_size: UNKNOWN,
+            },
+        },
+        cache: Empty {},
+        timings,
+        server_ip_address: server.ip().to_string(),
+        connection: format!("{}-{}", socket(flow.client), server),
+        comment: incomplete.map(|reason| reason.as_str()),
+    }
+}
+
+fn query(target: &str) -> Vec<Field> {
+    let Some((_, query)) = target.split_once('?') else {
+        return Vec::new();
+    };
+    query
+        .split('&')
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            Field {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            }
+        })
+        .collect()
+}
+
+fn fields(headers: &Headers) -> Vec<Field> {
+    headers
+        .iter()
+        .map(|(name, value)| Field {
+            name: latin1(name),
+            value: latin1(value),
+        })
+        .collect()
+}
+
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask simulate`: the table of loss, reordering and duplication against what became complete.
+
+use std::{fmt::Write as _, fs, time::Instant};
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+/// Exchanges of one run: a minute or so on two cores.
+pub(crate) const EXCHANGES: u64 = 1_000_000;
+
+const INTRODUCTION: &str = "\
+# What a lossy capture costs
+
+A seeded model of clients, servers and a capture that loses, reorders and doubles segments (`shadow-core/tests/it`), against the
+engine: every combination of methods, framings, pipelining, interim responses, connection ends and reused ports. Loss is loss of the
+*capture*: both ends had the bytes. *Wrong* would be an exchange that is reported as complete and was not said so,
+at this place, in these bytes, or is reported twice; the first one ends the run. Reordering is by up to so many segments, within what
+a silence on the wire allows.
+";
+
+/// Runs it; with `write` the table becomes `docs/simulator.md`.
+pub(crate) fn run(seed: u64, exchanges: u64, write: bool) -> Result<()> {
+    let begin = Instant::now();
+    let mut command = shell::cargo();
+    command
+        .args([
+            "test",
+            "--profile",
+            "simulate",
+            "--package",
+            "shadow-core",
+            "--test",
+            "it",
+            "--",
+        ])
+        .args(["--ignored", "--exact", "--nocapture", "bulk::a_long_run"])
+        .env("SEED", seed.to_string())
+        .env("EXCHANGES", exchanges.to_string());
+    let mut table = String::new();
+    let mut said: u64 = 0;
+    let status = shell::run_watched(&mut command, |line| {
+        // libtest begins the first line with the name of the test.
+        if let Some(row) = line
+            .find("| ")
+            .or_else(|| line.find("|-"))
+            .and_then(|at| line.get(at..))
+        {
+            said += row
+                .split('|')
+                .nth(4)
+                .and_then(|cell| cell.trim().parse::<u64>().ok())
+                .unwrap_or(0);
+            // Writing to a String cannot fail.
+            let _: std::fmt::Result = writeln!(table, "{row}");
+        }
+    })?;
+    if !status.success() {
+        bail!("an exchange was wrong, or a combination without loss was not complete; the seed is {seed}");
+    }
+    let seconds = begin.elapsed().as_secs();
+    println!("{said} exchanges, none wrong, seed {seed}, {seconds} s with the build");
+    if write {
+        let path = shell::root().join("docs/simulator.md");
+        let made = format!(
+            "\n`cargo xtask simulate --seed {seed} --exchanges {exchanges} --write` made this table of {said} exchanges.\n\n"
+        );
+        fs::write(&path, format!("{INTRODUCTION}{made}{table}"))?;
+        println!("written to {}", path.display());
+    }
+    Ok(())
+}
