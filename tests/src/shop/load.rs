@@ -82,11 +82,11 @@ pub async fn run(server: SocketAddr, customers: u32, rate: u32, length: Duration
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut connection = None;
             for number in u64::from(customer).. {
-                let mut visits = round(number);
+                let mut way = round(number);
                 // They do not all walk in step: else the catalog would be asked for by all at once.
-                let offset = visits.len() * customer as usize / customers.max(1) as usize;
-                visits.rotate_left(offset.min(visits.len()));
-                for (method, path) in visits {
+                let offset = way.len() * customer as usize / customers.max(1) as usize;
+                way.rotate_left(offset.min(way.len()));
+                for (method, path) in way {
                     ticks.tick().await;
                     if Instant::now() >= end {
                         return;
