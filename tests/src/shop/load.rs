@@ -84,8 +84,8 @@ pub async fn run(server: SocketAddr, customers: u32, rate: u32, length: Duration
             for number in u64::from(customer).. {
                 let mut way = round(number);
                 // They do not all walk in step: else the catalog would be asked for by all at once.
-                let offset = way.len() * customer as usize / customers.max(1) as usize;
-                way.rotate_left(offset.min(way.len()));
+                let offset = way.len() * customer as usize / (customers as usize).max(customer as usize + 1);
+                way.rotate_left(offset);
                 for (method, path) in way {
                     ticks.tick().await;
                     if Instant::now() >= end {
