@@ -122,10 +122,7 @@ impl Comparator {
                     && scope.errors == Errors::Type
                     && errors::compare(scope, a, b, findings);
                 if !by_type {
-                    let json = |a: &[u8], b: &[u8], findings: &mut Findings| {
-                        json::compare(scope, a, b, json::ROOT, findings)
-                    };
-                    kinds::compare(a, b, &json, findings);
+                    kinds::compare(scope, a, b, findings);
                 }
             }
             (Err(_), Err(_)) => binary::digests(left, right, findings),

@@ -131,6 +131,35 @@ fn entries_of_routes_are_added_in_their_order() {
     );
 }
 
+#[test]
+fn fields_of_forms_are_places_too() {
+    const FORM: Fields<'_> = &[("Content-Type", "application/x-www-form-urlencoded")];
+    let form = |text: &str| answer(200, FORM, text);
+    let some = r#"{
+        "ignore": ["$.nonce"],
+        "places": [
+            {"path": "$.id", "format": "integer"},
+            {"path": "$['sum[net]']", "tolerance": {"absolute": 0.01}},
+            {"path": "$.more", "added": "allow"}
+        ]
+    }"#;
+    let a = form("nonce=1&id=7&sum[net]=1.001&name=x");
+    assert_eq!(
+        under(some, &a, &form("id=8&sum[net]=1.005&name=x&more=1")),
+        [""; 0]
+    );
+    assert_eq!(
+        under(some, &a, &form("nonce=2&id=x&sum[net]=1.2&name=y&name=x&new=1")),
+        [
+            "value field id",
+            "value field name",
+            "added field name",
+            "added field new",
+            "value field sum[net]"
+        ]
+    );
+}
+
 fn usage<'u>(all: &'u [RuleUsage], rule: &str) -> &'u RuleUsage {
     let found = all.iter().find(|usage| usage.rule == rule);
     found.unwrap_or_else(|| panic!("no {rule} in {all:#?}"))

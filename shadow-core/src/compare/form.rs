@@ -1,6 +1,7 @@
 //! `application/x-www-form-urlencoded` by field.
 //!
-//! The order of fields does not matter, that of the values of one field does.
+//! The order of fields does not matter, that of the values of one field does. To the rules a field is the member of
+//! that name: `$.total`, `$['user[name]']`.
 //! Bounds: fields ([`MAX_FIELDS`]); a body with more is compared as text.
 
 use std::borrow::Cow;
@@ -9,6 +10,7 @@ use super::{
     ABSENT, Category, Compared,
     findings::{Findings, shorten},
     media,
+    scope::Scope,
 };
 
 /// Fields of one body.
@@ -17,7 +19,12 @@ const MAX_FIELDS: usize = 1 << 14;
 type Field<'t> = (Cow<'t, [u8]>, Cow<'t, [u8]>);
 
 /// Compares two forms.
-pub(super) fn compare(production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
+pub(super) fn compare(
+    scope: &Scope<'_>,
+    production: &[u8],
+    shadow: &[u8],
+    findings: &mut Findings,
+) -> Compared {
     let (Some(left), Some(right)) = (fields(production), fields(shadow)) else {
         return Compared::Not;
     };
@@ -34,8 +41,12 @@ pub(super) fn compare(production: &[u8], shadow: &[u8], findings: &mut Findings)
         let (Some((name, _)), false) = (a.or(b), findings.is_full()) else {
             return Compared::Done;
         };
+        // A second value of a name is no new field.
+        let is_known = || left.binary_search_by(|field| field.0.cmp(name)).is_ok();
         let category = match (a, b) {
-            (Some(a), Some(b)) if a.1 == b.1 => continue,
+            (Some(a), Some(b)) if a.1 == b.1 || scope.passes(name, Some(&a.1), &b.1) => continue,
+            (Some(_), None) if scope.ignores(name) => continue,
+            (None, Some(b)) if !is_known() && scope.passes(name, None, &b.1) => continue,
             (Some(_), Some(_)) => Category::Value,
             (Some(_), None) => Category::Missing,
             _ => Category::Added,

@@ -10,32 +10,31 @@ use super::{
     findings::Findings,
     form, json, markup,
     media::{self, Kind},
-    multipart, text,
+    multipart,
+    scope::Scope,
+    text,
 };
 
 /// Multiparts within each other.
 const MAX_NESTED: usize = 4;
-
-/// Compares two texts as JSON under the rules of the exchange.
-pub(super) type CompareJson<'c> = dyn Fn(&[u8], &[u8], &mut Findings) -> Compared + 'c;
 
 /// Content with the fields that describe it, without its content coding.
 pub(super) type Content<'c> = (&'c Headers, &'c [u8]);
 
 /// Compares two contents as the kind that production says, or else the shadow system, or else they themselves.
 pub(super) fn compare(
+    scope: &Scope<'_>,
     production: Content<'_>,
     shadow: Content<'_>,
-    json: &CompareJson<'_>,
     findings: &mut Findings,
 ) {
-    nested(production, shadow, json, findings, 0);
+    nested(scope, production, shadow, findings, 0);
 }
 
 fn nested(
+    scope: &Scope<'_>,
     production: Content<'_>,
     shadow: Content<'_>,
-    json: &CompareJson<'_>,
     findings: &mut Findings,
     depth: usize,
 ) {
@@ -44,6 +43,7 @@ fn nested(
         return;
     }
     let kind = kind_of(production, shadow);
+    let json = |a: &[u8], b: &[u8], findings: &mut Findings| json::compare(scope, a, b, json::ROOT, findings);
     let data = |a: &[u8], b: &[u8], findings: &mut Findings| {
         if !(json::looks_like_json(a) && json::looks_like_json(b) && json(a, b, findings) == Compared::Done) {
             one_line(a, b, findings);
@@ -55,11 +55,11 @@ fn nested(
         Kind::Events => events::stream(a, b, &data, findings),
         Kind::Xml => markup::xml(a, b, findings),
         Kind::Html => markup::html(a, b, findings),
-        Kind::Form => form::compare(a, b, findings),
+        Kind::Form => form::compare(scope, a, b, findings),
         Kind::Multipart if depth < MAX_NESTED => {
             let contents = |a: &multipart::Part<'_>, b: &multipart::Part<'_>, findings: &mut Findings| {
                 let (a, b) = ((&a.headers, a.content), (&b.headers, b.content));
-                nested(a, b, json, findings, depth.saturating_add(1));
+                nested(scope, a, b, findings, depth.saturating_add(1));
             };
             multipart::compare(production, shadow, &contents, findings)
         }

@@ -19,7 +19,6 @@ pub(super) enum Leaf<'v> {
     /// Text in such a notation, without quotes and escapes.
     Text(&'v str),
     /// In a notation that knows only text, such as XML or a form: numeric text is a number where a tolerance asks for it.
-    #[expect(dead_code, reason = "for the kinds whose values have no types")]
     Untyped(&'v str),
 }
 

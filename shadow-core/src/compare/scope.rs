@@ -10,6 +10,7 @@ use crate::exchange::Request;
 
 use super::{
     compiled::{Compiled, Place},
+    leaf::{self, Leaf},
     paths::{self, Key},
     rules::{
         Added, Arrays, Asked, Errors, FieldName, Format, Nulls, PlaceRule, Pointer, Statuses, Tolerance,
@@ -193,6 +194,32 @@ impl<'r> Scope<'r> {
         walk.named.retain(|path| self.place(*path).is_some());
         let level = walk.level(open, self.below);
         (walk, level)
+    }
+
+    /// Whether two different values of one name pass, in a kind that has only names and text; or a new one.
+    pub(super) fn passes(&self, name: &[u8], production: Option<&[u8]>, shadow: &[u8]) -> bool {
+        let level = self.named(name);
+        if level.ignored.is_some() {
+            return true;
+        }
+        match (production.map(core::str::from_utf8), core::str::from_utf8(shadow)) {
+            (Some(Ok(a)), Ok(b)) => leaf::equal(&level, Leaf::Untyped(a), Leaf::Untyped(b)),
+            (None, _) => level.below.added == Added::Allow,
+            _ => false,
+        }
+    }
+
+    /// Whether a name is ignored, in such a kind.
+    pub(super) fn ignores(&self, name: &[u8]) -> bool {
+        self.named(name).ignored.is_some()
+    }
+
+    fn named(&self, name: &[u8]) -> Level<'_> {
+        let (mut walk, root) = self.walk();
+        if root.ignored.is_some() {
+            return root;
+        }
+        walk.enter(root, Key::Name(&String::from_utf8_lossy(name)))
     }
 
     /// Whether some values may be equal without being the same: only then must what is equal by hash be looked at.
