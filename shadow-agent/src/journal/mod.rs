@@ -7,6 +7,8 @@
 
 mod buckets;
 pub mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::sync::{Mutex, PoisonError};

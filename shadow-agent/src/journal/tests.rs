@@ -1,0 +1,56 @@
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::control::state::now_ms;
+
+const CASES: u64 = 30_000;
+
+/// Many more cases than can be written: each is written or counted as dropped, nobody waits, and the file stays small.
+#[test]
+fn a_flood_of_cases_is_bounded_and_keeps_nobody_waiting() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("journal.sqlite");
+    let retention = Retention {
+        age: Duration::from_hours(1),
+        size: 32 << 20,
+    };
+    let mut journal = Journal::open(&path, retention).expect("a new journal");
+    let sink = journal.sink();
+    let mut case = Case {
+        at_ms: now_ms(),
+        groups: vec!["aa".to_owned()],
+        ..Case::default()
+    };
+    case.production.body.text = Some("word ".repeat(4_000));
+    let mut slowest = Duration::ZERO;
+    for number in 0..CASES {
+        let entry = Entry::Case(Box::new(Case {
+            id: format!("{number:016x}"),
+            ..case.clone()
+        }));
+        let begun = Instant::now();
+        sink.offer(entry);
+        slowest = slowest.max(begun.elapsed());
+    }
+    // A busy machine may take the thread off its processor; a sink that waited for the disk would take longer.
+    assert!(slowest < Duration::from_millis(500), "an offer took {slowest:?}");
+    journal.close();
+    let state = journal.state();
+    let dropped = state.dropped_busy + state.dropped_full + state.dropped_failed;
+    assert_eq!(state.written + dropped, CASES, "each has one fate: {state:?}");
+    assert!(state.written > 0 && state.dropped_busy > 0, "{state:?}");
+    let size = fs::metadata(&path).expect("the file").len();
+    assert!(size <= retention.size, "{size} bytes");
+    let [cases, ..] = Reader::open(&path)
+        .and_then(|reader| {
+            reader.counts().map_err(|source| OpenError::Database {
+                path: path.clone(),
+                source,
+            })
+        })
+        .expect("a journal");
+    assert!(cases > 0 && cases <= state.written, "{cases} of {state:?}");
+}
