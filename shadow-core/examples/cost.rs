@@ -12,7 +12,7 @@ use shadow_core::{
     compare::{Comparator, Outcome, Rules, ShadowResponse, Verdict},
     evidence::{GateConfig, Ledger, LedgerLimits},
     exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
-    gate::{Gate, Selector, WritePolicy},
+    gate::{Absent, Gate, Key, Match, Selection, Selector, Share, WritePolicy, WriteRules},
     redact::{RedactConfig, Redactor},
     rewrite::{HostPolicy, Marker, RewritePolicy, rewrite},
     time::Timestamp,
@@ -108,6 +108,66 @@ fn exchange() -> Exchange {
     }
 }
 
+/// The gate with rules of each kind: what a busy node pays for an exchange on the capture thread.
+fn gates(exchange: &Exchange) {
+    let rule = |path: &str| Match {
+        path: vec![path.to_owned()],
+        ..Match::default()
+    };
+    let selections = [
+        (
+            "gate: ten excluded paths",
+            Selection {
+                exclude: (0..10).map(|n| rule(&format!("/internal/{n}/**"))).collect(),
+                ..Selection::default()
+            },
+        ),
+        (
+            "gate: include, exclude, 50 % by a field",
+            Selection {
+                include: vec![rule("/api/**")],
+                exclude: vec![Match {
+                    header: [("X-Probe".to_owned(), "*".to_owned())].into(),
+                    ..Match::default()
+                }],
+                share: Share {
+                    fraction: 0.5,
+                    key: Key::Header("Authorization".to_owned()),
+                    absent: Absent::Skip,
+                },
+            },
+        ),
+    ];
+    for (name, selection) in selections {
+        let gate = Gate::new(
+            Selector::new(&selection).expect("the rules work"),
+            WritePolicy::default(),
+            vec![Marker::default()],
+        );
+        measure(name, || {
+            black_box(gate.decide(black_box(exchange)));
+        });
+    }
+    let rules = WriteRules {
+        graphql: vec!["/graphql".to_owned()],
+        ..WriteRules::default()
+    };
+    let gate = Gate::new(
+        Selector::default(),
+        WritePolicy::new(&rules).expect("the rules work"),
+        vec![Marker::default()],
+    );
+    let mut post = exchange.clone();
+    post.request.method = Bytes::from_static(b"POST");
+    post.request.target = Bytes::from_static(b"/graphql");
+    post.request.headers = Headers::from_pairs([("Host", "a"), ("Content-Type", "application/json")]);
+    let fields = "id name price ".repeat(70);
+    post.request.body = Body::whole(format!(r#"{{"query":"query Q {{ items {{ {fields} }} }}"}}"#));
+    measure("gate: a GraphQL query of 1 KiB", || {
+        black_box(gate.decide(black_box(&post)));
+    });
+}
+
 fn main() {
     let exchange = exchange();
     let gate = Gate::new(
@@ -118,6 +178,7 @@ fn main() {
     measure("gate: decide", || {
         black_box(gate.decide(black_box(&exchange)));
     });
+    gates(&exchange);
     let policy = RewritePolicy::plain(HostPolicy::Preserve, "shadow:80", &Marker::default());
     measure("rewrite", || {
         black_box(rewrite(black_box(&exchange), &policy)).ok();

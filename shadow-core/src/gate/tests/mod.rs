@@ -1,3 +1,5 @@
+mod rules;
+
 use bytes::Bytes;
 
 use super::*;
