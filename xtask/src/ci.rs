@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{check, ebpf, setup, simulate, test};
+use crate::{check, ebpf, fuzz, setup, simulate, test};
 
 type Stage = (&'static str, fn() -> Result<()>);
 
-const STAGES: [Stage; 5] = [
+const STAGES: [Stage; 6] = [
     ("setup", || setup::run(&[], false)),
     ("check", check::run),
     ("ebpf --check", || ebpf::run(true)),
     ("simulate", || simulate::run(1, simulate::EXCHANGES, false)),
     ("test", || test::run(&[], None)),
+    ("fuzz", fuzz::ci),
 ];
 
 /// Runs every stage; the first that fails ends it.

@@ -7,6 +7,7 @@ mod check;
 mod ci;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod image;
 mod setup;
 mod shell;
@@ -87,9 +88,17 @@ enum Verb {
         /// Debian suites: bullseye (5.10), bookworm (6.1), trixie (6.12), trixie-backports
         suite: Vec<String>,
     },
+    /// Try what reads bytes from outside with libFuzzer
+    Fuzz {
+        /// Seconds for each target
+        #[arg(long, default_value_t = fuzz::SECONDS)]
+        seconds: u64,
+        /// Only these targets
+        target: Vec<String>,
+    },
     /// Format, lints, docs and the house rules
     Check,
-    /// What the build server runs: setup, check, ebpf --check, test
+    /// What the build server runs: setup, check, ebpf --check, test, fuzz
     Ci,
 }
 
@@ -107,6 +116,7 @@ fn main() -> ExitCode {
         Verb::Image => image::run(),
         Verb::Bench { json, rest } => bench::run(json, &rest),
         Verb::Vm { suite } => vm::run(&suite),
+        Verb::Fuzz { seconds, target } => fuzz::run(seconds, &target),
         Verb::Check => check::run(),
         Verb::Ci => ci::run(),
     };

@@ -21,11 +21,13 @@ pub(crate) enum Group {
     Ebpf,
     /// `cargo xtask bench`
     Bench,
+    /// `cargo xtask fuzz`
+    Fuzz,
     /// `cargo xtask vm`; only when asked for
     Vm,
 }
 
-use Group::{Bench, Check, Ebpf, Test, Vm};
+use Group::{Bench, Check, Ebpf, Fuzz, Test, Vm};
 
 enum Probe {
     Program(&'static str),
@@ -121,6 +123,7 @@ const PACKAGES: &[Package] = &[
         &[Test],
         "podman's networks",
     ),
+    tool("g++", "g++", &[Fuzz], "compiles libFuzzer"),
     tool("wrk", "wrk", &[Bench], "load at full speed"),
     tool(
         "qemu-system-x86",
@@ -206,6 +209,13 @@ const CARGO_TOOLS: &[CargoTool] = &[
         args: &["cargo-deny", "--locked"],
         env: &[],
         why: "checks licences, bans and sources of dependencies (about 3 minutes)",
+    },
+    CargoTool {
+        program: "cargo-fuzz",
+        group: Fuzz,
+        args: &["cargo-fuzz", "--locked"],
+        env: &[],
+        why: "builds and runs the fuzz targets (about half a minute)",
     },
 ];
 

@@ -145,9 +145,10 @@ impl Redactor {
         let Some(data) = data.strip_suffix('\n') else {
             return;
         };
-        let redacted = match data.trim_start().starts_with(['{', '[']) {
-            true => self.json(data, room).0,
-            false => self.by_detectors(data, room),
+        let redacted = if data.trim_start().starts_with(['{', '[']) {
+            self.json(data, room).0
+        } else {
+            self.by_detectors(data, room)
         };
         for line in redacted.split('\n') {
             out.push_str("data: ");

@@ -18,7 +18,7 @@ pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, out: &mut S
         }
         let (name, value) = pair.split_once('=').map_or((pair, None), |(n, v)| (n, Some(v)));
         let plain_name = decoded(name);
-        part(name, &plain_name, redactor.by_form(&plain_name), out);
+        part(name, &plain_name, &redactor.by_form(&plain_name), out);
         if let Some(value) = value {
             out.push('=');
             let plain = decoded(value);
@@ -29,14 +29,14 @@ pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, out: &mut S
             } else {
                 redactor.by_form(&plain)
             };
-            part(value, &plain, redacted, out);
+            part(value, &plain, &redacted, out);
         }
     }
     true
 }
 
 /// As it was sent when nothing is secret in it.
-fn part(sent: &str, plain: &str, redacted: String, out: &mut String) {
+fn part(sent: &str, plain: &str, redacted: &str, out: &mut String) {
     if redacted == plain {
         out.push_str(sent);
         return;

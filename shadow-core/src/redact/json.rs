@@ -4,11 +4,12 @@
 //! by the name in front of them, by the paths that lead to them, and strings by their form. Where the grammar breaks,
 //! the rest is judged as text; as a whole when a path could lead into it.
 
-use std::borrow::Cow;
-
 use crate::compare::paths::{Key, Level, Walk};
 
-use super::{Redactor, detect};
+use super::{
+    Redactor, detect,
+    strings::{string, unescaped},
+};
 
 /// Arrays and objects within each other; deeper ones are replaced as a whole.
 const MAX_DEPTH: usize = 128;
@@ -298,10 +299,11 @@ impl<'t> Scanner<'t, '_> {
             self.write(raw, &value, &name);
             return;
         }
-        if self.naming && self.redactor.names.is_secret_field(&value) {
-            if let Some(open) = self.open.last_mut() {
-                open.named = true;
-            }
+        if self.naming
+            && self.redactor.names.is_secret_field(&value)
+            && let Some(open) = self.open.last_mut()
+        {
+            open.named = true;
         }
         let redacted = match self.here.secret {
             Secret::No => self.read_value(&value, raw.len()),
@@ -367,34 +369,6 @@ impl<'t> Scanner<'t, '_> {
             self.out.push_str(&hash);
         }
     }
-}
-
-/// The string that the text begins with, and whether it ends.
-fn string(text: &str) -> (&str, bool) {
-    let bytes = text.as_bytes();
-    let mut at = 1usize;
-    while let Some(found) = bytes
-        .get(at..)
-        .and_then(|rest| memchr::memchr2(b'"', b'\\', rest))
-    {
-        at = at.saturating_add(found);
-        if bytes.get(at) == Some(&b'"') {
-            let end = at.saturating_add(1);
-            return (text.get(..end).unwrap_or(text), true);
-        }
-        at = at.saturating_add(2);
-    }
-    (text, false)
-}
-
-/// What it says; one that cannot be read, as it is written.
-fn unescaped(raw: &str) -> Cow<'_, str> {
-    let inner = raw.strip_prefix('"').unwrap_or(raw);
-    let inner = inner.strip_suffix('"').unwrap_or(inner);
-    if !inner.contains('\\') {
-        return Cow::Borrowed(inner);
-    }
-    serde_json::from_str(raw).map_or(Cow::Borrowed(inner), Cow::Owned)
 }
 
 /// A member's name. Inside something secret it is data, unless it reads like a name.

@@ -84,8 +84,7 @@ impl Scanner<'_, '_> {
                     self.open
                         .truncate(self.open.len().saturating_sub(distance.saturating_add(1)));
                 }
-                let raw = self.raw(tag.span).to_owned();
-                self.out.push_str(&raw);
+                self.copy(tag.span.start, tag.span.end);
                 tag.span.end
             }
             Token::Doctype(doctype) => {
@@ -116,8 +115,10 @@ impl Scanner<'_, '_> {
     /// What was read as `value`, written as `raw`.
     fn value(&mut self, raw: &str, value: &[u8], secret: bool, room: usize) {
         let value = String::from_utf8_lossy(value);
+        // In what is broken, more may stand there than was read as the value.
+        let as_sent = self.redactor.by_detectors(raw, room);
         if value.trim().is_empty() {
-            return self.out.push_str(raw);
+            return self.out.push_str(&as_sent);
         }
         let redacted = if secret {
             self.redactor.hash(value.trim())
@@ -125,7 +126,7 @@ impl Scanner<'_, '_> {
             self.redactor.value(&value, room)
         };
         if redacted == value {
-            self.out.push_str(raw);
+            self.out.push_str(&as_sent);
         } else {
             self.out.push_str(&escaped(&redacted));
         }
@@ -169,8 +170,9 @@ impl Scanner<'_, '_> {
     }
 
     fn copy(&mut self, start: usize, end: usize) {
+        // Names, and in what is broken anything.
         let raw = self.text.get(start..end).unwrap_or_default();
-        self.out.push_str(raw);
+        self.out.push_str(&self.redactor.by_detectors(raw, usize::MAX));
     }
 }
 

@@ -18,6 +18,7 @@ mod names;
 mod path;
 mod place;
 mod steps;
+mod strings;
 
 #[cfg(test)]
 mod everywhere_tests;

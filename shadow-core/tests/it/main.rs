@@ -5,6 +5,8 @@
 mod assembler;
 mod bounded;
 mod bulk;
+#[expect(unreachable_pub, reason = "what libFuzzer tries is a public function there")]
+mod fuzzed;
 mod hyper_oracle;
 mod liveness;
 mod loss;

@@ -43,11 +43,14 @@ const RULES: &[Rule] = &[
 
 fn format() -> Result<()> {
     shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;
-    shell::run(
-        shell::cargo()
-            .args(["fmt", "--check"])
-            .current_dir(shell::root().join("shadow-ebpf")),
-    )
+    for apart in ["shadow-ebpf", "fuzz"] {
+        shell::run(
+            shell::cargo()
+                .args(["fmt", "--check"])
+                .current_dir(shell::root().join(apart)),
+        )?;
+    }
+    Ok(())
 }
 
 /// Also holds: functions of 60 lines, no indexing, unwrap or expect in core and common, SAFETY comments.

@@ -67,7 +67,7 @@ struct Kinds<'k> {
     right: &'k Tree<'k>,
 }
 
-impl<'k> Kinds<'k> {
+impl Kinds<'_> {
     fn same(&self, left: u32, right: u32) -> bool {
         self.left.node(left).map(|node| &node.kind) == self.right.node(right).map(|node| &node.kind)
     }

@@ -41,7 +41,7 @@ struct Step<'d> {
     node: u32,
 }
 
-impl<'d> Diff<'d> {
+impl Diff<'_> {
     /// Recursion is as deep as the documents, which the parser bounds.
     fn children(&mut self, left: u32, right: u32) {
         for pair in align::children((self.production, left), (self.shadow, right)) {

@@ -75,9 +75,9 @@ impl<'t> Text<'t> {
 impl<'t> Parser<'t, '_> {
     fn event(&mut self, event: Event<'t>, at: u64) -> Result<(), ParseError> {
         match event {
-            Event::Start(start) => self.begin(start, at),
+            Event::Start(start) => self.begin(&start, at),
             Event::Empty(start) => {
-                self.begin(start, at)?;
+                self.begin(&start, at)?;
                 self.end()
             }
             Event::End(_) => self.end(),
@@ -89,7 +89,7 @@ impl<'t> Parser<'t, '_> {
                 self.text.push(text.into_inner());
                 Ok(())
             }
-            Event::GeneralRef(reference) => self.reference(reference, at),
+            Event::GeneralRef(reference) => self.reference(&reference, at),
             Event::PI(instruction) => {
                 self.flush()?;
                 let target = format!("?{}", instruction.target());
@@ -108,17 +108,17 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// Of a document type's entities only the name is known, and that is what is compared.
-    fn reference(&mut self, reference: BytesRef<'t>, at: u64) -> Result<(), ParseError> {
+    fn reference(&mut self, reference: &BytesRef<'t>, at: u64) -> Result<(), ParseError> {
         let text = match reference.resolve_char_ref() {
             Ok(Some(c)) => c.to_string(),
-            Ok(None) => predefined(&reference).map_or_else(|| format!("&{};", &*reference), str::to_owned),
+            Ok(None) => predefined(reference).map_or_else(|| format!("&{};", &**reference), str::to_owned),
             Err(_) => return Err(ParseError::Invalid(at)),
         };
         self.text.push(Cow::Owned(text));
         Ok(())
     }
 
-    fn begin(&mut self, start: BytesStart<'t>, at: u64) -> Result<(), ParseError> {
+    fn begin(&mut self, start: &BytesStart<'t>, at: u64) -> Result<(), ParseError> {
         self.flush()?;
         let outside = self.namespaces.len();
         let mut preserve = self.scopes.last().is_some_and(|scope| scope.preserve);
@@ -130,7 +130,7 @@ impl<'t> Parser<'t, '_> {
             match name.strip_prefix("xmlns") {
                 Some("") => self.declare("", &value)?,
                 Some(prefix) if prefix.starts_with(':') => {
-                    self.declare(prefix.trim_start_matches(':'), &value)?
+                    self.declare(prefix.trim_start_matches(':'), &value)?;
                 }
                 _ => {
                     if name == "xml:space" {

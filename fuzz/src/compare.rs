@@ -1,0 +1,83 @@
+//! Two bodies of one kind: each equals itself, they differ both ways or not at all, no more is told than was asked for,
+//! and neither what is told nor what would be kept has the secret that was put into it.
+
+use shadow_core::{
+    compare::{Comparator, Rules, Side},
+    exchange::{Body, Headers},
+    redact::{RedactConfig, Redactor},
+};
+
+use super::decode::request;
+
+const KINDS: [&str; 10] = [
+    "application/json",
+    "application/x-ndjson",
+    "text/event-stream",
+    "application/xml",
+    "text/html",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=b",
+    "text/plain",
+    "application/octet-stream",
+    "",
+];
+
+/// Where the first body ends.
+const BORDER: u8 = 0xff;
+
+/// What stands for a secret, and what is put in its place.
+const MARK: &str = "@@";
+const SECRET: &str = "ann.s3cr3t@example.org";
+
+/// A byte for the kind, a body, the border, a body.
+pub fn run(input: &[u8]) {
+    let Some((kind, bodies)) = input.split_first() else {
+        return;
+    };
+    let kind = KINDS[usize::from(*kind) % KINDS.len()];
+    let mut bodies = bodies.splitn(2, |byte| *byte == BORDER);
+    let mut body = || Body::whole(bodies.next().unwrap_or_default().to_vec());
+    let (one, two) = (body(), body());
+    let headers = match kind {
+        "" => Headers::default(),
+        kind => Headers::from_pairs([("Content-Type", kind)]),
+    };
+    let rules = Rules::default();
+    let most = rules.discrepancies;
+    let comparator = Comparator::new(rules).expect("the defaults are rules");
+    let compare = |a: &Body, b: &Body| {
+        let side = |body| Side {
+            status: 200,
+            headers: &headers,
+            body,
+        };
+        comparator.compare(&request(), side(a), side(b))
+    };
+    for body in [&one, &two] {
+        let same = compare(body, body);
+        assert!(same.is_empty(), "{kind}: {same:?}");
+    }
+    let (there, back) = (compare(&one, &two), compare(&two, &one));
+    assert_eq!(there.is_empty(), back.is_empty(), "{kind}: {there:?} {back:?}");
+    assert!(there.len() <= most + 1, "{}", there.len());
+    let redactor = Redactor::new([5; 32], &RedactConfig::default());
+    for found in &there {
+        let redacted = redactor.discrepancy(found);
+        assert_eq!(redactor.discrepancy(found), redacted);
+    }
+    for body in [&one, &two] {
+        redacted(&redactor, &headers, body);
+    }
+}
+
+/// An address that stands alone is found in a body of any kind, however broken.
+fn redacted(redactor: &Redactor, headers: &Headers, body: &Body) {
+    let Ok(text) = str::from_utf8(&body.kept) else {
+        redactor.body(headers, body, 1 << 20);
+        return;
+    };
+    let planted = text.replace(MARK, &format!(" {SECRET} "));
+    let kept = redactor.body(headers, &Body::whole(planted.into_bytes()), 1 << 20);
+    let shown = kept.text.unwrap_or_default();
+    assert!(!shown.contains(SECRET), "{shown}");
+}

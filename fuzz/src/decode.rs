@@ -1,0 +1,57 @@
+//! Content codings: whatever the field says and the body is, an answer is compared within the caps, and equals itself.
+
+use shadow_core::{
+    compare::{Comparator, Rules, Side},
+    exchange::{Body, Headers, Request, Version},
+};
+
+const CODINGS: [&str; 8] = [
+    "gzip",
+    "deflate",
+    "br",
+    "zstd",
+    "gzip, br",
+    "x-gzip,deflate , zstd",
+    "br, br, br, br, br",
+    "identity, unknown",
+];
+
+/// A byte for the coding, and the body.
+pub fn run(input: &[u8]) {
+    let Some((coding, body)) = input.split_first() else {
+        return;
+    };
+    let rules = Rules {
+        decoded: 1 << 16,
+        ..Rules::default()
+    };
+    let comparator = Comparator::new(rules).expect("the defaults are rules");
+    let coding = CODINGS[usize::from(*coding) % CODINGS.len()];
+    let coded = Headers::from_pairs([("Content-Encoding", coding), ("Content-Type", "text/plain")]);
+    let plain = Headers::from_pairs([("Content-Type", "text/plain")]);
+    let body = Body::whole(body.to_vec());
+    let other = Body::whole(&b"other"[..]);
+    let side = |headers, body| Side {
+        status: 200,
+        headers,
+        body,
+    };
+    let request = request();
+    let same = comparator.compare(&request, side(&coded, &body), side(&coded, &body));
+    assert!(same.is_empty(), "{coding}: {same:?}");
+    let one = comparator.compare(&request, side(&coded, &body), side(&plain, &other));
+    let two = comparator.compare(&request, side(&plain, &other), side(&coded, &body));
+    assert_eq!(one.is_empty(), two.is_empty(), "{one:?} {two:?}");
+}
+
+/// `GET /`.
+pub(crate) fn request() -> Request {
+    Request {
+        method: "GET".into(),
+        target: "/".into(),
+        version: Version::Http11,
+        headers: Headers::default(),
+        body: Body::default(),
+        trailers: Headers::default(),
+    }
+}

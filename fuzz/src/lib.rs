@@ -1,0 +1,13 @@
+//! What is tried, one module a target. Each has a `run` that takes any bytes and panics when something does not hold; the
+//! tests of the crates run the same functions on the inputs in `regressions/`.
+
+pub mod assembler;
+pub mod compare;
+#[cfg(feature = "agent")]
+pub mod config;
+pub mod connection;
+pub mod decode;
+pub mod engine;
+#[cfg(feature = "agent")]
+pub mod pcap;
+pub mod record;

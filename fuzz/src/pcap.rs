@@ -1,0 +1,34 @@
+//! Capture files, whole, broken and packed: the reader ends, and counts every frame that it saw.
+
+use std::io::Cursor;
+
+use shadow_agent::capture::pcap::{Next, PcapFile};
+
+/// A file.
+pub fn run(input: &[u8]) {
+    let Ok(mut file) = PcapFile::from_reader(Box::new(Cursor::new(input.to_vec()))) else {
+        return;
+    };
+    let (mut segments, mut skipped) = (0, 0);
+    loop {
+        match file.next_segment() {
+            Ok(Next::Segment(_)) => segments += 1,
+            Ok(Next::Skipped(_)) => skipped += 1,
+            Ok(Next::End) => break,
+            Err(damage) => {
+                assert_eq!(file.next_segment().err(), Some(damage), "damage stays");
+                break;
+            }
+        }
+        // A packed file is larger than it looks.
+        if segments + skipped > 200_000 {
+            return;
+        }
+    }
+    let counts = file.counts();
+    assert_eq!(
+        (counts.segments, counts.packets),
+        (segments, segments + skipped),
+        "{counts:?}"
+    );
+}
