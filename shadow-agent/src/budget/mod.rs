@@ -153,8 +153,8 @@ impl Budget {
 
     /// Learns what was used.
     pub fn observe(&mut self, reading: &Reading, now: Instant) -> Option<Step> {
-        let uses = self.uses(reading);
-        let worst = uses.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        let worst = self.uses(reading);
+        let worst = worst.iter().max_by(|a, b| a.1.total_cmp(&b.1));
         let (cause, used) = worst.copied().unwrap_or((Cause::Cores, 0.0));
         if used > 1.0 {
             self.calm = None;
@@ -172,7 +172,7 @@ impl Budget {
             return None;
         }
         self.calm = Some(now);
-        self.step((self.share * 1.25).min(1.0), None, now)
+        Some(self.step((self.share * 1.25).min(1.0), None, now))
     }
 
     fn down(&mut self, cause: Cause, now: Instant) -> Option<Step> {
@@ -187,13 +187,14 @@ impl Budget {
         if !settled || (self.over < 2 && cause != Cause::Memory) {
             return None;
         }
-        self.step((self.share / 2.0).max(self.settings.floor), Some(cause), now)
+        let share = (self.share / 2.0).max(self.settings.floor);
+        Some(self.step(share, Some(cause), now))
     }
 
-    fn step(&mut self, share: f64, cause: Option<Cause>, now: Instant) -> Option<Step> {
+    fn step(&mut self, share: f64, cause: Option<Cause>, now: Instant) -> Step {
         self.share = share;
         self.changed = Some(now);
-        Some(Step { share, cause })
+        Step { share, cause }
     }
 
     /// Everything that is limited, as a share of its limit.

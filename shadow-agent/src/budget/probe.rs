@@ -115,9 +115,9 @@ mod tests {
         assert_eq!(probe.read(10, 100), None);
         let held = vec![1u8; 64 << 20];
         let begin = std::time::Instant::now();
-        let mut work = 0u64;
+        let mut work = 0usize;
         while begin.elapsed() < Duration::from_millis(200) {
-            work = work.wrapping_add(u64::from(held[work as usize % held.len()]));
+            work = work.wrapping_add(usize::from(held[work % held.len()]));
         }
         let reading = probe.read(15, 300).expect("a second look");
         assert!(reading.cores > 0.02 && reading.cores < 64.0, "{reading:?}");

@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for Item {
                 "name" => also.name = map.next_value()?,
                 "role" => also.role = map.next_value()?,
                 "compare" => {
-                    let value = map.next_value_seed(Checked(|value| is::<Compare>(value)))?;
+                    let value = map.next_value_seed(Checked(is::<Compare>))?;
                     also.differs.insert(key.into(), value);
                 }
                 _ => {

@@ -1,6 +1,6 @@
 //! The section `trips`: what stops mirroring by itself.
 
-use core::{fmt, str::FromStr, time::Duration};
+use core::{fmt, str::FromStr as _, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 

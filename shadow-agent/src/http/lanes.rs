@@ -11,9 +11,12 @@ use super::{
 };
 use crate::{control::status::Lane, replay::BreakerState};
 
+/// A name, its meaning, and where it is read.
+type Read = (&'static str, &'static str, fn(&Lane) -> u64);
+
 impl Writer<'_, '_> {
     pub(super) fn queues(&mut self, lanes: &[Lane]) -> fmt::Result {
-        let gauges: [(&str, &str, fn(&Lane) -> u64); 6] = [
+        let gauges: [Read; 6] = [
             ("queue_exchanges", "Exchanges that wait for a replay", |lane| {
                 lane.queue.waiting
             }),
@@ -40,7 +43,7 @@ impl Writer<'_, '_> {
         for (name, help, read) in gauges {
             self.gauges(name, help, lanes.iter().map(|lane| (of(lane), read(lane))))?;
         }
-        let counters: [(&str, &str, fn(&Lane) -> u64); 3] = [
+        let counters: [Read; 3] = [
             (
                 "breaker_openings",
                 "Times that the target was left alone because it failed",
@@ -94,6 +97,11 @@ impl Writer<'_, '_> {
             "Replays without an answer of the shadow system, by failure",
             failures,
         )?;
+        self.standings(lanes)
+    }
+
+    /// What is noise among the mismatches, and from how many pairs that is known.
+    fn standings(&mut self, lanes: &[Lane]) -> fmt::Result {
         let pairs = lanes.iter().flat_map(|lane| {
             let sources = [
                 ("control", lane.background.control),

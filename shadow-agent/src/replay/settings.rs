@@ -91,22 +91,7 @@ impl ReplaySettings {
             breaker,
         } = self;
         let wrong = |name, rule, given: String| Err(ReplaySettingsError { name, rule, given });
-        let counts = [
-            ("concurrency", *concurrency, 1, 65_536, "1 to 65536"),
-            ("queue", *queue, 1, 1 << 20, "1 to 1048576"),
-            (
-                "queue_bytes",
-                *queue_bytes,
-                64 << 10,
-                usize::MAX,
-                "at least 64 KiB",
-            ),
-        ];
-        for (name, given, least, most, rule) in counts {
-            if !(least..=most).contains(&given) {
-                return wrong(name, rule, given.to_string());
-            }
-        }
+        counts(*concurrency, *queue, *queue_bytes)?;
         for (name, given) in [
             ("max_wait", max_wait),
             ("connect_timeout", connect_timeout),
@@ -138,6 +123,28 @@ impl ReplaySettings {
         }
         breaker.validate()
     }
+}
+
+/// What is counted in whole pieces.
+fn counts(concurrency: usize, queue: usize, queue_bytes: usize) -> Result<(), ReplaySettingsError> {
+    let counts = [
+        ("concurrency", concurrency, 1, 65_536, "1 to 65536"),
+        ("queue", queue, 1, 1 << 20, "1 to 1048576"),
+        (
+            "queue_bytes",
+            queue_bytes,
+            64 << 10,
+            usize::MAX,
+            "at least 64 KiB",
+        ),
+    ];
+    for (name, given, least, most, rule) in counts {
+        if !(least..=most).contains(&given) {
+            let given = given.to_string();
+            return Err(ReplaySettingsError { name, rule, given });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -56,6 +56,33 @@ async fn it_answers_too_late_or_not_to_the_end() {
 }
 
 #[tokio::test]
+async fn the_first_byte_has_a_wait_of_its_own() {
+    for (begun, failed) in [
+        ("", Failure::FirstByteTimeout),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+            Failure::Timeout,
+        ),
+    ] {
+        let server = Server::start(move |mut peer| async move {
+            peer.head().await;
+            peer.write(begun).await;
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let mut settings = settings();
+        settings.first_byte_timeout = Some(Duration::from_millis(100));
+        settings.timeout = Duration::from_millis(400);
+        let client = client(server.address, settings);
+        let begin = Instant::now();
+        assert_eq!(failure(&client, &get()).await, failed, "{begun:?}");
+        let least = Duration::from_millis(if begun.is_empty() { 100 } else { 400 });
+        assert!(begin.elapsed() >= least, "{:?}", begin.elapsed());
+        assert_eq!(client.idle(), 0, "the connection is gone");
+    }
+}
+
+#[tokio::test]
 async fn it_closes_too_early() {
     for begun in [
         &b""[..],
