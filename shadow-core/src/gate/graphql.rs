@@ -213,7 +213,7 @@ mod tests {
             assert!(!only_queries(document.as_bytes()), "{document}");
         }
         assert!(!only_queries("(".repeat(DEPTH + 1).as_bytes()));
-        assert!(!only_queries(&[b' '; DOCUMENT + 1]));
+        assert!(!only_queries(&vec![b' '; DOCUMENT + 1]));
     }
 
     #[test]

@@ -88,11 +88,14 @@ impl Sure {
     }
 }
 
+/// Name and value, decoded.
+type Parameter<'e> = (Cow<'e, [u8]>, Cow<'e, [u8]>);
+
 /// What rules ask about an exchange, taken apart once for all of them.
 pub(super) struct Facts<'e> {
     exchange: &'e Exchange,
     path: Cow<'e, [u8]>,
-    query: Vec<(Cow<'e, [u8]>, Cow<'e, [u8]>)>,
+    query: Vec<Parameter<'e>>,
     /// As sent, without query.
     raw: &'e [u8],
     host: Vec<u8>,
@@ -343,8 +346,8 @@ fn regexes(key: &str, list: &[String]) -> Result<Option<RegexSet>, RuleError> {
         .map_err(|error| {
             // Its first lines show the pattern with carets; one line is left for the message.
             let text = error.to_string();
-            let last = text.lines().last().unwrap_or_default().trim();
-            RuleError::new(key, format!("is no usable pattern: {last}"))
+            let why = text.lines().last().unwrap_or_default().trim();
+            RuleError::new(key, format!("is no usable pattern: {why}"))
         })
 }
 

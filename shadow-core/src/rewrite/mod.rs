@@ -190,7 +190,7 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
     let request = &exchange.request;
     let (target, authority) = target::origin_form(&request.method, &request.target);
     let chunked = request.headers.get("transfer-encoding").is_some();
-    let mut headers = fields_of(exchange, policy, authority, chunked, sent)?;
+    let mut headers = fields_of(exchange, policy, authority.as_ref(), chunked, sent)?;
     if let Some((name, value)) = dry {
         headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
         headers.push((name.clone(), value.clone()));
@@ -221,7 +221,7 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
 fn fields_of(
     exchange: &Exchange,
     policy: &RewritePolicy,
-    authority: Option<Bytes>,
+    authority: Option<&Bytes>,
     chunked: bool,
     real: bool,
 ) -> Result<Vec<(Bytes, Bytes)>, SkipPolicy> {
@@ -234,7 +234,7 @@ fn fields_of(
     let host = |captured: Bytes| {
         policy
             .host
-            .host(authority.clone().unwrap_or(captured), &policy.authority)
+            .host(authority.cloned().unwrap_or(captured), &policy.authority)
     };
     for (name, value) in request.headers.iter_bytes() {
         let field = name.to_ascii_lowercase();

@@ -146,6 +146,10 @@ fn no_rule_writes_what_ends_a_line_or_frames_a_message() {
         ..RewriteRules::default()
     };
     assert!(policy(rules).is_err(), "the marker cannot be taken off");
+}
+
+#[test]
+fn no_prefix_or_host_is_taken_that_cannot_be_one() {
     for prefix in ["", "v2", "/v2/", "/a b", "/a\r\n", "/a?b", "/a#b"] {
         let rules = RewriteRules {
             path: PathRules {
