@@ -50,6 +50,8 @@ answer matches, else 1.";
 
 const TICK: Duration = Duration::from_millis(100);
 const SAVE: Duration = Duration::from_secs(1);
+/// What is queued waits for as long as it takes; the end of time is no time that can be added to.
+const PATIENT: Duration = Duration::from_hours(24 * 365);
 
 /// What to replay, where, and how fast.
 #[derive(Args, Clone, Debug)]
@@ -160,7 +162,7 @@ fn settings(args: &ReplayArgs, config: &Config, told: &Told) -> Result<PipelineS
             replay.mark = None;
             // Whoever feeds waits, so a long queue would only make the end slow, and nothing is ever late.
             replay.settings.queue = replay.settings.concurrency;
-            replay.settings.max_wait = Duration::MAX;
+            replay.settings.max_wait = PATIENT;
             if !args.same_server {
                 told.refuse(replay.target.addresses());
             }
