@@ -14,7 +14,7 @@ use shadow_core::evidence::{Ruling, report::Report};
 use super::{
     Exit, Failure, Place,
     diffs::{self, Origin},
-    page,
+    page, watch,
 };
 use crate::{
     control::{
@@ -41,7 +41,7 @@ pub struct StatusArgs {
     /// As JSON; with --watch one object a line
     #[arg(long)]
     json: bool,
-    /// Again every second, until Ctrl-C
+    /// Live on a terminal, until q; in a pipe a page every second
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -69,15 +69,16 @@ pub struct ReportArgs {
 /// Shows the status, once or again and again.
 pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let StatusArgs { json, watch, place } = args;
+    if *watch && !json && io::stdout().is_terminal() && io::stdin().is_terminal() {
+        watch::run(place)?;
+        return Ok(Exit::Done.into());
+    }
     loop {
         let status = ask_status(place).map_err(|error| failure(&error))?;
         let text = if *json && *watch {
             format!("{}\n", serde_json::to_string(&status)?)
         } else if *json {
             format!("{}\n", serde_json::to_string_pretty(&status)?)
-        } else if *watch && io::stdout().is_terminal() {
-            // Home, the page, and away with what is left of a longer one.
-            format!("\x1b[H\x1b[2J{}", status::page(&status))
         } else {
             status::page(&status)
         };

@@ -16,6 +16,7 @@ pub mod replay;
 pub mod rollout;
 pub mod run;
 pub mod switch;
+pub mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 

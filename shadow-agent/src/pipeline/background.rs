@@ -42,7 +42,7 @@ impl<S: Shadow> Dispatcher<S> {
         };
         if let (Some(before), Some(now)) = (&twin.response, &exchange.response) {
             let request = &exchange.request;
-            let comparator = &self.policy.comparator;
+            let comparator = &self.comparator();
             let found = comparator.compare(request, pairs::production(before), pairs::production(now));
             let now = self.now(exchange);
             self.lane
@@ -77,7 +77,7 @@ impl<S: Shadow> Dispatcher<S> {
         let Outcome::Response(second) = answer.outcome else {
             return;
         };
-        let (request, comparator) = (Arc::clone(exchange), Arc::clone(&self.policy.comparator));
+        let (request, comparator) = (Arc::clone(exchange), self.comparator());
         let large = first.body.kept.len() >= LARGE || second.body.kept.len() >= LARGE;
         let compare = move || {
             let sides = (pairs::shadow(&first), pairs::shadow(&second));

@@ -232,6 +232,8 @@ impl Entry {
             let policy = Skip::Policy(SkipPolicy::Observed);
             return Some(exchange.incomplete.map_or(policy, Skip::Incomplete));
         };
+        let rules = self.lane.rules.load();
+        let gate = rules.as_ref().map_or(gate, |rules| &rules.gate);
         match gate.decide(exchange) {
             Decision::Skip(skip) => Some(skip),
             Decision::Replay => {

@@ -143,12 +143,11 @@ impl<S: Shadow> Dispatcher<S> {
 
     /// Compares and counts; large bodies elsewhere. Nothing comes of a comparison that panics, except its count.
     async fn judged(&self, pending: Pending, outcome: Outcome) -> Option<(Outcome, Verdict)> {
-        let comparator = &self.policy.comparator;
+        let comparator = self.comparator();
         if pending.bytes() < LARGE && kept(&outcome) < LARGE {
-            let verdict = pending.judge(&outcome, comparator);
+            let verdict = pending.judge(&outcome, &comparator);
             return Some((outcome, verdict));
         }
-        let comparator = Arc::clone(comparator);
         let judge = move || {
             let verdict = pending.judge(&outcome, &comparator);
             (outcome, verdict)
@@ -170,9 +169,21 @@ pub(super) async fn elsewhere<T: Send + 'static>(long: impl FnOnce() -> T + Send
 }
 
 impl<S: Shadow> Dispatcher<S> {
+    /// The rules that are in force.
+    pub(super) fn comparator(&self) -> Arc<Comparator> {
+        match &*self.lane.rules.load() {
+            Some(rules) => Arc::clone(&rules.comparator),
+            None => Arc::clone(&self.policy.comparator),
+        }
+    }
+
     /// The request as it is sent. One that is only to be recorded is kept here.
     pub(super) fn prepared(&self, exchange: &Exchange) -> Result<S::Prepared, SkipPolicy> {
-        match rewrite(exchange, &self.policy.rewrite)? {
+        let rules = self.lane.rules.load();
+        let policy = rules
+            .as_ref()
+            .map_or(&self.policy.rewrite, |rules| &rules.rewrite);
+        match rewrite(exchange, policy)? {
             Rewritten::Send(request) => self
                 .shadow
                 .prepare(&request)

@@ -9,6 +9,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
 };
 
+use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 use shadow_core::{
     compare::{Comparator, RuleUsage},
@@ -95,6 +96,17 @@ pub struct Replay {
     pub pairs: PairSettings,
 }
 
+/// What may be sent, what is sent, and what counts as a difference: what can be changed while a lane runs.
+#[derive(Debug)]
+pub struct LaneRules {
+    /// What may be sent.
+    pub gate: Gate,
+    /// What is sent.
+    pub rewrite: RewritePolicy,
+    /// What counts as a difference.
+    pub comparator: Arc<Comparator>,
+}
+
 /// What the capture thread, the replays and everybody who looks share of one lane.
 #[derive(Debug)]
 pub struct Lane {
@@ -107,6 +119,8 @@ pub struct Lane {
     pub(super) queue: Queue,
     pub(super) switch: Switch,
     pub(super) brakes: Brakes,
+    /// Those that stand for the ones it was started with; none until they are changed.
+    pub(super) rules: ArcSwapOption<LaneRules>,
     /// Replays that were begun and have no verdict yet.
     pub(super) in_flight: AtomicUsize,
 }
@@ -125,6 +139,7 @@ impl Lane {
             queue: Queue::new(room, bytes),
             switch: Switch::new(),
             brakes: Brakes::new(settings.unwrap_or(&ReplaySettings::default())),
+            rules: ArcSwapOption::empty(),
             in_flight: AtomicUsize::new(0),
         }
     }
@@ -180,6 +195,11 @@ impl Lane {
     /// Looks into the ledger. Keep it short: the lane waits meanwhile.
     pub fn with_ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         self.books.with(look)
+    }
+
+    /// Sends and compares by other rules from the next exchange on. One that only observes has no use for them.
+    pub fn set_rules(&self, rules: LaneRules) {
+        self.rules.store(Some(Arc::new(rules)));
     }
 
     /// Judges by other gates from now on.

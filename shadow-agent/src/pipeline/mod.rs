@@ -33,7 +33,7 @@ use shadow_core::{
 };
 
 pub use feed::{Fed, Feed};
-pub use lane::{Lane, LaneSettings, Mode, Replay, Role};
+pub use lane::{Lane, LaneRules, LaneSettings, Mode, Replay, Role};
 pub use pairs::PairSettings;
 pub use samples::Samples;
 pub use snapshot::{CaptureCounters, Ended, LaneSnapshot, Snapshot};

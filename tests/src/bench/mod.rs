@@ -8,6 +8,7 @@ mod core;
 mod cpu;
 pub mod figures;
 mod kernel;
+mod kill;
 mod load;
 mod memory;
 mod modes;
@@ -58,6 +59,9 @@ pub fn run(options: &Options) -> Result<Value> {
     }
     if options.wants("kernel") {
         results.insert("kernel".to_owned(), kernel::measure()?);
+    }
+    if options.wants("kill") {
+        results.insert("kill".to_owned(), kill::measure()?);
     }
     if options.wants("core") {
         results.insert("core".to_owned(), core::measure()?);

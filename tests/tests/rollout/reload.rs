@@ -1,7 +1,14 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use shadow_tests::{need, process::wait_until, scene::Scene};
+use shadow_tests::{
+    client::Connection,
+    laws::assert_laws,
+    need,
+    process::wait_until,
+    scene::Scene,
+    servers::{Behaviour, Server},
+};
 
 use super::{config, rollout, sample, start};
 
@@ -35,6 +42,50 @@ fn what_can_change_live_does_and_the_rest_is_named() {
         (sample(&agent) - 0.1).abs() < 1e-6
     });
     agent.stop();
+}
+
+#[test]
+fn rules_reloaded_in_the_middle_change_the_verdicts() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let _shadow = Server::start(
+        &scene.lab.shadow,
+        Scene::shadow(),
+        Behaviour::Answer(b"{\"other\":1}".to_vec()),
+    );
+    let mut agent = start(&scene, "");
+    let visit = |count: u64| {
+        let before = agent.report().funnel;
+        scene.lab.client.run(|| {
+            let mut connection = Connection::open(Scene::production()).unwrap();
+            for _ in 0..count {
+                connection.get("/1k.json", "").unwrap();
+            }
+        });
+        let after = agent.settled(before.exchanges + count).funnel;
+        (
+            after.matched - before.matched,
+            after.mismatched - before.mismatched,
+            after.skipped_total - before.skipped_total,
+        )
+    };
+    assert_eq!(visit(10), (0, 10, 0));
+    config(
+        &scene,
+        "compare: {ignore: ['$.*'], headers: [], header_presence: []}\n",
+    );
+    let said = agent.must(&["config", "reload"]);
+    assert!(said.contains("compare.ignore"), "{said}");
+    assert_eq!(visit(10), (10, 0, 0), "what differs is ignored now");
+    config(&scene, "shadow: {select: {exclude: [{path: '/1k.json'}]}}\n");
+    let said = agent.must(&["config", "reload"]);
+    assert!(said.contains("shadow.select.exclude"), "{said}");
+    assert_eq!(visit(10), (0, 0, 10), "it is not selected any more");
+    // And back again, as nothing had been said.
+    config(&scene, "");
+    agent.must(&["config", "reload"]);
+    assert_eq!(visit(10), (0, 10, 0));
+    assert_laws(&agent.stop());
 }
 
 #[test]

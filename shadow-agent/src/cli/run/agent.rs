@@ -48,6 +48,10 @@ use crate::{
 pub(super) struct Facts {
     /// The address of each lane's target; none when observing.
     pub(super) shadows: Vec<Option<String>>,
+    /// Its authority, for the Host field.
+    pub(super) authorities: Vec<Option<String>>,
+    /// Of everything that is hashed in this run.
+    pub(super) salt: [u8; 32],
     pub(super) targets: Vec<String>,
     pub(super) ring_bytes: u64,
     pub(super) started_ms: u64,
@@ -68,7 +72,7 @@ pub(super) struct Running {
     pub(super) pipeline: RwLock<Pipeline>,
     pub(super) keeper: Keeper,
     pub(super) guard: Guard,
-    pub(super) tokens: Vec<Arc<Held>>,
+    pub(super) tokens: Mutex<Vec<Arc<Held>>>,
     pub(super) state: StateDir,
     pub(super) rollout: Driver,
     pub(super) reloader: Reloader,
@@ -218,7 +222,9 @@ impl Running {
             ));
         }
         warnings.extend(self.keeper.state().and_then(|journal| journal.failing));
-        warnings.extend(self.tokens.iter().filter_map(|token| token.warning()));
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.extend(tokens.iter().filter_map(|token| token.warning()));
+        drop(tokens);
         warnings.extend(self.rollout.warning());
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         for event in links.iter().flat_map(Links::events) {

@@ -16,6 +16,7 @@ mod preflight;
 mod progress;
 pub(super) mod recording;
 mod reload;
+mod rules;
 mod service;
 mod start;
 mod targets;

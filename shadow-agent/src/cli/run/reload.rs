@@ -13,17 +13,31 @@ use shadow_core::evidence::GateConfig;
 
 use super::{agent::Running, args::RunArgs, orders::moment, progress::Level};
 use crate::{
-    config::{Config, LogLevel},
+    config::Config,
     control::{kill_file::KillFile, reload::Reloaded},
 };
 
 /// Keys and sections that change live; everything else waits for a restart.
-const LIVE: [&str; 5] = [
+const LIVE: [&str; 10] = [
+    "shadow.select",
+    "shadow.writes",
+    "shadow.host",
+    "shadow.rewrite",
+    "compare",
     "capture.sample",
     "gates",
     "rollout",
     "agent.kill_file",
     "agent.log_level",
+];
+
+/// Those of them that the rules of the lanes are made of.
+const RULES: [&str; 5] = [
+    "shadow.select",
+    "shadow.writes",
+    "shadow.host",
+    "shadow.rewrite",
+    "compare",
 ];
 
 /// What a reload starts from.
@@ -87,24 +101,39 @@ impl Running {
             .into_iter()
             .partition(|key| is_live(key));
         let is_changed = |section: &str| changed.iter().any(|key| covers(section, key));
+        let after = in_force(before, wanted);
 
-        // The sample first: it is the only one that can be refused.
+        // Everything that can fail comes before anything is changed.
+        let mut tokens = Vec::new();
+        let rules = if RULES.iter().any(|section| is_changed(section)) {
+            Some(self.other_rules(&after, &mut tokens).map_err(refused)?)
+        } else {
+            None
+        };
+
         if is_changed("capture.sample") {
-            let share = wanted.capture.sample.fraction();
+            let share = after.capture.sample.fraction();
             self.rollout
                 .by_hand(self, share, who, moment())
                 .map_err(refused)?;
         }
         if is_changed("gates") {
-            self.set_gates(&GateConfig::from(&wanted.gates));
+            self.set_gates(&GateConfig::from(&after.gates));
         }
         if is_changed("gates") || is_changed("rollout") {
-            let plan = wanted.rollout.plan(&wanted.gates);
+            let plan = after.rollout.plan(&after.gates);
             self.rollout.replan(self, plan, moment()).map_err(refused)?;
         }
-        let level: LogLevel = wanted.agent.log_level;
-        self.reloader.level.set(level);
-        *self.reloader.lock() = in_force(before, wanted);
+        if let Some(rules) = rules {
+            let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+            for (lane, rules) in pipeline.lanes().zip(rules) {
+                rules.into_iter().for_each(|rules| lane.set_rules(rules));
+            }
+            drop(pipeline);
+            *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens;
+        }
+        self.reloader.level.set(after.agent.log_level);
+        *self.reloader.lock() = after;
         tracing::info!(
             who,
             changed = changed.join(", "),
@@ -120,6 +149,11 @@ impl Running {
 fn in_force(before: Config, wanted: Config) -> Config {
     let mut config = before;
     config.capture.sample = wanted.capture.sample;
+    config.shadow.select = wanted.shadow.select;
+    config.shadow.writes = wanted.shadow.writes;
+    config.shadow.host = wanted.shadow.host;
+    config.shadow.rewrite = wanted.shadow.rewrite;
+    config.compare = wanted.compare;
     config.gates = wanted.gates;
     config.rollout = wanted.rollout;
     config.agent.kill_file = wanted.agent.kill_file;
@@ -171,6 +205,7 @@ fn compare(path: String, before: &Value, after: &Value, found: &mut Vec<String>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LogLevel;
 
     #[test]
     fn the_keys_that_differ_are_named() {
@@ -204,6 +239,10 @@ mod tests {
         wanted.agent.log_level = LogLevel::Debug;
         wanted.rollout.attempts = 9;
         wanted.gates.latency_samples = 7;
+        wanted.compare.discrepancies = 7;
+        let text = "shadow: {select: {percent: 50%}, writes: replay, host: shadow, rewrite: {headers: {remove: [x-a]}}}";
+        let other = Config::parse(Path::new("x"), text).expect(text);
+        wanted.shadow = other.shadow;
         wanted.capture.interfaces = vec!["lo".to_owned()];
         let left = differences(&in_force(before.clone(), wanted.clone()), &wanted);
         assert_eq!(left, ["capture.interfaces"]);
@@ -211,7 +250,7 @@ mod tests {
             .into_iter()
             .filter(|key| is_live(key))
             .count();
-        assert_eq!(live, 5, "one of each");
-        assert_eq!(LIVE.len(), 5, "a key that is live must be in this test");
+        assert_eq!(live, LIVE.len(), "one of each");
+        assert_eq!(LIVE.len(), 10, "a key that is live must be in this test");
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     let metrics = config.agent.metrics.map(listen).transpose()?;
     let socket = Socket::open(&config.agent.socket, preflight::group(&config.agent)?)
         .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
-    let facts = facts(config, &wanted);
+    let facts = facts(config, &wanted)?;
 
     let Program {
         attacher,
@@ -118,7 +118,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     let sink = keeper.sink();
     keeper.begin(&wanted);
-    let (mut settings, tokens) = targets::settings(config, &keeper, wanted)?;
+    let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
     let guard = Guard::load(config, &state).map_err(|error| state_failure(&error))?;
     for lane in &mut settings.lanes {
         lane.paused = guard.paused(&lane.name).is_some();
@@ -143,7 +143,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         pipeline: RwLock::new(pipeline),
         keeper,
         guard,
-        tokens,
+        tokens: Mutex::new(tokens),
         state,
         rollout: rollout.telling(sink),
         reloader,
@@ -177,17 +177,19 @@ fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, Failure> {
         .collect()
 }
 
-fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Facts {
-    Facts {
-        shadows: wanted
-            .iter()
-            .map(|(_, target)| target.as_ref().map(ToString::to_string))
+fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Result<Facts, Failure> {
+    let targets = || wanted.iter().map(|(_, target)| target.as_ref());
+    Ok(Facts {
+        shadows: targets().map(|target| target.map(ToString::to_string)).collect(),
+        authorities: targets()
+            .map(|target| target.map(|target| target.authority().to_owned()))
             .collect(),
+        salt: targets::random()?,
         targets: config.capture.targets.iter().map(ToString::to_string).collect(),
         ring_bytes: config.capture.ring_size.as_u64(),
         started_ms: now_ms(),
         started: Instant::now(),
-    }
+    })
 }
 
 pub(super) fn load(config: &Config) -> Result<Program, Failure> {
@@ -227,7 +229,12 @@ fn hooks(mute: Mute) -> Hooks {
 
 /// Everything behind the capture, without a journal.
 pub(in crate::cli) fn offline(config: &Config) -> Result<PipelineSettings, Failure> {
-    let (settings, _tokens) = targets::settings(config, &Keeper::open(config)?, wanted(config)?)?;
+    let (settings, _tokens) = targets::settings(
+        config,
+        &Keeper::open(config)?,
+        wanted(config)?,
+        targets::random()?,
+    )?;
     Ok(settings)
 }
 

@@ -1,38 +1,30 @@
 //! Each target's lane, made from its part of the configuration.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    sync::Arc,
-};
+use std::{fs::File, io::Read as _, sync::Arc};
 
 use shadow_core::{
-    compare::{Comparator, Rules},
     engine,
     evidence::{GateConfig, Ledger},
     limits::Limits,
     redact::Redactor,
-    rewrite::{Marker, TokenSource},
+    rewrite::Marker,
 };
 
-use super::{keep::Keeper, start::MARK};
+use super::{keep::Keeper, rules, start::MARK};
 use crate::{
     cli::{Exit, Failure},
-    config::{Config, also::Wanted, rewrite::Replace, target},
+    config::{Config, also::Wanted, target},
     pipeline::{LaneSettings, Mode, PairSettings, PipelineSettings, Replay, Samples},
-    replay::{
-        ReplaySettings, Target,
-        credentials::{self, Held},
-    },
+    replay::{ReplaySettings, Target, credentials::Held},
 };
 
 pub(super) fn settings(
     config: &Config,
     keeper: &Keeper,
     wanted: Vec<(Wanted, Option<Target>)>,
+    key: [u8; 32],
 ) -> Result<(PipelineSettings, Vec<Arc<Held>>), Failure> {
     let replays = wanted.iter().any(|(_, target)| target.is_some());
-    let key = random().map_err(|error| no_random(&error))?;
     let mut limits = Limits::from(&config.limits);
     if !replays {
         // Nobody looks into bodies that are only counted.
@@ -42,10 +34,7 @@ pub(super) fn settings(
         limits,
         digest: replays,
     };
-    // A replay to one target must not be replayed to another.
-    let markers: Vec<Marker> = core::iter::once(Marker::default())
-        .chain(wanted.iter().map(|(wanted, _)| wanted.shadow.marker().clone()))
-        .collect();
+    let markers = rules::markers(wanted.iter().map(|(wanted, _)| wanted));
     let mut tokens = Vec::new();
     let lanes: Result<Vec<_>, Failure> = wanted
         .into_iter()
@@ -69,13 +58,7 @@ fn lane(
     wanted: Wanted,
     target: Option<Target>,
 ) -> Result<LaneSettings, Failure> {
-    let Wanted {
-        name,
-        role,
-        shadow,
-        compare,
-    } = wanted;
-    let reversed = shadow.mode == target::Mode::Reversed;
+    let reversed = wanted.shadow.mode == target::Mode::Reversed;
     let redactor = Redactor::new(key, &config.redact);
     let samples = config.journal.enabled.then(|| Samples {
         sink: keeper.sink(),
@@ -86,21 +69,14 @@ fn lane(
     let mode = match target {
         None => Mode::Observe,
         Some(target) => {
-            let mut source = |replace: &Replace| -> Arc<dyn TokenSource> {
-                let held = credentials::source(replace);
-                tokens.push(Arc::clone(&held));
-                held
-            };
-            let (gate, rewrite) = shadow
-                .gate(target.authority(), markers, key, &mut source)
-                .map_err(|error| Failure::new(Exit::Config, format!("{name}.{error}")))?;
+            let (gate, rewrite, comparator) = rules::rules(&wanted, target.authority(), markers, key, tokens)
+                .map_err(|why| Failure::new(Exit::Config, why))?;
             Mode::Replay(Box::new(Replay {
-                settings: ReplaySettings::from(&shadow),
+                settings: ReplaySettings::from(&wanted.shadow),
                 mark: Some(MARK),
                 rewrite,
                 gate,
-                comparator: Comparator::new(Rules::from(&compare))
-                    .map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
+                comparator,
                 pairs: PairSettings {
                     twice: config.noise.twice.fraction(),
                     twins: config.noise.twins.0,
@@ -110,8 +86,8 @@ fn lane(
         }
     };
     Ok(LaneSettings {
-        name,
-        role,
+        name: wanted.name,
+        role: wanted.role,
         ledger,
         samples,
         reversed,
@@ -121,15 +97,15 @@ fn lane(
 }
 
 /// A key for the redactor, anew each start.
-fn random() -> io::Result<[u8; 32]> {
+pub(super) fn random() -> Result<[u8; 32], Failure> {
     let mut key = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut key))
+        .map_err(|error| {
+            Failure::new(
+                Exit::Unavailable,
+                format!("cannot read /dev/urandom: {error}; secrets cannot be redacted without it"),
+            )
+        })?;
     Ok(key)
-}
-
-fn no_random(error: &io::Error) -> Failure {
-    Failure::new(
-        Exit::Unavailable,
-        format!("cannot read /dev/urandom: {error}; secrets cannot be redacted without it"),
-    )
 }

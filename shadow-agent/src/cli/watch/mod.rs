@@ -1,0 +1,135 @@
+//! `shadow status --watch` on a terminal: drawn anew every second, `q` quits.
+//!
+//! Owns: the terminal while it runs, which is given back however it ends (a key, a signal, a panic), and a thread that
+//! asks the agent, so that one that hangs keeps no key from being heard. Bounds: [`view::KEPT`] seconds of rates.
+
+mod view;
+
+use std::{
+    io,
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Place;
+use crate::control::{
+    client::{self, ClientError},
+    proto::{Answer, Order},
+    status::Status,
+};
+use view::View;
+
+/// How often the agent is asked.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// How long it may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often keys and signals are looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the asking thread found: a status, or why there is none.
+type News = Result<Box<Status>, String>;
+
+/// Shows the agent until a key, or a signal, ends it.
+pub fn run(place: &Place) -> io::Result<()> {
+    let news_rx = ask_again_and_again(place.clone());
+    let stop_rx = signals()?;
+    // Also puts the terminal back when something panics.
+    let mut terminal = ratatui::try_init()?;
+    let ended = show(&mut terminal, &news_rx, &stop_rx);
+    ratatui::restore();
+    ended
+}
+
+fn show(
+    terminal: &mut ratatui::DefaultTerminal,
+    news_rx: &Receiver<News>,
+    stop_rx: &Receiver<()>,
+) -> io::Result<()> {
+    let mut view = View::default();
+    loop {
+        terminal.draw(|frame| view.draw(frame))?;
+        let until = Instant::now() + PERIOD;
+        // Until there is something to draw: news, a key, another size.
+        loop {
+            if stop_rx.try_recv().is_ok() {
+                return Ok(());
+            }
+            if event::poll(LOOK)? {
+                match event::read()? {
+                    Event::Key(key) if quits(key) => return Ok(()),
+                    Event::Resize(..) => break,
+                    _ => {}
+                }
+            }
+            match news_rx.try_recv() {
+                Ok(news) => {
+                    view.take(news);
+                    break;
+                }
+                Err(mpsc::TryRecvError::Disconnected) => {
+                    return Err(io::Error::other("the asking thread has failed"));
+                }
+                Err(mpsc::TryRecvError::Empty) if Instant::now() >= until => break,
+                Err(mpsc::TryRecvError::Empty) => {}
+            }
+        }
+    }
+}
+
+/// Control-C is a key while the terminal is ours.
+fn quits(key: KeyEvent) -> bool {
+    key.kind != KeyEventKind::Release
+        && (matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
+            || key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
+}
+
+fn ask_again_and_again(place: Place) -> Receiver<News> {
+    let (news_tx, news_rx) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        loop {
+            let news = match client::ask(&place.socket, Order::Status, PATIENCE) {
+                Ok(Answer::Status(status)) => Ok(status),
+                Ok(_) => Err("the agent answered what is no status".to_owned()),
+                Err(ClientError::Absent(path)) => Err(format!("no agent answers on {}", path.display())),
+                Err(error) => Err(error.to_string()),
+            };
+            if news_tx.send(news).is_err() {
+                return;
+            }
+            thread::sleep(PERIOD);
+        }
+    });
+    news_rx
+}
+
+/// Says when this process is asked to end: the terminal must be put back first.
+fn signals() -> io::Result<Receiver<()>> {
+    let (stop_tx, stop_rx) = mpsc::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut terminate, mut hangup) = {
+        let _entered = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?)
+    };
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        });
+        // Nobody listens any more when the view has ended already.
+        stop_tx.send(()).unwrap_or_default();
+    });
+    Ok(stop_rx)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+use ratatui::{Terminal, backend::TestBackend};
+use shadow_core::{
+    evidence::Proportion,
+    rollout::{self, Stage},
+};
+
+use super::*;
+use crate::{
+    control::{state::Killed, status::Lane},
+    replay::BreakerState,
+};
+
+/// The page on a terminal of that size, line by line.
+fn page(view: &View, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal in memory");
+    terminal.draw(|frame| view.draw(frame)).expect("drawn");
+    let buffer = terminal.backend().buffer().clone();
+    let rows = buffer.content().chunks(usize::from(width.max(1)));
+    rows.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>() + "\n")
+        .collect()
+}
+
+fn status() -> Box<Status> {
+    let mut status = Status {
+        armed: true,
+        sample: 0.05,
+        shadow: Some("http://10.0.0.9:8080".to_owned()),
+        targets: vec!["8080".to_owned()],
+        lanes: vec![Lane {
+            name: "shadow".to_owned(),
+            breaker: BreakerState::Open,
+            match_rate: Proportion::new(990, 1_000),
+            ..Lane::default()
+        }],
+        rollout: rollout::Place {
+            stage: Stage::Running,
+            phase: "canary-5".to_owned(),
+            sample: Some(0.05),
+        },
+        ..Status::default()
+    };
+    status.lanes[0].latency.production.first_byte.p50_us = 850;
+    status.lanes[0].latency.shadow.first_byte.p50_us = 12_300;
+    status.funnel.kernel.extend([
+        ("seen".to_owned(), 4_000_000),
+        ("emitted".to_owned(), 200_000),
+        ("ring_full".to_owned(), 7),
+    ]);
+    status
+        .funnel
+        .engine
+        .insert("exchanges_complete".to_owned(), 2_000);
+    status.funnel.skipped.insert("write".to_owned(), 900);
+    status.funnel.failures.insert("timeout".to_owned(), 40);
+    (
+        status.funnel.replayed,
+        status.funnel.matched,
+        status.funnel.mismatched,
+    ) = (1_040, 990, 10);
+    status.funnel.in_flight = 60;
+    status.rates.exchanges = 1_234.0;
+    Box::new(status)
+}
+
+#[test]
+fn the_whole_way_of_the_data_is_on_one_page() {
+    let mut view = View::default();
+    view.take(Ok(status()));
+    let page = page(&view, 120, 32);
+    for (label, number) in [
+        ("seen, packets", "4,000,000"),
+        ("sampled, packets", "200,000"),
+        ("complete", "2,000"),
+        ("selected", "1,100"),
+        ("replayed", "1,040"),
+        ("compared", "1,000"),
+        ("match", "990"),
+        ("write", "900"),
+        ("shadow: timeout", "40"),
+        ("ring_full (packets)", "7"),
+    ] {
+        let found = page.lines().any(|line| {
+            let at = line.find(label);
+            at.is_some_and(|at| line[at + label.len()..].trim_start().starts_with(number))
+        });
+        assert!(found, "{label} {number} is not on\n{page}");
+    }
+    for part in [
+        "mirroring  5% of connections  rollout running canary-5",
+        "8080 -> http://10.0.0.9:8080",
+        "99 % match",
+        "breaker open",
+        "p50 850 us / 12.3 ms",
+        "exchanges 1,234/s",
+        "q quits",
+    ] {
+        assert!(page.contains(part), "{part:?} is not on\n{page}");
+    }
+    // The losses stand in the order of their size.
+    assert!(page.find("write").expect("there") < page.find("shadow: timeout").expect("there"));
+}
+
+#[test]
+fn an_agent_that_goes_is_said_to_be_gone_and_comes_back() {
+    let mut view = View::default();
+    assert!(page(&view, 80, 24).contains("asking the agent"));
+    view.take(Err("no agent answers on /run/s".to_owned()));
+    assert!(page(&view, 80, 24).contains("no agent answers on /run/s"));
+    view.take(Ok(status()));
+    view.take(Err("no agent answers on /run/s".to_owned()));
+    let gone = page(&view, 120, 32);
+    assert!(gone.contains("AGENT GONE: no agent answers on /run/s"), "{gone}");
+    assert!(gone.contains("1,040"), "what was known stays:\n{gone}");
+    view.take(Ok(status()));
+    assert!(!page(&view, 120, 32).contains("AGENT GONE"));
+}
+
+#[test]
+fn a_kill_is_not_to_be_overlooked() {
+    let mut killed = status();
+    killed.armed = false;
+    killed.killed = Some(Killed::now("root (uid 0), pid 7", "drill\u{1b}[2J"));
+    let mut view = View::default();
+    view.take(Ok(killed));
+    let page = page(&view, 120, 32);
+    assert!(
+        page.contains("KILLED") && page.contains("killed by root (uid 0), pid 7: drill"),
+        "{page}"
+    );
+    assert!(
+        !page.contains('\u{1b}'),
+        "what people wrote must not steer the terminal"
+    );
+}
+
+#[test]
+fn every_size_is_drawn() {
+    let mut view = View::default();
+    for _ in 0..400 {
+        view.take(Ok(status()));
+    }
+    for (width, height) in [(1, 1), (5, 3), (20, 10), (80, 24), (300, 100)] {
+        page(&view, width, height);
+    }
+}
+
+#[test]
+fn keys_that_quit() {
+    let key = |code, modifiers| KeyEvent::new(code, modifiers);
+    assert!(quits(key(KeyCode::Char('q'), KeyModifiers::NONE)));
+    assert!(quits(key(KeyCode::Esc, KeyModifiers::NONE)));
+    assert!(quits(key(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+    assert!(!quits(key(KeyCode::Char('c'), KeyModifiers::NONE)));
+    assert!(!quits(key(KeyCode::Char('x'), KeyModifiers::NONE)));
+}

@@ -1,0 +1,281 @@
+//! The page: what is known of the agent, laid out for whatever size the terminal has.
+
+use std::{collections::VecDeque, time::Duration};
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Color, Modifier, Style, Stylize as _},
+    text::{Line, Span},
+    widgets::{Block, Paragraph, Sparkline},
+};
+
+use super::News;
+use crate::{
+    config::units::Rate,
+    control::status::{Lane, Status},
+    report::figures::{captured, count, micros, percent, rate, span},
+};
+
+/// Seconds of rates that are kept.
+pub(super) const KEPT: usize = 300;
+
+/// The longest bar of the funnel.
+const BAR: usize = 24;
+
+/// Everything that is shown.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    status: Option<Box<Status>>,
+    /// Why there is no newer one.
+    gone: Option<String>,
+    exchanges: VecDeque<u64>,
+    replays: VecDeque<u64>,
+}
+
+impl View {
+    /// Takes what the agent said, or that it says nothing.
+    pub(super) fn take(&mut self, news: News) {
+        match news {
+            Ok(status) => {
+                push(&mut self.exchanges, status.rates.exchanges);
+                push(&mut self.replays, status.rates.replayed);
+                self.status = Some(status);
+                self.gone = None;
+            }
+            Err(why) => self.gone = Some(why),
+        }
+    }
+
+    pub(super) fn draw(&self, frame: &mut Frame<'_>) {
+        let [top, middle, lanes, rates, foot] = Layout::vertical([
+            Constraint::Length(4),
+            Constraint::Min(9),
+            Constraint::Length(
+                self.status
+                    .as_ref()
+                    .map_or(0, |status| height(status.lanes.len() + 2)),
+            ),
+            Constraint::Length(5),
+            Constraint::Length(1),
+        ])
+        .areas(frame.area());
+        let Some(status) = &self.status else {
+            let why = self.gone.as_deref().unwrap_or("asking the agent ...");
+            frame.render_widget(
+                Paragraph::new(format!(
+                    "{}\nasking again every second; q quits",
+                    captured(why, 300)
+                )),
+                frame.area(),
+            );
+            return;
+        };
+        frame.render_widget(head(status, self.gone.as_deref()), top);
+        let [left, right] =
+            Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]).areas(middle);
+        frame.render_widget(funnel(status).block(Block::bordered().title(" funnel ")), left);
+        frame.render_widget(losses(status).block(Block::bordered().title(" losses ")), right);
+        frame.render_widget(targets(status).block(Block::bordered().title(" targets ")), lanes);
+        self.sparks(frame, rates, status);
+        frame.render_widget(
+            Paragraph::new("q quits   shadow kill stops all mirroring".dim()),
+            foot,
+        );
+    }
+
+    fn sparks(&self, frame: &mut Frame<'_>, area: Rect, status: &Status) {
+        let [left, right] =
+            Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(area);
+        let both = [
+            (left, "exchanges", &self.exchanges, status.rates.exchanges),
+            (right, "replays", &self.replays, status.rates.replayed),
+        ];
+        for (area, what, kept, now) in both {
+            let room = usize::from(area.width.saturating_sub(2));
+            let shown = kept.iter().skip(kept.len().saturating_sub(room)).copied();
+            let title = format!(" {what} {} ", rate(now));
+            frame.render_widget(
+                Sparkline::default()
+                    .data(shown)
+                    .block(Block::bordered().title(title)),
+                area,
+            );
+        }
+    }
+}
+
+fn height(lines: usize) -> u16 {
+    u16::try_from(lines).unwrap_or(u16::MAX)
+}
+
+fn push(kept: &mut VecDeque<u64>, rate: f64) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rates are small and positive"
+    )]
+    kept.push_back(rate.round() as u64);
+    while kept.len() > KEPT {
+        kept.pop_front();
+    }
+}
+
+fn head(status: &Status, gone: Option<&str>) -> Paragraph<'static> {
+    let state = if status.armed {
+        "mirroring".green()
+    } else {
+        " KILLED ".on_red().bold()
+    };
+    let place = &status.rollout;
+    let phase = format!("rollout {} {}", place.stage.as_str(), captured(&place.phase, 40));
+    let first = Line::from(vec![
+        state,
+        Span::raw(format!(
+            "  {} of connections  {}  {}  up {}",
+            Rate::from_fraction(status.sample),
+            phase.trim_end(),
+            status.ruling.as_str(),
+            span(Duration::from_millis(status.uptime_ms)),
+        )),
+    ]);
+    let to = status
+        .shadow
+        .clone()
+        .unwrap_or_else(|| "observing only".to_owned());
+    let second = Line::raw(format!("{} -> {}", status.targets.join(", "), captured(&to, 200)));
+    let third = match (gone, &status.killed, status.warnings.first()) {
+        (Some(why), ..) => Line::from(
+            format!("AGENT GONE: {}; asking again every second", captured(why, 200))
+                .red()
+                .bold(),
+        ),
+        (None, Some(killed), _) => Line::from(
+            format!(
+                "killed by {}: {}",
+                captured(&killed.who, 80),
+                captured(&killed.why, 120)
+            )
+            .red(),
+        ),
+        (None, None, Some(warning)) => {
+            let more = status.warnings.len().saturating_sub(1);
+            let more = if more > 0 {
+                format!(" (and {more} more)")
+            } else {
+                String::new()
+            };
+            Line::from(format!("WARNING {}{more}", captured(warning, 200)).yellow())
+        }
+        (None, None, None) => Line::raw(""),
+    };
+    Paragraph::new(vec![first, second, third])
+}
+
+/// The steps of the funnel: what it is called, how many, and the step that it is a share of.
+fn steps(status: &Status) -> [(&'static str, u64, u64); 7] {
+    let funnel = &status.funnel;
+    let kernel = |name: &str| funnel.kernel.get(name).copied().unwrap_or(0);
+    let seen = kernel("seen");
+    let complete = funnel.engine.get("exchanges_complete").copied().unwrap_or(0);
+    let selected = funnel.replayed.saturating_add(funnel.in_flight);
+    let compared = funnel.matched.saturating_add(funnel.mismatched);
+    [
+        ("seen, packets", seen, seen),
+        ("sampled, packets", kernel("emitted"), seen),
+        ("complete", complete, complete),
+        ("selected", selected, complete),
+        ("replayed", funnel.replayed, complete),
+        ("compared", compared, complete),
+        ("match", funnel.matched, complete),
+    ]
+}
+
+fn funnel(status: &Status) -> Paragraph<'static> {
+    let lines: Vec<Line<'_>> = steps(status)
+        .into_iter()
+        .map(|(name, number, whole)| {
+            Line::from(vec![
+                Span::raw(format!("{name:<17}{:>14} ", count(number))),
+                "#".repeat(bar(number, whole)).cyan(),
+            ])
+        })
+        .collect();
+    Paragraph::new(lines)
+}
+
+/// At least one mark for what is there at all.
+fn bar(number: u64, whole: u64) -> usize {
+    if number == 0 || whole == 0 {
+        return 0;
+    }
+    let marks = u128::from(number.min(whole)) * BAR as u128 / u128::from(whole);
+    usize::try_from(marks).unwrap_or(BAR).max(1)
+}
+
+/// What was lost on the way, the largest first.
+fn losses(status: &Status) -> Paragraph<'static> {
+    let funnel = &status.funnel;
+    let lost = ["ring_full", "load_failed", "expired"]
+        .into_iter()
+        .filter_map(|name| Some((format!("{name} (packets)"), *funnel.kernel.get(name)?)));
+    let skipped = funnel
+        .skipped
+        .iter()
+        .map(|(name, number)| (name.clone(), *number));
+    let failed = funnel
+        .failures
+        .iter()
+        .map(|(name, number)| (format!("shadow: {name}"), *number));
+    let mut rows: Vec<(String, u64)> = lost
+        .chain(skipped)
+        .chain(failed)
+        .filter(|(_, number)| *number > 0)
+        .collect();
+    rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    if rows.is_empty() {
+        return Paragraph::new("nothing".dim());
+    }
+    let lines: Vec<Line<'_>> = rows
+        .into_iter()
+        .map(|(name, number)| Line::raw(format!("{name:<26}{:>10}", count(number))))
+        .collect();
+    Paragraph::new(lines)
+}
+
+fn targets(status: &Status) -> Paragraph<'static> {
+    Paragraph::new(status.lanes.iter().map(target).collect::<Vec<_>>())
+}
+
+fn target(lane: &Lane) -> Line<'static> {
+    let Lane {
+        name,
+        queue,
+        breaker,
+        match_rate,
+        latency,
+        ..
+    } = lane;
+    let matches = match_rate.rate.map_or_else(
+        || "nothing compared".to_owned(),
+        |rate| format!("{} match", percent(rate)),
+    );
+    let (production, shadow) = (&latency.production.first_byte, &latency.shadow.first_byte);
+    let style = match breaker.as_str() {
+        "closed" => Style::new(),
+        _ => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
+    };
+    Line::from(vec![
+        Span::raw(format!("{:<12} {matches}  ", captured(name, 40))),
+        Span::styled(format!("breaker {}", breaker.as_str()), style),
+        Span::raw(format!(
+            "  {} waiting, {} in flight  p50 {} / {}, p99 {} / {}",
+            count(queue.waiting),
+            count(queue.in_flight),
+            micros(production.p50_us),
+            micros(shadow.p50_us),
+            micros(production.p99_us),
+            micros(shadow.p99_us),
+        )),
+    ])
+}
