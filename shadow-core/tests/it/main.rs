@@ -15,3 +15,4 @@ mod oracle;
 mod seq;
 mod support;
 mod transcripts;
+mod tricks;
