@@ -102,6 +102,20 @@ impl Writer<'_, '_> {
 
     /// What is noise among the mismatches, and from how many pairs that is known.
     fn standings(&mut self, lanes: &[Lane]) -> fmt::Result {
+        self.excused(lanes)?;
+        // Where nothing was compared: no sample rather than a zero that looks like an outage.
+        let rates = lanes
+            .iter()
+            .filter_map(|lane| Some((of(lane), lane.match_rate.rate?)));
+        self.gauges(
+            "match_ratio",
+            "What is as it should be, of what can be told",
+            rates,
+        )
+    }
+
+    /// What mismatches are taken for, and how that is known.
+    fn excused(&mut self, lanes: &[Lane]) -> fmt::Result {
         let pairs = lanes.iter().flat_map(|lane| {
             let sources = [
                 ("control", lane.background.control),
@@ -130,15 +144,6 @@ impl Writer<'_, '_> {
             "mismatches",
             "Mismatches by what they are taken for now",
             standings.map(|(labels, count)| (labels, whole(count))),
-        )?;
-        // Where nothing was compared: no sample rather than a zero that looks like an outage.
-        let rates = lanes
-            .iter()
-            .filter_map(|lane| Some((of(lane), lane.match_rate.rate?)));
-        self.gauges(
-            "match_ratio",
-            "What is as it should be, of what can be told",
-            rates,
         )
     }
 

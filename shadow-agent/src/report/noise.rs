@@ -30,7 +30,7 @@ pub struct Noise<'r> {
     pub rules: String,
     /// The same of the further targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<Noise<'r>>,
+    pub also: Vec<Self>,
 }
 
 impl<'r> Noise<'r> {

@@ -81,6 +81,41 @@ fn latency(production_us: u64, shadow_us: u64) -> Latency {
     }
 }
 
+fn group() -> Group {
+    Group {
+        route: "GET /users/{id}".to_owned(),
+        category: "value".to_owned(),
+        place: "$.price".to_owned(),
+        exchanges: 7,
+        rate: Proportion::new(7, 1_997),
+        trend: Trend {
+            direction: TrendDirection::Rising,
+            ..Trend::default()
+        },
+        shifts: vec![Shift {
+            production: "decimal".to_owned(),
+            shadow: "decimal".to_owned(),
+            apart: "within 1 %".to_owned(),
+            standing: Standing::Regression,
+            observed: Proportion::new(7, 1_997),
+            background: Some(Compared {
+                source: "twice".to_owned(),
+                pairs: Proportion::new(0, 98),
+                low: 0.001,
+                high: 0.007,
+            }),
+        }],
+        samples: vec![Sample {
+            target: "/users/17".to_owned(),
+            production: "10.5".to_owned(),
+            // What a hostile server might answer to whoever reads reports on a terminal.
+            shadow: "\u{1b}[2J10.4\u{202e}\n".to_owned(),
+            ..Sample::default()
+        }],
+        ..Group::default()
+    }
+}
+
 fn report() -> Report {
     let reason = |gate: &str, ruling, text: &str| Reason {
         gate: gate.to_owned(),
@@ -100,38 +135,7 @@ fn report() -> Report {
             latency: latency(1_000, 4_560_000),
             ..Route::default()
         }],
-        groups: vec![Group {
-            route: "GET /users/{id}".to_owned(),
-            category: "value".to_owned(),
-            place: "$.price".to_owned(),
-            exchanges: 7,
-            rate: Proportion::new(7, 1_997),
-            trend: Trend {
-                direction: TrendDirection::Rising,
-                ..Trend::default()
-            },
-            shifts: vec![Shift {
-                production: "decimal".to_owned(),
-                shadow: "decimal".to_owned(),
-                apart: "within 1 %".to_owned(),
-                standing: Standing::Regression,
-                observed: Proportion::new(7, 1_997),
-                background: Some(Compared {
-                    source: "twice".to_owned(),
-                    pairs: Proportion::new(0, 98),
-                    low: 0.001,
-                    high: 0.007,
-                }),
-            }],
-            samples: vec![Sample {
-                target: "/users/17".to_owned(),
-                production: "10.5".to_owned(),
-                // What a hostile server might answer to whoever reads reports on a terminal.
-                shadow: "\u{1b}[2J10.4\u{202e}\n".to_owned(),
-                ..Sample::default()
-            }],
-            ..Group::default()
-        }],
+        groups: vec![group()],
         findings: vec![Finding {
             kind: FindingKind::Slow,
             route: "GET /users/{id}".to_owned(),

@@ -33,34 +33,7 @@ pub fn report(report: &Report) -> String {
 }
 
 fn write(out: &mut String, report: &Report) -> std::fmt::Result {
-    let lasted = Duration::from_millis(report.ended_ms.saturating_sub(report.started_ms));
-    writeln!(
-        out,
-        "{}   after {}",
-        report.judgement.ruling.as_str(),
-        span(lasted)
-    )?;
-    for reason in &report.judgement.reasons {
-        let mark = match reason.ruling {
-            Ruling::Go => "ok     ",
-            Ruling::NoGo => "FAILED ",
-            Ruling::InsufficientEvidence => "unclear",
-        };
-        writeln!(out, "  {mark} {:<14} {}", reason.gate, reason.text)?;
-    }
-    if let Some(more) = report.judgement.more_exchanges_needed {
-        let time = match report.judgement.more_seconds_needed {
-            Some(seconds) => format!(", {} at the rate so far", span(Duration::from_secs(seconds))),
-            None => String::new(),
-        };
-        writeln!(
-            out,
-            "  about {} more compared exchanges would settle the match rate{time}",
-            count(more)
-        )?;
-    }
-
-    scope(out, report)?;
+    judgement(out, report)?;
     writeln!(out, "\nFunnel")?;
     funnel::write(out, &report.funnel);
     writeln!(out, "\n  match rate  {}", proportion(&report.match_rate))?;
@@ -189,6 +162,39 @@ fn also(out: &mut String, report: &Report) -> std::fmt::Result {
             count(also.funnel.shadow_errors),
         )?;
     }
+    Ok(())
+}
+
+/// The ruling and why.
+fn judgement(out: &mut String, report: &Report) -> std::fmt::Result {
+    let lasted = Duration::from_millis(report.ended_ms.saturating_sub(report.started_ms));
+    writeln!(
+        out,
+        "{}   after {}",
+        report.judgement.ruling.as_str(),
+        span(lasted)
+    )?;
+    for reason in &report.judgement.reasons {
+        let mark = match reason.ruling {
+            Ruling::Go => "ok     ",
+            Ruling::NoGo => "FAILED ",
+            Ruling::InsufficientEvidence => "unclear",
+        };
+        writeln!(out, "  {mark} {:<14} {}", reason.gate, reason.text)?;
+    }
+    if let Some(more) = report.judgement.more_exchanges_needed {
+        let time = match report.judgement.more_seconds_needed {
+            Some(seconds) => format!(", {} at the rate so far", span(Duration::from_secs(seconds))),
+            None => String::new(),
+        };
+        writeln!(
+            out,
+            "  about {} more compared exchanges would settle the match rate{time}",
+            count(more)
+        )?;
+    }
+
+    scope(out, report)?;
     Ok(())
 }
 

@@ -34,17 +34,7 @@ pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
         .iter()
         .filter(|group| group.standing.is_excused())
         .count();
-    let groups = report
-        .groups
-        .iter()
-        .filter(|group| !is_planted(&group.route) && !group.standing.is_excused())
-        .map(|group| format!("{} {} {}", group.route, group.category, group.place));
-    let findings = report
-        .findings
-        .iter()
-        .filter(|finding| !is_planted(&finding.route))
-        .map(|finding| format!("{} {}", finding.route, finding.text));
-    let strays: Vec<_> = groups.chain(findings).collect();
+    let strays = strays(report);
     line(
         strays.is_empty(),
         "nothing that was not planted is reported".to_owned(),
@@ -78,6 +68,21 @@ pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
         bail!("{wrong} of these are not as they should be");
     }
     Ok(())
+}
+
+/// What counts in the report and was not planted.
+fn strays(report: &Report) -> Vec<String> {
+    let groups = report
+        .groups
+        .iter()
+        .filter(|group| !is_planted(&group.route) && !group.standing.is_excused())
+        .map(|group| format!("{} {} {}", group.route, group.category, group.place));
+    let findings = report
+        .findings
+        .iter()
+        .filter(|finding| !is_planted(&finding.route))
+        .map(|finding| format!("{} {}", finding.route, finding.text));
+    groups.chain(findings).collect()
 }
 
 /// Where the report names a planted fault, as one that counts.

@@ -53,7 +53,7 @@ pub fn lively(mut value: Value) -> Value {
         );
         item.insert("trace".to_owned(), trace.into());
         item.insert("viewers".to_owned(), (1_000 + random() % 101 - 50).into());
-        if random() % 3 == 0 {
+        if random().is_multiple_of(3) {
             item.insert("badge".to_owned(), "popular".into());
         }
     }
@@ -67,10 +67,8 @@ fn shuffle(value: &mut Value) {
             for (name, member) in members {
                 match member.as_array_mut().filter(|_| name == "tags") {
                     Some(tags) => {
-                        for at in (1..tags.len() as u64).rev() {
-                            let other = random() % (at + 1);
-                            tags.swap(at as usize, other as usize);
-                        }
+                        // By a random key each: few enough that none is drawn twice.
+                        tags.sort_by_cached_key(|_| random());
                     }
                     None => shuffle(member),
                 }
