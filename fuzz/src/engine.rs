@@ -153,7 +153,7 @@ impl Tried {
             "POST /{number}/{asked} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        self.say(number, 0, format!("{head}{body}").into_bytes(), b);
+        self.say(number, 0, format!("{head}{body}").as_bytes(), b);
     }
 
     /// Only what was asked is answered, in order.
@@ -170,11 +170,11 @@ impl Tried {
             let len = body.len();
             format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{len:x}\r\n{body}\r\n0\r\n\r\n")
         };
-        self.say(number, 1, text.into_bytes(), b);
+        self.say(number, 1, text.as_bytes(), b);
     }
 
     /// In pieces; `how` says what the capture does to each.
-    fn say(&mut self, number: usize, from: usize, bytes: Vec<u8>, how: u8) {
+    fn say(&mut self, number: usize, from: usize, bytes: &[u8], how: u8) {
         let size = match how % 5 {
             0 => 1,
             1 => 17,

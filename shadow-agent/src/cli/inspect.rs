@@ -18,6 +18,7 @@ use crate::{
 
 /// What to read and how to show it.
 #[derive(clap::Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub struct InspectArgs {
     /// A pcap or pcapng file, gzip-compressed or not; `-` reads standard input.
     file: PathBuf,

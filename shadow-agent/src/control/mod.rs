@@ -51,4 +51,6 @@ pub trait Agent: Send + Sync + 'static {
 }
 
 #[cfg(test)]
+mod state_tests;
+#[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use shadow_core::{
-    exchange::{Exchange, Headers},
+    exchange::{self, Exchange, Headers, Incomplete},
     time::Timestamp,
 };
 
@@ -145,45 +145,50 @@ fn entry(exchange: &Exchange) -> Entry {
             headers_size: UNKNOWN,
             body_size: request.body.len,
         },
-        response: match response {
-            Some(response) => Response {
-                status: response.status,
-                status_text: latin1(&response.reason),
-                http_version: response.version.as_str(),
-                cookies: [],
-                headers: fields(&response.headers),
-                content: Content {
-                    size: response.body.len,
-                    mime_type: response
-                        .headers
-                        .get("content-type")
-                        .map_or_else(String::new, latin1),
-                },
-                redirect_url: response.headers.get("location").map_or_else(String::new, latin1),
-                headers_size: UNKNOWN,
-                body_size: i64::try_from(response.body.len).unwrap_or(UNKNOWN),
-            },
-            // As browsers write a request without an answer.
-            None => Response {
-                status: 0,
-                status_text: String::new(),
-                http_version: "",
-                cookies: [],
-                headers: Vec::new(),
-                content: Content {
-                    size: 0,
-                    mime_type: String::new(),
-                },
-                redirect_url: String::new(),
-                headers_size: UNKNOWN,
-                body_size: UNKNOWN,
-            },
-        },
+        response: response.as_ref().map_or_else(unanswered, answer),
         cache: Empty {},
         timings,
         server_ip_address: server.ip().to_string(),
         connection: format!("{}-{}", socket(flow.client), server),
-        comment: incomplete.map(|reason| reason.as_str()),
+        comment: incomplete.map(Incomplete::as_str),
+    }
+}
+
+fn answer(response: &exchange::Response) -> Response {
+    Response {
+        status: response.status,
+        status_text: latin1(&response.reason),
+        http_version: response.version.as_str(),
+        cookies: [],
+        headers: fields(&response.headers),
+        content: Content {
+            size: response.body.len,
+            mime_type: response
+                .headers
+                .get("content-type")
+                .map_or_else(String::new, latin1),
+        },
+        redirect_url: response.headers.get("location").map_or_else(String::new, latin1),
+        headers_size: UNKNOWN,
+        body_size: i64::try_from(response.body.len).unwrap_or(UNKNOWN),
+    }
+}
+
+/// As browsers write a request without an answer.
+fn unanswered() -> Response {
+    Response {
+        status: 0,
+        status_text: String::new(),
+        http_version: "",
+        cookies: [],
+        headers: Vec::new(),
+        content: Content {
+            size: 0,
+            mime_type: String::new(),
+        },
+        redirect_url: String::new(),
+        headers_size: UNKNOWN,
+        body_size: UNKNOWN,
     }
 }
 

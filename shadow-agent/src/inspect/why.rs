@@ -5,7 +5,6 @@
 
 use std::{
     collections::VecDeque,
-    fmt::Write as _,
     io::{self, Write},
 };
 
@@ -162,10 +161,11 @@ impl<W: Write> Story<'_, W> {
         for ((name, after), (_, before)) in now.iter().zip(self.before.iter()) {
             let meaning = MEANINGS.iter().find(|(known, _)| *known == name);
             if let (Some((_, meaning)), true) = (meaning, after > before) {
-                let _: std::fmt::Result = write!(text, "\n{:>16}{meaning}", "");
+                text.push_str("\n                ");
+                text.push_str(meaning);
                 if name == "gaps" {
                     let bytes = now.gap_bytes - self.before.gap_bytes;
-                    let _: std::fmt::Result = write!(text, " ({bytes} bytes)");
+                    text.extend([" (", &bytes.to_string(), " bytes)"]);
                 }
             }
         }

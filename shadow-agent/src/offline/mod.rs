@@ -1,6 +1,6 @@
 //! Recorded traffic: files in, exchanges out at the time of their replay.
 //!
-//! files --[`open`]--> readers --> [`Feed`](crate::pipeline::Feed) with pace and position --> pipeline. Owns: the formats
+//! files --[`open()`]--> readers --> [`Feed`](crate::pipeline::Feed) with pace and position --> pipeline. Owns: the formats
 //! (captures, [`har`], [`gor`], bundles), the order (by the time of the request's first byte, over all files), the pace
 //! ([`pace`]) and the position for a later run ([`resume`]). Bounds: [`AHEAD`] of recorded time is read ahead, at most
 //! [`HELD`] exchanges and [`HELD_BYTES`]; what passes these is sent in the order in which it was complete. Drops: nothing;

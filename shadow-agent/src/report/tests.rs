@@ -116,6 +116,32 @@ fn group() -> Group {
     }
 }
 
+/// One that never matched, one that hides whole bodies, one that is fine.
+fn rules() -> Vec<RuleUsage> {
+    vec![
+        RuleUsage {
+            rule: "compare.ignore[0]".to_owned(),
+            what: "$.meta.requst_id".to_owned(),
+            asked: 412,
+            ..RuleUsage::default()
+        },
+        RuleUsage {
+            rule: "compare.routes[0].ignore[0]".to_owned(),
+            what: "$..*".to_owned(),
+            asked: 64,
+            matched: 64,
+            hid_all: 60,
+        },
+        RuleUsage {
+            rule: "compare.ignore[1]".to_owned(),
+            what: "$.fine".to_owned(),
+            asked: 412,
+            matched: 3,
+            hid_all: 0,
+        },
+    ]
+}
+
 fn report() -> Report {
     let reason = |gate: &str, ruling, text: &str| Reason {
         gate: gate.to_owned(),
@@ -141,28 +167,7 @@ fn report() -> Report {
             route: "GET /users/{id}".to_owned(),
             text: "the median is 4560 times production's".to_owned(),
         }],
-        rules: vec![
-            RuleUsage {
-                rule: "compare.ignore[0]".to_owned(),
-                what: "$.meta.requst_id".to_owned(),
-                asked: 412,
-                ..RuleUsage::default()
-            },
-            RuleUsage {
-                rule: "compare.routes[0].ignore[0]".to_owned(),
-                what: "$..*".to_owned(),
-                asked: 64,
-                matched: 64,
-                hid_all: 60,
-            },
-            RuleUsage {
-                rule: "compare.ignore[1]".to_owned(),
-                what: "$.fine".to_owned(),
-                asked: 412,
-                matched: 3,
-                hid_all: 0,
-            },
-        ],
+        rules: rules(),
         judgement: Judgement {
             ruling: Ruling::NoGo,
             reasons: vec![

@@ -204,15 +204,12 @@ impl Driver {
     pub fn replan(&self, mirror: &dyn Mirror, plan: Plan, now: Moment) -> Result<Option<Place>, String> {
         let mut inner = self.lock();
         let mut next = inner.rollout.clone();
-        match next.replan(plan, now) {
-            Some(step) => {
-                self.take(&mut inner, mirror, next, &step)?;
-                Ok(Some(step.transition.to))
-            }
-            None => {
-                inner.rollout = next;
-                Ok(None)
-            }
+        if let Some(step) = next.replan(plan, now) {
+            self.take(&mut inner, mirror, next, &step)?;
+            Ok(Some(step.transition.to))
+        } else {
+            inner.rollout = next;
+            Ok(None)
         }
     }
 

@@ -3,7 +3,7 @@
 //! `PUT /users/7` explains later differences at `/users/7`, below it, and in the two collections above it (`/users`);
 //! `POST /users` those of the collection, of the new resource when production named it in Location, and that anything
 //! below is missing (404, 410) at the shadow system. Nothing explains what is not about data: a 5xx, or header fields
-//! other than validators. See [`explains`].
+//! other than validators.
 //! Bounds: paths, by a hash; the least recently written half is forgotten when they are too many. Time to live.
 //! Bias: towards a regression: only reads that production answered after the write began; never at `/`.
 

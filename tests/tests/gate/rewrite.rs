@@ -4,19 +4,19 @@ use shadow_tests::{laws::assert_laws, need};
 
 use crate::stage::{Stage, bare};
 
-#[test]
-fn host_path_query_fields_and_trace_are_as_configured() {
-    need!(Root);
-    let stage = Stage::new(
-        "host: append -shadow
+const EVERYTHING: &str = "host: append -shadow
 credentials: strip
 rewrite:
   path: {strip: /v1, add: /v2}
   query: {set: {env: 'a b&c'}, remove: utm}
   headers: {set: {X-Env: 1}, add: {Via: 1.1 shadow}, remove: [X-Debug]}
   traceparent: new
-  marker: 'X-Mirrored: by-shadow'",
-    );
+  marker: 'X-Mirrored: by-shadow'";
+
+#[test]
+fn host_path_query_fields_and_trace_are_as_configured() {
+    need!(Root);
+    let stage = Stage::new(EVERYTHING);
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let fields = format!(
         "X-Env: 0\r\nX-Debug: 1\r\nVia: 1.1 edge\r\nAuthorization: Bearer user\r\nCookie: a=b\r\ntraceparent: {trace}\r\ntracestate: x=y\r\nX-Stays: 1\r\n"

@@ -36,8 +36,8 @@ impl Stage {
         let production = server(&lab.server, Lab::production(PORT));
         let shadow = server(&lab.shadow, Lab::shadow_system(PORT));
         let config = directory.path().join("shadow.yaml");
-        let indented: String = keys.lines().map(|line| format!("  {line}\n")).collect();
-        fs::write(&config, format!("shadow:\n  idle_cpu: 0%\n{indented}")).expect("a configuration");
+        let indented: String = keys.lines().flat_map(|line| ["  ", line, "\n"]).collect();
+        fs::write(&config, format!("shadow:\n  timeout: 5s\n{indented}")).expect("a configuration");
         let agent = Plan::new(directory.path())
             .capture(Lab::LINK, PORT)
             .replay(Lab::shadow_system(PORT))

@@ -61,10 +61,8 @@ const DISGUISED: &[(&str, &str)] = &[
     ("?X-HTTP-Method-Override=DELETE", ""),
 ];
 
-#[test]
-fn no_write_reaches_the_shadow_system_by_default() {
-    need!(Root);
-    let stage = Stage::new("");
+/// Everything that may change state, said outright or in disguise.
+fn writes() -> Vec<String> {
     let mut requests: Vec<String> = METHODS
         .iter()
         .map(|method| full(method, "/write/method", "", "a=1"))
@@ -89,6 +87,14 @@ fn no_write_reaches_the_shadow_system_by_default() {
             r#"{"query":"{ a }"}"#,
         ),
     ]);
+    requests
+}
+
+#[test]
+fn no_write_reaches_the_shadow_system_by_default() {
+    need!(Root);
+    let stage = Stage::new("");
+    let mut requests = writes();
     let writes = requests.len() as u64;
     requests.push(full(
         "POST",

@@ -98,8 +98,8 @@ fn p99(took: &[Duration]) -> Duration {
 fn lane(agent: &Agent, name: &str) -> Value {
     let status = agent.status();
     let lanes = status["lanes"].as_array().unwrap().iter();
-    let found = lanes.filter(|lane| lane["name"] == name).cloned();
+    let mut found = lanes.filter(|lane| lane["name"] == name).cloned();
     found
-        .last()
+        .next_back()
         .unwrap_or_else(|| panic!("no target {name} in {status}"))
 }

@@ -80,7 +80,7 @@ fn a_recording_is_replayed_and_nothing_differs() {
         .args(words)
         .args([file.as_os_str()])
         .start(&scene.lab.server);
-    let code = replay.wait(Duration::from_secs(60)).code();
+    let code = replay.wait(Duration::from_mins(1)).code();
     let text = replay.stdout();
     let report: Report =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {}", replay.output()));

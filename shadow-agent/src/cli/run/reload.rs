@@ -127,7 +127,9 @@ impl Running {
         if let Some(rules) = rules {
             let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
             for (lane, rules) in pipeline.lanes().zip(rules) {
-                rules.into_iter().for_each(|rules| lane.set_rules(rules));
+                if let Some(rules) = rules {
+                    lane.set_rules(rules);
+                }
             }
             drop(pipeline);
             *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens;

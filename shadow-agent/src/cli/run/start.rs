@@ -1,7 +1,8 @@
 //! From a configuration to a running agent, or to one line and nothing left behind.
 //!
-//! The order matters: what can be refused without a trace comes first, the kernel program last but one, and the
-//! interfaces last, when everything behind them is ready to read. An error drops what was made so far, in reverse.
+//! The order matters: what can be refused without a trace comes first, then the kernel program and the interfaces, while
+//! there is one thread and it has its privileges; threads come last, with few. An error drops what was made so far, in
+//! reverse.
 
 use std::{
     io,
@@ -25,11 +26,13 @@ use super::{
 };
 use crate::{
     capture::{
-        control::Mute,
+        Source,
+        control::{Control, Mute},
         fault::{self, Loss},
         heartbeat,
         links::{Links, LinksError, Pattern},
         load::{LoadError, LoadOptions, Program},
+        targets::Targets,
     },
     cli::{Exit, Failure},
     config::{Config, also::Wanted},
@@ -68,13 +71,10 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     let loss = Loss::from_env().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let wanted = wanted(config)?;
     let state = StateDir::new(&config.agent.state_dir);
-    let lock = state
-        .claim(Owner::this_process())
-        .map_err(|error| state_failure(&error))?;
+    let lock = claim(&state)?;
     let killed = orders::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
     let metrics = config.agent.metrics.map(listen).transpose()?;
-    let socket = Socket::open(&config.agent.socket, preflight::group(&config.agent)?)
-        .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
+    let socket = socket(config)?;
     let facts = facts(config, &wanted)?;
 
     let Program {
@@ -85,54 +85,24 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         stats,
         source,
     } = load(config)?;
-    let excluded: Vec<_> = wanted
-        .iter()
-        .flat_map(|(_, target)| target)
-        .flat_map(Target::addresses)
-        .copied()
-        .collect();
-    targets
-        .set(&config.capture.targets, &excluded)
-        .and_then(|()| if killed { control.disarm() } else { Ok(()) })
-        .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
-    let plan = config.rollout.plan(&config.gates);
-    let rollout = Driver::load(plan, state.clone(), moment());
-    let sample = rollout
-        .sample()
-        .unwrap_or_else(|| config.capture.sample.fraction());
-    let sampling = Sampling::new(control.clone(), sample)
-        .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    aim(config, &targets, &wanted)?;
+    if killed {
+        control.disarm().map_err(|error| unavailable(&error))?;
+    }
+    let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
+    let sampling = sampling(config, &rollout, &control)?;
     let ring = source.counters();
-    // What is copied before the capture thread reads waits in the ring.
-    control
-        .renew_heartbeat(heartbeat::now() + config.capture.heartbeat.0)
-        .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     let mut links = attach(config, attacher)?;
-    let mut confined = config
-        .agent
-        .confine
-        .then(|| Confined::before_threads(config, reloader.file()))
-        .transpose()?;
+    let confined = Confined::before_threads(config, reloader.file())?;
     // Has a thread that writes.
     let keeper = Keeper::open(config)?;
     let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
-    let sink = keeper.sink();
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
-    let guard = Guard::load(config, &state).map_err(|error| state_failure(&error))?;
-    for lane in &mut settings.lanes {
-        lane.paused = guard.paused(&lane.name).is_some();
-    }
-    let pipeline = Pipeline::start(source, hooks(mute), settings)
-        .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
-    if killed {
-        tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
-        pipeline.kill();
-    }
+    let guard = guarded(config, &state, &mut settings)?;
+    let pipeline = mirror(source, mute, settings, killed)?;
     links.watch().map_err(|error| links_failure(&error))?;
-    if let Some(confined) = &mut confined {
-        confined.after_attach()?;
-    }
+    confined.after_attach()?;
     let agent = Running {
         facts,
         control,
@@ -141,11 +111,11 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         ring,
         links: Mutex::new(Some(links)),
         pipeline: RwLock::new(pipeline),
+        rollout: rollout.telling(keeper.sink()),
         keeper,
         guard,
         tokens: Mutex::new(tokens),
         state,
-        rollout: rollout.telling(sink),
         reloader,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),
@@ -158,6 +128,72 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         lock,
         recorder,
     })
+}
+
+/// Sets the sample, by the rollout where one goes on, and lets the kernel program copy: what it does before the capture
+/// thread reads waits in the ring.
+fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Sampling<Control>, Failure> {
+    let sample = rollout
+        .sample()
+        .unwrap_or_else(|| config.capture.sample.fraction());
+    let sampling = Sampling::new(control.clone(), sample).map_err(|error| unavailable(&error))?;
+    control
+        .renew_heartbeat(heartbeat::now() + config.capture.heartbeat.0)
+        .map_err(|error| unavailable(&error))?;
+    Ok(sampling)
+}
+
+/// Targets that a rule had paused before a restart stay paused.
+fn guarded(config: &Config, state: &StateDir, settings: &mut PipelineSettings) -> Result<Guard, Failure> {
+    let guard = Guard::load(config, state).map_err(|error| state_failure(&error))?;
+    for lane in &mut settings.lanes {
+        lane.paused = guard.paused(&lane.name).is_some();
+    }
+    Ok(guard)
+}
+
+fn claim(state: &StateDir) -> Result<Lock, Failure> {
+    state
+        .claim(Owner::this_process())
+        .map_err(|error| state_failure(&error))
+}
+
+fn socket(config: &Config) -> Result<Socket, Failure> {
+    Socket::open(&config.agent.socket, preflight::group(&config.agent)?)
+        .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))
+}
+
+/// Tells the kernel program what is production, and what never is.
+fn aim(config: &Config, targets: &Targets, wanted: &[(Wanted, Option<Target>)]) -> Result<(), Failure> {
+    let excluded: Vec<_> = wanted
+        .iter()
+        .flat_map(|(_, target)| target)
+        .flat_map(Target::addresses)
+        .copied()
+        .collect();
+    targets
+        .set(&config.capture.targets, &excluded)
+        .map_err(|error| unavailable(&error))
+}
+
+/// Starts the threads of the pipeline, stopped when the kill switch is on.
+fn mirror(
+    source: Box<dyn Source>,
+    mute: Mute,
+    settings: PipelineSettings,
+    killed: bool,
+) -> Result<Pipeline, Failure> {
+    let pipeline = Pipeline::start(source, hooks(mute), settings)
+        .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
+    if killed {
+        tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
+        pipeline.kill();
+    }
+    Ok(pipeline)
+}
+
+fn unavailable(error: &dyn std::error::Error) -> Failure {
+    Failure::new(Exit::Unavailable, error.to_string())
 }
 
 /// Every target with its address; without one when observing.

@@ -1,7 +1,7 @@
 //! Writing pcapng: one section, its interfaces, packets rebuilt from segments, names and loss statistics.
 //!
 //! Owns: the blocks (draft-ietf-opsawg-pcapng) and the packets in them ([`packet`]). Bounds: one packet is built at a
-//! time; [`MAX_INTERFACES`](super::MAX_INTERFACES) interfaces. Drops: nothing. Time stamps are nanoseconds since the
+//! time; [`MAX_INTERFACES`] interfaces. Drops: nothing. Time stamps are nanoseconds since the
 //! Unix epoch. Frames begin with the IP header (LINKTYPE_RAW): link-layer headers are not captured.
 
 mod packet;
