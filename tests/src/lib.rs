@@ -19,6 +19,7 @@ pub mod need;
 pub mod netns;
 pub mod nginx;
 pub mod process;
+pub mod recording;
 pub mod scene;
 pub mod servers;
 pub mod shop;

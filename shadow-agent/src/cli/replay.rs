@@ -46,7 +46,7 @@ Examples:
 
 Files are pcap, pcapng, HAR 1.2, GoReplay's format, or a bundle of `shadow diffs export --bundle`, plain or compressed with
 gzip or zstd. Exit codes are those of `shadow report`: 0 GO, 1 NO-GO, 2 insufficient evidence; for bundles alone 0 when every
-answer matches, else 1.";
+answer matches, 1 when one does not, 2 when nothing could be sent.";
 
 const TICK: Duration = Duration::from_millis(100);
 const SAVE: Duration = Duration::from_secs(1);
@@ -125,7 +125,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     }
     check(&config)?;
     let mut position = position(args)?;
-    let settings = settings(args, &config, &told)?;
+    let settings = settings(args, &config, &told, bundles_only)?;
     let feed = files(args, engine, &told, opened, position.done);
     let started_ms = now_ms();
     let pipeline = Pipeline::play(Box::new(feed), settings)
@@ -153,11 +153,19 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// As live, but for what only a capture needs.
-fn settings(args: &ReplayArgs, config: &Config, told: &Told) -> Result<PipelineSettings, Failure> {
+fn settings(
+    args: &ReplayArgs,
+    config: &Config,
+    told: &Told,
+    redacted: bool,
+) -> Result<PipelineSettings, Failure> {
     let mut settings = run::settings(config)?;
     settings.idle_cpu = 0;
     for lane in &mut settings.lanes {
         if let Mode::Replay(replay) = &mut lane.mode {
+            replay.comparator.redacted_production(redacted);
+            // What is done is told by what nobody holds any more.
+            replay.pairs.copies = true;
             // Marking needs a privilege, and nothing is captured here.
             replay.mark = None;
             // Whoever feeds waits, so a long queue would only make the end slow, and nothing is ever late.
@@ -320,8 +328,11 @@ fn tell(args: &ReplayArgs, report: &Report) -> anyhow::Result<()> {
 fn ruling(report: &Report, bundles_only: bool) -> Exit {
     if bundles_only {
         let funnel = &report.funnel;
-        let matched = funnel.replayed > 0 && funnel.matched == funnel.replayed;
-        return if matched { Exit::Done } else { Exit::NoGo };
+        return match funnel.replayed {
+            0 => Exit::Insufficient,
+            replayed if funnel.matched == replayed => Exit::Done,
+            _ => Exit::NoGo,
+        };
     }
     match report.judgement.ruling {
         Ruling::Go => Exit::Done,

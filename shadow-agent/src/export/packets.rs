@@ -15,8 +15,8 @@ use super::{field, is_framing};
 use crate::capture::pcap::write::Writer;
 
 /// Stands in the file and beside it.
-pub(super) const NOTE: &str = "Rebuilt from the redacted messages; not what was captured. Body lengths are kept: redacted \
-    content is padded or cut to its true length, and bytes that were not kept are missing from the packets. Content \
+pub(super) const NOTE: &str = "Rebuilt from the redacted messages; not what was captured. Redacted \
+    content is padded to its true length, or longer; bytes that were not kept are missing from the packets. Content \
     codings are removed, and such a body has the length of its content.";
 
 /// The packets of production's exchange as a pcapng file.
@@ -113,12 +113,13 @@ fn content(fields: &[Field], body: &RedactedBody) -> (Vec<u8>, u64) {
     if field(fields, "content-encoding").is_some() {
         return (content, 0);
     }
-    content.truncate(len);
     if body.cut {
+        content.truncate(len);
         let kept = content.len() as u64;
         return (content, body.len.saturating_sub(kept));
     }
-    content.resize(len, b' ');
+    // Redaction may make it longer, and cut content could not be read as what it is.
+    content.resize(len.max(content.len()), b' ');
     (content, 0)
 }
 

@@ -61,6 +61,8 @@ pub struct PairSettings {
     pub twice: f64,
     /// Production's answers to identical safe requests are a pair when they are at most this far apart.
     pub twins: Duration,
+    /// Remembers copies, so that an exchange is let go once it is judged: the position in a file follows that.
+    pub copies: bool,
 }
 
 /// Makes the pairs of one lane.
@@ -78,7 +80,7 @@ impl Pairs {
         Self {
             settings,
             drawn: AtomicU64::new(0),
-            twins: Mutex::new(Twins::new(settings.twins)),
+            twins: Mutex::new(Twins::new(settings)),
             told,
         }
     }
@@ -114,6 +116,7 @@ fn share(draw: u64) -> f64 {
 #[derive(Debug)]
 struct Twins {
     within: Duration,
+    copies: bool,
     keys: RandomState,
     known: HashMap<u64, Known>,
     /// What was remembered when, oldest first; one that was replaced since is passed over.
@@ -130,9 +133,10 @@ struct Known {
 }
 
 impl Twins {
-    fn new(within: Duration) -> Self {
+    fn new(settings: PairSettings) -> Self {
         Self {
-            within,
+            within: settings.twins,
+            copies: settings.copies,
             keys: RandomState::new(),
             known: HashMap::new(),
             order: VecDeque::new(),
@@ -150,7 +154,11 @@ impl Twins {
             self.make_room(bytes, at);
             self.order.push_back((key, at));
             self.bytes += bytes;
-            let exchange = Arc::clone(exchange);
+            let exchange = if self.copies {
+                Arc::new(Exchange::clone(exchange))
+            } else {
+                Arc::clone(exchange)
+            };
             self.known.insert(key, Known { exchange, at, bytes });
         }
         former
@@ -232,6 +240,7 @@ mod tests {
         let settings = PairSettings {
             twice: 0.02,
             twins: Duration::from_secs(2),
+            copies: false,
         };
         Pairs::new(settings, Vec::new())
     }

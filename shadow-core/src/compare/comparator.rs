@@ -21,12 +21,22 @@ use super::{
 #[derive(Debug)]
 pub struct Comparator {
     compiled: Compiled,
+    redacted: bool,
 }
 
 impl Comparator {
     /// Compiles the rules, or says which one cannot work.
     pub fn new(rules: Rules) -> Result<Self, RuleError> {
-        Compiled::new(rules).map(|compiled| Self { compiled })
+        Compiled::new(rules).map(|compiled| Self {
+            compiled,
+            redacted: false,
+        })
+    }
+
+    /// For answers of production that were redacted before they were kept: where a value of theirs holds the mark of
+    /// redaction, any value of the shadow system passes. That it is there at all is compared as ever.
+    pub fn redacted_production(&mut self, redacted: bool) {
+        self.redacted = redacted;
     }
 
     /// The rules it was made of.
@@ -77,7 +87,7 @@ impl Comparator {
     /// everything, and only the status says something.
     pub fn compare(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
         let scope = Scope::new(&self.compiled, request);
-        let mut findings = Findings::new(self.compiled.rules.discrepancies);
+        let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
         if !status::same(&scope, production.status, shadow.status) {
             findings.push(
                 Category::Status,

@@ -1,6 +1,7 @@
 //! The discrepancies of one exchange, up to a limit.
 
-use super::{Category, Discrepancy};
+use super::{ABSENT, Category, Discrepancy};
+use crate::redact;
 
 /// Characters of a value that are kept. Longer than what a report shows, so that redaction sees more of a secret
 /// than is left of it afterwards.
@@ -14,6 +15,8 @@ pub(crate) struct Findings {
     more: bool,
     /// In front of every place: which part of the body is compared.
     within: String,
+    /// Whether production's values may be marks of redaction, which say nothing of the value.
+    redacted: bool,
 }
 
 impl Findings {
@@ -23,7 +26,13 @@ impl Findings {
             limit,
             more: false,
             within: String::new(),
+            redacted: false,
         }
+    }
+
+    /// Whether a redacted value of production passes for any value.
+    pub(crate) fn of_redacted(self, redacted: bool) -> Self {
+        Self { redacted, ..self }
     }
 
     /// Whether further ones would not be kept: the rest need not be looked for.
@@ -53,6 +62,10 @@ impl Findings {
         production: impl Into<String>,
         shadow: impl Into<String>,
     ) {
+        let (production, shadow) = (production.into(), shadow.into());
+        if self.redacted && is_unknown(category, &production, &shadow) {
+            return;
+        }
         if !self.has_room() {
             return self.overflow();
         }
@@ -64,8 +77,8 @@ impl Findings {
         self.kept.push(Discrepancy {
             category,
             place,
-            production: production.into(),
-            shadow: shadow.into(),
+            production,
+            shadow,
         });
     }
 
@@ -91,6 +104,13 @@ impl Findings {
         }
         self.kept
     }
+}
+
+/// Whether both sides have a value, and production's is not known any more. An empty string is none.
+fn is_unknown(category: Category, production: &str, shadow: &str) -> bool {
+    matches!(category, Category::Value | Category::Header)
+        && production.contains(redact::MARK)
+        && ![ABSENT, "", "\"\""].contains(&shadow)
 }
 
 /// The beginning of a value as text: at most [`VALUE_CHARS`] characters, control characters shown as escapes, and
@@ -132,6 +152,20 @@ mod tests {
             "é".repeat(VALUE_CHARS)
         );
         assert_eq!(shorten(b"\xff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_redacted_value_passes_for_any_value_but_not_for_none() {
+        let secret = "\"[redacted:1f9a03b2]\"";
+        let mut findings = Findings::new(1).of_redacted(true);
+        for _ in 0..3 {
+            findings.push(Category::Value, "$.email", secret, "\"a@b.example\"");
+        }
+        findings.push(Category::Type, "$.email", secret, "null");
+        assert_eq!(findings.finish().len(), 1);
+        let mut live = Findings::new(1);
+        live.push(Category::Value, "$.email", secret, "\"a@b.example\"");
+        assert_eq!(live.finish().len(), 1);
     }
 
     #[test]

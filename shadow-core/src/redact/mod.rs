@@ -44,6 +44,9 @@ pub use path::SecretPath;
 /// begins within these is seen whole, or as far as nothing of it can be left.
 pub const SHOWN_CHARS: usize = 120;
 
+/// How everything begins that takes the place of a secret.
+pub(crate) const MARK: &str = "[redacted:";
+
 /// Characters of a target or a header value that are looked at and kept.
 const READ_CHARS: usize = 2048;
 
@@ -280,7 +283,7 @@ impl Redactor {
 
     fn hash_bytes(&self, secret: &[u8]) -> String {
         let hash = blake3::keyed_hash(&self.key, secret);
-        let mut out = "[redacted:".to_owned();
+        let mut out = MARK.to_owned();
         for byte in hash.as_bytes().iter().take(4) {
             // A String takes everything.
             write!(out, "{byte:02x}").unwrap_or_default();

@@ -80,6 +80,7 @@ fn lane(
                 pairs: PairSettings {
                     twice: config.noise.twice.fraction(),
                     twins: config.noise.twins.0,
+                    copies: false,
                 },
                 target,
             }))

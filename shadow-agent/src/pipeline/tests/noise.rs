@@ -25,6 +25,7 @@ fn always_twice() -> PairSettings {
     PairSettings {
         twice: 1.0,
         twins: Duration::ZERO,
+        copies: false,
     }
 }
 
@@ -89,6 +90,7 @@ async fn productions_own_answers_are_compared() {
     bench.pairs = PairSettings {
         twice: 0.0,
         twins: Duration::from_secs(2),
+        copies: false,
     };
     let run = bench.run();
     for (millis, body) in [(0, "a"), (1000, "a"), (2000, "b"), (9000, "c")] {
