@@ -7,6 +7,7 @@
 mod core;
 mod cpu;
 pub mod figures;
+mod inspect;
 mod kernel;
 mod kill;
 mod load;
@@ -30,6 +31,8 @@ pub struct Options {
     pub rounds: usize,
     /// Seconds a run.
     pub seconds: u32,
+    /// Of the capture that `inspect` reads.
+    pub megabytes: usize,
     /// Only figures whose name contains one of these.
     pub only: Vec<String>,
 }
@@ -68,6 +71,9 @@ pub fn run(options: &Options) -> Result<Value> {
     }
     if options.wants("compare") {
         results.insert("compare".to_owned(), core::comparisons()?);
+    }
+    if options.wants("inspect") {
+        results.insert("inspect".to_owned(), inspect::measure(options.megabytes)?);
     }
     if options.wants("memory") {
         results.insert("memory".to_owned(), memory::measure(&[1_000, 20_000])?);

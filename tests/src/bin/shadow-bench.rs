@@ -17,6 +17,9 @@ struct Args {
     /// Seconds a run
     #[arg(long, default_value_t = 4)]
     seconds: u32,
+    /// Size of the capture that `inspect` reads
+    #[arg(long, default_value_t = 200)]
+    megabytes: usize,
     /// Only figures whose name contains one of these
     only: Vec<String>,
 }
@@ -26,11 +29,13 @@ fn main() -> ExitCode {
         json,
         rounds,
         seconds,
+        megabytes,
         only,
     } = Args::parse();
     let options = Options {
         rounds,
         seconds,
+        megabytes,
         only,
     };
     match bench::run(&options) {

@@ -1,0 +1,138 @@
+//! `shadow inspect --summary` beside `tshark -q -z http,tree`, on the same made capture.
+//!
+//! Both read from the page cache. tshark does more (it dissects every layer and keeps every frame), but for the question
+//! "which requests are in this file" it is what there is to compare with.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value, json};
+
+use super::figures::median;
+use crate::{agent, need::Need, recording::Recording};
+
+/// Of each, how many runs.
+const RUNS: usize = 3;
+
+/// One run of a program to its end.
+struct Run {
+    seconds: f64,
+    /// Resident bytes at its largest.
+    memory: u64,
+}
+
+/// For small and for large bodies: how fast each is, and what it takes.
+pub(super) fn measure(megabytes: usize) -> Result<Value> {
+    if !Need::Program("tshark").is_met() {
+        bail!("{}", Need::Program("tshark"));
+    }
+    let mut figures = Map::new();
+    for (name, content) in [("small", 512), ("large", 256 << 10)] {
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("made.pcapng");
+        let content = vec![b'x'; content];
+        // With heads and acknowledgements, and what frames every packet.
+        let each = 510 + content.len() + content.len() / 16;
+        let exchanges = (megabytes * 1_000_000 / each).max(1);
+        let bytes = Recording {
+            exchanges,
+            content: &content,
+            gap: Duration::from_micros(500),
+            connections: 64,
+        }
+        .write(&file)?;
+        eprintln!("inspect: {exchanges} exchanges with {name} bodies, {bytes} bytes");
+        let shadow = of_several(|| {
+            let mut command = Command::new(agent::binary());
+            command.args(["inspect", "--summary"]).arg(&file);
+            let (run, said) = run(command, directory.path())?;
+            let expected = format!("{exchanges} complete");
+            if !said.contains(&expected) {
+                bail!("shadow inspect did not find {expected}: {said}");
+            }
+            Ok(run)
+        })?;
+        let tshark = of_several(|| {
+            let mut command = Command::new("tshark");
+            command.args(["-n", "-q", "-z", "http,tree", "-r"]).arg(&file);
+            let (run, said) = run(command, directory.path())?;
+            if !said.contains("HTTP Request Packets") {
+                bail!("tshark says nothing of HTTP: {said}");
+            }
+            Ok(run)
+        })?;
+        for (program, run) in [("shadow", &shadow), ("tshark", &tshark)] {
+            figures.insert(
+                format!("{name}_{program}_exchanges_per_second"),
+                json!(ratio(exchanges as u64, run.seconds).round()),
+            );
+            figures.insert(
+                format!("{name}_{program}_gigabytes_per_second"),
+                json!(ratio(bytes, run.seconds) / 1e9),
+            );
+            figures.insert(format!("{name}_{program}_resident_bytes"), json!(run.memory));
+        }
+        figures.insert(
+            format!("{name}_times_tshark"),
+            json!(tshark.seconds / shadow.seconds),
+        );
+    }
+    figures.insert("goal".to_owned(), json!("30 times as fast as tshark"));
+    Ok(Value::Object(figures))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn ratio(count: u64, seconds: f64) -> f64 {
+    count as f64 / seconds
+}
+
+/// The median time, and the largest memory.
+fn of_several(mut once: impl FnMut() -> Result<Run>) -> Result<Run> {
+    let runs = (0..RUNS).map(|_| once()).collect::<Result<Vec<_>>>()?;
+    Ok(Run {
+        seconds: median(runs.iter().map(|run| run.seconds)),
+        memory: runs.iter().map(|run| run.memory).max().unwrap_or(0),
+    })
+}
+
+/// Runs a program, and returns what it printed.
+fn run(mut command: Command, directory: &Path) -> Result<(Run, String)> {
+    let out = directory.join("said.txt");
+    let started = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(File::create(&out)?)
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    let status_file = format!("/proc/{}/status", child.id());
+    let mut memory = 0;
+    let status = loop {
+        // The high-water mark is gone with the process, so it is read until then.
+        if let Some(now) = high_water(&status_file) {
+            memory = memory.max(now);
+        }
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    let said = String::from_utf8_lossy(&fs::read(&out)?).into_owned();
+    Ok((Run { seconds, memory }, said))
+}
+
+fn high_water(status: &str) -> Option<u64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib * 1024)
+}
