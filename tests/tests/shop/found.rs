@@ -24,8 +24,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 
 /// Two editions and their customers compete with the agent for the machine: which other routes are slow here is not
 /// looked at.
-const CONFIG: &str =
-    "noise: {twice: 50%}\ngates: {latency_floor: 60ms}\nshadow: {idle_cpu: 0%, concurrency: 128}\n";
+const CONFIG: &str = "noise: {twice: 50%}\ngates: {latency_floor: 60ms}\nshadow: {concurrency: 128}\n";
 
 /// A program beside the tests.
 fn program(name: &str, args: &[&str], directory: &std::path::Path, namespace: &Netns) -> Process {
@@ -144,6 +143,6 @@ fn judge(report: &Report) {
     );
     assert_eq!(report.judgement.ruling, Ruling::NoGo);
     let funnel = &report.funnel;
-    assert!(funnel.noise > 8_000, "{funnel:#?}");
+    assert!(funnel.noise > 4_000, "{funnel:#?}");
     println!("{} noise, {} regressions", funnel.noise, funnel.regressions);
 }
