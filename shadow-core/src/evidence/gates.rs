@@ -251,7 +251,12 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
     }
     write!(text, "; allowed is {} times", config.latency_ratio).unwrap_or_default();
     if slow_routes > 0 {
-        write!(text, "; {slow_routes} routes are slower than that").unwrap_or_default();
+        let are = if slow_routes == 1 {
+            "route is"
+        } else {
+            "routes are"
+        };
+        write!(text, "; {slow_routes} {are} slower than that").unwrap_or_default();
     }
     let ruling = if slow_routes > 0 || is_slow(config, production, shadow) {
         Ruling::NoGo

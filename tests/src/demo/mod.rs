@@ -156,12 +156,13 @@ async fn watch(home: &Path, agent: &mut Child, length: Duration) -> Result<()> {
 fn progress(since: Duration, report: &Report) -> String {
     let funnel = &report.funnel;
     format!(
-        "{:3} s  {} exchanges  {} replayed: {} match, {} mismatch, {} failed  {} skipped  {} kinds of difference",
+        "{:3} s  {} exchanges  {} replayed: {} match, {} noise, {} mismatch, {} failed  {} skipped  {} kinds of difference",
         since.as_secs(),
         funnel.exchanges,
         funnel.replayed,
         funnel.matched,
-        funnel.mismatched,
+        funnel.noise,
+        funnel.mismatched.saturating_sub(funnel.noise),
         funnel.shadow_errors,
         funnel.skipped_total,
         report.groups.len(),
