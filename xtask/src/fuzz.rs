@@ -31,11 +31,16 @@ pub(crate) fn ci() -> Result<()> {
         println!("SKIPPED: cargo-fuzz is not installed: `cargo xtask setup --only fuzz` installs it");
         return Ok(());
     }
-    run(SECONDS, &CORE.map(str::to_owned))
+    // The same inputs each time as far as the clock allows, so that a red build is about the change.
+    try_each(SECONDS, &CORE.map(str::to_owned), Some(1))
 }
 
 /// Tries each target for so many seconds; none named means all.
 pub(crate) fn run(seconds: u64, only: &[String]) -> Result<()> {
+    try_each(seconds, only, None)
+}
+
+fn try_each(seconds: u64, only: &[String], seed: Option<u32>) -> Result<()> {
     if shell::find("cargo-fuzz").is_none() {
         bail!("cargo-fuzz is not installed: `cargo xtask setup --only fuzz` installs it");
     }
@@ -44,12 +49,33 @@ pub(crate) fn run(seconds: u64, only: &[String]) -> Result<()> {
         bail!("there is no target {unknown}; there are {}", all.join(", "));
     }
     let wanted = |name: &&&str| only.is_empty() || only.iter().any(|only| only == **name);
+    let targets: Vec<&str> = all.iter().filter(wanted).copied().collect();
+    for target in &targets {
+        shell::run(&mut cargo_fuzz("build", target))?;
+    }
     let mut found = Vec::new();
-    for target in all.iter().filter(wanted) {
-        println!("--- {target}: {seconds} s");
-        if let Err(error) = one(target, seconds) {
-            println!("error: {error:#}");
-            found.push(*target);
+    // Each takes one processor, and two are what CI has.
+    for pair in targets.chunks(2) {
+        println!("--- {}: {seconds} s", pair.join(" and "));
+        let outcomes: Vec<Result<String>> = std::thread::scope(|scope| {
+            let runs: Vec<_> = pair
+                .iter()
+                .map(|target| scope.spawn(|| one(target, seconds, seed)))
+                .collect();
+            let ended = |run: std::thread::ScopedJoinHandle<'_, Result<String>>| {
+                run.join()
+                    .unwrap_or_else(|_panic| bail!("the run was not watched to its end"))
+            };
+            runs.into_iter().map(ended).collect()
+        });
+        for (target, outcome) in pair.iter().zip(outcomes) {
+            match outcome {
+                Ok(figures) => println!("{target}: {figures}"),
+                Err(error) => {
+                    println!("error: {target}: {error:#}");
+                    found.push(*target);
+                }
+            }
         }
     }
     if found.is_empty() {
@@ -61,17 +87,23 @@ pub(crate) fn run(seconds: u64, only: &[String]) -> Result<()> {
     )
 }
 
-fn one(target: &str, seconds: u64) -> Result<()> {
-    let folder = shell::root().join("fuzz");
-    let corpus = folder.join("corpus").join(target);
-    fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
+fn cargo_fuzz(verb: &str, target: &str) -> Command {
     let mut command = Command::new("cargo");
     command
-        .args(["fuzz", "run", "--sanitizer", "none", "-O", target])
-        .current_dir(&folder);
+        .args(["fuzz", verb, "--sanitizer", "none", "-O", target])
+        .current_dir(shell::root().join("fuzz"));
     if AGENT.contains(&target) {
         command.args(["--features", "agent"]);
     }
+    command
+}
+
+/// Runs one for so long; what it did, or all it said when it found something.
+fn one(target: &str, seconds: u64, seed: Option<u32>) -> Result<String> {
+    let folder = shell::root().join("fuzz");
+    let corpus = folder.join("corpus").join(target);
+    fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
+    let mut command = cargo_fuzz("run", target);
     command.arg(&corpus).args(seeds(target)).args([
         "--".to_owned(),
         format!("-max_total_time={seconds}"),
@@ -80,7 +112,21 @@ fn one(target: &str, seconds: u64) -> Result<()> {
         "-print_final_stats=1".to_owned(),
         "-verbosity=0".to_owned(),
     ]);
-    shell::run(&mut command)
+    command.args(seed.map(|seed| format!("-seed={seed}")));
+    let output = command.output().context("cargo fuzz does not start")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("{} ended with {}:\n{said}", shell::words(&command), output.status);
+    }
+    let figure = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or("?", str::trim).to_owned()
+    };
+    Ok(format!(
+        "{} inputs, {} MiB at most, nothing found",
+        figure("stat::number_of_executed_units:"),
+        figure("stat::peak_rss_mb:")
+    ))
 }
 
 /// What it begins with: the transcripts, real captures, the example, or small files of its own; and what once broke it.
