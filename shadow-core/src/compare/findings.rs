@@ -137,6 +137,23 @@ pub(crate) fn shorten(value: &[u8]) -> String {
     shown
 }
 
+/// As tests state them: category, place, both values.
+#[cfg(test)]
+pub(crate) fn stated(found: Vec<Discrepancy>) -> Vec<String> {
+    found
+        .into_iter()
+        .map(|f| {
+            format!(
+                "{} {}: {} | {}",
+                f.category.as_str(),
+                f.place,
+                f.production,
+                f.shadow
+            )
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

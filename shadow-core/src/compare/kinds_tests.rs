@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    compare::{Comparator, Rules, Side},
+    compare::{Comparator, Rules, Side, findings::stated},
     exchange::Body,
     testing,
 };
@@ -15,23 +15,11 @@ fn found_between(a: (&str, &[u8]), b: (&str, &[u8])) -> Vec<String> {
         headers,
         body,
     };
-    comparator
-        .compare(
-            &testing::exchange("GET", "/").request,
-            side(&left, &one),
-            side(&right, &two),
-        )
-        .into_iter()
-        .map(|f| {
-            format!(
-                "{} {}: {} | {}",
-                f.category.as_str(),
-                f.place,
-                f.production,
-                f.shadow
-            )
-        })
-        .collect()
+    stated(comparator.compare(
+        &testing::exchange("GET", "/").request,
+        side(&left, &one),
+        side(&right, &two),
+    ))
 }
 
 fn found(kind: &str, a: &str, b: &str) -> Vec<String> {

@@ -144,16 +144,7 @@ fn is_shorthand_char(c: char) -> bool {
 }
 
 impl PathSet {
-    /// Compiles them all; the error says which one, by its place in the list.
-    pub(crate) fn compile(paths: &[String]) -> Result<Self, (usize, PathError)> {
-        let mut set = Self::default();
-        for (index, path) in paths.iter().enumerate() {
-            set.add(index, &path.parse().map_err(|error| (index, error))?);
-        }
-        Ok(set)
-    }
-
-    /// As [`PathSet::compile`], of paths that were read before.
+    /// All of them.
     pub(crate) fn of<'p>(paths: impl IntoIterator<Item = &'p JsonPath>) -> Self {
         let mut set = Self::default();
         for (index, path) in paths.into_iter().enumerate() {

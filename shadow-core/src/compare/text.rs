@@ -97,23 +97,12 @@ impl Stretch<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::findings::stated;
 
     fn diff(a: &str, b: &str) -> Vec<String> {
         let mut findings = Findings::new(5);
         compare(a.as_bytes(), b.as_bytes(), &mut findings);
-        findings
-            .finish()
-            .into_iter()
-            .map(|f| {
-                format!(
-                    "{} {}: {} | {}",
-                    f.category.as_str(),
-                    f.place,
-                    f.production,
-                    f.shadow
-                )
-            })
-            .collect()
+        stated(findings.finish())
     }
 
     #[test]

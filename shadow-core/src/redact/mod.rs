@@ -15,7 +15,6 @@ mod form;
 mod json;
 mod markup;
 mod names;
-mod path;
 mod place;
 mod steps;
 mod strings;
@@ -31,14 +30,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    compare::{ABSENT, Discrepancy, paths::PathSet},
+    compare::{ABSENT, Discrepancy, JsonPath, paths::PathSet},
     exchange::Headers,
 };
 
 use names::Names;
 
 pub use body::RedactedBody;
-pub use path::SecretPath;
 
 /// Characters of a value or a target that are shown in a report. The comparison keeps more, so that a secret which
 /// begins within these is seen whole, or as far as nothing of it can be left.
@@ -61,7 +59,7 @@ pub struct RedactConfig {
     /// secret. Letter case, `-` and `_` do not matter.
     pub names: Vec<String>,
     /// JSON places whose values are secret, as JSONPath (RFC 9535): `$.patient.birthday`, `$..notes`.
-    pub paths: Vec<SecretPath>,
+    pub paths: Vec<JsonPath>,
 }
 
 /// Replaces secrets.
@@ -88,7 +86,7 @@ impl Redactor {
         Self {
             key,
             names: Arc::new(Names::new(&config.names)),
-            paths: Arc::new(path::set(&config.paths)),
+            paths: Arc::new(PathSet::of(&config.paths)),
         }
     }
 

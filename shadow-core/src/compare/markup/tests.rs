@@ -1,4 +1,5 @@
 use super::*;
+use crate::compare::findings::stated;
 
 fn found(compare: fn(&[u8], &[u8], &mut Findings) -> Compared, a: &str, b: &str) -> Vec<String> {
     let mut findings = Findings::new(8);
@@ -6,19 +7,7 @@ fn found(compare: fn(&[u8], &[u8], &mut Findings) -> Compared, a: &str, b: &str)
     if compared == Compared::Not {
         return vec!["not".to_owned()];
     }
-    findings
-        .finish()
-        .into_iter()
-        .map(|f| {
-            format!(
-                "{} {}: {} | {}",
-                f.category.as_str(),
-                f.place,
-                f.production,
-                f.shadow
-            )
-        })
-        .collect()
+    stated(findings.finish())
 }
 
 const NONE: [&str; 0] = [];

@@ -3,6 +3,17 @@ use super::*;
 use Key::{Element, Index, Name};
 
 /// Whether `path` ends at or above the place reached by `keys`.
+impl PathSet {
+    /// Compiles them all; the error says which one, by its place in the list.
+    fn compile(paths: &[String]) -> Result<Self, (usize, PathError)> {
+        let mut set = Self::default();
+        for (index, path) in paths.iter().enumerate() {
+            set.add(index, &path.parse().map_err(|error| (index, error))?);
+        }
+        Ok(set)
+    }
+}
+
 fn ends(path: &str, keys: &[Key<'_>]) -> bool {
     let set = PathSet::compile(&[path.to_owned()]).unwrap_or_else(|(_, error)| panic!("{error}"));
     let (mut walk, mut level) = Walk::new(&set);
