@@ -17,6 +17,7 @@ pub mod config;
 pub mod control;
 pub mod doctor;
 pub mod export;
+pub(crate) mod har;
 pub mod http;
 pub mod inspect;
 pub mod journal;

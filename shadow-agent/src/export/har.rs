@@ -6,6 +6,9 @@ use serde::Serialize;
 use shadow_core::case::{Answered, Case, Field};
 
 use super::{field, url};
+use crate::har::{
+    Content, Empty, Entry, PostData, Request, Response, Timings, UNKNOWN, VERSION, query, size,
+};
 
 /// The archive.
 #[derive(Debug, Serialize)]
@@ -26,82 +29,8 @@ struct Creator {
     version: &'static str,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    started_date_time: String,
-    time: f64,
-    request: Request,
-    response: Response,
-    cache: Empty,
-    timings: Timings,
-    comment: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Empty {}
-
-#[derive(Debug, Serialize)]
-struct Timings {
-    send: f64,
-    wait: f64,
-    receive: f64,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Request {
-    method: String,
-    url: String,
-    http_version: String,
-    cookies: [Empty; 0],
-    headers: Vec<Field>,
-    query_string: Vec<Field>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    post_data: Option<PostData>,
-    headers_size: i64,
-    body_size: u64,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PostData {
-    mime_type: String,
-    params: [Empty; 0],
-    text: String,
-    comment: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    status: u16,
-    status_text: String,
-    http_version: &'static str,
-    cookies: [Empty; 0],
-    headers: Vec<Field>,
-    content: Content,
-    #[serde(rename = "redirectURL")]
-    redirect_url: String,
-    headers_size: i64,
-    body_size: i64,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Content {
-    size: u64,
-    mime_type: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    comment: &'static str,
-}
-
 const CUT: &str = "redacted and cut";
 const REDACTED: &str = "redacted";
-
-/// "Unknown", as the format has it.
-const UNKNOWN: i64 = -1;
 
 /// The archive of a case. A shadow system that did not answer has an entry with status 0 that says why.
 pub fn archive(case: &Case) -> Archive {
@@ -119,7 +48,7 @@ pub fn archive(case: &Case) -> Archive {
     };
     Archive {
         log: Log {
-            version: "1.2",
+            version: VERSION,
             creator: Creator {
                 name: "shadow",
                 version: env!("CARGO_PKG_VERSION"),
@@ -144,30 +73,22 @@ fn entry(case: &Case, answer: &Answered, comment: String) -> Entry {
             wait: first,
             receive: total - first,
         },
-        comment,
+        server_ip_address: None,
+        connection: None,
+        comment: Some(comment.into()),
     }
 }
 
 fn request(case: &Case) -> Request {
     let asked = &case.request;
-    let query = asked.target.split_once('?').map_or("", |(_, query)| query);
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let post_data = asked.body.text.as_ref().filter(|_| asked.body.len > 0);
     Request {
         method: asked.method.clone(),
         url: url(case),
-        http_version: asked.version.clone(),
+        http_version: asked.version.clone().into(),
         cookies: [],
         headers: asked.headers.clone(),
-        query_string: pairs
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Field {
-                    name: name.to_owned(),
-                    value: value.to_owned(),
-                }
-            })
-            .collect(),
+        query_string: query(&asked.target),
         post_data: post_data.map(|text| PostData {
             mime_type: mime(&asked.headers),
             params: [],
@@ -195,11 +116,11 @@ fn response(answer: &Answered) -> Response {
             size: body.len,
             mime_type: mime(&answer.headers),
             text: body.text.clone(),
-            comment: if body.cut { CUT } else { REDACTED },
+            comment: Some(if body.cut { CUT } else { REDACTED }),
         },
         redirect_url: field(&answer.headers, "location").unwrap_or_default().to_owned(),
         headers_size: UNKNOWN,
-        body_size: i64::try_from(body.len).unwrap_or(UNKNOWN),
+        body_size: size(body.len),
     }
 }
 

@@ -5,90 +5,21 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
 use shadow_core::{
+    case::Field,
     exchange::{self, Exchange, Headers, Incomplete},
     time::Timestamp,
 };
 
 use super::{json::socket, table::clock};
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    started_date_time: String,
-    time: f64,
-    request: Request,
-    response: Response,
-    cache: Empty,
-    timings: Timings,
-    #[serde(rename = "serverIPAddress")]
-    server_ip_address: String,
-    connection: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Empty {}
-
-#[derive(Serialize)]
-struct Timings {
-    send: f64,
-    wait: f64,
-    receive: f64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Request {
-    method: String,
-    url: String,
-    http_version: &'static str,
-    cookies: [Empty; 0],
-    headers: Vec<Field>,
-    query_string: Vec<Field>,
-    headers_size: i64,
-    body_size: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    status: u16,
-    status_text: String,
-    http_version: &'static str,
-    cookies: [Empty; 0],
-    headers: Vec<Field>,
-    content: Content,
-    #[serde(rename = "redirectURL")]
-    redirect_url: String,
-    headers_size: i64,
-    body_size: i64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Content {
-    size: u64,
-    mime_type: String,
-}
-
-#[derive(Serialize)]
-struct Field {
-    name: String,
-    value: String,
-}
-
-/// "Unknown", as the format has it.
-const UNKNOWN: i64 = -1;
+use crate::har::{Content, Empty, Entry, Request, Response, Timings, UNKNOWN, VERSION, query, size};
 
 /// The beginning of the archive.
 pub(super) fn head(out: &mut impl Write) -> io::Result<()> {
     let version = env!("CARGO_PKG_VERSION");
     write!(
         out,
-        "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{\"name\":\"shadow\",\"version\":\"{version}\"}},\"entries\":["
+        "{{\"log\":{{\"version\":\"{VERSION}\",\"creator\":{{\"name\":\"shadow\",\"version\":\"{version}\"}},\"entries\":["
     )
 }
 
@@ -138,19 +69,20 @@ fn entry(exchange: &Exchange) -> Entry {
         request: Request {
             method: latin1(&request.method),
             url,
-            http_version: request.version.as_str(),
+            http_version: request.version.as_str().into(),
             cookies: [],
             headers: fields(&request.headers),
             query_string: query(&target),
+            post_data: None,
             headers_size: UNKNOWN,
             body_size: request.body.len,
         },
         response: response.as_ref().map_or_else(unanswered, answer),
         cache: Empty {},
         timings,
-        server_ip_address: server.ip().to_string(),
-        connection: format!("{}-{}", socket(flow.client), server),
-        comment: incomplete.map(Incomplete::as_str),
+        server_ip_address: Some(server.ip().to_string()),
+        connection: Some(format!("{}-{}", socket(flow.client), server)),
+        comment: incomplete.map(Incomplete::as_str).map(Into::into),
     }
 }
 
@@ -167,10 +99,12 @@ fn answer(response: &exchange::Response) -> Response {
                 .headers
                 .get("content-type")
                 .map_or_else(String::new, latin1),
+            text: None,
+            comment: None,
         },
         redirect_url: response.headers.get("location").map_or_else(String::new, latin1),
         headers_size: UNKNOWN,
-        body_size: i64::try_from(response.body.len).unwrap_or(UNKNOWN),
+        body_size: size(response.body.len),
     }
 }
 
@@ -185,28 +119,13 @@ fn unanswered() -> Response {
         content: Content {
             size: 0,
             mime_type: String::new(),
+            text: None,
+            comment: None,
         },
         redirect_url: String::new(),
         headers_size: UNKNOWN,
         body_size: UNKNOWN,
     }
-}
-
-fn query(target: &str) -> Vec<Field> {
-    let Some((_, query)) = target.split_once('?') else {
-        return Vec::new();
-    };
-    query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            Field {
-                name: name.to_owned(),
-                value: value.to_owned(),
-            }
-        })
-        .collect()
 }
 
 fn fields(headers: &Headers) -> Vec<Field> {
