@@ -70,13 +70,14 @@ impl Brakes {
 
     /// Why an exchange need not be queued now.
     pub(super) fn refusal(&self) -> Option<SkipPolicy> {
-        if !self.breaker().admits(Instant::now()) {
-            return Some(SkipPolicy::BreakerOpen);
-        }
-        match &self.admitted {
-            Some(pace) if !pace.take(1) => Some(SkipPolicy::RateLimited),
-            _ => None,
-        }
+        let over = |pace: &Pace| (!pace.take(1)).then_some(SkipPolicy::RateLimited);
+        self.open().or_else(|| self.admitted.as_ref().and_then(over))
+    }
+
+    /// The same where what is over a rate can wait for its turn.
+    pub(super) fn open(&self) -> Option<SkipPolicy> {
+        let admits = self.breaker().admits(Instant::now());
+        (!admits).then_some(SkipPolicy::BreakerOpen)
     }
 
     /// Counts a request that is sent beside those that were admitted: one less is admitted for it.

@@ -227,7 +227,13 @@ impl Entry {
         }
     }
 
-    pub(super) fn refusal(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
+    fn refusal(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
+        let over = || self.lane.brakes.refusal().map(Skip::Policy);
+        self.forbidden(exchange, courtesy).or_else(over)
+    }
+
+    /// Why it is not to be replayed, whatever the target's limits are.
+    pub(super) fn forbidden(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
         let Some(gate) = &self.gate else {
             let policy = Skip::Policy(SkipPolicy::Observed);
             return Some(exchange.incomplete.map_or(policy, Skip::Incomplete));
@@ -239,8 +245,7 @@ impl Entry {
             Decision::Replay => {
                 let lane = &self.lane;
                 let busy = || (!courtesy.admits()).then_some(SkipPolicy::NodeBusy);
-                let refusal = lane.switch.refusal().or_else(busy);
-                refusal.or_else(|| lane.brakes.refusal()).map(Skip::Policy)
+                lane.switch.refusal().or_else(busy).map(Skip::Policy)
             }
         }
     }

@@ -26,7 +26,6 @@ use super::{
     lane::Lane,
     pairs::{PairSettings, Pairs},
     pending::Pending,
-    queue::Queued,
     switch::Ticket,
 };
 use crate::replay::{Answer, ReplaySettings, Shadow};
@@ -101,15 +100,13 @@ impl<S: Shadow> Dispatcher<S> {
     async fn work(self: Arc<Self>) {
         let _place = Place(&self);
         let mut ticket = self.lane.switch.subscribe();
-        while let Some(queued) = self.lane.queue.pop() {
-            self.replay(queued, &mut ticket).await;
+        while let Some(pending) = Pending::next(&self.lane, self.policy.now.as_ref()) {
+            self.replay(pending, &mut ticket).await;
         }
     }
 
-    async fn replay(&self, queued: Queued, ticket: &mut Ticket) {
-        let Policy { settings, now, .. } = &self.policy;
-        let deadline = queued.since + settings.max_wait;
-        let mut pending = Pending::new(Arc::clone(&self.lane), queued, now.clone());
+    async fn replay(&self, mut pending: Pending, ticket: &mut Ticket) {
+        let deadline = pending.deadline(self.policy.settings.max_wait);
         ticket.renew();
         let refusal = self.lane.switch.refusal();
         let refusal = refusal.or((Instant::now() > deadline).then_some(SkipPolicy::Expired));

@@ -1,8 +1,9 @@
 //! Exchanges from files instead of a capture.
 //!
 //! The thread that feeds takes the place of the capture thread. Nothing is dropped for want of room: a file can wait, so
-//! whoever feeds is held up until a replay has ended (backpressure). An exchange that is larger than the whole queue is
-//! the one exception, a counted `queue_full`.
+//! whoever feeds is held up until a replay has ended (backpressure), and a replay until the target's rates have room for
+//! it. Two are dropped all the same: an exchange that is larger than the whole queue (`queue_full`), and what comes while
+//! the breaker is open, because a target that is gone would hold up the run for ever (`breaker_open`).
 
 use std::{
     fmt,
@@ -102,7 +103,8 @@ impl Desk {
         entries
             .iter_mut()
             .map(|entry| {
-                if let Some(skip) = entry.refusal(exchange, courtesy) {
+                let open = || entry.lane.brakes.open().map(Skip::Policy);
+                if let Some(skip) = entry.forbidden(exchange, courtesy).or_else(open) {
                     entry.lane.books.skipped(exchange, skip);
                     return 0;
                 }

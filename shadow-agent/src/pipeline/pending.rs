@@ -3,6 +3,8 @@
 use std::{
     fmt,
     sync::{Arc, atomic::Ordering::SeqCst},
+    thread,
+    time::Duration,
 };
 
 use shadow_core::{
@@ -12,8 +14,13 @@ use shadow_core::{
     gate::{Skip, SkipPolicy},
 };
 
+use tokio::time::Instant;
+
 use super::{Clock, lane::Lane, queue::Queued};
 use crate::control::state::now_ms;
+
+/// Longer than any agent runs.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
 
 /// Sees to it that its exchange is counted exactly once and its bytes are given back, whatever happens: also when
 /// the task that holds it panics or is dropped.
@@ -38,13 +45,22 @@ impl fmt::Debug for Pending {
 }
 
 impl Pending {
-    pub(super) fn new(lane: Arc<Lane>, queued: Queued, now: Option<Clock>) -> Self {
-        Self {
+    /// The next one of a lane. There is no moment in between at which nobody answers for it.
+    pub(super) fn next(lane: &Arc<Lane>, now: Option<&Clock>) -> Option<Self> {
+        let (lane, now) = (Arc::clone(lane), now.cloned());
+        let queued = lane.queue.pop()?;
+        Some(Self {
             lane,
             queued,
             now,
             stage: Stage::Waiting,
-        }
+        })
+    }
+
+    /// Until when its request may be sent: always, where that is beyond the end of time.
+    pub(super) fn deadline(&self, max_wait: Duration) -> Instant {
+        let since = self.queued.since;
+        since.checked_add(max_wait).unwrap_or_else(|| since + FOREVER)
     }
 
     pub(super) fn exchange(&self) -> &Exchange {
@@ -108,8 +124,12 @@ impl Drop for Pending {
     fn drop(&mut self) {
         match self.stage {
             Stage::Waiting => {
-                let books = &self.lane.books;
-                books.dropped(self.exchange(), Skip::Policy(SkipPolicy::Shutdown));
+                let reason = if thread::panicking() {
+                    SkipPolicy::Panicked
+                } else {
+                    SkipPolicy::Shutdown
+                };
+                self.lane.books.dropped(self.exchange(), Skip::Policy(reason));
             }
             Stage::Begun => {
                 let failure = Failure::Cancelled;

@@ -233,9 +233,7 @@ impl Threads {
         joined(REPLAY, replay);
         // Empty, unless something panicked.
         for lane in &*self.lanes {
-            while let Some(left) = lane.queue.pop() {
-                drop(Pending::new(Arc::clone(lane), left, None));
-            }
+            while Pending::next(lane, None).is_some() {}
         }
     }
 

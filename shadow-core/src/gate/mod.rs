@@ -105,6 +105,8 @@ reasons! {
         Killed = "killed",
         /// The agent was shutting down.
         Shutdown = "shutdown",
+        /// The agent has a fault: it panicked over this exchange before its request was sent.
+        Panicked = "panicked",
         /// No shadow system is configured.
         Observed = "observe_only",
     }
@@ -135,7 +137,8 @@ impl SkipPolicy {
             | Self::Expired
             | Self::Unsendable
             | Self::Killed
-            | Self::Shutdown => false,
+            | Self::Shutdown
+            | Self::Panicked => false,
         }
     }
 
@@ -164,6 +167,7 @@ impl SkipPolicy {
             | Self::Expired
             | Self::Killed
             | Self::Shutdown
+            | Self::Panicked
             | Self::Observed => false,
         }
     }

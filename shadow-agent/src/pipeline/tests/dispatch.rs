@@ -258,6 +258,38 @@ async fn a_panic_costs_one_verdict_and_no_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_before_the_request_is_sent_is_counted_too() {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 2,
+        ..defaults()
+    });
+    let run = bench.run();
+    bench.get(&["/panic-early", "/ok", "/panic-early", "/ok", "/panic-early"]);
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (skipped(&funnel, "panicked"), funnel.matched),
+        (3, 2),
+        "{funnel:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_end_of_time_loses_no_exchange() {
+    let mut bench = Bench::new(ReplaySettings {
+        max_wait: Duration::MAX,
+        ..defaults()
+    });
+    let run = bench.run();
+    bench.get(&["/ok", "/panic-early", "/ok"]);
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (skipped(&funnel, "panicked"), funnel.matched),
+        (1, 2),
+        "{funnel:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_bodies_are_compared_elsewhere_and_counted_the_same() {
     let mut bench = Bench::new(defaults());
     let run = bench.run();

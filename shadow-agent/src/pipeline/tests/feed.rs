@@ -1,6 +1,9 @@
 //! A feed waits where a capture drops.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use shadow_core::evidence::report::ReportInputs;
 
@@ -57,6 +60,33 @@ fn a_feed_is_held_up_and_nothing_is_dropped() {
         (funnel.exchanges, funnel.replayed, skipped(&funnel, "queue_full")),
         (2_000, 2_000, 0),
         "{funnel:?}"
+    );
+}
+
+#[test]
+fn what_is_over_a_rate_waits_for_its_turn() {
+    let mut mode = replay_to(serve(Some(RESPONSE)));
+    let Mode::Replay(replay) = &mut mode else {
+        panic!("it replays");
+    };
+    // As `shadow replay` has it: what is queued waits for as long as it takes.
+    replay.settings.max_wait = Duration::from_hours(24 * 365);
+    replay.settings.queue = replay.settings.concurrency;
+    replay.settings.requests_per_second = Some(100.0);
+    let feed = Many {
+        left: 250,
+        handed_on: 0,
+    };
+    let begun = Instant::now();
+    let pipeline = Pipeline::play(Box::new(feed), settings(mode)).unwrap();
+    wait_until("the end", &pipeline, |snapshot| snapshot.finished);
+    pipeline.stop(Duration::ZERO);
+    let funnel = pipeline.report(ReportInputs::default()).funnel;
+    assert_eq!((funnel.exchanges, funnel.replayed), (250, 250), "{funnel:?}");
+    assert!(
+        begun.elapsed() >= Duration::from_secs(2),
+        "{:?} for 250 at 100 a second",
+        begun.elapsed()
     );
 }
 

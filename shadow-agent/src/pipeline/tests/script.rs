@@ -21,7 +21,7 @@ use crate::replay::{Answer, Shadow, Unsendable};
 /// `/ok` answers `ok`, `/other` something else, `/slow` after a second, `/hang` never, `/reset` fails, `/changing`
 /// answers differently each time, `/refused` does before it
 /// was reached, `/panic`
-/// panics, `/unsendable` is refused.
+/// panics, `/panic-early` does before it is sent, `/unsendable` is refused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Script {
     pub(super) sent: Arc<Mutex<Vec<String>>>,
@@ -66,10 +66,11 @@ impl Shadow for Script {
 
     fn prepare(&self, request: &ShadowRequest) -> Result<String, Unsendable> {
         let target = String::from_utf8(request.target.to_vec()).unwrap();
-        if target == "/unsendable" {
-            return Err(Unsendable::Target);
+        match &*target {
+            "/unsendable" => Err(Unsendable::Target),
+            "/panic-early" => panic!("as the test asked for"),
+            _ => Ok(target),
         }
-        Ok(target)
     }
 
     async fn answer(&self, target: String) -> Answer {
