@@ -32,6 +32,8 @@ pub struct BudgetSettings {
     pub memory: u64,
     /// Share of packets that are lost because the ring is full.
     pub ring_loss: f64,
+    /// Share of the ring that waits to be read at once.
+    pub ring_used: f64,
     /// Share of time in which something on the node waits for a CPU (PSI, `some`).
     pub cpu_pressure: f64,
     /// Share of time in which everything on the node waits for memory (PSI, `full`).
@@ -48,6 +50,7 @@ impl Default for BudgetSettings {
             cores: 1.0,
             memory: 1 << 30,
             ring_loss: 0.01,
+            ring_used: 0.5,
             cpu_pressure: 0.0,
             memory_pressure: 0.2,
             floor: 0.01,
@@ -67,6 +70,8 @@ pub struct Reading {
     pub lost: u64,
     /// Packets copied.
     pub copied: u64,
+    /// The largest share of the ring that waited to be read.
+    pub waiting: f64,
     /// Share of the last ten seconds in which something waited for a CPU; `None` where the kernel does not tell.
     pub cpu_pressure: Option<f64>,
     /// The same in which everything waited for memory.
@@ -82,6 +87,8 @@ pub enum Cause {
     Memory,
     /// Packets are lost in front of the agent.
     RingLoss,
+    /// They are about to be.
+    RingUsed,
     /// The node is short of CPU time.
     CpuPressure,
     /// The node is short of memory.
@@ -94,6 +101,7 @@ impl fmt::Display for Cause {
             Self::Cores => "its CPU time",
             Self::Memory => "its memory",
             Self::RingLoss => "the packets lost because the ring is full",
+            Self::RingUsed => "the part of the ring that waits to be read",
             Self::CpuPressure => "the node's CPU pressure",
             Self::MemoryPressure => "the node's memory pressure",
         })
@@ -202,11 +210,12 @@ impl Budget {
         clippy::cast_precision_loss,
         reason = "bytes of memory and packets of a second"
     )]
-    fn uses(&self, reading: &Reading) -> [(Cause, f64); 5] {
+    fn uses(&self, reading: &Reading) -> [(Cause, f64); 6] {
         let BudgetSettings {
             cores,
             memory,
             ring_loss,
+            ring_used,
             cpu_pressure,
             memory_pressure,
             ..
@@ -218,6 +227,7 @@ impl Budget {
             (Cause::Cores, of(reading.cores, cores)),
             (Cause::Memory, of(reading.memory as f64, memory as f64)),
             (Cause::RingLoss, of(lost, ring_loss)),
+            (Cause::RingUsed, of(reading.waiting, ring_used)),
             (
                 Cause::CpuPressure,
                 of(reading.cpu_pressure.unwrap_or(0.0), cpu_pressure),

@@ -38,8 +38,9 @@ impl Probe {
         }
     }
 
-    /// What was used since the last call; `None` on the first. `lost` and `copied` are the kernel program's counters.
-    pub fn read(&mut self, lost: u64, copied: u64) -> Option<Reading> {
+    /// What was used since the last call; `None` on the first. `lost` and `copied` are the kernel program's counters,
+    /// `waiting` the largest share of the ring that waited to be read.
+    pub fn read(&mut self, (lost, copied): (u64, u64), waiting: f64) -> Option<Reading> {
         let now = Before {
             at: clock(ClockId::Monotonic),
             used: clock(ClockId::ProcessCPUTime),
@@ -55,6 +56,7 @@ impl Probe {
                 .unwrap_or(0),
             lost: lost.saturating_sub(before.lost),
             copied: copied.saturating_sub(before.copied),
+            waiting,
             cpu_pressure: text(self.cpu.as_ref()).and_then(|text| pressure(&text, "some")),
             memory_pressure: text(self.memory.as_ref()).and_then(|text| pressure(&text, "full")),
         })
@@ -112,14 +114,14 @@ mod tests {
     #[test]
     fn this_process_uses_what_it_uses() {
         let mut probe = Probe::new();
-        assert_eq!(probe.read(10, 100), None);
+        assert_eq!(probe.read((10, 100), 0.0), None);
         let held = vec![1u8; 64 << 20];
         let begin = std::time::Instant::now();
         let mut work = 0usize;
         while begin.elapsed() < Duration::from_millis(200) {
             work = work.wrapping_add(usize::from(held[work % held.len()]));
         }
-        let reading = probe.read(15, 300).expect("a second look");
+        let reading = probe.read((15, 300), 0.25).expect("a second look");
         assert!(reading.cores > 0.02 && reading.cores < 64.0, "{reading:?}");
         assert!(reading.memory > 64 << 20, "{reading:?}, {work}");
         assert_eq!((reading.lost, reading.copied), (5, 200));

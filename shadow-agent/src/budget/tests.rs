@@ -85,6 +85,24 @@ fn between_room_and_limit_it_stays() {
 }
 
 #[test]
+fn a_ring_that_fills_is_noticed_before_anything_is_lost() {
+    let mut bench = Bench::new();
+    let filling = Reading {
+        waiting: 0.51,
+        copied: 10_000,
+        ..Reading::default()
+    };
+    assert_eq!(bench.run(1, filling), [], "one pause of the reader is no reason");
+    let steps = bench.run(1, filling);
+    assert_eq!(steps.first().and_then(|step| step.cause), Some(Cause::RingUsed));
+    let calmer = Reading {
+        waiting: 0.4,
+        ..filling
+    };
+    assert_eq!(bench.run(60, calmer), [], "not up again into what filled it");
+}
+
+#[test]
 fn every_limit_counts_and_a_limit_of_zero_is_none() {
     let over = [
         (
@@ -99,6 +117,14 @@ fn every_limit_counts_and_a_limit_of_zero_is_none() {
             Reading {
                 lost: 20,
                 copied: 980,
+                ..Reading::default()
+            },
+        ),
+        (
+            Cause::RingUsed,
+            Reading {
+                waiting: 0.6,
+                copied: 1000,
                 ..Reading::default()
             },
         ),

@@ -159,7 +159,7 @@ impl Program {
             mute: Mute::new(map(MUTED_MAP)?, control.clone())?,
             targets: Targets::new(map(PORTS_MAP)?, map(ENDPOINTS_MAP)?)?,
             stats: StatsReader::new(map(STATS_MAP)?)?,
-            source: LiveSource::new(map(RING_MAP)?, control.clone(), heartbeat)?,
+            source: LiveSource::new(map(RING_MAP)?, ring, control.clone(), heartbeat)?,
         };
         prepare(&control, ring, mark)?;
         let mut attacher = Attacher::new(ebpf, method.unwrap_or_else(Method::of_this_kernel));

@@ -5,6 +5,7 @@
 //! decoded is counted by the source.
 
 pub mod attach;
+mod backlog;
 pub mod control;
 pub mod fault;
 pub mod heartbeat;

@@ -26,6 +26,7 @@ use shadow_core::wire::{Segment, record};
 
 use super::{
     Polled, Source, SourceError,
+    backlog::Backlog,
     control::{Control, ControlError},
     heartbeat::{self, Heartbeat},
 };
@@ -40,10 +41,14 @@ pub const BUSY_WAIT: Duration = Duration::from_millis(1);
 pub const IDLE_WAIT: Duration = Duration::from_millis(20);
 
 /// What the reader counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RingCounters {
     records: AtomicU64,
     undecodable: AtomicU64,
+    backlog: Backlog,
+    /// The most bytes that waited at once since somebody took the figure, and when it was taken last.
+    most: AtomicU64,
+    taken: AtomicU64,
 }
 
 impl RingCounters {
@@ -55,6 +60,27 @@ impl RingCounters {
     /// Records that are none of this version's: agent and kernel program do not fit.
     pub fn undecodable(&self) -> u64 {
         self.undecodable.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that waited in the ring at once since the last call: as the reader found it, and now.
+    pub fn take_most(&self) -> u64 {
+        let most = self.most.swap(0, Ordering::Relaxed).max(self.backlog.bytes());
+        self.taken.store(most, Ordering::Relaxed);
+        most
+    }
+
+    /// What [`RingCounters::take_most`] gave last.
+    pub fn most(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes the ring holds.
+    pub fn size(&self) -> u64 {
+        self.backlog.size()
+    }
+
+    fn look(&self) {
+        self.most.fetch_max(self.backlog.bytes(), Ordering::Relaxed);
     }
 }
 
@@ -79,9 +105,19 @@ impl fmt::Debug for LiveSource {
 }
 
 impl LiveSource {
-    pub(crate) fn new(map: Map, control: Control, deadline: Duration) -> Result<Self, ControlError> {
+    /// `size` is that of the ring in bytes.
+    pub(crate) fn new(
+        map: Map,
+        size: u32,
+        control: Control,
+        deadline: Duration,
+    ) -> Result<Self, ControlError> {
         let what = "use the ring buffer";
         let ring = RingBuf::try_from(map).map_err(ControlError::map(what))?;
+        let backlog = Backlog::of(&ring, size.into()).map_err(|error| ControlError::Map {
+            what,
+            reason: error.to_string(),
+        })?;
         let failed = |error: Errno| ControlError::Map {
             what,
             reason: error.to_string(),
@@ -94,7 +130,13 @@ impl LiveSource {
             ring,
             epoll,
             heartbeat: Heartbeat::new(control, deadline),
-            counters: Arc::default(),
+            counters: Arc::new(RingCounters {
+                records: AtomicU64::new(0),
+                undecodable: AtomicU64::new(0),
+                backlog,
+                most: AtomicU64::new(0),
+                taken: AtomicU64::new(0),
+            }),
             pause: BUSY_WAIT,
         })
     }
@@ -141,6 +183,7 @@ impl Source for LiveSource {
             .map_err(|error| SourceError::Heartbeat(error.to_string()))?;
         // A full batch says that more is there: no pause before the next one.
         self.wait(self.pause.min(wait))?;
+        self.counters.look();
         let records = self.drain(sink);
         self.pause = match records {
             0 => (self.pause * 2).clamp(BUSY_WAIT, IDLE_WAIT),

@@ -18,6 +18,8 @@ pub struct Budget {
     pub memory: Size,
     /// Share of packets that may be lost because the ring is full.
     pub ring_loss: Rate,
+    /// Share of the ring that may wait to be read at once.
+    pub ring_used: Rate,
     /// Share of time in which something on the node may wait for a CPU.
     pub cpu_pressure: Rate,
     /// Share of time in which everything on the node may wait for memory.
@@ -41,6 +43,7 @@ impl Default for Budget {
             cores,
             memory,
             ring_loss,
+            ring_used,
             cpu_pressure,
             memory_pressure,
             floor,
@@ -50,6 +53,7 @@ impl Default for Budget {
             cores,
             memory: Size::bytes(memory),
             ring_loss: Rate::from_fraction(ring_loss),
+            ring_used: Rate::from_fraction(ring_used),
             cpu_pressure: Rate::from_fraction(cpu_pressure),
             memory_pressure: Rate::from_fraction(memory_pressure),
             floor: Rate::from_fraction(floor),
@@ -66,6 +70,7 @@ impl From<&Budget> for BudgetSettings {
             cores: budget.cores,
             memory: budget.memory.as_u64(),
             ring_loss: budget.ring_loss.fraction(),
+            ring_used: budget.ring_used.fraction(),
             cpu_pressure: budget.cpu_pressure.fraction(),
             memory_pressure: budget.memory_pressure.fraction(),
             floor: budget.floor.fraction(),

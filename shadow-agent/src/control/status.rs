@@ -91,6 +91,9 @@ pub struct Attached {
 pub struct Ring {
     /// Its size.
     pub bytes: u64,
+    /// The most bytes that waited in it at once within the last second.
+    #[serde(default)]
+    pub waiting: u64,
     /// Packets lost because it was full.
     pub full: u64,
     /// Records read from it.

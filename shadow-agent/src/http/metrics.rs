@@ -235,6 +235,11 @@ impl Writer<'_, '_> {
             "Size of the ring between kernel and agent",
             ring.bytes,
         )?;
+        self.gauge(
+            "ring_waiting_bytes",
+            "The most bytes that waited in the ring at once within the last second",
+            ring.waiting,
+        )?;
         self.counter("ring_read_records", "Records read from the ring", ring.records)?;
         self.counter(
             "ring_undecodable_records",

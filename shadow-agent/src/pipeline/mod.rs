@@ -15,6 +15,7 @@ mod feed;
 mod lane;
 mod pairs;
 mod pending;
+mod priority;
 mod queue;
 mod samples;
 mod snapshot;

@@ -16,7 +16,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rustix::process::setpriority_process;
 use shadow_core::{engine::Engine, gate::Gate};
 use tokio::runtime;
 
@@ -29,6 +28,7 @@ use super::{
     lane::{Lane, Lanes, Role},
     pairs::{PairSettings, Pairs},
     pending::Pending,
+    priority,
     snapshot::{CaptureCounters, Ended, Snapshot},
 };
 use crate::{capture::Source, replay::Shadow};
@@ -161,10 +161,7 @@ impl Threads {
             .build()
             .map_err(|source| failed(REPLAY, source))?;
         let run = move || {
-            // Of this thread alone (setpriority(2), C library/kernel differences), and of those that it starts.
-            if let Err(error) = setpriority_process(None, nice.into()) {
-                tracing::debug!(%error, "replays run at the priority of the agent");
-            }
+            priority::lower(nice);
             runtime.block_on(async {
                 let lanes: Vec<_> = dispatchers
                     .into_iter()

@@ -164,8 +164,9 @@ fn load(out: &mut String, status: &Status) -> std::fmt::Result {
     } = status;
     writeln!(
         out,
-        "  ring        {}, {} packets lost",
+        "  ring        {}, at most {} waiting, {} packets lost",
         bytes(ring.bytes),
+        bytes(ring.waiting),
         count(ring.full)
     )?;
     writeln!(

@@ -245,6 +245,7 @@ fn status() -> Status {
         }],
         ring: Ring {
             bytes: 32 << 20,
+            waiting: 3 << 19,
             full: 2,
             ..Ring::default()
         },

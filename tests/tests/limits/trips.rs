@@ -3,6 +3,7 @@
 use std::{thread, time::Duration};
 
 use shadow_tests::{
+    client::Connection,
     laws::assert_laws,
     need,
     netns::Lab,
@@ -105,4 +106,84 @@ fn a_kill_by_a_rule_says_which_and_ends_by_itself() {
         "{status}"
     );
     again.stop();
+}
+
+#[test]
+fn a_ring_that_overflows_kills_and_goes_on_by_itself() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let _shadow = same(&scene, 80);
+    // Smaller than what one answer brings before the reader comes by; the budget is not to act first.
+    let text = format!(
+        "capture: {{ring_size: 64KiB}}\nshadow:\n  url: http://{}\nbudget: {{ring_loss: 0%, ring_used: 0%, cores: 0}}\n\
+         trips: {{ring_loss: {{above: 10%, minimum: 20, within: 5s, resume: 2s}}, budget: null}}\n",
+        Scene::shadow()
+    );
+    let mut agent = plan(&scene, &text).start(&scene.lab.server);
+    scene.lab.client.run(|| {
+        let mut connection = Connection::open(Scene::production()).unwrap();
+        wait_until("mirroring is stopped", PATIENCE, || {
+            connection.get("/1m.bin", "").unwrap();
+            agent.status()["armed"] == false
+        });
+    });
+    let status = agent.status();
+    let killed = &status["killed"];
+    assert_eq!(killed["rule"], "ring_loss", "{status}");
+    let why = killed["why"].as_str().unwrap();
+    assert!(
+        why.contains("packets were lost because the ring was full") && why.ends_with("limit 10.0 %"),
+        "{why}"
+    );
+    assert!(status["ring"]["full"].as_u64().unwrap() > 0, "{status}");
+    wait_until("mirroring goes on by itself", PATIENCE, || {
+        agent.status()["armed"] == true
+    });
+    // What was lost before is over: small answers fit, and nothing trips again.
+    let seen = agent.report().funnel.exchanges;
+    visited(&scene, 20 * MS, || thread::sleep(Duration::from_secs(2)));
+    assert_eq!(agent.status()["armed"], true, "{:#}", agent.status()["trips"]);
+    let report = agent.settled_when("it mirrors again", |report| report.funnel.exchanges > seen);
+    assert!(report.funnel.kernel["ring_full"] > 0, "{:#?}", report.funnel);
+    assert_laws(&agent.stop());
+}
+
+#[test]
+fn a_budget_that_cannot_be_kept_kills_until_somebody_resumes() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let _shadow = same(&scene, 80);
+    // A hundredth of a core is too little for any traffic, and half of it is the least.
+    let text = format!(
+        "shadow:\n  url: http://{}\nbudget: {{cores: 0.01, floor: 50%}}\n\
+         trips: {{budget: {{within: 1s, resume: manual}}}}\n",
+        Scene::shadow()
+    );
+    let mut agent = plan(&scene, &text).start(&scene.lab.server);
+    visited(&scene, Duration::ZERO, || {
+        wait_until("mirroring is stopped", 2 * PATIENCE, || {
+            agent.status()["armed"] == false
+        });
+    });
+    let status = agent.status();
+    let killed = &status["killed"];
+    assert_eq!(killed["rule"], "budget", "{status}");
+    let why = killed["why"].as_str().unwrap();
+    assert!(why.contains("with the lowest sample"), "{why}");
+    assert!(killed["resume_at_ms"].is_null(), "{killed}");
+    let first = &status["trips"][0];
+    assert_eq!(first["rule"], "budget", "lowered first: {status}");
+    assert!(
+        first["reason"].as_str().unwrap().contains("lowered to 50.0 %"),
+        "{first}"
+    );
+    // It stays, also over a restart, though the cause is gone.
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(agent.status()["armed"], false);
+    assert_laws(&agent.stop());
+    let mut again = plan(&scene, &text).start(&scene.lab.server);
+    assert_eq!(again.status()["killed"]["rule"], "budget", "{}", again.status());
+    again.must(&["resume"]);
+    assert_eq!(again.status()["armed"], true);
+    assert_laws(&again.stop());
 }

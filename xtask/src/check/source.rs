@@ -14,6 +14,11 @@ const LINES: usize = 400;
 
 /// Where `unsafe` may stand, and what for. A file joins this list in the commit that argues for it.
 const UNSAFE_FILES: &[(&str, &str)] = &[
+    (
+        "shadow-agent/src/capture/backlog.rs",
+        "mmap of the ring's positions",
+    ),
+    ("shadow-agent/src/pipeline/priority.rs", "sched_setscheduler(2)"),
     ("shadow-agent/src/replay/tcp_info.rs", "getsockopt(TCP_INFO)"),
     ("shadow-ebpf/src/emit.rs", "helpers and maps of the kernel"),
     ("shadow-ebpf/src/gate.rs", "helpers and maps of the kernel"),

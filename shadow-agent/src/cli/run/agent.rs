@@ -291,6 +291,7 @@ impl Agent for Running {
             interfaces,
             ring: Ring {
                 bytes: self.facts.ring_bytes,
+                waiting: self.ring.most(),
                 full: kernel.get(Stat::RingFull),
                 records: self.ring.records(),
                 undecodable: self.ring.undecodable(),

@@ -163,7 +163,10 @@ impl Guard {
     }
 
     fn budget(&self, inner: &mut Inner, running: &Running, (lost, copied): (u64, u64), now: Instant) {
-        let Some(reading) = inner.probe.read(lost, copied) else {
+        let ring = &running.ring;
+        #[expect(clippy::cast_precision_loss, reason = "a share of at most a gibibyte")]
+        let waiting = ring.take_most() as f64 / ring.size().max(1) as f64;
+        let Some(reading) = inner.probe.read((lost, copied), waiting) else {
             return;
         };
         let Some(step) = inner.budget.observe(&reading, now) else {
@@ -176,6 +179,9 @@ impl Guard {
         };
         if step.cause == Some(Cause::Cores) {
             why = format!("{why} ({:.2} cores)", reading.cores);
+        }
+        if step.cause == Some(Cause::RingUsed) {
+            why = format!("{why} ({:.0} %)", reading.waiting * 100.0);
         }
         if let Err(error) = running.sampling.bear(step.share) {
             why = format!("{why}; it cannot be set: {error}");

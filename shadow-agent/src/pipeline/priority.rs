@@ -1,0 +1,36 @@
+//! The place of a thread among those that want a CPU.
+
+use std::io;
+
+use rustix::process::setpriority_process;
+
+/// Puts the calling thread, and those that it starts, behind everything else of the node: a nice value, and
+/// `SCHED_BATCH`, so that it preempts nobody when it wakes up (sched(7)). Both need no privilege, and cannot be taken back
+/// without one. What the kernel refuses stays as it was.
+pub(super) fn lower(nice: u8) {
+    // Of the calling thread alone (setpriority(2), C library/kernel differences).
+    let nicer = setpriority_process(None, nice.into()).map_err(io::Error::from);
+    for result in [nicer, batch()] {
+        if let Err(error) = result {
+            tracing::debug!(%error, "replays run at the priority of the agent");
+        }
+    }
+}
+
+/// By the system call, because musl's function refuses.
+fn batch() -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is the calling thread; `param` is what the call reads, and lives to its end.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            libc::SCHED_BATCH,
+            &raw const param,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
+}
