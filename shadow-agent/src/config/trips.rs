@@ -16,7 +16,7 @@ use crate::trips::rules::Limit;
 pub struct Trips {
     /// Replays without an answer.
     pub shadow_errors: Option<TargetTrip>,
-    /// Answers that differ.
+    /// Answers that differ, but for noise and what a skipped write explains.
     pub mismatches: Option<TargetTrip>,
     /// Packets lost because the ring was full.
     pub ring_loss: Option<NodeTrip>,

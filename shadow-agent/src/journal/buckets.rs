@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 const PER_DECADE: f64 = 10.0;
 
 /// The last one takes everything from 1,000 seconds on.
-const LAST: u8 = 90;
+pub const LAST: u8 = 90;
 
 /// Counts by duration: ten buckets for each decade of microseconds, those that are not empty, ascending.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -36,6 +36,11 @@ impl Buckets {
             .map(|(bucket, count)| (start(*bucket), start(bucket.saturating_add(1)), *count))
     }
 
+    /// The number of each bucket that is not empty, 0 to [`LAST`], and its count.
+    pub fn by_bucket(&self) -> impl Iterator<Item = (u8, u64)> {
+        self.0.iter().copied()
+    }
+
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.0.iter().map(|(_, count)| count).sum()
@@ -49,7 +54,8 @@ impl Buckets {
     }
 }
 
-fn start(bucket: u8) -> f64 {
+/// Where a bucket begins, in microseconds.
+pub fn start(bucket: u8) -> f64 {
     10f64.powf(f64::from(bucket) / PER_DECADE)
 }
 

@@ -5,7 +5,7 @@
 //! what finds no room, with a name and a counter. Bias: the pipeline is never kept waiting, and a journal that cannot
 //! be written never ends the agent: it goes on with counters and says so.
 
-mod buckets;
+pub mod buckets;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -46,7 +46,7 @@ impl Entry {
 }
 
 /// What was counted in one stretch of time.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Window {
     /// When it began, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
@@ -72,6 +72,23 @@ pub struct Window {
     pub production: Buckets,
     /// The shadow system's.
     pub shadow: Buckets,
+    /// What the gates of a rollout ask for besides; none in what an older version wrote.
+    pub gated: Option<Gated>,
+}
+
+/// What the gates of a rollout ask of a [`Window`], besides its verdicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gated {
+    /// The share of connections that was copied when it ended, 0 to 1.
+    pub sample: f64,
+    /// Skipped, though meant to be compared.
+    pub missed: u64,
+    /// Verdicts shadow error that the agent did not cause itself.
+    pub failed: u64,
+    /// Answers of production with a 5xx status.
+    pub production_5xx: u64,
+    /// Answers of the shadow system with a 5xx status.
+    pub shadow_5xx: u64,
 }
 
 /// Something that somebody, or the agent itself, did: a kill, a rollout phase, a breaker that opened.

@@ -21,7 +21,7 @@ mod samples;
 mod snapshot;
 mod switch;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod threads;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -4,6 +4,7 @@
 //! raises the sample is written down before it is done, and is not done when it cannot be; what lowers it is done
 //! first. A state file that cannot be understood is a paused first phase.
 
+pub mod simulate;
 pub mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

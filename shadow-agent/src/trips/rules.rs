@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shadow_core::evidence::{Counts, wilson};
+use shadow_core::evidence::{Counts, Ledger, VerdictMark, wilson};
 
 /// Points that are kept of one window.
 const STEPS: u32 = 60;
@@ -25,15 +25,16 @@ pub struct Limit {
     pub within: Duration,
 }
 
-/// Two counters over a sliding window.
+/// A sliding window over what is counted: how it stood at [`STEPS`] points of it. By default of two counters, of what
+/// is bad and of all.
 #[derive(Debug)]
-pub struct Window {
+pub struct Window<T = (u64, u64)> {
     within: Duration,
-    /// Bad and all, as they stood then; oldest first.
-    points: VecDeque<(Instant, u64, u64)>,
+    /// Oldest first.
+    points: VecDeque<(Instant, T)>,
 }
 
-impl Window {
+impl<T> Window<T> {
     /// An empty one.
     pub fn new(within: Duration) -> Self {
         Self {
@@ -47,29 +48,35 @@ impl Window {
         self.points.clear();
     }
 
-    /// What the counters gained within the window. Counters that fall begin anew.
-    pub fn gained(&mut self, bad: u64, all: u64, now: Instant) -> (u64, u64) {
-        if self
-            .points
-            .back()
-            .is_some_and(|last| bad < last.1 || all < last.2)
-        {
-            self.clear();
-        }
+    /// How it stood where the window begins; now, when it begins only now.
+    fn first(&mut self, now: Instant, stands: impl FnOnce() -> T) -> Option<&T> {
         let apart = self.within / STEPS;
         if self
             .points
             .back()
             .is_none_or(|last| now.saturating_duration_since(last.0) >= apart)
         {
-            self.points.push_back((now, bad, all));
+            self.points.push_back((now, stands()));
         }
-        let old = |point: &(Instant, u64, u64)| now.saturating_duration_since(point.0) > self.within;
+        let old = |point: &(Instant, T)| now.saturating_duration_since(point.0) > self.within;
         while self.points.len() > 1 && self.points.front().is_some_and(old) {
             self.points.pop_front();
         }
-        let first = self.points.front().map_or((bad, all), |first| (first.1, first.2));
-        (bad - first.0, all - first.1)
+        self.points.front().map(|(_, first)| first)
+    }
+}
+
+impl Window {
+    /// What the counters gained within the window. Counters that fall begin anew.
+    pub fn gained(&mut self, bad: u64, all: u64, now: Instant) -> (u64, u64) {
+        let fell = |(_, (was_bad, was_all)): &(Instant, (u64, u64))| bad < *was_bad || all < *was_all;
+        if self.points.back().is_some_and(fell) {
+            self.clear();
+        }
+        let first = self.first(now, || (bad, all)).copied();
+        first.map_or((0, 0), |(first_bad, first_all)| {
+            (bad - first_bad, all - first_all)
+        })
     }
 }
 
@@ -84,13 +91,20 @@ pub fn shadow_errors(window: &mut Window, limit: &Limit, counts: &Counts, now: I
     ))
 }
 
-/// Mismatches, of all comparisons, by the lower bound of their interval.
-pub fn mismatches(window: &mut Window, limit: &Limit, counts: &Counts, now: Instant) -> Option<String> {
-    let (bad, all) = window.gained(counts.mismatched, counts.matched + counts.mismatched, now);
+/// Regressions, of all comparisons that no skipped write explains, by the lower bound of their interval. What is noise
+/// is no regression, also when that was learnt only since.
+pub fn mismatches(
+    window: &mut Window<VerdictMark>,
+    limit: &Limit,
+    ledger: &Ledger,
+    now: Instant,
+) -> Option<String> {
+    let first = window.first(now, || ledger.verdict_mark())?;
+    let (bad, all) = ledger.regressions_since(first);
     let (low, _) = wilson(bad, all)?;
     (all >= limit.minimum && low > limit.above).then(|| {
         format!(
-            "{bad} of {all} comparisons differ (at least {}), limit {}",
+            "{bad} of {all} comparisons are regressions (at least {}), limit {}",
             percent(low),
             percent(limit.above)
         )
@@ -119,7 +133,15 @@ fn percent(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shadow_core::{
+        compare::{Category, Discrepancy, Outcome, ShadowResponse, Verdict},
+        evidence::Background,
+        exchange::{Body, Headers},
+        time::Timestamp,
+    };
+
     use super::*;
+    use crate::pipeline::tests::{exchange, ledger};
 
     const SECOND: Duration = Duration::from_secs(1);
     const LIMIT: Limit = Limit {
@@ -174,19 +196,73 @@ mod tests {
         }
     }
 
+    fn found(place: &str) -> Vec<Discrepancy> {
+        vec![Discrepancy {
+            category: Category::Value,
+            place: place.to_owned(),
+            production: "1".to_owned(),
+            shadow: "2".to_owned(),
+        }]
+    }
+
+    /// So many more of that verdict.
+    fn judge(ledger: &mut Ledger, count: u32, verdict: &Verdict) {
+        let exchange = exchange("GET", "/stock", "{}");
+        let answer = Outcome::Response(ShadowResponse {
+            status: 200,
+            headers: Headers::default(),
+            body: Body::default(),
+            first_byte: Duration::ZERO,
+            total: Duration::ZERO,
+        });
+        for _ in 0..count {
+            ledger.seen(&exchange);
+            ledger.judged(&exchange, &answer, verdict, Timestamp::from_nanos(5));
+        }
+    }
+
     #[test]
     fn mismatches_trip_only_when_they_are_surely_too_many() {
         let now = Instant::now();
-        for (last, trips) in [
-            (counts(890, 110, 0), false),
-            (counts(870, 130, 500), true),
-            (counts(60, 39, 0), false),
-        ] {
+        for (matched, mismatched, trips) in [(890, 110, false), (870, 130, true), (60, 39, false)] {
+            let mut ledger = ledger();
+            judge(&mut ledger, 1_000, &Verdict::Mismatch(found("$.before")));
             let mut window = Window::new(LIMIT.within);
-            mismatches(&mut window, &LIMIT, &counts(0, 0, 0), now);
-            let why = mismatches(&mut window, &LIMIT, &last, now + SECOND);
-            assert_eq!(why.is_some(), trips, "{last:?}: {why:?}");
+            assert_eq!(mismatches(&mut window, &LIMIT, &ledger, now), None);
+            judge(&mut ledger, matched, &Verdict::Match);
+            judge(&mut ledger, mismatched, &Verdict::Mismatch(found("$.price")));
+            let why = mismatches(&mut window, &LIMIT, &ledger, now + SECOND);
+            assert_eq!(why.is_some(), trips, "{matched} and {mismatched}: {why:?}");
         }
+    }
+
+    #[test]
+    fn noise_never_trips_however_much_of_it_there_is() {
+        let now = Instant::now();
+        let mut ledger = ledger();
+        let mut window = Window::new(LIMIT.within);
+        let token = found("$.token");
+        let request = &exchange("GET", "/stock", "{}").request;
+        for _ in 0..100 {
+            ledger.background(request, Background::Twice, &token, Timestamp::from_nanos(4));
+        }
+        assert_eq!(mismatches(&mut window, &LIMIT, &ledger, now), None);
+        judge(&mut ledger, 1_000, &Verdict::Mismatch(token));
+        assert_eq!(mismatches(&mut window, &LIMIT, &ledger, now + SECOND), None);
+        // A real difference beside it does, and noise is no part of it.
+        judge(&mut ledger, 500, &Verdict::Mismatch(found("$.price")));
+        let why = mismatches(&mut window, &LIMIT, &ledger, now + 2 * SECOND).expect("a trip");
+        assert!(
+            why.starts_with("500 of 1500 comparisons are regressions"),
+            "{why}"
+        );
+        // What is older than the window is no concern any more.
+        for second in 3..15 {
+            mismatches(&mut window, &LIMIT, &ledger, now + second * SECOND);
+        }
+        judge(&mut ledger, 200, &Verdict::Match);
+        assert_eq!(mismatches(&mut window, &LIMIT, &ledger, now + 15 * SECOND), None);
+        assert!(window.points.len() <= STEPS as usize + 2);
     }
 
     #[test]

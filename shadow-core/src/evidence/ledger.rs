@@ -159,9 +159,9 @@ impl Ledger {
     /// It was not replayed.
     pub fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
         count(self.skips.entry(skip).or_default());
-        count(&mut self.total.skipped);
+        self.total.skip(skip);
         let route = self.routes.learn(&exchange.request);
-        count(&mut self.route(route).skipped);
+        self.route(route).skip(skip);
         self.writes.skipped(exchange, skip);
     }
 

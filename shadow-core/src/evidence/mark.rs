@@ -1,21 +1,14 @@
-//! What was counted since a moment: the evidence of one rollout phase.
+//! What was counted since a moment: the evidence of one rollout phase, and of one window of a trip rule.
 //!
-//! A [`Mark`] is a copy of the totals, at most some 100 KiB, whatever the number of routes. What is noise is decided
-//! from everything that is known when it is asked, also from before the mark.
-
-use core::time::Duration;
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
-use crate::gate::Skip;
+//! A [`Mark`] is a copy of the totals, at most some 100 KiB, whatever the number of routes; a [`VerdictMark`] only of
+//! the verdicts, at most 64 KiB. What is noise is decided from everything that is known when it is asked, also from
+//! before the mark.
 
 use super::{
-    gates::{self, Figures, GateConfig, Judgement},
+    gates::GateConfig,
     ledger::Ledger,
-    report,
     sets::Split,
-    stats::Proportion,
+    since::{Since, Sums},
     summary,
     tally::Tally,
 };
@@ -26,26 +19,14 @@ pub struct Mark {
     total: Tally,
     /// How often each combination of differences was found, by its id.
     sets: Vec<u64>,
-    skips: BTreeMap<Skip, u64>,
 }
 
-/// What was counted since a [`Mark`], with what it proves by itself.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Since {
-    /// Exchanges with a match or a mismatch.
-    pub compared: u64,
-    /// `(matched + noise) / (matched + mismatched - after_skipped_write)`.
-    pub match_rate: Proportion,
-    /// Exchanges with a verdict, of those that were meant to be compared.
-    pub coverage: Proportion,
-    /// Answers of production with a 5xx status, of all exchanges with a verdict.
-    pub production_errors: Proportion,
-    /// Replays that failed or got a 5xx, of the same.
-    pub shadow_errors: Proportion,
-    /// Of all routes together.
-    pub latency: report::Latency,
-    /// What follows from these figures alone. Single slow routes are not looked at.
-    pub judgement: Judgement,
+/// How many verdicts there were at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct VerdictMark {
+    compared: u64,
+    judged_at_once: Split,
+    sets: Vec<u64>,
 }
 
 impl Ledger {
@@ -54,58 +35,58 @@ impl Ledger {
         Mark {
             total: self.total.clone(),
             sets: self.sets.counts(),
-            skips: self.skips.clone(),
         }
     }
 
     /// What was counted since, judged by gates of its own.
     pub fn since(&self, mark: &Mark, gates: &GateConfig) -> Since {
         let total = self.total.since(&mark.total);
-        let unmeant: u64 = self
-            .skips
-            .iter()
-            .filter(|(skip, _)| !skip.is_intended())
-            .map(|(skip, count)| count.saturating_sub(mark.skips.get(skip).copied().unwrap_or(0)))
-            .fold(0, u64::saturating_add);
-        let judged = total.compared().saturating_add(total.failed());
+        let Split {
+            regressions: _,
+            noise,
+            after_skipped_write,
+        } = self.split_since(&mark.sets).plus(total.judged_at_once);
         let latency = summary::latency(&total);
-        let split = self.split_since(mark).plus(total.judged_at_once);
-        let match_rate = summary::match_rate(&total, split);
-        let coverage = Proportion::new(judged, total.replayed().saturating_add(unmeant));
-        let production_errors = Proportion::new(total.production_5xx.min(judged), judged);
-        let shadow_errors = Proportion::new(total.failed().saturating_add(total.shadow_5xx), judged);
-        let judgement = gates::judge(
-            gates,
-            &Figures {
-                matches: match_rate,
-                coverage,
-                production: latency.production.first_byte,
-                shadow: latency.shadow.first_byte,
-                production_errors: (production_errors.successes, judged),
-                shadow_errors: (shadow_errors.successes, judged),
-                slow_routes: 0,
-                elapsed: Duration::ZERO,
-            },
-        );
-        Since {
-            compared: total.compared(),
-            match_rate,
-            coverage,
-            production_errors,
-            shadow_errors,
-            latency,
-            judgement,
+        let sums = Sums {
+            matched: total.matched,
+            mismatched: total.mismatched,
+            noise,
+            after_skipped_write,
+            shadow_errors: total.shadow_errors(),
+            failed: total.failed(),
+            missed: total.missed,
+            production_5xx: total.production_5xx,
+            shadow_5xx: total.shadow_5xx,
+            production: latency.production,
+            shadow: latency.shadow,
+        };
+        Since::of(&sums, gates)
+    }
+
+    /// Remembers how many verdicts there are.
+    pub fn verdict_mark(&self) -> VerdictMark {
+        VerdictMark {
+            compared: self.total.compared(),
+            judged_at_once: self.total.judged_at_once,
+            sets: self.sets.counts(),
         }
     }
-}
 
-impl Ledger {
+    /// Regressions since, and the comparisons that they are among: those that no skipped write explains.
+    pub fn regressions_since(&self, mark: &VerdictMark) -> (u64, u64) {
+        let at_once = self.total.judged_at_once.minus(mark.judged_at_once);
+        let split = self.split_since(&mark.sets).plus(at_once);
+        let compared = self.total.compared().saturating_sub(mark.compared);
+        let told = compared.saturating_sub(split.after_skipped_write);
+        (split.regressions.min(told), told)
+    }
+
     /// What became of the mismatches since, by what is known now.
-    fn split_since(&self, mark: &Mark) -> Split {
+    fn split_since(&self, before: &[u64]) -> Split {
         let standings = self.groups.standings(|route| self.whole(route));
         let mut split = Split::default();
         for (id, _, standing, count) in self.sets.judged(|atom, after| standings.of(atom, after)) {
-            let before = mark.sets.get(id).copied().unwrap_or(0);
+            let before = before.get(id).copied().unwrap_or(0);
             split.add(standing, count.saturating_sub(before));
         }
         split
@@ -117,6 +98,7 @@ impl Tally {
     fn since(&self, before: &Self) -> Self {
         Self {
             skipped: self.skipped.saturating_sub(before.skipped),
+            missed: self.missed.saturating_sub(before.missed),
             matched: self.matched.saturating_sub(before.matched),
             mismatched: self.mismatched.saturating_sub(before.mismatched),
             failures: self
@@ -141,18 +123,24 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
     use crate::{
         compare::{Category, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
         evidence::{LedgerLimits, Ruling},
         exchange::{Body, Headers},
-        gate::SkipPolicy,
+        gate::{Skip, SkipPolicy},
         redact::{RedactConfig, Redactor},
         testing::exchange,
         time::Timestamp,
     };
 
     fn judge(ledger: &mut Ledger, count: u32, verdict: &Verdict, after: Duration) {
+        judge_at("/", ledger, count, verdict, after);
+    }
+
+    fn judge_at(target: &str, ledger: &mut Ledger, count: u32, verdict: &Verdict, after: Duration) {
         let outcome = match verdict {
             Verdict::ShadowError(failure) => Outcome::Failed(*failure),
             _ => Outcome::Response(ShadowResponse {
@@ -164,7 +152,7 @@ mod tests {
             }),
         };
         for _ in 0..count {
-            let exchange = exchange("GET", "/");
+            let exchange = exchange("GET", target);
             ledger.seen(&exchange);
             ledger.judged(&exchange, &outcome, verdict, Timestamp::from_nanos(5));
         }
@@ -218,5 +206,62 @@ mod tests {
         assert_eq!(since.judgement.ruling, Ruling::NoGo, "{:#?}", since.judgement);
         // From the beginning it is the report's own figure.
         assert_eq!(ledger.since(&Mark::default(), &gates).compared, 5_600);
+    }
+
+    #[test]
+    fn what_is_noise_or_behind_a_skipped_write_is_no_regression() {
+        let redactor = Redactor::new([1; 32], &RedactConfig::default());
+        let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor);
+        let found = |place: &str| {
+            vec![Discrepancy {
+                category: Category::Value,
+                place: place.to_owned(),
+                production: "1".to_owned(),
+                shadow: "2".to_owned(),
+            }]
+        };
+        let (token, price) = (found("$.token"), found("$.price"));
+        judge(&mut ledger, 50, &Verdict::Mismatch(token.clone()), Duration::ZERO);
+        let mark = ledger.verdict_mark();
+        assert_eq!(ledger.regressions_since(&mark), (0, 0), "the past does not count");
+        judge(
+            &mut ledger,
+            200,
+            &Verdict::Mismatch(token.clone()),
+            Duration::ZERO,
+        );
+        assert_eq!(
+            ledger.regressions_since(&mark),
+            (200, 200),
+            "nothing is known of it yet"
+        );
+        // The shadow system differs from itself there, every time.
+        let request = exchange("GET", "/").request;
+        for _ in 0..100 {
+            ledger.background(
+                &request,
+                super::super::Background::Twice,
+                &token,
+                Timestamp::from_nanos(6),
+            );
+        }
+        assert_eq!(
+            ledger.regressions_since(&mark),
+            (0, 200),
+            "it was noise all along"
+        );
+        judge(&mut ledger, 30, &Verdict::Mismatch(price), Duration::ZERO);
+        judge(&mut ledger, 10, &Verdict::Match, Duration::ZERO);
+        assert_eq!(ledger.regressions_since(&mark), (30, 240));
+        assert_eq!(ledger.regressions_since(&ledger.verdict_mark()), (0, 0));
+
+        // A read behind a write that was skipped.
+        let before = ledger.verdict_mark();
+        let write = exchange("PUT", "/stock/7");
+        ledger.seen(&write);
+        ledger.skipped(&write, Skip::Policy(SkipPolicy::Write));
+        let stock = Verdict::Mismatch(found("$.stock"));
+        judge_at("/stock/7", &mut ledger, 20, &stock, Duration::ZERO);
+        assert_eq!(ledger.regressions_since(&before), (0, 0));
     }
 }

@@ -90,7 +90,7 @@ pub(crate) fn newcombe_at(z: f64, a: (u64, u64), b: (u64, u64)) -> Option<(f64, 
 /// Which quantiles of a sample of `n` hold the median of what it is a sample of between them, at 95 %: the order
 /// statistics around `n / 2` whose ranks follow from the binomial distribution (Conover 1999, section 3.2), here by
 /// its normal approximation and one rank wider. Nothing is assumed of the distribution.
-pub(crate) fn median_ranks(n: u64) -> (f64, f64) {
+pub fn median_ranks(n: u64) -> (f64, f64) {
     let n = float(n.max(1));
     let spread = Z * n.sqrt() / 2.0 + 1.0;
     (

@@ -46,7 +46,7 @@ impl Ledger {
         // What the agent gave up itself says nothing about either system.
         let judged = total.compared().saturating_add(total.failed());
         let latency = latency(total);
-        let coverage = Proportion::new(judged, self.meant());
+        let coverage = Proportion::new(judged, total.replayed().saturating_add(total.missed));
         let splits = self.splits();
         let split = splits
             .iter()
@@ -101,16 +101,6 @@ impl Ledger {
             writes: self.writes.figures(),
             also: Vec::new(),
         }
-    }
-
-    /// Exchanges that were to be compared and whose fate is known.
-    fn meant(&self) -> u64 {
-        self.skips
-            .iter()
-            .filter(|(skip, _)| !skip.is_intended())
-            .fold(self.total.replayed(), |sum, (_, count)| {
-                sum.saturating_add(*count)
-            })
     }
 
     /// What became of the mismatches of each route, by what is known now.
@@ -274,7 +264,11 @@ pub(super) fn latency(tally: &Tally) -> report::Latency {
         first_byte: latencies.first.quantiles(),
         whole: latencies.whole.quantiles(),
     };
-    let (production, shadow) = (spans(&tally.production), spans(&tally.shadow));
+    between(spans(&tally.production), spans(&tally.shadow))
+}
+
+/// The latency of both, with how many times the one is the other.
+pub(super) fn between(production: report::Spans, shadow: report::Spans) -> report::Latency {
     let (p, s) = (production.first_byte.p50_us, shadow.first_byte.p50_us);
     let interval = gates::median_ratio(&production.first_byte, &shadow.first_byte);
     report::Latency {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::compare::{Failure, Verdict};
+use crate::{
+    compare::{Failure, Verdict},
+    gate::Skip,
+};
 
 use super::{
     group::Whole,
@@ -17,6 +20,8 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) skipped: u64,
+    /// Of these, those that were meant to be compared.
+    pub(super) missed: u64,
     pub(super) matched: u64,
     pub(super) mismatched: u64,
     pub(super) failures: BTreeMap<Failure, u64>,
@@ -49,6 +54,11 @@ pub(super) struct Judged<'j> {
 }
 
 impl Tally {
+    pub(super) fn skip(&mut self, skip: Skip) {
+        count(&mut self.skipped);
+        self.missed = self.missed.saturating_add(u64::from(!skip.is_intended()));
+    }
+
     pub(super) fn judged(&mut self, judged: Judged<'_>) {
         match judged.verdict {
             Verdict::Match => count(&mut self.matched),
@@ -106,6 +116,8 @@ impl Tally {
     pub(super) fn counted(&self) -> Counted {
         Counted {
             skipped: self.skipped,
+            missed: self.missed,
+            failed: self.failed(),
             matched: self.matched,
             mismatched: self.mismatched,
             shadow_errors: self.shadow_errors(),

@@ -26,6 +26,8 @@ pub struct RouteWindow {
     pub to_ns: u64,
     /// Exchanges that were skipped.
     pub skipped: u64,
+    /// Of these, those that were meant to be compared.
+    pub missed: u64,
     /// Verdict match.
     pub matched: u64,
     /// Verdict mismatch.
@@ -36,6 +38,8 @@ pub struct RouteWindow {
     pub after_skipped_write: u64,
     /// Verdict shadow error.
     pub shadow_errors: u64,
+    /// Of these, failures of the shadow system: not those that the agent caused itself.
+    pub failed: u64,
     /// Answers of production with a 5xx status, of replayed exchanges.
     pub production_5xx: u64,
     /// Answers of the shadow system with a 5xx status.
@@ -111,6 +115,8 @@ pub(super) struct Open {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
     pub(super) skipped: u64,
+    pub(super) missed: u64,
+    pub(super) failed: u64,
     pub(super) matched: u64,
     pub(super) mismatched: u64,
     pub(super) shadow_errors: u64,
@@ -137,6 +143,8 @@ impl Open {
             from_ns: from.as_nanos(),
             to_ns: to.as_nanos(),
             skipped: now.skipped.saturating_sub(before.skipped),
+            missed: now.missed.saturating_sub(before.missed),
+            failed: now.failed.saturating_sub(before.failed),
             matched: now.matched.saturating_sub(before.matched),
             mismatched: now.mismatched.saturating_sub(before.mismatched),
             noise: at_once.noise,

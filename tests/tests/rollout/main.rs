@@ -1,6 +1,7 @@
 //! Issue of daring to switch it on: the sample is raised by evidence only, and everything that is told to stop stops.
 
 mod control;
+mod dry_run;
 mod kill_ways;
 mod phases;
 mod reload;

@@ -53,16 +53,18 @@ pub(in crate::cli) fn journal(origin: &Origin) -> Result<Reader, Failure> {
         Some(path) => path.clone(),
         None => StateDir::new(&origin.place.state_dir).journal_path(),
     };
-    Reader::open(&path).map_err(|error| {
-        let exit = match error {
-            OpenError::Absent(_) | OpenError::Io { .. } | OpenError::Database { .. } => Exit::NoInput,
-            OpenError::Foreign { .. }
-            | OpenError::Newer { .. }
-            | OpenError::Older { .. }
-            | OpenError::Damaged { .. } => Exit::Data,
-        };
-        Failure::new(exit, error.to_string())
-    })
+    Reader::open(&path).map_err(|error| unopened(&error))
+}
+
+pub(in crate::cli) fn unopened(error: &OpenError) -> Failure {
+    let exit = match error {
+        OpenError::Absent(_) | OpenError::Io { .. } | OpenError::Database { .. } => Exit::NoInput,
+        OpenError::Foreign { .. }
+        | OpenError::Newer { .. }
+        | OpenError::Older { .. }
+        | OpenError::Damaged { .. } => Exit::Data,
+    };
+    Failure::new(exit, error.to_string())
 }
 
 pub(in crate::cli) fn unreadable(journal: &Reader, error: &rusqlite::Error) -> Failure {

@@ -24,7 +24,7 @@ use crate::report::diffs;
 
 pub use export::ExportArgs;
 pub(in crate::cli) use export::write;
-pub(in crate::cli) use find::{journal, report, unreadable};
+pub(in crate::cli) use find::{journal, report, unopened, unreadable};
 pub use ignore::IgnoreArgs;
 
 /// What to show.

@@ -97,6 +97,7 @@ impl Running {
             Ok(armed) if armed == snapshot.killed => {
                 if armed {
                     tracing::info!("mirroring goes on");
+                    self.keeper.tell("resume", "kill switch", "past the agent");
                     pipeline.resume();
                 } else {
                     tracing::warn!("mirroring was stopped by the kill switch");
@@ -138,6 +139,7 @@ impl Running {
         self.keeper.keep(
             &self.pipeline.read().unwrap_or_else(PoisonError::into_inner),
             &report,
+            self.copied(),
         );
         match self.state.save_report(&report) {
             Ok(()) => self.failing.store(false, Relaxed),
@@ -154,7 +156,7 @@ impl Running {
     pub(super) fn finish(&self) -> Report {
         let report = self.report_now();
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
-        self.keeper.end(&pipeline, &report);
+        self.keeper.end(&pipeline, &report, self.copied());
         report
     }
 
@@ -175,8 +177,13 @@ impl Running {
                 .collect(),
             engine: engine(snapshot),
             // As it is now: it may have changed on the way.
-            sample: Some(self.control.sample().map_or(1.0, rounded)),
+            sample: Some(self.copied()),
         }
+    }
+
+    /// The share of connections that is copied.
+    fn copied(&self) -> f64 {
+        self.control.sample().map_or(1.0, rounded)
     }
 
     fn snapshot(&self) -> Snapshot {

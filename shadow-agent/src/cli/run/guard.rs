@@ -10,7 +10,7 @@ use std::{
 };
 
 use shadow_common::stat::Stat;
-use shadow_core::evidence::Ledger;
+use shadow_core::evidence::{Ledger, VerdictMark};
 
 use super::{agent::Running, keep::Keeper};
 use crate::{
@@ -48,8 +48,8 @@ struct Inner {
     budget: Budget,
     probe: Probe,
     ring: Window,
-    /// For each lane: errors and mismatches.
-    lanes: Vec<(Window, Window)>,
+    /// For each lane: errors and regressions.
+    lanes: Vec<(Window, Window<VerdictMark>)>,
     /// Targets that are paused, by name.
     paused: BTreeMap<String, Paused>,
     /// When a kill by a rule ends by itself.
@@ -81,18 +81,15 @@ impl Guard {
             (name, Paused { trip, until })
         });
         let killed = state.killed()?.filter(|killed| killed.rule.is_some());
-        let window =
-            |trip: &Option<TargetTrip>| Window::new(trip.as_ref().map_or(LOOK, |trip| trip.within.0));
         let rules = &config.trips;
-        let windows = || (window(&rules.shadow_errors), window(&rules.mismatches));
         Ok(Self {
             log: Log::default(),
             inner: Mutex::new(Inner {
                 looked: now,
                 budget: Budget::new(BudgetSettings::from(&config.budget)),
                 probe: Probe::new(),
-                ring: Window::new(rules.ring_loss.as_ref().map_or(LOOK, |trip| trip.within.0)),
-                lanes: (0..=config.also.len()).map(|_| windows()).collect(),
+                ring: ring_window(rules),
+                lanes: (0..=config.also.len()).map(|_| lane_windows(rules)).collect(),
                 paused: paused.collect(),
                 killed_until: killed
                     .and_then(|killed| Some(now + self::left(killed.at_ms, killed.resume_at_ms?))),
@@ -140,6 +137,11 @@ impl Guard {
             let resumed = running.resume_after_trip();
             inner.killed_until = resumed.is_err().then(|| now + AGAIN);
             drop(inner);
+            if resumed.is_ok() {
+                running
+                    .keeper
+                    .tell("resume", "the agent", "the rule's time is over");
+            }
             let said = resumed.map_or_else(
                 |error| format!("still stopped: {error}"),
                 |()| "mirroring goes on".to_owned(),
@@ -225,6 +227,7 @@ impl Guard {
                     resume_at_ms: trip.until_ms,
                 };
                 running.kill_by_trip(pipeline, &killed);
+                running.keeper.tell("kill", rule, &trip.reason);
             }
         }
         inner.clear();
@@ -305,15 +308,31 @@ impl Inner {
     }
 }
 
-fn of_lane(trips: &Trips, lane: &Lane, windows: &mut (Window, Window), now: Instant) -> Option<Found> {
-    let counts = lane.with_ledger(Ledger::counts);
-    let (errors, mismatches) = windows;
+fn ring_window(rules: &Trips) -> Window {
+    Window::new(rules.ring_loss.as_ref().map_or(LOOK, |trip| trip.within.0))
+}
+
+fn lane_windows(rules: &Trips) -> (Window, Window<VerdictMark>) {
+    let within = |trip: &Option<TargetTrip>| trip.as_ref().map_or(LOOK, |trip| trip.within.0);
+    (
+        Window::new(within(&rules.shadow_errors)),
+        Window::new(within(&rules.mismatches)),
+    )
+}
+
+fn of_lane(
+    trips: &Trips,
+    lane: &Lane,
+    (errors, mismatches): &mut (Window, Window<VerdictMark>),
+    now: Instant,
+) -> Option<Found> {
     let errors = trips.shadow_errors.as_ref().and_then(|trip| {
+        let counts = lane.with_ledger(Ledger::counts);
         let why = rules::shadow_errors(errors, &trip.limit(), &counts, now)?;
         Some(("shadow_errors", why, trip))
     });
     let mismatches = trips.mismatches.as_ref().and_then(|trip| {
-        let why = rules::mismatches(mismatches, &trip.limit(), &counts, now)?;
+        let why = lane.with_ledger(|ledger| rules::mismatches(mismatches, &trip.limit(), ledger, now))?;
         Some(("mismatches", why, trip))
     });
     errors.or(mismatches).map(|(rule, why, trip)| Found {

@@ -13,7 +13,7 @@ use crate::{
     cli::{Exit, Failure},
     config::{Config, also::Wanted},
     control::state::{StateDir, now_ms},
-    journal::{Buckets, Entry, Event, Journal, Nowhere, OpenError, Sink, State, Window},
+    journal::{Buckets, Entry, Event, Gated, Journal, Nowhere, OpenError, Sink, State, Window},
     pipeline::Pipeline,
     replay::Target,
 };
@@ -111,13 +111,13 @@ impl Keeper {
         journal.as_ref().map(Journal::state)
     }
 
-    /// Writes what is due.
-    pub(super) fn keep(&self, pipeline: &Pipeline, report: &Report) {
+    /// Writes what is due. `sample` is the share of connections that is copied.
+    pub(super) fn keep(&self, pipeline: &Pipeline, report: &Report, sample: f64) {
         let now = Instant::now();
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if now >= due.window {
             due.window = now + WINDOW;
-            self.windows(pipeline);
+            self.windows(pipeline, sample);
         }
         if now >= due.report {
             due.report = now + REPORT;
@@ -126,49 +126,36 @@ impl Keeper {
     }
 
     /// Writes everything that is left, and closes the journal.
-    pub(super) fn end(&self, pipeline: &Pipeline, report: &Report) {
-        self.windows(pipeline);
+    pub(super) fn end(&self, pipeline: &Pipeline, report: &Report, sample: f64) {
+        self.windows(pipeline, sample);
         self.tell("end", "agent", "");
         self.sink.offer(Entry::Report(Box::new(report.clone())));
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(journal);
     }
 
-    fn windows(&self, pipeline: &Pipeline) {
+    fn windows(&self, pipeline: &Pipeline, sample: f64) {
+        // Of all lanes at one moment, so that they can be laid beside each other.
+        let (at, at_ms) = (heartbeat::now(), now_ms());
         for lane in pipeline.lanes() {
-            let routes = lane.take_window(heartbeat::now());
+            let routes = lane.take_window(at);
             if !routes.is_empty() {
-                self.sink
-                    .offer(Entry::Windows(windows(lane.name(), &routes, now_ms())));
+                let windows = windows(lane.name(), &routes, sample, at_ms);
+                self.sink.offer(Entry::Windows(windows));
             }
         }
     }
 }
 
 /// One for each route, and one for all of them together.
-fn windows(target: &str, routes: &[RouteWindow], now_ms: u64) -> Vec<Window> {
+fn windows(target: &str, routes: &[RouteWindow], sample: f64, now_ms: u64) -> Vec<Window> {
     let mut all = Window::default();
     let mut windows = Vec::with_capacity(routes.len() + 1);
     for route in routes {
-        let span_ms = route.to_ns.saturating_sub(route.from_ns) / 1_000_000;
-        let buckets = |marks: &[Marks; 2]| Buckets::of(marks[0].iter());
-        let window = Window {
-            at_ms: now_ms.saturating_sub(span_ms),
-            span_ms,
-            target: target.to_owned(),
-            route: route.route.clone(),
-            matched: route.matched,
-            mismatched: route.mismatched,
-            noise: route.noise,
-            explained: route.after_skipped_write,
-            skipped: route.skipped,
-            errors: route.shadow_errors,
-            production: buckets(&route.production),
-            shadow: buckets(&route.shadow),
-        };
+        let window = window(target, route, sample, now_ms);
         all = Window {
             at_ms: window.at_ms,
-            span_ms,
+            span_ms: window.span_ms,
             target: target.to_owned(),
             route: String::new(),
             matched: all.matched + window.matched,
@@ -179,11 +166,47 @@ fn windows(target: &str, routes: &[RouteWindow], now_ms: u64) -> Vec<Window> {
             errors: all.errors + window.errors,
             production: merged(all.production, &window.production),
             shadow: merged(all.shadow, &window.shadow),
+            gated: window.gated.map(|more| {
+                let sum = all.gated.unwrap_or_default();
+                Gated {
+                    sample: more.sample,
+                    missed: sum.missed + more.missed,
+                    failed: sum.failed + more.failed,
+                    production_5xx: sum.production_5xx + more.production_5xx,
+                    shadow_5xx: sum.shadow_5xx + more.shadow_5xx,
+                }
+            }),
         };
         windows.push(window);
     }
     windows.push(all);
     windows
+}
+
+fn window(target: &str, route: &RouteWindow, sample: f64, now_ms: u64) -> Window {
+    let span_ms = route.to_ns.saturating_sub(route.from_ns) / 1_000_000;
+    let buckets = |marks: &[Marks; 2]| Buckets::of(marks[0].iter());
+    Window {
+        at_ms: now_ms.saturating_sub(span_ms),
+        span_ms,
+        target: target.to_owned(),
+        route: route.route.clone(),
+        matched: route.matched,
+        mismatched: route.mismatched,
+        noise: route.noise,
+        explained: route.after_skipped_write,
+        skipped: route.skipped,
+        errors: route.shadow_errors,
+        production: buckets(&route.production),
+        shadow: buckets(&route.shadow),
+        gated: Some(Gated {
+            sample,
+            missed: route.missed,
+            failed: route.failed,
+            production_5xx: route.production_5xx,
+            shadow_5xx: route.shadow_5xx,
+        }),
+    }
 }
 
 fn merged(mut sum: Buckets, more: &Buckets) -> Buckets {

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use shadow_core::{
-    evidence::{GateConfig, Ledger, Mark, Ruling, Since},
+    evidence::{GateConfig, Ledger, Mark, Since},
     rollout::Moment,
 };
 
@@ -160,14 +160,5 @@ fn weakest(pipeline: &Pipeline, marks: &[Mark], gates: &GateConfig) -> Since {
         let mark = marks.get(at).unwrap_or(&start);
         lane.with_ledger(|ledger| ledger.since(mark, gates))
     });
-    found
-        .min_by_key(|since| {
-            let rank = match since.judgement.ruling {
-                Ruling::NoGo => 0,
-                Ruling::InsufficientEvidence => 1,
-                Ruling::Go => 2,
-            };
-            (rank, since.compared)
-        })
-        .unwrap_or_default()
+    Since::weakest(found).unwrap_or_default()
 }

@@ -16,7 +16,7 @@ use std::{
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Entry, Window};
+use super::{Entry, Gated, Window};
 
 pub use read::{Reader, Summary};
 pub use schema::OpenError;
@@ -128,8 +128,8 @@ fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> 
 }
 
 fn insert_windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusqlite::Result<()> {
-    let mut insert =
-        transaction.prepare_cached("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut insert = transaction
+        .prepare_cached("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
     for window in windows {
         let Window {
             at_ms,
@@ -144,7 +144,9 @@ fn insert_windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusqlite
             errors,
             production,
             shadow,
+            gated,
         } = window;
+        let asked = |count: fn(&Gated) -> u64| gated.as_ref().map(|gated| int(count(gated)));
         insert.execute(params![
             int(*at_ms),
             int(*span_ms),
@@ -157,7 +159,12 @@ fn insert_windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusqlite
             int(*skipped),
             int(*errors),
             text(production)?,
-            text(shadow)?
+            text(shadow)?,
+            gated.map(|gated| gated.sample),
+            asked(|gated| gated.missed),
+            asked(|gated| gated.failed),
+            asked(|gated| gated.production_5xx),
+            asked(|gated| gated.shadow_5xx)
         ])?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use shadow_core::{case::Case, evidence::report::Report};
 
 use super::{OpenError, int, schema};
-use crate::journal::{Event, Window};
+use crate::journal::{Event, Gated, Window};
 
 /// The reader's end of the file.
 #[derive(Debug)]
@@ -85,27 +85,34 @@ impl Reader {
 
     /// Windows of one target that began at or after `since_ms`, oldest first.
     pub fn windows(&self, target: &str, since_ms: u64) -> rusqlite::Result<Vec<Window>> {
-        let mut statement = self.database.prepare_cached(
+        self.rows("windows WHERE at_ms >= ? AND target = ?", target, since_ms)
+    }
+
+    /// Those of all its routes together.
+    pub fn overall(&self, target: &str, since_ms: u64) -> rusqlite::Result<Vec<Window>> {
+        self.rows(
+            "windows WHERE at_ms >= ? AND target = ? AND route = ''",
+            target,
+            since_ms,
+        )
+    }
+
+    /// The names of the targets that it has windows of.
+    pub fn targets(&self) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self
+            .database
+            .prepare_cached("SELECT DISTINCT target FROM windows ORDER BY target")?;
+        let rows = statement.query_map((), |row| row.get(0))?;
+        rows.collect()
+    }
+
+    fn rows(&self, from: &str, target: &str, since_ms: u64) -> rusqlite::Result<Vec<Window>> {
+        let mut statement = self.database.prepare_cached(&format!(
             "SELECT at_ms, span_ms, target, route, matched, mismatched, noise, explained, skipped, errors,
-                production, shadow
-             FROM windows WHERE at_ms >= ? AND target = ? ORDER BY at_ms",
-        )?;
-        let rows = statement.query_map(params![int(since_ms), target], |row| {
-            Ok(Window {
-                at_ms: number(row, 0)?,
-                span_ms: number(row, 1)?,
-                target: row.get(2)?,
-                route: row.get(3)?,
-                matched: number(row, 4)?,
-                mismatched: number(row, 5)?,
-                noise: number(row, 6)?,
-                explained: number(row, 7)?,
-                skipped: number(row, 8)?,
-                errors: number(row, 9)?,
-                production: json(row, 10)?,
-                shadow: json(row, 11)?,
-            })
-        })?;
+                production, shadow, sample, missed, failed, production_5xx, shadow_5xx
+             FROM {from} ORDER BY at_ms"
+        ))?;
+        let rows = statement.query_map(params![int(since_ms), target], window)?;
         rows.collect()
     }
 
@@ -138,6 +145,34 @@ impl Reader {
             )
             .optional()
     }
+}
+
+fn window(row: &Row<'_>) -> rusqlite::Result<Window> {
+    let gated = match row.get::<_, Option<f64>>(12)? {
+        None => None,
+        Some(sample) => Some(Gated {
+            sample,
+            missed: number(row, 13)?,
+            failed: number(row, 14)?,
+            production_5xx: number(row, 15)?,
+            shadow_5xx: number(row, 16)?,
+        }),
+    };
+    Ok(Window {
+        at_ms: number(row, 0)?,
+        span_ms: number(row, 1)?,
+        target: row.get(2)?,
+        route: row.get(3)?,
+        matched: number(row, 4)?,
+        mismatched: number(row, 5)?,
+        noise: number(row, 6)?,
+        explained: number(row, 7)?,
+        skipped: number(row, 8)?,
+        errors: number(row, 9)?,
+        production: json(row, 10)?,
+        shadow: json(row, 11)?,
+        gated,
+    })
 }
 
 fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {

@@ -39,6 +39,12 @@ pub(super) const MIGRATIONS: &[&str] = &["
     ) STRICT;
     CREATE INDEX events_at ON events(at_ms);
     CREATE TABLE reports (started_ms INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+", "
+    ALTER TABLE windows ADD COLUMN sample REAL;
+    ALTER TABLE windows ADD COLUMN missed INTEGER;
+    ALTER TABLE windows ADD COLUMN failed INTEGER;
+    ALTER TABLE windows ADD COLUMN production_5xx INTEGER;
+    ALTER TABLE windows ADD COLUMN shadow_5xx INTEGER;
 "];
 
 /// How long one side waits for the other: readers never block the writer in WAL mode, but opening does.

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     control::state::now_ms,
-    journal::{Buckets, Event},
+    journal::{Buckets, Event, Gated},
 };
 
 const LARGE: Retention = Retention {
@@ -40,6 +40,13 @@ fn window(at_ms: u64) -> Window {
         errors: 1,
         production: Buckets::of([(1_000, 10)]),
         shadow: Buckets::of([(2_000, 10)]),
+        gated: Some(Gated {
+            sample: 0.05,
+            missed: 2,
+            failed: 1,
+            production_5xx: 4,
+            shadow_5xx: 3,
+        }),
     }
 }
 
@@ -90,6 +97,12 @@ fn what_is_written_is_read_also_while_it_is_being_written() {
     assert_eq!(ids, ["0000000000000002", "0000000000000001"], "newest first");
     assert_eq!(reader.windows("shadow", now).expect("reads"), [window(now)]);
     assert_eq!(reader.windows("shadow", now + 1).expect("reads"), []);
+    assert_eq!(
+        reader.overall("shadow", now).expect("reads"),
+        [],
+        "it is of one route"
+    );
+    assert_eq!(reader.targets().expect("reads"), ["shadow"]);
     assert_eq!(reader.events(0, 9).expect("reads"), [event]);
     assert_eq!(reader.report().expect("reads"), Some(report));
     for entry in fs::read_dir(path.parent().expect("a directory")).expect("lists") {
@@ -213,6 +226,36 @@ fn a_file_that_is_none_is_refused_and_left_as_it_is() {
     let absent = Reader::open(&directory.path().join("none")).expect_err("nothing there");
     assert!(matches!(absent, OpenError::Absent(_)), "{absent}");
     assert!(!directory.path().join("none").exists(), "looking makes no file");
+}
+
+#[test]
+fn windows_of_the_first_version_are_kept_and_say_that_they_know_less() {
+    let (_directory, path) = new();
+    schema::create(&path).expect("a file");
+    let database = schema::open(&path, &schema::MIGRATIONS[..1]).expect("as the first version made it");
+    let now = i64::try_from(now_ms()).expect("fits");
+    database
+        .execute(
+            "INSERT INTO windows VALUES (?, 10000, 'shadow', '', 7, 3, 1, 1, 2, 1, '[]', '[]')",
+            [now],
+        )
+        .expect("written");
+    drop(database);
+    assert!(matches!(Reader::open(&path), Err(OpenError::Older { .. })));
+    let mut store = Store::open(&path, LARGE).expect("it is brought up to date");
+    let newer = Window {
+        route: String::new(),
+        ..window(now_ms())
+    };
+    store
+        .write(&[Entry::Windows(vec![newer.clone()])])
+        .expect("there is room");
+    let kept = Reader::open(&path)
+        .expect("it is a journal")
+        .overall("shadow", 0)
+        .expect("reads");
+    assert_eq!((kept[0].matched, kept[0].gated), (7, None), "{kept:?}");
+    assert_eq!(kept[1], newer);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use shadow_core::{
 
 use super::books::Books;
 
-fn ledger() -> Ledger {
+pub(crate) fn ledger() -> Ledger {
     Ledger::new(
         LedgerLimits::default(),
         GateConfig::default(),
@@ -55,7 +55,7 @@ fn flow() -> Flow {
 }
 
 /// A whole exchange whose response is `body`.
-pub(super) fn exchange(method: &str, target: &str, body: impl Into<Bytes>) -> Box<Exchange> {
+pub(crate) fn exchange(method: &str, target: &str, body: impl Into<Bytes>) -> Box<Exchange> {
     exchange_with(method, target, &[("Host", "production.example")], body)
 }
 

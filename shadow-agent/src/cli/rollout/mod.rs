@@ -1,18 +1,17 @@
 //! `shadow rollout`: raising the sample step by step, each step earned by evidence.
 
+mod dry_run;
+
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
-use shadow_core::rollout::Plan;
 
-use super::{Exit, Failure, Place, ask, config};
+use super::{Exit, Failure, Place, ask};
 use crate::{
-    config::{Config, units::Rate},
     control::{
         client::{self, ClientError},
         proto::{Answer, Order},
     },
-    report::figures::span,
     rollout::{self, RolloutStatus, status},
 };
 
@@ -40,15 +39,19 @@ pub struct RolloutArgs {
 enum Action {
     /// Begin with the first phase
     #[command(
-        after_help = "Example:\n  sudo shadow rollout start\n  shadow rollout start --dry-run --config shadow.yaml"
+        after_help = "Examples:\n  sudo shadow rollout start\n  sudo shadow rollout start --dry-run --config shadow.yaml\n  \
+                      shadow rollout start --dry-run --config shadow.yaml --journal copy.sqlite --json"
     )]
     Start {
-        /// Only show the phases and when each could begin at the earliest
+        /// Start nothing; show what the plan would have done on what a journal has recorded
         #[arg(long)]
         dry_run: bool,
-        /// The configuration of a dry run; without it, that of the defaults
+        /// The configuration of a dry run, with plan and targets; without it, that of the defaults
         #[arg(long, short, value_name = "FILE", requires = "dry_run")]
         config: Option<PathBuf>,
+        /// The journal of a dry run; without it, that of the configuration
+        #[arg(long, value_name = "FILE", requires = "dry_run")]
+        journal: Option<PathBuf>,
     },
     /// Show where it is, what it waits for, and what happened
     #[command(after_help = "Example:\n  sudo shadow rollout status")]
@@ -87,7 +90,8 @@ pub fn run(args: RolloutArgs) -> anyhow::Result<ExitCode> {
         Action::Start {
             dry_run: true,
             config,
-        } => return dry_run(config.as_deref(), json),
+            journal,
+        } => return dry_run::run(config.as_deref(), journal, &place, json),
         Action::Start { .. } => rollout::Order::Start,
         Action::Status => rollout::Order::Status,
         Action::Pause { why } => rollout::Order::Pause(why),
@@ -130,53 +134,4 @@ fn order_it(place: &Place, order: rollout::Order) -> Result<RolloutStatus, Failu
         })),
         Err(error) => Err(ask::failure(&error)),
     }
-}
-
-/// The plan alone: when each phase can begin at the earliest.
-fn dry_run(file: Option<&std::path::Path>, json: bool) -> anyhow::Result<ExitCode> {
-    let config = match file {
-        Some(file) => config::load(file)?,
-        None => Config::default(),
-    };
-    let plan = config.rollout.plan(&config.gates);
-    plan.validate()
-        .map_err(|error| Failure::new(Exit::Config, format!("rollout: {error}")))?;
-    let text = if json {
-        format!("{}\n", serde_json::to_string_pretty(&earliest_json(&plan))?)
-    } else {
-        earliest(&plan)
-    };
-    ask::print(&text)?;
-    Ok(Exit::Done.into())
-}
-
-fn earliest(plan: &Plan) -> String {
-    let mut lines =
-        vec!["At the earliest, when every phase compares enough and passes its gates at once:".to_owned()];
-    lines.extend(plan.earliest().map(|(at, phase)| {
-        format!(
-            "  after {:<12} {:<16} {:>6} of connections",
-            span(at),
-            phase.name,
-            Rate::from_fraction(phase.sample).to_string()
-        )
-    }));
-    lines.push(format!("  after {:<12} complete\n", span(plan.shortest())));
-    lines.join("\n")
-}
-
-fn earliest_json(plan: &Plan) -> serde_json::Value {
-    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    let phases: Vec<_> = plan
-        .earliest()
-        .map(|(at, phase)| {
-            serde_json::json!({
-                "phase": phase.name,
-                "sample": phase.sample,
-                "earliest_ms": millis(at),
-                "min_compared": phase.min_compared,
-            })
-        })
-        .collect();
-    serde_json::json!({ "phases": phases, "complete_ms": millis(plan.shortest()) })
 }

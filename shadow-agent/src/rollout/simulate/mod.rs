@@ -1,0 +1,316 @@
+//! A plan on a recorded journal: when each phase would have been entered, held, stepped back or killed.
+//!
+//! Owns: the recorded time, which takes the clock's place, and the evidence, which is added up from the journal's
+//! windows; what follows from both is decided by the real [`Rollout`]. Pure: a [`Recording`] in, a [`Simulated`] out.
+//! Bias: what the journal cannot know is said in notes, and never taken for evidence: counts are thinned to what a phase
+//! would have mirrored and never multiplied, and a median is known no better than the bucket it lies in.
+
+mod notes;
+mod page;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+use serde::{Deserialize, Serialize};
+use shadow_core::{
+    evidence::Since,
+    rollout::{Moment, Plan, Rollout, Stage, Step, Transition},
+    time::Timestamp,
+};
+
+use self::weights::Weights;
+use super::RolloutStatus;
+use crate::journal::{Event, Gated, Window};
+
+pub use page::page;
+
+/// The version of [`Simulated`] in JSON. It changes when a reader of the former one would misread this one.
+pub const FORMAT: u32 = 1;
+
+/// Who orders what nobody did.
+const NOBODY: &str = "simulation";
+
+/// What a journal holds of the targets that have a say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recording {
+    /// Their names.
+    pub targets: Vec<String>,
+    /// Windows of all their routes together, in any order.
+    pub windows: Vec<Window>,
+    /// Starts, kills and resumes of the agent, oldest first.
+    pub events: Vec<Event>,
+}
+
+/// What a rollout would have done.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Simulated {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The journal.
+    pub journal: String,
+    /// Where its first window begins, in milliseconds since 1970-01-01T00:00:00Z.
+    pub from_ms: u64,
+    /// Where its last one ends.
+    pub to_ms: u64,
+    /// The shadow systems whose evidence was asked for.
+    pub targets: Vec<String>,
+    /// Windows that were looked at.
+    pub windows: u64,
+    /// Windows that were passed over: an older version wrote them without what the gates ask for.
+    pub passed_over: u64,
+    /// The lowest share of connections that was recorded.
+    pub sample_low: f64,
+    /// The highest.
+    pub sample_high: f64,
+    /// Every transition, the oldest first, with the evidence it rests on.
+    pub timeline: Vec<Transition>,
+    /// Where the rollout would stand at the end.
+    pub end: RolloutStatus,
+    /// What the recording does not tell.
+    pub notes: Vec<String>,
+}
+
+/// Something at a recorded moment.
+enum Happened {
+    /// Windows ended there, each of the target of that number.
+    Windows(Vec<(usize, Window, Gated)>),
+    /// The agent was started again.
+    Restart,
+    /// Mirroring was stopped.
+    Kill,
+    /// Somebody let it go on.
+    Resume(String),
+}
+
+/// Simulates a plan from the first window on. `None` when there is no window that tells enough.
+pub fn simulate(plan: &Plan, recording: Recording, journal: &str) -> Option<Simulated> {
+    let Recording {
+        targets,
+        windows,
+        events,
+    } = recording;
+    let all = windows
+        .iter()
+        .filter(|window| targets.contains(&window.target))
+        .count();
+    let (happened, from_ms) = in_order(&targets, windows, events)?;
+    let windows = happened.iter().map(|(_, what)| match what {
+        Happened::Windows(ended) => ended.as_slice(),
+        Happened::Restart | Happened::Kill | Happened::Resume(_) => &[],
+    });
+    let looked_at: Vec<Gated> = windows.flatten().map(|(_, _, gated)| *gated).collect();
+    let samples = || looked_at.iter().map(|gated| gated.sample);
+    let mut simulated = Simulated {
+        format: FORMAT,
+        journal: journal.to_owned(),
+        from_ms,
+        to_ms: happened.last().map_or(from_ms, |(at, _)| *at),
+        windows: looked_at.len() as u64,
+        passed_over: (all - looked_at.len()) as u64,
+        sample_low: samples().fold(1.0, f64::min),
+        sample_high: samples().fold(0.0, f64::max),
+        ..Simulated::default()
+    };
+    let mut run = Run::start(plan, targets.len(), from_ms);
+    for (at_ms, what) in happened {
+        if run.is_over() {
+            break;
+        }
+        run.happened(at_ms, what);
+    }
+    run.end(&mut simulated, plan);
+    simulated.targets = targets;
+    Some(simulated)
+}
+
+/// What happened, by time, from the beginning of the first window on.
+fn in_order(
+    targets: &[String],
+    windows: Vec<Window>,
+    events: Vec<Event>,
+) -> Option<(Vec<(u64, Happened)>, u64)> {
+    let mut ended: Vec<(u64, usize, Window, Gated)> = windows
+        .into_iter()
+        .filter_map(|window| {
+            let target = targets.iter().position(|name| *name == window.target)?;
+            let gated = window.gated?;
+            Some((window.at_ms.saturating_add(window.span_ms), target, window, gated))
+        })
+        .collect();
+    ended.sort_by_key(|(at_ms, target, ..)| (*at_ms, *target));
+    let from_ms = ended.iter().map(|(_, _, window, _)| window.at_ms).min()?;
+    let mut happened: Vec<(u64, Happened)> = Vec::new();
+    for (at_ms, target, window, gated) in ended {
+        match happened.last_mut() {
+            // All targets' windows end together.
+            Some((last, Happened::Windows(windows))) if *last == at_ms => {
+                windows.push((target, window, gated));
+            }
+            _ => happened.push((at_ms, Happened::Windows(vec![(target, window, gated)]))),
+        }
+    }
+    let events = events.into_iter().filter(|event| event.at_ms >= from_ms);
+    happened.extend(events.filter_map(|event| {
+        let what = match event.kind.as_str() {
+            "start" => Happened::Restart,
+            "kill" => Happened::Kill,
+            "resume" => Happened::Resume(event.who),
+            _ => return None,
+        };
+        Some((event.at_ms, what))
+    }));
+    // Stable: what was counted until a moment comes before what happened at it.
+    happened.sort_by_key(|(at_ms, _)| *at_ms);
+    Some((happened, from_ms))
+}
+
+/// A rollout in recorded time.
+struct Run {
+    rollout: Rollout,
+    /// The evidence of the present phase, for each target.
+    counted: Vec<Weights>,
+    from_ms: u64,
+    now_ms: u64,
+    /// It was stopped by a kill, and goes on when mirroring does.
+    killed: bool,
+    timeline: Vec<Transition>,
+    /// A phase asked for more than was recorded.
+    short: bool,
+    /// Counts were thinned.
+    thinned: bool,
+}
+
+impl Run {
+    fn start(plan: &Plan, targets: usize, from_ms: u64) -> Self {
+        let mut run = Self {
+            rollout: Rollout::new(plan.clone()),
+            counted: vec![Weights::default(); targets],
+            from_ms,
+            now_ms: from_ms,
+            killed: false,
+            timeline: Vec::new(),
+            short: false,
+            thinned: false,
+        };
+        // Refused only for one that is under way.
+        let step = run.rollout.start(NOBODY, run.moment(from_ms)).ok().flatten();
+        run.take(step);
+        run
+    }
+
+    /// Whether a person has to go on, or nothing is left to do.
+    fn is_over(&self) -> bool {
+        !matches!(self.rollout.stage(), Stage::Running | Stage::Paused)
+    }
+
+    fn happened(&mut self, at_ms: u64, what: Happened) {
+        let now = self.moment(at_ms);
+        match what {
+            Happened::Windows(ended) => {
+                self.time_alone(&ended);
+                for (target, window, gated) in &ended {
+                    self.count(*target, window, gated);
+                }
+                self.tick(now);
+            }
+            Happened::Restart => {
+                let former = self.rollout.saved().clone();
+                self.rollout = Rollout::restore(self.rollout.plan().clone(), former, now);
+                let step = self.rollout.saved().history.back().cloned();
+                self.forget();
+                self.timeline.extend(step);
+            }
+            Happened::Kill => {
+                let step = self.rollout.killed(now);
+                self.killed |= step.is_some();
+                self.take(step);
+            }
+            Happened::Resume(who) if self.killed => {
+                self.killed = false;
+                // A paused one is not refused.
+                let step = self.rollout.resume(&who, now).ok().flatten();
+                self.take(step);
+            }
+            Happened::Resume(_) => {}
+        }
+        self.now_ms = self.now_ms.max(at_ms);
+    }
+
+    /// What became due between the windows: nothing was counted there, and the clock went on.
+    fn time_alone(&mut self, ended: &[(usize, Window, Gated)]) {
+        let Some(phase) = self.rollout.phase() else { return };
+        let due = self.rollout.entered() + phase.min_duration;
+        let due_ms = self.from_ms.saturating_add(due.as_nanos() / 1_000_000);
+        let begin_ms = ended.iter().map(|(_, window, _)| window.at_ms).min();
+        if self.now_ms < due_ms && begin_ms.is_some_and(|begin_ms| due_ms <= begin_ms) {
+            self.tick(self.moment(due_ms));
+        }
+    }
+
+    fn count(&mut self, target: usize, window: &Window, gated: &Gated) {
+        let wanted = self.rollout.sample().unwrap_or(1.0);
+        // The share of what was recorded that would have been mirrored; never more than all of it.
+        let share = if gated.sample > wanted {
+            wanted / gated.sample
+        } else {
+            1.0
+        };
+        self.thinned |= share < 1.0;
+        self.short |= gated.sample < wanted;
+        if let Some(counted) = self.counted.get_mut(target) {
+            counted.add(window, gated, share);
+        }
+    }
+
+    fn tick(&mut self, now: Moment) {
+        let since = self.since();
+        let step = self.rollout.tick(now, &since);
+        self.take(step);
+    }
+
+    /// The evidence of the present phase: of several shadow systems, that of the one that has shown least.
+    fn since(&self) -> Since {
+        let gates = self.rollout.phase().map(|phase| phase.gates.clone());
+        let gates = gates.unwrap_or_default();
+        let found = self
+            .counted
+            .iter()
+            .map(|counted| Since::of(&counted.sums(), &gates));
+        Since::weakest(found).unwrap_or_default()
+    }
+
+    /// Keeps a step; what begins behind it, begins without evidence.
+    fn take(&mut self, step: Option<Step>) {
+        let Some(Step { transition, kill: _ }) = step else {
+            return;
+        };
+        if self.rollout.stage() == Stage::Running || transition.from.phase != transition.to.phase {
+            self.forget();
+        }
+        self.timeline.push(transition);
+    }
+
+    fn forget(&mut self) {
+        self.counted.fill(Weights::default());
+    }
+
+    fn moment(&self, at_ms: u64) -> Moment {
+        let since = at_ms.saturating_sub(self.from_ms);
+        Moment {
+            at: Timestamp::from_nanos(since.saturating_mul(1_000_000)),
+            wall_ms: at_ms,
+        }
+    }
+
+    fn end(self, simulated: &mut Simulated, plan: &Plan) {
+        simulated.notes = notes::notes(&self, simulated, plan);
+        let now = self.moment(simulated.to_ms);
+        let end = RolloutStatus::new(&self.rollout, self.since(), None, now);
+        simulated.timeline = self.timeline;
+        simulated.end = RolloutStatus {
+            // All of it is in the timeline.
+            history: Vec::new(),
+            ..end
+        };
+    }
+}

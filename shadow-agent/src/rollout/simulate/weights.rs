@@ -1,0 +1,220 @@
+//! Evidence added up from windows, some of it counted in part.
+
+use shadow_core::evidence::{
+    Sums, median_ranks,
+    report::{Quantiles, Spans},
+};
+
+use crate::journal::{
+    Gated, Window,
+    buckets::{Buckets, LAST, start},
+};
+
+/// Expected counts: those of a window times the share that would have been mirrored. Each part by itself, so that they
+/// still add up when they are rounded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weights {
+    matched: f64,
+    regressions: f64,
+    noise: f64,
+    explained: f64,
+    failed: f64,
+    /// Shadow errors that the agent caused itself.
+    ours: f64,
+    missed: f64,
+    production_5xx: f64,
+    shadow_5xx: f64,
+    production: Histogram,
+    shadow: Histogram,
+}
+
+/// Weights by the journal's buckets of latency.
+#[derive(Clone, Debug)]
+struct Histogram([f64; LAST as usize + 1]);
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self([0.0; LAST as usize + 1])
+    }
+}
+
+impl Weights {
+    pub(super) fn add(&mut self, window: &Window, gated: &Gated, share: f64) {
+        let Gated {
+            sample: _,
+            missed,
+            failed,
+            production_5xx,
+            shadow_5xx,
+        } = *gated;
+        let excused = window.noise.saturating_add(window.explained);
+        for (sum, count) in [
+            (&mut self.matched, window.matched),
+            (&mut self.regressions, window.mismatched.saturating_sub(excused)),
+            (&mut self.noise, window.noise),
+            (&mut self.explained, window.explained),
+            (&mut self.failed, failed),
+            (&mut self.ours, window.errors.saturating_sub(failed)),
+            (&mut self.missed, missed),
+            (&mut self.production_5xx, production_5xx),
+            (&mut self.shadow_5xx, shadow_5xx),
+        ] {
+            *sum += float(count) * share;
+        }
+        self.production.add(&window.production, share);
+        self.shadow.add(&window.shadow, share);
+    }
+
+    pub(super) fn sums(&self) -> Sums {
+        let [regressions, noise, after_skipped_write] =
+            [self.regressions, self.noise, self.explained].map(whole);
+        let failed = whole(self.failed);
+        let spans = |histogram: &Histogram| Spans {
+            first_byte: histogram.quantiles(),
+            // The journal keeps no other.
+            whole: Quantiles::default(),
+        };
+        Sums {
+            matched: whole(self.matched),
+            mismatched: regressions + noise + after_skipped_write,
+            noise,
+            after_skipped_write,
+            shadow_errors: failed + whole(self.ours),
+            failed,
+            missed: whole(self.missed),
+            production_5xx: whole(self.production_5xx),
+            shadow_5xx: whole(self.shadow_5xx),
+            production: spans(&self.production),
+            shadow: spans(&self.shadow),
+        }
+    }
+}
+
+impl Histogram {
+    fn add(&mut self, buckets: &Buckets, share: f64) {
+        for (bucket, count) in buckets.by_bucket() {
+            self.0[usize::from(bucket.min(LAST))] += float(count) * share;
+        }
+    }
+
+    /// Quantiles as well as buckets can tell: within one they are taken to be spread evenly, and the ends of the
+    /// median's interval are the ends of their buckets, so that no width of a bucket is taken for a difference.
+    fn quantiles(&self) -> Quantiles {
+        let weight: f64 = self.0.iter().sum();
+        let count = whole(weight);
+        if count == 0 {
+            return Quantiles::default();
+        }
+        let (low, high) = median_ranks(count);
+        let micros = |quantile: f64, end: fn(f64, f64, f64) -> f64| whole(self.at(quantile * weight, end));
+        let between = |from: f64, to: f64, part: f64| from + (to - from) * part;
+        Quantiles {
+            count,
+            p50_us: micros(0.5, between),
+            p50_low_us: micros(low, |from, _, _| from),
+            p50_high_us: micros(high, |_, to, _| to),
+            p90_us: micros(0.9, between),
+            p99_us: micros(0.99, between),
+            max_us: micros(1.0, |_, to, _| to),
+        }
+    }
+
+    /// What `end` makes of the bucket that holds this rank: its beginning, its end, and how far into it the rank is.
+    fn at(&self, rank: f64, end: fn(f64, f64, f64) -> f64) -> f64 {
+        let mut before = 0.0;
+        let mut found = 0.0;
+        for (bucket, weight) in (0..=LAST).zip(self.0).filter(|(_, weight)| *weight > 0.0) {
+            let part = ((rank - before) / weight).clamp(0.0, 1.0);
+            found = end(start(bucket), start(bucket + 1), part);
+            before += weight;
+            if before >= rank {
+                break;
+            }
+        }
+        found
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of windows stay far below 2^52")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sums of counts, which `as` holds within what there is"
+)]
+fn whole(weight: f64) -> u64 {
+    weight.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quantiles(values: impl IntoIterator<Item = (u64, u64)>, share: f64) -> Quantiles {
+        let mut histogram = Histogram::default();
+        histogram.add(&Buckets::of(values), share);
+        histogram.quantiles()
+    }
+
+    #[test]
+    fn a_median_is_as_exact_as_its_bucket() {
+        let all = quantiles((1_000..3_000).map(|micros| (micros, 1)), 1.0);
+        assert_eq!(all.count, 2_000);
+        assert!((1_900..2_100).contains(&all.p50_us), "{all:?}");
+        assert!(all.p50_low_us <= 1_950 && all.p50_high_us >= 2_050, "{all:?}");
+        assert!(all.p50_low_us >= 1_500 && all.p50_high_us <= 2_600, "{all:?}");
+        assert!(
+            (2_700..=3_200).contains(&all.p99_us) && all.max_us >= 2_999,
+            "{all:?}"
+        );
+        // A tenth of them says the same with less certainty.
+        let tenth = quantiles((1_000..3_000).map(|micros| (micros, 1)), 0.1);
+        assert_eq!((tenth.count, tenth.p50_us), (200, all.p50_us));
+        assert!(tenth.p50_low_us <= all.p50_low_us && tenth.p50_high_us >= all.p50_high_us);
+        assert_eq!(quantiles([], 1.0), Quantiles::default());
+        assert_eq!(
+            quantiles([(5, 3)], 0.1),
+            Quantiles::default(),
+            "less than one half is none"
+        );
+        // Beyond the last bucket, and all in one.
+        let long = quantiles([(u64::MAX, 10)], 1.0);
+        assert!(long.p50_us >= 1_000_000_000, "{long:?}");
+    }
+
+    #[test]
+    fn parts_add_up_when_they_are_thinned() {
+        let window = Window {
+            matched: 97,
+            mismatched: 9,
+            noise: 3,
+            explained: 3,
+            errors: 5,
+            ..Window::default()
+        };
+        let gated = Gated {
+            failed: 3,
+            missed: 7,
+            ..Gated::default()
+        };
+        for share in [1.0, 0.5, 1.0 / 3.0, 0.01] {
+            let mut weights = Weights::default();
+            for _ in 0..3 {
+                weights.add(&window, &gated, share);
+            }
+            let sums = weights.sums();
+            assert!(
+                sums.noise + sums.after_skipped_write <= sums.mismatched,
+                "{sums:?}"
+            );
+            assert!(sums.failed <= sums.shadow_errors, "{sums:?}");
+            if share >= 1.0 {
+                assert_eq!((sums.matched, sums.mismatched, sums.missed), (291, 27, 21));
+                assert_eq!((sums.shadow_errors, sums.failed), (15, 9));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The evidence of a stretch of time, from its counts: those of a running ledger, or those that were recorded.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    gates::{self, Figures, GateConfig, Judgement, Ruling},
+    report,
+    stats::Proportion,
+    summary,
+};
+
+/// Everything that the gates of a phase look at, as counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Verdict match.
+    pub matched: u64,
+    /// Verdict mismatch.
+    pub mismatched: u64,
+    /// Of these, noise.
+    pub noise: u64,
+    /// Of these, those that a skipped write explains.
+    pub after_skipped_write: u64,
+    /// Verdict shadow error.
+    pub shadow_errors: u64,
+    /// Of these, failures of the shadow system: not those that the agent caused itself.
+    pub failed: u64,
+    /// Skipped, though meant to be compared.
+    pub missed: u64,
+    /// Answers of production with a 5xx status.
+    pub production_5xx: u64,
+    /// Answers of the shadow system with a 5xx status.
+    pub shadow_5xx: u64,
+    /// Production's latency.
+    pub production: report::Spans,
+    /// The shadow system's.
+    pub shadow: report::Spans,
+}
+
+/// What was counted since a moment, with what it proves by itself.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Since {
+    /// Exchanges with a match or a mismatch.
+    pub compared: u64,
+    /// `(matched + noise) / (matched + mismatched - after_skipped_write)`.
+    pub match_rate: Proportion,
+    /// Exchanges with a verdict, of those that were meant to be compared.
+    pub coverage: Proportion,
+    /// Answers of production with a 5xx status, of all exchanges with a verdict.
+    pub production_errors: Proportion,
+    /// Replays that failed or got a 5xx, of the same.
+    pub shadow_errors: Proportion,
+    /// Of all routes together.
+    pub latency: report::Latency,
+    /// What follows from these figures alone. Single slow routes are not looked at.
+    pub judgement: Judgement,
+}
+
+impl Since {
+    /// What these counts prove.
+    pub fn of(sums: &Sums, gates: &GateConfig) -> Self {
+        let compared = sums.matched.saturating_add(sums.mismatched);
+        let judged = compared.saturating_add(sums.failed);
+        let meant = compared
+            .saturating_add(sums.shadow_errors)
+            .saturating_add(sums.missed);
+        let match_rate = Proportion::new(
+            sums.matched.saturating_add(sums.noise),
+            compared.saturating_sub(sums.after_skipped_write),
+        );
+        let coverage = Proportion::new(judged, meant);
+        let production_errors = Proportion::new(sums.production_5xx.min(judged), judged);
+        let shadow_errors = Proportion::new(sums.failed.saturating_add(sums.shadow_5xx), judged);
+        let latency = summary::between(sums.production, sums.shadow);
+        let judgement = gates::judge(
+            gates,
+            &Figures {
+                matches: match_rate,
+                coverage,
+                production: latency.production.first_byte,
+                shadow: latency.shadow.first_byte,
+                production_errors: (production_errors.successes, judged),
+                shadow_errors: (shadow_errors.successes, judged),
+                slow_routes: 0,
+                elapsed: Duration::ZERO,
+            },
+        );
+        Self {
+            compared,
+            match_rate,
+            coverage,
+            production_errors,
+            shadow_errors,
+            latency,
+            judgement,
+        }
+    }
+
+    /// Of several shadow systems, the evidence of the one that has shown least.
+    pub fn weakest(all: impl Iterator<Item = Self>) -> Option<Self> {
+        all.min_by_key(|since| {
+            let rank = match since.judgement.ruling {
+                Ruling::NoGo => 0,
+                Ruling::InsufficientEvidence => 1,
+                Ruling::Go => 2,
+            };
+            (rank, since.compared)
+        })
+    }
+}
