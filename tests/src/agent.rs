@@ -178,13 +178,20 @@ impl Agent {
     /// Runs `shadow WORDS` against this agent.
     pub fn ask<S: AsRef<OsStr> + Sync>(&self, words: &[S]) -> Output {
         self.namespace.run(|| {
-            Command::new(binary())
+            self.command(binary())
                 .args(words)
-                .env("SHADOW_SOCKET", &self.socket)
-                .env("SHADOW_STATE_DIR", &self.state)
                 .output()
                 .expect("the agent's binary starts")
         })
+    }
+
+    /// A command whose `shadow` means this agent. It runs where it is started.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("SHADOW_SOCKET", &self.socket)
+            .env("SHADOW_STATE_DIR", &self.state);
+        command
     }
 
     /// As [`Agent::ask`]; what it printed.

@@ -6,13 +6,14 @@
 use std::{env, process::ExitCode, time::Duration};
 
 use clap::Args;
+use rustix::process::setpriority_process;
 
 use super::{Exit, Failure, Place};
 use crate::{
     capture::control::{ControlError, RunningAgent, find_running},
     config::units::Rate,
     control::{
-        client::{self, ClientError},
+        client::{self, Asked, ClientError},
         proto::{Answer, Order},
         state::{Killed, Owner, StateDir},
     },
@@ -65,6 +66,7 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
     let KillArgs { why, all, place } = args;
     let state = StateDir::new(&place.state_dir);
     let mut outcome = Outcome::default();
+    hurry();
     // First the way that needs nobody's help.
     let found = find_running();
     match &found {
@@ -72,8 +74,15 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
         Ok(found) => disarm(&mut outcome, chosen(found, owner, state.owner(), Otherwise::All)),
         Err(error) => outcome.missed(format!("the kernel program was not reached: {error}")),
     }
-    let remembered = state.kill(&Killed::now(&who(), why));
-    let told = client::ask(&place.socket, Order::Kill(why.clone()), PATIENCE);
+    // The agent cancels what is in flight while this is remembered: a disk may take its time.
+    let asked = Asked::send(&place.socket, Order::Kill(why.clone()), PATIENCE);
+    let killed = Killed::now(&who(), why);
+    let mut remembered = state.kill(&killed);
+    let told = asked.and_then(Asked::answer);
+    // The agent knows less of who it was, and may have written it down later.
+    if told.is_ok() && !matches!(state.killed(), Ok(Some(kept)) if kept == killed) {
+        remembered = state.kill(&killed);
+    }
     outcome.told(&told, "the agent confirms: replays under way are cancelled");
     match &remembered {
         Ok(()) => println!(
@@ -91,6 +100,12 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
         outcome.done("no agent runs on this host, so nothing is mirrored");
     }
     outcome.end("mirroring may go on")
+}
+
+/// A node in need of a kill is a busy one: this command goes before what else wants to run.
+fn hurry() {
+    // Who may not, and could hardly kill either, waits for their turn.
+    setpriority_process(None, -20).ok();
 }
 
 fn disarm(outcome: &mut Outcome, agents: Vec<&RunningAgent>) {

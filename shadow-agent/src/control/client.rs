@@ -49,36 +49,75 @@ pub enum ClientError {
 
 /// Asks the agent behind a socket and waits at most `patience` for each step of the answer.
 pub fn ask(socket: &Path, order: Order, patience: Duration) -> Result<Answer, ClientError> {
-    let path = || socket.to_owned();
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Absent(path()),
-        io::ErrorKind::PermissionDenied => ClientError::Denied(path()),
+    Asked::send(socket, order, patience)?.answer()
+}
+
+/// An order that is on its way, for a caller who has more to do before the answer.
+#[derive(Debug)]
+pub struct Asked {
+    stream: UnixStream,
+    path: PathBuf,
+    patience: Duration,
+}
+
+impl Asked {
+    /// Gives the order. The agent may carry it out from here on.
+    pub fn send(socket: &Path, order: Order, patience: Duration) -> Result<Self, ClientError> {
+        let stream = UnixStream::connect(socket).map_err(|source| failed(socket, patience, source))?;
+        let mut asked = Self {
+            stream,
+            path: socket.to_owned(),
+            patience,
+        };
+        asked
+            .write(&order.line())
+            .map_err(|source| asked.failed(source))?;
+        Ok(asked)
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(self.patience))?;
+        self.stream.set_write_timeout(Some(self.patience))?;
+        match self.stream.write_all(line) {
+            // It closed before it had read: there is an answer that says why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
+    }
+
+    /// Waits for the answer.
+    pub fn answer(self) -> Result<Answer, ClientError> {
+        let mut line = Vec::new();
+        BufReader::new((&self.stream).take(MAX_REPLY))
+            .read_until(b'\n', &mut line)
+            .map_err(|source| self.failed(source))?;
+        let foreign = |why: String| ClientError::Foreign {
+            path: self.path.clone(),
+            why,
+        };
+        if line.last() != Some(&b'\n') {
+            return Err(foreign("the answer is cut off".to_owned()));
+        }
+        match Answer::read(&line).map_err(foreign)? {
+            Answer::Error(why) => Err(ClientError::Refused(why)),
+            answer => Ok(answer),
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> ClientError {
+        failed(&self.path, self.patience, source)
+    }
+}
+
+fn failed(socket: &Path, patience: Duration, source: io::Error) -> ClientError {
+    let path = socket.to_owned();
+    match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Absent(path),
+        io::ErrorKind::PermissionDenied => ClientError::Denied(path),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent {
-            path: path(),
+            path,
             after: patience,
         },
-        _ => ClientError::Io { path: path(), source },
-    };
-    let mut stream = UnixStream::connect(socket).map_err(failed)?;
-    stream
-        .set_read_timeout(Some(patience))
-        .and_then(|()| stream.set_write_timeout(Some(patience)))
-        .map_err(failed)?;
-    match stream.write_all(&order.line()) {
-        // It closed before it had read: there is an answer that says why.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        written => written.map_err(failed)?,
-    }
-    let mut line = Vec::new();
-    BufReader::new(stream.take(MAX_REPLY))
-        .read_until(b'\n', &mut line)
-        .map_err(failed)?;
-    let foreign = |why: String| ClientError::Foreign { path: path(), why };
-    if line.last() != Some(&b'\n') {
-        return Err(foreign("the answer is cut off".to_owned()));
-    }
-    match Answer::read(&line).map_err(foreign)? {
-        Answer::Error(why) => Err(ClientError::Refused(why)),
-        answer => Ok(answer),
+        _ => ClientError::Io { path, source },
     }
 }

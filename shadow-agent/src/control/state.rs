@@ -26,6 +26,16 @@ pub struct StateDir {
     path: PathBuf,
 }
 
+/// What makes a folder writable again.
+fn way_out(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "use sudo",
+        io::ErrorKind::NotFound => "make it",
+        io::ErrorKind::ReadOnlyFilesystem => "mount it for writing",
+        _ => "free space",
+    }
+}
+
 /// Why mirroring is stopped.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Killed {
@@ -62,7 +72,7 @@ pub struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// It cannot be made or written.
-    #[error("cannot write {} in the state folder: {source}; free space, or choose another with --state-dir", path.display())]
+    #[error("cannot write {} in the state folder: {source}; {}, or choose another with --state-dir", path.display(), way_out(source))]
     Write {
         /// The file.
         path: PathBuf,
