@@ -6,6 +6,7 @@
 //! be written never ends the agent: it goes on with counters and says so.
 
 pub mod buckets;
+mod room;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{case::Case, evidence::report::Report};
 
 pub use buckets::Buckets;
+pub use room::{QUEUE, QUEUE_BYTES};
 pub use store::{OpenError, Reader, Retention};
-pub use writer::{Journal, Lost, Offers, QUEUE, QUEUE_BYTES, State};
+pub use writer::{Journal, Lost, Offers, State};
 
 /// Something to be written down.
 #[derive(Clone, Debug)]

@@ -54,3 +54,45 @@ fn a_flood_of_cases_is_bounded_and_keeps_nobody_waiting() {
         .expect("a journal");
     assert!(cases > 0 && cases <= state.written, "{cases} of {state:?}");
 }
+
+/// Whatever is only recorded, and however much: a difference that comes meanwhile is written, and so is an event.
+#[test]
+fn a_flood_of_recorded_requests_leaves_room_for_differences() {
+    const DIFFERENCES: usize = 200;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("journal.sqlite");
+    let retention = Retention {
+        age: Duration::from_hours(1),
+        size: 64 << 20,
+    };
+    let mut journal = Journal::open(&path, retention).expect("a new journal");
+    let sink = journal.sink();
+    let mut recorded = Case {
+        at_ms: now_ms(),
+        groups: vec!["record_only".to_owned()],
+        failure: Some("record_only".to_owned()),
+        ..Case::default()
+    };
+    recorded.production.body.text = Some("word ".repeat(4_000));
+    for number in 0..DIFFERENCES * 50 {
+        sink.offer(Entry::Case(Box::new(Case {
+            id: format!("{number:016x}"),
+            ..recorded.clone()
+        })));
+        if number % 50 == 0 {
+            sink.offer(Entry::Case(Box::new(Case {
+                id: format!("d{number:015x}"),
+                at_ms: now_ms(),
+                groups: vec!["aa".to_owned()],
+                ..Case::default()
+            })));
+        }
+    }
+    sink.offer(Entry::Event(Event::default()));
+    journal.close();
+    let state = journal.state();
+    assert!(state.dropped_busy > 0, "this is no flood: {state:?}");
+    let reader = Reader::open(&path).expect("a journal");
+    let found = reader.list("aa", 9_999).expect("lists").len();
+    assert_eq!(found, DIFFERENCES, "{state:?}");
+}

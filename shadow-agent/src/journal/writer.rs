@@ -8,8 +8,8 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -19,14 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Entry, Sink,
+    room::{Kind, QUEUE, Room},
     store::{self, OpenError, Retention, Store},
 };
-
-/// Entries that may wait.
-pub const QUEUE: usize = 1024;
-
-/// Bytes that they may hold together, roughly.
-pub const QUEUE_BYTES: usize = 16 << 20;
 
 /// Entries, and bytes, of one transaction.
 const BATCH: usize = 256;
@@ -100,7 +95,7 @@ pub struct Journal {
 struct Shared {
     path: String,
     /// Of the entries that wait.
-    weight: AtomicUsize,
+    room: Room,
     bytes: AtomicU64,
     written: AtomicU64,
     dropped: [AtomicU64; Lost::ALL.len()],
@@ -118,15 +113,12 @@ pub struct Offers {
 impl Sink for Offers {
     fn offer(&self, entry: Entry) {
         let Self { shared, sender } = self;
-        let weight = entry.weight();
-        let before = shared.weight.fetch_add(weight, Relaxed);
-        let sent = if before.saturating_add(weight) > QUEUE_BYTES {
-            Err(TrySendError::Full(entry))
-        } else {
-            sender.try_send(entry)
-        };
-        if sent.is_err() {
-            shared.weight.fetch_sub(weight, Relaxed);
+        let (kind, weight) = (Kind::of(&entry), entry.weight());
+        if !shared.room.take(kind, weight) {
+            return shared.dropped(Lost::Busy, 1);
+        }
+        if sender.try_send(entry).is_err() {
+            shared.room.give_back(kind, weight);
             shared.dropped(Lost::Busy, 1);
         }
     }
@@ -148,7 +140,7 @@ impl Journal {
         let store = Store::open(path, retention)?;
         let shared = Arc::new(Shared {
             path: path.display().to_string(),
-            weight: AtomicUsize::new(0),
+            room: Room::default(),
             bytes: AtomicU64::new(store.used().unwrap_or(0)),
             written: AtomicU64::new(0),
             dropped: Default::default(),
@@ -189,7 +181,7 @@ impl Journal {
     pub fn state(&self) -> State {
         let Shared {
             path,
-            weight: _,
+            room: _,
             bytes,
             written,
             dropped: [busy, full, failed],
@@ -270,7 +262,7 @@ impl Writer {
             match self.entries.recv_timeout(left) {
                 Ok(entry) => {
                     let one = entry.weight();
-                    self.shared.weight.fetch_sub(one, Relaxed);
+                    self.shared.room.give_back(Kind::of(&entry), one);
                     weight += one;
                     batch.push(entry);
                 }

@@ -81,6 +81,11 @@ impl Case {
 }
 
 impl Case {
+    /// Whether it is one of [`Case::recorded`], and not a difference.
+    pub fn is_recorded(&self) -> bool {
+        self.failure.as_deref() == Some(SkipPolicy::RecordOnly.as_str())
+    }
+
     /// What would have been sent, and was only recorded: `failure` says so, and there is no answer of the shadow system.
     pub fn recorded(
         exchange: &Exchange,

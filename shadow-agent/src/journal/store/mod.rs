@@ -1,7 +1,8 @@
 //! The file: one SQLite database in WAL mode, with one writer and any number of readers.
 //!
 //! Owns: what is in it and how it is read and written. Bounds: bytes and age ([`Retention`]), a hard cap on pages behind
-//! it. Drops: the oldest cases first, then the oldest windows; both are what a person misses least.
+//! it. Drops: the oldest cases first, then the oldest windows; both are what a person misses least. Cases of what was only
+//! recorded have a quarter of the room of their own, and those of differences the rest.
 
 mod read;
 mod retain;
@@ -89,10 +90,18 @@ impl Store {
 fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> {
     match entry {
         Entry::Case(case) => {
-            let at_ms = int(case.at_ms);
+            let (at_ms, body) = (int(case.at_ms), text(case)?);
             let known = transaction
-                .prepare_cached("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?)")?
-                .execute(params![case.id, at_ms, case.target, case.route, text(case)?])?;
+                .prepare_cached("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?)")?
+                .execute(params![
+                    case.id,
+                    at_ms,
+                    case.target,
+                    case.route,
+                    body,
+                    case.is_recorded(),
+                    int(body.len() as u64)
+                ])?;
             if known == 0 {
                 return Ok(());
             }

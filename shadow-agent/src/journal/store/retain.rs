@@ -14,6 +14,9 @@ const ROOMY: u64 = 75;
 /// Cases removed at once: a lock held shortly, again and again, lets readers in between.
 const STEP: u32 = 64;
 
+/// Differences have so many times the room of what was only recorded.
+const DIFFERENCES: u64 = 3;
+
 /// Reports of former runs that are kept, and events.
 const REPORTS: u32 = 20;
 const EVENTS: u32 = 10_000;
@@ -69,7 +72,7 @@ impl Store {
 
     fn shrink_to(&mut self, bytes: u64) -> rusqlite::Result<()> {
         while self.used()? > bytes {
-            if self.forget("cases")? == 0 && self.forget("windows")? == 0 && self.forget("reports")? == 0 {
+            if self.forget_cases()? == 0 && self.forget("windows")? == 0 && self.forget("reports")? == 0 {
                 break;
             }
         }
@@ -78,6 +81,32 @@ impl Store {
         let mut rows = vacuum.query(())?;
         while rows.next()?.is_some() {}
         Ok(())
+    }
+
+    /// The oldest of those that hold more than their part. So a flood of one kind never costs the other a case within its own.
+    fn forget_cases(&mut self) -> rusqlite::Result<usize> {
+        let recorded = self.held(true)?.saturating_mul(DIFFERENCES) > self.held(false)?;
+        match self.forget_kind(recorded)? {
+            0 => self.forget_kind(!recorded),
+            gone => Ok(gone),
+        }
+    }
+
+    fn held(&self, recorded: bool) -> rusqlite::Result<u64> {
+        let sum = "SELECT coalesce(sum(bytes), 0) FROM cases WHERE recorded = ?";
+        let bytes: i64 = self
+            .database
+            .prepare_cached(sum)?
+            .query_row([recorded], |row| row.get(0))?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
+    fn forget_kind(&self, recorded: bool) -> rusqlite::Result<usize> {
+        self.database.execute(
+            "DELETE FROM cases WHERE rowid IN
+                (SELECT rowid FROM cases WHERE recorded = ? ORDER BY at_ms LIMIT ?)",
+            params![recorded, STEP],
+        )
     }
 
     fn forget(&mut self, table: &str) -> rusqlite::Result<usize> {

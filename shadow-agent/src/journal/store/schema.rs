@@ -45,6 +45,13 @@ pub(super) const MIGRATIONS: &[&str] = &["
     ALTER TABLE windows ADD COLUMN failed INTEGER;
     ALTER TABLE windows ADD COLUMN production_5xx INTEGER;
     ALTER TABLE windows ADD COLUMN shadow_5xx INTEGER;
+", "
+    ALTER TABLE cases ADD COLUMN recorded INTEGER NOT NULL DEFAULT 0;
+    -- Older differences count as nothing: to learn their length would write the whole file anew.
+    ALTER TABLE cases ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE cases SET recorded = 1, bytes = length(body)
+        WHERE id IN (SELECT case_id FROM case_groups WHERE group_id = 'record_only');
+    CREATE INDEX cases_kind ON cases(recorded, at_ms, bytes);
 "];
 
 /// How long one side waits for the other: readers never block the writer in WAL mode, but opening does.

@@ -165,6 +165,52 @@ fn what_is_too_old_or_too_much_goes_oldest_first() {
     assert_eq!(listed, cases, "groups name no case that is gone");
 }
 
+fn recorded(number: u64, at_ms: u64, bytes: usize) -> Entry {
+    let Entry::Case(mut case) = case(number, at_ms, bytes) else {
+        panic!("a case");
+    };
+    case.groups = vec!["record_only".to_owned()];
+    case.failure = Some("record_only".to_owned());
+    Entry::Case(case)
+}
+
+#[test]
+fn a_flood_of_one_kind_of_case_never_evicts_the_other() {
+    type Make = fn(u64, u64, usize) -> Entry;
+    for (kept, flood, group) in [
+        (case as Make, recorded as Make, "bb"),
+        (recorded, case, "record_only"),
+    ] {
+        let (_directory, path) = new();
+        let small = Retention {
+            size: 32 << 20,
+            ..LARGE
+        };
+        let mut store = Store::open(&path, small).expect("a new journal");
+        let now = now_ms();
+        // Older than anything of the flood, and within their own part.
+        for number in 0..40 {
+            store
+                .write(&[kept(number, now, 64 << 10)])
+                .expect("there is room");
+        }
+        for number in 1_000..2_000 {
+            store
+                .write(&[flood(number, now + number, 64 << 10)])
+                .expect("room is made");
+            if number % 100 == 0 {
+                store.retain().expect("works");
+            }
+        }
+        let reader = Reader::open(&path).expect("opens");
+        assert_eq!(reader.list(group, 99).expect("lists").len(), 40, "{group}");
+        let [cases, ..] = reader.counts().expect("counts");
+        assert!((200..1_040).contains(&cases), "{cases} with {group}");
+        let size = fs::metadata(&path).expect("the file").len();
+        assert!(size <= small.size, "{size} bytes");
+    }
+}
+
 #[test]
 fn a_file_that_is_none_is_refused_and_left_as_it_is() {
     let (directory, path) = new();
@@ -283,4 +329,28 @@ fn an_older_file_is_brought_up_to_date() {
         matches!(Store::open(&path, LARGE), Err(OpenError::Newer { .. })),
         "and the older program leaves it alone"
     );
+}
+
+#[test]
+fn a_file_of_the_first_version_knows_which_of_its_cases_were_only_recorded() {
+    let (_directory, path) = new();
+    schema::create(&path).expect("a new file");
+    let database = schema::open(&path, &schema::MIGRATIONS[..1]).expect("of the first version");
+    database
+        .execute_batch(
+            "INSERT INTO cases VALUES ('a', 1, 't', 'GET /', '{}'), ('b', 2, 't', 'POST /', '{\"a\":1}');
+             INSERT INTO case_groups VALUES ('ff', 1, 'a'), ('record_only', 2, 'b');",
+        )
+        .expect("is written");
+    drop(database);
+    let store = Store::open(&path, LARGE).expect("is updated");
+    let kinds: Vec<(String, bool, i64)> = store
+        .database
+        .prepare("SELECT id, recorded, bytes FROM cases ORDER BY id")
+        .and_then(|mut rows| {
+            rows.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect()
+        })
+        .expect("reads");
+    assert_eq!(kinds, [("a".to_owned(), false, 0), ("b".to_owned(), true, 7)]);
 }
