@@ -89,32 +89,10 @@ PYTHON
 
 nginx -p "$work" -c "$work/nginx.conf" 2>/dev/null &
 (cd "$work/www" && exec python3 "$work/server.py" 2>/dev/null) &
-for port in 8080 8000 8001 8082; do
-    for _ in $(seq 100); do (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null && break; sleep 0.1; done
-done
-
-# capture NAME INTERFACE DUMPCAP-OPTIONS... -- COMMAND...
-capture() {
-    local name=$1 interface=$2 options=()
-    shift 2
-    while [ "$1" != -- ]; do options+=("$1"); shift; done
-    shift
-    dumpcap -q -i "$interface" -f tcp -B 16 "${options[@]}" -w "$work/$name" 2> "$work/dumpcap.log" &
-    local dumpcap=$!
-    for _ in $(seq 100); do grep -q '^File:' "$work/dumpcap.log" && break; sleep 0.1; done
-    sleep 0.5
-    "$@" > /dev/null
-    sleep 1
-    kill -INT $dumpcap 2>/dev/null || true
-    wait $dumpcap || true
-    mv "$work/$name" "$here/$name"
-    chmod 644 "$here/$name"
-    # Larger ones are kept compressed.
-    if [ "$(stat -c %s "$here/$name")" -gt 16384 ]; then gzip -9nf "$here/$name"; fi
-}
+. "$here/capture.sh"
+wait_for 8080 8000 8001 8082
 
 url=http://127.0.0.1:8080
-fetch() { curl --silent --show-error --output /dev/null "$@"; }
 
 keep_alive() {
     local etag

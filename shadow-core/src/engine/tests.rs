@@ -277,3 +277,21 @@ fn a_new_connection_on_the_same_ports_starts_anew() {
     wire.server(&ok(1));
     assert_eq!(wire.finish(), ["/0 - no_response", "/1 200 \"#1\" complete"]);
 }
+
+#[test]
+fn the_answer_to_a_syn_behind_the_data_that_follows_it_changes_nothing() {
+    let mut wire = Wire::new(5, 9);
+    wire.segment(true, Flags::SYN, b"", false);
+    wire.client = wire.client + 1;
+    wire.server = wire.server + 1;
+    wire.client(&get(1));
+    let (head, start) = (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", wire.server);
+    wire.server(head);
+    wire.server = SeqNum(9);
+    wire.segment(false, Flags::SYN.union(Flags::ACK), b"", false);
+    // The copy of a head that was read is no content.
+    wire.server = start;
+    wire.server(head);
+    wire.server(b"hello\n");
+    assert_eq!(wire.finish(), ["/1 200 \"hello\\n\" complete"]);
+}

@@ -181,7 +181,10 @@ impl Track {
         if syn {
             if half.isn.is_none() {
                 half.isn = Some(segment.seq);
-                half.stream = Some(Assembler::new(segment.seq + 1));
+                // Captured behind what follows it: what was read stays read, or a copy would be read as if it were new.
+                if half.stream.as_ref().is_none_or(Assembler::is_untouched) {
+                    half.stream = Some(Assembler::new(segment.seq + 1));
+                }
             }
             at_start = true;
         } else if let Some(stream) = &half.stream {

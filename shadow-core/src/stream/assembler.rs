@@ -96,6 +96,11 @@ impl Assembler {
         self.stored.is_empty()
     }
 
+    /// Whether no byte came yet.
+    pub fn is_untouched(&self) -> bool {
+        self.next == 0 && self.stored.is_empty()
+    }
+
     /// How far `seq` is from the next expected sequence number; negative when it is older.
     pub fn distance(&self, seq: SeqNum) -> i32 {
         seq.distance_from(self.next_seq)

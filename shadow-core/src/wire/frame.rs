@@ -1,13 +1,17 @@
 //! Link-layer frames from capture files.
 //!
-//! Owns: finding the IP header behind a link layer (`link`) and the TCP segment behind that. Bounds: reads only the
-//! given slice, at most [`link::MAX_TAGS`] tags or labels deep. Drops: every frame that is no TCP segment, as a named
+//! Owns: finding the IP header behind a link layer (`link`), or in a tunnel (`tunnel`), putting fragments together (`fragments`),
+//! and the TCP segment behind that. Bounds: reads only the given slice, at most [`MAX_TAGS`] tags and [`MAX_TUNNELS`] tunnels deep;
+//! 4 MiB of fragments that wait. Drops: every frame that is no TCP segment, as a named
 //! [`Skip`]. Bias: lengths come from the IP header, never from the frame (Ethernet pads short frames), except where the
 //! IP header gives none because the network card was to fill it in (segmentation offload).
 
+mod fragments;
 mod link;
+mod other;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use shadow_common::{
     bytes::Packet,
@@ -17,37 +21,90 @@ use shadow_common::{
 use super::{Flags, Segment};
 use crate::{exchange::reasons, seq::SeqNum, time::Timestamp};
 
+use fragments::Fragments;
 pub use link::{LinkType, MAX_TAGS};
+pub use tunnel::MAX_TUNNELS;
 
 reasons! {
     /// Why a captured frame is no [`Segment`].
     Skip {
         /// A link-layer type that is not decoded.
         LinkType = "link_type",
-        /// An IEEE 802.3 length instead of an EtherType (LLC: spanning tree and the like), or a Linux pseudo protocol.
+        /// IEEE 802.2 without an EtherType (spanning tree and the like), or a Linux pseudo protocol.
         Llc = "llc",
         /// Neither IPv4 nor IPv6 (ARP, LLDP, PPP control, ...).
         NotIp = "not_ip",
         /// IP, but not TCP.
         NotTcp = "not_tcp",
-        /// A fragment of an IP datagram: only a whole one has a certain place in the stream.
+        /// A fragment of an IP datagram that did not complete one: only a whole datagram has a certain place in the stream.
         Fragment = "fragment",
         /// The capture cut the frame off inside the headers.
         CutHeaders = "cut_headers",
         /// Headers that contradict themselves.
         Malformed = "malformed",
-        /// More VLAN tags, labels or extension headers than are followed.
+        /// More VLAN tags, labels, extension headers or tunnels than are followed.
         TooDeep = "too_deep",
     }
 }
 
 /// Decodes a captured frame of which `wire_len` bytes were on the wire (more than `frame` with a snap length).
 pub fn decode(link: LinkType, frame: &[u8], wire_len: usize, at: Timestamp) -> Result<Segment<'_>, Skip> {
-    let offset = link::network_offset(link, frame)?;
-    let packet = frame.get(offset..).ok_or(Skip::CutHeaders)?;
-    let on_wire = wire_len.saturating_sub(offset).max(packet.len());
-    let cut = on_wire > packet.len();
-    let Headers {
+    let (offset, headers) = find(link, frame, wire_len).map_err(|(_, skip)| skip)?;
+    Ok(segment(frame.get(offset..).unwrap_or_default(), &headers, at))
+}
+
+/// [`decode`] for the frames of one capture in their order, so that fragments can be put together: the one that completes a
+/// datagram is decoded as that datagram.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    fragments: Fragments,
+    whole: Vec<u8>,
+}
+
+impl Decoder {
+    /// As [`decode`]. A fragment that completes nothing is [`Skip::Fragment`].
+    pub fn decode<'a>(
+        &'a mut self,
+        link: LinkType,
+        frame: &'a [u8],
+        wire_len: usize,
+        at: Timestamp,
+    ) -> Result<Segment<'a>, Skip> {
+        match find(link, frame, wire_len) {
+            Ok((offset, headers)) => Ok(segment(frame.get(offset..).unwrap_or_default(), &headers, at)),
+            Err((offset, Skip::Fragment)) => {
+                let Self { fragments, whole } = self;
+                let packet = frame.get(offset..).unwrap_or_default();
+                if !fragments.push(packet, at, whole) {
+                    return Err(Skip::Fragment);
+                }
+                decode(LinkType::Ip, whole, whole.len(), at)
+            }
+            Err((_, skip)) => Err(skip),
+        }
+    }
+}
+
+/// Where the IP header is that TCP follows, and what they say; else why there is none, and at which IP header that was found.
+fn find(link: LinkType, frame: &[u8], wire_len: usize) -> Result<(usize, Headers), (usize, Skip)> {
+    let mut offset = link::network_offset(link, frame).map_err(|skip| (0, skip))?;
+    for _ in 0..=MAX_TUNNELS {
+        let packet = frame.get(offset..).ok_or((offset, Skip::CutHeaders))?;
+        let on_wire = wire_len.saturating_sub(offset).max(packet.len());
+        let cut = on_wire > packet.len();
+        match headers::parse(&Packet(packet), on_wire) {
+            Ok(headers) => return Ok((offset, headers)),
+            Err(headers::Skip::NotTcp) => {
+                offset = tunnel::inside(frame, offset).map_err(|skip| (offset, skip))?;
+            }
+            Err(skip) => return Err((offset, Skip::of_headers(skip, cut))),
+        }
+    }
+    Err((offset, Skip::TooDeep))
+}
+
+fn segment<'a>(packet: &'a [u8], headers: &Headers, at: Timestamp) -> Segment<'a> {
+    let &Headers {
         src,
         dst,
         seq,
@@ -55,10 +112,10 @@ pub fn decode(link: LinkType, frame: &[u8], wire_len: usize, at: Timestamp) -> R
         flags,
         payload_offset,
         payload_len,
-    } = headers::parse(&Packet(packet), on_wire).map_err(|skip| Skip::of_headers(skip, cut))?;
+    } = headers;
     let captured = packet.get(payload_offset..).unwrap_or_default();
     let payload = captured.get(..payload_len).unwrap_or(captured);
-    Ok(Segment {
+    Segment {
         at,
         src,
         dst,
@@ -69,7 +126,7 @@ pub fn decode(link: LinkType, frame: &[u8], wire_len: usize, at: Timestamp) -> R
         flags: Flags(flags),
         payload,
         missing: u32::try_from(payload_len - payload.len()).unwrap_or(u32::MAX),
-    })
+    }
 }
 
 impl Skip {

@@ -25,7 +25,7 @@ use shadow_core::{
     time::Timestamp,
     wire::{
         Segment,
-        frame::{self, LinkType, Skip},
+        frame::{Decoder, LinkType, Skip},
     },
 };
 
@@ -54,19 +54,13 @@ struct Frame<'a> {
     data: &'a [u8],
 }
 
-impl<'a> Frame<'a> {
-    /// The TCP segment in it.
-    fn segment(&self) -> Result<Segment<'a>, Skip> {
-        frame::decode(self.link, self.data, self.wire_len, self.at)
-    }
-}
-
 /// A capture file that is being read.
 #[derive(Debug)]
 pub struct PcapFile {
     input: Input,
     format: Format,
     packing: Option<Packing>,
+    decoder: Decoder,
     counts: Counts,
     damage: Option<Damage>,
 }
@@ -124,6 +118,7 @@ impl PcapFile {
             input,
             format,
             packing,
+            decoder: Decoder::default(),
             counts: Counts::default(),
             damage: None,
         })
@@ -163,6 +158,7 @@ impl PcapFile {
             input,
             format,
             packing: _,
+            decoder,
             counts,
             damage,
         } = self;
@@ -170,16 +166,18 @@ impl PcapFile {
             return Ok(Next::End);
         };
         counts.packets += 1;
-        Ok(match frame.segment() {
-            Ok(segment) => {
-                counts.segments += 1;
-                Next::Segment(segment)
-            }
-            Err(skip) => {
-                counts.skipped.add(skip);
-                Next::Skipped(skip)
-            }
-        })
+        Ok(
+            match decoder.decode(frame.link, frame.data, frame.wire_len, frame.at) {
+                Ok(segment) => {
+                    counts.segments += 1;
+                    Next::Segment(segment)
+                }
+                Err(skip) => {
+                    counts.skipped.add(skip);
+                    Next::Skipped(skip)
+                }
+            },
+        )
     }
 
     #[cfg(test)]

@@ -3,6 +3,9 @@ use shadow_common::flow::Endpoint;
 
 use super::*;
 
+mod joined;
+mod tunnels;
+
 const AT: Timestamp = Timestamp::from_nanos(7);
 const PAYLOAD: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
@@ -219,7 +222,7 @@ fn extension_headers_and_atomic_fragments_are_followed() {
 #[test]
 fn whatever_is_no_segment_has_a_name() {
     let v4 = ipv4(&tcp(0, PAYLOAD));
-    is_skipped(LinkType::Other(127), &v4, Skip::LinkType);
+    is_skipped(LinkType::Other(147), &v4, Skip::LinkType);
     is_skipped(
         LinkType::Ethernet,
         &ethernet(&[0x00, 0x26], &[0x42; 38]),
@@ -256,7 +259,9 @@ fn whatever_is_no_segment_has_a_name() {
 }
 
 fn links() -> impl Strategy<Value = LinkType> {
-    let decoded = prop::sample::select(vec![0_u16, 1, 9, 50, 51, 101, 104, 108, 113, 228, 229, 276]);
+    let decoded = prop::sample::select(vec![
+        0_u16, 1, 9, 10, 50, 51, 100, 101, 104, 105, 108, 109, 113, 117, 127, 166, 228, 229, 239, 276,
+    ]);
     prop_oneof![decoded, any::<u16>()].prop_map(LinkType::from_code)
 }
 

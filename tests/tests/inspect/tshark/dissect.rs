@@ -71,15 +71,26 @@ pub(crate) fn messages<'a>(path: &Path, ports: impl Iterator<Item = &'a str>) ->
     messages
 }
 
+/// Of the packet that holds the segment: in a tunnel it is the last of several.
 fn ends(packet: &str) -> Option<(String, String)> {
+    let (before, _) = packet.split_once("<proto name=\"http\"")?;
+    let (_, tcp) = before.rsplit_once("<proto name=\"tcp\"")?;
+    let places = [
+        before.rfind("<proto name=\"ip\""),
+        before.rfind("<proto name=\"ipv6\""),
+    ];
+    let ip = before.get(places.into_iter().flatten().max()?..)?;
     let end = |side: &str| {
-        let port = attribute(packet, &format!("tcp.{side}port"), "show")?;
-        if let Some(address) = attribute(packet, &format!("ip.{side}"), "show") {
-            return Some(format!("{address}:{port}"));
+        let port = attribute(tcp, &format!("tcp.{side}port"), "show")?;
+        if ip.starts_with("<proto name=\"ip\"") {
+            return Some(format!(
+                "{}:{port}",
+                attribute(ip, &format!("ip.{side}"), "show")?
+            ));
         }
         Some(format!(
             "[{}]:{port}",
-            attribute(packet, &format!("ipv6.{side}"), "show")?
+            attribute(ip, &format!("ipv6.{side}"), "show")?
         ))
     };
     Some((end("src")?, end("dst")?))

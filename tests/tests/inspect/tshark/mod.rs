@@ -6,7 +6,7 @@
 mod dissect;
 mod permitted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shadow_tests::need;
 
@@ -39,7 +39,7 @@ pub(crate) struct Difference<'a> {
 fn tshark_sees_the_same_messages() {
     need!(Program("tshark"));
     let mut same = 0;
-    let mut permissions: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut permissions: BTreeMap<String, usize> = BTreeMap::new();
     let mut faults = Vec::new();
     for path in captures::all() {
         let reader = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -54,7 +54,7 @@ fn tshark_sees_the_same_messages() {
                 continue;
             }
             match permit(&difference) {
-                Some(reason) => *permissions.entry(reason).or_default() += 1,
+                Some(reason) => *permissions.entry(difference.named(reason)).or_default() += 1,
                 None => faults.push(format!("{}: {difference}", name(&path))),
             }
         }
@@ -146,6 +146,17 @@ fn take<'a>(
 }
 
 impl Difference<'_> {
+    /// With the names that the command itself gives.
+    fn named(&self, reason: &str) -> String {
+        let names: BTreeSet<&str> = self
+            .ours
+            .iter()
+            .filter_map(|row| row.incomplete_reason.as_deref())
+            .collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        format!("{reason} [{}]", names.join(", "))
+    }
+
     fn is_empty(&self) -> bool {
         self.ours.is_empty() && self.requests.is_empty() && self.responses.is_empty()
     }
