@@ -17,6 +17,9 @@ pub const FILES: [(&str, usize); 5] = [
     ("page.html", 9_000),
 ];
 
+/// What it answers to `/n/ANYTHING`, as the made recordings ask.
+pub const NUMBERED: &str = r#"{"id":7,"name":"a thing","price":9.5,"tags":["new","blue"],"stock":{"here":3,"there":0},"description":"what a page of a shop says about one of its things, in a line or two, so that an answer is about as long as one is","seen":true}"#;
+
 /// A running nginx.
 #[derive(Debug)]
 pub struct Nginx {
@@ -74,6 +77,7 @@ fn config(home: &Path, www: &Path, port: u16) -> String {
            # Answers before it reads the body.
            location = /early {{ return 200 '{{\"ok\":true}}'; }}
            location = /empty {{ return 204; }}
+           location /n/ {{ default_type application/json; return 200 '{NUMBERED}'; }}
            location = /moved {{ return 301 /1k.json; }}
            location = /gone {{ return 410 'gone'; }}
          }}

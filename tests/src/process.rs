@@ -185,21 +185,23 @@ impl Process {
 
     /// Resident memory in bytes, now.
     pub fn rss(&self) -> u64 {
-        self.status_kib("VmRSS:") * 1024
+        status_bytes(self.pid(), "VmRSS:")
     }
 
     /// Resident memory in bytes, at its largest.
     pub fn peak_rss(&self) -> u64 {
-        self.status_kib("VmHWM:") * 1024
+        status_bytes(self.pid(), "VmHWM:")
     }
+}
 
-    fn status_kib(&self, field: &str) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        text.lines()
-            .find_map(|line| line.strip_prefix(field))
-            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
-            .unwrap_or(0)
-    }
+/// A size in proc_pid_status(5), such as `VmRSS:`; 0 when the process is gone.
+pub fn status_bytes(pid: u32, field: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kib: Option<u64> = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 impl Drop for Process {

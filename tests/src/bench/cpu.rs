@@ -1,6 +1,6 @@
 //! CPU time by role, and how much of the machine others took meanwhile.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 /// Nanoseconds on a CPU of every thread of a process.
 pub(super) fn of(pid: u32) -> u64 {
@@ -12,6 +12,26 @@ pub(super) fn of(pid: u32) -> u64 {
         .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
         .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
         .sum()
+}
+
+/// User and system time of a whole process, threads that ended too, in ticks of 10 ms (proc_pid_stat(5)).
+pub(super) fn whole(pid: u32) -> Option<Duration> {
+    let fields = stat(pid)?;
+    // utime and stime are the 14th and 15th field, and the state, which comes first here, the 3rd.
+    let ticks = |place: usize| fields.get(place)?.parse::<u64>().ok();
+    Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+}
+
+/// Whether it has ended and nobody has waited for it yet.
+pub(super) fn is_zombie(pid: u32) -> bool {
+    stat(pid).is_none_or(|fields| fields.first().is_none_or(|state| state == "Z"))
+}
+
+/// The fields behind the name, which may hold anything.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(") ")?;
+    Some(fields.split(' ').map(str::to_owned).collect())
 }
 
 /// A cgroup for this process and all that it starts: counts their CPU time together, and gives them a large share, so

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::figures::median;
-use crate::{agent, need::Need, recording::Recording};
+use crate::{agent, need::Need, process::status_bytes, recording::Recording};
 
 /// Of each, how many runs.
 const RUNS: usize = 3;
@@ -110,13 +110,10 @@ fn run(mut command: Command, directory: &Path) -> Result<(Run, String)> {
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
-    let status_file = format!("/proc/{}/status", child.id());
     let mut memory = 0;
     let status = loop {
         // The high-water mark is gone with the process, so it is read until then.
-        if let Some(now) = high_water(&status_file) {
-            memory = memory.max(now);
-        }
+        memory = memory.max(status_bytes(child.id(), "VmHWM:"));
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -128,11 +125,4 @@ fn run(mut command: Command, directory: &Path) -> Result<(Run, String)> {
     }
     let said = String::from_utf8_lossy(&fs::read(&out)?).into_owned();
     Ok((Run { seconds, memory }, said))
-}
-
-fn high_water(status: &str) -> Option<u64> {
-    let text = fs::read_to_string(status).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-    Some(kib * 1024)
 }

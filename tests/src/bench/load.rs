@@ -39,9 +39,7 @@ pub(super) fn full_speed(
     connections: u32,
     seconds: u32,
 ) -> Result<Seen> {
-    let script = directory.join("done.lua");
-    fs::write(&script, LUA)?;
-    let script = script.display().to_string();
+    let script = script(directory)?;
     let duration = format!("-d{seconds}s");
     let connections = format!("-c{connections}");
     let text = client.command(&["wrk", "-t2", &connections, &duration, "-s", &script, url]);
@@ -74,7 +72,14 @@ pub(super) fn constant_rate(
     last_line(&String::from_utf8_lossy(&output.stdout))
 }
 
-fn last_line(text: &str) -> Result<Seen> {
+/// The script by which wrk says what [`last_line`] reads.
+pub(super) fn script(directory: &Path) -> Result<String> {
+    let script = directory.join("done.lua");
+    fs::write(&script, LUA)?;
+    Ok(script.display().to_string())
+}
+
+pub(super) fn last_line(text: &str) -> Result<Seen> {
     let line = text.lines().last().unwrap_or_default();
     serde_json::from_str(line).with_context(|| format!("the load said {line:?}"))
 }

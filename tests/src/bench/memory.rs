@@ -1,15 +1,17 @@
-//! Resident memory of the agent with many connections open at once.
+//! Resident memory of the agent: with many connections open at once, and while a load goes on.
 
 use std::{
     io::Read as _,
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
 use super::rig::Rig;
-use crate::scene::Scene;
+use crate::{process::status_bytes, scene::Scene};
 
 /// Connections that one process may hold: a usual hard limit of open files is 20,000.
 const PER_PROCESS: u32 = 10_000;
@@ -39,6 +41,21 @@ pub(super) fn measure(flows: &[u32]) -> Result<Value> {
         agent.stop();
     }
     Ok(Value::Object(figures))
+}
+
+/// What a process holds at the start, in the middle and at the end of a load of this length; zeros without a process.
+pub(super) fn during<T>(pid: Option<u32>, length: Duration, load: impl FnOnce() -> T) -> (T, [u64; 3]) {
+    let rss = || pid.map_or(0, |pid| status_bytes(pid, "VmRSS:"));
+    let start = rss();
+    thread::scope(|scope| {
+        let middle = scope.spawn(|| {
+            thread::sleep(length / 2);
+            rss()
+        });
+        let done = load();
+        let end = rss();
+        (done, [start, middle.join().unwrap_or(0), end])
+    })
 }
 
 /// A client that opened its connections, made a request on each, and keeps them.

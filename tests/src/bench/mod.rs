@@ -6,6 +6,7 @@
 
 mod core;
 mod cpu;
+mod faults;
 pub mod figures;
 mod inspect;
 mod kernel;
@@ -13,6 +14,7 @@ mod kill;
 mod load;
 mod memory;
 mod modes;
+mod replay;
 mod rig;
 pub mod steady;
 
@@ -60,6 +62,9 @@ pub fn run(options: &Options) -> Result<Value> {
         let rig = Rig::new()?;
         results.insert(mode.name.to_owned(), modes::measure(&rig, mode, options)?);
     }
+    if options.wants("faults") {
+        results.extend(faults::measure(options)?);
+    }
     if options.wants("kernel") {
         results.insert("kernel".to_owned(), kernel::measure()?);
     }
@@ -74,6 +79,13 @@ pub fn run(options: &Options) -> Result<Value> {
     }
     if options.wants("inspect") {
         results.insert("inspect".to_owned(), inspect::measure(options.megabytes)?);
+    }
+    if options.wants("replay_max") {
+        let figures = replay::full_speed(options.rounds, options.seconds)?;
+        results.insert("replay_max".to_owned(), figures);
+    }
+    if options.wants("pacing") {
+        results.insert("pacing".to_owned(), replay::pacing(options.seconds)?);
     }
     if options.wants("memory") {
         results.insert("memory".to_owned(), memory::measure(&[1_000, 20_000])?);

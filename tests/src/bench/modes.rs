@@ -1,6 +1,9 @@
 //! Load with and without an agent, in pairs.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -11,13 +14,14 @@ use super::{
     Options, cpu,
     figures::{median, per},
     load::{self, Seen},
+    memory,
     rig::{Rig, share},
 };
 use crate::{laws, scene::Scene};
 
 /// How hard production is used.
 #[derive(Clone, Copy, Debug)]
-enum Load {
+pub(super) enum Load {
     FullSpeed,
     /// Requests a second.
     Steady(u32),
@@ -25,17 +29,17 @@ enum Load {
 
 /// One way to measure.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mode {
-    pub(super) name: &'static str,
-    load: Load,
-    args: &'static [&'static str],
+pub(super) struct Mode<'m> {
+    pub(super) name: &'m str,
+    pub(super) load: Load,
+    pub(super) args: &'m [&'m str],
     /// What is hoped for, in words.
-    goal: &'static str,
+    pub(super) goal: &'m str,
 }
 
 const SHADOW: &str = "http://10.77.1.2:80";
 
-pub(super) const MODES: [Mode; 4] = [
+pub(super) const MODES: [Mode<'static>; 4] = [
     Mode {
         name: "observe_full_speed",
         load: Load::FullSpeed,
@@ -96,12 +100,14 @@ struct AgentRun {
     matched: u64,
     skipped: BTreeMap<String, u64>,
     ring_full: u64,
+    /// At the start, in the middle and at the end of the load.
+    rss: [u64; 3],
     peak_rss: u64,
     broken_laws: Vec<String>,
 }
 
 /// Measures a mode: rounds of pairs.
-pub(super) fn measure(rig: &Rig, mode: &Mode, options: &Options) -> Result<Value> {
+pub(super) fn measure(rig: &Rig, mode: &Mode<'_>, options: &Options) -> Result<Value> {
     let mut pairs = Vec::new();
     for round in 0..options.rounds {
         let (without, with) = if round % 2 == 0 {
@@ -121,7 +127,7 @@ pub(super) fn measure(rig: &Rig, mode: &Mode, options: &Options) -> Result<Value
 }
 
 /// A run that was not too much disturbed, or the third.
-fn run(rig: &Rig, mode: &Mode, options: &Options, with_agent: bool) -> Result<Run> {
+fn run(rig: &Rig, mode: &Mode<'_>, options: &Options, with_agent: bool) -> Result<Run> {
     for _ in 0..2 {
         let run = once(rig, mode, options, with_agent)?;
         if run.foreign.is_none_or(|share| share < DISTURBED) {
@@ -131,7 +137,7 @@ fn run(rig: &Rig, mode: &Mode, options: &Options, with_agent: bool) -> Result<Ru
     once(rig, mode, options, with_agent)
 }
 
-fn once(rig: &Rig, mode: &Mode, options: &Options, with_agent: bool) -> Result<Run> {
+fn once(rig: &Rig, mode: &Mode<'_>, options: &Options, with_agent: bool) -> Result<Run> {
     rig.wait_for_quiet();
     let mut agent = with_agent.then(|| rig.agent(mode.args)).transpose()?;
     let agent_cpu =
@@ -143,22 +149,11 @@ fn once(rig: &Rig, mode: &Mode, options: &Options, with_agent: bool) -> Result<R
         rig.foreign(),
     );
     let start = Instant::now();
-    let seen = match mode.load {
-        Load::FullSpeed => load::full_speed(
-            &rig.lab.client,
-            rig.directory.path(),
-            &Rig::url("1k.json"),
-            CONNECTIONS,
-            options.seconds,
-        )?,
-        Load::Steady(rate) => load::constant_rate(
-            &rig.lab.client,
-            Scene::production(),
-            "/1k.json",
-            rate,
-            options.seconds,
-        )?,
-    };
+    let pid = agent.as_ref().map(|agent| agent.process.pid());
+    let (seen, rss) = memory::during(pid, Duration::from_secs(options.seconds.into()), || {
+        load(rig, mode.load, options.seconds)
+    });
+    let seen = seen?;
     let foreign = share(before.3, rig.foreign(), start.elapsed());
     let report = agent
         .as_ref()
@@ -179,11 +174,26 @@ fn once(rig: &Rig, mode: &Mode, options: &Options, with_agent: bool) -> Result<R
         load: seen,
         cpu_us,
         foreign,
-        agent: report.map(|report| agent_run(report, peak_rss)),
+        agent: report.map(|report| agent_run(report, rss, peak_rss)),
     })
 }
 
-fn agent_run(report: Report, peak_rss: u64) -> AgentRun {
+fn load(rig: &Rig, load: Load, seconds: u32) -> Result<Seen> {
+    match load {
+        Load::FullSpeed => load::full_speed(
+            &rig.lab.client,
+            rig.directory.path(),
+            &Rig::url("1k.json"),
+            CONNECTIONS,
+            seconds,
+        ),
+        Load::Steady(rate) => {
+            load::constant_rate(&rig.lab.client, Scene::production(), "/1k.json", rate, seconds)
+        }
+    }
+}
+
+fn agent_run(report: Report, rss: [u64; 3], peak_rss: u64) -> AgentRun {
     let broken_laws = laws::broken(&report);
     let funnel = report.funnel;
     AgentRun {
@@ -196,13 +206,14 @@ fn agent_run(report: Report, peak_rss: u64) -> AgentRun {
             .into_iter()
             .filter(|(_, count)| *count > 0)
             .collect(),
+        rss,
         peak_rss,
         broken_laws,
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn summary(mode: &Mode, pairs: &[(Run, Run)]) -> Value {
+fn summary(mode: &Mode<'_>, pairs: &[(Run, Run)]) -> Value {
     let ratio = |figure: fn(&Run) -> f64| {
         median(
             pairs
@@ -217,6 +228,8 @@ fn summary(mode: &Mode, pairs: &[(Run, Run)]) -> Value {
         }))
     };
     let agents = || pairs.iter().filter_map(|(_, with)| with.agent.as_ref());
+    let [start, middle, end] =
+        [0, 1, 2].map(|place| median(agents().filter_map(|agent| Some(*agent.rss.get(place)? as f64))));
     json!({
         "goal": mode.goal,
         "throughput_ratio": ratio(|run| run.load.rate),
@@ -230,6 +243,9 @@ fn summary(mode: &Mode, pairs: &[(Run, Run)]) -> Value {
         "ring_full": agents().map(|agent| agent.ring_full).max(),
         "broken_laws": agents().map(|agent| agent.broken_laws.len()).max(),
         "agent_us_per_request": median(pairs.iter().filter_map(|(_, with)| with.cpu_us.get("agent").copied())),
+        "agent_rss_at_start": start,
+        "agent_rss_in_the_middle": middle,
+        "agent_rss_at_the_end": end,
         "agent_peak_rss": agents().map(|agent| agent.peak_rss).max(),
         "foreign_share": median(pairs.iter().filter_map(|(_, with)| with.foreign)),
         "runs": pairs.iter().map(|(without, with)| json!({ "without": without, "with": with })).collect::<Vec<_>>(),
