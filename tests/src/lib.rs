@@ -23,4 +23,5 @@ pub mod recording;
 pub mod scene;
 pub mod servers;
 pub mod shop;
+pub mod storm;
 pub mod traffic;

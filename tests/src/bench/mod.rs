@@ -17,6 +17,7 @@ mod modes;
 mod replay;
 mod rig;
 pub mod steady;
+mod storm;
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -86,6 +87,9 @@ pub fn run(options: &Options) -> Result<Value> {
     }
     if options.wants("pacing") {
         results.insert("pacing".to_owned(), replay::pacing(options.seconds)?);
+    }
+    if options.wants("storm") {
+        results.insert("storm".to_owned(), storm::measure()?);
     }
     if options.wants("memory") {
         results.insert("memory".to_owned(), memory::measure(&[1_000, 20_000])?);

@@ -20,7 +20,7 @@ const CONNECTIONS: u32 = 32;
 pub struct Plan {
     /// Where to.
     pub server: SocketAddr,
-    /// The target.
+    /// The target; `{n}` in it is another number each time.
     pub path: String,
     /// Requests a second, of all connections together.
     pub rate: u32,
@@ -33,7 +33,14 @@ pub async fn run(plan: Plan) -> Seen {
     let gap = Duration::from_secs(1) * CONNECTIONS / plan.rate.max(1);
     let start = Instant::now() + Duration::from_millis(50);
     let tasks: Vec<_> = (0..CONNECTIONS)
-        .map(|number| tokio::spawn(connection(plan.clone(), start + gap * number / CONNECTIONS, gap)))
+        .map(|number| {
+            tokio::spawn(connection(
+                plan.clone(),
+                number,
+                start + gap * number / CONNECTIONS,
+                gap,
+            ))
+        })
         .collect();
     let mut latencies = Vec::new();
     let mut errors = 0;
@@ -59,13 +66,17 @@ pub async fn run(plan: Plan) -> Seen {
     }
 }
 
-async fn connection(plan: Plan, mut due: Instant, gap: Duration) -> (Vec<Duration>, u64) {
+async fn connection(plan: Plan, first: u32, mut due: Instant, gap: Duration) -> (Vec<Duration>, u64) {
     let mut latencies = Vec::new();
     let mut errors = 0;
     let end = due + plan.length;
-    let request = format!("GET {} HTTP/1.1\r\nHost: bench\r\n\r\n", plan.path);
+    let template = format!("GET {} HTTP/1.1\r\nHost: bench\r\n\r\n", plan.path);
     let mut stream = None;
-    while due < end {
+    for number in (first..).step_by(CONNECTIONS as usize) {
+        if due >= end {
+            break;
+        }
+        let request = template.replace("{n}", &number.to_string());
         let late = Instant::now() > due;
         sleep_until(due).await;
         let from = if late { due } else { Instant::now() };

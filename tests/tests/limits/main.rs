@@ -2,6 +2,7 @@
 
 mod budget;
 mod limits;
+mod storm;
 mod trips;
 
 use std::{
