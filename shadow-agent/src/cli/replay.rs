@@ -160,7 +160,8 @@ fn settings(
     redacted: bool,
 ) -> Result<PipelineSettings, Failure> {
     let mut settings = run::settings(config)?;
-    settings.idle_cpu = 0;
+    // There is no production here to give way to, and requests are to be sent on time.
+    (settings.idle_cpu, settings.nice) = (0, None);
     for lane in &mut settings.lanes {
         if let Mode::Replay(replay) = &mut lane.mode {
             replay.comparator.redacted_production(redacted);

@@ -87,8 +87,9 @@ pub struct PipelineSettings {
     /// Per cent of the node's CPU time that replays leave idle; while there is less, they give way to production.
     /// 0 never gives way.
     pub idle_cpu: u8,
-    /// The nice value of the threads that replay and compare: they give way, the capture thread must keep up.
-    pub nice: u8,
+    /// The nice value of the threads that replay and compare: they give way, the capture thread must keep up. `None`
+    /// where there is no production to give way to.
+    pub nice: Option<u8>,
     /// One for each target, in the order of the configuration. At least one.
     pub lanes: Vec<LaneSettings>,
 }

@@ -78,7 +78,7 @@ impl Threads {
     /// Starts the capture thread, and the replay thread when there is something to replay.
     pub(super) fn start<S: Shadow>(
         work: Work,
-        (idle_cpu, nice): (u8, u8),
+        (idle_cpu, nice): (u8, Option<u8>),
         made: Vec<Made<S>>,
     ) -> Result<Self, StartError> {
         let mut entries = Vec::with_capacity(made.len());
@@ -152,7 +152,7 @@ impl Threads {
     fn start_replay<S: Shadow>(
         &self,
         dispatchers: Vec<Arc<Dispatcher<S>>>,
-        nice: u8,
+        nice: Option<u8>,
     ) -> Result<(), StartError> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -161,7 +161,9 @@ impl Threads {
             .build()
             .map_err(|source| failed(REPLAY, source))?;
         let run = move || {
-            priority::lower(nice);
+            if let Some(nice) = nice {
+                priority::lower(nice);
+            }
             runtime.block_on(async {
                 let lanes: Vec<_> = dispatchers
                     .into_iter()

@@ -43,7 +43,7 @@ pub(super) fn settings(
     let settings = PipelineSettings {
         engine,
         idle_cpu: config.budget.idle_cpu.whole_percent(),
-        nice: config.budget.nice,
+        nice: Some(config.budget.nice),
         lanes: lanes?,
     };
     Ok((settings, tokens))

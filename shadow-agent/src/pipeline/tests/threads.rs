@@ -132,7 +132,7 @@ pub(super) fn settings(mode: Mode) -> PipelineSettings {
             digest: true,
         },
         idle_cpu: 0,
-        nice: 0,
+        nice: None,
         lanes: vec![lane("shadow", mode)],
     }
 }
