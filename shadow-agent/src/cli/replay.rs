@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadow_core::{
+    compare::Failure as Unreached,
     evidence::{
         Ruling,
         report::{Report, ReportInputs},
@@ -46,7 +47,7 @@ Examples:
 
 Files are pcap, pcapng, HAR 1.2, GoReplay's format, or a bundle of `shadow diffs export --bundle`, plain or compressed with
 gzip or zstd. Exit codes are those of `shadow report`: 0 GO, 1 NO-GO, 2 insufficient evidence; for bundles alone 0 when every
-answer matches, 1 when one does not, 2 when nothing could be sent.";
+answer matches, 1 when one does not, 2 when nothing could be sent or the shadow system was not reached.";
 
 const TICK: Duration = Duration::from_millis(100);
 const SAVE: Duration = Duration::from_secs(1);
@@ -87,6 +88,9 @@ pub struct ReplayArgs {
     /// Requests in flight to the shadow system [default: 64]
     #[arg(long, value_name = "N")]
     concurrency: Option<usize>,
+    /// Send whole requests whose answer was not recorded, or not whole, too; theirs is not compared
+    #[arg(long)]
+    send_unanswered: bool,
     /// Replay to the address that answered in the recording, too
     #[arg(long)]
     same_server: bool,
@@ -172,6 +176,9 @@ fn settings(
             // Whoever feeds waits, so a long queue would only make the end slow, and nothing is ever late.
             replay.settings.queue = replay.settings.concurrency;
             replay.settings.max_wait = PATIENT;
+            if args.send_unanswered {
+                replay.gate.send_unanswered();
+            }
             if !args.same_server {
                 told.refuse(replay.target.addresses());
             }
@@ -332,6 +339,7 @@ fn ruling(report: &Report, bundles_only: bool) -> Exit {
         return match funnel.replayed {
             0 => Exit::Insufficient,
             replayed if funnel.matched == replayed => Exit::Done,
+            replayed if unreached(report) == replayed => Exit::Insufficient,
             _ => Exit::NoGo,
         };
     }
@@ -340,6 +348,14 @@ fn ruling(report: &Report, bundles_only: bool) -> Exit {
         Ruling::NoGo => Exit::NoGo,
         Ruling::InsufficientEvidence => Exit::Insufficient,
     }
+}
+
+/// Replays that found no shadow system at all: what it would have answered is not known.
+fn unreached(report: &Report) -> u64 {
+    [Unreached::Connect, Unreached::ConnectTimeout]
+        .iter()
+        .filter_map(|failure| report.funnel.failures.get(failure.as_str()))
+        .sum()
 }
 
 fn open_failure(error: &OpenFailure) -> Failure {

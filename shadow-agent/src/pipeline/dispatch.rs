@@ -125,6 +125,9 @@ impl<S: Shadow> Dispatcher<S> {
         let outcome = self
             .ask(pending.exchange(), (request, leave), deadline, ticket)
             .await;
+        if pending.exchange().incomplete.is_some() && matches!(outcome, Outcome::Response(_)) {
+            return pending.sent_only();
+        }
         let exchange = pending.shared();
         let Some((outcome, verdict)) = self.judged(pending, outcome).await else {
             return;

@@ -84,6 +84,14 @@ impl Pending {
         self.lane.in_flight.fetch_add(1, SeqCst);
     }
 
+    /// It was answered, and there is nothing to compare the answer with.
+    pub(super) fn sent_only(mut self) {
+        self.stage = Stage::Counted;
+        let reason = Skip::Policy(SkipPolicy::SentOnly);
+        self.lane.books.dropped(self.exchange(), reason);
+        self.lane.in_flight.fetch_sub(1, SeqCst);
+    }
+
     /// Compares, and counts the verdict.
     pub(super) fn judge(mut self, outcome: &Outcome, comparator: &Comparator) -> Verdict {
         let verdict = comparator.verdict(self.exchange(), outcome);

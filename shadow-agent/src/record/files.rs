@@ -114,10 +114,18 @@ impl Output {
     }
 
     fn close(mut self) -> io::Result<PathBuf> {
-        self.flush()?;
+        if let Err(error) = self.flush() {
+            self.salvage();
+            return Err(error);
+        }
         self.file.sync_data()?;
         fs::rename(&self.temporary, &self.path)?;
         Ok(self.path)
+    }
+
+    /// Whether every block is in the file.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// After a write that failed: cuts off what is no whole block, and keeps the rest under its name.

@@ -59,6 +59,8 @@ struct Open {
     lost_before: u64,
     dropped_before: u64,
     bytes_counted: u64,
+    /// Segments that are not in the file yet: if the disk is full they never will be.
+    held: u64,
 }
 
 /// How recording ended by itself.
@@ -132,6 +134,7 @@ impl Writer {
             self.rotate()?;
             if let Some(file) = &mut self.file {
                 io::Write::flush(file.pcapng.get_mut())?;
+                file.settle(&self.counters);
             }
         }
         self.count_bytes();
@@ -203,6 +206,7 @@ impl Writer {
             lost_before: self.settings.losses.lost(),
             dropped_before: self.counters.dropped.load(Relaxed),
             bytes_counted: 0,
+            held: 0,
         });
         Ok(())
     }
@@ -236,8 +240,10 @@ impl Writer {
             self.file = Some(file);
             return Err(error.into());
         }
-        let output = file.pcapng.finish()?;
-        Ok(self.names.done(output)?)
+        let (output, held) = (file.pcapng.into_inner(), file.held);
+        self.names.done(output)?;
+        self.counters.written.fetch_add(held, Relaxed);
+        Ok(())
     }
 
     fn count_bytes(&mut self) {
@@ -252,7 +258,6 @@ impl Writer {
 
     /// Recording is over; mirroring goes on.
     fn end_early(&mut self, full: Full) {
-        self.counters.ended.store(true, Relaxed);
         match full {
             Full::LastFile => {
                 tracing::info!(
@@ -268,6 +273,8 @@ impl Writer {
                 self.salvage();
             }
         }
+        // Last: what is not written by now is dropped.
+        self.counters.ended.store(true, Relaxed);
     }
 
     fn salvage(&mut self) {
@@ -302,10 +309,20 @@ impl Open {
         let at = Timestamp::from_nanos(segment.at.as_nanos().saturating_add(self.offset));
         self.pcapng.segment(index, at, segment, comment.as_deref())?;
         *self.written.entry(index).or_default() += 1;
-        counters.written.fetch_add(1, Relaxed);
+        self.held += 1;
+        self.settle(counters);
         let cut = segment.payload.is_empty() && segment.missing > 0;
         counters.unplaced.fetch_add(u64::from(cut), Relaxed);
         Ok(())
+    }
+
+    /// Counts what is in the file.
+    fn settle(&mut self, counters: &Counters) {
+        if self.pcapng.get_mut().is_flushed() {
+            counters
+                .written
+                .fetch_add(std::mem::take(&mut self.held), Relaxed);
+        }
     }
 
     /// Names and statistics.

@@ -9,6 +9,7 @@ mod matcher;
 mod methods;
 mod select;
 mod share;
+mod unanswered;
 mod writes;
 
 use crate::{
@@ -107,6 +108,8 @@ reasons! {
         Shutdown = "shutdown",
         /// The agent has a fault: it panicked over this exchange before its request was sent.
         Panicked = "panicked",
+        /// It was sent, and the answer not compared: production's was not recorded.
+        SentOnly = "sent_only",
         /// No shadow system is configured.
         Observed = "observe_only",
     }
@@ -126,6 +129,7 @@ impl SkipPolicy {
             | Self::NoKey
             | Self::Replayed
             | Self::Upgrade
+            | Self::SentOnly
             | Self::Observed => true,
             Self::NoCredentials
             | Self::BodyOverLimit
@@ -156,6 +160,7 @@ impl SkipPolicy {
             | Self::NoCredentials
             | Self::BodyOverLimit
             | Self::Upgrade
+            | Self::SentOnly
             | Self::Unsendable => true,
             Self::OutOfShare
             | Self::Replayed
@@ -184,6 +189,7 @@ pub struct Gate {
     selector: Selector,
     writes: WritePolicy,
     markers: Vec<Marker>,
+    unanswered: bool,
 }
 
 impl Gate {
@@ -193,7 +199,13 @@ impl Gate {
             selector,
             writes,
             markers,
+            unanswered: false,
         }
+    }
+
+    /// Lets whole requests through of which no whole answer was recorded, too: there is nothing to compare theirs with.
+    pub fn send_unanswered(&mut self) {
+        self.unanswered = true;
     }
 
     /// Which share of the traffic it lets through, and whether by rules.
@@ -211,7 +223,9 @@ impl Gate {
         let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
         let policy = if self.markers.iter().any(marked) {
             SkipPolicy::Replayed
-        } else if let Some(reason) = exchange.incomplete {
+        } else if let Some(reason) = exchange.incomplete
+            && !(self.unanswered && unanswered::is_whole(exchange, reason))
+        {
             return Decision::Skip(Skip::Incomplete(reason));
         } else if select::changes_protocol(exchange) {
             SkipPolicy::Upgrade

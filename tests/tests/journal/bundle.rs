@@ -85,4 +85,8 @@ fn a_bundle_reproduces_the_mismatch_and_only_the_mismatch() {
     let (code, report) = replayed(&stage, &bundle, 8082);
     assert_eq!(code, Some(1), "{:#?}", report.funnel);
     assert_eq!(places(&report), ["$.mail"]);
+    // A system that is not there proves nothing, neither way.
+    let (code, report) = replayed(&stage, &bundle, 8083);
+    assert_eq!(code, Some(2), "{:#?}", report.funnel);
+    assert_eq!(report.funnel.shadow_errors, 1, "{:#?}", report.funnel.failures);
 }

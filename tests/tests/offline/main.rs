@@ -1,6 +1,8 @@
 //! Recorded traffic, end to end: what the agent records beside the mirroring is what was on the wire, nothing secret is
 //! in it unless asked for, and a replay of it against the same system finds no difference.
 
+mod disk;
+mod inputs;
 mod resume;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};

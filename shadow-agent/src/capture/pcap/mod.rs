@@ -104,7 +104,7 @@ impl PcapFile {
         let Some(magic) = input.peek::<4>()? else {
             return Err(match input.buffered() {
                 [] => OpenError::Empty,
-                start => OpenError::NotACapture(hex(start)),
+                start => OpenError::NotACapture(described(start)),
             });
         };
         let format = if magic == ng::SECTION_HEADER.to_ne_bytes() {
@@ -112,7 +112,7 @@ impl PcapFile {
         } else if let Some(legacy) = legacy::Legacy::start(magic, &mut input)? {
             Format::Legacy(legacy)
         } else {
-            return Err(OpenError::NotACapture(hex(&magic)));
+            return Err(OpenError::NotACapture(described(&magic)));
         };
         Ok(Self {
             input,
@@ -225,7 +225,16 @@ impl Source for PcapFile {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The first bytes, and what to do with a file that they give away.
+fn described(bytes: &[u8]) -> String {
     let parts: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    parts.join(" ")
+    let known = match bytes {
+        [0xfd, b'7', b'z', b'X'] => ": xz; unpack it first",
+        [b'B', b'Z', b'h', _] => ": bzip2; unpack it first",
+        [0x04, 0x22, 0x4d, 0x18] => ": lz4; unpack it first",
+        [b'P', b'K', 3, 4] => ": zip; unpack it first",
+        b"snoo" | [b'R', b'T', b'S', b'S'] | [b'G', b'M', b'B', b'U'] => ": convert it with `editcap`",
+        _ => "",
+    };
+    parts.join(" ") + known
 }

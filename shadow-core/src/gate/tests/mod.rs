@@ -3,10 +3,50 @@ mod rules;
 use bytes::Bytes;
 
 use super::*;
-use crate::{exchange::Body, testing::exchange_with as exchange};
+use crate::{
+    exchange::{Body, Incomplete},
+    testing::exchange_with as exchange,
+};
 
 fn decide(writes: Writes, exchange: &Exchange) -> Decision {
     Gate::new(Selector::default(), writes.into(), vec![Marker::default()]).decide(exchange)
+}
+
+#[test]
+fn whole_requests_without_a_whole_answer_pass_when_asked_for() {
+    let mut sending = Gate::new(Selector::default(), Writes::Skip.into(), Vec::new());
+    sending.send_unanswered();
+    let strict = Gate::new(Selector::default(), Writes::Skip.into(), Vec::new());
+    for &reason in Incomplete::ALL {
+        let mut lost = exchange("GET", "/", &[]);
+        lost.incomplete = Some(reason);
+        lost.response = None;
+        let skipped = Decision::Skip(Skip::Incomplete(reason));
+        assert_eq!(strict.decide(&lost), skipped);
+        let only_the_answer = !matches!(
+            reason.as_str(),
+            "request_gap"
+                | "request_cut"
+                | "unrequested"
+                | "ambiguous_framing"
+                | "malformed"
+                | "head_too_large"
+                | "conflicting_overlap"
+                | "pipeline_full"
+        );
+        let expected = if only_the_answer { REPLAY } else { skipped };
+        assert_eq!(sending.decide(&lost), expected, "{reason}");
+        // What was announced is not there, or nobody knows whether it is.
+        for (name, value) in [("Content-Length", "5"), ("Transfer-Encoding", "chunked")] {
+            let mut cut = exchange("GET", "/", &[(name, value)]);
+            cut.incomplete = Some(reason);
+            assert_eq!(sending.decide(&cut), skipped, "{reason}, {name}");
+        }
+        let mut write = exchange("POST", "/", &[]);
+        write.incomplete = Some(reason);
+        let expected = if only_the_answer { WRITE } else { skipped };
+        assert_eq!(sending.decide(&write), expected, "{reason}");
+    }
 }
 
 type Fields<'a> = &'a [(&'a str, &'a str)];

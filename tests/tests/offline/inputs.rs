@@ -1,0 +1,167 @@
+//! What `shadow replay` makes of files: requests without answers, and what it cannot read.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Command, Output},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use flate2::{Compression, write::GzEncoder};
+use shadow_core::evidence::report::Report;
+use shadow_tests::{agent::binary, laws::assert_laws};
+
+/// Answers every request on a connection of its own, and counts them.
+fn server() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    // Ends with the test's process.
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(mut connection) = connection else { continue };
+            let (mut seen, mut part) = (Vec::new(), [0; 4096]);
+            while !seen.ends_with(b"\r\n\r\n") {
+                match connection.read(&mut part) {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => seen.extend_from_slice(&part[..read]),
+                }
+            }
+            if !seen.is_empty() {
+                count.fetch_add(1, SeqCst);
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+            drop(connection.write_all(answer));
+        }
+    });
+    (address, asked)
+}
+
+fn replay(file: &Path, shadow: SocketAddr, more: &[&str]) -> Output {
+    Command::new(binary())
+        .args([
+            "replay",
+            "--json",
+            "--speed",
+            "max",
+            "--shadow",
+            &format!("http://{shadow}"),
+        ])
+        .args(more)
+        .arg(file)
+        .output()
+        .expect("shadow runs")
+}
+
+fn report(output: &Output) -> Report {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_laws(&report);
+    report
+}
+
+/// As GoReplay writes it when it does not track responses.
+fn requests() -> Vec<u8> {
+    let mut text = Vec::new();
+    for (number, head) in ["GET /1", "GET /2", "POST /3"].iter().enumerate() {
+        let at = 1_767_225_600_000_000_000_u64 + number as u64 * 1_000_000;
+        let request =
+            format!("1 {number:024x} {at} 0\n{head} HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n");
+        text.extend_from_slice(request.as_bytes());
+        text.extend_from_slice("\n🐵🙈🙉\n".as_bytes());
+    }
+    text
+}
+
+#[test]
+fn requests_without_answers_are_skipped_by_name_or_sent_and_not_compared() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (shadow, asked) = server();
+    let plain = directory.path().join("requests.gor");
+    fs::write(&plain, requests()).expect("a file");
+    let packed = directory.path().join("requests.gor.gz");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&requests()).expect("memory");
+    fs::write(&packed, encoder.finish().expect("memory")).expect("a file");
+    for file in [&plain, &packed] {
+        let output = replay(file, shadow, &[]);
+        let found = report(&output);
+        assert_eq!(found.funnel.exchanges, 3);
+        assert_eq!(
+            found.funnel.skipped.get("no_response"),
+            Some(&3),
+            "{:#?}",
+            found.funnel
+        );
+        assert_eq!((output.status.code(), asked.load(SeqCst)), (Some(2), 0));
+
+        let output = replay(file, shadow, &["--send-unanswered"]);
+        let found = report(&output);
+        assert_eq!(
+            found.funnel.skipped.get("sent_only"),
+            Some(&2),
+            "{:#?}",
+            found.funnel
+        );
+        assert_eq!(found.funnel.skipped.get("write"), Some(&1), "{:#?}", found.funnel);
+        // Nothing was compared: that is no evidence.
+        assert_eq!((output.status.code(), asked.swap(0, SeqCst)), (Some(2), 2));
+    }
+    // What is not answered is told as for any other.
+    let nobody = TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr();
+    let found = report(&replay(
+        &plain,
+        nobody.expect("an address"),
+        &["--send-unanswered"],
+    ));
+    assert_eq!(
+        found.funnel.failures.get("connect"),
+        Some(&2),
+        "{:#?}",
+        found.funnel
+    );
+}
+
+#[test]
+fn files_that_cannot_be_replayed_are_told_with_the_place_and_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (shadow, asked) = server();
+    let cases: [(&str, &[u8], i32, &str); 9] = [
+        ("nothing.pcap", b"", 65, "empty"),
+        ("text", b"hello world", 65, "begins with 68 65 6c 6c)"),
+        ("page.har", b"<html>", 65, "neither a capture"),
+        ("cut.har", b"{\"log\":", 65, "line 1 column 7"),
+        (
+            "other.json",
+            b"{\"a\":1}",
+            65,
+            "neither HAR (no `log`) nor a bundle",
+        ),
+        ("a.pcap.xz", b"\xfd7zXZ\0\0\0", 65, "xz; unpack it first"),
+        ("a.zip", b"PK\x03\x04\0\0\0\0", 65, "zip; unpack it first"),
+        ("a.snoop", b"snoop\0\0\0", 65, "editcap"),
+        ("cut.pcap", b"\xd4\xc3\xb2\xa1\x02\0", 65, "6 of its 24 bytes"),
+    ];
+    for (name, bytes, code, told) in cases {
+        let file = directory.path().join(name);
+        fs::write(&file, bytes).expect("a file");
+        let output = replay(&file, shadow, &[]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{name}: {text}");
+        assert!(text.contains(name) && text.contains(told), "{name}: {text}");
+    }
+    for (file, told) in [("/nowhere/a.pcap", "No such file"), ("/tmp", "Is a directory")] {
+        let output = replay(Path::new(file), shadow, &[]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(66), "{file}: {text}");
+        assert!(text.contains(file) && text.contains(told), "{file}: {text}");
+    }
+    assert_eq!(asked.load(SeqCst), 0);
+}
