@@ -7,6 +7,7 @@ mod filter;
 mod follow;
 mod har;
 mod json;
+mod reasons;
 mod summary;
 mod table;
 #[cfg(test)]

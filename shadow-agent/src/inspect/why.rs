@@ -14,7 +14,7 @@ use shadow_core::{
     wire::{Flags, Segment},
 };
 
-use super::{Ends, Summary, json::socket, settings};
+use super::{Ends, Summary, json::socket, reasons, settings};
 use crate::capture::pcap::{Next, PcapFile};
 
 /// Lines at the beginning, and as many at the end.
@@ -184,6 +184,13 @@ impl<W: Write> Story<'_, W> {
         }
         while let Some(event) = self.engine.poll() {
             summary.count(&event);
+            let why = match &event {
+                Event::Exchange(exchange) => exchange
+                    .incomplete
+                    .map(|reason| reasons::meaning(exchange, reason)),
+                Event::Orphan(orphan) => Some(reasons::of(orphan.incomplete)),
+                Event::Abandoned(..) => None,
+            };
             let told = match &event {
                 Event::Exchange(exchange) => format!(
                     "exchange {}: {} -> {}: {}",
@@ -202,6 +209,9 @@ impl<W: Write> Story<'_, W> {
                 Event::Abandoned(_, reason) => format!("left: {reason}"),
             };
             self.line(&format!("{:>16}==> {told}", ""))?;
+            if let Some(why) = why {
+                self.line(&format!("{:>20}{why}", ""))?;
+            }
         }
         Ok(())
     }

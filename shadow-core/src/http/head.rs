@@ -324,10 +324,24 @@ pub fn is_request_line(bytes: &[u8]) -> bool {
         && parts.next().is_none()
 }
 
-/// Whether a first line that is no valid request line still says that it is HTTP.
+/// Whether a first line that is no valid request line still says that it is HTTP, by its version or its method.
 pub(crate) fn names_http(bytes: &[u8]) -> bool {
+    const METHODS: [&[u8]; 9] = [
+        b"GET ",
+        b"HEAD ",
+        b"POST ",
+        b"PUT ",
+        b"DELETE ",
+        b"OPTIONS ",
+        b"PATCH ",
+        b"CONNECT ",
+        b"TRACE ",
+    ];
     let line = memchr(b'\n', bytes).and_then(|end| bytes.get(..end));
-    line.is_some_and(|line| memchr::memmem::find(line, b" HTTP/").is_some())
+    line.is_some_and(|line| {
+        memchr::memmem::find(line, b" HTTP/").is_some()
+            || METHODS.iter().any(|method| line.starts_with(method))
+    })
 }
 
 /// Whether bytes can be the beginning of a status line.

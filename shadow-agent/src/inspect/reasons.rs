@@ -1,0 +1,107 @@
+//! Why an exchange is not whole, in words.
+
+use shadow_core::exchange::{Exchange, Headers, Incomplete, Version};
+
+/// What a reason means, and for two readings which they are, as far as the heads tell.
+pub(super) fn meaning(exchange: &Exchange, reason: Incomplete) -> &'static str {
+    match reason {
+        Incomplete::AmbiguousFraming => readings(exchange),
+        other => of(other),
+    }
+}
+
+/// What a reason means.
+pub(super) const fn of(reason: Incomplete) -> &'static str {
+    match reason {
+        Incomplete::Midstream => {
+            "the beginning of the connection, or a message of it, was not captured: an answer may be another request's, until \
+             three rounds in a row were strict"
+        }
+        Incomplete::RequestGap => "bytes of the request were not captured",
+        Incomplete::ResponseGap => "bytes of the response, or all of it, were not captured",
+        Incomplete::RequestCut => {
+            "the connection ended, or the answer came and it was left, inside the request"
+        }
+        Incomplete::ResponseCut => "the connection ended inside the response",
+        Incomplete::NoResponse => "the connection ended before a response",
+        Incomplete::Unrequested => {
+            "no request that was seen can be meant: none was open, or the sender had not received it yet"
+        }
+        Incomplete::AmbiguousFraming => {
+            "two readers could take the head or the framing of the body differently (RFC 9112 sections 2.2, 5.2, 6.3, 7.1)"
+        }
+        Incomplete::Malformed => "not HTTP/1 by its grammar (RFC 9112)",
+        Incomplete::HeadTooLarge => "a head, its fields or its trailers are over the limit",
+        Incomplete::ConflictingOverlap => "the same bytes were sent twice, and not alike",
+        Incomplete::PipelineFull => "more requests without an answer than are followed",
+        Incomplete::Evicted => "given up to stay under a limit",
+        Incomplete::Idle => "nothing more came for too long",
+        Incomplete::CaptureEnd => "the capture ended first",
+    }
+}
+
+/// The message that is later on the wire is the one that could not be read on.
+fn readings(exchange: &Exchange) -> &'static str {
+    let request = &exchange.request;
+    let (headers, version) = match &exchange.response {
+        Some(response) => (&response.headers, response.version),
+        None => (&request.headers, request.version),
+    };
+    in_head(headers, version)
+        .or_else(|| in_head(&request.headers, request.version))
+        .unwrap_or(
+            "a bare line feed, a folded or odd line in a head, or bytes behind the message that begin no other (RFC 9112 \
+             sections 2.2, 5.1, 5.2)",
+        )
+}
+
+fn in_head(headers: &Headers, version: Version) -> Option<&'static str> {
+    let coded = headers.get("transfer-encoding").is_some();
+    let mut lengths = headers.get_all("content-length");
+    match (coded, lengths.next()) {
+        (true, Some(_)) => Some("both Transfer-Encoding and Content-Length (RFC 9112 section 6.3, rule 3)"),
+        (true, None) if version == Version::Http10 => {
+            Some("Transfer-Encoding in HTTP/1.0 (RFC 9112 section 6.1)")
+        }
+        (true, None) => Some(
+            "a transfer coding that is not chunked alone, or a chunk whose size or end two readers could take differently (RFC \
+             9112 sections 6.1, 7.1)",
+        ),
+        (false, Some(first)) => {
+            let plain = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+            let several = lengths.any(|other| other != first);
+            (several || !plain(first))
+                .then_some("a Content-Length that is not one number (RFC 9112 section 6.3, rule 5)")
+        }
+        (false, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_readings_are_told_apart_by_the_heads() {
+        let told = |fields: &[(&str, &str)], version| {
+            in_head(&Headers::from_pairs(fields.iter().copied()), version).unwrap_or("nothing")
+        };
+        let (length, coding) = (("Content-Length", "5"), ("Transfer-Encoding", "chunked"));
+        let cases = [
+            (&[length, coding][..], Version::Http11, "both"),
+            (&[coding], Version::Http10, "HTTP/1.0"),
+            (&[coding], Version::Http11, "chunk"),
+            (&[length, ("content-length", "6")], Version::Http11, "one number"),
+            (&[("Content-Length", "+5")], Version::Http11, "one number"),
+            (&[length, length], Version::Http11, "nothing"),
+            (&[], Version::Http11, "nothing"),
+        ];
+        for (fields, version, words) in cases {
+            assert!(
+                told(fields, version).contains(words),
+                "{fields:?}: {}",
+                told(fields, version)
+            );
+        }
+    }
+}
