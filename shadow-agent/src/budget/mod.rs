@@ -144,6 +144,11 @@ impl Budget {
         }
     }
 
+    /// Keeps to other limits from now on. The share stays, and follows them step by step.
+    pub fn set(&mut self, settings: BudgetSettings) {
+        self.settings = settings;
+    }
+
     /// The part of the sample that is allowed.
     pub fn share(&self) -> f64 {
         self.share

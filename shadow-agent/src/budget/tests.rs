@@ -159,3 +159,38 @@ fn every_limit_counts_and_a_limit_of_zero_is_none() {
     };
     assert_eq!(bench.run(2, pressed).len(), 1);
 }
+
+#[test]
+fn other_limits_are_kept_to_from_the_next_second_on() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.run(8, cores(0.9)), []);
+    bench.budget.set(BudgetSettings {
+        cores: 0.5,
+        ..BudgetSettings::default()
+    });
+    let share = bench.run(5, cores(0.9)).pop().expect("a step down").share;
+    assert!(share <= 0.5, "{share}");
+    // With room again it rises as before, sooner when it is to be calm for less.
+    bench.budget.set(BudgetSettings {
+        cores: 2.0,
+        calm: SECOND,
+        ..BudgetSettings::default()
+    });
+    let steps = bench.run(10, cores(0.9));
+    assert!(
+        steps.len() > 3 && steps.iter().all(|step| step.cause.is_none()),
+        "{steps:?}"
+    );
+    assert!((bench.budget.share() - 1.0).abs() < 1e-9);
+    // The floor, too.
+    bench.budget.set(BudgetSettings {
+        floor: 0.4,
+        ..BudgetSettings::default()
+    });
+    bench.run(60, cores(9.0));
+    assert!(
+        (bench.budget.share() - 0.4).abs() < 1e-9,
+        "{}",
+        bench.budget.share()
+    );
+}

@@ -66,6 +66,22 @@ impl Also {
         self.differs.get("url").is_some_and(|url| !url.is_null())
     }
 
+    /// This item with the keys of another that may change while the agent runs: all but those that say which system it
+    /// is, and what for.
+    #[must_use]
+    pub fn with_live(&self, wanted: &Self) -> Self {
+        let stays = |key: &Value| key.as_str().is_some_and(|key| Shadow::FIXED.contains(&key));
+        let keys = |from: &Self, fixed: bool| -> Vec<(Value, Value)> {
+            let keys = from.differs.iter().filter(|(key, _)| stays(key) == fixed);
+            keys.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        Self {
+            name: self.name.clone(),
+            role: self.role,
+            differs: keys(self, true).into_iter().chain(keys(wanted, false)).collect(),
+        }
+    }
+
     fn over(&self, first: &Wanted) -> Result<Wanted, serde_yaml_ng::Error> {
         let mut shadow = self.differs.clone();
         let compare = shadow.remove("compare");

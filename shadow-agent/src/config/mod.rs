@@ -233,6 +233,11 @@ impl Default for Shadow {
     }
 }
 
+impl Shadow {
+    /// Keys that say which system it is: they cannot change while the agent runs.
+    pub(crate) const FIXED: [&str; 3] = ["url", "observe", "mode"];
+}
+
 impl From<&Shadow> for ReplaySettings {
     fn from(shadow: &Shadow) -> Self {
         Self {
@@ -303,5 +308,7 @@ impl From<&Caps> for Limits {
     }
 }
 
+#[cfg(test)]
+mod hint_tests;
 #[cfg(test)]
 mod tests;

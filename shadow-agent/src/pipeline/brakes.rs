@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use shadow_core::{
     compare::{Failure, Outcome},
     exchange::Exchange,
@@ -36,9 +37,7 @@ const CHANGES: usize = 16;
 /// The limits of one lane.
 #[derive(Debug)]
 pub(super) struct Brakes {
-    admitted: Option<Pace>,
-    requests: Option<Pace>,
-    bytes: Option<Pace>,
+    paces: ArcSwap<Paces>,
     breaker: Mutex<Breaker>,
     changes: Mutex<Vec<Change>>,
     /// Requests that were sent again.
@@ -47,20 +46,53 @@ pub(super) struct Brakes {
     pub(super) second: AtomicU64,
 }
 
-impl Brakes {
-    pub(super) fn new(settings: &ReplaySettings) -> Self {
-        let pace = |burst| settings.requests_per_second.map(|rate| Pace::new(rate, burst));
+/// What is paced, each with its rate.
+#[derive(Debug)]
+struct Paces {
+    admitted: Option<(f64, Arc<Pace>)>,
+    requests: Option<(f64, Arc<Pace>)>,
+    bytes: Option<(f64, Arc<Pace>)>,
+}
+
+impl Paces {
+    /// Those of these settings; one whose rate stays goes on as it is.
+    fn new(settings: &ReplaySettings, former: Option<&Self>) -> Self {
+        type Kept<'k> = Option<&'k (f64, Arc<Pace>)>;
+        let pace = |rate: Option<f64>, burst: Duration, former: Kept<'_>| {
+            let rate = rate?;
+            let pace = match former {
+                Some((same, pace)) if same.total_cmp(&rate).is_eq() => Arc::clone(pace),
+                Some((_, pace)) => Arc::new(pace.changed(rate, burst)),
+                None => Arc::new(Pace::new(rate, burst)),
+            };
+            Some((rate, pace))
+        };
         #[expect(
             clippy::cast_precision_loss,
             reason = "a limit of bytes a second, not an account"
         )]
-        let bytes = settings
-            .bytes_per_second
-            .map(|rate| Pace::new(rate as f64, BURST));
+        let bytes = settings.bytes_per_second.map(|rate| rate as f64);
+        let requests = settings.requests_per_second;
         Self {
-            admitted: pace(ADMITTED),
-            requests: pace(BURST),
-            bytes,
+            admitted: pace(
+                requests,
+                ADMITTED,
+                former.and_then(|former| former.admitted.as_ref()),
+            ),
+            requests: pace(
+                requests,
+                BURST,
+                former.and_then(|former| former.requests.as_ref()),
+            ),
+            bytes: pace(bytes, BURST, former.and_then(|former| former.bytes.as_ref())),
+        }
+    }
+}
+
+impl Brakes {
+    pub(super) fn new(settings: &ReplaySettings) -> Self {
+        Self {
+            paces: ArcSwap::from_pointee(Paces::new(settings, None)),
             breaker: Mutex::new(Breaker::new(settings.breaker, Instant::now())),
             changes: Mutex::default(),
             retries: AtomicU64::new(0),
@@ -68,10 +100,18 @@ impl Brakes {
         }
     }
 
+    /// Keeps to other limits from now on. Who waits for a turn already, waits as it was told.
+    pub(super) fn set(&self, settings: &ReplaySettings) {
+        let former = self.paces.load_full();
+        self.paces.store(Arc::new(Paces::new(settings, Some(&former))));
+        self.breaker().set(settings.breaker, Instant::now());
+    }
+
     /// Why an exchange need not be queued now.
     pub(super) fn refusal(&self) -> Option<SkipPolicy> {
-        let over = |pace: &Pace| (!pace.take(1)).then_some(SkipPolicy::RateLimited);
-        self.open().or_else(|| self.admitted.as_ref().and_then(over))
+        let over = |(_, pace): &(f64, Arc<Pace>)| (!pace.take(1)).then_some(SkipPolicy::RateLimited);
+        self.open()
+            .or_else(|| self.paces.load().admitted.as_ref().and_then(over))
     }
 
     /// The same where what is over a rate can wait for its turn.
@@ -82,7 +122,7 @@ impl Brakes {
 
     /// Counts a request that is sent beside those that were admitted: one less is admitted for it.
     fn extra(&self) {
-        if let Some(pace) = &self.admitted {
+        if let Some((_, pace)) = &self.paces.load().admitted {
             pace.charge(1);
         }
     }
@@ -101,8 +141,9 @@ impl Brakes {
 
     /// Waits until one more request may be sent.
     pub(super) async fn turn(&self, bytes: u64, deadline: Instant) -> Result<(), SkipPolicy> {
-        for (pace, units) in [(&self.requests, 1), (&self.bytes, bytes)] {
-            let Some(pace) = pace else {
+        let paces = self.paces.load_full();
+        for (pace, units) in [(&paces.requests, 1), (&paces.bytes, bytes)] {
+            let Some((_, pace)) = pace else {
                 continue;
             };
             let patience = deadline.saturating_duration_since(Instant::now());
@@ -177,7 +218,7 @@ impl Leave {
         let answered = match outcome {
             Outcome::Response(response) => {
                 let more = response.body.len.saturating_sub(self.bytes);
-                if let Some(pace) = &self.lane.brakes.bytes
+                if let Some((_, pace)) = &self.lane.brakes.paces.load().bytes
                     && more > 0
                 {
                     pace.charge(more);

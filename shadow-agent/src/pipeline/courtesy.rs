@@ -8,6 +8,10 @@
 use std::{
     fs::File,
     os::unix::fs::FileExt as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,7 +27,9 @@ const UNLIMITED: f64 = 1e6;
 /// Decides whether one more replay may begin now.
 #[derive(Debug)]
 pub(super) struct Courtesy {
-    /// `/proc/stat`; `None` when it is not there or giving way is switched off.
+    /// Per cent of the node's CPU time that is kept idle; 0 never gives way. It may change at any time.
+    idle_percent: Arc<AtomicU8>,
+    /// `/proc/stat`; `None` when it is not there.
     stat: Option<File>,
     allowance: Allowance,
     before: Option<Times>,
@@ -52,15 +58,13 @@ struct Allowance {
 }
 
 impl Courtesy {
-    /// Keeps `idle_percent` of the node's CPU time idle; 0 never gives way.
-    pub(super) fn new(idle_percent: u8) -> Self {
+    /// Keeps `idle_percent` of the node's CPU time idle.
+    pub(super) fn new(idle_percent: Arc<AtomicU8>) -> Self {
         let now = Instant::now();
-        let stat = (idle_percent > 0)
-            .then(|| File::open("/proc/stat").ok())
-            .flatten();
-        let allowance = Allowance::new(f64::from(idle_percent) / 100.0, now);
+        let allowance = Allowance::new(f64::from(idle_percent.load(Relaxed)) / 100.0, now);
         Self {
-            stat,
+            idle_percent,
+            stat: File::open("/proc/stat").ok(),
             allowance,
             before: None,
             looked: now,
@@ -69,9 +73,13 @@ impl Courtesy {
 
     /// Whether a replay may begin.
     pub(super) fn admits(&mut self) -> bool {
-        if self.stat.is_none() {
+        let reserve = f64::from(self.idle_percent.load(Relaxed)) / 100.0;
+        if self.stat.is_none() || reserve <= 0.0 {
+            // What was learnt is of no use once it counts again.
+            (self.before, self.allowance.rate) = (None, None);
             return true;
         }
+        self.allowance.reserve = reserve;
         let now = Instant::now();
         self.look(now);
         self.allowance.take(now)
@@ -207,6 +215,19 @@ mod tests {
         begun(&mut allowance, &mut now, 50_000, 0.0, 10);
         now += Duration::from_secs(1);
         assert_eq!(begun(&mut allowance, &mut now, 400, 0.0, 10), 800);
+    }
+
+    #[test]
+    fn what_is_kept_idle_can_change() {
+        let percent = Arc::new(AtomicU8::new(0));
+        let mut courtesy = Courtesy::new(Arc::clone(&percent));
+        courtesy.allowance.rate = Some(0.0);
+        assert!(courtesy.admits(), "it never gives way");
+        percent.store(50, Relaxed);
+        assert!(courtesy.admits(), "and what was learnt before is forgotten");
+        assert!((courtesy.allowance.reserve - 0.5).abs() < 1e-9);
+        courtesy.allowance.rate = Some(0.0);
+        assert!(!courtesy.admits(), "now it does");
     }
 
     #[test]

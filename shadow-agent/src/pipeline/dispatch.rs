@@ -1,6 +1,6 @@
 //! From the queue to verdicts.
 //!
-//! Owns: the tasks that replay, of one lane. Bounds: `concurrency` of them. Drops: what waited too long, what cannot be
+//! Owns: the tasks that replay, of one lane. Bounds: `concurrency` of them, which may change meanwhile. Drops: what waited too long, what cannot be
 //! sent, and everything while the kill switch is on: counted skips. A replay that was begun always gets a verdict,
 //! if only `cancelled`.
 
@@ -28,7 +28,7 @@ use super::{
     pending::Pending,
     switch::Ticket,
 };
-use crate::replay::{Answer, ReplaySettings, Shadow};
+use crate::replay::{Answer, Shadow};
 
 /// Bodies of this many bytes together are compared on a thread of their own: meanwhile the replay thread would
 /// neither send nor take the time of answers.
@@ -47,7 +47,6 @@ pub(super) struct Dispatcher<S> {
 /// How exchanges are replayed and judged.
 #[derive(Clone)]
 pub(super) struct Policy {
-    pub(super) settings: ReplaySettings,
     pub(super) rewrite: RewritePolicy,
     pub(super) comparator: Arc<Comparator>,
     pub(super) pairs: PairSettings,
@@ -89,7 +88,8 @@ impl<S: Shadow> Dispatcher<S> {
             if closed && waiting == 0 && busy == 0 {
                 return;
             }
-            for _ in 0..waiting.min(self.policy.settings.concurrency.saturating_sub(busy)) {
+            let most = self.lane.live().get().concurrency;
+            for _ in 0..waiting.min(most.saturating_sub(busy)) {
                 self.workers.fetch_add(1, SeqCst);
                 tokio::spawn(Arc::clone(self).work());
             }
@@ -100,13 +100,20 @@ impl<S: Shadow> Dispatcher<S> {
     async fn work(self: Arc<Self>) {
         let _place = Place(&self);
         let mut ticket = self.lane.switch.subscribe();
-        while let Some(pending) = Pending::next(&self.lane, self.policy.now.as_ref()) {
+        while !self.is_too_many()
+            && let Some(pending) = Pending::next(&self.lane, self.policy.now.as_ref())
+        {
             self.replay(pending, &mut ticket).await;
         }
     }
 
+    /// Whether more exchanges are replayed at once than may be any more.
+    fn is_too_many(&self) -> bool {
+        self.workers.load(SeqCst) > self.lane.live().get().concurrency
+    }
+
     async fn replay(&self, mut pending: Pending, ticket: &mut Ticket) {
-        let deadline = pending.deadline(self.policy.settings.max_wait);
+        let deadline = pending.deadline(self.lane.live().get().max_wait);
         ticket.renew();
         let refusal = self.lane.switch.refusal();
         let refusal = refusal.or((Instant::now() > deadline).then_some(SkipPolicy::Expired));
@@ -220,7 +227,7 @@ impl<S: Shadow> Dispatcher<S> {
         deadline: Instant,
         ticket: &mut Ticket,
     ) -> Outcome {
-        let mut left = self.policy.settings.retries;
+        let mut left = self.lane.live().get().retries;
         if left > 0 && !is_idempotent(&exchange.request) {
             left = 0;
         }

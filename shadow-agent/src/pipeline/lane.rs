@@ -26,7 +26,7 @@ use super::{
     books::Books, brakes::Brakes, pairs::PairSettings, queue::Queue, samples::Samples,
     snapshot::LaneSnapshot, switch::Switch,
 };
-use crate::replay::{Change, ReplaySettings, Target};
+use crate::replay::{Change, LiveSettings, ReplaySettings, Target};
 
 /// What a target is compared for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -119,6 +119,7 @@ pub struct Lane {
     pub(super) queue: Queue,
     pub(super) switch: Switch,
     pub(super) brakes: Brakes,
+    live: LiveSettings,
     /// Those that stand for the ones it was started with; none until they are changed.
     pub(super) rules: ArcSwapOption<LaneRules>,
     /// Replays that were begun and have no verdict yet.
@@ -127,8 +128,12 @@ pub struct Lane {
 
 impl Lane {
     /// A lane that only observes has no settings, and nothing ever waits in it.
-    pub(super) fn new(name: String, role: Role, ledger: Ledger, settings: Option<&ReplaySettings>) -> Self {
-        let (room, bytes) = settings.map_or((1, 0), |settings| (settings.queue, settings.queue_bytes));
+    pub(super) fn new(name: String, role: Role, ledger: Ledger, settings: Option<ReplaySettings>) -> Self {
+        let settings = settings.unwrap_or(ReplaySettings {
+            queue: 1,
+            queue_bytes: 0,
+            ..ReplaySettings::default()
+        });
         Self {
             name,
             role,
@@ -136,9 +141,10 @@ impl Lane {
             books: Books::new(ledger),
             samples: None,
             comparator: None,
-            queue: Queue::new(room, bytes),
+            queue: Queue::new(settings.queue, settings.queue_bytes),
             switch: Switch::new(),
-            brakes: Brakes::new(settings.unwrap_or(&ReplaySettings::default())),
+            brakes: Brakes::new(&settings),
+            live: settings.into(),
             rules: ArcSwapOption::empty(),
             in_flight: AtomicUsize::new(0),
         }
@@ -200,6 +206,21 @@ impl Lane {
     /// Sends and compares by other rules from the next exchange on. One that only observes has no use for them.
     pub fn set_rules(&self, rules: LaneRules) {
         self.rules.store(Some(Arc::new(rules)));
+    }
+
+    /// How it is replayed at present; shared with the connections to the target.
+    pub(super) fn live(&self) -> &LiveSettings {
+        &self.live
+    }
+
+    /// Replays under other settings from the next exchange on. One that waits for its turn or its answer keeps to
+    /// those it began with.
+    pub fn set_settings(&self, settings: ReplaySettings) {
+        self.queue.set_bounds(settings.queue, settings.queue_bytes);
+        self.brakes.set(&settings);
+        self.live.set(settings);
+        // There may be more places now.
+        self.queue.flush();
     }
 
     /// Judges by other gates from now on.

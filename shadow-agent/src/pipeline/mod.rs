@@ -24,7 +24,11 @@ mod switch;
 pub(crate) mod tests;
 mod threads;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use shadow_common::flow::FlowKey;
 use shadow_core::{
@@ -202,6 +206,11 @@ impl Pipeline {
         self.threads.lanes.iter().map(AsRef::as_ref)
     }
 
+    /// Leaves so many per cent of the node's CPU time idle from now on; 0 never gives way.
+    pub fn set_idle_cpu(&self, percent: u8) {
+        self.threads.idle_cpu.store(percent, Relaxed);
+    }
+
     /// Stops all replays at once: those in flight are cancelled, the rest is skipped. Capturing goes on.
     pub fn kill(&self) {
         self.lanes().for_each(|lane| lane.switch.kill());
@@ -252,23 +261,22 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
         pairs,
     } = *replay;
     settings.validate()?;
-    let shadow = HttpShadow::new(target, mark, body, settings.clone())?;
     let (selective, share) = gate.reach();
     let reach = Reach {
         selective,
         share,
         reversed,
     };
-    let lane = Lane::new(name, role, ledger, Some(&settings))
+    let lane = Lane::new(name, role, ledger, Some(settings))
         .sampled(samples)
         .reaching(reach);
+    let shadow = HttpShadow::new(target, mark, body, lane.live().clone())?;
     let comparator = Arc::new(comparator);
     let lane = Arc::new(lane.comparing(Arc::clone(&comparator)));
     if paused {
         lane.pause();
     }
     let policy = Policy {
-        settings,
         rewrite,
         comparator,
         pairs,

@@ -9,16 +9,17 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
 };
 
-use crossbeam_queue::ArrayQueue;
+use crossbeam_queue::SegQueue;
 use shadow_core::exchange::{Body, Exchange};
 use tokio::{sync::Notify, time::Instant};
 
 /// The bounded queue.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: ArrayQueue<Queued>,
+    waiting: SegQueue<Queued>,
+    room: AtomicUsize,
     bytes: AtomicUsize,
-    max_bytes: usize,
+    max_bytes: AtomicUsize,
     closed: AtomicBool,
     wake: Notify,
 }
@@ -36,33 +37,37 @@ pub(super) struct Queued {
 impl Queue {
     pub(super) fn new(exchanges: usize, max_bytes: usize) -> Self {
         Self {
-            waiting: ArrayQueue::new(exchanges.max(1)),
+            waiting: SegQueue::new(),
+            room: AtomicUsize::new(exchanges.max(1)),
             bytes: AtomicUsize::new(0),
-            max_bytes,
+            max_bytes: AtomicUsize::new(max_bytes),
             closed: AtomicBool::new(false),
             wake: Notify::new(),
         }
     }
 
+    /// Holds so much from now on. What is over it already stays.
+    pub(super) fn set_bounds(&self, exchanges: usize, max_bytes: usize) {
+        self.room.store(exchanges.max(1), Relaxed);
+        self.max_bytes.store(max_bytes, Relaxed);
+    }
+
     /// Takes an exchange, or hands it back when it does not fit. Wakes nobody: see [`Queue::flush`].
     pub(super) fn push(&self, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
         let bytes = held_by(&exchange);
-        // The capture thread alone adds to the account, so what fits now still fits below.
-        if self.bytes.load(Relaxed).saturating_add(bytes) > self.max_bytes {
+        // The capture thread alone adds, so what fits now still fits below.
+        let is_heavy = self.bytes.load(Relaxed).saturating_add(bytes) > self.max_bytes.load(Relaxed);
+        if is_heavy || self.waiting.len() >= self.room() {
             return Err(exchange);
         }
         self.bytes.fetch_add(bytes, Relaxed);
         let since = Instant::now();
-        self.waiting
-            .push(Queued {
-                exchange,
-                since,
-                bytes,
-            })
-            .map_err(|Queued { exchange, bytes, .. }| {
-                self.release(bytes);
-                exchange
-            })
+        self.waiting.push(Queued {
+            exchange,
+            since,
+            bytes,
+        });
+        Ok(())
     }
 
     /// Wakes the replays. Called once for a batch: a wake-up costs the capture thread a system call.
@@ -96,7 +101,7 @@ impl Queue {
 
     /// How many may wait.
     pub(super) fn room(&self) -> usize {
-        self.waiting.capacity()
+        self.room.load(Relaxed)
     }
 
     pub(super) fn len(&self) -> usize {

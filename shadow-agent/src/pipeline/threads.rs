@@ -9,7 +9,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -47,6 +47,8 @@ const COMPARERS: usize = 2;
 #[derive(Debug)]
 pub(super) struct Threads {
     pub(super) lanes: Lanes,
+    /// Per cent of the node's CPU time that replays leave idle.
+    pub(super) idle_cpu: Arc<AtomicU8>,
     published: Arc<ArcSwap<CaptureCounters>>,
     stop: Arc<AtomicBool>,
     /// Behind a lock, so that the kill switch works while the pipeline is being stopped.
@@ -102,6 +104,7 @@ impl Threads {
         }
         let threads = Self {
             lanes: entries.iter().map(|entry| Arc::clone(&entry.lane)).collect(),
+            idle_cpu: Arc::new(AtomicU8::new(idle_cpu)),
             published: Arc::default(),
             stop: Arc::default(),
             handles: Mutex::default(),
@@ -111,7 +114,7 @@ impl Threads {
         if !dispatchers.is_empty() {
             threads.start_replay(dispatchers, nice)?;
         }
-        let courtesy = Courtesy::new(idle_cpu);
+        let courtesy = Courtesy::new(Arc::clone(&threads.idle_cpu));
         threads.start_capture(work, Desk { entries, courtesy })?;
         Ok(threads)
     }

@@ -73,6 +73,18 @@ impl Needs {
         needs.read.extend(file.and_then(folder));
         needs
     }
+
+    /// Whether an agent that was confined to these reaches the other ones too.
+    pub fn cover(&self, other: &Self) -> bool {
+        let beneath =
+            |path: &PathBuf, folders: &[PathBuf]| folders.iter().any(|folder| path.starts_with(folder));
+        let is_read =
+            |path: &PathBuf| self.commands || beneath(path, &self.read) || beneath(path, &self.write);
+        let is_written = |path: &PathBuf| beneath(path, &self.write);
+        (self.commands || !other.commands)
+            && other.read.iter().all(is_read)
+            && other.write.iter().all(is_written)
+    }
 }
 
 /// The folder of a file, also of one named without any.

@@ -10,7 +10,7 @@ use shadow_core::{
 use tokio::time::timeout;
 
 use super::{
-    Answer, ReplaySettings, Shadow, Target, Unsendable,
+    Answer, LiveSettings, Shadow, Target, Unsendable,
     body::RequestBody,
     case::CaseCache,
     conn::{Attempt, Conn},
@@ -31,8 +31,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub struct HttpShadow {
     target: Target,
     mark: Option<u32>,
-    settings: ReplaySettings,
-    limits: BodyLimits,
+    settings: LiveSettings,
+    /// Bytes of a body that are kept.
+    kept: usize,
     pool: Pool,
     cases: CaseCache,
 }
@@ -60,17 +61,14 @@ impl HttpShadow {
         target: Target,
         mark: Option<u32>,
         body: usize,
-        settings: ReplaySettings,
+        settings: LiveSettings,
     ) -> Result<Self, MarkError> {
         if let (Some(mark), Some(&address)) = (mark, target.addresses().first()) {
             socket::open(address, Some(mark)).map_err(|source| MarkError { mark, source })?;
         }
         Ok(Self {
-            limits: BodyLimits {
-                kept: body,
-                read: settings.max_response,
-            },
-            pool: Pool::new(settings.concurrency, settings.idle_timeout),
+            kept: body,
+            pool: Pool::new(settings.clone()),
             cases: CaseCache::default(),
             target,
             mark,
@@ -101,16 +99,19 @@ impl HttpShadow {
     }
 
     async fn attempt(&self, mut conn: Conn, request: Box<Request<RequestBody>>) -> Attempt {
-        let attempt = conn
-            .exchange(request, self.limits, self.settings.first_byte_timeout)
-            .await;
+        let settings = self.settings.get();
+        let limits = BodyLimits {
+            kept: self.kept,
+            read: settings.max_response,
+        };
+        let attempt = conn.exchange(request, limits, settings.first_byte_timeout).await;
         self.pool.give(conn).await;
         attempt
     }
 
     async fn connect(&self) -> Result<Conn, Failure> {
         let connecting = socket::connect(self.target.addresses(), self.mark);
-        let stream = timeout(self.settings.connect_timeout, connecting)
+        let stream = timeout(self.settings.get().connect_timeout, connecting)
             .await
             .map_err(|_elapsed| Failure::ConnectTimeout)?
             .map_err(|error| {
@@ -130,7 +131,7 @@ impl Shadow for HttpShadow {
     }
 
     async fn answer(&self, PreparedRequest(request): PreparedRequest) -> Answer {
-        timeout(self.settings.timeout, self.send(request))
+        timeout(self.settings.get().timeout, self.send(request))
             .await
             .unwrap_or_else(|_elapsed| Outcome::Failed(Failure::Timeout).into())
     }

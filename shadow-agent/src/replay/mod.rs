@@ -34,7 +34,7 @@ use shadow_core::{
 pub use breaker::{BreakerSettings, BreakerState, Change};
 pub use client::{HttpShadow, MarkError, PreparedRequest};
 pub use request::Unsendable;
-pub use settings::{ReplaySettings, ReplaySettingsError};
+pub use settings::{LiveSettings, ReplaySettings, ReplaySettingsError};
 pub use target::{Target, TargetError};
 
 /// What came of one request.

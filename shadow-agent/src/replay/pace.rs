@@ -41,6 +41,21 @@ impl Pace {
         }
     }
 
+    /// Another rate. As many units are free as were, and those that were taken ahead are owed: a change gives nothing for
+    /// free, however often it is made.
+    pub(crate) fn changed(&self, rate: f64, burst: Duration) -> Self {
+        let other = Self::new(rate, burst);
+        #[expect(clippy::cast_precision_loss, reason = "an account of seconds")]
+        let (taken, held, room) = (
+            self.even.load(SeqCst).saturating_sub(self.now()) as f64,
+            self.ahead as f64 + self.cost,
+            other.ahead as f64 + other.cost,
+        );
+        let free = (held - taken) / self.cost * other.cost;
+        other.even.store(whole(room - free.min(room)), SeqCst);
+        other
+    }
+
     /// Takes `units` when they are free within `patience`, and says how long to wait for them.
     pub(crate) fn reserve(&self, units: u64, patience: Duration) -> Option<Duration> {
         let now = self.now();
@@ -162,6 +177,29 @@ mod tests {
         );
         sleep(second).await;
         assert_eq!(pace.reserve(1, second), Some(100 * MS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_rate_gives_nothing_for_free() {
+        let mut pace = Pace::new(10.0, Duration::from_secs(1));
+        let first = (0..100).filter(|_| pace.take(1)).count();
+        assert_eq!(first, 10);
+        for _ in 0..100 {
+            pace = pace.changed(10.0, Duration::from_secs(1));
+            assert!(!pace.take(1), "however often it is changed");
+        }
+        let faster = pace.changed(100.0, Duration::from_secs(1));
+        assert!(!faster.take(1));
+        advance(500 * MS).await;
+        assert_eq!((0..1000).filter(|_| faster.take(1)).count(), 50);
+        let slower = pace.changed(1.0, Duration::ZERO);
+        assert!(slower.take(1), "five were free again");
+        // What is owed is owed in units.
+        slower.charge(9);
+        let wait = slower
+            .changed(10.0, Duration::ZERO)
+            .reserve(1, Duration::from_mins(1));
+        assert_eq!(wait, Some(Duration::from_secs(1)));
     }
 
     #[tokio::test(start_paused = true)]

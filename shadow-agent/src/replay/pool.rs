@@ -7,27 +7,24 @@ use std::{
     future::poll_fn,
     sync::{Mutex, PoisonError},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::conn::Conn;
+use super::{LiveSettings, conn::Conn};
 
 /// A stack of idle connections.
 #[derive(Debug)]
 pub(super) struct Pool {
     idle: Mutex<Vec<Conn>>,
-    capacity: usize,
-    idle_timeout: Duration,
+    settings: LiveSettings,
 }
 
 impl Pool {
-    pub(super) fn new(capacity: usize, idle_timeout: Duration) -> Self {
+    pub(super) fn new(settings: LiveSettings) -> Self {
         Self {
             idle: Mutex::default(),
-            capacity,
-            idle_timeout,
+            settings,
         }
     }
 
@@ -51,16 +48,18 @@ impl Pool {
             return;
         }
         let mut idle = self.lock();
-        if idle.len() < self.capacity {
+        if idle.len() < self.settings.get().concurrency {
             idle.push(conn);
         }
     }
 
-    /// Closes what is too old, or was closed by the shadow system.
+    /// Closes what is too old, was closed by the shadow system, or is more than may run any more.
     pub(super) async fn sweep(&self) {
         poll_fn(|cx| {
-            self.lock()
-                .retain_mut(|conn| self.is_fresh(conn) && conn.is_open(cx));
+            let mut idle = self.lock();
+            idle.retain_mut(|conn| self.is_fresh(conn) && conn.is_open(cx));
+            let more = idle.len().saturating_sub(self.settings.get().concurrency);
+            idle.drain(..more);
             Poll::Ready(())
         })
         .await;
@@ -71,7 +70,7 @@ impl Pool {
     }
 
     fn is_fresh(&self, conn: &Conn) -> bool {
-        Instant::now().saturating_duration_since(conn.used) < self.idle_timeout
+        Instant::now().saturating_duration_since(conn.used) < self.settings.get().idle_timeout
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Conn>> {

@@ -1,6 +1,8 @@
 //! How replays are sent, with every bound of the replay side.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
 
 use super::BreakerSettings;
 
@@ -35,6 +37,28 @@ pub struct ReplaySettings {
     pub retries: u32,
     /// When the target is left alone.
     pub breaker: BreakerSettings,
+}
+
+/// The settings that are in force: they may change while replays run, and count from the next one on.
+#[derive(Clone, Debug, Default)]
+pub struct LiveSettings(Arc<ArcSwap<ReplaySettings>>);
+
+impl From<ReplaySettings> for LiveSettings {
+    fn from(settings: ReplaySettings) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(settings)))
+    }
+}
+
+impl LiveSettings {
+    /// Those of now.
+    pub fn get(&self) -> Arc<ReplaySettings> {
+        self.0.load_full()
+    }
+
+    /// Others, for everybody who shares these.
+    pub fn set(&self, settings: ReplaySettings) {
+        self.0.store(Arc::new(settings));
+    }
 }
 
 /// More would be another load than production's.

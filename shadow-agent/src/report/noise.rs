@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Serialize;
-use shadow_core::evidence::report::{Background, Group, Report, Shift, Standing};
+use shadow_core::evidence::report::{Background, Group, Report, Scope, Shift, Standing};
 
 use super::{figures::count, groups, text};
 
@@ -28,6 +28,9 @@ pub struct Noise<'r> {
     pub undecided: Vec<&'r Group>,
     /// Rules as YAML, to be put into the configuration; empty without noise.
     pub rules: String,
+    /// What the two systems are called.
+    #[serde(skip)]
+    pub scope: Scope,
     /// The same of the further targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<Self>,
@@ -45,6 +48,7 @@ impl<'r> Noise<'r> {
             format: report.format,
             target: &report.target,
             background: report.background,
+            scope: report.scope.clone(),
             rules: rules(&noise),
             noise,
             undecided: with(Standing::Undecided),
@@ -69,6 +73,7 @@ impl<'r> Noise<'r> {
             noise,
             undecided,
             rules,
+            scope,
             ..
         } = self;
         let pairs = [background.control, background.twins, background.twice];
@@ -79,7 +84,7 @@ impl<'r> Noise<'r> {
                  with the role control"
             );
         }
-        text::background(out, background)?;
+        text::background(out, background, scope)?;
         if noise.is_empty() {
             writeln!(out, "\nNothing is known to be noise")?;
         } else {

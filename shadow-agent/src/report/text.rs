@@ -6,7 +6,7 @@ use shadow_core::{
     compare::RuleUsage,
     evidence::{
         Proportion, Ruling,
-        report::{Availability, Background, Funnel, Latency, Report, Route, Spans},
+        report::{Availability, Background, Funnel, Latency, Report, Route, Scope, Spans},
     },
 };
 
@@ -54,7 +54,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
             proportion(production)
         )?;
     }
-    background(out, &report.background)?;
+    background(out, &report.background, &report.scope)?;
 
     latency(out, report)?;
     if !report.findings.is_empty() {
@@ -199,12 +199,16 @@ fn judgement(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// How it is known what is noise.
-pub(super) fn background(out: &mut String, background: &Background) -> std::fmt::Result {
+pub(super) fn background(out: &mut String, background: &Background, scope: &Scope) -> std::fmt::Result {
+    let (production, shadow) = (scope.the_production(), scope.the_shadow());
     let sources = [
-        ("the shadow system's two answers to a request", background.twice),
-        ("production's answers to equal requests", background.twins),
+        (format!("{shadow}'s two answers to a request"), background.twice),
         (
-            "the control target's answers and production's",
+            format!("{production}'s answers to equal requests"),
+            background.twins,
+        ),
+        (
+            format!("the control target's answers and {production}'s"),
             background.control,
         ),
     ];
@@ -246,8 +250,14 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
     ) {
         writeln!(
             out,
-            "  {:<32} shadow's median is {ratio:.2} times production's (95 % interval {low:.2} to {high:.2})",
-            ""
+            "  {:<32} {}'s median is {ratio:.2} times {}'s (95 % interval {low:.2} to {high:.2})",
+            "",
+            if report.scope.reversed {
+                report.scope.the_shadow()
+            } else {
+                "shadow"
+            },
+            report.scope.the_production()
         )?;
     }
     // Routes that are never replayed have no answers to time.

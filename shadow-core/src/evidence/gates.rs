@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     latency::Quantiles,
+    report::the_production,
     stats::{self, Proportion, newcombe, trials_needed},
 };
 
@@ -147,6 +148,8 @@ pub(crate) struct Figures {
     pub(crate) slow_routes: usize,
     /// How long it took to come by them.
     pub(crate) elapsed: Duration,
+    /// Production is the new system, and the shadow the old one.
+    pub(crate) reversed: bool,
 }
 
 /// Rules on the figures.
@@ -154,7 +157,7 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
     let reasons = vec![
         match_rate(config, figures.matches),
         latency(config, figures),
-        shadow_errors(figures.production_errors, figures.shadow_errors),
+        shadow_errors(figures),
         coverage(config, figures.coverage),
     ];
     let ruling = if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
@@ -242,8 +245,10 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
         ..
     } = *figures;
     let mut text = format!(
-        "median time to first byte {} us, production's {} us",
-        shadow.p50_us, production.p50_us,
+        "median time to first byte {} us, {}'s {} us",
+        shadow.p50_us,
+        the_production(figures.reversed),
+        production.p50_us,
     );
     // A String takes everything.
     if let Some((low, high)) = median_ratio(&production, &shadow) {
@@ -296,10 +301,15 @@ fn floor(config: &GateConfig) -> u64 {
     u64::try_from(config.latency_floor.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn shadow_errors(production: (u64, u64), shadow: (u64, u64)) -> Reason {
+fn shadow_errors(figures: &Figures) -> Reason {
+    let (production, shadow) = (figures.production_errors, figures.shadow_errors);
     let text = format!(
-        "{} of {} replays failed or got a 5xx, {} of {} in production",
-        shadow.0, shadow.1, production.0, production.1
+        "{} of {} replays failed or got a 5xx, {} of {} in {}",
+        shadow.0,
+        shadow.1,
+        production.0,
+        production.1,
+        the_production(figures.reversed)
     );
     let ruling = match newcombe(shadow, production) {
         None => Ruling::InsufficientEvidence,

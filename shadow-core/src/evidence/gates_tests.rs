@@ -19,6 +19,7 @@ fn good() -> Figures {
         production_errors: (5, 10_000),
         shadow_errors: (5, 10_000),
         slow_routes: 0,
+        reversed: false,
         elapsed: Duration::from_secs(100),
     }
 }
@@ -127,6 +128,7 @@ fn nothing_seen_is_no_evidence() {
         production_errors: (0, 0),
         shadow_errors: (0, 0),
         slow_routes: 0,
+        reversed: false,
         elapsed: Duration::ZERO,
     };
     let (ruling, gates) = rule(&nothing);
@@ -171,4 +173,27 @@ fn gates_that_mean_nothing_are_refused() {
     assert_eq!(refused(|config| config.match_rate = 99.9), "match_rate");
     assert_eq!(refused(|config| config.coverage = 1.1), "coverage");
     assert_eq!(refused(|config| config.latency_ratio = f64::NAN), "latency_ratio");
+}
+
+#[test]
+fn after_the_cut_over_the_systems_are_called_what_they_are() {
+    let said = |reversed| {
+        let judgement = judge(&GateConfig::default(), &Figures { reversed, ..good() });
+        judgement
+            .reasons
+            .into_iter()
+            .map(|reason| reason.text)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let (mirror, reversed) = (said(false), said(true));
+    assert!(
+        mirror.contains("production's") && mirror.contains("in production"),
+        "{mirror}"
+    );
+    assert!(!reversed.contains("production"), "{reversed}");
+    assert!(
+        reversed.contains("the new system's") && reversed.contains("in the new system"),
+        "{reversed}"
+    );
 }

@@ -94,6 +94,8 @@ impl Wanted {
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) gates: GateConfig,
+    /// Production is the new system, and the shadow the old one.
+    pub(super) reversed: bool,
     redactor: Redactor,
     pub(super) exchanges: u64,
     pub(super) skips: BTreeMap<Skip, u64>,
@@ -130,6 +132,7 @@ impl Ledger {
     pub fn new(limits: LedgerLimits, gates: GateConfig, redactor: Redactor) -> Self {
         Self {
             gates,
+            reversed: false,
             redactor,
             exchanges: 0,
             skips: BTreeMap::new(),

@@ -59,6 +59,7 @@ impl Ledger {
             shadow_5xx: total.shadow_5xx,
             production: latency.production,
             shadow: latency.shadow,
+            reversed: self.reversed,
         };
         Since::of(&sums, gates)
     }

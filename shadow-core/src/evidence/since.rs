@@ -36,6 +36,8 @@ pub struct Sums {
     pub production: report::Spans,
     /// The shadow system's.
     pub shadow: report::Spans,
+    /// Production is the new system, and the shadow the old one: said in the reasons.
+    pub reversed: bool,
 }
 
 /// What was counted since a moment, with what it proves by itself.
@@ -84,6 +86,7 @@ impl Since {
                 shadow_errors: (shadow_errors.successes, judged),
                 slow_routes: 0,
                 elapsed: Duration::ZERO,
+                reversed: sums.reversed,
             },
         );
         Self {

@@ -16,6 +16,14 @@ use super::{
 use crate::gate::Skip;
 
 impl Ledger {
+    /// The same, with other names for the two systems in everything it says: production is the new one, and the shadow
+    /// the old one.
+    #[must_use]
+    pub fn reversed(mut self, reversed: bool) -> Self {
+        self.reversed = reversed;
+        self
+    }
+
     /// The latency of all answers by upper bound, as (system, span, counts): `production` and `shadow`, `first_byte` and
     /// `whole`. `bounds` ascend.
     pub fn latency_buckets(&self, bounds: &[Duration]) -> [(&'static str, &'static str, Buckets); 4] {
@@ -69,6 +77,7 @@ impl Ledger {
                     .filter(|finding| finding.kind == FindingKind::Slow)
                     .count(),
                 elapsed: Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms)),
+                reversed: self.reversed,
             },
         );
         Report {
@@ -227,8 +236,11 @@ impl Ledger {
             .into_iter()
             .find(|(_, production, shadow)| gates::is_slow(&self.gates, *production, *shadow))?;
         Some(format!(
-            "median time to the {span} {} us, production's {} us, over {} answers",
-            shadow.p50_us, production.p50_us, shadow.count
+            "median time to the {span} {} us, {}'s {} us, over {} answers",
+            shadow.p50_us,
+            report::the_production(self.reversed),
+            production.p50_us,
+            shadow.count
         ))
     }
 }

@@ -25,6 +25,10 @@ fn full_replays_everything_and_reversed_names_the_roles() {
         text.contains("new system on the wire, old system at the client socket"),
         "{text}"
     );
+    assert!(
+        text.contains("in the new system") && !text.contains("in production"),
+        "the ruling calls them so, too: {text}"
+    );
     let status = stage.agent.must(&["status"]);
     assert!(status.contains("the old system"), "{status}");
 }

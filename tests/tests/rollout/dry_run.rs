@@ -95,8 +95,12 @@ fn the_plan_goes_through_what_real_runs_have_recorded() {
     assert_eq!(simulated["end"]["place"]["stage"], "complete");
     assert_eq!(simulated["sample_low"], 1.0);
 
-    // It begins to differ: a further run ends in a failed gate.
     drop(shadow);
+    fails_once_it_differs(&scene, &journal);
+}
+
+/// It begins to differ: with a further run the plan ends in a failed gate.
+fn fails_once_it_differs(scene: &Scene, journal: &Path) {
     let _other = Server::start(
         &scene.lab.shadow,
         Scene::shadow(),
@@ -106,9 +110,9 @@ fn the_plan_goes_through_what_real_runs_have_recorded() {
         "min_compared: 20, match_rate: 70%",
         "min_compared: 90, match_rate: 70%",
     );
-    run(&scene);
-    config(&scene, &config_text);
-    let (code, text, said) = dry_run(&scene, Some(&journal), false);
+    run(scene);
+    config(scene, &config_text);
+    let (code, text, said) = dry_run(scene, Some(journal), false);
     assert_eq!(code, Some(0), "{said}");
     for part in [
         "Nothing is started",

@@ -5,6 +5,7 @@ mod dry_run;
 mod kill_ways;
 mod phases;
 mod reload;
+mod watch;
 
 use std::{
     path::PathBuf,

@@ -1,10 +1,11 @@
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use rustix::process::Signal;
 use shadow_tests::{
     client::Connection,
     laws::assert_laws,
     need,
+    netns::Lab,
     process::wait_until,
     scene::Scene,
     servers::{Behaviour, Server},
@@ -85,6 +86,104 @@ fn rules_reloaded_in_the_middle_change_the_verdicts() {
     config(&scene, "");
     agent.must(&["config", "reload"]);
     assert_eq!(visit(10), (0, 10, 0));
+    assert_laws(&agent.stop());
+}
+
+#[test]
+fn limits_of_every_target_follow_the_file() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let other = Lab::shadow_system(81);
+    let shadow = |address| {
+        let answer = Behaviour::Answer(b"{\"other\":1}".to_vec());
+        Server::start(&scene.lab.shadow, address, answer)
+    };
+    let (first, second) = (shadow(Scene::shadow()), shadow(other));
+    let also = |more: &str| format!("also: [{{name: next, url: 'http://{other}'{more}}}]\n");
+    let mut agent = start(&scene, &also(""));
+    // A hundred requests in a second.
+    let visit = || {
+        let before = (
+            agent.report().funnel.exchanges,
+            first.received().len(),
+            second.received().len(),
+        );
+        scene.lab.client.run(|| {
+            let mut connection = Connection::open(Scene::production()).unwrap();
+            for _ in 0..100 {
+                connection.get("/1k.json", "").unwrap();
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        agent.settled(before.0 + 100);
+        (
+            first.received().len() - before.1,
+            second.received().len() - before.2,
+        )
+    };
+    assert_eq!(visit(), (100, 100));
+    config(
+        &scene,
+        &format!(
+            "shadow: {{requests_per_second: 5, max_wait: 100ms}}\n{}",
+            also(", requests_per_second: 20")
+        ),
+    );
+    let said = agent.must(&["config", "reload"]);
+    for key in [
+        "shadow.requests_per_second",
+        "shadow.max_wait",
+        "also.next.requests_per_second",
+    ] {
+        assert!(said.contains(key), "{key} is not in {said}");
+    }
+    assert!(!said.contains("needs a restart"), "{said}");
+    let (slow, less_slow) = visit();
+    // A second or more of visits; how much more depends on the machine.
+    assert!((4..=60).contains(&slow), "{slow} of 5 a second");
+    assert!(
+        (15..=95).contains(&less_slow) && less_slow > slow,
+        "{less_slow} of 20 a second"
+    );
+    config(&scene, &also(""));
+    agent.must(&["config", "reload"]);
+    assert_eq!(visit(), (100, 100), "as before");
+
+    assert_laws(&agent.stop());
+}
+
+#[test]
+fn a_trip_rule_that_is_new_pauses_every_target() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let other = Lab::shadow_system(81);
+    let wrong = |address| {
+        let answer = Behaviour::Answer(b"{\"other\":1}".to_vec());
+        Server::start(&scene.lab.shadow, address, answer)
+    };
+    let _both = (wrong(Scene::shadow()), wrong(other));
+    let also = format!("also: [{{name: next, url: 'http://{other}'}}]\n");
+    let mut agent = start(&scene, &also);
+    config(
+        &scene,
+        &format!("{also}trips: {{mismatches: {{above: 50%, minimum: 20, within: 10s}}}}\n"),
+    );
+    assert!(agent.must(&["config", "reload"]).contains("trips.mismatches"));
+    let paused = || {
+        let status = agent.status();
+        let lanes = status["lanes"].as_array().unwrap().clone();
+        lanes.iter().all(|lane| lane["paused"]["rule"] == "mismatches")
+    };
+    wait_until("the rule has paused both", Duration::from_secs(20), || {
+        scene.lab.client.run(|| {
+            let mut connection = Connection::open(Scene::production()).unwrap();
+            for _ in 0..20 {
+                connection.get("/1k.json", "").unwrap();
+            }
+        });
+        thread::sleep(Duration::from_millis(100));
+        paused()
+    });
     assert_laws(&agent.stop());
 }
 

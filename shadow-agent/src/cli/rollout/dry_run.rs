@@ -13,7 +13,7 @@ use crate::{
         Exit, Failure, Place, ask, config,
         diffs::{unopened, unreadable},
     },
-    config::{Config, units::Rate},
+    config::{Config, target::Mode, units::Rate},
     control::state::StateDir,
     journal::{OpenError, Reader},
     pipeline::Role,
@@ -82,6 +82,7 @@ fn simulated(config: &Config, plan: &Plan, journal: &Reader) -> Result<Simulated
     }
     let recording = Recording {
         targets,
+        reversed: config.shadow.mode == Mode::Reversed,
         windows,
         events: journal.events(0, EVENTS).map_err(failed)?,
     };

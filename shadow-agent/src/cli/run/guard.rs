@@ -103,6 +103,17 @@ impl Guard {
         self.inner().paused.get(name).map(|paused| paused.trip.clone())
     }
 
+    /// Watches by another budget and other rules from now on. What is tripped stays so, for as long as it was told.
+    pub(super) fn set(&self, config: &Config) {
+        let mut inner = self.inner();
+        inner.budget.set(BudgetSettings::from(&config.budget));
+        if inner.rules != config.trips {
+            inner.ring = ring_window(&config.trips);
+            inner.lanes.fill_with(|| lane_windows(&config.trips));
+            inner.rules = config.trips.clone();
+        }
+    }
+
     /// The part of the sample that the budget allows.
     pub(super) fn share(&self) -> f64 {
         self.inner().budget.share()

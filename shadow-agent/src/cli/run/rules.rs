@@ -1,6 +1,7 @@
-//! What each target may be sent, is sent, and is compared by, out of the configuration: at the start and at a reload.
+//! What each target may be sent, is sent, how, and what it is compared by, out of the configuration: at the start and
+//! at a reload.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use shadow_core::{
     compare::{Comparator, Rules},
@@ -10,9 +11,12 @@ use shadow_core::{
 
 use super::agent::Running;
 use crate::{
-    config::{Config, also::Wanted, rewrite::Replace},
+    config::{Config, Shadow, also::Wanted, rewrite::Replace},
     pipeline::LaneRules,
-    replay::credentials::{self, Held},
+    replay::{
+        ReplaySettings,
+        credentials::{self, Held},
+    },
 };
 
 /// The markers of all targets: a replay to one must not be replayed to another.
@@ -22,19 +26,36 @@ pub(super) fn markers<'w>(wanted: impl Iterator<Item = &'w Wanted>) -> Vec<Marke
         .collect()
 }
 
-/// The rules of one target. The sources of its credentials are added to `tokens`.
+/// Where the tokens of all targets come from. A source that is there already is shared: it has its token.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// Those of before.
+    former: Vec<Arc<Held>>,
+    /// Those that are asked for.
+    pub(super) held: Vec<Arc<Held>>,
+}
+
+impl Tokens {
+    fn source(&mut self, replace: &Replace) -> Arc<Held> {
+        if let Some(held) = self.held.iter().find(|held| held.is_of(replace)) {
+            return Arc::clone(held);
+        }
+        let known = self.former.iter().find(|held| held.is_of(replace));
+        let held = known.map_or_else(|| credentials::source(replace), Arc::clone);
+        self.held.push(Arc::clone(&held));
+        held
+    }
+}
+
+/// The rules of one target.
 pub(super) fn rules(
     wanted: &Wanted,
     authority: &str,
     markers: &[Marker],
     salt: [u8; 32],
-    tokens: &mut Vec<Arc<Held>>,
+    tokens: &mut Tokens,
 ) -> Result<(Gate, RewritePolicy, Comparator), String> {
-    let mut source = |replace: &Replace| -> Arc<dyn TokenSource> {
-        let held = credentials::source(replace);
-        tokens.push(Arc::clone(&held));
-        held
-    };
+    let mut source = |replace: &Replace| -> Arc<dyn TokenSource> { tokens.source(replace) };
     let (gate, rewrite) = wanted
         .shadow
         .gate(authority, markers, salt, &mut source)
@@ -43,29 +64,87 @@ pub(super) fn rules(
     Ok((gate, rewrite, comparator))
 }
 
+/// What changes for the lanes: nothing of it is in force yet.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    /// Of each lane, unless they stay.
+    settings: Vec<Option<ReplaySettings>>,
+    /// Of all lanes, unless they all stay.
+    rules: Option<(Vec<Option<LaneRules>>, Tokens)>,
+}
+
 impl Running {
-    /// The rules of every lane by another configuration with the same targets; `None` for one that only observes.
-    pub(super) fn other_rules(
-        &self,
-        config: &Config,
-        tokens: &mut Vec<Arc<Held>>,
-    ) -> Result<Vec<Option<LaneRules>>, String> {
-        let wanted = config.wanted().map_err(|error| error.to_string())?;
-        let markers = markers(wanted.iter());
-        let lanes = wanted.iter().zip(&self.facts.authorities);
-        lanes
+    /// What changes for the lanes by another configuration with the same targets.
+    pub(super) fn others(&self, before: &Config, after: &Config) -> Result<Others, String> {
+        let read = |config: &Config| config.wanted().map_err(|error| error.to_string());
+        let (before, after) = (read(before)?, read(after)?);
+        let both = || before.iter().zip(&after);
+        let settings = both().map(|(before, after)| {
+            let [before, after] = [before, after].map(|wanted| ReplaySettings::from(&wanted.shadow));
+            (before != after).then_some(after)
+        });
+        let settings = settings.collect();
+        if both().all(|(before, after)| made_of(before) == made_of(after)) {
+            return Ok(Others {
+                settings,
+                rules: None,
+            });
+        }
+        let mut tokens = Tokens {
+            former: self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            held: Vec::new(),
+        };
+        let markers = markers(after.iter());
+        let lanes = after.iter().zip(&self.facts.authorities);
+        let rules: Result<Vec<_>, String> = lanes
             .map(|(wanted, authority)| {
                 let Some(authority) = authority else {
                     return Ok(None);
                 };
                 let (gate, rewrite, comparator) =
-                    rules(wanted, authority, &markers, self.facts.salt, tokens)?;
+                    rules(wanted, authority, &markers, self.facts.salt, &mut tokens)?;
                 Ok(Some(LaneRules {
                     gate,
                     rewrite,
                     comparator: Arc::new(comparator),
                 }))
             })
-            .collect()
+            .collect();
+        Ok(Others {
+            settings,
+            rules: Some((rules?, tokens)),
+        })
     }
+
+    /// Puts it in force.
+    pub(super) fn follow(&self, others: Others) {
+        let Others { settings, rules } = others;
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        for (lane, settings) in pipeline.lanes().zip(settings) {
+            if let Some(settings) = settings {
+                lane.set_settings(settings);
+            }
+        }
+        let Some((rules, tokens)) = rules else { return };
+        for (lane, rules) in pipeline.lanes().zip(rules) {
+            if let Some(rules) = rules {
+                lane.set_rules(rules);
+            }
+        }
+        drop(pipeline);
+        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens.held;
+    }
+}
+
+/// The sections that the rules of a lane are made of.
+fn made_of(wanted: &Wanted) -> impl PartialEq {
+    let Shadow {
+        select,
+        writes,
+        host,
+        rewrite,
+        credentials,
+        ..
+    } = wanted.shadow.clone();
+    (select, writes, host, rewrite, credentials, wanted.compare.clone())
 }

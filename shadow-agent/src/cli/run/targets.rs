@@ -10,7 +10,11 @@ use shadow_core::{
     rewrite::Marker,
 };
 
-use super::{keep::Keeper, rules, start::MARK};
+use super::{
+    keep::Keeper,
+    rules::{self, Tokens},
+    start::MARK,
+};
 use crate::{
     cli::{Exit, Failure},
     config::{Config, also::Wanted, target},
@@ -35,7 +39,7 @@ pub(super) fn settings(
         digest: replays,
     };
     let markers = rules::markers(wanted.iter().map(|(wanted, _)| wanted));
-    let mut tokens = Vec::new();
+    let mut tokens = Tokens::default();
     let lanes: Result<Vec<_>, Failure> = wanted
         .into_iter()
         .map(|(wanted, target)| lane(config, keeper, key, &markers, &mut tokens, wanted, target))
@@ -46,7 +50,7 @@ pub(super) fn settings(
         nice: Some(config.budget.nice),
         lanes: lanes?,
     };
-    Ok((settings, tokens))
+    Ok((settings, tokens.held))
 }
 
 fn lane(
@@ -54,7 +58,7 @@ fn lane(
     keeper: &Keeper,
     key: [u8; 32],
     markers: &[Marker],
-    tokens: &mut Vec<Arc<Held>>,
+    tokens: &mut Tokens,
     wanted: Wanted,
     target: Option<Target>,
 ) -> Result<LaneSettings, Failure> {
@@ -65,7 +69,8 @@ fn lane(
         redactor: redactor.clone(),
         limits: config.journal.case(),
     });
-    let ledger = Ledger::new(config.evidence, GateConfig::from(&config.gates), redactor);
+    let gates = GateConfig::from(&config.gates);
+    let ledger = Ledger::new(config.evidence, gates, redactor).reversed(reversed);
     let mode = match target {
         None => Mode::Observe,
         Some(target) => {

@@ -39,9 +39,13 @@ type News = Result<Box<Status>, String>;
 pub fn run(place: &Place) -> io::Result<()> {
     let news_rx = ask_again_and_again(place.clone());
     let stop_rx = signals()?;
-    // Also puts the terminal back when something panics.
+    on_terminal(|terminal| show(terminal, &news_rx, &stop_rx))
+}
+
+/// Takes the terminal for as long as `work` lasts, and puts it back: also when something panics.
+fn on_terminal(work: impl FnOnce(&mut ratatui::DefaultTerminal) -> io::Result<()>) -> io::Result<()> {
     let mut terminal = ratatui::try_init()?;
-    let ended = show(&mut terminal, &news_rx, &stop_rx);
+    let ended = work(&mut terminal);
     ratatui::restore();
     ended
 }

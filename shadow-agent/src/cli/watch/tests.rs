@@ -153,3 +153,66 @@ fn keys_that_quit() {
     assert!(!quits(key(KeyCode::Char('c'), KeyModifiers::NONE)));
     assert!(!quits(key(KeyCode::Char('x'), KeyModifiers::NONE)));
 }
+
+/// Run by the test below, on a terminal that `script` makes.
+#[test]
+#[ignore = "panics on purpose; run by a_panic_gives_the_terminal_back"]
+fn panics_while_it_draws() {
+    on_terminal(|terminal| {
+        let view = View::default();
+        terminal.draw(|frame| view.draw(frame))?;
+        panic!("on purpose");
+    })
+    .expect("never comes so far");
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    let itself = std::env::current_exe().expect("this test");
+    let text = format!(
+        "stty rows 24 cols 80; stty -a; {} --exact cli::watch::tests::panics_while_it_draws --ignored --nocapture; echo left=$?; \
+         stty -a; echo after",
+        itself.display()
+    );
+    let output = std::process::Command::new("script")
+        .args(["-qfec", &text, "/dev/null"])
+        .env("TERM", "xterm-256color")
+        .env("RUST_BACKTRACE", "0")
+        .stdin(std::process::Stdio::null())
+        .output();
+    let output = match output {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            println!("SKIPPED: script (util-linux) is not installed");
+            return;
+        }
+        output => output.expect("script runs"),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = |code: &str| text.rfind(code);
+    assert!(
+        text.contains("on purpose") && text.contains("left=101"),
+        "{text:?}"
+    );
+    assert!(
+        last("\u{1b}[?1049h").is_some() && last("\u{1b}[?1049l") > last("\u{1b}[?1049h"),
+        "{text:?}"
+    );
+    assert!(last("\u{1b}[?25h") > last("\u{1b}[?25l"), "{text:?}");
+    // Said where it can be read: behind the page, on the screen that is left.
+    assert!(last("on purpose") > last("\u{1b}[?1049l"), "{text:?}");
+    let flags = |text: &str| -> Vec<String> {
+        let words = text.split_whitespace();
+        words
+            .filter(|word| {
+                [
+                    "icanon", "echo", "isig", "opost", "-icanon", "-echo", "-isig", "-opost",
+                ]
+                .contains(word)
+            })
+            .map(str::to_owned)
+            .collect()
+    };
+    let settings: Vec<_> = text.split("speed ").skip(1).map(flags).collect();
+    assert_eq!(settings.len(), 2, "{text:?}");
+    assert_eq!((settings[0].len(), &settings[0]), (4, &settings[1]), "{text:?}");
+}

@@ -27,24 +27,22 @@ pub(super) struct Bench {
     pub(super) lane: Arc<Lane>,
     pub(super) desk: Desk,
     pub(super) script: Script,
-    settings: ReplaySettings,
     pub(super) pairs: PairSettings,
     pub(super) told: Vec<Arc<Lane>>,
 }
 
 impl Bench {
     pub(super) fn new(settings: ReplaySettings) -> Self {
-        let lane = Lane::new("shadow".to_owned(), Role::Shadow, ledger(), Some(&settings));
+        let lane = Lane::new("shadow".to_owned(), Role::Shadow, ledger(), Some(settings));
         let lane = Arc::new(lane);
         let desk = Desk {
             entries: vec![Entry::new(Arc::clone(&lane), Some(gate()))],
-            courtesy: Courtesy::new(0),
+            courtesy: Courtesy::new(Arc::default()),
         };
         Self {
             lane,
             desk,
             script: Script::default(),
-            settings,
             pairs: PairSettings::default(),
             told: Vec::new(),
         }
@@ -52,7 +50,6 @@ impl Bench {
 
     pub(super) fn run(&self) -> JoinHandle<()> {
         let policy = Policy {
-            settings: self.settings.clone(),
             rewrite: rewrite(),
             comparator: Arc::new(comparator()),
             pairs: self.pairs,

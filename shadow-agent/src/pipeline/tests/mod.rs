@@ -3,6 +3,7 @@
 mod dispatch;
 mod feed;
 mod limits;
+mod live;
 mod noise;
 mod script;
 mod threads;

@@ -161,6 +161,20 @@ impl Breaker {
         }
     }
 
+    /// Follows other settings from now on. What is open stays so until its time is over; probes begin anew.
+    pub(crate) fn set(&mut self, settings: BreakerSettings, now: Instant) {
+        if settings == self.settings {
+            return;
+        }
+        if settings.window != self.settings.window {
+            self.window = Window::new(settings.window, now);
+        }
+        self.settings = settings;
+        if let State::HalfOpen { begun, answered, .. } = &mut self.state {
+            (*begun, *answered) = (0, 0);
+        }
+    }
+
     /// Whether it is worth queueing a replay now.
     pub(crate) fn admits(&self, now: Instant) -> bool {
         match self.state {

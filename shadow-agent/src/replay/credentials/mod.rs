@@ -32,6 +32,8 @@ const LONGEST: u64 = 16 << 10;
 
 /// What the replays see of a source.
 pub struct Held {
+    /// What it is the source of.
+    replace: Replace,
     /// How the source is called in warnings; never the token.
     name: String,
     token: ArcSwapOption<Bytes>,
@@ -69,6 +71,11 @@ impl TokenSource for Held {
 }
 
 impl Held {
+    /// Whether it is the source of this credential.
+    pub fn is_of(&self, replace: &Replace) -> bool {
+        self.replace == *replace
+    }
+
     /// Why requests are skipped, or soon may be.
     pub fn warning(&self) -> Option<String> {
         match (self.token.load().is_some(), self.failing.load(Relaxed)) {
@@ -96,6 +103,7 @@ pub fn source(replace: &Replace) -> Arc<Held> {
         ),
     };
     let held = Arc::new(Held {
+        replace: replace.clone(),
         name,
         token: ArcSwapOption::empty(),
         failing: AtomicBool::new(false),

@@ -1,6 +1,7 @@
 //! The client against raw TCP servers on loopback: what is on the wire, and how every way to fail is named.
 
 mod failures;
+mod live;
 mod server;
 mod wire;
 
@@ -26,7 +27,7 @@ fn settings() -> ReplaySettings {
 }
 
 fn client(address: SocketAddr, settings: ReplaySettings) -> HttpShadow {
-    HttpShadow::new(Target::at(address), None, KEPT, settings).unwrap()
+    HttpShadow::new(Target::at(address), None, KEPT, settings.into()).unwrap()
 }
 
 fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> ShadowRequest {

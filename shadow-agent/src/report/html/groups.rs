@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use shadow_core::{
     case::Case,
-    evidence::report::{Group, Report, Sample, Standing},
+    evidence::report::{Group, Report, Sample, Scope, Standing},
 };
 
 use super::{BUDGET, CASES, GROUPS, History, ROWS, shown, time};
@@ -37,17 +37,17 @@ pub(super) fn section(report: &Report, history: &History) -> Markup {
     html! {
         h2 { "Differences" @if !differing.is_empty() { ", the most frequent first" } }
         @if differing.is_empty() { p.soft { "None that nothing excuses." } }
-        (list(&differing, history, &mut room, OPEN))
+        (list(report, &differing, history, &mut room, OPEN))
         @if report.groups_overflow > 0 {
             p.soft { (count(report.groups_overflow)) " more differences found no place in the report: raise evidence.groups." }
         }
         @if !noise.is_empty() {
             h2 { "Noise: a system differs from itself as much" }
-            (list(&noise, history, &mut Room::none(), 0))
+            (list(report, &noise, history, &mut Room::none(), 0))
         }
         @if !explained.is_empty() {
-            h2 { "Explained: behind a write that the shadow system did not see" }
-            (list(&explained, history, &mut Room::none(), 0))
+            h2 { "Explained: behind a write that " (report.scope.the_shadow()) " did not see" }
+            (list(report, &explained, history, &mut Room::none(), 0))
         }
     }
 }
@@ -64,19 +64,19 @@ impl Room {
     }
 }
 
-fn list(groups: &[&Group], history: &History, room: &mut Room, open: usize) -> Markup {
+fn list(report: &Report, groups: &[&Group], history: &History, room: &mut Room, open: usize) -> Markup {
     let mut shown_groups = Vec::new();
     for (at, group) in groups.iter().take(GROUPS).enumerate() {
         let case = history
             .cases
             .get(&group.id)
             .filter(|_| room.cases > 0 && room.bytes > 0);
-        let case = case.map(|case| side_by_side(case).into_string());
+        let case = case.map(|case| side_by_side(case, &report.scope).into_string());
         if let Some(case) = &case {
             room.cases -= 1;
             room.bytes = room.bytes.saturating_sub(case.len());
         }
-        shown_groups.push(one(group, case, at < open));
+        shown_groups.push(one(&report.scope, group, case, at < open));
     }
     let hidden = groups.len().saturating_sub(GROUPS);
     html! {
@@ -85,7 +85,7 @@ fn list(groups: &[&Group], history: &History, room: &mut Room, open: usize) -> M
     }
 }
 
-fn one(group: &Group, case: Option<String>, open: bool) -> Markup {
+fn one(scope: &Scope, group: &Group, case: Option<String>, open: bool) -> Markup {
     let first = group.samples.first();
     html! {
         details open[open] {
@@ -112,7 +112,7 @@ fn one(group: &Group, case: Option<String>, open: bool) -> Markup {
                     }
                 }
                 div.scroll { table {
-                    tr { th { "request" } th { "place" } th { "production" } th { "shadow" } }
+                    tr { th { "request" } th { "place" } th { (scope.production()) } th { (scope.shadow()) } }
                     @for sample in group.samples.iter().take(5) {
                         tr { td { code { (shown(&sample.target)) } } td { code { (shown(&sample.place)) } }
                             td { code { (shown(&sample.production)) } } td { code { (shown(&sample.shadow)) } } }
@@ -124,7 +124,7 @@ fn one(group: &Group, case: Option<String>, open: bool) -> Markup {
     }
 }
 
-fn side_by_side(case: &Case) -> Markup {
+fn side_by_side(case: &Case, scope: &Scope) -> Markup {
     let rows = side::rows(case);
     let hidden = rows.len().saturating_sub(ROWS);
     let cell = |line: &Option<String>| line.as_ref().map(|line| captured(line, LINE)).unwrap_or_default();
@@ -133,7 +133,7 @@ fn side_by_side(case: &Case) -> Markup {
         p.soft.small { "Coloured: what differs as text, also what no rule compares (most header fields) or what is noise." }
         pre.scroll { @for line in side::request(case).iter().take(30) { (captured(line, LINE)) "\n" } }
         table.side.code {
-            tr { th { "production" } th { "shadow" } }
+            tr { th { (scope.production()) } th { (scope.shadow()) } }
             @for row in rows.iter().take(ROWS) {
                 @match row {
                     Row::Same(line) => tr { td { (captured(line, LINE)) } td { (captured(line, LINE)) } },

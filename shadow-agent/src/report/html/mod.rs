@@ -126,11 +126,11 @@ fn figures(report: &Report) -> Markup {
                 (count(report.funnel.noise)) " noise, " (count(report.funnel.after_skipped_write)) " explained"
             } }
             div { span.soft { "shadow errors" } b { (share(&report.shadow_errors)) } span.soft.small {
-                "production " (share(&report.production_errors))
+                (report.scope.production()) " " (share(&report.production_errors))
             } }
             div { span.soft { "median latency" } b { (ratio) } span.soft.small {
-                (micros(report.latency.production.first_byte.p50_us)) " production, "
-                (micros(report.latency.shadow.first_byte.p50_us)) " shadow"
+                (micros(report.latency.production.first_byte.p50_us)) " " (report.scope.production()) ", "
+                (micros(report.latency.shadow.first_byte.p50_us)) " " (report.scope.shadow())
             } }
         }
     }
@@ -185,11 +185,11 @@ fn latency(report: &Report, history: &History) -> Markup {
     html! {
         @if history.windows.iter().any(|window| window.production.count() > 0) {
             (plot::latency(&history.windows))
-            p.legend.small { span { i style="background:var(--prod)" {} "production, on the wire" }
-                span { i style="background:var(--shad)" {} "shadow, at the client socket" } }
+            p.legend.small { span { i style="background:var(--prod)" {} (report.scope.production()) ", on the wire" }
+                span { i style="background:var(--shad)" {} (report.scope.shadow()) ", at the client socket" } }
         }
         div.scroll { table {
-            tr { th { "last request byte to first response byte" } th.n { "answers" } th.n { "p50 production / shadow" }
+            tr { th { "last request byte to first response byte" } th.n { "answers" } th.n { "p50 " (report.scope.production()) " / " (report.scope.shadow()) }
                 th.n { "p90" } th.n { "p99" } th.n { "ratio of medians (95 %)" } }
             (row("all routes", &report.latency))
             @for route in timed.take(12) { (row(&route.route, &route.latency)) }

@@ -207,3 +207,30 @@ fn every_part_is_there_and_what_is_missing_is_said() {
     );
     assert!(!nothing.contains("NaN") && !nothing.contains("inf"), "{nothing}");
 }
+
+#[test]
+fn after_the_cut_over_the_systems_are_called_what_they_are() {
+    let mut report = report(8, "x");
+    let history = history(8, "x");
+    let headings = |report: &Report| {
+        let page = page(report, &history);
+        // Scripts that read the page know its classes and units by other names.
+        let columns = page.matches("<th>production</th><th>shadow</th>").count();
+        let renamed = page.matches("<th>new system</th><th>old system</th>").count();
+        (columns, renamed, page)
+    };
+    let (columns, renamed, page) = headings(&report);
+    assert!(columns > 8 && renamed == 0, "{columns} {renamed}");
+    assert!(page.contains("production, on the wire") && page.contains("p50 production / shadow"));
+    report.scope.reversed = true;
+    report.also.clear();
+    let (columns, renamed, page) = headings(&report);
+    assert!(columns == 0 && renamed > 8, "{columns} {renamed}");
+    for part in [
+        "new system, on the wire",
+        "old system, at the client socket",
+        "p50 new system / old system",
+    ] {
+        assert!(page.contains(part), "{part:?} is not there");
+    }
+}

@@ -13,7 +13,7 @@ mod weights;
 
 use serde::{Deserialize, Serialize};
 use shadow_core::{
-    evidence::Since,
+    evidence::{Since, Sums},
     rollout::{Moment, Plan, Rollout, Stage, Step, Transition},
     time::Timestamp,
 };
@@ -35,6 +35,8 @@ const NOBODY: &str = "simulation";
 pub struct Recording {
     /// Their names.
     pub targets: Vec<String>,
+    /// Production is the new system, and these are the old one.
+    pub reversed: bool,
     /// Windows of all their routes together, in any order.
     pub windows: Vec<Window>,
     /// Starts, kills and resumes of the agent, oldest first.
@@ -86,6 +88,7 @@ enum Happened {
 pub fn simulate(plan: &Plan, recording: Recording, journal: &str) -> Option<Simulated> {
     let Recording {
         targets,
+        reversed,
         windows,
         events,
     } = recording;
@@ -111,7 +114,7 @@ pub fn simulate(plan: &Plan, recording: Recording, journal: &str) -> Option<Simu
         sample_high: samples().fold(0.0, f64::max),
         ..Simulated::default()
     };
-    let mut run = Run::start(plan, targets.len(), from_ms);
+    let mut run = Run::start(plan, targets.len(), reversed, from_ms);
     for (at_ms, what) in happened {
         if run.is_over() {
             break;
@@ -169,28 +172,35 @@ struct Run {
     rollout: Rollout,
     /// The evidence of the present phase, for each target.
     counted: Vec<Weights>,
+    reversed: bool,
     from_ms: u64,
     now_ms: u64,
     /// It was stopped by a kill, and goes on when mirroring does.
     killed: bool,
     timeline: Vec<Transition>,
-    /// A phase asked for more than was recorded.
-    short: bool,
-    /// Counts were thinned.
-    thinned: bool,
+    asked: Asked,
+}
+
+/// What phases asked for, beside what was recorded.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    /// For more, once at least.
+    more: bool,
+    /// For less: counts were thinned.
+    less: bool,
 }
 
 impl Run {
-    fn start(plan: &Plan, targets: usize, from_ms: u64) -> Self {
+    fn start(plan: &Plan, targets: usize, reversed: bool, from_ms: u64) -> Self {
         let mut run = Self {
             rollout: Rollout::new(plan.clone()),
             counted: vec![Weights::default(); targets],
+            reversed,
             from_ms,
             now_ms: from_ms,
             killed: false,
             timeline: Vec::new(),
-            short: false,
-            thinned: false,
+            asked: Asked::default(),
         };
         // Refused only for one that is under way.
         let step = run.rollout.start(NOBODY, run.moment(from_ms)).ok().flatten();
@@ -255,8 +265,8 @@ impl Run {
         } else {
             1.0
         };
-        self.thinned |= share < 1.0;
-        self.short |= gated.sample < wanted;
+        self.asked.less |= share < 1.0;
+        self.asked.more |= gated.sample < wanted;
         if let Some(counted) = self.counted.get_mut(target) {
             counted.add(window, gated, share);
         }
@@ -272,10 +282,13 @@ impl Run {
     fn since(&self) -> Since {
         let gates = self.rollout.phase().map(|phase| phase.gates.clone());
         let gates = gates.unwrap_or_default();
-        let found = self
-            .counted
-            .iter()
-            .map(|counted| Since::of(&counted.sums(), &gates));
+        let found = self.counted.iter().map(|counted| {
+            let sums = Sums {
+                reversed: self.reversed,
+                ..counted.sums()
+            };
+            Since::of(&sums, &gates)
+        });
         Since::weakest(found).unwrap_or_default()
     }
 

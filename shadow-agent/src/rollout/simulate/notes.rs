@@ -22,13 +22,13 @@ pub(super) fn notes(run: &Run, simulated: &Simulated, plan: &Plan) -> Vec<String
     } else {
         Rate::from_fraction(*sample_high).to_string()
     };
-    if run.thinned {
+    if run.asked.less {
         notes.push(format!(
             "recorded was {recorded} of connections; a phase would have mirrored less, so each count is taken times the \
              share of it: expected numbers, not drawn ones"
         ));
     }
-    if run.short {
+    if run.asked.more {
         notes.push(format!(
             "recorded was {recorded} of connections; a phase that asks for more would have come by its evidence sooner, and \
              how the shadow system bears that load is not known"

@@ -56,6 +56,7 @@ fn window(number: u64, mismatched: u64) -> Window {
 fn recording(windows: impl IntoIterator<Item = Window>) -> Recording {
     Recording {
         targets: vec!["shadow".to_owned()],
+        reversed: false,
         windows: windows.into_iter().collect(),
         events: Vec::new(),
     }

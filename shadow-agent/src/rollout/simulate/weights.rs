@@ -86,6 +86,7 @@ impl Weights {
             shadow_5xx: whole(self.shadow_5xx),
             production: spans(&self.production),
             shadow: spans(&self.shadow),
+            reversed: false,
         }
     }
 }

@@ -14,6 +14,7 @@ pub use super::latency::Quantiles;
 pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Trend, TrendDirection, Writes,
 };
+pub(crate) use scope::the_production;
 pub use scope::{Reach, Scope};
 
 /// The version of this model. It changes when a reader of the former one would misread this one.

@@ -59,6 +59,20 @@ impl Scope {
         }
     }
 
+    /// What the production system is called in a sentence.
+    pub const fn the_production(&self) -> &'static str {
+        the_production(self.reversed)
+    }
+
+    /// What the shadow system is called in a sentence.
+    pub const fn the_shadow(&self) -> &'static str {
+        if self.reversed {
+            "the old system"
+        } else {
+            "the shadow system"
+        }
+    }
+
     /// What the production system is called.
     pub const fn production(&self) -> &'static str {
         if self.reversed { "new system" } else { "production" }
@@ -68,6 +82,11 @@ impl Scope {
     pub const fn shadow(&self) -> &'static str {
         if self.reversed { "old system" } else { "shadow" }
     }
+}
+
+/// What the production system is called in a sentence.
+pub(crate) const fn the_production(reversed: bool) -> &'static str {
+    if reversed { "the new system" } else { "production" }
 }
 
 #[cfg(test)]
