@@ -67,7 +67,8 @@ fn a_signal_kills_and_another_one_does_nothing() {
     agent.process.signal(Signal::USR1);
     wait_until("the signal kills", Duration::from_secs(2), || killed(&agent));
     let status = agent.status();
-    assert_eq!(status["killed"]["who"], "SIGUSR1", "{status:#}");
+    let who = format!("SIGUSR1 from root (uid 0), pid {}", std::process::id());
+    assert_eq!(status["killed"]["who"], who, "{status:#}");
     assert!(status["killed"]["at_ms"].as_u64().unwrap() > 1_600_000_000_000);
     agent.stop();
     let _same = config(&scene, "");

@@ -18,6 +18,7 @@ pub(super) mod recording;
 mod reload;
 mod rules;
 mod service;
+mod signals;
 mod start;
 mod targets;
 

@@ -9,12 +9,14 @@ use std::{
 
 use tokio::{
     runtime::{Builder, Runtime},
-    signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
     time::MissedTickBehavior,
 };
 
-use super::agent::Running;
+use super::{
+    agent::Running,
+    signals::{Asked, Signals},
+};
 use crate::{
     cli::{Exit, Failure},
     control::{Agent, kill_file, server::Socket},
@@ -127,8 +129,8 @@ async fn obey_signals(mut signals: Signals, agent: Arc<Running>, stop_tx: mpsc::
                 stop_tx.send(name).unwrap_or_default();
             }
             // Here and now, as from the socket.
-            Asked::Kill => {
-                if let Err(error) = agent.kill("SIGUSR1", "by signal; who sent it is not known") {
+            Asked::Kill(who) => {
+                if let Err(error) = agent.kill(&who, "by signal") {
                     tracing::error!(error, "killed by SIGUSR1");
                 }
             }
@@ -160,74 +162,4 @@ async fn look_for_kill_file(agent: Arc<Running>) {
             tracing::error!("looking for the kill file has failed");
         }
     }
-}
-
-/// What a signal asks for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Asked {
-    /// The end; the name of the signal.
-    End(&'static str),
-    Kill,
-    Reload,
-    Nothing,
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    /// `None` where it is ignored, as under `nohup`: a handler would undo that.
-    hangup: Option<Signal>,
-    kill: Signal,
-    /// Without a handler it would end the agent.
-    spare: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: if is_ignored(SignalKind::hangup()) {
-                None
-            } else {
-                Some(signal(SignalKind::hangup())?)
-            },
-            kill: signal(SignalKind::user_defined1())?,
-            spare: signal(SignalKind::user_defined2())?,
-        })
-    }
-
-    async fn next(&mut self) -> Asked {
-        let Self {
-            interrupt,
-            terminate,
-            hangup,
-            kill,
-            spare,
-        } = self;
-        let hung_up = async {
-            match hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = kill.recv() => Asked::Kill,
-            _ = interrupt.recv() => Asked::End("SIGINT"),
-            _ = terminate.recv() => Asked::End("SIGTERM"),
-            _ = hung_up => Asked::Reload,
-            _ = spare.recv() => Asked::Nothing,
-        }
-    }
-}
-
-/// Whether this process was started with a signal ignored (`SigIgn` in proc_pid_status(5): bit n - 1 is signal n).
-fn is_ignored(kind: SignalKind) -> bool {
-    std::fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|status| {
-            let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
-            u64::from_str_radix(mask.trim(), 16).ok()
-        })
-        .is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
 }
