@@ -17,10 +17,10 @@ pub(super) fn lower(nice: u8) {
     }
 }
 
-/// By the system call, because musl's function refuses.
+/// By the system call, because musl's function refuses; its `sched_param` is not the kernel's either, which is one int.
 fn batch() -> io::Result<()> {
-    let param = libc::sched_param { sched_priority: 0 };
-    // SAFETY: 0 is the calling thread; `param` is what the call reads, and lives to its end.
+    let param: libc::c_int = 0;
+    // SAFETY: 0 is the calling thread; `param` is all that the call reads, and lives to its end.
     let result = unsafe {
         libc::syscall(
             libc::SYS_sched_setscheduler,
