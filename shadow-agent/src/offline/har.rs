@@ -3,13 +3,15 @@
 //! An archive holds content after its codings were removed, so `content-encoding`, `transfer-encoding` and `content-length` of a
 //! response are left out of what is compared with: they would not be true of what is there. Pseudo-header fields of HTTP/2
 //! (`:authority`) become `Host` or go. A response whose content was not saved is incomplete (`response_gap`); status 0, which
-//! browsers write for requests that failed, is no response.
+//! browsers write for requests that failed, is no response. What is missing or `null` is unknown: an entry without a time has that of
+//! the one before it. What browsers save besides HTTP (`data:`, `blob:`) is `malformed`.
+
+mod form;
 
 use std::time::{Duration, SystemTime};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use serde::Deserialize;
 use shadow_common::flow::Endpoint;
 use shadow_core::{
     exchange::{Body, Exchange, Flow, Headers, Incomplete, Request, Response, Timing, Version},
@@ -18,6 +20,7 @@ use shadow_core::{
 
 use super::Reader;
 use crate::{capture::SourceError, pipeline::CaptureCounters};
+use form::{Answered, Archive, Asked, Content, Entry, Field, Parameter, Posted};
 
 /// One archive.
 pub(super) struct Har {
@@ -33,94 +36,16 @@ impl std::fmt::Debug for Har {
     }
 }
 
-#[derive(Deserialize)]
-struct Archive {
-    log: Log,
-}
-
-#[derive(Deserialize)]
-struct Log {
-    entries: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    started_date_time: String,
-    #[serde(default)]
-    time: f64,
-    request: Asked,
-    response: Answered,
-    #[serde(default)]
-    timings: Timings,
-}
-
-#[derive(Default, Deserialize)]
-struct Timings {
-    #[serde(default)]
-    receive: Option<f64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Asked {
-    method: String,
-    url: String,
-    #[serde(default)]
-    headers: Vec<Field>,
-    post_data: Option<Posted>,
-}
-
-#[derive(Deserialize)]
-struct Posted {
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    params: Vec<Parameter>,
-    /// Not in the standard; some write it.
-    encoding: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Parameter {
-    name: String,
-    #[serde(default)]
-    value: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answered {
-    status: u16,
-    #[serde(default)]
-    status_text: String,
-    #[serde(default)]
-    headers: Vec<Field>,
-    #[serde(default)]
-    content: Content,
-}
-
-#[derive(Default, Deserialize)]
-struct Content {
-    #[serde(default)]
-    size: i64,
-    text: Option<String>,
-    encoding: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Field {
-    name: String,
-    value: String,
-}
-
 impl Har {
     /// Reads an archive. `body` bytes of each body are kept.
     pub(super) fn new(text: &str, body: usize) -> Result<Self, String> {
         let Archive { log } = serde_json::from_str(text).map_err(|error| format!("no HAR 1.2: {error}"))?;
         let mut entries = Vec::with_capacity(log.entries.len());
+        let mut before = Timestamp::default();
         for (number, entry) in (0..).zip(log.entries) {
-            let exchange = exchange(number, entry, body).map_err(|what| format!("entry {number}: {what}"))?;
+            let exchange =
+                exchange(number, entry, before, body).map_err(|what| format!("entry {number}: {what}"))?;
+            before = exchange.timing.request_first.unwrap_or_default();
             entries.push(exchange);
         }
         entries.sort_by_key(|exchange| exchange.timing.request_first);
@@ -148,7 +73,7 @@ impl Reader for Har {
     }
 }
 
-fn exchange(number: u64, entry: Entry, limit: usize) -> Result<Exchange, String> {
+fn exchange(number: u64, entry: Entry, before: Timestamp, limit: usize) -> Result<Exchange, String> {
     let Entry {
         started_date_time,
         time,
@@ -156,15 +81,24 @@ fn exchange(number: u64, entry: Entry, limit: usize) -> Result<Exchange, String>
         response,
         timings,
     } = entry;
-    let started = time_of(&started_date_time)?;
+    let started = match &*started_date_time {
+        "" => before,
+        time => time_of(time)?,
+    };
     let millis = |value: f64| Duration::try_from_secs_f64(value.max(0.0) / 1e3).unwrap_or_default();
     let end = started + millis(time);
     let first = Timestamp::from_nanos(
         end.as_nanos()
             .saturating_sub(duration_nanos(millis(timings.receive.unwrap_or(0.0)))),
     );
+    let is_http = is_http(&request.url);
     let request = asked(request, limit)?;
-    let (response, incomplete) = answered(response, limit)?;
+    let (response, incomplete) = answered(response, &request.method, limit)?;
+    let incomplete = if is_http {
+        incomplete
+    } else {
+        Some(Incomplete::Malformed)
+    };
     let [.., a, b] = number.to_be_bytes();
     Ok(Exchange {
         flow: Flow {
@@ -184,6 +118,14 @@ fn exchange(number: u64, entry: Entry, limit: usize) -> Result<Exchange, String>
     })
 }
 
+/// Whether a server was asked at all.
+fn is_http(url: &str) -> bool {
+    let scheme = url
+        .split_once("://")
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    scheme.is_some_and(|scheme| matches!(&*scheme, "http" | "https" | "ws" | "wss"))
+}
+
 fn asked(asked: Asked, limit: usize) -> Result<Request, String> {
     let Asked {
         method,
@@ -191,10 +133,7 @@ fn asked(asked: Asked, limit: usize) -> Result<Request, String> {
         headers,
         post_data,
     } = asked;
-    let rest = url
-        .split_once("://")
-        .map(|(_, rest)| rest)
-        .ok_or("a URL without a scheme")?;
+    let (_, rest) = url.split_once("://").unwrap_or_default();
     let start = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at(start);
     let target = target.split('#').next().unwrap_or_default();
@@ -275,22 +214,24 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn answered(answered: Answered, limit: usize) -> Result<(Option<Response>, Option<Incomplete>), String> {
+fn answered(
+    answered: Answered,
+    method: &[u8],
+    limit: usize,
+) -> Result<(Option<Response>, Option<Incomplete>), String> {
+    let unsaved = unsaved(&answered, method);
     let Answered {
         status,
         status_text,
         headers,
         content,
+        body_size: _,
     } = answered;
-    if status == 0 {
+    let Some(status) = u16::try_from(status).ok().filter(|status| *status > 0) else {
         return Ok((None, Some(Incomplete::NoResponse)));
-    }
-    let Content { size, text, encoding } = content;
-    let missing = if text.is_none() {
-        u64::try_from(size).unwrap_or_default()
-    } else {
-        0
     };
+    let Content { text, encoding, .. } = content;
+    let missing = if text.is_none() { unsaved } else { 0 };
     let mut body = kept(decoded(text.unwrap_or_default(), encoding.as_deref())?, limit);
     body.len += missing;
     body.missing = missing;
@@ -308,6 +249,25 @@ fn answered(answered: Answered, limit: usize) -> Result<(Option<Response>, Optio
         trailers: Headers::default(),
     };
     Ok((Some(response), (missing > 0).then_some(Incomplete::ResponseGap)))
+}
+
+/// How much content there was of which no text was saved, at least.
+fn unsaved(answered: &Answered, method: &[u8]) -> u64 {
+    if method == b"HEAD" || matches!(answered.status, 100..=199 | 204 | 304) {
+        return 0;
+    }
+    let header = |name: &str| {
+        let field = answered
+            .headers
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name));
+        field.map(|field| field.value.trim())
+    };
+    let announced = header("content-length").map(|length| length.parse().unwrap_or(1));
+    let sizes = [answered.content.size, answered.body_size]
+        .map(|size| size.and_then(|size| u64::try_from(size).ok()));
+    // Nothing that says how much is no promise that there was nothing.
+    sizes.into_iter().flatten().chain(announced).max().unwrap_or(1)
 }
 
 fn decoded(text: String, encoding: Option<&str>) -> Result<Vec<u8>, String> {

@@ -139,6 +139,53 @@ fn an_archive_is_read_in_order_of_time() {
     assert_eq!(timing.response_last.unwrap().since(at), Duration::from_millis(12));
 }
 
+/// As Chromium, Firefox and Safari write them, with what they leave out.
+#[test]
+fn what_exporters_leave_out_is_unknown() {
+    let archive = r#"{"log":{"version":"1.2","creator":{"name":"x"},"pages":[],"entries":[
+      {"_initiator":{"type":"other"},"_priority":"High","cache":{},"connection":"443","pageref":"page_1","time":null,
+       "startedDateTime":"2026-01-01T10:00:00.123Z","serverIPAddress":"[::1]",
+       "request":{"method":"GET","url":"https://h/a","httpVersion":"h3","headers":[{"name":":path","value":"/a"},{"name":"x","value":null}],
+         "queryString":[],"cookies":[],"headersSize":-1,"bodySize":0},
+       "response":{"status":200,"statusText":"","httpVersion":"h3","headers":[{"name":"content-length","value":"5"}],"cookies":[],
+         "content":{"size":5,"mimeType":"text/plain","text":"aGVsbG8=","encoding":"base64"},"redirectURL":"","bodySize":-1,
+         "_transferSize":90,"_error":null},
+       "timings":{"blocked":-1,"dns":-1,"ssl":-1,"connect":-1,"send":0.1,"wait":5.5,"receive":-1,"_workerReady":-1}},
+      {"startedDateTime":"","request":{"method":"GET","url":"https://h/evicted","headers":null},
+       "response":{"status":200,"headers":[{"name":"Content-Length","value":"162"}],"content":{"size":0}},"timings":null},
+      {"request":{"method":"GET","url":"https://h/pending"},"response":{},"time":1},
+      {"request":{"method":"GET","url":"https://h/blocked"},"response":{"status":-1,"content":null}},
+      {"request":{"method":"GET","url":"https://h/unknown"},"response":{"status":200}},
+      {"request":{"method":"HEAD","url":"https://h/head"},"response":{"status":200,"headers":[{"name":"content-length","value":"9"}]}},
+      {"request":{"method":"GET","url":"https://h/none"},"response":{"status":200,"content":{"size":0},"bodySize":0}},
+      {"request":{"method":"GET","url":"data:image/png;base64,AAAA"},"response":{"status":200,"content":{"size":3,"text":"abc"}}}]}}"#;
+    let found = all(&mut Har::new(archive, 1 << 20).unwrap()).unwrap();
+    let rows: Vec<_> = found
+        .iter()
+        .map(told)
+        .map(|(path, status, _, why)| (path, status, why))
+        .collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(path, status, why)| (&**path, *status, *why))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("/a", Some(200), None),
+            ("/evicted", Some(200), Some(Incomplete::ResponseGap)),
+            ("/pending", None, Some(Incomplete::NoResponse)),
+            ("/blocked", None, Some(Incomplete::NoResponse)),
+            ("/unknown", Some(200), Some(Incomplete::ResponseGap)),
+            ("/head", Some(200), None),
+            ("/none", Some(200), None),
+            ("/", Some(200), Some(Incomplete::Malformed)),
+        ]
+    );
+    let first = found.iter().map(|exchange| exchange.timing.request_first);
+    assert!(first.clone().all(|at| at == found[0].timing.request_first));
+}
+
 #[test]
 fn speeds() {
     assert_eq!("max".parse(), Ok(Speed::Max));
