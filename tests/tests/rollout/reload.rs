@@ -153,6 +153,62 @@ fn limits_of_every_target_follow_the_file() {
 }
 
 #[test]
+fn credentials_change_as_far_as_the_confined_agent_reaches() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let shadow = Server::start(
+        &scene.lab.shadow,
+        Scene::shadow(),
+        Behaviour::Answer(b"{}".to_vec()),
+    );
+    let mut agent = start(&scene, "");
+    // What arrives of the user's token.
+    let visit = || {
+        let before = agent.report().funnel.exchanges;
+        scene.lab.client.run(|| {
+            let mut connection = Connection::open(Scene::production()).unwrap();
+            connection
+                .get("/1k.json", "Authorization: Bearer of-the-user\r\n")
+                .unwrap();
+        });
+        agent.settled(before + 1);
+        let received = shadow.received();
+        let last = received.last().expect("it is replayed");
+        last.header("authorization").map(str::to_owned)
+    };
+    let token = |folder: &std::path::Path| {
+        let file = folder.join("token");
+        std::fs::write(&file, "of-the-shadow\n").unwrap();
+        format!(
+            "shadow: {{credentials: {{replace: [{{header: Authorization, scheme: Bearer, file: {}}}]}}}}\n",
+            file.display()
+        )
+    };
+    assert_eq!(visit().as_deref(), Some("Bearer of-the-user"));
+    config(&scene, "shadow: {credentials: strip}\n");
+    let said = agent.must(&["config", "reload"]);
+    assert!(
+        said.contains("in force now: shadow.credentials.default"),
+        "{said}"
+    );
+    assert_eq!(visit(), None);
+    // A token beside the configuration, a folder that the agent may read.
+    config(&scene, &token(scene.directory.path()));
+    agent.must(&["config", "reload"]);
+    assert_eq!(visit().as_deref(), Some("Bearer of-the-shadow"));
+    // And one elsewhere, which it has given up: said by name, and the former one stays.
+    let elsewhere = tempfile::tempdir().unwrap();
+    config(&scene, &token(elsewhere.path()));
+    let said = agent.must(&["config", "reload"]);
+    assert!(
+        said.contains("needs a restart: shadow.credentials.replace"),
+        "{said}"
+    );
+    assert_eq!(visit().as_deref(), Some("Bearer of-the-shadow"));
+    assert_laws(&agent.stop());
+}
+
+#[test]
 fn a_trip_rule_that_is_new_pauses_every_target() {
     need!(Root, Program("nginx"));
     let scene = Scene::new();

@@ -1,6 +1,6 @@
 //! What a recording does not tell, in words.
 
-use shadow_core::rollout::{Plan, Stage};
+use shadow_core::rollout::{Cause, Plan, Stage};
 
 use super::{Run, Simulated};
 use crate::{config::units::Rate, report::figures::count};
@@ -43,7 +43,7 @@ pub(super) fn notes(run: &Run, simulated: &Simulated, plan: &Plan) -> Vec<String
         "latencies are kept in buckets of a quarter: a ratio near its limit stays undecided here and may be decided live"
             .to_owned(),
     );
-    let restarted = run.timeline.iter().any(|step| step.why.contains("started again"));
+    let restarted = run.timeline.iter().any(|step| step.cause == Cause::Restart);
     if restarted {
         notes.push("each start of the agent begins the phase anew, as it would have".to_owned());
     }
