@@ -16,7 +16,7 @@ use crate::{
     servers::{Behaviour, Server},
 };
 
-/// Requests a second: some tenth of what production could answer.
+/// Requests a second, far below what production could answer: only then is its latency that of the answers.
 const RATE: u32 = 2_000;
 
 /// How the shadow system fails; where it listens, unless nobody does.
