@@ -108,7 +108,11 @@ fn drive(lines: &[Line], size: usize) -> Vec<String> {
         ..Limits::default()
     };
     let memory = limits.memory;
-    let mut wire = Wire::new(Engine::new(Settings { limits, digest: true }));
+    let mut wire = Wire::new(Engine::new(Settings {
+        limits,
+        digest: true,
+        fields: true,
+    }));
     for line in lines {
         wire.now += 1_000_000;
         match line {

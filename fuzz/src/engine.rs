@@ -33,7 +33,11 @@ pub fn run(input: &[u8]) {
     };
     let most = limits.flows;
     let mut tried = Tried {
-        engine: Engine::new(Settings { limits, digest: true }),
+        engine: Engine::new(Settings {
+            limits,
+            digest: true,
+            fields: true,
+        }),
         flows: std::array::from_fn(Connection::new),
         now: 1_000_000_000,
         late: None,

@@ -18,6 +18,7 @@ pub fn run(input: &[u8]) {
     let mut engine = Engine::new(Settings {
         limits: Limits::default(),
         digest: true,
+        fields: true,
     });
     let mut at = 0;
     while let Some((len, behind)) = rest.split_first_chunk::<2>() {

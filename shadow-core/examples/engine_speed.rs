@@ -46,6 +46,7 @@ fn run(body: usize, keep: bool, rounds: u32) -> (f64, f64, f64) {
     let mut engine = Engine::new(Settings {
         limits,
         digest: false,
+        fields: true,
     });
     let request = b"GET /items/4711?page=2 HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: bench/1.0\r\n\
         Accept: application/json\r\nAccept-Encoding: gzip\r\n\r\n";

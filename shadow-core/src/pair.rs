@@ -58,12 +58,14 @@ impl Pending {
 
     fn held(&self) -> usize {
         let Request {
+            target,
             headers,
             body,
             trailers,
             ..
         } = &self.request;
-        let request = headers.allocated() + body.kept.len() + trailers.allocated();
+        // The target lies in the bytes that the fields share, or alone.
+        let request = headers.allocated().max(target.len()) + body.kept.len() + trailers.allocated();
         let response = self.response.as_ref().map_or(0, |response| {
             response.headers.allocated() + response.body.kept.len() + response.trailers.allocated()
         });

@@ -13,7 +13,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::exit::{Exit, Failure};
 use crate::{
     capture::pcap::{OpenError, PcapFile},
-    inspect::{Ends, Filter, Following, Format, StatusRange, inspect, why},
+    inspect::{Ends, Filter, Following, Format, Pace, StatusRange, inspect, why},
 };
 
 /// What to read and how to show it.
@@ -93,10 +93,11 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         },
     };
     let live = follow || path == Path::new("-");
+    let pace = if live { Pace::Live } else { Pace::fast() };
     let mut out = BufWriter::with_capacity(64 << 10, out.lock());
     let inspected = match told {
         Some(ends) => why(&mut file, &ends, &mut out),
-        None => inspect(&mut file, format, &filter, live, &mut out),
+        None => inspect(&mut file, format, &filter, pace, &mut out),
     };
     let summary = match inspected {
         Ok(summary) => summary,

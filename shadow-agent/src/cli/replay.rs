@@ -120,6 +120,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let engine = shadow_core::engine::Settings {
         limits: Limits::from(&config.limits),
         digest: true,
+        fields: true,
     };
     let opened = offline::open(&args.files, &engine, &told).map_err(|error| open_failure(&error))?;
     let bundles_only = opened.bundles_only;

@@ -218,6 +218,7 @@ fn a_bundle_is_read_back_and_its_packets_hold_the_exchange() {
     let mut engine = Engine::new(Settings {
         limits: Limits::default(),
         digest: false,
+        fields: true,
     });
     let mut exchanges = Vec::new();
     while source

@@ -1,33 +1,38 @@
 //! The exchanges in a capture file, for people and for programs.
 //!
-//! Owns: the loop over a file and its two outputs. Bounds: the engine's limits; nothing is kept of an exchange that was
-//! written. Drops: nothing; every packet, flow and exchange ends in the [`Summary`].
+//! Owns: the loop over a file and its outputs. Bounds: the engines' limits (`lanes`) and a few batches of segments
+//! (`threads`); nothing is kept of an exchange that was written. Drops: nothing; every packet, flow and exchange ends in the
+//! [`Summary`].
 
 mod filter;
 mod follow;
 mod har;
 mod json;
+mod lanes;
+mod output;
 mod reasons;
 mod summary;
 mod table;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod why;
 
 use core::time::Duration;
-use std::io::{self, Write};
-
-use shadow_core::{
-    engine::{Engine, Event, Settings},
-    limits::Limits,
-    wire::Segment,
+use std::{
+    io::{self, Write},
+    thread,
 };
 
-use crate::capture::pcap::{Next, PcapFile};
+use shadow_core::{engine::Settings, limits::Limits};
+
+use crate::capture::pcap::{Damage, Next, PcapFile, flow_number};
+use lanes::Lanes;
+use output::Output;
 
 pub use filter::{Ends, Filter, StatusRange};
 pub use follow::Following;
-pub use summary::Summary;
+pub use summary::{Seen, Summary};
 pub use why::why;
 
 /// How exchanges are written.
@@ -46,12 +51,28 @@ pub enum Format {
     },
 }
 
-/// What the engine may hold for a file: nobody else needs the machine's memory, and time passes as fast as it is read.
+/// How a file is read. What is written of it is the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pace {
+    /// As it grows: the output is brought up to date whenever the next read may have to wait.
+    Live,
+    /// To its end, by one thread that reads and so many that follow connections; by one alone where it would be one.
+    Threads(usize),
+}
+
+impl Pace {
+    /// To its end, as fast as this machine can.
+    pub fn fast() -> Self {
+        Self::Threads(thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+/// What the engines may hold for a file: nobody else needs the machine's memory, and time passes as fast as it is read.
 ///
 /// No body is kept: length and digest are all that is shown.
 ///
-/// Digests cost more than everything else on large bodies, and only JSON shows them.
-pub fn settings(digest: bool) -> Settings {
+/// Digests cost more than everything else on large bodies, and only JSON shows them; header fields only JSON and HAR.
+pub fn settings(format: Format) -> Settings {
     Settings {
         limits: Limits {
             flows: 1 << 20,
@@ -66,126 +87,68 @@ pub fn settings(digest: bool) -> Settings {
             idle: Duration::from_hours(1),
             half_closed: Duration::from_mins(5),
         },
-        digest,
+        digest: format == Format::Json,
+        fields: matches!(format, Format::Json | Format::Har),
     }
 }
 
 /// Reads the file to its end, or to its damage, and writes each exchange as it completes, the summary last.
-///
-/// With `live` the output is brought up to date whenever the next read may have to wait.
 pub fn inspect(
     file: &mut PcapFile,
     format: Format,
     filter: &Filter,
-    live: bool,
+    pace: Pace,
     out: &mut impl Write,
 ) -> io::Result<Summary> {
-    let mut run = Run {
-        engine: Engine::new(settings(format == Format::Json)),
-        summary: Summary::new(file),
-        style: match format {
-            Format::Json => Style::Json,
-            Format::Har => Style::Har,
-            Format::Summary => Style::Summary,
-            Format::Table { colour } => Style::Table(table::Table::new(colour)),
-        },
-        filter,
-        out,
+    let mut summary = Summary::new(file);
+    let mut output = Output::new(format, out);
+    output.start()?;
+    let (lanes, damage) = match pace {
+        Pace::Threads(threads) if threads > 1 => {
+            threads::read(file, format, filter, threads, &mut |event| output.event(event))?
+        }
+        Pace::Threads(_) => alone(file, format, filter, false, &mut output)?,
+        Pace::Live => alone(file, format, filter, true, &mut output)?,
     };
-    run.start()?;
-    loop {
+    let (seen, counters, last) = Lanes::finish(lanes);
+    for event in &last {
+        output.event(event)?;
+    }
+    summary.seen = seen;
+    summary.engine = counters;
+    summary.bytes = file.position();
+    summary.frames = file.counts().clone();
+    summary.damage = damage;
+    output.finish(&summary)?;
+    Ok(summary)
+}
+
+/// Reads the file on this thread.
+fn alone<'f>(
+    file: &mut PcapFile,
+    format: Format,
+    filter: &'f Filter,
+    live: bool,
+    output: &mut Output<'_, impl Write>,
+) -> io::Result<(Vec<Lanes<'f>>, Option<Damage>)> {
+    let mut lanes = Lanes::new(format, filter, |_| true);
+    let mut done = Vec::new();
+    let damage = loop {
         if live && file.must_read() {
-            run.out.flush()?;
+            output.flush()?;
         }
         match file.next_segment() {
-            Ok(Next::Segment(segment)) => run.segment(&segment)?,
+            Ok(Next::Segment(segment)) => {
+                let flow = flow_number(&segment);
+                lanes.segment(0, (segment.at, flow), || segment, &mut done);
+                for (_, event) in done.drain(..) {
+                    output.event(&event)?;
+                }
+            }
             Ok(Next::Skipped(_)) => {}
-            Ok(Next::End) => break,
-            Err(damage) => {
-                run.summary.damage = Some(damage);
-                break;
-            }
+            Ok(Next::End) => break None,
+            Err(damage) => break Some(damage),
         }
-    }
-    run.summary.bytes = file.position();
-    run.summary.frames = file.counts().clone();
-    run.finish()
-}
-
-/// A format with what it remembers from line to line.
-enum Style {
-    Json,
-    Har,
-    Summary,
-    Table(table::Table),
-}
-
-/// One pass over one file.
-struct Run<'a, W> {
-    engine: Engine,
-    summary: Summary,
-    style: Style,
-    filter: &'a Filter,
-    out: &'a mut W,
-}
-
-impl<W: Write> Run<'_, W> {
-    fn start(&mut self) -> io::Result<()> {
-        match &mut self.style {
-            Style::Table(table) => table.head(self.out),
-            Style::Har => har::head(self.out),
-            Style::Json | Style::Summary => Ok(()),
-        }
-    }
-
-    fn segment(&mut self, segment: &Segment<'_>) -> io::Result<()> {
-        if self.engine.poll_timeout().is_some_and(|due| due <= segment.at) {
-            self.engine.handle_timeout(segment.at);
-            self.drain()?;
-        }
-        self.engine.push(segment);
-        self.drain()
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
-        while let Some(event) = self.engine.poll() {
-            self.event(&event)?;
-        }
-        Ok(())
-    }
-
-    fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.summary.count(event);
-        if !self.filter.passes(event) {
-            return Ok(());
-        }
-        match (event, &mut self.style) {
-            (Event::Abandoned(..), _) => return Ok(()),
-            (_, Style::Summary) => {}
-            (Event::Exchange(exchange), Style::Table(table)) => table.exchange(exchange, self.out)?,
-            (Event::Orphan(orphan), Style::Table(table)) => table.orphan(orphan, self.out)?,
-            (Event::Exchange(exchange), Style::Json) => json::exchange(exchange, self.out)?,
-            (Event::Orphan(orphan), Style::Json) => json::orphan(orphan, self.out)?,
-            (Event::Exchange(exchange), Style::Har) => {
-                har::exchange(exchange, self.summary.shown == 0, self.out)?;
-            }
-            // An archive has no place for a response without a request.
-            (Event::Orphan(_), Style::Har) => return Ok(()),
-        }
-        self.summary.shown += 1;
-        Ok(())
-    }
-
-    fn finish(mut self) -> io::Result<Summary> {
-        self.engine.finish();
-        self.drain()?;
-        self.summary.engine = self.engine.counters().clone();
-        match self.style {
-            Style::Table(_) | Style::Summary => self.summary.write_text(self.out)?,
-            Style::Json => json::summary(&self.summary, self.out)?,
-            Style::Har => har::tail(self.out)?,
-        }
-        self.out.flush()?;
-        Ok(self.summary)
-    }
+    };
+    Ok((vec![lanes], damage))
 }

@@ -8,6 +8,7 @@ use shadow_core::{
     exchange::Incomplete,
 };
 
+use super::{Filter, Format};
 use crate::capture::pcap::{Counts, Damage, Packing, PcapFile, Tally};
 
 /// Every counter of one pass.
@@ -24,6 +25,19 @@ pub struct Summary {
     /// Its frames.
     #[serde(flatten)]
     pub frames: Counts,
+    /// Its exchanges.
+    #[serde(flatten)]
+    pub seen: Seen,
+    /// What the engine counted.
+    #[serde(serialize_with = "by_name")]
+    pub engine: Counters,
+    /// Where the file stops making sense.
+    pub damage: Option<Damage>,
+}
+
+/// What was seen of exchanges.
+#[derive(Clone, Debug, Serialize)]
+pub struct Seen {
     /// Exchanges of which both messages are whole.
     pub complete: u64,
     /// The others.
@@ -34,11 +48,56 @@ pub struct Summary {
     pub abandoned: Tally<Abandon>,
     /// Exchanges and orphans that passed the filter.
     pub shown: u64,
-    /// What the engine counted.
-    #[serde(serialize_with = "by_name")]
-    pub engine: Counters,
-    /// Where the file stops making sense.
-    pub damage: Option<Damage>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            complete: 0,
+            incomplete: Tally::new(Incomplete::ALL),
+            orphans: Tally::new(Incomplete::ALL),
+            abandoned: Tally::new(Abandon::ALL),
+            shown: 0,
+        }
+    }
+}
+
+impl Seen {
+    /// Counts an event; whether it is to be written.
+    pub(super) fn count(&mut self, event: &Event, filter: &Filter, format: Format) -> bool {
+        match event {
+            Event::Exchange(exchange) => match exchange.incomplete {
+                None => self.complete += 1,
+                Some(reason) => self.incomplete.add(reason),
+            },
+            Event::Orphan(orphan) => self.orphans.add(orphan.incomplete),
+            Event::Abandoned(_, reason) => self.abandoned.add(*reason),
+        }
+        let shown = match event {
+            Event::Exchange(_) => filter.passes(event),
+            // An archive has no place for a response without a request.
+            Event::Orphan(_) => format != Format::Har && filter.passes(event),
+            Event::Abandoned(..) => false,
+        };
+        self.shown += u64::from(shown);
+        shown && format != Format::Summary
+    }
+
+    /// What was seen elsewhere.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self {
+            complete,
+            incomplete,
+            orphans,
+            abandoned,
+            shown,
+        } = other;
+        self.complete += complete;
+        self.incomplete.append(incomplete);
+        self.orphans.append(orphans);
+        self.abandoned.append(abandoned);
+        self.shown += shown;
+    }
 }
 
 impl Summary {
@@ -49,24 +108,9 @@ impl Summary {
             packing: file.packing().map(Packing::as_str),
             bytes: 0,
             frames: Counts::default(),
-            complete: 0,
-            incomplete: Tally::new(Incomplete::ALL),
-            orphans: Tally::new(Incomplete::ALL),
-            abandoned: Tally::new(Abandon::ALL),
-            shown: 0,
+            seen: Seen::default(),
             engine: Counters::default(),
             damage: None,
-        }
-    }
-
-    pub(super) fn count(&mut self, event: &Event) {
-        match event {
-            Event::Exchange(exchange) => match exchange.incomplete {
-                None => self.complete += 1,
-                Some(reason) => self.incomplete.add(reason),
-            },
-            Event::Orphan(orphan) => self.orphans.add(orphan.incomplete),
-            Event::Abandoned(_, reason) => self.abandoned.add(*reason),
         }
     }
 
@@ -78,14 +122,17 @@ impl Summary {
             packing,
             bytes,
             frames,
+            seen,
+            engine,
+            damage,
+        } = self;
+        let Seen {
             complete,
             incomplete,
             orphans,
             abandoned,
             shown,
-            engine,
-            damage,
-        } = self;
+        } = seen;
         let Counts {
             packets,
             segments,

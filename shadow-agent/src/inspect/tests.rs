@@ -6,7 +6,7 @@ use std::{
 use globset::Glob;
 use shadow_common::flow::Endpoint;
 use shadow_core::{
-    engine::Abandon,
+    engine::{Abandon, Event},
     exchange::{Body, Exchange, Flow, Headers, Incomplete, Orphan, Request, Response, Timing, Version},
     time::Timestamp,
 };
@@ -214,13 +214,21 @@ fn empty() -> PcapFile {
 
 #[test]
 fn a_reader_that_has_gone_is_told_as_such() {
-    let error = inspect(&mut empty(), Format::Json, &Filter::default(), false, &mut Gone).unwrap_err();
+    let error = inspect(
+        &mut empty(),
+        Format::Json,
+        &Filter::default(),
+        Pace::fast(),
+        &mut Gone,
+    )
+    .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
 #[test]
 fn a_summary_names_every_reason() {
-    let json = text(|out| inspect(&mut empty(), Format::Json, &Filter::default(), false, out).map(drop));
+    let json =
+        text(|out| inspect(&mut empty(), Format::Json, &Filter::default(), Pace::fast(), out).map(drop));
     for reason in Incomplete::ALL
         .iter()
         .map(|reason| reason.as_str())
@@ -236,7 +244,7 @@ fn a_summary_names_every_reason() {
             &mut empty(),
             Format::Table { colour: false },
             &Filter::default(),
-            false,
+            Pace::Threads(1),
             out,
         )
         .map(drop)
@@ -249,7 +257,7 @@ fn a_summary_names_every_reason() {
 
 #[test]
 fn limits_for_a_file_are_workable() {
-    assert_eq!(settings(true).limits.validate(), Ok(()));
+    assert_eq!(settings(Format::Json).limits.validate(), Ok(()));
 }
 
 #[test]

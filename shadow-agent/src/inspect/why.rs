@@ -14,7 +14,7 @@ use shadow_core::{
     wire::{Flags, Segment},
 };
 
-use super::{Ends, Summary, json::socket, reasons, settings};
+use super::{Ends, Filter, Format, Summary, json::socket, reasons, settings};
 use crate::capture::pcap::{Next, PcapFile};
 
 /// Lines at the beginning, and as many at the end.
@@ -52,7 +52,8 @@ const MEANINGS: &[(&str, &str)] = &[
 /// Tells about every connection between these ends.
 pub fn why(file: &mut PcapFile, ends: &Ends, out: &mut impl Write) -> io::Result<Summary> {
     let mut story = Story {
-        engine: Engine::new(settings(false)),
+        // With header fields: they say why a framing is ambiguous.
+        engine: Engine::new(settings(Format::Har)),
         before: Counters::default(),
         origins: [None; 2],
         first: None,
@@ -183,7 +184,7 @@ impl<W: Write> Story<'_, W> {
             self.line(&format!("{:>16}{because}{what}", ""))?;
         }
         while let Some(event) = self.engine.poll() {
-            summary.count(&event);
+            summary.seen.count(&event, &Filter::default(), Format::Summary);
             let why = match &event {
                 Event::Exchange(exchange) => exchange
                     .incomplete

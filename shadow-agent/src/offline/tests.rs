@@ -13,6 +13,7 @@ fn settings() -> Settings {
     Settings {
         limits: Limits::default(),
         digest: true,
+        fields: true,
     }
 }
 

@@ -17,6 +17,15 @@ macro_rules! counters {
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)+].into_iter()
             }
+
+            /// What another engine counted.
+            pub fn add(&mut self, other: &Self) {
+                let Self { $($name,)+ incomplete } = other;
+                $(self.$name += $name;)+
+                for (count, more) in self.incomplete.iter_mut().zip(incomplete) {
+                    *count += more;
+                }
+            }
         }
     };
 }

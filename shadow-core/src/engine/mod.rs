@@ -34,6 +34,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Digest bodies over [`Limits::body`]; off where only lengths matter (`--observe`).
     pub digest: bool,
+    /// Keep header and trailer fields; off where only start lines and lengths matter.
+    pub fields: bool,
 }
 
 /// What comes out of an [`Engine`].

@@ -19,6 +19,7 @@ impl Wire {
         let settings = Settings {
             limits: Limits::default(),
             digest: true,
+            fields: true,
         };
         Self {
             engine: Engine::new(settings),

@@ -31,6 +31,8 @@ pub(crate) struct Table {
     slots: Vec<Slot>,
     free: Vec<usize>,
     by_key: HashMap<FlowKey, usize>,
+    /// The slot that was found last: segments of one connection often follow each other.
+    last: usize,
 }
 
 impl Table {
@@ -38,8 +40,13 @@ impl Table {
         self.by_key.len()
     }
 
-    pub(crate) fn find(&self, key: &FlowKey) -> Option<usize> {
-        self.by_key.get(key).copied()
+    pub(crate) fn find(&mut self, key: &FlowKey) -> Option<usize> {
+        let last = self.slots.get(self.last);
+        if last.is_some_and(|place| place.entry.is_some() && place.key == *key) {
+            return Some(self.last);
+        }
+        self.last = self.by_key.get(key).copied()?;
+        Some(self.last)
     }
 
     /// Adds a flow; says where and its generation.

@@ -152,6 +152,10 @@ impl Track {
             };
         }
         let ack = self.acknowledge(direction, segment);
+        if segment.is_bare() {
+            self.note_holes(segment.at);
+            return self.fate(ctx);
+        }
         // What stands in a reset says why (RFC 9293 section 3.5.3) and reaches no application.
         if !segment.flags.contains(Flags::RST) {
             self.take_payload(direction, distance, segment, ack, ctx);

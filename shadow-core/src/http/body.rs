@@ -143,7 +143,7 @@ impl BodyReader {
         };
         match trailer {
             Some(RawHead { suspicious: true, .. }) => Err((body, Incomplete::AmbiguousFraming)),
-            Some(raw) => match trailers(&raw, settings.limits.fields) {
+            Some(raw) => match trailers(&raw, settings.limits.fields, settings.fields) {
                 Ok(fields) => Ok((body, fields)),
                 Err(reason) => Err((body, reason)),
             },

@@ -14,7 +14,7 @@ const LONGEST_LINE: usize = 4 << 10;
 pub(crate) struct Chunked {
     state: State,
     trailer: HeadBuffer,
-    parsed: Option<RawHead>,
+    parsed: Option<RawHead<'static>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ impl Chunked {
                         HeadStep::More => {}
                         HeadStep::TooLarge => return Err(Incomplete::HeadTooLarge),
                         HeadStep::Complete(raw) => {
-                            self.parsed = Some(raw);
+                            self.parsed = Some(raw.into_owned());
                             return Ok((used, Progress::Done));
                         }
                     }
@@ -102,7 +102,7 @@ impl Chunked {
         self.trailer.buffered()
     }
 
-    pub(crate) fn into_trailer(self) -> Option<RawHead> {
+    pub(crate) fn into_trailer(self) -> Option<RawHead<'static>> {
         self.parsed
     }
 }

@@ -36,6 +36,7 @@ impl Conn {
                 version,
                 reason,
                 headers,
+                said: _,
             } = head;
             Response {
                 status,

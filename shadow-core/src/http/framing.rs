@@ -1,7 +1,7 @@
 //! How long a message body is: RFC 9112 section 6.3, rule by rule.
 
 use super::head::{RequestHead, ResponseHead};
-use crate::exchange::{Headers, Incomplete, Version};
+use crate::exchange::{Incomplete, Version};
 
 /// How the end of a body is found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,15 +37,86 @@ impl Asked {
     }
 }
 
+/// The last transfer coding.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Coding {
+    #[default]
+    Absent,
+    Chunked,
+    Other,
+}
+
+/// What the fields of a head say about its framing, gathered in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Said {
+    length: Option<u64>,
+    coding: Coding,
+    /// A length that is none, two that differ, or a coding behind "chunked", which must be last and not be applied twice.
+    ambiguous: bool,
+    /// Whether another protocol is asked for.
+    pub(crate) upgrade: bool,
+}
+
+impl Said {
+    pub(crate) fn of<'a>(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut said = Self::default();
+        for (name, value) in fields {
+            match name.len() {
+                7 => said.upgrade |= name.eq_ignore_ascii_case(b"upgrade"),
+                14 if name.eq_ignore_ascii_case(b"content-length") => said.length(value),
+                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => said.coding(value),
+                _ => {}
+            }
+        }
+        said
+    }
+
+    /// Rule 5: one valid value, or several that are the same.
+    fn length(&mut self, value: &[u8]) {
+        for value in value.split(|byte| *byte == b',') {
+            let length = decimal(value.trim_ascii());
+            self.ambiguous |= length.is_none() || self.length.is_some() && self.length != length;
+            self.length = length;
+        }
+    }
+
+    fn coding(&mut self, value: &[u8]) {
+        for coding in value.split(|byte| *byte == b',') {
+            self.ambiguous |= self.coding == Coding::Chunked;
+            self.coding = if coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                Coding::Chunked
+            } else {
+                Coding::Other
+            };
+        }
+    }
+
+    /// Rules 3 to 8 but for what differs between requests and responses: `absent` without a length and a coding, `other`
+    /// with a coding that does not end with "chunked".
+    ///
+    /// Rule 3 and RFC 9112 section 6.1: both lengths at once, or a coding in HTTP/1.0, is how requests are smuggled.
+    fn framing(
+        &self,
+        version: Version,
+        absent: Framing,
+        other: Result<Framing, Incomplete>,
+    ) -> Result<Framing, Incomplete> {
+        let both = self.length.is_some() || version == Version::Http10;
+        match self.coding {
+            _ if self.ambiguous => Err(Incomplete::AmbiguousFraming),
+            Coding::Absent => Ok(self.length.map_or(absent, Framing::Length)),
+            Coding::Chunked | Coding::Other if both => Err(Incomplete::AmbiguousFraming),
+            Coding::Chunked => Ok(Framing::Chunked),
+            Coding::Other => other,
+        }
+    }
+}
+
 /// Rules 3 to 5 and 7 for a request.
 pub(crate) fn request(head: &RequestHead) -> Result<Framing, Incomplete> {
-    let length = content_length(&head.headers)?;
-    match transfer_coding(&head.headers, head.version, length)? {
-        Coding::Absent => Ok(length.map_or(Framing::None, Framing::Length)),
-        Coding::Chunked => Ok(Framing::Chunked),
-        // Rule 4: without chunked as the final coding the length cannot be determined.
-        Coding::Other => Err(Incomplete::AmbiguousFraming),
-    }
+    // Rule 4: without chunked as the final coding the length cannot be determined.
+    let other = Err(Incomplete::AmbiguousFraming);
+    head.said.framing(head.version, Framing::None, other)
 }
 
 /// Rules 1 to 8 for a response.
@@ -56,57 +127,8 @@ pub(crate) fn response(head: &ResponseHead, asked: Asked) -> Result<Framing, Inc
         (100..=199 | 204 | 304, _) | (_, Asked::Head) => return Ok(Framing::None),
         _ => {}
     }
-    let length = content_length(&head.headers)?;
-    match transfer_coding(&head.headers, head.version, length)? {
-        Coding::Absent => Ok(length.map_or(Framing::UntilClose, Framing::Length)),
-        Coding::Chunked => Ok(Framing::Chunked),
-        Coding::Other => Ok(Framing::UntilClose),
-    }
-}
-
-enum Coding {
-    Absent,
-    Chunked,
-    Other,
-}
-
-/// Rule 3 and RFC 9112 section 6.1: both lengths at once, or a coding in HTTP/1.0, is how requests are smuggled.
-fn transfer_coding(headers: &Headers, version: Version, length: Option<u64>) -> Result<Coding, Incomplete> {
-    let mut codings = headers
-        .get_all("transfer-encoding")
-        .flat_map(|value| value.split(|b| *b == b','));
-    let Some(first) = codings.next() else {
-        return Ok(Coding::Absent);
-    };
-    if length.is_some() || version == Version::Http10 {
-        return Err(Incomplete::AmbiguousFraming);
-    }
-    let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
-    let mut chunked = is_chunked(first);
-    for coding in codings {
-        // "chunked" must be last and must not be applied twice.
-        if chunked {
-            return Err(Incomplete::AmbiguousFraming);
-        }
-        chunked = is_chunked(coding);
-    }
-    Ok(if chunked { Coding::Chunked } else { Coding::Other })
-}
-
-/// Rule 5: one valid value, or several that are the same.
-fn content_length(headers: &Headers) -> Result<Option<u64>, Incomplete> {
-    let mut length = None;
-    for value in headers
-        .get_all("content-length")
-        .flat_map(|value| value.split(|b| *b == b','))
-    {
-        let value = decimal(value.trim_ascii()).ok_or(Incomplete::AmbiguousFraming)?;
-        if length.is_some_and(|known| known != value) {
-            return Err(Incomplete::AmbiguousFraming);
-        }
-        length = Some(value);
-    }
-    Ok(length)
+    let other = Ok(Framing::UntilClose);
+    head.said.framing(head.version, Framing::UntilClose, other)
 }
 
 /// `1*DIGIT`: no sign, no space, no overflow.

@@ -1,10 +1,15 @@
 //! Start lines and header fields.
 
 use core::mem::MaybeUninit;
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use memchr::memchr;
 
+use super::{
+    framing::Said,
+    kept::{Kept, method},
+};
 use crate::exchange::{Headers, Incomplete, Version};
 
 /// Fields parsed without asking the heap for room.
@@ -27,21 +32,31 @@ struct Scan {
 
 /// What [`HeadBuffer::push`] found.
 #[derive(Debug)]
-pub(crate) enum HeadStep {
+pub(crate) enum HeadStep<'a> {
     /// The empty line has not come yet.
     More,
     /// A whole head.
-    Complete(RawHead),
+    Complete(RawHead<'a>),
     /// No end within the limit.
     TooLarge,
 }
 
-/// The bytes of one head, its empty line included.
+/// The bytes of one head, its empty line included: where they were captured, when one segment holds them all.
 #[derive(Clone, Debug)]
-pub(crate) struct RawHead {
-    pub(crate) bytes: Bytes,
+pub(crate) struct RawHead<'a> {
+    pub(crate) bytes: Cow<'a, [u8]>,
     /// Bare line feeds or folded lines (RFC 9112 sections 2.2 and 5.2): readers disagree about these.
     pub(crate) suspicious: bool,
+}
+
+impl RawHead<'_> {
+    /// A copy that outlives the segment.
+    pub(crate) fn into_owned(self) -> RawHead<'static> {
+        RawHead {
+            bytes: Cow::Owned(self.bytes.into_owned()),
+            suspicious: self.suspicious,
+        }
+    }
 }
 
 impl HeadBuffer {
@@ -63,13 +78,13 @@ impl HeadBuffer {
     }
 
     /// Takes bytes in up to the end of the head; says how many.
-    pub(crate) fn push(&mut self, input: &[u8], limit: usize) -> (usize, HeadStep) {
+    pub(crate) fn push<'a>(&mut self, input: &'a [u8], limit: usize) -> (usize, HeadStep<'a>) {
         if self.bytes.is_empty() {
-            // The usual head comes in one segment and is copied once.
+            // The usual head comes in one segment and is read where it lies.
             let mut scan = Scan::default();
             let window = input.get(..limit).unwrap_or(input);
             if let Some(end) = scan.find_end(window) {
-                let bytes = Bytes::copy_from_slice(window.get(..end).unwrap_or_default());
+                let bytes = Cow::Borrowed(window.get(..end).unwrap_or_default());
                 return (
                     end,
                     HeadStep::Complete(RawHead {
@@ -85,7 +100,7 @@ impl HeadBuffer {
         if let Some(end) = self.scan.find_end(&self.bytes) {
             self.bytes.truncate(end);
             let suspicious = self.scan.suspicious;
-            let bytes = core::mem::take(&mut self.bytes).into();
+            let bytes = Cow::Owned(core::mem::take(&mut self.bytes));
             self.clear();
             return (
                 end.saturating_sub(before),
@@ -126,6 +141,7 @@ pub(crate) struct RequestHead {
     pub(crate) target: Bytes,
     pub(crate) version: Version,
     pub(crate) headers: Headers,
+    pub(crate) said: Said,
 }
 
 /// A parsed response head.
@@ -135,38 +151,46 @@ pub(crate) struct ResponseHead {
     pub(crate) version: Version,
     pub(crate) reason: Bytes,
     pub(crate) headers: Headers,
+    pub(crate) said: Said,
 }
 
-/// Parses a request head (RFC 9112 section 3).
-pub(crate) fn request(raw: &RawHead, max_fields: usize) -> Result<RequestHead, Incomplete> {
+/// Parses a request head (RFC 9112 section 3). Without `keep` its fields are read and not kept.
+pub(crate) fn request(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Result<RequestHead, Incomplete> {
     with_fields(max_fields, |fields| {
         let mut parsed = httparse::Request::new(&mut []);
         let config = httparse::ParserConfig::default();
         config.parse_request_with_uninit_headers(&mut parsed, &raw.bytes, fields)?;
-        let head = RequestHead {
-            method: part(raw, parsed.method.unwrap_or_default().as_bytes()),
-            target: part(raw, parsed.path.unwrap_or_default().as_bytes()),
+        let kept = Kept::new(&raw.bytes, keep);
+        Ok(RequestHead {
+            method: method(&kept, parsed.method.unwrap_or_default().as_bytes()),
+            target: kept.part(parsed.path.unwrap_or_default().as_bytes()),
             version: version(parsed.version),
-            headers: spans(raw, parsed.headers),
-        };
-        Ok(head)
+            said: said(parsed.headers),
+            headers: kept.fields(parsed.headers),
+        })
     })
 }
 
-/// Parses a response head (RFC 9112 section 4).
-pub(crate) fn response(raw: &RawHead, max_fields: usize) -> Result<ResponseHead, Incomplete> {
+/// Parses a response head (RFC 9112 section 4). Without `keep` its fields are read and not kept.
+pub(crate) fn response(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Result<ResponseHead, Incomplete> {
     with_fields(max_fields, |fields| {
         let mut parsed = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
         config.parse_response_with_uninit_headers(&mut parsed, &raw.bytes, fields)?;
-        let head = ResponseHead {
-            status: parsed.code.unwrap_or_default(),
+        let kept = Kept::new(&raw.bytes, keep);
+        let status = parsed.code.unwrap_or_default();
+        Ok(ResponseHead {
+            status,
             version: version(parsed.version),
-            reason: part(raw, reason_phrase(&raw.bytes)),
-            headers: spans(raw, parsed.headers),
-        };
-        Ok(head)
+            reason: kept.reason(status, reason_phrase(&raw.bytes)),
+            said: said(parsed.headers),
+            headers: kept.fields(parsed.headers),
+        })
     })
+}
+
+fn said(fields: &[httparse::Header<'_>]) -> Said {
+    Said::of(fields.iter().map(|field| (field.name.as_bytes(), field.value)))
 }
 
 /// The third part of a status line that was parsed. httparse gives up a phrase with obs-text, which is legal.
@@ -177,10 +201,10 @@ fn reason_phrase(raw: &[u8]) -> &[u8] {
 }
 
 /// Parses a trailer section, its empty line included.
-pub(crate) fn trailers(raw: &RawHead, max_fields: usize) -> Result<Headers, Incomplete> {
+pub(crate) fn trailers(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Result<Headers, Incomplete> {
     let mut fields = vec![httparse::EMPTY_HEADER; max_fields];
     match httparse::parse_headers(&raw.bytes, &mut fields) {
-        Ok(httparse::Status::Complete((_, parsed))) => Ok(spans(raw, parsed)),
+        Ok(httparse::Status::Complete((_, parsed))) => Ok(Kept::new(&raw.bytes, keep).fields(parsed)),
         Ok(httparse::Status::Partial) => Err(Incomplete::Malformed),
         Err(error) => Err(fault(error)),
     }
@@ -215,29 +239,6 @@ fn version(minor: Option<u8>) -> Version {
     }
 }
 
-/// A parsed part as a slice of the shared head.
-fn part(raw: &RawHead, part: &[u8]) -> Bytes {
-    if part.is_empty() {
-        Bytes::new()
-    } else {
-        raw.bytes.slice_ref(part)
-    }
-}
-
-fn spans(raw: &RawHead, fields: &[httparse::Header<'_>]) -> Headers {
-    let base = raw.bytes.as_ptr().addr();
-    let range = |part: &[u8]| {
-        // A head is at most `Limits::head` long and every part lies in it.
-        let start = u32::try_from(part.as_ptr().addr().saturating_sub(base)).unwrap_or(u32::MAX);
-        start..start.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX))
-    };
-    let mut headers = Headers::with_capacity(raw.bytes.clone(), fields.len());
-    for field in fields {
-        headers.push_span(range(field.name.as_bytes()), range(field.value));
-    }
-    headers
-}
-
 /// Reads what can be read of a request head that is not valid, for display only.
 pub(crate) fn lenient_request(raw: &[u8]) -> RequestHead {
     let (line, headers) = lenient(raw);
@@ -254,6 +255,7 @@ pub(crate) fn lenient_request(raw: &[u8]) -> RequestHead {
         target: Bytes::copy_from_slice(target),
         version,
         headers,
+        said: Said::default(),
     }
 }
 
@@ -274,6 +276,7 @@ pub(crate) fn lenient_response(raw: &[u8]) -> ResponseHead {
         version,
         reason,
         headers,
+        said: Said::default(),
     }
 }
 

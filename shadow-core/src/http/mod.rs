@@ -13,6 +13,7 @@ pub(crate) mod conn;
 mod endings;
 pub(crate) mod framing;
 pub(crate) mod head;
+mod kept;
 mod requests;
 mod responses;
 

@@ -136,11 +136,11 @@ impl Conn {
         self.leave(reason, ctx);
     }
 
-    fn request_head(&mut self, raw: &RawHead, end: u64, ctx: &mut Ctx<'_>) {
+    fn request_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Ctx<'_>) {
         if self.pair.is_fresh() && head::is_http2_preface(&raw.bytes) {
             return self.abandon(Abandon::Http2, ctx);
         }
-        let parsed = match head::request(raw, ctx.settings.limits.fields) {
+        let parsed = match head::request(raw, ctx.settings.limits.fields, ctx.settings.fields) {
             Ok(_) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::names_http(&raw.bytes) => {
@@ -157,7 +157,7 @@ impl Conn {
     }
 
     fn begin_request(&mut self, head: RequestHead, framing: Framing, end: u64, ctx: &mut Ctx<'_>) {
-        let switch = head.method == "CONNECT" || head.headers.get("upgrade").is_some();
+        let switch = head.method == "CONNECT" || head.said.upgrade;
         self.push_request(head, end, None, ctx);
         match BodyReader::new(framing, ctx.settings) {
             Some(reader) => {
@@ -205,6 +205,7 @@ impl Conn {
             target,
             version,
             headers,
+            said: _,
         } = head;
         let (body, trailers) = (Body::default(), Headers::default());
         let conflict = self.client.conflict.then_some(Incomplete::ConflictingOverlap);

@@ -182,8 +182,8 @@ impl Conn {
         );
     }
 
-    fn response_head(&mut self, raw: &RawHead, end: u64, ctx: &mut Ctx<'_>) {
-        let parsed = match head::response(raw, ctx.settings.limits.fields) {
+    fn response_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Ctx<'_>) {
+        let parsed = match head::response(raw, ctx.settings.limits.fields, ctx.settings.fields) {
             Ok(_) | Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             parsed => parsed,
         };

@@ -195,6 +195,9 @@ impl Assembler {
 
     /// What is missing in front of the next known byte.
     pub fn hole(&self) -> Option<Hole> {
+        if self.stored.is_empty() && self.acked <= self.next && self.end.is_none() {
+            return None;
+        }
         let stored = self.stored.first_key_value().map(|(&offset, _)| offset);
         if stored.is_some_and(|offset| offset <= self.next) {
             return None;

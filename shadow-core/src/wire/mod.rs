@@ -35,6 +35,14 @@ pub struct Segment<'a> {
     pub missing: u32,
 }
 
+impl Segment<'_> {
+    /// Whether it only acknowledges: no payload, captured or not, and no SYN, FIN or RST.
+    pub const fn is_bare(&self) -> bool {
+        const CONTROL: Flags = Flags::SYN.union(Flags::FIN).union(Flags::RST);
+        self.payload.is_empty() && self.missing == 0 && self.flags.0 & CONTROL.0 == 0
+    }
+}
+
 /// Which way a segment or a stream goes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Direction {

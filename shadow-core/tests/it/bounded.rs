@@ -41,6 +41,7 @@ impl Attack {
             engine: Engine::new(Settings {
                 limits: limits.clone(),
                 digest: true,
+                fields: true,
             }),
             limits,
             now: 0,

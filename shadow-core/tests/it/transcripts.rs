@@ -49,6 +49,7 @@ fn judge(transcript: &Transcript) -> Result<(), String> {
     let settings = Settings {
         limits: transcript.limits.clone(),
         digest: true,
+        fields: true,
     };
     let run = |segments: &[Captured]| drive_until(segments, transcript.until(), &settings);
     let as_written = run(&transcript.cut_at(0, true));

@@ -7,7 +7,7 @@ use std::{
 
 use shadow_agent::{
     capture::pcap::{Next, PcapFile},
-    inspect::settings,
+    inspect::{Format, settings},
 };
 use shadow_core::{
     engine::{Engine, Event},
@@ -79,7 +79,7 @@ fn segments(path: &Path) -> Option<Vec<Owned>> {
 }
 
 fn complete<'a>(segments: impl Iterator<Item = &'a Owned>) -> HashSet<Known> {
-    let mut engine = Engine::new(settings(true));
+    let mut engine = Engine::new(settings(Format::Json));
     let mut found = HashSet::new();
     for Owned { facts, payload } in segments {
         if engine.poll_timeout().is_some_and(|due| due <= facts.at) {

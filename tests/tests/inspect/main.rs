@@ -3,7 +3,7 @@
 //! [`made`]: what is known to be in the project's own captures is found. [`tshark`]: an independent dissector sees the
 //! same messages, or a written reason says why not. [`loss`]: segments that are lost, late or doubled never make an
 //! exchange that did not happen. [`damage`]: no file can break the reader, and every counter adds up whatever it holds.
-//! [`command`]: how the command ends.
+//! [`threads`]: however many threads read a file, the output is the same. [`command`]: how the command ends.
 //!
 //! `SHADOW_PCAPS=DIR` adds the captures of a directory to all but the first.
 
@@ -14,4 +14,5 @@ mod loss;
 mod made;
 mod random;
 mod row;
+mod threads;
 mod tshark;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Read};
 use serde::Deserialize;
 use shadow_agent::{
     capture::pcap::PcapFile,
-    inspect::{Filter, Format, inspect},
+    inspect::{Filter, Format, Pace, inspect},
 };
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -54,7 +54,14 @@ enum Line {
 pub(crate) fn rows(reader: Box<dyn Read + Send>) -> Option<(Vec<Row>, Summary)> {
     let mut file = PcapFile::from_reader(reader).ok()?;
     let mut out = Vec::new();
-    inspect(&mut file, Format::Json, &Filter::default(), false, &mut out).expect("written to memory");
+    inspect(
+        &mut file,
+        Format::Json,
+        &Filter::default(),
+        Pace::fast(),
+        &mut out,
+    )
+    .expect("written to memory");
     let text = String::from_utf8(out).expect("JSON is UTF-8");
     let mut rows = Vec::new();
     let mut last = None;

@@ -42,6 +42,13 @@ impl<R: Copy + Ord> Tally<R> {
         *self.0.entry(reason).or_default() += 1;
     }
 
+    /// What was counted elsewhere.
+    pub fn append(&mut self, other: Self) {
+        for (reason, count) in other.0 {
+            *self.0.entry(reason).or_default() += count;
+        }
+    }
+
     /// Over all reasons.
     pub fn total(&self) -> u64 {
         self.0.values().sum()

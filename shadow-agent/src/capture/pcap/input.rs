@@ -1,11 +1,12 @@
 //! A reader with a window that grows to the record at hand.
 
+use core::mem;
 use std::{fmt, io, io::Read, ops::Range};
 
 use super::{Damage, Fault, MAX_RECORD};
 
-/// Big enough that a read costs little beside the copy, small enough to stay in the cache.
-const WINDOW: usize = 256 << 10;
+/// Big enough that a read, or handing a batch to another thread, costs little beside the copy.
+const WINDOW: usize = 1 << 20;
 
 /// Bytes of the file, read ahead in one buffer.
 pub(super) struct Input {
@@ -17,6 +18,10 @@ pub(super) struct Input {
     /// Offset in the file of `held.start`.
     position: u64,
     ended: bool,
+    /// Whether something that was taken from `buffer` is needed longer: then it is set aside and not overwritten.
+    pinned: bool,
+    full: Option<Vec<u8>>,
+    spare: Vec<u8>,
 }
 
 impl Input {
@@ -28,6 +33,9 @@ impl Input {
             held: 0..0,
             position: 0,
             ended: false,
+            pinned: false,
+            full: None,
+            spare: Vec::new(),
         }
     }
 
@@ -107,6 +115,42 @@ impl Input {
         Box::new(ahead.chain(self.reader))
     }
 
+    /// What was taken since the last buffer was handed out is needed until the next is.
+    pub(super) const fn pin(&mut self) {
+        self.pinned = true;
+    }
+
+    /// A buffer for what comes next, of the usual size whatever it was used for.
+    pub(super) fn recycle(&mut self, mut spare: Vec<u8>) {
+        if spare.capacity() > WINDOW {
+            spare.truncate(WINDOW);
+            spare.shrink_to(WINDOW);
+        }
+        self.spare = spare;
+    }
+
+    /// The buffer with what was pinned, when there was no room in it for more.
+    pub(super) fn take_full(&mut self) -> Option<Vec<u8>> {
+        self.full.take()
+    }
+
+    /// The buffer with what was pinned, full or not.
+    pub(super) fn cut(&mut self) -> Vec<u8> {
+        self.change(self.held.len())
+    }
+
+    /// Goes on in another buffer, and gives this one up with everything in it.
+    fn change(&mut self, need: usize) -> Vec<u8> {
+        let mut fresh = mem::take(&mut self.spare);
+        fresh.resize(need.next_power_of_two().max(WINDOW), 0);
+        let held = self.buffered();
+        let len = held.len();
+        fresh[..len].copy_from_slice(held);
+        self.held = 0..len;
+        self.pinned = false;
+        mem::replace(&mut self.buffer, fresh)
+    }
+
     /// Reads until `need` bytes are held or the file ends.
     fn fill(&mut self, need: usize) -> Result<(), Damage> {
         if self.held.len() >= need || self.ended {
@@ -116,14 +160,20 @@ impl Input {
             return Err(self.damage(Fault::TooLong(need as u64)));
         }
         if self.held.start + need > self.buffer.len() {
-            self.buffer.copy_within(self.held.clone(), 0);
-            self.held = 0..self.held.len();
-            if need > self.buffer.len() {
-                self.buffer.resize(need.next_power_of_two(), 0);
+            if self.pinned {
+                self.full = Some(self.change(need));
+            } else {
+                self.buffer.copy_within(self.held.clone(), 0);
+                self.held = 0..self.held.len();
+                if need > self.buffer.len() {
+                    self.buffer.resize(need.next_power_of_two(), 0);
+                }
             }
         }
         while self.held.len() < need && !self.ended {
-            let room = self.buffer.get_mut(self.held.end..).unwrap_or_default();
+            // A buffer that grew for one long record is not filled at once: a batch is cut where little is held.
+            let end = self.buffer.len().min(self.held.start + need.max(WINDOW));
+            let room = self.buffer.get_mut(self.held.end..end).unwrap_or_default();
             match self.reader.read(room) {
                 Ok(0) => self.ended = true,
                 Ok(count) => self.held.end += count,

@@ -66,6 +66,7 @@ impl Legacy {
             link: self.link,
             at: Timestamp::from_nanos(u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit),
             wire_len: (wire as usize).max(captured),
+            start: data.start,
             data: input.bytes(data),
         }))
     }

@@ -9,6 +9,7 @@
 //! damage shows only after the rest of the file was buffered; binary time resolutions are refused; `if_tsoffset` of a
 //! big-endian file is read little-endian; the obsolete packet block and the big-endian modified format are not read.
 
+mod batch;
 mod counts;
 mod error;
 mod input;
@@ -33,6 +34,7 @@ use super::{Polled, Source, SourceError};
 use input::Input;
 pub use packed::Packing;
 
+pub use batch::{Batch, Entry, flow_number};
 pub use counts::{Counts, Tally};
 pub use error::{Damage, Fault, OpenError};
 
@@ -52,6 +54,8 @@ struct Frame<'a> {
     wire_len: usize,
     /// The captured bytes.
     data: &'a [u8],
+    /// Where they begin in the buffer of the file.
+    start: usize,
 }
 
 /// A capture file that is being read.
@@ -63,6 +67,8 @@ pub struct PcapFile {
     decoder: Decoder,
     counts: Counts,
     damage: Option<Damage>,
+    /// Read with the last batch, for the next, and its payload where that lies in no buffer.
+    carried: Option<(Entry, Vec<u8>)>,
 }
 
 /// What [`PcapFile::next_segment`] found.
@@ -121,6 +127,7 @@ impl PcapFile {
             decoder: Decoder::default(),
             counts: Counts::default(),
             damage: None,
+            carried: None,
         })
     }
 
@@ -152,7 +159,7 @@ impl PcapFile {
         &self.counts
     }
 
-    /// The next frame, in file order, and what it holds. After damage every further call reports it again.
+    /// The next frame, in file order, and what it holds (the next after those of a batch, once one was read). After damage every further call reports it again.
     pub fn next_segment(&mut self) -> Result<Next<'_>, Damage> {
         let Self {
             input,
@@ -161,6 +168,7 @@ impl PcapFile {
             decoder,
             counts,
             damage,
+            carried: _,
         } = self;
         let Some(frame) = format.next_frame(input, damage)? else {
             return Ok(Next::End);

@@ -58,6 +58,7 @@ impl Ng {
                         link: interface.link,
                         at: self.last,
                         wire_len: packet.wire.max(packet.captured) as usize,
+                        start,
                         data: input.bytes(start..start + packet.captured as usize),
                     }));
                 }

@@ -37,6 +37,7 @@ pub(super) fn settings(
     let engine = engine::Settings {
         limits,
         digest: replays,
+        fields: true,
     };
     let markers = rules::markers(wanted.iter().map(|(wanted, _)| wanted));
     let mut tokens = Tokens::default();

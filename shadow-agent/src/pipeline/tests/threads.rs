@@ -130,6 +130,7 @@ pub(super) fn settings(mode: Mode) -> PipelineSettings {
         engine: engine::Settings {
             limits: Limits::default(),
             digest: true,
+            fields: true,
         },
         idle_cpu: 0,
         nice: None,

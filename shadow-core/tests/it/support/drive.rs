@@ -18,6 +18,7 @@ pub(crate) fn settings() -> Settings {
             ..Limits::default()
         },
         digest: true,
+        fields: true,
     }
 }
 

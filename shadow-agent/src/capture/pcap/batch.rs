@@ -1,0 +1,200 @@
+//! Stretches of a file that other threads can read.
+
+use core::mem;
+
+use shadow_common::flow::Endpoint;
+use shadow_core::{
+    seq::SeqNum,
+    time::Timestamp,
+    wire::{Flags, Segment},
+};
+
+use super::{Damage, PcapFile};
+
+/// Segments of one batch, however short they are.
+const MOST: usize = 8_192;
+
+/// The segments of one stretch of a file, and the buffer that they lie in. Used again and again, it costs no allocation.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// What does not lie in the file in one piece: payloads of fragments that were put together.
+    joined: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+/// A segment of a [`Batch`].
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// When it was captured.
+    pub at: Timestamp,
+    /// A number that all segments of a connection share.
+    pub flow: u32,
+    src: Endpoint,
+    dst: Endpoint,
+    seq: SeqNum,
+    ack: SeqNum,
+    flags: Flags,
+    missing: u32,
+    /// Of the payload: in which buffer, and where.
+    joined: bool,
+    start: usize,
+    len: usize,
+}
+
+impl Batch {
+    /// In the order of the file.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// One of its segments.
+    pub fn segment(&self, entry: &Entry) -> Segment<'_> {
+        let &Entry {
+            at,
+            flow: _,
+            src,
+            dst,
+            seq,
+            ack,
+            flags,
+            missing,
+            joined,
+            start,
+            len,
+        } = entry;
+        let bytes = if joined { &self.joined } else { &self.bytes };
+        Segment {
+            at,
+            src,
+            dst,
+            direction: None,
+            ifindex: 0,
+            seq,
+            ack,
+            flags,
+            payload: bytes.get(start..start + len).unwrap_or_default(),
+            missing,
+        }
+    }
+}
+
+impl Entry {
+    /// Of a segment of which the payload is in `frame`, which begins at `start`; or else is added to what was `joined`.
+    fn new(segment: &Segment<'_>, frame: &[u8], start: usize, joined: &mut Vec<u8>) -> Self {
+        let &Segment {
+            at,
+            src,
+            dst,
+            direction: _,
+            ifindex: _,
+            seq,
+            ack,
+            flags,
+            payload,
+            missing,
+        } = segment;
+        let within = payload.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
+        let apart = within.saturating_add(payload.len()) > frame.len();
+        let start = if apart { joined.len() } else { start + within };
+        if apart {
+            joined.extend_from_slice(payload);
+        }
+        Self {
+            at,
+            flow: flow_number(segment),
+            src,
+            dst,
+            seq,
+            ack,
+            flags,
+            missing,
+            joined: apart,
+            start,
+            len: payload.len(),
+        }
+    }
+}
+
+/// A number that the segments of a connection share, in both directions; others have it by chance. The same in every run.
+pub fn flow_number(segment: &Segment<'_>) -> u32 {
+    /// 2^64 divided by the golden ratio: neighbours come to lie far apart.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let end = |end: &Endpoint| {
+        let [high, low] = [end.addr.first_chunk(), end.addr.last_chunk()]
+            .map(|half| u64::from_be_bytes(half.copied().unwrap_or_default()));
+        // The low half of an IPv4 address ends with it; the port takes the place of what stands before it.
+        (high ^ low.rotate_left(16) ^ u64::from(end.port)).wrapping_mul(SPREAD)
+    };
+    let both = end(&segment.src).wrapping_add(end(&segment.dst));
+    u32::try_from(both >> 32).unwrap_or_default()
+}
+
+impl PcapFile {
+    /// Fills `batch` with the segments that come next; `false` when there are none. Damage is told when everything before
+    /// it was given.
+    pub fn next_batch(&mut self, batch: &mut Batch) -> Result<bool, Damage> {
+        let Batch {
+            bytes,
+            joined,
+            entries,
+        } = batch;
+        entries.clear();
+        joined.clear();
+        self.input.recycle(mem::take(bytes));
+        if let Some((entry, apart)) = self.carried.take() {
+            self.input.pin();
+            entries.push(entry);
+            joined.extend(apart);
+        }
+        loop {
+            let found = self.next_entry(joined);
+            if let Some(full) = self.input.take_full() {
+                // What was found lies in the next buffer already.
+                if let Ok(Some(mut entry)) = found {
+                    let apart = if entry.joined {
+                        joined.split_off(mem::take(&mut entry.start))
+                    } else {
+                        Vec::new()
+                    };
+                    self.carried = Some((entry, apart));
+                }
+                *bytes = full;
+                return Ok(true);
+            }
+            match found {
+                Ok(Some(entry)) => {
+                    self.input.pin();
+                    entries.push(entry);
+                    if entries.len() < MOST {
+                        continue;
+                    }
+                }
+                Err(damage) if entries.is_empty() => return Err(damage),
+                Ok(None) | Err(_) => {}
+            }
+            *bytes = self.input.cut();
+            return Ok(!entries.is_empty());
+        }
+    }
+
+    /// The next segment, in the buffer of the file or in `joined`; `None` at its end.
+    fn next_entry(&mut self, joined: &mut Vec<u8>) -> Result<Option<Entry>, Damage> {
+        loop {
+            let Some(frame) = self.format.next_frame(&mut self.input, &mut self.damage)? else {
+                return Ok(None);
+            };
+            self.counts.packets += 1;
+            match self
+                .decoder
+                .decode(frame.link, frame.data, frame.wire_len, frame.at)
+            {
+                Ok(segment) => {
+                    self.counts.segments += 1;
+                    return Ok(Some(Entry::new(&segment, frame.data, frame.start, joined)));
+                }
+                Err(skip) => self.counts.skipped.add(skip),
+            }
+        }
+    }
+}
