@@ -204,7 +204,7 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Waits for a turn, unless that is cancelled.
+    /// Waits for a turn, unless that is cancelled. What has it may be sent at once.
     pub(super) async fn leave(
         &self,
         exchange: &Exchange,
@@ -213,10 +213,14 @@ impl<S: Shadow> Dispatcher<S> {
     ) -> Result<Leave, SkipPolicy> {
         let leave = Leave::get(&self.lane, exchange, deadline);
         let cancelled = || self.lane.switch.refusal().unwrap_or(SkipPolicy::Killed);
-        ticket
+        let leave = ticket
             .unless_cancelled(leave)
             .await
-            .unwrap_or_else(|| Err(cancelled()))
+            .unwrap_or_else(|| Err(cancelled()))?;
+        match self.lane.switch.refusal_now() {
+            None => Ok(leave),
+            Some(reason) => Err(reason),
+        }
     }
 
     /// Sends a request, again where that is allowed and there is leave for it.

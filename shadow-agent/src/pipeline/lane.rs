@@ -23,8 +23,13 @@ use shadow_core::{
 };
 
 use super::{
-    books::Books, brakes::Brakes, pairs::PairSettings, queue::Queue, samples::Samples,
-    snapshot::LaneSnapshot, switch::Switch,
+    books::Books,
+    brakes::Brakes,
+    pairs::PairSettings,
+    queue::Queue,
+    samples::Samples,
+    snapshot::LaneSnapshot,
+    switch::{Armed, Switch},
 };
 use crate::replay::{Change, LiveSettings, ReplaySettings, Target};
 
@@ -142,7 +147,7 @@ impl Lane {
             samples: None,
             comparator: None,
             queue: Queue::new(settings.queue, settings.queue_bytes),
-            switch: Switch::new(),
+            switch: Switch::new(None),
             brakes: Brakes::new(&settings),
             live: settings.into(),
             rules: ArcSwapOption::empty(),
@@ -153,6 +158,12 @@ impl Lane {
     /// The same, with somewhere for cases to go.
     pub(super) fn sampled(self, samples: Option<Samples>) -> Self {
         Self { samples, ..self }
+    }
+
+    /// The same, under a switch in the kernel.
+    pub(super) fn under(self, armed: Option<Armed>) -> Self {
+        let switch = Switch::new(armed);
+        Self { switch, ..self }
     }
 
     /// The same, for this part of the traffic.

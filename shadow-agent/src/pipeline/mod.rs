@@ -42,6 +42,7 @@ pub use lane::{Lane, LaneRules, LaneSettings, Mode, Replay, Role};
 pub use pairs::PairSettings;
 pub use samples::Samples;
 pub use snapshot::{CaptureCounters, Ended, LaneSnapshot, Snapshot};
+pub use switch::Armed;
 
 use self::{
     dispatch::Policy,
@@ -61,6 +62,8 @@ pub struct Hooks {
     pub heartbeat: Box<dyn FnMut() + Send>,
     /// Nothing more will be read from this connection: the kernel need not copy it any longer.
     pub mute: Box<dyn FnMut(FlowKey, Abandon) + Send>,
+    /// The switch of the kernel program. `None` for a file.
+    pub armed: Option<Armed>,
     /// The clock of the source (`CLOCK_MONOTONIC` for live capture). `None` for a file, whose time is that of its
     /// segments.
     pub now: Option<Clock>,
@@ -72,6 +75,7 @@ impl Hooks {
         Self {
             heartbeat: Box::new(|| ()),
             mute: Box::new(|_, _| ()),
+            armed: None,
             now: None,
         }
     }
@@ -135,18 +139,23 @@ impl Pipeline {
         settings: PipelineSettings,
     ) -> Result<Self, StartError> {
         let engine_settings = settings.engine.clone();
-        let now = hooks.now.clone();
+        let (now, armed) = (hooks.now.clone(), hooks.armed.clone());
         let work = Work::Capture(source, hooks, Box::new(Engine::new(engine_settings)));
-        Self::with(work, now.as_ref(), settings)
+        Self::with(work, now.as_ref(), armed.as_ref(), settings)
     }
 
     /// Starts a thread that feeds in place of the capture thread, and waits where that one would drop. The clock is
     /// that of the exchanges.
     pub fn play(feed: Box<dyn Feed>, settings: PipelineSettings) -> Result<Self, StartError> {
-        Self::with(Work::Feed(feed), None, settings)
+        Self::with(Work::Feed(feed), None, None, settings)
     }
 
-    fn with(work: Work, now: Option<&Clock>, settings: PipelineSettings) -> Result<Self, StartError> {
+    fn with(
+        work: Work,
+        now: Option<&Clock>,
+        armed: Option<&Armed>,
+        settings: PipelineSettings,
+    ) -> Result<Self, StartError> {
         let PipelineSettings {
             engine,
             idle_cpu,
@@ -157,7 +166,10 @@ impl Pipeline {
             return Err(StartError::NoLane);
         }
         let body = engine.limits.body;
-        let made: Result<Vec<_>, StartError> = lanes.into_iter().map(|lane| made(lane, body, now)).collect();
+        let made: Result<Vec<_>, StartError> = lanes
+            .into_iter()
+            .map(|lane| made(lane, body, now, armed))
+            .collect();
         let threads = Threads::start(work, (idle_cpu, nice), made?)?;
         Ok(Self { threads })
     }
@@ -235,7 +247,12 @@ impl Pipeline {
 }
 
 /// Makes a lane, up to the point where nothing runs yet.
-fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made<HttpShadow>, StartError> {
+fn made(
+    settings: LaneSettings,
+    body: usize,
+    now: Option<&Clock>,
+    armed: Option<&Armed>,
+) -> Result<Made<HttpShadow>, StartError> {
     let LaneSettings {
         name,
         role,
@@ -268,6 +285,7 @@ fn made(settings: LaneSettings, body: usize, now: Option<&Clock>) -> Result<Made
         reversed,
     };
     let lane = Lane::new(name, role, ledger, Some(settings))
+        .under(armed.cloned())
         .sampled(samples)
         .reaching(reach);
     let shadow = HttpShadow::new(target, mark, body, lane.live().clone())?;

@@ -1,7 +1,9 @@
 //! The kill switch, and the end.
 
 use std::{
+    fmt,
     future::Future,
+    sync::Arc,
     sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
 };
 
@@ -12,19 +14,38 @@ const ON: u8 = 0;
 const KILLED: u8 = 1;
 const ENDING: u8 = 2;
 
+/// Whether the kernel program still copies, as its own switch says.
+#[derive(Clone)]
+pub struct Armed(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Armed {
+    /// Asked for every replay.
+    pub fn new(look: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+}
+
+impl fmt::Debug for Armed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Armed").finish_non_exhaustive()
+    }
+}
+
 /// Whether replays may be sent.
 #[derive(Debug)]
 pub(super) struct Switch {
     state: AtomicU8,
     /// A trip rule stopped this lane alone.
     paused: AtomicBool,
+    armed: Option<Armed>,
     /// Changes whenever what is in flight is to be cancelled.
     cancel_tx: watch::Sender<()>,
 }
 
 impl Switch {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(armed: Option<Armed>) -> Self {
         Self {
+            armed,
             state: AtomicU8::new(ON),
             paused: AtomicBool::new(false),
             cancel_tx: watch::Sender::new(()),
@@ -38,6 +59,13 @@ impl Switch {
             KILLED => Some(SkipPolicy::Killed),
             _ => Some(SkipPolicy::Shutdown),
         }
+    }
+
+    /// As [`Switch::refusal`], and asks the kernel program too: who kills may switch that off alone, and on a busy node the
+    /// agent hears of it later. For what is about to be sent, as it takes a system call.
+    pub(super) fn refusal_now(&self) -> Option<SkipPolicy> {
+        let is_off = || self.armed.as_ref().is_some_and(|armed| !armed.0());
+        self.refusal().or_else(|| is_off().then_some(SkipPolicy::Killed))
     }
 
     /// Refuses and cancels.
@@ -93,10 +121,11 @@ impl Ticket {
     /// What `replay` comes to, or `None` when it was cancelled since [`Ticket::renew`].
     pub(super) async fn unless_cancelled<F: Future>(&mut self, replay: F) -> Option<F::Output> {
         tokio::select! {
+            // Nothing more is sent when both are ready.
             biased;
-            output = replay => Some(output),
             // An error means that the switch is gone, and with it the pipeline.
             _changed = self.0.changed() => None,
+            output = replay => Some(output),
         }
     }
 }

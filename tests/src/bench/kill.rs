@@ -45,12 +45,12 @@ pub(super) fn measure() -> Result<Value> {
     let requests = Requests::watch(&rig)?;
     let url = Rig::url("1k.json");
     let (trials, load) = thread::scope(|scope| {
-        let load = scope.spawn(|| load::full_speed(&rig.lab.client, rig.directory.path(), &url, 64, 60));
+        let load = scope.spawn(|| load::full_speed(&rig.lab.client, rig.directory.path(), &url, 64, 75));
         thread::sleep(Duration::from_millis(500));
         let mut trials = Vec::new();
         // For as many trials as fit into the load.
         let begun = Instant::now();
-        while trials.len() < TRIALS && begun.elapsed() < Duration::from_secs(55) {
+        while trials.len() < TRIALS && begun.elapsed() < Duration::from_secs(70) {
             trials.push(trial(&agent)?);
         }
         let load = load
@@ -112,14 +112,18 @@ impl Trial {
         let until = |end: Duration| &requests[..requests.partition_point(|at| *at < end)];
         until(self.called)
             .last()
-            .filter(|at| self.called.saturating_sub(**at) < Duration::from_millis(20))?;
+            .filter(|at| self.called.saturating_sub(**at) < Duration::from_millis(100))?;
         let last = until(self.resumed).last()?;
         Some(last.saturating_sub(self.called))
     }
 }
 
 fn trial(agent: &Agent) -> Result<Trial> {
-    thread::sleep(Duration::from_millis(150));
+    let begun = agent.report().funnel.replayed;
+    let resumed = Instant::now();
+    while agent.report().funnel.replayed == begun && resumed.elapsed() < LIMIT {
+        thread::sleep(Duration::from_millis(20));
+    }
     let running = find_running()?;
     let control = &running.first().context("no agent runs")?.control;
     let (at_once_tx, at_once_rx) = mpsc::channel();

@@ -41,7 +41,7 @@ use crate::{
         server::Socket,
         state::{Lock, Owner, StateDir, StateError, now_ms},
     },
-    pipeline::{Hooks, Pipeline, PipelineSettings},
+    pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,
     replay::Target,
     rollout::Driver,
@@ -100,7 +100,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
     let guard = guarded(config, &state, &mut settings)?;
-    let pipeline = mirror(source, mute, settings, killed)?;
+    let pipeline = mirror(source, mute, control.clone(), settings, killed)?;
     links.watch().map_err(|error| links_failure(&error))?;
     confined.after_attach()?;
     let agent = Running {
@@ -180,10 +180,11 @@ fn aim(config: &Config, targets: &Targets, wanted: &[(Wanted, Option<Target>)]) 
 fn mirror(
     source: Box<dyn Source>,
     mute: Mute,
+    control: Control,
     settings: PipelineSettings,
     killed: bool,
 ) -> Result<Pipeline, Failure> {
-    let pipeline = Pipeline::start(source, hooks(mute), settings)
+    let pipeline = Pipeline::start(source, hooks(mute, control), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
     if killed {
         tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
@@ -250,8 +251,10 @@ pub(super) fn load(config: &Config) -> Result<Program, Failure> {
     })
 }
 
-fn hooks(mute: Mute) -> Hooks {
+fn hooks(mute: Mute, control: Control) -> Hooks {
     Hooks {
+        // What cannot be read counts as off.
+        armed: Some(Armed::new(move || control.is_armed().unwrap_or(false))),
         // The source renews it with every poll.
         heartbeat: Box::new(|| ()),
         mute: Box::new(move |flow, _why| {

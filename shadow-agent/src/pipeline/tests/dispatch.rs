@@ -1,7 +1,10 @@
 //! Queue, kill switch, expiry and the end, with a paused clock.
 
 use std::{
-    sync::{Arc, atomic::Ordering::SeqCst},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,7 @@ use super::{
         dispatch::{Dispatcher, Policy},
         lane::{Lane, Role},
         pairs::{PairSettings, Pairs},
+        switch::Armed,
     },
     comparator, exchange, failed, final_funnel, funnel, gate, ledger, rewrite,
     script::Script,
@@ -33,7 +37,11 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(settings: ReplaySettings) -> Self {
-        let lane = Lane::new("shadow".to_owned(), Role::Shadow, ledger(), Some(settings));
+        Self::under(None, settings)
+    }
+
+    fn under(armed: Option<Armed>, settings: ReplaySettings) -> Self {
+        let lane = Lane::new("shadow".to_owned(), Role::Shadow, ledger(), Some(settings)).under(armed);
         let lane = Arc::new(lane);
         let desk = Desk {
             entries: vec![Entry::new(Arc::clone(&lane), Some(gate()))],
@@ -309,4 +317,21 @@ async fn observing_replays_nothing() {
         (3, 0),
         "{funnel:?}"
     );
+}
+
+/// `shadow kill` on a node where the agent gets no turn to hear of it.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_once_the_kernel_program_is_off() {
+    let armed = Arc::new(AtomicBool::new(true));
+    let look = Arc::clone(&armed);
+    let mut bench = Bench::under(Some(Armed::new(move || look.load(SeqCst))), defaults());
+    let run = bench.run();
+    bench.get(&["/ok"]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    armed.store(false, SeqCst);
+    bench.get(&["/ok", "/ok"]);
+    let script = bench.script.clone();
+    let funnel = bench.finish(run).await;
+    assert_eq!(script.sent().len(), 1, "{funnel:?}");
+    assert_eq!((funnel.matched, skipped(&funnel, "killed")), (1, 2), "{funnel:?}");
 }
