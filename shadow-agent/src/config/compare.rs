@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use shadow_core::compare::{
-    Added, Arrays, Errors, FieldName, JsonPath, Nulls, PlaceRule, Pointer, RouteRules, Rules, Statuses,
-    Tolerance,
+    Added, Arrays, Errors, FieldName, Mask, Nulls, PlacePath, PlaceRule, Pointer, RouteRules, Rules,
+    Statuses, Tolerance,
 };
 
 use super::units::{Size, Span};
@@ -27,8 +27,10 @@ pub struct Compare {
     pub errors: Errors,
     /// Where an error response says what kind of error it is (RFC 6901).
     pub error_type: Vec<Pointer>,
-    /// JSON places that are not compared (RFC 9535).
-    pub ignore: Vec<JsonPath>,
+    /// Places that are not compared: JSONPath (RFC 9535), or a path into XML or HTML.
+    pub ignore: Vec<PlacePath>,
+    /// Parts of lines of text that are not compared.
+    pub mask: Vec<Mask>,
     /// What is asked of single places.
     pub places: Vec<PlaceRule<Span>>,
     /// How far two JSON numbers may be apart.
@@ -59,6 +61,7 @@ impl Default for Compare {
             errors,
             error_type,
             ignore,
+            mask,
             places,
             tolerance,
             numbers_as_strings,
@@ -77,6 +80,7 @@ impl Default for Compare {
             errors,
             error_type,
             ignore,
+            mask,
             places: places.into_iter().map(|place| place.convert(Span)).collect(),
             tolerance,
             numbers_as_strings,
@@ -100,6 +104,7 @@ impl From<&Compare> for Rules {
             errors,
             error_type,
             ignore,
+            mask,
             places,
             tolerance,
             numbers_as_strings,
@@ -118,6 +123,7 @@ impl From<&Compare> for Rules {
             errors,
             error_type,
             ignore,
+            mask,
             places: places
                 .into_iter()
                 .map(|place| place.convert(|span| span.0))
@@ -165,7 +171,8 @@ mod tests {
   routes:
     - route: GET /users/{id}
       status: class
-      ignore: ['$.session']
+      ignore: ['$.session', '/order//@id']
+      mask: ['\d+ ms']
       places:
         - {path: '$.nonce', format: 'regex:[a-z]{8}'}
 ",
@@ -187,6 +194,14 @@ mod tests {
             (
                 "  ignore:\n    - '$.fine'\n    - '$.a[?@.x]'\n",
                 "shadow.yaml:4:7: compare.ignore[1]: \"$.a[?@.x]\" is no path that can be used, at column 5: filters",
+            ),
+            (
+                "  ignore: ['/a/@b/c']\n",
+                "shadow.yaml:2:12: compare.ignore[0]: \"/a/@b/c\" is no path that can be used, at column 6: nothing is",
+            ),
+            (
+                "  mask: ['x*']\n",
+                "shadow.yaml:2:10: compare.mask[0]: \"x*\" is no regular expression that can be used: it matches where",
             ),
             (
                 "  places:\n    - path: '$.a'\n      fromat: uuid\n",

@@ -6,7 +6,10 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Serialize;
-use shadow_core::evidence::report::{Background, Group, Report, Scope, Shift, Standing};
+use shadow_core::{
+    compare::PlacePath,
+    evidence::report::{Background, Group, Report, Scope, Shift, Standing},
+};
 
 use super::{figures::count, groups, text};
 
@@ -245,9 +248,9 @@ fn rule(group: &Group) -> Rule {
     Rule::Ignore
 }
 
-/// Whether a place can stand in a rule: a path into JSON of which nothing was redacted or cut.
+/// Whether a place can stand in a rule: a path into a document of which nothing was redacted or cut.
 fn is_path(place: &str) -> bool {
-    place.starts_with('$') && !place.contains("[redacted:") && !place.contains('…')
+    place.parse::<PlacePath>().is_ok() && !place.contains("[redacted:") && !place.contains('…')
 }
 
 /// A JSON string, which YAML reads as well.

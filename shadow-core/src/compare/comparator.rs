@@ -10,11 +10,11 @@ use super::{
     decode::{self, DecodeError},
     errors,
     findings::Findings,
-    headers, json, kinds,
+    headers, json, kinds, markup,
     media::{self, Kind},
     rules::Errors,
-    scope::Scope,
-    status,
+    scope::{self, Scope},
+    status, text,
 };
 
 /// Rules, compiled. One serves every thread; all that changes in it are counters.
@@ -111,9 +111,7 @@ impl Comparator {
         if !left.is_whole() || !right.is_whole() {
             return binary::digests(left, right, findings);
         }
-        if scope.wants_survey() {
-            self.survey(scope, production);
-        }
+        self.survey(scope, production);
         // By far the most common case, and the cheapest: the same bytes in the same coding.
         let same_coding = || {
             let coding = "content-encoding";
@@ -147,12 +145,27 @@ impl Comparator {
         }
     }
 
-    /// Looks at a whole document, production's, for what the rules name in it.
+    /// Looks at a whole document, production's, for what the rules name in it, when that is due.
     fn survey(&self, scope: &Scope<'_>, production: Side<'_>) {
-        if let (Kind::Json | Kind::Unknown, Ok(document)) =
-            (media::kind(production.headers), self.decoded(production))
-        {
-            json::survey(scope, &document);
+        let kind = media::kind(production.headers);
+        let document = |due: bool| due.then(|| self.decoded(production).ok()).flatten();
+        match kind {
+            Kind::Json | Kind::Unknown => {
+                if let Some(document) = document(scope.wants_survey(scope::Kind::Values)) {
+                    json::survey(scope, &document);
+                }
+            }
+            Kind::Xml | Kind::Html => {
+                if let Some(document) = document(scope.wants_survey(scope::Kind::Markup)) {
+                    markup::survey(scope, kind, &document);
+                }
+            }
+            Kind::Text => {
+                if let Some(document) = document(scope.wants_lines()) {
+                    text::survey(scope, &document);
+                }
+            }
+            _ => {}
         }
     }
 

@@ -3,8 +3,8 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{
-    paths::{JsonPath, PathSet},
-    rules::{PlaceRule, Pointer, RuleError, Rules},
+    paths::{PathSet, PlacePath},
+    rules::{Mask, PlaceRule, Pointer, RuleError, Rules},
     usage::{Counters, RuleId},
 };
 
@@ -17,6 +17,7 @@ pub(super) struct Compiled {
     /// Every path of every entry; its numbers are places in `places`.
     pub(super) set: PathSet,
     pub(super) places: Vec<Place>,
+    pub(super) masks: Vec<Masked>,
     pub(super) counters: Counters,
     compared: AtomicU64,
 }
@@ -46,13 +47,23 @@ pub(super) struct Place {
     pub(super) rule: PlaceRule,
 }
 
+/// A mask for lines of text.
+#[derive(Debug)]
+pub(super) struct Masked {
+    pub(super) id: RuleId,
+    /// As in [`Place`].
+    pub(super) route: Option<usize>,
+    pub(super) mask: Mask,
+}
+
 impl Compiled {
     pub(super) fn new(rules: Rules) -> Result<Self, RuleError> {
         rules.validate()?;
         let mut counters = Counters::default();
-        let mut places = Vec::new();
+        let (mut places, mut masks) = (Vec::new(), Vec::new());
         let top = lists("", &rules.same_status, &rules.error_type, &mut counters);
         add_places(None, "", &rules.ignore, &rules.places, &mut counters, &mut places);
+        add_masks(None, "", &rules.mask, &mut counters, &mut masks);
         let routes = rules
             .routes
             .iter()
@@ -71,14 +82,16 @@ impl Compiled {
                     &mut counters,
                     &mut places,
                 );
+                add_masks(Some(index), &at, &entry.mask, &mut counters, &mut masks);
                 Entry { id, lists }
             })
             .collect();
         Ok(Self {
             top,
             routes,
-            set: PathSet::of(places.iter().map(|place| &place.rule.path)),
+            set: PathSet::of(places.iter().map(|place| place.rule.path.steps())),
             places,
+            masks,
             counters,
             compared: AtomicU64::new(0),
             rules,
@@ -118,7 +131,7 @@ fn lists(at: &str, same_status: &[Vec<u16>], error_type: &[Pointer], counters: &
 fn add_places(
     route: Option<usize>,
     at: &str,
-    ignore: &[JsonPath],
+    ignore: &[PlacePath],
     rules: &[PlaceRule],
     counters: &mut Counters,
     places: &mut Vec<Place>,
@@ -138,4 +151,26 @@ fn add_places(
         route,
         rule,
     }));
+}
+
+fn add_masks(
+    route: Option<usize>,
+    at: &str,
+    rules: &[Mask],
+    counters: &mut Counters,
+    masks: &mut Vec<Masked>,
+) {
+    masks.extend(rules.iter().enumerate().map(|(index, mask)| Masked {
+        id: counters.add(format!("compare.{at}mask[{index}]"), mask.as_str()),
+        route,
+        mask: mask.clone(),
+    }));
+}
+
+/// Looks at what one exchange is compared under.
+#[cfg(test)]
+pub(super) fn scoped<R>(rules: &Rules, look: impl FnOnce(&super::scope::Scope<'_>) -> R) -> R {
+    let compiled = Compiled::new(rules.clone()).unwrap_or_else(|error| panic!("{error}"));
+    let request = crate::testing::exchange("GET", "/").request;
+    look(&super::scope::Scope::new(&compiled, &request))
 }

@@ -46,15 +46,15 @@ fn nested(
     let json = |a: &[u8], b: &[u8], findings: &mut Findings| json::compare(scope, a, b, json::ROOT, findings);
     let data = |a: &[u8], b: &[u8], findings: &mut Findings| {
         if !(json::looks_like_json(a) && json::looks_like_json(b) && json(a, b, findings) == Compared::Done) {
-            one_line(a, b, findings);
+            one_line(scope, a, b, findings);
         }
     };
     let compared = match kind {
         Kind::Json => json(a, b, findings),
         Kind::Lines => events::lines(a, b, &data, findings),
         Kind::Events => events::stream(a, b, &data, findings),
-        Kind::Xml => markup::xml(a, b, findings),
-        Kind::Html => markup::html(a, b, findings),
+        Kind::Xml => markup::xml(scope, a, b, findings),
+        Kind::Html => markup::html(scope, a, b, findings),
         Kind::Form => form::compare(scope, a, b, findings),
         Kind::Multipart if depth < MAX_NESTED => {
             let contents = |a: &multipart::Part<'_>, b: &multipart::Part<'_>, findings: &mut Findings| {
@@ -70,14 +70,17 @@ fn nested(
     }
     match kind {
         Kind::Bytes | Kind::Multipart | Kind::Unknown => binary::contents(a, b, findings),
-        _ => text::compare(a, b, findings),
+        _ => text::compare(scope, a, b, findings),
     }
 }
 
 /// Data of an event that is one line differs as a whole.
-fn one_line(a: &[u8], b: &[u8], findings: &mut Findings) {
+fn one_line(scope: &Scope<'_>, a: &[u8], b: &[u8], findings: &mut Findings) {
     if memchr::memchr(b'\n', a).is_some() || memchr::memchr(b'\n', b).is_some() {
-        return text::compare(a, b, findings);
+        return text::compare(scope, a, b, findings);
+    }
+    if text::same_line(scope, a, b) {
+        return;
     }
     let category = super::Category::Value;
     findings.push(

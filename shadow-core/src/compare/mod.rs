@@ -38,10 +38,10 @@ use serde::{Deserialize, Serialize};
 use crate::exchange::{Body, Headers, reasons};
 
 pub use comparator::Comparator;
-pub use paths::{JsonPath, PathError};
+pub use paths::{JsonPath, PathError, PlacePath};
 pub use rules::{
-    Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Nulls, PlaceRule, Pointer,
-    PointerError, RouteError, RoutePattern, RouteRules, RuleError, Rules, Statuses, Tolerance,
+    Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Mask, MaskError, Nulls, PlaceRule,
+    Pointer, PointerError, RouteError, RoutePattern, RouteRules, RuleError, Rules, Statuses, Tolerance,
 };
 pub use usage::RuleUsage;
 

@@ -1,12 +1,16 @@
-//! A compiled set of JSONPath expressions, followed while a document is walked.
+//! A compiled set of places, followed while a document is walked.
 //!
 //! Owns: RFC 9535 without filters: names, indices, wildcards, slices, lists of selectors and descendants; negative
-//! indices count from the end. Bounds: all paths are one automaton; a step down costs the number of steps that are
+//! indices count from the end. For XML and HTML the notation of [`place`]. Bounds: all paths are one automaton; a step down costs the number of steps that are
 //! still open, nothing when there are none.
 
 mod parse;
+mod place;
 
 use core::{fmt, str::FromStr};
+
+pub(crate) use place::Node;
+pub use place::PlacePath;
 
 use super::rules::written_as_text;
 
@@ -36,6 +40,10 @@ impl JsonPath {
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
     }
 }
 
@@ -78,7 +86,7 @@ struct Numbered {
 
 /// One segment of a path.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Step {
+pub(crate) struct Step {
     /// May be any number of levels further down (`..`).
     descend: bool,
     /// Any of them.
@@ -96,6 +104,10 @@ enum Select {
         step: i64,
     },
     Any,
+    /// A node in an element.
+    Child(place::Child),
+    /// An attribute, of any name without one.
+    Attribute(Option<Box<str>>),
 }
 
 /// One step down in a document.
@@ -106,6 +118,10 @@ pub(crate) enum Key<'a> {
     Index(usize),
     /// An element, and the number of them.
     Element(usize, usize),
+    /// A node in an element of a markup document.
+    Child(Node<'a>),
+    /// An attribute of one.
+    Attribute(&'a str),
 }
 
 impl fmt::Display for Key<'_> {
@@ -113,6 +129,8 @@ impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index(index) | Self::Element(index, _) => write!(f, "[{index}]"),
+            Self::Child(node) => write!(f, "/{}", node.name),
+            Self::Attribute(name) => write!(f, "/@{name}"),
             Self::Name(name) if is_shorthand(name) && name.len() <= LONGEST_NAME => write!(f, ".{name}"),
             Self::Name(name) => {
                 f.write_str("['")?;
@@ -145,10 +163,10 @@ fn is_shorthand_char(c: char) -> bool {
 
 impl PathSet {
     /// All of them.
-    pub(crate) fn of<'p>(paths: impl IntoIterator<Item = &'p JsonPath>) -> Self {
+    pub(crate) fn of<'p>(paths: impl IntoIterator<Item = &'p [Step]>) -> Self {
         let mut set = Self::default();
-        for (index, path) in paths.into_iter().enumerate() {
-            set.add(index, path);
+        for (index, steps) in paths.into_iter().enumerate() {
+            set.add(index, steps);
         }
         set
     }
@@ -168,19 +186,15 @@ impl PathSet {
         &self.roots
     }
 
-    fn add(&mut self, number: usize, path: &JsonPath) {
+    fn add(&mut self, number: usize, steps: &[Step]) {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        if path.steps.is_empty() {
+        if steps.is_empty() {
             return self.roots.push(number);
         }
         let first = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
         self.starts.push((first, number));
-        self.steps.extend(
-            path.steps
-                .iter()
-                .cloned()
-                .map(|step| Numbered { step, ends: None }),
-        );
+        self.steps
+            .extend(steps.iter().cloned().map(|step| Numbered { step, ends: None }));
         if let Some(last) = self.steps.last_mut() {
             last.ends = Some(number);
         }
@@ -311,7 +325,12 @@ impl Select {
         let (index, len) = match (self, key) {
             (Self::Any, _) => return true,
             (Self::Name(name), Key::Name(given)) => return **name == *given,
-            (Self::Name(_), _) | (_, Key::Name(_)) => return false,
+            (Self::Child(wanted), Key::Child(node)) => return wanted.matches(node),
+            (Self::Attribute(name), Key::Attribute(given)) => {
+                return name.as_deref().is_none_or(|name| name == given);
+            }
+            (Self::Name(_) | Self::Child(_) | Self::Attribute(_), _)
+            | (_, Key::Name(_) | Key::Child(_) | Key::Attribute(_)) => return false,
             (_, Key::Index(index)) => (index, None),
             (_, Key::Element(index, len)) => (index, i64::try_from(len).ok()),
         };
@@ -322,7 +341,7 @@ impl Select {
             Self::Index(wanted) if wanted >= 0 => index == wanted,
             Self::Index(wanted) => len.is_none_or(|len| index == len.saturating_add(wanted)),
             Self::Slice { start, end, step } => in_slice(start, end, step, index, len),
-            Self::Name(_) | Self::Any => false,
+            Self::Name(_) | Self::Any | Self::Child(_) | Self::Attribute(_) => false,
         }
     }
 }

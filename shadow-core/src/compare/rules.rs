@@ -1,11 +1,12 @@
 //! What counts as a difference: configuration, each value checked as it is read.
 //!
 //! Precedence: what stands at the top is for every request; every entry of `routes` that matches a request is added, in
-//! the order of the file. A single setting of a later entry replaces that of an earlier one; `ignore` and `places` are
-//! added up. Where several rules name one place the later one wins, and a rule for a place wins over what the place
+//! the order of the file. A single setting of a later entry replaces that of an earlier one; `ignore`, `mask` and `places`
+//! are added up. Where several rules name one place the later one wins, and a rule for a place wins over what the place
 //! inherits from those around it.
 
 mod format;
+mod mask;
 mod place;
 mod pointer;
 mod route;
@@ -15,9 +16,10 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::paths::JsonPath;
+use super::paths::PlacePath;
 
 pub use format::{Format, FormatError};
+pub use mask::{Mask, MaskError};
 pub use place::{Added, Arrays, Nulls, PlaceRule, Tolerance};
 pub use pointer::{Pointer, PointerError};
 pub(crate) use route::Asked;
@@ -27,6 +29,7 @@ pub(crate) use text::{Text, written_as_text};
 /// Entries of `routes`, and rules for places of all of them together.
 const MAX_ROUTES: usize = 256;
 const MAX_PLACES: usize = 4096;
+const MAX_MASKS: usize = 64;
 
 /// What is compared, and what is let pass.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -44,8 +47,11 @@ pub struct Rules {
     pub errors: Errors,
     /// Where an error response says what kind of error it is (RFC 6901), before RFC 9457's `type` is asked.
     pub error_type: Vec<Pointer>,
-    /// JSON places that are not compared, as JSONPath (RFC 9535): `$.meta.request_id`, `$.items[*].updated_at`.
-    pub ignore: Vec<JsonPath>,
+    /// Places that are not compared: in JSON as JSONPath (RFC 9535), `$.meta.request_id`, `$.items[*].updated_at`; in XML
+    /// and HTML as they are reported, `/order/item/@id`.
+    pub ignore: Vec<PlacePath>,
+    /// Parts of lines of text that are not compared.
+    pub mask: Vec<Mask>,
     /// What is asked of single places.
     pub places: Vec<PlaceRule>,
     /// How far two JSON numbers may be apart. Without it they must be the same decimal number.
@@ -92,7 +98,10 @@ pub struct RouteRules<S = Duration> {
     pub error_type: Option<Vec<Pointer>>,
     /// Besides [`Rules::ignore`].
     #[serde(default)]
-    pub ignore: Vec<JsonPath>,
+    pub ignore: Vec<PlacePath>,
+    /// Besides [`Rules::mask`].
+    #[serde(default)]
+    pub mask: Vec<Mask>,
     /// Besides [`Rules::places`].
     #[serde(default = "Vec::new")]
     pub places: Vec<PlaceRule<S>>,
@@ -125,6 +134,7 @@ impl<S> RouteRules<S> {
             errors: self.errors,
             error_type: self.error_type,
             ignore: self.ignore,
+            mask: self.mask,
             places: self
                 .places
                 .into_iter()
@@ -203,6 +213,7 @@ impl Default for Rules {
             errors: Errors::Type,
             error_type: Vec::new(),
             ignore: Vec::new(),
+            mask: Vec::new(),
             places: Vec::new(),
             tolerance: None,
             numbers_as_strings: false,
@@ -232,6 +243,7 @@ impl Rules {
         check_statuses("", &self.same_status)?;
         check_places("", &self.places)?;
         let mut places = self.ignore.len().saturating_add(self.places.len());
+        let mut masks = self.mask.len();
         for (index, entry) in self.routes.iter().enumerate() {
             let at = format!("routes[{index}].");
             check_statuses(&at, entry.same_status.as_deref().unwrap_or_default())?;
@@ -239,10 +251,12 @@ impl Rules {
             places = places
                 .saturating_add(entry.ignore.len())
                 .saturating_add(entry.places.len());
+            masks = masks.saturating_add(entry.mask.len());
         }
         for (at, given, most) in [
             ("routes", self.routes.len(), MAX_ROUTES),
             ("places and ignore, with those of routes", places, MAX_PLACES),
+            ("mask, with those of routes", masks, MAX_MASKS),
         ] {
             if given > most {
                 return Err(error(

@@ -4,19 +4,21 @@
 //! this method and path was decided once, when it was made. A kind that has places walks them with [`Scope::walk`] and
 //! asks the [`Level`] that it is at.
 
-use core::{cell::Cell, time::Duration};
+mod walk;
+
+use core::cell::Cell;
 
 use crate::exchange::Request;
 
 use super::{
-    compiled::{Compiled, Place},
+    compiled::{Compiled, Masked, Place},
     leaf::{self, Leaf},
     paths::{self, Key},
-    rules::{
-        Added, Arrays, Asked, Errors, FieldName, Format, Nulls, PlaceRule, Pointer, Statuses, Tolerance,
-    },
+    rules::{Added, Arrays, Asked, Errors, FieldName, PlaceRule, Pointer, Statuses},
     usage::RuleId,
 };
+
+pub(super) use walk::{Below, Level, Matching, Walk};
 
 /// Whole documents that are walked for a rule, before only one of so many is.
 const SURVEYS: u64 = 64;
@@ -35,7 +37,17 @@ pub(super) struct Scope<'r> {
     pub(super) error_type: &'r [(RuleId, Pointer)],
     below: Below,
     arrays: Arrays,
+    masks: Vec<&'r Masked>,
     number: u64,
+}
+
+/// What a document has places of, and so which rules can name something in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// JSON, and forms.
+    Values,
+    /// XML and HTML.
+    Markup,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,52 +60,6 @@ enum State {
 /// A setting that is not given stays as it is.
 fn set<T: Copy>(to: &mut T, given: Option<T>) {
     *to = given.unwrap_or(*to);
-}
-
-/// What holds for a place and everything below it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Below {
-    pub(super) tolerance: Option<Tolerance>,
-    pub(super) within: Option<Duration>,
-    pub(super) numbers_as_strings: bool,
-    pub(super) nulls: Nulls,
-    pub(super) added: Added,
-}
-
-/// How the elements of an array belong together.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Matching<'r> {
-    /// By position.
-    Ordered,
-    /// By what they are, each once.
-    Multiset,
-    /// By what they are, however often.
-    Set,
-    /// By a member.
-    Keyed(&'r Pointer),
-}
-
-/// What the rules ask of one place.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Level<'r> {
-    open: paths::Level,
-    /// Two different values pass when both have it.
-    pub(super) format: Option<&'r Format>,
-    /// Whether a limit (tolerance, span) was set for this very place, so that it holds besides the format.
-    pub(super) limited: bool,
-    pub(super) below: Below,
-    pub(super) matching: Matching<'r>,
-    /// The rule by which the place is left out, with everything below.
-    pub(super) ignored: Option<RuleId>,
-}
-
-/// A way through one document.
-#[derive(Debug)]
-pub(super) struct Walk<'s> {
-    scope: &'s Scope<'s>,
-    paths: paths::Walk<'s>,
-    /// The rules that name the place last entered.
-    named: Vec<u32>,
 }
 
 impl<'r> Scope<'r> {
@@ -123,6 +89,7 @@ impl<'r> Scope<'r> {
                 added: rules.added,
             },
             arrays: rules.arrays,
+            masks: Vec::new(),
             number: compiled.next(),
         };
         let asked = if rules.routes.is_empty() {
@@ -145,13 +112,13 @@ impl<'r> Scope<'r> {
                 scope.add(index);
             }
         }
+        let is_here = |route: Option<usize>| route.is_none_or(|entry| matching.get(entry) == Some(&true));
+        let state = |here| if here { State::Active } else { State::ForOthers };
         scope.places = places
             .iter()
-            .map(|place| match place.route {
-                Some(entry) if matching.get(entry) != Some(&true) => Cell::new(State::ForOthers),
-                _ => Cell::new(State::Active),
-            })
+            .map(|place| Cell::new(state(is_here(place.route))))
             .collect();
+        scope.masks = compiled.masks.iter().filter(|mask| is_here(mask.route)).collect();
         scope
     }
 
@@ -180,20 +147,27 @@ impl<'r> Scope<'r> {
 
     /// Whether the whole content is ignored.
     pub(super) fn ignores_all(&self) -> bool {
-        self.compiled.set.whole() && self.walk().1.ignored.is_some()
+        self.compiled.set.whole() && self.walk(Kind::Values).1.ignored.is_some()
     }
 
     /// A walk, and what is asked of the outermost value.
-    pub(super) fn walk(&self) -> (Walk<'_>, Level<'_>) {
-        let (paths, open) = paths::Walk::only(&self.compiled.set, |path| self.place(path).is_some());
-        let mut walk = Walk {
-            scope: self,
-            paths,
-            named: self.compiled.set.roots().to_vec(),
-        };
-        walk.named.retain(|path| self.place(*path).is_some());
-        let level = walk.level(open, self.below);
-        (walk, level)
+    pub(super) fn walk(&self, kind: Kind) -> (Walk<'_>, Level<'_>) {
+        let is_open = |path| self.place(path).is_some_and(|place| is_of(place, kind));
+        let (paths, open) = paths::Walk::only(&self.compiled.set, is_open);
+        // The root is of every kind.
+        let mut roots = self.compiled.set.roots().to_vec();
+        roots.retain(|path| self.place(*path).is_some());
+        Walk::new(self, paths, roots, open)
+    }
+
+    /// What is not compared of lines of text.
+    pub(super) fn masks(&self) -> &[&'r Masked] {
+        &self.masks
+    }
+
+    /// Whether rules name something in documents of a kind.
+    pub(super) fn names(&self, kind: Kind) -> bool {
+        self.active(kind).next().is_some()
     }
 
     /// Whether two different values of one name pass, in a kind that has only names and text; or a new one.
@@ -215,7 +189,7 @@ impl<'r> Scope<'r> {
     }
 
     fn named(&self, name: &[u8]) -> Level<'_> {
-        let (mut walk, root) = self.walk();
+        let (mut walk, root) = self.walk(Kind::Values);
         if root.ignored.is_some() {
             return root;
         }
@@ -236,19 +210,31 @@ impl<'r> Scope<'r> {
     }
 
     /// Whether a whole document should be walked for the rules: at first every one, later some.
-    pub(super) fn wants_survey(&self) -> bool {
+    pub(super) fn wants_survey(&self, kind: Kind) -> bool {
+        self.is_due(self.active(kind).map(|place| place.id))
+    }
+
+    /// As [`Scope::wants_survey`], for the masks.
+    pub(super) fn wants_lines(&self) -> bool {
+        self.is_due(self.masks.iter().map(|mask| mask.id))
+    }
+
+    fn is_due(&self, mut rules: impl Iterator<Item = RuleId>) -> bool {
         let counters = &self.compiled.counters;
-        let mut places = self.active().peekable();
-        places.peek().is_some()
-            && (self.number.is_multiple_of(SURVEYS)
-                || places.any(|place| counters.times_asked(place.id) < SURVEYS))
+        let now = self.number.is_multiple_of(SURVEYS);
+        rules.any(|rule| now || counters.times_asked(rule) < SURVEYS)
     }
 
     /// A whole document was walked. `hiding` are the rules that left nothing of it to compare, if it was so.
-    pub(super) fn surveyed(&self, hiding: &[RuleId]) {
-        for place in self.active() {
+    pub(super) fn surveyed(&self, kind: Kind, hiding: &[RuleId]) {
+        for place in self.active(kind) {
             self.compiled.counters.asked(place.id);
         }
+        self.hidden(hiding);
+    }
+
+    /// Rules that left nothing of a body to compare.
+    pub(super) fn hidden(&self, hiding: &[RuleId]) {
         for rule in hiding {
             self.compiled.counters.hid_all(*rule);
         }
@@ -262,15 +248,15 @@ impl<'r> Scope<'r> {
         }
     }
 
-    fn active(&self) -> impl Iterator<Item = &'r Place> {
+    fn active(&self, kind: Kind) -> impl Iterator<Item = &'r Place> {
         let states = self.places.iter().zip(&self.compiled.places);
         states
-            .filter(|(state, _)| state.get() != State::ForOthers)
+            .filter(move |(state, place)| state.get() != State::ForOthers && is_of(place, kind))
             .map(|(_, place)| place)
     }
 
     fn rules(&self) -> impl Iterator<Item = &'r PlaceRule> {
-        self.active().map(|place| &place.rule)
+        self.active(Kind::Values).map(|place| &place.rule)
     }
 
     /// The rule of a path, when it is for this request.
@@ -280,6 +266,10 @@ impl<'r> Scope<'r> {
     }
 }
 
+fn is_of(place: &Place, kind: Kind) -> bool {
+    place.rule.path.is_markup() == (kind == Kind::Markup)
+}
+
 impl Drop for Scope<'_> {
     /// In one exchange a rule matches once, however many places it names.
     fn drop(&mut self) {
@@ -287,101 +277,6 @@ impl Drop for Scope<'_> {
             if state.get() == State::Matched {
                 self.compiled.counters.matched(place.id);
             }
-        }
-    }
-}
-
-impl<'s> Walk<'s> {
-    /// One step down. Every level that was entered must be left before a sibling is entered, also an ignored one.
-    pub(super) fn enter(&mut self, parent: Level<'s>, key: Key<'_>) -> Level<'s> {
-        if parent.is_closed() {
-            return self.below(parent);
-        }
-        let named = &mut self.named;
-        named.clear();
-        let open = self.paths.step(parent.open, key, |path| named.push(path));
-        // The later rule wins.
-        named.sort_unstable();
-        self.level(open, parent.below)
-    }
-
-    /// As [`Walk::enter`], below a level that is closed: no rule can name the place, so its key is not needed.
-    pub(super) fn below(&mut self, parent: Level<'s>) -> Level<'s> {
-        self.named.clear();
-        self.level(parent.open, parent.below)
-    }
-
-    /// Back up from `level`.
-    pub(super) fn leave(&mut self, level: Level<'s>) {
-        if !level.is_closed() {
-            self.paths.leave(level.open);
-        }
-    }
-
-    fn level(&self, open: paths::Level, below: Below) -> Level<'s> {
-        let mut level = Level {
-            open,
-            format: None,
-            limited: false,
-            below,
-            matching: match self.scope.arrays {
-                Arrays::Ordered => Matching::Ordered,
-                Arrays::Multiset => Matching::Multiset,
-                Arrays::Set => Matching::Set,
-            },
-            ignored: None,
-        };
-        for path in &self.named {
-            if let Some(place) = self.scope.place(*path) {
-                if let Some(state) = self.scope.places.get(*path as usize) {
-                    state.set(State::Matched);
-                }
-                level.apply(place);
-            }
-        }
-        level
-    }
-}
-
-impl<'r> Level<'r> {
-    /// Whether no rule can name anything below.
-    pub(super) fn is_closed(self) -> bool {
-        self.open.is_closed()
-    }
-
-    fn apply(&mut self, place: &'r Place) {
-        let PlaceRule {
-            path: _,
-            ignore,
-            format,
-            tolerance,
-            within,
-            numbers_as_strings,
-            arrays,
-            key,
-            nulls,
-            added,
-        } = &place.rule;
-        // Whatever is asked of a place after it was ignored takes that back.
-        self.ignored = (*ignore == Some(true)).then_some(place.id);
-        if let Some(format) = format {
-            self.format = Some(format);
-        }
-        if tolerance.is_some() || within.is_some() {
-            self.limited = true;
-        }
-        let below = &mut self.below;
-        below.tolerance = tolerance.or(below.tolerance);
-        below.within = within.or(below.within);
-        below.numbers_as_strings = numbers_as_strings.unwrap_or(below.numbers_as_strings);
-        below.nulls = nulls.unwrap_or(below.nulls);
-        below.added = added.unwrap_or(below.added);
-        match (arrays, key) {
-            (Some(Arrays::Ordered), _) => self.matching = Matching::Ordered,
-            (Some(Arrays::Multiset), _) => self.matching = Matching::Multiset,
-            (Some(Arrays::Set), _) => self.matching = Matching::Set,
-            (None, Some(key)) => self.matching = Matching::Keyed(key),
-            (None, None) => {}
         }
     }
 }

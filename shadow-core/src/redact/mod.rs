@@ -86,7 +86,7 @@ impl Redactor {
         Self {
             key,
             names: Arc::new(Names::new(&config.names)),
-            paths: Arc::new(PathSet::of(&config.paths)),
+            paths: Arc::new(PathSet::of(config.paths.iter().map(JsonPath::steps))),
         }
     }
 

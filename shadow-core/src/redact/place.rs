@@ -56,8 +56,8 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
                 shown.push_str(step.text);
                 start.enter(key);
             }
-            // A generalised step.
-            None => shown.push_str(step.text),
+            // A generalised step; steps of markup are none of JSON.
+            None | Some(Key::Child(_) | Key::Attribute(_)) => shown.push_str(step.text),
         }
     }
     let named = outside_json(redactor, before);

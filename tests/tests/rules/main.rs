@@ -3,6 +3,7 @@
 //! Two servers answer each path of a table differently. The agent compares them under `rules.yaml`; what it reports for
 //! a path must be exactly what the table says.
 
+mod markup;
 mod table;
 
 use std::{collections::BTreeSet, fmt::Write as _, fs};
@@ -18,12 +19,18 @@ use shadow_tests::{
     servers::{Behaviour, Received, Server},
 };
 
+use markup::MARKUP;
 use table::{Answer, ROWS, Row};
+
+/// Of both tables.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(MARKUP)
+}
 
 /// The row that a request asks for, and whether it is there.
 fn row(request: &Received) -> &'static Row {
     let path = request.start.split(' ').nth(1).unwrap_or_default();
-    let found = ROWS.iter().find(|row| row.path == path);
+    let found = rows().find(|row| row.path == path);
     found.unwrap_or_else(|| panic!("nobody asks for {}", request.start))
 }
 
@@ -69,14 +76,14 @@ fn every_kind_of_rule_lets_pass_what_it_is_for_and_nothing_else() {
         .start(&lab.server);
     lab.client.run(|| {
         let mut connection = Connection::open(Scene::production()).expect("a connection");
-        for row in ROWS {
+        for row in rows() {
             connection.get(row.path, "").expect(row.path);
         }
     });
-    let report = agent.settled(ROWS.len() as u64);
+    let report = agent.settled(rows().count() as u64);
     assert_laws(&report);
     let mut wrong = Vec::new();
-    for row in ROWS {
+    for row in rows() {
         let expected: BTreeSet<String> = row.found.iter().map(|&found| found.to_owned()).collect();
         let found = reported(&report, row.path);
         if found != expected {
@@ -84,7 +91,7 @@ fn every_kind_of_rule_lets_pass_what_it_is_for_and_nothing_else() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{:#?}", wrong.join("\n"), report.groups);
-    let passing = ROWS.iter().filter(|row| row.found.is_empty()).count() as u64;
+    let passing = rows().filter(|row| row.found.is_empty()).count() as u64;
     assert_eq!(report.funnel.matched, passing, "{:#?}", report.funnel);
 
     // Rules that do nothing, or too much, are in the report and on the terminal.

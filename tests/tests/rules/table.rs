@@ -20,14 +20,19 @@ pub(crate) struct Answer(
 
 const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
 const PROBLEM: &[(&str, &str)] = &[("Content-Type", "application/problem+json")];
-const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+pub(crate) const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 /// Two JSON documents.
 const fn json(path: &'static str, a: &'static str, b: &'static str, found: &'static [&'static str]) -> Row {
     both(path, Answer(200, JSON, a), Answer(200, JSON, b), found)
 }
 
-const fn both(path: &'static str, production: Answer, shadow: Answer, found: &'static [&'static str]) -> Row {
+pub(crate) const fn both(
+    path: &'static str,
+    production: Answer,
+    shadow: Answer,
+    found: &'static [&'static str],
+) -> Row {
     Row {
         path,
         production,

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use serde_json::{Value, json};
-use shadow_core::evidence::report::Group;
+use shadow_core::{compare::PlacePath, evidence::report::Group};
 
 use super::{Origin, find};
 use crate::{
@@ -85,8 +85,9 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
     if place.contains("[redacted:") || place.ends_with('…') {
         return Err("the place of this group is redacted, so no rule can be made of it".to_owned());
     }
-    if place.starts_with('$') {
-        return Ok(json!({"route": route, "ignore": [place]}));
+    let path = inner_path(place);
+    if path.parse::<PlacePath>().is_ok() {
+        return Ok(json!({"route": route, "ignore": [path]}));
     }
     if let Some(name) = place.strip_prefix("header ") {
         let compare = serde_json::to_value(&config.compare).unwrap_or_default();
@@ -113,8 +114,13 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
         let seen = seen.ok_or("no sample of this group says which statuses are to be taken for the same")?;
         return Ok(json!({"route": route, "same_status": [seen]}));
     }
+    if place.starts_with("line ") {
+        return Err(
+            "a line has no place that stays: write what differs in it as a regular expression under compare.mask".to_owned(),
+        );
+    }
     Err(format!(
-        "there is no rule that accepts {category} {}: the body is no JSON, or there was no answer to compare",
+        "there is no rule that accepts {category} {}: the place is in no document, or there was no answer to compare",
         if place.is_empty() {
             String::new()
         } else {
@@ -123,6 +129,14 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
     )
     .trim_end()
     .to_owned())
+}
+
+/// In multipart content and in streams of events a path begins at the part or the event.
+fn inner_path(place: &str) -> &str {
+    match place.split_once(' ') {
+        Some(("event" | "part", rest)) => rest.split_once(' ').map_or("", |(_, path)| path),
+        _ => place,
+    }
 }
 
 /// A rule as the lines of an entry, indented by `indent`.

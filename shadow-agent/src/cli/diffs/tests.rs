@@ -27,13 +27,26 @@ fn each_kind_of_difference_has_its_rule_or_a_reason_why_not() {
         of("value", "$.items[*].price"),
         Ok(json!({"route": "GET /users/{id}", "ignore": ["$.items[*].price"]}))
     );
+    for (place, path) in [
+        ("/order/item/@id", "/order/item/@id"),
+        ("/f/input[@name='csrf']/@value", "/f/input[@name='csrf']/@value"),
+        ("event * $.at", "$.at"),
+        ("part * /a/text()", "/a/text()"),
+    ] {
+        assert_eq!(
+            of("value", place),
+            Ok(json!({"route": "GET /users/{id}", "ignore": [path]}))
+        );
+    }
+    let why = of("value", "line *").expect_err("no rule");
+    assert!(why.contains("compare.mask"), "{why}");
     assert_eq!(
         of("status", "status"),
         Ok(json!({"route": "GET /users/{id}", "same_status": [[200, 204]]}))
     );
     let headers = of("header", "header cache-control").expect("a rule");
     assert_eq!(headers["headers"], json!(["content-type", "location"]));
-    for (category, place) in [("timeout", "response"), ("value", "line *"), ("length", "body")] {
+    for (category, place) in [("timeout", "response"), ("length", "body")] {
         let why = of(category, place).expect_err("no rule");
         assert!(why.contains("no rule") && why.contains(category), "{why}");
     }

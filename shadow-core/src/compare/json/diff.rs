@@ -10,7 +10,7 @@ use crate::compare::{
     leaf::{self, Leaf},
     paths::Key,
     rules::{Added, Nulls},
-    scope::{Level, Scope, Walk},
+    scope::{self, Level, Scope, Walk},
 };
 
 use super::{
@@ -79,7 +79,7 @@ pub(super) fn documents<'d>(
     root: &'d str,
     findings: &mut Findings,
 ) {
-    let (walk, level) = scope.walk();
+    let (walk, level) = scope.walk(scope::Kind::Values);
     let mut diff = Diff {
         production,
         shadow,

@@ -11,7 +11,7 @@ use crate::compare::{
     leaf::{self, Class, Leaf},
     paths::Key,
     rules::{Added, Nulls},
-    scope::{Level, Matching, Scope, Walk},
+    scope::{self, Level, Matching, Scope, Walk},
 };
 
 use super::tape::{Kind, Tape, Value};
@@ -45,7 +45,7 @@ pub(super) fn hashes(
     known: Option<&Names<'_>>,
     state: &DefaultHashBuilder,
 ) -> Hashes {
-    let (walk, level) = scope.walk();
+    let (walk, level) = scope.walk(scope::Kind::Values);
     let mut hashing = Hashing {
         state,
         walk,

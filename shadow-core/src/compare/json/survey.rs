@@ -2,7 +2,7 @@
 
 use crate::compare::{
     paths::Key,
-    scope::{Level, Scope, Walk},
+    scope::{self, Level, Scope, Walk},
     usage::RuleId,
 };
 
@@ -12,7 +12,7 @@ use super::tape::{Kind, Tape, Value};
 pub(in crate::compare) fn survey(scope: &Scope<'_>, document: &[u8]) {
     let Ok(tape) = Tape::parse(document) else { return };
     let Some(root) = tape.root() else { return };
-    let (walk, level) = scope.walk();
+    let (walk, level) = scope.walk(scope::Kind::Values);
     let mut survey = Survey {
         walk,
         left: false,
@@ -20,7 +20,7 @@ pub(in crate::compare) fn survey(scope: &Scope<'_>, document: &[u8]) {
     };
     survey.value(root, level);
     let hiding = if survey.left { Vec::new() } else { survey.hiding };
-    scope.surveyed(&hiding);
+    scope.surveyed(scope::Kind::Values, &hiding);
 }
 
 struct Survey<'s> {

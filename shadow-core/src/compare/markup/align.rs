@@ -23,7 +23,7 @@ pub(super) enum Pair {
 pub(super) fn children(left: (&Tree<'_>, u32), right: (&Tree<'_>, u32)) -> Vec<Pair> {
     let list = |(tree, parent): (&Tree<'_>, u32)| -> Vec<(u32, u64)> {
         tree.children(parent)
-            .map(|child| (child, tree.node(child).map_or(0, |node| node.hash)))
+            .filter_map(|child| Some((child, tree.node(child).filter(|node| !node.ignored)?.hash)))
             .collect()
     };
     let (a, b) = (list(left), list(right));

@@ -1,6 +1,7 @@
 //! The walk over two documents.
 
 use core::{cmp::Ordering, fmt::Write as _};
+use std::borrow::Cow;
 
 use crate::compare::{
     ABSENT, Category,
@@ -9,17 +10,24 @@ use crate::compare::{
 
 use super::{
     align::{self, Pair},
+    rules::Levels,
     tree::{Attribute, Kind, Node, Tree},
 };
 
 /// Characters of a name that are shown in a place.
 const LONGEST_NAME: usize = 100;
 
-/// Compares two documents.
-pub(super) fn documents(production: &Tree<'_>, shadow: &Tree<'_>, findings: &mut Findings) {
+/// Compares two documents. `levels` are those of production's.
+pub(super) fn documents(
+    levels: &Levels<'_>,
+    production: &Tree<'_>,
+    shadow: &Tree<'_>,
+    findings: &mut Findings,
+) {
     let mut diff = Diff {
         production,
         shadow,
+        levels,
         findings,
         trail: Vec::new(),
     };
@@ -29,6 +37,7 @@ pub(super) fn documents(production: &Tree<'_>, shadow: &Tree<'_>, findings: &mut
 struct Diff<'d> {
     production: &'d Tree<'d>,
     shadow: &'d Tree<'d>,
+    levels: &'d Levels<'d>,
     findings: &'d mut Findings,
     /// How the current node was reached; written out only for a discrepancy.
     trail: Vec<Step<'d>>,
@@ -66,7 +75,7 @@ impl Diff<'_> {
         let (Some(a), Some(b)) = (self.production.node(left), self.shadow.node(right)) else {
             return;
         };
-        if a.text != b.text {
+        if !self.levels.equal(a.level, &a.text, &b.text) {
             self.found(Category::Value, "", &shorten(&a.text), &shorten(&b.text));
         }
         self.attributes(a, b);
@@ -88,7 +97,7 @@ impl Diff<'_> {
             let a = if order.is_le() { a.next() } else { None };
             let b = if order.is_ge() { b.next() } else { None };
             let category = match (a, b) {
-                (Some(a), Some(b)) if a.value == b.value => continue,
+                (Some(a), Some(b)) if self.levels.equal(a.level, &a.value, &b.value) => continue,
                 (Some(_), Some(_)) => Category::Value,
                 (Some(_), None) => Category::Missing,
                 _ => Category::Added,
@@ -128,11 +137,7 @@ impl Step<'_> {
             return;
         };
         place.push('/');
-        match &node.kind {
-            Kind::Element(name) => place.push_str(&cut(&name.local)),
-            Kind::Text => place.push_str("text()"),
-            Kind::Other(name) => place.push_str(&cut(name)),
-        }
+        place.push_str(&shown_name(&node.kind));
         if let Some(name) = field_name(node) {
             // A String takes everything.
             write!(place, "[@name='{name}']").unwrap_or_default();
@@ -155,8 +160,17 @@ impl Step<'_> {
     }
 }
 
+/// How a node is called in a place.
+pub(super) fn shown_name(kind: &Kind<'_>) -> Cow<'static, str> {
+    match kind {
+        Kind::Element(name) => cut(&name.local).into(),
+        Kind::Text => "text()".into(),
+        Kind::Other(name) => cut(name).into(),
+    }
+}
+
 /// The `name` attribute of a form field and the like: it says more than a number.
-fn field_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
+pub(super) fn field_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
     let attribute = node
         .attributes
         .iter()
@@ -166,7 +180,7 @@ fn field_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
     (!name.is_empty() && name.len() <= 40 && name.chars().all(word)).then_some(name)
 }
 
-fn cut(name: &[u8]) -> String {
+pub(super) fn cut(name: &[u8]) -> String {
     String::from_utf8_lossy(name)
         .chars()
         .filter(|c| !c.is_control())

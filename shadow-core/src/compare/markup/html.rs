@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use hashbrown::DefaultHashBuilder;
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
 use super::tree::{Attribute, Builder, Name, ParseError, Tree};
@@ -29,7 +28,7 @@ pub(crate) fn is_void(name: &[u8]) -> bool {
 }
 
 /// Parses a document.
-pub(super) fn parse<'t>(text: &[u8], state: &DefaultHashBuilder) -> Result<Tree<'t>, ParseError> {
+pub(super) fn parse<'t>(text: &[u8]) -> Result<Tree<'t>, ParseError> {
     let mut emitter = DefaultEmitter::<()>::new_with_span();
     emitter.naively_switch_states(true);
     let mut parser = Parser {
@@ -42,7 +41,7 @@ pub(super) fn parse<'t>(text: &[u8], state: &DefaultHashBuilder) -> Result<Tree<
         parser.token(token)?;
     }
     parser.flush()?;
-    Ok(parser.builder.finish(state))
+    Ok(parser.builder.finish())
 }
 
 struct Parser<'t> {
@@ -136,6 +135,7 @@ fn attribute<'t>(name: Vec<u8>, value: Vec<u8>) -> Attribute<'t> {
     Attribute {
         name: plain(name),
         value: Cow::Owned(value),
+        level: 0,
     }
 }
 

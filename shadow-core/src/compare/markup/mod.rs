@@ -5,11 +5,13 @@
 //! `/html/body/div[2]/@class`.
 //! Bounds: depth (`MAX_DEPTH`), nodes and attributes (`MAX_NODES`), namespaces in scope. What is over
 //! them is compared as text. Entities of a document type are never expanded.
+//! Rules name the same places.
 //! Bias: text is trimmed at its ends, so blanks next to an element are not told apart; in HTML runs of blanks are one.
 
 mod align;
 mod diff;
 mod html;
+mod rules;
 mod tree;
 mod xml;
 
@@ -18,22 +20,28 @@ mod tests;
 
 use hashbrown::DefaultHashBuilder;
 
-use super::{Category, Compared, findings::Findings, findings::shorten};
+use super::{
+    Category, Compared,
+    findings::{Findings, shorten},
+    media,
+    scope::{self, Scope},
+};
 
-use tree::ParseError;
+use rules::Levels;
+use tree::{ParseError, Tree};
 
 pub(crate) use html::is_void;
 
 /// Compares two texts as XML documents.
-pub(super) fn xml(production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
+pub(super) fn xml(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
     let state = DefaultHashBuilder::default();
-    let (left, right) = (xml::parse(production, &state), xml::parse(shadow, &state));
-    match (&left, &right) {
+    match (xml::parse(production, &state), xml::parse(shadow, &state)) {
         (Ok(left), Ok(right)) => {
-            diff::documents(left, right, findings);
+            documents(scope, left, right, &state, findings);
             Compared::Done
         }
-        (Ok(_), Err(ParseError::Invalid(_))) | (Err(ParseError::Invalid(_)), Ok(_)) => {
+        (left @ Ok(_), right @ Err(ParseError::Invalid(_)))
+        | (left @ Err(ParseError::Invalid(_)), right @ Ok(_)) => {
             findings.push(
                 Category::Decode,
                 "body",
@@ -47,16 +55,42 @@ pub(super) fn xml(production: &[u8], shadow: &[u8], findings: &mut Findings) -> 
 }
 
 /// Compares two texts as HTML documents. Any text is HTML, but without an element it has no structure.
-pub(super) fn html(production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
-    let state = DefaultHashBuilder::default();
-    let parse = |text| html::parse(text, &state);
-    match (parse(production), parse(shadow)) {
+pub(super) fn html(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
+    match (html::parse(production), html::parse(shadow)) {
         (Ok(left), Ok(right)) if left.has_elements() || right.has_elements() => {
-            diff::documents(&left, &right, findings);
+            documents(scope, left, right, &DefaultHashBuilder::default(), findings);
             Compared::Done
         }
         _ => Compared::Not,
     }
+}
+
+fn documents(
+    scope: &Scope<'_>,
+    mut left: Tree<'_>,
+    mut right: Tree<'_>,
+    state: &DefaultHashBuilder,
+    findings: &mut Findings,
+) {
+    let levels: Levels<'_> = rules::mark(scope, &mut left).0;
+    rules::mark(scope, &mut right);
+    left.hash(state);
+    right.hash(state);
+    diff::documents(&levels, &left, &right, findings);
+}
+
+/// Walks a document for the rules; one that has no structure, or is over a bound, says nothing about them.
+pub(super) fn survey(scope: &Scope<'_>, kind: media::Kind, document: &[u8]) {
+    let parsed = match kind {
+        media::Kind::Xml => xml::parse(document, &DefaultHashBuilder::default()),
+        _ => html::parse(document),
+    };
+    let Some(mut tree) = parsed.ok().filter(Tree::has_elements) else {
+        return;
+    };
+    let (_, seen) = rules::mark(scope, &mut tree);
+    let hiding = if seen.left { Vec::new() } else { seen.hiding };
+    scope.surveyed(scope::Kind::Markup, &hiding);
 }
 
 fn describe(body: &[u8], error: Option<ParseError>) -> String {

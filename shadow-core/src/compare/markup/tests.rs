@@ -1,9 +1,17 @@
 use super::*;
-use crate::compare::findings::stated;
+use crate::compare::{Rules, compiled::scoped, findings::stated};
 
-fn found(compare: fn(&[u8], &[u8], &mut Findings) -> Compared, a: &str, b: &str) -> Vec<String> {
+type Compare = fn(&Scope<'_>, &[u8], &[u8], &mut Findings) -> Compared;
+
+fn found(compare: Compare, a: &str, b: &str) -> Vec<String> {
+    found_under(&Rules::default(), compare, a, b)
+}
+
+pub(super) fn found_under(rules: &Rules, compare: Compare, a: &str, b: &str) -> Vec<String> {
     let mut findings = Findings::new(8);
-    let compared = compare(a.as_bytes(), b.as_bytes(), &mut findings);
+    let compared = scoped(rules, |scope| {
+        compare(scope, a.as_bytes(), b.as_bytes(), &mut findings)
+    });
     if compared == Compared::Not {
         return vec!["not".to_owned()];
     }
@@ -176,7 +184,9 @@ fn each_change_of_html_is_found_at_its_place() {
     }
     let invalid = |byte: u8| [b"<p>a", &[byte][..], b"</p>"].concat();
     let mut findings = Findings::new(8);
-    html(&invalid(0xfe), &invalid(0xff), &mut findings);
+    scoped(&Rules::default(), |scope| {
+        html(scope, &invalid(0xfe), &invalid(0xff), &mut findings)
+    });
     assert_eq!(findings.finish().len(), 1, "bytes that are no UTF-8 still differ");
 }
 

@@ -29,10 +29,12 @@ pub(super) struct Name<'t> {
     pub(super) local: Cow<'t, [u8]>,
 }
 
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Attribute<'t> {
     pub(super) name: Name<'t>,
     pub(super) value: Cow<'t, [u8]>,
+    /// What the rules ask of it, as in [`Node::level`].
+    pub(super) level: u32,
 }
 
 /// What a node is.
@@ -51,8 +53,12 @@ pub(super) struct Node<'t> {
     pub(super) attributes: Vec<Attribute<'t>>,
     /// Of what is no element.
     pub(super) text: Cow<'t, [u8]>,
-    /// Of the node with everything in it: equal nodes have equal ones.
+    /// Of the node with everything in it that counts: equal nodes have equal ones.
     pub(super) hash: u64,
+    /// What the rules ask of it: a number in a list that is kept beside the tree.
+    pub(super) level: u32,
+    /// Left out by a rule, with everything in it.
+    pub(super) ignored: bool,
     /// The node behind this one and everything in it.
     next: u32,
 }
@@ -85,6 +91,39 @@ impl<'t> Tree<'t> {
         self.nodes.get(index as usize..end as usize).unwrap_or_default()
     }
 
+    /// Every node in document order, with the number of the one behind it and everything in it.
+    pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = (u32, &mut Node<'t>)> {
+        self.nodes.iter_mut().map(|node| (node.next, node))
+    }
+
+    /// Fills in the hashes.
+    pub(super) fn hash(&mut self, state: &DefaultHashBuilder) {
+        // Children stand behind their parents, so from the end each finds its own done.
+        for at in (0..index(self.nodes.len())).rev() {
+            let mut hasher = state.build_hasher();
+            if let Some(node) = self.node(at) {
+                (&node.kind, node.attributes.len(), &node.text).hash(&mut hasher);
+                for Attribute {
+                    name,
+                    value,
+                    level: _,
+                } in &node.attributes
+                {
+                    (name, value).hash(&mut hasher);
+                }
+            }
+            for child in self.children(at).filter_map(|child| self.node(child)) {
+                if !child.ignored {
+                    hasher.write_u64(child.hash);
+                }
+            }
+            let hash = hasher.finish();
+            if let Some(node) = self.nodes.get_mut(at as usize) {
+                node.hash = hash;
+            }
+        }
+    }
+
     pub(super) fn has_elements(&self) -> bool {
         self.nodes
             .iter()
@@ -108,6 +147,8 @@ impl<'t> Builder<'t> {
             attributes: Vec::new(),
             text: Cow::Borrowed(b""),
             hash: 0,
+            level: 0,
+            ignored: false,
             next: 0,
         };
         Self {
@@ -165,8 +206,8 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// The tree, with what is still open closed.
-    pub(super) fn finish(mut self, state: &DefaultHashBuilder) -> Tree<'t> {
+    /// The tree, with what is still open closed. It has no hashes yet.
+    pub(super) fn finish(mut self) -> Tree<'t> {
         while self.open.len() > 1 {
             self.end();
         }
@@ -174,22 +215,7 @@ impl<'t> Builder<'t> {
         if let Some(document) = self.nodes.first_mut() {
             document.next = end;
         }
-        let mut tree = Tree { nodes: self.nodes };
-        // Children stand behind their parents, so from the end each finds its own done.
-        for at in (0..end).rev() {
-            let mut hasher = state.build_hasher();
-            if let Some(node) = tree.node(at) {
-                (&node.kind, &node.attributes, &node.text).hash(&mut hasher);
-            }
-            for child in tree.children(at) {
-                hasher.write_u64(tree.node(child).map_or(0, |child| child.hash));
-            }
-            let hash = hasher.finish();
-            if let Some(node) = tree.nodes.get_mut(at as usize) {
-                node.hash = hash;
-            }
-        }
-        tree
+        Tree { nodes: self.nodes }
     }
 
     fn push(
@@ -207,6 +233,8 @@ impl<'t> Builder<'t> {
             attributes,
             text,
             hash: 0,
+            level: 0,
+            ignored: false,
             next: at.saturating_add(1),
         });
         Ok(at)

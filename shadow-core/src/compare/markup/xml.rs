@@ -34,7 +34,7 @@ pub(super) fn parse<'t>(text: &'t [u8], state: &DefaultHashBuilder) -> Result<Tr
         }
     }
     parser.flush()?;
-    let tree = parser.builder.finish(state);
+    let tree = parser.builder.finish();
     if tree.has_elements() {
         return Ok(tree);
     }
@@ -145,6 +145,7 @@ impl<'t> Parser<'t, '_> {
             .map(|(name, value)| Attribute {
                 name: self.name(&name, false),
                 value: Cow::Owned(value.into_bytes()),
+                level: 0,
             })
             .collect();
         let name = self.name(start.name().0, true);

@@ -4,10 +4,14 @@ use core::str::FromStr;
 
 use crate::compare::instant;
 
-use super::written_as_text;
+use super::{mask::problem, written_as_text};
 
 /// Compiled bytes of one expression. Matching is linear in the value whatever the expression.
 const REGEX_SIZE: usize = 1 << 20;
+
+/// A longer value has no format: identifiers, timestamps and nonces are short, and an expression may cost as much for each
+/// byte as it is large.
+const LONGEST: usize = 64 << 10;
 
 /// A format that two different values can share.
 #[derive(Clone, Debug)]
@@ -54,6 +58,9 @@ impl Format {
     /// Whether a value, without the quotes of a string, has this format.
     pub(crate) fn fits(&self, value: &str) -> bool {
         let bytes = value.as_bytes();
+        if bytes.len() > LONGEST {
+            return false;
+        }
         match &self.kind {
             Kind::Uuid => is_uuid(bytes),
             Kind::Rfc3339 => instant::rfc3339(value).is_some(),
@@ -127,19 +134,7 @@ fn whole(expression: &str) -> Result<regex::Regex, FormatError> {
     regex::RegexBuilder::new(&format!("^(?:{expression})$"))
         .size_limit(REGEX_SIZE)
         .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(limit) => wrong(format!("compiled it is larger than {limit} bytes")),
-            // Behind lines that draw where it is comes what it is.
-            error => wrong(
-                error
-                    .to_string()
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ")
-                    .to_owned(),
-            ),
-        })
+        .map_err(|error| wrong(problem(&error)))
 }
 
 impl TryFrom<String> for Format {

@@ -1,10 +1,10 @@
-//! What is asked of a place in a JSON document.
+//! What is asked of a place in a document.
 
 use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::compare::paths::JsonPath;
+use crate::compare::paths::PlacePath;
 
 use super::{Format, Pointer};
 
@@ -16,7 +16,7 @@ use super::{Format, Pointer};
 #[serde(deny_unknown_fields)]
 pub struct PlaceRule<S = Duration> {
     /// Where.
-    pub path: JsonPath,
+    pub path: PlacePath,
     /// Whether it is left out, with everything below; `false` takes an earlier `ignore` of the same place back.
     #[serde(default)]
     pub ignore: Option<bool>,
@@ -48,7 +48,7 @@ pub struct PlaceRule<S = Duration> {
 
 impl<S> PlaceRule<S> {
     /// An entry of `ignore`.
-    pub(crate) fn ignoring(path: JsonPath) -> Self {
+    pub(crate) fn ignoring(path: PlacePath) -> Self {
         Self {
             path,
             ignore: Some(true),
@@ -105,6 +105,14 @@ impl PlaceRule {
             nulls.is_some(),
             added.is_some(),
         ];
+        let structural = [arrays.is_some(), key.is_some(), nulls.is_some(), added.is_some()];
+        if path.is_markup() && structural.contains(&true) {
+            return Err(format!(
+                "{}: arrays, key, nulls and added are about JSON; of XML and HTML a place can be ignored, or have a format, a \
+                 tolerance, within or numbers_as_strings",
+                path.as_str()
+            ));
+        }
         let path = path.as_str();
         if arrays.is_some() && key.is_some() {
             return Err(format!(

@@ -1,0 +1,228 @@
+//! Places that rules name: in JSON as RFC 9535 writes them, in XML and HTML as the comparison itself does.
+//!
+//! `/order/item/@id`: elements by name, then an attribute or `text()`. `[2]` is the second of that name, `[@name='total']` the
+//! one with that attribute; without either any. `*` is any name, `//` any number of levels. A place that a finding
+//! printed, or a group, names what was found there.
+
+use core::str::FromStr;
+
+use super::{PathError, Select, Step, parse};
+use crate::compare::rules::written_as_text;
+
+/// A place in a body: `$.items[*].price`, or `/order/item/@id`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlacePath {
+    text: String,
+    steps: Vec<Step>,
+    markup: bool,
+}
+
+/// A node as a step of a path wants it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Child {
+    /// Any without one.
+    name: Option<Box<str>>,
+    which: Which,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Which {
+    Any,
+    /// From 1.
+    Position(usize),
+    /// By its attribute `name`.
+    Called(Box<str>),
+}
+
+/// A node as a document has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'a> {
+    pub(crate) name: &'a str,
+    /// Among its siblings of the same name, from 1.
+    pub(crate) position: usize,
+    /// Its attribute `name`, if a place would show that.
+    pub(crate) called: Option<&'a str>,
+}
+
+impl Child {
+    pub(super) fn matches(&self, node: Node<'_>) -> bool {
+        let named = self.name.as_deref().is_none_or(|name| name == node.name);
+        named
+            && match &self.which {
+                Which::Any => true,
+                Which::Position(position) => *position == node.position,
+                Which::Called(name) => node.called == Some(&**name),
+            }
+    }
+}
+
+impl PlacePath {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it leads into XML or HTML.
+    pub fn is_markup(&self) -> bool {
+        self.markup
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+}
+
+impl FromStr for PlacePath {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let markup = text.starts_with('/');
+        let steps = match text.chars().next() {
+            Some('/') => steps(text)?,
+            Some('$') => parse::steps(text)?,
+            _ => {
+                return Err(wrong(
+                    text,
+                    text,
+                    "a path begins with $, or in XML and HTML with /",
+                ));
+            }
+        };
+        let text = text.to_owned();
+        Ok(Self { text, steps, markup })
+    }
+}
+
+impl TryFrom<String> for PlacePath {
+    type Error = PathError;
+
+    fn try_from(text: String) -> Result<Self, PathError> {
+        text.parse()
+    }
+}
+
+written_as_text!(
+    PlacePath,
+    "a path such as $.items[*].price, or /order/item/@id in XML and HTML"
+);
+
+fn wrong(path: &str, rest: &str, problem: &'static str) -> PathError {
+    let read = path.chars().count().saturating_sub(rest.chars().count());
+    PathError {
+        path: path.to_owned(),
+        column: read.saturating_add(1),
+        problem,
+    }
+}
+
+/// The steps of a path into markup.
+fn steps(path: &str) -> Result<Vec<Step>, PathError> {
+    let mut steps = Vec::new();
+    let mut rest = path;
+    while let Some(behind) = rest.strip_prefix('/') {
+        let (descend, behind) = match behind.strip_prefix('/') {
+            Some(behind) => (true, behind),
+            None => (false, behind),
+        };
+        let end = behind.find(['/', '[']).unwrap_or(behind.len());
+        let (name, after) = behind.split_at(end);
+        if name.is_empty() || name == "@" {
+            return Err(wrong(path, behind, "expected a name, @name, text() or *"));
+        }
+        let any = |name: &str| (name != "*").then(|| Box::from(name));
+        let select = if let Some(name) = name.strip_prefix('@') {
+            if !after.is_empty() {
+                return Err(wrong(path, after, "nothing is in an attribute"));
+            }
+            Select::Attribute(any(name))
+        } else {
+            let (which, after) = which(path, after)?;
+            rest = after;
+            Select::Child(Child {
+                name: any(name),
+                which,
+            })
+        };
+        if matches!(select, Select::Attribute(_)) {
+            rest = after;
+        }
+        steps.push(Step {
+            descend,
+            select: Box::from([select]),
+        });
+    }
+    if rest.is_empty() {
+        return Ok(steps);
+    }
+    Err(wrong(path, rest, "expected / here"))
+}
+
+/// What is in brackets, if there are any.
+fn which<'p>(path: &str, rest: &'p str) -> Result<(Which, &'p str), PathError> {
+    let Some(inner) = rest.strip_prefix('[') else {
+        return Ok((Which::Any, rest));
+    };
+    let (inside, behind) = inner
+        .split_once(']')
+        .ok_or_else(|| wrong(path, rest, "the bracket does not end"))?;
+    let called = inside
+        .strip_prefix("@name=")
+        .and_then(|name| name.strip_prefix(['\'', '"'])?.strip_suffix(['\'', '"']));
+    let which = match (inside, called) {
+        ("*", _) => Which::Any,
+        (_, Some(name)) => Which::Called(name.into()),
+        (number, None) => match number.parse() {
+            Ok(position @ 1..) => Which::Position(position),
+            _ => {
+                return Err(wrong(
+                    path,
+                    inner,
+                    "expected a position from 1, * or @name='…': a rule must not depend on other values",
+                ));
+            }
+        },
+    };
+    Ok((which, behind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_into_markup_is_read_or_refused_with_its_column() {
+        for path in [
+            "/order",
+            "/order/item/@id",
+            "/a/b[2]/text()[1]",
+            "/a//b/@*",
+            "//b",
+            "/form/input[@name='csrf']/@value",
+            "/a/*[*]/c",
+            "/!DOCTYPE",
+            "/?xml-stylesheet",
+        ] {
+            let read: PlacePath = path.parse().unwrap_or_else(|error| panic!("{error}"));
+            assert!(read.is_markup() && read.as_str() == path, "{read:?}");
+        }
+        for (path, column) in [
+            ("/", 2),
+            ("//", 3),
+            ("/a/", 4),
+            ("/a/@", 4),
+            ("/a/@b/c", 6),
+            ("/a[0]", 4),
+            ("/a[x]", 4),
+            ("/a[@id='1']", 4),
+            ("/a[1", 3),
+            ("/a[1]b", 6),
+            ("order/item", 1),
+            ("", 1),
+        ] {
+            let error = path.parse::<PlacePath>().expect_err(path);
+            assert_eq!(error.column, column, "{error}");
+        }
+        let json: PlacePath = "$.a[*]".parse().unwrap_or_else(|error| panic!("{error}"));
+        assert!(!json.is_markup());
+    }
+}
