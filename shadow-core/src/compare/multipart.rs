@@ -192,7 +192,8 @@ pub(crate) fn parts<'t>(headers: &Headers, body: &'t [u8]) -> Option<Vec<Part<'t
             parts.push(part(body, start, at)?);
         }
         if last {
-            return Some(parts);
+            // Without a part it is none (RFC 2046 section 5.1), and what is behind the end would be compared by nobody.
+            return (!parts.is_empty()).then_some(parts);
         }
         start = Some(at.saturating_add(delimiter.len()).saturating_add(line));
     }

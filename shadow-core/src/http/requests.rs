@@ -114,9 +114,14 @@ impl Conn {
         self.client.conflict |= run.conflict;
         self.client.last = self.client.last.max(run.at);
         let (used, step) = self.client.head.push(rest, ctx.settings.limits.head);
+        // The method may have come in pieces, none of which was too long for one.
+        let begins = match &step {
+            HeadStep::Complete(raw) => head::looks_like_request(&raw.bytes),
+            HeadStep::More | HeadStep::TooLarge => head::looks_like_request(self.client.head.so_far()),
+        };
         match step {
-            HeadStep::More if head::looks_like_request(self.client.head.so_far()) => {}
-            HeadStep::More => self.leave_garbage(ctx),
+            _ if !begins => self.leave_garbage(ctx),
+            HeadStep::More => {}
             HeadStep::TooLarge => {
                 let raw = self.client.head.so_far().to_vec();
                 self.refuse_request(head::lenient_request(&raw), Incomplete::HeadTooLarge, ctx);

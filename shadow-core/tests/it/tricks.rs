@@ -13,6 +13,8 @@ use crate::support::drive;
 const ASK: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const URGENT: Flags = Flags(0x20);
+const SYN_ACK: Flags = Flags(0x12);
+const FIN_ACK: Flags = Flags(0x11);
 
 /// Connections by the port of their client.
 struct Net {
@@ -238,4 +240,112 @@ fn one_byte_segments_in_reverse_order() {
     }
     net.answer(1);
     assert_eq!(net.judged(), [b"hello"]);
+}
+
+#[test]
+fn sequence_numbers_that_wrap_inside_a_message() {
+    let mut net = Net::new();
+    let (client, server) = (u32::MAX - 9, u32::MAX - 19);
+    net.send(1, Direction::ToServer, (client - 1, 0), Flags::SYN, b"");
+    net.send(1, Direction::ToClient, (server - 1, client), SYN_ACK, b"");
+    net.send(
+        1,
+        Direction::ToServer,
+        (client.wrapping_add(12), server),
+        Flags::ACK,
+        &ASK[12..],
+    );
+    net.send(1, Direction::ToServer, (client, server), Flags::ACK, &ASK[..12]);
+    let asked = client.wrapping_add(len(ASK));
+    net.send(1, Direction::ToClient, (server, asked), Flags::ACK, ANSWER);
+    assert_eq!(net.judged(), [b"hello"]);
+}
+
+#[test]
+fn ports_that_are_used_again_at_once() {
+    for isn in [50_000, 101, u32::MAX - 5, 901] {
+        let mut net = begun();
+        net.ask(1);
+        net.answer(1);
+        let (asked, answered) = (101 + len(ASK), 901 + len(ANSWER));
+        net.send(1, Direction::ToClient, (answered, asked), FIN_ACK, b"");
+        net.send(1, Direction::ToServer, (asked, answered + 1), FIN_ACK, b"");
+        // RFC 9293 section 3.6.1: a new connection may begin in TIME-WAIT.
+        net.send(1, Direction::ToServer, (isn, 0), Flags::SYN, b"");
+        net.send(1, Direction::ToClient, (7_000, isn.wrapping_add(1)), SYN_ACK, b"");
+        // What is late of the one before is no part of it.
+        net.send(1, Direction::ToServer, (101, 901), Flags::ACK, ASK);
+        let (from, ask) = (isn.wrapping_add(1), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+        net.send(1, Direction::ToServer, (from, 7_001), Flags::ACK, ask);
+        net.send(
+            1,
+            Direction::ToClient,
+            (7_001, from.wrapping_add(len(ask))),
+            Flags::ACK,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nworld",
+        );
+        let said = net.judged();
+        assert!(
+            said == [b"hello".to_vec(), b"world".to_vec()] || said == [b"hello"],
+            "{isn}: {said:?}"
+        );
+    }
+}
+
+#[test]
+fn data_on_a_syn_is_data() {
+    // RFC 9293 section 3.4, RFC 7413: it is the first of the stream when the answer acknowledges it, and sent again else.
+    for taken in [0, 10, ASK.len()] {
+        let mut net = Net::new();
+        net.send(1, Direction::ToServer, (100, 0), Flags::SYN, ASK);
+        net.send(
+            1,
+            Direction::ToClient,
+            (900, 101 + len(&ASK[..taken])),
+            SYN_ACK,
+            b"",
+        );
+        if taken < ASK.len() {
+            let again = 101 + len(&ASK[..taken]);
+            net.send(1, Direction::ToServer, (again, 901), Flags::ACK, &ASK[taken..]);
+        }
+        net.answer(1);
+        assert_eq!(net.judged(), [b"hello"], "{taken} bytes were taken");
+    }
+}
+
+#[test]
+fn both_open_at_once() {
+    let mut net = Net::new();
+    net.send(1, Direction::ToServer, (100, 0), Flags::SYN, b"");
+    net.send(1, Direction::ToClient, (900, 0), Flags::SYN, b"");
+    net.send(1, Direction::ToServer, (100, 901), SYN_ACK, b"");
+    net.send(1, Direction::ToClient, (900, 101), SYN_ACK, b"");
+    net.ask(1);
+    net.answer(1);
+    let said = net.judged();
+    assert!(said.is_empty() || said == [b"hello"], "{said:?}");
+}
+
+#[test]
+fn another_syn_in_the_middle_ends_nothing_that_is_whole() {
+    // RFC 5961 section 4: a forged SYN is answered with a challenge; the connection lives on.
+    for seq in [101 + len(ASK), 0x5000_0000] {
+        let mut net = begun();
+        net.ask(1);
+        net.send(1, Direction::ToServer, (seq, 0), Flags::SYN, b"");
+        net.answer(1);
+        let said = net.judged();
+        assert!(said.is_empty() || said == [b"hello"], "{said:?}");
+    }
+}
+
+#[test]
+fn every_flag_at_once_is_no_reason_to_believe_data() {
+    let mut net = begun();
+    net.ask(1);
+    net.send(1, Direction::ToClient, (901, 101 + len(ASK)), Flags(0xff), ANSWER);
+    net.send(1, Direction::ToClient, (901, 101 + len(ASK)), Flags(0), ANSWER);
+    let said = net.judged();
+    assert!(said.is_empty() || said == [b"hello"], "{said:?}");
 }
