@@ -5,6 +5,7 @@
 mod assembler;
 mod bounded;
 mod bulk;
+mod costly;
 #[expect(unreachable_pub, reason = "what libFuzzer tries is a public function there")]
 mod fuzzed;
 mod hyper_oracle;
