@@ -9,5 +9,8 @@ pub mod connection;
 pub mod decode;
 pub mod engine;
 #[cfg(feature = "agent")]
+pub mod offline;
+#[cfg(feature = "agent")]
 pub mod pcap;
 pub mod record;
+pub mod redact;

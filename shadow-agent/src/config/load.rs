@@ -6,10 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Config;
+use super::{Config, bomb::bomb};
 
 /// A larger file is not a configuration.
 const MAX_FILE: u64 = 1 << 20;
+
+/// Characters of the reader's message that are shown.
+const MAX_MESSAGE: usize = 4096;
 
 /// Names further from any known key than this are not guessed at.
 const MAX_DISTANCE: usize = 3;
@@ -60,9 +63,19 @@ impl Config {
 
     /// As [`Config::load`], from text; `path` is only named in errors.
     pub fn parse(path: &Path, text: &str) -> Result<Self, LoadError> {
+        if let Some(what) = bomb(text) {
+            return Err(LoadError::Wrong {
+                path: path.to_owned(),
+                line: 1,
+                column: 1,
+                what,
+            });
+        }
         serde_yaml_ng::from_str(text).map_err(|error| {
             let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
             let message = error.to_string();
+            // A name in it may be as long as the file.
+            let message: String = message.chars().take(MAX_MESSAGE).collect();
             let bare = message.replace(&format!(" at line {line} column {column}"), "");
             LoadError::Wrong {
                 path: path.to_owned(),
@@ -102,6 +115,7 @@ fn explain(message: &str) -> String {
     }
     let nearest = known
         .iter()
+        .filter(|name| unknown.len() <= name.len() + MAX_DISTANCE)
         .map(|name| (strsim::damerau_levenshtein(unknown, name), *name))
         .min()
         .filter(|(distance, _)| *distance <= MAX_DISTANCE);

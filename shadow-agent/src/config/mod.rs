@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod also;
+mod bomb;
 pub mod brakes;
 pub mod budget;
 pub mod check;

@@ -1,8 +1,8 @@
 //! GoReplay's files: one payload after the other, each with a line of its own in front.
 //!
 //! `1 ID TIME\n` and a request, `2 ID TIME LATENCY\n` and its response, `3 ...` a response of a replay, which is not used;
-//! between two payloads a separator. Bounds: [`MAX_PAYLOAD`] bytes a payload, [`WAITING`] requests without their response. A
-//! request whose response is not in the file is an exchange without one. The messages go through the same engine as those of a
+//! between two payloads a separator. Bounds: [`MAX_PAYLOAD`] bytes a payload, [`WAITING`] requests without their response
+//! and [`WAITING_BYTES`] of them. A request whose response is not in the file is an exchange without one. The messages go through the same engine as those of a
 //! capture, so that whatever has two readings is not replayed as if it were clear.
 
 use std::{
@@ -29,6 +29,8 @@ const SEPARATOR: &[u8] = "\n\u{1f435}\u{1f648}\u{1f649}\n".as_bytes();
 const MAX_PAYLOAD: usize = 64 << 20;
 /// Requests that wait for their response.
 const WAITING: usize = 8_192;
+/// Bytes of them: a packed file can hold far more than it looks.
+const WAITING_BYTES: usize = 128 << 20;
 const READ: usize = 256 << 10;
 
 /// One file.
@@ -41,6 +43,8 @@ pub(super) struct Gor {
     settings: Settings,
     waiting: HashMap<Vec<u8>, Message>,
     order: VecDeque<Vec<u8>>,
+    /// Bytes of those that wait.
+    held: usize,
     latest: Timestamp,
     read: u64,
     exchanges: u64,
@@ -102,6 +106,7 @@ impl Gor {
             settings,
             waiting: HashMap::new(),
             order: VecDeque::new(),
+            held: 0,
             latest: Timestamp::default(),
             read: 0,
             exchanges: 0,
@@ -160,18 +165,24 @@ impl Gor {
         match kind {
             b'1' => {
                 self.latest = self.latest.max(at);
-                if self.order.len() >= WAITING
-                    && let Some(oldest) = self.order.pop_front()
-                    && let Some(request) = self.waiting.remove(&oldest)
-                {
-                    self.give(&request, None, sink);
+                self.held += bytes.len();
+                while self.order.len() >= WAITING || self.held > WAITING_BYTES {
+                    let Some(oldest) = self.order.pop_front() else {
+                        break;
+                    };
+                    self.alone(&oldest, sink);
                 }
-                if self.waiting.insert(id.to_vec(), Message { at, bytes }).is_none() {
-                    self.order.push_back(id.to_vec());
+                // Of two requests with one ID the first has no response that is surely its own.
+                if self.waiting.contains_key(id) {
+                    self.order.retain(|waiting| waiting != id);
+                    self.alone(id, sink);
                 }
+                self.waiting.insert(id.to_vec(), Message { at, bytes });
+                self.order.push_back(id.to_vec());
             }
             b'2' => {
                 if let Some(request) = self.waiting.remove(id) {
+                    self.held -= request.bytes.len();
                     self.order.retain(|waiting| waiting != id);
                     self.give(&request, Some(&Message { at, bytes }), sink);
                 }
@@ -179,6 +190,14 @@ impl Gor {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A request that waits no longer.
+    fn alone(&mut self, id: &[u8], sink: &mut dyn FnMut(Box<Exchange>)) {
+        if let Some(request) = self.waiting.remove(id) {
+            self.held -= request.bytes.len();
+            self.give(&request, None, sink);
+        }
     }
 
     /// An exchange as the engine sees it, on a connection of its own.
@@ -268,9 +287,7 @@ impl Reader for Gor {
         } else {
             self.ended = true;
             for id in std::mem::take(&mut self.order) {
-                if let Some(request) = self.waiting.remove(&id) {
-                    self.give(&request, None, sink);
-                }
+                self.alone(&id, sink);
             }
         }
         Ok(Some(self.latest))

@@ -314,7 +314,14 @@ fn time_of(text: &str) -> Result<Timestamp, String> {
         }
         text.parse().map_err(|_error| wrong())
     };
-    let shift = (number(hours)? * 3600 + number(minutes)? * 60) * 1_000_000_000;
+    // At most 24 hours: a longer one is no offset, and must not overflow.
+    let shift = number(hours)?
+        .checked_mul(60)
+        .zip(number(minutes).ok())
+        .and_then(|(hours, minutes)| hours.checked_add(minutes))
+        .filter(|minutes| *minutes <= 24 * 60)
+        .ok_or_else(wrong)?
+        * 60_000_000_000;
     Ok(Timestamp::from_nanos(if offset.starts_with('-') {
         nanos.saturating_add(shift)
     } else {

@@ -23,7 +23,7 @@ use shadow_core::{exchange::Exchange, time::Timestamp};
 use crate::{capture::SourceError, pipeline::CaptureCounters};
 
 pub use feed::{Files, Told};
-pub use open::{OpenFailure, Opened, open, size};
+pub use open::{OpenFailure, Opened, open, open_reader, size};
 pub use pace::{Pace, Speed};
 pub use resume::{Position, ResumeError};
 

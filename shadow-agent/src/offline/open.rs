@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use shadow_core::engine::Settings;
+use shadow_core::{engine::Settings, exchange::Exchange};
 
 use super::{
     Reader, Told,
@@ -62,6 +62,17 @@ pub struct Opened {
     pub rules: Option<serde_json::Value>,
 }
 
+impl Opened {
+    /// Everything that is in them, one file after the other, until `sink` has enough.
+    pub fn read_all(self, sink: &mut dyn FnMut(Box<Exchange>) -> bool) -> Result<(), SourceError> {
+        for mut reader in self.readers {
+            let mut more = true;
+            while more && reader.read(&mut |exchange| more &= sink(exchange))?.is_some() {}
+        }
+        Ok(())
+    }
+}
+
 enum Kind {
     Capture(PcapFile),
     Other(Box<dyn Reader>),
@@ -78,14 +89,38 @@ pub fn size(path: &Path) -> Option<u64> {
 
 /// Opens every file.
 pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<Told>) -> Result<Opened, OpenFailure> {
+    let mut found = Vec::with_capacity(files.len());
+    for path in files {
+        let raw: Box<dyn Read + Send> = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            let path = path.clone();
+            Box::new(File::open(&path).map_err(|source| OpenFailure::Io { path, source })?)
+        };
+        found.push((path.as_path(), kind(path, raw, settings, told)?));
+    }
+    gathered(found, settings)
+}
+
+/// As [`open`], one file whose bytes come from anywhere; `name` is only told in errors.
+pub fn open_reader(
+    name: &Path,
+    reader: Box<dyn Read + Send>,
+    settings: &Settings,
+    told: &Arc<Told>,
+) -> Result<Opened, OpenFailure> {
+    gathered(vec![(name, kind(name, reader, settings, told)?)], settings)
+}
+
+fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings) -> Result<Opened, OpenFailure> {
     let mut opened = Opened {
         bundles_only: true,
         ..Opened::default()
     };
     let mut captures = Vec::new();
-    for path in files {
+    for (path, kind) in found {
         let name = path.display().to_string();
-        match kind(path, settings, told)? {
+        match kind {
             Kind::Capture(file) => {
                 opened.bundles_only = false;
                 captures.push((name, file));
@@ -112,7 +147,12 @@ pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<Told>) -> Result<
     Ok(opened)
 }
 
-fn kind(path: &Path, settings: &Settings, told: &Arc<Told>) -> Result<Kind, OpenFailure> {
+fn kind(
+    path: &Path,
+    raw: Box<dyn Read + Send>,
+    settings: &Settings,
+    told: &Arc<Told>,
+) -> Result<Kind, OpenFailure> {
     let io = |source| OpenFailure::Io {
         path: path.to_owned(),
         source,
@@ -120,11 +160,6 @@ fn kind(path: &Path, settings: &Settings, told: &Arc<Told>) -> Result<Kind, Open
     let data = |what: String| OpenFailure::Data {
         path: path.to_owned(),
         what,
-    };
-    let raw: Box<dyn Read + Send> = if path == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(path).map_err(io)?)
     };
     let counted = Counted {
         reader: raw,

@@ -84,6 +84,79 @@ fn a_payload_of_goreplay_with_two_readings_is_not_whole() {
     assert!(error.to_string().contains("after 1 payloads"), "{error}");
 }
 
+#[test]
+fn of_two_requests_with_one_id_both_are_told() {
+    let text = [
+        request("aa", 1, "/one"),
+        request("aa", 2, "/two"),
+        response("aa", 3, "x"),
+    ]
+    .concat();
+    let found: Vec<_> = gor(&text)
+        .unwrap()
+        .iter()
+        .map(|exchange| (told(exchange).0, exchange.is_complete()))
+        .collect();
+    assert_eq!(found, [("/one".to_owned(), false), ("/two".to_owned(), true)]);
+}
+
+/// Requests of four MiB each that nothing answers, made while they are read.
+struct Unanswered {
+    left: u32,
+    payload: Cursor<Vec<u8>>,
+}
+
+impl std::io::Read for Unanswered {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.payload.read(out)?;
+        if read > 0 || self.left == 0 {
+            return Ok(read);
+        }
+        self.left -= 1;
+        let body = "x".repeat(4 << 20);
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.payload = Cursor::new(format!("1 id{} 1 0\n{head}{body}{SEPARATOR}", self.left).into_bytes());
+        self.payload.read(out)
+    }
+}
+
+#[test]
+fn long_requests_without_answers_are_not_all_held() {
+    let reader = Unanswered {
+        left: 40,
+        payload: Cursor::default(),
+    };
+    let mut gor = Gor::new("a.gor".to_owned(), Box::new(reader), settings());
+    let (mut given, mut before_the_end) = (0, 0);
+    while gor.read(&mut |_| given += 1).unwrap().is_some() {
+        before_the_end = before_the_end.max(if given < 40 { given } else { before_the_end });
+    }
+    // 160 MiB in all, of which 128 may wait.
+    assert_eq!(given, 40);
+    assert!(
+        before_the_end >= 8,
+        "{before_the_end} were given before the file ended"
+    );
+}
+
+#[test]
+fn a_time_that_is_none_is_refused() {
+    for time in [
+        "2026-01-01T11:00:01+99999999999999999999",
+        "2026-01-01T11:00:01+9999999999999",
+        "2026-01-01T11:00:01+25:00",
+        "2026-01-01T11:00:01-99",
+        "+-+-+-",
+    ] {
+        let text = ARCHIVE.replace("2026-01-01T10:00:00Z", time);
+        let error = Har::new(&text, 1 << 20).map(drop).unwrap_err();
+        assert!(error.contains("is no ISO 8601 time"), "{time}: {error}");
+    }
+}
+
 const ARCHIVE: &str = r#"{"log":{"entries":[
   {"startedDateTime":"2026-01-01T11:00:01.5+01:00","time":12,
    "request":{"method":"POST","url":"https://user:pw@h:81/a?b=c#d","headers":[{"name":":authority","value":"x"},

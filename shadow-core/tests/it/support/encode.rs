@@ -313,7 +313,7 @@ fn target(spec: &Exchange, uid: u32) -> String {
     match spec.target % 6 {
         0 if spec.method == "OPTIONS" => "*".to_owned(),
         1 => format!("/items/{uid}?q=%20a+b&x=[1]"),
-        2 => format!("http://origin.example:8080/absolute/{uid}"),
+        2 => format!("http://origin.example/absolute/{uid}"),
         3 => format!("/{}", "long/".repeat(60)),
         4 => format!("/?uid={uid}&empty="),
         _ => format!("/items/{uid}"),
