@@ -25,7 +25,11 @@ pub fn run(input: &[u8]) {
         ..Limits::default()
     };
     let cap = limits.body;
-    let settings = Settings { limits, digest: true };
+    let settings = Settings {
+        limits,
+        digest: true,
+        fields: true,
+    };
     let reader = Box::new(Cursor::new(input.to_vec()));
     let told = Arc::new(Told::default());
     let opened = match open_reader(Path::new("a.file"), reader, &settings, &told) {

@@ -17,7 +17,11 @@ pub(super) fn replace(text: &str, shown: usize, names: &Names, hash: &dyn Fn(&st
         let taken = if let Some((before, len)) = secret(rest, c, last, names) {
             let (before, behind) = split(rest, before);
             let (secret, _) = split(behind, len);
-            out.push_str(before);
+            // Between a name and its value there may be attributes, with secrets of their own. They end at the first `>`, so
+            // none of them has attributes in turn.
+            let (name, between) = split(before, before.find(|c| !is_word(c)).unwrap_or(before.len()));
+            out.push_str(name);
+            out.push_str(&replace(between, between.len(), names, hash));
             out.push_str(&hash(secret));
             before.len().saturating_add(secret.len())
         } else {
