@@ -233,6 +233,11 @@ impl Pipeline {
         self.lanes().for_each(|lane| lane.switch.resume());
     }
 
+    /// Before the agent switches the kernel program off itself, to end: what was captured may still be replayed.
+    pub fn leave_kernel(&self) {
+        self.lanes().for_each(|lane| lane.switch.leave_kernel());
+    }
+
     /// Whether the source has ended and everything behind it is done.
     pub fn is_finished(&self) -> bool {
         self.threads.is_finished()

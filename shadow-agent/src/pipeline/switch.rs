@@ -38,6 +38,8 @@ pub(super) struct Switch {
     /// A trip rule stopped this lane alone.
     paused: AtomicBool,
     armed: Option<Armed>,
+    /// The agent itself switches the kernel program off, to end.
+    alone: AtomicBool,
     /// Changes whenever what is in flight is to be cancelled.
     cancel_tx: watch::Sender<()>,
 }
@@ -46,6 +48,7 @@ impl Switch {
     pub(super) fn new(armed: Option<Armed>) -> Self {
         Self {
             armed,
+            alone: AtomicBool::new(false),
             state: AtomicU8::new(ON),
             paused: AtomicBool::new(false),
             cancel_tx: watch::Sender::new(()),
@@ -64,8 +67,16 @@ impl Switch {
     /// As [`Switch::refusal`], and asks the kernel program too: who kills may switch that off alone, and on a busy node the
     /// agent hears of it later. For what is about to be sent, as it takes a system call.
     pub(super) fn refusal_now(&self) -> Option<SkipPolicy> {
-        let is_off = || self.armed.as_ref().is_some_and(|armed| !armed.0());
+        let is_off = || !self.alone.load(SeqCst) && self.armed.as_ref().is_some_and(|armed| !armed.0());
         self.refusal().or_else(|| is_off().then_some(SkipPolicy::Killed))
+    }
+
+    /// From here on the kernel program is not asked any more. A kill that came before stays one.
+    pub(super) fn leave_kernel(&self) {
+        if self.refusal_now() == Some(SkipPolicy::Killed) {
+            self.kill();
+        }
+        self.alone.store(true, SeqCst);
     }
 
     /// Refuses and cancels.
@@ -121,11 +132,10 @@ impl Ticket {
     /// What `replay` comes to, or `None` when it was cancelled since [`Ticket::renew`].
     pub(super) async fn unless_cancelled<F: Future>(&mut self, replay: F) -> Option<F::Output> {
         tokio::select! {
-            // Nothing more is sent when both are ready.
             biased;
+            output = replay => Some(output),
             // An error means that the switch is gone, and with it the pipeline.
             _changed = self.0.changed() => None,
-            output = replay => Some(output),
         }
     }
 }

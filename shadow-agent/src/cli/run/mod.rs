@@ -33,7 +33,7 @@ pub(super) use {agent::engine, capturing::Capturing, progress::Progress, start::
 
 use self::{agent::Running, reload::Reloader, service::Service, start::Started};
 use super::{Exit, Failure, config};
-use crate::{config::Config, report::text};
+use crate::{config::Config, pipeline::Pipeline, report::text};
 
 /// How often the kill switch is looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -135,6 +135,7 @@ fn watch(config: &Config, agent: &Running, service: &Service, progress: &Progres
 
 /// Switches off, drains, detaches, and makes the final report.
 fn end(agent: &Running) -> shadow_core::evidence::report::Report {
+    agent.with_pipeline(Pipeline::leave_kernel);
     if let Err(error) = agent.control.disarm() {
         tracing::warn!(%error, "the kernel program cannot be switched off; it is detached now");
     }

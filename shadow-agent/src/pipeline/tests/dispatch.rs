@@ -335,3 +335,24 @@ async fn nothing_is_sent_once_the_kernel_program_is_off() {
     assert_eq!(script.sent().len(), 1, "{funnel:?}");
     assert_eq!((funnel.matched, skipped(&funnel, "killed")), (1, 2), "{funnel:?}");
 }
+
+/// The agent ends: it switches the kernel program off first, and then replays what it has.
+#[tokio::test(start_paused = true)]
+async fn what_was_captured_is_replayed_to_its_end_unless_it_was_killed_before() {
+    for killed in [false, true] {
+        let armed = Arc::new(AtomicBool::new(!killed));
+        let look = Arc::clone(&armed);
+        let mut bench = Bench::under(Some(Armed::new(move || look.load(SeqCst))), defaults());
+        bench.lane.switch.leave_kernel();
+        armed.store(false, SeqCst);
+        bench.get(&["/ok", "/ok"]);
+        let run = bench.run();
+        let funnel = bench.finish(run).await;
+        let expected = if killed { (0, 2) } else { (2, 0) };
+        assert_eq!(
+            (funnel.matched, skipped(&funnel, "killed")),
+            expected,
+            "{funnel:?}"
+        );
+    }
+}
