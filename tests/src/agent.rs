@@ -21,6 +21,9 @@ use crate::{
 /// How long an agent may take to be ready, and to end.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Arguments with which everything is replayed once, however busy the machine of the test is.
+pub const ALL_ONCE: [&str; 6] = ["--idle-cpu", "0%", "--cores", "0", "--twice", "0%"];
+
 /// The `shadow` binary of this build: beside the test executables, or where `SHADOW_BIN` says.
 pub fn binary() -> PathBuf {
     if let Some(path) = env::var_os("SHADOW_BIN") {
@@ -64,19 +67,11 @@ impl Plan {
         self.args(&["--interface", interface, "--port", &port.to_string()])
     }
 
-    /// Replays to `shadow`, however busy the machine of the test is, and everything once.
+    /// Replays to `shadow`, as [`ALL_ONCE`].
     #[must_use]
     pub fn replay(self, shadow: SocketAddr) -> Self {
-        self.args(&[
-            "--shadow",
-            &format!("http://{shadow}"),
-            "--idle-cpu",
-            "0%",
-            "--cores",
-            "0",
-            "--twice",
-            "0%",
-        ])
+        self.args(&["--shadow", &format!("http://{shadow}")])
+            .args(&ALL_ONCE)
     }
 
     /// More arguments of `shadow run`.

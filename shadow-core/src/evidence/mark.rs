@@ -41,13 +41,19 @@ impl Ledger {
     /// What was counted since, judged by gates of its own.
     pub fn since(&self, mark: &Mark, gates: &GateConfig) -> Since {
         let total = self.total.since(&mark.total);
+        let split = self.split_since(&mark.sets).plus(total.judged_at_once);
+        Since::of(&self.sums(&total, split), gates)
+    }
+
+    /// The counts of a stretch of time that its evidence is made of.
+    pub(super) fn sums(&self, total: &Tally, split: Split) -> Sums {
         let Split {
             regressions: _,
             noise,
             after_skipped_write,
-        } = self.split_since(&mark.sets).plus(total.judged_at_once);
-        let latency = summary::latency(&total);
-        let sums = Sums {
+        } = split;
+        let latency = summary::latency(total);
+        Sums {
             matched: total.matched,
             mismatched: total.mismatched,
             noise,
@@ -60,8 +66,7 @@ impl Ledger {
             production: latency.production,
             shadow: latency.shadow,
             reversed: self.reversed,
-        };
-        Since::of(&sums, gates)
+        }
     }
 
     /// Remembers how many verdicts there are.

@@ -62,6 +62,11 @@ pub struct Since {
 impl Since {
     /// What these counts prove.
     pub fn of(sums: &Sums, gates: &GateConfig) -> Self {
+        Self::of_run(sums, gates, 0, Duration::ZERO)
+    }
+
+    /// As [`Since::of`], with what is known of a whole run: how many routes are slow, and how long it took.
+    pub(super) fn of_run(sums: &Sums, gates: &GateConfig, slow_routes: usize, elapsed: Duration) -> Self {
         let compared = sums.matched.saturating_add(sums.mismatched);
         let judged = compared.saturating_add(sums.failed);
         let meant = compared
@@ -84,8 +89,8 @@ impl Since {
                 shadow: latency.shadow.first_byte,
                 production_errors: (production_errors.successes, judged),
                 shadow_errors: (shadow_errors.successes, judged),
-                slow_routes: 0,
-                elapsed: Duration::ZERO,
+                slow_routes,
+                elapsed,
                 reversed: sums.reversed,
             },
         );

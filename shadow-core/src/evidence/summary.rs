@@ -5,11 +5,12 @@ use core::time::Duration;
 use crate::compare::Failure;
 
 use super::{
-    gates::{self, Figures},
+    gates,
     latency::{Buckets, Latencies},
     ledger::Ledger,
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
     sets::Split,
+    since::Since,
     stats::{Proportion, float, rounded},
     tally::Tally,
 };
@@ -51,35 +52,28 @@ impl Ledger {
     /// A report without routes and groups, which are the dear part of it.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         let total = &self.total;
-        // What the agent gave up itself says nothing about either system.
-        let judged = total.compared().saturating_add(total.failed());
-        let latency = latency(total);
-        let coverage = Proportion::new(judged, total.replayed().saturating_add(total.missed));
         let splits = self.splits();
         let split = splits
             .iter()
             .fold(Split::default(), |sum, split| sum.plus(*split));
-        let match_rate = match_rate(total, split);
-        let production_errors = Proportion::new(total.production_5xx.min(judged), judged);
-        let shadow_errors = Proportion::new(total.failed().saturating_add(total.shadow_5xx), judged);
         let findings = self.findings();
-        let judgement = gates::judge(
-            &self.gates,
-            &Figures {
-                matches: match_rate,
-                coverage,
-                production: latency.production.first_byte,
-                shadow: latency.shadow.first_byte,
-                production_errors: (production_errors.successes, judged),
-                shadow_errors: (shadow_errors.successes, judged),
-                slow_routes: findings
-                    .iter()
-                    .filter(|finding| finding.kind == FindingKind::Slow)
-                    .count(),
-                elapsed: Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms)),
-                reversed: self.reversed,
-            },
-        );
+        let slow_routes = findings
+            .iter()
+            .filter(|finding| finding.kind == FindingKind::Slow)
+            .count();
+        let elapsed = Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms));
+        let Since {
+            compared: _,
+            match_rate,
+            coverage,
+            production_errors,
+            shadow_errors,
+            latency,
+            judgement,
+        } = Since::of_run(&self.sums(total, split), &self.gates, slow_routes, elapsed);
+        let available = |errors: Proportion| {
+            Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
+        };
         Report {
             format: FORMAT,
             target: String::new(),
@@ -99,8 +93,8 @@ impl Ledger {
             rules: Vec::new(),
             judgement,
             availability: report::Availability {
-                production: Proportion::new(judged.saturating_sub(production_errors.successes), judged),
-                shadow: Proportion::new(judged.saturating_sub(shadow_errors.successes), judged),
+                production: available(production_errors),
+                shadow: available(shadow_errors),
             },
             background: report::Background {
                 overflow: self.groups.background_overflow(),
@@ -261,14 +255,6 @@ fn named(counts: impl Iterator<Item = (&'static str, u64)>) -> std::collections:
         *slot = slot.saturating_add(count);
     }
     map
-}
-
-/// What is as it should be, of what can be told.
-pub(super) fn match_rate(tally: &Tally, split: Split) -> Proportion {
-    Proportion::new(
-        tally.matched.saturating_add(split.noise),
-        tally.compared().saturating_sub(split.after_skipped_write),
-    )
 }
 
 pub(super) fn latency(tally: &Tally) -> report::Latency {

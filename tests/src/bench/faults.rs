@@ -12,6 +12,7 @@ use super::{
     rig::Rig,
 };
 use crate::{
+    agent::ALL_ONCE,
     netns::Lab,
     servers::{Behaviour, Server},
 };
@@ -44,16 +45,7 @@ pub(super) fn measure(options: &Options) -> Result<Vec<(String, Value)>> {
             format!("shadow: {{url: '{url}', breaker: {{errors: 0%}}}}\n"),
         )?;
         let file = file.display().to_string();
-        let no_breaker = [
-            "--config",
-            &file,
-            "--idle-cpu",
-            "0%",
-            "--cores",
-            "0",
-            "--twice",
-            "0%",
-        ];
+        let no_breaker = [&["--config", &file], ALL_ONCE.as_slice()].concat();
         let modes = [
             Mode {
                 name: &format!("faults_{fault}_full_speed"),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{cpu, figures::per, load, memory, rig::Rig};
-use crate::{laws, netns::Lab, scene::Scene, servers::Server, storm};
+use crate::{agent::ALL_ONCE, laws, netns::Lab, scene::Scene, servers::Server, storm};
 
 const RATE: u32 = 5_000;
 const SECONDS: u32 = 10;
@@ -18,16 +18,7 @@ pub(super) fn measure() -> Result<Value> {
     let _server = Server::start(&rig.lab.shadow, address, storm::behaviour());
     let url = format!("http://{address}");
     rig.wait_for_quiet();
-    let mut agent = rig.agent(&[
-        "--shadow",
-        &url,
-        "--idle-cpu",
-        "0%",
-        "--cores",
-        "0",
-        "--twice",
-        "0%",
-    ])?;
+    let mut agent = rig.agent(&[&["--shadow", &url], ALL_ONCE.as_slice()].concat())?;
     let pid = agent.process.pid();
     let before = cpu::of(pid);
     let length = Duration::from_secs(SECONDS.into());
