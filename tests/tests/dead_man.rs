@@ -5,7 +5,14 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use shadow_tests::{
-    attached, client::Connection, laws::assert_laws, need, netns::Lab, process::wait_until, scene::Scene,
+    agent::{PATIENCE, binary},
+    attached,
+    client::Connection,
+    laws::assert_laws,
+    need,
+    netns::{Lab, Netns},
+    process::{Launch, wait_until},
+    scene::Scene,
 };
 
 fn visits(scene: &Scene, count: u32) {
@@ -82,4 +89,20 @@ fn a_hung_agent_is_not_fed_and_can_be_told_to_stop() {
         report.funnel.exchanges >= before.funnel.exchanges + 10
     });
     assert_laws(&agent.stop());
+}
+
+/// It loads a kernel program of its own, to see whether that works, and that is no agent.
+#[test]
+fn the_doctor_does_not_take_itself_for_an_agent() {
+    need!(Root);
+    let directory = tempfile::tempdir().unwrap();
+    let namespace = Netns::new();
+    let mut doctor = Launch::new(binary(), directory.path())
+        .args(["doctor"])
+        .start(&namespace);
+    let own = format!("pid {} ", doctor.pid());
+    doctor.wait(PATIENCE);
+    let said = doctor.stdout();
+    assert!(said.contains("agents "), "{}", doctor.output());
+    assert!(!said.contains(&own), "{own}is the doctor's:\n{said}");
 }
