@@ -352,6 +352,9 @@ reasons! {
         /// Two readings of the framing are possible (RFC 9112 sections 6.3, 11.2): conflicting lengths, obsolete
         /// folding, bare line feeds.
         AmbiguousFraming = "ambiguous_framing",
+        /// The request could be taken to be for two hosts (RFC 9112 sections 3.2, 3.2.2): several Host fields, a value that
+        /// is no host, or another one in the target.
+        AmbiguousHost = "ambiguous_host",
         /// Not HTTP/1 by its grammar.
         Malformed = "malformed",
         /// A head, its number of fields or its trailers over the limit.

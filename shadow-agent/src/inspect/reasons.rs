@@ -30,6 +30,10 @@ pub(super) const fn of(reason: Incomplete) -> &'static str {
         Incomplete::AmbiguousFraming => {
             "two readers could take the head or the framing of the body differently (RFC 9112 sections 2.2, 5.2, 6.3, 7.1)"
         }
+        Incomplete::AmbiguousHost => {
+            "two readers could take the request to be for two hosts: several Host fields, a value that is no host, or another \
+             host in the target (RFC 9112 sections 3.2, 3.2.2)"
+        }
         Incomplete::Malformed => "not HTTP/1 by its grammar (RFC 9112)",
         Incomplete::HeadTooLarge => "a head, its fields or its trailers are over the limit",
         Incomplete::ConflictingOverlap => "the same bytes were sent twice, and not alike",

@@ -18,6 +18,7 @@ pub(super) fn is_whole(exchange: &Exchange, reason: Incomplete) -> bool {
         | Incomplete::RequestCut
         | Incomplete::Unrequested
         | Incomplete::AmbiguousFraming
+        | Incomplete::AmbiguousHost
         | Incomplete::Malformed
         | Incomplete::HeadTooLarge
         | Incomplete::ConflictingOverlap

@@ -1,6 +1,9 @@
 //! How long a message body is: RFC 9112 section 6.3, rule by rule.
 
-use super::head::{RequestHead, ResponseHead};
+use super::{
+    head::{RequestHead, ResponseHead},
+    host::Hosts,
+};
 use crate::exchange::{Incomplete, Version};
 
 /// How the end of a body is found.
@@ -46,7 +49,7 @@ enum Coding {
     Other,
 }
 
-/// What the fields of a head say about its framing, gathered in one pass.
+/// What the fields of a head say about its framing and its host, gathered in one pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Said {
     length: Option<u64>,
@@ -55,6 +58,7 @@ pub(crate) struct Said {
     ambiguous: bool,
     /// Whether another protocol is asked for.
     pub(crate) upgrade: bool,
+    pub(super) hosts: Hosts,
 }
 
 impl Said {
@@ -62,6 +66,7 @@ impl Said {
         let mut said = Self::default();
         for (name, value) in fields {
             match name.len() {
+                4 if name.eq_ignore_ascii_case(b"host") => said.hosts.add(value),
                 7 => said.upgrade |= name.eq_ignore_ascii_case(b"upgrade"),
                 14 if name.eq_ignore_ascii_case(b"content-length") => said.length(value),
                 17 if name.eq_ignore_ascii_case(b"transfer-encoding") => said.coding(value),

@@ -8,6 +8,7 @@ use memchr::memchr;
 
 use super::{
     framing::Said,
+    host,
     kept::{Kept, method},
 };
 use crate::exchange::{Headers, Incomplete, Version};
@@ -142,6 +143,8 @@ pub(crate) struct RequestHead {
     pub(crate) version: Version,
     pub(crate) headers: Headers,
     pub(crate) said: Said,
+    /// Whether two readers could take it to be for two hosts.
+    pub(crate) ambiguous_host: bool,
 }
 
 /// A parsed response head.
@@ -161,13 +164,16 @@ pub(crate) fn request(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Resul
         let config = httparse::ParserConfig::default();
         config.parse_request_with_uninit_headers(&mut parsed, &raw.bytes, fields)?;
         let kept = Kept::new(&raw.bytes, keep);
-        Ok(RequestHead {
+        let mut head = RequestHead {
             method: method(&kept, parsed.method.unwrap_or_default().as_bytes()),
             target: kept.part(parsed.path.unwrap_or_default().as_bytes()),
             version: version(parsed.version),
             said: said(parsed.headers),
             headers: kept.fields(parsed.headers),
-        })
+            ambiguous_host: false,
+        };
+        head.ambiguous_host = host::is_ambiguous(&head, parsed.headers);
+        Ok(head)
     })
 }
 
@@ -256,6 +262,7 @@ pub(crate) fn lenient_request(raw: &[u8]) -> RequestHead {
         version,
         headers,
         said: Said::default(),
+        ambiguous_host: false,
     }
 }
 

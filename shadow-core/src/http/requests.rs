@@ -163,7 +163,9 @@ impl Conn {
 
     fn begin_request(&mut self, head: RequestHead, framing: Framing, end: u64, ctx: &mut Ctx<'_>) {
         let switch = head.method == "CONNECT" || head.said.upgrade;
-        self.push_request(head, end, None, ctx);
+        // Its borders are clear, so what follows it can be read.
+        let fault = head.ambiguous_host.then_some(Incomplete::AmbiguousHost);
+        self.push_request(head, end, fault, ctx);
         match BodyReader::new(framing, ctx.settings) {
             Some(reader) => {
                 self.client.state = State::Body(Box::new(reader));
@@ -211,6 +213,7 @@ impl Conn {
             version,
             headers,
             said: _,
+            ambiguous_host: _,
         } = head;
         let (body, trailers) = (Body::default(), Headers::default());
         let conflict = self.client.conflict.then_some(Incomplete::ConflictingOverlap);

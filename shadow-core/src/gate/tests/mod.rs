@@ -29,6 +29,7 @@ fn whole_requests_without_a_whole_answer_pass_when_asked_for() {
                 | "request_cut"
                 | "unrequested"
                 | "ambiguous_framing"
+                | "ambiguous_host"
                 | "malformed"
                 | "head_too_large"
                 | "conflicting_overlap"
