@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use crate::exchange::{Incomplete, Request, Response, Timing};
+use crate::exchange::{Exchange, Incomplete, Request};
 
 /// Strict request-response rounds after which the two directions count as in step again.
 pub const ROUNDS: u8 = 3;
@@ -29,9 +29,8 @@ pub(crate) enum Trust {
 /// A request that waits for its answer, or for the rest of its own body.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    pub(crate) index: u64,
-    pub(crate) request: Request,
-    pub(crate) timing: Timing,
+    /// As far as it is known: moved about only as a whole.
+    pub(crate) exchange: Box<Exchange>,
     /// Stream offset behind the head.
     pub(crate) head_end: u64,
     /// How much of the server's stream the client had received when it began to send.
@@ -42,13 +41,12 @@ pub(crate) struct Pending {
     /// Whether no answer is expected any more; it is reported when its body was read.
     pub(crate) given_up: bool,
     pub(crate) fault: Option<Incomplete>,
-    pub(crate) response: Option<Response>,
 }
 
 impl Pending {
     /// Whether an answer may still come.
     fn is_open(&self) -> bool {
-        self.response.is_none() && !self.given_up
+        self.exchange.response.is_none() && !self.given_up
     }
 
     /// Whether its answer is only expected on trust.
@@ -63,19 +61,19 @@ impl Pending {
             body,
             trailers,
             ..
-        } = &self.request;
+        } = &self.exchange.request;
         // The target lies in the bytes that the fields share, or alone.
         let request = headers.allocated().max(target.len()) + body.kept.len() + trailers.allocated();
-        let response = self.response.as_ref().map_or(0, |response| {
+        let response = self.exchange.response.as_ref().map_or(0, |response| {
             response.headers.allocated() + response.body.kept.len() + response.trailers.allocated()
         });
-        size_of::<Self>() + request + response
+        size_of::<Self>() + size_of::<Exchange>() + request + response
     }
 
     /// What the exchange says about itself.
     pub(crate) fn incomplete(&self) -> Option<Incomplete> {
         let unsure = (self.trust != Trust::Sure).then_some(Incomplete::Midstream);
-        let unanswered = self.response.is_none().then_some(Incomplete::NoResponse);
+        let unanswered = self.exchange.response.is_none().then_some(Incomplete::NoResponse);
         self.fault.or(unsure).or(unanswered)
     }
 }
@@ -159,7 +157,10 @@ impl Pair {
     /// How far a request that begins at `start` and was sent at `ack` can be trusted.
     pub(crate) fn trust(&mut self, start: u64, ack: Option<u64>) -> Trust {
         // Sent at the same moment of the server's stream as the one before: this client does not wait for answers.
-        let before = self.pending.back().filter(|before| before.response.is_none());
+        let before = self
+            .pending
+            .back()
+            .filter(|before| before.exchange.response.is_none());
         self.pipelined |= ack.is_some() && before.is_some_and(|before| before.ack >= ack);
         let Some(rounds) = self.rounds else {
             return Trust::Sure;
@@ -236,7 +237,7 @@ impl Pair {
     pub(crate) fn pop_answered(&mut self, end: Option<u64>) -> Option<Pending> {
         let front = self
             .pending
-            .pop_front_if(|front| front.response.is_some() && !front.reading)?;
+            .pop_front_if(|front| front.exchange.response.is_some() && !front.reading)?;
         if let (Some(next), Some(end)) = (self.pending.front(), end) {
             self.pipelined |= next.ack < Some(end);
         }
@@ -274,7 +275,7 @@ impl Pair {
                 kept.push_back(pending);
                 continue;
             }
-            if pending.response.is_none() {
+            if pending.exchange.response.is_none() {
                 pending.fault.get_or_insert(reason);
                 pending.given_up = true;
             }

@@ -12,6 +12,7 @@ use shadow_core::{
 };
 
 use super::{Filter, Format, settings, summary::Seen};
+use crate::capture::pcap::Key;
 
 /// As many whatever the machine: their number decides what is given up when the limits are reached.
 pub(super) const LANES: usize = 4;
@@ -47,23 +48,32 @@ impl<'f> Lanes<'f> {
         }
     }
 
-    /// The segment that is number `index`, captured at `at`: `segment` is asked for it when its connection is in a lane
-    /// of these. `flow` is a number that all segments of its connection share.
+    /// The segment that is number `index` and has this key: `segment` is asked for it when its connection is in a lane of
+    /// these.
+    #[inline]
     pub(super) fn segment<'s>(
         &mut self,
         index: usize,
-        (at, flow): (Timestamp, u32),
-        segment: impl FnOnce() -> Segment<'s>,
+        &Key { at, flow }: &Key,
+        segment: impl FnOnce() -> Option<Segment<'s>>,
         done: &mut Vec<Done>,
     ) {
         if self.due.is_some_and(|due| due <= at) {
             self.time(index, at, done);
         }
         let lane = flow as usize % LANES;
+        if self.engines[lane].is_some()
+            && let Some(segment) = segment()
+        {
+            self.push(index, lane, &segment, done);
+        }
+    }
+
+    fn push(&mut self, index: usize, lane: usize, segment: &Segment<'_>, done: &mut Vec<Done>) {
         let Some(engine) = &mut self.engines[lane] else {
             return;
         };
-        engine.push(&segment());
+        engine.push(segment);
         self.due = earliest(self.due, engine.poll_timeout());
         while let Some(event) = engine.poll() {
             if self.seen.count(&event, self.filter, self.format) {

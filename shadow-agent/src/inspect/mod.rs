@@ -26,7 +26,7 @@ use std::{
 
 use shadow_core::{engine::Settings, limits::Limits};
 
-use crate::capture::pcap::{Damage, Next, PcapFile, flow_number};
+use crate::capture::pcap::{Damage, Key, Next, PcapFile, flow_number};
 use lanes::Lanes;
 use output::Output;
 
@@ -139,8 +139,11 @@ fn alone<'f>(
         }
         match file.next_segment() {
             Ok(Next::Segment(segment)) => {
-                let flow = flow_number(&segment);
-                lanes.segment(0, (segment.at, flow), || segment, &mut done);
+                let key = Key {
+                    at: segment.at,
+                    flow: flow_number(&segment),
+                };
+                lanes.segment(0, &key, || Some(segment), &mut done);
                 for (_, event) in done.drain(..) {
                     output.event(&event)?;
                 }

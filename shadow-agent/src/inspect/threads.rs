@@ -27,7 +27,7 @@ use super::{
 use crate::capture::pcap::{Batch, Damage, PcapFile};
 
 /// Batches that are read, being looked at, or waiting to be filled.
-const BATCHES: usize = 4;
+const BATCHES: usize = 8;
 
 /// Reads the file to its end, and hands each event on in order. What is left of the lanes, and the damage of the file.
 pub(super) fn read<'f>(
@@ -103,8 +103,8 @@ fn follow<'f>(
 ) -> Lanes<'f> {
     while let Ok(batch) = batch_rx.recv() {
         let mut done = Vec::new();
-        for (index, entry) in batch.entries().iter().enumerate() {
-            lanes.segment(index, (entry.at, entry.flow), || batch.segment(entry), &mut done);
+        for (index, key) in batch.keys().iter().enumerate() {
+            lanes.segment(index, key, || batch.segment(index), &mut done);
         }
         // The last one to let go of it gives it back. At the end of the file nobody takes it.
         if let Some(batch) = Arc::into_inner(batch) {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::{requests::Requests, responses::Responses};
 use crate::{
     engine::{Abandon, Counters, Event, Settings},
-    exchange::{Exchange, Flow, Incomplete},
+    exchange::{Flow, Incomplete},
     pair::{Pair, Pending},
     time::Timestamp,
     wire::Direction,
@@ -226,21 +226,8 @@ impl Conn {
 /// Hands one exchange on.
 pub(super) fn report(pending: Pending, ctx: &mut Ctx<'_>) {
     let incomplete = pending.incomplete();
-    let Pending {
-        index,
-        request,
-        timing,
-        response,
-        ..
-    } = pending;
-    let exchange = Exchange {
-        flow: ctx.flow,
-        index,
-        request,
-        response,
-        timing,
-        incomplete,
-    };
+    let mut exchange = pending.exchange;
+    exchange.incomplete = incomplete;
     ctx.out.counters.count_exchange(incomplete);
-    ctx.out.events.push_back(Event::Exchange(Box::new(exchange)));
+    ctx.out.events.push_back(Event::Exchange(exchange));
 }

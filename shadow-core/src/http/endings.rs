@@ -50,10 +50,10 @@ impl Conn {
         match (current.orphan, self.pair.front()) {
             (None, Some(front)) => {
                 front.fault = front.fault.or(fault);
-                front.timing.response_first = first;
-                front.timing.response_last = last;
+                front.exchange.timing.response_first = first;
+                front.exchange.timing.response_last = last;
                 front.given_up |= response.is_none();
-                front.response = response;
+                front.exchange.response = response;
                 self.finish_front(Some(end), ctx);
             }
             (orphan, _) => {

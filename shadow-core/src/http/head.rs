@@ -14,7 +14,7 @@ use super::{
 use crate::exchange::{Headers, Incomplete, Version};
 
 /// Fields parsed without asking the heap for room.
-const USUAL_FIELDS: usize = 48;
+pub(super) const USUAL_FIELDS: usize = 48;
 
 /// Collects the bytes of one head until its empty line.
 #[derive(Debug, Default)]
@@ -163,18 +163,23 @@ pub(crate) fn request(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Resul
         let mut parsed = httparse::Request::new(&mut []);
         let config = httparse::ParserConfig::default();
         config.parse_request_with_uninit_headers(&mut parsed, &raw.bytes, fields)?;
-        let kept = Kept::new(&raw.bytes, keep);
-        let mut head = RequestHead {
-            method: method(&kept, parsed.method.unwrap_or_default().as_bytes()),
-            target: kept.part(parsed.path.unwrap_or_default().as_bytes()),
-            version: version(parsed.version),
-            said: said(parsed.headers),
-            headers: kept.fields(parsed.headers),
-            ambiguous_host: false,
-        };
-        head.ambiguous_host = host::is_ambiguous(&head, parsed.headers);
-        Ok(head)
+        Ok(request_of(&raw.bytes, &parsed, keep))
     })
+}
+
+/// What was `parsed` of the head `raw`.
+pub(super) fn request_of(raw: &[u8], parsed: &httparse::Request<'_, '_>, keep: bool) -> RequestHead {
+    let kept = Kept::new(raw, keep);
+    let mut head = RequestHead {
+        method: method(&kept, parsed.method.unwrap_or_default().as_bytes()),
+        target: kept.part(parsed.path.unwrap_or_default().as_bytes()),
+        version: version(parsed.version),
+        said: said(parsed.headers),
+        headers: kept.fields(parsed.headers),
+        ambiguous_host: false,
+    };
+    head.ambiguous_host = host::is_ambiguous(&head, parsed.headers);
+    head
 }
 
 /// Parses a response head (RFC 9112 section 4). Without `keep` its fields are read and not kept.
@@ -183,16 +188,21 @@ pub(crate) fn response(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Resu
         let mut parsed = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
         config.parse_response_with_uninit_headers(&mut parsed, &raw.bytes, fields)?;
-        let kept = Kept::new(&raw.bytes, keep);
-        let status = parsed.code.unwrap_or_default();
-        Ok(ResponseHead {
-            status,
-            version: version(parsed.version),
-            reason: kept.reason(status, reason_phrase(&raw.bytes)),
-            said: said(parsed.headers),
-            headers: kept.fields(parsed.headers),
-        })
+        Ok(response_of(&raw.bytes, &parsed, keep))
     })
+}
+
+/// What was `parsed` of the head `raw`.
+pub(super) fn response_of(raw: &[u8], parsed: &httparse::Response<'_, '_>, keep: bool) -> ResponseHead {
+    let kept = Kept::new(raw, keep);
+    let status = parsed.code.unwrap_or_default();
+    ResponseHead {
+        status,
+        version: version(parsed.version),
+        reason: kept.reason(status, reason_phrase(raw)),
+        said: said(parsed.headers),
+        headers: kept.fields(parsed.headers),
+    }
 }
 
 fn said(fields: &[httparse::Header<'_>]) -> Said {

@@ -5,10 +5,11 @@ use super::{
     conn::{Conn, Ctx, End, Run, Start, report},
     framing::{self, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
+    quick,
 };
 use crate::{
     engine::Abandon,
-    exchange::{Body, Headers, Incomplete, Request, Timing},
+    exchange::{Body, Exchange, Headers, Incomplete, Request, Timing},
     pair::{Pending, Trust},
     time::Timestamp,
     wire::Direction,
@@ -108,8 +109,14 @@ impl Conn {
                 offset: run.offset + skip,
                 ack: run.ack,
             });
-            self.client.conflict = false;
+            self.client.conflict = run.conflict;
             self.client.last = run.at;
+            let limits = &ctx.settings.limits;
+            let window = rest.get(..limits.head).unwrap_or(rest);
+            if let Some((used, head)) = quick::request(window, limits.fields, ctx.settings.fields) {
+                self.framed_request(head, run.offset + skip + used as u64, ctx);
+                return used;
+            }
         }
         self.client.conflict |= run.conflict;
         self.client.last = self.client.last.max(run.at);
@@ -153,11 +160,16 @@ impl Conn {
             }
             parsed => parsed,
         };
-        let framed = parsed.map(|head| (framing::request(&head), head));
-        match framed {
-            Ok((Ok(framing), head)) => self.begin_request(head, framing, end, ctx),
-            Ok((Err(reason), head)) => self.refuse_request(head, reason, ctx),
+        match parsed {
+            Ok(head) => self.framed_request(head, end, ctx),
             Err(reason) => self.refuse_request(head::lenient_request(&raw.bytes), reason, ctx),
+        }
+    }
+
+    fn framed_request(&mut self, head: RequestHead, end: u64, ctx: &mut Ctx<'_>) {
+        match framing::request(&head) {
+            Ok(framing) => self.begin_request(head, framing, end, ctx),
+            Err(reason) => self.refuse_request(head, reason, ctx),
         }
     }
 
@@ -218,27 +230,31 @@ impl Conn {
         let (body, trailers) = (Body::default(), Headers::default());
         let conflict = self.client.conflict.then_some(Incomplete::ConflictingOverlap);
         let pending = Pending {
-            index: self.pair.take_index(),
-            request: Request {
-                method,
-                target,
-                version,
-                headers,
-                body,
-                trailers,
-            },
-            timing: Timing {
-                request_first: Some(start.at),
-                request_last: Some(self.client.last),
-                ..Timing::default()
-            },
+            exchange: Box::new(Exchange {
+                flow: ctx.flow,
+                index: self.pair.take_index(),
+                request: Request {
+                    method,
+                    target,
+                    version,
+                    headers,
+                    body,
+                    trailers,
+                },
+                response: None,
+                timing: Timing {
+                    request_first: Some(start.at),
+                    request_last: Some(self.client.last),
+                    ..Timing::default()
+                },
+                incomplete: None,
+            }),
             head_end: end,
             ack: start.ack,
             trust,
             reading: false,
             given_up: false,
             fault: fault.or(conflict),
-            response: None,
         };
         self.pair.push(pending);
         if self.pair.len() > ctx.settings.limits.pipeline {
@@ -284,9 +300,9 @@ impl Conn {
         if let Some(back) = self.pair.back() {
             back.reading = false;
             back.fault = back.fault.or(fault).or(missing).or(trailer_fault).or(conflict);
-            back.timing.request_last = Some(self.client.last);
-            back.request.body = body;
-            back.request.trailers = trailers;
+            back.exchange.timing.request_last = Some(self.client.last);
+            back.exchange.request.body = body;
+            back.exchange.request.trailers = trailers;
         }
         // An answer that came early, or was given up, only waited for this.
         if let Some(given_up) = self.pair.pop_given_up() {

@@ -5,6 +5,7 @@ use super::{
     conn::{Conn, Ctx, Run, Start},
     framing::{self, Asked, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
+    quick,
 };
 use crate::{engine::Abandon, exchange::Incomplete, pair::Target, time::Timestamp, wire::Direction};
 
@@ -133,6 +134,13 @@ impl Conn {
                 orphan,
                 head: None,
             });
+            self.touch(run);
+            let limits = &ctx.settings.limits;
+            let window = rest.get(..limits.head).unwrap_or(rest);
+            if let Some((used, head)) = quick::response(window, limits.fields, ctx.settings.fields) {
+                self.framed_response(head, offset + used as u64, ctx);
+                return Some(used);
+            }
         }
         self.touch(run);
         let (used, step) = self.server.head.push(rest, ctx.settings.limits.head);
@@ -187,10 +195,13 @@ impl Conn {
             Ok(_) | Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             parsed => parsed,
         };
-        let head = match parsed {
-            Ok(head) => head,
-            Err(reason) => return self.refuse_response(head::lenient_response(&raw.bytes), reason, ctx),
-        };
+        match parsed {
+            Ok(head) => self.framed_response(head, end, ctx),
+            Err(reason) => self.refuse_response(head::lenient_response(&raw.bytes), reason, ctx),
+        }
+    }
+
+    fn framed_response(&mut self, head: ResponseHead, end: u64, ctx: &mut Ctx<'_>) {
         if (100..200).contains(&head.status) && head.status != 101 {
             // Interim responses (RFC 9110 section 15.2) belong to the request, and end nothing.
             ctx.out.counters.interim_responses += 1;
@@ -212,7 +223,7 @@ impl Conn {
             return Asked::Other;
         };
         if current.orphan.is_none() || current.start.ack >= Some(front.head_end) {
-            Asked::by(&front.request.method)
+            Asked::by(&front.exchange.request.method)
         } else {
             Asked::Other
         }

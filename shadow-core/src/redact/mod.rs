@@ -237,8 +237,8 @@ impl Redactor {
             .split_once("://")
             .map(|(scheme, rest)| (scheme, rest.split_once('@')))
         {
-            Some((scheme, Some((userinfo, rest)))) if !userinfo.contains('/') => {
-                out.push_str(scheme);
+            Some((scheme, Some((userinfo, rest)))) if is_scheme(scheme) && !userinfo.contains('/') => {
+                out.push_str(&self.by_form(scheme));
                 out.push_str("://");
                 out.push_str(&self.hash(userinfo));
                 out.push('@');
@@ -289,6 +289,14 @@ impl Redactor {
         out.push(']');
         out
     }
+}
+
+/// RFC 3986 section 3.1. A value that only looks like a reference may have anything in front of its `://`.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 /// Whether a value is a reference: by the field that it is in, or because it looks like one.

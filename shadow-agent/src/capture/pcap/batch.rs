@@ -20,16 +20,23 @@ pub struct Batch {
     bytes: Vec<u8>,
     /// What does not lie in the file in one piece: payloads of fragments that were put together.
     joined: Vec<u8>,
+    keys: Vec<Key>,
+    /// As many.
     entries: Vec<Entry>,
 }
 
-/// A segment of a [`Batch`].
+/// What tells whom a segment of a [`Batch`] concerns: apart from the rest of it, so that it costs little to pass over many.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct Key {
     /// When it was captured.
     pub at: Timestamp,
-    /// A number that all segments of a connection share.
+    /// A number that all segments of its connection share.
     pub flow: u32,
+}
+
+/// The rest of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
     src: Endpoint,
     dst: Endpoint,
     seq: SeqNum,
@@ -43,16 +50,15 @@ pub struct Entry {
 }
 
 impl Batch {
-    /// In the order of the file.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// Of each segment, in the order of the file.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
     }
 
-    /// One of its segments.
-    pub fn segment(&self, entry: &Entry) -> Segment<'_> {
+    /// The segment of one of the keys, by its place; `None` past the last.
+    pub fn segment(&self, index: usize) -> Option<Segment<'_>> {
+        let at = self.keys.get(index)?.at;
         let &Entry {
-            at,
-            flow: _,
             src,
             dst,
             seq,
@@ -62,9 +68,9 @@ impl Batch {
             joined,
             start,
             len,
-        } = entry;
+        } = self.entries.get(index)?;
         let bytes = if joined { &self.joined } else { &self.bytes };
-        Segment {
+        Some(Segment {
             at,
             src,
             dst,
@@ -75,7 +81,7 @@ impl Batch {
             flags,
             payload: bytes.get(start..start + len).unwrap_or_default(),
             missing,
-        }
+        })
     }
 }
 
@@ -83,7 +89,7 @@ impl Entry {
     /// Of a segment of which the payload is in `frame`, which begins at `start`; or else is added to what was `joined`.
     fn new(segment: &Segment<'_>, frame: &[u8], start: usize, joined: &mut Vec<u8>) -> Self {
         let &Segment {
-            at,
+            at: _,
             src,
             dst,
             direction: _,
@@ -101,8 +107,6 @@ impl Entry {
             joined.extend_from_slice(payload);
         }
         Self {
-            at,
-            flow: flow_number(segment),
             src,
             dst,
             seq,
@@ -137,13 +141,16 @@ impl PcapFile {
         let Batch {
             bytes,
             joined,
+            keys,
             entries,
         } = batch;
+        keys.clear();
         entries.clear();
         joined.clear();
         self.input.recycle(mem::take(bytes));
-        if let Some((entry, apart)) = self.carried.take() {
+        if let Some((key, entry, apart)) = self.carried.take() {
             self.input.pin();
+            keys.push(key);
             entries.push(entry);
             joined.extend(apart);
         }
@@ -151,20 +158,21 @@ impl PcapFile {
             let found = self.next_entry(joined);
             if let Some(full) = self.input.take_full() {
                 // What was found lies in the next buffer already.
-                if let Ok(Some(mut entry)) = found {
+                if let Ok(Some((key, mut entry))) = found {
                     let apart = if entry.joined {
                         joined.split_off(mem::take(&mut entry.start))
                     } else {
                         Vec::new()
                     };
-                    self.carried = Some((entry, apart));
+                    self.carried = Some((key, entry, apart));
                 }
                 *bytes = full;
                 return Ok(true);
             }
             match found {
-                Ok(Some(entry)) => {
+                Ok(Some((key, entry))) => {
                     self.input.pin();
+                    keys.push(key);
                     entries.push(entry);
                     if entries.len() < MOST {
                         continue;
@@ -179,7 +187,7 @@ impl PcapFile {
     }
 
     /// The next segment, in the buffer of the file or in `joined`; `None` at its end.
-    fn next_entry(&mut self, joined: &mut Vec<u8>) -> Result<Option<Entry>, Damage> {
+    fn next_entry(&mut self, joined: &mut Vec<u8>) -> Result<Option<(Key, Entry)>, Damage> {
         loop {
             let Some(frame) = self.format.next_frame(&mut self.input, &mut self.damage)? else {
                 return Ok(None);
@@ -191,7 +199,12 @@ impl PcapFile {
             {
                 Ok(segment) => {
                     self.counts.segments += 1;
-                    return Ok(Some(Entry::new(&segment, frame.data, frame.start, joined)));
+                    let key = Key {
+                        at: segment.at,
+                        flow: flow_number(&segment),
+                    };
+                    let entry = Entry::new(&segment, frame.data, frame.start, joined);
+                    return Ok(Some((key, entry)));
                 }
                 Err(skip) => self.counts.skipped.add(skip),
             }

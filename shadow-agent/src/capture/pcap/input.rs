@@ -152,10 +152,16 @@ impl Input {
     }
 
     /// Reads until `need` bytes are held or the file ends.
+    #[inline]
     fn fill(&mut self, need: usize) -> Result<(), Damage> {
         if self.held.len() >= need || self.ended {
             return Ok(());
         }
+        self.read(need)
+    }
+
+    #[cold]
+    fn read(&mut self, need: usize) -> Result<(), Damage> {
         if need > MAX_RECORD {
             return Err(self.damage(Fault::TooLong(need as u64)));
         }

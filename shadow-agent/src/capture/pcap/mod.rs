@@ -34,7 +34,8 @@ use super::{Polled, Source, SourceError};
 use input::Input;
 pub use packed::Packing;
 
-pub use batch::{Batch, Entry, flow_number};
+use batch::Entry;
+pub use batch::{Batch, Key, flow_number};
 pub use counts::{Counts, Tally};
 pub use error::{Damage, Fault, OpenError};
 
@@ -68,7 +69,7 @@ pub struct PcapFile {
     counts: Counts,
     damage: Option<Damage>,
     /// Read with the last batch, for the next, and its payload where that lies in no buffer.
-    carried: Option<(Entry, Vec<u8>)>,
+    carried: Option<(Key, Entry, Vec<u8>)>,
 }
 
 /// What [`PcapFile::next_segment`] found.

@@ -71,7 +71,7 @@ impl Ng {
     /// Type and length of the block that begins here; a section header sets the byte order that its own length is in.
     fn head(&mut self, input: &mut Input) -> Result<(u32, usize), Damage> {
         let head = input.want(BLOCK_HEAD)?;
-        let kind = word(head, 0, self.big_endian);
+        let (kind, mut length) = (word(head, 0, self.big_endian), word(head, 4, self.big_endian));
         let mut least = BLOCK_HEAD + BLOCK_TAIL;
         if kind == SECTION_HEADER {
             const BYTE_ORDER: u32 = 0x1a2b_3c4d;
@@ -82,8 +82,8 @@ impl Ng {
                 _ if magic == BYTE_ORDER.swap_bytes() => true,
                 other => return Err(input.damage(Fault::ByteOrder(other))),
             };
+            length = word(input.want(BLOCK_HEAD)?, 4, self.big_endian);
         }
-        let length = word(input.want(BLOCK_HEAD)?, 4, self.big_endian);
         if (length as usize) < least || !length.is_multiple_of(4) {
             return Err(input.damage(Fault::BlockLength(length)));
         }
