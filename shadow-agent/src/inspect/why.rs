@@ -38,6 +38,7 @@ const MEANINGS: &[(&str, &str)] = &[
         "out_of_window",
         "sequence number too far away: the connection starts anew from here",
     ),
+    ("reset_bytes", "data in a reset is not part of the stream"),
     ("gaps", "a hole is given up as lost"),
     (
         "out_of_step",

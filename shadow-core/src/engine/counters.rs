@@ -59,6 +59,8 @@ counters! {
     conflicting_overlaps,
     /// Sequence numbers too far away for any window; the connection starts anew from there.
     out_of_window,
+    /// Payload bytes of resets: they say why, and reach no application.
+    reset_bytes,
     /// Holes that were declared lost.
     gaps,
     /// Bytes in them.

@@ -157,7 +157,9 @@ impl Track {
             return self.fate(ctx);
         }
         // What stands in a reset says why (RFC 9293 section 3.5.3) and reaches no application.
-        if !segment.flags.contains(Flags::RST) {
+        if segment.flags.contains(Flags::RST) {
+            ctx.out.counters.reset_bytes += segment.payload.len() as u64;
+        } else {
             self.take_payload(direction, distance, segment, ack, ctx);
         }
         if segment.flags.contains(Flags::FIN) {
@@ -237,11 +239,7 @@ impl Track {
         ack: Option<u64>,
         ctx: &mut Ctx<'_>,
     ) {
-        let old = if distance < 0 {
-            distance.unsigned_abs() as usize
-        } else {
-            0
-        };
+        let old = distance.min(0).unsigned_abs() as usize;
         let fresh = segment.payload.get(old..).unwrap_or_default();
         if fresh.is_empty() {
             ctx.out.counters.duplicate_segments += u64::from(!segment.payload.is_empty());

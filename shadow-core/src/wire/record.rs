@@ -1,7 +1,8 @@
 //! From one ring record to one [`Segment`].
 //!
 //! A segment comes as one or more chunks, each a record with the facts of the whole segment. A chunk is a segment of its
-//! own: SYN belongs to the first, FIN and RST to the last, and what was not copied is missing behind the last.
+//! own: SYN belongs to the first, FIN to the last, RST to each (it says what the data is not), and what was not copied is missing
+//! behind the last.
 
 use shadow_common::{
     chunk::{CHUNK, MAX_BYTES},
@@ -78,7 +79,7 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
         seq = seq + 1;
     }
     if !last {
-        flags = flags.without(Flags::FIN.union(Flags::RST));
+        flags = flags.without(Flags::FIN);
     }
     Ok(Segment {
         at: Timestamp::from_nanos(at),
@@ -157,10 +158,10 @@ mod tests {
         let seqs: Vec<_> = got.iter().map(|s| s.seq).collect();
         // The SYN is u32::MAX, so the payload starts at 0.
         assert_eq!(seqs, [SeqNum(u32::MAX), SeqNum(4096), SeqNum(8192)]);
-        let rst_psh_ack = Flags(0x18);
+        let rst_psh_ack = Flags(0x1c);
         assert_eq!(got[0].flags, rst_psh_ack.union(Flags::SYN));
         assert_eq!(got[1].flags, rst_psh_ack);
-        assert_eq!(got[2].flags, rst_psh_ack.union(Flags::FIN).union(Flags::RST));
+        assert_eq!(got[2].flags, rst_psh_ack.union(Flags::FIN));
         assert!(got.iter().all(|s| s.missing == 0));
     }
 
