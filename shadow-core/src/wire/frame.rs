@@ -6,6 +6,7 @@
 //! [`Skip`]. Bias: lengths come from the IP header, never from the frame (Ethernet pads short frames), except where the
 //! IP header gives none because the network card was to fill it in (segmentation offload).
 
+mod checksum;
 mod fragments;
 mod link;
 mod other;
@@ -62,7 +63,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// As [`decode`]. A fragment that completes nothing is [`Skip::Fragment`].
+    /// As [`decode`]. A fragment that completes nothing is [`Skip::Fragment`], and so is one that completes what was never
+    /// sent, as its checksum shows.
     pub fn decode<'a>(
         &'a mut self,
         link: LinkType,
@@ -78,7 +80,12 @@ impl Decoder {
                 if !fragments.push(packet, at, whole) {
                     return Err(Skip::Fragment);
                 }
-                decode(LinkType::Ip, whole, whole.len(), at)
+                let (offset, headers) = find(LinkType::Ip, whole, whole.len()).map_err(|(_, skip)| skip)?;
+                let packet = whole.get(offset..).unwrap_or_default();
+                if !checksum::holds(packet) {
+                    return Err(Skip::Fragment);
+                }
+                Ok(segment(packet, &headers, at))
             }
             Err((_, skip)) => Err(skip),
         }

@@ -30,8 +30,22 @@ fn cut(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
 }
 
 fn packets() -> [Vec<u8>; 2] {
-    let payload = [PAYLOAD, &[7; 300]].concat();
-    [ipv4(&tcp(12, &payload)), ipv6(6, &tcp(0, &payload))]
+    with_payload(&[PAYLOAD, &[7; 300]].concat())
+}
+
+/// With checksums, as whoever makes fragments has to fill them in.
+fn with_payload(payload: &[u8]) -> [Vec<u8>; 2] {
+    let mut packets = [ipv4(&tcp(12, payload)), ipv6(6, &tcp(0, payload))];
+    for (packet, (start, ends)) in packets.iter_mut().zip([(20, 12..20), (40, 8..40)]) {
+        let length = u16::try_from(packet.len() - start).unwrap().to_be_bytes();
+        let summed = [&packet[ends], &[0, 6], &length, &packet[start..]].concat();
+        let sum = summed.chunks(2).fold(0_u16, |sum, pair| {
+            let (sum, carry) = sum.overflowing_add(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]));
+            sum + u16::from(carry)
+        });
+        packet[start + 16..start + 18].copy_from_slice(&(!sum).to_be_bytes());
+    }
+    packets
 }
 
 /// The payload of the one datagram that is completed, if one is, and how many frames completed nothing.
@@ -94,6 +108,20 @@ fn overlaps_ends_that_differ_and_cut_captures_make_nothing() {
         let mut snapped = fragments.clone();
         snapped[0].truncate(header + 40);
         assert_eq!(read(&snapped), (None, snapped.len()));
+    }
+}
+
+#[test]
+fn fragments_of_two_datagrams_with_one_identification_make_neither() {
+    let others = with_payload(&[PAYLOAD, &[8; 300]].concat());
+    for (packet, other) in packets().iter().zip(&others) {
+        // What is lost of the one is there of the other.
+        let (fragments, others) = (cut(packet, 80), cut(other, 80));
+        let mixed = [&fragments[..2], &others[2..]].concat();
+        assert_eq!(read(&mixed), (None, mixed.len()));
+        // Nothing of them waits any more.
+        let then = [mixed, fragments.clone()].concat();
+        assert!(read(&then).0.is_some());
     }
 }
 
