@@ -38,6 +38,8 @@ pub(crate) struct Pending {
     pub(crate) trust: Trust,
     /// Whether its body is still being read.
     pub(crate) reading: bool,
+    /// Whether the client waits to be asked for the body, and was not yet.
+    pub(crate) expects: bool,
     /// Whether no answer is expected any more; it is reported when its body was read.
     pub(crate) given_up: bool,
     pub(crate) fault: Option<Incomplete>,
@@ -47,6 +49,11 @@ impl Pending {
     /// Whether an answer may still come.
     fn is_open(&self) -> bool {
         self.exchange.response.is_none() && !self.given_up
+    }
+
+    /// Whether its answer came instead of what the client waits for before it sends the body.
+    pub(crate) fn was_answered_unasked(&self) -> bool {
+        self.expects && self.exchange.response.is_some()
     }
 
     /// Whether its answer is only expected on trust.

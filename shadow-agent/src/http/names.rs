@@ -33,7 +33,10 @@ pub const ENGINE: &[(&str, &str)] = &[
         "Retransmitted bytes that differed from the first copy",
     ),
     ("out_of_window", "Sequence numbers too far away for any window"),
-    ("reset_bytes", "Payload bytes of resets, which reach no application"),
+    (
+        "reset_bytes",
+        "Payload bytes of resets, which reach no application",
+    ),
     ("gaps", "Holes in a stream that were declared lost"),
     ("gap_bytes", "Bytes in holes that were declared lost"),
     (

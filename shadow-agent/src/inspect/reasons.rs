@@ -44,6 +44,9 @@ pub(super) const fn of(reason: Incomplete) -> &'static str {
     }
 }
 
+const UNASKED: &str = "the answer came before the body that the client held back, and what follows may be that body or the \
+                       next request (RFC 9110 section 10.1.1)";
+
 /// The message that is later on the wire is the one that could not be read on.
 fn readings(exchange: &Exchange) -> &'static str {
     let request = &exchange.request;
@@ -51,8 +54,10 @@ fn readings(exchange: &Exchange) -> &'static str {
         Some(response) => (&response.headers, response.version),
         None => (&request.headers, request.version),
     };
+    let unasked = exchange.response.is_some() && request.headers.get("expect").is_some();
     in_head(headers, version)
         .or_else(|| in_head(&request.headers, request.version))
+        .or_else(|| unasked.then_some(UNASKED))
         .unwrap_or(
             "a bare line feed, a folded or odd line in a head, or bytes behind the message that begin no other (RFC 9112 \
              sections 2.2, 5.1, 5.2)",

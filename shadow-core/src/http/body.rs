@@ -70,6 +70,11 @@ impl BodyReader {
         Some(Self { state, content })
     }
 
+    /// Whether its first byte is plain content, and has not come.
+    pub(crate) fn awaits_content(&self) -> bool {
+        matches!(self.state, State::Length(_)) && self.content.len == 0
+    }
+
     /// Takes bytes in up to the end of the message; says how many.
     pub(crate) fn read(
         &mut self,

@@ -59,6 +59,8 @@ pub(crate) struct Said {
     /// Whether another protocol is asked for.
     pub(crate) upgrade: bool,
     pub(super) hosts: Hosts,
+    /// Whether the client waits to be asked for the body (RFC 9110 section 10.1.1).
+    pub(crate) expect: bool,
 }
 
 impl Said {
@@ -67,6 +69,7 @@ impl Said {
         for (name, value) in fields {
             match name.len() {
                 4 if name.eq_ignore_ascii_case(b"host") => said.hosts.add(value),
+                6 => said.expect |= name.eq_ignore_ascii_case(b"expect"),
                 7 => said.upgrade |= name.eq_ignore_ascii_case(b"upgrade"),
                 14 if name.eq_ignore_ascii_case(b"content-length") => said.length(value),
                 17 if name.eq_ignore_ascii_case(b"transfer-encoding") => said.coding(value),

@@ -329,6 +329,12 @@ pub(crate) fn looks_like_request(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether bytes can be the beginning of a request with a registered method: the names of all are in capitals. The first
+/// byte decides, so that it does not matter how the bytes are cut.
+pub(crate) fn may_begin_request(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(u8::is_ascii_uppercase)
+}
+
 /// Whether bytes hold a whole request line with an HTTP/1 version. Stricter than [`looks_like_request`]: where a
 /// message begins is not known, so the line must speak for itself.
 pub fn is_request_line(bytes: &[u8]) -> bool {

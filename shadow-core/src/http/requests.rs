@@ -79,6 +79,7 @@ impl Conn {
                 State::Closed => used = run.bytes.len(),
                 State::Search if ahead => break,
                 State::Head if ahead && self.client.head.is_empty() => break,
+                State::Body(ref reader) if ahead && reader.awaits_content() => break,
                 State::Wait if self.pair.is_empty() => self.client.state = State::Head,
                 State::Wait => break,
                 State::Search if used == 0 && run.starts_segment && head::is_request_line(rest) => {
@@ -224,7 +225,7 @@ impl Conn {
             target,
             version,
             headers,
-            said: _,
+            said,
             ambiguous_host: _,
         } = head;
         let (body, trailers) = (Body::default(), Headers::default());
@@ -253,6 +254,7 @@ impl Conn {
             ack: start.ack,
             trust,
             reading: false,
+            expects: said.expect,
             given_up: false,
             fault: fault.or(conflict),
         };
@@ -272,7 +274,16 @@ impl Conn {
         };
         self.client.conflict |= run.conflict;
         self.client.last = self.client.last.max(run.at);
-        match reader.read(rest, ctx.settings) {
+        let unasked = self.pair.back().is_some_and(|back| back.was_answered_unasked());
+        let skipped = unasked && run.ack >= Some(self.server.pos()) && reader.awaits_content();
+        let read = if skipped && head::may_begin_request(rest) {
+            // The answer came instead of 100 (Continue), and some clients then go on without the body. A server that was
+            // promised one reads the next request as it.
+            Err(Incomplete::AmbiguousFraming)
+        } else {
+            reader.read(rest, ctx.settings)
+        };
+        match read {
             Ok((used, Progress::More)) => used,
             Ok((used, Progress::Done)) => {
                 self.end_request(None, ctx);

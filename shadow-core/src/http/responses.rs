@@ -205,7 +205,13 @@ impl Conn {
         if (100..200).contains(&head.status) && head.status != 101 {
             // Interim responses (RFC 9110 section 15.2) belong to the request, and end nothing.
             ctx.out.counters.interim_responses += 1;
-            self.server.current = None;
+            let current = self.server.current.take();
+            if head.status == 100
+                && current.is_some_and(|current| current.orphan.is_none())
+                && let Some(front) = self.pair.front()
+            {
+                front.expects = false;
+            }
             return;
         }
         ctx.out.counters.responses += 1;
