@@ -126,22 +126,24 @@ impl Engine {
                     self.advance(slot, segment);
                 }
             }
-            Some(Entry::Closed) if syn => {
+            Some(Entry::Closed(past)) if syn && !past.began_with(segment) => {
                 self.flows.remove(slot);
                 self.open(key, segment);
             }
-            Some(Entry::Abandoned) if syn && !segment.flags.contains(Flags::ACK) => {
+            Some(Entry::Abandoned(past))
+                if syn && !segment.flags.contains(Flags::ACK) && !past.began_with(segment) =>
+            {
                 self.flows.remove(slot);
                 self.open(key, segment);
             }
-            Some(Entry::Abandoned) => {
+            Some(Entry::Abandoned(_)) => {
                 self.out.counters.ignored_segments += 1;
                 let ends = segment.flags.0 & Flags::FIN.union(Flags::RST).0 != 0;
                 let limits = &self.settings.limits;
                 let wait = if ends { limits.half_closed } else { limits.idle };
                 self.flows.set_deadline(slot, segment.at + wait);
             }
-            Some(Entry::Closed) | None => self.out.counters.ignored_segments += 1,
+            Some(Entry::Closed(_)) | None => self.out.counters.ignored_segments += 1,
         }
     }
 
@@ -287,7 +289,7 @@ impl Engine {
     }
 
     fn abandon(&mut self, slot: usize, reason: Abandon) {
-        if let Some(Entry::Open(track)) = self.flows.replace(slot, Entry::Abandoned) {
+        if let Some(Entry::Open(track)) = self.flows.retire(slot, Entry::Abandoned) {
             self.buffered = self.buffered.saturating_sub(track.charged);
             self.out.counters.flows_abandoned += 1;
             let Flow { client, server } = track.flow();
@@ -304,7 +306,7 @@ impl Engine {
                 let generation = self.flows.generation(slot);
                 // The entry that is queued for the idle time would come too late.
                 self.idle.push(at + LINGER, slot, generation);
-                self.flows.replace(slot, Entry::Closed)
+                self.flows.retire(slot, Entry::Closed)
             }
             Closing::Superseded | Closing::Forgotten(_) => self.flows.remove(slot).map(|(_, entry)| entry),
         };

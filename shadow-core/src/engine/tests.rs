@@ -280,6 +280,30 @@ fn a_new_connection_on_the_same_ports_starts_anew() {
 }
 
 #[test]
+fn a_connection_that_is_captured_again_when_it_is_over_is_reported_once() {
+    let mut wire = Wire::new(5, 9);
+    let mut pass = |client: u32, n| {
+        (wire.client, wire.server) = (SeqNum(client), SeqNum(9));
+        wire.segment(true, Flags::SYN, b"", false);
+        wire.client = wire.client + 1;
+        wire.segment(false, Flags::SYN.union(Flags::ACK), b"", false);
+        wire.server = wire.server + 1;
+        wire.client(&get(n));
+        wire.server(&ok(n));
+        wire.segment(true, Flags::FIN.union(Flags::ACK), b"", false);
+        wire.segment(false, Flags::FIN.union(Flags::ACK), b"", false);
+    };
+    // Once for each of the interfaces that it passes; then another one between the same ends.
+    pass(5, 1);
+    pass(5, 1);
+    pass(6, 2);
+    assert_eq!(
+        wire.finish(),
+        ["/1 200 \"#1\" complete", "/2 200 \"#2\" complete"]
+    );
+}
+
+#[test]
 fn the_answer_to_a_syn_behind_the_data_that_follows_it_changes_nothing() {
     let mut wire = Wire::new(5, 9);
     wire.segment(true, Flags::SYN, b"", false);

@@ -3,8 +3,12 @@
 use hashbrown::HashMap;
 use shadow_common::flow::FlowKey;
 
-use super::track::Track;
-use crate::time::Timestamp;
+use super::track::{MOST_WITH_SYN, Track};
+use crate::{
+    seq::SeqNum,
+    time::Timestamp,
+    wire::{Direction, Flags, Segment},
+};
 
 /// One connection that is known.
 #[derive(Debug)]
@@ -12,9 +16,31 @@ pub(crate) enum Entry {
     /// Being read.
     Open(Box<Track>),
     /// Over: late segments are not a new connection.
-    Closed,
+    Closed(Past),
     /// Not worth reading, until it ends.
-    Abandoned,
+    Abandoned(Past),
+}
+
+/// What is kept of a connection that is not read any more: the number of its client's SYN.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Past(Option<SeqNum>);
+
+impl Past {
+    fn of(track: &Track) -> Self {
+        Self(track.half(Direction::ToServer).isn)
+    }
+
+    /// Whether a SYN, or the answer to one, opened this connection. It was captured again, as on the next interface that the
+    /// packet passes: another connection begins with another number (RFC 9293 section 3.4.1).
+    pub(crate) fn began_with(self, segment: &Segment<'_>) -> bool {
+        self.0.is_some_and(|isn| {
+            if segment.flags.contains(Flags::ACK) {
+                (1..=MOST_WITH_SYN).contains(&segment.ack.distance_from(isn))
+            } else {
+                segment.seq == isn
+            }
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -99,9 +125,14 @@ impl Table {
         }
     }
 
-    /// Puts something else in the place of a flow.
-    pub(crate) fn replace(&mut self, slot: usize, entry: Entry) -> Option<Entry> {
-        self.slots.get_mut(slot)?.entry.replace(entry)
+    /// Keeps only what tells a flow's own SYN from the next connection's.
+    pub(crate) fn retire(&mut self, slot: usize, keep: fn(Past) -> Entry) -> Option<Entry> {
+        let place = self.slots.get_mut(slot)?;
+        let past = match place.entry.as_ref()? {
+            Entry::Open(track) => Past::of(track),
+            Entry::Closed(past) | Entry::Abandoned(past) => *past,
+        };
+        place.entry.replace(keep(past))
     }
 
     /// Forgets a flow.

@@ -18,7 +18,7 @@ use crate::{
 const WINDOW: i32 = 64 << 20;
 
 /// Farthest that a SYN-ACK acknowledges behind the SYN: the data of one segment (RFC 7413).
-const MOST_WITH_SYN: i32 = 1 << 16;
+pub(super) const MOST_WITH_SYN: i32 = 1 << 16;
 
 /// How a connection came into view.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,7 +45,7 @@ pub(crate) enum Fate {
 /// One direction.
 #[derive(Debug, Default)]
 pub(super) struct Half {
-    isn: Option<SeqNum>,
+    pub(super) isn: Option<SeqNum>,
     pub(super) stream: Option<Assembler>,
     fin: bool,
     ended: bool,
