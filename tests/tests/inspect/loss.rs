@@ -22,9 +22,10 @@ use crate::{
 
 const ROUNDS: u64 = 15;
 
-struct Owned {
-    facts: Segment<'static>,
-    payload: Vec<u8>,
+#[derive(Clone)]
+pub(crate) struct Owned {
+    pub(crate) facts: Segment<'static>,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// All of an exchange that could be wrong, with its place in time, so that no two are the same.
@@ -43,7 +44,7 @@ type Stamps = [u64; 2];
 /// of them is believed, and there is no truth to compare with.
 ///
 /// Copies get the time of the first: which of them arrives does not make another exchange.
-fn segments(path: &Path) -> Option<Vec<Owned>> {
+pub(crate) fn segments(path: &Path) -> Option<Vec<Owned>> {
     let mut file = PcapFile::open(path).expect("a capture");
     let mut all: Vec<Owned> = Vec::new();
     let mut firsts = HashMap::new();

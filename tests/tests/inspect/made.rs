@@ -196,3 +196,56 @@ fn http2_is_named() {
     let (_, summary) = rows(Box::new(File::open(path).expect("an own capture"))).expect("a capture");
     assert_eq!(summary.abandoned.get("http2"), Some(&1), "{summary:?}");
 }
+
+#[test]
+fn the_next_request_is_never_the_body_that_was_not_sent() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps/asgi.pcapng.gz");
+    let (rows, summary) = rows(Box::new(File::open(path).expect("an own capture"))).expect("a capture");
+    let found: Vec<_> = rows
+        .iter()
+        .filter(|row| row.target.as_deref() == Some("/early"))
+        .map(|row| {
+            (
+                &row.flow.server[10..],
+                row.request_body_len,
+                row.incomplete_reason.as_deref(),
+            )
+        })
+        .collect();
+    // uvicorn answers without a word about the body; Hypercorn asks for it all the same.
+    let unasked = |port| (port, Some(0), Some("ambiguous_framing"));
+    let expected = [
+        unasked("8300"),
+        unasked("8300"),
+        unasked("8301"),
+        unasked("8301"),
+        ("8302", Some(3), None),
+        ("8302", Some(2_981), None),
+    ];
+    assert_eq!(found, expected, "{summary:?}");
+}
+
+#[test]
+fn a_packet_that_passes_three_interfaces_is_one_packet() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps/bridge.pcapng.gz");
+    let (rows, summary) = rows(Box::new(File::open(path).expect("an own capture"))).expect("a capture");
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.method.as_deref(),
+                row.target.as_deref(),
+                row.status,
+                row.complete,
+            )
+        })
+        .collect();
+    let ok = |method, target, status| (Some(method), Some(target), Some(status), true);
+    let expected = [
+        ok("GET", "/small.txt", 200),
+        ok("GET", "/rows.json", 200),
+        ok("HEAD", "/rows.json", 200),
+        ok("GET", "/missing", 404),
+    ];
+    assert_eq!(found, expected, "{summary:?}");
+}

@@ -2,7 +2,7 @@
 //!
 //! [`made`]: what is known to be in the project's own captures is found. [`tshark`]: an independent dissector sees the
 //! same messages, or a written reason says why not. [`loss`]: segments that are lost, late or doubled never make an
-//! exchange that did not happen. [`damage`]: no file can break the reader, and every counter adds up whatever it holds.
+//! exchange that did not happen. [`worse`]: nor do a snap length, clocks that jump, or more of the same in one file. [`damage`]: no file can break the reader, and every counter adds up whatever it holds.
 //! [`threads`]: however many threads read a file, the output is the same. [`command`]: how the command ends.
 //!
 //! `SHADOW_PCAPS=DIR` adds the captures of a directory to all but the first.
@@ -16,3 +16,4 @@ mod random;
 mod row;
 mod threads;
 mod tshark;
+mod worse;

@@ -4,6 +4,7 @@ use super::{
     Difference,
     dissect::{Kind, Message},
 };
+use crate::row::Row;
 
 struct Permission {
     reason: &'static str,
@@ -61,6 +62,33 @@ const PERMITTED: &[Permission] = &[
                 && difference.responses.len() < difference.ours.len()
         },
     },
+    Permission {
+        reason: "tshark takes the answers to pipelined requests for answers to the last one, and gives them no body when that is a HEAD",
+        holds: |difference| {
+            let reading = difference.reading;
+            let head = reading
+                .ours
+                .iter()
+                .any(|row| row.method.as_deref() == Some("HEAD"));
+            let without_body = |(row, response): (&Row, &Message)| {
+                response.body == 0 && response.kind == Kind::Response(row.status.unwrap_or_default())
+            };
+            head && reading.requests.len() == reading.ours.len()
+                && difference.ours.len() == difference.responses.len()
+                && pairs(difference).all(without_body)
+        },
+    },
+    Permission {
+        reason: "a body was sent behind the answer to a HEAD, which has none (RFC 9110 section 9.3.2): \
+                 tshark takes it, here it begins no message and the connection is left",
+        holds: |difference| {
+            let left = difference.summary.abandoned.values().sum::<u64>() > 0;
+            let head = |row: &&Row| row.complete && row.method.as_deref() == Some("HEAD");
+            left && difference.ours.iter().all(|row| head(row) || !row.complete)
+                && difference.ours.iter().any(head)
+                && difference.is_covered_until_left()
+        },
+    },
 ];
 
 /// The reason for a difference, if there is one.
@@ -80,7 +108,7 @@ fn count(difference: &Difference<'_>, counter: &str) -> u64 {
         .unwrap_or_default()
 }
 
-fn pairs<'a>(difference: &'a Difference<'a>) -> impl Iterator<Item = (&'a crate::row::Row, &'a Message)> {
+fn pairs<'a>(difference: &'a Difference<'a>) -> impl Iterator<Item = (&'a Row, &'a Message)> {
     difference
         .ours
         .iter()
