@@ -1,8 +1,8 @@
-//! A file read by several threads: one reads frames, each of the others follows some of the connections.
+//! A file read by several threads: one reads bytes, one finds the frames, each of the others follows some of the connections.
 //!
 //! ```text
-//! file --batches--> lanes --done--> writer
-//!   ^-----spare batches--'
+//! file --buffers--> frames --batches--> lanes --done--> writer
+//!   ^-------spare---------^-----spare batches--'
 //! ```
 //!
 //! Bounds: [`BATCHES`] batches at a time, whatever the size of the file. Where one thread falls behind, the others wait for it.
@@ -24,7 +24,7 @@ use super::{
     Filter, Format,
     lanes::{Done, LANES, Lanes},
 };
-use crate::capture::pcap::{Batch, Damage, PcapFile};
+use crate::capture::pcap::{Batch, Batches, Damage, PcapFile};
 
 /// Batches that are read, being looked at, or waiting to be filled.
 const BATCHES: usize = 8;
@@ -38,7 +38,11 @@ pub(super) fn read<'f>(
     write: &mut impl FnMut(&Event) -> io::Result<()>,
 ) -> io::Result<(Vec<Lanes<'f>>, Option<Damage>)> {
     let threads = threads.min(LANES);
+    let Some((batches, reading)) = file.batches(BATCHES) else {
+        return Ok((Vec::new(), None));
+    };
     thread::scope(|scope| {
+        scope.spawn(move || reading.run());
         let (spare_tx, spare_rx) = channel();
         for _ in 0..BATCHES {
             // The receiver lives until the reader ends.
@@ -55,11 +59,11 @@ pub(super) fn read<'f>(
             done_rx.push(found_rx);
         }
         drop(spare_tx);
-        let reader = scope.spawn(move || deal(file, &spare_rx, &batches_tx));
+        let dealer = scope.spawn(move || deal(batches, &spare_rx, &batches_tx));
         let written = merge(&done_rx, write);
         // Whoever still has something to say finds nobody listening, and ends.
         drop(done_rx);
-        let damage = join(reader);
+        let damage = join(dealer);
         let lanes = workers.into_iter().map(join).collect();
         written.map(|()| (lanes, damage))
     })
@@ -71,7 +75,7 @@ fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 
 /// Gives every batch to every worker.
 fn deal(
-    file: &mut PcapFile,
+    mut file: Batches<'_>,
     spare_rx: &Receiver<Batch>,
     batches_tx: &[SyncSender<Arc<Batch>>],
 ) -> Option<Damage> {

@@ -339,9 +339,14 @@ impl<'t> Scanner<'t, '_> {
             .rest
             .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.')))
             .unwrap_or(self.rest.len());
-        let raw = self.rest.get(..len).unwrap_or_default();
+        let (raw, behind) = self.rest.split_at_checked(len).unwrap_or((self.rest, ""));
         let plain = matches!(raw, "null" | "true" | "false");
-        if !plain && !raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        let number = raw.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        // What goes on is longer than it looks: of an address, half would be judged.
+        let ends = behind.chars().next().is_none_or(|c| {
+            c.is_whitespace() || matches!(c, ',' | ':' | '"' | '{' | '}' | '[' | ']' | '\\' | '…')
+        });
+        if !(plain || number) || !ends {
             return false;
         }
         self.take(len);

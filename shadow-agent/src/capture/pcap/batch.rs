@@ -9,10 +9,10 @@ use shadow_core::{
     wire::{Flags, Segment},
 };
 
-use super::{Damage, PcapFile};
-
-/// Segments of one batch, however short they are.
-const MOST: usize = 8_192;
+use super::{
+    Damage, PcapFile,
+    ahead::{Ahead, Reading},
+};
 
 /// The segments of one stretch of a file, and the buffer that they lie in. Used again and again, it costs no allocation.
 #[derive(Debug, Default)]
@@ -134,71 +134,106 @@ pub fn flow_number(segment: &Segment<'_>) -> u32 {
     u32::try_from(both >> 32).unwrap_or_default()
 }
 
+/// A file that is read batch by batch, while another thread reads ahead.
+#[derive(Debug)]
+pub struct Batches<'f> {
+    file: &'f mut PcapFile,
+    /// Read with the last batch, for the next, and its payload where that lies in no buffer.
+    carried: Option<(Key, Entry, Vec<u8>)>,
+}
+
 impl PcapFile {
+    /// The rest of the file in batches, of which so many may be kept at a time; and what reads ahead, for another thread to
+    /// run. `None` when that was asked for before.
+    pub fn batches(&mut self, kept: usize) -> Option<(Batches<'_>, Reading)> {
+        // One more is being read, and one filled meanwhile.
+        let reading = self.input.read_ahead(kept + 2)?;
+        let batches = Batches {
+            file: self,
+            carried: None,
+        };
+        Some((batches, reading))
+    }
+}
+
+impl Drop for Batches<'_> {
+    /// Whoever reads ahead ends, too.
+    fn drop(&mut self) {
+        drop(self.file.input.close());
+    }
+}
+
+impl Batches<'_> {
     /// Fills `batch` with the segments that come next; `false` when there are none. Damage is told when everything before
     /// it was given.
     pub fn next_batch(&mut self, batch: &mut Batch) -> Result<bool, Damage> {
-        let Batch {
-            bytes,
-            joined,
-            keys,
-            entries,
-        } = batch;
-        keys.clear();
-        entries.clear();
-        joined.clear();
-        self.input.recycle(mem::take(bytes));
-        if let Some((key, entry, apart)) = self.carried.take() {
-            self.input.pin();
-            keys.push(key);
-            entries.push(entry);
-            joined.extend(apart);
+        batch.keys.clear();
+        batch.entries.clear();
+        batch.joined.clear();
+        let spare = mem::take(&mut batch.bytes);
+        let carried = self.carried.take();
+        if let Some(ahead) = self.file.input.ahead() {
+            ahead.recycle(spare);
+            if carried.is_some() {
+                ahead.pin();
+            }
+        }
+        if let Some((key, entry, apart)) = carried {
+            batch.keys.push(key);
+            batch.entries.push(entry);
+            batch.joined.extend(apart);
         }
         loop {
-            let found = self.next_entry(joined);
-            if let Some(full) = self.input.take_full() {
+            let found = self.next_entry(&mut batch.joined);
+            let ahead = self.file.input.ahead();
+            if let Some(full) = ahead.and_then(Ahead::take_full) {
                 // What was found lies in the next buffer already.
                 if let Ok(Some((key, mut entry))) = found {
                     let apart = if entry.joined {
-                        joined.split_off(mem::take(&mut entry.start))
+                        batch.joined.split_off(mem::take(&mut entry.start))
                     } else {
                         Vec::new()
                     };
                     self.carried = Some((key, entry, apart));
                 }
-                *bytes = full;
+                batch.bytes = full;
                 return Ok(true);
             }
             match found {
                 Ok(Some((key, entry))) => {
-                    self.input.pin();
-                    keys.push(key);
-                    entries.push(entry);
-                    if entries.len() < MOST {
-                        continue;
+                    if let Some(ahead) = self.file.input.ahead() {
+                        ahead.pin();
                     }
+                    batch.keys.push(key);
+                    batch.entries.push(entry);
                 }
-                Err(damage) if entries.is_empty() => return Err(damage),
-                Ok(None) | Err(_) => {}
+                Err(damage) if batch.entries.is_empty() => return Err(damage),
+                Ok(None) | Err(_) => {
+                    batch.bytes = self.file.input.close();
+                    return Ok(!batch.entries.is_empty());
+                }
             }
-            *bytes = self.input.cut();
-            return Ok(!entries.is_empty());
         }
     }
 
     /// The next segment, in the buffer of the file or in `joined`; `None` at its end.
     fn next_entry(&mut self, joined: &mut Vec<u8>) -> Result<Option<(Key, Entry)>, Damage> {
+        let PcapFile {
+            input,
+            format,
+            packing: _,
+            decoder,
+            counts,
+            damage,
+        } = &mut *self.file;
         loop {
-            let Some(frame) = self.format.next_frame(&mut self.input, &mut self.damage)? else {
+            let Some(frame) = format.next_frame(input, damage)? else {
                 return Ok(None);
             };
-            self.counts.packets += 1;
-            match self
-                .decoder
-                .decode(frame.link, frame.data, frame.wire_len, frame.at)
-            {
+            counts.packets += 1;
+            match decoder.decode(frame.link, frame.data, frame.wire_len, frame.at) {
                 Ok(segment) => {
-                    self.counts.segments += 1;
+                    counts.segments += 1;
                     let key = Key {
                         at: segment.at,
                         flow: flow_number(&segment),
@@ -206,7 +241,7 @@ impl PcapFile {
                     let entry = Entry::new(&segment, frame.data, frame.start, joined);
                     return Ok(Some((key, entry)));
                 }
-                Err(skip) => self.counts.skipped.add(skip),
+                Err(skip) => counts.skipped.add(skip),
             }
         }
     }

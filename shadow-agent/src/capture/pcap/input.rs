@@ -3,14 +3,14 @@
 use core::mem;
 use std::{fmt, io, io::Read, ops::Range};
 
-use super::{Damage, Fault, MAX_RECORD};
-
-/// Big enough that a read, or handing a batch to another thread, costs little beside the copy.
-const WINDOW: usize = 1 << 20;
+use super::{
+    Damage, Fault, MAX_RECORD,
+    ahead::{self, Ahead, Reading, WINDOW},
+};
 
 /// Bytes of the file, read ahead in one buffer.
 pub(super) struct Input {
-    reader: Box<dyn Read + Send>,
+    source: Source,
     unpacked: bool,
     buffer: Vec<u8>,
     /// What was read and not taken, as a range of `buffer`.
@@ -18,24 +18,27 @@ pub(super) struct Input {
     /// Offset in the file of `held.start`.
     position: u64,
     ended: bool,
-    /// Whether something that was taken from `buffer` is needed longer: then it is set aside and not overwritten.
-    pinned: bool,
-    full: Option<Vec<u8>>,
-    spare: Vec<u8>,
+}
+
+/// Who reads.
+enum Source {
+    /// This thread, when it needs more.
+    Here(Box<dyn Read + Send>),
+    /// Another one, ahead.
+    Ahead(Ahead),
+    /// Nobody any more.
+    Closed,
 }
 
 impl Input {
     pub(super) fn new(reader: Box<dyn Read + Send>, unpacked: bool) -> Self {
         Self {
-            reader,
+            source: Source::Here(reader),
             unpacked,
             buffer: vec![0; WINDOW],
             held: 0..0,
             position: 0,
             ended: false,
-            pinned: false,
-            full: None,
-            spare: Vec::new(),
         }
     }
 
@@ -109,46 +112,44 @@ impl Input {
         }
     }
 
-    /// The underlying reader with what was read ahead put back in front.
+    /// What was read ahead, and what has not been read.
     pub(super) fn into_reader(self) -> Box<dyn Read + Send> {
         let ahead = io::Cursor::new(self.buffered().to_vec());
-        Box::new(ahead.chain(self.reader))
-    }
-
-    /// What was taken since the last buffer was handed out is needed until the next is.
-    pub(super) const fn pin(&mut self) {
-        self.pinned = true;
-    }
-
-    /// A buffer for what comes next, of the usual size whatever it was used for.
-    pub(super) fn recycle(&mut self, mut spare: Vec<u8>) {
-        if spare.capacity() > WINDOW {
-            spare.truncate(WINDOW);
-            spare.shrink_to(WINDOW);
+        match self.source {
+            Source::Here(reader) => Box::new(ahead.chain(reader)),
+            Source::Ahead(_) | Source::Closed => Box::new(ahead),
         }
-        self.spare = spare;
     }
 
-    /// The buffer with what was pinned, when there was no room in it for more.
-    pub(super) fn take_full(&mut self) -> Option<Vec<u8>> {
-        self.full.take()
+    /// From here on another thread reads, into so many buffers; `None` when one does already, or did.
+    pub(super) fn read_ahead(&mut self, buffers: usize) -> Option<Reading> {
+        match mem::replace(&mut self.source, Source::Closed) {
+            Source::Here(reader) => {
+                let (ahead, reading) = ahead::start(reader, buffers);
+                self.source = Source::Ahead(ahead);
+                Some(reading)
+            }
+            other => {
+                self.source = other;
+                None
+            }
+        }
     }
 
-    /// The buffer with what was pinned, full or not.
-    pub(super) fn cut(&mut self) -> Vec<u8> {
-        self.change(self.held.len())
+    /// The other thread's buffers.
+    pub(super) const fn ahead(&mut self) -> Option<&mut Ahead> {
+        match &mut self.source {
+            Source::Ahead(ahead) => Some(ahead),
+            Source::Here(_) | Source::Closed => None,
+        }
     }
 
-    /// Goes on in another buffer, and gives this one up with everything in it.
-    fn change(&mut self, need: usize) -> Vec<u8> {
-        let mut fresh = mem::take(&mut self.spare);
-        fresh.resize(need.next_power_of_two().max(WINDOW), 0);
-        let held = self.buffered();
-        let len = held.len();
-        fresh[..len].copy_from_slice(held);
-        self.held = 0..len;
-        self.pinned = false;
-        mem::replace(&mut self.buffer, fresh)
+    /// Nothing more is read, and the buffer is given up.
+    pub(super) fn close(&mut self) -> Vec<u8> {
+        self.source = Source::Closed;
+        self.ended = true;
+        self.held = 0..0;
+        mem::take(&mut self.buffer)
     }
 
     /// Reads until `need` bytes are held or the file ends.
@@ -165,29 +166,37 @@ impl Input {
         if need > MAX_RECORD {
             return Err(self.damage(Fault::TooLong(need as u64)));
         }
-        if self.held.start + need > self.buffer.len() {
-            if self.pinned {
-                self.full = Some(self.change(need));
-            } else {
-                self.buffer.copy_within(self.held.clone(), 0);
-                self.held = 0..self.held.len();
-                if need > self.buffer.len() {
-                    self.buffer.resize(need.next_power_of_two(), 0);
-                }
-            }
-        }
         while self.held.len() < need && !self.ended {
-            // A buffer that grew for one long record is not filled at once: a batch is cut where little is held.
-            let end = self.buffer.len().min(self.held.start + need.max(WINDOW));
-            let room = self.buffer.get_mut(self.held.end..end).unwrap_or_default();
-            match self.reader.read(room) {
-                Ok(0) => self.ended = true,
-                Ok(count) => self.held.end += count,
+            let read = match &mut self.source {
+                Source::Here(reader) => {
+                    make_room(&mut self.buffer, &mut self.held, need);
+                    let room = self.buffer.get_mut(self.held.end..).unwrap_or_default();
+                    reader.read(room).map(|count| {
+                        self.held.end += count;
+                        count > 0
+                    })
+                }
+                Source::Ahead(ahead) => ahead.next(&mut self.buffer, &mut self.held),
+                Source::Closed => Ok(false),
+            };
+            match read {
+                Ok(more) => self.ended = !more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.damage(Fault::Read(error.to_string()))),
             }
         }
         Ok(())
+    }
+}
+
+/// Makes `need` bytes fit in.
+fn make_room(buffer: &mut Vec<u8>, held: &mut Range<usize>, need: usize) {
+    if held.start + need > buffer.len() {
+        buffer.copy_within(held.clone(), 0);
+        *held = 0..held.len();
+        if need > buffer.len() {
+            buffer.resize(need.next_power_of_two(), 0);
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! damage shows only after the rest of the file was buffered; binary time resolutions are refused; `if_tsoffset` of a
 //! big-endian file is read little-endian; the obsolete packet block and the big-endian modified format are not read.
 
+mod ahead;
 mod batch;
 mod counts;
 mod error;
@@ -34,8 +35,8 @@ use super::{Polled, Source, SourceError};
 use input::Input;
 pub use packed::Packing;
 
-use batch::Entry;
-pub use batch::{Batch, Key, flow_number};
+pub use ahead::Reading;
+pub use batch::{Batch, Batches, Key, flow_number};
 pub use counts::{Counts, Tally};
 pub use error::{Damage, Fault, OpenError};
 
@@ -68,8 +69,6 @@ pub struct PcapFile {
     decoder: Decoder,
     counts: Counts,
     damage: Option<Damage>,
-    /// Read with the last batch, for the next, and its payload where that lies in no buffer.
-    carried: Option<(Key, Entry, Vec<u8>)>,
 }
 
 /// What [`PcapFile::next_segment`] found.
@@ -128,7 +127,6 @@ impl PcapFile {
             decoder: Decoder::default(),
             counts: Counts::default(),
             damage: None,
-            carried: None,
         })
     }
 
@@ -160,7 +158,7 @@ impl PcapFile {
         &self.counts
     }
 
-    /// The next frame, in file order, and what it holds (the next after those of a batch, once one was read). After damage every further call reports it again.
+    /// The next frame, in file order, and what it holds. After damage every further call reports it again.
     pub fn next_segment(&mut self) -> Result<Next<'_>, Damage> {
         let Self {
             input,
@@ -169,7 +167,6 @@ impl PcapFile {
             decoder,
             counts,
             damage,
-            carried: _,
         } = self;
         let Some(frame) = format.next_frame(input, damage)? else {
             return Ok(Next::End);

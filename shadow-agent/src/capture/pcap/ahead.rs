@@ -1,0 +1,148 @@
+//! Reading ahead in a thread of its own: the copy out of the kernel, and unpacking, cost more than what follows.
+//!
+//! ```text
+//! Reading --filled--> Ahead (in the input) --what batches keep--> whoever reads them
+//!    ^-------------------- spare buffers --------------------------------'
+//! ```
+//!
+//! Bounds: the buffers that there are at the beginning go round, and no others are made but for a record that is longer than
+//! [`HEADROOM`] and lies in two of them.
+
+use std::{
+    fmt,
+    io::{self, Read},
+    mem,
+    ops::Range,
+    sync::mpsc::{Receiver, Sender, channel},
+};
+
+/// Bytes read into one buffer. Big enough that a read, or handing a batch on, costs little beside the copy.
+pub(super) const WINDOW: usize = 1 << 20;
+
+/// Room in front of them, for the piece of a record that was at the end of the buffer before.
+const HEADROOM: usize = 64 << 10;
+
+type Filled = (Vec<u8>, Range<usize>);
+
+/// The thread's part: everything that can be read, until nobody wants more of it.
+pub struct Reading {
+    reader: Box<dyn Read + Send>,
+    spare_rx: Receiver<Vec<u8>>,
+    filled_tx: Sender<io::Result<Filled>>,
+}
+
+/// The other end.
+pub(super) struct Ahead {
+    filled_rx: Receiver<io::Result<Filled>>,
+    spare_tx: Sender<Vec<u8>>,
+    /// Whether something that was taken from the buffer at hand is needed longer.
+    pinned: bool,
+    /// A buffer of which that is so, and that was read to its end.
+    full: Option<Vec<u8>>,
+}
+
+/// Both ends, with so many buffers.
+pub(super) fn start(reader: Box<dyn Read + Send>, buffers: usize) -> (Ahead, Reading) {
+    let (spare_tx, spare_rx) = channel();
+    let (filled_tx, filled_rx) = channel();
+    for _ in 0..buffers {
+        // The receiver is still here.
+        drop(spare_tx.send(Vec::new()));
+    }
+    let reading = Reading {
+        reader,
+        spare_rx,
+        filled_tx,
+    };
+    let ahead = Ahead {
+        filled_rx,
+        spare_tx,
+        pinned: false,
+        full: None,
+    };
+    (ahead, reading)
+}
+
+impl Reading {
+    /// Reads to the end, or until the other end is gone.
+    pub fn run(mut self) {
+        while let Ok(mut buffer) = self.spare_rx.recv() {
+            buffer.resize(HEADROOM + WINDOW, 0);
+            buffer.shrink_to(HEADROOM + WINDOW);
+            let (end, more) = self.fill(&mut buffer);
+            let filled = self.filled_tx.send(Ok((buffer, HEADROOM..end)));
+            let more = more.map_err(|error| self.filled_tx.send(Err(error)));
+            if filled.is_err() || !matches!(more, Ok(true)) {
+                return;
+            }
+        }
+    }
+
+    /// Where what was read ends, and whether there may be more.
+    fn fill(&mut self, buffer: &mut [u8]) -> (usize, io::Result<bool>) {
+        let mut end = HEADROOM;
+        // Pipes and unpackers give little at a time.
+        while end < HEADROOM + WINDOW / 2 {
+            match self.reader.read(buffer.get_mut(end..).unwrap_or_default()) {
+                Ok(0) => return (end, Ok(false)),
+                Ok(count) => end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (end, Err(error)),
+            }
+        }
+        (end, Ok(true))
+    }
+}
+
+impl Ahead {
+    /// What was taken since the last buffer was handed out is needed until the next is.
+    pub(super) const fn pin(&mut self) {
+        self.pinned = true;
+    }
+
+    /// The buffer with what was pinned, once it was read to its end.
+    pub(super) const fn take_full(&mut self) -> Option<Vec<u8>> {
+        self.full.take()
+    }
+
+    /// A buffer that nobody needs any more.
+    pub(super) fn recycle(&self, spare: Vec<u8>) {
+        if !spare.is_empty() {
+            // At the end of the file nobody takes it.
+            drop(self.spare_tx.send(spare));
+        }
+    }
+
+    /// Puts the next buffer in the place of `buffer`, with what was `held` there in front; `false` at the end of the file.
+    pub(super) fn next(&mut self, buffer: &mut Vec<u8>, held: &mut Range<usize>) -> io::Result<bool> {
+        let Ok(filled) = self.filled_rx.recv() else {
+            return Ok(false);
+        };
+        let (mut fresh, new) = filled?;
+        let rest = buffer.get(held.clone()).unwrap_or_default();
+        if let Some(room) = HEADROOM
+            .checked_sub(rest.len())
+            .and_then(|start| fresh.get_mut(start..HEADROOM))
+        {
+            room.copy_from_slice(rest);
+            *held = HEADROOM - rest.len()..new.end;
+        } else {
+            let joined = [rest, fresh.get(new).unwrap_or_default()].concat();
+            *held = 0..joined.len();
+            self.recycle(mem::replace(&mut fresh, joined));
+        }
+        let used = mem::replace(buffer, fresh);
+        if mem::take(&mut self.pinned) {
+            self.full = Some(used);
+        } else {
+            self.recycle(used);
+        }
+        Ok(true)
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
+}
