@@ -361,6 +361,8 @@ reasons! {
         HeadTooLarge = "head_too_large",
         /// Retransmitted bytes differed from those first seen.
         ConflictingOverlap = "conflicting_overlap",
+        /// Urgent data came on the connection (RFC 9293 section 3.8.5), which an application may read elsewhere or not at all.
+        UrgentData = "urgent_data",
         /// More requests outstanding than the limit.
         PipelineFull = "pipeline_full",
         /// Given up to stay under the memory or flow limit.

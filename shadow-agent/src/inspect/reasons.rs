@@ -37,6 +37,9 @@ pub(super) const fn of(reason: Incomplete) -> &'static str {
         Incomplete::Malformed => "not HTTP/1 by its grammar (RFC 9112)",
         Incomplete::HeadTooLarge => "a head, its fields or its trailers are over the limit",
         Incomplete::ConflictingOverlap => "the same bytes were sent twice, and not alike",
+        Incomplete::UrgentData => {
+            "urgent data came on the connection, which an application may read elsewhere or not at all (RFC 9293 section 3.8.5)"
+        }
         Incomplete::PipelineFull => "more requests without an answer than are followed",
         Incomplete::Evicted => "given up to stay under a limit",
         Incomplete::Idle => "nothing more came for too long",

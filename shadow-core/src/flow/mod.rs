@@ -5,6 +5,7 @@
 //! ones), counted.
 
 mod gaps;
+mod payload;
 mod table;
 mod timer;
 mod track;

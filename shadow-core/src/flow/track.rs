@@ -1,7 +1,5 @@
 //! One connection: two streams and the HTTP between them.
 
-use bytes::Bytes;
-
 use crate::{
     engine::Abandon,
     exchange::{Flow, Incomplete},
@@ -15,7 +13,7 @@ use crate::{
 
 /// Farthest that a sequence number may be from the expected one. The largest window is 1 GiB (RFC 7323), but no
 /// window in use comes near this; what is farther away belongs to a part of the connection that was not captured.
-const WINDOW: i32 = 64 << 20;
+pub(super) const WINDOW: i32 = 64 << 20;
 
 /// Farthest that a SYN-ACK acknowledges behind the SYN: the data of one segment (RFC 7413).
 pub(super) const MOST_WITH_SYN: i32 = 1 << 16;
@@ -47,8 +45,8 @@ pub(crate) enum Fate {
 pub(super) struct Half {
     pub(super) isn: Option<SeqNum>,
     pub(super) stream: Option<Assembler>,
-    fin: bool,
-    ended: bool,
+    pub(super) fin: bool,
+    pub(super) ended: bool,
     /// Position of the hole in front of known bytes, and since when it is there.
     pub(super) hole: Option<(u64, Timestamp)>,
 }
@@ -156,12 +154,7 @@ impl Track {
             self.note_holes(segment.at);
             return self.fate(ctx);
         }
-        // What stands in a reset says why (RFC 9293 section 3.5.3) and reaches no application.
-        if segment.flags.contains(Flags::RST) {
-            ctx.out.counters.reset_bytes += segment.payload.len() as u64;
-        } else {
-            self.take_payload(direction, distance, segment, ack, ctx);
-        }
+        self.take_payload(direction, distance, segment, ack, ctx);
         if segment.flags.contains(Flags::FIN) {
             self.finish_stream(direction, distance, segment);
         }
@@ -229,81 +222,6 @@ impl Track {
         let ack = other.offset(segment.ack)?;
         other.acknowledge(ack);
         Some(ack)
-    }
-
-    fn take_payload(
-        &mut self,
-        direction: Direction,
-        distance: i32,
-        segment: &Segment<'_>,
-        ack: Option<u64>,
-        ctx: &mut Ctx<'_>,
-    ) {
-        let old = distance.min(0).unsigned_abs() as usize;
-        let fresh = segment.payload.get(old..).unwrap_or_default();
-        if fresh.is_empty() {
-            ctx.out.counters.duplicate_segments += u64::from(!segment.payload.is_empty());
-        }
-        let half = match direction {
-            Direction::ToServer => &mut self.to_server,
-            Direction::ToClient => &mut self.to_client,
-        };
-        let Some(stream) = half.stream.as_mut().filter(|_| !half.ended) else {
-            return;
-        };
-        let offset = stream.next() + u64::from(distance.max(0).unsigned_abs());
-        let mut stored = Stored {
-            at: segment.at,
-            ack,
-            starts_segment: old == 0,
-            conflict: false,
-            bytes: Bytes::new(),
-            lost: 0,
-        };
-        let mut used = 0;
-        if distance <= 0 && stream.is_empty() && !fresh.is_empty() {
-            // The usual segment is read where it lies.
-            let starts_segment = stored.starts_segment;
-            let run = Run {
-                at: segment.at,
-                offset,
-                ack,
-                starts_segment,
-                conflict: false,
-                bytes: fresh,
-            };
-            used = self.conn.read(direction, &run, ctx).min(fresh.len());
-            stream.advance(used as u64);
-        } else if !fresh.is_empty() {
-            ctx.out.counters.out_of_order_segments += 1;
-        }
-        if let Some(rest) = fresh.get(used..).filter(|rest| !rest.is_empty()) {
-            stored.bytes = Bytes::copy_from_slice(rest);
-            stored.starts_segment &= used == 0;
-            let inserted = stream.insert(offset + used as u64, &stored);
-            ctx.out.counters.conflicting_overlaps += u64::from(inserted.conflict);
-        }
-        if segment.missing > 0 && segment.payload.len() >= old {
-            let lost = Stored {
-                bytes: Bytes::new(),
-                lost: u64::from(segment.missing),
-                ..stored
-            };
-            stream.insert(offset + fresh.len() as u64, &lost);
-        }
-    }
-
-    fn finish_stream(&mut self, direction: Direction, distance: i32, segment: &Segment<'_>) {
-        let half = self.half_mut(direction);
-        half.fin = true;
-        let Some(stream) = &mut half.stream else { return };
-        let len = segment.payload.len() as u64 + u64::from(segment.missing);
-        // `distance` was measured before the payload moved the stream on.
-        let first = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
-        let seq_end = first.after(len);
-        if let (true, Some(end)) = (distance >= -WINDOW, stream.offset(seq_end)) {
-            stream.end_at(end.max(stream.next()));
-        }
     }
 
     /// Reads everything that is in order, in both directions, until neither moves.

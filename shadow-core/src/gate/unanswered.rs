@@ -22,6 +22,7 @@ pub(super) fn is_whole(exchange: &Exchange, reason: Incomplete) -> bool {
         | Incomplete::Malformed
         | Incomplete::HeadTooLarge
         | Incomplete::ConflictingOverlap
+        | Incomplete::UrgentData
         | Incomplete::PipelineFull => false,
     };
     let Request { headers, body, .. } = &exchange.request;

@@ -213,6 +213,13 @@ impl Conn {
         }
     }
 
+    /// Urgent data (RFC 9293 section 3.8.5) came. Whether the application finds it in the stream is for the application to
+    /// choose, so nobody knows what it read.
+    pub(crate) fn leave_urgent(&mut self, ctx: &mut Ctx<'_>) {
+        self.give_up_pending(Incomplete::UrgentData, ctx);
+        self.abandon(Abandon::OutOfStep, ctx);
+    }
+
     pub(super) fn settle(&mut self, ctx: &mut Ctx<'_>) {
         if let Some(reason) = self.leaving
             && self.abandoned.is_none()

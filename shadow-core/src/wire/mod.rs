@@ -78,6 +78,8 @@ impl Flags {
     pub const PSH: Self = Self(0x08);
     /// The acknowledgement field is significant.
     pub const ACK: Self = Self(0x10);
+    /// The urgent pointer is significant.
+    pub const URG: Self = Self(0x20);
 
     /// Whether every bit of `other` is set.
     pub const fn contains(self, other: Self) -> bool {

@@ -33,6 +33,7 @@ fn whole_requests_without_a_whole_answer_pass_when_asked_for() {
                 | "malformed"
                 | "head_too_large"
                 | "conflicting_overlap"
+                | "urgent_data"
                 | "pipeline_full"
         );
         let expected = if only_the_answer { REPLAY } else { skipped };
