@@ -113,12 +113,14 @@ impl<'b> Bytes<'b> {
         usize::from(self.byte()) % most
     }
 
-    /// Some of the bytes themselves, as far as they are text.
+    /// Some of the bytes themselves, as far as they are text. Without a letter of the secret: libFuzzer learns it from the
+    /// comparisons, and puts it where it is none.
     fn word(&mut self) -> &'b str {
         let len = self.below(12).min(self.0.len());
         let (word, rest) = self.0.split_at(len);
         self.0 = rest;
-        str::from_utf8(word).unwrap_or_default()
+        let word = str::from_utf8(word).unwrap_or_default();
+        if word.contains('z') { "" } else { word }
     }
 }
 
