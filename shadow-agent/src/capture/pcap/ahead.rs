@@ -146,3 +146,81 @@ impl fmt::Debug for Reading {
         f.write_str("Reading")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::{
+        super::{Fault, input::Input},
+        *,
+    };
+
+    /// Gives a few bytes at a time, and fails at the end.
+    struct Pieces {
+        left: Vec<u8>,
+        turn: usize,
+    }
+
+    impl Read for Pieces {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.turn += 1;
+            if self.turn.is_multiple_of(5) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let sizes = [1, 700_000, 65_536, 9_999];
+            let count = sizes[self.turn % 4].min(out.len()).min(self.left.len());
+            if count == 0 {
+                return Err(io::Error::other("pulled out"));
+            }
+            out[..count].copy_from_slice(&self.left[..count]);
+            self.left.drain(..count);
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn what_is_read_ahead_is_the_file_and_then_its_fault() {
+        let whole: Vec<u8> = (0..9_000_000_u32)
+            .map(|n| (n % 251).to_le_bytes()[0] ^ (n >> 9).to_le_bytes()[0])
+            .collect();
+        let left = whole.clone();
+        let mut input = Input::new(Box::new(Pieces { left, turn: 0 }), false);
+        input.want(8).unwrap();
+        let reading = input.read_ahead(3).unwrap();
+        assert!(input.read_ahead(3).is_none(), "by one thread only");
+        let thread = thread::spawn(move || reading.run());
+        // Shorter and longer than the room in front of a buffer, and than a buffer.
+        let sizes = [40, 1_500, 64 << 10, 70_000, 1 << 20, 3_000_000];
+        let (mut at, mut turn) = (0, 0);
+        let damage = loop {
+            let size = sizes[turn % sizes.len()];
+            turn += 1;
+            if turn.is_multiple_of(3) {
+                input.ahead().unwrap().pin();
+            }
+            match input.want(size) {
+                Ok(bytes) => assert!(bytes == &whole[at..at + size], "{size} bytes at {at}"),
+                Err(damage) => break damage,
+            }
+            at += input.take(size).len();
+            if let Some(full) = input.ahead().unwrap().take_full() {
+                input.ahead().unwrap().recycle(full);
+            }
+        };
+        assert!(matches!(damage.what, Fault::Read(_)), "{damage}");
+        assert_eq!(damage.at, at as u64);
+        assert_eq!(input.buffered(), &whole[at..]);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_reads_for_nobody_ends() {
+        let mut input = Input::new(Box::new(io::repeat(1)), false);
+        let reading = input.read_ahead(3).unwrap();
+        let thread = thread::spawn(move || reading.run());
+        input.want(5_000_000).unwrap();
+        input.close();
+        thread.join().unwrap();
+    }
+}
