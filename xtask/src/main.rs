@@ -63,7 +63,7 @@ enum Verb {
     /// Run the simulator of a lossy capture against the engine; nothing may ever be wrong
     Simulate {
         /// Another seed makes other exchanges
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = simulate::SEED)]
         seed: u64,
         /// How many, over all combinations
         #[arg(long, default_value_t = simulate::EXCHANGES)]
