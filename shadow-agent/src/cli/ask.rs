@@ -163,11 +163,16 @@ pub(super) fn failure(error: &ClientError) -> Failure {
 }
 
 /// False when nobody reads any more.
-pub(super) fn print(text: &str) -> io::Result<bool> {
+pub(super) fn print(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error),
+        Err(error) => Err(unwritable(&error)),
     }
+}
+
+/// Standard output that takes nothing more.
+pub(super) fn unwritable(error: &io::Error) -> Failure {
+    Failure::new(Exit::CannotCreate, format!("writing to standard output: {error}"))
 }

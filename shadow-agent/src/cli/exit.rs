@@ -44,7 +44,7 @@ Exit codes:
   66  an input file cannot be read
   69  something needed is not there (kernel feature, interface, host name, running agent)
   70  a fault of Shadow itself
-  73  a file, socket or port cannot be created (taken, full disk)
+  73  a file, socket or port cannot be created or written (taken, full disk)
   77  privileges are missing
   78  the configuration, by file or flags, cannot work
 

@@ -1,7 +1,7 @@
 //! `shadow record`: captured segments into pcapng files, and nothing else.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -65,10 +65,10 @@ pub struct RecordArgs {
     /// Files that are kept; with one, recording ends when it is full [default: 1]
     #[arg(long, value_name = "N")]
     files: Option<usize>,
-    /// Begin a new file after this long
+    /// Begin a new file after this long; needs --files
     #[arg(long, value_name = "TIME")]
     every: Option<Span>,
-    /// Compress with zstd
+    /// Compress with zstd; tshark 4.0 asks for `zstd -d` first
     #[arg(long)]
     zstd: bool,
     /// What is masked [default: all]
@@ -90,7 +90,11 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
         return Err(Failure::new(Exit::Usage, "no file to record to; give one with -o FILE.pcapng").into());
     };
     let counters = recorder.counters();
-    capturing.attach(&config)?;
+    if let Err(failure) = capturing.attach(&config) {
+        // Nothing is left behind that the next try would be refused for.
+        recorder.discard();
+        return Err(failure.into());
+    }
     progress.started();
     let stop = super::signals()?;
     let end = config.agent.duration.map(|span| Instant::now() + span.0);
@@ -102,12 +106,11 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
         if let Err(error) = polled {
             break Some(error.to_string());
         }
-        let recording = counters.now();
         if now >= shown {
-            progress.message(recording::told(&recording));
+            progress.message(recording::told(&counters));
             shown = now + Duration::from_secs(1);
         }
-        if recording.ended || end.is_some_and(|end| now >= end) || stop.try_recv().is_ok() {
+        if counters.now().ended || end.is_some_and(|end| now >= end) || stop.try_recv().is_ok() {
             break None;
         }
     };
@@ -127,11 +130,14 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
     drop(tap);
     drop(recorder);
     progress.clear();
-    let recording = counters.now();
-    println!("{}", recording::told(&recording));
-    match failed {
+    super::ask::print(&format!("{}\n", recording::told(&counters)))?;
+    if let Some(why) = failed {
+        return Err(Failure::new(Exit::Unavailable, format!("the capture ended by itself: {why}")).into());
+    }
+    match counters.failure() {
         Some(why) => {
-            Err(Failure::new(Exit::Unavailable, format!("the capture ended by itself: {why}")).into())
+            let what = format!("the recording ended early: {why}; what was written before is kept");
+            Err(Failure::new(Exit::CannotCreate, what).into())
         }
         None => Ok(Exit::Done.into()),
     }
@@ -153,6 +159,11 @@ fn configured(args: RecordArgs) -> Result<Config, Failure> {
         redact,
         log_level,
     } = args;
+    if output.as_deref() == Some(Path::new("-")) {
+        let what = "a recording is not written to standard output; name a file with -o, and read it while it grows with \
+                    `shadow inspect --follow FILE`";
+        return Err(Failure::new(Exit::Usage, what));
+    }
     let mut config = match &file {
         Some(file) => config::load(file)?,
         None => Config::default(),

@@ -79,6 +79,13 @@ impl Record {
                 "give at least 1s".to_owned(),
             ));
         }
+        if self.every.is_some() && self.files == 1 {
+            found.push(problem(
+                "record.every (--every)",
+                "only the newest file is kept, so each one takes the place of all before".to_owned(),
+                "say how many to keep with record.files (--files)".to_owned(),
+            ));
+        }
         let (least, most) = BUFFER;
         if self.buffer < least || self.buffer > most {
             found.push(problem(

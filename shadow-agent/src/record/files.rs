@@ -25,6 +25,7 @@ pub(super) struct Names {
     next: u64,
     keep: usize,
     done: VecDeque<PathBuf>,
+    removed: u64,
 }
 
 impl Names {
@@ -35,7 +36,44 @@ impl Names {
             next: 1,
             keep: keep.max(1),
             done: VecDeque::new(),
+            removed: 0,
         }
+    }
+
+    /// Refuses to begin a set where one is: its numbers would meet files of the former one in the middle of the recording.
+    pub(super) fn check(&self) -> Result<(), RecordError> {
+        if !self.numbered {
+            return Ok(());
+        }
+        let (stem, extension) = parts(&self.base);
+        let folder = match self.base.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        // A folder that cannot be listed may be written to.
+        let Ok(entries) = fs::read_dir(folder) else {
+            return Ok(());
+        };
+        let is_of_set = |name: &str| {
+            let name = name.strip_suffix(".part").unwrap_or(name);
+            let number = name
+                .strip_prefix(&stem)
+                .and_then(|rest| rest.strip_prefix('-'))
+                .and_then(|rest| rest.strip_suffix(&extension));
+            number.is_some_and(|number| number.len() >= 4 && number.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let mut names = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned());
+        match names.find(|name| is_of_set(name)) {
+            Some(name) => Err(RecordError::Set(self.base.with_file_name(name))),
+            None => Ok(()),
+        }
+    }
+
+    /// How many files had to go.
+    pub(super) fn removed(&self) -> u64 {
+        self.removed
     }
 
     /// Creates the next file; the oldest goes when it would be one too many.
@@ -43,6 +81,7 @@ impl Names {
         while self.done.len() >= self.keep {
             if let Some(path) = self.done.pop_front() {
                 fs::remove_file(&path).map_err(|source| RecordError::Remove { path, source })?;
+                self.removed += 1;
             }
         }
         let path = if self.numbered {
@@ -88,10 +127,15 @@ impl Names {
 
 /// `dir/name.ext` becomes `dir/name-0001.ext`.
 fn numbered(base: &Path, number: u64) -> PathBuf {
+    let (stem, extension) = parts(base);
+    base.with_file_name(format!("{stem}-{number:04}{extension}"))
+}
+
+/// The name up to its first dot, and the rest.
+fn parts(base: &Path) -> (String, String) {
     let name = base.file_name().unwrap_or_default().to_string_lossy();
-    let (stem, extension) = name.split_once('.').unwrap_or((&name, ""));
-    let dot = if extension.is_empty() { "" } else { "." };
-    base.with_file_name(format!("{stem}-{number:04}{dot}{extension}"))
+    let (stem, extension) = name.split_at(name.find('.').unwrap_or(name.len()));
+    (stem.to_owned(), extension.to_owned())
 }
 
 /// A file that is being written.
@@ -128,8 +172,18 @@ impl Output {
         self.held.is_empty()
     }
 
+    /// Nothing was recorded.
+    pub(super) fn discard(self) {
+        if let Err(error) = fs::remove_file(&self.temporary) {
+            tracing::warn!(%error, "an empty recording stays under its temporary name");
+        }
+    }
+
     /// After a write that failed: cuts off what is no whole block, and keeps the rest under its name.
     pub(super) fn salvage(self) {
+        if self.good == 0 {
+            return self.discard();
+        }
         let cut = self.file.set_len(self.good);
         if let Err(error) = cut.and_then(|()| fs::rename(&self.temporary, &self.path)) {
             tracing::warn!(%error, "a recording stays under its temporary name");

@@ -17,7 +17,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc,
     },
@@ -76,6 +76,9 @@ pub enum RecordError {
     /// Something is there already.
     #[error("{0} is there already; choose another name, or remove it")]
     Exists(PathBuf),
+    /// A numbered set is.
+    #[error("{0} of a former recording is there; choose another name, or move that set away")]
+    Set(PathBuf),
     /// The file cannot be made.
     #[error("cannot create {path}: {source}")]
     Create {
@@ -109,7 +112,9 @@ pub struct Counters {
     files: AtomicU64,
     dropped: AtomicU64,
     unplaced: AtomicU64,
+    removed: AtomicU64,
     ended: AtomicBool,
+    failure: OnceLock<String>,
 }
 
 /// [`Counters`] of one moment.
@@ -125,6 +130,8 @@ pub struct Recording {
     pub file_bytes: u64,
     /// Files begun.
     pub files: u64,
+    /// Of these, files that had to go for later ones.
+    pub removed: u64,
     /// Segments that were dropped: the buffer was full, or recording had ended.
     pub dropped: u64,
     /// Segments written without their bytes: where they belong, and so what in them is secret, was not known.
@@ -151,10 +158,16 @@ impl Counters {
             written,
             file_bytes: self.file_bytes.load(Relaxed),
             files: self.files.load(Relaxed),
+            removed: self.removed.load(Relaxed),
             dropped,
             unplaced: self.unplaced.load(Relaxed),
             ended,
         }
+    }
+
+    /// What could not be written, when that is why it ended.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 }
 
@@ -189,6 +202,12 @@ impl Recorder {
     /// What it did so far.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
+    }
+
+    /// Ends it before anything was recorded: the file goes.
+    pub fn discard(self) {
+        // Fails only when the writer is gone already.
+        drop(self.stop.send(tap::Batch::nothing()));
     }
 }
 

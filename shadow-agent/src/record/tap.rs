@@ -27,6 +27,8 @@ pub(super) struct Batch {
     payloads: Vec<u8>,
     /// Nothing follows.
     pub(super) is_end: bool,
+    /// Nothing was in front either, and no file is to stay.
+    pub(super) is_nothing: bool,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,13 @@ impl Batch {
         Self {
             is_end: true,
             ..Self::default()
+        }
+    }
+
+    pub(super) fn nothing() -> Self {
+        Self {
+            is_nothing: true,
+            ..Self::end()
         }
     }
 

@@ -138,6 +138,7 @@ fn files_follow_each_other_and_the_oldest_goes() {
     );
     assert_eq!((recording.written, recording.dropped), (1000, 0));
     assert!(recording.files > 5, "{recording:?}");
+    assert_eq!(recording.removed, recording.files - 3);
     let left = files(folder.path());
     assert_eq!(left.len(), 3, "{left:?}");
     let newest = format!("a-{:04}.pcapng", recording.files);
@@ -213,4 +214,38 @@ fn a_buffer_that_is_full_drops_and_counts() {
     } = counters.now();
     assert_eq!(segments, 5000);
     assert_eq!(segments, written + dropped);
+}
+
+#[test]
+fn a_set_is_not_begun_where_a_former_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng");
+    let set = || Settings {
+        files: 3,
+        ..settings(&path)
+    };
+    for other in ["a-7.pcapng", "b-0001.pcapng", "a-0001.txt", "a.pcapng"] {
+        fs::write(folder.path().join(other), "mine").unwrap();
+    }
+    // Only the newest of the former set are left: its numbers would be met in the middle of the recording.
+    let former = folder.path().join("a-0004.pcapng");
+    fs::write(&former, "mine").unwrap();
+    let error = Recorder::start(set()).expect_err("it is there").to_string();
+    assert!(
+        error.contains("a-0004.pcapng of a former recording is there"),
+        "{error}"
+    );
+    fs::rename(&former, folder.path().join("a-0004.pcapng.part")).unwrap();
+    assert!(Recorder::start(set()).is_err());
+    fs::remove_file(folder.path().join("a-0004.pcapng.part")).unwrap();
+    assert_eq!(record(set(), 10).written, 10);
+}
+
+#[test]
+fn what_is_discarded_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, tap) = Recorder::start(settings(&folder.path().join("a.pcapng"))).expect("a recorder");
+    recorder.discard();
+    drop(tap);
+    assert_eq!(files(folder.path()), [""; 0]);
 }

@@ -89,6 +89,7 @@ impl Writer {
                 redactor,
             })
         });
+        names.check()?;
         let mut writer = Self {
             settings,
             counters,
@@ -104,6 +105,7 @@ impl Writer {
     pub(super) fn run(mut self, batches: &Receiver<Batch>, give_back: &SyncSender<Batch>) {
         loop {
             let batch = match batches.recv_timeout(TICK) {
+                Ok(batch) if batch.is_nothing => return self.discard(),
                 Ok(batch) if batch.is_end => break,
                 Ok(batch) => batch,
                 Err(RecvTimeoutError::Timeout) => Batch::default(),
@@ -193,8 +195,18 @@ impl Writer {
              sequence numbers, flags and payload are those of the wire; TTL, window, options and checksums are not.",
             env!("CARGO_PKG_VERSION"),
         );
-        let pcapng = Pcapng::new(output, &comment).map_err(|source| RecordError::Create { path, source })?;
+        let create = |source| RecordError::Create { path, source };
+        let mut pcapng = match Pcapng::new(output, &comment) {
+            Ok(pcapng) => pcapng,
+            Err(source) => return Err(create(source)),
+        };
+        // A disk without any room is noticed here, and not with the first segment.
+        if let Err(source) = io::Write::flush(pcapng.get_mut()) {
+            pcapng.into_inner().discard();
+            return Err(create(source));
+        }
         self.counters.files.fetch_add(1, Relaxed);
+        self.counters.removed.store(self.names.removed(), Relaxed);
         self.file = Some(Open {
             pcapng,
             began: Instant::now(),
@@ -264,22 +276,30 @@ impl Writer {
                     "the recording has its full size and ends; raise --max-size or --files for more"
                 );
                 if let Err(Full::Failed(error)) = self.close() {
-                    tracing::error!(%error, "the end of the recording is missing");
-                    self.salvage();
+                    self.failed(&error, "the end of the recording is missing");
                 }
             }
             Full::Failed(error) => {
-                tracing::error!(%error, "recording has ended; what was written is kept, mirroring goes on");
-                self.salvage();
+                self.failed(&error, "recording has ended; what was written is kept");
             }
         }
         // Last: what is not written by now is dropped.
         self.counters.ended.store(true, Relaxed);
     }
 
-    fn salvage(&mut self) {
+    /// Something could not be written: what was is kept.
+    fn failed(&mut self, error: &io::Error, what: &str) {
+        tracing::error!(%error, "{what}");
+        // Only the first one is told.
+        drop(self.counters.failure.set(error.to_string()));
         if let Some(file) = self.file.take() {
             file.pcapng.into_inner().salvage();
+        }
+    }
+
+    fn discard(&mut self) {
+        if let Some(file) = self.file.take() {
+            file.pcapng.into_inner().discard();
         }
     }
 }

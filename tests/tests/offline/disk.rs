@@ -3,7 +3,14 @@
 use std::{fs, path::Path, process::Command};
 
 use shadow_tests::{
-    agent, agent::PATIENCE, laws::assert_laws, need, process::wait_until, scene::Scene, traffic,
+    agent,
+    agent::PATIENCE,
+    laws::assert_laws,
+    need,
+    netns::Lab,
+    process::{Launch, wait_until},
+    scene::Scene,
+    traffic,
 };
 
 use super::tshark;
@@ -90,9 +97,68 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
     let [written, segments, dropped] = told(&log);
     assert_eq!(written + dropped, segments, "{log}");
     assert!(written > 0 && dropped > 0, "{log}");
-    assert!(log.contains("ended early: no room left"), "{log}");
+    assert!(log.contains("ended early: No space left on device"), "{log}");
 
-    // Under its name, and whole: both readers find as many packets as were counted.
+    whole(&place, written);
+    drop(disk);
+}
+
+#[test]
+fn a_full_disk_ends_a_recording_alone_with_an_error() {
+    need!(Root, Program("nginx"), Program("tshark"));
+    let scene = Scene::new();
+    let place = scene.directory.path().join("disk");
+    let disk = Disk::mount(&place);
+    let file = place.join("traffic.pcapng");
+    let start = || {
+        Launch::new(agent::binary(), scene.directory.path())
+            .args([
+                "record",
+                "--interface",
+                Lab::LINK,
+                "--port",
+                "80",
+                "--redact",
+                "none",
+                "-o",
+            ])
+            .args([&file])
+            .start(&scene.lab.server)
+    };
+    let mut record = start();
+    wait_until("it records", PATIENCE, || record.stderr().contains("mirroring"));
+    wait_until("the full disk ends it", PATIENCE, || {
+        scene
+            .lab
+            .client
+            .run(|| traffic::varied(&[Scene::production()], 1));
+        !record.is_running()
+    });
+    let said = record.output();
+    assert_eq!(record.wait(PATIENCE).code(), Some(73), "{said}");
+    assert!(
+        said.contains("shadow: the recording ended early: No space left on device"),
+        "{said}"
+    );
+    let [written, segments, dropped] = told(&record.stdout());
+    assert_eq!(written + dropped, segments, "{said}");
+    assert!(written > 0 && dropped > 0, "{said}");
+    whole(&place, written);
+
+    // With no room for a beginning it is refused, and leaves nothing.
+    fs::remove_file(&file).expect("the recording");
+    let filled = fs::write(place.join("zeros"), vec![0; 8 << 20]);
+    assert!(filled.is_err(), "the disk is full");
+    let mut record = start();
+    assert_eq!(record.wait(PATIENCE).code(), Some(73), "{}", record.output());
+    assert!(record.stderr().contains("cannot create"), "{}", record.output());
+    assert!(!file.exists() && !place.join("traffic.pcapng.part").exists());
+    drop(disk);
+}
+
+/// Under its name, and whole: both readers find as many packets as were counted.
+fn whole(place: &Path, written: u64) {
+    let file = place.join("traffic.pcapng");
     assert!(!place.join("traffic.pcapng.part").exists());
     let output = Command::new(agent::binary())
         .args(["inspect", "--json"])
@@ -104,7 +170,6 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
         serde_json::from_str(lines.lines().last().expect("a summary")).expect("JSON");
     assert!(last["summary"]["damage"].is_null(), "{last}");
     assert!(last["summary"]["complete"].as_u64() > Some(0), "{last}");
-    assert_eq!(last["summary"]["packets"], written, "{log}");
+    assert_eq!(last["summary"]["packets"], written, "{last}");
     assert_eq!(tshark(&file, "frame") as u64, written);
-    drop(disk);
 }

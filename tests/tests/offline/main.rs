@@ -3,6 +3,7 @@
 
 mod disk;
 mod inputs;
+mod record;
 mod resume;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};

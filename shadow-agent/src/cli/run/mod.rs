@@ -79,7 +79,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         let counters = recorder.counters();
         // Writes what waits.
         drop(recorder);
-        tracing::info!("{}", recording::told(&counters.now()));
+        tracing::info!("{}", recording::told(&counters));
     }
     // The socket goes before the lock: who finds the state folder free finds the socket gone too.
     drop(service);

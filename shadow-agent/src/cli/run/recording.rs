@@ -10,7 +10,7 @@ use crate::{
     capture::{Source, stats::StatsReader},
     cli::{Exit, Failure},
     config::{Config, record::Record},
-    record::{Interfaces, Losses, RecordError, Recorded, Recorder, Recording, Settings, Tap},
+    record::{Counters, Interfaces, Losses, RecordError, Recorded, Recorder, Recording, Settings, Tap},
 };
 
 /// Starts a recorder when one is asked for.
@@ -37,9 +37,10 @@ pub(in crate::cli) fn start(
     };
     Recorder::start(settings).map(Some).map_err(|error| {
         let exit = match error {
-            RecordError::Exists(_) | RecordError::Create { .. } | RecordError::Remove { .. } => {
-                Exit::CannotCreate
-            }
+            RecordError::Exists(_)
+            | RecordError::Set(_)
+            | RecordError::Create { .. }
+            | RecordError::Remove { .. } => Exit::CannotCreate,
             RecordError::Thread(_) => Exit::Unavailable,
         };
         Failure::new(exit, format!("record: {error}"))
@@ -59,21 +60,26 @@ pub(super) fn tee(
 }
 
 /// One line about what was recorded.
-pub(in crate::cli) fn told(recording: &Recording) -> String {
+pub(in crate::cli) fn told(counters: &Counters) -> String {
     let Recording {
         segments,
         bytes: _,
         written,
         file_bytes,
         files,
+        removed,
         dropped,
         unplaced,
         ended,
-    } = *recording;
+    } = counters.now();
     let size = bytesize::ByteSize(file_bytes);
+    let several = if files == 1 { "" } else { "s" };
     let mut parts = vec![format!(
-        "recorded {written} of {segments} segments, {size} in {files} files"
+        "recorded {written} of {segments} segments, {size} in {files} file{several}"
     )];
+    if removed > 0 {
+        parts.push(format!("of these the oldest {removed} removed for later ones"));
+    }
     if dropped > 0 {
         parts.push(format!("{dropped} dropped"));
     }
@@ -82,8 +88,10 @@ pub(in crate::cli) fn told(recording: &Recording) -> String {
             "{unplaced} without their bytes because what in them is secret was not known"
         ));
     }
-    if ended {
-        parts.push("ended early: no room left".to_owned());
+    match counters.failure() {
+        Some(why) => parts.push(format!("ended early: {why}")),
+        None if ended => parts.push("ended because the file has its full size".to_owned()),
+        None => (),
     }
     parts.join(", ")
 }
