@@ -49,6 +49,9 @@ pub enum SourceError {
     /// The kernel program's control map cannot be written, so it will stop copying at its deadline.
     #[error("the heartbeat of the kernel program cannot be renewed: {0}")]
     Heartbeat(String),
+    /// What a file says must not be done.
+    #[error("{0}")]
+    Refused(String),
     /// A capture file cannot be read any further.
     #[error("the capture file cannot be read any further: {0}")]
     File(String),

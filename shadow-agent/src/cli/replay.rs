@@ -1,5 +1,7 @@
 //! `shadow replay`: recorded traffic against a shadow system.
 
+mod told;
+
 use std::{
     path::PathBuf,
     process::ExitCode,
@@ -9,14 +11,7 @@ use std::{
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shadow_core::{
-    compare::Failure as Unreached,
-    evidence::{
-        Ruling,
-        report::{Report, ReportInputs},
-    },
-    limits::Limits,
-};
+use shadow_core::{evidence::report::ReportInputs, limits::Limits};
 
 use super::{
     Exit, Failure, config,
@@ -31,9 +26,8 @@ use crate::{
         writes::WriteMode,
     },
     control::state::now_ms,
-    offline::{self, Files, OpenFailure, Opened, Pace, Position, Speed, Told},
+    offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Speed, Told},
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
-    report::text,
 };
 
 const EXAMPLES: &str = "\
@@ -116,6 +110,15 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut config = configured(args)?;
     let progress = Progress::new();
     progress.log(config.agent.log_level);
+    check(&config)?;
+    let inputs = args.files.iter().filter(|file| file.as_os_str() == "-");
+    if inputs.count() > 1 {
+        return Err(Failure::new(
+            Exit::Usage,
+            "standard input (`-`) is named twice; it can be read once",
+        )
+        .into());
+    }
     let told = Arc::new(Told::default());
     let engine = shadow_core::engine::Settings {
         limits: Limits::from(&config.limits),
@@ -128,6 +131,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         config.compare = serde_json::from_value::<Compare>(rules.clone())
             .map_err(|error| Failure::new(Exit::Data, format!("the rules in the bundle: {error}")))?;
     }
+    // Once more, with the rules of a bundle.
     check(&config)?;
     let mut position = position(args)?;
     let settings = settings(args, &config, &told, bundles_only)?;
@@ -138,11 +142,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     progress.started();
     let interrupted = watch(args, &pipeline, &told, &mut position)?;
     let snapshot = pipeline.stop(Duration::ZERO);
-    if let Some(path) = &args.resume {
-        position.done = told.done();
-        position.finished = told.complete.load(Relaxed) && !interrupted;
-        position.write(path)?;
-    }
+    position.done = told.done();
+    position.finished = told.complete.load(Relaxed) && !interrupted;
+    let kept = keep(args, &position);
     let report = pipeline.report(ReportInputs {
         started_ms,
         now_ms: now_ms(),
@@ -150,11 +152,12 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         ..ReportInputs::default()
     });
     progress.clear();
-    tell(args, &report)?;
+    told::tell(args.json, &report, bundles_only)?;
+    kept?;
     if let Some(Ended::Failed(why)) = &snapshot.ended {
         return Err(Failure::new(Exit::Data, why.clone()).into());
     }
-    Ok(ruling(&report, bundles_only).into())
+    Ok(told::ruling(&report, bundles_only).into())
 }
 
 /// As live, but for what only a capture needs.
@@ -211,11 +214,18 @@ fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
 
 /// As for `shadow run`, but for what is captured.
 fn check(config: &Config) -> Result<(), Failure> {
+    const URL: &str = "shadow.url (--shadow)";
     let problems: Vec<String> = config
         .problems()
         .iter()
         .filter(|problem| !problem.at.starts_with("capture."))
-        .map(ToString::to_string)
+        .map(|problem| match &*problem.at {
+            // The flag of `shadow run` for it is none here.
+            URL => format!(
+                "{URL}: no shadow system is named; name it, for example --shadow http://127.0.0.1:9090"
+            ),
+            _ => problem.to_string(),
+        })
         .collect();
     if problems.is_empty() {
         return Ok(());
@@ -236,13 +246,33 @@ fn position(args: &ReplayArgs) -> Result<Position, Failure> {
         let what = "standard input cannot be read a second time, so --resume needs files";
         return Err(Failure::new(Exit::Usage, what));
     }
-    let position =
-        Position::read(path, files).map_err(|error| Failure::new(Exit::Data, error.to_string()))?;
+    let position = Position::read(path, files).map_err(|error| {
+        let exit = match error {
+            ResumeError::Io { .. } => Exit::NoInput,
+            ResumeError::Foreign(_) | ResumeError::Other(_) => Exit::Data,
+        };
+        Failure::new(exit, error.to_string())
+    })?;
     if position.finished {
         let what = "the run of this --resume file was finished; remove it to begin anew";
         return Err(Failure::new(Exit::Usage, what));
     }
+    // Where it cannot be kept, nothing is sent.
+    keep(args, &position)?;
     Ok(position)
+}
+
+/// Keeps the position, when one is asked for.
+fn keep(args: &ReplayArgs, position: &Position) -> Result<(), Failure> {
+    let Some(path) = &args.resume else {
+        return Ok(());
+    };
+    position.write(path).map_err(|error| {
+        Failure::new(
+            Exit::CannotCreate,
+            format!("the position cannot be kept: {error}"),
+        )
+    })
 }
 
 fn files(
@@ -280,6 +310,7 @@ fn watch(
     let mut save = Instant::now() + SAVE;
     let mut interrupted = false;
     let mut before = (Instant::now(), 0);
+    let mut warned = false;
     while !pipeline.is_finished() {
         if stop.recv_timeout(TICK).is_ok() {
             tracing::info!("ending with what is under way; once more ends at once");
@@ -296,14 +327,16 @@ fn watch(
                 bar.set_message(format!("{replayed} exchanges, {rate:.0}/s"));
                 before = (Instant::now(), replayed);
             }
-            bar.set_position(told.bytes.load(Relaxed));
+            bar.set_position(told.position());
             bar.tick();
         }
-        if let Some(path) = args.resume.as_ref().filter(|_| Instant::now() >= save) {
+        if Instant::now() >= save {
             position.done = told.done();
-            position
-                .write(path)
-                .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))?;
+            if let Err(failure) = keep(args, position)
+                && !std::mem::replace(&mut warned, true)
+            {
+                tracing::warn!("{failure}; it is tried again, and the replay goes on");
+            }
             save = Instant::now() + SAVE;
         }
     }
@@ -322,41 +355,6 @@ fn bar(total: Option<u64>) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-fn tell(args: &ReplayArgs, report: &Report) -> anyhow::Result<()> {
-    let text = if args.json {
-        format!("{}\n", serde_json::to_string_pretty(report)?)
-    } else {
-        text::report(report)
-    };
-    super::ask::print(&text)?;
-    Ok(())
-}
-
-fn ruling(report: &Report, bundles_only: bool) -> Exit {
-    if bundles_only {
-        let funnel = &report.funnel;
-        return match funnel.replayed {
-            0 => Exit::Insufficient,
-            replayed if funnel.matched == replayed => Exit::Done,
-            replayed if unreached(report) == replayed => Exit::Insufficient,
-            _ => Exit::NoGo,
-        };
-    }
-    match report.judgement.ruling {
-        Ruling::Go => Exit::Done,
-        Ruling::NoGo => Exit::NoGo,
-        Ruling::InsufficientEvidence => Exit::Insufficient,
-    }
-}
-
-/// Replays that found no shadow system at all: what it would have answered is not known.
-fn unreached(report: &Report) -> u64 {
-    [Unreached::Connect, Unreached::ConnectTimeout]
-        .iter()
-        .filter_map(|failure| report.funnel.failures.get(failure.as_str()))
-        .sum()
 }
 
 fn open_failure(error: &OpenFailure) -> Failure {

@@ -1,5 +1,7 @@
 //! Captures: several files merged by time, through one engine.
 
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
 use shadow_core::{
     engine::{Engine, Event, Settings},
     exchange::Exchange,
@@ -7,7 +9,7 @@ use shadow_core::{
     wire::Segment,
 };
 
-use super::Reader;
+use super::{Reader, Told};
 use crate::{
     capture::{
         SourceError,
@@ -27,6 +29,7 @@ pub(super) struct Captures {
     counters: CaptureCounters,
     latest: Timestamp,
     ended: bool,
+    told: Arc<Told>,
 }
 
 /// A file and its next segment.
@@ -42,7 +45,7 @@ struct Ahead {
 
 impl Ahead {
     /// Reads the next segment. Damage ends a file; what came before it is used.
-    fn advance(&mut self) -> Result<(), SourceError> {
+    fn advance(&mut self, told: &Told) -> Result<(), SourceError> {
         self.facts = loop {
             match self.file.next_segment() {
                 Ok(Next::Segment(segment)) => {
@@ -59,6 +62,8 @@ impl Ahead {
                 Err(damage) if !self.begun => {
                     return Err(SourceError::File(format!("{}: {damage}", self.name)));
                 }
+                // Cut off where the run was ended is no damage.
+                Err(_) if told.end.load(Relaxed) => break None,
                 Err(damage) => {
                     tracing::warn!(%damage, "{}: what comes before the damage is used", self.name);
                     break None;
@@ -70,7 +75,11 @@ impl Ahead {
 }
 
 impl Captures {
-    pub(super) fn new(files: Vec<(String, PcapFile)>, settings: Settings) -> Result<Self, SourceError> {
+    pub(super) fn new(
+        files: Vec<(String, PcapFile)>,
+        settings: Settings,
+        told: Arc<Told>,
+    ) -> Result<Self, SourceError> {
         let mut ahead = Vec::with_capacity(files.len());
         for (name, file) in files {
             let mut file = Ahead {
@@ -80,7 +89,7 @@ impl Captures {
                 payload: Vec::new(),
                 begun: false,
             };
-            file.advance()?;
+            file.advance(&told)?;
             ahead.push(file);
         }
         Ok(Self {
@@ -89,6 +98,7 @@ impl Captures {
             counters: CaptureCounters::default(),
             latest: Timestamp::default(),
             ended: false,
+            told,
         })
     }
 
@@ -115,7 +125,7 @@ impl Captures {
             self.engine.handle_timeout(segment.at);
         }
         self.engine.push(&segment);
-        file.advance()?;
+        file.advance(&self.told)?;
         self.drain(sink);
         Ok(true)
     }

@@ -36,6 +36,10 @@ pub struct Told {
     pub bytes: AtomicU64,
     /// Exchanges that were handed on.
     pub exchanges: AtomicU64,
+    /// Exchanges that were read.
+    read: AtomicU64,
+    /// Of these, the ones that had their turn.
+    passed: AtomicU64,
     /// Whether everything was handed on.
     pub complete: AtomicBool,
     /// Servers that must not be replayed to.
@@ -66,6 +70,13 @@ impl Told {
         let server = SocketAddr::new(IpAddr::V6(Ipv6Addr::from(addr)).to_canonical(), port);
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.contains(&server).then_some(server)
+    }
+
+    /// How far the run is, in bytes of the files: what was read ahead counts when its turn comes.
+    pub fn position(&self) -> u64 {
+        let [bytes, passed, read] =
+            [&self.bytes, &self.passed, &self.read].map(|number| u128::from(number.load(Relaxed)));
+        u64::try_from(bytes * passed.min(read) / read.max(1)).unwrap_or(u64::MAX)
     }
 
     /// How many exchanges are done, without one in front of them that is not.
@@ -219,6 +230,7 @@ impl Files {
             waiting_bytes,
             number,
             counted,
+            told,
             ..
         } = self;
         let earliest = (0..readers.len()).min_by_key(|place| readers.get(*place).map(|(at, _)| *at));
@@ -237,6 +249,7 @@ impl Files {
                 exchange,
             }));
         })?;
+        told.read.store(*number, Relaxed);
         if let Some(reached) = read {
             *at = reached;
         } else {
@@ -287,11 +300,12 @@ impl Feed for Files {
             self.waiting_bytes -= bytes;
             let index = self.index;
             self.index += 1;
+            self.told.passed.store(self.index, Relaxed);
             if index < self.skip {
                 continue;
             }
             if let Some(server) = self.told.refused(&exchange) {
-                return Err(SourceError::File(format!(
+                return Err(SourceError::Refused(format!(
                     "the shadow system {server} is the server that answered in the recording: this would be a replay to \
                      production; give the address of the new system, or --same-server if it stands there now"
                 )));

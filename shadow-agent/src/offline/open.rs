@@ -3,10 +3,15 @@
 use std::{
     fs::{self, File},
     io::{self, Cursor, Read},
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 use serde::Deserialize;
 use shadow_core::{engine::Settings, exchange::Exchange};
 
@@ -26,6 +31,11 @@ use crate::{
 
 /// A HAR file or a bundle is one JSON document, and is read at once.
 const MAX_JSON: u64 = 1 << 30;
+/// How often a silent standard input is asked whether the run is to end.
+const LOOK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 /// Enough for the first line of any format.
 const START: usize = 4096;
 
@@ -92,14 +102,17 @@ pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<Told>) -> Result<
     let mut found = Vec::with_capacity(files.len());
     for path in files {
         let raw: Box<dyn Read + Send> = if path == Path::new("-") {
-            Box::new(io::stdin())
+            Box::new(Stdin::new(told).map_err(|source| OpenFailure::Io {
+                path: path.clone(),
+                source,
+            })?)
         } else {
             let path = path.clone();
             Box::new(File::open(&path).map_err(|source| OpenFailure::Io { path, source })?)
         };
         found.push((path.as_path(), kind(path, raw, settings, told)?));
     }
-    gathered(found, settings)
+    gathered(found, settings, told)
 }
 
 /// As [`open`], one file whose bytes come from anywhere; `name` is only told in errors.
@@ -109,10 +122,10 @@ pub fn open_reader(
     settings: &Settings,
     told: &Arc<Told>,
 ) -> Result<Opened, OpenFailure> {
-    gathered(vec![(name, kind(name, reader, settings, told)?)], settings)
+    gathered(vec![(name, kind(name, reader, settings, told)?)], settings, told)
 }
 
-fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings) -> Result<Opened, OpenFailure> {
+fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings, told: &Arc<Told>) -> Result<Opened, OpenFailure> {
     let mut opened = Opened {
         bundles_only: true,
         ..Opened::default()
@@ -138,9 +151,11 @@ fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings) -> Result<Opened, Op
         }
     }
     if !captures.is_empty() {
-        let readers = Captures::new(captures, settings.clone()).map_err(|error| OpenFailure::Data {
-            path: PathBuf::from("captures"),
-            what: error.to_string(),
+        let readers = Captures::new(captures, settings.clone(), Arc::clone(told)).map_err(|error| {
+            OpenFailure::Data {
+                path: PathBuf::from("captures"),
+                what: error.to_string(),
+            }
         })?;
         opened.readers.push(Box::new(readers));
     }
@@ -237,6 +252,35 @@ fn document(reader: Box<dyn Read + Send>) -> io::Result<Option<String>> {
     };
     // Where it is not UTF-8 it is not JSON either, and the parser says where.
     Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Standard input, until it ends or the run is to: who writes into it may be silent for hours.
+struct Stdin {
+    input: File,
+    told: Arc<Told>,
+}
+
+impl Stdin {
+    fn new(told: &Arc<Told>) -> io::Result<Self> {
+        Ok(Self {
+            input: io::stdin().as_fd().try_clone_to_owned()?.into(),
+            told: Arc::clone(told),
+        })
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while !self.told.end.load(Relaxed) {
+            let mut input = [PollFd::new(&self.input, PollFlags::IN)];
+            match poll(&mut input, Some(&LOOK)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return self.input.read(out),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(0)
+    }
 }
 
 /// Says how far the file was read.

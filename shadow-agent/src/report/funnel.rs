@@ -73,7 +73,11 @@ pub fn lines(funnel: &Funnel) -> Vec<Line> {
         );
     }
     let engine = &funnel.engine;
-    lines.step("requests seen", get(engine, "requests"));
+    let requests = get(engine, "requests");
+    // An archive has exchanges and no packets to see requests in.
+    if requests > 0 || funnel.exchanges == 0 {
+        lines.step("requests seen", requests);
+    }
     lines.step("exchanges", funnel.exchanges);
     lines.reason("whole", get(engine, "exchanges_complete"), "");
     for (name, number) in engine {
@@ -82,14 +86,16 @@ pub fn lines(funnel: &Funnel) -> Vec<Line> {
         }
     }
     lines.step("skipped", funnel.skipped_total);
-    let policies = funnel
-        .skipped
-        .iter()
-        .filter(|(reason, _)| !engine.contains_key(&format!("{INCOMPLETE}{reason}")));
     let mut shown = 0;
-    for (reason, number) in policies {
+    for (reason, number) in &funnel.skipped {
+        let what = match engine.get(&format!("{INCOMPLETE}{reason}")) {
+            None => "by decision",
+            // Of an archive, and so not seen by the engine.
+            Some(0) => "incomplete",
+            Some(_) => continue,
+        };
         shown += number;
-        lines.reason("by decision", *number, reason);
+        lines.reason(what, *number, reason);
     }
     lines.reason(
         "incomplete, as above",

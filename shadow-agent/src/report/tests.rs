@@ -327,3 +327,18 @@ fn figures_are_short_and_exact_where_it_matters() {
     );
     assert_eq!(figures::captured("abcdef", 3), "abc ...");
 }
+
+#[test]
+fn what_the_engine_did_not_see_is_told_by_its_reason() {
+    let mut report = Report::default();
+    report.funnel.exchanges = 3;
+    report.funnel.skipped_total = 3;
+    report.funnel.skipped = counters(&[("response_gap", 3)]);
+    report.funnel.engine = counters(&[("requests", 0), ("incomplete_response_gap", 0)]);
+    let text = text::report(&report);
+    assert!(text.contains("3  response_gap"), "{text}");
+    assert!(
+        !text.contains("as above") && !text.contains("requests seen"),
+        "{text}"
+    );
+}

@@ -5,15 +5,18 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use flate2::{Compression, write::GzEncoder};
+use rustix::process::{Pid, Signal, kill_process};
 use shadow_core::evidence::report::Report;
 use shadow_tests::{agent::binary, laws::assert_laws};
 
@@ -164,4 +167,75 @@ fn files_that_cannot_be_replayed_are_told_with_the_place_and_what_to_do() {
         assert!(text.contains(file) && text.contains(told), "{file}: {text}");
     }
     assert_eq!(asked.load(SeqCst), 0);
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_is_sent() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (shadow, asked) = server();
+    let file = directory.path().join("requests.gor");
+    fs::write(&file, requests()).expect("a file");
+    let nowhere = directory.path().join("nowhere/position.json");
+    let nowhere = nowhere.to_str().expect("text");
+    for (words, code, told) in [
+        (
+            &["--send-unanswered", "--resume", nowhere][..],
+            73,
+            "the position cannot be kept: ",
+        ),
+        (&["--send-unanswered", "-", "-"], 64, "named twice"),
+    ] {
+        let output = replay(&file, shadow, words);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {text}");
+        assert!(text.contains(told), "{words:?}: {text}");
+        assert_eq!(
+            text.matches("No such file").count(),
+            usize::from(code == 73),
+            "{text}"
+        );
+    }
+    assert_eq!(asked.load(SeqCst), 0);
+    let output = Command::new(binary()).arg("replay").arg(&file).output();
+    let output = output.expect("shadow runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{text}");
+    assert!(
+        text.contains("--shadow http://") && !text.contains("--observe"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_silent_standard_input_does_not_hold_up_the_end() {
+    let (shadow, asked) = server();
+    let mut child = Command::new(binary())
+        .args(["replay", "-", "--json", "--speed", "max", "--send-unanswered"])
+        .args(["--shadow", &format!("http://{shadow}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("shadow starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    // Past what is read to find out the format, and cut off inside a request.
+    let mut text = requests().repeat(40);
+    text.truncate(text.len() - 10);
+    input.write_all(&text).expect("shadow reads its input");
+    // There is no other sign that signals are listened for.
+    thread::sleep(Duration::from_secs(2));
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a signal");
+    let (done_tx, done_rx) = mpsc::channel();
+    thread::spawn(move || drop(done_tx.send(child.wait_with_output())));
+    let output = done_rx
+        .recv_timeout(Duration::from_secs(20))
+        .expect("it ends though its input does not");
+    drop(input);
+    let output = output.expect("its output");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let found = report(&output);
+    assert_eq!(
+        found.funnel.skipped.get("sent_only").copied().unwrap_or_default(),
+        asked.load(SeqCst) as u64
+    );
 }
