@@ -2,18 +2,20 @@
 
 use std::{
     env,
-    io::{self, BufWriter, ErrorKind, IsTerminal as _},
+    io::{self, BufWriter, ErrorKind, IsTerminal as _, Stdout},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::Context as _;
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::exit::{Exit, Failure};
+use super::{
+    ask::unwritable,
+    exit::{Exit, Failure},
+};
 use crate::{
     capture::pcap::{OpenError, PcapFile},
-    inspect::{Ends, Filter, Following, Format, Pace, StatusRange, inspect, why},
+    inspect::{Ends, Filter, Following, Format, Pace, Shown, StatusRange, inspect, why},
 };
 
 /// What to read and how to show it.
@@ -82,7 +84,6 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         path: glob.as_deref().map(matcher).transpose()?,
         flow,
     };
-    let mut file = open(&path, follow)?;
     let out = io::stdout();
     let format = match (json, har, summary) {
         (true, ..) => Format::Json,
@@ -93,17 +94,26 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         },
     };
     let live = follow || path == Path::new("-");
-    let pace = if live { Pace::Live } else { Pace::fast() };
-    let mut out = BufWriter::with_capacity(64 << 10, out.lock());
-    let inspected = match told {
-        Some(ends) => why(&mut file, &ends, &mut out),
-        None => inspect(&mut file, format, &filter, pace, &mut out),
+    let inspected = if live {
+        let mut out = Shown::new(BufWriter::with_capacity(64 << 10, out));
+        let mut file = open_live(&path, follow, &out)?;
+        match told {
+            Some(ends) => why(&mut file, &ends, &mut out),
+            None => inspect(&mut file, format, &filter, Pace::Live, &mut out),
+        }
+    } else {
+        let mut file = open(&path)?;
+        let mut out = BufWriter::with_capacity(64 << 10, out.lock());
+        match told {
+            Some(ends) => why(&mut file, &ends, &mut out),
+            None => inspect(&mut file, format, &filter, Pace::fast(), &mut out),
+        }
     };
     let summary = match inspected {
         Ok(summary) => summary,
         // The reader (`| head`) has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done.into()),
-        Err(error) => return Err(error).context("writing to standard output"),
+        Err(error) => return Err(unwritable(&error).into()),
     };
     let Some(damage) = &summary.damage else {
         return Ok(Exit::Done.into());
@@ -116,15 +126,31 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     Ok(Exit::Done.into())
 }
 
-fn open(path: &Path, follow: bool) -> Result<PcapFile, Failure> {
+fn open(path: &Path) -> Result<PcapFile, Failure> {
+    is_file(path)?;
+    PcapFile::open(path).map_err(|error| refusal(path, &error))
+}
+
+/// What more may come of; until then, what was found is shown.
+fn open_live(path: &Path, follow: bool, shown: &Shown<BufWriter<Stdout>>) -> Result<PcapFile, Failure> {
+    is_file(path)?;
     let opened = if follow && path != Path::new("-") {
         let reader =
             Following::open(path, super::signals()?).map_err(|error| refusal(path, &error.into()))?;
-        PcapFile::from_reader(Box::new(reader))
+        PcapFile::from_reader(Box::new(shown.before(reader)))
     } else {
-        PcapFile::open(path)
+        PcapFile::from_reader(Box::new(shown.before(io::stdin())))
     };
     opened.map_err(|error| refusal(path, &error))
+}
+
+/// A folder is opened like a file, and fails only when it is read.
+fn is_file(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        let what = format!("{}: it is a directory; name a file in it", path.display());
+        return Err(Failure::new(Exit::NoInput, what));
+    }
+    Ok(())
 }
 
 fn matcher(glob: &str) -> Result<GlobMatcher, Failure> {

@@ -60,7 +60,7 @@ enum Command {
     Diffs(Box<diffs::DiffsArgs>),
     /// Show the exchanges in a capture file
     #[command(
-        after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz"
+        after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz\n  shadow inspect --follow traffic.pcapng\n  shadow inspect --why 10.0.0.1:40000 capture.pcapng"
     )]
     Inspect(inspect::InspectArgs),
     /// Say whether the agent will work on this host, and if not, why

@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::{self, Read},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::mpsc::Receiver,
     time::Duration,
@@ -20,6 +21,8 @@ pub struct Following {
     file: File,
     /// Without `.part`.
     path: PathBuf,
+    /// Bytes of the file at hand that were read.
+    read: u64,
     stop: Receiver<()>,
     stopped: bool,
 }
@@ -34,9 +37,26 @@ impl Following {
         Ok(Self {
             file: open(&path)?,
             path,
+            read: 0,
             stop,
             stopped: false,
         })
+    }
+}
+
+impl Following {
+    /// Nothing comes any more where it would be waited for.
+    fn check(&self) -> io::Result<()> {
+        let about = self.file.metadata()?;
+        if about.len() < self.read {
+            return Err(io::Error::other(
+                "the file was cut off, or begun anew, while it was followed",
+            ));
+        }
+        if about.nlink() == 0 {
+            return Err(io::Error::other("the file was removed while it was followed"));
+        }
+        Ok(())
     }
 }
 
@@ -44,6 +64,7 @@ impl Read for Following {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.file.read(out)?;
+            self.read += read as u64;
             if read > 0 || self.stopped || out.is_empty() {
                 return Ok(read);
             }
@@ -53,12 +74,15 @@ impl Read for Following {
                 // What came between the last read and the next file is read first.
                 let rest = self.file.read(out)?;
                 if rest > 0 {
+                    self.read += rest as u64;
                     return Ok(rest);
                 }
                 self.file = file;
                 self.path = next;
+                self.read = 0;
                 continue;
             }
+            self.check()?;
             self.stopped = !matches!(
                 self.stop.recv_timeout(LOOK),
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout)
@@ -127,5 +151,26 @@ mod tests {
         reader.read_to_string(&mut text).unwrap();
         writer.join().unwrap();
         assert_eq!(text, "one two three");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_or_removed_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.x");
+        let (_stop, stopped) = mpsc::channel();
+        fs::write(&path, "one two").unwrap();
+        let mut reader = Following::open(&path, stopped).unwrap();
+        let mut text = [0; 7];
+        reader.read_exact(&mut text).unwrap();
+        fs::write(&path, "one").unwrap();
+        let error = reader.read(&mut text).unwrap_err().to_string();
+        assert!(error.contains("cut off"), "{error}");
+
+        let (_stop, stopped) = mpsc::channel();
+        let mut reader = Following::open(&path, stopped).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(reader.read(&mut text).unwrap(), 3, "what is in it is read");
+        let error = reader.read(&mut text).unwrap_err().to_string();
+        assert!(error.contains("removed"), "{error}");
     }
 }

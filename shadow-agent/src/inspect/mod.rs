@@ -9,6 +9,7 @@ mod follow;
 mod har;
 mod json;
 mod lanes;
+mod live;
 mod output;
 mod reasons;
 mod summary;
@@ -32,6 +33,7 @@ use output::Output;
 
 pub use filter::{Ends, Filter, StatusRange};
 pub use follow::Following;
+pub use live::{Showing, Shown};
 pub use summary::{Seen, Summary};
 pub use why::why;
 

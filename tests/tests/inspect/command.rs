@@ -2,9 +2,12 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use shadow_tests::agent::binary;
@@ -116,4 +119,38 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         (output.status.code(), text(&output.stderr)),
         (Some(0), String::new())
     );
+}
+
+#[test]
+fn what_was_found_is_shown_while_the_next_record_is_waited_for() {
+    let capture = fs::read(own("nginx-keep-alive.pcapng")).expect("an own capture");
+    let mut child = shadow()
+        .args(["--json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("shadow starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    // Programs that write captures do so by buffers, which end anywhere: here inside the last record.
+    let (begun, rest) = capture.split_at(capture.len() - 10);
+    stdin.write_all(begun).expect("shadow reads its input");
+    let (line_tx, line_rx) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("a line");
+        drop(line_tx.send(line));
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).expect("text");
+        rest
+    });
+    let first = line_rx.recv_timeout(Duration::from_secs(20));
+    stdin.write_all(rest).expect("shadow reads its input");
+    drop(stdin);
+    assert!(child.wait().expect("shadow ends").success());
+    assert!(
+        reader.join().expect("its output").contains("\"summary\""),
+        "to the end"
+    );
+    assert!(first.expect("before the end of the input").contains("\"method\""));
 }
