@@ -173,3 +173,18 @@ fn a_reader_that_leaves_is_no_fault() {
         "{said}"
     );
 }
+
+#[test]
+fn a_standard_output_that_is_full_is_told() {
+    for words in [&["config", "schema"][..], &["doctor", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let output = Command::new(env!("CARGO_BIN_EXE_shadow"))
+            .args(words)
+            .stdout(full.expect("a device that is full"))
+            .output()
+            .expect("the binary starts");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(73), "{words:?}: {said}");
+        assert!(said.contains("writing to standard output"), "{words:?}: {said}");
+    }
+}

@@ -12,7 +12,9 @@ const STAGES: [Stage; 6] = [
     ("setup", || setup::run(&[], false)),
     ("check", check::run),
     ("ebpf --check", || ebpf::run(true)),
-    ("simulate", || simulate::run(simulate::SEED, simulate::EXCHANGES, false)),
+    ("simulate", || {
+        simulate::run(simulate::SEED, simulate::EXCHANGES, false)
+    }),
     ("test", || test::run(&[], None)),
     ("fuzz", fuzz::ci),
 ];

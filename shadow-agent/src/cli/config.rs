@@ -56,13 +56,15 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Check { file } => {
             check(&load(file)?)?;
-            println!("{}: ok", file.display());
+            ask::print(&format!("{}: ok\n", file.display()))?;
         }
         Action::Reload { json, place } => reload(place, *json)?,
-        Action::Schema => print!("{}", explain::EXAMPLE),
+        Action::Schema => {
+            ask::print(explain::EXAMPLE)?;
+        }
         Action::Explain { file } => {
             let config = load(file)?;
-            print!("{}", serde_yaml_ng::to_string(&config)?);
+            ask::print(&serde_yaml_ng::to_string(&config)?)?;
             check(&config)?;
         }
     }
@@ -80,18 +82,18 @@ fn reload(place: &Place, json: bool) -> anyhow::Result<()> {
         Err(error) => return Err(ask::failure(&error).into()),
     };
     if json {
-        println!("{}", serde_json::to_string_pretty(&reloaded)?);
+        ask::print(&format!("{}\n", serde_json::to_string_pretty(&reloaded)?))?;
         return Ok(());
     }
     let Reloaded { changed, restart } = reloaded;
     if changed.is_empty() && restart.is_empty() {
-        println!("nothing has changed");
+        ask::print("nothing has changed\n")?;
     }
     if !changed.is_empty() {
-        println!("in force now: {}", changed.join(", "));
+        ask::print(&format!("in force now: {}\n", changed.join(", ")))?;
     }
     if !restart.is_empty() {
-        println!("needs a restart: {}", restart.join(", "));
+        ask::print(&format!("needs a restart: {}\n", restart.join(", ")))?;
     }
     Ok(())
 }

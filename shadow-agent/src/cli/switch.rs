@@ -3,7 +3,12 @@
 //! They must work when the agent hangs, so they do not depend on it (docs/adr/0020). Each says what was done by
 //! which way, and succeeds when one way did it.
 
-use std::{env, process::ExitCode, time::Duration};
+use std::{
+    env,
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::Args;
 use rustix::process::setpriority_process;
@@ -85,12 +90,12 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
     }
     outcome.told(&told, "the agent confirms: replays under way are cancelled");
     match &remembered {
-        Ok(()) => println!(
+        Ok(()) => say(&format!(
             "remembered in {}: a restarted agent stays stopped until `shadow resume`",
             state.path().display()
-        ),
+        )),
         // The agent writes it too, and may be allowed to where this command is not.
-        Err(_) if told.is_ok() => println!("the agent remembers it over a restart"),
+        Err(_) if told.is_ok() => say("the agent remembers it over a restart"),
         Err(error) => outcome.missed(format!(
             "not remembered, so a restarted agent mirrors again: {error}"
         )),
@@ -206,6 +211,11 @@ fn chosen<T>(found: &[T], of: fn(&T) -> Owner, state: Option<Owner>, otherwise: 
     }
 }
 
+/// Tells a person. That nobody can read it keeps no order from being carried out.
+fn say(what: &str) {
+    drop(writeln!(io::stdout(), "{what}"));
+}
+
 /// What was done by which way.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -217,7 +227,7 @@ impl Outcome {
     /// One way did it.
     fn done(&mut self, what: &str) {
         self.done = true;
-        println!("{what}");
+        say(what);
     }
 
     /// One way did not.
