@@ -7,6 +7,7 @@ use std::{
     fs::{self, File},
     path::Path,
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -110,16 +111,21 @@ fn run(mut command: Command, directory: &Path) -> Result<(Run, String)> {
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
-    let mut memory = 0;
-    let status = loop {
-        // The high-water mark is gone with the process, so it is read until then.
-        memory = memory.max(status_bytes(child.id(), "VmHWM:"));
-        if let Some(status) = child.try_wait()? {
-            break status;
+    let id = child.id();
+    // The high-water mark is gone with the process, so it is read until then. Not often: that would cost what is measured.
+    let watch = thread::spawn(move || {
+        let mut most = 0;
+        loop {
+            match status_bytes(id, "VmHWM:") {
+                0 => return most,
+                now => most = most.max(now),
+            }
+            thread::sleep(Duration::from_millis(20));
         }
-        std::thread::sleep(Duration::from_millis(1));
-    };
+    });
+    let status = child.wait()?;
     let seconds = started.elapsed().as_secs_f64();
+    let memory = watch.join().unwrap_or_default();
     if !status.success() {
         bail!("{command:?} ended with {status}");
     }
