@@ -23,7 +23,7 @@ fn phases(on_failure: &str) -> String {
     )
 }
 
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(3);
 
 fn history(status: &Value) -> Vec<(String, f64)> {
     let steps = status["history"].as_array().unwrap().iter();
