@@ -3,6 +3,7 @@
 //! Owns: decoding of ring records ([`record`]) and of captured link-layer frames ([`frame`]). Bounds: reads only
 //! the slice it is given. Drops: nothing silently; what is no TCP segment is a named [`frame::Skip`].
 
+pub mod checksum;
 pub mod frame;
 pub mod record;
 

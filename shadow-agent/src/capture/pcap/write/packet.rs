@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use shadow_common::flow::Endpoint;
 use shadow_core::{
     seq::SeqNum,
-    wire::{Flags, Segment},
+    wire::{Flags, Segment, checksum::Sum},
 };
 
 /// The longest IPv4 packet, which the other version keeps to as well.
@@ -109,18 +109,18 @@ impl Piece<'_> {
             out.extend_from_slice(&[0, 0, 0x40, 0, HOP_LIMIT, TCP, 0, 0]);
             out.extend_from_slice(&src.octets());
             out.extend_from_slice(&dst.octets());
-            let sum = Sum::default().add(out.get(start..).unwrap_or_default()).fold();
+            let sum = Sum::default().with(out.get(start..).unwrap_or_default()).fold();
             if let Some(place) = out.get_mut(start + 10..start + 12) {
                 place.copy_from_slice(&sum.to_be_bytes());
             }
-            Sum::default().add(&src.octets()).add(&dst.octets())
+            Sum::default().with(&src.octets()).with(&dst.octets())
         } else {
             out.extend_from_slice(&[0x60, 0, 0, 0]);
             out.extend_from_slice(&length.to_be_bytes());
             out.extend_from_slice(&[TCP, HOP_LIMIT]);
             out.extend_from_slice(&self.src.addr);
             out.extend_from_slice(&self.dst.addr);
-            Sum::default().add(&self.src.addr).add(&self.dst.addr)
+            Sum::default().with(&self.src.addr).with(&self.dst.addr)
         };
         let start = out.len();
         for word in [self.src.port, self.dst.port] {
@@ -138,9 +138,9 @@ impl Piece<'_> {
             return;
         }
         let sum = pseudo
-            .add(&[0, TCP])
-            .add(&length.to_be_bytes())
-            .add(out.get(start..).unwrap_or_default())
+            .with(&[0, TCP])
+            .with(&length.to_be_bytes())
+            .with(out.get(start..).unwrap_or_default())
             .fold();
         if let Some(place) = out.get_mut(start + 16..start + 18) {
             place.copy_from_slice(&sum.to_be_bytes());
@@ -150,30 +150,4 @@ impl Piece<'_> {
 
 fn address(end: Endpoint) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from(end.addr)).to_canonical()
-}
-
-/// The Internet checksum (RFC 1071).
-#[derive(Clone, Copy, Default)]
-struct Sum(u64);
-
-impl Sum {
-    fn add(self, bytes: &[u8]) -> Self {
-        let (words, rest) = bytes.as_chunks::<2>();
-        let mut sum = self.0;
-        for word in words {
-            sum += u64::from(u16::from_be_bytes(*word));
-        }
-        if let [last] = rest {
-            sum += u64::from(*last) << 8;
-        }
-        Self(sum)
-    }
-
-    fn fold(self) -> u16 {
-        let mut sum = self.0;
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        !u16::try_from(sum).unwrap_or_default()
-    }
 }
