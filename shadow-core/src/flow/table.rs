@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use shadow_common::flow::FlowKey;
 
-use super::track::{MOST_WITH_SYN, Track};
+use super::track::{Track, acknowledges_syn};
 use crate::{
     seq::SeqNum,
     time::Timestamp,
@@ -35,7 +35,7 @@ impl Past {
     pub(crate) fn began_with(self, segment: &Segment<'_>) -> bool {
         self.0.is_some_and(|isn| {
             if segment.flags.contains(Flags::ACK) {
-                (1..=MOST_WITH_SYN).contains(&segment.ack.distance_from(isn))
+                acknowledges_syn(segment, isn)
             } else {
                 segment.seq == isn
             }

@@ -16,7 +16,12 @@ use crate::{
 pub(super) const WINDOW: i32 = 64 << 20;
 
 /// Farthest that a SYN-ACK acknowledges behind the SYN: the data of one segment (RFC 7413).
-pub(super) const MOST_WITH_SYN: i32 = 1 << 16;
+const MOST_WITH_SYN: i32 = 1 << 16;
+
+/// Whether a segment acknowledges the SYN with this number, and no more than the data in it.
+pub(super) fn acknowledges_syn(segment: &Segment<'_>, isn: SeqNum) -> bool {
+    segment.flags.contains(Flags::ACK) && (1..=MOST_WITH_SYN).contains(&segment.ack.distance_from(isn))
+}
 
 /// How a connection came into view.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -114,10 +119,8 @@ impl Track {
 
     /// Whether a SYN-ACK acknowledges the SYN that was seen, and no more than the data in it.
     fn is_answered_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
-        let Some(isn) = self.half(direction.reverse()).isn else {
-            return false;
-        };
-        segment.flags.contains(Flags::ACK) && (1..=MOST_WITH_SYN).contains(&segment.ack.distance_from(isn))
+        let isn = self.half(direction.reverse()).isn;
+        isn.is_some_and(|isn| acknowledges_syn(segment, isn))
     }
 
     /// Bytes held.

@@ -8,11 +8,13 @@ use core::mem::MaybeUninit;
 use httparse::{Header, ParserConfig, Status};
 
 use super::head::{self, RequestHead, ResponseHead, USUAL_FIELDS};
+use crate::limits::Limits;
 
 /// The request head that `input` begins with, and its length, its empty line included.
-pub(super) fn request(input: &[u8], max_fields: usize, keep: bool) -> Option<(usize, RequestHead)> {
+pub(super) fn request(input: &[u8], limits: &Limits, keep: bool) -> Option<(usize, RequestHead)> {
     let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
-    let fields = fields.get_mut(..max_fields.min(USUAL_FIELDS))?;
+    let fields = fields.get_mut(..limits.fields.min(USUAL_FIELDS))?;
+    let input = input.get(..limits.head).unwrap_or(input);
     let mut parsed = httparse::Request::new(&mut []);
     let config = ParserConfig::default();
     let end = match config.parse_request_with_uninit_headers(&mut parsed, input, fields) {
@@ -24,9 +26,10 @@ pub(super) fn request(input: &[u8], max_fields: usize, keep: bool) -> Option<(us
 }
 
 /// The response head that `input` begins with, and its length, its empty line included.
-pub(super) fn response(input: &[u8], max_fields: usize, keep: bool) -> Option<(usize, ResponseHead)> {
+pub(super) fn response(input: &[u8], limits: &Limits, keep: bool) -> Option<(usize, ResponseHead)> {
     let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
-    let fields = fields.get_mut(..max_fields.min(USUAL_FIELDS))?;
+    let fields = fields.get_mut(..limits.fields.min(USUAL_FIELDS))?;
+    let input = input.get(..limits.head).unwrap_or(input);
     let mut parsed = httparse::Response::new(&mut []);
     let config = ParserConfig::default();
     let end = match config.parse_response_with_uninit_headers(&mut parsed, input, fields) {
@@ -92,7 +95,7 @@ mod tests {
                         for last in ["\r\n", "\n", "B:c\r\n\r\n", ""] {
                             let head = [start, first, field, second, last, "GET /behind"].concat();
                             let told = |(used, head): (usize, RequestHead)| (used, format!("{head:?}"));
-                            let quick = request(head.as_bytes(), 64, true).map(told);
+                            let quick = request(head.as_bytes(), &Limits::default(), true).map(told);
                             let slow = slowly(head.as_bytes()).map(told);
                             assert!(quick.is_none() || quick == slow, "{head:?}: {quick:?} {slow:?}");
                             both += usize::from(quick.is_some());
@@ -107,11 +110,11 @@ mod tests {
     #[test]
     fn the_usual_head_is_read_at_once() {
         let head = b"GET /a HTTP/1.1\r\nHost: a\r\nAccept:\r\nX: y \t\r\n\r\n";
-        let (used, parsed) = request(head, 64, true).unwrap();
+        let (used, parsed) = request(head, &Limits::default(), true).unwrap();
         assert_eq!((used, parsed.target), (head.len(), "/a".into()));
         let head = b"HTTP/1.1 200\r\n\r\n";
-        assert_eq!(response(head, 64, false).unwrap().0, head.len());
+        assert_eq!(response(head, &Limits::default(), false).unwrap().0, head.len());
         let head = b"HTTP/1.1 200 OK\r\nA: b\r\n\n";
-        assert!(response(head, 64, false).is_none());
+        assert!(response(head, &Limits::default(), false).is_none());
     }
 }

@@ -112,9 +112,8 @@ impl Conn {
             });
             self.client.conflict = run.conflict;
             self.client.last = run.at;
-            let limits = &ctx.settings.limits;
-            let window = rest.get(..limits.head).unwrap_or(rest);
-            if let Some((used, head)) = quick::request(window, limits.fields, ctx.settings.fields) {
+            let settings = ctx.settings;
+            if let Some((used, head)) = quick::request(rest, &settings.limits, settings.fields) {
                 self.framed_request(head, run.offset + skip + used as u64, ctx);
                 return used;
             }

@@ -135,9 +135,8 @@ impl Conn {
                 head: None,
             });
             self.touch(run);
-            let limits = &ctx.settings.limits;
-            let window = rest.get(..limits.head).unwrap_or(rest);
-            if let Some((used, head)) = quick::response(window, limits.fields, ctx.settings.fields) {
+            let settings = ctx.settings;
+            if let Some((used, head)) = quick::response(rest, &settings.limits, settings.fields) {
                 self.framed_response(head, offset + used as u64, ctx);
                 return Some(used);
             }
