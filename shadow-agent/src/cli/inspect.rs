@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, BufWriter, ErrorKind, IsTerminal as _, Stdout},
+    io::{self, BufWriter, ErrorKind, IsTerminal as _, Stdout, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     capture::pcap::{OpenError, PcapFile},
-    inspect::{Ends, Filter, Following, Format, Pace, Shown, StatusRange, inspect, why},
+    inspect::{Ends, Filter, Following, Format, Pace, Shown, StatusRange, Summary, inspect, why},
 };
 
 /// What to read and how to show it.
@@ -97,17 +97,16 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let inspected = if live {
         let mut out = Shown::new(BufWriter::with_capacity(64 << 10, out));
         let mut file = open_live(&path, follow, &out)?;
-        match told {
-            Some(ends) => why(&mut file, &ends, &mut out),
-            None => inspect(&mut file, format, &filter, Pace::Live, &mut out),
-        }
+        show(&mut file, told.as_ref(), (format, &filter, Pace::Live), &mut out)
     } else {
         let mut file = open(&path)?;
         let mut out = BufWriter::with_capacity(64 << 10, out.lock());
-        match told {
-            Some(ends) => why(&mut file, &ends, &mut out),
-            None => inspect(&mut file, format, &filter, Pace::fast(), &mut out),
-        }
+        show(
+            &mut file,
+            told.as_ref(),
+            (format, &filter, Pace::fast()),
+            &mut out,
+        )
     };
     let summary = match inspected {
         Ok(summary) => summary,
@@ -124,6 +123,19 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     }
     eprintln!("shadow: {path}: {damage}; the {packets} packets before it were used");
     Ok(Exit::Done.into())
+}
+
+/// Writes what is in the file, or the story of one connection.
+fn show(
+    file: &mut PcapFile,
+    told: Option<&Ends>,
+    (format, filter, pace): (Format, &Filter, Pace),
+    out: &mut impl Write,
+) -> io::Result<Summary> {
+    match told {
+        Some(ends) => why(file, ends, out),
+        None => inspect(file, format, filter, pace, out),
+    }
 }
 
 fn open(path: &Path) -> Result<PcapFile, Failure> {

@@ -3,17 +3,12 @@
 //! They must work when the agent hangs, so they do not depend on it (docs/adr/0020). Each says what was done by
 //! which way, and succeeds when one way did it.
 
-use std::{
-    env,
-    io::{self, Write as _},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{env, process::ExitCode, time::Duration};
 
 use clap::Args;
 use rustix::process::setpriority_process;
 
-use super::{Exit, Failure, Place};
+use super::{Exit, Failure, Place, ask};
 use crate::{
     capture::control::{ControlError, RunningAgent, find_running},
     config::units::Rate,
@@ -213,7 +208,7 @@ fn chosen<T>(found: &[T], of: fn(&T) -> Owner, state: Option<Owner>, otherwise: 
 
 /// Tells a person. That nobody can read it keeps no order from being carried out.
 fn say(what: &str) {
-    drop(writeln!(io::stdout(), "{what}"));
+    drop(ask::print(&format!("{what}\n")));
 }
 
 /// What was done by which way.

@@ -137,6 +137,7 @@ fn alone<'f>(
     let mut done = Vec::new();
     let damage = loop {
         if live && file.must_read() {
+            // `Shown` does it before every read; that nobody reads what is written any more ends the run here.
             output.flush()?;
         }
         match file.next_segment() {

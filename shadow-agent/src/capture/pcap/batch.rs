@@ -218,31 +218,16 @@ impl Batches<'_> {
 
     /// The next segment, in the buffer of the file or in `joined`; `None` at its end.
     fn next_entry(&mut self, joined: &mut Vec<u8>) -> Result<Option<(Key, Entry)>, Damage> {
-        let PcapFile {
-            input,
-            format,
-            packing: _,
-            decoder,
-            counts,
-            damage,
-        } = &mut *self.file;
-        loop {
-            let Some(frame) = format.next_frame(input, damage)? else {
-                return Ok(None);
-            };
-            counts.packets += 1;
-            match decoder.decode(frame.link, frame.data, frame.wire_len, frame.at) {
-                Ok(segment) => {
-                    counts.segments += 1;
-                    let key = Key {
-                        at: segment.at,
-                        flow: flow_number(&segment),
-                    };
-                    let entry = Entry::new(&segment, frame.data, frame.start, joined);
-                    return Ok(Some((key, entry)));
-                }
-                Err(skip) => counts.skipped.add(skip),
+        while let Some((frame, decoded)) = self.file.next_decoded()? {
+            if let Ok(segment) = decoded {
+                let key = Key {
+                    at: segment.at,
+                    flow: flow_number(&segment),
+                };
+                let entry = Entry::new(&segment, frame.data, frame.start, joined);
+                return Ok(Some((key, entry)));
             }
         }
+        Ok(None)
     }
 }

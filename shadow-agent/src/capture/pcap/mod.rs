@@ -82,6 +82,8 @@ pub enum Next<'a> {
     End,
 }
 
+type Decoded<'a> = (Frame<'a>, Result<Segment<'a>, Skip>);
+
 #[derive(Debug)]
 enum Format {
     Legacy(legacy::Legacy),
@@ -160,6 +162,15 @@ impl PcapFile {
 
     /// The next frame, in file order, and what it holds. After damage every further call reports it again.
     pub fn next_segment(&mut self) -> Result<Next<'_>, Damage> {
+        Ok(match self.next_decoded()? {
+            Some((_, Ok(segment))) => Next::Segment(segment),
+            Some((_, Err(skip))) => Next::Skipped(skip),
+            None => Next::End,
+        })
+    }
+
+    /// The next frame, and what it holds; counted.
+    fn next_decoded(&mut self) -> Result<Option<Decoded<'_>>, Damage> {
         let Self {
             input,
             format,
@@ -169,21 +180,15 @@ impl PcapFile {
             damage,
         } = self;
         let Some(frame) = format.next_frame(input, damage)? else {
-            return Ok(Next::End);
+            return Ok(None);
         };
         counts.packets += 1;
-        Ok(
-            match decoder.decode(frame.link, frame.data, frame.wire_len, frame.at) {
-                Ok(segment) => {
-                    counts.segments += 1;
-                    Next::Segment(segment)
-                }
-                Err(skip) => {
-                    counts.skipped.add(skip);
-                    Next::Skipped(skip)
-                }
-            },
-        )
+        let decoded = decoder.decode(frame.link, frame.data, frame.wire_len, frame.at);
+        match &decoded {
+            Ok(_) => counts.segments += 1,
+            Err(skip) => counts.skipped.add(*skip),
+        }
+        Ok(Some((frame, decoded)))
     }
 
     #[cfg(test)]
