@@ -19,6 +19,7 @@ use super::{
     run::{self, Progress, RunArgs},
 };
 use crate::{
+    clock::now_ms,
     config::{
         Config, LogLevel,
         compare::Compare,
@@ -26,7 +27,6 @@ use crate::{
         units::{Rate, Span},
         writes::WriteMode,
     },
-    control::state::now_ms,
     offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Speed, Told},
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
 };

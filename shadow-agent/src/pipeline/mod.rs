@@ -18,6 +18,7 @@ mod pending;
 mod priority;
 mod queue;
 mod samples;
+mod settings;
 mod snapshot;
 mod switch;
 #[cfg(test)]
@@ -38,9 +39,9 @@ use shadow_proto::{
 };
 
 pub use feed::{Fed, Feed};
-pub use lane::{Lane, LaneRules, LaneSettings, Mode, Replay, Role};
-pub use pairs::PairSettings;
+pub use lane::Lane;
 pub use samples::Samples;
+pub use settings::{LaneRules, LaneSettings, Mode, PairSettings, Replay, Role};
 pub use snapshot::{CaptureCounters, Ended, LaneSnapshot, Snapshot};
 pub use switch::Armed;
 

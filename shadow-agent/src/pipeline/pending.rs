@@ -17,7 +17,7 @@ use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
 
 use super::{Clock, lane::Lane, queue::Queued};
-use crate::control::state::now_ms;
+use crate::clock::now_ms;
 
 /// Longer than any agent runs.
 const FOREVER: Duration = Duration::from_hours(24 * 365);

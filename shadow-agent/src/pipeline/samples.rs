@@ -11,7 +11,7 @@ use shadow_core::{
 use shadow_proto::exchange::Exchange;
 
 use crate::{
-    control::state::now_ms,
+    clock::now_ms,
     journal::{Entry, Sink},
 };
 

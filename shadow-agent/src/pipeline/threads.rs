@@ -26,10 +26,11 @@ use super::{
     courtesy::Courtesy,
     dispatch::{Dispatcher, Policy},
     feed::{Feed, Play},
-    lane::{Lane, Lanes, Role},
-    pairs::{PairSettings, Pairs},
+    lane::{Lane, Lanes},
+    pairs::Pairs,
     pending::Pending,
     priority,
+    settings::{PairSettings, Role},
     snapshot::{CaptureCounters, Ended, Snapshot},
 };
 use crate::{capture::Source, replay::Shadow};

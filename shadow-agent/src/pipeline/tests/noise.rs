@@ -7,8 +7,8 @@ use shadow_proto::time::Timestamp;
 
 use super::{
     super::{
-        lane::{Lane, Role},
-        pairs::PairSettings,
+        lane::Lane,
+        settings::{PairSettings, Role},
     },
     dispatch::Bench,
     exchange, ledger,
