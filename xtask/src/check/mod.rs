@@ -2,8 +2,10 @@
 //!
 //! Every rule runs, so that one look shows everything that is wrong.
 
+mod cycles;
 mod deps;
 mod source;
+mod words;
 
 use anyhow::{Result, bail};
 
@@ -31,6 +33,8 @@ type Rule = (&'static str, fn() -> Result<()>);
 const RULES: &[Rule] = &[
     ("format", format),
     ("source files", source::run),
+    ("plain English", words::run),
+    ("import cycles", cycles::run),
     ("dependencies of the core", deps::core),
     (
         "the committed kernel program is that of its sources",

@@ -1,10 +1,6 @@
 //! Rules about source files that no lint knows: length, where `unsafe` may stand, words the core may not use.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -57,7 +53,7 @@ const NOT_IN_CORE: &[&str] = &[
 /// Reads every source file under version control.
 pub(crate) fn run() -> Result<()> {
     let mut faults = Vec::new();
-    for path in rust_files()? {
+    for path in shell::tracked(&["*.rs"])? {
         let text = fs::read_to_string(shell::root().join(&path))
             .with_context(|| format!("cannot read {}", path.display()))?;
         file(&path, &text, &mut faults);
@@ -75,31 +71,6 @@ pub(crate) fn run() -> Result<()> {
         return Ok(());
     }
     bail!("{}", faults.join("\n"))
-}
-
-/// Files that git knows, or would know: generated ones are ignored by it.
-fn rust_files() -> Result<Vec<PathBuf>> {
-    let output = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "*.rs",
-        ])
-        .current_dir(shell::root())
-        .output()
-        .context("cannot start git")?;
-    if !output.status.success() {
-        bail!("git cannot list the files of this folder");
-    }
-    Ok(String::from_utf8(output.stdout)
-        .context("a file name is not text")?
-        .split_terminator('\0')
-        .map(PathBuf::from)
-        .filter(|path| shell::root().join(path).exists())
-        .collect())
 }
 
 fn file(path: &Path, text: &str, faults: &mut Vec<String>) {
