@@ -3,10 +3,8 @@
 
 use core::cell::OnceCell;
 
-use crate::{
-    compare::ABSENT,
-    exchange::{Body, Headers},
-};
+use crate::compare::ABSENT;
+use shadow_proto::exchange::{Body, Headers};
 
 use super::Redactor;
 

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{everywhere_tests::everything, *};
-use crate::{
-    compare::{Outcome, ShadowResponse},
+use crate::compare::{Outcome, ShadowResponse};
+use shadow_proto::{
     exchange::{Body, Exchange},
     testing::exchange,
 };

@@ -101,10 +101,8 @@ fn write(cell: &str, plain: &str, says: Says, redactor: &Redactor, out: &mut Str
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        exchange::{Body, Headers},
-        redact::{RedactConfig, Redactor},
-    };
+    use crate::redact::{RedactConfig, Redactor};
+    use shadow_proto::exchange::{Body, Headers};
 
     fn redacted(text: &str) -> String {
         let headers = Headers::from_pairs([("Content-Type", "text/csv")]);

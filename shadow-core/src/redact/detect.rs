@@ -22,16 +22,16 @@ pub(super) fn replace(text: &str, shown: usize, names: &Names, hash: &dyn Fn(&st
     };
     while read < shown {
         let Some(c) = rest.chars().next() else { break };
-        let taken = if let Some((named, len)) = secret(rest, c, before, names) {
-            let (named, behind) = split(rest, named);
+        let taken = if let Some((lead, len)) = secret(rest, c, before, names) {
+            let (lead, behind) = split(rest, lead);
             let (secret, _) = split(behind, len);
             // Between a name and its value there may be attributes, with secrets of their own. They end at the first `>`, so
             // none of them has attributes in turn.
-            let (name, between) = split(named, named.find(|c| !is_word(c)).unwrap_or(named.len()));
+            let (name, between) = split(lead, lead.find(|c| !is_word(c)).unwrap_or(lead.len()));
             out.push_str(name);
             out.push_str(&replace(between, between.len(), names, hash));
             out.push_str(&hash(secret));
-            named.len().saturating_add(secret.len())
+            lead.len().saturating_add(secret.len())
         } else {
             out.push(c);
             c.len_utf8()

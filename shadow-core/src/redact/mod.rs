@@ -39,10 +39,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    compare::{ABSENT, Discrepancy, JsonPath, paths::PathSet},
-    exchange::Headers,
-};
+use crate::compare::{ABSENT, Discrepancy, JsonPath, paths::PathSet};
+use shadow_proto::exchange::Headers;
 
 use form::Values;
 use names::Names;
@@ -348,8 +346,8 @@ impl Redactor {
 /// names.
 pub(crate) fn is_secret_segment(before: &str, segment: &str) -> bool {
     let names = Names::default();
-    let named = |(name, value)| names.parameter(name).hides(value);
-    names.path_segment(before, segment) || segment.split_once([':', '=']).is_some_and(named)
+    let hidden = |(name, value)| names.parameter(name).hides(value);
+    names.path_segment(before, segment) || segment.split_once([':', '=']).is_some_and(hidden)
 }
 
 /// RFC 3986 section 3.1. A value that only looks like a reference may have anything in front of its `://`.
