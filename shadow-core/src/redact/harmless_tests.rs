@@ -9,7 +9,6 @@ fn redactor() -> Redactor {
 
 #[test]
 fn harmless_bodies_stay_as_they_were_sent() {
-    let redactor = redactor();
     for (kind, content) in [
         (
             "application/json",
@@ -67,7 +66,7 @@ fn harmless_bodies_stay_as_they_were_sent() {
     ] {
         let headers = Headers::from_pairs([("Content-Type", kind)]);
         let body = Body::whole(content.as_bytes().to_vec());
-        let shown = redactor.body(&headers, &body, 1 << 16).text;
+        let shown = redactor().body(&headers, &body, 1 << 16).text;
         assert_eq!(shown.as_deref(), Some(content), "{kind}");
     }
 }
