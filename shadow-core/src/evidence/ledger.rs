@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     compare::{ABSENT, Category, Discrepancy, Outcome, Verdict},
     gate::Skip,
-    redact::Redactor,
+    redact::{Answers, Redactor},
 };
 use shadow_proto::{
     exchange::{Exchange, Request},
@@ -205,7 +205,17 @@ impl Ledger {
         if let Some((open, (production, shadow))) = open.zip(judged.spans) {
             open.record(production, shadow);
         }
-        self.group(exchange, route, judged, now)
+        let answers = exchange
+            .response
+            .as_ref()
+            .zip(shadow)
+            .map(|(production, shadow)| {
+                Answers::new([
+                    (&production.headers, &production.body),
+                    (&shadow.headers, &shadow.body),
+                ])
+            });
+        self.group((exchange, answers.as_ref()), route, judged, now)
     }
 
     /// Two answers of the same system to `request` differed in `found`, or, when that is empty, did not.
@@ -236,6 +246,7 @@ impl Ledger {
             slice: 0,
             after_write: false,
             redactor: &self.redactor,
+            answers: None,
         };
         self.groups.background(context, source, found);
     }
@@ -261,7 +272,13 @@ impl Ledger {
         })
     }
 
-    fn group(&mut self, exchange: &Exchange, route: RouteId, judged: Judged<'_>, now: Timestamp) -> Wanted {
+    fn group(
+        &mut self,
+        (exchange, answers): (&Exchange, Option<&Answers<'_>>),
+        route: RouteId,
+        judged: Judged<'_>,
+        now: Timestamp,
+    ) -> Wanted {
         let context = Context {
             route_id: route,
             route: self.routes.name(route),
@@ -271,6 +288,7 @@ impl Ledger {
             slice: judged.slice,
             after_write: judged.after_write,
             redactor: &self.redactor,
+            answers,
         };
         let added: Vec<Added> = match judged.verdict {
             Verdict::Match => return Wanted::default(),
