@@ -4,6 +4,7 @@
 
 mod deps;
 mod source;
+mod threats;
 
 use anyhow::{Result, bail};
 
@@ -31,6 +32,7 @@ type Rule = (&'static str, fn() -> Result<()>);
 const RULES: &[Rule] = &[
     ("format", format),
     ("source files", source::run),
+    ("tests of the threat model", threats::run),
     ("dependencies of the core", deps::core),
     (
         "the committed kernel program is that of its sources",
