@@ -356,7 +356,9 @@ fn confined_child() {
         fs::create_dir(folder).expect("a folder");
     }
     let namespace = Netns::new();
-    namespace.command(&["ip", "link", "add", LINK, "type", "dummy"]);
+    namespace.command(&[
+        "ip", "link", "add", LINK, "type", "veth", "peer", "name", "spare1",
+    ]);
     namespace.enter();
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
     let _socket = UnixListener::bind(elsewhere.join("socket")).expect("a Unix socket");

@@ -12,6 +12,7 @@ const UNIX: u64 = int(libc::AF_UNIX);
 const NETLINK: u64 = int(libc::AF_NETLINK);
 const STREAM: u64 = int(libc::SOCK_STREAM);
 const DATAGRAM: u64 = int(libc::SOCK_DGRAM);
+const PACKETS: u64 = int(libc::SOCK_SEQPACKET);
 
 /// The bits of a socket's type without `SOCK_CLOEXEC` and `SOCK_NONBLOCK` (`SOCK_TYPE_MASK` of linux/net.h).
 const TYPE: u64 = 0xf;
@@ -81,10 +82,11 @@ pub(super) fn socket(needs: &Needs) -> Result<Vec<SeccompRule>, BackendError> {
     Ok(rules)
 }
 
-/// What socketpair(2) is refused for: an end of any but a stream can be connected to another Unix socket.
+/// What socketpair(2) is refused for: an end of a datagram pair can be connected to another Unix socket. Those of a stream
+/// or of packets in order cannot (EISCONN); tokio and starting a command need them.
 pub(super) fn pair() -> Result<Vec<SeccompRule>, BackendError> {
     let mut rules = vec![SeccompRule::new(none_of(0, &[UNIX])?)?];
-    for kind in (0..=TYPE).filter(|kind| *kind != STREAM) {
+    for kind in (0..=TYPE).filter(|kind| ![STREAM, PACKETS].contains(kind)) {
         rules.push(SeccompRule::new(vec![is(
             1,
             SeccompCmpOp::MaskedEq(TYPE),

@@ -83,7 +83,7 @@ fn a_file_that_others_can_write_is_no_token() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("token");
     fs::write(&path, "t").expect("a file");
-    let mut mode = |mode| {
+    let mode = |mode| {
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
         File::new(path.clone()).turn()
     };
