@@ -20,7 +20,7 @@ mod tcx;
 
 use std::{collections::VecDeque, time::Duration};
 
-use shadow_core::wire::Segment;
+use shadow_proto::wire::Segment;
 
 /// Yields segments in the order of capture.
 pub trait Source: Send {
