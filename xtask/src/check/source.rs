@@ -31,7 +31,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("shadow-ebpf/src/maps.rs", "helpers and maps of the kernel"),
     ("shadow-ebpf/src/skb.rs", "helpers and maps of the kernel"),
     (
-        "tests/tests/privs.rs",
+        "tests/tests/privs/attempts.rs",
         "system calls that the agent never makes, to see them refused",
     ),
 ];
