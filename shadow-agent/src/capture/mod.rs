@@ -16,6 +16,7 @@ pub mod pcap;
 pub mod ring;
 pub mod stats;
 pub mod targets;
+mod tcx;
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -5,6 +5,7 @@
 mod cycles;
 mod deps;
 mod source;
+mod threats;
 mod words;
 
 use anyhow::{Result, bail};
@@ -35,6 +36,7 @@ const RULES: &[Rule] = &[
     ("source files", source::run),
     ("plain English", words::run),
     ("import cycles", cycles::run),
+    ("tests of the threat model", threats::run),
     ("dependencies of the core", deps::core),
     (
         "the committed kernel program is that of its sources",

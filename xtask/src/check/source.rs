@@ -14,13 +14,22 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "shadow-agent/src/capture/backlog.rs",
         "mmap of the ring's positions",
     ),
+    ("shadow-agent/src/capture/tcx.rs", "bpf(BPF_LINK_CREATE)"),
     ("shadow-agent/src/pipeline/priority.rs", "sched_setscheduler(2)"),
+    (
+        "shadow-agent/src/replay/credentials/command.rs",
+        "prctl(PR_SET_PDEATHSIG) between fork and exec",
+    ),
     ("shadow-agent/src/replay/tcp_info.rs", "getsockopt(TCP_INFO)"),
     ("shadow-ebpf/src/emit.rs", "helpers and maps of the kernel"),
     ("shadow-ebpf/src/gate.rs", "helpers and maps of the kernel"),
     ("shadow-ebpf/src/main.rs", "exported symbols"),
     ("shadow-ebpf/src/maps.rs", "helpers and maps of the kernel"),
     ("shadow-ebpf/src/skb.rs", "helpers and maps of the kernel"),
+    (
+        "tests/tests/privs/attempts.rs",
+        "system calls that the agent never makes, to see them refused",
+    ),
 ];
 
 /// Attributes that the roots of crates must have. Core and common read captured, hostile bytes.

@@ -246,6 +246,12 @@ impl Running {
         }
         warnings
     }
+
+    /// Ends the commands of credentials.
+    pub(super) fn end_commands(&self) {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.iter().for_each(|token| token.end());
+    }
 }
 
 /// The engine's counters and reasons under one name each.

@@ -132,6 +132,9 @@ impl Running {
             }
         }
         drop(pipeline);
+        for held in &tokens.held {
+            held.start();
+        }
         *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens.held;
     }
 }
