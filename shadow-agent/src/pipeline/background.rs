@@ -31,7 +31,7 @@ impl<S: Shadow> Dispatcher<S> {
         for lane in &self.pairs.told {
             let now = self.now(exchange);
             lane.books
-                .background(&exchange.request, Background::Control, found, now);
+                .background(exchange, Background::Control, found, now);
         }
     }
 
@@ -47,7 +47,7 @@ impl<S: Shadow> Dispatcher<S> {
             let now = self.now(exchange);
             self.lane
                 .books
-                .background(request, Background::Twins, &found, now);
+                .background(exchange, Background::Twins, &found, now);
         }
     }
 
@@ -92,7 +92,7 @@ impl<S: Shadow> Dispatcher<S> {
             let now = self.now(exchange);
             self.lane
                 .books
-                .background(&exchange.request, Background::Twice, &found, now);
+                .background(exchange, Background::Twice, &found, now);
         }
     }
 

@@ -8,7 +8,7 @@ use shadow_core::{
         Background, GateConfig, Ledger, RouteWindow, Wanted,
         report::{Report, ReportInputs},
     },
-    exchange::{Exchange, Request},
+    exchange::Exchange,
     gate::Skip,
     time::Timestamp,
 };
@@ -53,12 +53,12 @@ impl Books {
     /// Counts a pair of answers of one system.
     pub(super) fn background(
         &self,
-        request: &Request,
+        exchange: &Exchange,
         source: Background,
         found: &[Discrepancy],
         now: Timestamp,
     ) {
-        self.lock().background(request, source, found, now);
+        self.lock().background(exchange, source, found, now);
     }
 
     pub(super) fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {
