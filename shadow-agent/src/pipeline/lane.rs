@@ -31,7 +31,10 @@ use super::{
     snapshot::LaneSnapshot,
     switch::{Armed, Switch},
 };
-use crate::replay::{Change, LiveSettings, ReplaySettings, Target};
+use crate::{
+    control::unfinished::Unfinished,
+    replay::{Change, LiveSettings, ReplaySettings, Target},
+};
 
 /// What a target is compared for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -120,6 +123,7 @@ pub struct Lane {
     reach: Reach,
     pub(super) books: Books,
     pub(super) samples: Option<Samples>,
+    pub(super) unfinished: Arc<Unfinished>,
     comparator: Option<Arc<Comparator>>,
     pub(super) queue: Queue,
     pub(super) switch: Switch,
@@ -145,6 +149,7 @@ impl Lane {
             reach: Reach::default(),
             books: Books::new(ledger),
             samples: None,
+            unfinished: Arc::default(),
             comparator: None,
             queue: Queue::new(settings.queue, settings.queue_bytes),
             switch: Switch::new(None),
@@ -158,6 +163,11 @@ impl Lane {
     /// The same, with somewhere for cases to go.
     pub(super) fn sampled(self, samples: Option<Samples>) -> Self {
         Self { samples, ..self }
+    }
+
+    /// The same, noting what it works on.
+    pub(super) fn noting(self, unfinished: Arc<Unfinished>) -> Self {
+        Self { unfinished, ..self }
     }
 
     /// The same, under a switch in the kernel.
