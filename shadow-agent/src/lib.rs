@@ -4,7 +4,7 @@
 //! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`journal`] keeps it,
 //! [`export`] gives single cases to other tools,
 //! [`rollout`] raises the sample by it, [`budget`] lowers it and [`trips`] stops by itself, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the
-//! metrics, [`doctor`] looks at the host, [`privs`] is what the agent gives up, [`cli`] and [`config`] are
+//! metrics, [`doctor`] looks at the host, [`privs`] is what the agent gives up, [`whole`] writes files and [`shown`] what people see, [`cli`] and [`config`] are
 //! what a person types.
 
 // Tests may unwrap, so this stands here and not among the lints of the workspace.
@@ -29,4 +29,6 @@ pub mod record;
 pub mod replay;
 pub mod report;
 pub mod rollout;
+pub mod shown;
 pub mod trips;
+pub mod whole;

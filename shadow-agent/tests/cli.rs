@@ -22,6 +22,96 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("temporary folder")
 }
 
+/// A state folder with a report in it.
+fn with_report(folder: &Path) {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let state = folder.join("state");
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&state)
+        .expect("a folder");
+    let mut report = shadow_core::evidence::report::Report::default();
+    report.target = "shadow\u{9b}\u{202e}".to_owned();
+    let text = serde_json::to_vec(&report).expect("serialises");
+    std::fs::write(state.join("report.json"), text).expect("write");
+}
+
+#[test]
+fn a_page_goes_to_standard_output_or_into_a_new_file_and_never_through_a_link() {
+    let folder = folder();
+    with_report(folder.path());
+    let path = |name: &str| folder.path().join(name);
+    for (words, beginning) in [
+        (["report", "--html", "-"], "<!DOCTYPE html>"),
+        (["report", "--html", "/dev/stdout"], "<!DOCTYPE html>"),
+    ] {
+        let output = shadow(folder.path(), &words);
+        let said = text(&output.stdout);
+        assert!(said.starts_with(beginning), "{words:?}: {said:.200} {output:?}");
+        let device = std::fs::symlink_metadata("/dev/stdout").expect("is there");
+        assert!(!device.is_file(), "/dev/stdout is what it was");
+    }
+    std::fs::write(path("victim"), "precious").expect("write");
+    for link in ["page", "page.new"] {
+        std::os::unix::fs::symlink(path("victim"), path(link)).expect("link");
+    }
+    let page = path("page");
+    shadow(folder.path(), &["report", "--html", page.to_str().expect("text")]);
+    assert_eq!(std::fs::read(path("victim")).expect("read"), b"precious");
+    let facts = std::fs::symlink_metadata(&page).expect("is there");
+    assert!(facts.is_file(), "{facts:?}");
+}
+
+#[test]
+fn nothing_that_is_printed_can_command_a_terminal() {
+    let folder = folder();
+    with_report(folder.path());
+    for words in [
+        &["report"][..],
+        &["report", "--json"],
+        &["noise", "--json"],
+        &["diffs"],
+    ] {
+        let output = shadow(folder.path(), words);
+        for said in [text(&output.stdout), text(&output.stderr)] {
+            let is_safe = |c: char| c == '\n' || !shadow_agent::shown::is_unsafe(c);
+            assert!(said.chars().all(is_safe), "{words:?}: {said:?}");
+        }
+    }
+    let output = shadow(folder.path(), &["report", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["target"], "shadow\u{9b}\u{202e}", "the value is the same");
+    // A foreign file and a foreign agent speak in error lines.
+    let hostile = folder.path().join("a\u{1b}[2J\u{9b}\u{202e}");
+    let name = hostile.to_str().expect("text");
+    for words in [
+        &["inspect", name][..],
+        &["config", "check", name],
+        &["replay", name, "--shadow", "http://127.0.0.1:1"],
+    ] {
+        let said = text(&shadow(folder.path(), words).stderr);
+        let is_safe = |c: char| c == '\n' || !shadow_agent::shown::is_unsafe(c);
+        assert!(
+            !said.is_empty() && said.chars().all(is_safe),
+            "{words:?}: {said:?}"
+        );
+    }
+    let socket = std::os::unix::net::UnixListener::bind(folder.path().join("none.sock")).expect("binds");
+    let foreign = std::thread::spawn(move || {
+        use std::io::{BufRead as _, Write as _};
+        let (stream, _) = socket.accept().expect("a client");
+        let mut stream = std::io::BufReader::new(stream);
+        stream.read_line(&mut String::new()).expect("an order");
+        let answer = serde_json::json!({"error": "no\u{1b}]0;owned\u{7}\u{9b}"}).to_string();
+        writeln!(stream.get_mut(), "{answer}").expect("answers");
+    });
+    let output = shadow(folder.path(), &["status"]);
+    foreign.join().expect("ends");
+    let said = text(&output.stderr);
+    assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{said:?}");
+    assert_ne!(output.status.code(), Some(0), "{said}");
+}
+
 #[test]
 fn exit_codes_are_as_documented() {
     let folder = folder();

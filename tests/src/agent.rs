@@ -91,6 +91,14 @@ impl Plan {
         self
     }
 
+    /// Aborts while it compares an exchange whose target contains this.
+    #[must_use]
+    pub fn aborting(mut self, target: &str) -> Self {
+        let variable = shadow_agent::control::unfinished::FAULT.to_owned();
+        self.env.push((variable, target.to_owned()));
+        self
+    }
+
     /// Words in front of the binary: `setpriv --reuid nobody`.
     #[must_use]
     pub fn wrapped(mut self, words: &[&str]) -> Self {

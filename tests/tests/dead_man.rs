@@ -49,6 +49,62 @@ fn kill_9_leaves_no_program_and_a_new_agent_starts() {
     assert!(attached::programs(&scene.lab.server, Lab::LINK).is_empty());
 }
 
+/// The harmless stand-in for an exchange that aborts the agent: it ends while it compares `/1k.json?poison`.
+#[test]
+fn what_an_agent_died_of_is_skipped_by_the_next_and_its_evidence_is_kept() {
+    need!(Root, Program("nginx"));
+    let scene = Scene::new();
+    let _shadow = scene.identical_shadow();
+    let visit = |target: &str| {
+        scene.lab.client.run(|| {
+            let mut connection = Connection::open(Scene::production()).unwrap();
+            assert_eq!(connection.get(target, "").unwrap().status, 200);
+        });
+    };
+    let mut agent = scene.agent().aborting("poison").start(&scene.lab.server);
+    visits(&scene, 10);
+    agent.settled(10);
+    // Kept every five seconds.
+    let kept = agent.state().join("report.json");
+    wait_until("the report is kept", Duration::from_secs(15), || {
+        std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("\"exchanges\": 10"))
+    });
+    visit("/1k.json?poison");
+    let status = agent.process.wait(Duration::from_secs(10));
+    assert!(!status.success(), "{status}: {}", agent.process.output());
+
+    // The next one meets the same exchange again, and the same fault is in it.
+    let mut next = scene.agent().aborting("poison").start(&scene.lab.server);
+    let warnings = next.status()["warnings"].to_string();
+    assert!(
+        warnings.contains("ended without a word") && warnings.contains("report-ended.json"),
+        "{warnings}"
+    );
+    let text = std::fs::read_to_string(next.state().join("report-ended.json")).unwrap();
+    let ended: shadow_core::evidence::report::Report = serde_json::from_str(&text).unwrap();
+    assert_eq!(ended.funnel.exchanges, 10, "the evidence of the one that died");
+    visit("/1k.json?poison");
+    visits(&scene, 5);
+    let report = next.settled(6);
+    assert_eq!(
+        report.funnel.skipped.get("ended_agent"),
+        Some(&1),
+        "{:#?}",
+        report.funnel
+    );
+    assert_eq!(report.funnel.replayed, 5);
+    assert_laws(&report);
+    assert_laws(&next.stop());
+
+    // That end was in order: nothing is told of it.
+    let mut last = scene.agent().start(&scene.lab.server);
+    assert!(!last.status()["warnings"].to_string().contains("without a word"));
+    visit("/1k.json?poison");
+    let report = last.settled(1);
+    assert_eq!(report.funnel.skipped.get("ended_agent"), Some(&1), "it stays so");
+    assert_laws(&last.stop());
+}
+
 #[test]
 fn a_hung_agent_is_not_fed_and_can_be_told_to_stop() {
     need!(Root, Program("nginx"));

@@ -24,6 +24,7 @@ use crate::{
         status::Status,
     },
     report::{status, text},
+    shown::{complain, screened},
 };
 
 /// How long an agent may take to answer.
@@ -59,7 +60,7 @@ pub struct ReportArgs {
     /// As JSON, with every route and group
     #[arg(long)]
     json: bool,
-    /// As one self-contained page, with the history and the cases that the journal keeps
+    /// As one self-contained page, with the history and the cases that the journal keeps; - is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     html: Option<PathBuf>,
     #[command(flatten)]
@@ -97,11 +98,12 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         format!("{}\n", serde_json::to_string_pretty(&report)?)
     } else if let Some(file) = html {
         page::write(&report, diffs::journal(origin), file)?;
-        format!(
-            "{}: written to {}\n",
-            report.judgement.ruling.as_str(),
-            file.display()
-        )
+        if file.as_os_str() == diffs::STDOUT {
+            String::new()
+        } else {
+            let ruling = report.judgement.ruling.as_str();
+            format!("{ruling}: written to {}\n", file.display())
+        }
     } else {
         text::report(&report)
     };
@@ -135,10 +137,10 @@ pub(super) fn find_report(place: &Place) -> Result<Report, Failure> {
     let kept: Result<Option<Report>, StateError> = state.report();
     match kept {
         Ok(Some(report)) => {
-            eprintln!(
-                "shadow: {unanswered}. This is the report kept in {}",
+            complain(&format!(
+                "{unanswered}. This is the report kept in {}",
                 state.report_path().display()
-            );
+            ));
             Ok(report)
         }
         Ok(None) => Err(unknown(format!(
@@ -162,10 +164,13 @@ pub(super) fn failure(error: &ClientError) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
-/// False when nobody reads any more.
+/// Prints a page of text or JSON, screened. False when nobody reads any more.
 pub(super) fn print(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out
+        .write_all(screened(text).as_bytes())
+        .and_then(|()| out.flush())
+    {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(unwritable(&error)),

@@ -116,7 +116,7 @@ pub(super) fn check(config: &Config) -> Result<(), Failure> {
         return Ok(());
     };
     for problem in problems {
-        eprintln!("shadow: {problem}");
+        crate::shown::complain(&problem.to_string());
     }
     Err(Failure::new(Exit::Config, last.to_string()))
 }

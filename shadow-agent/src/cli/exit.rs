@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::shown::complain;
+
 /// The exit codes, from sysexits.h above the four that `shadow report` needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
@@ -82,8 +84,8 @@ impl From<Exit> for ExitCode {
 
 /// Prints an error as one line and picks its exit code: that of the [`Failure`] in it, else [`Exit::Internal`].
 pub fn tell(error: &anyhow::Error) -> Exit {
-    // Of a foreign message with several lines (the verifier's) too.
-    eprintln!("shadow: {}", format!("{error:#}").trim_end().replace('\n', "; "));
+    // A foreign message (the verifier's, another program's behind the socket) is one line too.
+    complain(&format!("{error:#}"));
     error
         .chain()
         .find_map(|cause| cause.downcast_ref::<Failure>())

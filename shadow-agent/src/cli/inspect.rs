@@ -16,6 +16,7 @@ use super::{
 use crate::{
     capture::pcap::{OpenError, PcapFile},
     inspect::{Ends, Filter, Following, Format, Pace, Shown, StatusRange, Summary, inspect, why},
+    shown::Screen,
 };
 
 /// What to read and how to show it.
@@ -121,7 +122,9 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     if packets == 0 {
         return Err(Failure::new(Exit::Data, format!("{path}: {damage}; no packet could be read")).into());
     }
-    eprintln!("shadow: {path}: {damage}; the {packets} packets before it were used");
+    crate::shown::complain(&format!(
+        "{path}: {damage}; the {packets} packets before it were used"
+    ));
     Ok(Exit::Done.into())
 }
 
@@ -132,9 +135,11 @@ fn show(
     (format, filter, pace): (Format, &Filter, Pace),
     out: &mut impl Write,
 ) -> io::Result<Summary> {
+    let colours = matches!(format, Format::Table { colour: true });
+    let mut out = Screen::new(out, colours);
     match told {
-        Some(ends) => why(file, ends, out),
-        None => inspect(file, format, filter, pace, out),
+        Some(ends) => why(file, ends, &mut out),
+        None => inspect(file, format, filter, pace, &mut out),
     }
 }
 

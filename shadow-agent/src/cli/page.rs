@@ -8,6 +8,7 @@ use super::{Failure, diffs};
 use crate::{
     journal::Reader,
     report::html::{self, History},
+    shown::complain,
 };
 
 /// Groups for which a case is looked up; the page shows fewer.
@@ -21,7 +22,7 @@ pub(super) fn write(report: &Report, journal: Result<Reader, Failure>, path: &Pa
     let history = match journal {
         Ok(journal) => history(report, &journal).map_err(|error| diffs::unreadable(&journal, &error))?,
         Err(failure) => {
-            eprintln!("shadow: the page has no history and no cases: {failure}");
+            complain(&format!("the page has no history and no cases: {failure}"));
             History {
                 missing: Some("There is no journal, so there is no history.".to_owned()),
                 ..History::default()

@@ -242,7 +242,7 @@ impl Outcome {
         let Self { done, missed } = self;
         if done {
             for why in missed {
-                eprintln!("shadow: {why}");
+                crate::shown::complain(&why);
             }
             return Ok(Exit::Done.into());
         }

@@ -16,6 +16,7 @@ pub mod sampling;
 pub mod server;
 pub mod state;
 pub mod status;
+pub mod unfinished;
 
 use shadow_core::evidence::report::Report;
 

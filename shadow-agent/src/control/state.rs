@@ -7,9 +7,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use shadow_core::rollout::Saved;
 
-use crate::{capture::control::process_start, clock::now_ms, trips::Trip};
+use crate::{capture::control::process_start, clock::now_ms, trips::Trip, whole};
 
 /// The state folder.
 #[derive(Clone, Debug)]
@@ -85,6 +85,19 @@ pub enum StateError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Somebody else could put files into it.
+    #[error(
+        "the state folder {} {what}, who could change what the agent does; {remedy}, or choose another with --state-dir",
+        path.display()
+    )]
+    Shared {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        what: &'static str,
+        /// What makes it the agent's own.
+        remedy: &'static str,
     },
     /// Another agent uses it.
     #[error(
@@ -155,13 +168,8 @@ impl StateDir {
             .mode(0o700)
             .create(&self.path)
             .map_err(failed)?;
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
+        self.check()?;
+        let mut file = whole::open_or_make(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -184,6 +192,38 @@ impl StateDir {
         Ok(Lock { _file: file })
     }
 
+    /// Refuses a folder that another user owns or can write: who can put files there can kill, resume and raise the share.
+    fn check(&self) -> Result<(), StateError> {
+        let shared = |what, remedy| StateError::Shared {
+            path: self.path.clone(),
+            what,
+            remedy,
+        };
+        let facts = fs::metadata(&self.path).map_err(|source| StateError::Read {
+            path: self.path.clone(),
+            source,
+        })?;
+        let me = rustix::process::geteuid().as_raw();
+        if facts.uid() != me && facts.uid() != 0 {
+            return Err(shared(
+                "belongs to another user",
+                "give it to the agent's user (chown)",
+            ));
+        }
+        let (open, sticky) = (facts.mode() & 0o022 != 0, facts.mode() & 0o1000 != 0);
+        if open && sticky {
+            // As a tmpfs of a container is. Nobody can replace the agent's files there, and those of others are refused.
+            let folder = self.path.display();
+            tracing::warn!(%folder, "other users can put files into the state folder: chmod go-w");
+        } else if open {
+            return Err(shared(
+                "can be written by other users",
+                "take that away (chmod go-w)",
+            ));
+        }
+        Ok(())
+    }
+
     /// Removes what an agent left that was killed while it wrote.
     fn sweep(&self) {
         let Ok(entries) = fs::read_dir(&self.path) else {
@@ -191,7 +231,10 @@ impl StateDir {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "new") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == whole::UNFINISHED)
+            {
                 // What cannot be removed costs its few bytes.
                 drop(fs::remove_file(path));
             }
@@ -211,6 +254,17 @@ impl StateDir {
     /// The report that was kept last, if any.
     pub fn report<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
         self.load("report.json")
+    }
+
+    /// Gives the report of an agent that ended without a word another name, so that it outlives the next agent's first
+    /// one. `None` when there is none.
+    pub fn set_aside(&self) -> Result<Option<PathBuf>, StateError> {
+        let path = self.path.join("report-ended.json");
+        match fs::rename(self.report_path(), &path) {
+            Ok(()) => Ok(Some(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StateError::Write { path, source }),
+        }
     }
 
     /// Keeps where the rollout is.
@@ -258,32 +312,17 @@ impl StateDir {
         }
     }
 
-    fn replace<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
+    pub(super) fn replace<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
         let path = self.path.join(name);
-        let fresh = self.path.join(format!("{name}.{}.new", std::process::id()));
-        let written = serde_json::to_vec_pretty(value)
+        serde_json::to_vec_pretty(value)
             .map_err(io::Error::from)
-            .and_then(|text| {
-                let mut file = OpenOptions::new()
-                    .create(true)
-                    .write(true)
-                    .truncate(true)
-                    .mode(0o600)
-                    .open(&fresh)?;
-                file.write_all(&text)?;
-                file.sync_data()
-            })
-            .and_then(|()| fs::rename(&fresh, &path));
-        written.map_err(|source| {
-            // What is left of it takes room that is missing already; that it cannot be removed changes nothing.
-            drop(fs::remove_file(&fresh));
-            StateError::Write { path, source }
-        })
+            .and_then(|text| whole::place(&path, &text))
+            .map_err(|source| StateError::Write { path, source })
     }
 
-    fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+    pub(super) fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
         let path = self.path.join(name);
-        let text = match fs::read(&path) {
+        let text = match whole::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StateError::Read { path, source }),

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
 use shadow_core::evidence::report::Report;
 
@@ -61,27 +61,61 @@ fn a_report_is_replaced_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_full_disk_is_an_error_with_a_remedy_and_keeps_the_former_report() {
-    // Every write to it fails with ENOSPC.
-    let full = Path::new("/dev/full");
-    if !full.exists() {
-        println!("SKIPPED: there is no /dev/full");
-        return;
-    }
+fn what_cannot_be_written_is_an_error_with_a_remedy_and_keeps_the_former_report() {
     let (_folder, state, _lock) = claimed();
     state.save_report(&1).expect("written");
-    let fresh = state
-        .path()
-        .join(format!("report.json.{}.new", std::process::id()));
-    std::os::unix::fs::symlink(full, &fresh).expect("link");
-    let error = state.save_report(&2).expect_err("full").to_string();
-    assert!(
-        error.contains("No space left") && error.contains("--state-dir"),
-        "{error}"
-    );
+    std::fs::create_dir(state.path().join("killed")).expect("a folder in its place");
+    let error = state.kill(&Killed::now("root", "drill")).expect_err("a folder");
+    assert!(error.to_string().contains("--state-dir"), "{error}");
     assert_eq!(state.report::<u32>().expect("readable"), Some(1));
-    assert!(
-        !fresh.exists() && full.exists(),
-        "only its own leftover is removed"
+    let names = std::fs::read_dir(state.path()).expect("list").count();
+    assert_eq!(
+        names, 3,
+        "agent.json, report.json and killed, and nothing unfinished"
     );
+}
+
+#[test]
+fn a_link_in_the_state_folder_is_refused_and_never_followed() {
+    let (folder, state, lock) = claimed();
+    drop(lock);
+    let victim = folder.path().join("victim");
+    std::fs::write(&victim, "{\"pid\":1,\"started\":1}").expect("write");
+    for name in ["agent.json", "report.json"] {
+        let path = state.path().join(name);
+        std::fs::remove_file(&path).unwrap_or_default();
+        std::os::unix::fs::symlink(&victim, &path).expect("link");
+    }
+    let error = state.claim(OWNER).expect_err("a link").to_string();
+    assert!(error.contains("link") && error.contains("agent.json"), "{error}");
+    assert_eq!(state.owner(), None);
+    state.report::<serde_json::Value>().expect_err("a link");
+    state.save_report(&1).expect("replaced");
+    assert_eq!(state.report::<u32>().expect("a file"), Some(1));
+    let kept = std::fs::read_to_string(&victim).expect("read");
+    assert_eq!(kept, "{\"pid\":1,\"started\":1}");
+}
+
+#[test]
+fn a_state_folder_that_others_can_write_is_refused_with_the_remedy() {
+    let (_folder, state, lock) = claimed();
+    drop(lock);
+    for (mode, refused) in [(0o770, true), (0o702, true), (0o1777, false), (0o755, false)] {
+        std::fs::set_permissions(state.path(), Permissions::from_mode(mode)).expect("set");
+        match state.claim(OWNER) {
+            Ok(_) => assert!(!refused, "{mode:o}"),
+            Err(error) => assert!(
+                refused && error.to_string().contains("chmod go-w"),
+                "{mode:o}: {error}"
+            ),
+        }
+    }
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: only root can make a file of another user");
+        return;
+    }
+    state.kill(&Killed::now("root", "drill")).expect("written");
+    std::os::unix::fs::chown(state.path().join("killed"), Some(4711), None).expect("another's");
+    let error = state.killed().expect_err("another's").to_string();
+    assert!(error.contains("another user"), "{error}");
 }

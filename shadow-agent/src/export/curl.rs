@@ -4,61 +4,58 @@ use std::fmt::Write as _;
 
 use shadow_core::case::Case;
 
-use super::{field, is_framing, url};
+use super::{field, has_scheme, is_framing};
+use crate::shown::is_unsafe;
 
-/// The command. `base` (`http://10.0.0.2:9090`) takes the place of where the request went.
-pub fn command(case: &Case, base: Option<&str>) -> String {
+/// Bytes of a word that a program can be given on Linux (`MAX_ARG_STRLEN`), with room for escapes.
+const WORD: usize = 30_000;
+
+/// Where the command sends the request.
+#[derive(Clone, Copy, Debug)]
+pub enum To<'u> {
+    /// To this base URL, such as `http://10.0.0.2:9090`.
+    Url(&'u str),
+    /// To the server that was captured: production.
+    Production,
+    /// Where `SHADOW_URL` says when the command is run; without it nothing is sent.
+    Unsaid,
+}
+
+/// The command.
+pub fn command(case: &Case, to: To<'_>) -> String {
     let request = &case.request;
-    let mut notes = Vec::new();
-    let mut words = vec!["curl".to_owned(), "--globoff".to_owned(), "--include".to_owned()];
-    if request.version == "HTTP/1.0" {
-        words.push("--http1.0".to_owned());
-    }
+    let mut notes = vec![destination(case, to)];
+    let mut words = vec!["curl".to_owned(), "--globoff --include --path-as-is".to_owned()];
+    words.push(
+        if request.version == "HTTP/1.0" {
+            "--http1.0"
+        } else {
+            "--http1.1"
+        }
+        .to_owned(),
+    );
     if request.method == "HEAD" {
         words.push("--head".to_owned());
-    } else if request.method != "GET" || request.body.len > 0 {
+    } else {
         words.push(format!("--request {}", quoted(&request.method)));
     }
-    let coded = field(&request.headers, "content-encoding").is_some();
-    for header in &request.headers {
-        let name = header.name.to_ascii_lowercase();
-        if is_framing(&name) || (name == "content-encoding" && request.body.text.is_some()) {
-            continue;
-        }
-        // curl takes a field without a value only with a semicolon.
-        let line = if header.value.is_empty() {
-            format!("{};", header.name)
-        } else {
-            format!("{}: {}", header.name, header.value)
-        };
-        words.push(format!("--header {}", quoted(&line)));
+    words.extend(headers(case));
+    let input = body(case, &mut words, &mut notes);
+    let (mut path, target) = (request.target.as_str(), quoted(&request.target));
+    if !is_path(path) {
+        words.push(format!("--request-target {target}"));
+        path = "/";
     }
-    match &request.body.text {
-        Some(text) => words.push(format!("--data-raw {}", quoted(text))),
-        None if request.body.len > 0 => notes.push(format!(
-            "the body of {} bytes is no text and was not kept",
-            request.body.len
-        )),
-        None => {}
-    }
-    if request.body.cut && request.body.text.is_some() {
-        notes.push(format!(
-            "of the body of {} bytes only the beginning was kept",
-            request.body.len
-        ));
-    }
-    if coded && request.body.text.is_some() {
-        notes.push("the body was sent with a content coding, and is without one here".to_owned());
-    }
-    let url = match base {
-        Some(base) if !request.target.contains("://") => {
-            format!("{}{}", base.trim_end_matches('/'), request.target)
-        }
-        Some(_) | None => url(case),
-    };
-    words.push(quoted(&url));
+    words.push(match to {
+        To::Url(base) => quoted(&format!("{}{path}", base.trim_end_matches('/'))),
+        To::Production => quoted(&format!("http://{}{path}", case.server)),
+        To::Unsaid => format!(
+            "\"${{SHADOW_URL:?is where to send the request, such as http://127.0.0.1:9090}}\"{}",
+            quoted(path)
+        ),
+    });
     let command = words.join(" \\\n  ");
-    if command.contains("[redacted:") {
+    if command.contains("[redacted:") || input.contains("[redacted:") {
         notes.push("[redacted:...] takes the place of a secret: put a valid one there".to_owned());
     }
     let mut text = String::new();
@@ -67,12 +64,103 @@ pub fn command(case: &Case, base: Option<&str>) -> String {
         text += &note;
         text += "\n";
     }
-    text + &command + "\n"
+    text + &input + &command + "\n"
+}
+
+/// Whose address the command has.
+fn destination(case: &Case, to: To<'_>) -> String {
+    match to {
+        // Text of the case is part of a comment, which ends with its line.
+        To::Url(_) => "goes to the given address".to_owned(),
+        To::Production => format!(
+            "goes to {}, which is PRODUCTION: the server whose traffic was captured",
+            case.server.replace(is_unsafe, "?")
+        ),
+        To::Unsaid => {
+            "goes to $SHADOW_URL, and nowhere while that is not set: export SHADOW_URL=http://127.0.0.1:9090"
+                .to_owned()
+        }
+    }
+}
+
+/// The fields that were sent, and those kept away that curl would add.
+fn headers(case: &Case) -> Vec<String> {
+    let request = &case.request;
+    let mut words = Vec::new();
+    let mut add = |line: &str| words.push(format!("--header {}", quoted(line)));
+    for header in &request.headers {
+        let decoded = header.name.eq_ignore_ascii_case("content-encoding") && request.body.text.is_some();
+        if is_framing(&header.name) || decoded {
+            continue;
+        }
+        // curl takes a field without a value only with a semicolon.
+        if header.value.is_empty() {
+            add(&format!("{};", header.name));
+        } else {
+            add(&format!("{}: {}", header.name, header.value));
+        }
+    }
+    let has = |name: &str| field(&request.headers, name).is_some();
+    for name in ["Host", "User-Agent", "Accept"] {
+        if !has(name) {
+            add(&format!("{name}:"));
+        }
+    }
+    if request.body.len > 0 {
+        if !has("Content-Type") {
+            add("Content-Type:");
+        }
+        add("Expect:");
+    } else if has("Content-Length") {
+        add("Content-Length: 0");
+    }
+    words
+}
+
+/// Adds the words for the body. What cannot be a word comes before the command, and is piped into it.
+fn body(case: &Case, words: &mut Vec<String>, notes: &mut Vec<String>) -> String {
+    let body = &case.request.body;
+    if body.len == 0 {
+        return String::new();
+    }
+    let Some(text) = &body.text else {
+        notes.push(format!(
+            "the body of {} bytes is no text and was not kept",
+            body.len
+        ));
+        return String::new();
+    };
+    if body.cut {
+        notes.push(format!(
+            "of the body of {} bytes only the beginning was kept",
+            body.len
+        ));
+    }
+    if field(&case.request.headers, "content-encoding").is_some() {
+        notes.push("the body was sent with a content coding, and is without one here".to_owned());
+    }
+    if case.request.method == "HEAD" {
+        notes.push("the body is not sent: curl sends none with HEAD".to_owned());
+        return String::new();
+    }
+    if text.len() <= WORD && !text.contains('\0') {
+        words.push(format!("--data-raw {}", quoted(text)));
+        return String::new();
+    }
+    words.push("--data-binary @-".to_owned());
+    let escaped = text.replace('\\', r"\\").replace('\0', r"\0000");
+    format!("printf %b {} |\n", quoted(&escaped))
+}
+
+/// Whether curl sends a target as it is when it is the path and the query of a URL.
+fn is_path(target: &str) -> bool {
+    let is_sent = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(&byte);
+    target.starts_with('/') && !has_scheme(target) && target.bytes().all(is_sent)
 }
 
 /// One word for bash. What a terminal would obey instead of show is written in an escape of its own.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    let plain = |c: char| !is_unsafe(c) || matches!(c, '\n' | '\t');
     if word.chars().all(plain) {
         return format!("'{}'", word.replace('\'', r"'\''"));
     }

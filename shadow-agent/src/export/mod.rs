@@ -39,10 +39,25 @@ fn field<'f>(headers: &'f [Field], name: &str) -> Option<&'f str> {
 /// Where the request went, as a URL.
 fn url(case: &Case) -> String {
     let target = &case.request.target;
-    if target.contains("://") {
+    if has_scheme(target) {
         return target.clone();
     }
     let host = field(&case.request.headers, "host").unwrap_or(&case.server);
-    let slash = if target.starts_with('/') { "" } else { "/" };
-    format!("http://{host}{slash}{target}")
+    match target.as_str() {
+        // RFC 9112 section 3.3: the URI of the server itself.
+        "*" => format!("http://{host}"),
+        path if path.starts_with('/') => format!("http://{host}{path}"),
+        other => format!("http://{host}/{other}"),
+    }
+}
+
+/// Whether a target is in absolute form (RFC 9112 section 3.2.2): it begins with a scheme (RFC 3986 section 3.1).
+fn has_scheme(target: &str) -> bool {
+    let Some((scheme, _)) = target.split_once("://") else {
+        return false;
+    };
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|char| char.is_ascii_alphanumeric() || matches!(char, '+' | '-' | '.'))
 }

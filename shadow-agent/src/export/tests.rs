@@ -10,7 +10,7 @@ use shadow_proto::{
     limits::Limits,
 };
 
-use super::*;
+use super::{curl::To, *};
 use crate::capture::{Polled, Source as _, pcap::PcapFile};
 
 fn body(text: &str) -> RedactedBody {
@@ -74,7 +74,7 @@ fn arguments(command: &str) -> Vec<String> {
 
 #[test]
 fn the_command_line_sends_what_was_sent() {
-    let command = curl::command(&case(), None);
+    let command = curl::command(&case(), To::Production);
     assert!(
         !command.contains('\u{1b}'),
         "a terminal would obey it: {command:?}"
@@ -86,6 +86,8 @@ fn the_command_line_sends_what_was_sent() {
     let expected = [
         "--globoff",
         "--include",
+        "--path-as-is",
+        "--http1.1",
         "--request",
         "POST",
         "--header",
@@ -94,16 +96,22 @@ fn the_command_line_sends_what_was_sent() {
         "X-Empty;",
         "--header",
         "Content-Type: text/plain",
+        "--header",
+        "User-Agent:",
+        "--header",
+        "Accept:",
+        "--header",
+        "Expect:",
         "--data-raw",
         "@a'\n\u{1b}[2J",
-        "http://shop.example/search?q=it's&token=[redacted:00112233]",
+        "http://10.0.0.2:80/search?q=it's&token=[redacted:00112233]",
     ];
     assert_eq!(arguments(&command), expected);
 
     let mut case = case();
     case.request.body.text = None;
     case.request.method = "$(touch /tmp/never); `id`".to_owned();
-    let command = curl::command(&case, Some("http://10.0.0.9:1/"));
+    let command = curl::command(&case, To::Url("http://10.0.0.9:1/"));
     assert!(
         command.contains("# the body of 8 bytes is no text and was not kept"),
         "{command}"

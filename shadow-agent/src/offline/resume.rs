@@ -6,11 +6,13 @@
 //! or done out of turn since the last second: at least once, never not at all.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::whole;
 
 /// What is kept.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -60,7 +62,7 @@ impl Position {
 
     /// Reads what a former run wrote, or begins.
     pub fn read(path: &Path, files: Vec<(PathBuf, u64)>) -> Result<Self, ResumeError> {
-        let text = match fs::read(path) {
+        let text = match whole::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::start(files)),
             Err(source) => {
@@ -88,10 +90,6 @@ impl Position {
             source,
         };
         let text = serde_json::to_vec(self).map_err(|error| failed(io::Error::other(error)))?;
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".part");
-        fs::write(&temporary, text)
-            .and_then(|()| fs::rename(&temporary, path))
-            .map_err(failed)
+        whole::write(path, &text).map_err(failed)
     }
 }

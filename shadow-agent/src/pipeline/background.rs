@@ -29,8 +29,7 @@ impl<S: Shadow> Dispatcher<S> {
         };
         for lane in &self.pairs.told {
             let now = self.now(exchange);
-            lane.books
-                .background(&exchange.request, Background::Control, found, now);
+            lane.books.background(exchange, Background::Control, found, now);
         }
     }
 
@@ -41,12 +40,13 @@ impl<S: Shadow> Dispatcher<S> {
         };
         if let (Some(before), Some(now)) = (&twin.response, &exchange.response) {
             let request = &exchange.request;
+            let _busy = self.lane.unfinished.begin(exchange);
             let comparator = &self.comparator();
             let found = comparator.compare(request, pairs::production(before), pairs::production(now));
             let now = self.now(exchange);
             self.lane
                 .books
-                .background(request, Background::Twins, &found, now);
+                .background(exchange, Background::Twins, &found, now);
         }
     }
 
@@ -76,11 +76,13 @@ impl<S: Shadow> Dispatcher<S> {
         let Outcome::Response(second) = answer.outcome else {
             return;
         };
-        let (request, comparator) = (Arc::clone(exchange), self.comparator());
+        let (asked, comparator) = (Arc::clone(exchange), self.comparator());
+        let lane = Arc::clone(&self.lane);
         let large = first.body.kept.len() >= LARGE || second.body.kept.len() >= LARGE;
         let compare = move || {
             let sides = (pairs::shadow(&first), pairs::shadow(&second));
-            comparator.compare(&request.request, sides.0, sides.1)
+            let _busy = lane.unfinished.begin(&asked);
+            comparator.compare(&asked.request, sides.0, sides.1)
         };
         let found = if large {
             elsewhere(compare).await
@@ -91,7 +93,7 @@ impl<S: Shadow> Dispatcher<S> {
             let now = self.now(exchange);
             self.lane
                 .books
-                .background(&exchange.request, Background::Twice, &found, now);
+                .background(exchange, Background::Twice, &found, now);
         }
     }
 

@@ -10,10 +10,7 @@ use shadow_core::{
     },
     gate::Skip,
 };
-use shadow_proto::{
-    exchange::{Exchange, Request},
-    time::Timestamp,
-};
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 /// One ledger behind a lock that is held for the time of a few counters; a report takes it a little longer, which
 /// the ring in front of the capture thread is deep enough for.
@@ -55,12 +52,12 @@ impl Books {
     /// Counts a pair of answers of one system.
     pub(super) fn background(
         &self,
-        request: &Request,
+        exchange: &Exchange,
         source: Background,
         found: &[Discrepancy],
         now: Timestamp,
     ) {
-        self.lock().background(request, source, found, now);
+        self.lock().background(exchange, source, found, now);
     }
 
     pub(super) fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {

@@ -112,6 +112,8 @@ impl<S: Shadow> Dispatcher<S> {
         ticket.renew();
         let refusal = self.lane.switch.refusal();
         let refusal = refusal.or((Instant::now() > deadline).then_some(SkipPolicy::Expired));
+        let ended = || self.lane.unfinished.is_offender(pending.exchange());
+        let refusal = refusal.or_else(|| ended().then_some(SkipPolicy::EndedAgent));
         if let Some(reason) = refusal {
             return pending.skip(reason);
         }
@@ -192,6 +194,7 @@ impl<S: Shadow> Dispatcher<S> {
                 .map_err(|_why| SkipPolicy::Unsendable),
             Rewritten::Record(request) => {
                 if let Some(samples) = &self.lane.samples {
+                    let _busy = self.lane.unfinished.begin(exchange);
                     samples.record(exchange, &request, self.lane.name());
                 }
                 Err(SkipPolicy::RecordOnly)

@@ -29,7 +29,10 @@ use super::{
     snapshot::LaneSnapshot,
     switch::{Armed, Switch},
 };
-use crate::replay::{Change, LiveSettings, ReplaySettings};
+use crate::{
+    control::unfinished::Unfinished,
+    replay::{Change, LiveSettings, ReplaySettings},
+};
 
 /// What the capture thread, the replays and everybody who looks share of one lane.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub struct Lane {
     reach: Reach,
     pub(super) books: Books,
     pub(super) samples: Option<Samples>,
+    pub(super) unfinished: Arc<Unfinished>,
     comparator: Option<Arc<Comparator>>,
     pub(super) queue: Queue,
     pub(super) switch: Switch,
@@ -64,6 +68,7 @@ impl Lane {
             reach: Reach::default(),
             books: Books::new(ledger),
             samples: None,
+            unfinished: Arc::default(),
             comparator: None,
             queue: Queue::new(settings.queue, settings.queue_bytes),
             switch: Switch::new(None),
@@ -77,6 +82,11 @@ impl Lane {
     /// The same, with somewhere for cases to go.
     pub(super) fn sampled(self, samples: Option<Samples>) -> Self {
         Self { samples, ..self }
+    }
+
+    /// The same, noting what it works on.
+    pub(super) fn noting(self, unfinished: Arc<Unfinished>) -> Self {
+        Self { unfinished, ..self }
     }
 
     /// The same, under a switch in the kernel.

@@ -51,6 +51,7 @@ use self::{
 };
 use crate::{
     capture::Source,
+    control::unfinished::Unfinished,
     replay::{HttpShadow, MarkError, ReplaySettingsError},
 };
 
@@ -99,6 +100,8 @@ pub struct PipelineSettings {
     /// The nice value of the threads that replay and compare: they give way, the capture thread must keep up. `None`
     /// where there is no production to give way to.
     pub nice: Option<u8>,
+    /// Where what is being compared is noted, for the next agent.
+    pub unfinished: Arc<Unfinished>,
     /// One for each target, in the order of the configuration. At least one.
     pub lanes: Vec<LaneSettings>,
 }
@@ -161,6 +164,7 @@ impl Pipeline {
             engine,
             idle_cpu,
             nice,
+            unfinished,
             lanes,
         } = settings;
         if lanes.is_empty() {
@@ -169,7 +173,7 @@ impl Pipeline {
         let body = engine.limits.body;
         let made: Result<Vec<_>, StartError> = lanes
             .into_iter()
-            .map(|lane| made(lane, body, now, armed))
+            .map(|lane| made(lane, &unfinished, body, now, armed))
             .collect();
         let threads = Threads::start(work, (idle_cpu, nice), made?)?;
         Ok(Self { threads })
@@ -255,6 +259,7 @@ impl Pipeline {
 /// Makes a lane, up to the point where nothing runs yet.
 fn made(
     settings: LaneSettings,
+    unfinished: &Arc<Unfinished>,
     body: usize,
     now: Option<&Clock>,
     armed: Option<&Armed>,
@@ -293,6 +298,7 @@ fn made(
     let lane = Lane::new(name, role, ledger, Some(settings))
         .under(armed.cloned())
         .sampled(samples)
+        .noting(Arc::clone(unfinished))
         .reaching(reach);
     let shadow = HttpShadow::new(target, mark, body, lane.live().clone())?;
     let comparator = Arc::new(comparator);

@@ -94,6 +94,8 @@ impl Pending {
 
     /// Compares, and counts the verdict.
     pub(super) fn judge(mut self, outcome: &Outcome, comparator: &Comparator) -> Verdict {
+        let lane = Arc::clone(&self.lane);
+        let _busy = lane.unfinished.begin(self.exchange());
         let verdict = comparator.verdict(self.exchange(), outcome);
         self.count(outcome, &verdict);
         verdict

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use shadow_core::evidence::Proportion;
 
+use crate::shown::is_unsafe;
+
 /// `1,234,567`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -86,7 +88,7 @@ pub fn captured(text: &str, most: usize) -> String {
     let mut shown = String::new();
     let mut chars = text.chars();
     for char in chars.by_ref().take(most) {
-        if char.is_control() || is_invisible(char) {
+        if is_unsafe(char) {
             shown.extend(char.escape_default());
         } else {
             shown.push(char);
@@ -96,9 +98,4 @@ pub fn captured(text: &str, most: usize) -> String {
         shown.push_str(" ...");
     }
     shown
-}
-
-/// Characters that change the direction of what follows, or take no room.
-fn is_invisible(char: char) -> bool {
-    matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

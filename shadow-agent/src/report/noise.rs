@@ -12,6 +12,7 @@ use shadow_core::{
 };
 
 use super::{figures::count, groups, text};
+use crate::shown::screened;
 
 /// Groups of each kind that are shown as text.
 const GROUPS: usize = 50;
@@ -255,7 +256,7 @@ fn is_path(place: &str) -> bool {
 
 /// A JSON string, which YAML reads as well.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    screened(&serde_json::Value::from(text).to_string()).into_owned()
 }
 
 #[cfg(test)]

@@ -244,9 +244,9 @@ mod tests {
         let mut ledger = ledger();
         let mut window = Window::new(LIMIT.within);
         let token = found("$.token");
-        let request = &exchange("GET", "/stock", "{}").request;
+        let asked = &exchange("GET", "/stock", "{}");
         for _ in 0..100 {
-            ledger.background(request, Background::Twice, &token, Timestamp::from_nanos(4));
+            ledger.background(asked, Background::Twice, &token, Timestamp::from_nanos(4));
         }
         assert_eq!(mismatches(&mut window, &LIMIT, &ledger, now), None);
         judge(&mut ledger, 1_000, &Verdict::Mismatch(token));

@@ -105,9 +105,9 @@ fn minutes_of_a_storm_take_no_more_room_than_its_first_seconds() {
         judge(&mut ledger, &target, &answered(200, FAST), &verdict);
         let pair = mismatch(&format!("$.pair.{word}"), "1", "2");
         if let (0, Verdict::Mismatch(found)) = (number % 20, &pair) {
-            let request = exchange("GET", &target).request;
+            let asked = exchange("GET", &target);
             ledger.background(
-                &request,
+                &asked,
                 Background::Twice,
                 found,
                 Timestamp::from_nanos(number * 200_000),

@@ -9,10 +9,7 @@ use crate::{
     gate::Skip,
     redact::{Answers, Redactor},
 };
-use shadow_proto::{
-    exchange::{Exchange, Request},
-    time::Timestamp,
-};
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
     gates::GateConfig,
@@ -165,7 +162,7 @@ impl Ledger {
     pub fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
         count(self.skips.entry(skip).or_default());
         self.total.skip(skip);
-        let route = self.routes.learn(&exchange.request);
+        let route = self.routes.of(exchange);
         self.route(route).skip(skip);
         self.writes.skipped(exchange, skip);
     }
@@ -197,7 +194,7 @@ impl Ledger {
                 whole: shadow.total,
             })),
         };
-        let route = self.routes.learn(&exchange.request);
+        let route = self.routes.of(exchange);
         self.total.judged(judged);
         self.route(route).judged(judged);
         self.window_from.get_or_insert(now);
@@ -218,10 +215,10 @@ impl Ledger {
         self.group((exchange, answers.as_ref()), route, judged, now)
     }
 
-    /// Two answers of the same system to `request` differed in `found`, or, when that is empty, did not.
+    /// Two answers of the same system to the request of `exchange` differed in `found`, or, when that is empty, did not.
     pub fn background(
         &mut self,
-        request: &Request,
+        exchange: &Exchange,
         source: Background,
         found: &[Discrepancy],
         now: Timestamp,
@@ -233,14 +230,14 @@ impl Ledger {
         };
         count(&mut pairs.compared);
         pairs.differed = pairs.differed.saturating_add(u64::from(!found.is_empty()));
-        let route = self.routes.learn(request);
+        let route = self.routes.of(exchange);
         if let Some(pairs) = self.route(route).pairs.get_mut(source.index()) {
             count(pairs);
         }
         let context = Context {
             route_id: route,
             route: self.routes.name(route),
-            target: &request.target,
+            target: &exchange.request.target,
             exchange: 0,
             now,
             slice: 0,

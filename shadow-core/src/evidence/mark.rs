@@ -244,10 +244,10 @@ mod tests {
             "nothing is known of it yet"
         );
         // The shadow system differs from itself there, every time.
-        let request = exchange("GET", "/").request;
+        let asked = exchange("GET", "/");
         for _ in 0..100 {
             ledger.background(
-                &request,
+                &asked,
                 super::super::Background::Twice,
                 &token,
                 Timestamp::from_nanos(6),

@@ -92,16 +92,18 @@ impl Scene {
             Background::Twins | Background::Control => System::Production,
         };
         let (first, second) = (self.answer(system, number), self.answer(system, number));
-        let request = exchange("GET", target).request;
+        let asked = exchange("GET", target);
         let headers = headers();
         let side = |body| Side {
             status: 200,
             headers: &headers,
             body,
         };
-        let found = self.comparator.compare(&request, side(&first), side(&second));
+        let found = self
+            .comparator
+            .compare(&asked.request, side(&first), side(&second));
         self.ledger
-            .background(&request, source, &found, Timestamp::from_nanos(number));
+            .background(&asked, source, &found, Timestamp::from_nanos(number));
     }
 
     /// Ten thousand exchanges, of which one in five is also sent twice.

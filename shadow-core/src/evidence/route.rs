@@ -1,13 +1,16 @@
 //! Route templates, learned from the targets that are seen: `/users/123` and `/users/456` are `/users/{id}`.
 //!
 //! A segment that looks like a value becomes a placeholder. So does a new segment where too many different ones were
-//! seen already: names of things, which look like words.
+//! seen already: names of things, which look like words. Nothing is learned from a request that production did not
+//! answer, or answered with 404: a scanner asks for paths that do not exist.
 //! Bounds: routes, nodes of the tree, literals at one place, segments, the length of a segment. What is over them is
 //! `{other}`; no traffic makes the number of routes grow further.
 
+use std::borrow::Cow;
+
 use hashbrown::HashMap;
 
-use shadow_proto::exchange::Request;
+use shadow_proto::exchange::{Exchange, Request};
 
 /// Different words at one place of a path; the next new one is `{name}`.
 const LITERALS: usize = 40;
@@ -17,6 +20,12 @@ const SEGMENTS: usize = 12;
 
 /// Bytes of a segment that can still be a word.
 const WORD: usize = 48;
+
+/// Characters that mean something in a route pattern, and how they are written where they are meant as such.
+const WILDCARDS: [(char, &str); 3] = [('*', "%2A"), ('{', "%7B"), ('}', "%7D")];
+
+/// Production has nothing at this path (RFC 9110 section 15.5.5).
+const NOT_FOUND: u16 = 404;
 
 /// Nodes for each route that is allowed.
 const NODES_PER_ROUTE: usize = 8;
@@ -74,8 +83,16 @@ impl Routes {
         self.names.get(route.index()).map_or("", String::as_str)
     }
 
-    /// The route of a request; a new one is learned while there is room.
-    pub(crate) fn learn(&mut self, request: &Request) -> RouteId {
+    /// The route of an exchange. A new one is learned while there is room, and only when production's answer shows that
+    /// the path exists.
+    pub(crate) fn of(&mut self, exchange: &Exchange) -> RouteId {
+        let is_there = |status| status != NOT_FOUND;
+        let answer = exchange.response.as_ref();
+        let teaches = answer.is_some_and(|answer| is_there(answer.status));
+        self.find(&exchange.request, teaches)
+    }
+
+    fn find(&mut self, request: &Request, teaches: bool) -> RouteId {
         let Some(path) = path(&request.target) else {
             return RouteId::OTHER;
         };
@@ -83,7 +100,7 @@ impl Routes {
         let mut before = "";
         for (number, segment) in path.split('/').enumerate() {
             if number == SEGMENTS {
-                match self.child(at, "{rest}", true) {
+                match self.child(at, "{rest}", true, teaches) {
                     Some(child) => at = child,
                     None => return RouteId::OTHER,
                 }
@@ -92,15 +109,16 @@ impl Routes {
             let segment = without_parameters(segment);
             let placeholder = placeholder(segment).or_else(|| secret(before, segment));
             before = segment;
-            match self.child(at, placeholder.unwrap_or(segment), placeholder.is_some()) {
+            let key = placeholder.map_or_else(|| literal(segment), Cow::Borrowed);
+            match self.child(at, &key, placeholder.is_some(), teaches) {
                 Some(child) => at = child,
                 None => return RouteId::OTHER,
             }
         }
-        self.route(at, &request.method, path)
+        self.route(at, &request.method, path, teaches)
     }
 
-    fn child(&mut self, at: u32, key: &str, placeholder: bool) -> Option<u32> {
+    fn child(&mut self, at: u32, key: &str, placeholder: bool, teaches: bool) -> Option<u32> {
         let room = self.nodes.len() < self.limit.saturating_mul(NODES_PER_ROUTE);
         let new = u32::try_from(self.nodes.len()).ok()?;
         let node = self.nodes.get_mut(at as usize)?;
@@ -108,9 +126,9 @@ impl Routes {
             return Some(*child);
         }
         if !placeholder && node.literals >= LITERALS {
-            return self.child(at, "{name}", true);
+            return self.child(at, "{name}", true, teaches);
         }
-        if !room {
+        if !room || !teaches {
             return None;
         }
         node.literals = node.literals.saturating_add(usize::from(!placeholder));
@@ -119,7 +137,7 @@ impl Routes {
         Some(new)
     }
 
-    fn route(&mut self, at: u32, method: &[u8], path: &str) -> RouteId {
+    fn route(&mut self, at: u32, method: &[u8], path: &str, teaches: bool) -> RouteId {
         let number = METHODS
             .iter()
             .position(|known| known.as_bytes() == method)
@@ -131,7 +149,7 @@ impl Routes {
         if let Some(route) = known {
             return route;
         }
-        if self.names.len() > self.limit {
+        if !teaches || self.names.len() > self.limit {
             return RouteId::OTHER;
         }
         let route = RouteId(u32::try_from(self.names.len()).unwrap_or_default());
@@ -158,16 +176,16 @@ impl Routes {
         for (number, segment) in path.split('/').enumerate() {
             let said = without_parameters(segment);
             let segment = if number == SEGMENTS {
-                "{rest}"
+                Cow::Borrowed("{rest}")
             } else {
                 let placeholder = placeholder(said).or_else(|| secret(before, said));
-                placeholder.unwrap_or(said)
+                placeholder.map_or_else(|| literal(said), Cow::Borrowed)
             };
             before = said;
             let children = self.nodes.get(at as usize).map(|node| &node.children);
-            let known = children.and_then(|children| children.get(segment));
+            let known = children.and_then(|children| children.get(&*segment));
             out.push('/');
-            out.push_str(if known.is_some() { segment } else { "{name}" });
+            out.push_str(if known.is_some() { &segment } else { "{name}" });
             at = known
                 .or_else(|| children.and_then(|children| children.get("{name}")))
                 .copied()
@@ -193,6 +211,36 @@ pub(crate) fn path(target: &[u8]) -> Option<&str> {
         _ => target.strip_prefix('/').unwrap_or(target),
     };
     Some(path)
+}
+
+/// A captured segment as it stands in the name of a route: what a route pattern would take for a wildcard is
+/// percent-encoded. Both forms of such an octet have one name (RFC 3986 section 6.2.2).
+pub(crate) fn literal(segment: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| !matches!(byte, b'*' | b'{' | b'}' | b'%');
+    if segment.bytes().all(is_plain) {
+        return Cow::Borrowed(segment);
+    }
+    let mut named = String::with_capacity(segment.len().saturating_add(8));
+    let mut rest = segment;
+    while let Some(at) = rest.find(['*', '{', '}', '%']) {
+        let (before, behind) = rest.split_at(at);
+        named.push_str(before);
+        let wildcard = WILDCARDS
+            .iter()
+            .find_map(|(plain, coded)| Some((*coded, behind.strip_prefix(*plain)?)))
+            .or_else(|| {
+                let triplet = behind.get(..3)?;
+                let (_, coded) = WILDCARDS
+                    .iter()
+                    .find(|(_, coded)| triplet.eq_ignore_ascii_case(coded))?;
+                Some((*coded, behind.get(3..)?))
+            });
+        let (coded, behind) = wildcard.unwrap_or(("%", behind.get(1..).unwrap_or_default()));
+        named.push_str(coded);
+        rest = behind;
+    }
+    named.push_str(rest);
+    Cow::Owned(named)
 }
 
 /// Without matrix parameters (RFC 3986 section 3.3): `/login;jsessionid=1` is `/login`.
@@ -254,18 +302,42 @@ fn longest_digits(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shadow_proto::exchange::{Body, Headers, Version};
+    use shadow_proto::testing;
 
     fn learn<'r>(routes: &'r mut Routes, method: &str, target: &str) -> &'r str {
-        let id = routes.learn(&Request {
-            method: method.to_owned().into(),
-            target: target.to_owned().into(),
-            version: Version::Http11,
-            headers: Headers::default(),
-            body: Body::default(),
-            trailers: Headers::default(),
-        });
+        let mut exchange = testing::exchange(method, "");
+        exchange.request.target = target.to_owned().into();
+        answered(routes, exchange, 200)
+    }
+
+    fn answered(routes: &mut Routes, mut exchange: Exchange, status: u16) -> &str {
+        if let Some(response) = &mut exchange.response {
+            response.status = status;
+        }
+        let id = routes.of(&exchange);
         routes.name(id)
+    }
+
+    #[test]
+    fn paths_that_production_does_not_know_teach_nothing() {
+        let mut routes = Routes::new(1000);
+        assert_eq!(learn(&mut routes, "GET", "/users/1"), "GET /users/{id}");
+        for number in 0..10 * LITERALS {
+            let letter = |shift: usize| char::from(b'g' + u8::try_from((number >> shift) % 16).unwrap());
+            let target = format!("/scan{}{}{}/x", letter(0), letter(4), letter(8));
+            let mut unanswered = testing::exchange("GET", &target);
+            assert_eq!(answered(&mut routes, unanswered.clone(), 404), "{other}");
+            unanswered.response = None;
+            assert_eq!(answered(&mut routes, unanswered, 0), "{other}");
+        }
+        assert_eq!(learn(&mut routes, "GET", "/checkout"), "GET /checkout");
+        let missing = testing::exchange("GET", "/users/999");
+        assert_eq!(
+            answered(&mut routes, missing, 404),
+            "GET /users/{id}",
+            "a missing one of a kind that is known"
+        );
+        assert_eq!(routes.names().len(), 3, "{:?}", routes.names());
     }
 
     #[test]
@@ -292,7 +364,7 @@ mod tests {
             ("/static/main.css", "GET /static/main.css"),
             ("http://host:80/users/9?y", "GET /users/{id}"),
             ("http://host", "GET /"),
-            ("*", "GET /*"),
+            ("*", "GET /%2A"),
             ("/login;jsessionid=abc/x", "GET /login/x"),
             ("", "{other}"),
             ("/\u{e9}", "{other}"),

@@ -106,6 +106,8 @@ shadow_proto::catalogue! {
         Shutdown = "shutdown",
         /// The agent has a fault: it panicked over this exchange before its request was sent.
         Panicked = "panicked",
+        /// An agent ended without a word while it worked on an exchange like this one, so it is not tried again.
+        EndedAgent = "ended_agent",
         /// It was sent, and the answer not compared: production's was not recorded.
         SentOnly = "sent_only",
         /// No shadow system is configured.
@@ -140,7 +142,8 @@ impl SkipPolicy {
             | Self::Unsendable
             | Self::Killed
             | Self::Shutdown
-            | Self::Panicked => false,
+            | Self::Panicked
+            | Self::EndedAgent => false,
         }
     }
 
@@ -159,6 +162,7 @@ impl SkipPolicy {
             | Self::BodyOverLimit
             | Self::Upgrade
             | Self::SentOnly
+            | Self::EndedAgent
             | Self::Unsendable => true,
             Self::OutOfShare
             | Self::Replayed

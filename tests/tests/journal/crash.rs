@@ -68,8 +68,8 @@ fn a_killed_agent_leaves_a_whole_journal() {
         .collect();
     assert_eq!(
         kinds,
-        ["start", "start", "end"],
-        "the first one had no time to say goodbye"
+        ["start", "start", "ended", "end"],
+        "the first one had no time to say goodbye, and the second says so"
     );
     let report = reader.report().expect("reads").expect("the last run's report");
     assert!(report.funnel.mismatched >= 10, "{:#?}", report.funnel);

@@ -1,9 +1,6 @@
 //! `shadow diffs export`: one case for another tool.
 
 use std::{
-    fs::OpenOptions,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,7 +13,13 @@ use super::{Origin, find};
 use crate::{
     cli::{Exit, Failure, ask::print},
     clock::now_ms,
-    export::{Bundle, curl, har},
+    export::{
+        Bundle,
+        curl::{self, To},
+        har,
+    },
+    shown::screened,
+    whole,
 };
 
 /// Events that are looked through for the rules in force.
@@ -37,14 +40,23 @@ pub struct ExportArgs {
     /// One file with the exchange, the rules in force and packets; `shadow replay` runs it again
     #[arg(long)]
     bundle: bool,
-    /// For curl: where to send it instead of where it went
+    /// For curl: where to send it, such as the shadow system; without it the command asks for $SHADOW_URL
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Write to a file, mode 0600, instead of standard output
+    /// For curl: send it to the server that was captured, which is production
+    #[arg(long, value_enum, value_name = "WHERE", conflicts_with = "url")]
+    to: Option<Destination>,
+    /// Write to a file, mode 0600, instead of standard output (which - stands for)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     origin: Origin,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Destination {
+    /// The server that was captured
+    Production,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -61,6 +73,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         format,
         bundle,
         url,
+        to,
         output,
         origin,
     } = args;
@@ -87,42 +100,44 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         format!("{}\n", serde_json::to_string_pretty(&bundle)?)
     } else {
         match format {
-            Format::Curl => curl::command(&case, url.as_deref()),
+            Format::Curl => curl::command(&case, destination(url.as_deref(), *to)),
             Format::Har => format!("{}\n", serde_json::to_string_pretty(&har::archive(&case))?),
             Format::Json => format!("{}\n", serde_json::to_string_pretty(&case)?),
         }
     };
-    match output {
-        None => {
-            print(&text)?;
-        }
-        Some(path) => write(path, &text)?,
-    }
+    write(output.as_deref().unwrap_or(Path::new(STDOUT)), &text)?;
     Ok(Exit::Done.into())
 }
 
-/// Whole or not at all, and readable by its owner only.
+/// An address that was asked for always wins, and production's is never a guess.
+fn destination(url: Option<&str>, to: Option<Destination>) -> To<'_> {
+    match (url, to) {
+        (Some(url), _) => To::Url(url),
+        (None, Some(Destination::Production)) => To::Production,
+        (None, None) => To::Unsaid,
+    }
+}
+
+/// Names standard output where a file is asked for.
+pub(in crate::cli) const STDOUT: &str = "-";
+
+/// Writes to standard output, or to a file: whole or not at all, and readable by its owner only.
 pub(in crate::cli) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
-    let aside = PathBuf::from(aside);
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&aside)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .and_then(|()| std::fs::rename(&aside, path))
-        .map_err(|error| {
-            Failure::new(
-                Exit::CannotCreate,
-                format!(
-                    "cannot write {}: {error}; free space, or choose another file",
-                    path.display()
-                ),
-            )
-        })
+    if path == Path::new(STDOUT) {
+        return print(text).map(drop);
+    }
+    whole::write(path, screened(text).as_bytes()).map_err(|error| unwritten(path, &error))
+}
+
+/// A file that was not written, and what to do about it.
+pub(super) fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::CannotCreate,
+        format!(
+            "cannot write {}: {error}; free space, or choose another file",
+            path.display()
+        ),
+    )
 }
 
 /// The rules that were in force when the case was judged: the agent writes them down when it starts.

@@ -13,6 +13,8 @@ use super::{Origin, find};
 use crate::{
     cli::{Exit, Failure, ask::print},
     config::Config,
+    shown::{complain, is_unsafe, screened},
+    whole,
 };
 
 /// Which difference, and where the rule goes.
@@ -57,13 +59,11 @@ pub(super) fn run(args: &IgnoreArgs) -> anyhow::Result<ExitCode> {
         );
         return Err(Failure::new(Exit::Config, what).into());
     };
-    let mode = fs::metadata(file)?.permissions();
-    super::export::write(file, &after)?;
-    fs::set_permissions(file, mode)?;
-    eprintln!(
-        "shadow: written to {}; it is in force once the agent has read it again",
+    whole::rewrite(file, after.as_bytes()).map_err(|error| super::export::unwritten(file, &error))?;
+    complain(&format!(
+        "written to {}; it is in force once the agent has read it again",
         file.display()
-    );
+    ));
     print(&pasted(&rule))?;
     Ok(Exit::Done.into())
 }
@@ -78,7 +78,8 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
     } = group;
     if route == "{other}" {
         return Err(
-            "the route of this group is not known (evidence.routes is too small), so no rule can name it"
+            "the route of this group is not known (production knows no such path, or evidence.routes is too small), so no \
+             rule can name it"
                 .to_owned(),
         );
     }
@@ -146,12 +147,8 @@ fn entry(rule: &Value, indent: &str) -> String {
     let (first, rest): (Vec<_>, Vec<_>) = members.partition(|(name, _)| *name == "route");
     for (at, (name, value)) in first.into_iter().chain(rest).enumerate() {
         let lead = if at == 0 { "- " } else { "  " };
-        // A JSON value on one line is a YAML value; a quote in single quotes is doubled.
-        let value = match value {
-            Value::String(text) => format!("'{}'", text.replace('\'', "''")),
-            value => flow(value),
-        };
-        // A String takes everything.
+        // A JSON value on one line is a YAML value; a quote in single quotes is doubled. A String takes everything.
+        let value = flow(value);
         writeln!(text, "{indent}{lead}{name}: {value}").unwrap_or_default();
     }
     text
@@ -160,6 +157,8 @@ fn entry(rule: &Value, indent: &str) -> String {
 fn flow(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        // Single quotes have no escapes.
+        Value::String(text) if text.contains(is_unsafe) => screened(&value.to_string()).into_owned(),
         Value::String(text) => format!("'{}'", text.replace('\'', "''")),
         value => value.to_string(),
     }

@@ -23,7 +23,7 @@ use super::{Exit, Failure, Place, ask::print};
 use crate::report::diffs;
 
 pub use export::ExportArgs;
-pub(in crate::cli) use export::write;
+pub(in crate::cli) use export::{STDOUT, write};
 pub(in crate::cli) use find::{journal, report, unopened, unreadable};
 pub use ignore::IgnoreArgs;
 

@@ -80,6 +80,8 @@ pub(super) struct Running {
     pub(super) report_failures: AtomicU64,
     /// The last report could not be kept.
     pub(super) failing: AtomicBool,
+    /// What is to be known of a former agent that ended without a word.
+    pub(super) ended: Option<String>,
     pub(super) rates: Mutex<Meter>,
 }
 
@@ -229,6 +231,7 @@ impl Running {
                 self.state.path().display()
             ));
         }
+        warnings.extend(self.ended.clone());
         warnings.extend(self.keeper.state().and_then(|journal| journal.failing));
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.extend(tokens.iter().filter_map(|token| token.warning()));

@@ -106,6 +106,28 @@ impl Keeper {
         }));
     }
 
+    /// Keeps the last report of an agent that ended without a word while it worked on so many exchanges, and says where.
+    pub(super) fn ended(&self, state: &StateDir, working: usize) -> String {
+        let report = state.report::<Report>().ok().flatten();
+        let aside = state.set_aside().ok().flatten();
+        let mut told = match aside {
+            Some(path) => format!("its last report is kept in {}", path.display()),
+            None => "it left no report".to_owned(),
+        };
+        if working > 0 {
+            told += &format!(
+                "; it was working on {working} exchanges, and such ones are skipped from now on (ended_agent)"
+            );
+        }
+        let told = format!("the former agent ended without a word: {told}");
+        tracing::warn!("{told}");
+        self.tell("ended", "agent", &told);
+        if let Some(report) = report {
+            self.sink.offer(Entry::Report(Box::new(report)));
+        }
+        told
+    }
+
     /// How the journal is doing.
     pub(super) fn state(&self) -> Option<State> {
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);

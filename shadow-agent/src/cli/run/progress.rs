@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt as _, reload};
 
 use super::agent::Running;
-use crate::{config::LogLevel, control::Agent as _, report::status};
+use crate::{config::LogLevel, control::Agent as _, report::status, shown::Screen};
 
 /// The least severe log line that is written; can be changed.
 #[derive(Clone, Debug)]
@@ -97,10 +97,10 @@ impl Progress {
 }
 
 impl<'a> MakeWriter<'a> for Progress {
-    type Writer = Above;
+    type Writer = Screen<Above>;
 
-    fn make_writer(&'a self) -> Above {
-        Above(self.clone())
+    fn make_writer(&'a self) -> Self::Writer {
+        Screen::new(Above(self.clone()), io::stderr().is_terminal())
     }
 }
 

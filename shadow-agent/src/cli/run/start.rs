@@ -41,6 +41,7 @@ use crate::{
         sampling::Sampling,
         server::Socket,
         state::{Lock, Owner, StateDir, StateError},
+        unfinished::Unfinished,
     },
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,
@@ -101,6 +102,9 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
     let guard = guarded(config, &state, &mut settings)?;
+    let unfinished = Arc::new(Unfinished::open(&state).map_err(|error| state_failure(&error))?);
+    let ended = unfinished.ended().map(|working| keeper.ended(&state, working));
+    settings.unfinished = unfinished;
     let pipeline = mirror(source, mute, control.clone(), settings, killed)?;
     links.watch().map_err(|error| links_failure(&error))?;
     confined.after_attach()?;
@@ -122,6 +126,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         reloader,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),
+        ended,
         rates: Mutex::default(),
     };
     Ok(Started {

@@ -48,6 +48,7 @@ pub(super) fn settings(
         engine,
         idle_cpu: config.budget.idle_cpu.whole_percent(),
         nice: Some(config.budget.nice),
+        unfinished: Arc::default(),
         lanes: lanes?,
     };
     Ok((settings, tokens.held))

@@ -4,14 +4,16 @@
 
 use std::{
     cmp::Ordering,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read as _},
-    os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::whole;
 
 /// "SHDW": what tells a journal from other SQLite files.
 const APPLICATION_ID: i64 = 0x5348_4457;
@@ -241,8 +243,10 @@ fn is_fresh(path: &Path) -> Result<bool, OpenError> {
         found => found.map_err(failed)?,
     };
     let kind = found.file_type();
-    if kind.is_dir() || kind.is_fifo() || kind.is_socket() || kind.is_block_device() || kind.is_char_device()
-    {
+    if kind.is_symlink() {
+        return Err(foreign("it is a link; name the file itself"));
+    }
+    if !kind.is_file() {
         return Err(foreign("it is no file"));
     }
     let mut start = Vec::new();
@@ -269,13 +273,7 @@ pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     if !is_fresh(path)? {
         return Ok(());
     }
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
+    let file = whole::open_or_make(path).map_err(failed)?;
     file.set_permissions(fs::Permissions::from_mode(0o600))
         .map_err(failed)
 }

@@ -127,6 +127,7 @@ fn lane(name: &str, mode: Mode) -> LaneSettings {
 
 pub(super) fn settings(mode: Mode) -> PipelineSettings {
     PipelineSettings {
+        unfinished: Arc::default(),
         engine: engine::Settings {
             limits: Limits::default(),
             digest: true,

@@ -1,8 +1,9 @@
 //! Which requests a rule is for: method and path.
 
 use core::str::FromStr;
+use std::borrow::Cow;
 
-use crate::evidence::route::{METHODS, path, without_parameters};
+use crate::evidence::route::{METHODS, literal, path, without_parameters};
 use shadow_proto::exchange::Request;
 
 use super::written_as_text;
@@ -10,7 +11,8 @@ use super::written_as_text;
 /// `GET /users/{id}`: a method, or none for any, and a path.
 ///
 /// In the path `{anything}` and `*` stand for one segment or a part of one, `**` and `{rest}` for any number of segments.
-/// So the name that the report gives a route is a pattern that matches its requests.
+/// So the name that the report gives a route is a pattern that matches its requests. `%2A`, `%7B` and `%7D` are `*`, `{`
+/// and `}` in a path, however the request writes them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RoutePattern {
     text: String,
@@ -49,7 +51,7 @@ pub struct RouteError {
 #[derive(Debug)]
 pub(crate) struct Asked<'q> {
     method: &'q [u8],
-    segments: Vec<&'q str>,
+    segments: Vec<Cow<'q, str>>,
 }
 
 impl<'q> Asked<'q> {
@@ -59,7 +61,7 @@ impl<'q> Asked<'q> {
             method: &request.method,
             segments: path(&request.target)?
                 .split('/')
-                .map(without_parameters)
+                .map(|segment| literal(without_parameters(segment)))
                 .collect(),
         })
     }
@@ -83,9 +85,9 @@ impl RoutePattern {
     }
 
     /// Only the last `**` that was passed is ever tried again, so this is at most the product of both lengths.
-    fn matches_path(&self, mut path: &[&str]) -> bool {
+    fn matches_path(&self, mut path: &[Cow<'_, str>]) -> bool {
         let mut pattern = self.segments.as_slice();
-        let mut again: Option<(&[Segment], &[&str])> = None;
+        let mut again: Option<(&[Segment], &[Cow<'_, str>])> = None;
         loop {
             let step = match (pattern, path) {
                 ([Segment::Many, behind @ ..], _) => {
@@ -201,7 +203,7 @@ fn segment(text: &str) -> Result<Segment, &'static str> {
     while let Some(at) = rest.find(['*', '{', '}']) {
         let (plain, behind) = rest.split_at(at);
         if let Some(part) = parts.last_mut() {
-            part.push_str(plain);
+            part.push_str(&literal(plain));
         }
         parts.push(String::new());
         rest = match behind.strip_prefix('*') {
@@ -214,10 +216,10 @@ fn segment(text: &str) -> Result<Segment, &'static str> {
         };
     }
     if let Some(part) = parts.last_mut() {
-        part.push_str(rest);
+        part.push_str(&literal(rest));
     }
     Ok(if parts.len() == 1 {
-        Segment::Is(text.into())
+        Segment::Is(literal(text).into())
     } else {
         Segment::Parts(parts.into_iter().map(Into::into).collect())
     })
@@ -236,6 +238,7 @@ written_as_text!(RoutePattern, "a route such as GET /users/{id}");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::route::Routes;
     use shadow_proto::testing;
 
     fn matches(pattern: &str, request: &str) -> bool {
@@ -296,6 +299,12 @@ mod tests {
                 &["GET /v1-2/x", "GET /v-/x"],
                 &["GET /v1/x", "GET /1-2/x"],
             ),
+            (
+                "GET /%2a/%7Bid%7d",
+                &["GET /*/{id}", "GET /%2A/%7bid%7D"],
+                &["GET /x/{id}", "GET /*/1"],
+            ),
+            ("GET /v%2A-*", &["GET /v*-1", "GET /v%2a-1"], &["GET /v1-1"]),
             ("GET /ab*ba", &["GET /abba", "GET /abxba"], &["GET /aba"]),
             ("OTHER /**", &["BREW /", "PROPFIND /x"], &["GET /", "DELETE /x"]),
             // The names that reports give.
@@ -311,6 +320,29 @@ mod tests {
             }
             for request in others {
                 assert!(!matches(pattern, request), "{pattern} {request}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_captured_wildcard_is_no_wildcard_in_the_name_of_its_route() {
+        let mut routes = Routes::new(100);
+        for (target, expected) in [
+            ("*", "OPTIONS /%2A"),
+            ("/**", "OPTIONS /%2A%2A"),
+            ("/a/{x}/b", "OPTIONS /a/%7Bx%7D/b"),
+            ("/a/%7bx%7D/b", "OPTIONS /a/%7Bx%7D/b"),
+            ("/{other}", "OPTIONS /%7Bother%7D"),
+            ("/{rest}", "OPTIONS /%7Brest%7D"),
+            ("/a%20b%2/%", "OPTIONS /a%20b%2/%"),
+        ] {
+            let route = routes.of(&testing::exchange("OPTIONS", target));
+            let name = routes.name(route);
+            assert_eq!(name, expected, "{target}");
+            let named = |target: &str| matches(name, &format!("OPTIONS {target}"));
+            assert!(named(target), "{name} is the name of {target}");
+            for other in ["/", "/x", "/x/y", "/a/y/b", "/other", "/rest"] {
+                assert!(!named(other), "{name} is not the name of {other}");
             }
         }
     }
