@@ -2,6 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use shadow_core::rollout::Moment;
+
+use crate::capture::heartbeat;
+
 /// The time of day, in milliseconds since 1970-01-01T00:00:00Z.
 pub(crate) fn now_ms() -> u64 {
     SystemTime::now()
@@ -9,4 +13,12 @@ pub(crate) fn now_ms() -> u64 {
         .ok()
         .and_then(|since| u64::try_from(since.as_millis()).ok())
         .unwrap_or(0)
+}
+
+/// The present moment on both clocks: the monotonic one of the capture and the wall clock.
+pub(crate) fn moment() -> Moment {
+    Moment {
+        at: heartbeat::now(),
+        wall_ms: now_ms(),
+    }
 }

@@ -29,6 +29,7 @@ pub mod record;
 pub mod replay;
 pub mod report;
 pub mod rollout;
+pub(crate) mod runtime;
 pub mod shown;
 pub mod trips;
 pub mod whole;

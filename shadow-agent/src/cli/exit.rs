@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::runtime::{Cause, RuntimeError};
+
 use crate::shown::complain;
 
 /// The exit codes, from sysexits.h above the four that `shadow report` needs.
@@ -82,12 +84,39 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Prints an error as one line and picks its exit code: that of the [`Failure`] in it, else [`Exit::Internal`].
+impl From<Cause> for Exit {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Usage => Self::Usage,
+            Cause::Data => Self::Data,
+            Cause::Unavailable => Self::Unavailable,
+            Cause::Internal => Self::Internal,
+            Cause::CannotCreate => Self::CannotCreate,
+            Cause::NoPermission => Self::NoPermission,
+            Cause::Config => Self::Config,
+        }
+    }
+}
+
+impl From<RuntimeError> for Failure {
+    fn from(error: RuntimeError) -> Self {
+        Self::new(error.cause.into(), error.what)
+    }
+}
+
+/// Prints an error as one line and picks its exit code: that of the [`Failure`] or [`RuntimeError`] in it, else [`Exit::Internal`].
 pub fn tell(error: &anyhow::Error) -> Exit {
     // A foreign message (the verifier's, another program's behind the socket) is one line too.
     complain(&format!("{error:#}"));
     error
         .chain()
-        .find_map(|cause| cause.downcast_ref::<Failure>())
-        .map_or(Exit::Internal, |failure| failure.exit)
+        .find_map(|cause| {
+            let failure = cause.downcast_ref::<Failure>().map(|failure| failure.exit);
+            failure.or_else(|| {
+                cause
+                    .downcast_ref::<RuntimeError>()
+                    .map(|error| error.cause.into())
+            })
+        })
+        .unwrap_or(Exit::Internal)
 }

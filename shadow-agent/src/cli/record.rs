@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{
     Exit, Failure, config,
-    run::{Capturing, Progress, RunArgs, recording},
+    run::{Progress, RunArgs},
 };
 use crate::{
     capture::Source as _,
@@ -20,6 +20,7 @@ use crate::{
         units::{Rate, Size, Span},
     },
     record::Redact,
+    runtime::{Capturing, recording},
 };
 
 const EXAMPLES: &str = "\
@@ -95,7 +96,7 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
         recorder.discard();
         return Err(failure.into());
     }
-    progress.started();
+    progress.release_log();
     let stop = super::signals()?;
     let end = config.agent.duration.map(|span| Instant::now() + span.0);
     let mut shown = Instant::now();

@@ -16,7 +16,7 @@ use shadow_proto::limits::Limits;
 
 use super::{
     Exit, Failure, config,
-    run::{self, Progress, RunArgs},
+    run::{Progress, RunArgs},
 };
 use crate::{
     clock::now_ms,
@@ -29,6 +29,7 @@ use crate::{
     },
     offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Speed, Told},
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
+    runtime,
 };
 
 const EXAMPLES: &str = "\
@@ -140,7 +141,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let started_ms = now_ms();
     let pipeline = Pipeline::play(Box::new(feed), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
-    progress.started();
+    progress.release_log();
     let interrupted = watch(args, &pipeline, &told, &mut position)?;
     let snapshot = pipeline.stop(Duration::ZERO);
     position.done = told.done();
@@ -149,7 +150,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let report = pipeline.report(ReportInputs {
         started_ms,
         now_ms: now_ms(),
-        engine: run::engine(&snapshot),
+        engine: runtime::engine(&snapshot),
         ..ReportInputs::default()
     });
     progress.clear();
@@ -168,7 +169,7 @@ fn settings(
     told: &Told,
     redacted: bool,
 ) -> Result<PipelineSettings, Failure> {
-    let mut settings = run::settings(config)?;
+    let mut settings = runtime::settings(config)?;
     // There is no production here to give way to, and requests are to be sent on time.
     (settings.idle_cpu, settings.nice) = (0, None);
     for lane in &mut settings.lanes {

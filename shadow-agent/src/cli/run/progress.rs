@@ -9,8 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt as _, reload};
 
-use super::agent::Running;
-use crate::{config::LogLevel, control::Agent as _, report::status, shown::Screen};
+use crate::{config::LogLevel, control::status::Status, report::status, runtime::Observer, shown::Screen};
 
 /// The least severe log line that is written; can be changed.
 #[derive(Clone, Debug)]
@@ -45,7 +44,7 @@ impl Progress {
         }
     }
 
-    /// Sends the log to standard error, from [`Progress::started`] on unless it is to say everything. Where a log is
+    /// Sends the log to standard error, from [`Progress::release_log`] on unless it is to say everything. Where a log is
     /// set already, nothing changes.
     pub(in crate::cli) fn log(&self, level: LogLevel) -> Level {
         if !matches!(level, LogLevel::Debug | LogLevel::Trace) {
@@ -62,20 +61,11 @@ impl Progress {
     }
 
     /// The start succeeded: shows what was logged meanwhile.
-    pub(in crate::cli) fn started(&self) {
+    pub(in crate::cli) fn release_log(&self) {
         if let Some(held) = self.held().take() {
             // A log that nobody can read is no reason to end.
             drop(self.bar.suspend(|| io::stderr().write_all(&held)));
         }
-    }
-
-    /// Draws the line anew.
-    pub(super) fn show(&self, agent: &Running) {
-        if self.bar.is_hidden() {
-            return;
-        }
-        self.bar.set_message(status::line(&agent.status()));
-        self.bar.tick();
     }
 
     /// Draws another line.
@@ -93,6 +83,22 @@ impl Progress {
 
     fn held(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Progress {
+    fn started(&self) {
+        self.release_log();
+    }
+
+    fn show(&self, status: &dyn Fn() -> Status) {
+        if !self.bar.is_hidden() {
+            self.message(status::line(&status()));
+        }
+    }
+
+    fn ended(&self) {
+        self.clear();
     }
 }
 

@@ -4,6 +4,7 @@
 //! so they are read from there and never remembered here.
 
 use std::{
+    cell::OnceCell,
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -18,7 +19,13 @@ use shadow_core::evidence::{
     report::{Report, ReportInputs},
 };
 
-use super::{guard::Guard, keep::Keeper, lanes, meter::Meter, orders::moment, reload::Reloader};
+use super::{
+    keep::Keeper,
+    lanes,
+    meter::Meter,
+    reload::Reloader,
+    watchdog::{Action, Readings, Watchdog},
+};
 use crate::{
     capture::{
         control::Control,
@@ -26,7 +33,7 @@ use crate::{
         ring::RingCounters,
         stats::{KernelStats, StatsReader},
     },
-    clock::now_ms,
+    clock::{moment, now_ms},
     config::units::Rate,
     control::{
         Agent,
@@ -42,6 +49,7 @@ use crate::{
     pipeline::{Ended, Pipeline, Snapshot},
     replay::credentials::Held,
     rollout::{self, Driver, RolloutStatus},
+    trips::Trip,
 };
 
 /// What does not change while the agent runs.
@@ -72,7 +80,7 @@ pub(super) struct Running {
     /// Read-locked to ask, write-locked to stop.
     pub(super) pipeline: RwLock<Pipeline>,
     pub(super) keeper: Keeper,
-    pub(super) guard: Guard,
+    pub(super) watchdog: Watchdog,
     pub(super) tokens: Mutex<Vec<Arc<Held>>>,
     pub(super) state: StateDir,
     pub(super) rollout: Driver,
@@ -91,7 +99,7 @@ impl Running {
     pub(super) fn tick(&self) {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = pipeline.snapshot();
-        self.guard.tick(self, &pipeline);
+        self.watch(&pipeline);
         let replayed = pipeline
             .lanes()
             .map(|lane| lane.with_ledger(Ledger::counts).replayed)
@@ -125,6 +133,50 @@ impl Running {
             replayed,
         ];
         meter.update(now, counts);
+    }
+
+    /// Lets the watchdog look, and does what it says.
+    fn watch(&self, pipeline: &Pipeline) {
+        let kernel = OnceCell::new();
+        let read = || Readings {
+            kernel: kernel.get_or_init(|| self.kernel()),
+            ring: &self.ring,
+        };
+        for action in self.watchdog.tick(pipeline, &self.state, read) {
+            match action {
+                Action::Report(trip) => self.report_trip(trip),
+                Action::SetShare(share, mut trip) => {
+                    if let Err(error) = self.sampling.bear(share) {
+                        trip.reason = format!("{}; it cannot be set: {error}", trip.reason);
+                    }
+                    self.report_trip(trip);
+                }
+                Action::Kill(killed, trip) => {
+                    self.kill_by_trip(pipeline, &killed);
+                    self.keeper.tell("kill", &trip.rule, &trip.reason);
+                    self.report_trip(trip);
+                }
+                Action::Resume => {
+                    let resumed = self.resume_after_trip();
+                    self.watchdog.resumed(resumed.is_ok());
+                    if resumed.is_ok() {
+                        self.keeper.tell("resume", "the agent", "the rule's time is over");
+                    }
+                    let outcome = resumed.map_or_else(
+                        |error| format!("still stopped: {error}"),
+                        |()| "mirroring goes on".to_owned(),
+                    );
+                    self.report_trip(Trip::now("resume", None, outcome));
+                }
+            }
+        }
+    }
+
+    fn report_trip(&self, trip: Trip) {
+        let target = trip.target.as_deref().unwrap_or("all targets");
+        self.keeper
+            .tell("trip", &trip.rule, &format!("{target}: {}", trip.reason));
+        self.watchdog.log.keep(trip);
     }
 
     /// Why the capture ended by itself, if it did.
@@ -258,7 +310,7 @@ impl Running {
 }
 
 /// The engine's counters and reasons under one name each.
-pub(in crate::cli) fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
+pub(crate) fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     let counters = &snapshot.capture.engine;
     let counts = counters.iter().map(|(name, count)| (name.to_owned(), count));
     let reasons = counters
@@ -278,7 +330,9 @@ impl Agent for Running {
         let kernel = self.kernel();
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let inputs = self.inputs(&snapshot);
-        let lanes = lanes::statuses(&pipeline, &self.facts.shadows, inputs, &self.guard);
+        let lanes = lanes::statuses(&pipeline, &self.facts.shadows, inputs, |name| {
+            self.watchdog.paused(name)
+        });
         drop(pipeline);
         let first = lanes.first().cloned().unwrap_or_default();
         let armed = self.control.is_armed().unwrap_or(false);
@@ -321,9 +375,9 @@ impl Agent for Running {
             ruling: first.ruling,
             funnel: first.funnel,
             lanes,
-            trips: self.guard.log.all(),
-            trips_total: self.guard.log.count(),
-            budget_share: self.guard.share(),
+            trips: self.watchdog.log.all(),
+            trips_total: self.watchdog.log.count(),
+            budget_share: self.watchdog.share(),
             journal: self.keeper.state(),
             rollout: self.rollout.place(),
         }
@@ -364,8 +418,11 @@ impl Agent for Running {
 
     fn resume(&self, who: &str) -> Result<(), String> {
         self.go_on()?;
-        self.guard
-            .resume(self)
+        self.watchdog
+            .resume(
+                &self.pipeline.read().unwrap_or_else(PoisonError::into_inner),
+                &self.state,
+            )
             .map_err(|error| format!("mirroring goes on, but for paused targets: {error}"))?;
         self.keeper.tell("resume", who, "");
         tracing::info!(who, "mirroring goes on");

@@ -18,9 +18,9 @@ use super::{
     signals::{Asked, Signals},
 };
 use crate::{
-    cli::{Exit, Failure},
     control::{Agent, kill_file, server::Socket},
     http::server::{self, Scraped},
+    runtime::{Cause, RuntimeError},
 };
 
 /// The control thread. Dropping it ends the thread and removes the socket.
@@ -41,10 +41,10 @@ impl Service {
         agent: &Arc<Running>,
         socket: Socket,
         metrics: Option<TcpListener>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, RuntimeError> {
         let failed = |error: io::Error| {
-            Failure::new(
-                Exit::Unavailable,
+            RuntimeError::new(
+                Cause::Unavailable,
                 format!(
                     "cannot start the control thread: {error}; check the limits on threads and open files"
                 ),

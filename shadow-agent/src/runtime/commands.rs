@@ -1,32 +1,24 @@
-//! What people, the kill file and the rollout order, as the running agent carries it out.
+//! Commands of people, the kill file and the rollout, as the running agent carries them out.
 
 use std::sync::PoisonError;
 
-use shadow_core::{
-    evidence::{GateConfig, Ledger, Mark, Since},
-    rollout::Moment,
-};
+use shadow_core::evidence::{GateConfig, Ledger, Mark, Since};
 
-use super::{agent::Running, reload::Reloader};
+use super::{
+    agent::Running,
+    reload::{Reloader, covers, differences, reached},
+};
 use crate::{
-    capture::heartbeat,
-    clock::now_ms,
+    clock::moment,
     control::{
         Agent,
         kill_file::KillFile,
+        reload::Reloaded,
         state::{Killed, StateDir, StateError},
     },
     pipeline::{Pipeline, Role},
     rollout::Mirror,
 };
-
-/// Now, on both clocks.
-pub(super) fn moment() -> Moment {
-    Moment {
-        at: heartbeat::now(),
-        wall_ms: now_ms(),
-    }
-}
 
 /// Whether mirroring was killed before this start, or is by the kill file, which is remembered then.
 pub(super) fn is_killed(state: &StateDir, reloader: &Reloader) -> Result<bool, StateError> {
@@ -162,4 +154,48 @@ fn weakest(pipeline: &Pipeline, marks: &[Mark], gates: &GateConfig) -> Since {
         lane.with_ledger(|ledger| ledger.since(mark, gates))
     });
     Since::weakest(found).unwrap_or_default()
+}
+
+impl Running {
+    /// Reads the configuration again. On an error everything is as it was.
+    pub(super) fn read_again(&self, who: &str) -> Result<Reloaded, String> {
+        let refused = |why: String| format!("nothing was changed: {why}");
+        let wanted = self.reloader.read().map_err(refused)?;
+        let before = self.reloader.in_force();
+        let after = reached(&self.reloader.started, self.reloader.file(), &before, &wanted);
+        let changed = differences(&before, &after);
+        let restart = differences(&after, &wanted);
+        let is_changed = |section: &str| changed.iter().any(|key| covers(section, key));
+        // Everything that can fail comes before anything is changed.
+        let others = self.others(&before, &after).map_err(refused)?;
+
+        if is_changed("capture.sample") {
+            let share = after.capture.sample.fraction();
+            self.rollout
+                .by_hand(self, share, who, moment())
+                .map_err(refused)?;
+        }
+        if is_changed("gates") {
+            self.set_gates(&GateConfig::from(&after.gates));
+        }
+        if is_changed("gates") || is_changed("rollout") {
+            let plan = after.rollout.plan(&after.gates);
+            self.rollout.replan(self, plan, moment()).map_err(refused)?;
+        }
+        if is_changed("budget") || is_changed("trips") {
+            self.watchdog.set(&after);
+            let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+            pipeline.set_idle_cpu(after.budget.idle_cpu.whole_percent());
+        }
+        self.follow(others);
+        self.reloader.set_in_force(after);
+        tracing::info!(
+            who,
+            changed = changed.join(", "),
+            restart = restart.join(", "),
+            "the configuration was read again"
+        );
+        self.keeper.tell("reload", who, &changed.join(", "));
+        Ok(Reloaded { changed, restart })
+    }
 }

@@ -5,13 +5,13 @@ use crate::{
     capture::{
         attach::Attacher, control::Control, links::Links, load::Program, ring::LiveSource, stats::StatsReader,
     },
-    cli::{Exit, Failure},
     config::Config,
+    runtime::{Cause, RuntimeError},
 };
 
 /// A loaded kernel program and its source.
 #[derive(Debug)]
-pub(in crate::cli) struct Capturing {
+pub(crate) struct Capturing {
     source: LiveSource,
     control: Control,
     stats: StatsReader,
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Capturing {
 
 impl Capturing {
     /// Loads the kernel program and tells it what to copy; nothing is attached yet.
-    pub(in crate::cli) fn start(config: &Config) -> Result<Self, Failure> {
+    pub(crate) fn start(config: &Config) -> Result<Self, RuntimeError> {
         preflight::privileges()?;
         let Program {
             attacher,
@@ -34,7 +34,7 @@ impl Capturing {
         targets
             .set(&config.capture.targets, &[])
             .and_then(|()| control.set_sample(config.capture.sample.fraction()))
-            .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+            .map_err(|error| RuntimeError::new(Cause::Unavailable, error.to_string()))?;
         Ok(Self {
             source,
             control,
@@ -45,23 +45,23 @@ impl Capturing {
     }
 
     /// Attaches it to the interfaces.
-    pub(in crate::cli) fn attach(&mut self, config: &Config) -> Result<(), Failure> {
+    pub(crate) fn attach(&mut self, config: &Config) -> Result<(), RuntimeError> {
         if let Some(attacher) = self.attacher.take() {
             self.links = Some(start::attach(config, attacher)?);
         }
         Ok(())
     }
 
-    pub(in crate::cli) fn source(&mut self) -> &mut LiveSource {
+    pub(crate) fn source(&mut self) -> &mut LiveSource {
         &mut self.source
     }
 
-    pub(in crate::cli) fn stats(&self) -> &StatsReader {
+    pub(crate) fn stats(&self) -> &StatsReader {
         &self.stats
     }
 
     /// Switches off and detaches; what the ring holds can still be read.
-    pub(in crate::cli) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let Err(error) = self.control.disarm() {
             tracing::warn!(%error, "the kernel program cannot be switched off; it is detached now");
         }

@@ -4,20 +4,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::{
     capture::{load, targets::Target as Production},
-    cli::{Exit, Failure},
     config::{Agent, place::ShadowUrl},
     control::people,
     replay::{Target, TargetError},
+    runtime::{Cause, RuntimeError},
 };
 
 /// Refuses early, and before anything is made, what loading the kernel program would refuse late.
-pub(super) fn privileges() -> Result<(), Failure> {
+pub(super) fn privileges() -> Result<(), RuntimeError> {
     let missing = load::missing_capabilities();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(
-        Exit::NoPermission,
+    Err(RuntimeError::new(
+        Cause::NoPermission,
         format!(
             "loading the kernel program needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (missing: {}); \
              run this with sudo",
@@ -27,20 +27,20 @@ pub(super) fn privileges() -> Result<(), Failure> {
 }
 
 /// Resolves the shadow system once, and refuses one that is mirrored itself.
-pub(super) fn shadow(url: &ShadowUrl, production: &[Production]) -> Result<Target, Failure> {
+pub(super) fn shadow(url: &ShadowUrl, production: &[Production]) -> Result<Target, RuntimeError> {
     let target = Target::resolve(&url.to_string()).map_err(|error| {
         let exit = match error {
-            TargetError::Resolve(..) | TargetError::NoAddress(_) => Exit::Unavailable,
-            TargetError::Syntax(_) | TargetError::Scheme(_) | TargetError::Extra(_) => Exit::Config,
+            TargetError::Resolve(..) | TargetError::NoAddress(_) => Cause::Unavailable,
+            TargetError::Syntax(_) | TargetError::Scheme(_) | TargetError::Extra(_) => Cause::Config,
         };
         let source =
             std::error::Error::source(&error).map_or_else(String::new, |source| format!(" ({source})"));
-        Failure::new(exit, format!("{error}{source}"))
+        RuntimeError::new(exit, format!("{error}{source}"))
     })?;
     for address in target.addresses() {
         if let Some(mirrored) = mirrored(*address, production, is_own) {
-            return Err(Failure::new(
-                Exit::Config,
+            return Err(RuntimeError::new(
+                Cause::Config,
                 format!(
                     "the shadow system {url} ({address}) is itself the production endpoint {mirrored}: every replay would \
                      be answered by production and mirrored again; give the address of the new system"
@@ -68,13 +68,13 @@ fn mirrored(shadow: SocketAddr, production: &[Production], is_own: fn(IpAddr) ->
 }
 
 /// The group that may use the control socket.
-pub(super) fn group(agent: &Agent) -> Result<Option<u32>, Failure> {
+pub(super) fn group(agent: &Agent) -> Result<Option<u32>, RuntimeError> {
     let Some(given) = &agent.group else {
         return Ok(None);
     };
     people::group(given).map(Some).ok_or_else(|| {
-        Failure::new(
-            Exit::Config,
+        RuntimeError::new(
+            Cause::Config,
             format!(
                 "agent.group: this host has no group {given:?}; create it with groupadd, or give its number"
             ),
@@ -146,7 +146,7 @@ mod tests {
         let url: ShadowUrl = "http://localhost:8080".parse().expect("URL");
         let production = ["8080".parse().expect("target")];
         let failure = shadow(&url, &production).expect_err("localhost is this host");
-        assert_eq!(failure.exit, Exit::Config);
+        assert_eq!(failure.cause, Cause::Config);
         assert!(
             failure
                 .what
@@ -162,7 +162,7 @@ mod tests {
         // RFC 6761: never resolves.
         let url: ShadowUrl = "http://shadow.invalid:8080".parse().expect("URL");
         let failure = shadow(&url, &[]).expect_err("no such name");
-        assert_eq!(failure.exit, Exit::Unavailable);
+        assert_eq!(failure.cause, Cause::Unavailable);
         assert!(failure.what.contains("shadow.invalid"), "{failure}");
     }
 

@@ -10,13 +10,13 @@ use shadow_core::evidence::{Marks, RouteWindow, report::Report};
 
 use crate::{
     capture::heartbeat,
-    cli::{Exit, Failure},
     clock::now_ms,
     config::{Config, also::Wanted},
     control::state::StateDir,
     journal::{Buckets, Entry, Event, Gated, Journal, Nowhere, OpenError, Sink, State, Window},
     pipeline::Pipeline,
     replay::Target,
+    runtime::{Cause, RuntimeError},
 };
 
 /// How long one window is.
@@ -42,7 +42,7 @@ struct Due {
 
 impl Keeper {
     /// Opens the journal, unless there is to be none.
-    pub(super) fn open(config: &Config) -> Result<Self, Failure> {
+    pub(super) fn open(config: &Config) -> Result<Self, RuntimeError> {
         let journal = config.journal.enabled.then(|| {
             let path = config.journal.path(&StateDir::new(&config.agent.state_dir));
             Journal::open(&path, config.journal.retention())
@@ -50,14 +50,14 @@ impl Keeper {
         let journal = journal.transpose().map_err(|error| {
             let exit = match error {
                 OpenError::Io { .. } | OpenError::Database { .. } | OpenError::Absent(_) => {
-                    Exit::CannotCreate
+                    Cause::CannotCreate
                 }
                 OpenError::Foreign { .. }
                 | OpenError::Newer { .. }
                 | OpenError::Older { .. }
-                | OpenError::Damaged { .. } => Exit::Data,
+                | OpenError::Damaged { .. } => Cause::Data,
             };
-            Failure::new(exit, error.to_string())
+            RuntimeError::new(exit, error.to_string())
         })?;
         let sink: Arc<dyn Sink> = match &journal {
             Some(journal) => Arc::new(journal.sink()),

@@ -12,13 +12,13 @@ use std::{
 use shadow_common::stat::Stat;
 use shadow_core::evidence::{Ledger, VerdictMark};
 
-use super::{agent::Running, keep::Keeper};
 use crate::{
     budget::{Budget, BudgetSettings, Cause, Probe},
+    capture::{ring::RingCounters, stats::KernelStats},
     clock::now_ms,
     config::{
         Config,
-        trips::{Action, Resume, TargetTrip, Trips},
+        trips::{self, Resume, TargetTrip, Trips},
     },
     control::state::{Killed, StateDir, StateError},
     pipeline::{Lane, Pipeline},
@@ -34,10 +34,30 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long until a resume that failed is tried again.
 const AGAIN: Duration = Duration::from_mins(1);
 
+/// What the running agent has to do.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Report something that was done.
+    Report(Trip),
+    /// Lower or raise the share of the sample that the budget allows, then report it.
+    SetShare(f64, Trip),
+    /// Stop all mirroring, then report it.
+    Kill(Killed, Trip),
+    /// The time of a kill by a rule is over: mirror again, and say with [`Watchdog::resumed`] how that went.
+    Resume,
+}
+
+/// The counters that a look needs.
+#[derive(Debug)]
+pub(super) struct Readings<'a> {
+    pub(super) kernel: &'a KernelStats,
+    pub(super) ring: &'a RingCounters,
+}
+
 /// Watches over the running agent.
 #[derive(Debug)]
-pub(super) struct Guard {
-    /// What it did.
+pub(super) struct Watchdog {
+    /// The trips so far.
     pub(super) log: Log,
     inner: Mutex<Inner>,
 }
@@ -68,11 +88,11 @@ struct Found {
     rule: &'static str,
     target: Option<String>,
     why: String,
-    then: Action,
+    then: trips::Action,
     resume: Resume,
 }
 
-impl Guard {
+impl Watchdog {
     /// With the trips that an agent before this one left.
     pub(super) fn load(config: &Config, state: &StateDir) -> Result<Self, StateError> {
         let now = Instant::now();
@@ -120,72 +140,70 @@ impl Guard {
         self.inner().budget.share()
     }
 
-    /// Looks at everything; called a few times a second.
-    pub(super) fn tick(&self, running: &Running, pipeline: &Pipeline) {
+    /// Looks at everything; called a few times a second. `read` is called at most once a second.
+    pub(super) fn tick<'r>(
+        &self,
+        pipeline: &Pipeline,
+        state: &StateDir,
+        read: impl FnOnce() -> Readings<'r>,
+    ) -> Vec<Action> {
+        let mut actions = Vec::new();
         for lane in pipeline.lanes() {
             for change in lane.take_breaker_changes() {
                 let trip = Trip::now("breaker", Some(lane.name()), change.to_string());
-                self.tell(trip, &running.keeper);
+                actions.push(Action::Report(trip));
             }
         }
         let now = Instant::now();
         let mut inner = self.inner();
         if now.saturating_duration_since(inner.looked) < LOOK {
-            return;
+            return actions;
         }
         inner.looked = now;
-        let kernel = running.kernel();
+        let Readings { kernel, ring } = read();
         let (lost, copied) = (kernel.get(Stat::RingFull), kernel.get(Stat::Emitted));
-        self.budget(&mut inner, running, (lost, copied), now);
-        let found = inner.found(pipeline, (lost, copied), now);
-        for found in found {
-            self.trip(&mut inner, found, running, pipeline, now);
+        actions.extend(inner.budget((lost, copied), ring, now));
+        for found in inner.found(pipeline, (lost, copied), now) {
+            actions.push(inner.trip(found, pipeline, state, now));
         }
-        let over = inner.over(now);
-        for name in over {
-            self.unpause(&mut inner, &name, running, pipeline);
+        for name in inner.over(now) {
+            actions.push(inner.unpause(&name, pipeline, state));
         }
         if inner.killed_until.is_some_and(|until| now >= until) {
-            let resumed = running.resume_after_trip();
-            inner.killed_until = resumed.is_err().then(|| now + AGAIN);
-            drop(inner);
-            if resumed.is_ok() {
-                running
-                    .keeper
-                    .tell("resume", "the agent", "the rule's time is over");
-            }
-            let said = resumed.map_or_else(
-                |error| format!("still stopped: {error}"),
-                |()| "mirroring goes on".to_owned(),
-            );
-            self.tell(Trip::now("resume", None, said), &running.keeper);
+            actions.push(Action::Resume);
         }
+        actions
     }
 
-    /// Somebody said that everything goes on.
-    pub(super) fn resume(&self, running: &Running) -> Result<(), StateError> {
+    /// How [`Action::Resume`] went; a resume that failed is tried again later.
+    pub(super) fn resumed(&self, succeeded: bool) {
+        self.inner().killed_until = (!succeeded).then(|| Instant::now() + AGAIN);
+    }
+
+    /// A person resumed everything.
+    pub(super) fn resume(&self, pipeline: &Pipeline, state: &StateDir) -> Result<(), StateError> {
         let mut inner = self.inner();
         inner.killed_until = None;
         inner.clear();
         let paused = std::mem::take(&mut inner.paused);
-        running.state.save_paused(&BTreeMap::new())?;
-        let pipeline = running.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        state.save_paused(&BTreeMap::new())?;
         for lane in pipeline.lanes().filter(|lane| paused.contains_key(lane.name())) {
             lane.unpause();
         }
         Ok(())
     }
 
-    fn budget(&self, inner: &mut Inner, running: &Running, (lost, copied): (u64, u64), now: Instant) {
-        let ring = &running.ring;
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn budget(&mut self, (lost, copied): (u64, u64), ring: &RingCounters, now: Instant) -> Option<Action> {
         #[expect(clippy::cast_precision_loss, reason = "a share of at most a gibibyte")]
         let waiting = ring.take_most() as f64 / ring.size().max(1) as f64;
-        let Some(reading) = inner.probe.read((lost, copied), waiting) else {
-            return;
-        };
-        let Some(step) = inner.budget.observe(&reading, now) else {
-            return;
-        };
+        let reading = self.probe.read((lost, copied), waiting)?;
+        let step = self.budget.observe(&reading, now)?;
         let share = format!("{:.1} % of the sample", step.share * 100.0);
         let mut why = match step.cause {
             None => format!("raised to {share}: there is room again"),
@@ -197,13 +215,11 @@ impl Guard {
         if step.cause == Some(Cause::RingUsed) {
             why = format!("{why} ({:.0} %)", reading.waiting * 100.0);
         }
-        if let Err(error) = running.sampling.bear(step.share) {
-            why = format!("{why}; it cannot be set: {error}");
-        }
-        self.tell(Trip::now("budget", None, why), &running.keeper);
+        Some(Action::SetShare(step.share, Trip::now("budget", None, why)))
     }
 
-    fn trip(&self, inner: &mut Inner, found: Found, running: &Running, pipeline: &Pipeline, now: Instant) {
+    /// Starts a trip: a pause takes effect here.
+    fn trip(&mut self, found: Found, pipeline: &Pipeline, state: &StateDir, now: Instant) -> Action {
         let Found {
             rule,
             target,
@@ -217,8 +233,8 @@ impl Guard {
             let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             trip.at_ms.saturating_add(after)
         });
-        match (then, &target) {
-            (Action::Pause, Some(name)) => {
+        let action = match (then, target) {
+            (trips::Action::Pause, Some(name)) => {
                 for lane in pipeline.lanes().filter(|lane| lane.name() == name) {
                     lane.pause();
                 }
@@ -226,11 +242,12 @@ impl Guard {
                     trip: trip.clone(),
                     until,
                 };
-                inner.paused.insert(name.clone(), paused);
-                inner.save(&running.state);
+                self.paused.insert(name, paused);
+                self.save(state);
+                Action::Report(trip)
             }
-            (Action::Kill, _) | (Action::Pause, None) => {
-                inner.killed_until = until;
+            (trips::Action::Kill, _) | (trips::Action::Pause, None) => {
+                self.killed_until = until;
                 let killed = Killed {
                     who: "the agent".to_owned(),
                     why: trip.reason.clone(),
@@ -238,38 +255,22 @@ impl Guard {
                     rule: Some(rule.to_owned()),
                     resume_at_ms: trip.until_ms,
                 };
-                running.kill_by_trip(pipeline, &killed);
-                running.keeper.tell("kill", rule, &trip.reason);
+                Action::Kill(killed, trip)
             }
-        }
-        inner.clear();
-        self.tell(trip, &running.keeper);
+        };
+        self.clear();
+        action
     }
 
-    fn unpause(&self, inner: &mut Inner, name: &str, running: &Running, pipeline: &Pipeline) {
-        inner.paused.remove(name);
-        inner.save(&running.state);
+    fn unpause(&mut self, name: &str, pipeline: &Pipeline, state: &StateDir) -> Action {
+        self.paused.remove(name);
+        self.save(state);
         for lane in pipeline.lanes().filter(|lane| lane.name() == name) {
             lane.unpause();
         }
-        self.tell(
-            Trip::now("resume", Some(name), "replayed to again"),
-            &running.keeper,
-        );
+        Action::Report(Trip::now("resume", Some(name), "replayed to again"))
     }
 
-    fn tell(&self, trip: Trip, keeper: &Keeper) {
-        let target = trip.target.as_deref().unwrap_or("all targets");
-        keeper.tell("trip", &trip.rule, &format!("{target}: {}", trip.reason));
-        self.log.keep(trip);
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
     /// What the rules say now.
     fn found(&mut self, pipeline: &Pipeline, (lost, copied): (u64, u64), now: Instant) -> Vec<Found> {
         let mut found = Vec::new();
@@ -361,7 +362,7 @@ fn kill(rule: &'static str, why: String, resume: Resume) -> Found {
         rule,
         target: None,
         why,
-        then: Action::Kill,
+        then: trips::Action::Kill,
         resume,
     }
 }

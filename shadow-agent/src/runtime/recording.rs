@@ -8,17 +8,17 @@ use shadow_core::redact::{RedactConfig, Redactor};
 
 use crate::{
     capture::{Source, stats::StatsReader},
-    cli::{Exit, Failure},
     config::{Config, record::Record},
     record::{Counters, Interfaces, Losses, RecordError, Recorded, Recorder, Recording, Settings, Tap},
+    runtime::{Cause, RuntimeError},
 };
 
 /// Starts a recorder when one is asked for.
-pub(in crate::cli) fn start(
+pub(crate) fn start(
     record: &Record,
     redact: &RedactConfig,
     stats: &StatsReader,
-) -> Result<Option<(Recorder, Tap)>, Failure> {
+) -> Result<Option<(Recorder, Tap)>, RuntimeError> {
     let Some(file) = &record.file else {
         return Ok(None);
     };
@@ -40,10 +40,10 @@ pub(in crate::cli) fn start(
             RecordError::Exists(_)
             | RecordError::Set(_)
             | RecordError::Create { .. }
-            | RecordError::Remove { .. } => Exit::CannotCreate,
-            RecordError::Thread(_) => Exit::Unavailable,
+            | RecordError::Remove { .. } => Cause::CannotCreate,
+            RecordError::Thread(_) => Cause::Unavailable,
         };
-        Failure::new(exit, format!("record: {error}"))
+        RuntimeError::new(exit, format!("record: {error}"))
     })
 }
 
@@ -52,7 +52,7 @@ pub(super) fn tee(
     config: &Config,
     source: Box<dyn Source>,
     stats: &StatsReader,
-) -> Result<(Box<dyn Source>, Option<Recorder>), Failure> {
+) -> Result<(Box<dyn Source>, Option<Recorder>), RuntimeError> {
     let Some((recorder, tap)) = start(&config.record, &config.redact, stats)? else {
         return Ok((source, None));
     };
@@ -60,7 +60,7 @@ pub(super) fn tee(
 }
 
 /// One line about what was recorded.
-pub(in crate::cli) fn told(counters: &Counters) -> String {
+pub(crate) fn told(counters: &Counters) -> String {
     let Recording {
         segments,
         bytes: _,

@@ -12,7 +12,12 @@ use crate::{
 };
 
 /// What is in force after a reload, in an agent that was confined to what it needed when it was started.
-pub(super) fn reached(started: &Config, file: Option<&Path>, before: &Config, wanted: &Config) -> Config {
+pub(in crate::runtime) fn reached(
+    started: &Config,
+    file: Option<&Path>,
+    before: &Config,
+    wanted: &Config,
+) -> Config {
     let after = in_force(before, wanted);
     let needs = |config: &Config| Needs::of(config, file);
     if !started.agent.confine || needs(started).cover(&needs(&after)) {
@@ -56,13 +61,13 @@ pub(super) fn in_force(before: &Config, wanted: &Config) -> Config {
 }
 
 /// Whether a key is that section or stands in it.
-pub(super) fn covers(section: &str, key: &str) -> bool {
+pub(in crate::runtime) fn covers(section: &str, key: &str) -> bool {
     key.strip_prefix(section)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The keys whose values differ, in the order of the file.
-pub(super) fn differences(before: &Config, after: &Config) -> Vec<String> {
+pub(in crate::runtime) fn differences(before: &Config, after: &Config) -> Vec<String> {
     let mut found = Vec::new();
     if let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after)) {
         compare(String::new(), &before, &after, &mut found);

@@ -7,11 +7,11 @@ use shadow_core::evidence::{
     report::{Report, ReportInputs},
 };
 
-use super::guard::Guard;
 use crate::{
     control::status::{Lane, Queue},
     http::{metrics::Latency, names},
     pipeline::{LaneSnapshot, Pipeline},
+    trips::Trip,
 };
 
 /// Every target, the first one first. Only its funnel tells what was counted before the lanes.
@@ -19,7 +19,7 @@ pub(super) fn statuses(
     pipeline: &Pipeline,
     urls: &[Option<String>],
     inputs: ReportInputs,
-    guard: &Guard,
+    paused: impl Fn(&str) -> Option<Trip>,
 ) -> Vec<Lane> {
     let snapshots = pipeline.lanes().map(crate::pipeline::Lane::snapshot);
     let reports = pipeline.overviews(inputs);
@@ -27,7 +27,7 @@ pub(super) fn statuses(
         .zip(reports)
         .zip(urls)
         .map(|((snapshot, report), url)| {
-            let paused = guard.paused(&snapshot.name);
+            let paused = paused(&snapshot.name);
             Lane {
                 paused,
                 ..status(&snapshot, report, url.clone())

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::{
-    cli::{Exit, Failure},
     config::Config,
     privs::{self, ConfineError, Confinement, Needs},
+    runtime::{Cause, RuntimeError},
 };
 
 /// An agent on its way to fewer privileges; nothing when the configuration does not want it.
@@ -14,7 +14,7 @@ pub(super) struct Confined(Option<(Needs, Confinement)>);
 
 impl Confined {
     /// What has to be done while there is one thread.
-    pub(super) fn before_threads(config: &Config, file: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn before_threads(config: &Config, file: Option<&Path>) -> Result<Self, RuntimeError> {
         if !config.agent.confine {
             return Ok(Self(None));
         }
@@ -24,7 +24,7 @@ impl Confined {
     }
 
     /// What reaches every thread.
-    pub(super) fn after_attach(self) -> Result<(), Failure> {
+    pub(super) fn after_attach(self) -> Result<(), RuntimeError> {
         let Some((needs, mut confinement)) = self.0 else {
             return Ok(());
         };
@@ -37,6 +37,6 @@ impl Confined {
     }
 }
 
-fn refused(error: &ConfineError) -> Failure {
-    Failure::new(Exit::Unavailable, error.to_string())
+fn refused(error: &ConfineError) -> RuntimeError {
+    RuntimeError::new(Cause::Unavailable, error.to_string())
 }

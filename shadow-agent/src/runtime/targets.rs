@@ -12,21 +12,24 @@ use shadow_proto::{engine, limits::Limits};
 use super::{
     keep::Keeper,
     rules::{self, Tokens},
-    start::MARK,
 };
 use crate::{
-    cli::{Exit, Failure},
     config::{Config, also::Wanted, target},
     pipeline::{LaneSettings, Mode, PairSettings, PipelineSettings, Replay, Samples},
     replay::{ReplaySettings, Target, credentials::Held},
+    runtime::{Cause, RuntimeError},
 };
+
+/// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above
+/// 16 bits), the AWS CNI (0x80) and Istio (0x539) read other bits or other whole values.
+pub(super) const MARK: u32 = 0x53;
 
 pub(super) fn settings(
     config: &Config,
     keeper: &Keeper,
     wanted: Vec<(Wanted, Option<Target>)>,
     key: [u8; 32],
-) -> Result<(PipelineSettings, Vec<Arc<Held>>), Failure> {
+) -> Result<(PipelineSettings, Vec<Arc<Held>>), RuntimeError> {
     let replays = wanted.iter().any(|(_, target)| target.is_some());
     let mut limits = Limits::from(&config.limits);
     if !replays {
@@ -40,7 +43,7 @@ pub(super) fn settings(
     };
     let markers = rules::markers(wanted.iter().map(|(wanted, _)| wanted));
     let mut tokens = Tokens::default();
-    let lanes: Result<Vec<_>, Failure> = wanted
+    let lanes: Result<Vec<_>, RuntimeError> = wanted
         .into_iter()
         .map(|(wanted, target)| lane(config, keeper, key, &markers, &mut tokens, wanted, target))
         .collect();
@@ -62,7 +65,7 @@ fn lane(
     tokens: &mut Tokens,
     wanted: Wanted,
     target: Option<Target>,
-) -> Result<LaneSettings, Failure> {
+) -> Result<LaneSettings, RuntimeError> {
     let reversed = wanted.shadow.mode == target::Mode::Reversed;
     let redactor = Redactor::new(key, &config.redact);
     let samples = config.journal.enabled.then(|| Samples {
@@ -76,7 +79,7 @@ fn lane(
         None => Mode::Observe,
         Some(target) => {
             let (gate, rewrite, comparator) = rules::rules(&wanted, target.authority(), markers, key, tokens)
-                .map_err(|why| Failure::new(Exit::Config, why))?;
+                .map_err(|why| RuntimeError::new(Cause::Config, why))?;
             Mode::Replay(Box::new(Replay {
                 settings: ReplaySettings::from(&wanted.shadow),
                 mark: Some(MARK),
@@ -104,13 +107,13 @@ fn lane(
 }
 
 /// A key for the redactor, anew each start.
-pub(super) fn random() -> Result<[u8; 32], Failure> {
+pub(super) fn random() -> Result<[u8; 32], RuntimeError> {
     let mut key = [0; 32];
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut key))
         .map_err(|error| {
-            Failure::new(
-                Exit::Unavailable,
+            RuntimeError::new(
+                Cause::Unavailable,
                 format!("cannot read /dev/urandom: {error}; secrets cannot be redacted without it"),
             )
         })?;

@@ -16,13 +16,13 @@ use std::{
 
 use super::{
     agent::{Facts, Running},
+    commands,
     confine::Confined,
-    guard::Guard,
     keep::Keeper,
-    orders::{self, moment},
     preflight, recording,
     reload::Reloader,
-    targets,
+    targets::{self, MARK},
+    watchdog::Watchdog,
 };
 use crate::{
     capture::{
@@ -34,8 +34,7 @@ use crate::{
         load::{LoadError, LoadOptions, Program},
         targets::Targets,
     },
-    cli::{Exit, Failure},
-    clock::now_ms,
+    clock::{moment, now_ms},
     config::{Config, also::Wanted},
     control::{
         sampling::Sampling,
@@ -47,11 +46,8 @@ use crate::{
     record::Recorder,
     replay::{Target, credentials::Held},
     rollout::Driver,
+    runtime::{Cause, RuntimeError},
 };
-
-/// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above
-/// 16 bits), the AWS CNI (0x80) and Istio (0x539) read other bits or other whole values.
-pub(super) const MARK: u32 = 0x53;
 
 /// A started agent.
 #[derive(Debug)]
@@ -68,13 +64,13 @@ pub(super) struct Started {
 /// Starts everything but the control thread.
 ///
 /// Privileges go on the way: see [`privs`](crate::privs) for the order.
-pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Failure> {
+pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, RuntimeError> {
     preflight::privileges()?;
-    let loss = Loss::from_env().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let loss = Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))?;
     let wanted = wanted(config)?;
     let state = StateDir::new(&config.agent.state_dir);
     let lock = claim(&state)?;
-    let killed = orders::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
+    let killed = commands::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
     let metrics = config.agent.metrics.map(listen).transpose()?;
     let socket = socket(config)?;
     let facts = facts(config, &wanted)?;
@@ -101,7 +97,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
-    let guard = guarded(config, &state, &mut settings)?;
+    let watchdog = watchdog(config, &state, &mut settings)?;
     let unfinished = Arc::new(Unfinished::open(&state).map_err(|error| state_failure(&error))?);
     let ended = unfinished.ended().map(|working| keeper.ended(&state, working));
     settings.unfinished = unfinished;
@@ -120,7 +116,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
         pipeline: RwLock::new(pipeline),
         rollout: rollout.telling(keeper.sink()),
         keeper,
-        guard,
+        watchdog,
         tokens: Mutex::new(tokens),
         state,
         reloader,
@@ -140,7 +136,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
 
 /// Sets the sample, by the rollout where one goes on, and lets the kernel program copy: what it does before the capture
 /// thread reads waits in the ring.
-fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Sampling<Control>, Failure> {
+fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Sampling<Control>, RuntimeError> {
     let sample = rollout
         .sample()
         .unwrap_or_else(|| config.capture.sample.fraction());
@@ -152,27 +148,31 @@ fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Samp
 }
 
 /// Targets that a rule had paused before a restart stay paused.
-fn guarded(config: &Config, state: &StateDir, settings: &mut PipelineSettings) -> Result<Guard, Failure> {
-    let guard = Guard::load(config, state).map_err(|error| state_failure(&error))?;
+fn watchdog(
+    config: &Config,
+    state: &StateDir,
+    settings: &mut PipelineSettings,
+) -> Result<Watchdog, RuntimeError> {
+    let watchdog = Watchdog::load(config, state).map_err(|error| state_failure(&error))?;
     for lane in &mut settings.lanes {
-        lane.paused = guard.paused(&lane.name).is_some();
+        lane.paused = watchdog.paused(&lane.name).is_some();
     }
-    Ok(guard)
+    Ok(watchdog)
 }
 
-fn claim(state: &StateDir) -> Result<Lock, Failure> {
+fn claim(state: &StateDir) -> Result<Lock, RuntimeError> {
     state
         .claim(Owner::this_process())
         .map_err(|error| state_failure(&error))
 }
 
-fn socket(config: &Config) -> Result<Socket, Failure> {
+fn socket(config: &Config) -> Result<Socket, RuntimeError> {
     Socket::open(&config.agent.socket, preflight::group(&config.agent)?)
-        .map_err(|error| Failure::new(Exit::CannotCreate, error.to_string()))
+        .map_err(|error| RuntimeError::new(Cause::CannotCreate, error.to_string()))
 }
 
 /// Tells the kernel program what is production, and what never is.
-fn aim(config: &Config, targets: &Targets, wanted: &[(Wanted, Option<Target>)]) -> Result<(), Failure> {
+fn aim(config: &Config, targets: &Targets, wanted: &[(Wanted, Option<Target>)]) -> Result<(), RuntimeError> {
     let excluded: Vec<_> = wanted
         .iter()
         .flat_map(|(_, target)| target)
@@ -191,9 +191,9 @@ fn mirror(
     control: Control,
     settings: PipelineSettings,
     killed: bool,
-) -> Result<Pipeline, Failure> {
+) -> Result<Pipeline, RuntimeError> {
     let pipeline = Pipeline::start(source, hooks(mute, control), settings)
-        .map_err(|error| Failure::new(Exit::Unavailable, with_source(&error)))?;
+        .map_err(|error| RuntimeError::new(Cause::Unavailable, with_source(&error)))?;
     if killed {
         tracing::warn!("the kill switch was on before this start; `shadow resume` mirrors again");
         pipeline.kill();
@@ -201,15 +201,15 @@ fn mirror(
     Ok(pipeline)
 }
 
-fn unavailable(error: &dyn std::error::Error) -> Failure {
-    Failure::new(Exit::Unavailable, error.to_string())
+fn unavailable(error: &dyn std::error::Error) -> RuntimeError {
+    RuntimeError::new(Cause::Unavailable, error.to_string())
 }
 
 /// Every target with its address; without one when observing.
-fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, Failure> {
+fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, RuntimeError> {
     let wanted = config
         .wanted()
-        .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+        .map_err(|error| RuntimeError::new(Cause::Config, error.to_string()))?;
     wanted
         .into_iter()
         .map(|wanted| {
@@ -222,7 +222,7 @@ fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, Failure> {
         .collect()
 }
 
-fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Result<Facts, Failure> {
+fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Result<Facts, RuntimeError> {
     let targets = || wanted.iter().map(|(_, target)| target.as_ref());
     Ok(Facts {
         shadows: targets().map(|target| target.map(ToString::to_string)).collect(),
@@ -237,7 +237,7 @@ fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Result<Facts, 
     })
 }
 
-pub(super) fn load(config: &Config) -> Result<Program, Failure> {
+pub(super) fn load(config: &Config) -> Result<Program, RuntimeError> {
     let options = LoadOptions {
         // The checks keep it under 1 GiB.
         ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
@@ -247,15 +247,15 @@ pub(super) fn load(config: &Config) -> Result<Program, Failure> {
     };
     Program::load(&options).map_err(|error| {
         let exit = match error {
-            LoadError::NotPermitted { .. } => Exit::NoPermission,
-            LoadError::RingSize { .. } => Exit::Config,
-            LoadError::Object(_) => Exit::Internal,
+            LoadError::NotPermitted { .. } => Cause::NoPermission,
+            LoadError::RingSize { .. } => Cause::Config,
+            LoadError::Object(_) => Cause::Internal,
             LoadError::TooOld { .. }
             | LoadError::Map { .. }
             | LoadError::Verifier { .. }
-            | LoadError::Control(_) => Exit::Unavailable,
+            | LoadError::Control(_) => Cause::Unavailable,
         };
-        Failure::new(exit, error.to_string())
+        RuntimeError::new(exit, error.to_string())
     })
 }
 
@@ -275,7 +275,7 @@ fn hooks(mute: Mute, control: Control) -> Hooks {
 }
 
 /// Everything behind the capture, without a journal.
-pub(in crate::cli) fn offline(config: &Config) -> Result<PipelineSettings, Failure> {
+pub(crate) fn offline(config: &Config) -> Result<PipelineSettings, RuntimeError> {
     let (settings, tokens) = targets::settings(
         config,
         &Keeper::open(config)?,
@@ -286,7 +286,10 @@ pub(in crate::cli) fn offline(config: &Config) -> Result<PipelineSettings, Failu
     Ok(settings)
 }
 
-pub(super) fn attach(config: &Config, attacher: crate::capture::attach::Attacher) -> Result<Links, Failure> {
+pub(super) fn attach(
+    config: &Config,
+    attacher: crate::capture::attach::Attacher,
+) -> Result<Links, RuntimeError> {
     let patterns: Result<Vec<Pattern>, LinksError> = config
         .capture
         .interfaces
@@ -298,30 +301,30 @@ pub(super) fn attach(config: &Config, attacher: crate::capture::attach::Attacher
         .map_err(|error| links_failure(&error))
 }
 
-fn links_failure(error: &LinksError) -> Failure {
+fn links_failure(error: &LinksError) -> RuntimeError {
     let exit = match error {
-        LinksError::Pattern { .. } => Exit::Config,
-        LinksError::Missing { .. } | LinksError::Attach(_) | LinksError::Watch(_) => Exit::Unavailable,
+        LinksError::Pattern { .. } => Cause::Config,
+        LinksError::Missing { .. } | LinksError::Attach(_) | LinksError::Watch(_) => Cause::Unavailable,
     };
-    Failure::new(exit, error.to_string())
+    RuntimeError::new(exit, error.to_string())
 }
 
-fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+fn listen(address: std::net::SocketAddr) -> Result<TcpListener, RuntimeError> {
     TcpListener::bind(address).map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => "another program listens there, choose another port with --metrics",
             io::ErrorKind::AddrNotAvailable => "this host has no such address, `ip -br address` lists them",
             _ => "choose another with --metrics",
         };
-        Failure::new(
-            Exit::CannotCreate,
+        RuntimeError::new(
+            Cause::CannotCreate,
             format!("cannot serve metrics on {address}: {error}; {remedy}"),
         )
     })
 }
 
-fn state_failure(error: &StateError) -> Failure {
-    Failure::new(Exit::CannotCreate, error.to_string())
+fn state_failure(error: &StateError) -> RuntimeError {
+    RuntimeError::new(Cause::CannotCreate, error.to_string())
 }
 
 fn with_source(error: &dyn std::error::Error) -> String {

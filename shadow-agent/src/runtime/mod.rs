@@ -1,0 +1,166 @@
+//! The agent as a process: build, run, drain.
+//!
+//! Owns: the order of starting (`start`) and of ending, the control thread (`service`), and the loop between them. Bias:
+//! whatever goes wrong on the way out, the kernel program is switched off first.
+
+mod agent;
+mod capturing;
+mod commands;
+mod confine;
+mod error;
+mod keep;
+mod lanes;
+mod meter;
+mod preflight;
+pub(crate) mod recording;
+mod reload;
+mod rules;
+mod service;
+mod signals;
+mod start;
+mod targets;
+mod watchdog;
+
+use std::{
+    sync::{PoisonError, mpsc::RecvTimeoutError},
+    time::{Duration, Instant},
+};
+
+use shadow_core::evidence::report::Report;
+
+use self::{agent::Running, service::Service, start::Started};
+pub(crate) use self::{
+    agent::engine,
+    capturing::Capturing,
+    error::{Cause, RuntimeError},
+    reload::Reloader,
+    start::offline as settings,
+};
+use crate::{
+    config::Config,
+    control::{Agent as _, status::Status},
+    pipeline::Pipeline,
+};
+
+/// How often the kill switch is looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often the rollout looks at its evidence.
+const STEP: Duration = Duration::from_millis(500);
+
+/// How often the status line is drawn: it costs a report.
+const SHOW: Duration = Duration::from_secs(1);
+
+/// How often the report is kept.
+const SAVE: Duration = Duration::from_secs(5);
+
+/// What replays under way may still take at the end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Observes a running agent, such as a status line on a terminal.
+pub(crate) trait Observer {
+    /// The start succeeded.
+    fn started(&self);
+    /// Called about once a second; `status` is expensive to make, so only who shows it asks for it.
+    fn show(&self, status: &dyn Fn() -> Status);
+    /// Nothing more will be shown.
+    fn ended(&self);
+}
+
+/// How a run of the agent ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The last report.
+    pub(crate) report: Report,
+    /// Why the agent ended although nobody asked for it.
+    pub(crate) failed: Option<String>,
+}
+
+/// Runs the agent until a signal, the end of `agent.duration`, or a failure of the capture.
+pub(crate) fn run(
+    config: &Config,
+    reloader: Reloader,
+    observer: &dyn Observer,
+) -> Result<Ended, RuntimeError> {
+    let Started {
+        agent,
+        socket,
+        metrics,
+        lock,
+        recorder,
+    } = start::start(config, reloader)?;
+    let service = Service::start(&agent, socket, metrics)?;
+    observer.started();
+    let failed = watch(config, &agent, &service, observer);
+    let report = end(&agent);
+    observer.ended();
+    if let Some(recorder) = recorder {
+        let counters = recorder.counters();
+        // Writes everything that is still buffered.
+        drop(recorder);
+        tracing::info!("{}", recording::told(&counters));
+    }
+    // The socket goes before the lock: who finds the state folder free finds the socket gone too.
+    drop(service);
+    drop(lock);
+    Ok(Ended { report, failed })
+}
+
+/// Waits for the end: a signal, `--duration`, or a capture that cannot go on, which is returned.
+fn watch(config: &Config, agent: &Running, service: &Service, observer: &dyn Observer) -> Option<String> {
+    let begun = Instant::now();
+    let end = config.agent.duration.map(|span| begun + span.0);
+    let mut save = begun + SAVE;
+    let mut show = begun;
+    let mut step = begun;
+    loop {
+        agent.tick();
+        if Instant::now() >= step {
+            agent.step();
+            step = Instant::now() + STEP;
+        }
+        if Instant::now() >= show {
+            observer.show(&|| agent.status());
+            show += SHOW;
+        }
+        if let Some(why) = agent.failed() {
+            return Some(format!("the capture ended by itself: {why}"));
+        }
+        let now = Instant::now();
+        if now >= save {
+            agent.save();
+            save = now + SAVE;
+        }
+        let wait = match end {
+            Some(end) if now >= end => return None,
+            Some(end) => TICK.min(end - now),
+            None => TICK,
+        };
+        match service.stop_rx.recv_timeout(wait) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(signal) => {
+                tracing::info!(signal, "ending; once more ends at once");
+                return None;
+            }
+            // The control thread is gone, so nobody could end or kill the agent any more.
+            Err(RecvTimeoutError::Disconnected) => return Some("the control thread has failed".to_owned()),
+        }
+    }
+}
+
+/// Switches off, drains, detaches, and makes the final report.
+fn end(agent: &Running) -> Report {
+    agent.with_pipeline(Pipeline::leave_kernel);
+    if let Err(error) = agent.control.disarm() {
+        tracing::warn!(%error, "the kernel program cannot be switched off; it is detached now");
+    }
+    drop(agent.links.lock().unwrap_or_else(PoisonError::into_inner).take());
+    agent
+        .pipeline
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .stop(PATIENCE);
+    agent.end_commands();
+    agent.save();
+    agent.finish()
+}
