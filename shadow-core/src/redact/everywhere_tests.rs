@@ -141,6 +141,7 @@ fn kept(kind: &str, template: &str, one: &str, two: &str) -> String {
         kernel: BTreeMap::new(),
         engine: BTreeMap::new(),
         sample: None,
+        ..ReportInputs::default()
     });
     let judged = Judged {
         exchange: &exchange,

@@ -178,6 +178,7 @@ impl Running {
             engine: engine(snapshot),
             // As it is now: it may have changed on the way.
             sample: Some(self.copied()),
+            ..ReportInputs::default()
         }
     }
 
