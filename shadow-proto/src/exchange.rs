@@ -339,5 +339,11 @@ crate::catalogue! {
         Idle = "idle",
         /// The capture ended first.
         CaptureEnd = "capture_end",
+        /// A recording that is no capture does not hold the content of the request.
+        BodyNotSaved = "body_not_saved",
+        /// A recording that is no capture holds content from which the bytes on the wire do not follow.
+        BodyAltered = "body_altered",
+        /// A record that cannot be read, or has no request in it.
+        BadRecord = "bad_record",
     }
 }

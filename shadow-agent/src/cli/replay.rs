@@ -27,7 +27,9 @@ use crate::{
         units::{Rate, Span},
         writes::WriteMode,
     },
-    offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Speed, Told},
+    offline::{
+        self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Selection, Speed, Target, Told,
+    },
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
     runtime,
 };
@@ -36,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   shadow replay traffic.pcapng --shadow http://127.0.0.1:9090
   shadow replay day-*.pcapng.zst --shadow http://10.0.0.9:8080 --speed 10x --config shadow.yaml
+  shadow replay both-sides.pcapng --shadow http://127.0.0.1:9090 --port 8080 --interface eth0
   shadow replay requests.gor --shadow http://127.0.0.1:9090 --rate 500
   shadow replay archive.har --shadow http://127.0.0.1:9090 --speed max --loop 3
   tcpdump -w - port 80 | shadow replay - --shadow http://127.0.0.1:9090
@@ -90,6 +93,15 @@ pub struct ReplayArgs {
     /// Replay to the address that answered in the recording, too
     #[arg(long)]
     same_server: bool,
+    /// Of captures, only what this port of a server answered; may be given several times
+    #[arg(long, value_name = "PORT")]
+    port: Vec<u16>,
+    /// Of captures, only what this server answered, such as 10.0.0.1 or 10.0.0.1:8080; may be given several times
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    target: Vec<Target>,
+    /// Of captures, only what was captured at this interface: its name in pcapng or PKTAP, its index in `tcpdump -i any`
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
     /// The report as JSON
     #[arg(long)]
     json: bool,
@@ -121,7 +133,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
-    let told = Arc::new(Told::default());
+    let told = Arc::new(Told::asked(Selection {
+        ports: args.port.clone(),
+        targets: args.target.clone(),
+        interface: args.interface.clone(),
+    }));
     let engine = shadow_proto::engine::Settings {
         limits: Limits::from(&config.limits),
         digest: true,
@@ -151,6 +167,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         started_ms,
         now_ms: now_ms(),
         engine: runtime::engine(&snapshot),
+        input: told.notes.told(),
         ..ReportInputs::default()
     });
     progress.clear();

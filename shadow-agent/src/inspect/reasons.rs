@@ -44,6 +44,9 @@ pub(super) const fn of(reason: Incomplete) -> &'static str {
         Incomplete::Evicted => "given up to stay under a limit",
         Incomplete::Idle => "nothing more came for too long",
         Incomplete::CaptureEnd => "the capture ended first",
+        Incomplete::BodyNotSaved => "the recording does not hold the content of the request",
+        Incomplete::BodyAltered => "the bytes on the wire do not follow from the content that was recorded",
+        Incomplete::BadRecord => "the record cannot be read, or has no request in it",
     }
 }
 

@@ -1,6 +1,9 @@
 //! What became of everything in the file.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use serde::{Serialize, Serializer};
 use shadow_proto::{
@@ -137,6 +140,8 @@ impl Summary {
             packets,
             segments,
             skipped,
+            link_types,
+            not_selected: _,
         } = frames;
         let exchanges = complete + incomplete.total();
         let packed = packing.map(|how| format!(", {how}")).unwrap_or_default();
@@ -148,6 +153,7 @@ impl Summary {
             "packets    {segments} TCP segments, {} others{skipped}",
             skipped.total()
         )?;
+        unread(link_types, out)?;
         writeln!(
             out,
             "exchanges  {exchanges}: {complete} complete, {} incomplete{incomplete}",
@@ -174,6 +180,17 @@ impl Summary {
             None => Ok(()),
         }
     }
+}
+
+/// Frames of link types that are not known.
+fn unread(link_types: &BTreeMap<u16, u64>, out: &mut impl Write) -> io::Result<()> {
+    for (code, count) in link_types {
+        writeln!(
+            out,
+            "           {count} frames of link type {code} could not be read"
+        )?;
+    }
+    Ok(())
 }
 
 fn by_name<S: Serializer>(counters: &Counters, to: S) -> Result<S::Ok, S::Error> {

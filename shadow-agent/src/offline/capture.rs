@@ -1,19 +1,19 @@
 //! Captures: several files merged by time, through one engine.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use shadow_proto::{
     engine::{Engine, Event, Settings},
     exchange::Exchange,
     time::Timestamp,
-    wire::Segment,
+    wire::{Segment, frame::Skip},
 };
 
-use super::{Reader, Told};
+use super::{Reader, Told, hops::Hops};
 use crate::{
     capture::{
         SourceError,
-        pcap::{Next, PcapFile},
+        pcap::{Counts, Next, PcapFile},
     },
     pipeline::CaptureCounters,
 };
@@ -29,6 +29,7 @@ pub(super) struct Captures {
     counters: CaptureCounters,
     latest: Timestamp,
     ended: bool,
+    hops: Hops,
     told: Arc<Told>,
 }
 
@@ -41,15 +42,22 @@ struct Ahead {
     payload: Vec<u8>,
     /// Whether anything could be read.
     begun: bool,
+    /// Segments of other hops.
+    passed_over: u64,
+    told: Arc<Told>,
 }
 
 impl Ahead {
     /// Reads the next segment. Damage ends a file; what came before it is used.
-    fn advance(&mut self, told: &Told) -> Result<(), SourceError> {
+    fn advance(&mut self) -> Result<(), SourceError> {
         self.facts = loop {
             match self.file.next_segment() {
                 Ok(Next::Segment(segment)) => {
                     self.begun = true;
+                    if !self.told.select.wants(&segment) {
+                        self.passed_over += 1;
+                        continue;
+                    }
                     self.payload.clear();
                     self.payload.extend_from_slice(segment.payload);
                     break Some(Segment {
@@ -63,14 +71,44 @@ impl Ahead {
                     return Err(SourceError::File(format!("{}: {damage}", self.name)));
                 }
                 // Cut off where the run was ended is no damage.
-                Err(_) if told.end.load(Relaxed) => break None,
+                Err(_) if self.told.is_ending() => break None,
                 Err(damage) => {
                     tracing::warn!(%damage, "{}: what comes before the damage is used", self.name);
+                    let what = "files are damaged; what comes before the damage is used";
+                    let place = || format!("{}: {damage}", self.name);
+                    self.told.notes.add("damaged", 1, what, place);
                     break None;
                 }
             }
         };
         Ok(())
+    }
+}
+
+impl Drop for Ahead {
+    /// Tells which frames could not be used: those of whatever was read of the file.
+    fn drop(&mut self) {
+        let notes = &self.told.notes;
+        let Counts {
+            packets,
+            segments: _,
+            skipped,
+            link_types,
+            not_selected,
+        } = self.file.counts();
+        notes.records(&self.name, *packets);
+        for (code, count) in link_types {
+            let what = format!("frames of link type {code} could not be read");
+            notes.add(&format!("link_type_{code}"), *count, &what, || self.name.clone());
+        }
+        for reason in [Skip::Fragment, Skip::CutHeaders, Skip::Malformed, Skip::TooDeep] {
+            let what = "frames could not be read for this reason";
+            notes.add(reason.as_str(), skipped.get(reason), what, || self.name.clone());
+        }
+        let what = "frames are of another hop than --interface, --port and --target ask for";
+        notes.add("not_selected", not_selected + self.passed_over, what, || {
+            self.name.clone()
+        });
     }
 }
 
@@ -81,15 +119,21 @@ impl Captures {
         told: Arc<Told>,
     ) -> Result<Self, SourceError> {
         let mut ahead = Vec::with_capacity(files.len());
-        for (name, file) in files {
+        for (name, mut file) in files {
+            told.notes.file(&name, file.format());
+            if let Some(interface) = &told.select.interface {
+                file.only_interface(interface);
+            }
             let mut file = Ahead {
                 name,
                 file,
                 facts: None,
                 payload: Vec::new(),
                 begun: false,
+                passed_over: 0,
+                told: Arc::clone(&told),
             };
-            file.advance(&told)?;
+            file.advance()?;
             ahead.push(file);
         }
         Ok(Self {
@@ -98,6 +142,7 @@ impl Captures {
             counters: CaptureCounters::default(),
             latest: Timestamp::default(),
             ended: false,
+            hops: Hops::default(),
             told,
         })
     }
@@ -125,7 +170,7 @@ impl Captures {
             self.engine.handle_timeout(segment.at);
         }
         self.engine.push(&segment);
-        file.advance(&self.told)?;
+        file.advance()?;
         self.drain(sink);
         Ok(true)
     }
@@ -133,9 +178,17 @@ impl Captures {
     fn drain(&mut self, sink: &mut dyn FnMut(Box<Exchange>)) {
         while let Some(event) = self.engine.poll() {
             match event {
-                Event::Exchange(exchange) => {
+                Event::Exchange(exchange) if self.told.select.wants_exchange(&exchange) => {
                     self.counters.exchanges += 1;
+                    self.hops.see(&exchange);
                     sink(exchange);
+                }
+                // Its client has the port or the address that is asked for.
+                Event::Exchange(_) => {
+                    let what = "exchanges have another server than --port and --target ask for";
+                    self.told
+                        .notes
+                        .add("other_server", 1, what, || "captures".to_owned());
                 }
                 Event::Orphan(_) => self.counters.orphans += 1,
                 Event::Abandoned(..) => self.counters.abandoned += 1,
@@ -156,6 +209,9 @@ impl Reader for Captures {
             self.ended = true;
             self.engine.finish();
             self.drain(sink);
+            self.hops
+                .warnings()
+                .for_each(|warning| self.told.notes.warn(warning));
             break;
         }
         Ok(Some(self.latest))

@@ -15,7 +15,7 @@ use std::{
 use shadow_common::flow::Endpoint;
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
-use super::{AHEAD, HELD, HELD_BYTES, Pace, Reader};
+use super::{AHEAD, HELD, HELD_BYTES, Pace, Reader, Selection, notes::Notes};
 use crate::{
     capture::SourceError,
     pipeline::{CaptureCounters, Fed, Feed},
@@ -45,6 +45,10 @@ pub struct Told {
     /// Servers that must not be replayed to.
     refused: Mutex<Vec<SocketAddr>>,
     under_way: Mutex<UnderWay>,
+    /// What the files are, and what in them could not be used.
+    pub notes: Notes,
+    /// Which hop of a capture is replayed.
+    pub(super) select: Selection,
 }
 
 /// Exchanges that somebody still holds.
@@ -55,6 +59,14 @@ struct UnderWay {
 }
 
 impl Told {
+    /// For a run that is asked for one hop of a capture.
+    pub fn asked(select: Selection) -> Self {
+        Self {
+            select,
+            ..Self::default()
+        }
+    }
+
     /// A recording whose server is one of these ends the run: it would be replayed to production.
     pub fn refuse(&self, servers: &[SocketAddr]) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,6 +75,11 @@ impl Told {
                 .iter()
                 .map(|server| SocketAddr::new(server.ip().to_canonical(), server.port())),
         );
+    }
+
+    /// Whether the run is to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.end.load(Relaxed)
     }
 
     fn refused(&self, exchange: &Exchange) -> Option<SocketAddr> {
@@ -113,12 +130,12 @@ impl Told {
 }
 
 /// An exchange that waits for its turn.
-struct Waiting {
-    at: Timestamp,
+pub(super) struct Waiting {
+    pub(super) at: Timestamp,
     /// In the order of completion, for those of one time.
-    number: u64,
-    bytes: usize,
-    exchange: Box<Exchange>,
+    pub(super) number: u64,
+    pub(super) bytes: usize,
+    pub(super) exchange: Box<Exchange>,
 }
 
 impl Waiting {
@@ -261,7 +278,7 @@ impl Files {
 }
 
 /// The bytes that an exchange keeps in memory.
-fn weight(exchange: &Exchange) -> usize {
+pub(super) fn weight(exchange: &Exchange) -> usize {
     let response = exchange.response.as_ref().map_or(0, |response| {
         response.body.kept.len() + response.headers.allocated()
     });

@@ -1,16 +1,20 @@
 //! GoReplay's files: one payload after the other, each with a line of its own in front.
 //!
 //! `1 ID TIME\n` and a request, `2 ID TIME LATENCY\n` and its response, `3 ...` a response of a replay, which is not used;
-//! between two payloads a separator. Bounds: [`MAX_PAYLOAD`] bytes a payload, [`WAITING`] requests without their response
-//! and [`WAITING_BYTES`] of them. A request whose response is not in the file is an exchange without one. The messages go through the same engine as those of a
-//! capture, so that whatever has two readings is not replayed as if it were clear.
+//! between two payloads a separator. Messages find each other by their id, in any order and over all files. Bounds:
+//! [`MAX_PAYLOAD`] bytes a payload, [`WAITING`] messages without their other half and [`WAITING_BYTES`] of them. A request whose
+//! response is not found is an exchange without one; a response without a request, and a record that cannot be read, are counted
+//! with their place. The messages go through the same engine as those of a capture, so that whatever has two readings is
+//! not replayed as if it were clear.
+
+mod file;
 
 use std::{
     collections::{HashMap, VecDeque},
     io::Read,
+    sync::Arc,
 };
 
-use memchr::memmem;
 use shadow_common::flow::Endpoint;
 use shadow_proto::{
     engine::{Engine, Event, Settings},
@@ -20,190 +24,217 @@ use shadow_proto::{
     wire::{Direction, Flags, Segment},
 };
 
-use super::Reader;
+use super::{Reader, Told, har};
 use crate::{capture::SourceError, pipeline::CaptureCounters};
+pub(super) use file::looks_like;
+use file::{File, Head, Record};
 
-/// Between two payloads.
-const SEPARATOR: &[u8] = "\n\u{1f435}\u{1f648}\u{1f649}\n".as_bytes();
-/// The longest payload that is read.
-const MAX_PAYLOAD: usize = 64 << 20;
-/// Requests that wait for their response.
+/// Messages that wait for their other half.
 const WAITING: usize = 8_192;
 /// Bytes of them: a packed file can hold far more than it looks.
 const WAITING_BYTES: usize = 128 << 20;
-const READ: usize = 256 << 10;
+const SKIPPED: &str = "records are not replayed for this reason";
 
-/// One file.
+/// All files of a run.
 pub(super) struct Gor {
-    name: String,
-    reader: Box<dyn Read + Send>,
-    buffer: Vec<u8>,
-    /// Bytes of `buffer` in which no separator begins.
-    searched: usize,
+    files: Vec<File>,
     settings: Settings,
-    waiting: HashMap<Vec<u8>, Message>,
-    order: VecDeque<Vec<u8>>,
+    told: Arc<Told>,
+    waiting: HashMap<Vec<u8>, Waiting>,
+    /// In the order of arrival; what left since is still here, until it is the first or they are too many.
+    order: VecDeque<(u64, Vec<u8>)>,
     /// Bytes of those that wait.
     held: usize,
     latest: Timestamp,
-    read: u64,
+    arrived: u64,
     exchanges: u64,
+    orphans: u64,
     ended: bool,
 }
 
-/// A message with the time of its first byte.
+/// A message without its other half.
+struct Waiting {
+    number: u64,
+    is_request: bool,
+    message: Message,
+}
+
+/// A message with the time of its first byte, and where it is.
 struct Message {
     at: Timestamp,
     bytes: Vec<u8>,
+    place: String,
 }
 
 impl std::fmt::Debug for Gor {
     /// Not what is in it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Gor({}, {} payloads)", self.name, self.read)
-    }
-}
-
-/// Whether a file begins like one.
-pub(super) fn looks_like(start: &[u8]) -> bool {
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Head::parse(line).is_some()
-}
-
-struct Head<'a> {
-    kind: u8,
-    id: &'a [u8],
-    at: Timestamp,
-}
-
-impl<'a> Head<'a> {
-    fn parse(line: &'a [u8]) -> Option<Self> {
-        let mut words = line.split(|byte| *byte == b' ');
-        let kind = match words.next()? {
-            [kind @ b'1'..=b'3'] => *kind,
-            _ => return None,
-        };
-        let id = words.next()?;
-        if id.is_empty() || id.len() > 64 || !id.iter().all(u8::is_ascii_alphanumeric) {
-            return None;
-        }
-        let at = str::from_utf8(words.next()?).ok()?.trim_end().parse().ok()?;
-        Some(Self {
-            kind,
-            id,
-            at: Timestamp::from_nanos(at),
-        })
+        write!(f, "Gor({} files, {} messages)", self.files.len(), self.arrived)
     }
 }
 
 impl Gor {
-    pub(super) fn new(name: String, reader: Box<dyn Read + Send>, settings: Settings) -> Self {
+    pub(super) fn new(
+        files: Vec<(String, Box<dyn Read + Send>)>,
+        settings: Settings,
+        told: &Arc<Told>,
+    ) -> Self {
+        for (name, _) in &files {
+            told.notes.file(name, "GoReplay");
+        }
         Self {
-            name,
-            reader,
-            buffer: Vec::new(),
-            searched: 0,
+            files: files
+                .into_iter()
+                .map(|(name, reader)| File::new(name, reader))
+                .collect(),
             settings,
+            told: Arc::clone(told),
             waiting: HashMap::new(),
             order: VecDeque::new(),
             held: 0,
             latest: Timestamp::default(),
-            read: 0,
+            arrived: 0,
             exchanges: 0,
+            orphans: 0,
             ended: false,
         }
     }
 
-    /// The next payload with its line; `None` at the end.
-    fn payload(&mut self) -> Result<Option<Vec<u8>>, SourceError> {
-        loop {
-            let from = self.searched.saturating_sub(SEPARATOR.len());
-            let found = self
-                .buffer
-                .get(from..)
-                .and_then(|rest| memmem::find(rest, SEPARATOR));
-            if let Some(place) = found {
-                let mut payload: Vec<u8> = self.buffer.drain(..from + place + SEPARATOR.len()).collect();
-                payload.truncate(from + place);
-                self.searched = 0;
-                return Ok(Some(payload));
-            }
-            self.searched = self.buffer.len();
-            if self.buffer.len() > MAX_PAYLOAD {
-                return Err(self.wrong("a payload of more than 64 MiB"));
-            }
-            let have = self.buffer.len();
-            self.buffer.resize(have + READ, 0);
-            let read = self
-                .reader
-                .read(self.buffer.get_mut(have..).unwrap_or_default())
-                .map_err(|error| self.wrong(&error.to_string()))?;
-            self.buffer.truncate(have + read);
-            if read == 0 {
-                let rest = std::mem::take(&mut self.buffer);
-                self.searched = 0;
-                let blank = rest.iter().all(u8::is_ascii_whitespace);
-                return Ok((!blank).then_some(rest));
-            }
-        }
-    }
-
-    fn wrong(&self, what: &str) -> SourceError {
-        SourceError::File(format!("{}: after {} payloads: {what}", self.name, self.read))
-    }
-
-    fn take(&mut self, payload: &[u8], sink: &mut dyn FnMut(Box<Exchange>)) -> Result<(), SourceError> {
-        let end = memchr::memchr(b'\n', payload).unwrap_or(payload.len());
-        let line = payload.get(..end).unwrap_or_default();
-        let Some(Head { kind, id, at }) = Head::parse(line) else {
-            return Err(self.wrong(
-                "a payload without a line `TYPE ID TIME` in front; is it a file of GoReplay's --output-file?",
-            ));
+    /// Reads on in the file whose time is the earliest; `false` when all have ended.
+    fn step(&mut self, sink: &mut dyn FnMut(Box<Exchange>)) -> bool {
+        let earliest = (0..self.files.len()).min_by_key(|place| self.files.get(*place).map(|file| file.at));
+        let Some((place, file)) = earliest.and_then(|place| Some((place, self.files.get_mut(place)?))) else {
+            return false;
         };
-        self.read += 1;
-        let bytes = payload.get(end + 1..).unwrap_or_default().to_vec();
-        match kind {
-            b'1' => {
-                self.latest = self.latest.max(at);
-                self.held += bytes.len();
-                while self.order.len() >= WAITING || self.held > WAITING_BYTES {
-                    let Some(oldest) = self.order.pop_front() else {
-                        break;
-                    };
-                    self.alone(&oldest, sink);
-                }
-                // Of two requests with one ID the first has no response that is surely its own.
-                if self.waiting.contains_key(id) {
-                    self.order.retain(|waiting| waiting != id);
-                    self.alone(id, sink);
-                }
-                self.waiting.insert(id.to_vec(), Message { at, bytes });
-                self.order.push_back(id.to_vec());
+        match file.record() {
+            Ok(Some(record)) => {
+                let name = file.name.clone();
+                self.told.notes.records(&name, 1);
+                self.take(place, record, sink);
             }
-            b'2' => {
-                if let Some(request) = self.waiting.remove(id) {
-                    self.held -= request.bytes.len();
-                    self.order.retain(|waiting| waiting != id);
-                    self.give(&request, Some(&Message { at, bytes }), sink);
+            Ok(None) => drop(self.files.remove(place)),
+            Err(error) => {
+                let place_of = file.place();
+                drop(self.files.remove(place));
+                if !self.told.is_ending() {
+                    let what = "files are damaged; what comes before the damage is used";
+                    self.told
+                        .notes
+                        .add("damaged", 1, what, || format!("{place_of}: {error}"));
                 }
             }
-            _ => {}
         }
-        Ok(())
+        true
     }
 
-    /// A request that waits no longer.
-    fn alone(&mut self, id: &[u8], sink: &mut dyn FnMut(Box<Exchange>)) {
-        if let Some(request) = self.waiting.remove(id) {
-            self.held -= request.bytes.len();
-            self.give(&request, None, sink);
+    fn take(&mut self, file: usize, record: Record, sink: &mut dyn FnMut(Box<Exchange>)) {
+        let Record { place, payload } = record;
+        let end = memchr::memchr(b'\n', &payload).unwrap_or(payload.len());
+        let Some(Head { kind, id, at }) = payload.get(..end).and_then(Head::parse) else {
+            return self.broken(self.latest, place, sink);
+        };
+        let message = Message {
+            at,
+            bytes: payload.get(end + 1..).unwrap_or_default().to_vec(),
+            place,
+        };
+        match kind {
+            b'1' | b'2' => {
+                let is_request = kind == b'1';
+                if is_request && let Some(file) = self.files.get_mut(file) {
+                    file.at = file.at.max(at);
+                }
+                self.latest = self.latest.max(at);
+                self.pair(id, is_request, message, sink);
+            }
+            _ => {
+                let what = "responses of former replays were left out";
+                self.told
+                    .notes
+                    .add("replayed_response", 1, what, || message.place);
+            }
         }
+    }
+
+    fn pair(&mut self, id: &[u8], is_request: bool, message: Message, sink: &mut dyn FnMut(Box<Exchange>)) {
+        if let Some(other) = self.remove(id) {
+            match (is_request, other.is_request) {
+                (true, false) => return self.give(&message, Some(&other.message), sink),
+                (false, true) => return self.give(&other.message, Some(&message), sink),
+                // Of two requests with one ID the first has no response that is surely its own.
+                _ => self.alone(other, sink),
+            }
+        }
+        self.arrived += 1;
+        let number = self.arrived;
+        self.held += message.bytes.len();
+        let waiting = Waiting {
+            number,
+            is_request,
+            message,
+        };
+        self.waiting.insert(id.to_vec(), waiting);
+        self.order.push_back((number, id.to_vec()));
+        self.make_room(sink);
+    }
+
+    /// Lets the oldest go while too many wait.
+    fn make_room(&mut self, sink: &mut dyn FnMut(Box<Exchange>)) {
+        while self.waiting.len() > WAITING || self.held > WAITING_BYTES {
+            let Some((number, id)) = self.order.pop_front() else {
+                break;
+            };
+            if self.waits(number, &id)
+                && let Some(oldest) = self.remove(&id)
+            {
+                self.alone(oldest, sink);
+            }
+        }
+        if self.order.len() > 2 * WAITING {
+            let order = std::mem::take(&mut self.order);
+            self.order = order
+                .into_iter()
+                .filter(|(number, id)| self.waits(*number, id))
+                .collect();
+        }
+    }
+
+    fn waits(&self, number: u64, id: &[u8]) -> bool {
+        self.waiting
+            .get(id)
+            .is_some_and(|waiting| waiting.number == number)
+    }
+
+    fn remove(&mut self, id: &[u8]) -> Option<Waiting> {
+        let waiting = self.waiting.remove(id)?;
+        self.held -= waiting.message.bytes.len();
+        Some(waiting)
+    }
+
+    /// A message whose other half did not come.
+    fn alone(&mut self, waiting: Waiting, sink: &mut dyn FnMut(Box<Exchange>)) {
+        let Waiting {
+            is_request, message, ..
+        } = waiting;
+        if is_request {
+            return self.give(&message, None, sink);
+        }
+        self.orphans += 1;
+        let what = "responses have no request in the files";
+        self.told.notes.add("unrequested", 1, what, || message.place);
+    }
+
+    /// A record that is no message: it has no verdict, and is not forgotten.
+    fn broken(&mut self, at: Timestamp, place: String, sink: &mut dyn FnMut(Box<Exchange>)) {
+        let exchange = har::broken(self.exchanges, at);
+        self.exchanges += 1;
+        self.told.notes.add("bad_record", 1, SKIPPED, || place);
+        sink(Box::new(exchange));
     }
 
     /// An exchange as the engine sees it, on a connection of its own.
     fn give(&mut self, request: &Message, response: Option<&Message>, sink: &mut dyn FnMut(Box<Exchange>)) {
         let number = self.exchanges;
-        self.exchanges += 1;
         let mut engine = Engine::new(self.settings.clone());
         let mut line = Line {
             engine: &mut engine,
@@ -222,10 +253,25 @@ impl Gor {
             line.say(direction, end, Flags::FIN.union(Flags::ACK), &[]);
         }
         engine.finish();
+        let mut given = 0;
         while let Some(event) = engine.poll() {
-            if let Event::Exchange(exchange) = event {
-                sink(exchange);
+            match event {
+                Event::Exchange(exchange) => {
+                    given += 1;
+                    if let Some(reason) = exchange.incomplete {
+                        self.told
+                            .notes
+                            .add(reason.as_str(), 1, SKIPPED, || request.place.clone());
+                    }
+                    sink(exchange);
+                }
+                Event::Orphan(_) => self.orphans += 1,
+                Event::Abandoned(..) => {}
             }
+        }
+        self.exchanges += given;
+        if given == 0 {
+            self.broken(request.at, request.place.clone(), sink);
         }
     }
 }
@@ -282,18 +328,22 @@ impl Reader for Gor {
         if self.ended {
             return Ok(None);
         }
-        if let Some(payload) = self.payload()? {
-            self.take(&payload, sink)?;
-        } else {
+        if !self.step(sink) {
             self.ended = true;
-            for id in std::mem::take(&mut self.order) {
-                self.alone(&id, sink);
+            for (number, id) in std::mem::take(&mut self.order) {
+                if self.waits(number, &id)
+                    && let Some(waiting) = self.remove(&id)
+                {
+                    self.alone(waiting, sink);
+                }
             }
         }
-        Ok(Some(self.latest))
+        let reached = self.files.iter().map(|file| file.at).min();
+        Ok(Some(reached.unwrap_or(self.latest)))
     }
 
     fn count(&self, into: &mut CaptureCounters) {
         into.exchanges += self.exchanges;
+        into.orphans += self.orphans;
     }
 }

@@ -10,11 +10,15 @@ mod capture;
 mod feed;
 mod gor;
 mod har;
+mod hops;
+mod notes;
 mod open;
 mod pace;
 mod resume;
+mod select;
 #[cfg(test)]
 mod tests;
+mod when;
 
 use core::time::Duration;
 
@@ -23,9 +27,11 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 use crate::{capture::SourceError, pipeline::CaptureCounters};
 
 pub use feed::{Files, Told};
+pub use notes::Notes;
 pub use open::{OpenFailure, Opened, open, open_reader, size};
 pub use pace::{Pace, Speed};
 pub use resume::{Position, ResumeError};
+pub use select::{Selection, Target};
 
 /// Recorded time that is read ahead: answers that take longer are replayed late.
 const AHEAD: Duration = Duration::from_secs(10);

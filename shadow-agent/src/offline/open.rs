@@ -29,8 +29,8 @@ use crate::{
     export::bundle::Bundle,
 };
 
-/// A HAR file or a bundle is one JSON document, and is read at once.
-const MAX_JSON: u64 = 1 << 30;
+/// A JSON document that does not begin as a HAR file does is held as a whole until it is known what it is.
+const MAX_JSON: u64 = 256 << 20;
 /// How often a silent standard input is asked whether the run is to end.
 const LOOK: Timespec = Timespec {
     tv_sec: 0,
@@ -85,6 +85,7 @@ impl Opened {
 
 enum Kind {
     Capture(PcapFile),
+    Gor(Box<dyn Read + Send>),
     Other(Box<dyn Reader>),
     Bundle(PcapFile, serde_json::Value),
 }
@@ -130,13 +131,17 @@ fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings, told: &Arc<Told>) ->
         bundles_only: true,
         ..Opened::default()
     };
-    let mut captures = Vec::new();
+    let (mut captures, mut gor) = (Vec::new(), Vec::new());
     for (path, kind) in found {
         let name = path.display().to_string();
         match kind {
             Kind::Capture(file) => {
                 opened.bundles_only = false;
                 captures.push((name, file));
+            }
+            Kind::Gor(reader) => {
+                opened.bundles_only = false;
+                gor.push((name, reader));
             }
             Kind::Other(reader) => {
                 opened.bundles_only = false;
@@ -149,6 +154,11 @@ fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings, told: &Arc<Told>) ->
                 captures.push((name, file));
             }
         }
+    }
+    if !gor.is_empty() {
+        opened
+            .readers
+            .push(Box::new(Gor::new(gor, settings.clone(), told)));
     }
     if !captures.is_empty() {
         let readers = Captures::new(captures, settings.clone(), Arc::clone(told)).map_err(|error| {
@@ -188,8 +198,7 @@ fn kind(
         return Err(data(OpenError::Empty.to_string()));
     }
     if gor::looks_like(&start) {
-        let name = path.display().to_string();
-        return Ok(Kind::Other(Box::new(Gor::new(name, reader, settings.clone()))));
+        return Ok(Kind::Gor(reader));
     }
     let mark = start
         .strip_prefix("\u{feff}".as_bytes())
@@ -197,10 +206,14 @@ fn kind(
         .trim_ascii_start()
         .first();
     if mark == Some(&b'{') {
+        if begins_as_har(&start) {
+            let har = Har::new(path, reader, settings.limits.body, told).map_err(data)?;
+            return Ok(Kind::Other(Box::new(har)));
+        }
         let text = document(reader).map_err(io)?.ok_or_else(|| {
-            data("a JSON document of more than 1 GiB; split it, or convert it to a capture".to_owned())
+            data("a JSON document of more than 256 MiB that does not begin with `log` as HAR does".to_owned())
         })?;
-        return json(&text, settings).map_err(data);
+        return json(path, text, settings, told).map_err(data);
     }
     match PcapFile::from_reader(reader) {
         Ok(file) => Ok(Kind::Capture(file)),
@@ -212,20 +225,28 @@ fn kind(
     }
 }
 
-fn json(text: &str, settings: &Settings) -> Result<Kind, String> {
+/// Whether the first member is the one that every archive has.
+fn begins_as_har(start: &[u8]) -> bool {
+    let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);
+    let inside = text.trim_ascii_start().strip_prefix(b"{").unwrap_or_default();
+    inside.trim_ascii_start().starts_with(b"\"log\"")
+}
+
+fn json(path: &Path, text: Vec<u8>, settings: &Settings, told: &Arc<Told>) -> Result<Kind, String> {
     #[derive(Deserialize)]
     struct Marks {
         format: Option<String>,
         log: Option<serde::de::IgnoredAny>,
     }
-    let marks: Marks = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+    let marks: Marks = serde_json::from_slice(&text).map_err(|error| format!("no JSON: {error}"))?;
     if marks.log.is_some() {
-        return Ok(Kind::Other(Box::new(Har::new(text, settings.limits.body)?)));
+        let har = Har::new(path, Box::new(Cursor::new(text)), settings.limits.body, told)?;
+        return Ok(Kind::Other(Box::new(har)));
     }
     if marks.format.is_none() {
         return Err("a JSON document that is neither HAR (no `log`) nor a bundle (no `format`)".to_owned());
     }
-    let bundle = Bundle::read(text).map_err(|error| error.to_string())?;
+    let bundle = Bundle::read(&String::from_utf8_lossy(&text)).map_err(|error| error.to_string())?;
     let capture = bundle.capture().map_err(|error| error.to_string())?;
     let file = PcapFile::from_reader(Box::new(Cursor::new(capture))).map_err(|error| error.to_string())?;
     Ok(Kind::Bundle(file, bundle.rules))
@@ -240,18 +261,13 @@ fn beginning(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn R
 }
 
 /// The whole text; `None` when it is too long.
-fn document(reader: Box<dyn Read + Send>) -> io::Result<Option<String>> {
+fn document(reader: Box<dyn Read + Send>) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     reader.take(MAX_JSON + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_JSON {
-        return Ok(None);
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(.."\u{feff}".len());
     }
-    let text = match bytes.strip_prefix("\u{feff}".as_bytes()) {
-        Some(rest) => rest.to_vec(),
-        None => bytes,
-    };
-    // Where it is not UTF-8 it is not JSON either, and the parser says where.
-    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    Ok((bytes.len() as u64 <= MAX_JSON).then_some(bytes))
 }
 
 /// Standard input, until it ends or the run is to: who writes into it may be silent for hours.

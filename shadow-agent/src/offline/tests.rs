@@ -35,8 +35,32 @@ fn response(id: &str, at: u64, body: &str) -> String {
 }
 
 fn gor(text: &str) -> Result<Vec<Exchange>, SourceError> {
+    all(&mut gors(&[text], &Arc::default()))
+}
+
+fn gors(texts: &[&str], told: &Arc<Told>) -> Gor {
+    let file = |(number, text): (usize, &&str)| -> (String, Box<dyn std::io::Read + Send>) {
+        (
+            format!("{number}.gor"),
+            Box::new(Cursor::new(text.as_bytes().to_vec())),
+        )
+    };
+    Gor::new(texts.iter().enumerate().map(file).collect(), settings(), told)
+}
+
+fn har(text: &str) -> Result<Har, String> {
+    har_told(text, &Arc::default())
+}
+
+fn har_told(text: &str, told: &Arc<Told>) -> Result<Har, String> {
     let reader = Box::new(Cursor::new(text.as_bytes().to_vec()));
-    all(&mut Gor::new("a.gor".to_owned(), reader, settings()))
+    Har::new(std::path::Path::new("a.har"), reader, 1 << 20, told)
+}
+
+/// How often, and where first.
+fn noted(told: &Told, reason: &str) -> (u64, String) {
+    let note = told.notes.told().notes.remove(reason).unwrap_or_default();
+    (note.count, note.first.first().cloned().unwrap_or_default())
 }
 
 /// Target, status, response body, and why it is not whole.
@@ -80,8 +104,52 @@ fn a_payload_of_goreplay_with_two_readings_is_not_whole() {
         + SEPARATOR + &response("aa", 2, "x");
     let found = gor(&text).unwrap();
     assert_eq!(found[0].incomplete, Some(Incomplete::AmbiguousFraming));
-    let error = gor("1 aa 1 0\nGET / HTTP/1.1\r\n\r\n\n\u{1f435}\u{1f648}\u{1f649}\nnonsense").unwrap_err();
-    assert!(error.to_string().contains("after 1 payloads"), "{error}");
+}
+
+#[test]
+fn messages_of_goreplay_find_each_other_in_any_order_and_file() {
+    let (first, second) = (
+        [
+            response("aa", 5, "early"),
+            request("aa", 1, "/a"),
+            request("bb", 10, "/b"),
+            response("zz", 11, "nobody asked"),
+        ]
+        .concat(),
+        [
+            response("bb", 12, "next file"),
+            "222 GET /x HTTP/1.0\r\n\r\n".to_owned() + SEPARATOR,
+            "1 cc 13 0\n\0\u{1}binary".to_owned() + SEPARATOR,
+            request("dd", 14, "/d"),
+            response("dd", 15, "whole"),
+        ]
+        .concat(),
+    );
+    let told = Arc::new(Told::default());
+    let mut reader = gors(&[&first, &second], &told);
+    let mut found: Vec<_> = all(&mut reader).unwrap().iter().map(self::told).collect();
+    found.sort_by_key(|(target, ..)| target.clone());
+    let whole = |target: &str, body: &str| (target.to_owned(), Some(200), body.to_owned(), None);
+    let broken = ("/".to_owned(), None, String::new(), Some(Incomplete::BadRecord));
+    let expected = [
+        broken.clone(),
+        broken,
+        whole("/a", "early"),
+        whole("/b", "next file"),
+        whole("/d", "whole"),
+    ];
+    assert_eq!(found, expected);
+    let place = format!(
+        "1.gor: record 1 at byte {}",
+        response("bb", 12, "next file").len()
+    );
+    assert_eq!(noted(&told, "bad_record"), (2, place));
+    let before = first.len() - response("zz", 11, "nobody asked").len();
+    let place = format!("0.gor: record 3 at byte {before}");
+    assert_eq!(noted(&told, "unrequested"), (1, place));
+    let mut counters = CaptureCounters::default();
+    reader.count(&mut counters);
+    assert_eq!((counters.exchanges, counters.orphans), (5, 1));
 }
 
 #[test]
@@ -129,7 +197,8 @@ fn long_requests_without_answers_are_not_all_held() {
         left: 40,
         payload: Cursor::default(),
     };
-    let mut gor = Gor::new("a.gor".to_owned(), Box::new(reader), settings());
+    let files: Vec<(String, Box<dyn std::io::Read + Send>)> = vec![("a.gor".to_owned(), Box::new(reader))];
+    let mut gor = Gor::new(files, settings(), &Arc::default());
     let (mut given, mut before_the_end) = (0, 0);
     while gor.read(&mut |_| given += 1).unwrap().is_some() {
         before_the_end = before_the_end.max(if given < 40 { given } else { before_the_end });
@@ -142,25 +211,10 @@ fn long_requests_without_answers_are_not_all_held() {
     );
 }
 
-#[test]
-fn a_time_that_is_none_is_refused() {
-    for time in [
-        "2026-01-01T11:00:01+99999999999999999999",
-        "2026-01-01T11:00:01+9999999999999",
-        "2026-01-01T11:00:01+25:00",
-        "2026-01-01T11:00:01-99",
-        "+-+-+-",
-    ] {
-        let text = ARCHIVE.replace("2026-01-01T10:00:00Z", time);
-        let error = Har::new(&text, 1 << 20).map(drop).unwrap_err();
-        assert!(error.contains("is no ISO 8601 time"), "{time}: {error}");
-    }
-}
-
 const ARCHIVE: &str = r#"{"log":{"entries":[
   {"startedDateTime":"2026-01-01T11:00:01.5+01:00","time":12,
    "request":{"method":"POST","url":"https://user:pw@h:81/a?b=c#d","headers":[{"name":":authority","value":"x"},
-     {"name":"Content-Length","value":"99"}],"postData":{"mimeType":"t","text":"body"}},
+     {"name":"Content-Length","value":"4"}],"postData":{"mimeType":"t","text":"body"}},
    "response":{"status":201,"statusText":"Created","headers":[{"name":"Content-Encoding","value":"gzip"},{"name":"ETag","value":"e"}],
      "content":{"size":2,"text":"aGk=","encoding":"base64"}},"timings":{"send":0,"wait":10,"receive":2}},
   {"startedDateTime":"2026-01-01T10:00:00Z","time":1,
@@ -172,7 +226,7 @@ const ARCHIVE: &str = r#"{"log":{"entries":[
 
 #[test]
 fn an_archive_is_read_in_order_of_time() {
-    let found = all(&mut Har::new(ARCHIVE, 1 << 20).unwrap()).unwrap();
+    let found = all(&mut har(ARCHIVE).unwrap()).unwrap();
     let rows: Vec<_> = found.iter().map(told).collect();
     assert_eq!(
         rows,
@@ -199,7 +253,7 @@ fn an_archive_is_read_in_order_of_time() {
         ..
     } = &found[1];
     let fields: Vec<_> = request.headers.iter().collect();
-    assert_eq!(fields, [(&b"Host"[..], &b"h:81"[..]), (b"Content-Length", b"4")]);
+    assert_eq!(fields, [(&b"Host"[..], &b"x"[..]), (b"Content-Length", b"4")]);
     let response = response.as_ref().unwrap();
     assert_eq!(response.headers.get("content-encoding"), None);
     assert_eq!(response.headers.get("etag"), Some(&b"e"[..]));
@@ -233,7 +287,7 @@ fn what_exporters_leave_out_is_unknown() {
       {"request":{"method":"HEAD","url":"https://h/head"},"response":{"status":200,"headers":[{"name":"content-length","value":"9"}]}},
       {"request":{"method":"GET","url":"https://h/none"},"response":{"status":200,"content":{"size":0},"bodySize":0}},
       {"request":{"method":"GET","url":"data:image/png;base64,AAAA"},"response":{"status":200,"content":{"size":3,"text":"abc"}}}]}}"#;
-    let found = all(&mut Har::new(archive, 1 << 20).unwrap()).unwrap();
+    let found = all(&mut har(archive).unwrap()).unwrap();
     let rows: Vec<_> = found
         .iter()
         .map(told)
@@ -253,11 +307,287 @@ fn what_exporters_leave_out_is_unknown() {
             ("/unknown", Some(200), Some(Incomplete::ResponseGap)),
             ("/head", Some(200), None),
             ("/none", Some(200), None),
-            ("/", Some(200), Some(Incomplete::Malformed)),
         ]
     );
     let first = found.iter().map(|exchange| exchange.timing.request_first);
     assert!(first.clone().all(|at| at == found[0].timing.request_first));
+}
+
+/// Entries of one archive: what each is, beside an ordinary one.
+fn entries(request: &str, response: &str) -> (Vec<Exchange>, Arc<Told>) {
+    let ordinary = r#"{"request":{"method":"GET","url":"http://h/ok"},"response":{"status":200,"content":{"size":0},"bodySize":0}}"#;
+    let text =
+        format!(r#"{{"log":{{"entries":[{{"request":{request},"response":{response}}},{ordinary}]}}}}"#);
+    let told = Arc::new(Told::default());
+    let found = all(&mut har_told(&text, &told).unwrap()).unwrap();
+    assert_eq!(
+        found.last().map(|last| self::told(last).0),
+        Some("/ok".to_owned()),
+        "{text}"
+    );
+    (found, told)
+}
+
+const ANSWER: &str = r#"{"status":200,"content":{"size":2,"text":"ok"}}"#;
+
+#[test]
+fn a_request_is_sent_as_production_received_it_or_not_at_all() {
+    let form = r#""headers":[{"name":"Content-Type","value":"application/x-www-form-urlencoded"}]"#;
+    let multipart = |length: usize| {
+        format!(
+            r#""headers":[{{"name":"Content-Type","value":"multipart/form-data; boundary=b"}},{{"name":"Content-Length","value":"{length}"}}]"#
+        )
+    };
+    let altered = Err(Incomplete::BodyAltered);
+    let unsaved = Err(Incomplete::BodyNotSaved);
+    let parts = "--b\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n1\r\n--b--\r\n";
+    for (members, expected) in [
+        (r#""bodySize":500"#.to_owned(), unsaved),
+        (r#""bodySize":-1"#.to_owned(), unsaved),
+        (r#""bodySize":0"#.to_owned(), Ok("")),
+        (
+            r#""headers":[{"name":"content-length","value":"0"}]"#.to_owned(),
+            Ok(""),
+        ),
+        (
+            r#""headers":[{"name":"Transfer-Encoding","value":"chunked"}],"bodySize":0"#.to_owned(),
+            unsaved,
+        ),
+        (
+            r#""headers":{"Content-Length":5},"postData":{"text":""}"#.to_owned(),
+            unsaved,
+        ),
+        (
+            r#""headers":[{"name":"Content-Length","value":5}],"postData":{"text":"hello"}"#.to_owned(),
+            Ok("hello"),
+        ),
+        (
+            r#""headers":[{"name":"Content-Length","value":"9"}],"postData":{"text":"hello"}"#.to_owned(),
+            altered,
+        ),
+        (
+            r#""bodySize":900,"postData":{"text":"cut off"}"#.to_owned(),
+            altered,
+        ),
+        (
+            r#""postData":{"text":"aGVsbG8","encoding":"BASE64"}"#.to_owned(),
+            Ok("hello"),
+        ),
+        (r#""postData":{"text":"a","encoding":"hex"}"#.to_owned(), altered),
+        (r#""postData":{"text":{"a":1}}"#.to_owned(), altered),
+        (r#""postData":{"_file":"../x"}"#.to_owned(), unsaved),
+        (
+            format!(r#"{form},"postData":{{"params":[{{"name":"a","value":"1 %"}},{{"name":"b"}}]}}"#),
+            Ok("a=1+%25&b="),
+        ),
+        (
+            format!(r#"{form},"bodySize":6,"postData":{{"params":[{{"name":"a","value":"1%20"}}]}}"#),
+            Ok("a=1%20"),
+        ),
+        (
+            format!(r#"{form},"postData":{{"params":[{{"name":"a","value":"1+2"}}]}}"#),
+            altered,
+        ),
+        (
+            format!(
+                r#"{},"postData":{{"params":[{{"name":"n","value":"1"}}]}}"#,
+                multipart(parts.len())
+            ),
+            Ok(parts),
+        ),
+        (
+            format!(
+                r#"{},"postData":{{"params":[{{"name":"n","value":"1"}}]}}"#,
+                multipart(parts.len() + 1)
+            ),
+            unsaved,
+        ),
+        (
+            format!(
+                r#"{},"postData":{{"params":[{{"name":"f","fileName":"x.bin"}}]}}"#,
+                multipart(284)
+            ),
+            unsaved,
+        ),
+    ] {
+        let (found, told) = entries(
+            &format!(r#"{{"method":"post","url":"http://h/up",{members}}}"#),
+            ANSWER,
+        );
+        let exchange = &found[0];
+        let body = || str::from_utf8(&exchange.request.body.kept).unwrap();
+        let made = exchange.incomplete.map_or_else(|| Ok(body()), Err);
+        assert_eq!(made, expected, "{members}");
+        assert_eq!(&*exchange.request.method, b"POST");
+        if let Err(reason) = expected {
+            let (count, place) = noted(&told, reason.as_str());
+            assert_eq!((count, &*place), (1, "a.har: entry 0 at byte 19"), "{members}");
+        }
+    }
+}
+
+#[test]
+fn a_response_is_what_production_sent_or_not_compared() {
+    let gap = Err(Incomplete::ResponseGap);
+    let altered = Err(Incomplete::BodyAltered);
+    for (method, members, expected) in [
+        ("GET", r#""status":"200 OK","content":{"text":"a"}"#, Ok("a")),
+        ("GET", r#""status":200.0,"content":{"text":7}"#, Ok("7")),
+        ("GET", r#""status":200,"content":"plain""#, Ok("plain")),
+        (
+            "GET",
+            r#""status":200,"content":{"text":"a","size":"x"},"headers":null"#,
+            Ok("a"),
+        ),
+        (
+            "GET",
+            r#""status":0,"content":{"text":""}"#,
+            Err(Incomplete::NoResponse),
+        ),
+        ("GET", r#""status":null"#, Err(Incomplete::NoResponse)),
+        (
+            "GET",
+            r#""status":99999,"content":{"text":"a"}"#,
+            Err(Incomplete::NoResponse),
+        ),
+        (
+            "GET",
+            r#""status":304,"content":{"size":9,"text":"cached"}"#,
+            Ok(""),
+        ),
+        ("GET", r#""status":204,"content":{"size":-1}"#, Ok("")),
+        ("HEAD", r#""status":200,"content":{"size":9,"text":"x"}"#, Ok("")),
+        ("GET", r#""status":200,"content":{"size":0,"text":""}"#, Ok("")),
+        ("GET", r#""status":200,"content":{"size":9,"text":""}"#, gap),
+        (
+            "GET",
+            r#""status":200,"content":{"size":900,"text":"cut off"}"#,
+            gap,
+        ),
+        ("GET", r#""status":200,"content":{"_file":"nowhere"}"#, gap),
+        (
+            "GET",
+            r#""status":200,"content":{"text":"%%%","encoding":"base64"}"#,
+            altered,
+        ),
+        (
+            "GET",
+            r#""status":200,"content":{"text":"aGk\n=","encoding":"base64"}"#,
+            Ok("hi"),
+        ),
+        ("GET", r#""status":200,"content":{"text":"\ud83d x"}"#, altered),
+        (
+            "GET",
+            r#""status":200,"content":{"text":"\ud83d\ude00 \\ud83d"}"#,
+            Ok("\u{1f600} \\ud83d"),
+        ),
+        ("GET", r#""status":200,"content":{"text":[1]}"#, altered),
+        (
+            "GET",
+            r#""status":200,"headers":[{"name":"Content-Length","value":"6"}],"content":{"text":"hi"}"#,
+            altered,
+        ),
+        (
+            "GET",
+            r#""status":200,"headers":{"Content-Encoding":"br","Content-Length":"5"},"content":{"text":"hi"}"#,
+            Ok("hi"),
+        ),
+    ] {
+        let request = format!(r#"{{"method":"{method}","url":"http://h/a"}}"#);
+        let (found, _) = entries(&request, &format!("{{{members}}}"));
+        let exchange = &found[0];
+        let body = || str::from_utf8(&exchange.response.as_ref().unwrap().body.kept).unwrap();
+        assert_eq!(
+            exchange.incomplete.map_or_else(|| Ok(body()), Err),
+            expected,
+            "{members}"
+        );
+    }
+}
+
+#[test]
+fn content_that_is_still_coded_keeps_its_coding() {
+    let response = r#"{"status":200,"headers":[{"name":"Content-Encoding","value":"gzip"}],
+        "content":{"text":"H4sIAAAAAAAAA8vIBACsKpPYAgAAAA==","encoding":"base64"}}"#;
+    let (found, _) = entries(r#"{"method":"GET","url":"http://h/a"}"#, response);
+    let response = found[0].response.as_ref().unwrap();
+    assert_eq!(response.headers.get("content-encoding"), Some(&b"gzip"[..]));
+}
+
+#[test]
+fn what_asked_no_server_is_counted_aside() {
+    for (request, more, reason) in [
+        (
+            r#"{"method":"GET","url":"data:image/png;base64,AAAA"}"#,
+            "",
+            "not_http",
+        ),
+        (r#"{"method":"GET","url":"blob:http://h/1"}"#, "", "not_http"),
+        (
+            r#"{"method":"GET","url":"http://h/a"}"#,
+            r#","_fromCache":"disk""#,
+            "from_cache",
+        ),
+        (
+            r#"{"method":"GET","url":"http://h/a"}"#,
+            r#","_wasFulfilled":true"#,
+            "from_cache",
+        ),
+    ] {
+        let (found, told) = entries(request, &format!("{ANSWER}{more}"));
+        assert_eq!(found.len(), 1, "{request}");
+        assert_eq!(
+            noted(&told, reason),
+            (1, "a.har: entry 0 at byte 19".to_owned()),
+            "{request}"
+        );
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_a_record_without_a_verdict() {
+    for request in [
+        "null",
+        "7",
+        "{}",
+        r#"{"method":"GET"}"#,
+        r#"{"method":"A B","url":"http://h/"}"#,
+        r#"{"method":"\q"}"#,
+    ] {
+        let (found, told) = entries(request, ANSWER);
+        assert_eq!(found[0].incomplete, Some(Incomplete::BadRecord), "{request}");
+        assert_eq!(noted(&told, "bad_record").0, 1, "{request}");
+    }
+}
+
+#[test]
+fn fields_that_http2_or_a_recorder_splits_and_joins() {
+    let request = r#"{"method":"GET","url":"http://h/a","httpVersion":"h2","cookies":[{"name":"z","value":"9"}],"headers":[
+        {"name":":authority","value":"real"},{"name":":path","value":"/a"},{"name":"cookie","value":"a=1"},{"name":"x","value":true},
+        {"name":"cookie","value":"b=2"},{"name":"list","value":"p\nq"},{"name":"","value":"no"},null]}"#;
+    let (found, _) = entries(request, ANSWER);
+    let fields: Vec<_> = found[0].request.headers.iter().collect();
+    let expected: [(&[u8], &[u8]); 5] = [
+        (b"Host", b"real"),
+        (b"cookie", b"a=1; b=2"),
+        (b"x", b"true"),
+        (b"list", b"p"),
+        (b"list", b"q"),
+    ];
+    assert_eq!(fields, expected);
+    let listed = r#"{"method":"GET","url":"http://h/a","cookies":[{"name":"y","value":"8"},{"name":"z","value":"9"}]}"#;
+    let (found, _) = entries(listed, ANSWER);
+    assert_eq!(found[0].request.headers.get("cookie"), Some(&b"y=8; z=9"[..]));
+}
+
+#[test]
+fn an_archive_that_is_cut_off_is_used_up_to_there() {
+    let told = Arc::new(Told::default());
+    let text = ARCHIVE.split_at(ARCHIVE.find("http://h/gone").unwrap()).0;
+    let found = all(&mut har_told(text, &told).unwrap()).unwrap();
+    assert_eq!(found.len(), 2);
+    let place = format!("a.har: the file ends at byte {}, within the archive", text.len());
+    assert_eq!(noted(&told, "damaged"), (1, place));
 }
 
 #[test]
@@ -290,13 +620,7 @@ fn gaps_are_kept_and_scaled() {
 fn feed(texts: &'static [&'static str], loops: u64, skip: u64) -> (Files, Arc<Told>) {
     let told = Arc::new(Told::default());
     let open = move || {
-        let reader = |text: &&'static str| -> Box<dyn Reader> {
-            Box::new(Gor::new(
-                "a".to_owned(),
-                Box::new(Cursor::new(text.as_bytes())),
-                settings(),
-            ))
-        };
+        let reader = |text: &&'static str| -> Box<dyn Reader> { Box::new(gors(&[text], &Arc::default())) };
         Ok(texts.iter().map(reader).collect())
     };
     let pace = Pace::new(Speed::Max, None);

@@ -6,7 +6,7 @@ use shadow_core::{
     compare::RuleUsage,
     evidence::{
         Proportion, Ruling,
-        report::{Availability, Background, Funnel, Latency, Report, Route, Scope, Spans},
+        report::{Availability, Background, Funnel, Input, Latency, Report, Route, Scope, Spans},
     },
 };
 
@@ -19,6 +19,8 @@ pub use groups::GROUPS;
 
 /// Routes that are shown.
 pub const ROUTES: usize = 20;
+/// Files that are shown.
+const FILES: usize = 20;
 /// Rules that are shown.
 const RULES: usize = 20;
 /// Characters of a route, and of a value, that are shown.
@@ -71,7 +73,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     rules(out, report)?;
     groups::write(out, report)?;
     also(out, report)?;
-    unseen(out, &report.funnel)
+    unseen(out, report)
 }
 
 /// Which traffic it is about, and which system is which.
@@ -349,14 +351,43 @@ pub(super) fn losses(funnel: &Funnel) -> Vec<(u64, &'static str)> {
     losses.into_iter().filter(|(number, _)| *number > 0).collect()
 }
 
-fn unseen(out: &mut String, funnel: &Funnel) -> std::fmt::Result {
-    let losses = losses(funnel);
+fn unseen(out: &mut String, report: &Report) -> std::fmt::Result {
+    let losses = losses(&report.funnel);
+    input(out, &report.input)?;
     writeln!(out, "\nNot seen")?;
-    if losses.is_empty() {
+    if losses.is_empty() && report.input.notes.is_empty() {
         return writeln!(out, "  nothing is known to be missing");
     }
     for (number, what) in losses {
         writeln!(out, "  {} {what}", count(number))?;
+    }
+    for (reason, note) in &report.input.notes {
+        writeln!(
+            out,
+            "  {} {}  {reason}",
+            count(note.count),
+            captured(&note.what, 2 * WIDE)
+        )?;
+        if let Some(first) = note.first.first() {
+            writeln!(out, "      the first: {}", captured(first, 2 * WIDE))?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of a replay, and what to look at.
+fn input(out: &mut String, input: &Input) -> std::fmt::Result {
+    if input.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nRead")?;
+    for file in input.files.iter().take(FILES) {
+        let (name, format) = (captured(&file.name, WIDE), captured(&file.format, WIDE));
+        writeln!(out, "  {name}: {format}, {} records", count(file.records))?;
+    }
+    more(out, input.files.len(), FILES, "files")?;
+    for warning in &input.warnings {
+        writeln!(out, "  WARNING {}", captured(warning, 4 * WIDE))?;
     }
     Ok(())
 }

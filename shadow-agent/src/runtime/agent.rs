@@ -233,6 +233,7 @@ impl Running {
             engine: engine(snapshot),
             // As it is now: it may have changed on the way.
             sample: Some(self.copied()),
+            ..ReportInputs::default()
         }
     }
 

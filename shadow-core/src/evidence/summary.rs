@@ -80,6 +80,7 @@ impl Ledger {
             scope: report::Scope::default(),
             started_ms: inputs.started_ms,
             ended_ms: inputs.now_ms,
+            input: inputs.input.clone(),
             funnel: self.funnel(inputs, split),
             coverage,
             match_rate,

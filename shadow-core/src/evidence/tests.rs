@@ -44,6 +44,7 @@ pub(super) fn report(ledger: &Ledger) -> Report {
         kernel: BTreeMap::from([("seen".to_owned(), 3)]),
         engine: BTreeMap::new(),
         sample: Some(1.0),
+        ..ReportInputs::default()
     })
 }
 

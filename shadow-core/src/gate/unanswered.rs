@@ -23,6 +23,9 @@ pub(super) fn is_whole(exchange: &Exchange, reason: Incomplete) -> bool {
         | Incomplete::HeadTooLarge
         | Incomplete::ConflictingOverlap
         | Incomplete::UrgentData
+        | Incomplete::BodyNotSaved
+        | Incomplete::BodyAltered
+        | Incomplete::BadRecord
         | Incomplete::PipelineFull => false,
     };
     let Request { headers, body, .. } = &exchange.request;

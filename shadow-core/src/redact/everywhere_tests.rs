@@ -146,6 +146,7 @@ pub(super) fn everything(exchange: &Exchange, outcome: &Outcome, redactor: &Reda
         kernel: BTreeMap::new(),
         engine: BTreeMap::new(),
         sample: None,
+        ..ReportInputs::default()
     });
     let judged = Judged {
         exchange,

@@ -10,6 +10,7 @@ mod checksum;
 mod fragments;
 mod link;
 mod other;
+mod pseudo;
 #[cfg(test)]
 mod tests;
 mod tunnel;

@@ -140,7 +140,7 @@ fn files_that_cannot_be_replayed_are_told_with_the_place_and_what_to_do() {
         ("nothing.pcap", b"", 65, "empty"),
         ("text", b"hello world", 65, "begins with 68 65 6c 6c)"),
         ("page.har", b"<html>", 65, "neither a capture"),
-        ("cut.har", b"{\"log\":", 65, "line 1 column 7"),
+        ("cut.har", b"{\"log\":", 65, "ends at byte 7"),
         (
             "other.json",
             b"{\"a\":1}",

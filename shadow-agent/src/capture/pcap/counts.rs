@@ -14,6 +14,12 @@ pub struct Counts {
     pub segments: u64,
     /// The others.
     pub skipped: Tally<Skip>,
+    /// Of these, frames of link types that are not read, by their number.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub link_types: BTreeMap<u16, u64>,
+    /// Frames of other interfaces than the one that is asked for; they are not among the packets.
+    #[serde(skip)]
+    pub not_selected: u64,
 }
 
 impl Default for Counts {
@@ -22,6 +28,8 @@ impl Default for Counts {
             packets: 0,
             segments: 0,
             skipped: Tally::new(Skip::ALL),
+            link_types: BTreeMap::new(),
+            not_selected: 0,
         }
     }
 }

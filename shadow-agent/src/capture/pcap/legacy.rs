@@ -2,7 +2,7 @@
 
 use shadow_proto::{time::Timestamp, wire::frame::LinkType};
 
-use super::{Damage, Fault, Frame, MAX_RECORD, input::Input};
+use super::{Damage, Fault, Frame, MAX_RECORD, input::Input, only::Only};
 
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
@@ -48,27 +48,40 @@ impl Legacy {
         }))
     }
 
-    pub(super) fn next_frame<'a>(&self, input: &'a mut Input) -> Result<Option<Frame<'a>>, Damage> {
-        if input.at_end()? {
-            return Ok(None);
+    pub(super) fn next_frame<'a>(
+        &self,
+        input: &'a mut Input,
+        only: &mut Option<Only>,
+    ) -> Result<Option<Frame<'a>>, Damage> {
+        loop {
+            if input.at_end()? {
+                return Ok(None);
+            }
+            let header = input.want(self.record_header)?;
+            let field = |at| word(header, at, self.big_endian);
+            let (seconds, fraction, captured, wire) = (field(0), field(4), field(8), field(12));
+            let captured = captured as usize;
+            if captured > MAX_RECORD - self.record_header {
+                return Err(input.damage(Fault::TooLong(captured as u64)));
+            }
+            input.want(self.record_header + captured)?;
+            input.take(self.record_header);
+            let data = input.take(captured);
+            if let Some(only) = only
+                && !only.wants(self.link, None, input.bytes(data.clone()))
+            {
+                continue;
+            }
+            return Ok(Some(Frame {
+                link: self.link,
+                at: Timestamp::from_nanos(
+                    u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit,
+                ),
+                wire_len: (wire as usize).max(captured),
+                start: data.start,
+                data: input.bytes(data),
+            }));
         }
-        let header = input.want(self.record_header)?;
-        let field = |at| word(header, at, self.big_endian);
-        let (seconds, fraction, captured, wire) = (field(0), field(4), field(8), field(12));
-        let captured = captured as usize;
-        if captured > MAX_RECORD - self.record_header {
-            return Err(input.damage(Fault::TooLong(captured as u64)));
-        }
-        input.want(self.record_header + captured)?;
-        input.take(self.record_header);
-        let data = input.take(captured);
-        Ok(Some(Frame {
-            link: self.link,
-            at: Timestamp::from_nanos(u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit),
-            wire_len: (wire as usize).max(captured),
-            start: data.start,
-            data: input.bytes(data),
-        }))
     }
 }
 

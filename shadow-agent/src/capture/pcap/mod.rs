@@ -16,6 +16,7 @@ mod error;
 mod input;
 mod legacy;
 mod ng;
+mod only;
 mod packed;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use shadow_proto::{
 
 use super::{Polled, Source, SourceError};
 use input::Input;
+use only::Only;
 pub use packed::Packing;
 
 pub use ahead::Reading;
@@ -69,6 +71,8 @@ pub struct PcapFile {
     decoder: Decoder,
     counts: Counts,
     damage: Option<Damage>,
+    /// The interface of which frames are read; all when none is named.
+    only: Option<Only>,
 }
 
 /// What [`PcapFile::next_segment`] found.
@@ -129,7 +133,14 @@ impl PcapFile {
             decoder: Decoder::default(),
             counts: Counts::default(),
             damage: None,
+            only: None,
         })
+    }
+
+    /// Reads only frames that were captured at this interface: by its name in a pcapng file or a PKTAP header, by its index in a
+    /// cooked capture (v2).
+    pub fn only_interface(&mut self, name: &str) {
+        self.only = Some(Only::new(name));
     }
 
     /// `pcap` or `pcapng`.
@@ -178,22 +189,34 @@ impl PcapFile {
             decoder,
             counts,
             damage,
+            only,
         } = self;
-        let Some(frame) = format.next_frame(input, damage)? else {
+        let next = format.next_frame(input, damage, only)?;
+        if let Some(only) = only {
+            counts.not_selected = only.passed_over;
+        }
+        let Some(frame) = next else {
             return Ok(None);
         };
         counts.packets += 1;
         let decoded = decoder.decode(frame.link, frame.data, frame.wire_len, frame.at);
         match &decoded {
             Ok(_) => counts.segments += 1,
-            Err(skip) => counts.skipped.add(*skip),
+            Err(skip) => {
+                counts.skipped.add(*skip);
+                if let (Skip::LinkType, LinkType::Other(code) | LinkType::Prefixed(code)) = (skip, frame.link)
+                {
+                    *counts.link_types.entry(code).or_default() += 1;
+                }
+            }
         }
         Ok(Some((frame, decoded)))
     }
 
     #[cfg(test)]
     fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Damage> {
-        self.format.next_frame(&mut self.input, &mut self.damage)
+        self.format
+            .next_frame(&mut self.input, &mut self.damage, &mut None)
     }
 }
 
@@ -203,13 +226,14 @@ impl Format {
         &mut self,
         input: &'a mut Input,
         damage: &mut Option<Damage>,
+        only: &mut Option<Only>,
     ) -> Result<Option<Frame<'a>>, Damage> {
         if let Some(damage) = damage {
             return Err(damage.clone());
         }
         let next = match self {
-            Self::Legacy(legacy) => legacy.next_frame(input),
-            Self::Ng(ng) => ng.next_frame(input),
+            Self::Legacy(legacy) => legacy.next_frame(input, only),
+            Self::Ng(ng) => ng.next_frame(input, only),
         };
         next.inspect_err(|found| *damage = Some(found.clone()))
     }

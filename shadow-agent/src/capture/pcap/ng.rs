@@ -2,7 +2,7 @@
 
 use shadow_proto::{time::Timestamp, wire::frame::LinkType};
 
-use super::{Damage, Fault, Frame, MAX_INTERFACES, MAX_RECORD, input::Input, legacy::word};
+use super::{Damage, Fault, Frame, MAX_INTERFACES, MAX_RECORD, input::Input, legacy::word, only::Only};
 
 /// A section header; the same number in both byte orders.
 pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -20,6 +20,8 @@ const BLOCK_TAIL: usize = 4;
 pub(super) struct Ng {
     big_endian: bool,
     interfaces: Vec<Interface>,
+    /// Of each; empty where the file gives none.
+    names: Vec<String>,
     /// Of the last packet that had one: simple packet blocks have none.
     last: Timestamp,
 }
@@ -41,25 +43,39 @@ struct Packet {
 }
 
 impl Ng {
-    pub(super) fn next_frame<'a>(&mut self, input: &'a mut Input) -> Result<Option<Frame<'a>>, Damage> {
+    pub(super) fn next_frame<'a>(
+        &mut self,
+        input: &'a mut Input,
+        only: &mut Option<Only>,
+    ) -> Result<Option<Frame<'a>>, Damage> {
         loop {
             if input.at_end()? {
                 return Ok(None);
             }
             let (kind, length) = self.head(input)?;
             match kind {
-                SECTION_HEADER => self.interfaces.clear(),
+                SECTION_HEADER => {
+                    self.interfaces.clear();
+                    self.names.clear();
+                }
                 INTERFACE => self.interface(input, length)?,
                 OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET => {
                     let (interface, packet) = self.packet(kind, input, length)?;
                     let block = input.take(length);
                     let start = block.start + packet.data;
+                    let data = start..start + packet.captured as usize;
+                    if let Some(only) = only {
+                        let name = self.names.get(packet.interface as usize).map(String::as_str);
+                        if !only.wants(interface.link, name, input.bytes(data.clone())) {
+                            continue;
+                        }
+                    }
                     return Ok(Some(Frame {
                         link: interface.link,
                         at: self.last,
                         wire_len: packet.wire.max(packet.captured) as usize,
                         start,
-                        data: input.bytes(start..start + packet.captured as usize),
+                        data: input.bytes(data),
                     }));
                 }
                 _ => {}
@@ -123,7 +139,9 @@ impl Ng {
             snap: word(block, 12, big_endian),
             clock: Clock::from_options(options, big_endian),
         };
+        let name = name(options, big_endian);
         self.interfaces.push(interface);
+        self.names.push(name);
         Ok(())
     }
 
@@ -198,15 +216,13 @@ enum Scale {
 }
 
 impl Clock {
-    fn from_options(mut options: &[u8], big_endian: bool) -> Self {
+    fn from_options(options: &[u8], big_endian: bool) -> Self {
         const TSRESOL: u16 = 9;
         const TSOFFSET: u16 = 14;
         const MICROSECONDS: u8 = 6;
         let (mut resolution, mut offset) = (MICROSECONDS, 0);
-        while let Some((head, rest)) = options.split_first_chunk::<4>() {
-            let (code, length) = (short(head, 0, big_endian), short(head, 2, big_endian).into());
-            let Some(value) = rest.get(..length) else { break };
-            match (code, value) {
+        for option in self::options(options, big_endian) {
+            match option {
                 (TSRESOL, &[value]) => resolution = value,
                 (TSOFFSET, value) => {
                     if let Ok(value) = value.try_into() {
@@ -219,7 +235,6 @@ impl Clock {
                 }
                 _ => {}
             }
-            options = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
         Self {
             scale: Scale::new(resolution),
@@ -254,6 +269,29 @@ impl Scale {
             None => Self::PerSecond(10_u128.checked_pow(exponent).unwrap_or(u128::MAX)),
         }
     }
+}
+
+/// The options of a block: code and value.
+fn options(mut rest: &[u8], big_endian: bool) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, after) = rest.split_first_chunk::<4>()?;
+        let (code, length) = (
+            short(head, 0, big_endian),
+            usize::from(short(head, 2, big_endian)),
+        );
+        let value = after.get(..length)?;
+        rest = after.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((code, value))
+    })
+}
+
+/// The name of an interface (`if_name`); empty where there is none.
+fn name(block: &[u8], big_endian: bool) -> String {
+    const NAME: u16 = 2;
+    const LONGEST: usize = 64;
+    let name = options(block, big_endian).find(|(code, _)| *code == NAME);
+    let name = name.map_or(&[][..], |(_, name)| name.get(..LONGEST).unwrap_or(name));
+    String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()
 }
 
 /// A 16-bit field; zero past the end.

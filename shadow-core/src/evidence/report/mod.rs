@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod groups;
+mod input;
 mod scope;
 
 use super::{gates::Judgement, stats::Proportion};
@@ -14,6 +15,7 @@ pub use super::latency::Quantiles;
 pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Trend, TrendDirection, Writes,
 };
+pub use input::{Input, InputFile, InputNote};
 pub(crate) use scope::the_production;
 pub use scope::{Reach, Scope};
 
@@ -37,6 +39,9 @@ pub struct Report {
     pub ended_ms: u64,
     /// From the first packet to the last verdict.
     pub funnel: Funnel,
+    /// What recorded traffic was read from, and what of it could not be used.
+    #[serde(default, skip_serializing_if = "Input::is_empty")]
+    pub input: Input,
     /// Exchanges with a verdict, of those that were meant to be compared: all but the ones skipped on purpose
     /// (`write`, `already_a_replay`, `upgrade`, `observe_only`). A replay that the agent gave up itself (`cancelled`,
     /// `response_over_limit`) counts as one without.
@@ -204,6 +209,8 @@ pub struct ReportInputs {
     pub kernel: BTreeMap<String, u64>,
     /// The counters of capture, reassembly and HTTP.
     pub engine: BTreeMap<String, u64>,
+    /// What was read from files.
+    pub input: Input,
     /// Share of connections that are captured; `None` when the traffic was recorded before.
     pub sample: Option<f64>,
 }

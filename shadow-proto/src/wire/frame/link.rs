@@ -1,6 +1,6 @@
 //! From the start of a frame to its IP header.
 
-use super::{Skip, other};
+use super::{Skip, other, pseudo};
 
 /// VLAN tags, MPLS labels or layers of another kind that are followed in one frame.
 pub const MAX_TAGS: usize = 8;
@@ -38,6 +38,8 @@ pub enum LinkType {
     Pflog,
     /// OpenBSD's encapsulating interface.
     Enc,
+    /// A header of the capturing system or of a switch before another link layer, by its number.
+    Prefixed(u16),
     /// Anything else, by its number.
     Other(u16),
 }
@@ -61,6 +63,25 @@ impl LinkType {
             166 | 204 | 205 => Self::PppDirected,
             239 => Self::Nflog,
             276 => Self::LinuxSll2,
+            pseudo::TOKEN_RING
+            | pseudo::FRAME_RELAY
+            | pseudo::PRISM
+            | pseudo::IP_OVER_FC
+            | pseudo::SUN_ATM
+            | pseudo::APPLE_1394
+            | pseudo::AVS
+            | pseudo::PPI
+            | pseudo::ERF
+            | pseudo::FRAME_RELAY_DIRECTED
+            | pseudo::MPLS
+            | pseudo::NET_ANALYZER
+            | pseudo::NET_ANALYZER_PREAMBLE
+            | pseudo::PKTAP
+            | pseudo::MPACKET
+            | pseudo::BROADCOM
+            | pseudo::BROADCOM_BEFORE
+            | pseudo::DSA
+            | pseudo::EDSA => Self::Prefixed(code),
             other => Self::Other(other),
         }
     }
@@ -105,6 +126,7 @@ pub(super) fn network_offset(link: LinkType, frame: &[u8]) -> Result<usize, Skip
         // Its first byte is its length without the padding.
         LinkType::Pflog => return Ok(usize::from(byte(frame, 0)?).next_multiple_of(4)),
         LinkType::Enc => return Ok(12),
+        LinkType::Prefixed(code) => return pseudo::offset(code, frame),
         LinkType::Other(_) => return Err(Skip::LinkType),
     };
     walk(frame, layer, at)
@@ -140,7 +162,8 @@ fn behind_type(frame: &[u8], ethertype: u16, at: usize) -> Result<(Layer, usize)
         0x8100 | 0x88a8 | 0x9100 | 0x9200 => (Layer::Type(be16(frame, at + 2)?), at + 4),
         // Cisco's VN-Tag, and the E-Tag of 802.1BR.
         0x8926 => (Layer::Type(be16(frame, at + 4)?), at + 6),
-        0x893f => (Layer::Type(be16(frame, at + 6)?), at + 8),
+        // The same place for the tag of a switch of Marvell's.
+        0x893f | 0xdada => (Layer::Type(be16(frame, at + 6)?), at + 8),
         // Provider backbone (802.1ah), FabricPath, and what tunnels say for Ethernet.
         0x88e7 => (Layer::Ethernet, at + 4),
         0x8903 => (Layer::Ethernet, at + 2),

@@ -4,6 +4,7 @@ use shadow_common::flow::Endpoint;
 use super::*;
 
 mod joined;
+mod pseudo;
 mod tunnels;
 
 const AT: Timestamp = Timestamp::from_nanos(7);

@@ -1,0 +1,143 @@
+//! The records of one file of GoReplay.
+
+use std::io::{self, Read};
+
+use memchr::memmem;
+use shadow_proto::time::Timestamp;
+
+/// Between two payloads.
+const SEPARATOR: &[u8] = "\n\u{1f435}\u{1f648}\u{1f649}\n".as_bytes();
+/// The longest payload that is read.
+const MAX_PAYLOAD: usize = 64 << 20;
+const READ: usize = 256 << 10;
+
+/// The line before a payload.
+pub(super) struct Head<'a> {
+    pub(super) kind: u8,
+    pub(super) id: &'a [u8],
+    pub(super) at: Timestamp,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut words = line.split(|byte| *byte == b' ');
+        let kind = match words.next()? {
+            [kind @ b'1'..=b'3'] => *kind,
+            _ => return None,
+        };
+        let id = words.next()?;
+        let sign = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if id.is_empty() || id.len() > 64 || !id.iter().all(sign) {
+            return None;
+        }
+        let at = str::from_utf8(words.next()?).ok()?.trim_end().parse().ok()?;
+        Some(Self {
+            kind,
+            id,
+            at: Timestamp::from_nanos(at),
+        })
+    }
+}
+
+/// Whether a file begins like one.
+pub(in crate::offline) fn looks_like(start: &[u8]) -> bool {
+    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Head::parse(line).is_some() || memmem::find(start, SEPARATOR).is_some()
+}
+
+/// One payload with its line; nothing of one that is too long.
+pub(super) struct Record {
+    pub(super) place: String,
+    pub(super) payload: Vec<u8>,
+}
+
+/// A file that is being read.
+pub(super) struct File {
+    pub(super) name: String,
+    reader: Box<dyn Read + Send>,
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` in which no separator begins.
+    searched: usize,
+    /// Where `buffer` begins.
+    offset: u64,
+    number: u64,
+    /// How far its requests have come.
+    pub(super) at: Timestamp,
+}
+
+impl File {
+    pub(super) fn new(name: String, reader: Box<dyn Read + Send>) -> Self {
+        Self {
+            name,
+            reader,
+            buffer: Vec::new(),
+            searched: 0,
+            offset: 0,
+            number: 0,
+            at: Timestamp::default(),
+        }
+    }
+
+    /// Where the next record begins.
+    pub(super) fn place(&self) -> String {
+        format!("{}: record {} at byte {}", self.name, self.number, self.offset)
+    }
+
+    /// The next record; `None` at the end.
+    pub(super) fn record(&mut self) -> io::Result<Option<Record>> {
+        let mut place = self.place();
+        let mut too_long = false;
+        loop {
+            let from = self.searched.saturating_sub(SEPARATOR.len());
+            let found = self
+                .buffer
+                .get(from..)
+                .and_then(|rest| memmem::find(rest, SEPARATOR));
+            if let Some(found) = found {
+                let mut payload = self.pass(from + found + SEPARATOR.len());
+                payload.truncate(from + found);
+                if too_long {
+                    payload.clear();
+                } else if payload.iter().all(u8::is_ascii_whitespace) {
+                    place = self.place();
+                    continue;
+                }
+                self.number += 1;
+                return Ok(Some(Record { place, payload }));
+            }
+            self.searched = self.buffer.len();
+            if self.buffer.len() > MAX_PAYLOAD {
+                // The rest of it is passed over: what follows can be read.
+                too_long = true;
+                self.pass(self.buffer.len() - SEPARATOR.len());
+            }
+            let have = self.buffer.len();
+            self.buffer.resize(have + READ, 0);
+            let read = self.reader.read(self.buffer.get_mut(have..).unwrap_or_default());
+            self.buffer.truncate(have + *read.as_ref().unwrap_or(&0));
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+                Ok(0) => {
+                    let mut payload = self.pass(self.buffer.len());
+                    let blank = payload.iter().all(u8::is_ascii_whitespace);
+                    if too_long {
+                        payload.clear();
+                    } else if blank {
+                        return Ok(None);
+                    }
+                    self.number += 1;
+                    return Ok(Some(Record { place, payload }));
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Takes the first bytes of the buffer.
+    fn pass(&mut self, length: usize) -> Vec<u8> {
+        self.searched = 0;
+        self.offset += length as u64;
+        self.buffer.drain(..length).collect()
+    }
+}

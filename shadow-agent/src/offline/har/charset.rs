@@ -1,0 +1,236 @@
+//! From the text of an archive back to the bytes that it was decoded from.
+//!
+//! A recorder decodes content before it saves it, by a charset that it often guesses. Which one it was shows in the lengths: of the
+//! readings of a text, the one is taken whose length is that on the wire. Without a length that counts, the declared
+//! charset is believed, and else UTF-8.
+
+use encoding_rs::Encoding;
+
+/// What stands for bytes that were no text.
+const REPLACED: char = '\u{fffd}';
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What is known about the length of a content.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lengths {
+    /// That on the wire, which the message itself gave: another one is wrong.
+    pub(super) certain: Option<u64>,
+    /// What the recorder counted: bytes, or characters.
+    pub(super) counted: Option<u64>,
+}
+
+/// The bytes of a text, or `None` where they do not follow from it.
+pub(super) fn bytes(text: String, content_type: &str, lengths: Lengths) -> Option<Vec<u8>> {
+    let Lengths { certain, counted } = lengths;
+    let fits = |bytes: &[u8]| certain.is_none_or(|length| length == bytes.len() as u64);
+    if text.is_ascii() && !is_utf16(content_type) {
+        if fits(text.as_bytes()) {
+            return Some(text.into_bytes());
+        }
+        // A byte order mark is left out by whoever decodes.
+        let marked = [MARK, text.as_bytes()].concat();
+        return (certain.is_some() && fits(&marked)).then_some(marked);
+    }
+    let readings = readings(&text, content_type);
+    if certain.is_some() {
+        return readings
+            .into_iter()
+            .map(|(_, bytes)| bytes)
+            .find(|bytes| fits(bytes));
+    }
+    let as_counted = |bytes: &[u8]| counted.is_some_and(|length| length > 0 && length == bytes.len() as u64);
+    if text.contains(REPLACED) {
+        // It may have been in the content, or stand for what was no text.
+        return as_counted(text.as_bytes()).then(|| text.into_bytes());
+    }
+    let mut readings = readings.into_iter();
+    let (declared, first) = readings.next()?;
+    if declared || as_counted(&first) {
+        return Some(first);
+    }
+    let rest: Vec<_> = readings.map(|(_, bytes)| bytes).collect();
+    let characters = text.chars().count() as u64;
+    // As many bytes as characters: one byte each, or a recorder that counts characters.
+    let single = || counted == Some(characters) && is_binary(content_type);
+    match rest.into_iter().find(|bytes| as_counted(bytes)) {
+        Some(bytes) if bytes.len() as u64 != characters || single() => Some(bytes),
+        _ if is_binary(content_type) => None,
+        _ => Some(first),
+    }
+}
+
+/// Each with whether it is the declared one, which comes first; then UTF-8.
+fn readings(text: &str, content_type: &str) -> Vec<(bool, Vec<u8>)> {
+    let mut found = Vec::new();
+    if let Some(label) = parameter(content_type, "charset") {
+        if is_utf16(content_type) {
+            let big = label.eq_ignore_ascii_case("utf-16be");
+            let units = |text: &str| -> Vec<u8> {
+                text.encode_utf16()
+                    .flat_map(|unit| {
+                        if big {
+                            unit.to_be_bytes()
+                        } else {
+                            unit.to_le_bytes()
+                        }
+                    })
+                    .collect()
+            };
+            found.push((true, units(text)));
+            found.push((false, units(&format!("\u{feff}{text}"))));
+        } else if let Some(encoding) = Encoding::for_label(label.as_bytes()) {
+            found.extend(latin(text, encoding).map(|bytes| (true, bytes)));
+            found.extend(encoded(text, encoding).map(|bytes| (true, bytes)));
+        }
+    }
+    found.push((false, text.as_bytes().to_vec()));
+    found.push((false, [MARK, text.as_bytes()].concat()));
+    found.extend(latin(text, encoding_rs::WINDOWS_1252).map(|bytes| (false, bytes)));
+    found.extend(encoded(text, encoding_rs::WINDOWS_1252).map(|bytes| (false, bytes)));
+    found
+}
+
+fn encoded(text: &str, encoding: &'static Encoding) -> Option<Vec<u8>> {
+    let (bytes, _, lossy) = encoding.encode(text);
+    (!lossy).then(|| bytes.into_owned())
+}
+
+/// ISO 8859-1 as it is: each byte is the character with its number. Browsers read it as windows-1252, others do not.
+fn latin(text: &str, encoding: &'static Encoding) -> Option<Vec<u8>> {
+    if encoding != encoding_rs::WINDOWS_1252 {
+        return None;
+    }
+    text.chars()
+        .map(|sign| u8::try_from(u32::from(sign)).ok())
+        .collect()
+}
+
+fn is_utf16(content_type: &str) -> bool {
+    parameter(content_type, "charset").is_some_and(|label| label.to_ascii_lowercase().starts_with("utf-16"))
+}
+
+/// Whether the content is no text by its media type, so that no recorder had a charset to decode it by.
+fn is_binary(content_type: &str) -> bool {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let text = [
+        "text/",
+        "application/x-www-form-urlencoded",
+        "application/graphql",
+    ];
+    let parts = ["json", "xml", "javascript", "ecmascript", "yaml"];
+    let is_text = text.iter().any(|start| essence.starts_with(start))
+        || parts.iter().any(|part| essence.contains(part));
+    !(essence.is_empty() || is_text)
+}
+
+/// A parameter of a media type.
+pub(super) fn parameter<'t>(content_type: &'t str, name: &str) -> Option<&'t str> {
+    content_type.split(';').skip(1).find_map(|part| {
+        let (found, value) = part.split_once('=')?;
+        let value = value.trim().trim_matches(['"', '\'']);
+        (found.trim().eq_ignore_ascii_case(name) && !value.is_empty()).then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, content_type: &str, certain: Option<u64>, counted: Option<u64>) -> Option<Vec<u8>> {
+        bytes(text.to_owned(), content_type, Lengths { certain, counted })
+    }
+
+    #[test]
+    fn lengths_say_which_charset_a_text_was_decoded_by() {
+        let latin = b"Gr\xf6\xdfe".to_vec();
+        let utf = "Größe".as_bytes().to_vec();
+        for (text, content_type, certain, counted, expected) in [
+            ("Größe", "text/plain", None, None, Some(utf.clone())),
+            ("Größe", "text/plain", Some(5), None, Some(latin.clone())),
+            ("Größe", "text/plain", Some(7), Some(5), Some(utf.clone())),
+            (
+                "Größe",
+                "text/plain; charset=ISO-8859-1",
+                None,
+                Some(7),
+                Some(latin.clone()),
+            ),
+            (
+                "Größe",
+                "text/plain; charset=\"windows-1252\"",
+                Some(7),
+                None,
+                Some(utf.clone()),
+            ),
+            // A recorder that counts characters says nothing about a text.
+            ("Größe", "application/json", None, Some(5), Some(utf)),
+            ("Größe", "image/png", None, Some(5), Some(latin)),
+            ("Größe", "image/png", None, None, None),
+            ("Größe", "text/plain", Some(6), None, None),
+            (
+                "日本,1\n",
+                "text/csv; charset=Shift_JIS",
+                None,
+                Some(5),
+                Some(b"\x93\xfa\x96\x7b,1\n".to_vec()),
+            ),
+            (
+                "\u{89}PNG\u{ff}",
+                "image/png",
+                Some(5),
+                None,
+                Some(b"\x89PNG\xff".to_vec()),
+            ),
+            // UTF-8 that was read as windows-1252.
+            (
+                "hÃ©llo",
+                "text/plain",
+                Some(6),
+                Some(8),
+                Some("héllo".as_bytes().to_vec()),
+            ),
+            ("a\u{fffd}b", "text/plain", None, Some(3), None),
+            ("a\u{fffd}b", "text/plain", None, None, None),
+            (
+                "a\u{fffd}b",
+                "text/plain",
+                None,
+                Some(5),
+                Some("a\u{fffd}b".as_bytes().to_vec()),
+            ),
+            (
+                "{}",
+                "application/json",
+                Some(5),
+                None,
+                Some(b"\xef\xbb\xbf{}".to_vec()),
+            ),
+            ("{}", "application/json", Some(9), None, None),
+            (
+                "ab",
+                "text/plain; charset=utf-16le",
+                Some(4),
+                None,
+                Some(b"a\0b\0".to_vec()),
+            ),
+            (
+                "ab",
+                "text/plain; charset=UTF-16",
+                Some(6),
+                None,
+                Some(b"\xff\xfea\0b\0".to_vec()),
+            ),
+        ] {
+            assert_eq!(
+                read(text, content_type, certain, counted),
+                expected,
+                "{text} {content_type} {certain:?} {counted:?}"
+            );
+        }
+    }
+}
