@@ -15,7 +15,7 @@ use shadow_core::{
     compare::{Comparator, RuleUsage},
     evidence::{
         GateConfig, Ledger, RouteWindow,
-        report::{Reach, Report, ReportInputs, Scope},
+        report::{Reach, ReplayNote, Report, ReportInputs, Scope},
     },
     gate::{Gate, SkipPolicy},
     rewrite::RewritePolicy,
@@ -25,13 +25,14 @@ use shadow_core::{
 use super::{
     books::Books,
     brakes::Brakes,
+    notes::LaneNotes,
     pairs::PairSettings,
     queue::Queue,
     samples::Samples,
     snapshot::LaneSnapshot,
     switch::{Armed, Switch},
 };
-use crate::replay::{Change, LiveSettings, ReplaySettings, Target};
+use crate::replay::{Change, LiveSettings, Notes, ReplaySettings, Target};
 
 /// What a target is compared for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -124,6 +125,7 @@ pub struct Lane {
     pub(super) queue: Queue,
     pub(super) switch: Switch,
     pub(super) brakes: Brakes,
+    pub(super) notes: LaneNotes,
     live: LiveSettings,
     /// Those that stand for the ones it was started with; none until they are changed.
     pub(super) rules: ArcSwapOption<LaneRules>,
@@ -149,6 +151,7 @@ impl Lane {
             queue: Queue::new(settings.queue, settings.queue_bytes),
             switch: Switch::new(None),
             brakes: Brakes::new(&settings),
+            notes: LaneNotes::default(),
             live: settings.into(),
             rules: ArcSwapOption::empty(),
             in_flight: AtomicUsize::new(0),
@@ -176,6 +179,15 @@ impl Lane {
         Self {
             comparator: Some(comparator),
             ..self
+        }
+    }
+
+    /// Counts what is to be known of an answer besides.
+    pub(super) fn read(&self, notes: &Notes) {
+        self.notes.read(notes);
+        if notes.reconnected {
+            self.notes.add(ReplayNote::Reconnected);
+            self.brakes.extra();
         }
     }
 
@@ -245,7 +257,7 @@ impl Lane {
             target: self.name.clone(),
             scope: Scope::new(self.reach, inputs.sample),
             rules: self.rules(),
-            ..self.books.report(inputs)
+            ..self.notes.report(self.books.report(inputs))
         }
     }
 
@@ -254,12 +266,14 @@ impl Lane {
         comparator.map(Comparator::usage).unwrap_or_default()
     }
 
-    /// The same without routes and groups, which are the dear part of it.
+    /// The same without routes and groups, which are the expensive part of it.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         Report {
             target: self.name.clone(),
             scope: Scope::new(self.reach, inputs.sample),
-            ..self.with_ledger(|ledger| ledger.overview(inputs))
+            ..self
+                .notes
+                .report(self.with_ledger(|ledger| ledger.overview(inputs)))
         }
     }
 

@@ -13,6 +13,7 @@ mod courtesy;
 mod dispatch;
 mod feed;
 mod lane;
+mod notes;
 mod pairs;
 mod pending;
 mod priority;
@@ -34,6 +35,7 @@ use shadow_common::flow::FlowKey;
 use shadow_core::{
     engine::{self, Abandon, Engine},
     evidence::report::{Reach, Report, ReportInputs},
+    limits::Limits,
     time::Timestamp,
 };
 
@@ -165,10 +167,10 @@ impl Pipeline {
         if lanes.is_empty() {
             return Err(StartError::NoLane);
         }
-        let body = engine.limits.body;
+        let limits = engine.limits.clone();
         let made: Result<Vec<_>, StartError> = lanes
             .into_iter()
-            .map(|lane| made(lane, body, now, armed))
+            .map(|lane| made(lane, &limits, now, armed))
             .collect();
         let threads = Threads::start(work, (idle_cpu, nice), made?)?;
         Ok(Self { threads })
@@ -254,7 +256,7 @@ impl Pipeline {
 /// Makes a lane, up to the point where nothing runs yet.
 fn made(
     settings: LaneSettings,
-    body: usize,
+    limits: &Limits,
     now: Option<&Clock>,
     armed: Option<&Armed>,
 ) -> Result<Made<HttpShadow>, StartError> {
@@ -293,7 +295,7 @@ fn made(
         .under(armed.cloned())
         .sampled(samples)
         .reaching(reach);
-    let shadow = HttpShadow::new(target, mark, body, lane.live().clone())?;
+    let shadow = HttpShadow::new(target, mark, limits.clone(), lane.live().clone())?;
     let comparator = Arc::new(comparator);
     let lane = Arc::new(lane.comparing(Arc::clone(&comparator)));
     if paused {

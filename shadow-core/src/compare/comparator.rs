@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::exchange::{Exchange, Request};
+use crate::{
+    exchange::{Exchange, Request},
+    rewrite::is_not_modified,
+};
 
 use super::{
     Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary,
@@ -22,6 +25,7 @@ use super::{
 pub struct Comparator {
     compiled: Compiled,
     redacted: bool,
+    kept_validators: bool,
 }
 
 impl Comparator {
@@ -30,6 +34,7 @@ impl Comparator {
         Compiled::new(rules).map(|compiled| Self {
             compiled,
             redacted: false,
+            kept_validators: false,
         })
     }
 
@@ -37,6 +42,11 @@ impl Comparator {
     /// redaction, any value of the shadow system passes. That it is there at all is compared as ever.
     pub fn redacted_production(&mut self, redacted: bool) {
         self.redacted = redacted;
+    }
+
+    /// For requests that were sent with production's validators: an answer with 304 (Not Modified) is compared like any other.
+    pub fn kept_validators(&mut self, kept: bool) {
+        self.kept_validators = kept;
     }
 
     /// The rules it was made of.
@@ -88,6 +98,10 @@ impl Comparator {
     pub fn compare(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
         let scope = Scope::new(&self.compiled, request);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
+        if self.sent_in_full(request, production.status, shadow.status) {
+            headers::not_modified(&scope, production.headers, shadow.headers, &mut findings);
+            return findings.finish();
+        }
         if !status::same(&scope, production.status, shadow.status) {
             findings.push(
                 Category::Status,
@@ -104,6 +118,13 @@ impl Comparator {
             }
         }
         findings.finish()
+    }
+
+    /// Whether production said that the client has the content, and the shadow system sent it, as it was not told what the client
+    /// has. Production's content is not known then.
+    fn sent_in_full(&self, request: &Request, production: u16, shadow: u16) -> bool {
+        let in_full = shadow == 200 || shadow == 206 && request.headers.get("range").is_some();
+        in_full && !self.kept_validators && is_not_modified(production, &request.headers)
     }
 
     fn bodies(&self, scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {

@@ -268,3 +268,55 @@ fn rules_that_cannot_work_are_refused() {
         assert!(error.starts_with(start), "{json}: {error}");
     }
 }
+
+#[test]
+fn a_304_and_the_answer_in_its_place_are_compared_by_what_both_have() {
+    const ETAG: Fields<'_> = &[("If-None-Match", "\"p\"")];
+    let not_modified = answer(304, &[("ETag", "\"p\""), ("Cache-Control", "max-age=60")], "");
+    let full = |headers| answer(200, headers, "{\"a\": 1}");
+    let same = full(&[
+        ("ETag", "\"s\""),
+        ("Cache-Control", "max-age=60"),
+        ("Content-Type", "application/json"),
+        ("Location", "/a"),
+    ]);
+    let cached_otherwise = full(&[("ETag", "\"s\""), ("Cache-Control", "no-store")]);
+    let without_etag = full(&[("Cache-Control", "max-age=60")]);
+    let part = answer(
+        206,
+        &[("ETag", "\"s\""), ("Cache-Control", "max-age=60")],
+        "{\"a\"",
+    );
+    let found = |comparator: &Comparator, request: Fields<'_>, shadow: &Answer| -> Vec<String> {
+        let request = testing::exchange_with("GET", "/", request).request;
+        let found = comparator.compare(&request, not_modified.side(), shadow.side());
+        found
+            .into_iter()
+            .map(|found| format!("{} {}", found.category.as_str(), found.place))
+            .collect()
+    };
+    let mut comparator = rules("{}");
+    let since: Fields<'_> = &[("if-modified-since", "Sat, 29 Oct 1994 19:43:31 GMT")];
+    let ranged: Fields<'_> = &[("If-None-Match", "\"p\""), ("Range", "bytes=0-3")];
+    assert_eq!(found(&comparator, ETAG, &same), [""; 0]);
+    assert_eq!(found(&comparator, since, &same), [""; 0]);
+    assert_eq!(found(&comparator, ranged, &part), [""; 0]);
+    assert_eq!(
+        found(&comparator, ETAG, &part),
+        ["status status"],
+        "no part was asked for"
+    );
+    assert_eq!(
+        found(&comparator, ETAG, &cached_otherwise),
+        ["header header cache-control"]
+    );
+    assert_eq!(found(&comparator, ETAG, &without_etag), ["header header etag"]);
+    assert_eq!(found(&comparator, ETAG, &answer(404, &[], "")), ["status status"]);
+    assert_eq!(
+        found(&comparator, &[], &same),
+        ["status status"],
+        "nobody asked for a 304"
+    );
+    comparator.kept_validators(true);
+    assert_eq!(found(&comparator, ETAG, &same), ["status status"]);
+}

@@ -207,11 +207,11 @@ impl<'s> AnswerReader<'s> {
     }
 
     fn framing(&mut self, head: &ResponseHead) -> Result<Framing, Unread> {
+        const LENGTH: &[u8] = b"content-length";
         if let Ok(framing) = framing::response(head, self.asked) {
             return Ok(framing);
         }
         // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length, and the connection ends afterwards.
-        const LENGTH: &[u8] = b"content-length";
         let without = head
             .headers
             .iter()
