@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| shadow_fuzz::assembler::run(input));
+use shadow_fuzz::{again::on_small_stack, assembler::run};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| on_small_stack(run, input));

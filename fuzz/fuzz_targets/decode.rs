@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| shadow_fuzz::decode::run(input));
+use shadow_fuzz::{again::on_small_stack, decode::run};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| on_small_stack(run, input));

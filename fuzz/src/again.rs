@@ -3,9 +3,14 @@
 
 use std::{
     env, fs,
-    panic::{self, AssertUnwindSafe},
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    thread,
 };
+
+/// Bytes of the stack on which a target runs. A thread of the agent has eight times as much: what calls itself as often as the
+/// input says is found with a small input.
+const STACK: usize = 256 << 10;
 
 /// Changes of the seeds of one target.
 const MUTATIONS: u64 = 400;
@@ -13,11 +18,23 @@ const MUTATIONS: u64 = 400;
 /// Bytes of a seed that is changed: larger ones are only tried as they are.
 const LARGEST: usize = 64 << 10;
 
+/// Runs a target on a small stack, and panics when it does.
+pub fn on_small_stack(run: fn(&[u8]), input: &[u8]) {
+    let ended = thread::scope(|scope| {
+        let small = thread::Builder::new().stack_size(STACK);
+        let thread = small.spawn_scoped(scope, || run(input));
+        thread.expect("a thread").join()
+    });
+    if let Err(panic) = ended {
+        resume_unwind(panic);
+    }
+}
+
 /// Tries a target on `fuzz/regressions/NAME`, on the files in the folders `seeds`, which are relative to the project, and on
 /// changes of them.
 pub fn target(name: &str, seeds: &[&str], run: fn(&[u8])) {
     let judge = |what: &str, input: &[u8]| {
-        let held = panic::catch_unwind(AssertUnwindSafe(|| run(input))).is_ok();
+        let held = std::panic::catch_unwind(|| on_small_stack(run, input)).is_ok();
         assert!(held, "{name}: {what}: {:?}", input.escape_ascii().to_string());
     };
     for (path, input) in inputs(&format!("fuzz/regressions/{name}")) {

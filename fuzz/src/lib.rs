@@ -1,6 +1,7 @@
 //! What is tried, one module a target. Each has a `run` that takes any bytes and panics when something does not hold; the
 //! tests of the crates run the same functions on the inputs in `regressions/`.
 
+pub mod again;
 pub mod assembler;
 pub mod compare;
 #[cfg(feature = "agent")]

@@ -116,10 +116,10 @@ fn build(engine: &Engine, binary: &Path) {
     engine.must("buildah", &["build", "-q", "-t", "shadow", "-f", file, context]);
 }
 
-/// As `deploy/daemonset.yaml`: host network, read-only, three capabilities.
+/// As `deploy/daemonset.yaml`: host network, read-only, four capabilities.
 fn start(engine: &Engine) {
     let options = "run --detach --name shadow --network host --read-only --tmpfs /run/shadow --tmpfs /var/lib/shadow \
-                   --cap-drop all --cap-add BPF --cap-add PERFMON --cap-add NET_ADMIN \
+                   --cap-drop all --cap-add BPF --cap-add PERFMON --cap-add NET_ADMIN --cap-add NET_RAW \
                    --security-opt seccomp=unconfined shadow";
     let target = format!("http://{}", Scene::shadow());
     let agent = [

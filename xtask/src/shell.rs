@@ -99,3 +99,22 @@ pub(crate) fn words(command: &Command) -> String {
     text.push('`');
     text
 }
+
+/// Files that git knows, or would know: generated ones are ignored by it.
+pub(crate) fn tracked(patterns: &[&str]) -> Result<Vec<PathBuf>> {
+    let output = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .args(patterns)
+        .current_dir(root())
+        .output()
+        .context("cannot start git")?;
+    if !output.status.success() {
+        bail!("git cannot list the files of this folder");
+    }
+    Ok(String::from_utf8(output.stdout)
+        .context("a file name is not text")?
+        .split_terminator('\0')
+        .map(PathBuf::from)
+        .filter(|path| root().join(path).exists())
+        .collect())
+}

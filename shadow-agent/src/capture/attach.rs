@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fmt};
 use aya::{
     Ebpf,
     programs::{
-        LinkOrder, ProgramError, ProgramInfo, SchedClassifier, TcAttachType, loaded_programs,
+        ProgramError, ProgramInfo, SchedClassifier, TcAttachType, loaded_programs,
         tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle},
     },
     util::KernelVersion,
@@ -18,7 +18,8 @@ use shadow_common::config::{EGRESS_PROGRAM, INGRESS_PROGRAM};
 
 use super::{
     control::{self, reason},
-    netlink::{self, Interface},
+    netlink::{self, Interface, Requests},
+    tcx::{self, TcxLink},
 };
 
 /// Priority of our clsact filter: before most others, whose verdict could end the chain.
@@ -134,7 +135,14 @@ pub struct Attachment {
     pub interface: Interface,
     /// How.
     pub method: Method,
-    links: Vec<SchedClassifierLink>,
+    links: Vec<Link>,
+}
+
+/// The kernel program at one hook. Dropping it takes the program off.
+#[expect(dead_code, reason = "held to be dropped")]
+enum Link {
+    Tcx(TcxLink),
+    Clsact(SchedClassifierLink),
 }
 
 impl fmt::Debug for Attachment {
@@ -179,15 +187,19 @@ impl Attacher {
             .try_into()
     }
 
-    /// Attaches to every hook of an interface, or to none.
-    pub fn attach(&mut self, interface: &Interface) -> Result<Attachment, AttachError> {
+    /// Attaches to every hook of an interface, or to none. `requests` asks what is attached already.
+    pub(crate) fn attach(
+        &mut self,
+        interface: &Interface,
+        requests: &mut Requests,
+    ) -> Result<Attachment, AttachError> {
         let method = self.method;
         let refused = |reason| AttachError::Refused {
             interface: interface.name.clone(),
             method,
             reason,
         };
-        if let Some(other) = rivals(interface).map_err(refused)? {
+        if let Some(other) = rivals(interface, requests).map_err(refused)? {
             return Err(other);
         }
         if method == Method::Clsact
@@ -199,10 +211,7 @@ impl Attacher {
         let mut links = Vec::new();
         for &hook in Hook::of(interface) {
             // An error drops what is attached already.
-            links.push(
-                self.link(&interface.name, hook)
-                    .map_err(|error| refused(reason(&error)))?,
-            );
+            links.push(self.link(interface, hook).map_err(refused)?);
         }
         Ok(Attachment {
             interface: interface.clone(),
@@ -211,19 +220,30 @@ impl Attacher {
         })
     }
 
-    fn link(&mut self, interface: &str, hook: Hook) -> Result<SchedClassifierLink, ProgramError> {
-        let options = match self.method {
-            // In front of programs whose verdict ends the chain: an observer wants to see what arrives.
-            Method::Tcx => TcAttachOptions::TcxOrder(LinkOrder::first()),
-            Method::Clsact => TcAttachOptions::Netlink(NlOptions {
-                priority: PRIORITY,
-                handle: HANDLE,
-                classid: None,
-            }),
-        };
-        let program = self.program(hook)?;
-        let id = program.attach_with_options(interface, hook.kind(), options)?;
-        program.take_link(id)
+    fn link(&mut self, interface: &Interface, hook: Hook) -> Result<Link, String> {
+        let method = self.method;
+        let why = |error: ProgramError| reason(&error);
+        let program = self.program(hook).map_err(why)?;
+        match method {
+            Method::Tcx => {
+                let program = program.fd().map_err(why)?;
+                let link = match hook {
+                    Hook::Ingress => tcx::link(program, interface.index, tcx::INGRESS),
+                    Hook::Egress => tcx::link(program, interface.index, tcx::EGRESS),
+                };
+                link.map(Link::Tcx).map_err(|error| error.to_string())
+            }
+            Method::Clsact => {
+                let options = TcAttachOptions::Netlink(NlOptions {
+                    priority: PRIORITY,
+                    handle: HANDLE,
+                    classid: None,
+                });
+                let id = program.attach_with_options(&interface.name, hook.kind(), options);
+                let link = id.and_then(|id| program.take_link(id)).map_err(why)?;
+                Ok(Link::Clsact(link))
+            }
+        }
     }
 }
 
@@ -236,8 +256,8 @@ fn exists(error: &TcError) -> bool {
 }
 
 /// Looks for another agent on the interface, and removes what a dead one left behind.
-fn rivals(interface: &Interface) -> Result<Option<AttachError>, String> {
-    for other in others(interface)?.into_iter().filter(|other| other.ours) {
+fn rivals(interface: &Interface, requests: &mut Requests) -> Result<Option<AttachError>, String> {
+    for other in asked(interface, requests)?.into_iter().filter(|other| other.ours) {
         let owner = other.id.and_then(owner_of);
         // A TCX link lives as long as somebody holds it; a clsact filter outlives its agent.
         if other.method == Method::Tcx || owner.as_ref().is_some_and(control::RunningAgent::is_alive) {
@@ -273,6 +293,11 @@ fn owner_of(program: u32) -> Option<control::RunningAgent> {
 
 /// Every program at the hooks of an interface, ours too.
 pub fn others(interface: &Interface) -> Result<Vec<Other>, String> {
+    let mut requests = Requests::new().map_err(|error| error.to_string())?;
+    asked(interface, &mut requests)
+}
+
+fn asked(interface: &Interface, requests: &mut Requests) -> Result<Vec<Other>, String> {
     let mut found = Vec::new();
     for hook in [Hook::Ingress, Hook::Egress] {
         let ours = |name: &str| name == hook.program();
@@ -293,7 +318,9 @@ pub fn others(interface: &Interface) -> Result<Vec<Other>, String> {
             Hook::Ingress => netlink::CLSACT_INGRESS,
             Hook::Egress => netlink::CLSACT_EGRESS,
         };
-        let filters = netlink::filters(interface.index, parent).map_err(|error| error.to_string())?;
+        let filters = requests
+            .filters(interface.index, parent)
+            .map_err(|error| error.to_string())?;
         found.extend(filters.into_iter().map(|filter| Other {
             hook,
             method: Method::Clsact,

@@ -16,7 +16,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use super::{
     attach::{AttachError, Attacher, Attachment, Method},
-    netlink::{self, Interface, LinkChange, LinkMonitor},
+    netlink::{Interface, LinkChange, LinkMonitor, Requests},
 };
 
 /// Events that are remembered.
@@ -169,7 +169,8 @@ impl Links {
     /// thread of the agent should have.
     pub fn attach(attacher: Attacher, patterns: Vec<Pattern>) -> Result<Self, LinksError> {
         let monitor = LinkMonitor::new()?;
-        let existing = netlink::interfaces()?;
+        let mut requests = Requests::new()?;
+        let existing = requests.interfaces()?;
         for pattern in patterns.iter().filter(|pattern| pattern.exact) {
             if !existing.iter().any(|interface| pattern.matches(&interface.name)) {
                 let names: Vec<_> = existing.iter().map(|interface| &*interface.name).collect();
@@ -182,6 +183,7 @@ impl Links {
         let state = Arc::new(Mutex::new(State::default()));
         let mut watcher = Watcher {
             attacher,
+            requests,
             patterns,
             state: Arc::clone(&state),
         };
@@ -252,6 +254,8 @@ impl Drop for Links {
 #[derive(Debug)]
 struct Watcher {
     attacher: Attacher,
+    /// Opened before the agent was confined.
+    requests: Requests,
     patterns: Vec<Pattern>,
     state: Arc<Mutex<State>>,
 }
@@ -291,7 +295,7 @@ impl Watcher {
                 let _failed = self.present(interface).is_err();
             }
             LinkChange::Gone(index) => self.gone(index),
-            LinkChange::Lost => match netlink::interfaces() {
+            LinkChange::Lost => match self.requests.interfaces() {
                 Ok(existing) => {
                     let mut absent: Vec<u32> = self.lock().attached.keys().copied().collect();
                     absent.retain(|index| existing.iter().all(|interface| interface.index != *index));
@@ -321,7 +325,7 @@ impl Watcher {
                 }
             }
             (true, false) => {
-                let result = self.attacher.attach(&interface);
+                let result = self.attacher.attach(&interface, &mut self.requests);
                 let mut state = self.lock();
                 match result {
                     Ok(attachment) => {

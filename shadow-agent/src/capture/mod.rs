@@ -16,10 +16,11 @@ pub mod pcap;
 pub mod ring;
 pub mod stats;
 pub mod targets;
+mod tcx;
 
 use std::{collections::VecDeque, time::Duration};
 
-use shadow_core::wire::Segment;
+use shadow_proto::wire::Segment;
 
 /// Yields segments in the order of capture.
 pub trait Source: Send {

@@ -73,27 +73,81 @@ pub(crate) struct Filter {
 
 /// Every interface of this network namespace.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
-    let mut found = Vec::new();
-    dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| {
-        if let RouteNetlinkMessage::NewLink(link) = message {
-            found.extend(Interface::read(&link));
-        }
-    })?;
-    Ok(found)
+    Requests::new()?.interfaces()
 }
 
-/// The BPF filters at one hook of an interface.
-pub(crate) fn filters(index: u32, parent: TcHandle) -> io::Result<Vec<Filter>> {
-    let mut request = TcMessage::default();
-    request.header.index = i32::try_from(index).unwrap_or(0);
-    request.header.parent = parent;
-    let mut found = Vec::new();
-    dump(RouteNetlinkMessage::GetTrafficFilter(request), |message| {
-        if let RouteNetlinkMessage::NewTrafficFilter(filter) = message {
-            found.extend(bpf_filter(&filter));
+/// A socket for requests, in the network namespace of the thread that opened it. A confined agent cannot open another
+/// one, so it keeps the one that it opened at its start.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    socket: Socket,
+    /// Of the last request: an answer to an earlier one, which ended with an error, is passed over.
+    sequence: u32,
+}
+
+impl Requests {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// Every interface.
+    pub(crate) fn interfaces(&mut self) -> io::Result<Vec<Interface>> {
+        let mut found = Vec::new();
+        self.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| {
+            if let RouteNetlinkMessage::NewLink(link) = message {
+                found.extend(Interface::read(&link));
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// The BPF filters at one hook of an interface.
+    pub(crate) fn filters(&mut self, index: u32, parent: TcHandle) -> io::Result<Vec<Filter>> {
+        let mut request = TcMessage::default();
+        request.header.index = i32::try_from(index).unwrap_or(0);
+        request.header.parent = parent;
+        let mut found = Vec::new();
+        self.dump(RouteNetlinkMessage::GetTrafficFilter(request), |message| {
+            if let RouteNetlinkMessage::NewTrafficFilter(filter) = message {
+                found.extend(bpf_filter(&filter));
+            }
+        })?;
+        Ok(found)
+    }
+
+    fn dump(
+        &mut self,
+        request: RouteNetlinkMessage,
+        mut take: impl FnMut(RouteNetlinkMessage),
+    ) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        self.socket.send(&bytes, 0)?;
+        loop {
+            let (bytes, _) = self.socket.recv_from_full()?;
+            for message in messages(&bytes) {
+                let NetlinkMessage { header, payload, .. } = message?;
+                if header.sequence_number != self.sequence {
+                    continue;
+                }
+                match payload {
+                    NetlinkPayload::Done(_) => return Ok(()),
+                    NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                    NetlinkPayload::InnerMessage(inner) => take(inner),
+                    _ => {}
+                }
+            }
         }
-    })?;
-    Ok(found)
+    }
 }
 
 fn bpf_filter(message: &TcMessage) -> Option<Filter> {
@@ -120,32 +174,8 @@ fn bpf_filter(message: &TcMessage) -> Option<Filter> {
     })
 }
 
-fn dump(request: RouteNetlinkMessage, mut take: impl FnMut(RouteNetlinkMessage)) -> io::Result<()> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
-    loop {
-        let (bytes, _) = socket.recv_from_full()?;
-        for message in messages(&bytes) {
-            match message? {
-                NetlinkPayload::Done(_) => return Ok(()),
-                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                NetlinkPayload::InnerMessage(inner) => take(inner),
-                _ => {}
-            }
-        }
-    }
-}
-
 /// The messages of one datagram.
-fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkPayload<RouteNetlinkMessage>>> {
+fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkMessage<RouteNetlinkMessage>>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -155,7 +185,7 @@ fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkPayload<Rout
             Ok(message) => {
                 let len = usize::try_from(message.header.length).unwrap_or(usize::MAX);
                 rest = rest.get(len.next_multiple_of(4).max(16)..).unwrap_or_default();
-                Some(Ok(message.payload))
+                Some(Ok(message))
             }
             Err(error) => {
                 rest = &[];
@@ -195,7 +225,7 @@ impl LinkMonitor {
                 Err(error) => return Err(error),
             };
             for message in messages(&bytes) {
-                match message {
+                match message.map(|message| message.payload) {
                     Ok(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => {
                         changes.extend(Interface::read(&link).map(LinkChange::Present));
                     }

@@ -23,7 +23,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::control::DEFAULT_SOCKET;
+use crate::{control::DEFAULT_SOCKET, privs};
 pub use exit::{Exit, Failure};
 
 /// Mirrors production HTTP traffic to a shadow system and compares the answers.
@@ -104,7 +104,11 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    match cli.command.start() {
+    let kept_out = privs::keep_out_of_dumps().map_err(|error| {
+        let what = format!("cannot keep captured bytes out of core dumps: {error}");
+        Failure::new(Exit::Unavailable, what).into()
+    });
+    match kept_out.and_then(|()| cli.command.start()) {
         Ok(code) => code,
         Err(error) => exit::tell(&error).into(),
     }

@@ -119,6 +119,8 @@ pub struct Replace {
     pub file: Option<PathBuf>,
     /// Or the command that prints it: a path and its arguments, without a shell.
     pub command: Vec<String>,
+    /// Variables of the agent's environment that the command is given besides `PATH`.
+    pub environment: Vec<String>,
     /// How long what the command printed may be used.
     pub ttl: Span,
     /// How long the command may run.
@@ -169,6 +171,7 @@ impl Default for Replace {
             cookie: None,
             file: None,
             command: Vec::new(),
+            environment: Vec::new(),
             ttl: Span(Duration::from_mins(5)),
             timeout: Span(Duration::from_secs(5)),
         }

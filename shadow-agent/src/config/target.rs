@@ -112,6 +112,7 @@ impl Replace {
             cookie,
             file,
             command,
+            environment,
             ttl,
             timeout,
         } = self;
@@ -132,6 +133,16 @@ impl Replace {
                 ));
             }
             _ => {}
+        }
+        if environment
+            .iter()
+            .any(|name| name.is_empty() || name.contains(['=', '\0']))
+        {
+            return Err((
+                ".environment",
+                "names no variable",
+                "give names alone; values are those of the agent's environment",
+            ));
         }
         if ttl.0.as_secs() < 1 || ttl.0.as_secs() > 86_400 {
             return Err((".ttl", "is not between 1s and 24h", "give for example 5m"));

@@ -1,15 +1,15 @@
 use std::{
     collections::BTreeSet,
-    io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::{Command, Stdio},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use shadow_common::stat::Stat;
-use shadow_core::{
-    compare::Failure, engine::Counters, evidence::Proportion, exchange::Incomplete, gate::SkipPolicy,
-};
+use shadow_core::{compare::Failure, evidence::Proportion, gate::SkipPolicy};
+use shadow_proto::{engine::Counters, exchange::Incomplete};
 
 use super::{
     metrics::{Figures, Format, Latency, encode, incomplete_key},
@@ -206,8 +206,8 @@ impl Scraped for Fixed {
     }
 }
 
-#[test]
-fn the_server_answers_scrapes_and_refuses_the_rest() {
+/// A server, and the runtime that it runs in.
+fn served() -> (SocketAddr, tokio::runtime::Runtime) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let address = listener.local_addr().expect("address");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -216,13 +216,33 @@ fn the_server_answers_scrapes_and_refuses_the_rest() {
         .build()
         .expect("runtime");
     runtime.spawn(serve(listener, Arc::new(Fixed)));
-    let ask = |request: &str| {
-        let mut stream = TcpStream::connect(address).expect("connect");
-        stream.write_all(request.as_bytes()).expect("write");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("read");
-        answer
-    };
+    (address, runtime)
+}
+
+/// A connection from 127.0.0.`host`.
+fn connect(host: u8, to: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("socket");
+    let from = SocketAddr::from(([127, 0, 0, host], 0));
+    socket.bind(&from.into()).expect("an address of this host");
+    socket.connect(&to.into()).expect("connect");
+    let stream = TcpStream::from(socket);
+    stream
+        .set_read_timeout(Some(Duration::from_secs(8)))
+        .expect("a time-out");
+    stream
+}
+
+fn ask(stream: &mut TcpStream, request: &str) -> io::Result<String> {
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn the_server_answers_scrapes_and_refuses_the_rest() {
+    let (address, runtime) = served();
+    let ask = |request: &str| ask(&mut connect(1, address), request).expect("an answer");
     // One that never sends a request must not be in anybody's way.
     let _idle = TcpStream::connect(address).expect("connect");
     let answer = ask("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -241,5 +261,76 @@ fn the_server_answers_scrapes_and_refuses_the_rest() {
         let answer = ask(request);
         assert_eq!(answer.split(' ').nth(1), Some(status), "{request}: {answer}");
     }
+    runtime.shutdown_background();
+}
+
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn slow_connections_keep_nobody_out_from_one_address_or_from_many() {
+    for hosts in [[9; 20].to_vec(), (10..60).collect()] {
+        let (address, runtime) = served();
+        let slow: Vec<TcpStream> = hosts
+            .iter()
+            .map(|&host| {
+                let mut stream = connect(host, address);
+                stream.write_all(b"GET /metrics HT").expect("a part of a head");
+                stream
+            })
+            .collect();
+        for host in [9, 200] {
+            let asked = Instant::now();
+            let answer = ask(&mut connect(host, address), HEALTH).expect("an answer");
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "from {host}: {answer}");
+            let took = asked.elapsed();
+            assert!(took < Duration::from_secs(1), "from {host}: {took:?}");
+        }
+        drop(slow);
+        runtime.shutdown_background();
+    }
+}
+
+#[test]
+fn an_address_with_many_connections_loses_its_own_and_nobody_elses() {
+    let (address, runtime) = served();
+    let mut patient = connect(2, address);
+    let mut flood: Vec<TcpStream> = (0..20).map(|_| connect(3, address)).collect();
+    let answer = ask(&mut patient, HEALTH).expect("its place is kept");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    // The newest of the other address is served, its oldest one is gone.
+    let newest = flood.pop().map(|mut newest| ask(&mut newest, HEALTH));
+    assert!(
+        newest
+            .expect("connected")
+            .expect("an answer")
+            .starts_with("HTTP/1.1 200 OK"),
+        "the newest"
+    );
+    let oldest = ask(&mut flood[0], HEALTH).unwrap_or_default();
+    assert_eq!(oldest, "", "the oldest of 20");
+    runtime.shutdown_background();
+}
+
+#[test]
+fn a_request_has_two_seconds_for_its_head_however_it_trickles() {
+    let (address, runtime) = served();
+    let mut slow = connect(2, address);
+    let begun = Instant::now();
+    let mut head = HEALTH.bytes().cycle();
+    while begun.elapsed() < Duration::from_secs(8) {
+        let byte = head
+            .next()
+            .filter(|byte| byte.is_ascii_alphanumeric())
+            .unwrap_or(b'a');
+        if slow.write_all(&[byte]).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let took = begun.elapsed();
+    assert!(
+        (Duration::from_secs(1)..Duration::from_secs(4)).contains(&took),
+        "{took:?}"
+    );
     runtime.shutdown_background();
 }

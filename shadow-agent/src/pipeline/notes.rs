@@ -9,10 +9,10 @@ use std::{
 
 use shadow_core::{
     evidence::report::{Finding, FindingKind, ReplayNote, Report},
-    exchange::Exchange,
-    http::OddField,
     rewrite::RewritePolicy,
 };
+
+use shadow_proto::{exchange::Exchange, http1::OddField};
 
 /// Fields with what is odd about them that are told apart.
 const MOST: usize = 64;
@@ -95,7 +95,7 @@ impl LaneNotes {
 
 #[cfg(test)]
 mod tests {
-    use shadow_core::http::Oddity;
+    use shadow_proto::http1::Oddity;
 
     use super::*;
     use crate::replay::Notes;

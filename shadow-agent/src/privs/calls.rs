@@ -1,14 +1,16 @@
-//! seccomp: system calls by which somebody in control of the agent would go on to the rest of the node.
+//! seccomp: system calls by which an attacker in control of the agent would reach the rest of the node.
 //!
 //! A list of what is forbidden, not of what is allowed: the allowed set changes with every libc, and an agent that dies
-//! beside production because of a new call would be taken off the node. Forbidden calls fail with EPERM.
+//! next to production because of a new call would be taken off the node. Forbidden calls fail with EPERM.
 
 use std::collections::BTreeMap;
 
 use seccompiler::{
     BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch, apply_filter_all_threads,
+    SeccompRule, TargetArch, apply_filter_all_threads, sock_filter,
 };
+
+use super::{Needs, sockets};
 
 /// Never needed after the start.
 const FORBIDDEN: &[libc::c_long] = &[
@@ -50,6 +52,8 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
+    // Connections from outside: what listens was opened before.
+    libc::SYS_listen,
     // Other users.
     libc::SYS_setuid,
     libc::SYS_setgid,
@@ -60,9 +64,15 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_setgroups,
 ];
 
-const RUN: &[libc::c_long] = &[libc::SYS_execve, libc::SYS_execveat];
+/// Forbidden unless a command is run, which may be any program.
+const COMMANDS: &[libc::c_long] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    // Some C libraries bind the port from which they ask a name server.
+    libc::SYS_bind,
+];
 
-/// Commands of bpf(2), from `linux/bpf.h`: whatever loads a program or finds somebody else's.
+/// Commands of bpf(2), from `linux/bpf.h`: whatever loads a program or finds one of another process.
 const BPF: &[u64] = &[
     5,  // BPF_PROG_LOAD
     6,  // BPF_OBJ_PIN
@@ -74,11 +84,15 @@ const BPF: &[u64] = &[
 ];
 
 /// Forbids them to every thread, from now on.
-pub(super) fn forbid(commands: bool) -> Result<(), Error> {
-    let run = if commands { &[][..] } else { RUN };
+pub(super) fn forbid(needs: &Needs) -> Result<(), Error> {
+    let commands = if needs.commands { &[][..] } else { COMMANDS };
+    // Before Linux 6.6 a netlink socket is made, and bound, for each interface.
+    let commands = commands
+        .iter()
+        .filter(|call| !(needs.clsact && **call == libc::SYS_bind));
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = FORBIDDEN
         .iter()
-        .chain(run)
+        .chain(commands)
         .map(|&call| (call, Vec::new()))
         .collect();
     let bpf: Result<Vec<SeccompRule>, _> = BPF
@@ -90,6 +104,9 @@ pub(super) fn forbid(commands: bool) -> Result<(), Error> {
         })
         .collect();
     rules.insert(libc::SYS_bpf, bpf?);
+    rules.insert(libc::SYS_socket, sockets::socket(needs)?);
+    rules.insert(libc::SYS_socketpair, sockets::pair()?);
+    rules.insert(libc::SYS_ioctl, sockets::requests()?);
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Allow,
@@ -97,5 +114,26 @@ pub(super) fn forbid(commands: bool) -> Result<(), Error> {
         TargetArch::try_from(std::env::consts::ARCH)?,
     )?;
     let filter: BpfProgram = filter.try_into()?;
-    apply_filter_all_threads(&filter)
+    apply_filter_all_threads(&filter)?;
+    if cfg!(target_arch = "x86_64") {
+        apply_filter_all_threads(&X32)?;
+    }
+    Ok(())
+}
+
+/// Forbids the calls of the x32 ABI: they have the architecture of x86-64 and numbers of their own, so that a list of
+/// forbidden numbers would miss them. (Calls of 32-bit x86 have another architecture, for which the process is killed.)
+const X32: [sock_filter; 4] = [
+    // The number of the call: BPF_LD | BPF_W | BPF_ABS, the first field of struct seccomp_data.
+    statement(0x20, 0, 0, 0),
+    // From __X32_SYSCALL_BIT on: BPF_JMP | BPF_JGE | BPF_K.
+    statement(0x35, 0, 1, 0x4000_0000),
+    // SECCOMP_RET_ERRNO with EPERM: BPF_RET | BPF_K.
+    statement(0x06, 0, 0, 0x0005_0000 | libc::EPERM.unsigned_abs()),
+    // SECCOMP_RET_ALLOW.
+    statement(0x06, 0, 0, 0x7fff_0000),
+];
+
+const fn statement(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code, jt, jf, k }
 }

@@ -2,6 +2,7 @@
 
 use std::{io, os::unix::fs::MetadataExt as _, path::PathBuf};
 
+use aya::util::KernelVersion;
 use rustix::{
     process::geteuid,
     thread::{
@@ -14,7 +15,20 @@ use super::Needs;
 
 /// What stays, of what there is.
 pub(super) fn keep(needs: &Needs) -> CapabilitySet {
-    let mut kept = CapabilitySet::NET_ADMIN | CapabilitySet::BPF;
+    let permitted = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted);
+    let mut kept = CapabilitySet::BPF;
+    if needs.clsact {
+        kept |= CapabilitySet::NET_ADMIN;
+    }
+    if needs.marks {
+        // The raw sockets that CAP_NET_RAW is for are refused by seccomp.
+        let raw = permitted.contains(CapabilitySet::NET_RAW) && marks_with_raw();
+        kept |= if raw {
+            CapabilitySet::NET_RAW
+        } else {
+            CapabilitySet::NET_ADMIN
+        };
+    }
     // Root opens files of other users by these two. Landlock still says which files.
     if needs.write.iter().any(is_foreign) {
         kept |= CapabilitySet::DAC_OVERRIDE;
@@ -22,7 +36,12 @@ pub(super) fn keep(needs: &Needs) -> CapabilitySet {
     if needs.read.iter().any(is_foreign) {
         kept |= CapabilitySet::DAC_READ_SEARCH;
     }
-    kept & capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted)
+    kept & permitted
+}
+
+/// Whether CAP_NET_RAW is enough for `SO_MARK` (socket(7)).
+fn marks_with_raw() -> bool {
+    KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(5, 17, 0))
 }
 
 fn is_foreign(path: &PathBuf) -> bool {

@@ -8,21 +8,29 @@
 //! 1. State folder, sockets and kernel program are made with everything the caller gave ([`Needs`] names what is used
 //!    afterwards).
 //! 2. [`before_threads`], while there is one thread, which every later thread inherits from: the bounding set is emptied
-//!    (needs CAP_SETPCAP), the other sets are cut to what attaching needs, `no_new_privs`, Landlock (needs
+//!    (needs CAP_SETPCAP), the other sets are cut to what is used afterwards, `no_new_privs`, Landlock (needs
 //!    `no_new_privs`).
 //! 3. Threads start, interfaces are attached.
-//! 4. [`after_attach`]: seccomp, for all threads at once; from here on no kernel program can be loaded.
+//! 4. [`after_attach`]: seccomp, for all threads at once; from here on no kernel program can be loaded, nothing listens
+//!    anew, and no socket is opened but to shadow systems.
+//! 5. Commands for credentials start, which inherit all of it.
 //!
-//! CAP_NET_ADMIN stays for marking sockets and for interfaces that appear later, CAP_BPF for these and for maps on
-//! kernels before 5.19.
+//! Apart from these, [`keep_out_of_dumps`] holds for every command and in every configuration.
+//!
+//! CAP_BPF stays for interfaces that appear later and for maps on kernels before 5.19, CAP_NET_RAW for marking sockets.
+//! CAP_NET_ADMIN stays for marking sockets in place of CAP_NET_RAW (before Linux 5.17, or where that is not there), and
+//! before Linux 6.6 for attaching to interfaces.
 
 mod calls;
 mod caps;
+mod dumps;
 mod files;
 mod needs;
+mod sockets;
 
 use std::io;
 
+pub use dumps::keep_out_of_dumps;
 pub use files::{Landlock, knows_landlock};
 pub use needs::Needs;
 
@@ -77,7 +85,11 @@ pub fn before_threads(needs: &Needs) -> Result<Confinement, ConfineError> {
 
 /// Step 4. Reaches every thread of the process.
 pub fn after_attach(needs: &Needs, confinement: &mut Confinement) -> Result<(), ConfineError> {
-    calls::forbid(needs.commands).map_err(|error| ConfineError::Calls(error.to_string()))?;
+    calls::forbid(needs).map_err(|error| ConfineError::Calls(error.to_string()))?;
     confinement.holds.push("system calls: seccomp".to_owned());
+    if needs.clsact {
+        let what = "sockets: interfaces are attached by netlink, which stays open (Linux 6.6 needs none)";
+        confinement.missing.push(what.to_owned());
+    }
     Ok(())
 }

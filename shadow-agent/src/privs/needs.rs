@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use crate::{capture::attach::Method, config::Config};
 
 /// Files and folders that are used while the agent runs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -13,6 +13,10 @@ pub struct Needs {
     pub read: Vec<PathBuf>,
     /// A program is run, such as one that prints a token: it may be any, so everything may be read and executed.
     pub commands: bool,
+    /// Sockets are marked (`SO_MARK`).
+    pub marks: bool,
+    /// Interfaces are attached to and detached from by netlink, as before Linux 6.6.
+    pub clsact: bool,
 }
 
 /// What libraries and the agent read of the system: name resolution, time zones, processor and memory figures,
@@ -47,6 +51,8 @@ impl Needs {
             write: vec![config.agent.state_dir.clone()],
             read: SYSTEM.iter().map(PathBuf::from).collect(),
             commands: false,
+            marks: false,
+            clsact: Method::of_this_kernel() == Method::Clsact,
         };
         // SQLite makes its log and its shared memory beside the file.
         needs
@@ -60,13 +66,14 @@ impl Needs {
             .extend(config.agent.kill_file.as_deref().and_then(folder));
         // Targets that cannot be made were refused before.
         for wanted in config.wanted().unwrap_or_default() {
+            needs.marks |= wanted.shadow.url.is_some();
             for replace in &wanted.shadow.credentials.replace {
                 needs.read.extend(replace.file.as_deref().and_then(folder));
                 needs.commands |= !replace.command.is_empty();
             }
         }
         if needs.commands {
-            // What a command complains goes there.
+            // The error output of a command goes there.
             needs.write.push("/dev/null".into());
         }
         // An editor replaces the file, and what was allowed was the former one: the folder, then.
@@ -82,6 +89,7 @@ impl Needs {
             |path: &PathBuf| self.commands || beneath(path, &self.read) || beneath(path, &self.write);
         let is_written = |path: &PathBuf| beneath(path, &self.write);
         (self.commands || !other.commands)
+            && (self.marks || !other.marks)
             && other.read.iter().all(is_read)
             && other.write.iter().all(is_written)
     }

@@ -4,9 +4,11 @@ use std::{io, time::Duration};
 
 use shadow_core::{
     compare::{Failure, Outcome, ShadowResponse},
-    http::{AnswerSettings, ReadAnswer},
-    limits::Limits,
     rewrite::ShadowRequest,
+};
+use shadow_proto::{
+    http1::{AnswerSettings, ReadAnswer},
+    limits::Limits,
 };
 use tokio::time::timeout;
 

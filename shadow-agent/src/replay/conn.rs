@@ -14,10 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shadow_core::{
-    compare::Failure,
-    http::{AnswerReader, AnswerSettings, ReadAnswer, Unread},
-};
+use shadow_core::compare::Failure;
+use shadow_proto::http1::{AnswerReader, AnswerSettings, ReadAnswer, Unread};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},

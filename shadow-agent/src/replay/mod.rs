@@ -24,9 +24,10 @@ use std::future::Future;
 
 use shadow_core::{
     compare::{Failure, Outcome},
-    http::OddField,
     rewrite::ShadowRequest,
 };
+
+use shadow_proto::http1::OddField;
 
 pub use breaker::{BreakerSettings, BreakerState, Change};
 pub use client::{HttpShadow, MarkError, PreparedRequest};

@@ -143,7 +143,7 @@ fn is_line(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use shadow_core::exchange::Version;
+    use shadow_proto::exchange::Version;
 
     use super::*;
 

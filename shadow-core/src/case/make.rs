@@ -11,11 +11,11 @@ use shadow_common::flow::Endpoint;
 use crate::{
     compare::{Discrepancy, Outcome, Verdict},
     evidence::Wanted,
-    exchange::{Exchange, Headers, Request, Response},
     gate::SkipPolicy,
-    redact::Redactor,
+    redact::{Answers, Redactor},
     rewrite::ShadowRequest,
 };
+use shadow_proto::exchange::{Exchange, Headers, Request, Response};
 
 use super::{Answered, Asked, Case, CaseLimits, FORMAT, Field};
 
@@ -50,7 +50,8 @@ impl Case {
             Verdict::ShadowError(failure) => (&[], Some(failure.as_str().to_owned())),
         };
         let maker = Maker { redactor, limits };
-        let production = maker.production(exchange, exchange.response.as_ref()?);
+        let response = exchange.response.as_ref()?;
+        let production = maker.production(exchange, response);
         let shadow = match outcome {
             Outcome::Response(answer) => Some(Answered {
                 status: answer.status,
@@ -75,7 +76,20 @@ impl Case {
             production,
             shadow,
             failure,
-            discrepancies: found.iter().map(|found| redactor.discrepancy(found)).collect(),
+            discrepancies: match outcome {
+                Outcome::Response(answer) => {
+                    let sides = [
+                        (&response.headers, &response.body),
+                        (&answer.headers, &answer.body),
+                    ];
+                    let answers = Answers::new(sides);
+                    found
+                        .iter()
+                        .map(|found| redactor.discrepancy_of(found, &answers))
+                        .collect()
+                }
+                Outcome::Failed(_) => Vec::new(),
+            },
         })
     }
 }
@@ -151,7 +165,8 @@ impl Maker<'_> {
 
     fn production(&self, exchange: &Exchange, response: &Response) -> Answered {
         let timing = &exchange.timing;
-        let since = |end: Option<crate::time::Timestamp>| Some(micros(end?.since(timing.request_last?)));
+        let since =
+            |end: Option<shadow_proto::time::Timestamp>| Some(micros(end?.since(timing.request_last?)));
         Answered {
             status: response.status,
             headers: self.fields(&response.headers),

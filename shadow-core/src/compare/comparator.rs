@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    exchange::{Exchange, Request},
-    rewrite::is_not_modified,
-};
+use crate::rewrite::{is_not_modified, is_part};
+use shadow_proto::exchange::{Exchange, Request};
 
 use super::{
     Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary,
@@ -15,6 +13,7 @@ use super::{
     findings::Findings,
     headers, json, kinds, markup,
     media::{self, Kind},
+    parts,
     rules::Errors,
     scope::{self, Scope},
     status, text,
@@ -100,6 +99,17 @@ impl Comparator {
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
         if self.sent_in_full(request, production.status, shadow.status) {
             headers::not_modified(&scope, production.headers, shadow.headers, &mut findings);
+            return findings.finish();
+        }
+        if shadow.status == 200 && !self.kept_validators && is_part(production.status, &request.headers) {
+            headers::compare(&scope, production.headers, shadow.headers, &mut findings);
+            if let Some(part) = parts::cut(production, shadow) {
+                let shadow = Side {
+                    body: &part,
+                    ..shadow
+                };
+                self.bodies(&scope, production, shadow, &mut findings);
+            }
             return findings.finish();
         }
         if !status::same(&scope, production.status, shadow.status) {

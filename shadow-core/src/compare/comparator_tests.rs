@@ -1,7 +1,8 @@
 //! Rules by route, statuses, error responses, and what is said about rules.
 
 use super::{tests::*, *};
-use crate::{compare::RuleUsage, testing};
+use crate::compare::RuleUsage;
+use shadow_proto::testing;
 
 fn rules(json: &str) -> Comparator {
     let rules = serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"));
@@ -319,4 +320,42 @@ fn a_304_and_the_answer_in_its_place_are_compared_by_what_both_have() {
     );
     comparator.kept_validators(true);
     assert_eq!(found(&comparator, ETAG, &same), ["status status"]);
+}
+
+#[test]
+fn a_part_is_compared_with_the_same_part_of_a_whole_answer() {
+    const IF_RANGE: Fields<'_> = &[("Range", "bytes=2-5"), ("If-Range", "\"p\"")];
+    const TEXT: (&str, &str) = ("Content-Type", "text/plain");
+    let part = answer(206, &[TEXT, ("Content-Range", "bytes 2-5/8")], "2345");
+    let whole = |body: &str| answer(200, &[TEXT], body);
+    let found = |comparator: &Comparator, request: Fields<'_>, a: &Answer, b: &Answer| {
+        let request = testing::exchange_with("GET", "/", request).request;
+        !comparator.compare(&request, a.side(), b.side()).is_empty()
+    };
+    let mut comparator = rules("{}");
+    assert!(!found(&comparator, IF_RANGE, &part, &whole("01234567")));
+    for other in ["01234x67", "0123", "0", ""] {
+        assert!(found(&comparator, IF_RANGE, &part, &whole(other)), "{other:?}");
+    }
+    for odd in [
+        "bytes 2-5",
+        "bytes 5-18446744073709551615/8",
+        "items 2-5/8",
+        "bytes */8",
+        "",
+    ] {
+        let odd = answer(206, &[TEXT, ("Content-Range", odd)], "2345");
+        assert!(
+            !found(&comparator, IF_RANGE, &odd, &whole("01234567")),
+            "nothing can be cut"
+        );
+    }
+    let other_type = answer(200, &[("Content-Type", "text/html")], "01234567");
+    assert!(found(&comparator, IF_RANGE, &part, &other_type));
+    assert!(
+        found(&comparator, &[("Range", "bytes=2-5")], &part, &whole("01234567")),
+        "the range was sent"
+    );
+    comparator.kept_validators(true);
+    assert!(found(&comparator, IF_RANGE, &part, &whole("01234567")));
 }

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{ABSENT, Category, Discrepancy, Outcome, Verdict},
-    exchange::{Exchange, Request, reasons},
     gate::Skip,
-    redact::Redactor,
+    redact::{Answers, Redactor},
+};
+use shadow_proto::{
+    exchange::{Exchange, Request},
     time::Timestamp,
 };
 
@@ -53,7 +55,7 @@ impl Default for LedgerLimits {
     }
 }
 
-reasons! {
+shadow_proto::catalogue! {
     /// Where a pair of answers of the same system is from.
     Background {
         /// The answer of a control target, which runs what production runs, and production's.
@@ -203,7 +205,17 @@ impl Ledger {
         if let Some((open, (production, shadow))) = open.zip(judged.spans) {
             open.record(production, shadow);
         }
-        self.group(exchange, route, judged, now)
+        let answers = exchange
+            .response
+            .as_ref()
+            .zip(shadow)
+            .map(|(production, shadow)| {
+                Answers::new([
+                    (&production.headers, &production.body),
+                    (&shadow.headers, &shadow.body),
+                ])
+            });
+        self.group((exchange, answers.as_ref()), route, judged, now)
     }
 
     /// Two answers of the same system to `request` differed in `found`, or, when that is empty, did not.
@@ -234,6 +246,7 @@ impl Ledger {
             slice: 0,
             after_write: false,
             redactor: &self.redactor,
+            answers: None,
         };
         self.groups.background(context, source, found);
     }
@@ -259,7 +272,13 @@ impl Ledger {
         })
     }
 
-    fn group(&mut self, exchange: &Exchange, route: RouteId, judged: Judged<'_>, now: Timestamp) -> Wanted {
+    fn group(
+        &mut self,
+        (exchange, answers): (&Exchange, Option<&Answers<'_>>),
+        route: RouteId,
+        judged: Judged<'_>,
+        now: Timestamp,
+    ) -> Wanted {
         let context = Context {
             route_id: route,
             route: self.routes.name(route),
@@ -269,6 +288,7 @@ impl Ledger {
             slice: judged.slice,
             after_write: judged.after_write,
             redactor: &self.redactor,
+            answers,
         };
         let added: Vec<Added> = match judged.verdict {
             Verdict::Match => return Wanted::default(),

@@ -7,7 +7,7 @@
 
 use hashbrown::HashMap;
 
-use crate::exchange::Request;
+use shadow_proto::exchange::Request;
 
 /// Different words at one place of a path; the next new one is `{name}`.
 const LITERALS: usize = 40;
@@ -80,6 +80,7 @@ impl Routes {
             return RouteId::OTHER;
         };
         let mut at = 0;
+        let mut before = "";
         for (number, segment) in path.split('/').enumerate() {
             if number == SEGMENTS {
                 match self.child(at, "{rest}", true) {
@@ -89,7 +90,8 @@ impl Routes {
                 break;
             }
             let segment = without_parameters(segment);
-            let placeholder = placeholder(segment);
+            let placeholder = placeholder(segment).or_else(|| secret(before, segment));
+            before = segment;
             match self.child(at, placeholder.unwrap_or(segment), placeholder.is_some()) {
                 Some(child) => at = child,
                 None => return RouteId::OTHER,
@@ -152,13 +154,16 @@ impl Routes {
     fn template(&self, path: &str) -> String {
         let mut out = String::new();
         let mut at = 0;
+        let mut before = "";
         for (number, segment) in path.split('/').enumerate() {
-            let segment = without_parameters(segment);
+            let said = without_parameters(segment);
             let segment = if number == SEGMENTS {
                 "{rest}"
             } else {
-                placeholder(segment).unwrap_or(segment)
+                let placeholder = placeholder(said).or_else(|| secret(before, said));
+                placeholder.unwrap_or(said)
             };
+            before = said;
             let children = self.nodes.get(at as usize).map(|node| &node.children);
             let known = children.and_then(|children| children.get(segment));
             out.push('/');
@@ -193,6 +198,11 @@ pub(crate) fn path(target: &[u8]) -> Option<&str> {
 /// Without matrix parameters (RFC 3986 section 3.3): `/login;jsessionid=1` is `/login`.
 pub(crate) fn without_parameters(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
+}
+
+/// The name of a route is shown: no segment in it is one that was given to somebody (`/reset/f3a9c1d2`).
+fn secret(before: &str, segment: &str) -> Option<&'static str> {
+    crate::redact::is_secret_segment(before, segment).then_some("{id}")
 }
 
 /// What a segment is replaced by, when it looks like a value.
@@ -244,7 +254,7 @@ fn longest_digits(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Body, Headers, Version};
+    use shadow_proto::exchange::{Body, Headers, Version};
 
     fn learn<'r>(routes: &'r mut Routes, method: &str, target: &str) -> &'r str {
         let id = routes.learn(&Request {

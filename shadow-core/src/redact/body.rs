@@ -2,16 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    compare::{
-        decode, events,
-        media::{self, Kind},
-        multipart,
-    },
-    exchange::{Body, Headers},
+use crate::compare::{
+    decode, events,
+    media::{self, Kind},
+    multipart,
 };
+use shadow_proto::exchange::{Body, Headers};
 
-use super::{Redactor, form, json, markup, shortened};
+use super::{Redactor, beside::Told, csv, form, json, markup, shortened};
 
 /// Bytes that a body may have once its content coding is removed; a larger one is not read.
 const DECODED: usize = 32 << 20;
@@ -41,6 +39,16 @@ pub struct RedactedBody {
 impl Redactor {
     /// A body of a message with these header fields: about `cap` bytes of it are read.
     pub fn body(&self, headers: &Headers, body: &Body, cap: usize) -> RedactedBody {
+        self.read_body(headers, body, cap, &mut Told::default())
+    }
+
+    pub(super) fn read_body(
+        &self,
+        headers: &Headers,
+        body: &Body,
+        cap: usize,
+        told: &mut Told,
+    ) -> RedactedBody {
         let coded = headers.get("content-encoding").is_some();
         let text = if coded && !body.is_whole() {
             None
@@ -51,7 +59,8 @@ impl Redactor {
                     let known = content
                         .len()
                         .saturating_sub(if body.is_whole() { 0 } else { TAIL });
-                    self.content(headers, &content, cap.min(known), 0)
+                    let mut reader = Reader { redactor: self, told };
+                    reader.content(headers, &content, cap.min(known), 0)
                 })
         };
         let (text, cut) = match text {
@@ -65,10 +74,18 @@ impl Redactor {
             cut,
         }
     }
+}
 
+/// Reads decoded content.
+struct Reader<'r> {
+    redactor: &'r Redactor,
+    told: &'r mut Told,
+}
+
+impl Reader<'_> {
     /// The text of decoded content, as far as `shown` bytes of it, and whether something is not there.
     fn content(
-        &self,
+        &mut self,
         headers: &Headers,
         content: &[u8],
         shown: usize,
@@ -89,17 +106,18 @@ impl Redactor {
             Kind::Events => self.events(text, shown),
             Kind::Form => {
                 let mut out = String::new();
-                let whole = form::replace(text, shown, self, &mut out);
+                let whole = form::replace(text, shown, self.redactor, form::Values::Json, &mut out);
                 (out, !whole)
             }
             Kind::Bytes | Kind::Multipart => return None,
-            Kind::Xml | Kind::Html => markup::replace(text, shown, self),
+            Kind::Xml | Kind::Html => markup::replace(text, shown, self.redactor, self.told),
+            Kind::Text if is_rows(headers) => csv::replace(text, shown, self.redactor, self.told),
             Kind::Text | Kind::Unknown => self.plain(text, shown),
         })
     }
 
     /// One JSON text a line.
-    fn lines(&self, text: &str, shown: usize) -> (String, bool) {
+    fn lines(&mut self, text: &str, shown: usize) -> (String, bool) {
         let mut out = String::new();
         let mut read = 0usize;
         for line in text.split_inclusive(['\n', '\u{1e}']) {
@@ -114,7 +132,7 @@ impl Redactor {
     }
 
     /// Server-sent events: the data lines of an event are one text.
-    fn events(&self, text: &str, shown: usize) -> (String, bool) {
+    fn events(&mut self, text: &str, shown: usize) -> (String, bool) {
         let mut out = String::new();
         let mut read = 0usize;
         let mut data = String::new();
@@ -133,7 +151,7 @@ impl Redactor {
                 if read >= shown || out.len() > shown.saturating_mul(json::GROWTH) {
                     return (out, read < text.len());
                 }
-                out.push_str(&self.by_detectors(&line, shown));
+                out.push_str(&self.redactor.by_detectors(&line, shown));
                 out.push('\n');
             }
             read = read.saturating_add(line.len()).saturating_add(1);
@@ -141,14 +159,14 @@ impl Redactor {
         (out, false)
     }
 
-    fn event(&self, data: &str, room: usize, out: &mut String) {
+    fn event(&mut self, data: &str, room: usize, out: &mut String) {
         let Some(data) = data.strip_suffix('\n') else {
             return;
         };
         let redacted = if data.trim_start().starts_with(['{', '[']) {
             self.json(data, room).0
         } else {
-            self.by_detectors(data, room)
+            self.redactor.by_detectors(data, room)
         };
         for line in redacted.split('\n') {
             out.push_str("data: ");
@@ -158,7 +176,13 @@ impl Redactor {
     }
 
     /// Multipart content: heads and contents of its parts, in an order and with a boundary of our own.
-    fn parts(&self, headers: &Headers, content: &[u8], shown: usize, depth: usize) -> Option<(String, bool)> {
+    fn parts(
+        &mut self,
+        headers: &Headers,
+        content: &[u8],
+        shown: usize,
+        depth: usize,
+    ) -> Option<(String, bool)> {
         let parts = multipart::parts(headers, content).filter(|_| depth < MAX_NESTED)?;
         let mut out = String::new();
         let mut cut = false;
@@ -169,18 +193,21 @@ impl Redactor {
                 break;
             }
             out.push_str("--part\r\n");
-            for (name, value) in self.headers(&part.headers) {
+            for (name, value) in self.redactor.headers(&part.headers) {
                 for text in [&name, ": ", &value, "\r\n"] {
                     out.push_str(text);
                 }
             }
             out.push_str("\r\n");
             let name = part.name.as_deref().map(String::from_utf8_lossy);
-            let secret = name.is_some_and(|name| self.names.is_secret_parameter(&name));
+            let secret = name.is_some_and(|name| {
+                let says = self.redactor.names.parameter(&name);
+                says.hides(&String::from_utf8_lossy(part.content))
+            });
             let text = self
                 .content(&part.headers, part.content, room, depth.saturating_add(1))
                 .filter(|_| !secret);
-            let (text, part_cut) = text.unwrap_or_else(|| (self.hash_bytes(part.content), false));
+            let (text, part_cut) = text.unwrap_or_else(|| (self.redactor.hash_bytes(part.content), false));
             cut |= part_cut;
             out.push_str(&text);
             out.push_str("\r\n");
@@ -189,15 +216,25 @@ impl Redactor {
         Some((out, cut))
     }
 
-    fn json(&self, text: &str, cap: usize) -> (String, bool) {
-        let json::Replaced { text, cut } = json::replace(text, cap, json::Start::root(self));
+    fn json(&mut self, text: &str, cap: usize) -> (String, bool) {
+        let json::Replaced { text, cut } =
+            json::replace(text, cap, json::Start::root(self.redactor), self.told);
         (text, cut)
     }
 
-    fn plain(&self, text: &str, cap: usize) -> (String, bool) {
-        let out = self.by_detectors(text, cap);
+    fn plain(&mut self, text: &str, cap: usize) -> (String, bool) {
+        let out = self.redactor.by_detectors(text, cap);
         (out, shortened(text, cap).1)
     }
+}
+
+/// Whether the content is a table.
+fn is_rows(headers: &Headers) -> bool {
+    let kind = headers.get("content-type").unwrap_or_default();
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    [&b"text/csv"[..], b"text/tab-separated-values"]
+        .iter()
+        .any(|table| kind.trim_ascii().eq_ignore_ascii_case(table))
 }
 
 /// Content as UTF-8, also when it was cut inside a character.

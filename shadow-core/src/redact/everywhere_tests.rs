@@ -9,8 +9,10 @@ use crate::{
     case::{Case, CaseLimits, Judged},
     compare::{Comparator, Outcome, Rules, ShadowResponse, Verdict},
     evidence::{GateConfig, Ledger, LedgerLimits, report::ReportInputs},
+};
+use shadow_proto::testing::exchange;
+use shadow_proto::{
     exchange::{Body, Exchange},
-    testing::exchange,
     time::Timestamp,
 };
 
@@ -124,15 +126,20 @@ fn kept(kind: &str, template: &str, one: &str, two: &str) -> String {
         first_byte: Duration::from_millis(1),
         total: Duration::from_millis(2),
     });
+    everything(&exchange, &outcome, &redactor())
+}
+
+/// The report and the case that come of a pair of answers that differ.
+pub(super) fn everything(exchange: &Exchange, outcome: &Outcome, redactor: &Redactor) -> String {
     let comparator = Comparator::new(Rules::default()).unwrap_or_else(|error| panic!("{error}"));
-    let verdict = comparator.verdict(&exchange, &outcome);
+    let verdict = comparator.verdict(exchange, outcome);
     assert!(
-        matches!(&verdict, Verdict::Mismatch(found) if found.len() > 1),
-        "{kind}: {verdict:?}"
+        matches!(&verdict, Verdict::Mismatch(found) if !found.is_empty()),
+        "{verdict:?}"
     );
-    let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor());
-    ledger.seen(&exchange);
-    let wanted = ledger.judged(&exchange, &outcome, &verdict, Timestamp::from_nanos(5));
+    let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor.clone());
+    ledger.seen(exchange);
+    let wanted = ledger.judged(exchange, outcome, &verdict, Timestamp::from_nanos(5));
     let report = ledger.report(ReportInputs {
         started_ms: 1,
         now_ms: 2,
@@ -141,13 +148,13 @@ fn kept(kind: &str, template: &str, one: &str, two: &str) -> String {
         sample: None,
     });
     let judged = Judged {
-        exchange: &exchange,
-        outcome: &outcome,
+        exchange,
+        outcome,
         verdict: &verdict,
         target: "shadow",
         at_ms: 5,
     };
-    let case = Case::of(judged, wanted, &redactor(), CaseLimits::default()).expect("it differs");
+    let case = Case::of(judged, wanted, redactor, CaseLimits::default()).expect("it differs");
     let report = serde_json::to_string(&report).expect("serialises");
     let case = serde_json::to_string(&case).expect("serialises");
     format!("{report}\n{case}")

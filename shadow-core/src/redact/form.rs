@@ -2,10 +2,25 @@
 
 use std::borrow::Cow;
 
-use super::{Redactor, json};
+use super::{Redactor, beside::Told, json};
+
+/// How a value that looks like JSON is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Values {
+    /// As JSON, the references in it as [`Values::Text`].
+    Json,
+    /// As text: these pairs stand in JSON themselves. Else one would be read within the other as often as they are nested.
+    Text,
+}
 
 /// Appends the redacted pairs, until `shown` bytes of the text were read. `false` when something is left.
-pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, out: &mut String) -> bool {
+pub(super) fn replace(
+    text: &str,
+    shown: usize,
+    redactor: &Redactor,
+    values: Values,
+    out: &mut String,
+) -> bool {
     let most = shown.saturating_mul(json::GROWTH).saturating_add(out.len());
     let mut read = 0usize;
     for (number, pair) in text.split('&').enumerate() {
@@ -22,10 +37,16 @@ pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, out: &mut S
         if let Some(value) = value {
             out.push('=');
             let plain = decoded(value);
-            let redacted = if redactor.names.is_secret_parameter(&plain_name) {
+            let redacted = if redactor.names.parameter(&plain_name).hides(&plain) {
                 redactor.hash(&plain)
-            } else if plain.starts_with(['{', '[']) {
-                json::replace(&plain, usize::MAX, json::Start::root(redactor)).text
+            } else if values == Values::Json && plain.starts_with(['{', '[']) {
+                json::replace(
+                    &plain,
+                    usize::MAX,
+                    json::Start::root(redactor),
+                    &mut Told::default(),
+                )
+                .text
             } else {
                 redactor.by_form(&plain)
             };
@@ -55,7 +76,7 @@ fn part(sent: &str, plain: &str, redacted: &str, out: &mut String) {
 }
 
 fn decoded(part: &str) -> Cow<'_, str> {
-    match crate::target::form_decoded(part.as_bytes()) {
+    match shadow_proto::request_target::form_decoded(part.as_bytes()) {
         Cow::Borrowed(_) => Cow::Borrowed(part),
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     }

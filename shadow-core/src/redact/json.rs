@@ -4,12 +4,21 @@
 //! by the name in front of them, by the paths that lead to them, and strings by their form. Where the grammar breaks,
 //! the rest is judged as text; as a whole when a path could lead into it.
 
+mod beside;
+mod start;
+
 use crate::compare::paths::{Key, Level, Walk};
 
 use super::{
-    Redactor, detect,
+    Redactor,
+    beside::Told,
+    judge::{Says, has_random_run},
     strings::{string, unescaped},
 };
+
+use beside::Span;
+
+pub(super) use start::Start;
 
 /// Arrays and objects within each other; deeper ones are replaced as a whole.
 const MAX_DEPTH: usize = 128;
@@ -17,70 +26,25 @@ const MAX_DEPTH: usize = 128;
 /// How many times longer than what was read the text may become: a hash is longer than what it stands for.
 pub(super) const GROWTH: usize = 4;
 
-/// Why a value is secret, if it is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Why a value is secret, if it is. In order: what is greater hides more.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Secret {
     No,
-    /// By a name: what says nothing, like `null`, is left.
-    Name,
+    /// By a name, and as that says by the value.
+    Named(Says),
     /// By a configured path: nothing is left.
     Path,
 }
 
-/// Where in a document the text begins.
-#[derive(Debug)]
-pub(super) struct Start<'r> {
-    redactor: &'r Redactor,
-    walk: Walk<'r>,
-    level: Level,
-    secret: Secret,
-}
-
-impl<'r> Start<'r> {
-    /// At its root.
-    pub(super) fn root(redactor: &'r Redactor) -> Self {
-        let (walk, level) = Walk::new(&redactor.paths);
-        let secret = if redactor.paths.whole() {
-            Secret::Path
+impl From<Says> for Secret {
+    fn from(says: Says) -> Self {
+        if says == Says::Nothing {
+            Self::No
         } else {
-            Secret::No
-        };
-        Self {
-            redactor,
-            walk,
-            level,
-            secret,
+            Self::Named(says)
         }
-    }
-
-    /// One step down, for good.
-    pub(super) fn enter(&mut self, key: Key<'_>) {
-        if self.secret == Secret::Path {
-            return;
-        }
-        match self.walk.enter(self.level, key) {
-            Some(level) => self.level = level,
-            None => self.secret = Secret::Path,
-        }
-        if let Key::Name(name) = key
-            && self.secret == Secret::No
-            && self.redactor.names.is_secret(name)
-        {
-            self.secret = Secret::Name;
-        }
-    }
-
-    pub(super) fn secret(&self) -> Secret {
-        self.secret
     }
 }
-
-/// Members that say what another member of the same object is the value of, as in `{"name":"Cookie","value":"…"}`. In
-/// the order in which they are usually written: a value in front of its name is not known.
-const NAMING: [&str; 5] = ["name", "key", "field", "header", "parameter"];
-
-/// Those other members.
-const VALUES: [&str; 5] = ["value", "values", "val", "content", "data"];
 
 /// What came of it.
 #[derive(Debug)]
@@ -91,7 +55,7 @@ pub(super) struct Replaced {
 }
 
 /// Copies `text` without its secrets, until `shown` bytes of it were read. A value that begins before is read whole.
-pub(super) fn replace(text: &str, shown: usize, start: Start<'_>) -> Replaced {
+pub(super) fn replace(text: &str, shown: usize, start: Start<'_>, told: &mut Told) -> Replaced {
     let Start {
         redactor,
         walk,
@@ -100,6 +64,7 @@ pub(super) fn replace(text: &str, shown: usize, start: Start<'_>) -> Replaced {
     } = start;
     let mut scanner = Scanner {
         redactor,
+        told,
         rest: text,
         end: text.len().saturating_sub(shown),
         out: String::with_capacity(text.len().min(shown)),
@@ -108,6 +73,7 @@ pub(super) fn replace(text: &str, shown: usize, start: Start<'_>) -> Replaced {
         here: Here {
             level: Some(level),
             secret,
+            beside: false,
         },
         name_next: false,
         naming: false,
@@ -131,8 +97,10 @@ struct Open {
     object: bool,
     here: Here,
     index: usize,
-    /// A member of it says that another is secret.
-    named: bool,
+    /// What a member of it says about another, or an element about the next.
+    named: Says,
+    /// Where the value that another member may name stands in what was written.
+    value: Option<Span>,
 }
 
 /// How secret a value is, and where the paths stand there. No level: they end above, or go nowhere.
@@ -140,10 +108,13 @@ struct Open {
 struct Here {
     level: Option<Level>,
     secret: Secret,
+    /// A name beside it says so, and not the way to it.
+    beside: bool,
 }
 
 struct Scanner<'t, 'r> {
     redactor: &'r Redactor,
+    told: &'r mut Told,
     rest: &'t str,
     /// Bytes of the text that are left when enough was read.
     end: usize,
@@ -177,7 +148,10 @@ impl<'t> Scanner<'t, '_> {
             ' ' | '\t' | '\n' | '\r' | '\u{feff}' | '…' => self.copy(c.len_utf8()),
             '{' | '[' => return self.begin(c == '{'),
             '}' | ']' => return self.end(c == '}'),
-            ':' => self.copy(1),
+            ':' => {
+                self.copy(1);
+                self.after_colon();
+            }
             ',' => return self.comma(),
             '"' => self.string(),
             _ => return self.scalar(),
@@ -205,7 +179,8 @@ impl<'t> Scanner<'t, '_> {
             object,
             here: self.here,
             index: 0,
-            named: false,
+            named: Says::Nothing,
+            value: None,
         });
         self.name_next = object;
         self.naming = false;
@@ -216,6 +191,7 @@ impl<'t> Scanner<'t, '_> {
     }
 
     fn end(&mut self, object: bool) -> bool {
+        self.value_ends();
         match self.open.pop() {
             Some(open) if open.object == object => {
                 self.back_to(open.here);
@@ -228,16 +204,23 @@ impl<'t> Scanner<'t, '_> {
     }
 
     fn comma(&mut self) -> bool {
+        self.value_ends();
         let Some(open) = self.open.last_mut() else {
             return false;
         };
         let (here, object) = (open.here, open.object);
         open.index = open.index.saturating_add(1);
+        let named = if object {
+            Says::Nothing
+        } else {
+            core::mem::replace(&mut open.named, Says::Nothing)
+        };
         let index = open.index;
         self.back_to(here);
         self.name_next = object;
         if !object {
             self.down(Key::Index(index));
+            self.named_beside(named);
         }
         self.copy(1);
         true
@@ -245,30 +228,37 @@ impl<'t> Scanner<'t, '_> {
 
     fn member(&mut self, name: &str) {
         self.down(Key::Name(name));
-        self.naming = NAMING.contains(&name);
-        let named = self.open.last().is_some_and(|open| open.named);
-        if named && self.here.secret == Secret::No && VALUES.contains(&name) {
-            self.here.secret = Secret::Name;
-        }
+        self.naming = beside::NAMING
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name));
+        self.value_begins(name);
     }
 
     /// To a member or an element of the innermost open value, from where it stands.
     fn down(&mut self, key: Key<'_>) {
-        let Here { level, secret } = self.here;
+        let Here {
+            level,
+            secret,
+            beside,
+        } = self.here;
         if secret == Secret::Path {
             return;
         }
-        let named = matches!(key, Key::Name(name) if self.redactor.names.is_secret(name));
-        let secret = if named { Secret::Name } else { secret };
+        let secret = match key {
+            Key::Name(name) => secret.max(self.redactor.names.document(name).into()),
+            _ => secret,
+        };
         let below = level.map(|level| self.walk.enter(level, key));
         self.here = match below {
             Some(None) => Here {
                 level: None,
                 secret: Secret::Path,
+                beside,
             },
             below => Here {
                 level: below.flatten(),
                 secret,
+                beside,
             },
         };
     }
@@ -299,16 +289,11 @@ impl<'t> Scanner<'t, '_> {
             self.write(raw, &value, &name);
             return;
         }
-        if self.naming
-            && self.redactor.names.is_secret_field(&value)
-            && let Some(open) = self.open.last_mut()
-        {
-            open.named = true;
-        }
+        self.names_another(&value);
         let redacted = match self.here.secret {
-            Secret::No => self.read_value(&value, raw.len()),
-            Secret::Name if value.is_empty() => String::new(),
-            Secret::Name | Secret::Path => self.redactor.hash(&value),
+            Secret::Named(named) if named.hides(&value) => self.hidden(&value),
+            Secret::No | Secret::Named(_) => self.read_value(&value, raw.len()),
+            Secret::Path => self.redactor.hash(&value),
         };
         self.write(raw, &value, &redacted);
         if !whole {
@@ -350,23 +335,18 @@ impl<'t> Scanner<'t, '_> {
             return false;
         }
         self.take(len);
-        match self.here.secret {
-            Secret::Name if plain => self.out.push_str(raw),
-            Secret::No => {
-                let redacted = self.redactor.by_detectors(raw, usize::MAX);
-                self.write(raw, raw, &redacted);
-            }
-            Secret::Name | Secret::Path => {
-                let hash = self.redactor.hash(raw);
-                self.write(raw, raw, &hash);
-            }
-        }
+        let redacted = match self.here.secret {
+            Secret::Named(says) if says.hides(raw) => self.hidden(raw),
+            Secret::No | Secret::Named(_) => self.redactor.by_detectors(raw, usize::MAX),
+            Secret::Path => self.redactor.hash(raw),
+        };
+        self.write(raw, raw, &redacted);
         true
     }
 
     fn give_up(&mut self) {
         let rest = core::mem::take(&mut self.rest);
-        if self.here.secret == Secret::No && self.redactor.paths.is_empty() {
+        if self.here.secret <= Secret::Named(Says::IfLikely) && self.redactor.paths.is_empty() {
             let text = self.read_value(rest, rest.len());
             self.out.push_str(&text);
         } else {
@@ -383,7 +363,12 @@ pub(super) fn member_name(redactor: &Redactor, name: &str, around: Secret) -> St
             .chars()
             .all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-'));
     let cut = name.ends_with('…');
-    if (around != Secret::No && !word) || cut || detect::has_random_run(name) {
+    let secret = match around {
+        Secret::No => false,
+        Secret::Named(says) if says < Says::UnlessCount => says.hides(name),
+        Secret::Named(_) | Secret::Path => !word,
+    };
+    if secret || cut || has_random_run(name) {
         return redactor.hash(name);
     }
     redactor.by_detectors(name, usize::MAX)

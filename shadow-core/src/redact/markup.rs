@@ -1,11 +1,15 @@
 //! XML and HTML, whole or cut off anywhere.
 //!
+//! Bounds: elements within each other. Where there are too many, the rest of the text is replaced as a whole.
+//!
 //! By the tokens of the HTML standard, which any text has: names in lower case, and what XML calls CDATA or an
 //! instruction as a comment, which is judged as text too. What is not secret is copied as it was written.
 
-use html5gum::{DefaultEmitter, Span, Spanned, StartTag, Token, Tokenizer};
+use html5gum::{Span, Spanned, StartTag, Token};
 
-use super::{Redactor, json::GROWTH};
+use crate::compare::markup::tokens;
+
+use super::{Redactor, beside::Told, json::GROWTH, judge::Says};
 
 /// Open elements; what is deeper is replaced as a whole.
 const MAX_DEPTH: usize = 256;
@@ -14,8 +18,9 @@ const MAX_DEPTH: usize = 256;
 const REACH: usize = 32;
 
 /// Attributes that say what an element is, so that the others, or the text in it, are its value.
-const NAMING: [&[u8]; 7] = [
+const NAMING: [&[u8]; 8] = [
     b"name",
+    b"type",
     b"id",
     b"key",
     b"property",
@@ -28,19 +33,17 @@ const NAMING: [&[u8]; 7] = [
 const HARMLESS: [&[u8]; 4] = [b"type", b"class", b"http-equiv", b"xmlns"];
 
 /// Copies `text` without its secrets, until `shown` bytes of it were read, and says whether something is left out.
-pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor) -> (String, bool) {
-    let mut emitter = DefaultEmitter::<usize>::new_with_span();
-    emitter.naively_switch_states(true);
+pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, told: &mut Told) -> (String, bool) {
     let mut scanner = Scanner {
         redactor,
+        told,
         text,
         open: Vec::new(),
+        beside: Says::Nothing,
         out: String::with_capacity(text.len().min(shown)),
     };
     let mut read = 0;
-    for token in Tokenizer::new_with_emitter(text, emitter) {
-        // Reading from memory does not fail.
-        let Ok(token) = token;
+    for token in tokens::<usize>(text.as_bytes()) {
         if read >= shown || scanner.out.len() > shown.saturating_mul(GROWTH) {
             return (scanner.out, true);
         }
@@ -55,11 +58,32 @@ pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor) -> (String,
     (scanner.out, read < text.len())
 }
 
+/// Elements whose text is the name of the value in the next one: cells, terms, members of what was no XML.
+const NAME_CELLS: [&[u8]; 9] = [
+    b"td",
+    b"th",
+    b"dt",
+    b"name",
+    b"key",
+    b"field",
+    b"header",
+    b"property",
+    b"parameter",
+];
+
+/// Those next ones.
+const VALUE_CELLS: [&[u8]; 8] = [
+    b"td", b"dd", b"value", b"val", b"string", b"content", b"data", b"text",
+];
+
 struct Scanner<'t, 'r> {
     redactor: &'r Redactor,
+    told: &'r mut Told,
     text: &'t str,
-    /// Names of the open elements, and whether they or one around them are secret.
-    open: Vec<(Vec<u8>, bool)>,
+    /// Names of the open elements, and what they and those around them say about what is in them.
+    open: Vec<(Vec<u8>, Says)>,
+    /// What the last text says about the next one, as the name in the cell before the value.
+    beside: Says,
     out: String,
 }
 
@@ -69,12 +93,13 @@ impl Scanner<'_, '_> {
         match token {
             Token::String(text) => {
                 let raw = self.raw(text.span).to_owned();
-                self.value(&raw, &text.value, self.is_secret(), room);
+                let says = self.beside(&String::from_utf8_lossy(&text.value));
+                self.value(&raw, &text.value, says, room);
                 text.span.end
             }
             Token::Comment(comment) => {
                 let raw = self.raw(comment.span).to_owned();
-                self.value(&raw, raw.as_bytes(), self.is_secret(), room);
+                self.value(&raw, raw.as_bytes(), self.says(), room);
                 comment.span.end
             }
             Token::StartTag(tag) => self.begin(&tag),
@@ -101,26 +126,44 @@ impl Scanner<'_, '_> {
         self.text.get(span.start..span.end).unwrap_or_default()
     }
 
-    fn is_secret(&self) -> bool {
-        self.open.last().is_some_and(|(_, secret)| *secret)
+    fn says(&self) -> Says {
+        self.open.last().map_or(Says::Nothing, |(_, says)| *says)
     }
 
-    fn is_secret_name(&self, name: &[u8]) -> bool {
-        // `ns:password`, `user[password]`.
-        let name = String::from_utf8_lossy(name);
-        name.split([':', '[', ']', '.'])
-            .any(|part| self.redactor.names.is_secret(part))
+    /// What is known about a text by the element that it is in, and by the text before.
+    fn beside(&mut self, text: &str) -> Says {
+        let around = self.says();
+        let element = self.open.last().map_or(&b""[..], |(name, _)| name);
+        if text.trim().is_empty() {
+            return around;
+        }
+        let before = core::mem::replace(&mut self.beside, Says::Nothing);
+        let name = text.trim().trim_end_matches(':');
+        if NAME_CELLS.contains(&element) && name.len() <= 128 && name.split_whitespace().nth(2).is_none() {
+            self.beside = self.redactor.names.document(name);
+        }
+        if VALUE_CELLS.contains(&element) {
+            around.max(before)
+        } else {
+            around
+        }
+    }
+
+    /// `ns:password`, `user[password]`.
+    fn says_of(&self, name: &[u8]) -> Says {
+        self.redactor.names.document(&String::from_utf8_lossy(name))
     }
 
     /// What was read as `value`, written as `raw`.
-    fn value(&mut self, raw: &str, value: &[u8], secret: bool, room: usize) {
+    fn value(&mut self, raw: &str, value: &[u8], says: Says, room: usize) {
         let value = String::from_utf8_lossy(value);
         // In what is broken, more may stand there than was read as the value.
         let as_sent = self.redactor.by_detectors(raw, room);
         if value.trim().is_empty() {
             return self.out.push_str(&as_sent);
         }
-        let redacted = if secret {
+        let redacted = if says.hides(&value) {
+            self.told.add(&value);
             self.redactor.hash(value.trim())
         } else {
             self.redactor.value(&value, room)
@@ -136,30 +179,36 @@ impl Scanner<'_, '_> {
         let named = tag
             .attributes
             .iter()
-            .any(|(name, value)| NAMING.contains(&name.as_slice()) && self.is_secret_name(value));
-        let element = self.is_secret_name(&tag.name);
-        // In something that is secret, what names is a value as well, unless it is the name of a secret.
-        let outside = self.is_secret() || element;
-        let inside = outside || named;
-        let mut values: Vec<(bool, &Spanned<_, usize>)> = tag
+            .filter(|(name, _)| NAMING.contains(&name.as_slice()))
+            .map(|(name, value)| {
+                let parameter = (name.as_slice() == b"name").then(|| self.parameter(value));
+                parameter.unwrap_or(Says::Nothing).max(self.says_of(value))
+            })
+            .max();
+        let outside = self.says().max(self.says_of(&tag.name));
+        let inside = outside.max(named.unwrap_or(Says::Nothing));
+        let mut values: Vec<(Says, &Spanned<_, usize>)> = tag
             .attributes
             .iter()
             .map(|(name, value)| {
-                let naming = NAMING.contains(&name.as_slice()) && (!outside || self.is_secret_name(value));
+                let own = self.says_of(name);
+                // In something that is secret, what names is a value as well, unless it is the name of a secret.
+                let naming = NAMING.contains(&name.as_slice())
+                    && (!outside.is_strong() || self.says_of(value).is_strong());
                 let naming = naming || HARMLESS.contains(&name.as_slice());
-                (self.is_secret_name(name) || (inside && !naming), value)
+                (if naming { own } else { own.max(inside) }, value)
             })
             .collect();
         values.sort_by_key(|(_, value)| value.span.start);
         let mut at = tag.span.start;
-        for (secret, value) in values {
+        for (says, value) in values {
             if value.span.start < at || value.span.end <= value.span.start {
                 continue;
             }
             self.copy(at, value.span.start);
             let raw = self.raw(value.span).to_owned();
             let value_bytes: &[u8] = &value.value;
-            self.value(&raw, value_bytes, secret, usize::MAX);
+            self.value(&raw, value_bytes, says, usize::MAX);
             at = value.span.end;
         }
         self.copy(at, tag.span.end);
@@ -167,6 +216,11 @@ impl Scanner<'_, '_> {
             self.open.push((tag.name.0.clone(), inside));
         }
         tag.span.end
+    }
+
+    /// The name of a form's field is one of a parameter.
+    fn parameter(&self, name: &[u8]) -> Says {
+        self.redactor.names.parameter(&String::from_utf8_lossy(name))
     }
 
     fn copy(&mut self, start: usize, end: usize) {

@@ -6,21 +6,31 @@
 //! at random and keeps it nowhere.
 //! Bounds: one pass over what is given, output up to the caller's cap, JSON levels. What is over a bound, or cannot be
 //! read, is replaced as a whole.
-//! Bias: too much rather than too little. A secret is known by the name in front of it, by the configured path that
-//! leads to it, or by its own form; what has none of these is not known as one.
+//! Bias: too much rather than too little. A secret is known by the name in front of it or beside it, by the configured path
+//! that leads to it, or by its own form; what has none of these is not known as one. Where a name only may mean a secret
+//! (`state`, `session`), the value decides.
 
+mod beside;
 mod body;
+mod csv;
 mod detect;
 mod form;
+mod forms;
 mod json;
+mod judge;
 mod markup;
 mod names;
 mod place;
 mod steps;
 mod strings;
+mod words;
 
 #[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
 mod everywhere_tests;
+#[cfg(test)]
+mod harmless_tests;
 #[cfg(test)]
 mod tests;
 
@@ -29,13 +39,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    compare::{ABSENT, Discrepancy, JsonPath, paths::PathSet},
-    exchange::Headers,
-};
+use crate::compare::{ABSENT, Discrepancy, JsonPath, paths::PathSet};
+use shadow_proto::exchange::Headers;
 
+use form::Values;
 use names::Names;
 
+pub(crate) use beside::Answers;
 pub use body::RedactedBody;
 
 /// Characters of a value or a target that are shown in a report. The comparison keeps more, so that a secret which
@@ -90,19 +100,19 @@ impl Redactor {
         }
     }
 
-    /// Whether a name says that its value is secret.
-    pub fn is_secret(&self, name: &str) -> bool {
-        self.names.is_secret(name)
+    /// Whether the value of a header field of this name may be secret, whatever it is.
+    pub fn is_secret_field(&self, name: &str) -> bool {
+        self.names.field(name).is_strong()
     }
 
-    /// As [`Redactor::is_secret`], for a query parameter.
+    /// As [`Redactor::is_secret_field`], for a query parameter.
     pub fn is_secret_parameter(&self, name: &str) -> bool {
-        self.names.is_secret_parameter(name)
+        self.names.parameter(name).is_strong()
     }
 
     /// The value of anything with a name, shortened.
     pub fn named(&self, name: &str, value: &str) -> String {
-        if self.names.is_secret(name) {
+        if self.names.document(name).hides(value) {
             self.hash(value)
         } else {
             self.text(value)
@@ -113,7 +123,7 @@ impl Redactor {
     pub fn header(&self, name: &[u8], value: &[u8]) -> (String, String) {
         let name = String::from_utf8_lossy(name);
         let value = String::from_utf8_lossy(value);
-        let redacted = if self.names.is_secret_field(&name) {
+        let redacted = if self.names.field(&name).hides(&value) {
             self.hash(&value)
         } else if is_reference(&name, &value) {
             self.whole_target(&value)
@@ -134,7 +144,7 @@ impl Redactor {
     /// A request target, shortened to what a report shows. Parameters are judged by name and by form, path segments
     /// by form.
     pub fn target(&self, target: &str) -> String {
-        let (out, cut) = self.read_target(target);
+        let (out, cut) = self.read_target(target, Values::Json);
         match shortened(&out, SHOWN_CHARS) {
             (start, false) if !cut => start.to_owned(),
             (start, _) => format!("{start}…"),
@@ -143,7 +153,11 @@ impl Redactor {
 
     /// As [`Redactor::target`], but as long as it is, up to a bound.
     pub fn whole_target(&self, target: &str) -> String {
-        let (mut out, cut) = self.read_target(target);
+        self.up_to_the_bound(target, Values::Json)
+    }
+
+    fn up_to_the_bound(&self, target: &str, values: Values) -> String {
+        let (mut out, cut) = self.read_target(target, values);
         if cut {
             out.push('…');
         }
@@ -170,6 +184,27 @@ impl Redactor {
             shadow: value(shadow),
             place,
         }
+    }
+
+    /// As [`Redactor::discrepancy`], of these answers: also without what only stands beside its name in them.
+    pub(crate) fn discrepancy_of(&self, found: &Discrepancy, answers: &Answers<'_>) -> Discrepancy {
+        let Discrepancy {
+            category,
+            place,
+            production,
+            shadow,
+        } = found;
+        let of_head = |kind: &&str| place.starts_with(*kind);
+        if ["header ", "trailer ", "status"].iter().any(of_head) {
+            return self.discrepancy(found);
+        }
+        let told = answers.told(self);
+        self.discrepancy(&Discrepancy {
+            category: *category,
+            place: place.clone(),
+            production: told.hide(self, production),
+            shadow: told.hide(self, shadow),
+        })
     }
 
     /// The place of a discrepancy or a group: member names can be secrets too.
@@ -199,13 +234,13 @@ impl Redactor {
     /// A value of a document, up to `chars` characters of it: a reference as one, other text by its form.
     fn value(&self, value: &str, chars: usize) -> String {
         if is_reference("", value) {
-            return self.whole_target(value);
+            return self.up_to_the_bound(value, Values::Text);
         }
         self.by_detectors(value, chars)
     }
 
     /// The redacted target, and whether something of it was not looked at.
-    fn read_target(&self, target: &str) -> (String, bool) {
+    fn read_target(&self, target: &str, values: Values) -> (String, bool) {
         // Never half of a part: half a secret has no form to be known by.
         let (target, cut) = match target.char_indices().nth(READ_CHARS) {
             Some((end, _)) => {
@@ -223,7 +258,7 @@ impl Redactor {
         // A fragment too has parameters, where a browser was sent back with a token.
         for part in query.split_inclusive(['?', '#']) {
             let mark = part.strip_suffix(['?', '#']);
-            form::replace(mark.unwrap_or(part), usize::MAX, self, &mut out);
+            form::replace(mark.unwrap_or(part), usize::MAX, self, values, &mut out);
             if let Some(mark) = mark.and_then(|text| part.get(text.len()..)) {
                 out.push_str(mark);
             }
@@ -233,42 +268,58 @@ impl Redactor {
 
     fn path(&self, path: &str, out: &mut String) {
         // Userinfo in an absolute target.
-        let path = match path
-            .split_once("://")
-            .map(|(scheme, rest)| (scheme, rest.split_once('@')))
-        {
-            Some((scheme, Some((userinfo, rest)))) if is_scheme(scheme) && !userinfo.contains('/') => {
+        let path = match path.split_once("://") {
+            Some((scheme, rest)) if is_scheme(scheme) => {
                 out.push_str(&self.by_form(scheme));
                 out.push_str("://");
-                out.push_str(&self.hash(userinfo));
-                out.push('@');
-                rest
+                let userinfo = forms::userinfo(rest).and_then(|len| rest.split_at_checked(len));
+                if let Some((userinfo, rest)) = userinfo {
+                    out.push_str(&self.hash(userinfo));
+                    rest
+                } else {
+                    rest
+                }
             }
             _ => path,
         };
+        let mut before = "";
         for (number, segment) in path.split('/').enumerate() {
             if number > 0 {
                 out.push('/');
             }
-            // `;jsessionid=…` (RFC 3986 section 3.3).
-            for (number, part) in segment.split(';').enumerate() {
-                if number > 0 {
-                    out.push(';');
+            self.segment(segment, before, out);
+            before = segment;
+        }
+    }
+
+    /// A path segment with its parameters (RFC 3986 section 3.3), `;jsessionid=…`, and with parts after colons.
+    fn segment(&self, segment: &str, before: &str, out: &mut String) {
+        if self.names.path_segment(before, segment) {
+            return out.push_str(&self.hash(segment));
+        }
+        for part in segment.split_inclusive(';') {
+            let (part, mark) = part.strip_suffix(';').map_or((part, ""), |part| (part, ";"));
+            match part.split_once(['=', ':']) {
+                Some((name, value)) if self.names.parameter(name).hides(value) => {
+                    let named = part.len().saturating_sub(value.len());
+                    out.push_str(part.get(..named).unwrap_or_default());
+                    out.push_str(&self.hash(value));
                 }
-                match part.split_once('=') {
-                    Some((name, value)) if self.names.is_secret(name) => {
-                        out.push_str(name);
-                        out.push('=');
-                        out.push_str(&self.hash(value));
+                _ if part.split(':').any(judge::looks_random) => {
+                    for part in part.split_inclusive(':') {
+                        let (part, mark) = part.strip_suffix(':').map_or((part, ""), |part| (part, ":"));
+                        out.push_str(&self.by_form(part));
+                        out.push_str(mark);
                     }
-                    _ => out.push_str(&self.by_form(part)),
                 }
+                _ => out.push_str(&self.by_form(part)),
             }
+            out.push_str(mark);
         }
     }
 
     fn by_form(&self, part: &str) -> String {
-        if detect::looks_random(part) {
+        if judge::looks_random(part) {
             self.hash(part)
         } else {
             self.by_detectors(part, usize::MAX)
@@ -289,6 +340,14 @@ impl Redactor {
         out.push(']');
         out
     }
+}
+
+/// Whether a path segment, or a part of it, is secret by the segment before it or by its own form. Without the configured
+/// names.
+pub(crate) fn is_secret_segment(before: &str, segment: &str) -> bool {
+    let names = Names::default();
+    let hidden = |(name, value)| names.parameter(name).hides(value);
+    names.path_segment(before, segment) || segment.split_once([':', '=']).is_some_and(hidden)
 }
 
 /// RFC 3986 section 3.1. A value that only looks like a reference may have anything in front of its `://`.

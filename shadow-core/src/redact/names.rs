@@ -1,115 +1,138 @@
-//! Names behind which secrets are.
+//! Names, and what they say about their values.
+//!
+//! A name is read by its words: `X-Reset-Token`, `resetToken2`, `user[reset_token]` and `RESET_TOKEN` all have the words `reset`
+//! and `token`. Words that mean a secret wherever they stand are one list; what only may mean one is judged by the value.
 
 use hashbrown::HashSet;
 
-/// Names that are secret wherever they stand, without `-` and `_`.
-const SECRET: [&str; 46] = [
-    "authorization",
-    "proxyauthorization",
-    "auth",
-    "cookie",
-    "cookies",
-    "setcookie",
-    "apikey",
-    "apikeys",
-    "xapikey",
-    "accesskey",
-    "secretkey",
-    "privatekey",
-    "token",
-    "tokens",
-    "bearer",
-    "jwt",
-    "session",
-    "sessions",
-    "sessionid",
-    "sid",
-    "jsessionid",
-    "phpsessid",
-    "csrf",
-    "xsrf",
-    "secret",
-    "secrets",
-    "password",
-    "passwords",
-    "passwd",
-    "passphrase",
-    "pwd",
-    "pass",
-    "pin",
-    "otp",
-    "cvv",
-    "cvc",
-    "ssn",
-    "iban",
-    "cardnumber",
-    "creditcard",
-    "credential",
-    "credentials",
-    "signature",
-    "sig",
-    "nonce",
-    "xamzsecuritytoken",
-];
+use super::{
+    judge::{Says, is_likely},
+    words::{ABOUT, BEGINNINGS, ENDINGS, FIELD, GIVEN, LIKELY, PARAMETER, SECRET},
+};
 
-/// Endings that make a longer name secret.
-const SECRET_ENDINGS: [&str; 8] = [
-    "token",
-    "password",
-    "passwd",
-    "secret",
-    "apikey",
-    "privatekey",
-    "sessionid",
-    "cookie",
-];
-
-/// Endings that make the name of a header field secret: `X-Functions-Key`, `X-Hub-Signature-256`. Elsewhere they mean
-/// harmless things (`primary_key`).
-const SECRET_FIELD_ENDINGS: [&str; 4] = ["key", "auth", "signature", "signature256"];
-
-/// Names that are secret as a query parameter: elsewhere they mean harmless things (`"code": 404`).
-const SECRET_PARAMETERS: [&str; 4] = ["code", "key", "state", "ticket"];
-
-/// All of them, with the configured ones.
-#[derive(Clone, Debug)]
+/// The built-in words with the configured names.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    exact: HashSet<Box<str>>,
+    configured: HashSet<Box<str>>,
 }
 
 impl Names {
     pub(super) fn new(further: &[String]) -> Self {
         Self {
-            exact: SECRET
-                .iter()
-                .map(|name| (*name).into())
-                .chain(further.iter().map(|name| normal(name).into()))
-                .collect(),
+            configured: further.iter().map(|name| normal(name).into()).collect(),
         }
     }
 
-    pub(super) fn is_secret(&self, name: &str) -> bool {
-        // Nothing longer is in the list, and a long word is not copied for it.
-        if name.is_empty() || name.len() > 64 {
+    /// Of a JSON member, an XML element or attribute, or in any text.
+    pub(super) fn document(&self, name: &str) -> Says {
+        self.judged(name, |words| match words {
+            [word] if PARAMETER.contains(&word.as_str()) => Says::IfRandom,
+            _ => Says::Nothing,
+        })
+    }
+
+    /// Of a header or trailer field.
+    pub(super) fn field(&self, name: &str) -> Says {
+        self.judged(name, |words| match words.last() {
+            Some(word)
+                if FIELD.contains(&word.as_str()) || word.ends_with("key") || word.ends_with("auth") =>
+            {
+                Says::Secret
+            }
+            _ => Says::Nothing,
+        })
+    }
+
+    /// Of a parameter of a query, a form or a path, decoded: also `user[password]`.
+    pub(super) fn parameter(&self, name: &str) -> Says {
+        self.judged(name, |words| match words {
+            [.., word] if LIKELY.contains(&word.as_str()) => Says::Secret,
+            _ if words.iter().any(|word| PARAMETER.contains(&word.as_str()))
+                && (words.len() == 1 || name.contains(['[', '.'])) =>
+            {
+                Says::IfLikely
+            }
+            _ => Says::Nothing,
+        })
+    }
+
+    /// Whether a path segment was given to somebody, by the one before it.
+    pub(super) fn path_segment(&self, before: &str, segment: &str) -> bool {
+        if !is_likely(segment) && segment.len() < 20 {
             return false;
         }
-        let name = normal(name);
-        self.exact.contains(name.as_str()) || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+        let given = GIVEN.iter().any(|name| names_a_segment(before, name));
+        given || (segment.len() >= 8 && is_likely(segment) && self.parameter(before).hides(segment))
     }
 
-    pub(super) fn is_secret_field(&self, name: &str) -> bool {
-        let plain = || normal(name);
-        self.is_secret(name)
-            || (name.len() <= 64
-                && SECRET_FIELD_ENDINGS
-                    .iter()
-                    .any(|ending| plain().ends_with(ending)))
+    /// `place` judges what is secret only in its place.
+    fn judged(&self, name: &str, place: impl Fn(&[String]) -> Says) -> Says {
+        let configured = |part: &str| !part.is_empty() && self.configured.contains(normal(part).as_str());
+        if configured(name) || name.split(['[', ']', '.', ':']).any(configured) {
+            return Says::Secret;
+        }
+        let words = words(name);
+        let joined = |words: &[String]| is_listed(&words.concat());
+        let secret = words.iter().any(|word| is_secret(word))
+            || words.windows(2).any(joined)
+            || words.windows(3).any(joined);
+        let last = words.last().map_or("", String::as_str);
+        let likely = words.iter().any(|word| LIKELY.contains(&word.as_str()));
+        if (secret || likely) && ABOUT.contains(&last) {
+            return Says::IfRandom;
+        }
+        let here = place(&words);
+        let said = match (secret, likely) {
+            (true, _) if last.ends_with('s') && last.len() > 4 => Says::UnlessCount,
+            (true, _) => Says::Secret,
+            (false, true) => Says::IfLikely,
+            (false, false) => Says::Nothing,
+        };
+        said.max(here)
     }
+}
 
-    /// Of a query or a form, decoded: also `user[password]`.
-    pub(super) fn is_secret_parameter(&self, name: &str) -> bool {
-        name.split(['[', ']', '.'])
-            .any(|part| self.is_secret(part) || SECRET_PARAMETERS.contains(&normal(part).as_str()))
+fn is_listed(word: &str) -> bool {
+    SECRET.binary_search(&word).is_ok()
+}
+
+fn is_secret(word: &str) -> bool {
+    is_listed(word)
+        || ENDINGS.iter().any(|ending| word.ends_with(ending))
+        || BEGINNINGS.iter().any(|beginning| word.starts_with(beginning))
+}
+
+/// The words of a name in lower case: split at what is no letter and no digit, where a capital begins a word, and behind digits.
+/// Without digits at the end of a word, and without an `x` in front.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut chars = name.chars().peekable();
+    let mut last = ' ';
+    while let Some(c) = chars.next() {
+        let lower_next = chars.peek().is_some_and(char::is_ascii_lowercase);
+        let begins = c.is_uppercase()
+            && (last.is_lowercase() || last.is_ascii_digit() || (last.is_uppercase() && lower_next));
+        if begins || !c.is_alphanumeric() {
+            finish(&mut word, &mut words);
+        }
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+        last = c;
+    }
+    finish(&mut word, &mut words);
+    if words.len() > 1 && words.first().is_some_and(|first| first == "x") {
+        words.remove(0);
+    }
+    words
+}
+
+fn finish(word: &mut String, words: &mut Vec<String>) {
+    let text = core::mem::take(word);
+    let text = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    if !text.is_empty() {
+        words.push(text.to_owned());
     }
 }
 
@@ -118,4 +141,101 @@ fn normal(name: &str) -> String {
         .filter(|c| !matches!(c, '-' | '_'))
         .map(|c| c.to_ascii_lowercase())
         .collect()
+}
+
+/// Whether a path segment is this word, or ends with it.
+fn names_a_segment(segment: &str, word: &str) -> bool {
+    let start = segment.len().saturating_sub(word.len());
+    segment
+        .get(start..)
+        .is_some_and(|end| end.eq_ignore_ascii_case(word))
+        && segment
+            .get(..start)
+            .is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_in_order() {
+        assert!(SECRET.is_sorted());
+    }
+
+    #[test]
+    fn a_name_is_read_by_its_words() {
+        for (name, expected) in [
+            ("X-Reset-Token", "reset token"),
+            ("APIKey2", "api key"),
+            ("user[newPassword1]", "user new password"),
+            ("cvv2", "cvv"),
+            ("DB_PASS", "db pass"),
+            ("x", "x"),
+            ("oauth2Token", "oauth token"),
+            ("", ""),
+            ("123", ""),
+        ] {
+            assert_eq!(words(name).join(" "), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn words_decide_and_not_letters() {
+        let names = Names::new(&["X-Tenant".into()]);
+        let long = format!("{}_password", "very_long_".repeat(20));
+        for name in [
+            "password_confirmation",
+            "passwordconfirmation",
+            "password1",
+            "db_pass",
+            "cvv2",
+            "apiKey",
+            "API_KEY",
+            "accesstoken",
+            "X-Csrf",
+            "x-otp",
+            "user:password",
+            "aws_secret_access_key",
+            "x_tenant",
+            "user[xtenant]",
+            &long,
+        ] {
+            assert_eq!(names.document(name), Says::Secret, "{name}");
+        }
+        for name in [
+            "author",
+            "keyboard",
+            "passed",
+            "secretary",
+            "compass",
+            "pinned",
+            "zip_code",
+            "primary_key",
+            "assignment",
+            "sidebar",
+            "authenticated",
+            "monkey",
+            "tokenizer",
+            "bypass",
+            "",
+        ] {
+            assert_eq!(names.document(name), Says::Nothing, "{name}");
+        }
+        for name in [
+            "token_count",
+            "sessions_total",
+            "passwordUpdatedAt",
+            "auth_method",
+        ] {
+            assert_eq!(names.document(name), Says::IfRandom, "{name}");
+            assert_eq!(names.parameter(name), Says::IfRandom, "{name}");
+        }
+        assert_eq!(names.document("tokens"), Says::UnlessCount);
+        assert_eq!(names.document("session"), Says::IfLikely);
+        assert_eq!(names.field("X-Session"), Says::Secret);
+        assert_eq!(names.field("X-Functions-Key"), Says::Secret);
+        assert_eq!(names.parameter("state"), Says::IfLikely);
+        assert_eq!(names.parameter("zip_code"), Says::Nothing);
+    }
 }

@@ -4,7 +4,9 @@ use crate::compare::paths::Key;
 
 use super::{
     Redactor, SHOWN_CHARS,
+    beside::Told,
     json::{self, Secret, Start, member_name},
+    judge::Says,
     shortened,
     steps::Steps,
 };
@@ -12,8 +14,8 @@ use super::{
 /// How the values at a place are redacted.
 #[derive(Debug)]
 pub(super) enum Reader {
-    /// The value is secret, unless it says nothing.
-    Secret,
+    /// The name decides, with the value.
+    Named(Says),
     /// JSON at this place; the steps lead there again for each value.
     Json(String),
     /// A reference.
@@ -62,7 +64,7 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
     }
     let named = outside_json(redactor, before);
     let reader = match named {
-        Reader::Secret => Reader::Secret,
+        Reader::Named(says) if says > Says::IfLikely => named,
         _ => Reader::Json(path.to_owned()),
     };
     (shown, reader)
@@ -78,16 +80,18 @@ fn json_part(place: &str) -> Option<usize> {
 
 /// `header set-cookie`, `/html/body/@class`, `field password`.
 fn outside_json(redactor: &Redactor, place: &str) -> Reader {
-    let mut names = place.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
+    let names = place.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
     let field = place
         .strip_prefix("header ")
         .or_else(|| place.strip_prefix("trailer "));
     let parameter = place.strip_prefix("field ");
-    if names.any(|name| redactor.names.is_secret(name))
-        || field.is_some_and(|name| redactor.names.is_secret_field(name))
-        || parameter.is_some_and(|name| redactor.names.is_secret_parameter(name))
-    {
-        return Reader::Secret;
+    let said = names
+        .map(|name| redactor.names.document(name))
+        .chain(field.map(|name| redactor.names.field(name)))
+        .chain(parameter.map(|name| redactor.names.parameter(name)))
+        .max();
+    if let Some(says) = said.filter(|says| *says > Says::Nothing) {
+        return Reader::Named(says);
     }
     match field {
         Some(name) if super::is_reference(name, "") => Reader::Reference,
@@ -99,7 +103,14 @@ impl Reader {
     /// A value found at the place, shortened.
     pub(super) fn value(&self, redactor: &Redactor, value: &str) -> String {
         match self {
-            Self::Secret => redactor.hash(value.trim_matches('"')),
+            Self::Named(says) => {
+                let plain = value.trim_matches('"');
+                if says.hides(plain) {
+                    redactor.hash(plain)
+                } else {
+                    redactor.text(value)
+                }
+            }
             Self::Reference => redactor.target(value),
             Self::Text => redactor.text(value),
             Self::Json(path) => {
@@ -110,8 +121,9 @@ impl Reader {
                     }
                 }
                 match start.secret() {
-                    Secret::No => shown(value, start),
-                    Secret::Name | Secret::Path => redactor.hash(value.trim_matches('"')),
+                    Secret::Named(says) if says > Says::IfLikely => Self::Named(says).value(redactor, value),
+                    Secret::No | Secret::Named(_) => shown(value, start),
+                    Secret::Path => redactor.hash(value.trim_matches('"')),
                 }
             }
         }
@@ -119,7 +131,7 @@ impl Reader {
 }
 
 fn shown(value: &str, start: Start<'_>) -> String {
-    let json::Replaced { text, cut } = json::replace(value, SHOWN_CHARS, start);
+    let json::Replaced { text, cut } = json::replace(value, SHOWN_CHARS, start, &mut Told::default());
     match shortened(&text, SHOWN_CHARS.saturating_mul(2)) {
         (text, false) if !cut => text.to_owned(),
         (text, _) => format!("{}…", text.trim_end_matches('…')),

@@ -93,13 +93,14 @@ fn equal_stays_equal_and_different_stays_different() {
 
 #[test]
 fn targets_keep_their_shape() {
-    let redacted = redactor()
-        .target("/users/123/orders?page=2&access_token=abc&q=ann@example.org&code=77&user%5Bpassword%5D=x1");
+    let redacted = redactor().target(
+        "/users/123/orders?page=2&access_token=abc&q=ann@example.org&code=7741&user%5Bpassword%5D=x1",
+    );
     assert!(
         redacted.starts_with("/users/123/orders?page=2&access_token=[redacted:"),
         "{redacted}"
     );
-    for secret in ["abc", "ann@", "=77", "x1"] {
+    for secret in ["abc", "ann@", "=7741", "x1"] {
         assert!(!redacted.contains(secret), "{secret} in {redacted}");
     }
     for target in [
@@ -143,7 +144,7 @@ fn a_discrepancy_is_redacted_by_its_place() {
         "$['api-key']",
         "header set-cookie",
         "$.tokens[3].access_token",
-        "$.session.started",
+        "$.session_token.started",
     ] {
         let redacted = found(place, "\"one\"", "\"two\"");
         assert_eq!(redacted.place, place);

@@ -7,10 +7,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    exchange::{Exchange, Headers},
-    gate,
-};
+use crate::gate;
+use shadow_proto::exchange::{Exchange, Headers};
 
 /// What becomes of the validators in conditional requests.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -32,6 +30,7 @@ const FIELDS: [&str; 5] = [
     "if-range",
 ];
 
+const PARTIAL: u16 = 206;
 const NOT_MODIFIED: u16 = 304;
 const PRECONDITION_FAILED: u16 = 412;
 
@@ -62,8 +61,9 @@ impl Conditional {
         }
         LeftOut {
             validators: true,
-            // Production looked at the range only if it sent a part (RFC 9110 section 13.1.5).
-            range: matches!(status, 200 | NOT_MODIFIED) && request.headers.get("if-range").is_some(),
+            // Whether it is looked at depends on the validator (RFC 9110 section 13.1.5); without both all is sent.
+            range: matches!(status, 200 | PARTIAL | NOT_MODIFIED)
+                && request.headers.get("if-range").is_some(),
             is_write,
         }
     }
@@ -91,6 +91,11 @@ impl LeftOut {
 /// Whether production did not send what it was asked for, as the client had it.
 pub(crate) fn is_not_modified(status: u16, headers: &Headers) -> bool {
     status == NOT_MODIFIED && is_conditional(headers)
+}
+
+/// Whether production sent a part because of a validator that the client had.
+pub(crate) fn is_part(status: u16, headers: &Headers) -> bool {
+    status == PARTIAL && headers.get("if-range").is_some()
 }
 
 /// Whether a request depends on a validator. `*` is none: it means the same to every system.

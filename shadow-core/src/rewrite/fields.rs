@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 /// Fields that concern one connection only (RFC 9110 section 7.6.1), besides those that Connection names. With them goes every
 /// offer of another protocol: the replay speaks HTTP/1.1.

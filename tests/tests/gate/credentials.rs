@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use shadow_tests::{laws::assert_laws, need, process::wait_until};
 
 use crate::stage::{Stage, bare};
@@ -186,4 +187,71 @@ fn a_command_gives_tokens_for_a_while_and_one_that_hangs_stops_nothing_else() {
     let left = Path::new("/proc").join(child.trim());
     let running = fs::read_to_string(left.join("stat")).is_ok_and(|stat| !stat.contains(") Z "));
     assert!(!running, "the child {child} of a killed command is still there");
+}
+
+#[test]
+fn a_command_is_confined_from_its_first_run_on_and_has_no_environment_of_the_agent() {
+    need!(Root);
+    let keys = "credentials:
+  replace:
+  - {command: [DIR/token], environment: [SHADOW_TEST_SHARED], ttl: 1h}";
+    let stage = Stage::with(keys, &[], |directory| {
+        let seen = directory.join("agent/state/seen");
+        // The first run alone says how it began.
+        script(
+            directory,
+            &format!(
+                "[ -e {0} ] || {{ cat /proc/self/status; env; }} > {0}; echo t",
+                seen.display()
+            ),
+        );
+    });
+    wait_until("the token is there", Duration::from_secs(10), || {
+        visit(&stage, "/1").is_some()
+    });
+    let seen = fs::read_to_string(stage.agent.state().join("seen")).expect("it ran");
+    assert!(seen.contains("Seccomp:\t2\n"), "{seen}");
+    assert!(seen.contains("NoNewPrivs:\t1\n"), "{seen}");
+    assert!(seen.contains("\nPATH="), "{seen}");
+    assert!(!seen.contains("CARGO") && !seen.contains("HOME="), "{seen}");
+}
+
+#[test]
+fn a_command_ends_with_the_agent_however_that_ends() {
+    need!(Root);
+    let keys = "credentials:
+  replace:
+  - {command: [DIR/token], timeout: 60s}";
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut stage = Stage::with(keys, &[], |directory| {
+            let pids = directory.join("agent/state/pids");
+            script(
+                directory,
+                &format!(
+                    "sleep 1000 & echo $$ $! > {0}.new; mv {0}.new {0}; wait",
+                    pids.display()
+                ),
+            );
+        });
+        let pids = stage.agent.state().join("pids");
+        wait_until("the command runs", Duration::from_secs(10), || pids.exists());
+        let pids = fs::read_to_string(&pids).expect("it ran");
+        let runs = |pid: &str| {
+            fs::read_to_string(Path::new("/proc").join(pid).join("stat"))
+                .is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        let mut pids = pids.split_whitespace();
+        let (command, child) = (pids.next().expect("itself"), pids.next().expect("its child"));
+        assert!(runs(command) && runs(child));
+        stage.agent.process.signal(signal);
+        stage.agent.process.wait(Duration::from_secs(20));
+        wait_until("the command has ended", Duration::from_secs(5), || !runs(command));
+        if signal == Signal::TERM {
+            wait_until("its group has ended", Duration::from_secs(5), || !runs(child));
+        } else {
+            // The kernel ends the command alone.
+            let pid = child.parse().ok().and_then(Pid::from_raw).expect("a number");
+            kill_process(pid, Signal::KILL).unwrap_or_default();
+        }
+    }
 }

@@ -6,7 +6,7 @@ use shadow_tests::{agent::Agent, client::Connection, need, scene::Scene};
 use crate::stage::{Stage, files, response, said};
 
 /// Where each was sent, and what it was.
-const SECRETS: [(&str, &str); 14] = [
+const SECRETS: [(&str, &str); 30] = [
     ("authorization", "qz7rBearer0Token1Value"),
     ("cookie", "qz7rCookie2Value"),
     ("api key field", "qz7rApiKey3Value"),
@@ -21,6 +21,22 @@ const SECRETS: [(&str, &str); 14] = [
     ("answer of the shadow system", "qz7rAnswer9Shadow"),
     ("mail in text", "qz7r.bob@corp.example"),
     ("location", "qz7rLocation10Value"),
+    ("field with a prefix", "qz7rotpeleven"),
+    ("session field", "qz7rsessiontwelve"),
+    ("password again", "qz7rconfirmthirteen"),
+    ("database password", "qz7rdbpassfourteen"),
+    ("card code", "qz7rcvvfifteen"),
+    ("name of 80 bytes", "qz7rlongsixteen"),
+    ("value beside its name", "qz7rpairseventeen"),
+    ("name beside its value", "qz7rpaireighteen"),
+    ("userinfo in text", "qz7ruserinfonineteen"),
+    ("private key", "qz7rPemTwenty"),
+    ("environment assignment", "qz7renvtwentyone"),
+    ("exported variable", "qz7rexporttwentytwo"),
+    ("issued key", "QZ7RISSUED23"),
+    ("cell of a table", "qz7rcelltwentyfour"),
+    ("path segment", "qz7r25a9c1d4"),
+    ("path segment with a colon", "qz7rcolontwentysix"),
 ];
 
 /// Not secret: where this is missing nothing was looked at.
@@ -39,9 +55,21 @@ fn answer(token: &str, price: u32) -> String {
 fn send() {
     let mut connection = Connection::open(Scene::production()).expect("production listens");
     let fields = "Authorization: Bearer qz7rBearer0Token1Value\r\nCookie: sid=qz7rCookie2Value; theme=dark\r\n\
-                  X-Api-Key: qz7rApiKey3Value\r\n";
+                  X-Api-Key: qz7rApiKey3Value\r\nX-Otp: qz7rotpeleven\r\nX-Session: qz7rsessiontwelve\r\n";
     let target = "/users/qz7r.ann@corp.example/cart?token=qz7rQuery4Value&page=2";
     connection.get(target, fields).expect("an answer");
+    let target = "/password-reset/qz7r25a9c1d4/api_key:qz7rcolontwentysix";
+    connection.get(target, fields).expect("an answer");
+    let long = "and_more_of_it_".repeat(5);
+    let users = format!(
+        "{{\"password_confirmation\":\"qz7rconfirmthirteen\",\"db_pass\":\"qz7rdbpassfourteen\",\"cvv2\":\"qz7rcvvfifteen\",\
+         \"{long}secret\":\"qz7rlongsixteen\",\"settings\":[{{\"name\":\"smtp_password\",\"value\":\"qz7rpairseventeen\"}},\
+         {{\"value\":\"qz7rpaireighteen\",\"key\":\"client_secret\"}}],\
+         \"note\":\"see postgres://app:qz7ruserinfonineteen@db/app\",\
+         \"pem\":\"-----BEGIN PRIVATE KEY-----\\nqz7rPemTwenty\\n-----END PRIVATE KEY-----\"}}"
+    );
+    let lines =
+        "DB_PASSWORD=qz7renvtwentyone\nexport X_TOKEN=qz7rexporttwentytwo\nuse AKIAQZ7RISSUED2345AB\n";
     for (kind, body) in [
         (
             "application/json",
@@ -56,6 +84,9 @@ fn send() {
             "--XX\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nqz7rMultipart7Value\r\n--XX--\r\n"
                 .to_owned(),
         ),
+        ("application/json", users),
+        ("text/plain", lines.to_owned()),
+        ("text/csv", "user,password\nann,qz7rcelltwentyfour\n".to_owned()),
     ] {
         let fields = format!("{fields}Content-Type: {kind}\r\n");
         connection
@@ -150,8 +181,9 @@ fn no_secret_leaves_the_agent_by_any_way() {
     for _round in 0..3 {
         stage.lab.client.run(send);
     }
-    let report = agent.settled(12);
-    assert!(report.funnel.mismatched >= 12, "{:#?}", report.funnel);
+    // Three rounds of eight requests.
+    let report = agent.settled(24);
+    assert!(report.funnel.mismatched >= 24, "{:#?}", report.funnel);
     // The writer collects for a moment.
     std::thread::sleep(std::time::Duration::from_secs(1));
     let told = told(&agent, &stage);

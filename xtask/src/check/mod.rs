@@ -2,8 +2,11 @@
 //!
 //! Every rule runs, so that one look shows everything that is wrong.
 
+mod cycles;
 mod deps;
 mod source;
+mod threats;
+mod words;
 
 use anyhow::{Result, bail};
 
@@ -31,6 +34,9 @@ type Rule = (&'static str, fn() -> Result<()>);
 const RULES: &[Rule] = &[
     ("format", format),
     ("source files", source::run),
+    ("plain English", words::run),
+    ("import cycles", cycles::run),
+    ("tests of the threat model", threats::run),
     ("dependencies of the core", deps::core),
     (
         "the committed kernel program is that of its sources",

@@ -26,12 +26,13 @@ use crate::{
         ring::RingCounters,
         stats::{KernelStats, StatsReader},
     },
+    clock::now_ms,
     config::units::Rate,
     control::{
         Agent,
         reload::Reloaded,
         sampling::Sampling,
-        state::{Killed, StateDir, now_ms},
+        state::{Killed, StateDir},
         status::{Attached, FORMAT, Ring, Status},
     },
     http::{
@@ -244,6 +245,12 @@ impl Running {
             }
         }
         warnings
+    }
+
+    /// Ends the commands of credentials.
+    pub(super) fn end_commands(&self) {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.iter().for_each(|token| token.end());
     }
 }
 

@@ -145,6 +145,7 @@ fn end(agent: &Running) -> shadow_core::evidence::report::Report {
         .write()
         .unwrap_or_else(PoisonError::into_inner)
         .stop(PATIENCE);
+    agent.end_commands();
     agent.save();
     agent.finish()
 }

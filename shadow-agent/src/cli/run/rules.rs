@@ -133,6 +133,9 @@ impl Running {
             }
         }
         drop(pipeline);
+        for held in &tokens.held {
+            held.start();
+        }
         *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens.held;
     }
 }

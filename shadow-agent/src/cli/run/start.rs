@@ -35,15 +35,16 @@ use crate::{
         targets::Targets,
     },
     cli::{Exit, Failure},
+    clock::now_ms,
     config::{Config, also::Wanted},
     control::{
         sampling::Sampling,
         server::Socket,
-        state::{Lock, Owner, StateDir, StateError, now_ms},
+        state::{Lock, Owner, StateDir, StateError},
     },
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,
-    replay::Target,
+    replay::{Target, credentials::Held},
     rollout::Driver,
 };
 
@@ -103,6 +104,8 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Fail
     let pipeline = mirror(source, mute, control.clone(), settings, killed)?;
     links.watch().map_err(|error| links_failure(&error))?;
     confined.after_attach()?;
+    // From here on a command inherits the confinement.
+    tokens.iter().for_each(Held::start);
     let agent = Running {
         facts,
         control,
@@ -268,12 +271,13 @@ fn hooks(mute: Mute, control: Control) -> Hooks {
 
 /// Everything behind the capture, without a journal.
 pub(in crate::cli) fn offline(config: &Config) -> Result<PipelineSettings, Failure> {
-    let (settings, _tokens) = targets::settings(
+    let (settings, tokens) = targets::settings(
         config,
         &Keeper::open(config)?,
         wanted(config)?,
         targets::random()?,
     )?;
+    tokens.iter().for_each(Held::start);
     Ok(settings)
 }
 

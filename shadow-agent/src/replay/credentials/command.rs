@@ -1,20 +1,26 @@
 //! A token that a command prints, for a time-to-live.
 //!
-//! The command has no shell, no input and no place for complaints; it is a process group of its own, killed whole when
-//! its time is over. A new token is asked for when a fifth of the old one's life is left; one that cannot be renewed is
-//! used to its end and no longer.
+//! The command has no shell, no input, no error output, and of the agent's environment `PATH` and the variables that the
+//! configuration names. It is a process group of its own, killed as a whole when its time is over or the agent ends; when
+//! the agent is killed, the kernel kills the command. A new token is asked for when a fifth of the old one's life is left;
+//! one that cannot be renewed is used to its end and no longer.
 
 use std::{
-    io::{ErrorKind, Read as _},
+    env,
+    io::{self, ErrorKind, Read as _},
     os::{fd::AsFd as _, unix::process::CommandExt as _},
     process::{self, Child, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group, set_parent_process_death_signal, waitid,
+};
 
 use super::{LONGEST, News, Source};
+use crate::config::rewrite::Replace;
 
 /// The shortest time between two failures.
 const RETRY: Duration = Duration::from_secs(1);
@@ -22,10 +28,46 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The longest.
 const RETRY_MOST: Duration = Duration::from_secs(30);
 
+/// The process group of a command while it runs, for whoever ends the agent.
+#[derive(Debug, Default)]
+pub(super) struct Group(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    leader: Option<Pid>,
+    ended: bool,
+}
+
+impl Group {
+    /// Kills the command that runs, with everything in its group, and lets no other one start.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        state.kill();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn kill(&self) {
+        // The leader is not waited for while it stands here, so nothing else has its number. The group is empty when
+        // all of it has ended.
+        if let Some(group) = self.leader {
+            kill_process_group(group, Signal::KILL).unwrap_or_default();
+        }
+    }
+}
+
 pub(super) struct Command {
     line: Vec<String>,
+    /// Variables that it is given besides `PATH`.
+    environment: Vec<String>,
     ttl: Duration,
     timeout: Duration,
+    group: Arc<Group>,
     due: Option<Instant>,
     /// When the token in force ends.
     ends: Option<Instant>,
@@ -33,28 +75,49 @@ pub(super) struct Command {
 }
 
 impl Command {
-    pub(super) fn new(line: Vec<String>, ttl: Duration, timeout: Duration) -> Self {
+    pub(super) fn new(replace: &Replace, group: Arc<Group>) -> Self {
         Self {
-            line,
-            ttl,
-            timeout,
+            line: replace.command.clone(),
+            environment: replace.environment.clone(),
+            ttl: replace.ttl.0,
+            timeout: replace.timeout.0,
+            group,
             due: None,
             ends: None,
             failures: 0,
         }
     }
 
-    fn run(&self) -> Result<Bytes, String> {
+    fn start(&self) -> Result<Running<'_>, String> {
         let (program, arguments) = self.line.split_first().ok_or("there is no command")?;
-        let child = process::Command::new(program)
+        let passed = self.environment.iter().map(String::as_str).chain(["PATH"]);
+        let mut command = process::Command::new(program);
+        command
             .args(arguments)
+            .env_clear()
+            .envs(passed.filter_map(|name| Some((name, env::var_os(name)?))))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| error.to_string())?;
-        let mut running = Running(child);
+            .process_group(0);
+        let agent = process::id();
+        // SAFETY: between fork and exec only prctl(2) and getppid(2) are called, and nothing is allocated.
+        unsafe { command.pre_exec(move || end_with(agent)) };
+        let mut state = self.group.lock();
+        if state.ended {
+            return Err("the agent ends".to_owned());
+        }
+        let child = command.spawn().map_err(|error| error.to_string())?;
+        state.leader = pid(&child);
+        drop(state);
+        Ok(Running {
+            child,
+            group: &self.group,
+        })
+    }
+
+    fn run(&self) -> Result<Bytes, String> {
+        let mut running = self.start()?;
         // The token in force is not used past its end because its renewal hangs.
         let now = Instant::now();
         let patience = now + self.timeout;
@@ -70,12 +133,26 @@ impl Command {
     }
 }
 
-/// Whatever happens, nothing of it is left running.
-struct Running(Child);
+/// Lets the kernel kill this process when the agent's thread that started it ends, however it ends.
+fn end_with(agent: u32) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have ended before.
+    if getppid().and_then(|parent| u32::try_from(parent.as_raw_nonzero().get()).ok()) == Some(agent) {
+        Ok(())
+    } else {
+        Err(ErrorKind::BrokenPipe.into())
+    }
+}
 
-impl Running {
+/// Whatever happens, nothing of its process group is left running.
+struct Running<'a> {
+    child: Child,
+    group: &'a Group,
+}
+
+impl Running<'_> {
     fn output(&mut self, end: Instant) -> Result<Vec<u8>, String> {
-        let Some(mut pipe) = self.0.stdout.take() else {
+        let Some(mut pipe) = self.child.stdout.take() else {
             return Err("it has no output".to_owned());
         };
         rustix::io::ioctl_fionbio(pipe.as_fd(), true).map_err(|error| error.to_string())?;
@@ -102,7 +179,7 @@ impl Running {
 
     /// Leaves it a zombie: until it is waited for, nothing else can have its number.
     fn succeeded(&self, end: Instant) -> Result<bool, String> {
-        let pid = pid(&self.0).ok_or("it has no process")?;
+        let pid = pid(&self.child).ok_or("it has no process")?;
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         loop {
             match waitid(WaitId::Pid(pid), options) {
@@ -121,15 +198,14 @@ fn pid(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // Also what the command itself started, before its number is free for others.
-        if let Some(group) = pid(&self.0) {
-            kill_process_group(group, Signal::KILL).unwrap_or_default();
-        }
-        if let Err(error) = self.0.wait() {
+        let mut state = self.group.lock();
+        state.kill();
+        if let Err(error) = self.child.wait() {
             tracing::debug!(%error, "a command for a token cannot be waited for");
         }
+        state.leader = None;
     }
 }
 

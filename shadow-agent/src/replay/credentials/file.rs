@@ -18,6 +18,9 @@ use super::{LONGEST, News, Source};
 
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Whoever can write the file chooses what the shadow system is sent: only its owner may.
+const OTHERS_WRITE: u32 = 0o022;
+
 /// What tells one state of a file from another.
 type Mark = (u64, u64, u64, (i64, i64), (i64, i64));
 
@@ -61,6 +64,10 @@ impl File {
         let found = file.metadata().map_err(wrong)?;
         if !found.is_file() {
             return Err("it is no regular file".to_owned());
+        }
+        if found.mode() & OTHERS_WRITE != 0 {
+            let mode = found.mode() & 0o7777;
+            return Err(format!("others can write it (mode {mode:04o}): chmod go-w"));
         }
         let mut text = Vec::new();
         file.take(LONGEST + 1).read_to_end(&mut text).map_err(wrong)?;

@@ -10,7 +10,7 @@ mod file;
 use std::{
     fmt,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
@@ -21,7 +21,10 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use shadow_core::rewrite::{Place, TokenSource, is_token};
 
-use self::{command::Command, file::File};
+use self::{
+    command::{Command, Group},
+    file::File,
+};
 use crate::config::rewrite::Replace;
 
 /// How often a source looks whether there is something to do.
@@ -30,7 +33,7 @@ const TURN: Duration = Duration::from_millis(100);
 /// A longer token is none.
 const LONGEST: u64 = 16 << 10;
 
-/// What the replays see of a source.
+/// A source as the replays see it.
 pub struct Held {
     /// What it is the source of.
     replace: Replace,
@@ -38,9 +41,13 @@ pub struct Held {
     name: String,
     token: ArcSwapOption<Bytes>,
     failing: AtomicBool,
+    /// Until [`Held::start`].
+    waiting: Mutex<Option<Box<dyn Source>>>,
+    /// Of its command.
+    group: Arc<Group>,
 }
 
-/// What a source has to say for now.
+/// What a source tells.
 enum News {
     /// Nothing new.
     Same,
@@ -64,6 +71,12 @@ impl fmt::Debug for Held {
     }
 }
 
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl TokenSource for Held {
     fn token(&self) -> Option<Bytes> {
         self.token.load().as_deref().cloned()
@@ -74,6 +87,28 @@ impl Held {
     /// Whether it is the source of this credential.
     pub fn is_of(&self, replace: &Replace) -> bool {
         self.replace == *replace
+    }
+
+    /// Follows the source from now on, in a thread that ends when nobody holds it. Nothing happens the second time.
+    ///
+    /// Apart from [`source`], because a command must not run before the agent is confined: it inherits that.
+    pub fn start(self: &Arc<Self>) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut source) = waiting else { return };
+        let watched = Arc::downgrade(self);
+        let place = self.replace.place();
+        let spawned = thread::Builder::new()
+            .name("shadow-token".to_owned())
+            .spawn(move || watch(&watched, &place, &mut *source));
+        if let Err(error) = spawned {
+            self.token.store(None);
+            tracing::warn!(source = self.name, %error, "no thread for a token; it is not renewed");
+        }
+    }
+
+    /// Kills a command that runs, with everything that it has started, and starts none any more.
+    pub fn end(&self) {
+        self.group.end();
     }
 
     /// Why requests are skipped, or soon may be.
@@ -92,32 +127,30 @@ impl Held {
     }
 }
 
-/// The source of one credential, with its first token when a file has it. Its thread ends when nobody holds it.
+/// The source of one credential, with its first token when a file has it. It is followed from [`Held::start`] on.
 pub fn source(replace: &Replace) -> Arc<Held> {
-    let place = replace.place();
-    let (name, mut source): (String, Box<dyn Source>) = match (&replace.file, replace.command.as_slice()) {
-        (Some(file), _) => (file.display().to_string(), Box::new(File::new(file.clone()))),
-        (None, command) => (
-            format!("the command {}", command.first().map_or("", String::as_str)),
-            Box::new(Command::new(command.to_vec(), replace.ttl.0, replace.timeout.0)),
+    let group = Arc::new(Group::default());
+    let (name, mut source): (String, Box<dyn Source>) = match &replace.file {
+        Some(file) => (file.display().to_string(), Box::new(File::new(file.clone()))),
+        None => (
+            format!(
+                "the command {}",
+                replace.command.first().map_or("", String::as_str)
+            ),
+            Box::new(Command::new(replace, Arc::clone(&group))),
         ),
     };
+    let first = replace.file.is_some().then(|| source.turn());
     let held = Arc::new(Held {
         replace: replace.clone(),
         name,
         token: ArcSwapOption::empty(),
         failing: AtomicBool::new(false),
+        waiting: Mutex::new(Some(source)),
+        group,
     });
-    if replace.file.is_some() {
-        take(&held, &place, source.turn());
-    }
-    let watched = Arc::downgrade(&held);
-    let spawned = thread::Builder::new()
-        .name("shadow-token".to_owned())
-        .spawn(move || watch(&watched, &place, &mut *source));
-    if let Err(error) = spawned {
-        held.token.store(None);
-        tracing::warn!(source = held.name, %error, "no thread for a token; it is not renewed");
+    if let Some(news) = first {
+        take(&held, &replace.place(), news);
     }
     held
 }

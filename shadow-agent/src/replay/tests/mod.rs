@@ -12,10 +12,9 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use shadow_core::{
     compare::{Failure, Outcome, ShadowResponse},
-    exchange::Version,
-    limits::Limits,
     rewrite::ShadowRequest,
 };
+use shadow_proto::{exchange::Version, limits::Limits};
 
 use super::{HttpShadow, ReplaySettings, Shadow as _, Target};
 

@@ -3,9 +3,12 @@
 
 use std::borrow::Cow;
 
-use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+use html5gum::{StartTag, Token};
 
-use super::tree::{Attribute, Builder, Name, ParseError, Tree};
+use super::{
+    tokens::tokens,
+    tree::{Attribute, Builder, Name, ParseError, Tree},
+};
 
 /// Elements that have no content (section 13.1.2).
 const VOID: [&[u8]; 14] = [
@@ -29,15 +32,11 @@ pub(crate) fn is_void(name: &[u8]) -> bool {
 
 /// Parses a document.
 pub(super) fn parse<'t>(text: &[u8]) -> Result<Tree<'t>, ParseError> {
-    let mut emitter = DefaultEmitter::<()>::new_with_span();
-    emitter.naively_switch_states(true);
     let mut parser = Parser {
         builder: Builder::new(),
         text: Vec::new(),
     };
-    for token in Tokenizer::new_with_emitter(text, emitter) {
-        // Reading from memory does not fail.
-        let Ok(token) = token;
+    for token in tokens::<()>(text) {
         parser.token(token)?;
     }
     parser.flush()?;

@@ -12,6 +12,7 @@ mod align;
 mod diff;
 mod html;
 mod rules;
+mod tokens;
 mod tree;
 mod xml;
 
@@ -31,6 +32,7 @@ use rules::Levels;
 use tree::{ParseError, Tree};
 
 pub(crate) use html::is_void;
+pub(crate) use tokens::tokens;
 
 /// Compares two texts as XML documents.
 pub(super) fn xml(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {

@@ -18,9 +18,9 @@ use hashbrown::HashMap;
 
 use crate::{
     compare::{Category, Discrepancy, Failure},
-    redact::Redactor,
-    time::Timestamp,
+    redact::{Answers, Redactor},
 };
+use shadow_proto::time::Timestamp;
 
 use super::{ledger::Background, report, route::RouteId, shape::Shift, trend::Slices, writes};
 
@@ -112,6 +112,8 @@ pub(crate) struct Context<'c> {
     pub(crate) slice: usize,
     pub(crate) after_write: bool,
     pub(crate) redactor: &'c Redactor,
+    /// The answers in which it was found.
+    pub(crate) answers: Option<&'c Answers<'c>>,
 }
 
 /// Where one discrepancy was counted.
@@ -359,7 +361,10 @@ fn sample(context: Context<'_>, found: &Discrepancy) -> report::Sample {
         place,
         production,
         shadow,
-    } = context.redactor.discrepancy(found);
+    } = match context.answers {
+        Some(answers) => context.redactor.discrepancy_of(found, answers),
+        None => context.redactor.discrepancy(found),
+    };
     report::Sample {
         at_ns: context.now.as_nanos(),
         target: context.redactor.target(&String::from_utf8_lossy(context.target)),

@@ -25,6 +25,7 @@ fn add(groups: &mut Groups, exchange: u64, place: &str) {
         slice: 0,
         after_write: false,
         redactor: &redactor,
+        answers: None,
     };
     groups.add(context, found.category.as_str(), &found);
 }

@@ -8,7 +8,7 @@ mod groups;
 mod scope;
 
 use super::{gates::Judgement, stats::Proportion};
-use crate::{compare::RuleUsage, exchange::reasons};
+use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;
 pub use groups::{
@@ -113,7 +113,7 @@ pub struct Funnel {
     pub notes: BTreeMap<String, u64>,
 }
 
-reasons! {
+shadow_proto::catalogue! {
     /// How a replay was sent or read in another way than the traffic says.
     ReplayNote {
         /// Sent once more: its reused connection had ended without an answer.

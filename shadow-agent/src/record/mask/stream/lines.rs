@@ -236,7 +236,7 @@ impl Masks {
         };
         match self.redact {
             Redact::None => false,
-            Redact::Headers => name.len() >= NAME || self.redactor.is_secret(name),
+            Redact::Headers => name.len() >= NAME || self.redactor.is_secret_field(name),
             Redact::All => !HARMLESS.contains(&name),
         }
     }

@@ -1,0 +1,60 @@
+//! TCX links (Linux 6.6) by the index of the interface.
+//!
+//! aya attaches by name, and the C library opens a Unix socket to look the name up. A confined agent may not open one,
+//! and the index that rtnetlink has told means the same interface when the name has changed since.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+use aya::programs::ProgramFd;
+
+/// `BPF_TCX_INGRESS` of linux/bpf.h.
+pub(super) const INGRESS: u32 = 46;
+/// `BPF_TCX_EGRESS`.
+pub(super) const EGRESS: u32 = 47;
+
+/// `BPF_LINK_CREATE`.
+const LINK_CREATE: libc::c_int = 28;
+/// `BPF_F_BEFORE`, relative to nothing: first, before programs whose verdict ends the chain.
+const BEFORE: u32 = 1 << 3;
+
+/// The program at one hook of an interface. Dropping it takes the program off.
+#[derive(Debug)]
+pub(super) struct TcxLink(#[expect(dead_code, reason = "held to be closed")] OwnedFd);
+
+/// `link_create` of `union bpf_attr`, as far as TCX reads it.
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    interface: u32,
+    kind: u32,
+    flags: u32,
+    relative: u32,
+    /// To the 8 bytes of the next field.
+    padding: u32,
+    expected_revision: u64,
+}
+
+/// Attaches the program to the hook `kind` of the interface with this index.
+pub(super) fn link(program: &ProgramFd, interface: u32, kind: u32) -> io::Result<TcxLink> {
+    let program = program.as_fd().as_raw_fd();
+    let attr = LinkCreate {
+        program: u32::try_from(program).map_err(|_negative| io::ErrorKind::InvalidInput)?,
+        interface,
+        kind,
+        flags: BEFORE,
+        relative: 0,
+        padding: 0,
+        expected_revision: 0,
+    };
+    // SAFETY: bpf(2) reads `attr`, whose length it is told, and keeps no reference to it.
+    let made = unsafe { libc::syscall(libc::SYS_bpf, LINK_CREATE, &raw const attr, size_of_val(&attr)) };
+    let fd = i32::try_from(made).map_err(|_wide| io::ErrorKind::InvalidData)?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call made this descriptor, and nobody else knows it. The kernel sets close-on-exec.
+    Ok(TcxLink(unsafe { OwnedFd::from_raw_fd(fd) }))
+}

@@ -1,0 +1,105 @@
+//! Secrets of two answers that only their surroundings tell: a value beside its name, a cell below it. The place of a
+//! discrepancy does not say so, and what it shows is searched for them.
+
+use core::cell::OnceCell;
+
+use crate::compare::ABSENT;
+use shadow_proto::exchange::{Body, Headers};
+
+use super::Redactor;
+
+/// Secrets that are remembered, and their bytes. With more, every value that is found in the body is replaced.
+const MAX_SECRETS: usize = 1024;
+const MAX_BYTES: usize = 64 << 10;
+
+/// Bytes of a body that are searched for them. Beyond these, every value that is found in the body is replaced.
+const SEARCHED: usize = 1 << 20;
+
+/// Bytes by which a long secret is known, where the rest of it is cut off.
+const START: usize = 48;
+
+/// What only its surroundings tell.
+#[derive(Clone, Default)]
+pub(crate) struct Told {
+    secrets: Vec<String>,
+    bytes: usize,
+    over: bool,
+}
+
+impl core::fmt::Debug for Told {
+    /// Not the secrets.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Told")
+            .field("secrets", &self.secrets.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Told {
+    pub(super) fn add(&mut self, secret: &str) {
+        let secret = secret.trim();
+        if secret.is_empty() || self.secrets.iter().any(|known| known == secret) {
+            return;
+        }
+        self.bytes = self.bytes.saturating_add(secret.len());
+        self.over |= self.secrets.len() >= MAX_SECRETS || self.bytes > MAX_BYTES;
+        if !self.over {
+            self.secrets.push(secret.to_owned());
+        }
+    }
+
+    /// A value as it was found, without these secrets.
+    pub(super) fn hide(&self, redactor: &Redactor, value: &str) -> String {
+        let plain = value.trim_matches('"');
+        if value == ABSENT || plain.is_empty() {
+            return value.to_owned();
+        }
+        if self.over || self.secrets.iter().any(|secret| secret == plain) {
+            return redactor.hash(plain);
+        }
+        let mut out = value.to_owned();
+        for secret in self.secrets.iter().filter(|secret| secret.len() >= 4) {
+            // As it is written in a string of JSON, too.
+            for secret in [secret.clone(), secret.escape_debug().to_string()] {
+                out = out.replace(&secret, &redactor.hash(&secret));
+                let start = secret
+                    .get(..secret.floor_char_boundary(START))
+                    .unwrap_or_default();
+                if start.len() < secret.len()
+                    && let Some(at) = out.find(start)
+                {
+                    out.truncate(at);
+                    out.push_str(&redactor.hash(&secret));
+                }
+            }
+        }
+        out
+    }
+}
+
+/// The answers of both systems, and what their surroundings tell, once it is asked for.
+#[derive(Debug)]
+pub(crate) struct Answers<'a> {
+    sides: [(&'a Headers, &'a Body); 2],
+    told: OnceCell<Told>,
+}
+
+impl<'a> Answers<'a> {
+    pub(crate) fn new(sides: [(&'a Headers, &'a Body); 2]) -> Self {
+        Self {
+            sides,
+            told: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn told(&self, redactor: &Redactor) -> &Told {
+        self.told.get_or_init(|| {
+            let mut told = Told::default();
+            for (headers, body) in self.sides {
+                let read = redactor.read_body(headers, body, SEARCHED, &mut told);
+                told.over |= read.cut && read.text.is_some() && body.kept.len() > SEARCHED;
+            }
+            told
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! Values beside their names: `{"name":"Cookie","value":"…"}`, in either order, and `["Cookie","…"]`.
+
+use super::{Says, Scanner, string, unescaped};
+use crate::redact::MARK;
+
+/// Members that say what another member of the same object is the value of, as in `{"name":"Cookie","value":"…"}`.
+pub(super) const NAMING: [&str; 13] = [
+    "name",
+    "key",
+    "field",
+    "header",
+    "parameter",
+    "param",
+    "property",
+    "attribute",
+    "variable",
+    "option",
+    "id",
+    "label",
+    "type",
+];
+
+/// Those other members.
+const VALUES: [&str; 5] = ["value", "values", "val", "content", "data"];
+
+/// Bytes of what was written; no end as long as more comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    start: usize,
+    end: Option<usize>,
+}
+
+impl Scanner<'_, '_> {
+    /// A member of this name comes next. Its value begins after the colon.
+    pub(super) fn value_begins(&mut self, name: &str) {
+        if VALUES.iter().any(|value| value.eq_ignore_ascii_case(name))
+            && let Some(open) = self.open.last_mut()
+        {
+            let start = self.out.len();
+            open.value = Some(Span { start, end: None });
+            let named = open.named;
+            self.named_beside(named);
+        }
+    }
+
+    /// The value that comes next is what a name beside it says.
+    pub(super) fn named_beside(&mut self, says: Says) {
+        if says > Says::Nothing {
+            self.here.secret = self.here.secret.max(says.into());
+            self.here.beside = true;
+        }
+    }
+
+    /// What takes the place of a value that a name hides.
+    pub(super) fn hidden(&mut self, value: &str) -> String {
+        if self.here.beside {
+            self.told.add(value);
+        }
+        self.redactor.hash(value)
+    }
+
+    /// A colon is written.
+    pub(super) fn after_colon(&mut self) {
+        let at = self.out.len();
+        if let Some(Span { start, end: None }) = self.open.last_mut().and_then(|open| open.value.as_mut()) {
+            *start = at;
+        }
+    }
+
+    /// The value of a member that another one may name is written.
+    pub(super) fn value_ends(&mut self) {
+        let end = self.out.len();
+        if let Some(Span { end: open @ None, .. }) = self.open.last_mut().and_then(|open| open.value.as_mut())
+        {
+            *open = Some(end);
+        }
+    }
+
+    /// A name came after its value.
+    fn hide_value(&mut self, says: Says) {
+        let value = self.open.last_mut().and_then(|open| open.value.take());
+        let Some(Span {
+            start,
+            end: Some(end),
+        }) = value
+        else {
+            return;
+        };
+        let written = self.out.get(start..end).unwrap_or_default();
+        let end = start.saturating_add(written.trim_end().len());
+        let start = end.saturating_sub(written.trim().len());
+        let plain = unescaped(written.trim());
+        if says.hides(&plain) && !is_mark(&plain) {
+            for secret in leaves(written) {
+                self.told.add(&secret);
+            }
+            let hash = format!("\"{}\"", self.redactor.hash(&plain));
+            self.out.replace_range(start..end, &hash);
+        }
+    }
+
+    /// A string may name the value beside it.
+    pub(super) fn names_another(&mut self, value: &str) {
+        let Some(open) = self.open.last_mut() else {
+            return;
+        };
+        // A sentence is no name.
+        if value.len() > 128 || value.contains(char::is_whitespace) || (open.object && !self.naming) {
+            return;
+        }
+        let says = if open.object {
+            self.redactor.names.field(value)
+        } else {
+            self.redactor.names.document(value)
+        };
+        if says.is_strong() {
+            open.named = says;
+            if open.object {
+                self.hide_value(says);
+            }
+        }
+    }
+}
+
+/// The strings in a JSON text, and numbers that stand alone.
+fn leaves(text: &str) -> Vec<String> {
+    let mut leaves = Vec::new();
+    let mut rest = text.trim();
+    if !rest.starts_with(['{', '[', '"']) {
+        leaves.push(rest.to_owned());
+    }
+    while let Some(quoted) = rest.find('"').and_then(|at| rest.get(at..)) {
+        let (raw, _) = string(quoted);
+        leaves.push(unescaped(raw).into_owned());
+        rest = quoted.get(raw.len()..).unwrap_or_default();
+    }
+    leaves
+}
+
+/// Whether this is what took the place of a secret, and nothing else.
+fn is_mark(text: &str) -> bool {
+    let inner = text.strip_prefix(MARK).and_then(|rest| rest.strip_suffix(']'));
+    inner.is_some_and(|hash| hash.len() == 8)
+}
