@@ -18,6 +18,8 @@ pub struct Gates {
     pub match_rate: Rate,
     /// The shadow system's median time to the first byte may be this many times production's.
     pub latency_ratio: f64,
+    /// The shadow system's 99th percentile may be this many times production's; null for as many as it wants.
+    pub latency_p99: Option<f64>,
     /// A median that is slower by less than this is not held against it.
     pub latency_floor: Span,
     /// Share of the exchanges that were meant to be compared for which there must be a verdict.
@@ -51,6 +53,7 @@ impl Default for Gates {
         let GateConfig {
             match_rate,
             latency_ratio,
+            latency_p99,
             latency_floor,
             coverage,
             latency_samples,
@@ -58,6 +61,7 @@ impl Default for Gates {
         Self {
             match_rate: Rate::from_fraction(match_rate),
             latency_ratio,
+            latency_p99,
             latency_floor: Span(latency_floor),
             coverage: Rate::from_fraction(coverage),
             latency_samples,
@@ -70,6 +74,7 @@ impl From<&Gates> for GateConfig {
         Self {
             match_rate: gates.match_rate.fraction(),
             latency_ratio: gates.latency_ratio,
+            latency_p99: gates.latency_p99,
             latency_floor: gates.latency_floor.0,
             coverage: gates.coverage.fraction(),
             latency_samples: gates.latency_samples,

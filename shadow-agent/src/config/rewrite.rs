@@ -8,7 +8,7 @@ use serde::{
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
 };
 use shadow_core::rewrite::{
-    self, HeaderRules, Marker, MarkerError, PathRules, Place, QueryRules, TracePolicy,
+    self, Conditional, HeaderRules, Marker, MarkerError, PathRules, Place, QueryRules, TracePolicy,
 };
 
 use super::{
@@ -28,6 +28,8 @@ pub struct Rewrite {
     pub headers: Fields,
     /// Whether replays appear in the traces of production.
     pub traceparent: TracePolicy,
+    /// Whether production's validators are sent.
+    pub conditional: Conditional,
     /// The field by which a replay is known.
     pub marker: Words<MarkField>,
 }

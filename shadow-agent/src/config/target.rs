@@ -62,6 +62,7 @@ impl Shadow {
             query: (&self.rewrite.query).into(),
             headers: (&self.rewrite.headers).into(),
             traceparent: self.rewrite.traceparent,
+            conditional: self.rewrite.conditional,
             credentials: self.credentials.default.into(),
             replaced: replaced.collect(),
         };

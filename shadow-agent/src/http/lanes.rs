@@ -3,7 +3,7 @@
 use std::fmt;
 
 use prometheus_client::{encoding::NoLabelSet, metrics::MetricType, registry::Unit};
-use shadow_core::{compare::Failure, gate::SkipPolicy};
+use shadow_core::{compare::Failure, evidence::report::ReplayNote, gate::SkipPolicy};
 use shadow_proto::exchange::Incomplete;
 
 use super::{
@@ -97,6 +97,17 @@ impl Writer<'_, '_> {
             "replay_failures",
             "Replays without an answer of the shadow system, by failure",
             failures,
+        )?;
+        let notes = lanes.iter().flat_map(|lane| {
+            ReplayNote::ALL.iter().map(|note| {
+                let count = lane.funnel.notes.get(note.as_str()).copied().unwrap_or(0);
+                (with(lane, "note", note.as_str()), count)
+            })
+        });
+        self.counters(
+            "replay_notes",
+            "Replays that were sent or read in another way than the traffic says, by note",
+            notes,
         )?;
         self.standings(lanes)
     }

@@ -72,6 +72,7 @@ impl<S: Shadow> Dispatcher<S> {
         let Some(answer) = ticket.unless_cancelled(self.shadow.answer(request)).await else {
             return;
         };
+        self.lane.read(&answer.notes);
         leave.end(&answer.outcome);
         let Outcome::Response(second) = answer.outcome else {
             return;

@@ -120,7 +120,7 @@ impl Brakes {
     }
 
     /// Counts a request that is sent beside those that were admitted: one less is admitted for it.
-    fn extra(&self) {
+    pub(super) fn extra(&self) {
         if let Some((_, pace)) = &self.paces.load().admitted {
             pace.charge(1);
         }

@@ -126,6 +126,7 @@ impl<S: Shadow> Dispatcher<S> {
             Err(reason) => return pending.skip(reason),
         };
         pending.begin();
+        self.note(pending.exchange());
         let outcome = self
             .ask(pending.exchange(), (request, leave), deadline, ticket)
             .await;
@@ -202,6 +203,15 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
+    /// Notes what the request of this exchange is sent without.
+    fn note(&self, exchange: &Exchange) {
+        let rules = self.lane.rules.load();
+        let policy = rules
+            .as_ref()
+            .map_or(&self.policy.rewrite, |rules| &rules.rewrite);
+        self.lane.notes.sent(exchange, policy);
+    }
+
     /// Waits for a turn, unless that is cancelled. What has it may be sent at once.
     pub(super) async fn leave(
         &self,
@@ -240,7 +250,9 @@ impl<S: Shadow> Dispatcher<S> {
             let Answer {
                 outcome,
                 is_unanswered,
+                notes,
             } = answer;
+            self.lane.read(&notes);
             leave.end(&outcome);
             if left == 0 || !is_unanswered {
                 return outcome;

@@ -14,7 +14,7 @@ use shadow_core::{
     compare::{Comparator, RuleUsage},
     evidence::{
         GateConfig, Ledger, RouteWindow,
-        report::{Reach, Report, ReportInputs, Scope},
+        report::{Reach, ReplayNote, Report, ReportInputs, Scope},
     },
     gate::SkipPolicy,
 };
@@ -23,6 +23,7 @@ use shadow_proto::time::Timestamp;
 use super::{
     books::Books,
     brakes::Brakes,
+    notes::LaneNotes,
     queue::Queue,
     samples::Samples,
     settings::{LaneRules, Role},
@@ -31,7 +32,7 @@ use super::{
 };
 use crate::{
     control::unfinished::Unfinished,
-    replay::{Change, LiveSettings, ReplaySettings},
+    replay::{Change, LiveSettings, Notes, ReplaySettings},
 };
 
 /// What the capture thread, the replays and everybody who looks share of one lane.
@@ -47,6 +48,7 @@ pub struct Lane {
     pub(super) queue: Queue,
     pub(super) switch: Switch,
     pub(super) brakes: Arc<Brakes>,
+    pub(super) notes: LaneNotes,
     live: LiveSettings,
     /// Those that stand for the ones it was started with; none until they are changed.
     pub(super) rules: ArcSwapOption<LaneRules>,
@@ -73,6 +75,7 @@ impl Lane {
             queue: Queue::new(settings.queue, settings.queue_bytes),
             switch: Switch::new(None),
             brakes: Arc::new(Brakes::new(&settings)),
+            notes: LaneNotes::default(),
             live: settings.into(),
             rules: ArcSwapOption::empty(),
             in_flight: AtomicUsize::new(0),
@@ -105,6 +108,15 @@ impl Lane {
         Self {
             comparator: Some(comparator),
             ..self
+        }
+    }
+
+    /// Counts what is to be known of an answer besides.
+    pub(super) fn read(&self, notes: &Notes) {
+        self.notes.read(notes);
+        if notes.reconnected {
+            self.notes.add(ReplayNote::Reconnected);
+            self.brakes.extra();
         }
     }
 
@@ -174,7 +186,7 @@ impl Lane {
             target: self.name.clone(),
             scope: Scope::new(self.reach, inputs.sample),
             rules: self.rules(),
-            ..self.books.report(inputs)
+            ..self.notes.report(self.books.report(inputs))
         }
     }
 
@@ -188,7 +200,9 @@ impl Lane {
         Report {
             target: self.name.clone(),
             scope: Scope::new(self.reach, inputs.sample),
-            ..self.with_ledger(|ledger| ledger.overview(inputs))
+            ..self
+                .notes
+                .report(self.with_ledger(|ledger| ledger.overview(inputs)))
         }
     }
 

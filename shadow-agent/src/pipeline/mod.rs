@@ -13,6 +13,7 @@ mod courtesy;
 mod dispatch;
 mod feed;
 mod lane;
+mod notes;
 mod pairs;
 mod pending;
 mod priority;
@@ -35,6 +36,7 @@ use shadow_common::flow::FlowKey;
 use shadow_core::evidence::report::{Reach, Report, ReportInputs};
 use shadow_proto::{
     engine::{self, Abandon, Engine},
+    limits::Limits,
     time::Timestamp,
 };
 
@@ -170,10 +172,10 @@ impl Pipeline {
         if lanes.is_empty() {
             return Err(StartError::NoLane);
         }
-        let body = engine.limits.body;
+        let limits = engine.limits.clone();
         let made: Result<Vec<_>, StartError> = lanes
             .into_iter()
-            .map(|lane| made(lane, &unfinished, body, now, armed))
+            .map(|lane| made(lane, &unfinished, &limits, now, armed))
             .collect();
         let threads = Threads::start(work, (idle_cpu, nice), made?)?;
         Ok(Self { threads })
@@ -260,7 +262,7 @@ impl Pipeline {
 fn made(
     settings: LaneSettings,
     unfinished: &Arc<Unfinished>,
-    body: usize,
+    limits: &Limits,
     now: Option<&Clock>,
     armed: Option<&Armed>,
 ) -> Result<Made<HttpShadow>, StartError> {
@@ -300,7 +302,7 @@ fn made(
         .sampled(samples)
         .noting(Arc::clone(unfinished))
         .reaching(reach);
-    let shadow = HttpShadow::new(target, mark, body, lane.live().clone())?;
+    let shadow = HttpShadow::new(target, mark, limits.clone(), lane.live().clone())?;
     let comparator = Arc::new(comparator);
     let lane = Arc::new(lane.comparing(Arc::clone(&comparator)));
     if paused {

@@ -2,45 +2,50 @@
 
 use std::{io, time::Duration};
 
-use http::Request;
 use shadow_core::{
-    compare::{Failure, Outcome},
+    compare::{Failure, Outcome, ShadowResponse},
     rewrite::ShadowRequest,
+};
+use shadow_proto::{
+    http1::{AnswerSettings, ReadAnswer},
+    limits::Limits,
 };
 use tokio::time::timeout;
 
 use super::{
-    Answer, LiveSettings, Shadow, Target, Unsendable,
-    body::RequestBody,
-    case::CaseCache,
-    conn::{Attempt, Conn},
+    Answer, LiveSettings, Notes, Shadow, Target, Unsendable,
+    conn::{Bounds, Conn, Lost, Received},
+    meter::Paths,
     pool::Pool,
-    request::prepare,
-    response::BodyLimits,
+    request::Wire,
     socket,
 };
+
+/// The answer of a server that closes an idle connection and says so (RFC 9110 section 15.5.9).
+const REQUEST_TIMEOUT: u16 = 408;
 
 /// How often idle connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Sends requests to one shadow system over a pool of keep-alive connections.
 ///
-/// A request is sent once. Only when a reused connection turns out to have ended before anything was written is
-/// another one used: the shadow system cannot have seen that request.
+/// A request is sent once, with two exceptions. A reused connection may turn out to have ended before anything was written: then
+/// the shadow system cannot have seen the request. And it may end after that and before one byte of an answer, because the shadow
+/// system closed it as idle at the same time: then a request that may be repeated is sent once more on a new connection (RFC
+/// 9112 section 9.3.1).
 #[derive(Debug)]
 pub struct HttpShadow {
     target: Target,
     mark: Option<u32>,
     settings: LiveSettings,
-    /// Bytes of a body that are kept.
-    kept: usize,
+    answers: AnswerSettings,
+    paths: Paths,
     pool: Pool,
-    cases: CaseCache,
 }
 
 /// A request as it will be written. Boxed, because it passes through futures that are moved as a whole.
 #[derive(Debug)]
-pub struct PreparedRequest(Box<Request<RequestBody>>);
+pub struct PreparedRequest(Box<Wire>);
 
 /// The mark that keeps replays out of the capture cannot be set.
 #[derive(Debug, thiserror::Error)]
@@ -56,20 +61,20 @@ pub struct MarkError {
 }
 
 impl HttpShadow {
-    /// `body` is how much of a response is kept: the same as of production's (`limits.body`).
+    /// An answer is read within these limits, which are production's.
     pub fn new(
         target: Target,
         mark: Option<u32>,
-        body: usize,
+        limits: Limits,
         settings: LiveSettings,
     ) -> Result<Self, MarkError> {
         if let (Some(mark), Some(&address)) = (mark, target.addresses().first()) {
             socket::open(address, Some(mark)).map_err(|source| MarkError { mark, source })?;
         }
         Ok(Self {
-            kept: body,
+            answers: AnswerSettings::new(limits),
             pool: Pool::new(settings.clone()),
-            cases: CaseCache::default(),
+            paths: Paths::default(),
             target,
             mark,
             settings,
@@ -81,32 +86,35 @@ impl HttpShadow {
         self.pool.len()
     }
 
-    async fn send(&self, mut request: Box<Request<RequestBody>>) -> Answer {
-        while let Some(conn) = self.pool.take().await {
+    async fn send(&self, request: &Wire) -> Answer {
+        let mut reconnected = false;
+        while let Some(conn) = self.pool.take() {
             match self.attempt(conn, request).await {
-                Attempt::Done(answer) => return answer,
-                Attempt::Unsent(again) => request = again,
+                Ok(received) if request.is_repeatable && says_idle(&received.answer) => reconnected = true,
+                Err(lost) if !lost.is_sent => continue,
+                Err(lost) if request.is_repeatable && lost.is_silent => reconnected = true,
+                other => return answer(other),
             }
+            break;
         }
-        let conn = match self.connect().await {
-            Ok(conn) => conn,
-            Err(failure) => return Answer::unanswered(failure),
+        let mut answer = match self.connect().await {
+            Ok(conn) => answer(self.attempt(conn, request).await),
+            Err(failure) => Answer::unanswered(failure),
         };
-        match self.attempt(conn, request).await {
-            Attempt::Done(answer) => answer,
-            Attempt::Unsent(_) => Answer::unanswered(Failure::Closed),
-        }
+        answer.notes.reconnected = reconnected;
+        answer
     }
 
-    async fn attempt(&self, mut conn: Conn, request: Box<Request<RequestBody>>) -> Attempt {
+    async fn attempt(&self, mut conn: Conn, request: &Wire) -> Result<Received, Lost> {
         let settings = self.settings.get();
-        let limits = BodyLimits {
-            kept: self.kept,
-            read: settings.max_response,
+        let bounds = Bounds {
+            answer: &self.answers,
+            most: settings.max_response,
+            patience: settings.first_byte_timeout,
         };
-        let attempt = conn.exchange(request, limits, settings.first_byte_timeout).await;
-        self.pool.give(conn).await;
-        attempt
+        let received = conn.exchange(request, bounds, &self.paths).await?;
+        self.pool.give(conn);
+        Ok(received)
     }
 
     async fn connect(&self) -> Result<Conn, Failure> {
@@ -118,7 +126,43 @@ impl HttpShadow {
                 tracing::debug!(target = %self.target, %error, "cannot connect to the shadow system");
                 Failure::Connect
             })?;
-        Conn::start(stream).await.map_err(|_closed| Failure::Closed)
+        Ok(Conn::new(stream, &self.paths))
+    }
+}
+
+/// Whether an answer on a reused connection is about that connection, and not about the request.
+fn says_idle(answer: &ReadAnswer) -> bool {
+    answer.status == REQUEST_TIMEOUT && !answer.keeps_open
+}
+
+/// What came of the last attempt.
+fn answer(attempt: Result<Received, Lost>) -> Answer {
+    let Received { answer, spans } = match attempt {
+        Ok(received) => received,
+        Err(lost) if lost.is_silent => return Answer::unanswered(lost.failure),
+        Err(lost) => return Outcome::Failed(lost.failure).into(),
+    };
+    let ReadAnswer {
+        status,
+        headers,
+        body,
+        keeps_open: _,
+        odd,
+    } = answer;
+    Answer {
+        notes: Notes {
+            reconnected: false,
+            under_path: spans.is_under_path,
+            odd,
+        },
+        ..Outcome::Response(ShadowResponse {
+            status,
+            headers,
+            body,
+            first_byte: spans.first_byte,
+            total: spans.total,
+        })
+        .into()
     }
 }
 
@@ -126,12 +170,11 @@ impl Shadow for HttpShadow {
     type Prepared = PreparedRequest;
 
     fn prepare(&self, request: &ShadowRequest) -> Result<Self::Prepared, Unsendable> {
-        prepare(request, self.target.authority(), &self.cases)
-            .map(|request| PreparedRequest(Box::new(request)))
+        Wire::new(request, self.target.authority()).map(|wire| PreparedRequest(Box::new(wire)))
     }
 
     async fn answer(&self, PreparedRequest(request): PreparedRequest) -> Answer {
-        timeout(self.settings.get().timeout, self.send(request))
+        timeout(self.settings.get().timeout, self.send(&request))
             .await
             .unwrap_or_else(|_elapsed| Outcome::Failed(Failure::Timeout).into())
     }
@@ -139,7 +182,7 @@ impl Shadow for HttpShadow {
     async fn housekeeping(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            self.pool.sweep().await;
+            self.pool.sweep();
         }
     }
 }

@@ -1,202 +1,260 @@
 //! One keep-alive connection to the shadow system.
 //!
-//! hyper splits a connection into a handle and a driver that is usually a task of its own. Here one task polls both,
-//! so an exchange wakes one task and an idle connection none; it notices its end when it is polled next.
+//! Owns: the socket, and the exchange that is on it. One task writes and reads, so an exchange wakes one task and an idle
+//! connection none; whether it was closed meanwhile is asked when it is to be used. Bounds: [`BUFFER`] bytes read at once,
+//! [`TURNS`] reads until other exchanges have their turn.
 
 use std::{
     future::{Future, poll_fn},
-    os::fd::AsFd as _,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
+    io,
+    mem::MaybeUninit,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
-use http::{Request, Response, Version};
-use http_body_util::BodyExt as _;
-use hyper::{body::Body as _, body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
-use shadow_core::compare::{Failure, Outcome};
+use shadow_core::compare::Failure;
+use shadow_proto::http1::{AnswerReader, AnswerSettings, ReadAnswer, Unread};
+use socket2::SockRef;
 use tokio::{
+    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
     net::TcpStream,
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 use super::{
-    Answer,
-    body::RequestBody,
-    failure,
-    meter::{Marks, Metered},
-    response::{BodyLimits, Collector, assemble},
-    tcp_info,
+    meter::{Marks, Paths, Spans},
+    request::Wire,
 };
 
-/// Fields in a response head. hyper's own default is 100, fewer than servers may send and the capture accepts.
-const MAX_FIELDS: usize = 256;
+/// Bytes read at once.
+const BUFFER: usize = 16 << 10;
+
+/// Reads after which the thread is given to other exchanges, however fast the bytes come.
+const TURNS: u32 = 8;
 
 /// A connection with at most one request on it.
 #[derive(Debug)]
 pub(super) struct Conn {
-    handle: http1::SendRequest<RequestBody>,
-    driver: Driver,
-    marks: Arc<Marks>,
-    /// The round trip of the path: zero on the same host.
-    rtt: Duration,
+    stream: TcpStream,
+    peer: Option<SocketAddr>,
+    buffer: Box<[u8]>,
     /// Whether another request may follow.
     reusable: bool,
     /// When it carried something last.
-    pub(super) used: Instant,
+    pub(super) used: tokio::time::Instant,
 }
 
-/// How an attempt ended.
+/// Bounds of one exchange.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds<'b> {
+    pub(super) answer: &'b AnswerSettings,
+    /// Bytes of content that are read at all.
+    pub(super) most: u64,
+    /// The wait for the head of the final response.
+    pub(super) patience: Option<Duration>,
+}
+
+/// A whole answer, and how long it took.
 #[derive(Debug)]
-pub(super) enum Attempt {
-    /// The shadow system answered, or failed to.
-    Done(Answer),
-    /// The connection had ended before anything was sent: the shadow system never saw the request.
-    Unsent(Box<Request<RequestBody>>),
+pub(super) struct Received {
+    pub(super) answer: ReadAnswer,
+    pub(super) spans: Spans,
+}
+
+/// An exchange that failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lost {
+    pub(super) failure: Failure,
+    /// Whether a byte of the request was sent. If not, the shadow system never saw it.
+    pub(super) is_sent: bool,
+    /// Whether the connection ended before one byte of a response, final or interim.
+    pub(super) is_silent: bool,
 }
 
 impl Conn {
-    /// Starts HTTP on a fresh connection.
-    pub(super) async fn start(stream: TcpStream) -> hyper::Result<Self> {
-        let rtt = path_rtt(&stream);
-        let marks = Marks::new();
-        let io = TokioIo::new(Metered::new(stream, Arc::clone(&marks)));
-        let (handle, connection) = http1::Builder::new()
-            .preserve_header_case(true)
-            .max_headers(MAX_FIELDS)
-            .handshake(io)
-            .await?;
-        Ok(Self {
-            handle,
-            driver: Driver(Some(Box::new(connection))),
-            marks,
-            rtt,
+    /// Takes a fresh connection.
+    pub(super) fn new(stream: TcpStream, paths: &Paths) -> Self {
+        let peer = stream.peer_addr().ok();
+        paths.look(peer, &stream);
+        Self {
+            stream,
+            peer,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
             reusable: true,
-            used: Instant::now(),
-        })
+            used: tokio::time::Instant::now(),
+        }
     }
 
-    /// Whether another request may be sent. An idle connection that the shadow system closed says so here.
-    pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
-        self.driver.poll(cx);
-        self.reusable && self.driver.0.is_some() && !self.handle.is_closed()
+    /// Whether another request may be sent: the shadow system has neither closed the connection nor sent anything on it.
+    pub(super) fn is_open(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = SockRef::from(&self.stream).peek(&mut byte);
+        self.reusable && matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Sends one request and reads its response. Dropping the future closes the connection.
+    /// Sends one request and reads its response. Dropping the future leaves the connection without further use.
     pub(super) async fn exchange(
         &mut self,
-        mut request: Box<Request<RequestBody>>,
-        limits: BodyLimits,
-        patience: Option<Duration>,
-    ) -> Attempt {
-        self.marks.reset();
-        let marks = Arc::clone(&self.marks);
-        hyper::ext::on_informational(&mut *request, move |_interim| marks.interim());
+        request: &Wire,
+        bounds: Bounds<'_>,
+        paths: &Paths,
+    ) -> Result<Received, Lost> {
+        self.reusable = false;
+        let mut exchange = Exchange {
+            stream: &mut self.stream,
+            buffer: &mut self.buffer,
+            out: request.parts(),
+            reader: AnswerReader::new(request.method(), bounds.most, bounds.answer),
+            marks: Marks::new(),
+            reads: 0,
+            is_sent: false,
+            is_exact: true,
+        };
+        let head = exchange.until(AnswerReader::has_head);
+        let head = match bounds.patience {
+            Some(patience) => timeout(patience, head)
+                .await
+                .unwrap_or(Err(Failure::FirstByteTimeout)),
+            None => head.await,
+        };
+        let whole = match head {
+            Ok(()) => exchange.until(AnswerReader::is_done).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = whole {
+            return Err(exchange.lost(failure));
+        }
+        // A server may answer before it has read the request: it still gets all of it, unless it closes the connection.
+        let rest = exchange.rest().await;
+        let Exchange {
+            reader,
+            marks,
+            is_sent,
+            is_exact,
+            ..
+        } = exchange;
+        let Some(answer) = reader.finish() else {
+            return Err(Lost {
+                failure: Failure::Closed,
+                is_sent,
+                is_silent: false,
+            });
+        };
+        self.reusable = answer.keeps_open && is_exact && rest;
+        self.used = tokio::time::Instant::now();
+        let spans = marks.spans(paths.look(self.peer, &self.stream));
+        Ok(Received { answer, spans })
+    }
+}
 
-        let reply = self.handle.try_send_request(*request);
-        let Some(reply) = within(patience, self.driver.alongside(reply)).await else {
-            self.reusable = false;
-            return Attempt::Done(Outcome::Failed(Failure::FirstByteTimeout).into());
-        };
-        let outcome = match reply {
-            Ok(response) => self.receive(response, limits).await,
-            Err(mut error) => {
-                if let Some(request) = error.take_message() {
-                    self.reusable = false;
-                    return Attempt::Unsent(Box::new(request));
+/// A request that is being sent, and the answer to it.
+struct Exchange<'x> {
+    stream: &'x mut TcpStream,
+    buffer: &'x mut [u8],
+    /// What is still to be written.
+    out: [&'x [u8]; 3],
+    reader: AnswerReader<'x>,
+    marks: Marks,
+    reads: u32,
+    is_sent: bool,
+    /// Whether everything was written, and nothing came after the answer.
+    is_exact: bool,
+}
+
+impl<'x> Exchange<'x> {
+    /// Writes and reads until the answer is so far.
+    fn until(&mut self, done: fn(&AnswerReader<'x>) -> bool) -> impl Future<Output = Result<(), Failure>> {
+        poll_fn(move |cx| {
+            while !done(&self.reader) {
+                self.poll_write(cx)?;
+                ready!(self.poll_read(cx))?;
+                self.reads = self.reads.wrapping_add(1);
+                if self.reads.is_multiple_of(TURNS) && !done(&self.reader) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
-                Err(failure::of_exchange(error.error()))
             }
-        };
-        self.used = Instant::now();
-        self.reusable &= outcome.is_ok();
-        Attempt::Done(match outcome {
-            Ok(outcome) => outcome.into(),
-            Err(failure @ (Failure::Closed | Failure::Reset)) if !self.marks.has_read() => {
-                Answer::unanswered(failure)
-            }
-            Err(failure) => Outcome::Failed(failure).into(),
+            Poll::Ready(Ok(()))
         })
     }
 
-    async fn receive(
-        &mut self,
-        response: Response<Incoming>,
-        limits: BodyLimits,
-    ) -> Result<Outcome, Failure> {
-        let (head, mut body) = response.into_parts();
-        // After an HTTP/1.0 answer hyper would send HTTP/1.0 itself and add a Connection field; after 101 there is
-        // no HTTP on the connection any more.
-        self.reusable &=
-            head.version == Version::HTTP_11 && head.status != http::StatusCode::SWITCHING_PROTOCOLS;
-        if body.size_hint().lower() > limits.read {
-            return Err(Failure::TooLarge);
-        }
-        let mut collector = Collector::new(limits);
-        while let Some(frame) = self.driver.alongside(body.frame()).await {
-            let frame = frame.map_err(|error| failure::of_exchange(&error))?;
-            if let Ok(chunk) = frame.into_data() {
-                collector
-                    .push(chunk)
-                    .map_err(|super::response::TooLarge| Failure::TooLarge)?;
-            }
-        }
-        let spans = self.marks.spans(self.rtt);
-        // A server may answer before it has read the request: it still gets all of it. An error here means that it
-        // closed the connection, which it may.
-        let idle = self.handle.ready();
-        self.reusable &= self.driver.alongside(idle).await.is_ok();
-        Ok(Outcome::Response(assemble(&head, collector.finish(), spans)))
-    }
-}
-
-/// What comes within this time, if it is bounded at all.
-async fn within<F: Future>(patience: Option<Duration>, reply: F) -> Option<F::Output> {
-    match patience {
-        Some(patience) => timeout(patience, reply).await.ok(),
-        None => Some(reply.await),
-    }
-}
-
-/// Zero to the own host, where latency is all there is to measure.
-fn path_rtt(stream: &TcpStream) -> Duration {
-    match stream.peer_addr() {
-        Ok(peer) if !peer.ip().is_loopback() => tcp_info::min_rtt(stream.as_fd()).unwrap_or_default(),
-        _ => Duration::ZERO,
-    }
-}
-
-/// The half of a hyper connection that moves bytes; empty once it has ended.
-struct Driver(Option<Box<http1::Connection<TokioIo<Metered>, RequestBody>>>);
-
-impl std::fmt::Debug for Driver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Driver").field(&self.0.is_some()).finish()
-    }
-}
-
-impl Driver {
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        // Its error has reached the request that it belongs to; here only the end matters.
-        if let Some(connection) = &mut self.0
-            && Pin::new(connection).poll(cx).is_ready()
-        {
-            self.0 = None;
-        }
-    }
-
-    /// Waits for `other` and moves bytes meanwhile.
-    async fn alongside<F: Future>(&mut self, other: F) -> F::Output {
-        let mut other = pin!(other);
-        poll_fn(|cx| {
-            self.poll(cx);
-            match other.as_mut().poll(cx) {
-                Poll::Ready(output) => Poll::Ready(output),
-                Poll::Pending => Poll::Pending,
-            }
+    /// Writes what is left of the request. Says whether the connection can be used afterwards.
+    async fn rest(&mut self) -> bool {
+        poll_fn(|cx| match self.poll_write(cx) {
+            Ok(()) if self.out.iter().any(|part| !part.is_empty()) => Poll::Pending,
+            written => Poll::Ready(written.is_ok()),
         })
         .await
+    }
+
+    /// Writes as much as there is room for.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        while let Some(part) = self.out.iter_mut().find(|part| !part.is_empty()) {
+            // Before the call: a thread that loses its processor in it would take time off the answer afterwards.
+            let now = Instant::now();
+            match Pin::new(&mut *self.stream).poll_write(cx, part) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(written @ 1..)) => {
+                    *part = part.get(written..).unwrap_or_default();
+                    self.marks.wrote(now);
+                    self.is_sent = true;
+                }
+                Poll::Ready(written) => {
+                    self.out = Default::default();
+                    self.is_exact = false;
+                    if !self.is_sent {
+                        return Err(written.map_or_else(|error| failure(&error), |_nothing| Failure::Closed));
+                    }
+                    // It may have answered before it closed the connection.
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let mut buffer = ReadBuf::new(self.buffer);
+        let read = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut buffer));
+        read.map_err(|error| failure(&error))?;
+        let bytes = buffer.filled();
+        if bytes.is_empty() {
+            self.reader.end();
+            return Poll::Ready(if self.reader.is_done() {
+                Ok(())
+            } else {
+                Err(Failure::Closed)
+            });
+        }
+        let now = Instant::now();
+        let used = self.reader.read(bytes).map_err(|unread| match unread {
+            Unread::Protocol => Failure::Protocol,
+            Unread::TooLarge => Failure::TooLarge,
+        });
+        self.marks.read(now, self.reader.is_begun());
+        self.is_exact &= used? == bytes.len();
+        Poll::Ready(Ok(()))
+    }
+
+    fn lost(&self, failure: Failure) -> Lost {
+        let closed = matches!(failure, Failure::Closed | Failure::Reset);
+        Lost {
+            failure,
+            is_sent: self.is_sent,
+            is_silent: closed && !self.marks.has_read(),
+        }
+    }
+}
+
+/// An error of a socket as a failure.
+fn failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+            Failure::Reset
+        }
+        io::ErrorKind::TimedOut => Failure::Timeout,
+        _ => Failure::Closed,
     }
 }

@@ -1,37 +1,28 @@
 //! When bytes moved on a connection to the shadow system.
 //!
-//! Shadow latency is taken at the socket, not where a task happens to run: the last write that took request bytes,
-//! the first and the last read that brought response bytes. To another host the smallest round trip that the kernel
-//! saw while connecting is taken off, as production's latency is measured beside the server.
+//! Shadow latency is taken at the socket, not where a task happens to run: just before the last write that took request
+//! bytes, and after the first and the last read that brought response bytes. To another host the round trip of the path is
+//! taken off, as production's latency is measured beside the server. That is the smallest one of all connections to the
+//! address: one slow handshake (a cold ARP entry, a SYN sent twice) says nothing about the path.
 //!
 //! Bias: against the shadow system. A read happens when the replay thread gets to it, some tens of microseconds after
 //! the bytes came, and replays are sent in the small batches in which they were captured.
 
 use std::{
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    task::{Context, Poll, ready},
+    net::SocketAddr,
+    os::fd::AsFd,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use super::tcp_info;
 
-/// The marks of the exchange under way, in nanoseconds since the connection was made; 0 is "not yet".
-///
-/// Written by the connection's task only; atomics because hyper owns the socket that writes them.
-#[derive(Debug)]
+/// The marks of one exchange.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Marks {
-    epoch: Instant,
-    last_write: AtomicU64,
-    first_read: AtomicU64,
-    last_read: AtomicU64,
+    sent: Instant,
+    first: Option<Instant>,
+    last: Option<Instant>,
 }
 
 /// The two spans of one exchange.
@@ -41,118 +32,129 @@ pub(super) struct Spans {
     pub(super) first_byte: Duration,
     /// Last request byte written to last response byte read.
     pub(super) total: Duration,
+    /// Whether the first byte came in less than a round trip, which cannot be.
+    pub(super) is_under_path: bool,
 }
 
 impl Marks {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            epoch: Instant::now(),
-            last_write: AtomicU64::new(0),
-            first_read: AtomicU64::new(0),
-            last_read: AtomicU64::new(0),
-        })
+    pub(super) fn new() -> Self {
+        Self {
+            sent: Instant::now(),
+            first: None,
+            last: None,
+        }
     }
 
-    /// A new exchange begins.
-    pub(super) fn reset(&self) {
-        self.last_write.store(0, Relaxed);
-        self.first_read.store(0, Relaxed);
-        self.last_read.store(0, Relaxed);
+    /// Request bytes were handed over; `now` was before that.
+    pub(super) fn wrote(&mut self, now: Instant) {
+        self.sent = now;
     }
 
-    /// What came until now was an interim response; the first byte of the final one is yet to come, or came with
-    /// the same read, which [`Marks::spans`] then takes.
-    pub(super) fn interim(&self) {
-        self.first_read.store(0, Relaxed);
+    /// Response bytes came. Until the final response has `begun`, they were interim ones.
+    pub(super) fn read(&mut self, now: Instant, begun: bool) {
+        self.last = Some(now);
+        if begun {
+            self.first.get_or_insert(now);
+        }
     }
 
     /// Whether any byte of a response came, final or interim.
     pub(super) fn has_read(&self) -> bool {
-        self.last_read.load(Relaxed) != 0
+        self.last.is_some()
     }
 
     /// The spans less a round trip. A response that began before the request was written has a span of zero.
     pub(super) fn spans(&self, rtt: Duration) -> Spans {
-        let [sent, first, last] =
-            [&self.last_write, &self.first_read, &self.last_read].map(|mark| mark.load(Relaxed));
-        let first = if first == 0 { last } else { first };
-        let span = |end: u64| Duration::from_nanos(end.saturating_sub(sent)).saturating_sub(rtt);
+        let last = self.last.unwrap_or(self.sent);
+        let first = self.first.unwrap_or(last);
+        let span = |end: Instant| end.saturating_duration_since(self.sent);
         Spans {
-            first_byte: span(first),
-            total: span(last),
-        }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn wrote(&self) {
-        self.last_write.store(self.now(), Relaxed);
-    }
-
-    fn read(&self) {
-        let now = self.now();
-        self.last_read.store(now, Relaxed);
-        if self.first_read.load(Relaxed) == 0 {
-            self.first_read.store(now, Relaxed);
+            first_byte: span(first).saturating_sub(rtt),
+            total: span(last).saturating_sub(rtt),
+            is_under_path: first >= self.sent && span(first) < rtt,
         }
     }
 }
 
-/// A TCP connection that keeps [`Marks`].
-#[derive(Debug)]
-pub(super) struct Metered {
-    stream: TcpStream,
-    marks: Arc<Marks>,
-}
+/// The smallest round trip to each address of the shadow system.
+#[derive(Debug, Default)]
+pub(super) struct Paths(Mutex<Vec<(SocketAddr, Duration)>>);
 
-impl Metered {
-    pub(super) fn new(stream: TcpStream, marks: Arc<Marks>) -> Self {
-        Self { stream, marks }
-    }
-}
-
-impl AsyncRead for Metered {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, marks } = self.get_mut();
-        let before = buf.filled().len();
-        ready!(Pin::new(stream).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            marks.read();
+impl Paths {
+    /// Takes in what the kernel has measured on this connection. Zero to the own host, where latency is all there is to
+    /// measure, and where the kernel does not tell.
+    pub(super) fn look(&self, peer: Option<SocketAddr>, socket: &impl AsFd) -> Duration {
+        match peer.filter(|peer| !peer.ip().is_loopback()) {
+            Some(peer) => self.least(peer, tcp_info::min_rtt(socket.as_fd())),
+            None => Duration::ZERO,
         }
-        Poll::Ready(Ok(()))
+    }
+
+    /// The smallest round trip to an address, with what was just measured.
+    fn least(&self, peer: SocketAddr, measured: Option<Duration>) -> Duration {
+        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = paths.iter_mut().find(|(address, _)| *address == peer);
+        match (known, measured) {
+            (Some((_, least)), measured) => {
+                *least = measured.map_or(*least, |measured| measured.min(*least));
+                *least
+            }
+            (None, Some(measured)) => {
+                // Connections are made to the addresses of one target only, so there are few.
+                paths.push((peer, measured));
+                measured
+            }
+            (None, None) => Duration::ZERO,
+        }
     }
 }
 
-impl AsyncWrite for Metered {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { stream, marks } = self.get_mut();
-        let written = ready!(Pin::new(stream).poll_write(cx, buf))?;
-        marks.wrote();
-        Poll::Ready(Ok(written))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn one_slow_handshake_does_not_count() {
+        let paths = Paths::default();
+        let [near, far] = ["10.0.0.1:80", "10.0.0.2:80"].map(|address| address.parse().unwrap());
+        assert_eq!(paths.least(near, None), Duration::ZERO);
+        assert_eq!(paths.least(near, Some(900 * MS)), 900 * MS);
+        assert_eq!(paths.least(far, Some(30 * MS)), 30 * MS);
+        assert_eq!(paths.least(near, Some(20 * MS)), 20 * MS);
+        assert_eq!(paths.least(near, Some(700 * MS)), 20 * MS, "another slow one");
+        assert_eq!(paths.least(near, None), 20 * MS);
+        assert_eq!(paths.least(far, None), 30 * MS, "each address has its own");
     }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let Self { stream, marks } = self.get_mut();
-        let written = ready!(Pin::new(stream).poll_write_vectored(cx, bufs))?;
-        marks.wrote();
-        Poll::Ready(Ok(written))
+    #[test]
+    fn a_span_is_never_below_zero_and_says_when_it_would_be() {
+        let sent = Instant::now();
+        let spans = |first: u32, rtt: u32| {
+            let mut marks = Marks::new();
+            marks.wrote(sent);
+            marks.read(sent + MS, false);
+            marks.read(sent + first * MS, true);
+            marks.read(sent + 50 * MS, true);
+            let spans = marks.spans(rtt * MS);
+            (spans.first_byte, spans.total, spans.is_under_path)
+        };
+        assert_eq!(spans(30, 0), (30 * MS, 50 * MS, false));
+        assert_eq!(spans(30, 20), (10 * MS, 30 * MS, false));
+        assert_eq!(spans(10, 20), (Duration::ZERO, 30 * MS, true));
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    #[test]
+    fn an_answer_before_the_end_of_the_request_took_no_time() {
+        let mut marks = Marks::new();
+        let read = Instant::now();
+        marks.read(read, true);
+        marks.wrote(read + 5 * MS);
+        let spans = marks.spans(MS);
+        assert_eq!(
+            (spans.first_byte, spans.total, spans.is_under_path),
+            (Duration::ZERO, Duration::ZERO, false)
+        );
     }
 }

@@ -1,21 +1,17 @@
 //! Sends requests to the shadow system and says what it did with each.
 //!
 //! Owns: the connections to the shadow system. Bounds: [`ReplaySettings`]. Drops: nothing; every request ends as an
-//! [`Outcome`], or is refused as [`Unsendable`] before anything is sent. Never sends anything
-//! twice by itself: whoever asks may, within its limits.
+//! [`Outcome`], or is refused as [`Unsendable`] before anything is sent. Sends nothing twice by itself but a repeatable request
+//! whose reused connection ended without an answer: whoever asks may, within its limits.
 
-mod body;
 pub(crate) mod breaker;
-mod case;
 mod client;
 mod conn;
 pub mod credentials;
-mod failure;
 mod meter;
 pub(crate) mod pace;
 mod pool;
 mod request;
-mod response;
 pub mod settings;
 mod socket;
 pub mod target;
@@ -31,6 +27,8 @@ use shadow_core::{
     rewrite::ShadowRequest,
 };
 
+use shadow_proto::http1::OddField;
+
 pub use breaker::{BreakerSettings, BreakerState, Change};
 pub use client::{HttpShadow, MarkError, PreparedRequest};
 pub use request::Unsendable;
@@ -44,6 +42,19 @@ pub struct Answer {
     pub outcome: Outcome,
     /// It failed at the connection, before one byte of a response came.
     pub is_unanswered: bool,
+    /// What is to be known besides.
+    pub notes: Notes,
+}
+
+/// What an answer took, and what was wrong with it and was passed over.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// The request was sent once more: its reused connection had ended.
+    pub reconnected: bool,
+    /// The first byte came in less than the round trip of the path.
+    pub under_path: bool,
+    /// Fields that were read although they break a rule.
+    pub odd: Vec<OddField>,
 }
 
 impl From<Outcome> for Answer {
@@ -51,6 +62,7 @@ impl From<Outcome> for Answer {
         Self {
             outcome,
             is_unanswered: false,
+            notes: Notes::default(),
         }
     }
 }
@@ -61,6 +73,7 @@ impl Answer {
         Self {
             outcome: Outcome::Failed(failure),
             is_unanswered: true,
+            notes: Notes::default(),
         }
     }
 }

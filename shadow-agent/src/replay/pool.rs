@@ -3,11 +3,7 @@
 //! Owns: connections between two requests. Bounds: as many as replays may run at once, each for the idle time. The
 //! one that was used last is taken first, so that a quiet hour closes the others.
 
-use std::{
-    future::poll_fn,
-    sync::{Mutex, PoisonError},
-    task::{Context, Poll},
-};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
@@ -29,22 +25,18 @@ impl Pool {
     }
 
     /// The connection that was used last and is still open.
-    pub(super) async fn take(&self) -> Option<Conn> {
-        poll_fn(|cx| Poll::Ready(self.pop(cx))).await
-    }
-
-    fn pop(&self, cx: &mut Context<'_>) -> Option<Conn> {
+    pub(super) fn take(&self) -> Option<Conn> {
         loop {
-            let mut conn = self.lock().pop()?;
-            if self.is_fresh(&conn) && conn.is_open(cx) {
+            let conn = self.lock().pop()?;
+            if self.is_fresh(&conn) && conn.is_open() {
                 return Some(conn);
             }
         }
     }
 
     /// Keeps a connection for the next request, when there may be one.
-    pub(super) async fn give(&self, mut conn: Conn) {
-        if !poll_fn(|cx| Poll::Ready(conn.is_open(cx))).await {
+    pub(super) fn give(&self, conn: Conn) {
+        if !conn.is_open() {
             return;
         }
         let mut idle = self.lock();
@@ -54,15 +46,11 @@ impl Pool {
     }
 
     /// Closes what is too old, was closed by the shadow system, or is more than may run any more.
-    pub(super) async fn sweep(&self) {
-        poll_fn(|cx| {
-            let mut idle = self.lock();
-            idle.retain_mut(|conn| self.is_fresh(conn) && conn.is_open(cx));
-            let more = idle.len().saturating_sub(self.settings.get().concurrency);
-            idle.drain(..more);
-            Poll::Ready(())
-        })
-        .await;
+    pub(super) fn sweep(&self) {
+        let mut idle = self.lock();
+        idle.retain(|conn| self.is_fresh(conn) && conn.is_open());
+        let more = idle.len().saturating_sub(self.settings.get().concurrency);
+        idle.drain(..more);
     }
 
     pub(super) fn len(&self) -> usize {

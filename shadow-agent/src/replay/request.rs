@@ -1,20 +1,15 @@
-//! From a captured request to one that hyper sends with the same bytes.
+//! From a captured request to the bytes that are sent.
 //!
-//! Order and letter case of the fields are kept, and of repeated ones the order among them; fields of one name that
-//! stood apart are written together (RFC 9110 section 5.3: the order of different names means nothing). HTTP/1.0
-//! requests are sent as HTTP/1.1, as an intermediary must (RFC 9110 section 2.5). Names of trailers are written in
-//! lower case. Drops: a request that could not
-//! be written byte for byte is refused as [`Unsendable`], before anything is sent. These are targets that `http::Uri`
-//! does not hold unchanged: a fragment, or bytes that must be percent-encoded (RFC 3986 section 2) and were not.
+//! Method, target and fields are written byte for byte as production received them, in their order and letter case; a target
+//! that production answered is sent, whether or not RFC 3986 allows it. HTTP/1.0 requests are sent as HTTP/1.1, as an
+//! intermediary must (RFC 9110 section 2.5). Drops: what would be another request on the wire than the captured one is refused
+//! as [`Unsendable`], before anything is sent: bytes that end a line, a target with a scheme, content without framing.
 
-use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
-    header::{HOST, TRAILER},
-};
+use bytes::{Bytes, BytesMut};
 use shadow_core::rewrite::ShadowRequest;
 
-use super::{body::RequestBody, case::CaseCache};
+/// Content up to this length is copied next to the head, so that one call writes both.
+const COPIED: usize = 16 << 10;
 
 /// A request that cannot be sent as it was captured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -22,7 +17,7 @@ pub enum Unsendable {
     /// No token (RFC 9110 section 9.1).
     #[error("the method is no token")]
     Method,
-    /// Would be changed on its way through the client.
+    /// Would be another request on the wire.
     #[error("the request target cannot be sent unchanged")]
     Target,
     /// A field that is no valid field.
@@ -33,152 +28,257 @@ pub enum Unsendable {
     Content,
 }
 
-/// Makes the request that is sent. `authority` becomes the `Host` of a request that has none, as HTTP/1.1 demands.
-pub(super) fn prepare(
-    request: &ShadowRequest,
-    authority: &str,
-    cases: &CaseCache,
-) -> Result<Request<RequestBody>, Unsendable> {
-    let mut headers = fields(&request.headers)?;
-    if !headers.contains_key(HOST) {
-        let host = HeaderValue::from_str(authority).map_err(|_invalid| Unsendable::Field)?;
-        headers.append(HOST, host);
+/// A request as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    method: Bytes,
+    head: Bytes,
+    body: Bytes,
+    end: Bytes,
+    /// Whether it may be sent once more when its connection ended without an answer.
+    pub(super) is_repeatable: bool,
+}
+
+impl Wire {
+    /// Makes what is sent. `authority` becomes the `Host` of a request that has none, as HTTP/1.1 demands.
+    pub(super) fn new(request: &ShadowRequest, authority: &str) -> Result<Self, Unsendable> {
+        let ShadowRequest {
+            method,
+            target,
+            version: _,
+            headers,
+            body,
+            trailers,
+            is_repeatable,
+        } = request;
+        let chunked = request.is_chunked();
+        if !is_token(method) {
+            return Err(Unsendable::Method);
+        }
+        if !is_target(target) {
+            return Err(Unsendable::Target);
+        }
+        let has = |wanted: &[u8]| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        if !body.is_empty() && !chunked && !has(b"content-length") {
+            return Err(Unsendable::Content);
+        }
+        let mut head = BytesMut::with_capacity(512);
+        for part in [&method[..], b" ", &target[..], b" HTTP/1.1\r\n"] {
+            head.extend_from_slice(part);
+        }
+        fields(headers, &mut head)?;
+        if !has(b"host") {
+            field(b"Host", authority.as_bytes(), &mut head)?;
+        }
+        head.extend_from_slice(b"\r\n");
+        let mut end = BytesMut::new();
+        if chunked {
+            if !body.is_empty() {
+                head.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+                end.extend_from_slice(b"\r\n");
+            }
+            end.extend_from_slice(b"0\r\n");
+            fields(trailers, &mut end)?;
+            end.extend_from_slice(b"\r\n");
+        }
+        let mut wire = Self {
+            method: method.clone(),
+            head: Bytes::new(),
+            body: body.clone(),
+            end: Bytes::new(),
+            is_repeatable: *is_repeatable,
+        };
+        if body.len() <= COPIED {
+            head.extend_from_slice(&wire.body);
+            head.extend_from_slice(&end);
+            wire.body = Bytes::new();
+        } else {
+            wire.end = end.freeze();
+        }
+        wire.head = head.freeze();
+        Ok(wire)
     }
-    let content = request.body.clone();
-    let body = if request.is_chunked() {
-        let trailers = fields(&request.trailers)?;
-        announce(&trailers, &mut headers)?;
-        RequestBody::chunked(content, trailers)
-    } else {
-        RequestBody::sized(content)
-    };
-    let mut sent = Request::new(body);
-    *sent.method_mut() = Method::from_bytes(&request.method).map_err(|_invalid| Unsendable::Method)?;
-    *sent.uri_mut() = target(&request.target)?;
-    *sent.version_mut() = Version::HTTP_11;
-    *sent.headers_mut() = headers;
-    *sent.extensions_mut() = cases.extensions(&request.headers);
-    Ok(sent)
-}
 
-/// The target as a `Uri` that prints as the same bytes.
-fn target(captured: &Bytes) -> Result<Uri, Unsendable> {
-    let uri = Uri::from_maybe_shared(captured.clone()).map_err(|_invalid| Unsendable::Target)?;
-    let same = match (uri.scheme(), uri.authority(), uri.path_and_query()) {
-        (None, None, Some(path)) => path.as_str().as_bytes() == captured,
-        _ => uri.to_string().as_bytes() == captured,
-    };
-    if same { Ok(uri) } else { Err(Unsendable::Target) }
-}
-
-fn fields(captured: &[(Bytes, Bytes)]) -> Result<HeaderMap, Unsendable> {
-    let mut map = HeaderMap::with_capacity(captured.len().saturating_add(1));
-    for (name, value) in captured {
-        let name = HeaderName::from_bytes(name).map_err(|_invalid| Unsendable::Field)?;
-        let value = HeaderValue::from_maybe_shared(value.clone()).map_err(|_invalid| Unsendable::Field)?;
-        map.append(name, value);
+    pub(super) fn method(&self) -> &[u8] {
+        &self.method
     }
-    Ok(map)
+
+    /// What is written, in order; some parts may be empty.
+    pub(super) fn parts(&self) -> [&[u8]; 3] {
+        [&self.head, &self.body, &self.end]
+    }
 }
 
-/// hyper sends only trailers that a `Trailer` field names, so one is added for those that were not announced.
-fn announce(trailers: &HeaderMap, headers: &mut HeaderMap) -> Result<(), Unsendable> {
-    let announced = |name: &HeaderName| {
-        headers
-            .get_all(TRAILER)
-            .iter()
-            .filter_map(|list| list.to_str().ok())
-            .flat_map(|list| list.split(','))
-            .any(|item| item.trim().eq_ignore_ascii_case(name.as_str()))
-    };
-    let missing: Vec<&str> = trailers
-        .keys()
-        .filter(|name| !announced(name))
-        .map(HeaderName::as_str)
-        .collect();
-    if !missing.is_empty() {
-        let list = HeaderValue::from_str(&missing.join(", ")).map_err(|_invalid| Unsendable::Field)?;
-        headers.append(TRAILER, list);
+/// A token of RFC 9110 section 5.6.2.
+fn is_token(bytes: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !bytes.is_empty() && bytes.iter().all(is_tchar)
+}
+
+/// Whether a target stays what it was: one line, with nothing around it, and for the system that it is sent to.
+fn is_target(target: &[u8]) -> bool {
+    let before_path = target.split(|byte| *byte == b'/').next().unwrap_or_default();
+    !target.is_empty() && is_line(target) && target.trim_ascii() == target && !before_path.ends_with(b":")
+}
+
+fn fields(list: &[(Bytes, Bytes)], to: &mut BytesMut) -> Result<(), Unsendable> {
+    list.iter().try_for_each(|(name, value)| field(name, value, to))
+}
+
+fn field(name: &[u8], value: &[u8], to: &mut BytesMut) -> Result<(), Unsendable> {
+    if !is_token(name) || !is_line(value) {
+        return Err(Unsendable::Field);
+    }
+    let colon: &[u8] = if value.is_empty() { b":" } else { b": " };
+    for part in [name, colon, value, b"\r\n"] {
+        to.extend_from_slice(part);
     }
     Ok(())
 }
 
+/// Whether bytes stay within their line whoever reads them.
+fn is_line(bytes: &[u8]) -> bool {
+    !bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
 #[cfg(test)]
 mod tests {
-    use shadow_proto::exchange::Version as Captured;
+    use shadow_proto::exchange::Version;
 
     use super::*;
 
-    fn pairs(list: &[(&str, &str)]) -> Vec<(Bytes, Bytes)> {
-        let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-        list.iter()
-            .map(|(name, value)| (bytes(name), bytes(value)))
-            .collect()
-    }
-
-    fn request(target: &str, headers: &[(&str, &str)]) -> ShadowRequest {
+    fn request(target: &[u8], headers: &[(&str, &[u8])], body: &[u8]) -> ShadowRequest {
         ShadowRequest {
-            method: Bytes::from_static(b"GET"),
-            target: Bytes::copy_from_slice(target.as_bytes()),
-            version: Captured::Http11,
-            headers: pairs(headers),
-            body: Bytes::new(),
+            method: Bytes::from("GET"),
+            target: Bytes::copy_from_slice(target),
+            version: Version::Http11,
+            headers: headers
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        Bytes::copy_from_slice(name.as_bytes()),
+                        Bytes::copy_from_slice(value),
+                    )
+                })
+                .collect(),
+            body: Bytes::copy_from_slice(body),
             trailers: Vec::new(),
+            is_repeatable: true,
         }
     }
 
-    fn prepared(request: &ShadowRequest) -> Result<Request<RequestBody>, Unsendable> {
-        prepare(request, "shadow:9090", &CaseCache::default())
+    fn written(request: &ShadowRequest) -> Result<Vec<u8>, Unsendable> {
+        Wire::new(request, "shadow:9090").map(|wire| wire.parts().concat())
     }
 
     #[test]
-    fn targets_that_hyper_prints_unchanged_are_taken() {
+    fn targets_are_written_byte_for_byte() {
         for target in [
-            "/",
-            "/a/b?c=d&e=%20",
-            "/?",
-            "/a//b/../c",
-            "/{id}|x?q={a:[1]}",
-            "*",
-            "/a%2Fb",
-            "/caf\u{e9}",
+            &b"/"[..],
+            b"/a/b?c=d&e=%20",
+            b"/?",
+            b"/a//b/../c",
+            b"/{id}|x?q={a:[1]}",
+            b"*",
+            b"/a%2Fb",
+            b"/caf\xc3\xa9",
+            b"/caf\xe9",
+            b"/\xff\x80?\xfe",
+            b"/?q=\"unencoded\"&r=<b>",
+            b"/`id`?a^b\\c",
+            b"/a#fragment",
+            b"/a b?c d",
+            b"/http://host/",
+            b"?q=1",
+            b"a",
         ] {
-            let sent = prepared(&request(target, &[("Host", "a")]));
+            let expected = [b"GET ".as_slice(), target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+            let sent = written(&request(target, &[("Host", b"a")], b""));
+            assert_eq!(sent, Ok(expected), "{}", String::from_utf8_lossy(target));
+        }
+    }
+
+    #[test]
+    fn what_would_be_another_request_is_refused() {
+        for target in [
+            &b""[..],
+            b"/a\r\nX: y",
+            b"/a\nb",
+            b"/a\0b",
+            b" /a",
+            b"/a ",
+            b"http://host/",
+            b"ftp://host",
+        ] {
+            let refused = written(&request(target, &[("Host", b"a")], b""));
             assert_eq!(
-                sent.map(|sent| sent.uri().to_string()),
-                Ok(target.to_owned()),
-                "{target}"
+                refused,
+                Err(Unsendable::Target),
+                "{}",
+                String::from_utf8_lossy(target)
             );
         }
-    }
-
-    #[test]
-    fn targets_that_would_change_or_cannot_be_written_are_refused() {
-        for target in ["/a#fragment", "/a b", "http://host", "", "/?q=\"unencoded\""] {
-            let refused = prepared(&request(target, &[("Host", "a")]));
-            assert_eq!(refused.map(|_| ()), Err(Unsendable::Target), "{target:?}");
+        for (name, value) in [
+            ("", &b"a"[..]),
+            ("a b", b"a"),
+            ("a", b"b\r\nc: d"),
+            ("a", b"b\0"),
+            ("\u{e9}", b"a"),
+        ] {
+            let refused = written(&request(b"/", &[(name, value)], b""));
+            assert_eq!(refused, Err(Unsendable::Field), "{name:?}");
         }
+        let mut method = request(b"/", &[], b"");
+        method.method = Bytes::from("GE T");
+        assert_eq!(written(&method), Err(Unsendable::Method));
+        assert_eq!(
+            written(&request(b"/", &[], b"unframed")),
+            Err(Unsendable::Content)
+        );
     }
 
     #[test]
     fn a_missing_host_is_filled_in_and_a_present_one_is_kept() {
-        let without = prepared(&request("/", &[])).unwrap();
-        assert_eq!(without.headers()[HOST], "shadow:9090");
-        let with = prepared(&request("/", &[("Host", "a.example")])).unwrap();
-        assert_eq!(with.headers()[HOST], "a.example");
+        assert_eq!(
+            written(&request(b"/", &[("X", b"\xe9")], b"")).unwrap(),
+            b"GET / HTTP/1.1\r\nX: \xe9\r\nHost: shadow:9090\r\n\r\n"
+        );
+        assert_eq!(
+            written(&request(b"/", &[("hOST", b"a.example")], b"")).unwrap(),
+            b"GET / HTTP/1.1\r\nhOST: a.example\r\n\r\n"
+        );
     }
 
     #[test]
-    fn trailers_are_announced_once() {
-        let chunked = [
-            ("Host", "a"),
-            ("Transfer-Encoding", "chunked"),
-            ("Trailer", "X-One"),
-        ];
-        let mut request = request("/", &chunked);
-        request.trailers = pairs(&[("X-One", "1"), ("X-Two", "2")]);
-        let sent = prepared(&request).unwrap();
-        let trailer: Vec<_> = sent.headers().get_all(TRAILER).iter().collect();
-        assert_eq!(trailer, ["X-One", "x-two"]);
+    fn content_is_framed_as_its_fields_say_whatever_its_length() {
+        for len in [0, 1, COPIED, COPIED + 1] {
+            let body = vec![b'x'; len];
+            let length = len.to_string();
+            let sized = written(&request(
+                b"/",
+                &[("Host", b"a"), ("Content-Length", length.as_bytes())],
+                &body,
+            ))
+            .unwrap();
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n");
+            assert_eq!(sized, [head.as_bytes(), &body].concat(), "{len}");
+
+            let mut chunked = request(b"/", &[("Host", b"a"), ("Transfer-Encoding", b"chunked")], &body);
+            chunked.trailers = vec![(Bytes::from("X-Sum"), Bytes::from("1"))];
+            let head = "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
+            let (before, after) = if len == 0 {
+                (String::new(), "")
+            } else {
+                (format!("{len:x}\r\n"), "\r\n")
+            };
+            let expected = [
+                (head + &before).as_bytes(),
+                &body,
+                after.as_bytes(),
+                b"0\r\nX-Sum: 1\r\n\r\n",
+            ]
+            .concat();
+            assert_eq!(written(&chunked).unwrap(), expected, "{len}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use shadow_core::evidence::report::Funnel;
+use shadow_core::evidence::report::{Funnel, ReplayNote};
 
 use super::figures::count;
 
@@ -115,6 +115,16 @@ pub fn lines(funnel: &Funnel) -> Vec<Line> {
     lines.reason("shadow error", funnel.shadow_errors, "");
     for (failure, number) in &funnel.failures {
         lines.reason("  of these", *number, failure);
+    }
+    for note in ReplayNote::ALL {
+        let what = match note {
+            ReplayNote::Reconnected => "sent once more, on a new connection",
+            ReplayNote::WithoutValidators => "sent without production's validators",
+            ReplayNote::WithoutUpgrade => "sent without the offer of a protocol",
+            ReplayNote::ReadLeniently => "answered with fields that break HTTP",
+            ReplayNote::UnderPath => "answered in less than a round trip",
+        };
+        lines.reason(what, get(&funnel.notes, note.as_str()), note.as_str());
     }
     lines.0
 }

@@ -53,6 +53,7 @@ fn funnel() -> Funnel {
         after_skipped_write: 0,
         shadow_errors: 3,
         failures: counters(&[("timeout", 3)]),
+        notes: BTreeMap::new(),
     }
 }
 
@@ -66,6 +67,7 @@ fn latency(production_us: u64, shadow_us: u64) -> Latency {
             p90_us: 2 * us,
             p99_us: 9 * us,
             max_us: 10 * us,
+            ..Quantiles::default()
         };
         Spans {
             first_byte: quantiles,

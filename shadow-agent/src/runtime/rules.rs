@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use shadow_core::{
     compare::{Comparator, Rules},
     gate::Gate,
-    rewrite::{Marker, RewritePolicy, TokenSource},
+    rewrite::{Conditional, Marker, RewritePolicy, TokenSource},
 };
 
 use super::agent::Running;
@@ -60,7 +60,8 @@ pub(super) fn rules(
         .shadow
         .gate(authority, markers, salt, &mut source)
         .map_err(|error| format!("{}.{error}", wanted.name))?;
-    let comparator = Comparator::new(Rules::from(&wanted.compare)).map_err(|error| error.to_string())?;
+    let mut comparator = Comparator::new(Rules::from(&wanted.compare)).map_err(|error| error.to_string())?;
+    comparator.kept_validators(wanted.shadow.rewrite.conditional == Conditional::Keep);
     Ok((gate, rewrite, comparator))
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::rewrite::{is_not_modified, is_part};
 use shadow_proto::exchange::{Exchange, Request};
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
     findings::Findings,
     headers, json, kinds, markup,
     media::{self, Kind},
+    parts,
     rules::Errors,
     scope::{self, Scope},
     status, text,
@@ -22,6 +24,7 @@ use super::{
 pub struct Comparator {
     compiled: Compiled,
     redacted: bool,
+    kept_validators: bool,
 }
 
 impl Comparator {
@@ -30,6 +33,7 @@ impl Comparator {
         Compiled::new(rules).map(|compiled| Self {
             compiled,
             redacted: false,
+            kept_validators: false,
         })
     }
 
@@ -37,6 +41,11 @@ impl Comparator {
     /// redaction, any value of the shadow system passes. That it is there at all is compared as ever.
     pub fn redacted_production(&mut self, redacted: bool) {
         self.redacted = redacted;
+    }
+
+    /// For requests that were sent with production's validators: an answer with 304 (Not Modified) is compared like any other.
+    pub fn kept_validators(&mut self, kept: bool) {
+        self.kept_validators = kept;
     }
 
     /// The rules it was made of.
@@ -88,6 +97,21 @@ impl Comparator {
     pub fn compare(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
         let scope = Scope::new(&self.compiled, request);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
+        if self.sent_in_full(request, production.status, shadow.status) {
+            headers::not_modified(&scope, production.headers, shadow.headers, &mut findings);
+            return findings.finish();
+        }
+        if shadow.status == 200 && !self.kept_validators && is_part(production.status, &request.headers) {
+            headers::compare(&scope, production.headers, shadow.headers, &mut findings);
+            if let Some(part) = parts::cut(production, shadow) {
+                let shadow = Side {
+                    body: &part,
+                    ..shadow
+                };
+                self.bodies(&scope, production, shadow, &mut findings);
+            }
+            return findings.finish();
+        }
         if !status::same(&scope, production.status, shadow.status) {
             findings.push(
                 Category::Status,
@@ -104,6 +128,13 @@ impl Comparator {
             }
         }
         findings.finish()
+    }
+
+    /// Whether production said that the client has the content, and the shadow system sent it, as it was not told what the client
+    /// has. Production's content is not known then.
+    fn sent_in_full(&self, request: &Request, production: u16, shadow: u16) -> bool {
+        let in_full = shadow == 200 || shadow == 206 && request.headers.get("range").is_some();
+        in_full && !self.kept_validators && is_not_modified(production, &request.headers)
     }
 
     fn bodies(&self, scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {

@@ -269,3 +269,93 @@ fn rules_that_cannot_work_are_refused() {
         assert!(error.starts_with(start), "{json}: {error}");
     }
 }
+
+#[test]
+fn a_304_and_the_answer_in_its_place_are_compared_by_what_both_have() {
+    const ETAG: Fields<'_> = &[("If-None-Match", "\"p\"")];
+    let not_modified = answer(304, &[("ETag", "\"p\""), ("Cache-Control", "max-age=60")], "");
+    let full = |headers| answer(200, headers, "{\"a\": 1}");
+    let same = full(&[
+        ("ETag", "\"s\""),
+        ("Cache-Control", "max-age=60"),
+        ("Content-Type", "application/json"),
+        ("Location", "/a"),
+    ]);
+    let cached_otherwise = full(&[("ETag", "\"s\""), ("Cache-Control", "no-store")]);
+    let without_etag = full(&[("Cache-Control", "max-age=60")]);
+    let part = answer(
+        206,
+        &[("ETag", "\"s\""), ("Cache-Control", "max-age=60")],
+        "{\"a\"",
+    );
+    let found = |comparator: &Comparator, request: Fields<'_>, shadow: &Answer| -> Vec<String> {
+        let request = testing::exchange_with("GET", "/", request).request;
+        let found = comparator.compare(&request, not_modified.side(), shadow.side());
+        found
+            .into_iter()
+            .map(|found| format!("{} {}", found.category.as_str(), found.place))
+            .collect()
+    };
+    let mut comparator = rules("{}");
+    let since: Fields<'_> = &[("if-modified-since", "Sat, 29 Oct 1994 19:43:31 GMT")];
+    let ranged: Fields<'_> = &[("If-None-Match", "\"p\""), ("Range", "bytes=0-3")];
+    assert_eq!(found(&comparator, ETAG, &same), [""; 0]);
+    assert_eq!(found(&comparator, since, &same), [""; 0]);
+    assert_eq!(found(&comparator, ranged, &part), [""; 0]);
+    assert_eq!(
+        found(&comparator, ETAG, &part),
+        ["status status"],
+        "no part was asked for"
+    );
+    assert_eq!(
+        found(&comparator, ETAG, &cached_otherwise),
+        ["header header cache-control"]
+    );
+    assert_eq!(found(&comparator, ETAG, &without_etag), ["header header etag"]);
+    assert_eq!(found(&comparator, ETAG, &answer(404, &[], "")), ["status status"]);
+    assert_eq!(
+        found(&comparator, &[], &same),
+        ["status status"],
+        "nobody asked for a 304"
+    );
+    comparator.kept_validators(true);
+    assert_eq!(found(&comparator, ETAG, &same), ["status status"]);
+}
+
+#[test]
+fn a_part_is_compared_with_the_same_part_of_a_whole_answer() {
+    const IF_RANGE: Fields<'_> = &[("Range", "bytes=2-5"), ("If-Range", "\"p\"")];
+    const TEXT: (&str, &str) = ("Content-Type", "text/plain");
+    let part = answer(206, &[TEXT, ("Content-Range", "bytes 2-5/8")], "2345");
+    let whole = |body: &str| answer(200, &[TEXT], body);
+    let found = |comparator: &Comparator, request: Fields<'_>, a: &Answer, b: &Answer| {
+        let request = testing::exchange_with("GET", "/", request).request;
+        !comparator.compare(&request, a.side(), b.side()).is_empty()
+    };
+    let mut comparator = rules("{}");
+    assert!(!found(&comparator, IF_RANGE, &part, &whole("01234567")));
+    for other in ["01234x67", "0123", "0", ""] {
+        assert!(found(&comparator, IF_RANGE, &part, &whole(other)), "{other:?}");
+    }
+    for odd in [
+        "bytes 2-5",
+        "bytes 5-18446744073709551615/8",
+        "items 2-5/8",
+        "bytes */8",
+        "",
+    ] {
+        let odd = answer(206, &[TEXT, ("Content-Range", odd)], "2345");
+        assert!(
+            !found(&comparator, IF_RANGE, &odd, &whole("01234567")),
+            "nothing can be cut"
+        );
+    }
+    let other_type = answer(200, &[("Content-Type", "text/html")], "01234567");
+    assert!(found(&comparator, IF_RANGE, &part, &other_type));
+    assert!(
+        found(&comparator, &[("Range", "bytes=2-5")], &part, &whole("01234567")),
+        "the range was sent"
+    );
+    comparator.kept_validators(true);
+    assert!(found(&comparator, IF_RANGE, &part, &whole("01234567")));
+}

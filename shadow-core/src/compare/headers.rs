@@ -20,6 +20,32 @@ pub(super) fn compare(scope: &Scope<'_>, production: &Headers, shadow: &Headers,
     }
 }
 
+/// Fields that a 304 has as the 200 in its place would have them (RFC 9110 section 15.4.5), as far as the 304 has them.
+const OF_NOT_MODIFIED: [&str; 5] = ["cache-control", "content-location", "etag", "expires", "vary"];
+
+/// Compares production's 304 (Not Modified) with the full answer of the shadow system.
+pub(super) fn not_modified(
+    scope: &Scope<'_>,
+    production: &Headers,
+    shadow: &Headers,
+    findings: &mut Findings,
+) {
+    let common: Vec<_> = production
+        .iter()
+        .filter(|(name, _)| {
+            OF_NOT_MODIFIED
+                .iter()
+                .any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+        })
+        .collect();
+    let said = |(name, _): &(&[u8], &[u8])| common.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let (left, right) = (
+        Headers::from_pairs(common.iter().copied()),
+        Headers::from_pairs(shadow.iter().filter(said)),
+    );
+    compare(scope, &left, &right, findings);
+}
+
 fn found(name: &str, production: String, shadow: String, findings: &mut Findings) {
     let place = format!("header {name}");
     findings.push(Category::Header, place, production, shadow);

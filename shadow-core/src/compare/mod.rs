@@ -24,6 +24,7 @@ pub(crate) mod markup;
 pub(crate) mod media;
 pub(crate) mod multipart;
 mod number;
+mod parts;
 pub(crate) mod paths;
 mod rules;
 mod scope;

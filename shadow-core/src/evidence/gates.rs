@@ -11,6 +11,7 @@ use super::{
     latency::Quantiles,
     report::the_production,
     stats::{self, Proportion, newcombe, trials_needed},
+    tail,
 };
 
 /// What has to hold before cut-over.
@@ -21,6 +22,8 @@ pub struct GateConfig {
     pub match_rate: f64,
     /// The shadow system's median time to the first byte may be this many times production's.
     pub latency_ratio: f64,
+    /// The shadow system's 99th percentile may be this many times production's. `None` for as many as it wants.
+    pub latency_p99: Option<f64>,
     /// A median that is slower by less than this is not held against it, whatever the ratio: on short answers it
     /// measures the network.
     #[serde(with = "shadow_proto::time::duration")]
@@ -36,6 +39,7 @@ impl Default for GateConfig {
         Self {
             match_rate: 0.999,
             latency_ratio: 2.0,
+            latency_p99: None,
             latency_floor: Duration::from_millis(1),
             coverage: 0.95,
             latency_samples: 20,
@@ -73,6 +77,12 @@ impl GateConfig {
                 "latency_ratio",
                 self.latency_ratio,
                 ratio(self.latency_ratio),
+                "at least 1",
+            ),
+            (
+                "latency_p99",
+                self.latency_p99.unwrap_or(1.0),
+                self.latency_p99.is_none_or(ratio),
                 "at least 1",
             ),
         ]
@@ -126,7 +136,7 @@ pub struct Judgement {
 /// What one gate said.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Reason {
-    /// The gate: `match_rate`, `latency`, `shadow_errors`, `coverage`.
+    /// The gate: `match_rate`, `latency`, `latency_p99`, `shadow_errors`, `coverage`.
     pub gate: String,
     /// What it alone would rule.
     pub ruling: Ruling,
@@ -154,12 +164,16 @@ pub(crate) struct Figures {
 
 /// Rules on the figures.
 pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
-    let reasons = vec![
-        match_rate(config, figures.matches),
-        latency(config, figures),
-        shadow_errors(figures),
-        coverage(config, figures.coverage),
+    let reasons = [
+        Some(match_rate(config, figures.matches)),
+        Some(latency(config, figures)),
+        config
+            .latency_p99
+            .map(|allowed| tail::gate(config, figures, allowed)),
+        Some(shadow_errors(figures)),
+        Some(coverage(config, figures.coverage)),
     ];
+    let reasons: Vec<Reason> = reasons.into_iter().flatten().collect();
     let ruling = if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
         Ruling::NoGo
     } else if reasons.iter().all(|reason| reason.ruling == Ruling::Go) {
@@ -194,7 +208,7 @@ fn more_needed(config: &GateConfig, matches: Proportion) -> Option<u64> {
         .map(|needed| needed.saturating_sub(matches.trials).max(1))
 }
 
-fn reason(gate: &str, ruling: Ruling, text: String) -> Reason {
+pub(super) fn reason(gate: &str, ruling: Ruling, text: String) -> Reason {
     Reason {
         gate: gate.to_owned(),
         ruling,
@@ -297,7 +311,7 @@ fn is_fast(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> boo
             || median_ratio(&production, &shadow).is_some_and(|(_, high)| high <= config.latency_ratio))
 }
 
-fn floor(config: &GateConfig) -> u64 {
+pub(super) fn floor(config: &GateConfig) -> u64 {
     u64::try_from(config.latency_floor.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -24,6 +24,54 @@ fn good() -> Figures {
     }
 }
 
+#[test]
+fn the_tail_is_judged_where_that_is_asked_for() {
+    let tail = |low: u64, p99: u64, high: u64| Quantiles {
+        p99_us: p99,
+        p99_low_us: low,
+        p99_high_us: Some(high),
+        ..quantiles(5_000, 10_000)
+    };
+    let config = GateConfig {
+        latency_p99: Some(2.0),
+        ..GateConfig::default()
+    };
+    assert!(config.validate().is_ok());
+    let unknown = Quantiles {
+        p99_high_us: None,
+        ..tail(50_000, 60_000, 0)
+    };
+    for (shadow, expected) in [
+        (tail(19_000, 20_000, 21_000), Ruling::Go),
+        (tail(380_000, 400_000, 420_000), Ruling::NoGo),
+        (tail(15_000, 45_000, 80_000), Ruling::InsufficientEvidence),
+        (unknown, Ruling::InsufficientEvidence),
+    ] {
+        let figures = Figures {
+            production: tail(18_000, 19_000, 20_000),
+            shadow,
+            ..good()
+        };
+        let judgement = judge(&config, &figures);
+        let reason = judgement
+            .reasons
+            .iter()
+            .find(|reason| reason.gate == "latency_p99");
+        assert_eq!(reason.map(|reason| reason.ruling), Some(expected), "{reason:?}");
+        assert_eq!(judgement.ruling, expected, "{judgement:?}");
+        assert_eq!(
+            judge(&GateConfig::default(), &figures).ruling,
+            Ruling::Go,
+            "off by default"
+        );
+    }
+    let wrong = GateConfig {
+        latency_p99: Some(0.5),
+        ..config
+    };
+    assert_eq!(wrong.validate().map_err(|error| error.name), Err("latency_p99"));
+}
+
 /// The ruling, and the gates that did not pass.
 fn rule(figures: &Figures) -> (Ruling, Vec<String>) {
     let judgement = judge(&GateConfig::default(), figures);

@@ -70,8 +70,22 @@ pub struct Quantiles {
     pub p90_us: u64,
     /// 99 % were at most this.
     pub p99_us: u64,
+    /// Lower end of its 95 % interval.
+    #[serde(default)]
+    pub p99_low_us: u64,
+    /// Upper end of it. `None` while there are too few to have one.
+    #[serde(default)]
+    pub p99_high_us: Option<u64>,
     /// The longest.
     pub max_us: u64,
+}
+
+impl Quantiles {
+    /// The interval of how many times `production`'s 99th percentile this one is. `None` while one of them is not known.
+    pub(crate) fn p99_ratio(&self, production: &Self) -> Option<(f64, f64)> {
+        let p99 = |of: &Self| Some([of.p99_low_us, of.p99_us, of.p99_high_us?].map(stats::float));
+        stats::ratio_interval(p99(self)?, p99(production)?)
+    }
 }
 
 impl Latency {
@@ -101,6 +115,7 @@ impl Latency {
             return Quantiles::default();
         };
         let (low, high) = stats::median_ranks(histogram.len());
+        let (p99_low, p99_high) = stats::quantile_ranks(0.99, histogram.len());
         Quantiles {
             count: histogram.len(),
             p50_us: histogram.value_at_quantile(0.5),
@@ -108,6 +123,8 @@ impl Latency {
             p50_high_us: histogram.value_at_quantile(high),
             p90_us: histogram.value_at_quantile(0.9),
             p99_us: histogram.value_at_quantile(0.99),
+            p99_low_us: histogram.value_at_quantile(p99_low.max(0.0)),
+            p99_high_us: (p99_high <= 1.0).then(|| histogram.value_at_quantile(p99_high)),
             max_us: histogram.max(),
         }
     }
@@ -164,5 +181,52 @@ impl Latencies {
             first: self.first.since(&before.first),
             whole: self.whole.since(&before.whole),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `slow` of a thousand answers take 400 ms, the others 10 ms.
+    fn of(slow: u64) -> Quantiles {
+        let mut latency = Latency::default();
+        for n in 0..1000 {
+            latency.record(Duration::from_millis(if n < slow { 400 } else { 10 }));
+        }
+        latency.quantiles()
+    }
+
+    #[test]
+    fn the_99th_percentile_has_an_interval_once_there_are_enough() {
+        let few = (0..100).fold(Latency::default(), |mut latency, n| {
+            latency.record(Duration::from_millis(n));
+            latency
+        });
+        assert_eq!(few.quantiles().p99_high_us, None);
+        let near = |micros: u64, millis: u64| micros.abs_diff(millis * 1000) <= millis * 20;
+        let [none, some, many] = [0, 10, 30].map(of);
+        assert!(
+            near(none.p99_low_us, 10) && near(none.p99_high_us.unwrap(), 10),
+            "{none:?}"
+        );
+        assert!(
+            near(some.p99_low_us, 10) && near(some.p99_high_us.unwrap(), 400),
+            "{some:?}"
+        );
+        assert!(
+            near(many.p99_low_us, 400) && near(many.p99_high_us.unwrap(), 400),
+            "{many:?}"
+        );
+    }
+
+    #[test]
+    fn two_tails_are_apart_or_not() {
+        let [none, some, many] = [0, 10, 30].map(of);
+        let low = |shadow: &Quantiles, production: &Quantiles| shadow.p99_ratio(production).unwrap().0;
+        assert!(low(&many, &none) > 30.0);
+        assert!(low(&some, &none) < 2.0, "it may be as fast");
+        assert!(low(&none, &none) <= 1.0);
+        assert_eq!(Quantiles::default().p99_ratio(&none), None);
     }
 }

@@ -91,12 +91,15 @@ pub(crate) fn newcombe_at(z: f64, a: (u64, u64), b: (u64, u64)) -> Option<(f64, 
 /// statistics around `n / 2` whose ranks follow from the binomial distribution (Conover 1999, section 3.2), here by
 /// its normal approximation and one rank wider. Nothing is assumed of the distribution.
 pub fn median_ranks(n: u64) -> (f64, f64) {
+    let (low, high) = quantile_ranks(0.5, n);
+    (low.max(0.0), high.min(1.0))
+}
+
+/// The same for another quantile. Below 0 and above 1 where the sample has no such order statistic.
+pub fn quantile_ranks(quantile: f64, n: u64) -> (f64, f64) {
     let n = float(n.max(1));
-    let spread = Z * n.sqrt() / 2.0 + 1.0;
-    (
-        ((n / 2.0 - spread) / n).max(0.0),
-        ((n / 2.0 + spread) / n).min(1.0),
-    )
+    let spread = Z * (n * quantile * (1.0 - quantile)).sqrt() + 1.0;
+    (quantile - spread / n, quantile + spread / n)
 }
 
 /// The interval of a ratio `a / b` of two positive estimates from their own intervals, each as low, estimate, high: by

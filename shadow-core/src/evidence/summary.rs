@@ -12,6 +12,7 @@ use super::{
     sets::Split,
     since::Since,
     stats::{Proportion, float, rounded},
+    tail,
     tally::Tally,
 };
 use crate::gate::Skip;
@@ -149,6 +150,7 @@ impl Ledger {
                     .iter()
                     .map(|(failure, count)| (failure.as_str(), *count)),
             ),
+            notes: std::collections::BTreeMap::new(),
         }
     }
 
@@ -201,6 +203,7 @@ impl Ledger {
                 };
                 [
                     (FindingKind::Slow, self.slow(tally)),
+                    (FindingKind::SlowTail, self.slow_tail(tally)),
                     (FindingKind::TimesOut, of(timeouts, "timed out")),
                     (FindingKind::Fails, of(failed, "got no answer")),
                 ]
@@ -216,6 +219,28 @@ impl Ledger {
             .collect();
         found.sort_by(|a, b| (a.kind, &a.route).cmp(&(b.kind, &b.route)));
         found
+    }
+
+    /// Whether one answer in a hundred is slow on a route, as its median is said to be.
+    fn slow_tail(&self, tally: &Tally) -> Option<String> {
+        let report::Latency {
+            production, shadow, ..
+        } = latency(tally);
+        let spans = [
+            ("first byte", production.first_byte, shadow.first_byte),
+            ("last byte", production.whole, shadow.whole),
+        ];
+        let allowed = self.gates.latency_p99.unwrap_or(self.gates.latency_ratio);
+        let (span, production, shadow) = spans
+            .into_iter()
+            .find(|(_, production, shadow)| tail::is_slow(&self.gates, allowed, *production, *shadow))?;
+        Some(format!(
+            "99th percentile of the time to the {span} {} us, {}'s {} us, over {} answers",
+            shadow.p99_us,
+            report::the_production(self.reversed),
+            production.p99_us,
+            shadow.count
+        ))
     }
 
     /// Whether the shadow system is slow on a route, in either span: a server may send its head at once.

@@ -84,7 +84,7 @@ shadow_proto::catalogue! {
         Replayed = "already_a_replay",
         /// The request body is over the limit, so it cannot be sent as it was.
         BodyOverLimit = "request_body_over_limit",
-        /// The connection changed protocol (CONNECT, Upgrade).
+        /// The connection changed protocol (CONNECT, or an answer with status 101).
         Upgrade = "upgrade",
         /// The queue to the shadow system was full; the newest is dropped.
         QueueFull = "queue_full",

@@ -100,15 +100,13 @@ fn matchers(key: &str, rules: &[Match]) -> Result<Vec<Matcher>, RuleError> {
         .collect()
 }
 
-/// Whether the connection carries something else from here on, or was asked to.
-///
-/// A request to upgrade that was declined could be sent without the offer (RFC 9110 section 7.8 makes Upgrade
-/// hop-by-hop), but many servers answer it differently then (426, 400): a false difference.
+/// Whether the connection carries something else from here on. An offer of another protocol that was declined changed nothing: its
+/// request is an ordinary one (RFC 9110 section 7.8).
 pub(super) fn changes_protocol(exchange: &Exchange) -> bool {
+    let switched = |status| status == 101;
     exchange.request.method.as_ref() == b"CONNECT"
-        || exchange.request.headers.get("upgrade").is_some()
         || exchange
             .response
             .as_ref()
-            .is_some_and(|response| response.status == 101)
+            .is_some_and(|response| switched(response.status))
 }

@@ -7,10 +7,12 @@ use bytes::Bytes;
 
 use shadow_proto::exchange::Headers;
 
-/// Fields that concern one connection only (RFC 9110 section 7.6.1), besides those that Connection names.
+/// Fields that concern one connection only (RFC 9110 section 7.6.1), besides those that Connection names. With them goes every
+/// offer of another protocol: the replay speaks HTTP/1.1.
 /// Transfer-Encoding is one too, and is handled as framing.
-const HOP_BY_HOP: [&[u8]; 5] = [
+const HOP_BY_HOP: [&[u8]; 6] = [
     b"connection",
+    b"http2-settings",
     b"keep-alive",
     b"proxy-connection",
     b"te",

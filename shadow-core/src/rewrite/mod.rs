@@ -6,6 +6,7 @@
 //! requests again. Bias: the shadow system stands where production stood, so what production was sent is what it is
 //! sent, end-to-end credentials included, unless the operator says otherwise.
 
+mod conditional;
 mod credentials;
 mod fields;
 mod marker;
@@ -15,6 +16,8 @@ mod trace;
 
 use bytes::Bytes;
 
+pub use conditional::Conditional;
+pub(crate) use conditional::{is_not_modified, is_part};
 pub use credentials::{Credentials, Place, Replacement, TokenSource, is_token};
 pub(crate) use fields::field;
 pub use marker::{Marker, MarkerError};
@@ -23,7 +26,7 @@ pub use request::ShadowRequest;
 pub use trace::TracePolicy;
 
 use self::{credentials::Wallet, place::Router};
-use crate::gate::{RuleError, SkipPolicy, Treatment, WritePolicy};
+use crate::gate::{self, RuleError, SkipPolicy, Treatment, WritePolicy};
 use shadow_proto::{exchange::Exchange, request_target};
 
 /// How requests are changed, as an operator writes it.
@@ -39,6 +42,8 @@ pub struct RewriteRules {
     pub headers: HeaderRules,
     /// `traceparent`.
     pub traceparent: TracePolicy,
+    /// Validators of conditional requests.
+    pub conditional: Conditional,
     /// Credentials that nothing replaces.
     pub credentials: Credentials,
     /// Credentials that tokens replace.
@@ -67,6 +72,7 @@ pub struct RewritePolicy {
     added: Vec<(Bytes, Bytes)>,
     removed: Vec<Bytes>,
     trace: TracePolicy,
+    conditional: Conditional,
     salt: [u8; 32],
     wallet: Wallet,
     writes: WritePolicy,
@@ -95,6 +101,7 @@ impl RewritePolicy {
             )],
             removed: Vec::new(),
             trace: TracePolicy::Keep,
+            conditional: Conditional::default(),
             salt: [0; 32],
             wallet: Wallet::default(),
             writes: WritePolicy::default(),
@@ -116,6 +123,7 @@ impl RewritePolicy {
             query,
             headers: HeaderRules { set, add, remove },
             traceparent,
+            conditional,
             credentials,
             replaced,
         } = rules;
@@ -149,11 +157,17 @@ impl RewritePolicy {
             added,
             removed,
             trace: traceparent,
+            conditional,
             salt,
             wallet: Wallet::new(credentials, replaced)?,
             writes,
             ..plain
         })
+    }
+
+    /// Whether the request of this exchange is sent without validators that it carried.
+    pub fn leaves_out_validators(&self, exchange: &Exchange) -> bool {
+        self.conditional.left_out(exchange).is_anything()
     }
 
     /// The captured value of a field as it is sent, or `None` where it is not.
@@ -206,6 +220,7 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
         } else {
             Vec::new()
         },
+        is_repeatable: gate::is_idempotent(request),
     };
     Ok(if sent {
         Rewritten::Send(made)
@@ -224,6 +239,7 @@ fn fields_of(
 ) -> Result<Vec<(Bytes, Bytes)>, SkipPolicy> {
     let request = &exchange.request;
     let named = fields::connection_names(&request.headers);
+    let left_out = policy.conditional.left_out(exchange);
     let mut headers = Vec::with_capacity(request.headers.len().saturating_add(2));
     let mut host_sent = false;
     let mut framed = false;
@@ -245,7 +261,10 @@ fn fields_of(
             // The body is sent at once: nobody would wait for the 100.
             b"expect" if value.eq_ignore_ascii_case(b"100-continue") => None,
             other if fields::is_hop_by_hop(other) || named.iter().any(|hop| hop == other) => None,
-            other => policy.value(other, value, real)?,
+            other => match left_out.value(other, value) {
+                Some(value) => policy.value(other, value, real)?,
+                None => None,
+            },
         };
         headers.extend(kept.map(|value| (name, value)));
     }

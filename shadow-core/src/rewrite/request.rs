@@ -20,6 +20,8 @@ pub struct ShadowRequest {
     pub body: Bytes,
     /// Trailer fields; empty unless the body is chunked.
     pub trailers: Vec<(Bytes, Bytes)>,
+    /// Whether sending it twice leaves the same state as sending it once (RFC 9110 section 9.2.2).
+    pub is_repeatable: bool,
 }
 
 impl core::fmt::Debug for ShadowRequest {
@@ -32,6 +34,7 @@ impl core::fmt::Debug for ShadowRequest {
             headers,
             body,
             trailers,
+            is_repeatable: _,
         } = self;
         write!(
             f,

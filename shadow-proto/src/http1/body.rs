@@ -129,6 +129,11 @@ impl BodyReader {
         matches!(self.state, State::UntilClose)
     }
 
+    /// Bytes of content so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.content.len
+    }
+
     /// Bytes held.
     pub(crate) fn buffered(&self) -> usize {
         let trailer = match &self.state {

@@ -7,6 +7,7 @@
 //! "fix" (conflicting lengths, folded fields, bare line feeds) is refused as ambiguous, because a guess could pair
 //! bytes with the wrong message.
 
+mod answer;
 pub(crate) mod body;
 mod chunked;
 pub(crate) mod conn;
@@ -15,9 +16,12 @@ pub(crate) mod framing;
 pub(crate) mod head;
 mod host;
 mod kept;
+mod lenient;
 mod pair;
 mod quick;
 mod requests;
 mod responses;
 
+pub use answer::{AnswerReader, AnswerSettings, ReadAnswer, Unread};
 pub use head::is_request_line;
+pub use lenient::{OddField, Oddity};

@@ -111,6 +111,7 @@ fn funnel(books: &Books) -> Funnel {
         after_skipped_write: _,
         shadow_errors,
         failures,
+        notes: _,
     } = &funnel;
     assert_eq!(*skipped_total, skipped.values().sum::<u64>(), "{funnel:?}");
     assert_eq!(*exchanges, skipped_total + replayed + in_flight, "{funnel:?}");

@@ -7,7 +7,7 @@ use socket2::SockRef;
 
 use super::{
     super::{LiveSettings, ReplaySettings, Shadow as _},
-    HttpShadow, KEPT, Target, failure, get, response,
+    HttpShadow, Target, failure, get, limits, response,
     server::{Server, always},
     settings,
 };
@@ -17,7 +17,7 @@ const MS: Duration = Duration::from_millis(1);
 /// A client, and what changes how it asks.
 fn client(address: std::net::SocketAddr) -> (HttpShadow, LiveSettings) {
     let live = LiveSettings::from(settings());
-    let client = HttpShadow::new(Target::at(address), None, KEPT, live.clone()).unwrap();
+    let client = HttpShadow::new(Target::at(address), None, limits(), live.clone()).unwrap();
     (client, live)
 }
 

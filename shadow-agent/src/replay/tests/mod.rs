@@ -1,7 +1,9 @@
 //! The client against raw TCP servers on loopback: what is on the wire, and how every way to fail is named.
 
 mod failures;
+mod hostile;
 mod live;
+mod reuse;
 mod server;
 mod wire;
 
@@ -12,12 +14,19 @@ use shadow_core::{
     compare::{Failure, Outcome, ShadowResponse},
     rewrite::ShadowRequest,
 };
-use shadow_proto::exchange::Version;
+use shadow_proto::{exchange::Version, limits::Limits};
 
 use super::{HttpShadow, ReplaySettings, Shadow as _, Target};
 
 /// What of a body the tests keep.
 const KEPT: usize = 64 << 10;
+
+fn limits() -> Limits {
+    Limits {
+        body: KEPT,
+        ..Limits::default()
+    }
+}
 
 fn settings() -> ReplaySettings {
     ReplaySettings {
@@ -27,7 +36,7 @@ fn settings() -> ReplaySettings {
 }
 
 fn client(address: SocketAddr, settings: ReplaySettings) -> HttpShadow {
-    HttpShadow::new(Target::at(address), None, KEPT, settings.into()).unwrap()
+    HttpShadow::new(Target::at(address), None, limits(), settings.into()).unwrap()
 }
 
 fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> ShadowRequest {
@@ -42,6 +51,7 @@ fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) ->
             .collect(),
         body: Bytes::copy_from_slice(body),
         trailers: Vec::new(),
+        is_repeatable: method != "POST",
     }
 }
 

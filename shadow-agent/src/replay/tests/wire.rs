@@ -103,7 +103,7 @@ async fn chunked_content_stays_chunked_with_its_trailers() {
         head,
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
     );
-    assert_eq!(body, "5\r\nhello\r\n0\r\nx-sum: 42\r\n\r\n");
+    assert_eq!(body, "5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n");
 
     response(&client, &request("POST", "/", &chunked, b"")).await;
     let (head, body) = body_rx.recv().await.unwrap();

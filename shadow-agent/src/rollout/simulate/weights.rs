@@ -1,7 +1,7 @@
 //! Evidence added up from windows, some of it counted in part.
 
 use shadow_core::evidence::{
-    Sums, median_ranks,
+    Sums, median_ranks, quantile_ranks,
     report::{Quantiles, Spans},
 };
 
@@ -107,6 +107,7 @@ impl Histogram {
             return Quantiles::default();
         }
         let (low, high) = median_ranks(count);
+        let (p99_low, p99_high) = quantile_ranks(0.99, count);
         let micros = |quantile: f64, end: fn(f64, f64, f64) -> f64| whole(self.at(quantile * weight, end));
         let between = |from: f64, to: f64, part: f64| from + (to - from) * part;
         Quantiles {
@@ -116,6 +117,8 @@ impl Histogram {
             p50_high_us: micros(high, |_, to, _| to),
             p90_us: micros(0.9, between),
             p99_us: micros(0.99, between),
+            p99_low_us: micros(p99_low.max(0.0), |from, _, _| from),
+            p99_high_us: (p99_high <= 1.0).then(|| micros(p99_high, |_, to, _| to)),
             max_us: micros(1.0, |_, to, _| to),
         }
     }

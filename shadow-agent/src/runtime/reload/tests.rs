@@ -15,12 +15,13 @@ fn reloaded(before: &str, wanted: &str) -> (Vec<String>, Vec<String>) {
 }
 
 /// Keys that may change while the agent runs, each with another value than it has by default.
-const LIVE: [(&str, &str); 50] = [
+const LIVE: [(&str, &str); 52] = [
     ("capture.sample", "5%"),
     ("shadow.select.percent", "50%"),
     ("shadow.writes.default", "replay"),
     ("shadow.host", "shadow"),
     ("shadow.rewrite.headers.remove", "[x-a]"),
+    ("shadow.rewrite.conditional", "keep"),
     ("shadow.credentials.default", "strip"),
     ("shadow.credentials.replace", "[{cookie: a, file: /b}]"),
     ("shadow.timeout", "3s"),
@@ -43,6 +44,7 @@ const LIVE: [(&str, &str); 50] = [
     ("compare.ignore", "['$.a']"),
     ("compare.discrepancies", "7"),
     ("gates.latency_samples", "7"),
+    ("gates.latency_p99", "3.0"),
     ("rollout.attempts", "9"),
     ("rollout.fail_after", "9"),
     ("budget.cores", "0.5"),

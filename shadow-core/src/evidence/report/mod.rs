@@ -113,6 +113,25 @@ pub struct Funnel {
     pub shadow_errors: u64,
     /// Shadow errors by failure.
     pub failures: BTreeMap<String, u64>,
+    /// Replays that were sent or read in another way than the traffic says, by [`ReplayNote`]. Kept by whoever sends.
+    #[serde(default)]
+    pub notes: BTreeMap<String, u64>,
+}
+
+shadow_proto::catalogue! {
+    /// How a replay was sent or read in another way than the traffic says.
+    ReplayNote {
+        /// Sent once more: its reused connection had ended without an answer.
+        Reconnected = "reconnected",
+        /// Sent without production's validators.
+        WithoutValidators = "without_validators",
+        /// Sent without its offer of another protocol.
+        WithoutUpgrade = "without_upgrade",
+        /// Answered with a head that breaks a rule of RFC 9112, and read all the same.
+        ReadLeniently = "read_leniently",
+        /// The first byte came in less than the round trip of the path, and counts as zero.
+        UnderPath = "under_path_rtt",
+    }
 }
 
 /// The latency of both systems.
@@ -192,10 +211,14 @@ pub struct Finding {
 pub enum FindingKind {
     /// The shadow system's median is far above production's.
     Slow,
+    /// The shadow system's 99th percentile is far above production's.
+    SlowTail,
     /// Replays timed out.
     TimesOut,
     /// Replays failed otherwise.
     Fails,
+    /// A field of its answers breaks a rule of HTTP.
+    OddField,
 }
 
 /// What the ledger does not count itself.

@@ -140,10 +140,10 @@ fn a_changed_protocol_is_left() {
         decide(Writes::Replay, &exchange("CONNECT", "a:443", &[])),
         UPGRADE
     );
-    assert_eq!(
-        decide(Writes::Replay, &exchange("GET", "/", &[("Upgrade", "websocket")])),
-        UPGRADE
-    );
+    for offered in ["h2c", "websocket", "TLS/1.2, h2c"] {
+        let declined = exchange("GET", "/", &[("Connection", "Upgrade"), ("Upgrade", offered)]);
+        assert_eq!(decide(Writes::Replay, &declined), Decision::Replay, "{offered}");
+    }
     let mut switched = exchange("GET", "/", &[]);
     if let Some(response) = &mut switched.response {
         response.status = 101;

@@ -1,3 +1,4 @@
+mod conditional;
 mod rules;
 
 use proptest::prelude::*;

@@ -1,0 +1,295 @@
+//! One answer to one request that the agent sent itself.
+//!
+//! Owns: the reading of a shadow system's response, by the same head parser, framing and body reader as production's.
+//! Bounds: [`AnswerSettings`]; interim responses by number and by bytes together with the final head. Drops: interim
+//! responses. Bias: unlike an observer, a client knows where the answer begins, so what a head breaks of RFC 9112 without
+//! another meaning is read and named ([`OddField`]), and the connection is not used again where the framing was odd.
+
+use super::{
+    body::{BodyReader, Progress},
+    framing::{self, Asked, Framing, Said},
+    head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
+    lenient::{self, OddField, Oddities, Oddity},
+};
+use crate::{
+    exchange::{Body, Headers, Incomplete, Version},
+    limits::Limits,
+    protocol::Settings,
+};
+
+/// Interim responses (RFC 9110 section 15.2) before the final one.
+const MOST_INTERIM: usize = 16;
+
+/// Bounds of an answer.
+#[derive(Clone, Debug)]
+pub struct AnswerSettings(Settings);
+
+impl AnswerSettings {
+    /// A head, fields and kept content up to the limits of production's.
+    pub fn new(limits: Limits) -> Self {
+        Self(Settings {
+            limits,
+            digest: true,
+            fields: true,
+        })
+    }
+}
+
+/// Why an answer is not read any further.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unread {
+    /// It is not HTTP/1, or has no certain end, or a head is over a bound.
+    Protocol,
+    /// Its content is over the bound.
+    TooLarge,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct ReadAnswer {
+    /// Status code.
+    pub status: u16,
+    /// Fields in order, names as sent.
+    pub headers: Headers,
+    /// Content.
+    pub body: Body,
+    /// Whether the connection may carry another request.
+    pub keeps_open: bool,
+    /// What was wrong with its head and was read all the same.
+    pub odd: Vec<OddField>,
+}
+
+/// Reads one answer.
+#[derive(Debug)]
+pub struct AnswerReader<'s> {
+    settings: &'s Settings,
+    /// Bytes of content that are read.
+    most: u64,
+    asked: Asked,
+    buffer: HeadBuffer,
+    interim: usize,
+    /// Bytes of heads so far.
+    head_bytes: usize,
+    oddities: Oddities,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Head,
+    Body(Box<(ResponseHead, BodyReader)>),
+    Done(Box<ReadAnswer>),
+}
+
+impl<'s> AnswerReader<'s> {
+    /// For the answer to a request with this method, of at most `most` bytes of content.
+    pub fn new(method: &[u8], most: u64, settings: &'s AnswerSettings) -> Self {
+        Self {
+            settings: &settings.0,
+            most,
+            asked: Asked::by(method),
+            buffer: HeadBuffer::default(),
+            interim: 0,
+            head_bytes: 0,
+            oddities: Oddities::default(),
+            stage: Stage::Head,
+        }
+    }
+
+    /// Takes bytes in up to the end of the answer; says how many.
+    pub fn read(&mut self, input: &[u8]) -> Result<usize, Unread> {
+        let mut used = 0;
+        while let Some(rest) = input.get(used..).filter(|rest| !rest.is_empty()) {
+            used += match &mut self.stage {
+                Stage::Head => self.read_head(rest)?,
+                Stage::Body(_) => self.read_body(rest)?,
+                Stage::Done(_) => break,
+            };
+        }
+        Ok(used)
+    }
+
+    /// Whether a byte of the final response has come.
+    pub fn is_begun(&self) -> bool {
+        !matches!(self.stage, Stage::Head) || !self.buffer.is_empty()
+    }
+
+    /// Whether the head of the final response is whole.
+    pub fn has_head(&self) -> bool {
+        !matches!(self.stage, Stage::Head)
+    }
+
+    /// Whether the answer is whole.
+    pub fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done(_))
+    }
+
+    /// The connection was closed. The answer is whole afterwards, or never will be.
+    pub fn end(&mut self) {
+        if let Stage::Body(body) = &self.stage
+            && body.1.ends_at_close()
+        {
+            self.finish_body();
+        }
+    }
+
+    /// The answer, when it is whole.
+    pub fn finish(self) -> Option<ReadAnswer> {
+        match self.stage {
+            Stage::Done(answer) => Some(*answer),
+            Stage::Head | Stage::Body(_) => None,
+        }
+    }
+
+    fn read_head(&mut self, rest: &[u8]) -> Result<usize, Unread> {
+        let blank = if self.buffer.is_empty() {
+            head::blank(rest)
+        } else {
+            0
+        };
+        let room = self.settings.limits.head.saturating_sub(self.head_bytes);
+        if blank > 0 {
+            self.take_head_bytes(blank)?;
+            return Ok(blank);
+        }
+        let (used, step) = self.buffer.push(rest, room);
+        let raw = match step {
+            HeadStep::Complete(raw) => raw,
+            HeadStep::TooLarge => return Err(Unread::Protocol),
+            HeadStep::More if head::looks_like_response(self.buffer.so_far()) => return Ok(used),
+            HeadStep::More => return Err(Unread::Protocol),
+        };
+        let length = raw.bytes.len();
+        let head = self.head(&raw)?;
+        self.take_head_bytes(length)?;
+        if (100..200).contains(&head.status) && head.status != 101 {
+            self.interim += 1;
+            if self.interim > MOST_INTERIM {
+                return Err(Unread::Protocol);
+            }
+            // Another one counts for itself.
+            self.oddities = Oddities::default();
+        } else {
+            self.begin_body(head)?;
+        }
+        Ok(used)
+    }
+
+    fn take_head_bytes(&mut self, more: usize) -> Result<(), Unread> {
+        self.head_bytes = self.head_bytes.saturating_add(more);
+        if self.head_bytes > self.settings.limits.head {
+            return Err(Unread::Protocol);
+        }
+        Ok(())
+    }
+
+    fn head(&mut self, raw: &RawHead<'_>) -> Result<ResponseHead, Unread> {
+        let fields = self.settings.limits.fields;
+        match head::response(raw, fields, true) {
+            Ok(head) if !raw.suspicious => Ok(head),
+            Err(Incomplete::HeadTooLarge) => Err(Unread::Protocol),
+            Ok(_) | Err(_) => {
+                lenient::response(&raw.bytes, fields, &mut self.oddities).ok_or(Unread::Protocol)
+            }
+        }
+    }
+
+    fn begin_body(&mut self, head: ResponseHead) -> Result<(), Unread> {
+        let framing = self.framing(&head)?;
+        if matches!(framing, Framing::Length(length) if length > self.most) {
+            return Err(Unread::TooLarge);
+        }
+        match BodyReader::new(framing, self.settings) {
+            Some(reader) => self.stage = Stage::Body(Box::new((head, reader))),
+            None => self.done(head, Body::default(), framing != Framing::Switch),
+        }
+        Ok(())
+    }
+
+    fn framing(&mut self, head: &ResponseHead) -> Result<Framing, Unread> {
+        const LENGTH: &[u8] = b"content-length";
+        if let Ok(framing) = framing::response(head, self.asked) {
+            return Ok(framing);
+        }
+        // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length, and the connection ends afterwards.
+        let without = head
+            .headers
+            .iter()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case(LENGTH));
+        let both =
+            head.headers.get("content-length").is_some() && head.headers.get("transfer-encoding").is_some();
+        let again = ResponseHead {
+            said: Said::of(without),
+            ..head.clone()
+        };
+        match framing::response(&again, self.asked) {
+            Ok(framing) if both => {
+                self.oddities.add(LENGTH, Oddity::LengthAndCoding);
+                Ok(framing)
+            }
+            _ => Err(Unread::Protocol),
+        }
+    }
+
+    fn read_body(&mut self, rest: &[u8]) -> Result<usize, Unread> {
+        let Stage::Body(body) = &mut self.stage else {
+            return Ok(0);
+        };
+        let (used, progress) = body
+            .1
+            .read(rest, self.settings)
+            .map_err(|_incomplete| Unread::Protocol)?;
+        if body.1.received() > self.most {
+            return Err(Unread::TooLarge);
+        }
+        if progress == Progress::Done {
+            self.finish_body();
+        }
+        Ok(used)
+    }
+
+    fn finish_body(&mut self) {
+        let Stage::Body(body) = core::mem::replace(&mut self.stage, Stage::Head) else {
+            return;
+        };
+        let (head, reader) = *body;
+        let delimited = !reader.ends_at_close();
+        match reader.finish(self.settings) {
+            Ok((body, _trailers)) => self.done(head, body, delimited),
+            Err((body, _reason)) => {
+                self.oddities.add(b"", Oddity::Trailer);
+                self.done(head, body, false);
+            }
+        }
+    }
+
+    fn done(&mut self, head: ResponseHead, body: Body, delimited: bool) {
+        let odd = core::mem::take(&mut self.oddities).into_list();
+        let framed_oddly = odd.iter().any(|odd| {
+            odd.name.is_empty() || matches!(odd.name.as_str(), "content-length" | "transfer-encoding")
+        });
+        let closes = head
+            .headers
+            .get_all("connection")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
+        let ResponseHead {
+            status,
+            version,
+            headers,
+            reason: _,
+            said: _,
+        } = head;
+        self.stage = Stage::Done(Box::new(ReadAnswer {
+            status,
+            headers,
+            body,
+            keeps_open: delimited && !closes && !framed_oddly && version == Version::Http11,
+            odd,
+        }));
+    }
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;
