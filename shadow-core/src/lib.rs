@@ -14,6 +14,8 @@
 //! 9. [`evidence`]: what it all proves
 //! 10. [`redact`]: secrets out, before anything is kept
 //! 11. [`case`]: one exchange that differed, for a person to look at
+//!
+//! [`mask`] takes secrets out of captured segments for a recording; it reads them with an engine of its own.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -29,6 +31,7 @@ pub mod flow;
 pub mod gate;
 pub mod http;
 pub mod limits;
+pub mod mask;
 pub mod pair;
 pub mod redact;
 pub mod rewrite;

@@ -6,10 +6,12 @@
 //! segments of a connection that is still read.
 
 mod counters;
+mod ranges;
 #[cfg(test)]
 mod tests;
 
 pub use counters::Counters;
+pub use ranges::{RangeLog, Record, Role};
 use shadow_common::flow::FlowKey;
 
 use crate::{
@@ -54,9 +56,13 @@ crate::exchange::reasons! {
     Abandon {
         /// The first bytes are no HTTP/1 request, or the framing was lost for good.
         NotHttp = "not_http",
-        /// HTTP/2 with prior knowledge.
+        /// HTTP/2: the client's preface, the server's first frame, or an upgrade.
         Http2 = "http2",
-        /// A 101 response changed the protocol.
+        /// TLS records.
+        Tls = "tls",
+        /// A 101 response changed to the WebSocket protocol.
+        WebSocket = "websocket",
+        /// A 101 response changed to another protocol.
         Upgraded = "upgraded",
         /// A CONNECT request was accepted.
         Tunnel = "tunnel",
@@ -130,14 +136,15 @@ impl Engine {
                 self.flows.remove(slot);
                 self.open(key, segment);
             }
-            Some(Entry::Abandoned(past))
+            Some(Entry::Abandoned(past, _))
                 if syn && !segment.flags.contains(Flags::ACK) && !past.began_with(segment) =>
             {
                 self.flows.remove(slot);
                 self.open(key, segment);
             }
-            Some(Entry::Abandoned(_)) => {
-                self.out.counters.ignored_segments += 1;
+            Some(Entry::Abandoned(_, reason)) => {
+                let reason = *reason;
+                self.out.counters.count_ignored(reason, segment);
                 let ends = segment.flags.0 & Flags::FIN.union(Flags::RST).0 != 0;
                 let limits = &self.settings.limits;
                 let wait = if ends { limits.half_closed } else { limits.idle };
@@ -289,9 +296,10 @@ impl Engine {
     }
 
     fn abandon(&mut self, slot: usize, reason: Abandon) {
-        if let Some(Entry::Open(track)) = self.flows.retire(slot, Entry::Abandoned) {
+        if let Some(Entry::Open(track)) = self.flows.retire(slot, |past| Entry::Abandoned(past, reason)) {
+            self.report_over(track.flow());
             self.buffered = self.buffered.saturating_sub(track.charged);
-            self.out.counters.flows_abandoned += 1;
+            self.out.counters.count_abandoned(reason);
             let Flow { client, server } = track.flow();
             self.out
                 .events
@@ -314,6 +322,7 @@ impl Engine {
             return;
         };
         self.buffered = self.buffered.saturating_sub(track.charged);
+        self.out.counters.flows_empty += u64::from(track.ended_empty());
         let mut ctx = Ctx {
             settings: &self.settings,
             flow: track.flow(),
@@ -334,6 +343,7 @@ impl Engine {
                 track.forget(reason, &mut ctx);
             }
         }
+        self.report_over(track.flow());
     }
 
     /// Makes room in a full table. `false` when there is nothing to evict.

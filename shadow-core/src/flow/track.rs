@@ -66,6 +66,8 @@ pub(crate) struct Track {
     pub(super) to_client: Half,
     /// Whether anything but a handshake was seen.
     has_data: bool,
+    /// Whether a reset was seen.
+    reset: bool,
     pub(crate) last_seen: Timestamp,
     /// Whether a gap deadline is queued.
     pub(crate) gap_queued: bool,
@@ -82,6 +84,7 @@ impl Track {
             to_server: Half::default(),
             to_client: Half::default(),
             has_data: false,
+            reset: false,
             last_seen: at,
             gap_queued: false,
             charged: 0,
@@ -123,6 +126,12 @@ impl Track {
         isn.is_some_and(|isn| acknowledges_syn(segment, isn))
     }
 
+    /// Whether it was seen from its beginning and ended without any payload in either direction.
+    pub(crate) fn ended_empty(&self) -> bool {
+        let established = self.to_server.isn.is_some() && self.to_client.isn.is_some();
+        established && !self.has_data && (self.to_server.fin || self.to_client.fin || self.reset)
+    }
+
     /// Bytes held.
     pub(crate) fn buffered(&self) -> usize {
         let half = |half: &Half| half.stream.as_ref().map_or(0, Assembler::buffered);
@@ -152,6 +161,9 @@ impl Track {
                 Fate::Jumped
             };
         }
+        if let (Some(ranges), Ok(next)) = (&mut ctx.out.ranges, i64::try_from(stream.next())) {
+            ranges.placed(direction, next.saturating_add(distance.into()));
+        }
         let ack = self.acknowledge(direction, segment);
         if segment.is_bare() {
             self.note_holes(segment.at);
@@ -165,6 +177,7 @@ impl Track {
         self.relieve(ctx);
         self.note_holes(segment.at);
         if segment.flags.contains(Flags::RST) {
+            self.reset = true;
             self.flush(ctx);
             self.conn.close(End::Reset, ctx);
             return Fate::Closed;

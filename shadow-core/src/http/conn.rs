@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::{requests::Requests, responses::Responses};
 use crate::{
-    engine::{Abandon, Counters, Event, Settings},
+    engine::{Abandon, Counters, Event, RangeLog, Settings},
     exchange::{Flow, Incomplete},
     pair::{Pair, Pending},
     time::Timestamp,
@@ -27,6 +27,13 @@ pub(crate) struct Run<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+impl Run<'_> {
+    /// The stream offset of the last bytes of this run.
+    pub(crate) fn offset_of(&self, rest: &[u8]) -> u64 {
+        self.offset + self.bytes.len().saturating_sub(rest.len()) as u64
+    }
+}
+
 /// Where results go, and under which settings.
 #[derive(Debug)]
 pub(crate) struct Ctx<'a> {
@@ -40,6 +47,8 @@ pub(crate) struct Ctx<'a> {
 pub(crate) struct Output {
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    /// Where the roles of bytes are reported, when somebody asked for them.
+    pub(crate) ranges: Option<Box<RangeLog>>,
 }
 
 /// How a stream ended.

@@ -15,8 +15,11 @@ pub(crate) mod framing;
 pub(crate) mod head;
 mod host;
 mod kept;
+mod odd;
+mod protocol;
 mod quick;
 mod requests;
 mod responses;
+pub(crate) mod roles;
 
 pub use head::is_request_line;

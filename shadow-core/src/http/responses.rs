@@ -5,7 +5,7 @@ use super::{
     conn::{Conn, Ctx, Run, Start},
     framing::{self, Asked, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
-    quick,
+    odd, protocol, quick,
 };
 use crate::{engine::Abandon, exchange::Incomplete, pair::Target, time::Timestamp, wire::Direction};
 
@@ -16,6 +16,8 @@ pub(crate) struct Responses {
     pub(super) head: HeadBuffer,
     pub(super) current: Option<Current>,
     pub(super) pos: u64,
+    /// The first bytes, when they are no response.
+    foreign: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Current {
     pub(super) start: Start,
     pub(super) last: Timestamp,
     pub(super) conflict: bool,
+    /// The fault of a head that is not valid and whose end is certain.
+    pub(super) odd: Option<Incomplete>,
     /// `None` when it answers the front request.
     pub(super) orphan: Option<Incomplete>,
     pub(super) head: Option<ResponseHead>,
@@ -45,6 +49,7 @@ impl Responses {
             head: HeadBuffer::default(),
             current: None,
             pos: 0,
+            foreign: Vec::new(),
         }
     }
 
@@ -78,12 +83,12 @@ impl Conn {
         while let Some(rest) = run.bytes.get(used..).filter(|rest| !rest.is_empty()) {
             let ahead = self.waits(Direction::ToClient, run.ack);
             match self.server.state {
-                State::Closed => used = run.bytes.len(),
+                State::Closed => used += ctx.pass_over(Direction::ToClient, run, rest),
                 State::Search if ahead => break,
                 State::Search if used == 0 && run.starts_segment && head::looks_like_response(rest) => {
                     self.server.state = State::Head;
                 }
-                State::Search => used = run.bytes.len(),
+                State::Search => used += ctx.pass_over(Direction::ToClient, run, rest),
                 State::Head => match self.read_response_head(run, used as u64, rest, ctx) {
                     Some(taken) => used += taken,
                     None => break,
@@ -98,6 +103,16 @@ impl Conn {
         used
     }
 
+    /// Whether the response at hand is certain to be one.
+    fn is_sure(&self) -> bool {
+        self.pair.is_in_step()
+            && self
+                .server
+                .current
+                .as_ref()
+                .is_none_or(|current| current.orphan.is_none())
+    }
+
     /// `None` when the request it answers was not read yet.
     fn read_response_head(
         &mut self,
@@ -109,18 +124,20 @@ impl Conn {
         let offset = run.offset + skip;
         if self.server.current.is_none() {
             // Some servers send an empty line behind a body that they did not count; it begins no message.
+            let foreign = !self.server.foreign.is_empty();
             let blank = head::blank(rest);
-            if blank > 0 {
-                return Some(blank);
+            if blank > 0 && !foreign {
+                let sure = self.pair.is_in_step();
+                return Some(ctx.pass_blank(Direction::ToClient, run, rest, blank, sure));
             }
             let orphan = match self.pair.target(offset, run.ack, self.client.pos()) {
                 Target::Wait => return None,
                 Target::Front => None,
                 Target::Nobody(reason) => Some(reason),
             };
-            if !head::looks_like_response(rest) {
-                self.refuse_garbage(orphan.is_none(), ctx);
-                return Some(rest.len());
+            if foreign || !head::looks_like_response(rest) {
+                self.refuse_garbage(rest, orphan.is_none(), ctx);
+                return Some(ctx.pass_over(Direction::ToClient, run, rest));
             }
             let start = Start {
                 at: run.at,
@@ -131,13 +148,17 @@ impl Conn {
                 start,
                 last: run.at,
                 conflict: false,
+                odd: None,
                 orphan,
                 head: None,
             });
             self.touch(run);
             let settings = ctx.settings;
             if let Some((used, head)) = quick::response(rest, &settings.limits, settings.fields) {
-                self.framed_response(head, offset + used as u64, ctx);
+                let raw = rest.get(..used).unwrap_or_default();
+                let sure = self.is_sure();
+                ctx.roles(Direction::ToClient, offset, sure).head(used, raw);
+                self.framed_response(head, None, offset + used as u64, ctx);
                 return Some(used);
             }
         }
@@ -148,13 +169,21 @@ impl Conn {
             HeadStep::More => {
                 let current = self.server.current.as_ref();
                 let answers = current.is_some_and(|current| current.orphan.is_none());
-                self.refuse_garbage(answers, ctx);
+                let seen = self.server.head.so_far().iter().copied();
+                let seen: Vec<u8> = seen.take(protocol::FIRST).collect();
+                self.refuse_garbage(&seen, answers, ctx);
             }
             HeadStep::TooLarge => {
                 let head = head::lenient_response(self.server.head.so_far());
                 self.refuse_response(head, Incomplete::HeadTooLarge, ctx);
             }
-            HeadStep::Complete(raw) => self.response_head(&raw, offset + used as u64, ctx),
+            HeadStep::Complete(raw) => {
+                let sure = self.is_sure();
+                if self.response_head(&raw, offset + used as u64, ctx) {
+                    ctx.roles(Direction::ToClient, offset, sure)
+                        .head(used, &raw.bytes);
+                }
+            }
         }
         Some(used)
     }
@@ -168,7 +197,7 @@ impl Conn {
     }
 
     /// Bytes that begin no response.
-    fn refuse_garbage(&mut self, answers: bool, ctx: &mut Ctx<'_>) {
+    fn refuse_garbage(&mut self, bytes: &[u8], answers: bool, ctx: &mut Ctx<'_>) {
         if !self.pair.is_in_step() && !answers {
             self.server.state = State::Search;
             self.server.current = None;
@@ -176,31 +205,47 @@ impl Conn {
             return;
         }
         let fresh = self.pair.is_fresh();
+        if !answers && !fresh {
+            // More bytes than the response before them has content.
+            return self.doubt_response(ctx);
+        }
+        let seen = &mut self.server.foreign;
+        let room = protocol::FIRST.saturating_sub(seen.len());
+        seen.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        let Some(protocol) = protocol::of_server(seen) else {
+            return;
+        };
         if answers && let Some(front) = self.pair.front() {
             front.fault.get_or_insert(Incomplete::Malformed);
         }
-        self.abandon(
-            if fresh {
-                Abandon::NotHttp
-            } else {
-                Abandon::OutOfStep
-            },
-            ctx,
-        );
+        let lost = protocol == Abandon::NotHttp && !fresh;
+        self.abandon(if lost { Abandon::OutOfStep } else { protocol }, ctx);
     }
 
-    fn response_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Ctx<'_>) {
+    /// Whether it is the head of a response whose end is certain.
+    fn response_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Ctx<'_>) -> bool {
         let parsed = match head::response(raw, ctx.settings.limits.fields, ctx.settings.fields) {
             Ok(_) | Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             parsed => parsed,
         };
-        match parsed {
-            Ok(head) => self.framed_response(head, end, ctx),
+        let (head, odd) = match parsed {
+            Ok(head) => (Ok(head), None),
+            Err(Incomplete::HeadTooLarge) => (Err(Incomplete::HeadTooLarge), None),
+            Err(reason) => {
+                let head = odd::response(raw, ctx.settings.limits.fields);
+                (head.ok_or(reason), Some(reason))
+            }
+        };
+        let certain = head.is_ok();
+        match head {
+            Ok(head) => self.framed_response(head, odd, end, ctx),
             Err(reason) => self.refuse_response(head::lenient_response(&raw.bytes), reason, ctx),
         }
+        certain
     }
 
-    fn framed_response(&mut self, head: ResponseHead, end: u64, ctx: &mut Ctx<'_>) {
+    /// `odd`: the fault of a head that is not valid and whose end is certain.
+    fn framed_response(&mut self, head: ResponseHead, odd: Option<Incomplete>, end: u64, ctx: &mut Ctx<'_>) {
         if (100..200).contains(&head.status) && head.status != 101 {
             // Interim responses (RFC 9110 section 15.2) belong to the request, and end nothing.
             ctx.out.counters.interim_responses += 1;
@@ -216,7 +261,12 @@ impl Conn {
         ctx.out.counters.responses += 1;
         let asked = self.asked();
         match framing::response(&head, asked) {
-            Ok(framing) => self.begin_response(head, framing, end, ctx),
+            Ok(framing) => {
+                if let Some(current) = &mut self.server.current {
+                    current.odd = odd.or(framing::response_fault(&head, framing));
+                }
+                self.begin_response(head, framing, end, ctx);
+            }
             Err(reason) => self.refuse_response(head, reason, ctx),
         }
     }
@@ -236,6 +286,7 @@ impl Conn {
 
     fn begin_response(&mut self, head: ResponseHead, framing: Framing, end: u64, ctx: &mut Ctx<'_>) {
         let status = head.status;
+        let upgraded = head.said.protocol.unwrap_or(Abandon::Upgraded);
         let Some(current) = &mut self.server.current else {
             return;
         };
@@ -250,14 +301,7 @@ impl Conn {
             None => self.end_response(None, end, ctx),
         }
         if framing == Framing::Switch && !orphan {
-            self.abandon(
-                if status == 101 {
-                    Abandon::Upgraded
-                } else {
-                    Abandon::Tunnel
-                },
-                ctx,
-            );
+            self.abandon(if status == 101 { upgraded } else { Abandon::Tunnel }, ctx);
         }
     }
 
@@ -278,16 +322,32 @@ impl Conn {
         if guessed {
             self.server.state = State::Search;
         } else {
+            self.doubt_response(ctx);
+        }
+    }
+
+    /// Where a response ends is not certain. Requests and responses are still counted: when none is waited for, the next
+    /// one that begins where the client knew that everything before it had ended shows where reading goes on.
+    pub(super) fn doubt_response(&mut self, ctx: &mut Ctx<'_>) {
+        if !matches!(self.server.state, State::Closed) && self.leaving.is_none() && self.pair.doubt() {
+            ctx.out.counters.out_of_step += 1;
+            self.server.state = State::Search;
+            self.server.current = None;
+            self.server.head.clear();
+        } else {
             self.abandon(Abandon::OutOfStep, ctx);
         }
     }
 
     fn read_response_body(&mut self, run: &Run<'_>, rest: &[u8], ctx: &mut Ctx<'_>) -> usize {
         self.touch(run);
+        let sure = self.is_sure();
         let State::Body(reader) = &mut self.server.state else {
             return 0;
         };
-        match reader.read(rest, ctx.settings) {
+        let settings = ctx.settings;
+        let mut roles = ctx.roles(Direction::ToClient, run.offset_of(rest), sure);
+        match reader.read(rest, settings, &mut roles) {
             Ok((used, Progress::More)) => used,
             Ok((used, Progress::Done)) => {
                 // `rest` ends where the run ends.

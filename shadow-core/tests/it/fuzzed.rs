@@ -12,6 +12,8 @@ mod connection;
 mod decode;
 #[path = "../../../fuzz/src/engine.rs"]
 mod engine;
+#[path = "../../../fuzz/src/mask.rs"]
+mod mask;
 #[path = "../../../fuzz/src/record.rs"]
 mod record;
 #[path = "../../../fuzz/src/redact.rs"]
@@ -52,4 +54,13 @@ fn pairs_of_bodies() {
 #[test]
 fn documents_with_secrets() {
     target("redact", &["fuzz/seeds/redact"], redact::run);
+}
+
+#[test]
+fn recordings_with_secrets() {
+    target(
+        "mask",
+        &["fuzz/seeds/mask", "shadow-core/tests/transcripts"],
+        mask::run,
+    );
 }

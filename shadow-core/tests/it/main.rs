@@ -12,6 +12,7 @@ mod hyper_oracle;
 mod liveness;
 mod loss;
 mod lossless;
+mod masked;
 mod oracle;
 mod seq;
 mod support;
