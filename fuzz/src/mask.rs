@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 
 use shadow_core::{
-    exchange::Flow,
     mask::{Bounds, Hide, MASK, Mask},
     redact::{RedactConfig, Redactor},
+};
+use shadow_proto::{
+    exchange::Flow,
     seq::SeqNum,
     time::Timestamp,
     wire::{Direction, Flags, Segment},

@@ -145,12 +145,20 @@ fn one(target: &str, seconds: u64, seed: Option<u32>, agent: bool) -> Result<Str
 fn seeds(target: &str) -> Vec<PathBuf> {
     let root = shell::root();
     let own = root.join("fuzz/seeds").join(target);
-    let transcripts = root.join("shadow-core/tests/transcripts");
-    let seeds = if target == "connection" { transcripts.clone() } else { own };
+    let transcripts = root.join("shadow-proto/tests/transcripts");
+    let seeds = if target == "connection" {
+        transcripts.clone()
+    } else {
+        own
+    };
     let more = (target == "mask").then_some(transcripts);
-    [Some(seeds), more, Some(root.join("fuzz/regressions").join(target))]
-        .into_iter()
-        .flatten()
-        .filter(|folder| Path::is_dir(folder))
-        .collect()
+    [
+        Some(seeds),
+        more,
+        Some(root.join("fuzz/regressions").join(target)),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|folder| Path::is_dir(folder))
+    .collect()
 }

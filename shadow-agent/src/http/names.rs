@@ -21,7 +21,10 @@ pub const ENGINE: &[(&str, &str)] = &[
     ),
     ("flows_http2", "Connections left because they speak HTTP/2"),
     ("flows_tls", "Connections left because they speak TLS"),
-    ("flows_websocket", "Connections left after an upgrade to WebSocket"),
+    (
+        "flows_websocket",
+        "Connections left after an upgrade to WebSocket",
+    ),
     (
         "flows_unknown",
         "Connections left because they speak a protocol without a name here, or a tunnel",

@@ -8,7 +8,7 @@ use std::{
     io::{self, Write},
 };
 
-use shadow_core::{
+use shadow_proto::{
     engine::{Counters, Engine, Event},
     time::Timestamp,
     wire::{Flags, Segment},
@@ -52,7 +52,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("flows_websocket", "WebSocket from here on"),
     ("flows_unknown", "another protocol from here on"),
     ("flows_unread", "messages cannot be told apart from here on"),
-    ("exchanges_unread", "a request seems to begin here; it is not read"),
+    (
+        "exchanges_unread",
+        "a request seems to begin here; it is not read",
+    ),
     ("flows_empty", "the connection had no payload at all"),
     ("ignored_segments", "not read: the connection is over, or left"),
 ];

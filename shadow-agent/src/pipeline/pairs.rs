@@ -18,8 +18,10 @@ use std::{
 
 use shadow_core::{
     compare::{ShadowResponse, Side},
-    exchange::{Exchange, Request, Response},
     gate::is_safe,
+};
+use shadow_proto::{
+    exchange::{Exchange, Request, Response},
     time::Timestamp,
 };
 

@@ -13,8 +13,8 @@ use std::{
 };
 
 use shadow_common::flow::{Endpoint, FlowKey};
-use shadow_core::{
-    mask::{Bounds, Mask},
+use shadow_core::mask::{Bounds, Mask};
+use shadow_proto::{
     time::Timestamp,
     wire::{Direction, Segment},
 };

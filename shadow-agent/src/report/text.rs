@@ -340,8 +340,14 @@ pub(super) fn losses(funnel: &Funnel) -> Vec<(u64, &'static str)> {
             "connections were given up for room: raise limits.flows or limits.memory",
         ),
         (engine("flows_http2"), "connections spoke HTTP/2 (http2)"),
-        (engine("flows_tls"), "connections spoke TLS (tls): capture where it has ended"),
-        (engine("flows_websocket"), "connections became WebSocket (websocket)"),
+        (
+            engine("flows_tls"),
+            "connections spoke TLS (tls): capture where it has ended",
+        ),
+        (
+            engine("flows_websocket"),
+            "connections became WebSocket (websocket)",
+        ),
         (
             engine("flows_unknown"),
             "connections spoke another protocol than HTTP/1 (unknown)",

@@ -1,6 +1,6 @@
 //! Secrets out of what is recorded, byte for byte, so that every length stays what it was.
 //!
-//! Owns: an engine that reads what is recorded and says the role of each byte ([`crate::engine::Role`]), and the segments that wait
+//! Owns: an engine that reads what is recorded and says the role of each byte ([`shadow_proto::engine::Role`]), and the segments that wait
 //! until the roles of their bytes are known. A byte is kept only when its role says that it is no secret; what has no
 //! known role (another protocol, bytes around messages or after a loss, the first messages of a connection that began
 //! before the recording) is cut off, or masked where known bytes follow it. Every copy of a byte is masked alike, and a copy
@@ -19,10 +19,10 @@ use std::collections::{HashMap, VecDeque};
 
 use shadow_common::flow::FlowKey;
 
-use crate::{
+use crate::redact::Redactor;
+use shadow_proto::{
     engine::{Engine, RangeLog, Record, Settings},
     limits::Limits,
-    redact::Redactor,
     time::Timestamp,
     wire::{Direction, Segment},
 };

@@ -1,6 +1,7 @@
 use super::*;
-use crate::{redact::RedactConfig, seq::SeqNum, wire::Flags};
+use crate::redact::RedactConfig;
 use shadow_common::flow::Endpoint;
+use shadow_proto::{seq::SeqNum, wire::Flags};
 
 const CLIENT: Endpoint = Endpoint::v4([10, 0, 0, 1], 40_000);
 const SERVER: Endpoint = Endpoint::v4([10, 0, 0, 2], 80);

@@ -1,7 +1,8 @@
 //! Masks start lines, and says which fields are secret.
 
 use super::{Hide, MASK};
-use crate::{redact::Redactor, wire::Direction};
+use crate::redact::Redactor;
+use shadow_proto::wire::Direction;
 
 /// Header fields whose values are kept when everything else is masked: framing, types and caching, which hold no
 /// secrets.

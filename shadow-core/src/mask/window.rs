@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{MASK, text::Renderer, without_bytes};
-use crate::{
+use shadow_proto::{
     engine::Role,
     wire::{Direction, Segment},
 };

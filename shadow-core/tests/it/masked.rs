@@ -6,11 +6,10 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use shadow_core::{
-    engine::Event,
-    exchange::Exchange,
     mask::{Bounds, Hide, MASK, Mask},
     redact::{RedactConfig, Redactor},
 };
+use shadow_proto::{engine::Event, exchange::Exchange};
 
 use crate::support::{
     capture::Losses,
@@ -88,7 +87,7 @@ fn masked(segments: &[Captured], hide: Hide) -> Vec<Captured> {
     let mut mask = Mask::new(hide, redactor, bounds);
     let mut written: Vec<Captured> = Vec::new();
     {
-        let mut write = |segment: &shadow_core::wire::Segment<'_>| {
+        let mut write = |segment: &shadow_proto::wire::Segment<'_>| {
             written.push(Captured {
                 at: segment.at.as_nanos() / 1_000,
                 from: usize::MAX,
@@ -103,7 +102,7 @@ fn masked(segments: &[Captured], hide: Hide) -> Vec<Captured> {
             });
         };
         for segment in segments {
-            let at = shadow_core::time::Timestamp::from_nanos(segment.at * 1_000);
+            let at = shadow_proto::time::Timestamp::from_nanos(segment.at * 1_000);
             mask.take(&lend(segment, at), &mut write);
         }
         mask.flush(&mut write);

@@ -1,0 +1,153 @@
+//! The table of connections.
+
+use hashbrown::HashMap;
+use shadow_common::flow::FlowKey;
+
+use super::track::{Track, acknowledges_syn};
+use crate::{
+    protocol::Abandon,
+    seq::SeqNum,
+    time::Timestamp,
+    wire::{Direction, Flags, Segment},
+};
+
+/// One connection that is known.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// Being read.
+    Open(Box<Track>),
+    /// Over: late segments are not a new connection.
+    Closed(Past),
+    /// Not worth reading, until it ends.
+    Abandoned(Past, Abandon),
+}
+
+/// What is kept of a connection that is not read any more: the number of its client's SYN.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Past(Option<SeqNum>);
+
+impl Past {
+    fn of(track: &Track) -> Self {
+        Self(track.half(Direction::ToServer).isn)
+    }
+
+    /// Whether a SYN, or the answer to one, opened this connection. It was captured again, as on the next interface that the
+    /// packet passes: another connection begins with another number (RFC 9293 section 3.4.1).
+    pub(crate) fn began_with(self, segment: &Segment<'_>) -> bool {
+        self.0.is_some_and(|isn| {
+            if segment.flags.contains(Flags::ACK) {
+                acknowledges_syn(segment, isn)
+            } else {
+                segment.seq == isn
+            }
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    key: FlowKey,
+    deadline: Timestamp,
+    entry: Option<Entry>,
+}
+
+/// Flows by key, in slots that timers can name.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    slots: Vec<Slot>,
+    free: Vec<usize>,
+    by_key: HashMap<FlowKey, usize>,
+    /// The slot that was found last: segments of one connection often follow each other.
+    last: usize,
+}
+
+impl Table {
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub(crate) fn find(&mut self, key: &FlowKey) -> Option<usize> {
+        let last = self.slots.get(self.last);
+        if last.is_some_and(|place| place.entry.is_some() && place.key == *key) {
+            return Some(self.last);
+        }
+        self.last = self.by_key.get(key).copied()?;
+        Some(self.last)
+    }
+
+    /// Adds a flow; says where and its generation.
+    pub(crate) fn insert(&mut self, key: FlowKey, deadline: Timestamp, entry: Entry) -> (usize, u32) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                generation: 0,
+                key,
+                deadline,
+                entry: None,
+            });
+            self.slots.len() - 1
+        });
+        self.by_key.insert(key, slot);
+        let generation = self.slots.get_mut(slot).map_or(0, |place| {
+            place.generation = place.generation.wrapping_add(1);
+            place.key = key;
+            place.deadline = deadline;
+            place.entry = Some(entry);
+            place.generation
+        });
+        (slot, generation)
+    }
+
+    /// The flow in a slot.
+    pub(crate) fn get(&mut self, slot: usize) -> Option<&mut Entry> {
+        self.slots.get_mut(slot)?.entry.as_mut()
+    }
+
+    /// Whether a timer entry still speaks of the flow in its slot.
+    pub(crate) fn is_current(&self, slot: usize, generation: u32) -> bool {
+        self.slots
+            .get(slot)
+            .is_some_and(|place| place.generation == generation && place.entry.is_some())
+    }
+
+    pub(crate) fn generation(&self, slot: usize) -> u32 {
+        self.slots.get(slot).map_or(0, |place| place.generation)
+    }
+
+    pub(crate) fn deadline(&self, slot: usize) -> Timestamp {
+        self.slots
+            .get(slot)
+            .map_or_else(Timestamp::default, |place| place.deadline)
+    }
+
+    pub(crate) fn set_deadline(&mut self, slot: usize, deadline: Timestamp) {
+        if let Some(place) = self.slots.get_mut(slot) {
+            place.deadline = deadline;
+        }
+    }
+
+    /// Keeps only what tells a flow's own SYN from the next connection's.
+    pub(crate) fn retire(&mut self, slot: usize, keep: impl FnOnce(Past) -> Entry) -> Option<Entry> {
+        let place = self.slots.get_mut(slot)?;
+        let past = match place.entry.as_ref()? {
+            Entry::Open(track) => Past::of(track),
+            Entry::Closed(past) | Entry::Abandoned(past, _) => *past,
+        };
+        place.entry.replace(keep(past))
+    }
+
+    /// Forgets a flow.
+    pub(crate) fn remove(&mut self, slot: usize) -> Option<(FlowKey, Entry)> {
+        let place = self.slots.get_mut(slot)?;
+        let entry = place.entry.take()?;
+        self.by_key.remove(&place.key);
+        self.free.push(slot);
+        Some((place.key, entry))
+    }
+
+    /// Every occupied slot, in order.
+    pub(crate) fn occupied(&self) -> Vec<usize> {
+        let occupied = |(slot, place): (usize, &Slot)| place.entry.is_some().then_some(slot);
+        self.slots.iter().enumerate().filter_map(occupied).collect()
+    }
+}
