@@ -175,6 +175,7 @@ impl Wire {
             flags,
             payload,
             missing: 0,
+            multipath: None,
         });
         let len = u32::try_from(payload.len()).expect("short");
         let control = u32::from(flags.contains(Flags::SYN) || flags.contains(Flags::FIN));

@@ -1,7 +1,7 @@
 //! A recording with its secrets masked: no planted byte is shown but where the recorder says that it shows text, every
 //! segment is written once, and no length changes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use shadow_core::{
     mask::{Bounds, Hide, MASK, Mask},
@@ -18,6 +18,9 @@ use super::connection::{Line, lines};
 
 /// Stands for a secret. It is a token character, so that it may be anywhere.
 const SECRET: u8 = b'~';
+
+/// Where the streams begin. The first heads wrap around.
+const FIRST: [u32; 2] = [u32::MAX - 9, 4_000];
 
 /// Fields whose values are shown.
 const SHOWN: [&str; 20] = [
@@ -69,8 +72,8 @@ struct Wire {
     now: u64,
     /// What was given and not written yet: direction, sequence number, length.
     given: VecDeque<(Direction, u32, u64)>,
-    /// What was written of each stream, in order.
-    written: [Vec<u8>; 2],
+    /// The bytes of each stream by their offset: the first copy, and whether a secret was shown there.
+    streams: [BTreeMap<u32, (u8, bool)>; 2],
     late: Option<(usize, Flags, u32, Vec<u8>)>,
 }
 
@@ -86,10 +89,10 @@ impl Wire {
             mask: Mask::new(Hide::All, redactor, bounds),
             flow: super::engine::flow(0),
             way,
-            next: [u32::MAX - 9, 4_000],
+            next: FIRST,
             now: 0,
             given: VecDeque::new(),
-            written: [Vec::new(), Vec::new()],
+            streams: [BTreeMap::new(), BTreeMap::new()],
             late: None,
         };
         wire.say(0, Flags::SYN, &[]);
@@ -185,29 +188,63 @@ impl Wire {
             flags,
             payload,
             missing: 0,
+            multipath: None,
         };
-        let (given, written) = (&mut self.given, &mut self.written);
+        if !flags.contains(Flags::RST) {
+            for (offset, byte) in (0..).zip(payload) {
+                let place = seq.wrapping_sub(FIRST[from]).wrapping_add(offset);
+                self.streams[from].entry(place).or_insert((*byte, false));
+            }
+        }
+        let (given, streams) = (&mut self.given, &mut self.streams);
         self.mask
-            .take(&segment, &mut |segment| take(given, written, segment));
+            .take(&segment, &mut |segment| take(given, streams, segment));
     }
 
     fn end(&mut self) {
         if let Some((from, flags, seq, piece)) = self.late.take() {
             self.raw(from, flags, seq, &piece);
         }
-        let (given, written) = (&mut self.given, &mut self.written);
-        self.mask.flush(&mut |segment| take(given, written, segment));
+        let (given, streams) = (&mut self.given, &mut self.streams);
+        self.mask.flush(&mut |segment| take(given, streams, segment));
         assert!(self.given.is_empty(), "every segment is written");
-        for written in &self.written {
-            for (at, _) in written.iter().enumerate().filter(|(_, byte)| **byte == SECRET) {
-                assert!(may_show(written, at), "{:?}", written.escape_ascii().to_string());
+        for stream in &self.streams {
+            for (place, _) in stream.iter().filter(|(_, (_, shown))| *shown) {
+                let (line, at) = line(stream, *place);
+                assert!(
+                    may_show(&line, at),
+                    "{:?} at {at}",
+                    line.escape_ascii().to_string()
+                );
             }
         }
     }
 }
 
+/// The line around a place, as far as it was captured, and where in it the place is.
+fn line(stream: &BTreeMap<u32, (u8, bool)>, place: u32) -> (Vec<u8>, usize) {
+    let byte = |place: u32| {
+        stream
+            .get(&place)
+            .map(|(byte, _)| *byte)
+            .filter(|byte| *byte != b'\n')
+    };
+    let mut start = place;
+    while byte(start.wrapping_sub(1)).is_some() {
+        start = start.wrapping_sub(1);
+    }
+    let line = (0..)
+        .map_while(|offset| byte(start.wrapping_add(offset)))
+        .collect();
+    (line, place.wrapping_sub(start) as usize)
+}
+
 /// One connection keeps the order of its capture.
-fn take(given: &mut VecDeque<(Direction, u32, u64)>, written: &mut [Vec<u8>; 2], segment: &Segment<'_>) {
+fn take(
+    given: &mut VecDeque<(Direction, u32, u64)>,
+    streams: &mut [BTreeMap<u32, (u8, bool)>; 2],
+    segment: &Segment<'_>,
+) {
     let direction = segment.direction.expect("as it was given");
     let len = segment.payload.len() as u64 + u64::from(segment.missing);
     assert_eq!(
@@ -215,23 +252,22 @@ fn take(given: &mut VecDeque<(Direction, u32, u64)>, written: &mut [Vec<u8>; 2],
         Some((direction, segment.seq.0, len)),
         "in order, and as long"
     );
-    let out = &mut written[usize::from(direction == Direction::ToClient)];
-    out.extend_from_slice(segment.payload);
-    out.extend((0..segment.missing).map(|_| MASK));
+    let from = usize::from(direction == Direction::ToClient);
+    for (offset, byte) in (0..).zip(segment.payload) {
+        let place = segment.seq.0.wrapping_sub(FIRST[from]).wrapping_add(offset);
+        match streams[from].get_mut(&place) {
+            Some((first, secret)) => {
+                assert!(*byte == MASK || *byte == *first, "only the first copy is shown");
+                *secret |= *byte == SECRET;
+            }
+            None => assert_eq!(*byte, MASK, "data in a reset"),
+        }
+    }
 }
 
 /// Whether the recorder says that it shows a text at this place: the path of a request, the name of a parameter or of a field,
 /// and the values of some fields.
-fn may_show(written: &[u8], at: usize) -> bool {
-    let start = written[..at]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |feed| feed + 1);
-    let end = written[at..]
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(written.len(), |feed| at + feed);
-    let (line, place) = (&written[start..end], at - start);
+fn may_show(line: &[u8], place: usize) -> bool {
     let words: Vec<&[u8]> = line.splitn(2, |byte| *byte == b' ').collect();
     if let [method, rest] = words[..]
         && method

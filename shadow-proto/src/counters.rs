@@ -59,7 +59,9 @@ counters! {
     flows_unknown,
     /// Of these, HTTP/1 of which messages could not be told apart any more.
     flows_unread,
-    /// Segments with payload that followed on those, and were not read.
+    /// Of these, parts of a stream that Multipath TCP spread over several connections.
+    flows_mptcp,
+    /// Segments with payload that followed on those two, and were not read.
     unread_segments,
     /// Payload bytes in them.
     unread_bytes,
@@ -113,6 +115,7 @@ impl Counters {
             Abandon::WebSocket => &mut self.flows_websocket,
             Abandon::NotHttp | Abandon::Upgraded | Abandon::Tunnel => &mut self.flows_unknown,
             Abandon::OutOfStep => &mut self.flows_unread,
+            Abandon::Multipath => &mut self.flows_mptcp,
         } += 1;
     }
 

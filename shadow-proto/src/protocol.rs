@@ -50,6 +50,8 @@ crate::catalogue! {
         WebSocket = "websocket",
         /// A 101 response changed to another protocol.
         Upgraded = "upgraded",
+        /// Multipath TCP (RFC 8684) spread the stream over several TCP connections.
+        Multipath = "mptcp",
         /// A CONNECT request was accepted.
         Tunnel = "tunnel",
         /// Messages cannot be delimited or paired safely any more.
@@ -60,7 +62,7 @@ crate::catalogue! {
 impl Abandon {
     /// Whether exchanges that were to be compared may follow, unread.
     pub const fn hides_exchanges(self) -> bool {
-        matches!(self, Self::OutOfStep)
+        matches!(self, Self::OutOfStep | Self::Multipath)
     }
 }
 

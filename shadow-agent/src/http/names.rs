@@ -33,7 +33,14 @@ pub const ENGINE: &[(&str, &str)] = &[
         "flows_unread",
         "HTTP/1 connections left because messages could not be told apart any more",
     ),
-    ("unread_segments", "Segments with payload that followed on those"),
+    (
+        "flows_mptcp",
+        "Connections left because Multipath TCP spread their stream over several",
+    ),
+    (
+        "unread_segments",
+        "Segments with payload that followed on those two",
+    ),
     ("unread_bytes", "Payload bytes in them"),
     (
         "exchanges_unread",

@@ -51,6 +51,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("flows_tls", "TLS"),
     ("flows_websocket", "WebSocket from here on"),
     ("flows_unknown", "another protocol from here on"),
+    (
+        "flows_mptcp",
+        "Multipath TCP: other connections carry parts of the stream",
+    ),
     ("flows_unread", "messages cannot be told apart from here on"),
     (
         "exchanges_unread",

@@ -56,6 +56,7 @@ fn segment(payload: &[u8], seq: u32) -> Segment<'_> {
         flags: Flags::ACK,
         payload,
         missing: 0,
+        multipath: None,
     }
 }
 

@@ -357,6 +357,10 @@ pub(super) fn losses(funnel: &Funnel) -> Vec<(u64, &'static str)> {
             "HTTP/1 connections could not be followed to their end: messages could not be told apart",
         ),
         (
+            engine("flows_mptcp"),
+            "connections carried only parts of a stream (mptcp)",
+        ),
+        (
             engine("exchanges_unread"),
             "exchanges on those, as far as can be said, were not read; they lower the coverage",
         ),

@@ -23,6 +23,7 @@ pub(super) fn is_whole(exchange: &Exchange, reason: Incomplete) -> bool {
         | Incomplete::HeadTooLarge
         | Incomplete::ConflictingOverlap
         | Incomplete::UrgentData
+        | Incomplete::Multipath
         | Incomplete::PipelineFull => false,
     };
     let Request { headers, body, .. } = &exchange.request;

@@ -35,7 +35,8 @@ proptest! {
         let segments = scene::play(&lines).segments;
         let masked = masked(&segments, hide(all));
         let (before, after) = (complete(&segments, all), complete(&masked, all));
-        prop_assert_eq!(before, after);
+        let shown: Vec<String> = masked.iter().map(|segment| format!("{segment}\n")).collect();
+        prop_assert_eq!(before, after, "{}", shown.concat());
     }
 
     #[test]

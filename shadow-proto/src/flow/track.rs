@@ -8,7 +8,7 @@ use crate::{
     seq::SeqNum,
     stream::{Assembler, Stored},
     time::Timestamp,
-    wire::{Direction, Flags, Segment},
+    wire::{Direction, Flags, Segment, multipath::Multipath},
 };
 
 /// Farthest that a sequence number may be from the expected one. The largest window is 1 GiB (RFC 7323), but no
@@ -52,6 +52,8 @@ pub(super) struct Half {
     pub(super) stream: Option<Assembler>,
     pub(super) fin: bool,
     pub(super) ended: bool,
+    /// How far data sequence numbers of Multipath TCP are ahead of those of this connection.
+    mapped: Option<u32>,
     /// Position of the hole in front of known bytes, and since when it is there.
     pub(super) hole: Option<(u64, Timestamp)>,
 }
@@ -164,6 +166,10 @@ impl Track {
         if let (Some(ranges), Ok(next)) = (&mut ctx.out.ranges, i64::try_from(stream.next())) {
             ranges.placed(direction, next.saturating_add(distance.into()));
         }
+        if self.is_spread(direction, segment) {
+            self.conn.distrust(Incomplete::Multipath, Abandon::Multipath, ctx);
+            return self.fate(ctx);
+        }
         let ack = self.acknowledge(direction, segment);
         if segment.is_bare() {
             self.note_holes(segment.at);
@@ -183,6 +189,18 @@ impl Track {
             return Fate::Closed;
         }
         self.fate(ctx)
+    }
+
+    /// Whether another TCP connection carries parts of the same stream.
+    fn is_spread(&mut self, direction: Direction, segment: &Segment<'_>) -> bool {
+        match segment.multipath {
+            None => false,
+            Some(Multipath::Join) => true,
+            Some(Multipath::Mapped(ahead)) => {
+                // What others carried is missing between this segment and the one before it.
+                *self.half_mut(direction).mapped.get_or_insert(ahead) != ahead
+            }
+        }
     }
 
     /// Sets where the streams begin, where that is not known yet.

@@ -104,7 +104,14 @@ mod tests {
 
     #[test]
     fn options_that_end_early_are_passed_over() {
-        for options in [&[30, 4][..], &[30, 0, 0x20, 0x04], &[30, 4, 0x20, 0x04], &[8], &[8, 200, 1, 1], &[0, 30]] {
+        for options in [
+            &[30, 4][..],
+            &[30, 0, 0x20, 0x04],
+            &[30, 4, 0x20, 0x04],
+            &[8],
+            &[8, 200, 1, 1],
+            &[0, 30],
+        ] {
             assert_eq!(find(&header(options), true), None);
         }
         assert_eq!(find(&[0; 19], true), None);

@@ -80,5 +80,6 @@ pub(crate) fn lend(segment: &Captured, at: Timestamp) -> Segment<'_> {
         flags: segment.flags,
         payload: &segment.payload,
         missing: segment.missing,
+        multipath: None,
     }
 }
