@@ -1,12 +1,13 @@
 //! Secrets out of what is recorded, byte for byte, so that every length stays what it was.
 //!
-//! Owns: an engine that reads what is recorded and says the role of each byte ([`shadow_proto::engine::Role`]), and the segments that wait
-//! until the roles of their bytes are known. A byte is kept only when its role says that it is no secret; what has no
-//! known role (another protocol, bytes around messages or after a loss, the first messages of a connection that began
-//! before the recording) is cut off, or masked where known bytes follow it. Every copy of a byte is masked alike, and a copy
-//! that differs from the one that was read is masked. Bounds: [`Bounds`]; what waits longer, or does not fit, is
-//! written as far as it is known. Does not cover: secrets in the path of a request and in the names of fields, and with
-//! [`Hide::Named`] secrets in bodies, in fields with harmless names, and in parameters with harmless names.
+//! Owns: an engine that reads what is recorded and says the role of each byte ([`shadow_proto::engine::Role`]), and the
+//! segments that wait until the roles of their bytes are known. A byte is kept only when its role says that it is no
+//! secret; what has no known role (another protocol, bytes around messages or after a loss, the first messages of a
+//! connection that began before the recording) is masked, and what was not read is cut off. Every copy of a byte is
+//! masked alike, and a copy that differs from the one that was read is masked. Bounds: [`Bounds`]; what waits longer, or
+//! does not fit, is written as far as it is known. Does not cover: secrets in the path of a request and in the names of
+//! fields, and with [`Hide::Named`] secrets in bodies, in fields with harmless names, and in parameters with harmless
+//! names.
 
 mod text;
 mod window;
@@ -164,6 +165,10 @@ impl Mask {
         if let Some((segment, place)) = self.follow(Some((key, segment)), write) {
             self.place(key, segment, place, write);
         }
+        // Not before the segment is written: it is made of what was read last.
+        if let Some(flow) = self.flows.get_mut(&key) {
+            flow.trim(&mut self.amounts);
+        }
         while self.amounts.held > self.bounds.held && self.give_up_oldest(write) {}
     }
 
@@ -255,7 +260,7 @@ impl Mask {
                 .is_read(place.at, segment.payload.len())
         {
             flow.window(place.direction).paint(segment, place.at, write);
-            return flow.trim(&mut self.amounts);
+            return;
         }
         let held = Held {
             facts: Segment {
@@ -322,7 +327,6 @@ impl Flow {
             }
             self.write_first(amounts, write);
         }
-        self.trim(amounts);
     }
 
     /// Writes what has waited since then or longer.
@@ -331,6 +335,7 @@ impl Flow {
             self.write_first(amounts, write);
         }
         self.release(amounts, false, write);
+        self.trim(amounts);
     }
 
     fn write_first(&mut self, amounts: &mut Amounts, write: &mut Write<'_>) {

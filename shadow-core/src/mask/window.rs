@@ -96,6 +96,11 @@ impl Window {
             *len += more;
             return;
         }
+        if let Ok(short) = usize::try_from(more)
+            && short <= OVERHEAD
+        {
+            return self.add(offset, &vec![MASK; short]);
+        }
         self.kept += OVERHEAD;
         self.pieces.push_back(Piece {
             start: offset,
@@ -134,7 +139,7 @@ impl Window {
         }
     }
 
-    /// Gives the segment on with its bytes masked: those at the end that are not known are cut off.
+    /// Gives the segment on with its bytes masked; those that were not read are cut off.
     pub(super) fn paint(&self, segment: &Segment<'_>, at: i64, write: &mut dyn FnMut(&Segment<'_>)) {
         let len = segment.payload.len() as u64;
         let mut out: Vec<u8> = Vec::new();
@@ -167,6 +172,9 @@ impl Window {
                 None => out.resize(out.len() + sent.len(), MASK),
             }
         }
+        // What was read and has no role is masked; what was not read is cut off, so that nobody takes it for read.
+        let read = usize::try_from(self.end.clamp(from, end) - from + before).unwrap_or(usize::MAX);
+        out.resize(out.len().max(read.min(segment.payload.len())), MASK);
         let cut = u32::try_from(segment.payload.len() - out.len().min(segment.payload.len()));
         write(&Segment {
             payload: &out,

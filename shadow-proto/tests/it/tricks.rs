@@ -392,16 +392,34 @@ fn parts_of_a_multipath_stream_are_not_compared() {
         let mut net = begun();
         net.ask(1);
         for (part, ahead) in [&ANSWER[..half], &ANSWER[half..]].into_iter().zip(ahead) {
-            let seq = if part.len() == half { 901 } else { 901 + len(&ANSWER[..half]) };
+            let seq = if part.len() == half {
+                901
+            } else {
+                901 + len(&ANSWER[..half])
+            };
             let mapped = Some(Multipath::Mapped(ahead));
             net.send_with(1, Direction::ToClient, (seq, asked), Flags::ACK, part, mapped);
         }
         assert_eq!(net.engine.counters().flows_mptcp, u64::from(!whole));
-        assert_eq!(net.judged(), if whole { vec![b"hello".to_vec()] } else { Vec::new() });
+        assert_eq!(
+            net.judged(),
+            if whole {
+                vec![b"hello".to_vec()]
+            } else {
+                Vec::new()
+            }
+        );
     }
     // Another connection of the stream, from its SYN.
     let mut net = Net::new();
-    net.send_with(1, Direction::ToServer, (100, 0), Flags::SYN, b"", Some(Multipath::Join));
+    net.send_with(
+        1,
+        Direction::ToServer,
+        (100, 0),
+        Flags::SYN,
+        b"",
+        Some(Multipath::Join),
+    );
     net.send(1, Direction::ToClient, (900, 101), SYN_ACK, b"");
     net.ask(1);
     net.answer(1);
