@@ -159,7 +159,7 @@ impl Wire {
             }
             _ => self.say(from, Flags::ACK, piece),
         }
-        if let Some((from, flags, seq, piece)) = self.late.take_if(|_| number % 2 == 0) {
+        if let Some((from, flags, seq, piece)) = self.late.take_if(|_| number.is_multiple_of(2)) {
             self.raw(from, flags, seq, &piece);
         }
     }

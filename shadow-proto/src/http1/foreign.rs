@@ -1,6 +1,7 @@
 //! Names of other protocols, by the first bytes of a connection or by what it is upgraded to.
 
-use crate::protocol::Abandon;
+use super::conn::Conn;
+use crate::protocol::{Abandon, Context};
 
 /// Bytes of a server that decide.
 pub(super) const FIRST: usize = 4;
@@ -40,5 +41,17 @@ pub(super) fn upgraded(value: &[u8]) -> Abandon {
         Abandon::Tls
     } else {
         Abandon::Upgraded
+    }
+}
+
+impl Conn {
+    /// Bytes that begin no request.
+    pub(super) fn leave_garbage(&mut self, bytes: &[u8], ctx: &mut Context<'_>) {
+        let reason = if self.pair.is_fresh() {
+            of_client(bytes)
+        } else {
+            Abandon::OutOfStep
+        };
+        self.leave(reason, ctx);
     }
 }

@@ -62,9 +62,7 @@ pub(crate) struct Said {
     ambiguous: bool,
     /// "chunked" twice (RFC 9112 section 6.1): the outer one still says where the message ends.
     chunked_twice: bool,
-    /// Whether another protocol is asked for.
-    pub(crate) upgrade: bool,
-    /// The protocol that an Upgrade field names.
+    /// The protocol that an Upgrade field asks for or names.
     pub(super) protocol: Option<Abandon>,
     pub(super) hosts: Hosts,
     /// Whether the client waits to be asked for the body (RFC 9110 section 10.1.1).
@@ -79,7 +77,6 @@ impl Said {
                 4 if name.eq_ignore_ascii_case(b"host") => said.hosts.add(value),
                 6 => said.expect |= name.eq_ignore_ascii_case(b"expect"),
                 7 if name.eq_ignore_ascii_case(b"upgrade") => {
-                    said.upgrade = true;
                     said.protocol = Some(foreign::upgraded(value));
                 }
                 14 if name.eq_ignore_ascii_case(b"content-length") => said.length(value),

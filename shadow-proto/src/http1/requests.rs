@@ -4,7 +4,6 @@ use super::pair::{Pending, Trust};
 use super::{
     body::{BodyReader, Progress},
     conn::{Conn, report},
-    foreign,
     framing::{self, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
     odd, quick,
@@ -151,22 +150,6 @@ impl Conn {
         used
     }
 
-    /// Bytes that begin no request.
-    fn leave_garbage(&mut self, bytes: &[u8], ctx: &mut Context<'_>) {
-        let reason = if self.pair.is_fresh() {
-            foreign::of_client(bytes)
-        } else {
-            Abandon::OutOfStep
-        };
-        self.leave(reason, ctx);
-    }
-
-    /// Reports the roles in a head that was read: after it, when it is known whether it is certain to be one.
-    fn report_head(&self, raw: &[u8], end: u64, ctx: &mut Context<'_>) {
-        let sure = self.pair.is_in_step() && self.leaving.is_none();
-        ctx.roles(Direction::ToServer, end, sure).head(0, raw);
-    }
-
     fn request_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) {
         if self.pair.is_fresh() && head::is_http2_preface(&raw.bytes) {
             return self.abandon(Abandon::Http2, ctx);
@@ -215,7 +198,7 @@ impl Conn {
         end: u64,
         ctx: &mut Context<'_>,
     ) {
-        let switch = head.method == "CONNECT" || head.said.upgrade;
+        let switch = head.method == "CONNECT" || head.said.protocol.is_some();
         // Its borders are clear, so what follows it can be read.
         let fault = odd.or(head.ambiguous_host.then_some(Incomplete::AmbiguousHost));
         self.push_request(head, end, fault, ctx);

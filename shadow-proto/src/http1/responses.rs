@@ -170,6 +170,17 @@ impl Conn {
                 return Some(used);
             }
         }
+        Some(self.push_response_head(chunk, offset, rest, ctx))
+    }
+
+    /// A head that did not come in one piece, or with an odd line.
+    fn push_response_head(
+        &mut self,
+        chunk: &Chunk<'_>,
+        offset: u64,
+        rest: &[u8],
+        ctx: &mut Context<'_>,
+    ) -> usize {
         self.touch(chunk);
         let (used, step) = self.server.head.push(rest, ctx.settings.limits.head);
         match step {
@@ -193,7 +204,7 @@ impl Conn {
                 }
             }
         }
-        Some(used)
+        used
     }
 
     /// Notes the segment that the current response is read from.

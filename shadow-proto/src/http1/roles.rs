@@ -3,7 +3,7 @@
 use memchr::memchr;
 use shadow_common::flow::FlowKey;
 
-use super::head::is_token;
+use super::{conn::Conn, head::is_token};
 use crate::{
     exchange::Flow,
     protocol::{Chunk, Context},
@@ -55,6 +55,14 @@ impl Context<'_> {
         self.roles(direction, chunk.offset_of(rest), sure)
             .read(0, Role::Framing, lines);
         lines.len()
+    }
+}
+
+impl Conn {
+    /// Reports the roles in a head that was read: after it, when it is known whether it is certain to be one.
+    pub(super) fn report_head(&self, raw: &[u8], end: u64, ctx: &mut Context<'_>) {
+        let sure = self.pair.is_in_step() && self.leaving.is_none();
+        ctx.roles(Direction::ToServer, end, sure).head(0, raw);
     }
 }
 
@@ -145,7 +153,7 @@ mod tests {
         let mut parts = Vec::new();
         let first = memchr(b'\n', head).unwrap() + 1;
         report_fields(&head[first..], &mut |role, bytes| {
-            parts.push((role, bytes.to_vec()))
+            parts.push((role, bytes.to_vec()));
         });
         let all: Vec<u8> = parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
         assert_eq!(all, head[first..]);

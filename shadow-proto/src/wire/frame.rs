@@ -145,11 +145,10 @@ fn tcp_header<'a>(packet: &'a [u8], headers: &Headers) -> &'a [u8] {
     let [q0, q1, q2, q3] = headers.seq.to_be_bytes();
     let start = [s0, s1, d0, d1, q0, q1, q2, q3];
     (5..=15_u8)
-        .filter_map(|words| {
+        .find_map(|words| {
             let header = before.get(before.len().checked_sub(usize::from(words) * 4)?..)?;
             (header.get(12)? >> 4 == words && header.starts_with(&start)).then_some(header)
         })
-        .next()
         .unwrap_or_default()
 }
 
