@@ -27,14 +27,14 @@ pub fn run(input: &[u8]) {
 }
 
 /// One line of the conversation: who says it (0 the client), and what.
-enum Line {
+pub enum Line {
     Data(usize, Bytes),
     Lost(usize, u32),
     End(usize, Flags),
     Wait(u64),
 }
 
-fn lines(text: &str) -> Vec<Line> {
+pub fn lines(text: &str) -> Vec<Line> {
     let mut room = LONGEST;
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -175,6 +175,7 @@ impl Wire {
             flags,
             payload,
             missing: 0,
+            multipath: None,
         });
         let len = u32::try_from(payload.len()).expect("short");
         let control = u32::from(flags.contains(Flags::SYN) || flags.contains(Flags::FIN));

@@ -270,6 +270,7 @@ impl Tried {
             flags: packet.flags,
             payload: &packet.payload,
             missing: packet.missing,
+            multipath: None,
         });
         self.take();
     }

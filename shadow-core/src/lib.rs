@@ -10,6 +10,8 @@
 //! 5. [`redact`]: removes secrets before anything is kept
 //! 6. [`case`]: one exchange that differed, for a person to look at
 //! 7. [`rollout`]: raises and lowers the sample by evidence
+//!
+//! [`mask`] takes secrets out of captured segments for a recording; it reads them with an engine of its own.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -20,6 +22,7 @@ pub mod case;
 pub mod compare;
 pub mod evidence;
 pub mod gate;
+pub mod mask;
 pub mod redact;
 pub mod rewrite;
 pub mod rollout;

@@ -124,6 +124,7 @@ impl Connection {
             flags,
             payload,
             missing: 0,
+            multipath: None,
         };
         engine.push(&segment);
         self.next[side] = self.next[side].after(payload.len() as u64);

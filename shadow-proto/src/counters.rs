@@ -1,6 +1,6 @@
 //! Everything the engine counts.
 
-use crate::exchange::Incomplete;
+use crate::{exchange::Incomplete, protocol::Abandon};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
@@ -49,6 +49,26 @@ counters! {
     flows_evicted,
     /// Connections not read any further (protocol, framing, step).
     flows_abandoned,
+    /// Of these, HTTP/2.
+    flows_http2,
+    /// Of these, TLS.
+    flows_tls,
+    /// Of these, upgraded to WebSocket.
+    flows_websocket,
+    /// Of these, another protocol: the first bytes are no request, an upgrade, or a tunnel.
+    flows_unknown,
+    /// Of these, HTTP/1 of which messages could not be told apart any more.
+    flows_unread,
+    /// Of these, parts of a stream that Multipath TCP spread over several connections.
+    flows_mptcp,
+    /// Segments with payload that followed on those two, and were not read.
+    unread_segments,
+    /// Payload bytes in them.
+    unread_bytes,
+    /// Requests that seem to begin in them: exchanges that were not compared.
+    exchanges_unread,
+    /// Connections that ended without any payload.
+    flows_empty,
     /// Segments of connections that are over or abandoned.
     ignored_segments,
     /// Segments with nothing new: retransmissions, keep-alive and window probes.
@@ -86,6 +106,26 @@ counters! {
 }
 
 impl Counters {
+    /// One more connection is not read any further.
+    pub(crate) fn count_abandoned(&mut self, reason: Abandon) {
+        self.flows_abandoned += 1;
+        *match reason {
+            Abandon::Http2 => &mut self.flows_http2,
+            Abandon::Tls => &mut self.flows_tls,
+            Abandon::WebSocket => &mut self.flows_websocket,
+            Abandon::NotHttp | Abandon::Upgraded | Abandon::Tunnel => &mut self.flows_unknown,
+            Abandon::OutOfStep => &mut self.flows_unread,
+            Abandon::Multipath => &mut self.flows_mptcp,
+        } += 1;
+    }
+
+    /// One more segment with payload of a connection on which messages could not be told apart.
+    pub(crate) fn count_unread(&mut self, bytes: u64, begins_request: bool) {
+        self.unread_segments += 1;
+        self.unread_bytes += bytes;
+        self.exchanges_unread += u64::from(begins_request);
+    }
+
     pub(crate) fn count_exchange(&mut self, incomplete: Option<Incomplete>) {
         self.exchanges += 1;
         let Some(reason) = incomplete else {

@@ -331,6 +331,8 @@ crate::catalogue! {
         ConflictingOverlap = "conflicting_overlap",
         /// Urgent data came on the connection (RFC 9293 section 3.8.5), which an application may read elsewhere or not at all.
         UrgentData = "urgent_data",
+        /// Multipath TCP (RFC 8684) spread the stream over several TCP connections, of which each has only parts.
+        Multipath = "mptcp",
         /// More requests outstanding than the limit.
         PipelineFull = "pipeline_full",
         /// Given up to stay under the memory or flow limit.

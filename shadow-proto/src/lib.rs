@@ -8,7 +8,8 @@
 //! 3. [`stream`]: one direction as ordered bytes with declared gaps
 //! 4. [`protocol`]: the interface between streams and the readers of a protocol
 //! 5. [`http1`]: HTTP/1 messages, and requests paired with their responses
-//! 6. [`exchange`]: the result; [`engine`] joins 1 to 5
+//! 6. [`ranges`]: the role of each byte that was read, for a recorder
+//! 7. [`exchange`]: the result; [`engine`] joins 1 to 6
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -23,6 +24,7 @@ pub mod flow;
 pub mod http1;
 pub mod limits;
 pub mod protocol;
+pub mod ranges;
 pub mod request_target;
 pub mod seq;
 pub mod stream;

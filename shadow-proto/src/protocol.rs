@@ -11,6 +11,7 @@ use crate::{
     counters::Counters,
     exchange::{Exchange, Flow, Incomplete, Orphan},
     limits::Limits,
+    ranges::RangeLog,
     time::Timestamp,
 };
 
@@ -41,14 +42,27 @@ crate::catalogue! {
     Abandon {
         /// The first bytes are no HTTP/1 request, or the framing was lost for good.
         NotHttp = "not_http",
-        /// HTTP/2 with prior knowledge.
+        /// HTTP/2: the client's preface, the server's first frame, or an upgrade.
         Http2 = "http2",
-        /// A 101 response changed the protocol.
+        /// TLS records.
+        Tls = "tls",
+        /// A 101 response changed to the WebSocket protocol.
+        WebSocket = "websocket",
+        /// A 101 response changed to another protocol.
         Upgraded = "upgraded",
+        /// Multipath TCP (RFC 8684) spread the stream over several TCP connections.
+        Multipath = "mptcp",
         /// A CONNECT request was accepted.
         Tunnel = "tunnel",
         /// Messages cannot be delimited or paired safely any more.
         OutOfStep = "out_of_step",
+    }
+}
+
+impl Abandon {
+    /// Whether exchanges that were to be compared may follow, unread.
+    pub const fn hides_exchanges(self) -> bool {
+        matches!(self, Self::OutOfStep | Self::Multipath)
     }
 }
 
@@ -64,6 +78,13 @@ pub(crate) struct Chunk<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+impl Chunk<'_> {
+    /// The stream offset of the last bytes of this chunk.
+    pub(crate) fn offset_of(&self, rest: &[u8]) -> u64 {
+        self.offset + self.bytes.len().saturating_sub(rest.len()) as u64
+    }
+}
+
 /// Where results go, and under which settings.
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
@@ -77,6 +98,8 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Sink {
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    /// Where the roles of bytes are reported, when somebody asked for them.
+    pub(crate) ranges: Option<Box<RangeLog>>,
 }
 
 /// How a stream ended.

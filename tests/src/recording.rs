@@ -127,6 +127,7 @@ impl Flow {
             flags,
             payload,
             missing: 0,
+            multipath: None,
         };
         wire.writer.segment(0, at, &segment, None)?;
         let counts = u32::from(flags.contains(Flags::SYN) || flags.contains(Flags::FIN));

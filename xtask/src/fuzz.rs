@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::shell;
 
 /// The targets that need only the core.
-const CORE: [&str; 7] = [
+const CORE: [&str; 8] = [
     "record",
     "assembler",
     "connection",
@@ -21,6 +21,7 @@ const CORE: [&str; 7] = [
     "decode",
     "compare",
     "redact",
+    "mask",
 ];
 
 /// Those that bring the agent with them, which takes some five minutes to build on two cores.
@@ -144,13 +145,20 @@ fn one(target: &str, seconds: u64, seed: Option<u32>, agent: bool) -> Result<Str
 fn seeds(target: &str) -> Vec<PathBuf> {
     let root = shell::root();
     let own = root.join("fuzz/seeds").join(target);
+    let transcripts = root.join("shadow-proto/tests/transcripts");
     let seeds = if target == "connection" {
-        root.join("shadow-proto/tests/transcripts")
+        transcripts.clone()
     } else {
         own
     };
-    [seeds, root.join("fuzz/regressions").join(target)]
-        .into_iter()
-        .filter(|folder| Path::is_dir(folder))
-        .collect()
+    let more = (target == "mask").then_some(transcripts);
+    [
+        Some(seeds),
+        more,
+        Some(root.join("fuzz/regressions").join(target)),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|folder| Path::is_dir(folder))
+    .collect()
 }

@@ -163,6 +163,7 @@ mod tests {
                     flags: Flags::ACK,
                     payload: &[],
                     missing: 0,
+                    multipath: None,
                 },
                 payload: vec![b'x'],
             })

@@ -90,6 +90,7 @@ impl Wire {
             flags,
             payload,
             missing,
+            multipath: None,
         };
         self.writer
             .segment(0, Timestamp::from_nanos(self.at), &segment, None)?;

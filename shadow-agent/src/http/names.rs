@@ -19,6 +19,34 @@ pub const ENGINE: &[(&str, &str)] = &[
         "flows_abandoned",
         "Connections not read any further: protocol, framing or step",
     ),
+    ("flows_http2", "Connections left because they speak HTTP/2"),
+    ("flows_tls", "Connections left because they speak TLS"),
+    (
+        "flows_websocket",
+        "Connections left after an upgrade to WebSocket",
+    ),
+    (
+        "flows_unknown",
+        "Connections left because they speak a protocol without a name here, or a tunnel",
+    ),
+    (
+        "flows_unread",
+        "HTTP/1 connections left because messages could not be told apart any more",
+    ),
+    (
+        "flows_mptcp",
+        "Connections left because Multipath TCP spread their stream over several",
+    ),
+    (
+        "unread_segments",
+        "Segments with payload that followed on those two",
+    ),
+    ("unread_bytes", "Payload bytes in them"),
+    (
+        "exchanges_unread",
+        "Exchanges that seem to have passed on those: they lower the coverage",
+    ),
+    ("flows_empty", "Connections that ended without any payload"),
     (
         "ignored_segments",
         "Segments of connections that are over or abandoned",

@@ -40,6 +40,7 @@ pub(super) const fn of(reason: Incomplete) -> &'static str {
         Incomplete::UrgentData => {
             "urgent data came on the connection, which an application may read elsewhere or not at all (RFC 9293 section 3.8.5)"
         }
+        Incomplete::Multipath => "Multipath TCP spread the stream over several TCP connections (RFC 8684)",
         Incomplete::PipelineFull => "more requests without an answer than are followed",
         Incomplete::Evicted => "given up to stay under a limit",
         Incomplete::Idle => "nothing more came for too long",

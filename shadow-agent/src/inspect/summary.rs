@@ -169,6 +169,16 @@ impl Summary {
                 abandoned.total()
             )?;
         }
+        if engine.flows_empty > 0 {
+            writeln!(out, "flows      {} ended without any payload", engine.flows_empty)?;
+        }
+        if engine.exchanges_unread > 0 {
+            writeln!(
+                out,
+                "unread     {} exchanges, as far as can be said, on connections not read to the end",
+                engine.exchanges_unread
+            )?;
+        }
         if engine.gaps > 0 {
             writeln!(out, "gaps       {}, of {} bytes", engine.gaps, engine.gap_bytes)?;
         }

@@ -47,6 +47,20 @@ const MEANINGS: &[(&str, &str)] = &[
     ("flows_closed", "connection is over"),
     ("flows_idle", "connection forgotten: idle"),
     ("flows_abandoned", "connection not read any further"),
+    ("flows_http2", "HTTP/2"),
+    ("flows_tls", "TLS"),
+    ("flows_websocket", "WebSocket from here on"),
+    ("flows_unknown", "another protocol from here on"),
+    (
+        "flows_mptcp",
+        "Multipath TCP: other connections carry parts of the stream",
+    ),
+    ("flows_unread", "messages cannot be told apart from here on"),
+    (
+        "exchanges_unread",
+        "a request seems to begin here; it is not read",
+    ),
+    ("flows_empty", "the connection had no payload at all"),
     ("ignored_segments", "not read: the connection is over, or left"),
 ];
 

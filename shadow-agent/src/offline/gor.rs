@@ -312,6 +312,7 @@ impl Line<'_> {
             flags,
             payload,
             missing: 0,
+            multipath: None,
         });
         let control = u32::from(flags.contains(Flags::SYN)) + u32::from(flags.contains(Flags::FIN));
         // A payload is far shorter than 4 GiB.

@@ -39,6 +39,13 @@ impl Books {
         self.lock().skipped(exchange, skip);
     }
 
+    /// So many exchanges were not read until now.
+    pub(super) fn unread(&self, total: u64) {
+        if total > 0 {
+            self.lock().unread(total);
+        }
+    }
+
     pub(super) fn judged(
         &self,
         exchange: &Exchange,

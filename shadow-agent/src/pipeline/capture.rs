@@ -163,6 +163,9 @@ impl Capture {
         let mut counters = counters.clone();
         counters.engine = self.engine.counters().clone();
         counters.usage = self.engine.usage();
+        for entry in &self.desk.entries {
+            entry.lane.books.unread(counters.engine.exchanges_unread);
+        }
         self.published.store(Arc::new(counters));
     }
 }
@@ -181,7 +184,10 @@ impl Desk {
             Event::Orphan(_) => counters.orphans += 1,
             Event::Abandoned(flow, why) => {
                 counters.abandoned += 1;
-                (hooks.mute)(flow, why);
+                // Otherwise it is to be seen how much follows.
+                if !why.hides_exchanges() {
+                    (hooks.mute)(flow, why);
+                }
             }
         }
     }

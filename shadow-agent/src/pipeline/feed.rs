@@ -91,6 +91,9 @@ impl Play {
     fn publish(&self) {
         let mut counters = CaptureCounters::default();
         self.feed.count(&mut counters);
+        for entry in &self.desk.entries {
+            entry.lane.books.unread(counters.engine.exchanges_unread);
+        }
         self.published.store(Arc::new(counters));
     }
 }

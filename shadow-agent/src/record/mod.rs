@@ -1,13 +1,13 @@
 //! Recording: captured segments into pcapng files, beside the mirroring or alone.
 //!
-//! capture thread --[`Tap`]--> bounded buffer --> writer thread --> mask --> pcapng --> file. Owns: the copy of what is
+//! capture thread --[`Tap`]--> bounded buffer --> writer thread --> [`shadow_core::mask`] --> pcapng --> file. Owns: the copy of what is
 //! captured, the thread that writes it, the files. Bounds: [`Settings::buffer`] bytes wait, [`Settings::max_size`] times
 //! [`Settings::files`] bytes stand on the disk. Drops: a whole batch when the buffer is full, everything after the disk
 //! is full or the last file is: counted, and said once. The capture thread never waits: it copies, and hands on what
 //! fits.
 
 mod files;
-pub mod mask;
+mod redact;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -27,7 +27,7 @@ use std::{
 
 use shadow_core::redact::Redactor;
 
-pub use mask::Redact;
+pub use redact::Redact;
 pub use tap::{Recorded, Tap};
 
 /// Bytes that are handed to the writer at once.
@@ -134,7 +134,8 @@ pub struct Recording {
     pub removed: u64,
     /// Segments that were dropped: the buffer was full, or recording had ended.
     pub dropped: u64,
-    /// Segments written without their bytes: where they belong, and so what in them is secret, was not known.
+    /// Segments written without some or all of their bytes: their place in a message was not known, and so whether they are
+    /// secret.
     pub unplaced: u64,
     /// Whether recording has ended by itself: the disk, or the last file, is full.
     pub ended: bool,

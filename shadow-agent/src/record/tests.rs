@@ -3,6 +3,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use shadow_common::flow::Endpoint;
 use shadow_core::redact::RedactConfig;
 use shadow_proto::{
+    engine::{self, Engine},
+    limits::Limits,
     seq::SeqNum,
     time::Timestamp,
     wire::{Direction, Flags, Segment},
@@ -56,6 +58,7 @@ fn segment(payload: &[u8], seq: u32) -> Segment<'_> {
         flags: Flags::ACK,
         payload,
         missing: 0,
+        multipath: None,
     }
 }
 
@@ -248,4 +251,119 @@ fn what_is_discarded_leaves_no_file() {
     recorder.discard();
     drop(tap);
     assert_eq!(files(folder.path()), [""; 0]);
+}
+
+/// A conversation in disorder: heads in pieces, copies, and pieces that change places.
+fn conversation() -> Vec<Segment<'static>> {
+    const ASK: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: s3cret\r\n\r\n";
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ns3cret";
+    const NOT_MODIFIED: &[u8] = b"HTTP/1.1 304 Not Modified\r\nX: s3cret\r\n\r\n";
+    let len = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short");
+    let mut segments = Vec::new();
+    let mut now = 0;
+    let mut push = |to_server: bool, (seq, ack): (u32, u32), flags: Flags, payload: &'static [u8]| {
+        now += 1_000_000;
+        let one = segment(payload, seq);
+        segments.push(Segment {
+            at: Timestamp::from_nanos(now),
+            src: if to_server { one.src } else { one.dst },
+            dst: if to_server { one.dst } else { one.src },
+            direction: Some(if to_server {
+                Direction::ToServer
+            } else {
+                Direction::ToClient
+            }),
+            ack: SeqNum(ack),
+            flags,
+            ..one
+        });
+    };
+    push(true, (100, 0), Flags::SYN, b"");
+    push(false, (900, 101), Flags::SYN.union(Flags::ACK), b"");
+    let (mut client, mut server) = (101, 901);
+    for number in 0..6 {
+        push(true, (client + 9, server), Flags::ACK, &ASK[9..]);
+        push(true, (client, server), Flags::ACK, &ASK[..9]);
+        client += len(ASK);
+        let answer = if number == 1 { NOT_MODIFIED } else { ANSWER };
+        push(false, (server, client), Flags::ACK, &answer[..20]);
+        push(false, (server, client), Flags::ACK, &answer[..20]);
+        push(false, (server + 20, client), Flags::ACK, &answer[20..]);
+        server += len(answer);
+    }
+    push(true, (client, server), Flags::FIN.union(Flags::ACK), b"");
+    push(false, (server, client + 1), Flags::FIN.union(Flags::ACK), b"");
+    segments
+}
+
+/// What the complete exchanges say.
+fn complete<'s>(segments: impl Iterator<Item = Segment<'s>>) -> Vec<String> {
+    let mut engine = Engine::new(engine::Settings {
+        limits: Limits::default(),
+        digest: true,
+        fields: true,
+    });
+    let mut said = Vec::new();
+    segments.for_each(|segment| engine.push(&segment));
+    engine.finish();
+    while let Some(event) = engine.poll() {
+        if let engine::Event::Exchange(exchange) = event
+            && exchange.is_complete()
+        {
+            let response = exchange.response.expect("it is complete");
+            let fields: Vec<_> = exchange
+                .request
+                .headers
+                .iter()
+                .chain(response.headers.iter())
+                .collect();
+            said.push(format!(
+                "{} {} {fields:?} {:?}",
+                exchange.index, response.status, response.body.kept
+            ));
+        }
+    }
+    said
+}
+
+fn recorded(redact: Redact) -> (Vec<String>, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pcapng");
+    let (recorder, mut tap) = Recorder::start(Settings {
+        redact,
+        ..settings(&path)
+    })
+    .expect("a recorder");
+    conversation().iter().for_each(|segment| tap.take(segment));
+    drop(tap);
+    drop(recorder);
+    let mut file = PcapFile::open(&path).unwrap();
+    let mut segments: Vec<(Segment<'static>, Vec<u8>)> = Vec::new();
+    while let Next::Segment(segment) = file.next_segment().expect("no damage") {
+        let payload = segment.payload.to_vec();
+        segments.push((
+            Segment {
+                payload: &[],
+                ..segment
+            },
+            payload,
+        ));
+    }
+    let lent = segments
+        .iter()
+        .map(|(facts, payload)| Segment { payload, ..*facts });
+    (complete(lent), fs::read(&path).unwrap())
+}
+
+#[test]
+fn an_unmasked_recording_is_read_back_unchanged_and_a_masked_one_has_no_secret() {
+    let before = complete(conversation().into_iter());
+    assert_eq!(before.len(), 6, "{before:?}");
+    let has_secret = |file: &[u8]| file.windows(6).any(|bytes| bytes == b"s3cret");
+    let (after, file) = recorded(Redact::None);
+    assert_eq!(after, before);
+    assert!(has_secret(&file), "the search finds what is there");
+    let (after, file) = recorded(Redact::All);
+    assert_eq!(after.len(), before.len(), "{after:?}");
+    assert!(!has_secret(&file));
 }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use shadow_common::flow::{Endpoint, FlowKey};
+use shadow_core::mask::{Bounds, Mask};
 use shadow_proto::{
     time::Timestamp,
     wire::{Direction, Segment},
@@ -21,7 +22,6 @@ use shadow_proto::{
 use super::{
     Counters, RecordError, Settings,
     files::{Names, Output},
-    mask::{Mask, Masks, Redact},
     tap::Batch,
 };
 use crate::capture::{
@@ -83,12 +83,8 @@ impl Writer {
             &mut settings.redactor,
             shadow_core::redact::Redactor::new([0; 32], &shadow_core::redact::RedactConfig::default()),
         );
-        let mask = (settings.redact != Redact::None).then(|| {
-            Mask::new(Masks {
-                redact: settings.redact,
-                redactor,
-            })
-        });
+        let hides = settings.redact.hides();
+        let mask = hides.map(|hide| Mask::new(hide, redactor, Bounds::default()));
         names.check()?;
         let mut writer = Self {
             settings,
@@ -133,6 +129,7 @@ impl Writer {
             self.segment(&segment)?;
         }
         if batch.len() == 0 {
+            self.tick()?;
             self.rotate()?;
             if let Some(file) = &mut self.file {
                 io::Write::flush(file.pcapng.get_mut())?;
@@ -157,13 +154,18 @@ impl Writer {
         let Some(mask) = mask else {
             return Ok(file.write(segment, &**interfaces, counters)?);
         };
-        let mut failed = None;
-        mask.take(segment, &mut |masked| {
-            if failed.is_none() {
-                failed = file.write(masked, &**interfaces, counters).err();
-            }
-        });
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        file.masked(&**interfaces, counters, |write| mask.take(segment, write))
+    }
+
+    /// Time passes without segments: what waits to be masked is written in time.
+    fn tick(&mut self) -> Result<(), Full> {
+        let (Some(mask), Some(file)) = (&mut self.mask, &mut self.file) else {
+            return Ok(());
+        };
+        let interfaces = &*self.settings.interfaces;
+        file.masked(interfaces, &self.counters, |write| {
+            mask.tick(heartbeat::now(), write)
+        })
     }
 
     /// Begins the next file when it is time.
@@ -226,17 +228,9 @@ impl Writer {
     /// Ends the file at hand, with what was lost meanwhile.
     fn close(&mut self) -> Result<(), Full> {
         if let (Some(mask), Some(file)) = (&mut self.mask, &mut self.file) {
-            let mut failed = None;
-            mask.flush_early(&mut |masked| {
-                if failed.is_none() {
-                    failed = file
-                        .write(masked, &*self.settings.interfaces, &self.counters)
-                        .err();
-                }
-            });
-            if let Some(error) = failed {
-                return Err(error.into());
-            }
+            file.masked(&*self.settings.interfaces, &self.counters, |write| {
+                mask.flush(write)
+            })?;
         }
         self.count_bytes();
         let Some(mut file) = self.file.take() else {
@@ -305,6 +299,22 @@ impl Writer {
 }
 
 impl Open {
+    /// Writes what `mask` gives, up to the first that cannot be written.
+    fn masked(
+        &mut self,
+        interfaces: &dyn super::Interfaces,
+        counters: &Counters,
+        mask: impl FnOnce(&mut dyn FnMut(&Segment<'_>)),
+    ) -> Result<(), Full> {
+        let mut failed = None;
+        mask(&mut |masked| {
+            if failed.is_none() {
+                failed = self.write(masked, interfaces, counters).err();
+            }
+        });
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
     fn write(
         &mut self,
         segment: &Segment<'_>,
@@ -331,8 +341,9 @@ impl Open {
         *self.written.entry(index).or_default() += 1;
         self.held += 1;
         self.settle(counters);
-        let cut = segment.payload.is_empty() && segment.missing > 0;
-        counters.unplaced.fetch_add(u64::from(cut), Relaxed);
+        counters
+            .unplaced
+            .fetch_add(u64::from(segment.missing > 0), Relaxed);
         Ok(())
     }
 

@@ -341,9 +341,34 @@ pub(super) fn losses(funnel: &Funnel) -> Vec<(u64, &'static str)> {
             engine("flows_evicted"),
             "connections were given up for room: raise limits.flows or limits.memory",
         ),
+        (engine("flows_http2"), "connections spoke HTTP/2 (http2)"),
         (
-            engine("flows_abandoned"),
-            "connections spoke no HTTP/1 that can be followed",
+            engine("flows_tls"),
+            "connections spoke TLS (tls): capture where it has ended",
+        ),
+        (
+            engine("flows_websocket"),
+            "connections became WebSocket (websocket)",
+        ),
+        (
+            engine("flows_unknown"),
+            "connections spoke another protocol than HTTP/1 (unknown)",
+        ),
+        (
+            engine("flows_unread"),
+            "HTTP/1 connections could not be followed to their end: messages could not be told apart",
+        ),
+        (
+            engine("flows_mptcp"),
+            "connections carried only parts of a stream (mptcp)",
+        ),
+        (
+            engine("exchanges_unread"),
+            "exchanges on those, as far as can be said, were not read; they lower the coverage",
+        ),
+        (
+            engine("flows_empty"),
+            "connections ended without any payload: probes, or traffic that passes the capture by (sockmap)",
         ),
         (engine("requests_lost"), "requests were seen only in part"),
         (engine("orphans"), "responses had no known request"),

@@ -85,7 +85,7 @@ pub(crate) fn told(counters: &Counters) -> String {
     }
     if unplaced > 0 {
         parts.push(format!(
-            "{unplaced} without their bytes because what in them is secret was not known"
+            "{unplaced} without some or all of their bytes because it was not known whether these are secret"
         ));
     }
     match counters.failure() {

@@ -24,6 +24,14 @@ pub struct Counts {
 }
 
 impl Ledger {
+    /// So many exchanges in all seem to have passed unread, on connections of which messages could not be told apart. They were
+    /// meant to be compared.
+    pub fn unread(&mut self, total: u64) {
+        let more = total.saturating_sub(self.unread);
+        self.unread = self.unread.max(total);
+        self.total.missed = self.total.missed.saturating_add(more);
+    }
+
     /// The totals, without making a report.
     pub fn counts(&self) -> Counts {
         let total = &self.total;

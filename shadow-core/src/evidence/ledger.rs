@@ -97,6 +97,8 @@ pub struct Ledger {
     pub(super) reversed: bool,
     redactor: Redactor,
     pub(super) exchanges: u64,
+    /// Exchanges that were not read, as far as is known.
+    pub(super) unread: u64,
     pub(super) skips: BTreeMap<Skip, u64>,
     pub(super) total: Tally,
     pub(super) routes: Routes,
@@ -134,6 +136,7 @@ impl Ledger {
             reversed: false,
             redactor,
             exchanges: 0,
+            unread: 0,
             skips: BTreeMap::new(),
             total: Tally::default(),
             routes: Routes::new(limits.routes),

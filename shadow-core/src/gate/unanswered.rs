@@ -26,6 +26,7 @@ pub(super) fn is_whole(exchange: &Exchange, reason: Incomplete) -> bool {
         | Incomplete::BodyNotSaved
         | Incomplete::BodyAltered
         | Incomplete::BadRecord
+        | Incomplete::Multipath
         | Incomplete::PipelineFull => false,
     };
     let Request { headers, body, .. } = &exchange.request;

@@ -4,8 +4,16 @@
 mod again;
 #[path = "../../../fuzz/src/compare.rs"]
 mod compare;
+#[expect(dead_code, reason = "only its lines are used here")]
+#[path = "../../../fuzz/src/connection.rs"]
+mod connection;
 #[path = "../../../fuzz/src/decode.rs"]
 mod decode;
+#[expect(dead_code, reason = "only its connections are used here")]
+#[path = "../../../fuzz/src/engine.rs"]
+mod engine;
+#[path = "../../../fuzz/src/mask.rs"]
+mod mask;
 #[path = "../../../fuzz/src/redact.rs"]
 mod redact;
 
@@ -24,4 +32,13 @@ fn pairs_of_bodies() {
 #[test]
 fn documents_with_secrets() {
     target("redact", &["fuzz/seeds/redact"], redact::run);
+}
+
+#[test]
+fn recordings_with_secrets() {
+    target(
+        "mask",
+        &["fuzz/seeds/mask", "shadow-core/tests/transcripts"],
+        mask::run,
+    );
 }

@@ -6,3 +6,10 @@ mod costly;
     reason = "the fuzz targets are public functions in their own crate"
 )]
 mod fuzzed;
+mod masked;
+#[expect(
+    dead_code,
+    reason = "the generators of captures, of which one part is used here"
+)]
+#[path = "../../../shadow-proto/tests/it/support/mod.rs"]
+mod support;

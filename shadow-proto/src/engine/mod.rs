@@ -11,13 +11,14 @@ mod tests;
 pub use crate::{
     counters::Counters,
     protocol::{Abandon, Event, Settings},
+    ranges::{RangeLog, Record, Role},
 };
 use shadow_common::flow::FlowKey;
 
 use crate::{
     exchange::{Flow, Incomplete},
     flow::{Entry, Fate, Opening, Table, Timers, Track},
-    http1::head::{is_request_line, looks_like_response},
+    http1::head::{begins_request, is_request_line, looks_like_response},
     protocol::{Context, Sink},
     time::Timestamp,
     wire::{Direction, Flags, Segment},
@@ -59,6 +60,21 @@ impl Engine {
         }
     }
 
+    /// From now on the role of each byte that is read is reported in a log ([`Engine::swap_ranges`]).
+    #[must_use]
+    pub fn report_ranges(mut self) -> Self {
+        self.out.ranges.get_or_insert_default();
+        self
+    }
+
+    /// Takes the log of what was read since the last time; `log` is empty, and its room is used again. With
+    /// [`Engine::report_ranges`] it is to be taken after every call, or it grows.
+    pub fn swap_ranges(&mut self, log: &mut RangeLog) {
+        if let Some(ranges) = &mut self.out.ranges {
+            core::mem::swap(&mut **ranges, log);
+        }
+    }
+
     /// Takes one segment in. Call [`Engine::poll`] until `None` afterwards.
     pub fn push(&mut self, segment: &Segment<'_>) {
         let counters = &mut self.out.counters;
@@ -91,14 +107,20 @@ impl Engine {
                 self.flows.remove(slot);
                 self.open(key, segment);
             }
-            Some(Entry::Abandoned(past))
+            Some(Entry::Abandoned(past, _))
                 if syn && !segment.flags.contains(Flags::ACK) && !past.began_with(segment) =>
             {
                 self.flows.remove(slot);
                 self.open(key, segment);
             }
-            Some(Entry::Abandoned(_)) => {
-                self.out.counters.ignored_segments += 1;
+            Some(Entry::Abandoned(_, reason)) => {
+                let reason = *reason;
+                let counters = &mut self.out.counters;
+                counters.ignored_segments += 1;
+                if reason.hides_exchanges() && !segment.payload.is_empty() {
+                    let bytes = segment.payload.len() as u64 + u64::from(segment.missing);
+                    counters.count_unread(bytes, begins_request(segment.payload));
+                }
                 let ends = segment.flags.0 & Flags::FIN.union(Flags::RST).0 != 0;
                 let limits = &self.settings.limits;
                 let wait = if ends { limits.half_closed } else { limits.idle };
@@ -250,9 +272,10 @@ impl Engine {
     }
 
     fn abandon(&mut self, slot: usize, reason: Abandon) {
-        if let Some(Entry::Open(track)) = self.flows.retire(slot, Entry::Abandoned) {
+        if let Some(Entry::Open(track)) = self.flows.retire(slot, |past| Entry::Abandoned(past, reason)) {
+            self.report_over(track.flow());
             self.buffered = self.buffered.saturating_sub(track.charged);
-            self.out.counters.flows_abandoned += 1;
+            self.out.counters.count_abandoned(reason);
             let Flow { client, server } = track.flow();
             self.out
                 .events
@@ -275,6 +298,7 @@ impl Engine {
             return;
         };
         self.buffered = self.buffered.saturating_sub(track.charged);
+        self.out.counters.flows_empty += u64::from(track.ended_empty());
         let mut ctx = Context {
             settings: &self.settings,
             flow: track.flow(),
@@ -294,6 +318,13 @@ impl Engine {
                 }
                 track.forget(reason, &mut ctx);
             }
+        }
+        self.report_over(track.flow());
+    }
+
+    fn report_over(&mut self, flow: Flow) {
+        if let Some(ranges) = &mut self.out.ranges {
+            ranges.over(FlowKey::new(flow.client, flow.server));
         }
     }
 

@@ -62,6 +62,7 @@ impl Wire {
             flags,
             payload,
             missing: 0,
+            multipath: None,
         };
         if !lost {
             self.engine.push(&segment);
@@ -251,7 +252,133 @@ fn conflicting_lengths_are_refused() {
 fn another_protocol_is_abandoned_at_its_first_bytes() {
     let mut wire = Wire::open();
     wire.client(b"\x16\x03\x01\x02\x00\x01\x00");
+    assert_eq!(wire.finish(), ["abandoned tls"]);
+    let mut wire = Wire::open();
+    wire.client(b"\x00\x01\x02");
     assert_eq!(wire.finish(), ["abandoned not_http"]);
+}
+
+#[test]
+fn other_protocols_have_their_names_whoever_speaks_first() {
+    let settings = b"\x00\x00\x0c\x04\x00\x00\x00\x00\x00\x00\x03";
+    for piece in [1, 3, settings.len()] {
+        let mut wire = Wire::open();
+        settings.chunks(piece).for_each(|piece| wire.server(piece));
+        assert_eq!(
+            wire.finish(),
+            ["abandoned http2"],
+            "the server speaks first, in pieces of {piece}"
+        );
+        let mut wire = Wire::open();
+        wire.client(&get(0));
+        settings.chunks(piece).for_each(|piece| wire.server(piece));
+        let said = wire.finish();
+        assert_eq!(
+            said.last().map(String::as_str),
+            Some("abandoned http2"),
+            "an answer, in pieces of {piece}"
+        );
+    }
+    for (protocol, name) in [
+        ("websocket", "websocket"),
+        ("h2c", "http2"),
+        ("TLS/1.2", "tls"),
+        ("x", "upgraded"),
+    ] {
+        let mut wire = Wire::open();
+        wire.client(format!("GET / HTTP/1.1\r\nUpgrade: {protocol}\r\n\r\n").as_bytes());
+        wire.server(format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: {protocol}\r\n\r\n").as_bytes());
+        let said = wire.finish();
+        assert_eq!(said.last(), Some(&format!("abandoned {name}")));
+    }
+}
+
+/// What is reported when the second of four exchanges is odd.
+fn with_odd(request: &[u8], response: &[u8]) -> (Vec<String>, u64) {
+    let mut wire = Wire::open();
+    for number in 0..5 {
+        if number == 1 {
+            wire.client(request);
+            wire.server(response);
+        } else {
+            wire.client(&get(number));
+            wire.server(&ok(number));
+        }
+    }
+    let unread = wire.engine.counters().exchanges_unread;
+    (wire.finish(), unread)
+}
+
+#[test]
+fn one_odd_message_costs_its_exchange() {
+    let (request, response) = (get(1), ok(1));
+    let odd_requests: [&[u8]; 4] = [
+        b"GET /caf\xe9 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /1 HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+        b"GET /1 HTTP/1.1\nHost: a\n\n",
+    ];
+    let odd_responses: [&[u8]; 6] = [
+        b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX : a\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX: a\0\x01\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        b"HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ];
+    let requests = odd_requests.map(|odd| (odd, &response[..]));
+    let responses = odd_responses.map(|odd| (&request[..], odd));
+    for (request, response) in requests.into_iter().chain(responses) {
+        let (said, _) = with_odd(request, response);
+        let complete = said.iter().filter(|line| line.ends_with("complete")).count();
+        assert_eq!(
+            complete,
+            4,
+            "{} {}: {said:?}",
+            request.escape_ascii(),
+            response.escape_ascii()
+        );
+        assert_eq!(said.len(), 5, "{said:?}");
+    }
+}
+
+#[test]
+fn a_response_without_a_certain_end_costs_one_exchange_more() {
+    for response in [
+        &b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello"[..],
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 2\r\n\r\nhello",
+    ] {
+        let (said, _) = with_odd(&get(1), response);
+        let right = ["/3 200 \"#3\" complete", "/4 200 \"#4\" complete"];
+        assert!(
+            said.ends_with(&right.map(str::to_owned)),
+            "{}: {said:?}",
+            response.escape_ascii()
+        );
+        assert!(said[2].ends_with("midstream"), "{said:?}");
+    }
+}
+
+#[test]
+fn what_follows_where_reading_is_not_safe_is_counted() {
+    let request = b"POST /1 HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let (said, unread) = with_odd(request, &ok(1));
+    assert_eq!(
+        said.last().map(String::as_str),
+        Some("abandoned out_of_step"),
+        "{said:?}"
+    );
+    assert_eq!(unread, 3, "{said:?}");
+}
+
+#[test]
+fn connections_without_payload_are_counted() {
+    let mut wire = Wire::open();
+    wire.segment(true, Flags::FIN.union(Flags::ACK), b"", false);
+    wire.segment(false, Flags::FIN.union(Flags::ACK), b"", false);
+    assert_eq!(wire.engine.counters().flows_empty, 1);
+    assert_eq!(wire.finish(), [""; 0]);
 }
 
 #[test]
@@ -259,10 +386,7 @@ fn a_line_that_says_http_is_a_malformed_request() {
     let mut wire = Wire::open();
     wire.client(b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n");
     wire.server(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
-    assert_eq!(
-        wire.finish(),
-        ["/a b 400 \"\" malformed", "abandoned out_of_step"]
-    );
+    assert_eq!(wire.finish(), ["/a b 400 \"\" malformed"]);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::track::{Track, WINDOW};
 use crate::{
-    protocol::{Chunk, Context},
+    exchange::Incomplete,
+    protocol::{Abandon, Chunk, Context},
     stream::Stored,
     wire::{Direction, Flags, Segment},
 };
@@ -25,7 +26,10 @@ impl Track {
             return;
         }
         if segment.flags.contains(Flags::URG) && !segment.payload.is_empty() {
-            return self.conn.leave_urgent(ctx);
+            // Whether the application finds urgent data (RFC 9293 section 3.8.5) in the stream is its own choice.
+            return self
+                .conn
+                .distrust(Incomplete::UrgentData, Abandon::OutOfStep, ctx);
         }
         let old = distance.min(0).unsigned_abs() as usize;
         let fresh = segment.payload.get(old..).unwrap_or_default();

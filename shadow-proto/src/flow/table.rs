@@ -5,6 +5,7 @@ use shadow_common::flow::FlowKey;
 
 use super::track::{Track, acknowledges_syn};
 use crate::{
+    protocol::Abandon,
     seq::SeqNum,
     time::Timestamp,
     wire::{Direction, Flags, Segment},
@@ -18,7 +19,7 @@ pub(crate) enum Entry {
     /// Over: late segments are not a new connection.
     Closed(Past),
     /// Not worth reading, until it ends.
-    Abandoned(Past),
+    Abandoned(Past, Abandon),
 }
 
 /// What is kept of a connection that is not read any more: the number of its client's SYN.
@@ -126,11 +127,11 @@ impl Table {
     }
 
     /// Keeps only what tells a flow's own SYN from the next connection's.
-    pub(crate) fn retire(&mut self, slot: usize, keep: fn(Past) -> Entry) -> Option<Entry> {
+    pub(crate) fn retire(&mut self, slot: usize, keep: impl FnOnce(Past) -> Entry) -> Option<Entry> {
         let place = self.slots.get_mut(slot)?;
         let past = match place.entry.as_ref()? {
             Entry::Open(track) => Past::of(track),
-            Entry::Closed(past) | Entry::Abandoned(past) => *past,
+            Entry::Closed(past) | Entry::Abandoned(past, _) => *past,
         };
         place.entry.replace(keep(past))
     }

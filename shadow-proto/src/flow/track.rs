@@ -8,7 +8,7 @@ use crate::{
     seq::SeqNum,
     stream::{Assembler, Stored},
     time::Timestamp,
-    wire::{Direction, Flags, Segment},
+    wire::{Direction, Flags, Segment, multipath::Multipath},
 };
 
 /// Farthest that a sequence number may be from the expected one. The largest window is 1 GiB (RFC 7323), but no
@@ -52,6 +52,8 @@ pub(super) struct Half {
     pub(super) stream: Option<Assembler>,
     pub(super) fin: bool,
     pub(super) ended: bool,
+    /// How far data sequence numbers of Multipath TCP are ahead of those of this connection.
+    mapped: Option<u32>,
     /// Position of the hole in front of known bytes, and since when it is there.
     pub(super) hole: Option<(u64, Timestamp)>,
 }
@@ -66,6 +68,8 @@ pub(crate) struct Track {
     pub(super) to_client: Half,
     /// Whether anything but a handshake was seen.
     has_data: bool,
+    /// Whether a reset was seen.
+    reset: bool,
     pub(crate) last_seen: Timestamp,
     /// Whether a gap deadline is queued.
     pub(crate) gap_queued: bool,
@@ -82,6 +86,7 @@ impl Track {
             to_server: Half::default(),
             to_client: Half::default(),
             has_data: false,
+            reset: false,
             last_seen: at,
             gap_queued: false,
             charged: 0,
@@ -123,6 +128,12 @@ impl Track {
         isn.is_some_and(|isn| acknowledges_syn(segment, isn))
     }
 
+    /// Whether it was seen from its beginning and ended without any payload in either direction.
+    pub(crate) fn ended_empty(&self) -> bool {
+        let established = self.to_server.isn.is_some() && self.to_client.isn.is_some();
+        established && !self.has_data && (self.to_server.fin || self.to_client.fin || self.reset)
+    }
+
     /// Bytes held.
     pub(crate) fn buffered(&self) -> usize {
         let half = |half: &Half| half.stream.as_ref().map_or(0, Assembler::buffered);
@@ -152,6 +163,13 @@ impl Track {
                 Fate::Jumped
             };
         }
+        if let (Some(ranges), Ok(next)) = (&mut ctx.out.ranges, i64::try_from(stream.next())) {
+            ranges.placed(direction, next.saturating_add(distance.into()));
+        }
+        if self.is_spread(direction, segment) {
+            self.conn.distrust(Incomplete::Multipath, Abandon::Multipath, ctx);
+            return self.fate(ctx);
+        }
         let ack = self.acknowledge(direction, segment);
         if segment.is_bare() {
             self.note_holes(segment.at);
@@ -165,11 +183,24 @@ impl Track {
         self.relieve(ctx);
         self.note_holes(segment.at);
         if segment.flags.contains(Flags::RST) {
+            self.reset = true;
             self.flush(ctx);
             self.conn.close(End::Reset, ctx);
             return Fate::Closed;
         }
         self.fate(ctx)
+    }
+
+    /// Whether another TCP connection carries parts of the same stream.
+    fn is_spread(&mut self, direction: Direction, segment: &Segment<'_>) -> bool {
+        match segment.multipath {
+            None => false,
+            Some(Multipath::Join) => true,
+            Some(Multipath::Mapped(ahead)) => {
+                // What others carried is missing between this segment and the one before it.
+                *self.half_mut(direction).mapped.get_or_insert(ahead) != ahead
+            }
+        }
     }
 
     /// Sets where the streams begin, where that is not known yet.

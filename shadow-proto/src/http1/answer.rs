@@ -10,6 +10,7 @@ use super::{
     framing::{self, Asked, Framing, Said},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
     lenient::{self, OddField, Oddities, Oddity},
+    roles::Roles,
 };
 use crate::{
     exchange::{Body, Headers, Incomplete, Version},
@@ -237,7 +238,7 @@ impl<'s> AnswerReader<'s> {
         };
         let (used, progress) = body
             .1
-            .read(rest, self.settings)
+            .read(rest, self.settings, &mut Roles::off())
             .map_err(|_incomplete| Unread::Protocol)?;
         if body.1.received() > self.most {
             return Err(Unread::TooLarge);

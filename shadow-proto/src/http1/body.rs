@@ -6,10 +6,12 @@ use super::{
     chunked::Chunked,
     framing::Framing,
     head::{RawHead, trailers},
+    roles::Roles,
 };
 use crate::{
     exchange::{Body, Headers, Incomplete},
     protocol::Settings,
+    ranges::Role,
 };
 
 /// What a body read.
@@ -80,12 +82,15 @@ impl BodyReader {
         &mut self,
         input: &[u8],
         settings: &Settings,
+        roles: &mut Roles<'_>,
     ) -> Result<(usize, Progress), Incomplete> {
         let Self { state, content } = self;
         match state {
             State::Length(left) => {
                 let take = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
-                content.push(input.get(..take).unwrap_or_default());
+                let part = input.get(..take).unwrap_or_default();
+                content.push(part);
+                roles.read(0, Role::Content, part);
                 *left = left.saturating_sub(take as u64);
                 Ok((
                     take,
@@ -96,9 +101,10 @@ impl BodyReader {
                     },
                 ))
             }
-            State::Chunked(chunked) => chunked.read(input, content, settings.limits.head),
+            State::Chunked(chunked) => chunked.read(input, content, settings.limits.head, roles),
             State::UntilClose => {
                 content.push(input);
+                roles.read(0, Role::Content, input);
                 Ok((input.len(), Progress::More))
             }
         }

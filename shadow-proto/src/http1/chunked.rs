@@ -3,8 +3,9 @@
 use super::{
     body::{Content, Progress},
     head::{HeadBuffer, HeadStep, RawHead},
+    roles::Roles,
 };
-use crate::exchange::Incomplete;
+use crate::{exchange::Incomplete, ranges::Role};
 
 /// Longest chunk-size line; extensions are read past, not kept.
 const LONGEST_LINE: usize = 4 << 10;
@@ -52,13 +53,16 @@ impl Chunked {
         input: &[u8],
         content: &mut Content,
         trailer_limit: usize,
+        roles: &mut Roles<'_>,
     ) -> Result<(usize, Progress), Incomplete> {
         let mut used = 0;
         while let Some(rest) = input.get(used..).filter(|rest| !rest.is_empty()) {
             match self.state {
                 State::Data(left) => {
                     let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    content.push(rest.get(..take).unwrap_or_default());
+                    let part = rest.get(..take).unwrap_or_default();
+                    content.push(part);
+                    roles.read(used, Role::Content, part);
                     let left = left.saturating_sub(take as u64);
                     self.state = if left == 0 {
                         State::DataReturn
@@ -74,6 +78,7 @@ impl Chunked {
                         HeadStep::More => {}
                         HeadStep::TooLarge => return Err(Incomplete::HeadTooLarge),
                         HeadStep::Complete(raw) => {
+                            roles.trailers(used, &raw.bytes);
                             self.parsed = Some(raw.into_owned());
                             return Ok((used, Progress::Done));
                         }
@@ -82,6 +87,11 @@ impl Chunked {
                 state => {
                     if let Some(byte) = rest.first() {
                         self.state = line(state, *byte)?;
+                        let role = match state {
+                            State::Extension { .. } if *byte != b'\r' => Role::Extension,
+                            _ => Role::Framing,
+                        };
+                        roles.read(used, role, core::slice::from_ref(byte));
                         used += 1;
                     }
                 }

@@ -154,11 +154,10 @@ impl Conn {
         }
     }
 
-    /// Urgent data (RFC 9293 section 3.8.5) came. Whether the application finds it in the stream is for the application to
-    /// choose, so nobody knows what it read.
-    pub(crate) fn leave_urgent(&mut self, ctx: &mut Context<'_>) {
-        self.give_up_pending(Incomplete::UrgentData, ctx);
-        self.abandon(Abandon::OutOfStep, ctx);
+    /// The stream is not what the application reads, from here on.
+    pub(crate) fn distrust(&mut self, reason: Incomplete, abandon: Abandon, ctx: &mut Context<'_>) {
+        self.give_up_pending(reason, ctx);
+        self.abandon(abandon, ctx);
     }
 
     pub(super) fn settle(&mut self, ctx: &mut Context<'_>) {

@@ -28,7 +28,7 @@ impl Conn {
         };
         let missing = (body.missing > 0).then_some(Incomplete::ResponseGap);
         let conflict = current.conflict.then_some(Incomplete::ConflictingOverlap);
-        let fault = fault.or(missing).or(trailer_fault).or(conflict);
+        let fault = fault.or(missing).or(trailer_fault).or(current.odd).or(conflict);
         let (first, last) = (Some(current.start.at), Some(current.last));
         let response = current.head.map(|head| {
             let ResponseHead {
@@ -49,12 +49,19 @@ impl Conn {
         });
         match (current.orphan, self.pair.front()) {
             (None, Some(front)) => {
+                let refused = response
+                    .as_ref()
+                    .is_some_and(|response| front.was_refused(response.status));
                 front.fault = front.fault.or(fault);
                 front.exchange.timing.response_first = first;
                 front.exchange.timing.response_last = last;
                 front.given_up |= response.is_none();
                 front.exchange.response = response;
                 self.finish_front(Some(end), ctx);
+                if refused {
+                    // A server that did not understand the head may take the content for the next request.
+                    self.leave(Abandon::OutOfStep, ctx);
+                }
             }
             (orphan, _) => {
                 let timing = Timing {
@@ -66,7 +73,7 @@ impl Conn {
             }
         }
         if trailer_fault.is_some() {
-            self.abandon(Abandon::OutOfStep, ctx);
+            self.doubt_response(ctx);
         }
     }
 

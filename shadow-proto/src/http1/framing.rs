@@ -1,10 +1,14 @@
 //! How long a message body is: RFC 9112 section 6.3, rule by rule.
 
 use super::{
+    foreign,
     head::{RequestHead, ResponseHead},
     host::Hosts,
 };
-use crate::exchange::{Incomplete, Version};
+use crate::{
+    exchange::{Incomplete, Version},
+    protocol::Abandon,
+};
 
 /// How the end of a body is found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,10 +58,12 @@ enum Coding {
 pub(crate) struct Said {
     length: Option<u64>,
     coding: Coding,
-    /// A length that is none, two that differ, or a coding behind "chunked", which must be last and not be applied twice.
+    /// An invalid length, two that differ, or another coding after "chunked", which must be the last one.
     ambiguous: bool,
-    /// Whether another protocol is asked for.
-    pub(crate) upgrade: bool,
+    /// "chunked" twice (RFC 9112 section 6.1): the outer one still says where the message ends.
+    chunked_twice: bool,
+    /// The protocol that an Upgrade field asks for or names.
+    pub(super) protocol: Option<Abandon>,
     pub(super) hosts: Hosts,
     /// Whether the client waits to be asked for the body (RFC 9110 section 10.1.1).
     pub(crate) expect: bool,
@@ -70,7 +76,9 @@ impl Said {
             match name.len() {
                 4 if name.eq_ignore_ascii_case(b"host") => said.hosts.add(value),
                 6 => said.expect |= name.eq_ignore_ascii_case(b"expect"),
-                7 => said.upgrade |= name.eq_ignore_ascii_case(b"upgrade"),
+                7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                    said.protocol = Some(foreign::upgraded(value));
+                }
                 14 if name.eq_ignore_ascii_case(b"content-length") => said.length(value),
                 17 if name.eq_ignore_ascii_case(b"transfer-encoding") => said.coding(value),
                 _ => {}
@@ -90,13 +98,17 @@ impl Said {
 
     fn coding(&mut self, value: &[u8]) {
         for coding in value.split(|byte| *byte == b',') {
-            self.ambiguous |= self.coding == Coding::Chunked;
-            self.coding = if coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                Coding::Chunked
-            } else {
-                Coding::Other
-            };
+            let chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            let again = self.coding == Coding::Chunked;
+            self.chunked_twice |= again && chunked;
+            self.ambiguous |= again && !chunked;
+            self.coding = if chunked { Coding::Chunked } else { Coding::Other };
         }
+    }
+
+    /// Whether a length or a coding is given.
+    pub(super) fn has_framing(&self) -> bool {
+        self.length.is_some() || self.coding != Coding::Absent
     }
 
     /// Rules 3 to 8 but for what differs between requests and responses: `absent` without a length and a coding, `other`
@@ -124,7 +136,16 @@ impl Said {
 pub(crate) fn request(head: &RequestHead) -> Result<Framing, Incomplete> {
     // Rule 4: without chunked as the final coding the length cannot be determined.
     let other = Err(Incomplete::AmbiguousFraming);
+    if head.said.chunked_twice {
+        // A server may know "chunked" and not a list of it: then the content is the next request.
+        return other;
+    }
     head.said.framing(head.version, Framing::None, other)
+}
+
+/// The fault of a response that has content whose end is certain and whose meaning is not.
+pub(crate) fn response_fault(head: &ResponseHead, framing: Framing) -> Option<Incomplete> {
+    (head.said.chunked_twice && framing == Framing::Chunked).then_some(Incomplete::AmbiguousFraming)
 }
 
 /// Rules 1 to 8 for a response.

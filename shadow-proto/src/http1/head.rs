@@ -350,6 +350,11 @@ pub fn is_request_line(bytes: &[u8]) -> bool {
         && parts.next().is_none()
 }
 
+/// Whether bytes begin with a request line as far as one can say without reading it: for an estimate.
+pub(crate) fn begins_request(bytes: &[u8]) -> bool {
+    looks_like_request(bytes) && memchr(b'\n', bytes).is_some() && names_http(bytes)
+}
+
 /// Whether a first line that is no valid request line still says that it is HTTP, by its version or its method.
 pub(crate) fn names_http(bytes: &[u8]) -> bool {
     const METHODS: [&[u8]; 9] = [
@@ -383,6 +388,6 @@ pub(crate) fn is_http2_preface(bytes: &[u8]) -> bool {
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.
-pub(super) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

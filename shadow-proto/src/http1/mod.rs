@@ -12,15 +12,18 @@ pub(crate) mod body;
 mod chunked;
 pub(crate) mod conn;
 mod endings;
+mod foreign;
 pub(crate) mod framing;
 pub(crate) mod head;
 mod host;
 mod kept;
 mod lenient;
+mod odd;
 mod pair;
 mod quick;
 mod requests;
 mod responses;
+pub(crate) mod roles;
 
 pub use answer::{AnswerReader, AnswerSettings, ReadAnswer, Unread};
 pub use head::is_request_line;

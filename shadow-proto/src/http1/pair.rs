@@ -56,6 +56,15 @@ impl Pending {
         self.expects && self.exchange.response.is_some()
     }
 
+    /// Whether a server that answers with `status` did not understand a request that is not valid and has content.
+    pub(crate) fn was_refused(&self, status: u16) -> bool {
+        let odd = matches!(
+            self.fault,
+            Some(Incomplete::AmbiguousFraming | Incomplete::Malformed)
+        );
+        odd && status == 400 && (self.reading || self.exchange.request.body.len > 0)
+    }
+
     /// Whether its answer is only expected on trust.
     pub(crate) fn is_unsure(&self) -> bool {
         self.trust != Trust::Sure
@@ -261,6 +270,16 @@ impl Pair {
     pub(crate) fn lose_step(&mut self) {
         self.rounds = Some(0);
         self.gapped = true;
+    }
+
+    /// The end of a response is not known, and nobody waits for another one: all requests are counted, so one strict round
+    /// shows the next border. `false` when that would not prove it.
+    pub(crate) fn doubt(&mut self) -> bool {
+        if self.pipelined || !self.pending.is_empty() {
+            return false;
+        }
+        self.rounds = Some(if self.rounds.is_none() { ROUNDS - 1 } else { 0 });
+        true
     }
 
     /// A response answered nobody, sent by a server that had received `ack`. Where the count is not known it may

@@ -6,7 +6,7 @@ use super::{
     conn::{Conn, report},
     framing::{self, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
-    quick,
+    odd, quick,
 };
 use crate::{
     exchange::{Body, Exchange, Headers, Incomplete, Request, Timing},
@@ -76,7 +76,6 @@ impl Conn {
             // would look as if it had been sent earlier.
             let ahead = self.waits(Direction::ToServer, chunk.ack);
             match self.client.state {
-                State::Closed => used = chunk.bytes.len(),
                 State::Search if ahead => break,
                 State::Head if ahead && self.client.head.is_empty() => break,
                 State::Body(ref reader) if ahead && reader.awaits_content() => break,
@@ -85,7 +84,7 @@ impl Conn {
                 State::Search if used == 0 && chunk.starts_segment && head::is_request_line(rest) => {
                     self.client.state = State::Head;
                 }
-                State::Search => used = chunk.bytes.len(),
+                State::Search | State::Closed => used += ctx.pass_over(Direction::ToServer, chunk, rest),
                 State::Head => used += self.read_request_head(chunk, used as u64, rest, ctx),
                 State::Body(_) => used += self.read_request_body(chunk, rest, ctx),
             }
@@ -105,11 +104,12 @@ impl Conn {
             // RFC 9112 section 2.2: empty lines before a request line are ignored.
             let blank = head::blank(rest);
             if blank > 0 {
-                return blank;
+                let sure = self.pair.is_in_step();
+                return ctx.pass_blank(Direction::ToServer, chunk, rest, blank, sure);
             }
             if !head::looks_like_request(rest) {
-                self.leave_garbage(ctx);
-                return rest.len();
+                self.leave_garbage(rest, ctx);
+                return ctx.pass_over(Direction::ToServer, chunk, rest);
             }
             self.client.start = Some(MessageStart {
                 at: chunk.at,
@@ -120,7 +120,9 @@ impl Conn {
             self.client.last = chunk.at;
             let settings = ctx.settings;
             if let Some((used, head)) = quick::request(rest, &settings.limits, settings.fields) {
-                self.framed_request(head, chunk.offset + skip + used as u64, ctx);
+                let end = chunk.offset + skip + used as u64;
+                self.framed_request(head, None, end, ctx);
+                self.report_head(rest.get(..used).unwrap_or_default(), end, ctx);
                 return used;
             }
         }
@@ -133,25 +135,19 @@ impl Conn {
             HeadStep::More | HeadStep::TooLarge => head::looks_like_request(self.client.head.so_far()),
         };
         match step {
-            _ if !begins => self.leave_garbage(ctx),
+            _ if !begins => self.leave_garbage(&[], ctx),
             HeadStep::More => {}
             HeadStep::TooLarge => {
                 let raw = self.client.head.so_far().to_vec();
                 self.refuse_request(head::lenient_request(&raw), Incomplete::HeadTooLarge, ctx);
             }
-            HeadStep::Complete(raw) => self.request_head(&raw, chunk.offset + skip + used as u64, ctx),
+            HeadStep::Complete(raw) => {
+                let end = chunk.offset + skip + used as u64;
+                self.request_head(&raw, end, ctx);
+                self.report_head(&raw.bytes, end, ctx);
+            }
         }
         used
-    }
-
-    /// Bytes that begin no request.
-    fn leave_garbage(&mut self, ctx: &mut Context<'_>) {
-        let reason = if self.pair.is_fresh() {
-            Abandon::NotHttp
-        } else {
-            Abandon::OutOfStep
-        };
-        self.leave(reason, ctx);
     }
 
     fn request_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) {
@@ -167,22 +163,44 @@ impl Conn {
             parsed => parsed,
         };
         match parsed {
-            Ok(head) => self.framed_request(head, end, ctx),
-            Err(reason) => self.refuse_request(head::lenient_request(&raw.bytes), reason, ctx),
+            Ok(head) => self.framed_request(head, None, end, ctx),
+            Err(reason) => {
+                let odd = (reason != Incomplete::HeadTooLarge)
+                    .then(|| odd::request(raw, ctx.settings.limits.fields))
+                    .flatten();
+                match odd {
+                    Some(head) => self.framed_request(head, Some(reason), end, ctx),
+                    None => self.refuse_request(head::lenient_request(&raw.bytes), reason, ctx),
+                }
+            }
         }
     }
 
-    fn framed_request(&mut self, head: RequestHead, end: u64, ctx: &mut Context<'_>) {
+    /// `odd`: the fault of a head that is not valid and whose end is certain.
+    fn framed_request(
+        &mut self,
+        head: RequestHead,
+        odd: Option<Incomplete>,
+        end: u64,
+        ctx: &mut Context<'_>,
+    ) {
         match framing::request(&head) {
-            Ok(framing) => self.begin_request(head, framing, end, ctx),
+            Ok(framing) => self.begin_request(head, framing, odd, end, ctx),
             Err(reason) => self.refuse_request(head, reason, ctx),
         }
     }
 
-    fn begin_request(&mut self, head: RequestHead, framing: Framing, end: u64, ctx: &mut Context<'_>) {
-        let switch = head.method == "CONNECT" || head.said.upgrade;
+    fn begin_request(
+        &mut self,
+        head: RequestHead,
+        framing: Framing,
+        odd: Option<Incomplete>,
+        end: u64,
+        ctx: &mut Context<'_>,
+    ) {
+        let switch = head.method == "CONNECT" || head.said.protocol.is_some();
         // Its borders are clear, so what follows it can be read.
-        let fault = head.ambiguous_host.then_some(Incomplete::AmbiguousHost);
+        let fault = odd.or(head.ambiguous_host.then_some(Incomplete::AmbiguousHost));
         self.push_request(head, end, fault, ctx);
         match BodyReader::new(framing, ctx.settings) {
             Some(reader) => {
@@ -292,7 +310,9 @@ impl Conn {
             // promised one reads the next request as it.
             Err(Incomplete::AmbiguousFraming)
         } else {
-            reader.read(rest, ctx.settings)
+            let (settings, sure) = (ctx.settings, self.pair.is_in_step());
+            let mut roles = ctx.roles(Direction::ToServer, chunk.offset_of(rest), sure);
+            reader.read(rest, settings, &mut roles)
         };
         match read {
             Ok((used, Progress::More)) => used,

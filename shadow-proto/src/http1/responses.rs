@@ -4,9 +4,10 @@ use super::pair::Target;
 use super::{
     body::{BodyReader, Progress},
     conn::Conn,
+    foreign,
     framing::{self, Asked, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
-    quick,
+    odd, quick,
 };
 use crate::{
     exchange::Incomplete,
@@ -22,6 +23,8 @@ pub(crate) struct Responses {
     pub(super) head: HeadBuffer,
     pub(super) current: Option<Current>,
     pub(super) pos: u64,
+    /// The first bytes, when they are no response.
+    foreign: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub(super) struct Current {
     pub(super) start: MessageStart,
     pub(super) last: Timestamp,
     pub(super) conflict: bool,
+    /// The fault of a head that is not valid and whose end is certain.
+    pub(super) odd: Option<Incomplete>,
     /// `None` when it answers the front request.
     pub(super) orphan: Option<Incomplete>,
     pub(super) head: Option<ResponseHead>,
@@ -51,6 +56,7 @@ impl Responses {
             head: HeadBuffer::default(),
             current: None,
             pos: 0,
+            foreign: Vec::new(),
         }
     }
 
@@ -85,12 +91,12 @@ impl Conn {
         while let Some(rest) = chunk.bytes.get(used..).filter(|rest| !rest.is_empty()) {
             let ahead = self.waits(Direction::ToClient, chunk.ack);
             match self.server.state {
-                State::Closed => used = chunk.bytes.len(),
+                State::Closed => used += ctx.pass_over(Direction::ToClient, chunk, rest),
                 State::Search if ahead => break,
                 State::Search if used == 0 && chunk.starts_segment && head::looks_like_response(rest) => {
                     self.server.state = State::Head;
                 }
-                State::Search => used = chunk.bytes.len(),
+                State::Search => used += ctx.pass_over(Direction::ToClient, chunk, rest),
                 State::Head => match self.read_response_head(chunk, used as u64, rest, ctx) {
                     Some(taken) => used += taken,
                     None => break,
@@ -105,6 +111,16 @@ impl Conn {
         used
     }
 
+    /// Whether the response at hand is certain to be one.
+    fn is_sure(&self) -> bool {
+        self.pair.is_in_step()
+            && self
+                .server
+                .current
+                .as_ref()
+                .is_none_or(|current| current.orphan.is_none())
+    }
+
     /// `None` when the request it answers was not read yet.
     fn read_response_head(
         &mut self,
@@ -116,18 +132,20 @@ impl Conn {
         let offset = chunk.offset + skip;
         if self.server.current.is_none() {
             // Some servers send an empty line behind a body that they did not count; it begins no message.
+            let foreign = !self.server.foreign.is_empty();
             let blank = head::blank(rest);
-            if blank > 0 {
-                return Some(blank);
+            if blank > 0 && !foreign {
+                let sure = self.pair.is_in_step();
+                return Some(ctx.pass_blank(Direction::ToClient, chunk, rest, blank, sure));
             }
             let orphan = match self.pair.target(offset, chunk.ack, self.client.pos()) {
                 Target::Wait => return None,
                 Target::Front => None,
                 Target::Nobody(reason) => Some(reason),
             };
-            if !head::looks_like_response(rest) {
-                self.refuse_garbage(orphan.is_none(), ctx);
-                return Some(rest.len());
+            if foreign || !head::looks_like_response(rest) {
+                self.refuse_garbage(rest, orphan.is_none(), ctx);
+                return Some(ctx.pass_over(Direction::ToClient, chunk, rest));
             }
             let start = MessageStart {
                 at: chunk.at,
@@ -138,16 +156,31 @@ impl Conn {
                 start,
                 last: chunk.at,
                 conflict: false,
+                odd: None,
                 orphan,
                 head: None,
             });
             self.touch(chunk);
             let settings = ctx.settings;
             if let Some((used, head)) = quick::response(rest, &settings.limits, settings.fields) {
-                self.framed_response(head, offset + used as u64, ctx);
+                let raw = rest.get(..used).unwrap_or_default();
+                let sure = self.is_sure();
+                ctx.roles(Direction::ToClient, offset, sure).head(used, raw);
+                self.framed_response(head, None, offset + used as u64, ctx);
                 return Some(used);
             }
         }
+        Some(self.push_response_head(chunk, offset, rest, ctx))
+    }
+
+    /// A head that did not come in one piece, or with an odd line.
+    fn push_response_head(
+        &mut self,
+        chunk: &Chunk<'_>,
+        offset: u64,
+        rest: &[u8],
+        ctx: &mut Context<'_>,
+    ) -> usize {
         self.touch(chunk);
         let (used, step) = self.server.head.push(rest, ctx.settings.limits.head);
         match step {
@@ -155,15 +188,23 @@ impl Conn {
             HeadStep::More => {
                 let current = self.server.current.as_ref();
                 let answers = current.is_some_and(|current| current.orphan.is_none());
-                self.refuse_garbage(answers, ctx);
+                let seen = self.server.head.so_far().iter().copied();
+                let seen: Vec<u8> = seen.take(foreign::FIRST).collect();
+                self.refuse_garbage(&seen, answers, ctx);
             }
             HeadStep::TooLarge => {
                 let head = head::lenient_response(self.server.head.so_far());
                 self.refuse_response(head, Incomplete::HeadTooLarge, ctx);
             }
-            HeadStep::Complete(raw) => self.response_head(&raw, offset + used as u64, ctx),
+            HeadStep::Complete(raw) => {
+                let sure = self.is_sure();
+                if self.response_head(&raw, offset + used as u64, ctx) {
+                    ctx.roles(Direction::ToClient, offset, sure)
+                        .head(used, &raw.bytes);
+                }
+            }
         }
-        Some(used)
+        used
     }
 
     /// Notes the segment that the current response is read from.
@@ -175,7 +216,7 @@ impl Conn {
     }
 
     /// Bytes that begin no response.
-    fn refuse_garbage(&mut self, answers: bool, ctx: &mut Context<'_>) {
+    fn refuse_garbage(&mut self, bytes: &[u8], answers: bool, ctx: &mut Context<'_>) {
         if !self.pair.is_in_step() && !answers {
             self.server.state = State::Search;
             self.server.current = None;
@@ -183,31 +224,53 @@ impl Conn {
             return;
         }
         let fresh = self.pair.is_fresh();
+        if !answers && !fresh {
+            // More bytes than the response before them has content.
+            return self.doubt_response(ctx);
+        }
+        let seen = &mut self.server.foreign;
+        let room = foreign::FIRST.saturating_sub(seen.len());
+        seen.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        let Some(protocol) = foreign::of_server(seen) else {
+            return;
+        };
         if answers && let Some(front) = self.pair.front() {
             front.fault.get_or_insert(Incomplete::Malformed);
         }
-        self.abandon(
-            if fresh {
-                Abandon::NotHttp
-            } else {
-                Abandon::OutOfStep
-            },
-            ctx,
-        );
+        let lost = protocol == Abandon::NotHttp && !fresh;
+        self.abandon(if lost { Abandon::OutOfStep } else { protocol }, ctx);
     }
 
-    fn response_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) {
+    /// Whether it is the head of a response whose end is certain.
+    fn response_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) -> bool {
         let parsed = match head::response(raw, ctx.settings.limits.fields, ctx.settings.fields) {
             Ok(_) | Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             parsed => parsed,
         };
-        match parsed {
-            Ok(head) => self.framed_response(head, end, ctx),
+        let (head, odd) = match parsed {
+            Ok(head) => (Ok(head), None),
+            Err(Incomplete::HeadTooLarge) => (Err(Incomplete::HeadTooLarge), None),
+            Err(reason) => {
+                let head = odd::response(raw, ctx.settings.limits.fields);
+                (head.ok_or(reason), Some(reason))
+            }
+        };
+        let certain = head.is_ok();
+        match head {
+            Ok(head) => self.framed_response(head, odd, end, ctx),
             Err(reason) => self.refuse_response(head::lenient_response(&raw.bytes), reason, ctx),
         }
+        certain
     }
 
-    fn framed_response(&mut self, head: ResponseHead, end: u64, ctx: &mut Context<'_>) {
+    /// `odd`: the fault of a head that is not valid and whose end is certain.
+    fn framed_response(
+        &mut self,
+        head: ResponseHead,
+        odd: Option<Incomplete>,
+        end: u64,
+        ctx: &mut Context<'_>,
+    ) {
         if (100..200).contains(&head.status) && head.status != 101 {
             // Interim responses (RFC 9110 section 15.2) belong to the request, and end nothing.
             ctx.out.counters.interim_responses += 1;
@@ -223,7 +286,12 @@ impl Conn {
         ctx.out.counters.responses += 1;
         let asked = self.asked();
         match framing::response(&head, asked) {
-            Ok(framing) => self.begin_response(head, framing, end, ctx),
+            Ok(framing) => {
+                if let Some(current) = &mut self.server.current {
+                    current.odd = odd.or(framing::response_fault(&head, framing));
+                }
+                self.begin_response(head, framing, end, ctx);
+            }
             Err(reason) => self.refuse_response(head, reason, ctx),
         }
     }
@@ -243,6 +311,7 @@ impl Conn {
 
     fn begin_response(&mut self, head: ResponseHead, framing: Framing, end: u64, ctx: &mut Context<'_>) {
         let status = head.status;
+        let upgraded = head.said.protocol.unwrap_or(Abandon::Upgraded);
         let Some(current) = &mut self.server.current else {
             return;
         };
@@ -257,14 +326,7 @@ impl Conn {
             None => self.end_response(None, end, ctx),
         }
         if framing == Framing::Switch && !orphan {
-            self.abandon(
-                if status == 101 {
-                    Abandon::Upgraded
-                } else {
-                    Abandon::Tunnel
-                },
-                ctx,
-            );
+            self.abandon(if status == 101 { upgraded } else { Abandon::Tunnel }, ctx);
         }
     }
 
@@ -285,16 +347,32 @@ impl Conn {
         if guessed {
             self.server.state = State::Search;
         } else {
+            self.doubt_response(ctx);
+        }
+    }
+
+    /// Where a response ends is not certain. Requests and responses are still counted: when none is waited for, the next
+    /// one that begins where the client knew that everything before it had ended shows where reading goes on.
+    pub(super) fn doubt_response(&mut self, ctx: &mut Context<'_>) {
+        if !matches!(self.server.state, State::Closed) && self.leaving.is_none() && self.pair.doubt() {
+            ctx.out.counters.out_of_step += 1;
+            self.server.state = State::Search;
+            self.server.current = None;
+            self.server.head.clear();
+        } else {
             self.abandon(Abandon::OutOfStep, ctx);
         }
     }
 
     fn read_response_body(&mut self, chunk: &Chunk<'_>, rest: &[u8], ctx: &mut Context<'_>) -> usize {
         self.touch(chunk);
+        let sure = self.is_sure();
         let State::Body(reader) = &mut self.server.state else {
             return 0;
         };
-        match reader.read(rest, ctx.settings) {
+        let settings = ctx.settings;
+        let mut roles = ctx.roles(Direction::ToClient, chunk.offset_of(rest), sure);
+        match reader.read(rest, settings, &mut roles) {
             Ok((used, Progress::More)) => used,
             Ok((used, Progress::Done)) => {
                 // `rest` ends where the run ends.

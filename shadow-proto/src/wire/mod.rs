@@ -5,8 +5,10 @@
 
 pub mod checksum;
 pub mod frame;
+pub mod multipath;
 pub mod record;
 
+use multipath::Multipath;
 use shadow_common::flow::Endpoint;
 
 use crate::{seq::SeqNum, time::Timestamp};
@@ -34,6 +36,8 @@ pub struct Segment<'a> {
     pub payload: &'a [u8],
     /// Payload bytes that were on the wire behind `payload` and were not captured (snap length, oversize skb).
     pub missing: u32,
+    /// What its options say about Multipath TCP, when the source looks at them.
+    pub multipath: Option<Multipath>,
 }
 
 impl Segment<'_> {

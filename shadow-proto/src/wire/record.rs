@@ -96,6 +96,7 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
         flags,
         payload,
         missing: if last { behind } else { 0 },
+        multipath: None,
     })
 }
 

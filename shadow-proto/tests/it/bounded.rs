@@ -73,6 +73,7 @@ impl Attack {
             flags,
             payload,
             missing: 0,
+            multipath: None,
         });
         self.events.extend(core::iter::from_fn(|| self.engine.poll()));
         let usage = self.engine.usage();

@@ -87,8 +87,12 @@ proptest! {
                 // hyper asks more of a target than that it has no blanks; that is no question of framing.
                 break;
             }
+            let index = usize::try_from(exchange.index).expect("few exchanges");
+            if !exchange.is_complete() && index >= read.len() {
+                // hyper refuses this and reads no further. A passive reader goes on where the end is certain.
+                break;
+            }
             if exchange.is_complete() {
-                let index = usize::try_from(exchange.index).expect("few exchanges");
                 prop_assert_eq!(Some(&understood(&exchange.request)), read.get(index), "request {} of {}", index, conversation.halves[CLIENT].bytes.escape_ascii());
             }
             if exchange.request.version == Version::Http10 || exchange.request.headers.get("connection").is_some() {

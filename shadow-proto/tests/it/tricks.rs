@@ -5,7 +5,7 @@ use shadow_proto::{
     engine::{Engine, Event},
     seq::SeqNum,
     time::Timestamp,
-    wire::{Direction, Flags, Segment},
+    wire::{Direction, Flags, Segment, multipath::Multipath},
 };
 
 use crate::support::drive;
@@ -31,7 +31,19 @@ impl Net {
         }
     }
 
-    fn send(&mut self, port: u16, to: Direction, (seq, ack): (u32, u32), flags: Flags, payload: &[u8]) {
+    fn send(&mut self, port: u16, to: Direction, numbers: (u32, u32), flags: Flags, payload: &[u8]) {
+        self.send_with(port, to, numbers, flags, payload, None);
+    }
+
+    fn send_with(
+        &mut self,
+        port: u16,
+        to: Direction,
+        (seq, ack): (u32, u32),
+        flags: Flags,
+        payload: &[u8],
+        multipath: Option<Multipath>,
+    ) {
         self.now += 1_000_000;
         let ends = [Endpoint::v4([10, 0, 0, 1], port), Endpoint::v4([10, 0, 0, 2], 80)];
         let client = usize::from(to == Direction::ToClient);
@@ -46,6 +58,7 @@ impl Net {
             flags,
             payload,
             missing: 0,
+            multipath,
         });
         self.take();
     }
@@ -369,4 +382,47 @@ fn every_flag_at_once_is_no_reason_to_believe_data() {
     net.send(1, Direction::ToClient, (901, 101 + len(ASK)), Flags(0), ANSWER);
     let said = net.judged();
     assert!(said.is_empty() || said == [b"hello"], "{said:?}");
+}
+
+#[test]
+fn parts_of_a_multipath_stream_are_not_compared() {
+    let half = ANSWER.len() - 2;
+    let asked = 101 + len(ASK);
+    for (ahead, whole) in [([7, 7], true), ([7, 9], false)] {
+        let mut net = begun();
+        net.ask(1);
+        for (part, ahead) in [&ANSWER[..half], &ANSWER[half..]].into_iter().zip(ahead) {
+            let seq = if part.len() == half {
+                901
+            } else {
+                901 + len(&ANSWER[..half])
+            };
+            let mapped = Some(Multipath::Mapped(ahead));
+            net.send_with(1, Direction::ToClient, (seq, asked), Flags::ACK, part, mapped);
+        }
+        assert_eq!(net.engine.counters().flows_mptcp, u64::from(!whole));
+        assert_eq!(
+            net.judged(),
+            if whole {
+                vec![b"hello".to_vec()]
+            } else {
+                Vec::new()
+            }
+        );
+    }
+    // Another connection of the stream, from its SYN.
+    let mut net = Net::new();
+    net.send_with(
+        1,
+        Direction::ToServer,
+        (100, 0),
+        Flags::SYN,
+        b"",
+        Some(Multipath::Join),
+    );
+    net.send(1, Direction::ToClient, (900, 101), SYN_ACK, b"");
+    net.ask(1);
+    net.answer(1);
+    assert_eq!(net.engine.counters().exchanges_unread, 1);
+    assert_eq!(net.judged(), NONE);
 }

@@ -4,4 +4,4 @@
 <<< \x81\x05hello
 >>> GET /fake HTTP/1.1\r\nHost: a\r\n\r\n
 == GET /ws 101 *
-== abandoned upgraded
+== abandoned websocket

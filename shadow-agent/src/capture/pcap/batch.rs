@@ -6,7 +6,7 @@ use shadow_common::flow::Endpoint;
 use shadow_proto::{
     seq::SeqNum,
     time::Timestamp,
-    wire::{Flags, Segment},
+    wire::{Flags, Segment, multipath::Multipath},
 };
 
 use super::{
@@ -43,6 +43,7 @@ pub(super) struct Entry {
     ack: SeqNum,
     flags: Flags,
     missing: u32,
+    multipath: Option<Multipath>,
     /// Of the payload: in which buffer, and where.
     joined: bool,
     start: usize,
@@ -65,6 +66,7 @@ impl Batch {
             ack,
             flags,
             missing,
+            multipath,
             joined,
             start,
             len,
@@ -81,6 +83,7 @@ impl Batch {
             flags,
             payload: bytes.get(start..start + len).unwrap_or_default(),
             missing,
+            multipath,
         })
     }
 }
@@ -99,6 +102,7 @@ impl Entry {
             flags,
             payload,
             missing,
+            multipath,
         } = segment;
         let within = payload.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
         let apart = within.saturating_add(payload.len()) > frame.len();
@@ -113,6 +117,7 @@ impl Entry {
             ack,
             flags,
             missing,
+            multipath,
             joined: apart,
             start,
             len: payload.len(),

@@ -104,6 +104,7 @@ impl Source for Wire {
                 flags,
                 payload,
                 missing: 0,
+                multipath: None,
             });
             let syn = u32::from(flags.contains(Flags::SYN));
             self.sent[own] += u32::try_from(payload.len()).unwrap() + syn;

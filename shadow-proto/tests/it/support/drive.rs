@@ -63,7 +63,7 @@ pub(crate) fn wait(engine: &mut Engine, until: Timestamp, events: &mut Vec<Event
     );
 }
 
-fn lend(segment: &Captured, at: Timestamp) -> Segment<'_> {
+pub(crate) fn lend(segment: &Captured, at: Timestamp) -> Segment<'_> {
     let direction = if segment.from == CLIENT {
         Direction::ToServer
     } else {
@@ -80,5 +80,6 @@ fn lend(segment: &Captured, at: Timestamp) -> Segment<'_> {
         flags: segment.flags,
         payload: &segment.payload,
         missing: segment.missing,
+        multipath: None,
     }
 }

@@ -34,6 +34,7 @@ fn segment([src, dst]: [Endpoint; 2], payload: &[u8], missing: u32) -> Segment<'
         flags: Flags(0x1f),
         payload,
         missing,
+        multipath: None,
     }
 }
 
