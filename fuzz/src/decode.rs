@@ -5,7 +5,7 @@ use shadow_core::{
     exchange::{Body, Headers, Request, Version},
 };
 
-const CODINGS: [&str; 8] = [
+const CODINGS: [&str; 9] = [
     "gzip",
     "deflate",
     "br",
@@ -14,6 +14,7 @@ const CODINGS: [&str; 8] = [
     "x-gzip,deflate , zstd",
     "br, br, br, br, br",
     "identity, unknown",
+    "none, gzip",
 ];
 
 /// A byte for the coding, and the body.

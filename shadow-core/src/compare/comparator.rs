@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::exchange::{Exchange, Request};
 
 use super::{
-    Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary,
+    Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary, charset,
     compiled::Compiled,
     decode::{self, DecodeError},
     errors,
@@ -97,8 +97,9 @@ impl Comparator {
             );
         }
         if status::same_class(production.status, shadow.status) {
-            headers::compare(&scope, production.headers, shadow.headers, &mut findings);
-            let status_only = is_error(production) && scope.errors == Errors::Status;
+            headers::compare(&scope, request, production, shadow, &mut findings);
+            let status_only = (is_error(production) && scope.errors == Errors::Status)
+                || headers::is_redirect_note(&scope, production, shadow);
             if !status_only && !scope.ignores_all() {
                 self.bodies(&scope, production, shadow, &mut findings);
             }
@@ -169,8 +170,10 @@ impl Comparator {
         }
     }
 
+    /// The content without its content coding, as UTF-8 where it is text.
     fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
         decode::decode(side.headers, &side.body.kept, self.compiled.rules.decoded)
+            .map(|content| charset::to_utf8(side.headers, content))
     }
 }
 

@@ -79,7 +79,10 @@ fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
         .flat_map(|value| value.split(|byte| *byte == b','));
     for name in names {
         let coding = match name.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"" | b"identity" => continue,
+            // Tokens that servers send for content without a coding: names of a character set, of no coding, and of
+            // a transfer encoding (RFC 9110 section 8.4.1 knows none of them).
+            b"" | b"identity" | b"utf-8" | b"utf8" | b"utf-16" | b"us-ascii" | b"iso-8859-1" | b"none"
+            | b"binary" | b"null" | b"plain" | b"text" | b"8bit" | b"7bit" | b"chunked" => continue,
             b"gzip" | b"x-gzip" => Coding::Gzip,
             b"deflate" => Coding::Deflate,
             b"br" => Coding::Brotli,
@@ -97,7 +100,7 @@ fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
 fn remove(coding: Coding, body: &[u8], cap: usize) -> Result<Vec<u8>, DecodeError> {
     let mut out = Vec::new();
     let read = match coding {
-        Coding::Gzip => fill(flate2::bufread::MultiGzDecoder::new(body), &mut out, cap),
+        Coding::Gzip => gzip(body, &mut out, cap),
         Coding::Deflate => deflate(body, &mut out, cap),
         Coding::Brotli => fill(
             brotli_decompressor::Decompressor::new(body, BROTLI_BUFFER),
@@ -121,6 +124,19 @@ fn fill(reader: impl Read, out: &mut Vec<u8>, cap: usize) -> Option<()> {
         .read_to_end(out)
         .ok()
         .map(|_read| ())
+}
+
+/// Members one after the other (RFC 1952 section 2.2). Padding with zeros or blanks after the last one is ignored, as
+/// gzip itself does.
+fn gzip(body: &[u8], out: &mut Vec<u8>, cap: usize) -> Option<()> {
+    let mut rest = body;
+    let is_padding = |rest: &[u8]| rest.iter().all(|byte| matches!(byte, 0 | b'\r' | b'\n' | b' '));
+    loop {
+        fill(flate2::bufread::GzDecoder::new(&mut rest), out, cap)?;
+        if out.len() > cap || is_padding(rest) {
+            return Some(());
+        }
+    }
 }
 
 /// RFC 9110 section 8.4.1.2 means the zlib format (RFC 1950); some servers send bare deflate data, as its note says.

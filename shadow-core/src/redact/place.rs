@@ -1,6 +1,6 @@
 //! Places: what they show themselves, and what they say about the values found there.
 
-use crate::compare::paths::Key;
+use crate::compare::paths::{Key, parted};
 
 use super::{
     Redactor, SHOWN_CHARS,
@@ -24,6 +24,43 @@ pub(super) enum Reader {
 
 /// The place as it may be shown, and how to read its values.
 pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
+    let (whole, part) = parted(place);
+    let (mut shown, reader) = value(redactor, whole);
+    let Some(part) = part else {
+        return (shown, reader);
+    };
+    shown.push(' ');
+    shown.push_str(&redactor.by_detectors(part, usize::MAX));
+    let secret = match &reader {
+        Reader::Secret => true,
+        Reader::Json(path) => start(redactor, path).secret() != Secret::No,
+        Reader::Reference | Reader::Text => false,
+    };
+    (
+        shown,
+        if secret {
+            Reader::Secret
+        } else {
+            part_reader(redactor, part)
+        },
+    )
+}
+
+/// How to read a part of a text.
+fn part_reader(redactor: &Redactor, part: &str) -> Reader {
+    let (kind, name) = part.split_once(' ').unwrap_or((part, ""));
+    let mut names = name.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
+    match kind {
+        // A token is a secret, whatever it says.
+        "claim" | "parameter" | "signature" => Reader::Secret,
+        "query" | "field" if redactor.names.is_secret_parameter(name) => Reader::Secret,
+        _ if names.any(|name| redactor.names.is_secret(name)) => Reader::Secret,
+        "path" | "host" => Reader::Reference,
+        _ => Reader::Text,
+    }
+}
+
+fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
     let Some(at) = json_part(place) else {
         return (
             redactor.by_detectors(place, usize::MAX),
@@ -52,9 +89,13 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
                     shown.push_str(&Key::Name(&redacted).to_string());
                 }
             }
-            Some(key @ (Key::Index(_) | Key::Element(..))) => {
+            Some(key @ (Key::Index(_) | Key::Item(..))) => {
                 shown.push_str(step.text);
                 start.enter(key);
+            }
+            Some(Key::Some) => {
+                shown.push_str(&keyed(redactor, step.text, start.secret()));
+                start.enter(Key::Some);
             }
             // A generalised step; steps of markup are none of JSON.
             None | Some(Key::Child(_) | Key::Attribute(_)) => shown.push_str(step.text),
@@ -66,6 +107,19 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
         _ => Reader::Json(path.to_owned()),
     };
     (shown, reader)
+}
+
+/// The step to an element that a member tells apart, the value of that member redacted as any text.
+fn keyed(redactor: &Redactor, step: &str, around: Secret) -> String {
+    let inner = step.strip_prefix('[').and_then(|step| step.strip_suffix(']'));
+    let Some((name, value)) = inner.and_then(|inner| inner.split_once('=')) else {
+        return step.to_owned();
+    };
+    if around != Secret::No || redactor.names.is_secret(name.trim_matches('\'')) {
+        return format!("[{name}='{}']", redactor.hash(value.trim_matches('\'')));
+    }
+    let shown = redactor.by_detectors(value, usize::MAX);
+    format!("[{name}={shown}]")
 }
 
 /// Where the JSON path in a place begins: `$.x`, `event 3 $.x`.
@@ -81,7 +135,8 @@ fn outside_json(redactor: &Redactor, place: &str) -> Reader {
     let mut names = place.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
     let field = place
         .strip_prefix("header ")
-        .or_else(|| place.strip_prefix("trailer "));
+        .or_else(|| place.strip_prefix("trailer "))
+        .and_then(|field| field.split(' ').next());
     let parameter = place.strip_prefix("field ");
     if names.any(|name| redactor.names.is_secret(name))
         || field.is_some_and(|name| redactor.names.is_secret_field(name))
@@ -103,12 +158,7 @@ impl Reader {
             Self::Reference => redactor.target(value),
             Self::Text => redactor.text(value),
             Self::Json(path) => {
-                let mut start = Start::root(redactor);
-                for step in Steps::new(path) {
-                    if let Some(key) = step.key() {
-                        start.enter(key);
-                    }
-                }
+                let start = start(redactor, path);
                 match start.secret() {
                     Secret::No => shown(value, start),
                     Secret::Name | Secret::Path => redactor.hash(value.trim_matches('"')),
@@ -116,6 +166,17 @@ impl Reader {
             }
         }
     }
+}
+
+/// What is known where a path ends.
+fn start<'r>(redactor: &'r Redactor, path: &str) -> Start<'r> {
+    let mut start = Start::root(redactor);
+    for step in Steps::new(path) {
+        if let Some(key) = step.key() {
+            start.enter(key);
+        }
+    }
+    start
 }
 
 fn shown(value: &str, start: Start<'_>) -> String {

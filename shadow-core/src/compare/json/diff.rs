@@ -7,8 +7,9 @@ use hashbrown::DefaultHashBuilder;
 use crate::compare::{
     ABSENT, Category,
     findings::{Findings, shorten},
+    inside::{self, Texts},
     leaf::{self, Leaf},
-    paths::Key,
+    paths::{Key, keyed},
     rules::{Added, Nulls},
     scope::{self, Level, Scope, Walk},
 };
@@ -20,12 +21,14 @@ use super::{
 
 /// One comparison.
 #[derive(Debug)]
-pub(super) struct Diff<'d> {
+pub(super) struct Diff<'d, 's> {
     production: &'d Tape<'d>,
     shadow: &'d Tape<'d>,
-    scope: &'d Scope<'d>,
+    scope: &'s Scope<'s>,
     findings: Findings,
-    walk: Walk<'d>,
+    walk: Walk<'s>,
+    /// What holds for the outermost value.
+    level: Level<'s>,
     root: &'d str,
     /// How the current value was reached; written out only for a discrepancy.
     trail: Vec<Step<'d>>,
@@ -33,7 +36,12 @@ pub(super) struct Diff<'d> {
     hashes: Option<(Hashes, Hashes)>,
     pub(super) state: DefaultHashBuilder,
     probes: u8,
+    /// Documents in strings around this one.
+    nested: u8,
 }
+
+/// Documents in strings of documents.
+const MAX_NESTED: u8 = 4;
 
 /// Arrays of one comparison that are walked once without telling what is found, in the hope that their elements are
 /// equal where they are and nothing has to be hashed. Such walks are nested as arrays are, so they need a bound.
@@ -43,6 +51,8 @@ const PROBES: u8 = 16;
 enum Step<'d> {
     Member(Value<'d>),
     Element(usize),
+    /// An element by the name and the value of the member that tells it apart.
+    Keyed(Value<'d>, Value<'d>),
 }
 
 /// Where two arrays of one length differ.
@@ -57,10 +67,12 @@ pub(super) type Element<'d> = (usize, Value<'d>);
 
 /// Two arrays, and what the rules ask of them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrays<'d> {
+pub(super) struct Arrays<'d, 's> {
     pub(super) production: Value<'d>,
     pub(super) shadow: Value<'d>,
-    pub(super) level: Level<'d>,
+    pub(super) level: Level<'s>,
+    /// The name of the member that tells the elements apart.
+    pub(super) key: Option<Value<'d>>,
 }
 
 /// A value on both sides or on one.
@@ -72,33 +84,73 @@ pub(super) enum Pair<'d> {
 }
 
 /// Compares two documents.
-pub(super) fn documents<'d>(
-    scope: &'d Scope<'d>,
+pub(super) fn documents<'d, 's>(
+    scope: &'s Scope<'s>,
     production: &'d Tape<'d>,
     shadow: &'d Tape<'d>,
     root: &'d str,
     findings: &mut Findings,
 ) {
     let (walk, level) = scope.walk(scope::Kind::Values);
-    let mut diff = Diff {
+    let diff = Diff {
         production,
         shadow,
         scope,
         findings: core::mem::replace(findings, Findings::new(0)),
         walk,
+        level,
         root,
         trail: Vec::new(),
         hashes: None,
         state: DefaultHashBuilder::default(),
         probes: PROBES,
+        nested: 0,
     };
-    if let (Some(left), Some(right)) = (production.root(), shadow.root()) {
-        diff.values(left, right, level);
-    }
-    *findings = diff.findings;
+    (*findings, _) = diff.run();
 }
 
-impl<'d> Diff<'d> {
+impl<'d, 's> Diff<'d, 's> {
+    fn run(mut self) -> (Findings, Walk<'s>) {
+        if let (Some(left), Some(right)) = (self.production.root(), self.shadow.root()) {
+            self.values(left, right, self.level);
+        }
+        (self.findings, self.walk)
+    }
+
+    /// Compares two documents that are the contents of strings, as if they stood in the place of the strings; false when
+    /// one of the strings holds none.
+    fn documents_inside(&mut self, production: &str, shadow: &str, level: Level<'s>) -> bool {
+        let holds = |text: &str| super::looks_like_json(text.as_bytes());
+        if self.nested >= MAX_NESTED || !holds(production) || !holds(shadow) {
+            return false;
+        }
+        let tapes = (Tape::parse(production.as_bytes()), Tape::parse(shadow.as_bytes()));
+        let (Ok(left), Ok(right)) = tapes else {
+            return false;
+        };
+        let root = if self.findings.has_room() {
+            self.place()
+        } else {
+            String::new()
+        };
+        let inside = Diff {
+            production: &left,
+            shadow: &right,
+            scope: self.scope,
+            findings: core::mem::replace(&mut self.findings, Findings::new(0)),
+            walk: core::mem::replace(&mut self.walk, self.scope.walk(scope::Kind::Values).0),
+            level,
+            root: &root,
+            trail: Vec::new(),
+            hashes: None,
+            state: self.state.clone(),
+            probes: self.probes,
+            nested: self.nested.saturating_add(1),
+        };
+        (self.findings, self.walk) = inside.run();
+        true
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.findings.is_full()
     }
@@ -109,7 +161,7 @@ impl<'d> Diff<'d> {
         &mut self,
         left: &[Element<'d>],
         right: &[Element<'d>],
-        arrays: Arrays<'d>,
+        arrays: Arrays<'d, 's>,
     ) -> Option<Differing> {
         if self.hashes.is_some() || self.probes == 0 || !self.findings.has_room() {
             return None;
@@ -146,19 +198,26 @@ impl<'d> Diff<'d> {
             scope,
             hashes,
             state,
+            walk,
+            level,
             ..
         } = self;
         hashes.get_or_insert_with(|| {
             let known = scope.allows_added().then(|| hash::names(production));
+            let at = || hash::At {
+                scope,
+                walk: walk.clone(),
+                level: *level,
+            };
             (
-                hash::hashes(scope, production, None, state),
-                hash::hashes(scope, shadow, known.as_ref(), state),
+                hash::hashes(at(), production, None, state),
+                hash::hashes(at(), shadow, known.as_ref(), state),
             )
         })
     }
 
     /// Recursion is as deep as the documents, which the parser bounds.
-    fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'d>) {
+    fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
         if self.is_full() {
             return;
         }
@@ -170,18 +229,54 @@ impl<'d> Diff<'d> {
                     production,
                     shadow,
                     level,
+                    key: None,
                 });
             }
             _ if leaves_equal(&level, production, shadow) => return,
+            (Kind::Plain | Kind::Escaped, Kind::Plain | Kind::Escaped) => {
+                return self.strings(production, shadow, level);
+            }
             _ if a.same_type(b) => Category::Value,
             _ => Category::Type,
         };
         self.found(category, production.raw(), shadow.raw());
     }
 
+    /// Strings by what is in them, where no rule speaks about their whole text.
+    fn strings(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
+        let (a, b) = (production.string(), shadow.string());
+        let (Ok(a), Ok(b)) = (core::str::from_utf8(&a), core::str::from_utf8(&b)) else {
+            return self.found(Category::Value, production.raw(), shadow.raw());
+        };
+        if !self.scope.is_parted() || level.format.is_some() || level.limited {
+            return self.found(Category::Value, production.raw(), shadow.raw());
+        }
+        if self.documents_inside(a, b, level) {
+            return;
+        }
+        if !self.findings.has_room() {
+            return self.findings.overflow();
+        }
+        let place = self.place();
+        let texts = Texts {
+            place: &place,
+            production: a,
+            shadow: b,
+            category: Category::Value,
+            without: level.parts,
+            findings: &mut self.findings,
+            parts: 0,
+        };
+        let (raw_a, raw_b) = (production.raw(), shadow.raw());
+        inside::compare(texts, |text| {
+            let raw = if core::ptr::eq(text, a) { raw_a } else { raw_b };
+            shorten(raw.as_bytes())
+        });
+    }
+
     /// Members by name, whatever their order; duplicates (RFC 8259 section 4 leaves open what they mean) by name and
     /// occurrence, so that one more or one less is a discrepancy.
-    fn objects(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'d>) {
+    fn objects(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
         let same_names = production.len() == shadow.len()
             && production
                 .members()
@@ -221,7 +316,7 @@ impl<'d> Diff<'d> {
     }
 
     /// A member; `repeated` when the object has had one of the same name.
-    fn member(&mut self, name: Value<'d>, pair: Pair<'d>, repeated: bool, level: Level<'d>) {
+    fn member(&mut self, name: Value<'d>, pair: Pair<'d>, repeated: bool, level: Level<'s>) {
         if pair.is_same_text() || self.is_full() {
             return;
         }
@@ -250,20 +345,28 @@ impl<'d> Diff<'d> {
     }
 
     /// An element; `index` is production's, or the shadow system's when only that has it.
-    pub(super) fn element(&mut self, index: usize, pair: Pair<'d>, arrays: Arrays<'d>) {
+    pub(super) fn element(&mut self, index: usize, pair: Pair<'d>, arrays: Arrays<'d, 's>) {
         if pair.is_same_text() || self.is_full() {
             return;
         }
+        let (array, element) = match pair {
+            Pair::Both(a, _) | Pair::Production(a) => (arrays.production, a),
+            Pair::Shadow(b) => (arrays.shadow, b),
+        };
         let below = if arrays.level.is_closed() {
             self.walk.below(arrays.level)
         } else {
-            let array = match pair {
-                Pair::Both(..) | Pair::Production(_) => arrays.production,
-                Pair::Shadow(_) => arrays.shadow,
-            };
-            self.walk.enter(arrays.level, Key::Element(index, array.len()))
+            self.walk
+                .enter(arrays.level, Key::Item(index, array.len(), element))
         };
-        self.trail.push(Step::Element(index));
+        let keyed = arrays.key.and_then(|name| {
+            let member = element.member(&name.string())?;
+            member
+                .kind()
+                .is_text_or_number()
+                .then_some(Step::Keyed(name, member))
+        });
+        self.trail.push(keyed.unwrap_or(Step::Element(index)));
         if below.ignored.is_none() {
             self.pair(pair, below);
         }
@@ -271,7 +374,7 @@ impl<'d> Diff<'d> {
         self.walk.leave(below);
     }
 
-    fn pair(&mut self, pair: Pair<'d>, level: Level<'d>) {
+    fn pair(&mut self, pair: Pair<'d>, level: Level<'s>) {
         match pair {
             Pair::Both(a, b) => self.values(a, b, level),
             Pair::Production(a) => self.found(Category::Missing, a.raw(), ABSENT),
@@ -306,6 +409,12 @@ impl<'d> Diff<'d> {
         for step in &self.trail {
             let written = match step {
                 Step::Element(index) => write!(place, "{}", Key::Index(*index)),
+                Step::Keyed(name, value) => {
+                    let (name, value) = (name.string(), value.content());
+                    let text = String::from_utf8_lossy;
+                    place.push_str(&keyed(&text(&name), &text(&value)));
+                    Ok(())
+                }
                 Step::Member(name) => {
                     let name = name.string();
                     write!(place, "{}", Key::Name(&String::from_utf8_lossy(&name)))

@@ -6,7 +6,7 @@ use super::{Scope, State};
 use crate::compare::{
     compiled::Place,
     paths::{self, Key},
-    rules::{Added, Arrays, Format, Nulls, PlaceRule, Pointer, Tolerance},
+    rules::{Added, Arrays, Format, Nulls, Numbers, PlaceRule, Pointer, Tolerance},
     usage::RuleId,
 };
 
@@ -15,6 +15,7 @@ use crate::compare::{
 pub(in crate::compare) struct Below {
     pub(in crate::compare) tolerance: Option<Tolerance>,
     pub(in crate::compare) within: Option<Duration>,
+    pub(in crate::compare) numbers: Numbers,
     pub(in crate::compare) numbers_as_strings: bool,
     pub(in crate::compare) nulls: Nulls,
     pub(in crate::compare) added: Added,
@@ -45,10 +46,32 @@ pub(in crate::compare) struct Level<'r> {
     pub(in crate::compare) matching: Matching<'r>,
     /// The rule by which the place is left out, with everything below.
     pub(in crate::compare) ignored: Option<RuleId>,
+    /// Parts of the text there that are left out.
+    pub(in crate::compare) parts: Parts<'r>,
+}
+
+/// Parts of a text that are left out; there are few.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::compare) struct Parts<'r>([Option<&'r str>; 8]);
+
+impl<'r> Parts<'r> {
+    fn add(&mut self, part: &'r str) {
+        if let Some(free) = self.0.iter_mut().find(|known| known.is_none()) {
+            *free = Some(part);
+        }
+    }
+
+    /// Whether a part is left out: `word 3` is, by `word 3` or `word *`.
+    pub(in crate::compare) fn leave_out(&self, part: &str) -> bool {
+        self.0
+            .iter()
+            .flatten()
+            .any(|known| *known == part || known.strip_suffix('*').is_some_and(|kind| part.starts_with(kind)))
+    }
 }
 
 /// A way through one document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::compare) struct Walk<'s> {
     scope: &'s Scope<'s>,
     paths: paths::Walk<'s>,
@@ -107,6 +130,7 @@ impl<'s> Walk<'s> {
                 Arrays::Set => Matching::Set,
             },
             ignored: None,
+            parts: Parts::default(),
         };
         for path in &self.named {
             if let Some(place) = self.scope.place(*path) {
@@ -128,7 +152,7 @@ impl<'r> Level<'r> {
 
     fn apply(&mut self, place: &'r Place) {
         let PlaceRule {
-            path: _,
+            path,
             ignore,
             format,
             tolerance,
@@ -139,6 +163,9 @@ impl<'r> Level<'r> {
             nulls,
             added,
         } = &place.rule;
+        if let Some(part) = path.part() {
+            return self.parts.add(part);
+        }
         // Whatever is asked of a place after it was ignored takes that back.
         self.ignored = (*ignore == Some(true)).then_some(place.id);
         if let Some(format) = format {

@@ -5,7 +5,9 @@
 //! without a place among them is counted, and excused by nothing. Only what becomes a sample is redacted and kept, so a
 //! storm of mismatches costs a hash and a few counts each.
 
+mod fold;
 mod place;
+mod pool;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ pub(crate) struct Groups {
     atoms: Vec<Atom>,
     by_place: HashMap<Fingerprint, usize>,
     places: Vec<Place>,
+    pools: pool::Pools,
     limit: usize,
     samples: usize,
     overflow: u64,
@@ -131,6 +134,7 @@ impl Groups {
             atoms: Vec::new(),
             by_place: HashMap::new(),
             places: Vec::new(),
+            pools: pool::Pools::default(),
             limit,
             samples,
             overflow: 0,
@@ -269,8 +273,12 @@ impl Groups {
 
     /// The atom of a discrepancy, and the place of its group.
     fn atom(&mut self, context: Context<'_>, category: &str, found: &Discrepancy) -> Option<(usize, AtomId)> {
-        let place = place::generalised(&found.place);
+        let pool::Pooled { place, is_new } =
+            self.pools.observe(context.route, &found.place, context.exchange);
         let id = fingerprint(context.route, category, &place);
+        if is_new {
+            self.fold(context.route_id);
+        }
         let at = match self.by_fingerprint.get(&id) {
             Some(at) => *at,
             None if self.all.len() >= self.limit => return None,
@@ -318,16 +326,9 @@ impl Group {
     }
 
     fn new(id: Fingerprint, at: usize, context: Context<'_>, category: &str, place: &str) -> Self {
-        let mirrored = if category == Category::Missing.as_str() {
-            Category::Added.as_str()
-        } else if category == Category::Added.as_str() {
-            Category::Missing.as_str()
-        } else {
-            category
-        };
         Self {
             id,
-            mirror: fingerprint(context.route, mirrored, place),
+            mirror: mirror(context.route, category, place),
             at,
             route_id: context.route_id,
             route: context.route.to_owned(),
@@ -351,6 +352,18 @@ impl Group {
         (!again && self.samples.len() < samples)
             || (new && self.samples.len() < samples.saturating_add(FURTHER_SAMPLES))
     }
+}
+
+/// The group of the same difference the other way round.
+fn mirror(route: &str, category: &str, place: &str) -> Fingerprint {
+    let mirrored = if category == Category::Missing.as_str() {
+        Category::Added.as_str()
+    } else if category == Category::Added.as_str() {
+        Category::Missing.as_str()
+    } else {
+        category
+    };
+    fingerprint(route, mirrored, place)
 }
 
 fn sample(context: Context<'_>, found: &Discrepancy) -> report::Sample {
