@@ -13,6 +13,7 @@
 pub mod budget;
 pub mod capture;
 pub mod cli;
+pub(crate) mod clock;
 pub mod config;
 pub mod control;
 pub mod doctor;

@@ -11,14 +11,13 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use shadow_core::rollout::Saved;
 
-use crate::{capture::control::process_start, trips::Trip};
+use crate::{capture::control::process_start, clock::now_ms, trips::Trip};
 
 /// The state folder.
 #[derive(Clone, Debug)]
@@ -296,13 +295,4 @@ impl StateDir {
                 source: io::Error::new(io::ErrorKind::InvalidData, error),
             })
     }
-}
-
-/// The time of day, in milliseconds since 1970-01-01T00:00:00Z.
-pub fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| u64::try_from(since.as_millis()).ok())
-        .unwrap_or(0)
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use prometheus_client::{encoding::NoLabelSet, metrics::MetricType, registry::Unit};
-use shadow_core::{compare::Failure, exchange::Incomplete, gate::SkipPolicy};
+use shadow_core::{compare::Failure, gate::SkipPolicy};
+use shadow_proto::exchange::Incomplete;
 
 use super::{
     metrics::{Latency, Writer},

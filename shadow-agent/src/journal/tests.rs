@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::*;
-use crate::control::state::now_ms;
+use crate::clock::now_ms;
 
 const CASES: u64 = 30_000;
 

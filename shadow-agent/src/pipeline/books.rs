@@ -8,8 +8,10 @@ use shadow_core::{
         Background, GateConfig, Ledger, RouteWindow, Wanted,
         report::{Report, ReportInputs},
     },
-    exchange::{Exchange, Request},
     gate::Skip,
+};
+use shadow_proto::{
+    exchange::{Exchange, Request},
     time::Timestamp,
 };
 

@@ -16,12 +16,11 @@ use std::{
 use arc_swap::ArcSwap;
 use shadow_core::{
     compare::{Failure, Outcome},
-    exchange::Exchange,
     gate::SkipPolicy,
 };
+use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
 
-use super::lane::Lane;
 use crate::replay::{
     BreakerState, ReplaySettings,
     breaker::{Breaker, Change, Pass},
@@ -189,7 +188,7 @@ impl Brakes {
 /// Leave to send one request. Dropped without [`Leave::end`], it says nothing about the target.
 #[derive(Debug)]
 pub(super) struct Leave {
-    lane: Arc<Lane>,
+    brakes: Arc<Brakes>,
     pass: Option<Pass>,
     /// What the exchange was taken to move, both ways.
     bytes: u64,
@@ -198,16 +197,15 @@ pub(super) struct Leave {
 impl Leave {
     /// Waits for it, or says why there is none.
     pub(super) async fn get(
-        lane: &Arc<Lane>,
+        brakes: &Arc<Brakes>,
         exchange: &Exchange,
         deadline: Instant,
     ) -> Result<Self, SkipPolicy> {
-        let brakes = &lane.brakes;
         let bytes = moved(exchange);
         brakes.turn(bytes, deadline).await?;
         let pass = brakes.breaker().begin(Instant::now());
         Ok(Self {
-            lane: Arc::clone(lane),
+            brakes: Arc::clone(brakes),
             pass: Some(pass.ok_or(SkipPolicy::BreakerOpen)?),
             bytes,
         })
@@ -218,7 +216,7 @@ impl Leave {
         let answered = match outcome {
             Outcome::Response(response) => {
                 let more = response.body.len.saturating_sub(self.bytes);
-                if let Some((_, pace)) = &self.lane.brakes.paces.load().bytes
+                if let Some((_, pace)) = &self.brakes.paces.load().bytes
                     && more > 0
                 {
                     pace.charge(more);
@@ -231,7 +229,7 @@ impl Leave {
             Outcome::Failed(_) => Some(false),
         };
         if let Some(pass) = self.pass.take() {
-            self.lane.brakes.end(pass, answered);
+            self.brakes.end(pass, answered);
         }
     }
 }
@@ -239,7 +237,7 @@ impl Leave {
 impl Drop for Leave {
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
-            self.lane.brakes.end(pass, None);
+            self.brakes.end(pass, None);
         }
     }
 }

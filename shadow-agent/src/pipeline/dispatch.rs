@@ -14,19 +14,14 @@ use std::{
 
 use shadow_core::{
     compare::{Comparator, Failure, Outcome, Verdict},
-    exchange::Exchange,
     gate::{SkipPolicy, is_idempotent},
     rewrite::{RewritePolicy, Rewritten, rewrite},
 };
+use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
 
 use super::{
-    Clock,
-    brakes::Leave,
-    lane::Lane,
-    pairs::{PairSettings, Pairs},
-    pending::Pending,
-    switch::Ticket,
+    Clock, brakes::Leave, lane::Lane, pairs::Pairs, pending::Pending, settings::PairSettings, switch::Ticket,
 };
 use crate::replay::{Answer, Shadow};
 
@@ -211,7 +206,7 @@ impl<S: Shadow> Dispatcher<S> {
         deadline: Instant,
         ticket: &mut Ticket,
     ) -> Result<Leave, SkipPolicy> {
-        let leave = Leave::get(&self.lane, exchange, deadline);
+        let leave = Leave::get(&self.lane.brakes, exchange, deadline);
         let cancelled = || self.lane.switch.refusal().unwrap_or(SkipPolicy::Killed);
         let leave = ticket
             .unless_cancelled(leave)

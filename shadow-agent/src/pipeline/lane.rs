@@ -10,107 +10,26 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwapOption;
-use serde::{Deserialize, Serialize};
 use shadow_core::{
     compare::{Comparator, RuleUsage},
     evidence::{
         GateConfig, Ledger, RouteWindow,
         report::{Reach, Report, ReportInputs, Scope},
     },
-    gate::{Gate, SkipPolicy},
-    rewrite::RewritePolicy,
-    time::Timestamp,
+    gate::SkipPolicy,
 };
+use shadow_proto::time::Timestamp;
 
 use super::{
     books::Books,
     brakes::Brakes,
-    pairs::PairSettings,
     queue::Queue,
     samples::Samples,
+    settings::{LaneRules, Role},
     snapshot::LaneSnapshot,
     switch::{Armed, Switch},
 };
-use crate::replay::{Change, LiveSettings, ReplaySettings, Target};
-
-/// What a target is compared for.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// The system that is to replace production.
-    #[default]
-    Shadow,
-    /// A second deployment of production: where it differs from production, so may any system.
-    Control,
-}
-
-impl Role {
-    /// As it is written in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Shadow => "shadow",
-            Self::Control => "control",
-        }
-    }
-}
-
-/// What one lane is made of.
-#[derive(Debug)]
-pub struct LaneSettings {
-    /// The target's name in reports and metrics.
-    pub name: String,
-    /// What it is compared for.
-    pub role: Role,
-    /// Where everything of this lane is counted.
-    pub ledger: Ledger,
-    /// Where cases go; none are made without.
-    pub samples: Option<Samples>,
-    /// Whether the shadow is the old system.
-    pub reversed: bool,
-    /// Begins paused.
-    pub paused: bool,
-    /// Observe or replay.
-    pub mode: Mode,
-}
-
-/// What is done with whole exchanges.
-#[derive(Debug)]
-pub enum Mode {
-    /// Counted and described only.
-    Observe,
-    /// Replayed and compared.
-    Replay(Box<Replay>),
-}
-
-/// Where and how to replay, and how to judge.
-#[derive(Debug)]
-pub struct Replay {
-    /// The shadow system.
-    pub target: Target,
-    /// Bounds and waits.
-    pub settings: ReplaySettings,
-    /// `SO_MARK` for every socket, so that the capture never sees a replay as production traffic.
-    pub mark: Option<u32>,
-    /// What may be sent.
-    pub gate: Gate,
-    /// What is sent.
-    pub rewrite: RewritePolicy,
-    /// What counts as a difference.
-    pub comparator: Comparator,
-    /// How it is learnt what differs by itself.
-    pub pairs: PairSettings,
-}
-
-/// What may be sent, what is sent, and what counts as a difference: what can be changed while a lane runs.
-#[derive(Debug)]
-pub struct LaneRules {
-    /// What may be sent.
-    pub gate: Gate,
-    /// What is sent.
-    pub rewrite: RewritePolicy,
-    /// What counts as a difference.
-    pub comparator: Arc<Comparator>,
-}
+use crate::replay::{Change, LiveSettings, ReplaySettings};
 
 /// What the capture thread, the replays and everybody who looks share of one lane.
 #[derive(Debug)]
@@ -123,7 +42,7 @@ pub struct Lane {
     comparator: Option<Arc<Comparator>>,
     pub(super) queue: Queue,
     pub(super) switch: Switch,
-    pub(super) brakes: Brakes,
+    pub(super) brakes: Arc<Brakes>,
     live: LiveSettings,
     /// Those that stand for the ones it was started with; none until they are changed.
     pub(super) rules: ArcSwapOption<LaneRules>,
@@ -148,7 +67,7 @@ impl Lane {
             comparator: None,
             queue: Queue::new(settings.queue, settings.queue_bytes),
             switch: Switch::new(None),
-            brakes: Brakes::new(&settings),
+            brakes: Arc::new(Brakes::new(&settings)),
             live: settings.into(),
             rules: ArcSwapOption::empty(),
             in_flight: AtomicUsize::new(0),

@@ -18,6 +18,7 @@ mod pending;
 mod priority;
 mod queue;
 mod samples;
+mod settings;
 mod snapshot;
 mod switch;
 #[cfg(test)]
@@ -31,16 +32,16 @@ use std::{
 };
 
 use shadow_common::flow::FlowKey;
-use shadow_core::{
+use shadow_core::evidence::report::{Reach, Report, ReportInputs};
+use shadow_proto::{
     engine::{self, Abandon, Engine},
-    evidence::report::{Reach, Report, ReportInputs},
     time::Timestamp,
 };
 
 pub use feed::{Fed, Feed};
-pub use lane::{Lane, LaneRules, LaneSettings, Mode, Replay, Role};
-pub use pairs::PairSettings;
+pub use lane::Lane;
 pub use samples::Samples;
+pub use settings::{LaneRules, LaneSettings, Mode, PairSettings, Replay, Role};
 pub use snapshot::{CaptureCounters, Ended, LaneSnapshot, Snapshot};
 pub use switch::Armed;
 

@@ -18,12 +18,14 @@ use std::{
 
 use shadow_core::{
     compare::{ShadowResponse, Side},
-    exchange::{Exchange, Request, Response},
     gate::is_safe,
+};
+use shadow_proto::{
+    exchange::{Exchange, Request, Response},
     time::Timestamp,
 };
 
-use super::{lane::Lane, queue::held_by};
+use super::{lane::Lane, queue::held_by, settings::PairSettings};
 use crate::replay::pace::Pace;
 
 /// Exchanges that are remembered.
@@ -53,17 +55,6 @@ const PASSING: [&[u8]; 15] = [
     b"uber-trace-id",
     b"date",
 ];
-
-/// How pairs are made. The default makes none.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct PairSettings {
-    /// Share of the answered safe replays that are sent once more, 0 to 1.
-    pub twice: f64,
-    /// Production's answers to identical safe requests are a pair when they are at most this far apart.
-    pub twins: Duration,
-    /// Remembers copies, so that an exchange is let go once it is judged: the position in a file follows that.
-    pub copies: bool,
-}
 
 /// Makes the pairs of one lane.
 #[derive(Debug)]

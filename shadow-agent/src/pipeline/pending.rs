@@ -10,14 +10,14 @@ use std::{
 use shadow_core::{
     case::Judged,
     compare::{Comparator, Failure, Outcome, Verdict},
-    exchange::Exchange,
     gate::{Skip, SkipPolicy},
 };
+use shadow_proto::exchange::Exchange;
 
 use tokio::time::Instant;
 
 use super::{Clock, lane::Lane, queue::Queued};
-use crate::control::state::now_ms;
+use crate::clock::now_ms;
 
 /// Longer than any agent runs.
 const FOREVER: Duration = Duration::from_hours(24 * 365);

@@ -1,8 +1,8 @@
 //! The counters of a pipeline at one moment.
 
-use shadow_core::engine::{Counters, Usage};
+use shadow_proto::engine::{Counters, Usage};
 
-use super::lane::Role;
+use super::settings::Role;
 use crate::replay::BreakerState;
 
 /// What the capture thread has counted. Published a few times a second, so that reading costs it nothing.

@@ -16,7 +16,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use shadow_core::{engine::Engine, gate::Gate};
+use shadow_core::gate::Gate;
+use shadow_proto::engine::Engine;
 use tokio::runtime;
 
 use super::{
@@ -25,10 +26,11 @@ use super::{
     courtesy::Courtesy,
     dispatch::{Dispatcher, Policy},
     feed::{Feed, Play},
-    lane::{Lane, Lanes, Role},
-    pairs::{PairSettings, Pairs},
+    lane::{Lane, Lanes},
+    pairs::Pairs,
     pending::Pending,
     priority,
+    settings::{PairSettings, Role},
     snapshot::{CaptureCounters, Ended, Snapshot},
 };
 use crate::{capture::Source, replay::Shadow};

@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::control::state::now_ms;
+use crate::clock::now_ms;
 
 /// Records that are kept; older ones are in the log and in the journal.
 const KEPT: usize = 32;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 use super::media;
 

@@ -1,10 +1,11 @@
 //! Faults beside what varies, each in its own place; and equal content in other spellings.
 
-use crate::{
-    compare::{Comparator, Discrepancy, Rules, Side, Structure, Texts},
+use shadow_proto::{
     exchange::{Body, Headers},
     testing,
 };
+
+use crate::compare::{Comparator, Discrepancy, Rules, Side, Structure, Texts};
 
 type Answer<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8]);
 
@@ -234,7 +235,7 @@ fn a_wrong_value_in_a_moved_element_is_told_apart_from_the_order() {
                     order.iter().map(item).collect::<String>()
                 )
             },
-            "/text() word 2",
+            "/ul/li[text='item4:…']/text() word 2",
         ),
         (
             "text/csv",
@@ -263,7 +264,7 @@ fn a_wrong_value_in_a_moved_element_is_told_apart_from_the_order() {
                 let item = |id: &u32| format!("item{id} costs {}\n", if *id == 4 { wrong } else { id * 10 });
                 order.iter().map(item).collect()
             },
-            " word 3",
+            "line \"item4 costs\" word 3",
         ),
     ];
     let (order, other) = ([7, 6, 4, 2, 8, 1, 5, 3], [2, 7, 6, 4, 5, 1, 3, 8]);
@@ -325,8 +326,8 @@ fn siblings_are_known_by_what_stays_the_same() {
     assert_eq!(
         found,
         [
-            "/html/p[1]/text() word 5",
-            "/html/p[1]/text() word 6",
+            "/html/p[text='Quote of the day:…']/text() word 5",
+            "/html/p[text='Quote of the day:…']/text() word 6",
             "/html/p[2]/text()"
         ]
     );

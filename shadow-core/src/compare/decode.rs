@@ -5,10 +5,26 @@
 
 use std::{borrow::Cow, io::Read};
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 /// Codings on top of each other. More than one is rare, more than this is an attack.
 const MAX_CODINGS: usize = 4;
+
+/// Codings that content may really have and that are not removed (IANA's registry, and former practice).
+const UNREAD: [&[u8]; 12] = [
+    b"aes128gcm",
+    b"aws-chunked",
+    b"bzip2",
+    b"compress",
+    b"dcb",
+    b"dcz",
+    b"exi",
+    b"lzma",
+    b"pack200-gzip",
+    b"sdch",
+    b"x-compress",
+    b"xz",
+];
 
 /// Frames in one zstd body; each costs a decoder's setup whatever its size.
 const MAX_FRAMES: usize = 1024;
@@ -22,7 +38,7 @@ const BROTLI_BUFFER: usize = 4096;
 /// Why content cannot be compared without its coding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum DecodeError {
-    #[error("unknown content coding")]
+    #[error("a content coding that is not read")]
     Unknown,
     #[error("more than {MAX_CODINGS} content codings")]
     TooManyCodings,
@@ -71,6 +87,35 @@ pub(crate) fn decode<'b>(
     Ok(content)
 }
 
+/// Names that say that content has no coding: those of the registry, of character sets and of transfer encodings.
+const NONE: [&[u8]; 14] = [
+    b"",
+    b"identity",
+    b"none",
+    b"null",
+    b"plain",
+    b"text",
+    b"binary",
+    b"7bit",
+    b"8bit",
+    b"utf-8",
+    b"utf8",
+    b"us-ascii",
+    b"iso-8859-1",
+    b"amz-1.0",
+];
+
+/// Whether every name in the Content-Encoding field is one of a coding or says that there is none. Content under
+/// another name is compared as it is, and not shown.
+pub(crate) fn is_known(headers: &Headers) -> bool {
+    let codings: [&[u8]; 5] = [b"gzip", b"x-gzip", b"deflate", b"br", b"zstd"];
+    headers
+        .get_all("content-encoding")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(|name| name.trim_ascii().to_ascii_lowercase())
+        .all(|name| codings.contains(&name.as_slice()) || NONE.contains(&name.as_slice()))
+}
+
 /// In the order in which they were applied.
 fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
     let mut found = Vec::new();
@@ -79,15 +124,14 @@ fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
         .flat_map(|value| value.split(|byte| *byte == b','));
     for name in names {
         let coding = match name.trim_ascii().to_ascii_lowercase().as_slice() {
-            // Tokens that servers send for content without a coding: names of a character set, of no coding, and of
-            // a transfer encoding (RFC 9110 section 8.4.1 knows none of them).
-            b"" | b"identity" | b"utf-8" | b"utf8" | b"utf-16" | b"us-ascii" | b"iso-8859-1" | b"none"
-            | b"binary" | b"null" | b"plain" | b"text" | b"8bit" | b"7bit" | b"chunked" => continue,
             b"gzip" | b"x-gzip" => Coding::Gzip,
             b"deflate" => Coding::Deflate,
             b"br" => Coding::Brotli,
             b"zstd" => Coding::Zstd,
-            _ => return Err(DecodeError::Unknown),
+            coding if UNREAD.contains(&coding) => return Err(DecodeError::Unknown),
+            // `identity`, and what servers say of content without a coding: the name of a character set, `none`,
+            // `binary`, a transfer encoding.
+            _ => continue,
         };
         if found.len() == MAX_CODINGS {
             return Err(DecodeError::TooManyCodings);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::exchange::{Headers, Request};
+use shadow_proto::exchange::{Headers, Request};
 
 use super::{
     ABSENT, Category, Side,
@@ -406,11 +406,8 @@ fn by_name(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        compare::{Rules, compiled::Compiled},
-        exchange::Body,
-        testing,
-    };
+    use crate::compare::{Rules, compiled::Compiled};
+    use shadow_proto::{exchange::Body, testing};
 
     fn differ(rules: &Rules, a: &[(&str, &str)], b: &[(&str, &str)]) -> Vec<(String, String, String)> {
         let mut findings = Findings::new(10);

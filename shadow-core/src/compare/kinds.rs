@@ -4,7 +4,7 @@
 //! What cannot be compared as its kind is compared as text, and what is no text by length and digest: nothing is
 //! passed over. How often content was compared as something else than its type says is counted.
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 use super::{
     Compared, binary, events,
@@ -83,6 +83,7 @@ fn nested(
     match said {
         Kind::Multipart => binary::contents(a, b, findings),
         Kind::Bytes | Kind::Unknown if !texts => binary::contents(a, b, findings),
+        Kind::Bytes => findings.hiding(|findings| text::compare(scope, a, b, findings)),
         _ => text::compare(scope, a, b, findings),
     }
 }
@@ -219,6 +220,9 @@ fn by_content(said: Kind, content: &[u8]) -> Option<As> {
         if start.lines().next().is_some_and(is_event) {
             return Some(As::Kind(Kind::Events));
         }
+    }
+    if table::looks_like_table(text) {
+        return Some(As::Csv(table::separator(content)));
     }
     let pieces = Pieces::of(text)?;
     let whole = pieces.is_only_documents() && pieces.all.len() > 1;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 /// How a body is compared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -204,7 +204,10 @@ pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
                 .to_ascii_lowercase();
             let value = unquoted(halves.next().unwrap_or_default().trim_ascii());
             let value = if name == b"charset" {
-                value.to_ascii_lowercase()
+                match value.to_ascii_lowercase() {
+                    value if value == b"utf8" => b"utf-8".to_vec(),
+                    value => value,
+                }
             } else {
                 value
             };
@@ -221,8 +224,7 @@ pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
         _ => {}
     }
     if JSON.contains(&out.as_slice()) || out.ends_with(b"+json") || LINES.contains(&out.as_slice()) {
-        parameters
-            .retain(|(name, value)| name != b"charset" || !matches!(value.as_slice(), b"utf-8" | b"utf8"));
+        parameters.retain(|(name, value)| name != b"charset" || value != b"utf-8");
     }
     if out.starts_with(b"multipart/") {
         parameters.retain(|(name, _)| name != b"boundary");

@@ -4,8 +4,7 @@
 //! Bounds: parts ([`MAX_PARTS`]), fields of a part's head, multiparts within each other (the caller counts).
 
 use hashbrown::DefaultHashBuilder;
-
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 use super::{
     ABSENT, Category, Compared,

@@ -11,6 +11,9 @@ use super::number;
 /// How much longer than the text the JSON may be.
 const GROWTH: usize = 16;
 
+/// Rows that are looked at to know a table.
+const SNIFFED: usize = 50;
+
 /// Columns of a table.
 const MAX_COLUMNS: usize = 1024;
 
@@ -55,6 +58,24 @@ pub(super) fn separator(text: &[u8]) -> u8 {
         .into_iter()
         .max_by_key(|separator| count(*separator))
         .unwrap_or(b',')
+}
+
+/// Whether a text without a type is surely a table: a row of names, and at least two more with as many cells.
+pub(super) fn looks_like_table(text: &str) -> bool {
+    let mut rows = Rows {
+        rest: text,
+        separator: char::from(separator(text.as_bytes())),
+    };
+    let Some(first) = rows.next().filter(|first| first.len() > 1 && is_header(first)) else {
+        return false;
+    };
+    let word = |name: &Cow<'_, str>| name.len() <= 64 && !name.contains([' ', '=', '{', '<', '"']);
+    let mut more = 0usize;
+    let alike = rows.take(SNIFFED).all(|row| {
+        more = more.saturating_add(1);
+        row.len() == first.len()
+    });
+    first.iter().all(word) && alike && more > 1
 }
 
 /// Whether a first row names columns: text, each of its own.
@@ -276,6 +297,21 @@ mod tests {
         assert_eq!(csv(b"one column\nx\n", b','), None);
         let wide = [vec![b'a'; 4096], b",b\n".to_vec(), b"1,2\n".repeat(10_000)].concat();
         assert_eq!(csv(&wide, b','), None);
+    }
+
+    #[test]
+    fn tables_without_a_type_are_known() {
+        for table in ["id,name\n1,a\n2,b\n", "a\tb\tc\n1\t2\t3\n4\t5\t6"] {
+            assert!(looks_like_table(table), "{table}");
+        }
+        for other in [
+            "id,name\n1,a\n",
+            "Dear Ann,\nthis, and, that,\nx\n",
+            "a,b\n1,2\n3\n",
+            "1,2\n3,4\n5,6\n",
+        ] {
+            assert!(!looks_like_table(other), "{other}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::{
     findings::shorten,
     inside::{
         self, Texts,
-        words::{Words, is_volatile},
+        words::{self, Words, is_volatile},
     },
     scope::{Parts, Scope},
 };
@@ -31,9 +31,6 @@ const ALIGNED: usize = 400;
 
 /// Bytes of one text that masks are tried on.
 const MASKED: usize = 1 << 20;
-
-/// Characters of the words that a line is known by.
-const LABEL: usize = 40;
 
 /// What a masked part counts as. No text has it: content with a null byte is compared by digest.
 const MASK: &[u8] = b"\0";
@@ -73,6 +70,9 @@ pub(super) fn compare(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findi
     let mut whole = true;
     let (mut from_left, mut from_right) = (0usize, 0usize);
     for (a, b) in anchors.into_iter().chain([(known_left.len(), known_right.len())]) {
+        if stretch.findings.is_full() {
+            return;
+        }
         whole &= stretch.between((from_left..a, known_left), (from_right..b, known_right));
         (from_left, from_right) = (a.saturating_add(1), b.saturating_add(1));
     }
@@ -315,8 +315,11 @@ impl Stretch<'_, '_> {
 
     /// `line "user_count"`, when no other line begins like that.
     fn label(&mut self, a: Option<&[u8]>, b: Option<&[u8]>) -> Option<String> {
+        if self.findings.is_hidden() {
+            return None;
+        }
         let label = match (a.map(label), b.map(label)) {
-            (Some(a), Some(b)) => common(a?, b?),
+            (Some(a), Some(b)) => words::common(a?, b?),
             (a, b) => a.or(b)??,
         };
         if label.is_empty() {
@@ -347,39 +350,8 @@ impl Stretch<'_, '_> {
     }
 }
 
-/// The words that a line begins with, up to the first that looks new each time or has a digit; `None` for a line that
-/// begins with none.
 fn label(line: &[u8]) -> Option<&str> {
-    let text = core::str::from_utf8(line).ok()?;
-    let start = text.trim_start();
-    let mut end = 0usize;
-    for word in start.split(' ') {
-        let plain = word
-            .chars()
-            .all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | '.' | ':' | ','));
-        let next = end
-            .saturating_add(word.len())
-            .saturating_add(usize::from(end > 0));
-        if word.is_empty() || !plain || next > LABEL {
-            break;
-        }
-        end = next;
-    }
-    start
-        .get(..end)
-        .filter(|label| label.chars().any(char::is_alphabetic))
-}
-
-/// The words that two labels both begin with.
-fn common<'l>(a: &'l str, b: &str) -> &'l str {
-    let mut end = 0usize;
-    for (x, y) in a.split(' ').zip(b.split(' ')) {
-        if x != y {
-            break;
-        }
-        end = end.saturating_add(x.len()).saturating_add(usize::from(end > 0));
-    }
-    a.get(..end).unwrap_or_default()
+    core::str::from_utf8(line).ok().and_then(words::label)
 }
 
 /// A number for each word of a text that does not look new each time.

@@ -23,7 +23,7 @@ pub struct GateConfig {
     pub latency_ratio: f64,
     /// A median that is slower by less than this is not held against it, whatever the ratio: on short answers it
     /// measures the network.
-    #[serde(with = "crate::time::duration")]
+    #[serde(with = "shadow_proto::time::duration")]
     pub latency_floor: Duration,
     /// Share of the exchanges that were meant to be compared for which there must be a verdict.
     pub coverage: f64,

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{ABSENT, Category, Discrepancy, Outcome, Verdict},
-    exchange::{Exchange, Request, reasons},
     gate::Skip,
     redact::Redactor,
+};
+use shadow_proto::{
+    exchange::{Exchange, Request},
     time::Timestamp,
 };
 
@@ -53,7 +55,7 @@ impl Default for LedgerLimits {
     }
 }
 
-reasons! {
+shadow_proto::catalogue! {
     /// Where a pair of answers of the same system is from.
     Background {
         /// The answer of a control target, which runs what production runs, and production's.

@@ -135,10 +135,12 @@ mod tests {
     use crate::{
         compare::{Category, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
         evidence::{LedgerLimits, Ruling},
-        exchange::{Body, Headers},
         gate::{Skip, SkipPolicy},
         redact::{RedactConfig, Redactor},
-        testing::exchange,
+    };
+    use shadow_proto::testing::exchange;
+    use shadow_proto::{
+        exchange::{Body, Headers},
         time::Timestamp,
     };
 

@@ -6,11 +6,11 @@ use super::*;
 use crate::{
     compare::{Comparator, Rules, ShadowResponse, Side},
     evidence::report::{Group, Report, ReportInputs, Standing},
-    exchange::{Body, Headers},
     gate::SkipPolicy,
     redact::RedactConfig,
-    testing::exchange,
 };
+use shadow_proto::exchange::{Body, Headers};
+use shadow_proto::testing::exchange;
 
 /// Small, seeded, and good enough for made-up fields (Steele et al. 2014, splitmix64).
 struct Random(u64);

@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{Category, Discrepancy, Outcome},
-    exchange::{Exchange, Request},
     gate::{Skip, SkipPolicy},
+};
+use shadow_proto::{
+    exchange::{Exchange, Request},
     time::Timestamp,
 };
 
@@ -37,7 +39,7 @@ pub struct WriteLimits {
     /// Paths; each costs about 64 bytes. 0 remembers none: nothing is explained then.
     pub paths: usize,
     /// How long a write explains reads.
-    #[serde(with = "crate::time::duration")]
+    #[serde(with = "shadow_proto::time::duration")]
     pub ttl: Duration,
 }
 

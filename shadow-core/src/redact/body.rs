@@ -2,14 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    compare::{
-        decode, events,
-        media::{self, Kind},
-        multipart,
-    },
-    exchange::{Body, Headers},
+use crate::compare::{
+    decode, events,
+    media::{self, Kind},
+    multipart,
 };
+use shadow_proto::exchange::{Body, Headers};
 
 use super::{Redactor, form, json, markup, shortened};
 
@@ -42,7 +40,7 @@ impl Redactor {
     /// A body of a message with these header fields: about `cap` bytes of it are read.
     pub fn body(&self, headers: &Headers, body: &Body, cap: usize) -> RedactedBody {
         let coded = headers.get("content-encoding").is_some();
-        let text = if coded && !body.is_whole() {
+        let text = if coded && (!body.is_whole() || !decode::is_known(headers)) {
             None
         } else {
             decode::decode(headers, &body.kept, DECODED)

@@ -15,7 +15,7 @@ use shadow_core::case::Case;
 use super::{Origin, find};
 use crate::{
     cli::{Exit, Failure, ask::print},
-    control::state::now_ms,
+    clock::now_ms,
     export::{Bundle, curl, har},
 };
 

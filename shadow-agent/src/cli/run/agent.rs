@@ -26,12 +26,13 @@ use crate::{
         ring::RingCounters,
         stats::{KernelStats, StatsReader},
     },
+    clock::now_ms,
     config::units::Rate,
     control::{
         Agent,
         reload::Reloaded,
         sampling::Sampling,
-        state::{Killed, StateDir, now_ms},
+        state::{Killed, StateDir},
         status::{Attached, FORMAT, Ring, Status},
     },
     http::{

@@ -15,11 +15,12 @@ use shadow_core::evidence::{Ledger, VerdictMark};
 use super::{agent::Running, keep::Keeper};
 use crate::{
     budget::{Budget, BudgetSettings, Cause, Probe},
+    clock::now_ms,
     config::{
         Config,
         trips::{Action, Resume, TargetTrip, Trips},
     },
-    control::state::{Killed, StateDir, StateError, now_ms},
+    control::state::{Killed, StateDir, StateError},
     pipeline::{Lane, Pipeline},
     trips::{
         Log, Trip,

@@ -11,8 +11,9 @@ use shadow_core::evidence::{Marks, RouteWindow, report::Report};
 use crate::{
     capture::heartbeat,
     cli::{Exit, Failure},
+    clock::now_ms,
     config::{Config, also::Wanted},
-    control::state::{StateDir, now_ms},
+    control::state::StateDir,
     journal::{Buckets, Entry, Event, Gated, Journal, Nowhere, OpenError, Sink, State, Window},
     pipeline::Pipeline,
     replay::Target,

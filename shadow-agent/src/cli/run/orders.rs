@@ -10,10 +10,11 @@ use shadow_core::{
 use super::{agent::Running, reload::Reloader};
 use crate::{
     capture::heartbeat,
+    clock::now_ms,
     control::{
         Agent,
         kill_file::KillFile,
-        state::{Killed, StateDir, StateError, now_ms},
+        state::{Killed, StateDir, StateError},
     },
     pipeline::{Pipeline, Role},
     rollout::Mirror,

@@ -35,11 +35,12 @@ use crate::{
         targets::Targets,
     },
     cli::{Exit, Failure},
+    clock::now_ms,
     config::{Config, also::Wanted},
     control::{
         sampling::Sampling,
         server::Socket,
-        state::{Lock, Owner, StateDir, StateError, now_ms},
+        state::{Lock, Owner, StateDir, StateError},
     },
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,

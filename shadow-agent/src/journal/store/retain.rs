@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::{Store, int};
-use crate::{control::state::now_ms, journal::writer::BATCH_BYTES};
+use crate::{clock::now_ms, journal::writer::BATCH_BYTES};
 
 /// Retention begins to remove when this share (in percent) of the limit is used, so that the hard cap is not met.
 const FILLED: u64 = 90;

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    control::state::now_ms,
+    clock::now_ms,
     journal::{Buckets, Event, Gated},
 };
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use shadow_core::exchange::{Exchange, Incomplete};
+use shadow_proto::exchange::{Exchange, Incomplete};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -16,8 +16,9 @@ use super::{
         capture::{Desk, Entry},
         courtesy::Courtesy,
         dispatch::{Dispatcher, Policy},
-        lane::{Lane, Role},
-        pairs::{PairSettings, Pairs},
+        lane::Lane,
+        pairs::Pairs,
+        settings::{PairSettings, Role},
         switch::Armed,
     },
     comparator, exchange, failed, final_funnel, funnel, gate, ledger, rewrite,

@@ -2,15 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shadow_core::{
-    evidence::report::{self, ReportInputs},
-    time::Timestamp,
-};
+use shadow_core::evidence::report::{self, ReportInputs};
+use shadow_proto::time::Timestamp;
 
 use super::{
     super::{
-        lane::{Lane, Role},
-        pairs::PairSettings,
+        lane::Lane,
+        settings::{PairSettings, Role},
     },
     dispatch::Bench,
     exchange, ledger,

@@ -157,8 +157,8 @@ mod tests {
         assert_eq!(
             differ("Paid by node f3a0: accepted", "Paid by node 9c1c: refused"),
             [
-                "value $.x word 4: f3a0 | 9c1c",
-                "value $.x word 5: accepted | refused"
+                "value $.x word 4: Paid by node f3a0: accepted | Paid by node 9c1c: refused",
+                "value $.x word 5: Paid by node f3a0: accepted | Paid by node 9c1c: refused"
             ]
         );
         assert_eq!(

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::Texts;
-use crate::{compare::media, target};
+use crate::compare::media;
+use shadow_proto::request_target;
 
 /// Bytes of a reference.
 const MAX_URL: usize = 8 << 10;
@@ -133,7 +134,8 @@ pub(super) fn by_name(part: &str, a: &[u8], b: &[u8], texts: &mut Texts<'_, '_>)
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
                 let mut halves = pair.splitn(2, |byte| *byte == b'=');
-                let mut half = || target::form_decoded(halves.next().unwrap_or_default()).into_owned();
+                let mut half =
+                    || request_target::form_decoded(halves.next().unwrap_or_default()).into_owned();
                 (half(), half())
             })
             .collect();

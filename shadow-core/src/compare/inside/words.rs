@@ -122,6 +122,45 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '+' | '/' | '%' | '@' | '~' | '#' | '$')
 }
 
+/// Characters of the words that a text is known by.
+const LABEL: usize = 40;
+
+/// The words that a text begins with, up to the first that may be a value; `None` for a text that begins with none.
+pub(in crate::compare) fn label(text: &str) -> Option<&str> {
+    let start = text.trim_start();
+    let mut end = 0usize;
+    for word in start.split(' ') {
+        let plain = word
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | ','));
+        let named = word.chars().any(char::is_alphabetic) && !is_volatile(word);
+        let next = end
+            .saturating_add(word.len())
+            .saturating_add(usize::from(end > 0));
+        if !plain || !named || next > LABEL {
+            break;
+        }
+        end = next;
+        // What follows is a value.
+        if word.ends_with([':', ',']) {
+            break;
+        }
+    }
+    start.get(..end).filter(|label| !label.is_empty())
+}
+
+/// The words that two labels both begin with.
+pub(in crate::compare) fn common<'l>(a: &'l str, b: &str) -> &'l str {
+    let mut end = 0usize;
+    for (x, y) in a.split(' ').zip(b.split(' ')) {
+        if x != y {
+            break;
+        }
+        end = end.saturating_add(x.len()).saturating_add(usize::from(end > 0));
+    }
+    a.get(..end).unwrap_or_default()
+}
+
 /// Whether a word looks like one that is new each time: a date, a time, an identifier, a long number.
 pub(in crate::compare) fn is_volatile(word: &str) -> bool {
     let bytes = word.as_bytes();

@@ -68,7 +68,7 @@ fn arrays_are_what_their_place_says() {
             (
                 r#"{"items":[{"id":1,"p":1},{"id":1,"p":2},7]}"#,
                 r#"{"items":[8,{"id":1,"p":1},{"id":1,"p":3}]}"#,
-                &["value $.items[id=2].p: 2 | 3", "value $.items[2]: 7 | 8"],
+                &["value $.items[id=1].p: 2 | 3", "value $.items[2]: 7 | 8"],
             ),
             (
                 r#"{"deep":[{"product":{"sku":"a"},"n":1},{"product":{"sku":"b"}}]}"#,

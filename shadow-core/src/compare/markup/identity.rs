@@ -1,7 +1,7 @@
 //! What a node is known by: attributes that name it, or the text of a small element.
 
 use super::tree::{Kind, Node, Tree};
-use crate::compare::inside::words::is_volatile;
+use crate::compare::inside::words::{self, is_volatile};
 
 /// Attributes that name an element, best first.
 const NAMES: [(&[u8], &str); 9] = [
@@ -37,14 +37,19 @@ pub(super) fn attributes<'n>(node: &'n Node<'_>) -> Vec<(&'static str, &'n str)>
         .collect()
 }
 
-/// The text of an element that has nothing else in it, if a place could show it.
-fn text<'n>(tree: &'n Tree<'_>, index: u32) -> Option<&'n str> {
+/// The text of an element that has nothing else in it.
+fn whole_text<'n>(tree: &'n Tree<'_>, index: u32) -> Option<&'n str> {
     let mut children = tree.children(index);
     let child = tree.node(children.next()?)?;
     if child.kind != Kind::Text || children.next().is_some() {
         return None;
     }
-    shown_text(&child.text)
+    core::str::from_utf8(&child.text).ok()
+}
+
+/// The same, if a place could show it.
+fn text<'n>(tree: &'n Tree<'_>, index: u32) -> Option<&'n str> {
+    whole_text(tree, index).and_then(|text| shown_text(text.as_bytes()))
 }
 
 fn shown_text(text: &[u8]) -> Option<&str> {
@@ -60,7 +65,11 @@ pub(super) fn texts(tree: &Tree<'_>) -> Vec<Option<String>> {
     (0u32..)
         .map_while(|index| {
             tree.node(index)?;
-            Some(text(tree, index).map(str::to_owned))
+            Some(
+                whole_text(tree, index)
+                    .filter(|text| text.len() <= 1024)
+                    .map(str::to_owned),
+            )
         })
         .collect()
 }
@@ -72,7 +81,7 @@ pub(super) fn of<'n>(
     index: u32,
     other: Option<(&'n Tree<'_>, u32)>,
     siblings: &[u32],
-) -> Option<(&'static str, &'n str)> {
+) -> Option<(&'static str, String)> {
     let node = tree.node(index)?;
     let counterpart = other.and_then(|(tree, index)| tree.node(index));
     let is_shared = |known: &(&'static str, &'n str)| {
@@ -93,19 +102,33 @@ pub(super) fn of<'n>(
         .filter(|(name, _)| *name == "@name")
         .filter(|known| is_shared(known))
     {
-        return Some(*field);
+        return Some((field.0, field.1.to_owned()));
     }
     if siblings.len() < 2 {
         return None;
     }
     if let Some(known) = named.into_iter().find(|known| is_shared(known) && alone(known)) {
-        return Some(known);
+        return Some((known.0, known.1.to_owned()));
     }
-    let shown = text(tree, index)?;
-    let is_same = other.is_none_or(|(tree, index)| text(tree, index) == Some(shown));
+    if let Some(shown) = text(tree, index)
+        && other.is_none_or(|(tree, index)| text(tree, index) == Some(shown))
+    {
+        let mut same = siblings
+            .iter()
+            .filter(|sibling| text(tree, **sibling) == Some(shown));
+        same.next();
+        return same.next().is_none().then(|| ("text", shown.to_owned()));
+    }
+    // The words that the texts of both begin with, when no sibling begins like that.
+    let (tree_b, index_b) = other?;
+    let beginning = words::common(
+        words::label(whole_text(tree, index)?)?,
+        words::label(whole_text(tree_b, index_b)?)?,
+    );
     let mut same = siblings
         .iter()
-        .filter(|sibling| text(tree, **sibling) == Some(shown));
+        .filter(|sibling| whole_text(tree, **sibling).is_some_and(|text| text.starts_with(beginning)));
     same.next();
-    (is_same && same.next().is_none()).then_some(("text", shown))
+    let alone = !beginning.is_empty() && same.next().is_none() && shown_text(beginning.as_bytes()).is_some();
+    alone.then(|| ("text", format!("{beginning}…")))
 }

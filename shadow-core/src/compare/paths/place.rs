@@ -1,7 +1,8 @@
 //! Places that rules name: in JSON as RFC 9535 writes them, in XML and HTML as the comparison itself does.
 //!
 //! `/order/item/@id`: elements by name, then an attribute or `text()`. `[2]` is the second of that name, `[@name='total']` the
-//! one with that attribute, `[text='Cart']` the one with that text; without any of these any. `*` is any name, `//` any number of levels. A place that a finding
+//! one with that attribute, `[text='Cart']` the one with that text,
+//! `[text='Cart…']` those whose text begins so; without any of these any. `*` is any name, `//` any number of levels. A place that a finding
 //! printed, or a group, names what was found there.
 
 use core::str::FromStr;
@@ -53,7 +54,11 @@ impl Child {
             && match &self.which {
                 Which::Any => true,
                 Which::Position(position) => *position == node.position,
-                Which::With(name, value) => node.known.contains(&(&**name, &**value)),
+                Which::With(name, value) => node.known.iter().any(|(known, given)| {
+                    let beginning = value.strip_suffix('…');
+                    **name == **known
+                        && beginning.map_or(**value == **given, |beginning| given.starts_with(beginning))
+                }),
             }
     }
 }

@@ -1,9 +1,8 @@
 //! Groups whose places turn out to be one place.
 
-use crate::{
-    evidence::{report, route::RouteId, trend::Slices},
-    time::Timestamp,
-};
+use shadow_proto::time::Timestamp;
+
+use crate::evidence::{report, route::RouteId, trend::Slices};
 
 use super::{AtomId, Group, Groups, Place, fingerprint, mirror};
 

@@ -21,8 +21,8 @@ use hashbrown::HashMap;
 use crate::{
     compare::{Category, Discrepancy, Failure},
     redact::Redactor,
-    time::Timestamp,
 };
+use shadow_proto::time::Timestamp;
 
 use super::{ledger::Background, report, route::RouteId, shape::Shift, trend::Slices, writes};
 

@@ -1,0 +1,49 @@
+//! Made-up exchanges for unit tests.
+
+use bytes::Bytes;
+use shadow_common::flow::Endpoint;
+
+use crate::{
+    exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
+    time::Timestamp,
+};
+
+/// A complete exchange without fields and bodies, answered with 200 after 3 ms.
+pub fn exchange(method: &str, target: &str) -> Exchange {
+    exchange_with(method, target, &[])
+}
+
+/// The same with request fields.
+pub fn exchange_with(method: &str, target: &str, headers: &[(&str, &str)]) -> Exchange {
+    let at = |millis: u64| Some(Timestamp::from_nanos(millis * 1_000_000));
+    Exchange {
+        flow: Flow {
+            client: Endpoint::v4([127, 0, 0, 1], 40_000),
+            server: Endpoint::v4([127, 0, 0, 1], 80),
+        },
+        index: 0,
+        request: Request {
+            method: Bytes::copy_from_slice(method.as_bytes()),
+            target: Bytes::copy_from_slice(target.as_bytes()),
+            version: Version::Http11,
+            headers: Headers::from_pairs(headers.iter().copied()),
+            body: Body::default(),
+            trailers: Headers::default(),
+        },
+        response: Some(Response {
+            status: 200,
+            version: Version::Http11,
+            reason: Bytes::from_static(b"OK"),
+            headers: Headers::default(),
+            body: Body::default(),
+            trailers: Headers::default(),
+        }),
+        timing: Timing {
+            request_first: at(10),
+            request_last: at(11),
+            response_first: at(14),
+            response_last: at(15),
+        },
+        incomplete: None,
+    }
+}
