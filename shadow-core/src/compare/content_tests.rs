@@ -33,12 +33,16 @@ fn places(kind: &str, a: &[u8], b: &[u8]) -> Vec<String> {
 /// A document of one kind, from what varies and what is right or wrong.
 type Document = fn(&str, u32) -> Vec<u8>;
 
+/// A list of elements in an order, and the price of one.
+type List = fn(&[u32], u32) -> String;
+
 fn json(ts: &str, price: u32) -> String {
     format!(r#"{{"ts":"{ts}","price":{price},"name":"x"}}"#)
 }
 
 /// In every kind what varies and what is wrong have places of their own, and the wrong one is the same whatever varies.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each kind")]
 fn a_fault_has_its_own_place_beside_what_varies() {
     let cases: [(&str, Document, &str); 22] = [
         (
@@ -188,8 +192,9 @@ fn a_fault_has_its_own_place_beside_what_varies() {
 
 /// Eight elements in any order, and one of them wrong: the order is one discrepancy, the element another.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each kind")]
 fn a_wrong_value_in_a_moved_element_is_told_apart_from_the_order() {
-    let cases: [(&str, fn(&[u32], u32) -> String, &str); 7] = [
+    let cases: [(&str, List, &str); 7] = [
         (
             "application/json",
             |order, wrong| {
@@ -277,7 +282,7 @@ fn a_wrong_value_in_a_moved_element_is_told_apart_from_the_order() {
                 (200, fields, a.as_bytes()),
                 (200, fields, b.as_bytes()),
             );
-            found.retain(|found| !found.place.ends_with(".seen"));
+            found.retain(|found| !found.place.ends_with("].seen"));
             found
         };
         let moved = categories(&a, &b);
@@ -499,6 +504,10 @@ fn header_fields_are_compared_by_what_they_mean() {
         };
         assert_eq!(found, expected, "{a} {b}");
     }
+}
+
+#[test]
+fn cookies_and_links_are_compared_by_name_and_attribute() {
     let rules = Rules {
         headers: ["set-cookie", "link"]
             .map(|name| {

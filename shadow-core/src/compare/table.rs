@@ -131,14 +131,13 @@ impl<'t> Iterator for Rows<'t> {
                 self.rest = "";
                 return Some(cells);
             }
-            match behind.strip_prefix(self.separator) {
-                Some(rest) => self.rest = rest,
-                None => {
-                    let rest = behind.strip_prefix('\r').unwrap_or(behind);
-                    self.rest = rest.strip_prefix('\n').unwrap_or(rest);
-                    return Some(cells);
-                }
+            if let Some(rest) = behind.strip_prefix(self.separator) {
+                self.rest = rest;
+                continue;
             }
+            let rest = behind.strip_prefix('\r').unwrap_or(behind);
+            self.rest = rest.strip_prefix('\n').unwrap_or(rest);
+            return Some(cells);
         }
     }
 }
@@ -160,19 +159,16 @@ impl<'t> Rows<'t> {
                 return (Cow::Owned(cell), "");
             };
             cell.push_str(part);
-            match behind.strip_prefix('"') {
-                Some(more) => {
-                    cell.push('"');
-                    rest = more;
-                }
-                None => {
-                    // What stands between the quote and the separator belongs to the cell.
-                    let end = behind.find(ends).unwrap_or(behind.len());
-                    let (more, behind) = behind.split_at(end);
-                    cell.push_str(more);
-                    return (Cow::Owned(cell), behind);
-                }
+            if let Some(more) = behind.strip_prefix('"') {
+                cell.push('"');
+                rest = more;
+                continue;
             }
+            // What stands between the quote and the separator belongs to the cell.
+            let end = behind.find(ends).unwrap_or(behind.len());
+            let (more, behind) = behind.split_at(end);
+            cell.push_str(more);
+            return (Cow::Owned(cell), behind);
         }
     }
 }

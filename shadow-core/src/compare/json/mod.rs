@@ -99,7 +99,7 @@ pub(super) fn pieces(
     for (number, (a, b)) in (1usize..).zip(production.all.iter().zip(&shadow.all)) {
         if a.before != b.before {
             findings.within(&format!("text {number}"), |findings| {
-                text(a.before, b.before, findings)
+                text(a.before, b.before, findings);
             });
         }
         if a.text == b.text {

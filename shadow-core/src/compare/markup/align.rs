@@ -171,6 +171,11 @@ impl Kinds<'_> {
                 matches.add(*x, *y);
             }
         }
+        self.pairs(a, b, &matches)
+    }
+
+    /// The pairs that are not equal, and whether children were moved.
+    fn pairs(&self, a: &[Child], b: &[Child], matches: &Matches) -> (Vec<Pair>, Moved) {
         let mut pairs = Vec::new();
         let (rest_a, rest_b) = matches.free();
         let rest = |side: &[Child], free: Vec<usize>| -> Vec<Child> {

@@ -52,21 +52,32 @@ pub(in crate::compare) struct Level<'r> {
 
 /// Parts of a text that are left out; there are few.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::compare) struct Parts<'r>([Option<&'r str>; 8]);
+pub(in crate::compare) struct Parts<'r> {
+    places: &'r [Place],
+    /// The numbers of the rules, each plus one.
+    rules: [u16; 8],
+}
 
 impl<'r> Parts<'r> {
-    fn add(&mut self, part: &'r str) {
-        if let Some(free) = self.0.iter_mut().find(|known| known.is_none()) {
-            *free = Some(part);
+    fn add(&mut self, places: &'r [Place], rule: u32) {
+        self.places = places;
+        if let Some(free) = self.rules.iter_mut().find(|known| **known == 0) {
+            *free = u16::try_from(rule.saturating_add(1)).unwrap_or_default();
         }
     }
 
     /// Whether a part is left out: `word 3` is, by `word 3` or `word *`.
     pub(in crate::compare) fn leave_out(&self, part: &str) -> bool {
-        self.0
+        self.rules
             .iter()
-            .flatten()
-            .any(|known| *known == part || known.strip_suffix('*').is_some_and(|kind| part.starts_with(kind)))
+            .filter_map(|rule| {
+                self.places
+                    .get(usize::from(rule.checked_sub(1)?))?
+                    .rule
+                    .path
+                    .part()
+            })
+            .any(|known| known == part || known.strip_suffix('*').is_some_and(|kind| part.starts_with(kind)))
     }
 }
 
@@ -137,7 +148,11 @@ impl<'s> Walk<'s> {
                 if let Some(state) = self.scope.places.get(*path as usize) {
                     state.set(State::Matched);
                 }
-                level.apply(place);
+                if place.rule.path.part().is_some() {
+                    level.parts.add(&self.scope.compiled.places, *path);
+                } else {
+                    level.apply(place);
+                }
             }
         }
         level
@@ -152,7 +167,7 @@ impl<'r> Level<'r> {
 
     fn apply(&mut self, place: &'r Place) {
         let PlaceRule {
-            path,
+            path: _,
             ignore,
             format,
             tolerance,
@@ -163,9 +178,6 @@ impl<'r> Level<'r> {
             nulls,
             added,
         } = &place.rule;
-        if let Some(part) = path.part() {
-            return self.parts.add(part);
-        }
         // Whatever is asked of a place after it was ignored takes that back.
         self.ignored = (*ignore == Some(true)).then_some(place.id);
         if let Some(format) = format {

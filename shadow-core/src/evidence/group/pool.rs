@@ -2,7 +2,7 @@
 //!
 //! A part of such a place is written `*`, so that what is known of one is known of all. What a name looks like says
 //! nothing: `price_change_percentage_24h` is a name, and a word may be a key.
-//! Bounds: objects and lists that are observed ([`PARENTS`]), parts of each ([`PARTS`]).
+//! Bounds: objects and lists that are observed ([`PARENTS`]), parts of each ([`PARTS`]) and of all ([`ALL_PARTS`]).
 
 use hashbrown::HashMap;
 
@@ -12,7 +12,10 @@ use super::{Fingerprint, fingerprint, place};
 const PARENTS: usize = 4096;
 
 /// Parts of one that are told apart; with more it is data.
-const PARTS: usize = 96;
+const PARTS: usize = 512;
+
+/// Parts of all of them that are remembered; of what is over this nothing is found to be data.
+const ALL_PARTS: usize = 1 << 16;
 
 /// Parts that any object may have.
 const FEW: usize = 12;
@@ -21,6 +24,8 @@ const FEW: usize = 12;
 #[derive(Debug, Default)]
 pub(super) struct Pools {
     parents: HashMap<Fingerprint, Parent>,
+    /// Parts of all parents.
+    parts: usize,
 }
 
 #[derive(Debug, Default)]
@@ -50,8 +55,7 @@ impl Pools {
         let mut is_new = false;
         for step in steps {
             out.push_str(step.before);
-            let parent = self.parent(route, &out);
-            let part = parent.map(|parent| parent.observe(fingerprint("", "", step.text), exchange));
+            let part = self.part(route, &out, step.text, exchange);
             is_new |= part == Some((true, true));
             out.push_str(if matches!(part, Some((true, _))) {
                 step.pooled
@@ -80,12 +84,25 @@ impl Pools {
         out
     }
 
-    fn parent(&mut self, route: &str, before: &str) -> Option<&mut Parent> {
+    /// Whether a part is data, and whether that has become known just now; `None` over a bound.
+    fn part(&mut self, route: &str, before: &str, text: &str, exchange: u64) -> Option<(bool, bool)> {
         let id = fingerprint(route, "", before);
+        let full = self.parts >= ALL_PARTS;
         if self.parents.len() >= PARENTS && !self.parents.contains_key(&id) {
             return None;
         }
-        Some(self.parents.entry(id).or_default())
+        let parent = self.parents.entry(id).or_default();
+        let part = fingerprint("", "", text);
+        if full && !parent.is_data && !parent.parts.contains_key(&part) {
+            return None;
+        }
+        let before = parent.parts.len();
+        let observed = parent.observe(part, exchange);
+        self.parts = self
+            .parts
+            .saturating_sub(before)
+            .saturating_add(parent.parts.len());
+        Some(observed)
     }
 }
 
@@ -142,7 +159,7 @@ mod tests {
         assert_eq!(last(names), "$.last_39_days");
         let contexts = (1..=100).map(|answer| (answer, "$['@odata.context']".to_owned()));
         assert_eq!(last(contexts), "$['@odata.context']");
-        let long = (1..=2).flat_map(|answer| (0..400).map(move |index| (answer, format!("$[{index}]"))));
+        let long = (1..=2).flat_map(|answer| (0..600).map(move |index| (answer, format!("$[{index}]"))));
         assert_eq!(last(long), "$[*]");
     }
 }
