@@ -26,6 +26,8 @@ mod kinds;
 mod leaf;
 mod lists;
 pub(crate) mod markup;
+#[cfg(test)]
+mod meaning_tests;
 pub(crate) mod media;
 pub(crate) mod multipart;
 mod number;

@@ -4,11 +4,13 @@
 //! indices count from the end. For XML and HTML the notation of [`place`]. Bounds: all paths are one automaton; a step down costs the number of steps that are
 //! still open, nothing when there are none.
 
+mod keyed;
 mod parse;
 mod place;
 
 use core::{fmt, str::FromStr};
 
+pub(crate) use keyed::keyed;
 pub use place::PlacePath;
 pub(crate) use place::{Node, parted};
 
@@ -157,40 +159,6 @@ impl fmt::Display for Key<'_> {
             }
         }
     }
-}
-
-/// The step to an element that a member tells apart: `[id=4]`, `[name='two words']`. It reads back as a path.
-pub(crate) fn keyed(name: &str, value: &str) -> String {
-    let mut step = format!("[{}", quoted(name));
-    step.push('=');
-    step.push_str(&quoted(value));
-    step.push(']');
-    step
-}
-
-/// As it is when it is one short word, else in quotes, with escapes.
-pub(crate) fn quoted(text: &str) -> String {
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '@');
-    if !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(word) {
-        return text.to_owned();
-    }
-    let mut out = "'".to_owned();
-    for (count, c) in text.chars().enumerate() {
-        match c {
-            _ if count == LONGEST_NAME => {
-                out.push('…');
-                break;
-            }
-            '\\' | '\'' => out.extend(['\\', c]),
-            c if c.is_control() => {
-                // A String takes everything.
-                fmt::Write::write_fmt(&mut out, format_args!("\\u{:04x}", u32::from(c))).unwrap_or_default();
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('\'');
-    out
 }
 
 fn is_shorthand(name: &str) -> bool {

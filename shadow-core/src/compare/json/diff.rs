@@ -7,8 +7,6 @@ use hashbrown::DefaultHashBuilder;
 use crate::compare::{
     ABSENT, Category,
     findings::{Findings, shorten},
-    inside::{self, Texts},
-    leaf::{self, Leaf},
     paths::{Key, keyed},
     rules::{Added, Nulls},
     scope::{self, Level, Scope, Walk},
@@ -16,39 +14,37 @@ use crate::compare::{
 
 use super::{
     hash::{self, Hashes},
+    strings::leaves_equal,
     tape::{Kind, Tape, Value},
 };
 
 /// One comparison.
 #[derive(Debug)]
 pub(super) struct Diff<'d, 's> {
-    production: &'d Tape<'d>,
-    shadow: &'d Tape<'d>,
-    scope: &'s Scope<'s>,
-    findings: Findings,
-    walk: Walk<'s>,
+    pub(super) production: &'d Tape<'d>,
+    pub(super) shadow: &'d Tape<'d>,
+    pub(super) scope: &'s Scope<'s>,
+    pub(super) findings: Findings,
+    pub(super) walk: Walk<'s>,
     /// What holds for the outermost value.
-    level: Level<'s>,
-    root: &'d str,
+    pub(super) level: Level<'s>,
+    pub(super) root: &'d str,
     /// How the current value was reached; written out only for a discrepancy.
-    trail: Vec<Step<'d>>,
+    pub(super) trail: Vec<Step<'d>>,
     /// Of both documents, made when array elements have to be matched.
-    hashes: Option<(Hashes, Hashes)>,
+    pub(super) hashes: Option<(Hashes, Hashes)>,
     pub(super) state: DefaultHashBuilder,
-    probes: u8,
+    pub(super) probes: u8,
     /// Documents in strings around this one.
-    nested: u8,
+    pub(super) nested: u8,
 }
-
-/// Documents in strings of documents.
-const MAX_NESTED: u8 = 4;
 
 /// Arrays of one comparison that are walked once without telling what is found, in the hope that their elements are
 /// equal where they are and nothing has to be hashed. Such walks are nested as arrays are, so they need a bound.
 const PROBES: u8 = 16;
 
 #[derive(Clone, Copy, Debug)]
-enum Step<'d> {
+pub(super) enum Step<'d> {
     Member(Value<'d>),
     Element(usize),
     /// An element by the name and the value of the member that tells it apart.
@@ -110,45 +106,11 @@ pub(super) fn documents<'d, 's>(
 }
 
 impl<'d, 's> Diff<'d, 's> {
-    fn run(mut self) -> (Findings, Walk<'s>) {
+    pub(super) fn run(mut self) -> (Findings, Walk<'s>) {
         if let (Some(left), Some(right)) = (self.production.root(), self.shadow.root()) {
             self.values(left, right, self.level);
         }
         (self.findings, self.walk)
-    }
-
-    /// Compares two documents that are the contents of strings, as if they stood in the place of the strings; false when
-    /// one of the strings holds none.
-    fn documents_inside(&mut self, production: &str, shadow: &str, level: Level<'s>) -> bool {
-        let holds = |text: &str| super::looks_like_json(text.as_bytes());
-        if self.nested >= MAX_NESTED || !holds(production) || !holds(shadow) {
-            return false;
-        }
-        let tapes = (Tape::parse(production.as_bytes()), Tape::parse(shadow.as_bytes()));
-        let (Ok(left), Ok(right)) = tapes else {
-            return false;
-        };
-        let root = if self.findings.has_room() {
-            self.place()
-        } else {
-            String::new()
-        };
-        let inside = Diff {
-            production: &left,
-            shadow: &right,
-            scope: self.scope,
-            findings: core::mem::replace(&mut self.findings, Findings::new(0)),
-            walk: core::mem::replace(&mut self.walk, self.scope.walk(scope::Kind::Values).0),
-            level,
-            root: &root,
-            trail: Vec::new(),
-            hashes: None,
-            state: self.state.clone(),
-            probes: self.probes,
-            nested: self.nested.saturating_add(1),
-        };
-        (self.findings, self.walk) = inside.run();
-        true
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -240,38 +202,6 @@ impl<'d, 's> Diff<'d, 's> {
             _ => Category::Type,
         };
         self.found(category, production.raw(), shadow.raw());
-    }
-
-    /// Strings by what is in them, where no rule speaks about their whole text.
-    fn strings(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
-        let (a, b) = (production.string(), shadow.string());
-        let (Ok(a), Ok(b)) = (core::str::from_utf8(&a), core::str::from_utf8(&b)) else {
-            return self.found(Category::Value, production.raw(), shadow.raw());
-        };
-        if !self.scope.is_parted() || level.format.is_some() || level.limited {
-            return self.found(Category::Value, production.raw(), shadow.raw());
-        }
-        if self.documents_inside(a, b, level) {
-            return;
-        }
-        if !self.findings.has_room() {
-            return self.findings.overflow();
-        }
-        let place = self.place();
-        let texts = Texts {
-            place: &place,
-            production: a,
-            shadow: b,
-            category: Category::Value,
-            without: level.parts,
-            findings: &mut self.findings,
-            parts: 0,
-        };
-        let (raw_a, raw_b) = (production.raw(), shadow.raw());
-        inside::compare(texts, |text| {
-            let raw = if core::ptr::eq(text, a) { raw_a } else { raw_b };
-            shorten(raw.as_bytes())
-        });
     }
 
     /// Members by name, whatever their order; duplicates (RFC 8259 section 4 leaves open what they mean) by name and
@@ -404,7 +334,7 @@ impl<'d, 's> Diff<'d, 's> {
         self.found(category, &production, &shadow);
     }
 
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let mut place = self.root.to_owned();
         for step in &self.trail {
             let written = match step {
@@ -445,27 +375,6 @@ impl Pair<'_> {
             },
             Self::Production(value) | Self::Shadow(value) => there(value).then_some(self),
         }
-    }
-}
-
-/// Whether two values without parts are equal under the rules of their place.
-fn leaves_equal(level: &Level<'_>, production: Value<'_>, shadow: Value<'_>) -> bool {
-    let (a, b) = (production.kind(), shadow.kind());
-    if !(a.is_text_or_number() && b.is_text_or_number()) {
-        return a == b && a.is_scalar();
-    }
-    let (x, y) = (production.content(), shadow.content());
-    match (core::str::from_utf8(&x), core::str::from_utf8(&y)) {
-        (Ok(x), Ok(y)) => leaf::equal(level, as_leaf(a, x), as_leaf(b, y)),
-        // A lone surrogate is no text that a rule could be about.
-        _ => x == y,
-    }
-}
-
-fn as_leaf(kind: Kind, text: &str) -> Leaf<'_> {
-    match kind {
-        Kind::Number => Leaf::Number(text),
-        _ => Leaf::Text(text),
     }
 }
 

@@ -14,6 +14,7 @@ mod hash;
 mod identity;
 mod parse;
 pub(super) mod pieces;
+mod strings;
 mod survey;
 pub(super) mod tape;
 mod unordered;

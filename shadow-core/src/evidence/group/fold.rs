@@ -2,9 +2,12 @@
 
 use shadow_proto::time::Timestamp;
 
-use crate::evidence::{report, route::RouteId, trend::Slices};
+use crate::{
+    compare::Category,
+    evidence::{report, route::RouteId, trend::Slices},
+};
 
-use super::{AtomId, Group, Groups, Place, fingerprint, mirror};
+use super::{AtomId, Fingerprint, Group, Groups, Place, fingerprint};
 
 impl Groups {
     /// Brings the groups of a route together whose places are one place by now: one goes on under the common place, the
@@ -90,4 +93,16 @@ struct Part {
     last: Timestamp,
     slices: Slices,
     samples: Vec<(AtomId, report::Sample)>,
+}
+
+/// The group of the same difference the other way round.
+pub(super) fn mirror(route: &str, category: &str, place: &str) -> Fingerprint {
+    let mirrored = if category == Category::Missing.as_str() {
+        Category::Added.as_str()
+    } else if category == Category::Added.as_str() {
+        Category::Missing.as_str()
+    } else {
+        category
+    };
+    fingerprint(route, mirrored, place)
 }

@@ -19,10 +19,12 @@ use core::fmt::Write as _;
 use hashbrown::HashMap;
 
 use crate::{
-    compare::{Category, Discrepancy, Failure},
+    compare::{Discrepancy, Failure},
     redact::Redactor,
 };
 use shadow_proto::time::Timestamp;
+
+use fold::mirror;
 
 use super::{ledger::Background, report, route::RouteId, shape::Shift, trend::Slices, writes};
 
@@ -352,18 +354,6 @@ impl Group {
         (!again && self.samples.len() < samples)
             || (new && self.samples.len() < samples.saturating_add(FURTHER_SAMPLES))
     }
-}
-
-/// The group of the same difference the other way round.
-fn mirror(route: &str, category: &str, place: &str) -> Fingerprint {
-    let mirrored = if category == Category::Missing.as_str() {
-        Category::Added.as_str()
-    } else if category == Category::Added.as_str() {
-        Category::Missing.as_str()
-    } else {
-        category
-    };
-    fingerprint(route, mirrored, place)
 }
 
 fn sample(context: Context<'_>, found: &Discrepancy) -> report::Sample {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    compare::Category,
     evidence::{report, trend::Slicer},
     redact::RedactConfig,
 };
