@@ -9,7 +9,7 @@ use shadow_proto::exchange::{Body, Headers};
 
 use super::decode::request;
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 13] = [
     "application/json",
     "application/x-ndjson",
     "text/event-stream",
@@ -20,6 +20,9 @@ const KINDS: [&str; 10] = [
     "text/plain",
     "application/octet-stream",
     "",
+    "text/csv",
+    "text/plain; charset=utf-16",
+    "text/javascript",
 ];
 
 /// Where the first body ends.

@@ -3,7 +3,7 @@
 use shadow_core::compare::{Comparator, Rules, Side};
 use shadow_proto::exchange::{Body, Headers, Request, Version};
 
-const CODINGS: [&str; 8] = [
+const CODINGS: [&str; 9] = [
     "gzip",
     "deflate",
     "br",
@@ -12,6 +12,7 @@ const CODINGS: [&str; 8] = [
     "x-gzip,deflate , zstd",
     "br, br, br, br, br",
     "identity, unknown",
+    "none, gzip",
 ];
 
 /// A byte for the coding, and the body.

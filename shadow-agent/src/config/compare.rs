@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use shadow_core::compare::{
-    Added, Arrays, Errors, FieldName, Mask, Nulls, PlacePath, PlaceRule, Pointer, RouteRules, Rules,
-    Statuses, Tolerance,
+    Added, Arrays, Errors, FieldName, Mask, Nulls, Numbers, PlacePath, PlaceRule, Pointer, Redirects,
+    RouteRules, Rules, Statuses, Structure, Texts, Tolerance,
 };
 
 use super::units::{Size, Span};
@@ -35,8 +35,16 @@ pub struct Compare {
     pub places: Vec<PlaceRule<Span>>,
     /// How far two JSON numbers may be apart.
     pub tolerance: Option<Tolerance>,
+    /// When two JSON numbers are the same: `value`, or `exact`.
+    pub numbers: Numbers,
     /// Whether `"1.50"` and `1.5` are the same number.
     pub numbers_as_strings: bool,
+    /// What decides as what a body is compared: `content`, or `type`.
+    pub structure: Structure,
+    /// Whether text in documents is taken apart: `parts`, or `whole`.
+    pub text: Texts,
+    /// What is compared of the content of redirects: `target`, or `whole`.
+    pub redirects: Redirects,
     /// Whether order and number of JSON array elements matter.
     pub arrays: Arrays,
     /// Whether a member that is null is one that is missing.
@@ -64,7 +72,11 @@ impl Default for Compare {
             mask,
             places,
             tolerance,
+            numbers,
             numbers_as_strings,
+            structure,
+            text,
+            redirects,
             arrays,
             nulls,
             added,
@@ -83,7 +95,11 @@ impl Default for Compare {
             mask,
             places: places.into_iter().map(|place| place.convert(Span)).collect(),
             tolerance,
+            numbers,
             numbers_as_strings,
+            structure,
+            text,
+            redirects,
             arrays,
             nulls,
             added,
@@ -107,7 +123,11 @@ impl From<&Compare> for Rules {
             mask,
             places,
             tolerance,
+            numbers,
             numbers_as_strings,
+            structure,
+            text,
+            redirects,
             arrays,
             nulls,
             added,
@@ -129,7 +149,11 @@ impl From<&Compare> for Rules {
                 .map(|place| place.convert(|span| span.0))
                 .collect(),
             tolerance,
+            numbers,
             numbers_as_strings,
+            structure,
+            text,
+            redirects,
             arrays,
             nulls,
             added,

@@ -25,7 +25,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         ),
         (
             "compare:\n  wavelength: 3\n",
-            "shadow.yaml:2:3: unknown key `wavelength` in `compare`; known are headers, header_presence, status, same_status, errors, error_type, ignore, mask, places, tolerance, numbers_as_strings, arrays, nulls, added, routes, discrepancies, decoded",
+            "shadow.yaml:2:3: unknown key `wavelength` in `compare`; known are headers, header_presence, status, same_status, errors, error_type, ignore, mask, places, tolerance, numbers, numbers_as_strings, structure, text, redirects, arrays, nulls, added, routes, discrepancies, decoded",
         ),
         (
             "capture:\n  targets: [8080]\n\n  sample: 5\n",

@@ -6,7 +6,7 @@ use crate::rewrite::{is_not_modified, is_part};
 use shadow_proto::exchange::{Exchange, Request};
 
 use super::{
-    Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary,
+    Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary, charset,
     compiled::Compiled,
     decode::{self, DecodeError},
     errors,
@@ -98,11 +98,11 @@ impl Comparator {
         let scope = Scope::new(&self.compiled, request);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
         if self.sent_in_full(request, production.status, shadow.status) {
-            headers::not_modified(&scope, production.headers, shadow.headers, &mut findings);
+            headers::not_modified(&scope, request, production, shadow, &mut findings);
             return findings.finish();
         }
         if shadow.status == 200 && !self.kept_validators && is_part(production.status, &request.headers) {
-            headers::compare(&scope, production.headers, shadow.headers, &mut findings);
+            headers::compare(&scope, request, production, shadow, &mut findings);
             if let Some(part) = parts::cut(production, shadow) {
                 let shadow = Side {
                     body: &part,
@@ -121,8 +121,9 @@ impl Comparator {
             );
         }
         if status::same_class(production.status, shadow.status) {
-            headers::compare(&scope, production.headers, shadow.headers, &mut findings);
-            let status_only = is_error(production) && scope.errors == Errors::Status;
+            headers::compare(&scope, request, production, shadow, &mut findings);
+            let status_only = (is_error(production) && scope.errors == Errors::Status)
+                || headers::is_redirect_note(&scope, production, shadow);
             if !status_only && !scope.ignores_all() {
                 self.bodies(&scope, production, shadow, &mut findings);
             }
@@ -200,8 +201,10 @@ impl Comparator {
         }
     }
 
+    /// The content without its content coding, as UTF-8 where it is text.
     fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
         decode::decode(side.headers, &side.body.kept, self.compiled.rules.decoded)
+            .map(|content| charset::to_utf8(side.headers, content))
     }
 }
 

@@ -57,7 +57,10 @@ fn errors_are_compared_by_what_kind_they_are() {
         under("{}", &blank, &problem(r#"{"type":"about:blank"}"#)),
         [""; 0]
     );
-    assert_eq!(under(r#"{"errors": "whole"}"#, &a, &same).len(), 2);
+    assert_eq!(
+        under(r#"{"errors": "whole", "text": "whole"}"#, &a, &same).len(),
+        2
+    );
     assert_eq!(under(r#"{"errors": "status"}"#, &a, &other), [""; 0]);
 
     let own = |code: &str, message: &str| {

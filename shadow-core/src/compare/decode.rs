@@ -10,6 +10,22 @@ use shadow_proto::exchange::Headers;
 /// Codings on top of each other. More than one is rare, more than this is an attack.
 const MAX_CODINGS: usize = 4;
 
+/// Codings that content may really have and that are not removed (IANA's registry, and former practice).
+const UNREAD: [&[u8]; 12] = [
+    b"aes128gcm",
+    b"aws-chunked",
+    b"bzip2",
+    b"compress",
+    b"dcb",
+    b"dcz",
+    b"exi",
+    b"lzma",
+    b"pack200-gzip",
+    b"sdch",
+    b"x-compress",
+    b"xz",
+];
+
 /// Frames in one zstd body; each costs a decoder's setup whatever its size.
 const MAX_FRAMES: usize = 1024;
 
@@ -22,7 +38,7 @@ const BROTLI_BUFFER: usize = 4096;
 /// Why content cannot be compared without its coding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum DecodeError {
-    #[error("unknown content coding")]
+    #[error("a content coding that is not read")]
     Unknown,
     #[error("more than {MAX_CODINGS} content codings")]
     TooManyCodings,
@@ -71,6 +87,35 @@ pub(crate) fn decode<'b>(
     Ok(content)
 }
 
+/// Names that say that content has no coding: those of the registry, of character sets and of transfer encodings.
+const NONE: [&[u8]; 14] = [
+    b"",
+    b"identity",
+    b"none",
+    b"null",
+    b"plain",
+    b"text",
+    b"binary",
+    b"7bit",
+    b"8bit",
+    b"utf-8",
+    b"utf8",
+    b"us-ascii",
+    b"iso-8859-1",
+    b"amz-1.0",
+];
+
+/// Whether every name in the Content-Encoding field is one of a coding or says that there is none. Content under
+/// another name is compared as it is, and not shown.
+pub(crate) fn is_known(headers: &Headers) -> bool {
+    let codings: [&[u8]; 5] = [b"gzip", b"x-gzip", b"deflate", b"br", b"zstd"];
+    headers
+        .get_all("content-encoding")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(|name| name.trim_ascii().to_ascii_lowercase())
+        .all(|name| codings.contains(&name.as_slice()) || NONE.contains(&name.as_slice()))
+}
+
 /// In the order in which they were applied.
 fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
     let mut found = Vec::new();
@@ -79,12 +124,14 @@ fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
         .flat_map(|value| value.split(|byte| *byte == b','));
     for name in names {
         let coding = match name.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"" | b"identity" => continue,
             b"gzip" | b"x-gzip" => Coding::Gzip,
             b"deflate" => Coding::Deflate,
             b"br" => Coding::Brotli,
             b"zstd" => Coding::Zstd,
-            _ => return Err(DecodeError::Unknown),
+            coding if UNREAD.contains(&coding) => return Err(DecodeError::Unknown),
+            // `identity`, and what servers say of content without a coding: the name of a character set, `none`,
+            // `binary`, a transfer encoding.
+            _ => continue,
         };
         if found.len() == MAX_CODINGS {
             return Err(DecodeError::TooManyCodings);
@@ -97,7 +144,7 @@ fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
 fn remove(coding: Coding, body: &[u8], cap: usize) -> Result<Vec<u8>, DecodeError> {
     let mut out = Vec::new();
     let read = match coding {
-        Coding::Gzip => fill(flate2::bufread::MultiGzDecoder::new(body), &mut out, cap),
+        Coding::Gzip => gzip(body, &mut out, cap),
         Coding::Deflate => deflate(body, &mut out, cap),
         Coding::Brotli => fill(
             brotli_decompressor::Decompressor::new(body, BROTLI_BUFFER),
@@ -121,6 +168,19 @@ fn fill(reader: impl Read, out: &mut Vec<u8>, cap: usize) -> Option<()> {
         .read_to_end(out)
         .ok()
         .map(|_read| ())
+}
+
+/// Members one after the other (RFC 1952 section 2.2). Padding with zeros or blanks after the last one is ignored, as
+/// gzip itself does.
+fn gzip(body: &[u8], out: &mut Vec<u8>, cap: usize) -> Option<()> {
+    let mut rest = body;
+    let is_padding = |rest: &[u8]| rest.iter().all(|byte| matches!(byte, 0 | b'\r' | b'\n' | b' '));
+    loop {
+        fill(flate2::bufread::GzDecoder::new(&mut rest), out, cap)?;
+        if out.len() > cap || is_padding(rest) {
+            return Some(());
+        }
+    }
 }
 
 /// RFC 9110 section 8.4.1.2 means the zlib format (RFC 1950); some servers send bare deflate data, as its note says.

@@ -56,6 +56,11 @@ fn every_coding_is_removed() {
         (" zstd ,identity,, GZip ", gzip(&zstd(plain))),
         ("gzip", [gzip(&plain[..700]), gzip(&plain[700..])].concat()),
         ("zstd", [zstd(&plain[..700]), zstd(&plain[700..])].concat()),
+        ("gzip", [gzip(plain), vec![0; 20]].concat()),
+        ("gzip", [&gzip(plain)[..], b"\r\n"].concat()),
+        ("UTF-8", plain.to_vec()),
+        ("none", plain.to_vec()),
+        ("binary, gzip", gzip(plain)),
         (
             "zstd",
             [&b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc"[..], &zstd(plain)].concat(),
@@ -80,6 +85,7 @@ fn an_empty_body_has_no_coding() {
 #[test]
 fn what_cannot_be_removed_has_a_name() {
     assert_eq!(run("compress", b"x"), Err(DecodeError::Unknown));
+    assert!(run("gzip", &[gzip(b"x"), b"more".to_vec()].concat()).is_err());
     assert_eq!(
         run("gzip,gzip,gzip,gzip,gzip", b"x"),
         Err(DecodeError::TooManyCodings)

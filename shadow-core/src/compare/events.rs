@@ -4,10 +4,14 @@
 
 use std::borrow::Cow;
 
+use hashbrown::DefaultHashBuilder;
+
 use super::{
     ABSENT, Category, Compared,
+    align::Features,
     findings::{Findings, shorten},
     lists::{self, Pair},
+    text,
 };
 
 /// Events of one body.
@@ -33,6 +37,23 @@ pub(super) fn lines(
     findings: &mut Findings,
 ) -> Compared {
     compare(line_events(production), line_events(shadow), data, findings)
+}
+
+/// Compares two lists of JSON documents that stand one after the other.
+pub(super) fn documents(
+    production: Vec<&[u8]>,
+    shadow: Vec<&[u8]>,
+    data: &CompareData<'_>,
+    findings: &mut Findings,
+) -> Compared {
+    let events = |documents: Vec<&'_ [u8]>| -> Option<Vec<Event<'_>>> {
+        let event = |data| Event {
+            data: Cow::Owned(Vec::from(data)),
+            ..Event::default()
+        };
+        (documents.len() <= MAX_EVENTS).then(|| documents.into_iter().map(event).collect())
+    };
+    compare(events(production), events(shadow), data, findings)
 }
 
 /// Compares two bodies of server-sent events.
@@ -62,7 +83,19 @@ fn compare(
         events(a, b, data, &mut probe);
         !probe.is_full()
     };
-    for pair in lists::pairs(left.len(), right.len(), same) {
+    let state = DefaultHashBuilder::default();
+    let features = |events: &[Event<'_>]| -> Vec<Features> {
+        events
+            .iter()
+            .map(|event| text::features(&event.data, &state))
+            .collect()
+    };
+    let (pairs, moved) = lists::pairs(&features(&left), &features(&right), same);
+    if moved {
+        let shown = |events: &[Event<'_>]| format!("{} events", events.len());
+        findings.push(Category::Order, "events", shown(&left), shown(&right));
+    }
+    for pair in pairs {
         if findings.is_full() {
             break;
         }

@@ -17,6 +17,8 @@ pub(crate) struct Findings {
     within: String,
     /// Whether production's values may be marks of redaction, which say nothing of the value.
     redacted: bool,
+    /// Whether values are shown by their digest: what they are is not known, and so not what is secret in them.
+    hidden: bool,
 }
 
 impl Findings {
@@ -27,6 +29,7 @@ impl Findings {
             more: false,
             within: String::new(),
             redacted: false,
+            hidden: false,
         }
     }
 
@@ -69,6 +72,11 @@ impl Findings {
         if !self.has_room() {
             return self.overflow();
         }
+        let (production, shadow) = if self.hidden {
+            (digest(production), digest(shadow))
+        } else {
+            (production, shadow)
+        };
         let place = match (self.within.as_str(), place.into()) {
             ("", place) => place,
             (within, place) if place == "body" => within.to_owned(),
@@ -93,6 +101,18 @@ impl Findings {
         self.within.truncate(outside);
     }
 
+    /// Looks for differences whose values are shown by their digest, and whose places must show nothing of them.
+    pub(crate) fn hiding(&mut self, look: impl FnOnce(&mut Self)) {
+        let before = core::mem::replace(&mut self.hidden, true);
+        look(self);
+        self.hidden = before;
+    }
+
+    /// Whether values are shown by their digest.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.hidden
+    }
+
     pub(crate) fn finish(mut self) -> Vec<Discrepancy> {
         if self.more {
             self.kept.push(Discrepancy {
@@ -104,6 +124,14 @@ impl Findings {
         }
         self.kept
     }
+}
+
+fn digest(value: String) -> String {
+    if value == ABSENT {
+        return value;
+    }
+    let hash = blake3::hash(value.as_bytes()).to_hex();
+    format!("BLAKE3 {}", hash.get(..16).unwrap_or_default())
 }
 
 /// Whether both sides have a value, and production's is not known any more. An empty string is none.

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use super::{
     ABSENT, Category, Compared,
     findings::{Findings, shorten},
-    media,
-    scope::Scope,
+    kinds, media,
+    scope::{Parts, Scope},
 };
 use shadow_proto::request_target::form_decoded;
 
@@ -48,7 +48,10 @@ pub(super) fn compare(
             (Some(a), Some(b)) if a.1 == b.1 || scope.passes(name, Some(&a.1), &b.1) => continue,
             (Some(_), None) if scope.ignores(name) => continue,
             (None, Some(b)) if !is_known() && scope.passes(name, None, &b.1) => continue,
-            (Some(_), Some(_)) => Category::Value,
+            (Some(a), Some(b)) => {
+                values(scope, name, &a.1, &b.1, findings);
+                continue;
+            }
             (Some(_), None) => Category::Missing,
             _ => Category::Added,
         };
@@ -60,6 +63,17 @@ pub(super) fn compare(
             shown(a),
             shown(b),
         );
+    }
+}
+
+/// Two different values, by what is in them.
+fn values(scope: &Scope<'_>, name: &[u8], a: &[u8], b: &[u8], findings: &mut Findings) {
+    let place = format!("field {}", media::shown_name(name));
+    match (core::str::from_utf8(a), core::str::from_utf8(b)) {
+        (Ok(a), Ok(b)) if scope.is_parted() => {
+            kinds::embedded(scope, (&place, Parts::default()), a, b, findings);
+        }
+        _ => findings.push(Category::Value, place, shorten(a), shorten(b)),
     }
 }
 

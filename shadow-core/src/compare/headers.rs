@@ -1,19 +1,50 @@
-//! The header fields that are compared.
+//! The header fields that are compared, by what they mean.
+//!
+//! References are resolved against the request (RFC 9110 section 10.2.2) and differ by component, cookies by name and
+//! attribute. What describes content that is not there (RFC 9110 section 15.4.5) is not compared.
 
-use shadow_proto::exchange::Headers;
+mod parts;
 
-use super::{ABSENT, Category, findings::Findings, findings::shorten, media, rules::FieldName, scope::Scope};
+use shadow_proto::exchange::{Headers, Request};
+
+use super::{
+    ABSENT, Category, Side,
+    findings::Findings,
+    findings::shorten,
+    media,
+    rules::{FieldName, Redirects},
+    scope::Scope,
+};
+
+/// Bytes of content that a redirect has for people.
+const NOTE: usize = 16 << 10;
 
 /// Compares the listed fields and nothing else.
-pub(super) fn compare(scope: &Scope<'_>, production: &Headers, shadow: &Headers, findings: &mut Findings) {
+pub(super) fn compare(
+    scope: &Scope<'_>,
+    request: &Request,
+    production: Side<'_>,
+    shadow: Side<'_>,
+    findings: &mut Findings,
+) {
+    let (left, right) = (production.headers, shadow.headers);
+    let without_content = is_without_content(production) && is_without_content(shadow);
+    let note = is_redirect_note(scope, production, shadow);
     for name in scope.headers.iter().map(FieldName::as_str) {
-        if !production.get_all(name).eq(shadow.get_all(name)) && !same_meaning(name, production, shadow) {
-            found(name, shown(name, production), shown(name, shadow), findings);
+        if left.get_all(name).eq(right.get_all(name))
+            || same_meaning(name, left, right)
+            || ((without_content || note) && name == "content-type")
+        {
+            continue;
         }
+        if scope.is_parted() && parts::compare(name, request, left, right, findings) {
+            continue;
+        }
+        found(name, shown(name, left), shown(name, right), findings);
     }
     for name in scope.header_presence.iter().map(FieldName::as_str) {
         let there = |headers: &Headers| headers.get(name).map_or(ABSENT, |_| "(present)").to_owned();
-        let (left, right) = (there(production), there(shadow));
+        let (left, right) = (there(left), there(right));
         if left != right {
             found(name, left, right, findings);
         }
@@ -26,11 +57,13 @@ const OF_NOT_MODIFIED: [&str; 5] = ["cache-control", "content-location", "etag",
 /// Compares production's 304 (Not Modified) with the full answer of the shadow system.
 pub(super) fn not_modified(
     scope: &Scope<'_>,
-    production: &Headers,
-    shadow: &Headers,
+    request: &Request,
+    production: Side<'_>,
+    shadow: Side<'_>,
     findings: &mut Findings,
 ) {
     let common: Vec<_> = production
+        .headers
         .iter()
         .filter(|(name, _)| {
             OF_NOT_MODIFIED
@@ -41,9 +74,31 @@ pub(super) fn not_modified(
     let said = |(name, _): &(&[u8], &[u8])| common.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
     let (left, right) = (
         Headers::from_pairs(common.iter().copied()),
-        Headers::from_pairs(shadow.iter().filter(said)),
+        Headers::from_pairs(shadow.headers.iter().filter(said)),
     );
-    compare(scope, &left, &right, findings);
+    let [production, shadow] =
+        [(production, &left), (shadow, &right)].map(|(side, headers)| Side { headers, ..side });
+    compare(scope, request, production, shadow, findings);
+}
+
+/// Whether an answer has no content for which a media type could say something (RFC 9110 sections 15.3.5 and 15.4.5).
+fn is_without_content(side: Side<'_>) -> bool {
+    matches!(side.status, 204 | 304) && side.body.len == 0
+}
+
+/// Whether both answers are redirects with no more content than a note for people.
+pub(super) fn is_redirect_note(scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>) -> bool {
+    let is_note = |side: Side<'_>| {
+        let text = matches!(
+            media::kind(side.headers),
+            media::Kind::Text | media::Kind::Html | media::Kind::Unknown
+        );
+        matches!(side.status, 301..=303 | 307 | 308)
+            && side.headers.get("location").is_some()
+            && side.body.len <= NOTE as u64
+            && (text || side.body.len == 0)
+    };
+    scope.redirects == Redirects::Target && is_note(production) && is_note(shadow)
 }
 
 fn found(name: &str, production: String, shadow: String, findings: &mut Findings) {
@@ -108,7 +163,7 @@ fn directives<'v>(values: impl Iterator<Item = &'v [u8]>) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::compare::{Rules, compiled::Compiled};
-    use shadow_proto::testing;
+    use shadow_proto::{exchange::Body, testing};
 
     fn differ(rules: &Rules, a: &[(&str, &str)], b: &[(&str, &str)]) -> Vec<(String, String, String)> {
         let mut findings = Findings::new(10);
@@ -118,7 +173,19 @@ mod tests {
         );
         let compiled = Compiled::new(rules.clone()).expect("the rules work");
         let scope = Scope::new(&compiled, &testing::exchange("GET", "/").request);
-        compare(&scope, &a, &b, &mut findings);
+        let body = Body::default();
+        let side = |headers| Side {
+            status: 200,
+            headers,
+            body: &body,
+        };
+        compare(
+            &scope,
+            &testing::exchange("GET", "/").request,
+            side(&a),
+            side(&b),
+            &mut findings,
+        );
         let found = findings.finish();
         assert!(
             found.iter().all(|found| found.category == Category::Header),
@@ -185,7 +252,7 @@ mod tests {
             [
                 row("header content-type", "text/html", "text/plain"),
                 row("header cache-control", "no-store", "no-store, private"),
-                row("header location", "/a", "/A"),
+                row("header location path 1", "a", "A"),
                 row("header etag", "(present)", ABSENT),
             ]
         );

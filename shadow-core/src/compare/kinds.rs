@@ -1,18 +1,23 @@
-//! Which comparison a content gets.
+//! Which comparison a content gets: by what it is, where its media type says no more than that it is text or bytes, or
+//! says something that it is not.
 //!
 //! What cannot be compared as its kind is compared as text, and what is no text by length and digest: nothing is
-//! passed over.
+//! passed over. How often content was compared as something else than its type says is counted.
 
 use shadow_proto::exchange::Headers;
 
 use super::{
     Compared, binary, events,
     findings::Findings,
-    form, json, markup,
+    form,
+    inside::{self, Texts},
+    json::{self, pieces::Pieces},
+    markup,
     media::{self, Kind},
     multipart,
-    scope::Scope,
-    text,
+    rules::Structure,
+    scope::{Parts, Scope},
+    table, text,
 };
 
 /// Multiparts within each other.
@@ -21,7 +26,18 @@ const MAX_NESTED: usize = 4;
 /// Content with the fields that describe it, without its content coding.
 pub(super) type Content<'c> = (&'c Headers, &'c [u8]);
 
-/// Compares two contents as the kind that production says, or else the shadow system, or else they themselves.
+/// What two contents are compared as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum As {
+    Kind(Kind),
+    /// JSON documents among other text.
+    Pieces,
+    /// A table with this separator.
+    Csv(u8),
+    Metrics,
+}
+
+/// Compares two contents as the kind that they are, or that production's type says, or else the shadow system's.
 pub(super) fn compare(
     scope: &Scope<'_>,
     production: Content<'_>,
@@ -42,70 +58,223 @@ fn nested(
     if a == b {
         return;
     }
-    let kind = kind_of(production, shadow);
-    let json = |a: &[u8], b: &[u8], findings: &mut Findings| json::compare(scope, a, b, json::ROOT, findings);
-    let data = |a: &[u8], b: &[u8], findings: &mut Findings| {
-        if !(json::looks_like_json(a) && json::looks_like_json(b) && json(a, b, findings) == Compared::Done) {
-            one_line(scope, a, b, findings);
-        }
+    let said = match media::kind(production.0) {
+        Kind::Unknown => media::kind(shadow.0),
+        kind => kind,
     };
-    let compared = match kind {
-        Kind::Json => json(a, b, findings),
-        Kind::Lines => events::lines(a, b, &data, findings),
-        Kind::Events => events::stream(a, b, &data, findings),
-        Kind::Xml => markup::xml(scope, a, b, findings),
-        Kind::Html => markup::html(scope, a, b, findings),
-        Kind::Form => form::compare(scope, a, b, findings),
-        Kind::Multipart if depth < MAX_NESTED => {
+    let by_type = by_type(said, production.0, a);
+    let structured = !matches!(said, Kind::Text | Kind::Bytes | Kind::Unknown) || by_type != As::Kind(said);
+    if structured && once(scope, by_type, production, shadow, findings, depth) == Compared::Done {
+        return;
+    }
+    let sniffed = if scope.structure() == Structure::Content || said == Kind::Unknown {
+        by_content(said, a).filter(|kind| *kind != by_type && by_content(said, b) == Some(*kind))
+    } else {
+        None
+    };
+    if let Some(kind) = sniffed
+        && once(scope, kind, production, shadow, findings, depth) == Compared::Done
+    {
+        scope.compared_as_content(said != Kind::Unknown);
+        return;
+    }
+    let by_content = scope.structure() == Structure::Content && !media::is_pictured(production.0);
+    let texts = is_text(a) && is_text(b) && (said == Kind::Unknown || by_content);
+    match said {
+        Kind::Multipart => binary::contents(a, b, findings),
+        Kind::Bytes | Kind::Unknown if !texts => binary::contents(a, b, findings),
+        Kind::Bytes => findings.hiding(|findings| text::compare(scope, a, b, findings)),
+        _ => text::compare(scope, a, b, findings),
+    }
+}
+
+/// Compares as one kind; `Not` when the contents are not of it, and nothing was said.
+fn once(
+    scope: &Scope<'_>,
+    kind: As,
+    production: Content<'_>,
+    shadow: Content<'_>,
+    findings: &mut Findings,
+    depth: usize,
+) -> Compared {
+    let (a, b) = (production.1, shadow.1);
+    let data = |a: &[u8], b: &[u8], findings: &mut Findings| data(scope, a, b, findings);
+    match kind {
+        As::Kind(Kind::Json) => json::compare(scope, a, b, json::ROOT, findings),
+        As::Kind(Kind::Lines) => events::lines(a, b, &data, findings),
+        As::Kind(Kind::Events) => events::stream(a, b, &data, findings),
+        As::Kind(Kind::Xml) => markup::xml(scope, a, b, findings),
+        As::Kind(Kind::Html) => markup::html(scope, a, b, findings),
+        As::Kind(Kind::Form) => form::compare(scope, a, b, findings),
+        As::Kind(Kind::Multipart) if depth < MAX_NESTED => {
             let contents = |a: &multipart::Part<'_>, b: &multipart::Part<'_>, findings: &mut Findings| {
                 let (a, b) = ((&a.headers, a.content), (&b.headers, b.content));
                 nested(scope, a, b, findings, depth.saturating_add(1));
             };
             multipart::compare(production, shadow, &contents, findings)
         }
-        Kind::Multipart | Kind::Text | Kind::Bytes | Kind::Unknown => Compared::Not,
-    };
-    if compared == Compared::Done {
-        return;
-    }
-    match kind {
-        Kind::Bytes | Kind::Multipart | Kind::Unknown => binary::contents(a, b, findings),
-        _ => text::compare(scope, a, b, findings),
+        As::Kind(Kind::Multipart | Kind::Text | Kind::Bytes | Kind::Unknown) => Compared::Not,
+        As::Pieces => pieces(scope, a, b, &data, findings),
+        As::Csv(separator) if table::separator(b) != separator => Compared::Not,
+        As::Csv(separator) => as_json(
+            scope,
+            table::csv(a, separator),
+            table::csv(b, separator),
+            findings,
+        ),
+        As::Metrics => as_json(scope, table::metrics(a), table::metrics(b), findings),
     }
 }
 
-/// Data of an event that is one line differs as a whole.
-fn one_line(scope: &Scope<'_>, a: &[u8], b: &[u8], findings: &mut Findings) {
+fn as_json(
+    scope: &Scope<'_>,
+    production: Option<Vec<u8>>,
+    shadow: Option<Vec<u8>>,
+    findings: &mut Findings,
+) -> Compared {
+    match (production, shadow) {
+        (Some(a), Some(b)) => json::compare(scope, &a, &b, json::ROOT, findings),
+        _ => Compared::Not,
+    }
+}
+
+/// JSON documents among other text; documents one after the other are events.
+fn pieces(
+    scope: &Scope<'_>,
+    production: &[u8],
+    shadow: &[u8],
+    data: &events::CompareData<'_>,
+    findings: &mut Findings,
+) -> Compared {
+    let pieces = |text| core::str::from_utf8(text).ok().and_then(Pieces::of);
+    let (Some(a), Some(b)) = (pieces(production), pieces(shadow)) else {
+        return Compared::Not;
+    };
+    if a.is_only_documents() && b.is_only_documents() {
+        return events::documents(a.documents(), b.documents(), data, findings);
+    }
+    let between = |a: &str, b: &str, findings: &mut Findings| {
+        text::compare(scope, a.as_bytes(), b.as_bytes(), findings);
+    };
+    json::pieces(scope, &a, &b, &between, findings)
+}
+
+/// The data of an event: JSON, or text.
+fn data(scope: &Scope<'_>, a: &[u8], b: &[u8], findings: &mut Findings) {
+    let json = json::looks_like_json(a) && json::looks_like_json(b);
+    if json && json::compare(scope, a, b, json::ROOT, findings) == Compared::Done {
+        return;
+    }
     if memchr::memchr(b'\n', a).is_some() || memchr::memchr(b'\n', b).is_some() {
         return text::compare(scope, a, b, findings);
     }
-    if text::same_line(scope, a, b) {
-        return;
-    }
-    let category = super::Category::Value;
-    findings.push(
-        category,
-        "body",
-        super::findings::shorten(a),
-        super::findings::shorten(b),
-    );
+    // One line differs as the data of its event, and not as a line.
+    text::line(scope, "body", a, b, findings);
 }
 
-fn kind_of(production: Content<'_>, shadow: Content<'_>) -> Kind {
-    let (a, b) = (production.1, shadow.1);
-    let said = match media::kind(production.0) {
-        Kind::Unknown => media::kind(shadow.0),
-        kind => kind,
-    };
-    match said {
-        Kind::Unknown if json::looks_like_json(a) && json::looks_like_json(b) => Kind::Json,
-        Kind::Unknown if is_text(a) && is_text(b) => Kind::Text,
-        kind => kind,
+/// What the media type asks for.
+fn by_type(said: Kind, headers: &Headers, content: &[u8]) -> As {
+    if said == Kind::Text && media::is_table(headers) {
+        return As::Csv(table::separator(content));
     }
+    As::Kind(said)
+}
+
+/// What a content is, whatever its media type says; `None` for what has no structure.
+fn by_content(said: Kind, content: &[u8]) -> Option<As> {
+    let text = core::str::from_utf8(content).ok()?;
+    let start = text.trim_start();
+    let begins = |with: &str| {
+        start
+            .get(..with.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(with))
+    };
+    if start.starts_with(['{', '[']) && json::is_json(start) {
+        return Some(As::Kind(Kind::Json));
+    }
+    if said == Kind::Json && Pieces::of(text).is_some() {
+        return Some(As::Pieces);
+    }
+    if begins("<!doctype html") || begins("<html") {
+        return Some(As::Kind(Kind::Html));
+    }
+    if start.starts_with('<') && markup::is_xml(content) {
+        return Some(As::Kind(Kind::Xml));
+    }
+    if inside::is_form(text.trim_end()) {
+        return Some(As::Kind(Kind::Form));
+    }
+    if start.starts_with(['#', '_']) || start.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        // The first lines tell, before the whole is read.
+        let end = text.char_indices().nth(2048).map_or(text.len(), |(at, _)| at);
+        let head = text.get(..end).unwrap_or_default();
+        let head = if end < text.len() {
+            head.rsplit_once('\n').map_or("", |(head, _)| head)
+        } else {
+            head
+        };
+        if table::metrics(head.as_bytes()).is_some() && table::metrics(content).is_some() {
+            return Some(As::Metrics);
+        }
+        let is_event = |line: &str| line.starts_with("data:") || line.starts_with("event:");
+        if start.lines().next().is_some_and(is_event) {
+            return Some(As::Kind(Kind::Events));
+        }
+    }
+    if table::looks_like_table(text) {
+        return Some(As::Csv(table::separator(content)));
+    }
+    let pieces = Pieces::of(text)?;
+    let whole = pieces.is_only_documents() && pieces.all.len() > 1;
+    (whole || (pieces.is_mostly_documents() && said != Kind::Lines)).then_some(As::Pieces)
 }
 
 fn is_text(content: &[u8]) -> bool {
     core::str::from_utf8(content).is_ok() && memchr::memchr(0, content).is_none()
+}
+
+/// Compares two texts in a document of another kind, scripts for example: by the JSON in them, or by what else is in them.
+pub(super) fn embedded(
+    scope: &Scope<'_>,
+    (place, without): (&str, Parts<'_>),
+    a: &str,
+    b: &str,
+    findings: &mut Findings,
+) {
+    if json::is_json(a) && json::is_json(b) {
+        let compared = json::within(scope, place, a, b, findings);
+        if compared == Compared::Done {
+            return;
+        }
+    }
+    if let (Some(left), Some(right)) = (Pieces::of(a), Pieces::of(b))
+        && left.is_mostly_documents()
+        && right.is_mostly_documents()
+        && left.all.len() == right.all.len()
+    {
+        let between = |a: &str, b: &str, findings: &mut Findings| {
+            text::compare(scope, a.as_bytes(), b.as_bytes(), findings);
+        };
+        findings.within(place, |findings| {
+            json::pieces(scope, &left, &right, &between, findings);
+        });
+        return;
+    }
+    if a.contains('\n') || b.contains('\n') {
+        return findings.within(place, |findings| {
+            text::compare(scope, a.as_bytes(), b.as_bytes(), findings);
+        });
+    }
+    let texts = Texts {
+        place,
+        production: a,
+        shadow: b,
+        category: super::Category::Value,
+        without,
+        findings,
+        parts: 0,
+    };
+    inside::compare(texts, |text| super::findings::shorten(text.as_bytes()));
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use hashbrown::DefaultHashBuilder;
 use super::{
     instant,
     number::{self, Decimal},
-    rules::Format,
+    rules::{Format, Numbers},
     scope::Level,
 };
 
@@ -45,6 +45,7 @@ pub(super) fn equal(level: &Level<'_>, a: Leaf<'_>, b: Leaf<'_>) -> bool {
         }
     }
     let tolerance = level.below.tolerance;
+    let by_value = level.below.numbers == Numbers::Value;
     let numbers = match (a, b) {
         (Leaf::Number(_), Leaf::Number(_)) => true,
         (Leaf::Untyped(_), Leaf::Untyped(_)) => {
@@ -54,7 +55,7 @@ pub(super) fn equal(level: &Level<'_>, a: Leaf<'_>, b: Leaf<'_>) -> bool {
     };
     let exact = match (a, b) {
         (Leaf::Untyped(_), Leaf::Untyped(_)) if !numbers_as_strings => x == y,
-        _ if numbers => x == y || Decimal::new(x) == Decimal::new(y),
+        _ if numbers => x == y || (by_value && Decimal::new(x) == Decimal::new(y)),
         _ => x == y,
     };
     exact
@@ -92,7 +93,7 @@ pub(super) fn class(level: &Level<'_>, leaf: Leaf<'_>, state: &DefaultHashBuilde
             weight: Some(weight(level, leaf)),
         };
     }
-    let hash = if is_number {
+    let hash = if is_number && level.below.numbers == Numbers::Value {
         state.hash_one((2u8, Decimal::new(text)))
     } else {
         state.hash_one((3u8, text))

@@ -35,13 +35,44 @@ const LINES: [&[u8]; 9] = [
     b"application/x-json-stream",
 ];
 
-/// Types that are text without saying so.
-const TEXT: [&[u8]; 5] = [
-    b"application/javascript",
-    b"application/x-javascript",
-    b"application/ecmascript",
+/// Types that are text without saying so, besides those of [`SCRIPTS`].
+const TEXT: [&[u8]; 7] = [
     b"application/yaml",
+    b"application/x-yaml",
     b"application/graphql",
+    b"application/csv",
+    b"application/toml",
+    b"application/openmetrics-text",
+    b"application/jwt",
+];
+
+/// The types of JavaScript: `text/javascript`, and those that it replaces (RFC 9239 section 6).
+const SCRIPTS: [&[u8]; 15] = [
+    b"application/ecmascript",
+    b"application/javascript",
+    b"application/x-ecmascript",
+    b"application/x-javascript",
+    b"text/ecmascript",
+    b"text/javascript1.0",
+    b"text/javascript1.1",
+    b"text/javascript1.2",
+    b"text/javascript1.3",
+    b"text/javascript1.4",
+    b"text/javascript1.5",
+    b"text/jscript",
+    b"text/livescript",
+    b"text/x-ecmascript",
+    b"text/x-javascript",
+];
+
+/// JSON without saying so by a suffix.
+const JSON: [&[u8]; 6] = [
+    b"application/json",
+    b"text/json",
+    b"text/x-json",
+    b"application/x-json",
+    b"application/x-amz-json-1.0",
+    b"application/x-amz-json-1.1",
 ];
 
 /// The kind that the Content-Type field asks for.
@@ -53,7 +84,7 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
     let essence = lower(essence.trim_ascii());
     let essence = essence.as_ref();
     match essence {
-        b"application/json" | b"text/json" => Kind::Json,
+        _ if JSON.contains(&essence) => Kind::Json,
         b"text/event-stream" => Kind::Events,
         b"text/html" => Kind::Html,
         b"application/xml" | b"text/xml" => Kind::Xml,
@@ -62,9 +93,39 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
         _ if essence.ends_with(b"+json") => Kind::Json,
         _ if essence.ends_with(b"+xml") => Kind::Xml,
         _ if essence.starts_with(b"multipart/") => Kind::Multipart,
-        _ if essence.starts_with(b"text/") || TEXT.contains(&essence) => Kind::Text,
+        _ if essence.starts_with(b"text/") || TEXT.contains(&essence) || SCRIPTS.contains(&essence) => {
+            Kind::Text
+        }
         _ => Kind::Bytes,
     }
+}
+
+/// Whether the content is a picture, a sound, a film or a font, whatever its bytes look like.
+pub(super) fn is_pictured(headers: &Headers) -> bool {
+    let value = headers
+        .get("content-type")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let kinds: [&[u8]; 4] = [b"image/", b"audio/", b"video/", b"font/"];
+    kinds
+        .iter()
+        .any(|kind| value.trim_ascii_start().starts_with(kind))
+}
+
+/// Whether the content is a table of comma- or tab-separated values.
+pub(super) fn is_table(headers: &Headers) -> bool {
+    let value = headers.get("content-type").unwrap_or_default();
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    let tables: [&[u8]; 5] = [
+        b"text/csv",
+        b"text/tab-separated-values",
+        b"text/comma-separated-values",
+        b"text/tsv",
+        b"application/csv",
+    ];
+    tables
+        .iter()
+        .any(|table| table.eq_ignore_ascii_case(essence.trim_ascii()))
 }
 
 /// The value of a parameter behind a media type or a disposition, unquoted.
@@ -124,8 +185,10 @@ fn lower(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// A media type in the one form in which equal ones are equal text: type, subtype and parameter names in lower case
-/// (section 8.3.1), parameters sorted, their values unquoted, and those of `charset` in lower case. The boundary of
-/// multipart content is none of it: each answer has its own.
+/// (section 8.3.1), parameters sorted, their values unquoted, and those of `charset` in lower case. The types of
+/// JavaScript are one (RFC 9239), and so are those of XML (RFC 7303 section 9). JSON is in UTF-8 whatever a parameter
+/// says of it (RFC 8259 section 11), so that UTF-8 says nothing there. The boundary of multipart content is none of it:
+/// each answer has its own.
 pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
     let mut parts = split_quoted(value, b';');
     let mut out = parts.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
@@ -141,13 +204,28 @@ pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
                 .to_ascii_lowercase();
             let value = unquoted(halves.next().unwrap_or_default().trim_ascii());
             let value = if name == b"charset" {
-                value.to_ascii_lowercase()
+                match value.to_ascii_lowercase() {
+                    value if value == b"utf8" => b"utf-8".to_vec(),
+                    value => value,
+                }
             } else {
                 value
             };
             (name, value)
         })
         .collect();
+    if SCRIPTS.contains(&out.as_slice()) {
+        out = b"text/javascript".to_vec();
+    }
+    match out.as_slice() {
+        b"text/xml" => out = b"application/xml".to_vec(),
+        b"text/xml-external-parsed-entity" => out = b"application/xml-external-parsed-entity".to_vec(),
+        b"text/json" => out = b"application/json".to_vec(),
+        _ => {}
+    }
+    if JSON.contains(&out.as_slice()) || out.ends_with(b"+json") || LINES.contains(&out.as_slice()) {
+        parameters.retain(|(name, value)| name != b"charset" || value != b"utf-8");
+    }
     if out.starts_with(b"multipart/") {
         parameters.retain(|(name, _)| name != b"boundary");
     }
@@ -217,6 +295,8 @@ mod tests {
             ("text/event-stream", Kind::Events),
             ("application/x-www-form-urlencoded;charset=utf-8", Kind::Form),
             ("multipart/form-data; boundary=x", Kind::Multipart),
+            ("application/x-amz-json-1.1", Kind::Json),
+            ("application/x-javascript", Kind::Text),
             ("application/octet-stream", Kind::Bytes),
             ("application/jsonlike", Kind::Bytes),
             ("image/png", Kind::Bytes),
@@ -239,12 +319,22 @@ mod tests {
             ("a/b; x=\"p;q\"", "a/b;x=\"p\\;q\""),
             ("a/b", "a/b;"),
             ("multipart/mixed; boundary=x", "multipart/mixed;boundary=\"y\""),
+            ("application/json", "application/json; charset=UTF-8"),
+            (
+                "application/problem+json;charset=utf-8",
+                "application/problem+json",
+            ),
+            ("application/x-javascript", "text/javascript"),
+            ("application/xml;charset=utf-8", "text/xml; charset=utf-8"),
         ] {
             assert_eq!(normalised(a.as_bytes()), normalised(b.as_bytes()), "{a} {b}");
         }
         for (a, b) in [
             ("text/html", "text/plain"),
             ("text/html", "text/html;charset=utf-8"),
+            ("application/json", "application/json; charset=utf-16"),
+            ("application/json", "application/json; profile=x"),
+            ("application/atom+xml", "application/xml"),
             ("a/b;boundary=X", "a/b;boundary=x"),
         ] {
             assert_ne!(normalised(a.as_bytes()), normalised(b.as_bytes()), "{a} {b}");

@@ -6,21 +6,28 @@
 //! Bias: a difference that the rules do not explain is reported; two texts for the same value (`1.0` and `1`, another
 //! member order, another coding of the same content) are not a difference.
 
+mod align;
 mod binary;
+mod charset;
 mod comparator;
 mod compiled;
+#[cfg(test)]
+mod content_tests;
 pub(crate) mod decode;
 mod errors;
 pub(crate) mod events;
 mod findings;
 pub(crate) mod form;
 mod headers;
+mod inside;
 mod instant;
 mod json;
 mod kinds;
 mod leaf;
 mod lists;
 pub(crate) mod markup;
+#[cfg(test)]
+mod meaning_tests;
 pub(crate) mod media;
 pub(crate) mod multipart;
 mod number;
@@ -29,6 +36,7 @@ pub(crate) mod paths;
 mod rules;
 mod scope;
 mod status;
+mod table;
 mod text;
 mod usage;
 
@@ -41,8 +49,9 @@ use shadow_proto::exchange::{Body, Headers};
 pub use comparator::Comparator;
 pub use paths::{JsonPath, PathError, PlacePath};
 pub use rules::{
-    Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Mask, MaskError, Nulls, PlaceRule,
-    Pointer, PointerError, RouteError, RoutePattern, RouteRules, RuleError, Rules, Statuses, Tolerance,
+    Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Mask, MaskError, Nulls, Numbers,
+    PlaceRule, Pointer, PointerError, Redirects, RouteError, RoutePattern, RouteRules, RuleError, Rules,
+    Statuses, Structure, Texts, Tolerance,
 };
 pub use usage::RuleUsage;
 

@@ -3,13 +3,15 @@
 //! The boundary is each side's own. Parts with names (`form-data`) belong together by name, others by position.
 //! Bounds: parts ([`MAX_PARTS`]), fields of a part's head, multiparts within each other (the caller counts).
 
+use hashbrown::DefaultHashBuilder;
 use shadow_proto::exchange::Headers;
 
 use super::{
     ABSENT, Category, Compared,
+    align::Features,
     findings::{Findings, shorten},
     lists::{self, Pair},
-    media,
+    media, text,
 };
 
 /// Parts of one body.
@@ -17,6 +19,9 @@ const MAX_PARTS: usize = 1 << 12;
 
 /// Fields of one part's head.
 const MAX_FIELDS: usize = 64;
+
+/// Bytes of a part by which it is known again.
+const FEATURES: usize = 4096;
 
 /// Fields of a part's head that are compared. Others say how it was transferred, or are identifiers.
 const FIELDS: [&str; 5] = [
@@ -61,7 +66,12 @@ pub(super) fn compare(
             return Compared::Done;
         }
     };
-    for pair in paired(&left, &right, contents) {
+    let (pairs, moved) = paired(&left, &right, contents);
+    if moved {
+        let shown = |parts: &[Part<'_>]| format!("{} parts", parts.len());
+        findings.push(Category::Order, "parts", shown(&left), shown(&right));
+    }
+    for pair in pairs {
         if findings.is_full() {
             break;
         }
@@ -113,11 +123,18 @@ fn place(part: Option<&Part<'_>>, index: usize) -> String {
     }
 }
 
-fn paired(left: &[Part<'_>], right: &[Part<'_>], contents: &CompareParts<'_>) -> Vec<Pair> {
+/// The pairs, and whether parts without names are in another order.
+fn paired(left: &[Part<'_>], right: &[Part<'_>], contents: &CompareParts<'_>) -> (Vec<Pair>, bool) {
     if let (Some(a), Some(b)) = (by_name(left), by_name(right)) {
-        return merged(&a, &b);
+        return (merged(&a, &b), false);
     }
-    lists::pairs(left.len(), right.len(), |a, b| {
+    let state = DefaultHashBuilder::default();
+    let features = |parts: &[Part<'_>]| -> Vec<Features> {
+        let of =
+            |part: &Part<'_>| text::features(part.content.get(..FEATURES).unwrap_or(part.content), &state);
+        parts.iter().map(of).collect()
+    };
+    lists::pairs(&features(left), &features(right), |a, b| {
         let mut probe = Findings::new(0);
         both(left.get(a), right.get(b), contents, &mut probe);
         !probe.is_full()

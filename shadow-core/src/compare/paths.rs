@@ -4,15 +4,17 @@
 //! indices count from the end. For XML and HTML the notation of [`place`]. Bounds: all paths are one automaton; a step down costs the number of steps that are
 //! still open, nothing when there are none.
 
+mod keyed;
 mod parse;
 mod place;
 
 use core::{fmt, str::FromStr};
 
-pub(crate) use place::Node;
+pub(crate) use keyed::keyed;
 pub use place::PlacePath;
+pub(crate) use place::{Node, parted};
 
-use super::rules::written_as_text;
+use super::{json::tape::Value, rules::written_as_text};
 
 /// Characters of a member's name that are shown in a place.
 const LONGEST_NAME: usize = 100;
@@ -104,6 +106,11 @@ enum Select {
         step: i64,
     },
     Any,
+    /// The elements with a member of this name and content.
+    Keyed {
+        name: Box<str>,
+        value: Box<str>,
+    },
     /// A node in an element.
     Child(place::Child),
     /// An attribute, of any name without one.
@@ -116,8 +123,10 @@ pub(crate) enum Key<'a> {
     Name(&'a str),
     /// An element of an array whose length is not known. What would depend on it is taken to match.
     Index(usize),
-    /// An element, and the number of them.
-    Element(usize, usize),
+    /// An element, the number of them, and the element itself.
+    Item(usize, usize, Value<'a>),
+    /// Some element: it may be any.
+    Some,
     /// A node in an element of a markup document.
     Child(Node<'a>),
     /// An attribute of one.
@@ -128,7 +137,8 @@ impl fmt::Display for Key<'_> {
     /// As it is written behind a place: `.name`, `['other name']`, `[3]`. It reads back as a path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Index(index) | Self::Element(index, _) => write!(f, "[{index}]"),
+            Self::Index(index) | Self::Item(index, ..) => write!(f, "[{index}]"),
+            Self::Some => f.write_str("[*]"),
             Self::Child(node) => write!(f, "/{}", node.name),
             Self::Attribute(name) => write!(f, "/@{name}"),
             Self::Name(name) if is_shorthand(name) && name.len() <= LONGEST_NAME => write!(f, ".{name}"),
@@ -202,7 +212,7 @@ impl PathSet {
 }
 
 /// Where in the automaton the walk of one document is. Levels form a stack in one buffer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Walk<'p> {
     set: &'p PathSet,
     open: Vec<u32>,
@@ -324,6 +334,13 @@ impl Select {
     fn matches(&self, key: Key<'_>) -> bool {
         let (index, len) = match (self, key) {
             (Self::Any, _) => return true,
+            (Self::Keyed { name, value }, Key::Item(.., element)) => {
+                return element
+                    .get(name)
+                    .is_some_and(|member| *member.content() == *value.as_bytes());
+            }
+            (Self::Index(_) | Self::Slice { .. } | Self::Keyed { .. }, Key::Some) => return true,
+            (Self::Keyed { .. }, _) | (_, Key::Some) => return false,
             (Self::Name(name), Key::Name(given)) => return **name == *given,
             (Self::Child(wanted), Key::Child(node)) => return wanted.matches(node),
             (Self::Attribute(name), Key::Attribute(given)) => {
@@ -332,7 +349,7 @@ impl Select {
             (Self::Name(_) | Self::Child(_) | Self::Attribute(_), _)
             | (_, Key::Name(_) | Key::Child(_) | Key::Attribute(_)) => return false,
             (_, Key::Index(index)) => (index, None),
-            (_, Key::Element(index, len)) => (index, i64::try_from(len).ok()),
+            (_, Key::Item(index, len, _)) => (index, i64::try_from(len).ok()),
         };
         let Ok(index) = i64::try_from(index) else {
             return false;
@@ -341,7 +358,7 @@ impl Select {
             Self::Index(wanted) if wanted >= 0 => index == wanted,
             Self::Index(wanted) => len.is_none_or(|len| index == len.saturating_add(wanted)),
             Self::Slice { start, end, step } => in_slice(start, end, step, index, len),
-            Self::Name(_) | Self::Any | Self::Child(_) | Self::Attribute(_) => false,
+            Self::Name(_) | Self::Any | Self::Keyed { .. } | Self::Child(_) | Self::Attribute(_) => false,
         }
     }
 }

@@ -10,6 +10,7 @@ mod mask;
 mod place;
 mod pointer;
 mod route;
+mod settings;
 mod text;
 
 use core::time::Duration;
@@ -24,6 +25,7 @@ pub use place::{Added, Arrays, Nulls, PlaceRule, Tolerance};
 pub use pointer::{Pointer, PointerError};
 pub(crate) use route::Asked;
 pub use route::{RouteError, RoutePattern};
+pub use settings::{Errors, Numbers, Redirects, Statuses, Structure, Texts};
 pub(crate) use text::{Text, written_as_text};
 
 /// Entries of `routes`, and rules for places of all of them together.
@@ -56,8 +58,16 @@ pub struct Rules {
     pub places: Vec<PlaceRule>,
     /// How far two JSON numbers may be apart. Without it they must be the same decimal number.
     pub tolerance: Option<Tolerance>,
+    /// When two JSON numbers are the same.
+    pub numbers: Numbers,
     /// Whether `"1.50"` and `1.5` are the same number.
     pub numbers_as_strings: bool,
+    /// What decides as what a body is compared.
+    pub structure: Structure,
+    /// Whether text in documents is taken apart: references, forms, tokens, JSON in strings, prose by word.
+    pub text: Texts,
+    /// What is compared of the content of redirects.
+    pub redirects: Redirects,
     /// Whether order and number of JSON array elements matter.
     pub arrays: Arrays,
     /// Whether a member that is null is one that is missing.
@@ -108,9 +118,21 @@ pub struct RouteRules<S = Duration> {
     /// Instead of [`Rules::tolerance`].
     #[serde(default)]
     pub tolerance: Option<Tolerance>,
+    /// Instead of [`Rules::numbers`].
+    #[serde(default)]
+    pub numbers: Option<Numbers>,
     /// Instead of [`Rules::numbers_as_strings`].
     #[serde(default)]
     pub numbers_as_strings: Option<bool>,
+    /// Instead of [`Rules::structure`].
+    #[serde(default)]
+    pub structure: Option<Structure>,
+    /// Instead of [`Rules::text`].
+    #[serde(default)]
+    pub text: Option<Texts>,
+    /// Instead of [`Rules::redirects`].
+    #[serde(default)]
+    pub redirects: Option<Redirects>,
     /// Instead of [`Rules::arrays`].
     #[serde(default)]
     pub arrays: Option<Arrays>,
@@ -141,36 +163,16 @@ impl<S> RouteRules<S> {
                 .map(|place| place.convert(&span))
                 .collect(),
             tolerance: self.tolerance,
+            numbers: self.numbers,
             numbers_as_strings: self.numbers_as_strings,
+            structure: self.structure,
+            text: self.text,
+            redirects: self.redirects,
             arrays: self.arrays,
             nulls: self.nulls,
             added: self.added,
         }
     }
-}
-
-/// How close two status codes must be.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Statuses {
-    /// The same code, or two that `same_status` lists together.
-    #[default]
-    Exact,
-    /// Of the same class (RFC 9110 section 15).
-    Class,
-}
-
-/// What is compared of two error responses, 4xx or 5xx.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Errors {
-    /// The kind of error, where one of them says it; messages are for people. Else the whole content.
-    #[default]
-    Type,
-    /// The status only.
-    Status,
-    /// The whole content, as of any other response.
-    Whole,
 }
 
 /// The name of a header field (RFC 9110 section 5.1), in lower case.
@@ -216,7 +218,11 @@ impl Default for Rules {
             mask: Vec::new(),
             places: Vec::new(),
             tolerance: None,
+            numbers: Numbers::Value,
             numbers_as_strings: false,
+            structure: Structure::Content,
+            text: Texts::Parts,
+            redirects: Redirects::Target,
             arrays: Arrays::Ordered,
             nulls: Nulls::Distinct,
             added: Added::Report,

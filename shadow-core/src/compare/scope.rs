@@ -14,11 +14,13 @@ use super::{
     compiled::{Compiled, Masked, Place},
     leaf::{self, Leaf},
     paths::{self, Key},
-    rules::{Added, Arrays, Asked, Errors, FieldName, PlaceRule, Pointer, Statuses},
+    rules::{
+        Added, Arrays, Asked, Errors, FieldName, PlaceRule, Pointer, Redirects, Statuses, Structure, Texts,
+    },
     usage::RuleId,
 };
 
-pub(super) use walk::{Below, Level, Matching, Walk};
+pub(super) use walk::{Below, Level, Matching, Parts, Walk};
 
 /// Whole documents that are walked for a rule, before only one of so many is.
 const SURVEYS: u64 = 64;
@@ -35,6 +37,9 @@ pub(super) struct Scope<'r> {
     pub(super) same_status: &'r [(RuleId, Vec<u16>)],
     pub(super) errors: Errors,
     pub(super) error_type: &'r [(RuleId, Pointer)],
+    pub(super) redirects: Redirects,
+    structure: Structure,
+    text: Texts,
     below: Below,
     arrays: Arrays,
     masks: Vec<&'r Masked>,
@@ -81,7 +86,11 @@ impl<'r> Scope<'r> {
             same_status: &top.same_status,
             errors: rules.errors,
             error_type: &top.error_type,
+            redirects: rules.redirects,
+            structure: rules.structure,
+            text: rules.text,
             below: Below {
+                numbers: rules.numbers,
                 tolerance: rules.tolerance,
                 within: None,
                 numbers_as_strings: rules.numbers_as_strings,
@@ -133,6 +142,10 @@ impl<'r> Scope<'r> {
         set(&mut self.status, entry.status);
         set(&mut self.errors, entry.errors);
         set(&mut self.arrays, entry.arrays);
+        set(&mut self.redirects, entry.redirects);
+        set(&mut self.structure, entry.structure);
+        set(&mut self.text, entry.text);
+        set(&mut self.below.numbers, entry.numbers);
         set(&mut self.below.numbers_as_strings, entry.numbers_as_strings);
         set(&mut self.below.nulls, entry.nulls);
         set(&mut self.below.added, entry.added);
@@ -142,6 +155,23 @@ impl<'r> Scope<'r> {
         }
         if entry.error_type.is_some() {
             self.error_type = &compiled.lists.error_type;
+        }
+    }
+
+    /// What decides as what a body is compared.
+    pub(super) fn structure(&self) -> Structure {
+        self.structure
+    }
+
+    /// Whether text in documents is taken apart.
+    pub(super) fn is_parted(&self) -> bool {
+        self.text == Texts::Parts
+    }
+
+    /// A body was compared as what it is: counted when its media type says something else.
+    pub(super) fn compared_as_content(&self, otherwise: bool) {
+        if otherwise {
+            self.compiled.counters.content_otherwise();
         }
     }
 

@@ -99,7 +99,7 @@ fn the_content_decides_and_not_its_coding() {
 
 #[test]
 fn the_media_type_decides_how() {
-    let cases: [(Option<&str>, &str, &str, &[&str]); 11] = [
+    let cases: [(Option<&str>, &str, &str, &[&str]); 12] = [
         (
             Some("application/json"),
             r#"{"a":1,"b":2}"#,
@@ -109,11 +109,12 @@ fn the_media_type_decides_how() {
         (Some("application/problem+json"), "[1]", "[2]", &["value $[0]"]),
         (Some("application/json"), "{", "[", &["value line 1"]),
         (Some("application/json"), "{}", "<p>", &["decode body"]),
+        (Some("text/plain"), r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#, &[]),
         (
-            Some("text/plain"),
-            r#"{"a":1,"b":2}"#,
-            r#"{"b":2,"a":1}"#,
-            &["value line 1"],
+            Some("application/octet-stream"),
+            "a\nb",
+            "a\nc",
+            &["value line 2"],
         ),
         (Some("text/html"), "a\nb", "a\nc", &["value line 2"]),
         (Some("image/png"), "a\nb", "a\nc", &["value body"]),

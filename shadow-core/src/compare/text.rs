@@ -1,16 +1,30 @@
-//! Text by line.
+//! Text by line, and lines by what is in them.
 //!
+//! Lines that are on both sides once hold the others in place; where they are in another order, that is a discrepancy of
+//! its own. Of lines that are not equal the most alike belong together. A line is known by the words that it begins
+//! with, where those are on both sides and no other line has them (`line "user_count"`), else by its number.
 //! Masks of the rules leave parts of lines out.
 //! Bounds: lines that are aligned ([`ALIGNED`]); between longer differing stretches only the first difference and
 //! the number of lines are told. Bytes that masks are tried on ([`MASKED`]); behind them lines are compared as they are.
 //! There is no time limit, because this room has no clock: the bound is one of size.
 
+use core::hash::BuildHasher as _;
 use std::borrow::Cow;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use similar::{Algorithm, DiffOp};
 
-use super::{ABSENT, Category, findings::Findings, findings::shorten, scope::Scope};
+use super::{
+    ABSENT, Category,
+    align::{self, Features},
+    findings::Findings,
+    findings::shorten,
+    inside::{
+        self, Texts,
+        words::{self, Words, is_volatile},
+    },
+    scope::{Parts, Scope},
+};
 
 /// Lines of a differing stretch, on each side, up to which they are aligned. The work is at most its square.
 const ALIGNED: usize = 400;
@@ -36,30 +50,99 @@ pub(super) fn compare(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findi
         .get(behind(rest_right, known_right.len()))
         .unwrap_or_default();
     let mut stretch = Stretch {
+        scope,
+        all: [&left, &right],
         left: rest_left,
         right: rest_right,
         start: start.saturating_add(more),
         findings,
+        labels: None,
     };
-    if rest_left.len() > ALIGNED || rest_right.len() > ALIGNED {
-        stretch.replaced(0..1.min(rest_left.len()), 0..1.min(rest_right.len()));
-        if all.0 != all.1 {
-            let lines = |count: usize| format!("{count} lines");
-            findings.push(Category::Length, "body", lines(all.0), lines(all.1));
-        }
-        return;
+    let anchors = anchors(known_left, known_right);
+    if !anchors.is_sorted_by_key(|(_, at)| *at) {
+        let lines = |count: usize| format!("{count} lines");
+        stretch
+            .findings
+            .push(Category::Order, "lines", lines(all.0), lines(all.1));
+        let (left, right) = unmatched(known_left, known_right);
+        return stretch.paired(&left, &right);
     }
-    for op in similar::capture_diff_slices(Algorithm::Myers, known_left, known_right) {
-        if !matches!(op, DiffOp::Equal { .. }) {
-            stretch.replaced(op.old_range(), op.new_range());
+    let mut whole = true;
+    let (mut from_left, mut from_right) = (0usize, 0usize);
+    for (a, b) in anchors.into_iter().chain([(known_left.len(), known_right.len())]) {
+        if stretch.findings.is_full() {
+            return;
         }
+        whole &= stretch.between((from_left..a, known_left), (from_right..b, known_right));
+        (from_left, from_right) = (a.saturating_add(1), b.saturating_add(1));
+    }
+    if !whole && all.0 != all.1 {
+        let lines = |count: usize| format!("{count} lines");
+        findings.push(Category::Length, "body", lines(all.0), lines(all.1));
     }
 }
 
-/// Whether two lines are equal under the masks.
-pub(super) fn same_line(scope: &Scope<'_>, a: &[u8], b: &[u8]) -> bool {
+/// The positions of what is in both lists exactly once, in the order of the first.
+fn anchors(left: &[usize], right: &[usize]) -> Vec<(usize, usize)> {
+    // For each number how often it comes, and where it came last.
+    let counted = |side: &[usize]| {
+        let mut counted: HashMap<usize, (usize, usize)> = HashMap::new();
+        for (at, number) in side.iter().enumerate() {
+            let (count, last) = counted.entry(*number).or_default();
+            *count = count.saturating_add(1);
+            *last = at;
+        }
+        counted
+    };
+    let (in_left, in_right) = (counted(left), counted(right));
+    let once = |counted: &HashMap<usize, (usize, usize)>, number| match counted.get(number) {
+        Some((1, at)) => Some(*at),
+        _ => None,
+    };
+    left.iter()
+        .filter_map(|number| once(&in_left, number).zip(once(&in_right, number)))
+        .collect()
+}
+
+/// The positions of what has no equal on the other side, each being the equal of one.
+fn unmatched(left: &[usize], right: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let mut open: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (at, number) in right.iter().enumerate().rev() {
+        open.entry(*number).or_default().push(at);
+    }
+    let free = left
+        .iter()
+        .enumerate()
+        .filter(|(_, number)| open.get_mut(*number).and_then(Vec::pop).is_none())
+        .map(|(at, _)| at)
+        .collect();
+    let mut others: Vec<usize> = open.into_values().flatten().collect();
+    others.sort_unstable();
+    (free, others)
+}
+
+/// Compares two texts of one line each, at a place that is not a line's.
+pub(super) fn line(scope: &Scope<'_>, place: &str, a: &[u8], b: &[u8], findings: &mut Findings) {
     let (mut room_a, mut room_b) = (MASKED, MASKED);
-    masked(scope, a, &mut room_a) == masked(scope, b, &mut room_b)
+    let (left, right) = (masked(scope, a, &mut room_a), masked(scope, b, &mut room_b));
+    if left == right {
+        return;
+    }
+    match (core::str::from_utf8(&left), core::str::from_utf8(&right)) {
+        (Ok(x), Ok(y)) if scope.is_parted() => {
+            let texts = Texts {
+                place,
+                production: x,
+                shadow: y,
+                category: Category::Value,
+                without: Parts::default(),
+                findings,
+                parts: 0,
+            };
+            inside::compare(texts, |text| shorten(if core::ptr::eq(text, x) { a } else { b }));
+        }
+        _ => findings.push(Category::Value, place, shorten(a), shorten(b)),
+    }
 }
 
 /// Looks at a whole text for what the masks leave out of it.
@@ -144,138 +227,148 @@ fn without_equal_ends<'s, T: PartialEq>(left: &'s [T], right: &'s [T]) -> (usize
 }
 
 struct Stretch<'s, 'f> {
+    scope: &'s Scope<'s>,
+    /// Every line of both texts.
+    all: [&'s [&'s [u8]]; 2],
     left: &'s [&'s [u8]],
     right: &'s [&'s [u8]],
     /// Lines in front of it.
     start: usize,
     findings: &'f mut Findings,
+    /// How often production's lines begin with each label.
+    labels: Option<HashMap<String, usize>>,
 }
 
+type Range<'k> = (core::ops::Range<usize>, &'k [usize]);
+
 impl Stretch<'_, '_> {
-    /// Line by line; what one side has more is missing or added.
-    fn replaced(&mut self, left: core::ops::Range<usize>, right: core::ops::Range<usize>) {
-        let count = left.len().max(right.len());
-        for step in 0..count {
+    /// What is between two lines that are on both sides; false when it is too long, and only its beginning was compared.
+    fn between(&mut self, (left, known_left): Range<'_>, (right, known_right): Range<'_>) -> bool {
+        if left.len() > ALIGNED || right.len() > ALIGNED {
+            let first = |range: core::ops::Range<usize>| range.take(1).collect::<Vec<_>>();
+            self.paired(&first(left), &first(right));
+            return false;
+        }
+        let (a, b) = (known_left.get(left.clone()), known_right.get(right.clone()));
+        let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+        for op in similar::capture_diff_slices(Algorithm::Myers, a, b) {
+            if !matches!(op, DiffOp::Equal { .. }) {
+                let moved = |range: core::ops::Range<usize>, by: usize| -> Vec<usize> {
+                    range.map(|at| at.saturating_add(by)).collect()
+                };
+                self.paired(
+                    &moved(op.old_range(), left.start),
+                    &moved(op.new_range(), right.start),
+                );
+            }
+        }
+        true
+    }
+
+    /// Lines without an equal one: the most alike belong together, others in order, and what one side has more is
+    /// missing or added.
+    fn paired(&mut self, left: &[usize], right: &[usize]) {
+        let state = DefaultHashBuilder::default();
+        let single = left.len() == 1 && right.len() == 1;
+        let features = |side: &[usize], lines: &[&[u8]]| -> Vec<Features> {
+            let line = |at: &usize| lines.get(*at).copied().unwrap_or_default();
+            side.iter().map(|at| features(line(at), &state)).collect()
+        };
+        let pairs = if single || left.is_empty() || right.is_empty() {
+            Vec::new()
+        } else {
+            align::alike(&features(left, self.left), &features(right, self.right))
+        };
+        let (free_left, free_right) = align::unpaired(&pairs, left.len(), right.len());
+        let mut both: Vec<(Option<usize>, Option<usize>)> =
+            pairs.into_iter().map(|(a, b)| (Some(a), Some(b))).collect();
+        let longer = free_left.len().max(free_right.len());
+        both.extend((0..longer).map(|at| (free_left.get(at).copied(), free_right.get(at).copied())));
+        both.sort_unstable_by_key(|(a, b)| (a.or(*b), a.is_none()));
+        for (a, b) in both {
             if self.findings.is_full() {
                 return;
             }
-            let line = |side: &[&[u8]], range: &core::ops::Range<usize>| {
-                let index = range.start.saturating_add(step);
-                let line = side.get(index).filter(|_| range.contains(&index))?;
-                Some((index, shorten(line)))
-            };
-            let (a, b) = (line(self.left, &left), line(self.right, &right));
-            // Lines are numbered as production has them, added ones as the shadow system has them.
-            let Some(index) = a.as_ref().or(b.as_ref()).map(|(index, _)| *index) else {
-                continue;
-            };
-            let category = match (&a, &b) {
-                (Some(_), Some(_)) => Category::Value,
-                (Some(_), None) => Category::Missing,
-                _ => Category::Added,
-            };
-            let text =
-                |side: Option<(usize, String)>| side.map_or_else(|| ABSENT.to_owned(), |(_, text)| text);
-            let place = format!("line {}", self.start.saturating_add(index).saturating_add(1));
-            self.findings.push(category, place, text(a), text(b));
+            let of = |side: &[usize], at: Option<usize>| at.and_then(|at| side.get(at).copied());
+            self.both(of(left, a), of(right, b));
         }
     }
+
+    fn both(&mut self, left: Option<usize>, right: Option<usize>) {
+        let (a, b) = (
+            left.and_then(|at| self.left.get(at).copied()),
+            right.and_then(|at| self.right.get(at).copied()),
+        );
+        // Lines are numbered as production has them, added ones as the shadow system has them.
+        let Some(index) = left.or(right) else { return };
+        let place = self.label(a, b).unwrap_or_else(|| {
+            let number = self.start.saturating_add(index).saturating_add(1);
+            format!("line {number}")
+        });
+        match (a, b) {
+            (Some(a), Some(b)) => line(self.scope, &place, a, b, self.findings),
+            (Some(a), None) => self.findings.push(Category::Missing, place, shorten(a), ABSENT),
+            (None, Some(b)) => self.findings.push(Category::Added, place, ABSENT, shorten(b)),
+            (None, None) => {}
+        }
+    }
+
+    /// `line "user_count"`, when no other line begins like that.
+    fn label(&mut self, a: Option<&[u8]>, b: Option<&[u8]>) -> Option<String> {
+        if self.findings.is_hidden() {
+            return None;
+        }
+        let label = match (a.map(label), b.map(label)) {
+            (Some(a), Some(b)) => words::common(a?, b?),
+            (a, b) => a.or(b)??,
+        };
+        if label.is_empty() {
+            return None;
+        }
+        let [production, shadow] = self.all;
+        let labels = self.labels.get_or_insert_with(|| {
+            let mut labels = HashMap::new();
+            for lines in [production, shadow] {
+                let mut seen = HashMap::new();
+                for line in lines {
+                    // Every beginning of a label, word by word.
+                    let Some(label) = self::label(line) else { continue };
+                    let ends = label.match_indices(' ').map(|(at, _)| at).chain([label.len()]);
+                    for beginning in ends.filter_map(|end| label.get(..end)) {
+                        let count: &mut usize = seen.entry_ref(beginning).or_default();
+                        *count = count.saturating_add(1);
+                    }
+                }
+                for (label, count) in seen {
+                    let known: &mut usize = labels.entry(label).or_default();
+                    *known = count.max(*known);
+                }
+            }
+            labels
+        });
+        (labels.get(label) == Some(&1)).then(|| format!("line \"{label}\""))
+    }
+}
+
+fn label(line: &[u8]) -> Option<&str> {
+    core::str::from_utf8(line).ok().and_then(words::label)
+}
+
+/// A number for each word of a text that does not look new each time.
+pub(super) fn features(line: &[u8], state: &DefaultHashBuilder) -> Features {
+    let Ok(text) = core::str::from_utf8(line) else {
+        return Vec::new();
+    };
+    let words = Words::new(text).map_or_else(|| vec![text], |words| words.words);
+    let mut features: Features = words
+        .into_iter()
+        .filter(|word| !is_volatile(word))
+        .map(|word| state.hash_one(word))
+        .collect();
+    features.sort_unstable();
+    features
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compare::{Rules, compiled::scoped, findings::stated};
-
-    fn diff(a: &str, b: &str) -> Vec<String> {
-        masked(&[], a, b)
-    }
-
-    fn masked(masks: &[&str], a: &str, b: &str) -> Vec<String> {
-        let read = |mask: &&str| mask.parse().unwrap_or_else(|error| panic!("{error}"));
-        let rules = Rules {
-            mask: masks.iter().map(read).collect(),
-            ..Rules::default()
-        };
-        let mut findings = Findings::new(5);
-        scoped(&rules, |scope| {
-            compare(scope, a.as_bytes(), b.as_bytes(), &mut findings);
-        });
-        stated(findings.finish())
-    }
-
-    #[test]
-    fn masked_parts_of_lines_are_not_compared() {
-        let masks = [r"\d+ ms", "id=[0-9a-f]{4}"];
-        for (a, b, expected) in [
-            ("took 3 ms\nid=00ff x\n", "took 41 ms\nid=ab12 x\n", &[][..]),
-            (
-                "took 3 ms, id=00ff\nend",
-                "took 41 ms, id=zz\nend",
-                &["value line 1: took 3 ms, id=00ff | took 41 ms, id=zz"],
-            ),
-            ("3 ms", "4 s", &["value line 1: 3 ms | 4 s"]),
-            ("1 ms\n2 ms\nx", "9 ms\nx", &["missing line 2: 2 ms | (absent)"]),
-            ("a\n1 ms\nb", "a\n2 ms\nB", &["value line 3: b | B"]),
-        ] {
-            assert_eq!(masked(&masks, a, b), expected, "{a:?} {b:?}");
-        }
-        for wrong in ["", "x*", "(", "(?:[a-z]{1000}){1000}"] {
-            let error = wrong
-                .parse::<crate::compare::Mask>()
-                .expect_err(wrong)
-                .to_string();
-            assert!(
-                error.contains("no regular expression that can be used") && !error.contains('\n'),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn long_lines_that_differ_at_their_ends_are_compared_once() {
-        // Some 300 lines of 50 KB, each of its own, none equal: aligned as they are, this takes minutes.
-        let text = |word: &str| {
-            let lines: Vec<String> = (0..300)
-                .map(|line| format!("{}{word}{line}\n", "x".repeat(50_000)))
-                .collect();
-            lines.concat()
-        };
-        assert_eq!(diff(&text("a"), &text("b")).len(), 6);
-    }
-
-    #[test]
-    fn lines_are_aligned() {
-        assert_eq!(diff("a\nb\n", "a\nb\n"), [""; 0]);
-        assert_eq!(diff("a\nb\nc", "a\nB\nc"), ["value line 2: b | B"]);
-        assert_eq!(diff("a\nc", "a\nb\nc"), ["added line 2: (absent) | b"]);
-        assert_eq!(diff("a\nb\nc", "a\nc"), ["missing line 2: b | (absent)"]);
-        assert_eq!(
-            diff("1\n2\n3\n4\n5", "1\nX\n3\n5\n6"),
-            [
-                "value line 2: 2 | X",
-                "missing line 4: 4 | (absent)",
-                "added line 5: (absent) | 6"
-            ]
-        );
-        assert_eq!(diff("a", "a\n"), ["added line 2: (absent) | "]);
-        assert_eq!(diff("a\r\nb", "a\nb"), ["value line 1: a\\r | a"]);
-    }
-
-    #[test]
-    fn long_differing_texts_are_not_aligned() {
-        let numbered = |word: &str, count: usize| {
-            let lines: Vec<String> = (0..count).map(|line| format!("{word} {line}\n")).collect();
-            lines.concat()
-        };
-        assert_eq!(
-            diff(&numbered("a", 100_000), &numbered("b", 100_001)),
-            [
-                "value line 1: a 0 | b 0",
-                "length body: 100001 lines | 100002 lines"
-            ]
-        );
-        let many = diff(&numbered("a", 300), &numbered("b", 300));
-        assert_eq!(many.len(), 6, "five and the note: {many:?}");
-    }
-}
+#[path = "text_tests.rs"]
+mod tests;

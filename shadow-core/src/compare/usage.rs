@@ -33,6 +33,11 @@ impl RuleUsage {
             matched,
             hid_all,
         } = self;
+        if rule == OTHERWISE {
+            return Some(format!(
+                "{matched} bodies were compared as what they are, and not as their media type says; {rule}: type turns that off"
+            ));
+        }
         if *hid_all > 0 {
             return Some(format!(
                 "{rule} ({what}) hides the whole body: nothing was left to compare in {hid_all} of {asked} bodies looked at"
@@ -50,7 +55,12 @@ pub(super) struct RuleId(u32);
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     rows: Vec<Row>,
+    /// Bodies that were compared as something else than their media type says.
+    content_otherwise: AtomicU64,
 }
+
+/// The row in which those bodies are told.
+const OTHERWISE: &str = "compare.structure";
 
 #[derive(Debug)]
 struct Row {
@@ -75,6 +85,14 @@ impl Counters {
     }
 
     pub(super) fn usage(&self) -> Vec<RuleUsage> {
+        let otherwise = self.content_otherwise.load(Relaxed);
+        let otherwise = (otherwise > 0).then(|| RuleUsage {
+            rule: OTHERWISE.to_owned(),
+            what: "content".to_owned(),
+            asked: otherwise,
+            matched: otherwise,
+            hid_all: 0,
+        });
         self.rows
             .iter()
             .map(|row| RuleUsage {
@@ -84,7 +102,13 @@ impl Counters {
                 matched: row.matched.load(Relaxed),
                 hid_all: row.hid_all.load(Relaxed),
             })
+            .chain(otherwise)
             .collect()
+    }
+
+    /// A body was compared as something else than its media type says.
+    pub(super) fn content_otherwise(&self) {
+        self.content_otherwise.fetch_add(1, Relaxed);
     }
 
     pub(super) fn asked(&self, rule: RuleId) {

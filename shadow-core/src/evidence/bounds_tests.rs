@@ -58,7 +58,7 @@ fn a_storm_of_distinct_mismatches_is_bounded_and_excuses_nothing() {
         let found: Vec<Discrepancy> = (0..=random() % 20)
             .map(|_| Discrepancy {
                 category: Category::Value,
-                place: format!("$.m{}", "x".repeat((random() % 40) as usize)),
+                place: format!("header m{}", "x".repeat((random() % 40) as usize)),
                 production: random().to_string(),
                 shadow: random().to_string(),
             })
@@ -100,10 +100,10 @@ fn minutes_of_a_storm_take_no_more_room_than_its_first_seconds() {
             .bytes()
             .map(|digit| char::from(digit + 60))
             .collect();
-        let verdict = mismatch(&format!("$.{word}[{number}]"), &number.to_string(), "\"x\"");
+        let verdict = mismatch(&format!("header {word}-{number}"), &number.to_string(), "\"x\"");
         let target = format!("/{word}/{number}");
         judge(&mut ledger, &target, &answered(200, FAST), &verdict);
-        let pair = mismatch(&format!("$.pair.{word}"), "1", "2");
+        let pair = mismatch(&format!("header pair-{word}"), "1", "2");
         if let (0, Verdict::Mismatch(found)) = (number % 20, &pair) {
             let asked = exchange("GET", &target);
             ledger.background(

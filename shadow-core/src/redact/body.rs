@@ -50,7 +50,7 @@ impl Redactor {
         told: &mut Told,
     ) -> RedactedBody {
         let coded = headers.get("content-encoding").is_some();
-        let text = if coded && !body.is_whole() {
+        let text = if coded && (!body.is_whole() || !decode::is_known(headers)) {
             None
         } else {
             decode::decode(headers, &body.kept, DECODED)

@@ -1,6 +1,6 @@
 //! Places: what they show themselves, and what they say about the values found there.
 
-use crate::compare::paths::Key;
+use crate::compare::paths::{Key, parted};
 
 use super::{
     Redactor, SHOWN_CHARS,
@@ -26,6 +26,55 @@ pub(super) enum Reader {
 
 /// The place as it may be shown, and how to read its values.
 pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
+    let (whole, part) = parted(place);
+    let (mut shown, reader) = value(redactor, whole);
+    let Some(part) = part else {
+        return (shown, reader);
+    };
+    shown.push(' ');
+    shown.push_str(&redactor.by_detectors(part, usize::MAX));
+    let around = match &reader {
+        Reader::Named(says) => *says,
+        Reader::Json(path) => said_by(start(redactor, path).secret()),
+        Reader::Reference | Reader::Text => Says::Nothing,
+    };
+    let reader = match part_reader(redactor, part) {
+        _ if around.is_strong() => Reader::Named(Says::Secret),
+        Reader::Named(says) => Reader::Named(says.max(around)),
+        reader if around == Says::Nothing => reader,
+        _ => Reader::Named(around),
+    };
+    (shown, reader)
+}
+
+fn said_by(secret: Secret) -> Says {
+    match secret {
+        Secret::No => Says::Nothing,
+        Secret::Named(says) => says,
+        Secret::Path => Says::Secret,
+    }
+}
+
+/// How to read a part of a text.
+fn part_reader(redactor: &Redactor, part: &str) -> Reader {
+    let (kind, name) = part.split_once(' ').unwrap_or((part, ""));
+    let names = name.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
+    let parameter = matches!(kind, "query" | "field").then(|| redactor.names.parameter(name));
+    let said = names
+        .map(|name| redactor.names.document(name))
+        .chain(parameter)
+        .max()
+        .unwrap_or(Says::Nothing);
+    match kind {
+        // A token is a secret, whatever it says.
+        "claim" | "parameter" | "signature" => Reader::Named(Says::Secret),
+        _ if said > Says::Nothing => Reader::Named(said),
+        "path" | "host" => Reader::Reference,
+        _ => Reader::Text,
+    }
+}
+
+fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
     let Some(at) = json_part(place) else {
         return (
             redactor.by_detectors(place, usize::MAX),
@@ -54,9 +103,13 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
                     shown.push_str(&Key::Name(&redacted).to_string());
                 }
             }
-            Some(key @ (Key::Index(_) | Key::Element(..))) => {
+            Some(key @ (Key::Index(_) | Key::Item(..))) => {
                 shown.push_str(step.text);
                 start.enter(key);
+            }
+            Some(Key::Some) => {
+                shown.push_str(&keyed(redactor, step.text, start.secret()));
+                start.enter(Key::Some);
             }
             // A generalised step; steps of markup are none of JSON.
             None | Some(Key::Child(_) | Key::Attribute(_)) => shown.push_str(step.text),
@@ -68,6 +121,24 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
         _ => Reader::Json(path.to_owned()),
     };
     (shown, reader)
+}
+
+/// The step to an element that a member tells apart, the value of that member redacted as any text.
+fn keyed(redactor: &Redactor, step: &str, around: Secret) -> String {
+    let inner = step.strip_prefix('[').and_then(|step| step.strip_suffix(']'));
+    let Some((name, value)) = inner.and_then(|inner| inner.split_once('=')) else {
+        return step.to_owned();
+    };
+    let plain = value.trim_matches('\'');
+    let said = redactor
+        .names
+        .document(name.trim_matches('\''))
+        .max(said_by(around));
+    if said.hides(plain) {
+        return format!("[{name}='{}']", redactor.hash(plain));
+    }
+    let shown = redactor.by_detectors(value, usize::MAX);
+    format!("[{name}={shown}]")
 }
 
 /// Where the JSON path in a place begins: `$.x`, `event 3 $.x`.
@@ -83,7 +154,8 @@ fn outside_json(redactor: &Redactor, place: &str) -> Reader {
     let names = place.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
     let field = place
         .strip_prefix("header ")
-        .or_else(|| place.strip_prefix("trailer "));
+        .or_else(|| place.strip_prefix("trailer "))
+        .and_then(|field| field.split(' ').next());
     let parameter = place.strip_prefix("field ");
     let said = names
         .map(|name| redactor.names.document(name))
@@ -114,12 +186,7 @@ impl Reader {
             Self::Reference => redactor.target(value),
             Self::Text => redactor.text(value),
             Self::Json(path) => {
-                let mut start = Start::root(redactor);
-                for step in Steps::new(path) {
-                    if let Some(key) = step.key() {
-                        start.enter(key);
-                    }
-                }
+                let start = start(redactor, path);
                 match start.secret() {
                     Secret::Named(says) if says > Says::IfLikely => Self::Named(says).value(redactor, value),
                     Secret::No | Secret::Named(_) => shown(value, start),
@@ -128,6 +195,17 @@ impl Reader {
             }
         }
     }
+}
+
+/// What is known where a path ends.
+fn start<'r>(redactor: &'r Redactor, path: &str) -> Start<'r> {
+    let mut start = Start::root(redactor);
+    for step in Steps::new(path) {
+        if let Some(key) = step.key() {
+            start.enter(key);
+        }
+    }
+    start
 }
 
 fn shown(value: &str, start: Start<'_>) -> String {

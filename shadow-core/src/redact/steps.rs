@@ -1,4 +1,5 @@
-//! The steps of a place as the comparison writes it: `.name`, `['other name']`, `[3]`, and `.*`, `[*]` in a group's.
+//! The steps of a place as the comparison writes it: `.name`, `['other name']`, `[3]`, `[id=4]`, and `.*`, `[*]` in a
+//! group's.
 
 use crate::compare::paths::Key;
 
@@ -9,6 +10,7 @@ pub(super) struct Step<'p> {
     pub(super) text: &'p str,
     name: Option<String>,
     index: Option<usize>,
+    keyed: bool,
 }
 
 impl Step<'_> {
@@ -16,6 +18,7 @@ impl Step<'_> {
     pub(super) fn key(&self) -> Option<Key<'_>> {
         let name = self.name.as_deref().map(Key::Name);
         name.or_else(|| self.index.map(Key::Index))
+            .or_else(|| self.keyed.then_some(Key::Some))
     }
 }
 
@@ -36,7 +39,10 @@ impl<'p> Iterator for Steps<'p> {
         if self.0.is_empty() {
             return None;
         }
-        let (len, name) = if let Some(quoted) = self.0.strip_prefix("['") {
+        let keyed = keyed_len(self.0);
+        let (len, name) = if let Some(len) = keyed {
+            (len, None)
+        } else if let Some(quoted) = self.0.strip_prefix("['") {
             let (len, name) = unquoted(quoted);
             (len.saturating_add(2), Some(name))
         } else {
@@ -51,8 +57,32 @@ impl<'p> Iterator for Steps<'p> {
             text,
             name,
             index: index.and_then(|index| index.parse().ok()),
+            keyed: keyed.is_some(),
         })
     }
+}
+
+/// The length of `[id=4]` or `['a name'='a value']` at the start of a path.
+fn keyed_len(path: &str) -> Option<usize> {
+    let name = path.strip_prefix('[')?;
+    let value = behind_word(name)?.strip_prefix('=')?;
+    let behind = behind_word(value)?.strip_prefix(']')?;
+    Some(path.len().saturating_sub(behind.len()))
+}
+
+/// What is behind a word or a quoted text.
+fn behind_word(text: &str) -> Option<&str> {
+    if let Some(quoted) = text.strip_prefix('\'') {
+        let mut escaped = false;
+        let end = quoted.find(|c| {
+            let ends = c == '\'' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        })?;
+        return quoted.get(end.saturating_add(1)..);
+    }
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '@')))?;
+    (end > 0).then(|| text.get(end..)).flatten()
 }
 
 /// The length of `.name` or `[3]`, and of anything else up to the next step.

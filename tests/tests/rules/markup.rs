@@ -52,6 +52,6 @@ pub(crate) const MARKUP: &[Row] = &[
         "/text/not-masked",
         Answer(200, TEXT, "took 3 ms\nrows 1"),
         Answer(200, TEXT, "took 4 ms\nrows 2"),
-        &["value line *"],
+        &["value line \"rows\" word 2"],
     ),
 ];

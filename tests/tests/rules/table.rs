@@ -65,7 +65,7 @@ pub(crate) const ROWS: &[Row] = &[
         "/ignore/not-ignored-first",
         r#"{"last":[1,2]}"#,
         r#"{"last":[4,2]}"#,
-        &["value $.last[*]"],
+        &["value $.last[0]"],
     ),
     json(
         "/format/uuid",
@@ -194,7 +194,7 @@ pub(crate) const ROWS: &[Row] = &[
         "/arrays/other-set",
         r#"{"tags":["a","b"]}"#,
         r#"{"tags":["b","a","c"]}"#,
-        &["added $.tags[*]"],
+        &["added $.tags[2]"],
     ),
     json(
         "/arrays/multiset",
@@ -206,7 +206,7 @@ pub(crate) const ROWS: &[Row] = &[
         "/arrays/other-multiset",
         r#"{"bag":[1,2,2]}"#,
         r#"{"bag":[2,1]}"#,
-        &["missing $.bag[*]"],
+        &["missing $.bag[2]"],
     ),
     json(
         "/arrays/keyed",
@@ -218,7 +218,7 @@ pub(crate) const ROWS: &[Row] = &[
         "/arrays/keyed-value",
         r#"{"items":[{"id":1,"n":1},{"id":2,"n":2}]}"#,
         r#"{"items":[{"id":2,"n":9},{"id":1,"n":1}]}"#,
-        &["value $.items[*].n"],
+        &["value $.items[id=2].n"],
     ),
     json(
         "/arrays/order-counts",
@@ -277,7 +277,7 @@ pub(crate) const ROWS: &[Row] = &[
         "/errors/text-error",
         Answer(404, TEXT, "no such item"),
         Answer(404, TEXT, "not here"),
-        &["value line *"],
+        &["value line 1"],
     ),
     both(
         "/errors/whole-errors",

@@ -82,7 +82,6 @@ fn imports(modules: &BTreeMap<Module, PathBuf>) -> Result<BTreeMap<Module, BTree
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let file = syn::parse_file(&text).with_context(|| format!("cannot parse {}", file.display()))?;
         let mut reader = Reader {
-            module: module.clone(),
             paths: Vec::new(),
         };
         reader.visit_file(&file);
@@ -146,7 +145,6 @@ fn found(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Vec<String>> {
 
 /// Collects the paths of one file, without its tests.
 struct Reader {
-    module: Module,
     paths: Vec<Vec<String>>,
 }
 

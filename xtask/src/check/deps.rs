@@ -9,9 +9,11 @@ use crate::shell;
 
 /// Pure crates only: no I/O, no clock, no runtime. Adding one is a decision, so it is made here too.
 const CORE_MAY_USE: &[&str] = &[
+    "base64",
     "blake3",
     "brotli-decompressor",
     "bytes",
+    "encoding_rs",
     "flate2",
     "globset",
     "hashbrown",

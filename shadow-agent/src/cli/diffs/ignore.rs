@@ -91,6 +91,8 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
         return Ok(json!({"route": route, "ignore": [path]}));
     }
     if let Some(name) = place.strip_prefix("header ") {
+        // A part of a field has no rule of its own.
+        let name = name.split(' ').next().unwrap_or_default();
         let compare = serde_json::to_value(&config.compare).unwrap_or_default();
         let without = |key: &str| -> Vec<Value> {
             let listed = compare.get(key).and_then(Value::as_array);
@@ -135,7 +137,11 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
 /// In multipart content and in streams of events a path begins at the part or the event.
 fn inner_path(place: &str) -> &str {
     match place.split_once(' ') {
-        Some(("event" | "part", rest)) => rest.split_once(' ').map_or("", |(_, path)| path),
+        Some(("event" | "part" | "document", rest)) => rest.split_once(' ').map_or("", |(_, path)| path),
+        // JSON in a script or an attribute.
+        _ if place.starts_with('/') => place.split_once(" $").map_or(place, |(before, _)| {
+            place.get(before.len().saturating_add(1)..).unwrap_or(place)
+        }),
         _ => place,
     }
 }

@@ -1,60 +1,111 @@
 //! Which element of one array belongs to which of the other.
 //!
-//! Elements that are the same on both sides are matched by hash, in linear time; what is left between two of them
-//! belongs together in order. So one inserted element is one discrepancy, and not one for each element behind it.
+//! Elements that a member tells apart ([`identity`](super::identity)) belong together by that. Others that are the same on
+//! both sides are matched by hash, in linear time; of what is left between two of them the most alike belong together. So
+//! one inserted element is one discrepancy, and not one for each element after it, and another order is told apart from
+//! another value in a moved element.
 
 use hashbrown::HashMap;
 
-use crate::compare::{Category, scope::Matching};
+use crate::compare::{Category, align, rules::Pointer, scope::Matching};
 
 use super::{
     diff::{Arrays, Diff, Differing, Element, Pair},
     hash::Hashes,
+    tape::{Kind, Value},
 };
 
-impl<'d> Diff<'d> {
-    pub(super) fn arrays(&mut self, arrays: Arrays<'d>) {
-        let left: Vec<Element<'d>> = arrays.production.elements().enumerate().collect();
-        let right: Vec<Element<'d>> = arrays.shadow.elements().enumerate().collect();
+/// Elements for which nothing equal was found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Rest {
+    /// Between two that are equal. Those that are not alike belong together in order; another order is told.
+    Gap,
+    /// Of arrays in which order does not matter, or was told. Those that are not alike belong together in order.
+    Moved,
+    /// Their members tell them apart: those that are not alike belong to nothing.
+    Keyed,
+}
+
+impl<'d, 's> Diff<'d, 's> {
+    pub(super) fn arrays(&mut self, mut arrays: Arrays<'d, 's>) {
+        let all_left: Vec<Element<'d>> = arrays.production.elements().enumerate().collect();
+        let all_right: Vec<Element<'d>> = arrays.shadow.elements().enumerate().collect();
         if let Matching::Set = arrays.level.matching {
-            return self.set(&left, &right, arrays);
+            return self.set(&all_left, &all_right, arrays);
         }
-        let (left, right) = without_equal_ends(&left, &right);
+        let (left, right) = without_equal_ends(&all_left, &all_right);
         if let Matching::Keyed(key) = arrays.level.matching {
+            arrays.key = name_of(key, &all_left, &all_right);
             return self.keyed(key, left, right, arrays);
         }
-        if left.is_empty() || right.is_empty() || (left.len() == 1 && right.len() == 1) {
+        let ordered = matches!(arrays.level.matching, Matching::Ordered);
+        let single = left.is_empty() || right.is_empty() || (left.len() == 1 && right.len() == 1);
+        if self.is_probing() && (single || (ordered && left.len() == right.len())) {
             return self.pairs(left, right, arrays);
         }
-        let ordered = matches!(arrays.level.matching, Matching::Ordered);
-        if left.len() == right.len() {
-            if self.is_probing() && ordered {
-                return self.pairs(left, right, arrays);
-            }
+        if !single && left.len() == right.len() {
             match self.probe(left, right, arrays) {
                 Some(Differing::Nowhere) => return,
                 Some(Differing::At(position)) => {
                     let one = position..position.saturating_add(1);
                     let side = |all: &[Element<'d>]| all.get(one.clone()).unwrap_or_default().to_vec();
+                    arrays.key = self.key_of(&all_left, &all_right);
                     return self.pairs(&side(left), &side(right), arrays);
                 }
                 None => {}
             }
         }
-        if ordered {
-            self.ordered(left, right, arrays);
-        } else {
-            self.multiset(left, right, arrays);
+        arrays.key = self.key_of(&all_left, &all_right);
+        if single {
+            return self.pairs(left, right, arrays);
+        }
+        match (ordered, arrays.key) {
+            (_, Some(key)) => self.by_key(key, left, right, arrays),
+            (true, None) => self.ordered(left, right, arrays),
+            (false, None) => self.multiset(left, right, arrays),
         }
     }
 
-    fn ordered(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d>) {
+    /// Elements that a member tells apart: another order and another element are two discrepancies.
+    fn by_key(
+        &mut self,
+        key: Value<'d>,
+        left: &[Element<'d>],
+        right: &[Element<'d>],
+        arrays: Arrays<'d, 's>,
+    ) {
+        let name = key.string();
+        let of = |element: &Element<'d>| element.1.member(&name).map(Value::content);
+        let mut open: HashMap<_, usize> = HashMap::with_capacity(right.len());
+        for (position, element) in right.iter().enumerate() {
+            open.insert(of(element), position);
+        }
+        let counterparts: Vec<Option<usize>> = left.iter().map(|element| open.remove(&of(element))).collect();
+        let mut met = vec![false; right.len()];
+        for position in counterparts.iter().flatten() {
+            if let Some(met) = met.get_mut(*position) {
+                *met = true;
+            }
+        }
+        if matches!(arrays.level.matching, Matching::Ordered) && !counterparts.iter().flatten().is_sorted() {
+            self.found(Category::Order, arrays.production.raw(), arrays.shadow.raw());
+        }
+        let mut rest_left = Vec::new();
+        for (element, counterpart) in left.iter().zip(counterparts) {
+            match counterpart.and_then(|position| right.get(position)) {
+                Some(other) => self.element(element.0, Pair::Both(element.1, other.1), arrays),
+                None => rest_left.push(*element),
+            }
+        }
+        let rest_right = unmatched(right, &met);
+        self.rest(&rest_left, &rest_right, Rest::Keyed, arrays);
+    }
+
+    fn ordered(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d, 's>) {
         let (matched_left, matched_right) = self.matched(left, right);
         let all_matched = left.len() == right.len() && matched_left.iter().all(|matched| *matched);
-        let scalars = left
-            .iter()
-            .chain(right)
-            .all(|(_, value)| value.kind().is_scalar());
+        let all = |is: fn(Kind) -> bool| left.iter().chain(right).all(|(_, value)| is(value.kind()));
+        let scalars = all(Kind::is_scalar);
         let anchors = |elements: &[Element<'d>], matched: &[bool], hashes: &Hashes| -> Vec<u64> {
             elements
                 .iter()
@@ -66,7 +117,12 @@ impl<'d> Diff<'d> {
         let (hashes_left, hashes_right) = self.hashes();
         let in_order =
             anchors(left, &matched_left, hashes_left) == anchors(right, &matched_right, hashes_right);
-        if left.len() == right.len() && scalars && (in_order || !all_matched) {
+        let matches = matched_left.iter().filter(|matched| **matched).count();
+        // Words of which most are on both sides are a list of words, and no vector.
+        let words = all(|kind| matches!(kind, Kind::Plain | Kind::Escaped))
+            && matches.saturating_mul(2) > left.len()
+            && left.len() > 2;
+        if left.len() == right.len() && scalars && (in_order || !(all_matched || words)) {
             // A vector of plain values: its positions mean something, and a value is not known again elsewhere.
             return self.pairs(left, right, arrays);
         }
@@ -74,11 +130,41 @@ impl<'d> Diff<'d> {
             return self.between_anchors((left, &matched_left), (right, &matched_right), arrays);
         }
         self.found(Category::Order, arrays.production.raw(), arrays.shadow.raw());
-        self.pairs(
-            &unmatched(left, &matched_left),
-            &unmatched(right, &matched_right),
-            arrays,
-        );
+        let (left, right) = (unmatched(left, &matched_left), unmatched(right, &matched_right));
+        self.rest(&left, &right, Rest::Moved, arrays);
+    }
+
+    /// Elements without an equal counterpart: the most alike belong together, and of others as `what` says.
+    pub(super) fn rest(
+        &mut self,
+        left: &[Element<'d>],
+        right: &[Element<'d>],
+        what: Rest,
+        arrays: Arrays<'d, 's>,
+    ) {
+        let single = what != Rest::Keyed && left.len() == 1 && right.len() == 1;
+        if left.is_empty() || right.is_empty() || single {
+            return self.pairs(left, right, arrays);
+        }
+        let pairs = self.alike(left, right);
+        if what == Rest::Gap && !pairs.is_sorted_by_key(|(_, other)| *other) {
+            self.found(Category::Order, arrays.production.raw(), arrays.shadow.raw());
+        }
+        for (a, b) in &pairs {
+            if let (Some(a), Some(b)) = (left.get(*a), right.get(*b)) {
+                self.element(a.0, Pair::Both(a.1, b.1), arrays);
+            }
+        }
+        let (free_left, free_right) = align::unpaired(&pairs, left.len(), right.len());
+        let of = |side: &[Element<'d>], free: Vec<usize>| -> Vec<Element<'d>> {
+            free.into_iter().filter_map(|at| side.get(at).copied()).collect()
+        };
+        let (left, right) = (of(left, free_left), of(right, free_right));
+        if what != Rest::Keyed {
+            return self.pairs(&left, &right, arrays);
+        }
+        self.pairs(&left, &[], arrays);
+        self.pairs(&[], &right, arrays);
     }
 
     /// For each element, whether it has a counterpart of the same hash, each being counterpart once.
@@ -124,7 +210,7 @@ impl<'d> Diff<'d> {
         &mut self,
         (left, matched_left): (&[Element<'d>], &[bool]),
         (right, matched_right): (&[Element<'d>], &[bool]),
-        arrays: Arrays<'d>,
+        arrays: Arrays<'d, 's>,
     ) {
         let mut left = left.iter().zip(matched_left).peekable();
         let mut right = right.iter().zip(matched_right).peekable();
@@ -136,7 +222,7 @@ impl<'d> Diff<'d> {
                 core::iter::from_fn(|| right.next_if(|(_, matched)| !**matched))
                     .map(|(element, _)| *element)
                     .collect();
-            self.pairs(&gap_left, &gap_right, arrays);
+            self.gap(&gap_left, &gap_right, arrays);
             // Equal by hash; looked at all the same, because hashes leave out tolerated numbers.
             if let (Some((a, _)), Some((b, _))) = (left.next(), right.next()) {
                 self.element(a.0, Pair::Both(a.1, b.1), arrays);
@@ -144,8 +230,17 @@ impl<'d> Diff<'d> {
         }
     }
 
+    /// Elements between two that are equal. In lists of one length that are alike in another order, the order is a
+    /// discrepancy of its own.
+    fn gap(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d, 's>) {
+        if left.len() < 2 && left.len() == right.len() {
+            return self.pairs(left, right, arrays);
+        }
+        self.rest(left, right, Rest::Gap, arrays);
+    }
+
     /// In order; what one side has more is missing or added.
-    pub(super) fn pairs(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d>) {
+    pub(super) fn pairs(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d, 's>) {
         for position in 0..left.len().max(right.len()) {
             if self.is_full() {
                 return;
@@ -158,6 +253,19 @@ impl<'d> Diff<'d> {
             }
         }
     }
+}
+
+/// The member that a rule's key is, when it is directly in the elements.
+fn name_of<'d>(key: &Pointer, left: &[Element<'d>], right: &[Element<'d>]) -> Option<Value<'d>> {
+    let mut names = key.names();
+    let (name, None) = (names.next()?, names.next()) else {
+        return None;
+    };
+    let (_, first) = left.first().or_else(|| right.first())?;
+    first
+        .members()
+        .find(|(given, _)| *given.string() == *name.as_bytes())
+        .map(|(given, _)| given)
 }
 
 pub(super) fn unmatched<'d>(elements: &[Element<'d>], matched: &[bool]) -> Vec<Element<'d>> {

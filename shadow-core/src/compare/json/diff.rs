@@ -7,32 +7,36 @@ use hashbrown::DefaultHashBuilder;
 use crate::compare::{
     ABSENT, Category,
     findings::{Findings, shorten},
-    leaf::{self, Leaf},
-    paths::Key,
+    paths::{Key, keyed},
     rules::{Added, Nulls},
     scope::{self, Level, Scope, Walk},
 };
 
 use super::{
     hash::{self, Hashes},
+    strings::leaves_equal,
     tape::{Kind, Tape, Value},
 };
 
 /// One comparison.
 #[derive(Debug)]
-pub(super) struct Diff<'d> {
-    production: &'d Tape<'d>,
-    shadow: &'d Tape<'d>,
-    scope: &'d Scope<'d>,
-    findings: Findings,
-    walk: Walk<'d>,
-    root: &'d str,
+pub(super) struct Diff<'d, 's> {
+    pub(super) production: &'d Tape<'d>,
+    pub(super) shadow: &'d Tape<'d>,
+    pub(super) scope: &'s Scope<'s>,
+    pub(super) findings: Findings,
+    pub(super) walk: Walk<'s>,
+    /// What holds for the outermost value.
+    pub(super) level: Level<'s>,
+    pub(super) root: &'d str,
     /// How the current value was reached; written out only for a discrepancy.
-    trail: Vec<Step<'d>>,
+    pub(super) trail: Vec<Step<'d>>,
     /// Of both documents, made when array elements have to be matched.
-    hashes: Option<(Hashes, Hashes)>,
+    pub(super) hashes: Option<(Hashes, Hashes)>,
     pub(super) state: DefaultHashBuilder,
-    probes: u8,
+    pub(super) probes: u8,
+    /// Documents in strings around this one.
+    pub(super) nested: u8,
 }
 
 /// Arrays of one comparison that are walked once without telling what is found, in the hope that their elements are
@@ -40,9 +44,11 @@ pub(super) struct Diff<'d> {
 const PROBES: u8 = 16;
 
 #[derive(Clone, Copy, Debug)]
-enum Step<'d> {
+pub(super) enum Step<'d> {
     Member(Value<'d>),
     Element(usize),
+    /// An element by the name and the value of the member that tells it apart.
+    Keyed(Value<'d>, Value<'d>),
 }
 
 /// Where two arrays of one length differ.
@@ -57,10 +63,12 @@ pub(super) type Element<'d> = (usize, Value<'d>);
 
 /// Two arrays, and what the rules ask of them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrays<'d> {
+pub(super) struct Arrays<'d, 's> {
     pub(super) production: Value<'d>,
     pub(super) shadow: Value<'d>,
-    pub(super) level: Level<'d>,
+    pub(super) level: Level<'s>,
+    /// The name of the member that tells the elements apart.
+    pub(super) key: Option<Value<'d>>,
 }
 
 /// A value on both sides or on one.
@@ -72,33 +80,39 @@ pub(super) enum Pair<'d> {
 }
 
 /// Compares two documents.
-pub(super) fn documents<'d>(
-    scope: &'d Scope<'d>,
+pub(super) fn documents<'d, 's>(
+    scope: &'s Scope<'s>,
     production: &'d Tape<'d>,
     shadow: &'d Tape<'d>,
     root: &'d str,
     findings: &mut Findings,
 ) {
     let (walk, level) = scope.walk(scope::Kind::Values);
-    let mut diff = Diff {
+    let diff = Diff {
         production,
         shadow,
         scope,
         findings: core::mem::replace(findings, Findings::new(0)),
         walk,
+        level,
         root,
         trail: Vec::new(),
         hashes: None,
         state: DefaultHashBuilder::default(),
         probes: PROBES,
+        nested: 0,
     };
-    if let (Some(left), Some(right)) = (production.root(), shadow.root()) {
-        diff.values(left, right, level);
-    }
-    *findings = diff.findings;
+    (*findings, _) = diff.run();
 }
 
-impl<'d> Diff<'d> {
+impl<'d, 's> Diff<'d, 's> {
+    pub(super) fn run(mut self) -> (Findings, Walk<'s>) {
+        if let (Some(left), Some(right)) = (self.production.root(), self.shadow.root()) {
+            self.values(left, right, self.level);
+        }
+        (self.findings, self.walk)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.findings.is_full()
     }
@@ -109,7 +123,7 @@ impl<'d> Diff<'d> {
         &mut self,
         left: &[Element<'d>],
         right: &[Element<'d>],
-        arrays: Arrays<'d>,
+        arrays: Arrays<'d, 's>,
     ) -> Option<Differing> {
         if self.hashes.is_some() || self.probes == 0 || !self.findings.has_room() {
             return None;
@@ -146,19 +160,26 @@ impl<'d> Diff<'d> {
             scope,
             hashes,
             state,
+            walk,
+            level,
             ..
         } = self;
         hashes.get_or_insert_with(|| {
             let known = scope.allows_added().then(|| hash::names(production));
+            let at = || hash::At {
+                scope,
+                walk: walk.clone(),
+                level: *level,
+            };
             (
-                hash::hashes(scope, production, None, state),
-                hash::hashes(scope, shadow, known.as_ref(), state),
+                hash::hashes(at(), production, None, state),
+                hash::hashes(at(), shadow, known.as_ref(), state),
             )
         })
     }
 
     /// Recursion is as deep as the documents, which the parser bounds.
-    fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'d>) {
+    fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
         if self.is_full() {
             return;
         }
@@ -170,9 +191,13 @@ impl<'d> Diff<'d> {
                     production,
                     shadow,
                     level,
+                    key: None,
                 });
             }
             _ if leaves_equal(&level, production, shadow) => return,
+            (Kind::Plain | Kind::Escaped, Kind::Plain | Kind::Escaped) => {
+                return self.strings(production, shadow, level);
+            }
             _ if a.same_type(b) => Category::Value,
             _ => Category::Type,
         };
@@ -181,7 +206,7 @@ impl<'d> Diff<'d> {
 
     /// Members by name, whatever their order; duplicates (RFC 8259 section 4 leaves open what they mean) by name and
     /// occurrence, so that one more or one less is a discrepancy.
-    fn objects(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'d>) {
+    fn objects(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
         let same_names = production.len() == shadow.len()
             && production
                 .members()
@@ -221,7 +246,7 @@ impl<'d> Diff<'d> {
     }
 
     /// A member; `repeated` when the object has had one of the same name.
-    fn member(&mut self, name: Value<'d>, pair: Pair<'d>, repeated: bool, level: Level<'d>) {
+    fn member(&mut self, name: Value<'d>, pair: Pair<'d>, repeated: bool, level: Level<'s>) {
         if pair.is_same_text() || self.is_full() {
             return;
         }
@@ -250,20 +275,28 @@ impl<'d> Diff<'d> {
     }
 
     /// An element; `index` is production's, or the shadow system's when only that has it.
-    pub(super) fn element(&mut self, index: usize, pair: Pair<'d>, arrays: Arrays<'d>) {
+    pub(super) fn element(&mut self, index: usize, pair: Pair<'d>, arrays: Arrays<'d, 's>) {
         if pair.is_same_text() || self.is_full() {
             return;
         }
+        let (array, element) = match pair {
+            Pair::Both(a, _) | Pair::Production(a) => (arrays.production, a),
+            Pair::Shadow(b) => (arrays.shadow, b),
+        };
         let below = if arrays.level.is_closed() {
             self.walk.below(arrays.level)
         } else {
-            let array = match pair {
-                Pair::Both(..) | Pair::Production(_) => arrays.production,
-                Pair::Shadow(_) => arrays.shadow,
-            };
-            self.walk.enter(arrays.level, Key::Element(index, array.len()))
+            self.walk
+                .enter(arrays.level, Key::Item(index, array.len(), element))
         };
-        self.trail.push(Step::Element(index));
+        let keyed = arrays.key.and_then(|name| {
+            let member = element.member(&name.string())?;
+            member
+                .kind()
+                .is_text_or_number()
+                .then_some(Step::Keyed(name, member))
+        });
+        self.trail.push(keyed.unwrap_or(Step::Element(index)));
         if below.ignored.is_none() {
             self.pair(pair, below);
         }
@@ -271,7 +304,7 @@ impl<'d> Diff<'d> {
         self.walk.leave(below);
     }
 
-    fn pair(&mut self, pair: Pair<'d>, level: Level<'d>) {
+    fn pair(&mut self, pair: Pair<'d>, level: Level<'s>) {
         match pair {
             Pair::Both(a, b) => self.values(a, b, level),
             Pair::Production(a) => self.found(Category::Missing, a.raw(), ABSENT),
@@ -301,11 +334,17 @@ impl<'d> Diff<'d> {
         self.found(category, &production, &shadow);
     }
 
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let mut place = self.root.to_owned();
         for step in &self.trail {
             let written = match step {
                 Step::Element(index) => write!(place, "{}", Key::Index(*index)),
+                Step::Keyed(name, value) => {
+                    let (name, value) = (name.string(), value.content());
+                    let text = String::from_utf8_lossy;
+                    place.push_str(&keyed(&text(&name), &text(&value)));
+                    Ok(())
+                }
                 Step::Member(name) => {
                     let name = name.string();
                     write!(place, "{}", Key::Name(&String::from_utf8_lossy(&name)))
@@ -336,27 +375,6 @@ impl Pair<'_> {
             },
             Self::Production(value) | Self::Shadow(value) => there(value).then_some(self),
         }
-    }
-}
-
-/// Whether two values without parts are equal under the rules of their place.
-fn leaves_equal(level: &Level<'_>, production: Value<'_>, shadow: Value<'_>) -> bool {
-    let (a, b) = (production.kind(), shadow.kind());
-    if !(a.is_text_or_number() && b.is_text_or_number()) {
-        return a == b && a.is_scalar();
-    }
-    let (x, y) = (production.content(), shadow.content());
-    match (core::str::from_utf8(&x), core::str::from_utf8(&y)) {
-        (Ok(x), Ok(y)) => leaf::equal(level, as_leaf(a, x), as_leaf(b, y)),
-        // A lone surrogate is no text that a rule could be about.
-        _ => x == y,
-    }
-}
-
-fn as_leaf(kind: Kind, text: &str) -> Leaf<'_> {
-    match kind {
-        Kind::Number => Leaf::Number(text),
-        _ => Leaf::Text(text),
     }
 }
 

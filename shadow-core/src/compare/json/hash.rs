@@ -11,7 +11,7 @@ use crate::compare::{
     leaf::{self, Class, Leaf},
     paths::Key,
     rules::{Added, Nulls},
-    scope::{self, Level, Matching, Scope, Walk},
+    scope::{Level, Matching, Scope, Walk},
 };
 
 use super::tape::{Kind, Tape, Value};
@@ -38,14 +38,21 @@ impl Hashes {
 /// Names of members that may be left out where the other document's objects have none of that name.
 pub(super) type Names<'d> = HashSet<Cow<'d, [u8]>>;
 
+/// Where the walk over the rules is when a document begins.
+#[derive(Debug)]
+pub(super) struct At<'s> {
+    pub(super) scope: &'s Scope<'s>,
+    pub(super) walk: Walk<'s>,
+    pub(super) level: Level<'s>,
+}
+
 /// Hashes one document. With `known`, members of other names do not count where added ones are allowed.
 pub(super) fn hashes(
-    scope: &Scope<'_>,
+    At { scope, walk, level }: At<'_>,
     tape: &Tape<'_>,
     known: Option<&Names<'_>>,
     state: &DefaultHashBuilder,
 ) -> Hashes {
-    let (walk, level) = scope.walk(scope::Kind::Values);
     let mut hashing = Hashing {
         state,
         walk,
@@ -70,16 +77,16 @@ pub(super) fn names<'d>(tape: &'d Tape<'d>) -> Names<'d> {
         .collect()
 }
 
-struct Hashing<'h> {
+struct Hashing<'h, 's> {
     state: &'h DefaultHashBuilder,
-    walk: Walk<'h>,
+    walk: Walk<'s>,
     known: Option<&'h Names<'h>>,
     hashes: Hashes,
 }
 
-impl<'h> Hashing<'h> {
+impl<'s> Hashing<'_, 's> {
     /// The hash and the weight of a value.
-    fn value(&mut self, value: Value<'_>, level: Level<'h>) -> (u64, f64) {
+    fn value(&mut self, value: Value<'_>, level: Level<'s>) -> (u64, f64) {
         let kind = value.kind();
         let (hash, weight) = match kind {
             Kind::Null | Kind::False | Kind::True => (self.state.hash_one(kind as u8), 0.0),
@@ -105,11 +112,11 @@ impl<'h> Hashing<'h> {
         (hash, weight.unwrap_or_default())
     }
 
-    fn array(&mut self, array: Value<'_>, level: Level<'h>) -> (u64, f64) {
+    fn array(&mut self, array: Value<'_>, level: Level<'s>) -> (u64, f64) {
         let mut weights = 0.0;
         let mut hashes = Vec::with_capacity(array.len());
         for (index, element) in array.elements().enumerate() {
-            let below = self.walk.enter(level, Key::Element(index, array.len()));
+            let below = self.walk.enter(level, Key::Item(index, array.len(), element));
             if below.ignored.is_none() {
                 let (hash, weight) = self.value(element, below);
                 hashes.push(hash);
@@ -127,7 +134,7 @@ impl<'h> Hashing<'h> {
     }
 
     /// Members have no order, so their hashes are added up.
-    fn object(&mut self, object: Value<'_>, level: Level<'h>) -> (u64, f64) {
+    fn object(&mut self, object: Value<'_>, level: Level<'s>) -> (u64, f64) {
         let (mut combined, mut weights) = (0u64, 0.0);
         for (name, member) in object.members() {
             let name = name.string();

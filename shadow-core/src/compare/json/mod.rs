@@ -3,13 +3,18 @@
 //! Owns: a parser that keeps what a comparison must not lose (every digit, every duplicate member, the text of each
 //! value) and the walk over two documents. A general parser would round or copy numbers, merge duplicate names and
 //! allocate for each value; this one fills one flat array.
+//! Content that is JSON but for what common writers add (`NaN`, a last comma, raw control characters) is compared all the
+//! same; when only one of two contents is, that is a `decode` discrepancy besides.
 //! Bounds: depth ([`tape::MAX_DEPTH`]) and values ([`tape::MAX_NODES`]) of a document. What is over them is compared
 //! as text.
 
 mod array;
 mod diff;
 mod hash;
+mod identity;
 mod parse;
+pub(super) mod pieces;
+mod strings;
 mod survey;
 pub(super) mod tape;
 mod unordered;
@@ -25,6 +30,7 @@ mod unordered_tests;
 
 use super::{Category, Compared, findings::Findings, findings::shorten, scope::Scope};
 
+use pieces::Pieces;
 use tape::{ParseError, Tape};
 
 pub(super) use survey::survey;
@@ -45,22 +51,76 @@ pub(super) fn compare(
         return Compared::Done;
     }
     let (left, right) = (Tape::parse(production), Tape::parse(shadow));
+    let (a, b) = (left.as_ref().err().copied(), right.as_ref().err().copied());
+    let is_broken = |error: Option<ParseError>| matches!(error, Some(ParseError::Invalid(_)));
+    if let (Ok(left), Ok(right)) = (&left, &right) {
+        diff::documents(scope, left, right, root, findings);
+        return Compared::Done;
+    }
+    if !is_broken(a) && !is_broken(b) {
+        return Compared::Not;
+    }
+    let left = left.or_else(|_| Tape::lenient(production));
+    let right = right.or_else(|_| Tape::lenient(shadow));
+    if is_broken(a) != is_broken(b) && a.is_none() != b.is_none() {
+        // Who reads one may refuse the other.
+        let place = if root == ROOT { "body" } else { root };
+        findings.push(
+            Category::Decode,
+            place,
+            describe(production, a),
+            describe(shadow, b),
+        );
+        if let (Ok(left), Ok(right)) = (&left, &right) {
+            diff::documents(scope, left, right, root, findings);
+        }
+        return Compared::Done;
+    }
     match (&left, &right) {
         (Ok(left), Ok(right)) => {
             diff::documents(scope, left, right, root, findings);
             Compared::Done
         }
-        (Ok(_), Err(ParseError::Invalid(_))) | (Err(ParseError::Invalid(_)), Ok(_)) => {
-            findings.push(
-                Category::Decode,
-                if root == ROOT { "body" } else { root },
-                describe(production, left.err()),
-                describe(shadow, right.err()),
-            );
-            Compared::Done
-        }
         _ => Compared::Not,
     }
+}
+
+/// Compares the documents of two texts, one by one, when the texts have the same number of them.
+pub(super) fn pieces(
+    scope: &Scope<'_>,
+    production: &Pieces<'_>,
+    shadow: &Pieces<'_>,
+    text: &dyn Fn(&str, &str, &mut Findings),
+    findings: &mut Findings,
+) -> Compared {
+    if production.all.len() != shadow.all.len() {
+        return Compared::Not;
+    }
+    let single = production.all.len() == 1;
+    for (number, (a, b)) in (1usize..).zip(production.all.iter().zip(&shadow.all)) {
+        if a.before != b.before {
+            findings.within(&format!("text {number}"), |findings| {
+                text(a.before, b.before, findings);
+            });
+        }
+        if a.text == b.text {
+            continue;
+        }
+        if single {
+            diff::documents(scope, &a.tape, &b.tape, ROOT, findings);
+        } else {
+            findings.within(&format!("document {number}"), |findings| {
+                diff::documents(scope, &a.tape, &b.tape, ROOT, findings);
+            });
+        }
+    }
+    if production.behind != shadow.behind {
+        let number = production.all.len().saturating_add(1);
+        findings.within(&format!("text {number}"), |findings| {
+            text(production.behind, shadow.behind, findings);
+        });
+    }
+    Compared::Done
 }
 
 fn describe(body: &[u8], error: Option<ParseError>) -> String {
@@ -73,4 +133,18 @@ fn describe(body: &[u8], error: Option<ParseError>) -> String {
 /// Whether a body without a media type looks like a JSON object or array.
 pub(super) fn looks_like_json(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+/// Whether a text is a JSON object or array, leniently.
+pub(super) fn is_json(text: &str) -> bool {
+    looks_like_json(text.as_bytes()) && Tape::lenient(text.as_bytes()).is_ok()
+}
+
+/// Compares two JSON texts in another document, at a place of that.
+pub(super) fn within(scope: &Scope<'_>, place: &str, a: &str, b: &str, findings: &mut Findings) -> Compared {
+    let mut compared = Compared::Not;
+    findings.within(place, |findings| {
+        compared = compare(scope, a.as_bytes(), b.as_bytes(), ROOT, findings);
+    });
+    compared
 }

@@ -1,4 +1,7 @@
-//! The grammar of RFC 8259.
+//! The grammar of RFC 8259, and what common writers make of it.
+//!
+//! The lenient grammar also takes `NaN`, `Infinity`, `-Infinity`, a comma after the last element or member, and control
+//! characters in strings.
 
 use super::tape::{Kind, MAX_DEPTH, MAX_NODES, Node, ParseError};
 
@@ -9,6 +12,7 @@ pub(super) struct Parser<'a> {
     nodes: Vec<Node>,
     /// The arrays and objects that are not closed yet.
     open: Vec<u32>,
+    lenient: bool,
 }
 
 /// What may come next.
@@ -23,26 +27,44 @@ enum Next {
 }
 
 impl<'a> Parser<'a> {
-    /// The values of a text, in document order.
-    pub(super) fn parse(text: &'a [u8]) -> Result<Vec<Node>, ParseError> {
-        let mut parser = Self {
+    /// The values of a whole text, in document order.
+    pub(super) fn parse(text: &'a [u8], lenient: bool) -> Result<Vec<Node>, ParseError> {
+        let mut parser = Self::new(text, lenient);
+        parser.document()?;
+        parser.skip_blank();
+        if parser.at < text.len() {
+            return Err(parser.invalid());
+        }
+        Ok(parser.nodes)
+    }
+
+    /// The values of the document that a text begins with, and the offset of its end.
+    pub(super) fn prefix(text: &'a [u8]) -> Result<(Vec<Node>, usize), ParseError> {
+        let mut parser = Self::new(text, true);
+        parser.document()?;
+        Ok((parser.nodes, parser.at))
+    }
+
+    fn new(text: &'a [u8], lenient: bool) -> Self {
+        Self {
             text,
             at: 0,
-            // About what compact documents have; a guess that is too small costs a copy.
+            // About as many as compact documents have; a guess that is too small costs a copy.
             nodes: Vec::with_capacity((text.len() / 10).clamp(8, 4096)),
             open: Vec::new(),
-        };
-        parser.document()?;
-        Ok(parser.nodes)
+            lenient,
+        }
     }
 
     fn document(&mut self) -> Result<(), ParseError> {
         let mut next = Next::Value;
         loop {
+            if matches!(next, Next::Comma) && self.open.is_empty() {
+                return Ok(());
+            }
             self.skip_blank();
             let byte = self.text.get(self.at).copied();
             next = match (next, byte) {
-                (Next::Comma, None) if self.open.is_empty() => return Ok(()),
                 (Next::Element, Some(b']')) | (Next::Name(true), Some(b'}')) => self.close()?,
                 (Next::Value | Next::Element, Some(byte)) => self.value(byte)?,
                 (Next::Name(_), Some(b'"')) => self.name()?,
@@ -61,6 +83,8 @@ impl<'a> Parser<'a> {
             b't' => self.literal(b"true", Kind::True)?,
             b'f' => self.literal(b"false", Kind::False)?,
             b'n' => self.literal(b"null", Kind::Null)?,
+            b'N' if self.lenient => self.literal(b"NaN", Kind::Number)?,
+            b'I' if self.lenient => self.literal(b"Infinity", Kind::Number)?,
             _ => return Err(self.invalid()),
         }
         Ok(Next::Comma)
@@ -99,11 +123,11 @@ impl<'a> Parser<'a> {
         match (byte, around.kind) {
             (b',', Kind::Object) => {
                 self.at += 1;
-                Ok(Next::Name(false))
+                Ok(Next::Name(self.lenient))
             }
             (b',', _) => {
                 self.at += 1;
-                Ok(Next::Value)
+                Ok(if self.lenient { Next::Element } else { Next::Value })
             }
             (b']', Kind::Array) | (b'}', Kind::Object) => self.close(),
             _ => Err(self.invalid()),
@@ -137,6 +161,7 @@ impl<'a> Parser<'a> {
                     self.escape()?;
                 }
                 Some(0x20..) => self.at += 1,
+                Some(_) if self.lenient => self.at += 1,
                 _ => return Err(self.invalid()),
             }
         }
@@ -158,6 +183,15 @@ impl<'a> Parser<'a> {
 
     fn number(&mut self) -> Result<(), ParseError> {
         let start = self.at;
+        let infinity = b"-Infinity";
+        if self.lenient
+            && self
+                .text
+                .get(start..)
+                .is_some_and(|rest| rest.starts_with(infinity))
+        {
+            return self.literal(infinity, Kind::Number);
+        }
         self.eat(b"-");
         if !self.eat(b"0") {
             self.digits()?;

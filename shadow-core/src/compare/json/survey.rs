@@ -10,7 +10,9 @@ use super::tape::{Kind, Tape, Value};
 
 /// Walks a document for the rules; one that is no JSON, or over a bound, says nothing about them.
 pub(in crate::compare) fn survey(scope: &Scope<'_>, document: &[u8]) {
-    let Ok(tape) = Tape::parse(document) else { return };
+    let Ok(tape) = Tape::parse(document).or_else(|_| Tape::lenient(document)) else {
+        return;
+    };
     let Some(root) = tape.root() else { return };
     let (walk, level) = scope.walk(scope::Kind::Values);
     let mut survey = Survey {
@@ -48,7 +50,7 @@ impl<'s> Survey<'s> {
         match value.kind() {
             Kind::Array => {
                 for (index, element) in value.elements().enumerate() {
-                    let below = self.walk.enter(level, Key::Element(index, value.len()));
+                    let below = self.walk.enter(level, Key::Item(index, value.len(), element));
                     self.value(element, below);
                     self.walk.leave(below);
                 }

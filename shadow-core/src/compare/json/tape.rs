@@ -93,6 +93,15 @@ pub(crate) struct Value<'t> {
 impl<'a> Tape<'a> {
     /// Parses a whole text. A byte order mark in front is ignored, as RFC 8259 section 8.1 allows.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
+        Self::whole(text, false)
+    }
+
+    /// Parses a whole text by the lenient grammar.
+    pub(crate) fn lenient(text: &'a [u8]) -> Result<Self, ParseError> {
+        Self::whole(text, true)
+    }
+
+    fn whole(text: &'a [u8], lenient: bool) -> Result<Self, ParseError> {
         let text = match core::str::from_utf8(text) {
             Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
             Err(error) => return Err(ParseError::Invalid(error.valid_up_to())),
@@ -100,8 +109,17 @@ impl<'a> Tape<'a> {
         if u32::try_from(text.len()).is_err() {
             return Err(ParseError::TooMany);
         }
-        let nodes = Parser::parse(text.as_bytes())?;
+        let nodes = Parser::parse(text.as_bytes(), lenient)?;
         Ok(Self { text, nodes })
+    }
+
+    /// Parses the document that a text begins with, by the lenient grammar; also its length.
+    pub(crate) fn prefix(text: &'a str) -> Result<(Self, usize), ParseError> {
+        if u32::try_from(text.len()).is_err() {
+            return Err(ParseError::TooMany);
+        }
+        let (nodes, len) = Parser::prefix(text.as_bytes())?;
+        Ok((Self { text, nodes }, len))
     }
 
     /// The outermost value.
@@ -190,12 +208,15 @@ impl<'t> Value<'t> {
 
     /// The last member of a name, as most readers take it.
     pub(crate) fn get(self, name: &str) -> Option<Self> {
+        self.member(name.as_bytes())
+    }
+
+    /// As [`Value::get`].
+    pub(crate) fn member(self, name: &[u8]) -> Option<Self> {
         if self.node.kind != Kind::Object {
             return None;
         }
-        let named = self
-            .members()
-            .filter(|(given, _)| *given.string() == *name.as_bytes());
+        let named = self.members().filter(|(given, _)| *given.string() == *name);
         named.last().map(|(_, value)| value)
     }
 

@@ -9,7 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::compare::{number::Decimal, rules::Pointer};
 
 use super::{
-    array::unmatched,
+    array::{Rest, unmatched},
     diff::{Arrays, Diff, Element, Pair},
     hash::Hashes,
     tape::{Kind, Value},
@@ -23,12 +23,12 @@ struct Weighed<'d> {
     element: Element<'d>,
 }
 
-impl<'d> Diff<'d> {
-    pub(super) fn multiset(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d>) {
+impl<'d, 's> Diff<'d, 's> {
+    pub(super) fn multiset(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d, 's>) {
         if self.hashes().0.weights.is_empty() {
             let (matched_left, matched_right) = self.matched(left, right);
             let (left, right) = (unmatched(left, &matched_left), unmatched(right, &matched_right));
-            return self.pairs(&left, &right, arrays);
+            return self.rest(&left, &right, Rest::Moved, arrays);
         }
         // Values that are close have one hash, and so have some that are not: elements of one hash belong together in
         // the order of their weights, and are looked at.
@@ -53,7 +53,7 @@ impl<'d> Diff<'d> {
     }
 
     /// Each element needs one that is equal to it on the other side, which may be that of several.
-    pub(super) fn set(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d>) {
+    pub(super) fn set(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d, 's>) {
         let (hashes_left, hashes_right) = self.hashes();
         let loose = !hashes_left.weights.is_empty();
         let (left, right) = (weighed(left, hashes_left), weighed(right, hashes_right));
@@ -92,7 +92,7 @@ impl<'d> Diff<'d> {
         key: &Pointer,
         left: &[Element<'d>],
         right: &[Element<'d>],
-        arrays: Arrays<'d>,
+        arrays: Arrays<'d, 's>,
     ) {
         let strings = arrays.level.below.numbers_as_strings;
         let mut open: HashMap<u64, VecDeque<Element<'d>>> = HashMap::with_capacity(right.len());

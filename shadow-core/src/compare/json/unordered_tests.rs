@@ -60,15 +60,15 @@ fn arrays_are_what_their_place_says() {
                 r#"{"items":[{"id":1,"p":1},{"id":2,"p":2},{"id":3}]}"#,
                 r#"{"items":[{"p":9,"id":2},{"id":1.0,"p":1},{"id":4}]}"#,
                 &[
-                    "value $.items[1].p: 2 | 9",
-                    r#"missing $.items[2]: {"id":3} | (absent)"#,
-                    r#"added $.items[2]: (absent) | {"id":4}"#,
+                    "value $.items[id=2].p: 2 | 9",
+                    r#"missing $.items[id=3]: {"id":3} | (absent)"#,
+                    r#"added $.items[id=4]: (absent) | {"id":4}"#,
                 ],
             ),
             (
                 r#"{"items":[{"id":1,"p":1},{"id":1,"p":2},7]}"#,
                 r#"{"items":[8,{"id":1,"p":1},{"id":1,"p":3}]}"#,
-                &["value $.items[1].p: 2 | 3", "value $.items[2]: 7 | 8"],
+                &["value $.items[id=1].p: 2 | 3", "value $.items[2]: 7 | 8"],
             ),
             (
                 r#"{"deep":[{"product":{"sku":"a"},"n":1},{"product":{"sku":"b"}}]}"#,
@@ -106,7 +106,7 @@ fn sets_and_multisets_know_values_that_are_close() {
             (
                 r#"[{"id":1,"price":1.001},{"id":2,"price":5}]"#,
                 r#"[{"id":2,"price":6},{"id":1,"price":1}]"#,
-                &["value $[1].price: 5 | 6"],
+                &["value $[id=2].price: 5 | 6"],
             ),
             (r#"{"n":[1,2,3]}"#, r#"{"n":[3.001,2.001,1.001]}"#, &[]),
         ],

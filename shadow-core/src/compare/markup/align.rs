@@ -1,15 +1,24 @@
-//! Which children of two elements belong together.
+//! Which children of two elements belong together: those that an attribute names, those that are equal, the most alike,
+//! and others by name, in order.
 //!
-//! Bounds: children that are aligned by what is in them ([`ALIGNED`]); more are paired by name alone. Each list that is
-//! aligned differs, so the limit of discrepancies is one of lists too.
+//! Bounds: as [`crate::compare::align`]; all else is linear. Each list that is aligned differs, so the limit of
+//! discrepancies is one of lists too.
 
-use hashbrown::HashMap;
-use similar::{Algorithm, DiffOp};
+use core::hash::BuildHasher as _;
 
-use super::tree::{Kind, Tree};
+use hashbrown::{DefaultHashBuilder, HashMap};
 
-/// Children between the equal ones at both ends, on each side, that are aligned. The work is at most its square.
-const ALIGNED: usize = 400;
+use super::{
+    identity,
+    tree::{Kind, Tree},
+};
+use crate::compare::{
+    align::{self, Features},
+    text,
+};
+
+/// Nodes of one child by which it is known again.
+const FEATURES: usize = 32;
 
 /// A child on both sides or on one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,15 +28,21 @@ pub(super) enum Pair {
     Shadow(u32),
 }
 
-/// The pairs that are not equal, in order.
-pub(super) fn children(left: (&Tree<'_>, u32), right: (&Tree<'_>, u32)) -> Vec<Pair> {
-    let list = |(tree, parent): (&Tree<'_>, u32)| -> Vec<(u32, u64)> {
+/// A child, and the hash of it.
+type Child = (u32, u64);
+
+/// Children in the order of one document and of the other, when that is not the same.
+type Moved = Option<(Vec<u32>, Vec<u32>)>;
+
+/// The pairs that are not equal, in order, and whether children were moved.
+pub(super) fn children(left: (&Tree<'_>, u32), right: (&Tree<'_>, u32)) -> (Vec<Pair>, Moved) {
+    let list = |(tree, parent): (&Tree<'_>, u32)| -> Vec<Child> {
         tree.children(parent)
             .filter_map(|child| Some((child, tree.node(child).filter(|node| !node.ignored)?.hash)))
             .collect()
     };
     let (a, b) = (list(left), list(right));
-    let same = |(x, y): &(&(u32, u64), &(u32, u64))| x.1 == y.1;
+    let same = |(x, y): &(&Child, &Child)| x.1 == y.1;
     let start = a.iter().zip(&b).take_while(same).count();
     let (a, b) = (
         a.get(start..).unwrap_or_default(),
@@ -43,23 +58,13 @@ pub(super) fn children(left: (&Tree<'_>, u32), right: (&Tree<'_>, u32)) -> Vec<P
         left: left.0,
         right: right.0,
     };
-    let mut pairs = Vec::new();
-    if (a.len() == b.len() && a.iter().zip(b).all(|(x, y)| kinds.same(x.0, y.0)))
-        || a.len() > ALIGNED
-        || b.len() > ALIGNED
-    {
+    let single = a.len() <= 1 && b.len() <= 1;
+    if single {
+        let mut pairs = Vec::new();
         kinds.pair(a, b, &mut pairs);
-        return pairs;
+        return (pairs, None);
     }
-    let hashes = |side: &[(u32, u64)]| side.iter().map(|(_, hash)| *hash).collect::<Vec<_>>();
-    for op in similar::capture_diff_slices(Algorithm::Myers, &hashes(a), &hashes(b)) {
-        if !matches!(op, DiffOp::Equal { .. }) {
-            let old = a.get(op.old_range()).unwrap_or_default();
-            let new = b.get(op.new_range()).unwrap_or_default();
-            kinds.pair(old, new, &mut pairs);
-        }
-    }
-    pairs
+    kinds.aligned(a, b)
 }
 
 struct Kinds<'k> {
@@ -67,13 +72,142 @@ struct Kinds<'k> {
     right: &'k Tree<'k>,
 }
 
+/// Which child belongs to which, by position.
+struct Matches {
+    left: Vec<Option<usize>>,
+    right: Vec<bool>,
+}
+
+impl Matches {
+    fn add(&mut self, a: usize, b: usize) {
+        if let (Some(left), Some(right)) = (self.left.get_mut(a), self.right.get_mut(b)) {
+            *left = Some(b);
+            *right = true;
+        }
+    }
+
+    /// Matches what has a value that is on both sides; of those that several have the first belongs to the first.
+    fn by<K: core::hash::Hash + Eq>(
+        &mut self,
+        a: &[Child],
+        b: &[Child],
+        of_left: impl Fn(&Child) -> Option<K>,
+        of_right: impl Fn(&Child) -> Option<K>,
+    ) {
+        let mut open: HashMap<K, Vec<usize>> = HashMap::new();
+        for (at, child) in b.iter().enumerate().rev() {
+            if self.right.get(at) == Some(&false)
+                && let Some(key) = of_right(child)
+            {
+                open.entry(key).or_default().push(at);
+            }
+        }
+        for (at, child) in a.iter().enumerate() {
+            if self.left.get(at) == Some(&None)
+                && let Some(key) = of_left(child)
+                && let Some(other) = open.get_mut(&key).and_then(Vec::pop)
+            {
+                self.add(at, other);
+            }
+        }
+    }
+
+    fn free(&self) -> (Vec<usize>, Vec<usize>) {
+        let free = |matched: bool, at: usize| (!matched).then_some(at);
+        (
+            self.left
+                .iter()
+                .enumerate()
+                .filter_map(|(at, other)| free(other.is_some(), at))
+                .collect(),
+            self.right
+                .iter()
+                .enumerate()
+                .filter_map(|(at, matched)| free(*matched, at))
+                .collect(),
+        )
+    }
+}
+
 impl Kinds<'_> {
+    fn aligned(&self, a: &[Child], b: &[Child]) -> (Vec<Pair>, Moved) {
+        let mut matches = Matches {
+            left: vec![None; a.len()],
+            right: vec![false; b.len()],
+        };
+        let key = |tree: &Tree<'_>, child: &Child| {
+            let node = tree.node(child.0)?;
+            let (name, value) = *identity::attributes(node).first()?;
+            let Kind::Element(element) = &node.kind else {
+                return None;
+            };
+            Some((element.space, element.local.to_vec(), name, value.to_owned()))
+        };
+        matches.by(
+            a,
+            b,
+            |child| key(self.left, child),
+            |child| key(self.right, child),
+        );
+        matches.by(a, b, |child| Some(child.1), |child| Some(child.1));
+        let (free_a, free_b) = matches.free();
+        let state = DefaultHashBuilder::default();
+        let features = |tree: &Tree<'_>, side: &[Child], free: &[usize]| -> Vec<Features> {
+            let of = |at: &usize| {
+                side.get(*at)
+                    .map_or_else(Vec::new, |child| features(tree, child.0, &state))
+            };
+            free.iter().map(of).collect()
+        };
+        let alike = align::alike(
+            &features(self.left, a, &free_a),
+            &features(self.right, b, &free_b),
+        );
+        for (x, y) in alike {
+            if let (Some(x), Some(y)) = (free_a.get(x), free_b.get(y))
+                && let (Some(left), Some(right)) = (a.get(*x), b.get(*y))
+                && self.same(left.0, right.0)
+            {
+                matches.add(*x, *y);
+            }
+        }
+        self.pairs(a, b, &matches)
+    }
+
+    /// The pairs that are not equal, and whether children were moved.
+    fn pairs(&self, a: &[Child], b: &[Child], matches: &Matches) -> (Vec<Pair>, Moved) {
+        let mut pairs = Vec::new();
+        let (rest_a, rest_b) = matches.free();
+        let rest = |side: &[Child], free: Vec<usize>| -> Vec<Child> {
+            free.into_iter().filter_map(|at| side.get(at).copied()).collect()
+        };
+        self.pair(&rest(a, rest_a), &rest(b, rest_b), &mut pairs);
+        let known: Vec<(usize, usize)> = matches
+            .left
+            .iter()
+            .enumerate()
+            .filter_map(|(at, other)| Some((at, (*other)?)))
+            .collect();
+        for (x, y) in &known {
+            if let (Some(x), Some(y)) = (a.get(*x), b.get(*y))
+                && x.1 != y.1
+            {
+                pairs.push(Pair::Both(x.0, y.0));
+            }
+        }
+        pairs.sort_by_key(|pair| match pair {
+            Pair::Both(node, _) | Pair::Production(node) => (*node, false),
+            Pair::Shadow(node) => (*node, true),
+        });
+        (pairs, moved(a, b, known))
+    }
+
     fn same(&self, left: u32, right: u32) -> bool {
         self.left.node(left).map(|node| &node.kind) == self.right.node(right).map(|node| &node.kind)
     }
 
     /// By name, in order: where the names differ, what the other side has none of any more is missing or added.
-    fn pair(&self, a: &[(u32, u64)], b: &[(u32, u64)], pairs: &mut Vec<Pair>) {
+    fn pair(&self, a: &[Child], b: &[Child], pairs: &mut Vec<Pair>) {
         let mut left_rest = counted(self.left, a);
         let mut right_rest = counted(self.right, b);
         let (mut a, mut b) = (a.iter().copied().peekable(), b.iter().copied().peekable());
@@ -107,20 +241,71 @@ impl Kinds<'_> {
                 b.next();
                 take(&mut right_rest, self.right, y);
             }
-            if !matches!(pair, Pair::Both(x, y) if self.equal(x, y)) {
-                pairs.push(pair);
-            }
+            pairs.push(pair);
         }
     }
+}
 
-    fn equal(&self, left: u32, right: u32) -> bool {
-        self.left.node(left).map(|node| node.hash) == self.right.node(right).map(|node| node.hash)
+/// What is in a child, without what looks new each time: names, attributes and words.
+fn features(tree: &Tree<'_>, index: u32, state: &DefaultHashBuilder) -> Features {
+    let mut features = Vec::new();
+    for node in tree.subtree(index).iter().take(FEATURES) {
+        if let Kind::Element(name) = &node.kind {
+            features.push(state.hash_one(&name.local));
+        }
+        for attribute in node.attributes.iter().take(FEATURES) {
+            let name = state.hash_one(&attribute.name);
+            let value = attribute.value.get(..4096).unwrap_or(&attribute.value);
+            features.extend(
+                text::features(value, state)
+                    .into_iter()
+                    .map(|word| state.hash_one((name, word))),
+            );
+        }
+        features.extend(text::features(node.text.get(..4096).unwrap_or(&node.text), state));
     }
+    features.sort_unstable();
+    features.truncate(FEATURES.saturating_mul(4));
+    features
+}
+
+/// Whether children that surely belong together are in another order.
+fn moved(a: &[Child], b: &[Child], known: Vec<(usize, usize)>) -> Moved {
+    let once = |side: &[Child]| {
+        let mut counts: HashMap<u64, usize> = HashMap::new();
+        for (_, hash) in side {
+            let count = counts.entry(*hash).or_default();
+            *count = count.saturating_add(1);
+        }
+        counts
+    };
+    let (in_a, in_b) = (once(a), once(b));
+    // Of children that are equal nobody can say which is which.
+    let sure = |(x, y): &(usize, usize)| {
+        let alone = |side: &[Child], at: usize, counts: &HashMap<u64, usize>| {
+            side.get(at).is_some_and(|(_, hash)| counts.get(hash) == Some(&1))
+        };
+        alone(a, *x, &in_a) && alone(b, *y, &in_b)
+    };
+    let known: Vec<(usize, usize)> = known.into_iter().filter(sure).collect();
+    if known.is_sorted_by_key(|(_, other)| *other) {
+        return None;
+    }
+    let mut other: Vec<usize> = known.iter().map(|(_, at)| *at).collect();
+    other.sort_unstable();
+    let nodes = |side: &[Child], at: Vec<usize>| -> Vec<u32> {
+        at.into_iter()
+            .filter_map(|at| side.get(at).map(|child| child.0))
+            .take(FEATURES)
+            .collect()
+    };
+    let first = known.iter().map(|(at, _)| *at).collect();
+    Some((nodes(a, first), nodes(b, other)))
 }
 
 type Counted<'k> = HashMap<&'k Kind<'k>, usize>;
 
-fn counted<'k>(tree: &'k Tree<'k>, list: &[(u32, u64)]) -> Counted<'k> {
+fn counted<'k>(tree: &'k Tree<'k>, list: &[Child]) -> Counted<'k> {
     let mut counted = Counted::new();
     for node in list.iter().filter_map(|(index, _)| tree.node(*index)) {
         let count = counted.entry(&node.kind).or_default();

@@ -6,10 +6,13 @@ use std::borrow::Cow;
 use crate::compare::{
     ABSENT, Category,
     findings::{Findings, VALUE_CHARS, shorten},
+    kinds,
+    scope::Scope,
 };
 
 use super::{
     align::{self, Pair},
+    identity,
     rules::Levels,
     tree::{Attribute, Kind, Node, Tree},
 };
@@ -17,14 +20,19 @@ use super::{
 /// Characters of a name that are shown in a place.
 const LONGEST_NAME: usize = 100;
 
+/// Siblings of one name among which one is known by something else than its position.
+const MAX_SIBLINGS: usize = 512;
+
 /// Compares two documents. `levels` are those of production's.
 pub(super) fn documents(
+    scope: &Scope<'_>,
     levels: &Levels<'_>,
     production: &Tree<'_>,
     shadow: &Tree<'_>,
     findings: &mut Findings,
 ) {
     let mut diff = Diff {
+        scope,
         production,
         shadow,
         levels,
@@ -35,6 +43,7 @@ pub(super) fn documents(
 }
 
 struct Diff<'d> {
+    scope: &'d Scope<'d>,
     production: &'d Tree<'d>,
     shadow: &'d Tree<'d>,
     levels: &'d Levels<'d>,
@@ -48,12 +57,23 @@ struct Step<'d> {
     tree: &'d Tree<'d>,
     parent: u32,
     node: u32,
+    /// Its counterpart in the shadow system's document, if it has one.
+    other: Option<(&'d Tree<'d>, u32)>,
 }
 
 impl Diff<'_> {
     /// Recursion is as deep as the documents, which the parser bounds.
     fn children(&mut self, left: u32, right: u32) {
-        for pair in align::children((self.production, left), (self.shadow, right)) {
+        let (pairs, moved) = align::children((self.production, left), (self.shadow, right));
+        if let Some((before, after)) = moved {
+            let shown = |tree: &Tree<'_>, nodes: Vec<u32>| {
+                let nodes: Vec<String> = nodes.into_iter().map(|node| shown(tree, node)).collect();
+                shorten(nodes.join(" ").as_bytes())
+            };
+            let (before, after) = (shown(self.production, before), shown(self.shadow, after));
+            self.found(Category::Order, "", &before, &after);
+        }
+        for pair in pairs {
             if self.findings.is_full() {
                 return;
             }
@@ -61,7 +81,16 @@ impl Diff<'_> {
                 Pair::Both(node, _) | Pair::Production(node) => (self.production, left, node),
                 Pair::Shadow(node) => (self.shadow, right, node),
             };
-            self.trail.push(Step { tree, parent, node });
+            let other = match pair {
+                Pair::Both(_, other) => Some((self.shadow, other)),
+                Pair::Production(_) | Pair::Shadow(_) => None,
+            };
+            self.trail.push(Step {
+                tree,
+                parent,
+                node,
+                other,
+            });
             match pair {
                 Pair::Both(a, b) => self.both(a, b),
                 Pair::Production(_) => self.found(Category::Missing, "", &shown(tree, node), ABSENT),
@@ -76,7 +105,7 @@ impl Diff<'_> {
             return;
         };
         if !self.levels.equal(a.level, &a.text, &b.text) {
-            self.found(Category::Value, "", &shorten(&a.text), &shorten(&b.text));
+            self.texts(a.level, "", &a.text, &b.text);
         }
         self.attributes(a, b);
         self.children(left, right);
@@ -98,7 +127,11 @@ impl Diff<'_> {
             let b = if order.is_ge() { b.next() } else { None };
             let category = match (a, b) {
                 (Some(a), Some(b)) if self.levels.equal(a.level, &a.value, &b.value) => continue,
-                (Some(_), Some(_)) => Category::Value,
+                (Some(a), Some(b)) => {
+                    let place = format!("/@{}", cut(&a.name.local));
+                    self.texts(a.level, &place, &a.value, &b.value);
+                    continue;
+                }
                 (Some(_), None) => Category::Missing,
                 _ => Category::Added,
             };
@@ -113,16 +146,39 @@ impl Diff<'_> {
         }
     }
 
+    /// Two different texts, by what is in them.
+    fn texts(&mut self, level: u32, behind: &str, a: &[u8], b: &[u8]) {
+        let texts = (core::str::from_utf8(a), core::str::from_utf8(b));
+        if let (Ok(x), Ok(y)) = texts
+            && self.scope.is_parted()
+            && self.levels.is_plain(level)
+            && self.findings.has_room()
+        {
+            let place = self.place(behind);
+            let without = self.levels.parts(level);
+            return kinds::embedded(self.scope, (&place, without), x, y, self.findings);
+        }
+        self.found(Category::Value, behind, &shorten(a), &shorten(b));
+    }
+
     fn found(&mut self, category: Category, behind: &str, production: &str, shadow: &str) {
         if !self.findings.has_room() {
             return self.findings.overflow();
         }
+        let place = self.place(behind);
+        self.findings.push(category, place, production, shadow);
+    }
+
+    fn place(&self, behind: &str) -> String {
         let mut place = String::new();
         for step in &self.trail {
             step.write(&mut place);
         }
         place.push_str(behind);
-        self.findings.push(category, place, production, shadow);
+        if place.is_empty() {
+            place.push('/');
+        }
+        place
     }
 }
 
@@ -131,30 +187,32 @@ fn key<'a>(attribute: &'a Attribute<'_>) -> (&'a [u8], u64) {
 }
 
 impl Step<'_> {
-    /// `/name`, `/name[2]` where there are several, `/name[@name='field']` where it says which.
+    /// `/name`, `/name[2]` where there are several, `/name[@name='field']` or `/name[text='Cart']` where that says which.
     fn write(self, place: &mut String) {
         let Some(node) = self.tree.node(self.node) else {
             return;
         };
         place.push('/');
         place.push_str(&shown_name(&node.kind));
-        if let Some(name) = field_name(node) {
+        let same_kind: Vec<u32> = self
+            .tree
+            .children(self.parent)
+            .filter(|sibling| {
+                self.tree
+                    .node(*sibling)
+                    .is_some_and(|sibling| sibling.kind == node.kind)
+            })
+            .collect();
+        let known = if same_kind.len() <= MAX_SIBLINGS {
+            identity::of(self.tree, self.node, self.other, &same_kind)
+        } else {
+            None
+        };
+        if let Some((name, value)) = known {
             // A String takes everything.
-            write!(place, "[@name='{name}']").unwrap_or_default();
-            return;
-        }
-        let (mut before, mut all) = (0u32, 0u32);
-        for sibling in self.tree.children(self.parent) {
-            if self
-                .tree
-                .node(sibling)
-                .is_some_and(|sibling| sibling.kind == node.kind)
-            {
-                all = all.saturating_add(1);
-                before = before.saturating_add(u32::from(sibling <= self.node));
-            }
-        }
-        if all > 1 {
+            write!(place, "[{name}='{value}']").unwrap_or_default();
+        } else if same_kind.len() > 1 {
+            let before = same_kind.iter().filter(|sibling| **sibling <= self.node).count();
             write!(place, "[{before}]").unwrap_or_default();
         }
     }
@@ -167,17 +225,6 @@ pub(super) fn shown_name(kind: &Kind<'_>) -> Cow<'static, str> {
         Kind::Text => "text()".into(),
         Kind::Other(name) => cut(name).into(),
     }
-}
-
-/// The `name` attribute of a form field and the like: it says more than a number.
-pub(super) fn field_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
-    let attribute = node
-        .attributes
-        .iter()
-        .find(|attribute| *attribute.name.local == *b"name")?;
-    let name = core::str::from_utf8(&attribute.value).ok()?;
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    (!name.is_empty() && name.len() <= 40 && name.chars().all(word)).then_some(name)
 }
 
 pub(super) fn cut(name: &[u8]) -> String {

@@ -11,6 +11,7 @@
 mod align;
 mod diff;
 mod html;
+mod identity;
 mod rules;
 mod tokens;
 mod tree;
@@ -56,6 +57,11 @@ pub(super) fn xml(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findings:
     }
 }
 
+/// Whether a text is a well-formed XML document: one element, and no text beside it.
+pub(super) fn is_xml(text: &[u8]) -> bool {
+    xml::parse(text, &DefaultHashBuilder::default()).is_ok_and(|tree| tree.has_one_root())
+}
+
 /// Compares two texts as HTML documents. Any text is HTML, but without an element it has no structure.
 pub(super) fn html(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
     match (html::parse(production), html::parse(shadow)) {
@@ -78,7 +84,7 @@ fn documents(
     rules::mark(scope, &mut right);
     left.hash(state);
     right.hash(state);
-    diff::documents(&levels, &left, &right, findings);
+    diff::documents(scope, &levels, &left, &right, findings);
 }
 
 /// Walks a document for the rules; one that has no structure, or is over a bound, says nothing about them.

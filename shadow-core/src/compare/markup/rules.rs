@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 
 use super::{
-    diff::{cut, field_name, shown_name},
+    diff::{cut, shown_name},
+    identity,
     tree::{Kind, Tree},
 };
 use crate::compare::{
     leaf::{self, Leaf},
     paths::{Key, Node},
-    scope::{self, Level, Scope, Walk},
+    scope::{self, Level, Parts, Scope, Walk},
     usage::RuleId,
 };
 
@@ -20,7 +21,21 @@ use crate::compare::{
 #[derive(Debug)]
 pub(super) struct Levels<'s>(Vec<Level<'s>>);
 
-impl Levels<'_> {
+impl<'s> Levels<'s> {
+    /// The parts of a text that are left out.
+    pub(super) fn parts(&self, level: u32) -> Parts<'s> {
+        self.0
+            .get(level as usize)
+            .map(|level| level.parts)
+            .unwrap_or_default()
+    }
+
+    /// Whether no rule speaks about a text as a whole.
+    pub(super) fn is_plain(&self, level: u32) -> bool {
+        let level = self.0.get(level as usize);
+        level.is_some_and(|level| level.format.is_none() && !level.limited)
+    }
+
     /// Whether two texts are equal under a level.
     pub(super) fn equal(&self, level: u32, a: &[u8], b: &[u8]) -> bool {
         if a == b {
@@ -63,6 +78,7 @@ pub(super) fn mark<'s>(scope: &'s Scope<'s>, tree: &mut Tree<'_>) -> (Levels<'s>
         return (Levels(levels), seen);
     }
     let mut open: Vec<Open<'s>> = Vec::new();
+    let texts = identity::texts(tree);
     // Everything up to here is in something that is ignored.
     let mut ignored = 0;
     for (at, (end, node)) in (0u32..).zip(tree.nodes_mut()) {
@@ -83,10 +99,17 @@ pub(super) fn mark<'s>(scope: &'s Scope<'s>, tree: &mut Tree<'_>) -> (Levels<'s>
             let name = shown_name(&node.kind).into_owned();
             let position = around.counts.entry(name.clone()).or_default();
             *position = position.saturating_add(1);
+            let mut known = identity::attributes(node);
+            known.extend(
+                texts
+                    .get(at as usize)
+                    .and_then(Option::as_deref)
+                    .map(|text| ("text", text)),
+            );
             let key = Key::Child(Node {
                 name: &name,
                 position: *position,
-                called: field_name(node),
+                known: &known,
             });
             let level = walk.enter(around.level, key);
             levels.push(level);

@@ -64,7 +64,7 @@ fn each_change_of_xml_is_found_at_its_place() {
         (
             "<a><b/></a>",
             "<a><b/><b>y</b></a>",
-            "added /a/b[2]: (absent) | <b>y",
+            "added /a/b[text='y']: (absent) | <b>y",
         ),
         (
             "<a><i>1</i><i>2</i><i>3</i></a>",
@@ -115,7 +115,7 @@ fn entities_are_never_expanded() {
     };
     assert_eq!(
         found(xml, &bomb("1"), &bomb("2")),
-        ["value /a/text(): &c;&s;1 | &c;&s;2"]
+        ["value /a/text() word 3: &c;&s;1 | &c;&s;2"]
     );
 }
 
@@ -159,13 +159,13 @@ fn each_change_of_html_is_found_at_its_place() {
         (
             "<html><body><div></div><div class=a>x</div>",
             "<html><body><div></div><div class=b>x</div>",
-            "value /html/body/div[2]/@class: a | b",
+            "value /html/body/div[text='x']/@class: a | b",
         ),
         ("<p>x</p>", "<p>y</p>", "value /p/text(): x | y"),
         (
             "<script>if (a < b) c()</script>",
             "<script>if (a < b) d()</script>",
-            "value /script/text(): if (a < b) c() | if (a < b) d()",
+            "value /script/text() word 4: if (a < b) c() | if (a < b) d()",
         ),
         (
             "<pre>a  b</pre>",

@@ -124,6 +124,19 @@ impl<'t> Tree<'t> {
         }
     }
 
+    /// Whether the document has one element, and no text beside it.
+    pub(super) fn has_one_root(&self) -> bool {
+        let mut elements = 0usize;
+        for child in self.children(0).filter_map(|child| self.node(child)) {
+            match child.kind {
+                Kind::Element(_) => elements = elements.saturating_add(1),
+                Kind::Text => return false,
+                Kind::Other(_) => {}
+            }
+        }
+        elements == 1
+    }
+
     pub(super) fn has_elements(&self) -> bool {
         self.nodes
             .iter()

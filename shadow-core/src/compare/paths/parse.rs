@@ -1,7 +1,8 @@
 //! The notation of RFC 9535.
 //!
 //! Filters (`?`) are refused, with the column: a rule names places, and where it applies must not depend on what the
-//! two answers say.
+//! two answers say. One more selector than in the RFC, because findings print it: `[id=4]` names the elements with that
+//! member, `[name='two words']` likewise.
 
 use super::{PathError, Select, Step, is_shorthand_char};
 
@@ -78,17 +79,48 @@ impl Parser<'_> {
         if self.eat("*") {
             Ok(Select::Any)
         } else if self.eat("'") {
-            Ok(Select::Name(self.quoted('\'')?))
+            let name = self.quoted('\'')?;
+            self.name_or_keyed(name)
         } else if self.eat("\"") {
-            Ok(Select::Name(self.quoted('"')?))
+            let name = self.quoted('"')?;
+            self.name_or_keyed(name)
         } else if self.rest.starts_with('?') {
             Err(self.wrong(
                 "filters are not supported: where a rule applies must not depend on values; name the place with \
                  names, indices, slices and wildcards",
             ))
+        } else if let Some(name) = self.bare_name() {
+            self.name_or_keyed(name)
         } else {
             self.index_or_slice()
         }
+    }
+
+    /// A word in front of an equals sign.
+    fn bare_name(&mut self) -> Option<Box<str>> {
+        let (name, _) = self.rest.split_once('=').filter(|(name, _)| is_word(name))?;
+        self.rest = self.rest.get(name.len()..)?;
+        Some(name.into())
+    }
+
+    fn name_or_keyed(&mut self, name: Box<str>) -> Result<Select, PathError> {
+        if !self.eat("=") {
+            return Ok(Select::Name(name));
+        }
+        let value = if self.eat("'") {
+            self.quoted('\'')?
+        } else if self.eat("\"") {
+            self.quoted('"')?
+        } else {
+            let end = self.rest.find([']', ',', ' ']).unwrap_or(self.rest.len());
+            let (value, rest) = self.rest.split_at(end);
+            if value.is_empty() {
+                return Err(self.wrong("expected a value; write others than words as 'value'"));
+            }
+            self.rest = rest;
+            value.into()
+        };
+        Ok(Select::Keyed { name, value })
     }
 
     fn index_or_slice(&mut self) -> Result<Select, PathError> {
@@ -226,4 +258,11 @@ impl Parser<'_> {
             problem,
         }
     }
+}
+
+fn is_word(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '@'))
 }

@@ -1,7 +1,8 @@
 //! Places that rules name: in JSON as RFC 9535 writes them, in XML and HTML as the comparison itself does.
 //!
 //! `/order/item/@id`: elements by name, then an attribute or `text()`. `[2]` is the second of that name, `[@name='total']` the
-//! one with that attribute; without either any. `*` is any name, `//` any number of levels. A place that a finding
+//! one with that attribute, `[text='Cart']` the one with that text,
+//! `[text='Cart…']` those whose text begins so; without any of these any. `*` is any name, `//` any number of levels. A place that a finding
 //! printed, or a group, names what was found there.
 
 use core::str::FromStr;
@@ -15,6 +16,8 @@ pub struct PlacePath {
     text: String,
     steps: Vec<Step>,
     markup: bool,
+    /// A part of the text there: `word 3`, `query token`.
+    part: Option<Box<str>>,
 }
 
 /// A node as a step of a path wants it.
@@ -30,8 +33,8 @@ enum Which {
     Any,
     /// From 1.
     Position(usize),
-    /// By its attribute `name`.
-    Called(Box<str>),
+    /// By an attribute, `@name`, or by `text`.
+    With(Box<str>, Box<str>),
 }
 
 /// A node as a document has it.
@@ -40,8 +43,8 @@ pub(crate) struct Node<'a> {
     pub(crate) name: &'a str,
     /// Among its siblings of the same name, from 1.
     pub(crate) position: usize,
-    /// Its attribute `name`, if a place would show that.
-    pub(crate) called: Option<&'a str>,
+    /// What a place would show of it: attributes, `@name`, and its `text`.
+    pub(crate) known: &'a [(&'a str, &'a str)],
 }
 
 impl Child {
@@ -51,7 +54,11 @@ impl Child {
             && match &self.which {
                 Which::Any => true,
                 Which::Position(position) => *position == node.position,
-                Which::Called(name) => node.called == Some(&**name),
+                Which::With(name, value) => node.known.iter().any(|(known, given)| {
+                    let beginning = value.strip_suffix('…');
+                    **name == **known
+                        && beginning.map_or(**value == **given, |beginning| given.starts_with(beginning))
+                }),
             }
     }
 }
@@ -70,6 +77,32 @@ impl PlacePath {
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
+
+    /// The part of a text that it names, if it does not name the whole value.
+    pub(crate) fn part(&self) -> Option<&str> {
+        self.part.as_deref()
+    }
+}
+
+/// Parts of texts that have a name or a number, and those that have none.
+const NAMED: [&str; 6] = ["word", "path", "query", "field", "claim", "parameter"];
+const SINGLE: [&str; 5] = ["scheme", "host", "path", "fragment", "signature"];
+
+/// A place, and the part of a text behind it.
+pub(crate) fn parted(text: &str) -> (&str, Option<&str>) {
+    for (at, _) in text.match_indices(' ') {
+        let (path, part) = text.split_at(at);
+        let part = part.trim_start();
+        let known = match part.split_once(' ') {
+            Some((kind, name)) => NAMED.contains(&kind) && !name.is_empty(),
+            None => SINGLE.contains(&part),
+        };
+        // Inside quotes no path ends.
+        if known && path.matches('\'').count().is_multiple_of(2) {
+            return (path, Some(part));
+        }
+    }
+    (text, None)
 }
 
 impl FromStr for PlacePath {
@@ -77,9 +110,10 @@ impl FromStr for PlacePath {
 
     fn from_str(text: &str) -> Result<Self, PathError> {
         let markup = text.starts_with('/');
+        let (path, part) = parted(text);
         let steps = match text.chars().next() {
-            Some('/') => steps(text)?,
-            Some('$') => parse::steps(text)?,
+            Some('/') => steps(path)?,
+            Some('$') => parse::steps(path)?,
             _ => {
                 return Err(wrong(
                     text,
@@ -88,8 +122,12 @@ impl FromStr for PlacePath {
                 ));
             }
         };
-        let text = text.to_owned();
-        Ok(Self { text, steps, markup })
+        Ok(Self {
+            text: text.to_owned(),
+            steps,
+            markup,
+            part: part.map(Box::from),
+        })
     }
 }
 
@@ -162,27 +200,38 @@ fn which<'p>(path: &str, rest: &'p str) -> Result<(Which, &'p str), PathError> {
     let Some(inner) = rest.strip_prefix('[') else {
         return Ok((Which::Any, rest));
     };
+    if let Some((with, behind)) = with(inner) {
+        return Ok((with, behind));
+    }
     let (inside, behind) = inner
         .split_once(']')
         .ok_or_else(|| wrong(path, rest, "the bracket does not end"))?;
-    let called = inside
-        .strip_prefix("@name=")
-        .and_then(|name| name.strip_prefix(['\'', '"'])?.strip_suffix(['\'', '"']));
-    let which = match (inside, called) {
+    let which = match (inside, inside.parse()) {
         ("*", _) => Which::Any,
-        (_, Some(name)) => Which::Called(name.into()),
-        (number, None) => match number.parse() {
-            Ok(position @ 1..) => Which::Position(position),
-            _ => {
-                return Err(wrong(
-                    path,
-                    inner,
-                    "expected a position from 1, * or @name='…': a rule must not depend on other values",
-                ));
-            }
-        },
+        (_, Ok(position @ 1..)) => Which::Position(position),
+        _ => {
+            return Err(wrong(
+                path,
+                inner,
+                "expected a position from 1, *, @name='…' or text='…'",
+            ));
+        }
     };
     Ok((which, behind))
+}
+
+/// `@name='value']` or `text='value']`, and what is behind it.
+fn with(inner: &str) -> Option<(Which, &str)> {
+    let (name, value) = inner.split_once('=')?;
+    let plain = name.strip_prefix('@').map_or(name == "text", |name| {
+        !name.is_empty() && !name.contains(['/', '[', ']', '\'', '"'])
+    });
+    let quote = value
+        .chars()
+        .next()
+        .filter(|c| plain && matches!(c, '\'' | '"'))?;
+    let (value, behind) = value.strip_prefix(quote)?.split_once(quote)?;
+    Some((Which::With(name.into(), value.into()), behind.strip_prefix(']')?))
 }
 
 #[cfg(test)]
@@ -199,6 +248,8 @@ mod tests {
             "//b",
             "/form/input[@name='csrf']/@value",
             "/a/*[*]/c",
+            "/a[@id='1']/@b",
+            "//a[text='a [b]/c']",
             "/!DOCTYPE",
             "/?xml-stylesheet",
         ] {
@@ -213,7 +264,8 @@ mod tests {
             ("/a/@b/c", 6),
             ("/a[0]", 4),
             ("/a[x]", 4),
-            ("/a[@id='1']", 4),
+            ("/a[id='1']", 4),
+            ("/a[@id=1]", 4),
             ("/a[1", 3),
             ("/a[1]b", 6),
             ("order/item", 1),
@@ -221,6 +273,15 @@ mod tests {
         ] {
             let error = path.parse::<PlacePath>().expect_err(path);
             assert_eq!(error.column, column, "{error}");
+        }
+        for (path, part) in [
+            ("$.a query t u", Some("query t u")),
+            ("$['a word 3']", None),
+            ("/a/@href path 2", Some("path 2")),
+            ("$.jwt signature", Some("signature")),
+        ] {
+            let read: PlacePath = path.parse().unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(read.part(), part, "{path}");
         }
         let json: PlacePath = "$.a[*]".parse().unwrap_or_else(|error| panic!("{error}"));
         assert!(!json.is_markup());

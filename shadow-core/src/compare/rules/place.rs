@@ -113,6 +113,9 @@ impl PlaceRule {
                 path.as_str()
             ));
         }
+        if path.part().is_some() && others.contains(&true) {
+            return Err(format!("{}: a part of a text can only be ignored", path.as_str()));
+        }
         let path = path.as_str();
         if arrays.is_some() && key.is_some() {
             return Err(format!(

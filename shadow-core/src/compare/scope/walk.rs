@@ -6,7 +6,7 @@ use super::{Scope, State};
 use crate::compare::{
     compiled::Place,
     paths::{self, Key},
-    rules::{Added, Arrays, Format, Nulls, PlaceRule, Pointer, Tolerance},
+    rules::{Added, Arrays, Format, Nulls, Numbers, PlaceRule, Pointer, Tolerance},
     usage::RuleId,
 };
 
@@ -15,6 +15,7 @@ use crate::compare::{
 pub(in crate::compare) struct Below {
     pub(in crate::compare) tolerance: Option<Tolerance>,
     pub(in crate::compare) within: Option<Duration>,
+    pub(in crate::compare) numbers: Numbers,
     pub(in crate::compare) numbers_as_strings: bool,
     pub(in crate::compare) nulls: Nulls,
     pub(in crate::compare) added: Added,
@@ -45,10 +46,43 @@ pub(in crate::compare) struct Level<'r> {
     pub(in crate::compare) matching: Matching<'r>,
     /// The rule by which the place is left out, with everything below.
     pub(in crate::compare) ignored: Option<RuleId>,
+    /// Parts of the text there that are left out.
+    pub(in crate::compare) parts: Parts<'r>,
+}
+
+/// Parts of a text that are left out; there are few.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::compare) struct Parts<'r> {
+    places: &'r [Place],
+    /// The numbers of the rules, each plus one.
+    rules: [u16; 8],
+}
+
+impl<'r> Parts<'r> {
+    fn add(&mut self, places: &'r [Place], rule: u32) {
+        self.places = places;
+        if let Some(free) = self.rules.iter_mut().find(|known| **known == 0) {
+            *free = u16::try_from(rule.saturating_add(1)).unwrap_or_default();
+        }
+    }
+
+    /// Whether a part is left out: `word 3` is, by `word 3` or `word *`.
+    pub(in crate::compare) fn leave_out(&self, part: &str) -> bool {
+        self.rules
+            .iter()
+            .filter_map(|rule| {
+                self.places
+                    .get(usize::from(rule.checked_sub(1)?))?
+                    .rule
+                    .path
+                    .part()
+            })
+            .any(|known| known == part || known.strip_suffix('*').is_some_and(|kind| part.starts_with(kind)))
+    }
 }
 
 /// A way through one document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::compare) struct Walk<'s> {
     scope: &'s Scope<'s>,
     paths: paths::Walk<'s>,
@@ -107,13 +141,18 @@ impl<'s> Walk<'s> {
                 Arrays::Set => Matching::Set,
             },
             ignored: None,
+            parts: Parts::default(),
         };
         for path in &self.named {
             if let Some(place) = self.scope.place(*path) {
                 if let Some(state) = self.scope.places.get(*path as usize) {
                     state.set(State::Matched);
                 }
-                level.apply(place);
+                if place.rule.path.part().is_some() {
+                    level.parts.add(&self.scope.compiled.places, *path);
+                } else {
+                    level.apply(place);
+                }
             }
         }
         level

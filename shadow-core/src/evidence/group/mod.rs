@@ -5,7 +5,9 @@
 //! without a place among them is counted, and excused by nothing. Only what becomes a sample is redacted and kept, so a
 //! storm of mismatches costs a hash and a few counts each.
 
+mod fold;
 mod place;
+mod pool;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -17,10 +19,12 @@ use core::fmt::Write as _;
 use hashbrown::HashMap;
 
 use crate::{
-    compare::{Category, Discrepancy, Failure},
+    compare::{Discrepancy, Failure},
     redact::{Answers, Redactor},
 };
 use shadow_proto::time::Timestamp;
+
+use fold::mirror;
 
 use super::{ledger::Background, report, route::RouteId, shape::Shift, trend::Slices, writes};
 
@@ -50,6 +54,7 @@ pub(crate) struct Groups {
     atoms: Vec<Atom>,
     by_place: HashMap<Fingerprint, usize>,
     places: Vec<Place>,
+    pools: pool::Pools,
     limit: usize,
     samples: usize,
     overflow: u64,
@@ -133,6 +138,7 @@ impl Groups {
             atoms: Vec::new(),
             by_place: HashMap::new(),
             places: Vec::new(),
+            pools: pool::Pools::default(),
             limit,
             samples,
             overflow: 0,
@@ -271,8 +277,12 @@ impl Groups {
 
     /// The atom of a discrepancy, and the place of its group.
     fn atom(&mut self, context: Context<'_>, category: &str, found: &Discrepancy) -> Option<(usize, AtomId)> {
-        let place = place::generalised(&found.place);
+        let pool::Pooled { place, is_new } =
+            self.pools.observe(context.route, &found.place, context.exchange);
         let id = fingerprint(context.route, category, &place);
+        if is_new {
+            self.fold(context.route_id);
+        }
         let at = match self.by_fingerprint.get(&id) {
             Some(at) => *at,
             None if self.all.len() >= self.limit => return None,
@@ -320,16 +330,9 @@ impl Group {
     }
 
     fn new(id: Fingerprint, at: usize, context: Context<'_>, category: &str, place: &str) -> Self {
-        let mirrored = if category == Category::Missing.as_str() {
-            Category::Added.as_str()
-        } else if category == Category::Added.as_str() {
-            Category::Missing.as_str()
-        } else {
-            category
-        };
         Self {
             id,
-            mirror: fingerprint(context.route, mirrored, place),
+            mirror: mirror(context.route, category, place),
             at,
             route_id: context.route_id,
             route: context.route.to_owned(),

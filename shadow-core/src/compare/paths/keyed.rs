@@ -1,0 +1,39 @@
+//! How an element that a member tells apart is written.
+
+use core::fmt;
+
+use super::LONGEST_NAME;
+
+/// The step to an element that a member tells apart: `[id=4]`, `[name='two words']`. It reads back as a path.
+pub(crate) fn keyed(name: &str, value: &str) -> String {
+    let mut step = format!("[{}", quoted(name));
+    step.push('=');
+    step.push_str(&quoted(value));
+    step.push(']');
+    step
+}
+
+/// As it is when it is one short word, else in quotes, with escapes.
+fn quoted(text: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '@');
+    if !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(word) {
+        return text.to_owned();
+    }
+    let mut out = "'".to_owned();
+    for (count, c) in text.chars().enumerate() {
+        match c {
+            _ if count == LONGEST_NAME => {
+                out.push('…');
+                break;
+            }
+            '\\' | '\'' => out.extend(['\\', c]),
+            c if c.is_control() => {
+                // A String takes everything.
+                fmt::Write::write_fmt(&mut out, format_args!("\\u{:04x}", u32::from(c))).unwrap_or_default();
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}

@@ -1,0 +1,94 @@
+use super::*;
+use crate::compare::{Rules, compiled::scoped, findings::stated};
+
+fn diff(a: &str, b: &str) -> Vec<String> {
+    masked(&[], a, b)
+}
+
+fn masked(masks: &[&str], a: &str, b: &str) -> Vec<String> {
+    let read = |mask: &&str| mask.parse().unwrap_or_else(|error| panic!("{error}"));
+    let rules = Rules {
+        mask: masks.iter().map(read).collect(),
+        ..Rules::default()
+    };
+    let mut findings = Findings::new(5);
+    scoped(&rules, |scope| {
+        compare(scope, a.as_bytes(), b.as_bytes(), &mut findings);
+    });
+    stated(findings.finish())
+}
+
+#[test]
+fn masked_parts_of_lines_are_not_compared() {
+    let masks = [r"\d+ ms", "id=[0-9a-f]{4}"];
+    for (a, b, expected) in [
+        ("took 3 ms\nid=00ff x\n", "took 41 ms\nid=ab12 x\n", &[][..]),
+        (
+            "took 3 ms, id=00ff\nend",
+            "took 41 ms, id=zz\nend",
+            &["value line \"took\": took 3 ms, id=00ff | took 41 ms, id=zz"],
+        ),
+        ("3 ms", "4 s", &["value line 1: 3 ms | 4 s"]),
+        ("1 ms\n2 ms\nx", "9 ms\nx", &["missing line 2: 2 ms | (absent)"]),
+        ("a\n1 ms\nb", "a\n2 ms\nB", &["value line 3: b | B"]),
+    ] {
+        assert_eq!(masked(&masks, a, b), expected, "{a:?} {b:?}");
+    }
+    for wrong in ["", "x*", "(", "(?:[a-z]{1000}){1000}"] {
+        let error = wrong
+            .parse::<crate::compare::Mask>()
+            .expect_err(wrong)
+            .to_string();
+        assert!(
+            error.contains("no regular expression that can be used") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn long_lines_that_differ_at_their_ends_are_compared_once() {
+    // Some 300 lines of 50 KB, each of its own, none equal: aligned as they are, this takes minutes.
+    let text = |word: &str| {
+        let lines: Vec<String> = (0..300)
+            .map(|line| format!("{}{word}{line}\n", "x".repeat(50_000)))
+            .collect();
+        lines.concat()
+    };
+    assert_eq!(diff(&text("a"), &text("b")).len(), 6);
+}
+
+#[test]
+fn lines_are_aligned() {
+    assert_eq!(diff("a\nb\n", "a\nb\n"), [""; 0]);
+    assert_eq!(diff("a\nb\nc", "a\nB\nc"), ["value line 2: b | B"]);
+    assert_eq!(diff("a\nc", "a\nb\nc"), ["added line \"b\": (absent) | b"]);
+    assert_eq!(diff("a\nb\nc", "a\nc"), ["missing line \"b\": b | (absent)"]);
+    assert_eq!(
+        diff("1\n2\n3\n4\n5", "1\nX\n3\n5\n6"),
+        [
+            "value line 2: 2 | X",
+            "missing line 4: 4 | (absent)",
+            "added line 5: (absent) | 6"
+        ]
+    );
+    assert_eq!(diff("a", "a\n"), ["added line 2: (absent) | "]);
+    assert_eq!(diff("a\r\nb", "a\nb"), ["value line 1: a\\r | a"]);
+}
+
+#[test]
+fn long_differing_texts_are_not_aligned() {
+    let numbered = |word: &str, count: usize| {
+        let lines: Vec<String> = (0..count).map(|line| format!("{word} {line}\n")).collect();
+        lines.concat()
+    };
+    assert_eq!(
+        diff(&numbered("a", 100_000), &numbered("b", 100_001)),
+        [
+            "value line 1 word 1: a 0 | b 0",
+            "length body: 100001 lines | 100002 lines"
+        ]
+    );
+    let many = diff(&numbered("a", 300), &numbered("b", 300));
+    assert_eq!(many.len(), 6, "five and the note: {many:?}");
+}

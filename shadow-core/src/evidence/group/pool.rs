@@ -1,0 +1,165 @@
+//! Which steps of places are data, decided by what is observed: an object or a list whose parts are others in each answer.
+//!
+//! A part of such a place is written `*`, so that what is known of one is known of all. What a name looks like says
+//! nothing: `price_change_percentage_24h` is a name, and a word may be a key.
+//! Bounds: objects and lists that are observed ([`PARENTS`]), parts of each ([`PARTS`]) and of all ([`ALL_PARTS`]).
+
+use hashbrown::HashMap;
+
+use super::{Fingerprint, fingerprint, place};
+
+/// Objects and lists that are observed.
+const PARENTS: usize = 4096;
+
+/// Parts of one that are told apart; with more it is data.
+const PARTS: usize = 512;
+
+/// Parts of all of them that are remembered; of what is over this nothing is found to be data.
+const ALL_PARTS: usize = 1 << 16;
+
+/// Parts that any object may have.
+const FEW: usize = 12;
+
+/// What is known of objects and lists, by route and place.
+#[derive(Debug, Default)]
+pub(super) struct Pools {
+    parents: HashMap<Fingerprint, Parent>,
+    /// Parts of all parents.
+    parts: usize,
+}
+
+#[derive(Debug, Default)]
+struct Parent {
+    /// The last exchange in which each differed.
+    parts: HashMap<Fingerprint, u64>,
+    /// How often a part differed in an exchange, and in how many exchanges one did.
+    occurrences: usize,
+    exchanges: usize,
+    latest: u64,
+    is_data: bool,
+}
+
+/// A place without what is data.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Pooled {
+    pub(super) place: String,
+    /// Some of it was found to be data just now.
+    pub(super) is_new: bool,
+}
+
+impl Pools {
+    /// The place of a difference that was observed in an exchange.
+    pub(super) fn observe(&mut self, route: &str, found: &str, exchange: u64) -> Pooled {
+        let (steps, rest) = place::steps(found);
+        let mut out = String::with_capacity(found.len());
+        let mut is_new = false;
+        for step in steps {
+            out.push_str(step.before);
+            let part = self.part(route, &out, step.text, exchange);
+            is_new |= part == Some((true, true));
+            out.push_str(if matches!(part, Some((true, _))) {
+                step.pooled
+            } else {
+                step.text
+            });
+        }
+        out.push_str(rest);
+        Pooled { place: out, is_new }
+    }
+
+    /// The place without what is known to be data by now.
+    pub(super) fn known(&self, route: &str, found: &str) -> String {
+        let (steps, rest) = place::steps(found);
+        let mut out = String::with_capacity(found.len());
+        for step in steps {
+            out.push_str(step.before);
+            let parent = self.parents.get(&fingerprint(route, "", &out));
+            out.push_str(if parent.is_some_and(|parent| parent.is_data) {
+                step.pooled
+            } else {
+                step.text
+            });
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// Whether a part is data, and whether that has become known just now; `None` over a bound.
+    fn part(&mut self, route: &str, before: &str, text: &str, exchange: u64) -> Option<(bool, bool)> {
+        let id = fingerprint(route, "", before);
+        let full = self.parts >= ALL_PARTS;
+        if self.parents.len() >= PARENTS && !self.parents.contains_key(&id) {
+            return None;
+        }
+        let parent = self.parents.entry(id).or_default();
+        let part = fingerprint("", "", text);
+        if full && !parent.is_data && !parent.parts.contains_key(&part) {
+            return None;
+        }
+        let before = parent.parts.len();
+        let observed = parent.observe(part, exchange);
+        self.parts = self
+            .parts
+            .saturating_sub(before)
+            .saturating_add(parent.parts.len());
+        Some(observed)
+    }
+}
+
+impl Parent {
+    /// Whether its parts are data, and whether that has become known just now.
+    fn observe(&mut self, part: Fingerprint, exchange: u64) -> (bool, bool) {
+        if self.is_data {
+            return (true, false);
+        }
+        if self.latest != exchange {
+            self.latest = exchange;
+            self.exchanges = self.exchanges.saturating_add(1);
+        }
+        let last = self.parts.entry(part).or_default();
+        if *last != exchange {
+            *last = exchange;
+            self.occurrences = self.occurrences.saturating_add(1);
+        }
+        // The members of a type come again and again, keys do not.
+        let seldom = self.occurrences.saturating_mul(2) < self.parts.len().saturating_mul(self.exchanges);
+        self.is_data = self.parts.len() > PARTS || (self.parts.len() > FEW && seldom);
+        if self.is_data {
+            self.parts = HashMap::new();
+        }
+        (self.is_data, self.is_data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last(places: impl Iterator<Item = (u64, String)>) -> String {
+        let mut pools = Pools::default();
+        let mut shown = String::new();
+        for (exchange, place) in places {
+            shown = pools.observe("GET /", &place, exchange).place;
+            assert_eq!(pools.known("GET /", &place), shown);
+        }
+        shown
+    }
+
+    #[test]
+    fn keys_are_data_and_names_are_not() {
+        // Twenty other words in each answer.
+        let words = (1..=10)
+            .flat_map(|answer| (0..20).map(move |word| (answer, format!("$.stock.w{answer}x{word}"))));
+        assert_eq!(last(words), "$.stock.*");
+        let ids = (1..=60).map(|answer| (answer, format!("$.items[id={answer}].price")));
+        assert_eq!(last(ids), "$.items[*].price");
+        // Forty members of one type, in each answer.
+        let names =
+            (1..=10).flat_map(|answer| (0..40).map(move |name| (answer, format!("$.last_{name}_days"))));
+        assert_eq!(last(names), "$.last_39_days");
+        let contexts = (1..=100).map(|answer| (answer, "$['@odata.context']".to_owned()));
+        assert_eq!(last(contexts), "$['@odata.context']");
+        let long = (1..=2).flat_map(|answer| (0..600).map(move |index| (answer, format!("$[{index}]"))));
+        assert_eq!(last(long), "$[*]");
+    }
+}
