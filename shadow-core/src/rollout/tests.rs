@@ -54,6 +54,7 @@ fn evidence(ruling: Ruling, compared: u64) -> Since {
             }],
             more_exchanges_needed: None,
             more_seconds_needed: None,
+            settle: Vec::new(),
         },
         ..Since::default()
     }

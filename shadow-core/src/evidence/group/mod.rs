@@ -7,10 +7,13 @@
 
 mod place;
 mod show;
+mod stand;
 #[cfg(test)]
 mod tests;
+mod thirds;
 
-pub(crate) use show::Whole;
+pub(crate) use stand::{Standings, Whole};
+pub use thirds::{Asked, Thirds};
 
 use core::fmt::Write as _;
 
@@ -22,7 +25,14 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{ledger::Background, report, route::RouteId, shape::Shift, trend::Slices, writes};
+use super::{
+    ledger::Background,
+    report::{self, Third},
+    route::RouteId,
+    shape::Shift,
+    trend::Slices,
+    writes,
+};
 
 /// Shifts of one group.
 const SHIFTS: usize = 48;
@@ -98,6 +108,8 @@ struct Atom {
     observed: u64,
     latest: u64,
     background: [u64; 3],
+    /// Third answers, by [`Asked`].
+    thirds: [Third; 2],
 }
 
 /// Where and when a discrepancy was found.
@@ -304,8 +316,19 @@ impl Groups {
             observed: 0,
             latest: 0,
             background: [0; 3],
+            thirds: [Third::default(); 2],
         });
         Some((at, atom))
+    }
+
+    /// The atom of a discrepancy, if it is known.
+    fn known(&self, route: &str, found: &Discrepancy) -> Option<&Atom> {
+        let place = place::generalised(&found.place);
+        let id = fingerprint(route, found.category.as_str(), &place);
+        let group = self.all.get(*self.by_fingerprint.get(&id)?)?;
+        let shift = Shift::of(found);
+        let (_, atom) = group.atoms.iter().find(|(known, _)| *known == shift)?;
+        self.atoms.get(atom.0 as usize)
     }
 }
 

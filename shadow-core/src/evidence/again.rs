@@ -1,0 +1,84 @@
+//! Further answers of one system to the same request, and what they tell.
+
+use crate::{
+    compare::{Discrepancy, Outcome},
+    exchange::{Exchange, Request},
+    redact::Redactor,
+    time::Timestamp,
+};
+
+use super::{
+    group::{Asked, Context, Thirds},
+    ledger::{Background, Ledger, count},
+    report::Pairs,
+    route::{RouteId, Routes},
+};
+
+impl Ledger {
+    /// Two answers of the same system to `request` differed in `found`, or, when that is empty, did not.
+    pub fn background(
+        &mut self,
+        request: &Request,
+        source: Background,
+        found: &[Discrepancy],
+        now: Timestamp,
+    ) {
+        let pairs: &mut Pairs = match source {
+            Background::Control => &mut self.background.control,
+            Background::Twins => &mut self.background.twins,
+            Background::Twice => &mut self.background.twice,
+        };
+        count(&mut pairs.compared);
+        pairs.differed = pairs.differed.saturating_add(u64::from(!found.is_empty()));
+        let route = self.routes.learn(request);
+        if let Some(pairs) = self.route(route).pairs.get_mut(source.index()) {
+            count(pairs);
+        }
+        let context = about((&self.routes, &self.redactor), route, request, now);
+        self.groups.background(context, source, found);
+    }
+
+    /// A third answer to `request`, of which the two answers differ.
+    pub fn third(&mut self, request: &Request, asked: Asked, thirds: Thirds<'_>, now: Timestamp) {
+        let route = self.routes.learn(request);
+        let context = about((&self.routes, &self.redactor), route, request, now);
+        if self.groups.thirds(context, asked, thirds) {
+            count(match asked {
+                Asked::Production => &mut self.background.production_again,
+                Asked::Shadow => &mut self.background.shadow_again,
+            });
+        }
+    }
+
+    /// Whether a third answer may tell something about a mismatch: not where a skipped write explains it, as the shadow
+    /// system will answer so for good.
+    pub fn may_ask_again(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
+        !self.writes.explains(exchange, outcome)
+    }
+
+    /// Whether one of these differences of an answer to `request` is undecided, so that a third answer would help.
+    pub fn is_open(&mut self, request: &Request, found: &[Discrepancy]) -> bool {
+        let route = self.routes.learn(request);
+        let whole = self.whole(route);
+        self.groups.is_open(self.routes.name(route), found, &whole)
+    }
+}
+
+/// A discrepancy that is no exchange's of its own.
+fn about<'c>(
+    (routes, redactor): (&'c Routes, &'c Redactor),
+    route: RouteId,
+    request: &'c Request,
+    now: Timestamp,
+) -> Context<'c> {
+    Context {
+        route_id: route,
+        route: routes.name(route),
+        target: &request.target,
+        exchange: 0,
+        now,
+        slice: 0,
+        after_write: false,
+        redactor,
+    }
+}
