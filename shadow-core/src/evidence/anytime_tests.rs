@@ -68,8 +68,8 @@ fn wrong(burst: u64, apart: u64, passes: impl Fn(f64, f64, f64) -> bool) -> (u64
                 bursts.count(trials / 50);
             }
             let looks = fails || trials.is_multiple_of(250);
-            // Before the first one nothing can be known of bursts.
-            let known = failures > 0 || burst == 1;
+            // Before the second burst nothing can be known of bursts.
+            let known = failures > burst || burst == 1;
             let factor = bursts.factor(trials / 50);
             if looks && known && passes(float(failures), float(trials), factor) {
                 let above = failures * 1000 > trials;
