@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use shadow_core::{
+use shadow_proto::{
     seq::SeqNum,
     stream::{Assembler, Stored},
     time::Timestamp,

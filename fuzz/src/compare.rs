@@ -3,9 +3,9 @@
 
 use shadow_core::{
     compare::{Comparator, Rules, Side},
-    exchange::{Body, Headers},
     redact::{RedactConfig, Redactor},
 };
+use shadow_proto::exchange::{Body, Headers};
 
 use super::decode::request;
 

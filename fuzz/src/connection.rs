@@ -1,8 +1,8 @@
-//! One connection as a transcript, in the format of `shadow-core/tests/transcripts`: nothing is held at the end, and a
+//! One connection as a transcript, in the format of `shadow-proto/tests/transcripts`: nothing is held at the end, and a
 //! conversation without gaps says the same in one piece and byte by byte.
 
 use bytes::Bytes;
-use shadow_core::{
+use shadow_proto::{
     engine::{Engine, Event, Settings},
     exchange::Flow,
     limits::Limits,

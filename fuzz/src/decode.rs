@@ -1,9 +1,7 @@
 //! Content codings: whatever the field says and the body is, an answer is compared within the caps, and equals itself.
 
-use shadow_core::{
-    compare::{Comparator, Rules, Side},
-    exchange::{Body, Headers, Request, Version},
-};
+use shadow_core::compare::{Comparator, Rules, Side};
+use shadow_proto::exchange::{Body, Headers, Request, Version};
 
 const CODINGS: [&str; 8] = [
     "gzip",

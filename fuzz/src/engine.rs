@@ -2,7 +2,7 @@
 //! each response repeats it, so that a wrong pair is seen.
 
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     engine::{Engine, Event, Settings},
     exchange::{Exchange, Flow},
     limits::Limits,

@@ -7,12 +7,8 @@ use shadow_agent::{
     config::Config,
     offline::{Told, open_reader},
 };
-use shadow_core::{
-    compare::{Comparator, Rules},
-    engine::Settings,
-    exchange::Exchange,
-    limits::Limits,
-};
+use shadow_core::compare::{Comparator, Rules};
+use shadow_proto::{engine::Settings, exchange::Exchange, limits::Limits};
 
 /// Exchanges that are looked at.
 const ENOUGH: usize = 2_000;

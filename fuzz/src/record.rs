@@ -1,6 +1,6 @@
 //! Ring records and link-layer frames: every segment that comes out lies within what went in, and the engine takes it.
 
-use shadow_core::{
+use shadow_proto::{
     engine::{Engine, Settings},
     limits::Limits,
     time::Timestamp,

@@ -8,10 +8,8 @@ use core::{hint::black_box, time::Duration};
 use std::time::Instant;
 
 use bytes::Bytes;
-use shadow_core::{
-    compare::{Comparator, Rules, Side},
-    exchange::{Body, Headers, Request, Version},
-};
+use shadow_core::compare::{Comparator, Rules, Side};
+use shadow_proto::exchange::{Body, Headers, Request, Version};
 
 const SIZES: [(usize, &str); 3] = [(1 << 10, "1KiB"), (64 << 10, "64KiB"), (1 << 20, "1MiB")];
 

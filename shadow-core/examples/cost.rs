@@ -11,10 +11,12 @@ use shadow_common::flow::Endpoint;
 use shadow_core::{
     compare::{Comparator, Outcome, Rules, ShadowResponse, Verdict},
     evidence::{GateConfig, Ledger, LedgerLimits},
-    exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
     gate::{Absent, Gate, Key, Match, Selection, Selector, Share, WritePolicy, WriteRules},
     redact::{RedactConfig, Redactor},
     rewrite::{HostPolicy, Marker, RewritePolicy, rewrite},
+};
+use shadow_proto::{
+    exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
     time::Timestamp,
 };
 

@@ -1,19 +1,15 @@
-//! Shadow's core: bytes and a timestamp in, values out.
+//! Exchanges in, evidence out: what to replay, what is sent, what differs, and what it proves.
 //!
-//! No sockets, no files, no clock, no threads: time is an argument ([`time::Timestamp`]) and everything that is
-//! dropped is a named reason and a counter. The rooms, in the order of the data:
+//! No sockets, no files, no clock, no threads: time is an argument ([`shadow_proto::time::Timestamp`]), and everything that
+//! is dropped is a named reason and a counter. The modules, in pipeline order:
 //!
-//! 1. [`wire`]: a ring record or a captured frame becomes a [`wire::Segment`]
-//! 2. [`flow`]: which connection it belongs to
-//! 3. [`stream`]: one direction as ordered bytes with declared gaps
-//! 4. [`http`]: HTTP/1 messages
-//! 5. [`exchange`], [`pair`]: requests with their responses; [`engine`] joins 1 to 5
-//! 6. [`gate`]: replay it or skip it, and why
-//! 7. [`rewrite`]: what is sent to the shadow system
-//! 8. [`compare`]: match, mismatch, and where
-//! 9. [`evidence`]: what it all proves
-//! 10. [`redact`]: secrets out, before anything is kept
-//! 11. [`case`]: one exchange that differed, for a person to look at
+//! 1. [`gate`]: replay an exchange or skip it, and why
+//! 2. [`rewrite`]: the request that is sent to the shadow system
+//! 3. [`compare`]: match, mismatch, and where
+//! 4. [`evidence`]: aggregates verdicts and decides GO / NO-GO
+//! 5. [`redact`]: removes secrets before anything is kept
+//! 6. [`case`]: one exchange that differed, for a person to look at
+//! 7. [`rollout`]: raises and lowers the sample by evidence
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -22,21 +18,8 @@
 
 pub mod case;
 pub mod compare;
-pub mod engine;
 pub mod evidence;
-pub mod exchange;
-pub mod flow;
 pub mod gate;
-pub mod http;
-pub mod limits;
-pub mod pair;
 pub mod redact;
 pub mod rewrite;
 pub mod rollout;
-pub mod seq;
-pub mod stream;
-mod target;
-#[cfg(test)]
-mod testing;
-pub mod time;
-pub mod wire;

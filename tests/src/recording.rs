@@ -9,7 +9,7 @@ use std::{
 
 use shadow_agent::capture::pcap::write::Writer;
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     seq::SeqNum,
     time::Timestamp,
     wire::{Flags, Segment},

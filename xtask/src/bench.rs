@@ -25,6 +25,8 @@ pub(crate) fn run(json: bool, rest: &[String]) -> Result<()> {
         "build",
         "--release",
         "--package",
+        "shadow-proto",
+        "--package",
         "shadow-core",
         "--example",
         "engine_speed",

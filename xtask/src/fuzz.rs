@@ -145,7 +145,7 @@ fn seeds(target: &str) -> Vec<PathBuf> {
     let root = shell::root();
     let own = root.join("fuzz/seeds").join(target);
     let seeds = if target == "connection" {
-        root.join("shadow-core/tests/transcripts")
+        root.join("shadow-proto/tests/transcripts")
     } else {
         own
     };

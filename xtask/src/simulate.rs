@@ -12,7 +12,7 @@ pub(crate) const EXCHANGES: u64 = 1_000_000;
 const INTRODUCTION: &str = "\
 # What a lossy capture costs
 
-A seeded model of clients, servers and a capture that loses, reorders and doubles segments (`shadow-core/tests/it`), against the
+A seeded model of clients, servers and a capture that loses, reorders and doubles segments (`shadow-proto/tests/it`), against the
 engine: every combination of methods, framings, pipelining, interim responses, connection ends and reused ports. Loss is loss of the
 *capture*: both ends had the bytes. *Wrong* would be an exchange that is reported as complete and was not said so,
 at this place, in these bytes, or is reported twice; the first one ends the run. Reordering is by up to so many segments, within what
@@ -32,7 +32,7 @@ pub(crate) fn run(seed: u64, exchanges: u64, write: bool) -> Result<()> {
             "--profile",
             "simulate",
             "--package",
-            "shadow-core",
+            "shadow-proto",
             "--test",
             "it",
             "--",

@@ -19,7 +19,7 @@ use crate::{
 /// A set of tests with the same needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Tier {
-    /// shadow-common, shadow-core and xtask: no I/O, no root
+    /// shadow-common, shadow-proto, shadow-core and xtask: no I/O, no root
     Core,
     /// shadow-agent: fakes and a paused clock, no root
     Agent,
@@ -121,7 +121,7 @@ pub(crate) fn run(tiers: &[Tier], filter: Option<&str>) -> Result<()> {
         }
         println!("\n=== tier {}", tier.name());
         let tally = match tier {
-            Tier::Core => packages(&["shadow-common", "shadow-core", "xtask"], filter)?,
+            Tier::Core => packages(&["shadow-common", "shadow-proto", "shadow-core", "xtask"], filter)?,
             Tier::Agent => packages(&["shadow-agent"], filter)?,
             Tier::Inspect | Tier::Kernel | Tier::Promises => executables(*tier, filter)?,
         };

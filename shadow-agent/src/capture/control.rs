@@ -17,7 +17,7 @@ use shadow_common::{
     flow::FlowKey,
     sample,
 };
-use shadow_core::time::Timestamp;
+use shadow_proto::time::Timestamp;
 
 /// A map of the kernel program cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use shadow_core::wire::Segment;
+use shadow_proto::wire::Segment;
 
 use super::{Polled, Source, SourceError};
 
@@ -144,7 +144,7 @@ impl Source for Box<dyn Source> {
 #[cfg(test)]
 mod tests {
     use shadow_common::flow::Endpoint;
-    use shadow_core::{seq::SeqNum, time::Timestamp, wire::Flags};
+    use shadow_proto::{seq::SeqNum, time::Timestamp, wire::Flags};
 
     use super::*;
     use crate::capture::{OwnedSegment, VecSource};

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use shadow_core::time::Timestamp;
+use shadow_proto::time::Timestamp;
 
 use super::control::{Control, ControlError};
 

@@ -19,7 +19,7 @@ pub mod targets;
 
 use std::{collections::VecDeque, time::Duration};
 
-use shadow_core::wire::Segment;
+use shadow_proto::wire::Segment;
 
 /// Yields segments in the order of capture.
 pub trait Source: Send {

@@ -22,7 +22,7 @@ use rustix::{
     event::{Timespec, epoll},
     io::Errno,
 };
-use shadow_core::wire::{Segment, record};
+use shadow_proto::wire::{Segment, record};
 
 use super::{
     Polled, Source, SourceError,

@@ -11,7 +11,8 @@ use std::{
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shadow_core::{evidence::report::ReportInputs, limits::Limits};
+use shadow_core::evidence::report::ReportInputs;
+use shadow_proto::limits::Limits;
 
 use super::{
     Exit, Failure, config,
@@ -120,7 +121,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         .into());
     }
     let told = Arc::new(Told::default());
-    let engine = shadow_core::engine::Settings {
+    let engine = shadow_proto::engine::Settings {
         limits: Limits::from(&config.limits),
         digest: true,
         fields: true,
@@ -277,7 +278,7 @@ fn keep(args: &ReplayArgs, position: &Position) -> Result<(), Failure> {
 
 fn files(
     args: &ReplayArgs,
-    engine: shadow_core::engine::Settings,
+    engine: shadow_proto::engine::Settings,
     told: &Arc<Told>,
     opened: Opened,
     skip: u64,

@@ -8,8 +8,8 @@ use core::{fmt, time::Duration};
 use shadow_core::{
     compare::{Comparator, Rules},
     evidence::{GateConfig, GateConfigError, LedgerLimits},
-    limits::Limits,
 };
+use shadow_proto::limits::Limits;
 
 use crate::replay::ReplaySettings;
 

@@ -24,6 +24,9 @@ pub struct Gates {
     pub coverage: Rate,
     /// Answers needed before a median is called slow.
     pub latency_samples: u64,
+    /// Share of a route's comparisons that skipped writes may explain; a route with more of them is not verified, and there
+    /// is no GO.
+    pub excused: Rate,
 }
 
 /// How the differences between two answers of one system are found out.
@@ -54,6 +57,7 @@ impl Default for Gates {
             latency_floor,
             coverage,
             latency_samples,
+            excused,
         } = GateConfig::default();
         Self {
             match_rate: Rate::from_fraction(match_rate),
@@ -61,6 +65,7 @@ impl Default for Gates {
             latency_floor: Span(latency_floor),
             coverage: Rate::from_fraction(coverage),
             latency_samples,
+            excused: Rate::from_fraction(excused),
         }
     }
 }
@@ -73,6 +78,7 @@ impl From<&Gates> for GateConfig {
             latency_floor: gates.latency_floor.0,
             coverage: gates.coverage.fraction(),
             latency_samples: gates.latency_samples,
+            excused: gates.excused.fraction(),
         }
     }
 }

@@ -28,7 +28,8 @@ pub mod units;
 pub mod writes;
 
 use serde::{Deserialize, Serialize};
-use shadow_core::{evidence::LedgerLimits, limits::Limits, redact::RedactConfig, rewrite::HostPolicy};
+use shadow_core::{evidence::LedgerLimits, redact::RedactConfig, rewrite::HostPolicy};
+use shadow_proto::limits::Limits;
 
 pub use agent::{Agent, LogLevel};
 

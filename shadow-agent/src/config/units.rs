@@ -126,7 +126,7 @@ impl FromStr for Span {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        shadow_core::time::duration::parse(text)
+        shadow_proto::time::duration::parse(text)
             .map(Self)
             .map_err(|_unread: String| UnitError {
                 given: text.to_owned(),

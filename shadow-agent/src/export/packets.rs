@@ -6,6 +6,8 @@ use shadow_common::flow::Endpoint;
 use shadow_core::{
     case::{Answered, Case, Field},
     redact::RedactedBody,
+};
+use shadow_proto::{
     seq::SeqNum,
     time::Timestamp,
     wire::{Flags, Segment},

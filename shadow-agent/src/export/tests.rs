@@ -3,9 +3,11 @@ use std::{process::Command, time::Duration};
 use serde_json::{Value, json};
 use shadow_core::{
     case::{Answered, Asked},
+    redact::RedactedBody,
+};
+use shadow_proto::{
     engine::{Engine, Event, Settings},
     limits::Limits,
-    redact::RedactedBody,
 };
 
 use super::*;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use prometheus_client::{encoding::NoLabelSet, metrics::MetricType, registry::Unit};
-use shadow_core::{compare::Failure, exchange::Incomplete, gate::SkipPolicy};
+use shadow_core::{compare::Failure, gate::SkipPolicy};
+use shadow_proto::exchange::Incomplete;
 
 use super::{
     metrics::{Latency, Writer},
@@ -132,6 +133,7 @@ impl Writer<'_, '_> {
         let standings = lanes.iter().flat_map(|lane| {
             [
                 (with(lane, "standing", "regression"), lane.funnel.regressions),
+                (with(lane, "standing", "undecided"), lane.funnel.undecided),
                 (with(lane, "standing", "noise"), lane.funnel.noise),
                 (
                     with(lane, "standing", "after_skipped_write"),

@@ -16,7 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use shadow_common::stat::Stat;
-use shadow_core::exchange::Incomplete;
+use shadow_proto::exchange::Incomplete;
 
 use super::names;
 use crate::{

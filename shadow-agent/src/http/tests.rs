@@ -7,9 +7,8 @@ use std::{
 };
 
 use shadow_common::stat::Stat;
-use shadow_core::{
-    compare::Failure, engine::Counters, evidence::Proportion, exchange::Incomplete, gate::SkipPolicy,
-};
+use shadow_core::{compare::Failure, evidence::Proportion, gate::SkipPolicy};
+use shadow_proto::{engine::Counters, exchange::Incomplete};
 
 use super::{
     metrics::{Figures, Format, Latency, encode, incomplete_key},

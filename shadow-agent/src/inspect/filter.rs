@@ -8,7 +8,7 @@ use std::{
 
 use globset::GlobMatcher;
 use shadow_common::flow::Endpoint;
-use shadow_core::engine::Event;
+use shadow_proto::engine::Event;
 
 /// Every part that is given must agree.
 #[derive(Clone, Debug, Default)]

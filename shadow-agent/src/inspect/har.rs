@@ -5,8 +5,8 @@
 
 use std::io::{self, Write};
 
-use shadow_core::{
-    case::Field,
+use shadow_core::case::Field;
+use shadow_proto::{
     exchange::{self, Exchange, Headers, Incomplete},
     time::Timestamp,
 };

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     exchange::{self, Body, Exchange, Headers, Incomplete, Orphan, Timing},
     time::Timestamp,
 };

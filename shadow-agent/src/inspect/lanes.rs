@@ -5,7 +5,7 @@
 
 use core::{array, iter::zip, mem};
 
-use shadow_core::{
+use shadow_proto::{
     engine::{Counters, Engine, Event},
     time::Timestamp,
     wire::Segment,

@@ -25,7 +25,7 @@ use std::{
     thread,
 };
 
-use shadow_core::{engine::Settings, limits::Limits};
+use shadow_proto::{engine::Settings, limits::Limits};
 
 use crate::capture::pcap::{Damage, Key, Next, PcapFile, flow_number};
 use lanes::Lanes;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use shadow_core::engine::Event;
+use shadow_proto::engine::Event;
 
 use super::{Format, Summary, har, json, table::Table};
 

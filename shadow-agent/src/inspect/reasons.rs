@@ -1,6 +1,6 @@
 //! Why an exchange is not whole, in words.
 
-use shadow_core::exchange::{Exchange, Headers, Incomplete, Version};
+use shadow_proto::exchange::{Exchange, Headers, Incomplete, Version};
 
 /// What a reason means, and for two readings which they are, as far as the heads tell.
 pub(super) fn meaning(exchange: &Exchange, reason: Incomplete) -> &'static str {

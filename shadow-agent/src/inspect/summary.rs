@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
-use shadow_core::{
+use shadow_proto::{
     engine::{Abandon, Counters, Event},
     exchange::Incomplete,
 };

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use shadow_core::{
+use shadow_proto::{
     exchange::{Exchange, Flow, Incomplete, Orphan, Request, Response, Timing},
     time::Timestamp,
 };

@@ -5,7 +5,7 @@ use std::{
 
 use globset::Glob;
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     engine::{Abandon, Event},
     exchange::{Body, Exchange, Flow, Headers, Incomplete, Orphan, Request, Response, Timing, Version},
     time::Timestamp,

@@ -18,7 +18,7 @@ use std::{
     thread::{self, ScopedJoinHandle},
 };
 
-use shadow_core::engine::Event;
+use shadow_proto::engine::Event;
 
 use super::{
     Filter, Format,

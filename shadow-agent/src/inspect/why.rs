@@ -8,7 +8,7 @@ use std::{
     io::{self, Write},
 };
 
-use shadow_core::{
+use shadow_proto::{
     engine::{Counters, Engine, Event},
     time::Timestamp,
     wire::{Flags, Segment},

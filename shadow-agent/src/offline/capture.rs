@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use shadow_core::{
+use shadow_proto::{
     engine::{Engine, Event, Settings},
     exchange::Exchange,
     time::Timestamp,

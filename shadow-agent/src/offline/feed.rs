@@ -13,7 +13,7 @@ use std::{
 };
 
 use shadow_common::flow::Endpoint;
-use shadow_core::{exchange::Exchange, time::Timestamp};
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{AHEAD, HELD, HELD_BYTES, Pace, Reader};
 use crate::{

@@ -12,7 +12,7 @@ use std::{
 
 use memchr::memmem;
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     engine::{Engine, Event, Settings},
     exchange::Exchange,
     seq::SeqNum,

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     exchange::{Body, Exchange, Flow, Headers, Incomplete, Request, Response, Timing, Version},
     time::Timestamp,
 };

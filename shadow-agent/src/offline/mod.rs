@@ -18,7 +18,7 @@ mod tests;
 
 use core::time::Duration;
 
-use shadow_core::{exchange::Exchange, time::Timestamp};
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use crate::{capture::SourceError, pipeline::CaptureCounters};
 

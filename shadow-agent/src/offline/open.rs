@@ -13,7 +13,7 @@ use rustix::{
     io::Errno,
 };
 use serde::Deserialize;
-use shadow_core::{engine::Settings, exchange::Exchange};
+use shadow_proto::{engine::Settings, exchange::Exchange};
 
 use super::{
     Reader, Told,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shadow_core::time::Timestamp;
+use shadow_proto::time::Timestamp;
 
 /// How the recorded time becomes time.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shadow_core::{engine::Settings, exchange::Incomplete, limits::Limits};
+use shadow_proto::{engine::Settings, exchange::Incomplete, limits::Limits};
 
 use super::{gor::Gor, har::Har, *};
 use crate::pipeline::{Fed, Feed as _};

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use shadow_core::{
     compare::{Discrepancy, Outcome, ShadowResponse, Verdict},
     evidence::{Asked, Background, Thirds},
-    exchange::Exchange,
-    time::Timestamp,
 };
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 use tokio::time::Instant;
 
 use super::{

@@ -8,8 +8,10 @@ use shadow_core::{
         Asked, Background, GateConfig, Ledger, RouteWindow, Thirds, Wanted,
         report::{Report, ReportInputs},
     },
-    exchange::{Exchange, Request},
     gate::Skip,
+};
+use shadow_proto::{
+    exchange::{Exchange, Request},
     time::Timestamp,
 };
 

@@ -16,9 +16,9 @@ use std::{
 use arc_swap::ArcSwap;
 use shadow_core::{
     compare::{Failure, Outcome},
-    exchange::Exchange,
     gate::SkipPolicy,
 };
+use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
 
 use super::lane::Lane;

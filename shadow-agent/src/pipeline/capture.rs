@@ -13,10 +13,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use shadow_core::{
+use shadow_core::gate::{Decision, Gate, Skip, SkipPolicy};
+use shadow_proto::{
     engine::{Engine, Event},
     exchange::Exchange,
-    gate::{Decision, Gate, Skip, SkipPolicy},
     time::Timestamp,
 };
 

@@ -14,10 +14,10 @@ use std::{
 
 use shadow_core::{
     compare::{Comparator, Failure, Outcome, Verdict},
-    exchange::Exchange,
     gate::{SkipPolicy, is_idempotent},
     rewrite::{RewritePolicy, Rewritten, rewrite},
 };
+use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
 
 use super::{

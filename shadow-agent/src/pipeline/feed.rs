@@ -16,10 +16,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use shadow_core::{
-    exchange::Exchange,
-    gate::{Skip, SkipPolicy},
-};
+use shadow_core::gate::{Skip, SkipPolicy};
+use shadow_proto::exchange::Exchange;
 
 use super::{
     capture::{CloseOnDrop, Desk, Entry, PUBLISH, WAIT},

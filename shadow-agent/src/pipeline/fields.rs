@@ -10,7 +10,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
-use shadow_core::exchange::Request;
+use shadow_proto::exchange::Request;
 
 /// Names that are looked at.
 const NAMES: usize = 64;

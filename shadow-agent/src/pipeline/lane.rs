@@ -19,8 +19,8 @@ use shadow_core::{
     },
     gate::{Gate, SkipPolicy},
     rewrite::RewritePolicy,
-    time::Timestamp,
 };
+use shadow_proto::time::Timestamp;
 
 use super::{
     books::Books,

@@ -33,9 +33,9 @@ use std::{
 };
 
 use shadow_common::flow::FlowKey;
-use shadow_core::{
+use shadow_core::evidence::report::{Reach, Report, ReportInputs};
+use shadow_proto::{
     engine::{self, Abandon, Engine},
-    evidence::report::{Reach, Report, ReportInputs},
     time::Timestamp,
 };
 

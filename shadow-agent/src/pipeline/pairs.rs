@@ -18,8 +18,10 @@ use std::{
 
 use shadow_core::{
     compare::{ShadowResponse, Side},
-    exchange::{Exchange, Request, Response},
     gate::is_safe,
+};
+use shadow_proto::{
+    exchange::{Exchange, Request, Response},
     time::Timestamp,
 };
 
@@ -291,7 +293,7 @@ pub(super) fn shadow(response: &ShadowResponse) -> Side<'_> {
 
 #[cfg(test)]
 mod tests {
-    use shadow_core::exchange::{Body, Headers};
+    use shadow_proto::exchange::{Body, Headers};
 
     use super::{
         super::tests::{exchange, exchange_with},

@@ -10,9 +10,9 @@ use std::{
 use shadow_core::{
     case::Judged,
     compare::{Comparator, Failure, Outcome, Verdict},
-    exchange::Exchange,
     gate::{Skip, SkipPolicy},
 };
+use shadow_proto::exchange::Exchange;
 
 use tokio::time::Instant;
 

@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use crossbeam_queue::SegQueue;
-use shadow_core::exchange::{Body, Exchange};
+use shadow_proto::exchange::{Body, Exchange};
 use tokio::{sync::Notify, time::Instant};
 
 /// The bounded queue.

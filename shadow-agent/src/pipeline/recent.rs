@@ -5,11 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use shadow_core::{
-    compare::{Discrepancy, ShadowResponse},
-    exchange::Exchange,
-    time::Timestamp,
-};
+use shadow_core::compare::{Discrepancy, ShadowResponse};
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 /// A mismatch, and when it was judged.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use shadow_core::{
     case::{Case, CaseLimits, Judged},
     evidence::Wanted,
-    exchange::Exchange,
     redact::Redactor,
     rewrite::ShadowRequest,
 };
+use shadow_proto::exchange::Exchange;
 
 use crate::{
     control::state::now_ms,

@@ -1,6 +1,6 @@
 //! The counters of a pipeline at one moment.
 
-use shadow_core::engine::{Counters, Usage};
+use shadow_proto::engine::{Counters, Usage};
 
 use super::lane::Role;
 use crate::replay::BreakerState;

@@ -16,7 +16,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use shadow_core::{engine::Engine, gate::Gate};
+use shadow_core::gate::Gate;
+use shadow_proto::engine::Engine;
 use tokio::runtime;
 
 use super::{

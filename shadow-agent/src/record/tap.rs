@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shadow_core::wire::Segment;
+use shadow_proto::wire::Segment;
 
 use super::{BATCH, Counters};
 use crate::capture::{Polled, Source, SourceError};

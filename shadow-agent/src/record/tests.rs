@@ -1,8 +1,8 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use shadow_common::flow::Endpoint;
-use shadow_core::{
-    redact::RedactConfig,
+use shadow_core::redact::RedactConfig;
+use shadow_proto::{
     seq::SeqNum,
     time::Timestamp,
     wire::{Direction, Flags, Segment},

@@ -13,7 +13,7 @@ use std::{
 };
 
 use shadow_common::flow::{Endpoint, FlowKey};
-use shadow_core::{
+use shadow_proto::{
     time::Timestamp,
     wire::{Direction, Segment},
 };

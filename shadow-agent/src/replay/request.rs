@@ -105,7 +105,7 @@ fn announce(trailers: &HeaderMap, headers: &mut HeaderMap) -> Result<(), Unsenda
 
 #[cfg(test)]
 mod tests {
-    use shadow_core::exchange::Version as Captured;
+    use shadow_proto::exchange::Version as Captured;
 
     use super::*;
 

@@ -5,10 +5,8 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, response};
-use shadow_core::{
-    compare::ShadowResponse,
-    exchange::{Body, Headers},
-};
+use shadow_core::compare::ShadowResponse;
+use shadow_proto::exchange::{Body, Headers};
 
 use super::meter::Spans;
 

@@ -97,7 +97,7 @@ impl<'r> Noise<'r> {
         if !undecided.is_empty() {
             writeln!(
                 out,
-                "\nUndecided: counted as differences until more pairs are compared"
+                "\nUndecided: neither noise nor differences until more pairs are compared"
             )?;
             section(out, undecided)?;
         }

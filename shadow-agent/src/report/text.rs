@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use shadow_core::{
     compare::RuleUsage,
     evidence::{
-        Proportion, Ruling,
+        Proportion, Ruling, Settle,
         report::{Availability, Background, Funnel, Latency, Report, Route, Scope, Spans},
     },
 };
@@ -19,6 +19,8 @@ pub use groups::GROUPS;
 
 /// Routes that are shown.
 pub const ROUTES: usize = 20;
+/// Routes that are shown with what would settle them.
+const SETTLE: usize = 5;
 /// Rules that are shown.
 const RULES: usize = 20;
 /// Characters of a route, and of a value, that are shown.
@@ -194,8 +196,37 @@ fn judgement(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
 
-    scope(out, report)?;
-    Ok(())
+    settle(out, report)?;
+    scope(out, report)
+}
+
+/// What is undecided, and what would settle it.
+fn settle(out: &mut String, report: &Report) -> std::fmt::Result {
+    let settle = &report.judgement.settle;
+    if settle.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  undecided: {} mismatches on {} routes. To settle them, these have to be sent a second time (noise.twice):",
+        count(report.funnel.undecided),
+        count(settle.len() as u64)
+    )?;
+    for Settle {
+        route,
+        undecided,
+        pairs,
+    } in settle.iter().take(SETTLE)
+    {
+        writeln!(
+            out,
+            "    {}: {} undecided, some {} more pairs",
+            captured(route, WIDE),
+            count(*undecided),
+            count(*pairs)
+        )?;
+    }
+    more(out, settle.len(), SETTLE, "routes")
 }
 
 /// How it is known what is noise.
@@ -215,6 +246,22 @@ pub(super) fn background(out: &mut String, background: &Background, scope: &Scop
     for (what, pairs) in sources.into_iter().filter(|(_, pairs)| pairs.compared > 0) {
         let (differed, compared) = (count(pairs.differed), count(pairs.compared));
         writeln!(out, "  background  {differed} of {compared} pairs differ: {what}")?;
+    }
+    let (again, shadow_again) = (background.production_again, background.shadow_again);
+    if again > 0 || shadow_again > 0 {
+        writeln!(
+            out,
+            "  asked again {} mismatches of which {production} answered the same request again, {} of which {shadow} did",
+            count(again),
+            count(shadow_again)
+        )?;
+    }
+    if background.expected && again == 0 && background.twins.compared == 0 {
+        writeln!(
+            out,
+            "              nothing is known of {production}'s own variation: no two requests were alike, so what only \
+             {shadow} does at random may pass for noise"
+        )?;
     }
     if background.overflow > 0 || background.sets_overflow > 0 {
         let (pairs, sets) = (count(background.overflow), count(background.sets_overflow));

@@ -3,8 +3,8 @@ use std::{cell::RefCell, path::Path, time::Duration};
 use shadow_core::{
     evidence::{Judgement, Proportion, Ruling},
     rollout::{OnFailure, Phase},
-    time::Timestamp,
 };
+use shadow_proto::time::Timestamp;
 
 use super::*;
 use crate::journal::Kept;

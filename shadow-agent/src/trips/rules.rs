@@ -136,6 +136,8 @@ mod tests {
     use shadow_core::{
         compare::{Category, Discrepancy, Outcome, ShadowResponse, Verdict},
         evidence::Background,
+    };
+    use shadow_proto::{
         exchange::{Body, Headers},
         time::Timestamp,
     };

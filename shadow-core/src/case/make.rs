@@ -11,11 +11,11 @@ use shadow_common::flow::Endpoint;
 use crate::{
     compare::{Discrepancy, Outcome, Verdict},
     evidence::Wanted,
-    exchange::{Exchange, Headers, Request, Response},
     gate::SkipPolicy,
     redact::Redactor,
     rewrite::ShadowRequest,
 };
+use shadow_proto::exchange::{Exchange, Headers, Request, Response};
 
 use super::{Answered, Asked, Case, CaseLimits, FORMAT, Field};
 
@@ -151,7 +151,8 @@ impl Maker<'_> {
 
     fn production(&self, exchange: &Exchange, response: &Response) -> Answered {
         let timing = &exchange.timing;
-        let since = |end: Option<crate::time::Timestamp>| Some(micros(end?.since(timing.request_last?)));
+        let since =
+            |end: Option<shadow_proto::time::Timestamp>| Some(micros(end?.since(timing.request_last?)));
         Answered {
             status: response.status,
             headers: self.fields(&response.headers),

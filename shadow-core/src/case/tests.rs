@@ -4,10 +4,10 @@ use super::*;
 use crate::{
     compare::{Category, Failure, Outcome, ShadowResponse, Verdict},
     evidence::Wanted,
-    exchange::{Body, Exchange, Headers},
     redact::{RedactConfig, Redactor},
-    testing::exchange,
 };
+use shadow_proto::exchange::{Body, Exchange, Headers};
+use shadow_proto::testing::exchange;
 
 const SECRET: &str = "s3cr3t-v4lue-0f-m1ne";
 

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::exchange::Body;
+use shadow_proto::exchange::Body;
 
 use super::{Category, findings::Findings};
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::exchange::{Exchange, Request};
+use shadow_proto::exchange::{Exchange, Request};
 
 use super::{
     Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary,

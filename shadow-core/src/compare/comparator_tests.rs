@@ -1,7 +1,8 @@
 //! Rules by route, statuses, error responses, and what is said about rules.
 
 use super::{tests::*, *};
-use crate::{compare::RuleUsage, testing};
+use crate::compare::RuleUsage;
+use shadow_proto::testing;
 
 fn rules(json: &str) -> Comparator {
     let rules = serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"));

@@ -171,6 +171,6 @@ fn add_masks(
 #[cfg(test)]
 pub(super) fn scoped<R>(rules: &Rules, look: impl FnOnce(&super::scope::Scope<'_>) -> R) -> R {
     let compiled = Compiled::new(rules.clone()).unwrap_or_else(|error| panic!("{error}"));
-    let request = crate::testing::exchange("GET", "/").request;
+    let request = shadow_proto::testing::exchange("GET", "/").request;
     look(&super::scope::Scope::new(&compiled, &request))
 }

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, io::Read};
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 /// Codings on top of each other. More than one is rare, more than this is an attack.
 const MAX_CODINGS: usize = 4;

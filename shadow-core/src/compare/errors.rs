@@ -3,7 +3,7 @@
 //!
 //! Bias: where neither answer says what kind of error it is, the whole content is compared.
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 use super::{
     ABSENT, Category,

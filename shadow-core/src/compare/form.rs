@@ -12,7 +12,7 @@ use super::{
     media,
     scope::Scope,
 };
-use crate::target::form_decoded;
+use shadow_proto::request_target::form_decoded;
 
 /// Fields of one body.
 const MAX_FIELDS: usize = 1 << 14;

@@ -1,6 +1,6 @@
 //! The header fields that are compared.
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 use super::{ABSENT, Category, findings::Findings, findings::shorten, media, rules::FieldName, scope::Scope};
 
@@ -81,10 +81,8 @@ fn directives<'v>(values: impl Iterator<Item = &'v [u8]>) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        compare::{Rules, compiled::Compiled},
-        testing,
-    };
+    use crate::compare::{Rules, compiled::Compiled};
+    use shadow_proto::testing;
 
     fn differ(rules: &Rules, a: &[(&str, &str)], b: &[(&str, &str)]) -> Vec<(String, String, String)> {
         let mut findings = Findings::new(10);

@@ -3,7 +3,7 @@
 //! What cannot be compared as its kind is compared as text, and what is no text by length and digest: nothing is
 //! passed over.
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 use super::{
     Compared, binary, events,

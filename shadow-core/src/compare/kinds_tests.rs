@@ -1,9 +1,7 @@
 use super::*;
-use crate::{
-    compare::{Comparator, Rules, Side, findings::stated},
-    exchange::Body,
-    testing,
-};
+use crate::compare::{Comparator, Rules, Side, findings::stated};
+use shadow_proto::exchange::Body;
+use shadow_proto::testing;
 
 fn found_between(a: (&str, &[u8]), b: (&str, &[u8])) -> Vec<String> {
     let comparator = Comparator::new(Rules::default()).unwrap_or_else(|error| panic!("{error}"));

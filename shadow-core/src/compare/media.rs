@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 /// How a body is compared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -35,7 +35,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{Body, Headers, reasons};
+use shadow_proto::exchange::{Body, Headers};
 
 pub use comparator::Comparator;
 pub use paths::{JsonPath, PathError, PlacePath};
@@ -69,7 +69,7 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-reasons! {
+shadow_proto::catalogue! {
     /// How the shadow system failed to answer.
     Failure {
         /// No connection: refused or unreachable.

@@ -3,7 +3,7 @@
 //! The boundary is each side's own. Parts with names (`form-data`) belong together by name, others by position.
 //! Bounds: parts ([`MAX_PARTS`]), fields of a part's head, multiparts within each other (the caller counts).
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 use super::{
     ABSENT, Category, Compared,

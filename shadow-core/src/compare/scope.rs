@@ -8,7 +8,7 @@ mod walk;
 
 use core::cell::Cell;
 
-use crate::exchange::Request;
+use shadow_proto::exchange::Request;
 
 use super::{
     compiled::{Compiled, Masked, Place},

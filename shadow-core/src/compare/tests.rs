@@ -1,11 +1,9 @@
 use std::io::Write as _;
 
 use super::*;
-use crate::{
-    compare::{ABSENT, Failure, ShadowResponse},
-    exchange::{Body, Headers},
-    testing,
-};
+use crate::compare::{ABSENT, Failure, ShadowResponse};
+use shadow_proto::exchange::{Body, Headers};
+use shadow_proto::testing;
 
 pub(super) type Fields<'a> = &'a [(&'a str, &'a str)];
 

@@ -2,16 +2,19 @@
 
 use crate::{
     compare::{Discrepancy, Outcome},
-    exchange::{Exchange, Request},
     redact::Redactor,
+};
+use shadow_proto::{
+    exchange::{Exchange, Request},
     time::Timestamp,
 };
 
 use super::{
-    group::{Asked, Context, Thirds},
+    group::{Asked, Context, Standings, Thirds, Whole},
     ledger::{Background, Ledger, count},
     report::Pairs,
     route::{RouteId, Routes},
+    tally::Tally,
 };
 
 impl Ledger {
@@ -62,6 +65,26 @@ impl Ledger {
         let whole = self.whole(route);
         self.groups.is_open(self.routes.name(route), found, &whole)
     }
+
+    /// What the counts of one route's groups are parts of.
+    pub(super) fn whole(&self, route: RouteId) -> Whole {
+        let expected =
+            self.expects_pairs && self.routes.name(route).split(' ').next().is_some_and(is_repeated);
+        self.by_route
+            .get(route.index())
+            .map(|tally| tally.whole(expected))
+            .unwrap_or_default()
+    }
+
+    /// What every difference is taken for.
+    pub(super) fn standings(&self) -> Standings {
+        self.groups.standings(|route| self.whole(route))
+    }
+}
+
+/// Whether requests with this method are sent twice: it is safe (RFC 9110 section 9.2.1), or the route is not known.
+fn is_repeated(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE") || method.starts_with('{')
 }
 
 /// A discrepancy that is no exchange's of its own.

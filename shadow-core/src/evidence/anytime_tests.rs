@@ -1,14 +1,12 @@
 //! What is decided wrongly when somebody looks after every exchange.
 
 use super::*;
-use crate::{
-    evidence::{
-        burst::Bursts,
-        gates::{self, GateConfig, Ruling},
-        stats::Proportion,
-    },
-    testing::Random,
+use crate::evidence::{
+    burst::Bursts,
+    gates::{self, GateConfig, Ruling},
+    stats::Proportion,
 };
+use shadow_proto::testing::Random;
 
 /// Runs of one simulation. With a true rate of 2.5 %, more than 14 of 200 have a probability of 0.1 %.
 const RUNS: u64 = 200;

@@ -4,7 +4,8 @@ use super::{
     tests::{FAST, answered, judge, ledger, mismatch, report},
     *,
 };
-use crate::{compare::Failure, evidence::RouteWindow, redact::RedactConfig, testing::exchange};
+use crate::{compare::Failure, evidence::RouteWindow, redact::RedactConfig};
+use shadow_proto::testing::exchange;
 
 #[test]
 fn a_storm_of_mismatches_stays_bounded() {

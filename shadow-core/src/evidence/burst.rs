@@ -7,7 +7,7 @@
 //! Bias: traffic that is not even looks like bursts, which asks for more evidence than needed.
 
 use super::stats::float;
-use crate::time::Timestamp;
+use shadow_proto::time::Timestamp;
 
 /// The lengths of a window, as powers of two of a second.
 const SCALES: [u32; 3] = [0, 4, 8];

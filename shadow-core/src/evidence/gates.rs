@@ -13,6 +13,7 @@ use super::{
     anytime,
     latency::Quantiles,
     report::the_production,
+    settle::Settle,
     stats::{self, Proportion, trials_needed},
 };
 
@@ -26,12 +27,14 @@ pub struct GateConfig {
     pub latency_ratio: f64,
     /// A median that is slower by less than this is not held against it, whatever the ratio: on short answers it
     /// measures the network.
-    #[serde(with = "crate::time::duration")]
+    #[serde(with = "shadow_proto::time::duration")]
     pub latency_floor: Duration,
     /// Share of the exchanges that were meant to be compared for which there must be a verdict.
     pub coverage: f64,
     /// Answers needed before a median is called slow.
     pub latency_samples: u64,
+    /// Share of a route's comparisons that skipped writes may explain; a route with more of them is not verified.
+    pub excused: f64,
 }
 
 impl Default for GateConfig {
@@ -42,6 +45,7 @@ impl Default for GateConfig {
             latency_floor: Duration::from_millis(1),
             coverage: 0.95,
             latency_samples: 20,
+            excused: 0.2,
         }
     }
 }
@@ -72,6 +76,7 @@ impl GateConfig {
                 "at least 0 and below 1",
             ),
             ("coverage", self.coverage, whole(self.coverage), "between 0 and 1"),
+            ("excused", self.excused, whole(self.excused), "between 0 and 1"),
             (
                 "latency_ratio",
                 self.latency_ratio,
@@ -129,17 +134,6 @@ pub struct Judgement {
     pub settle: Vec<Settle>,
 }
 
-/// A route with undecided differences.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Settle {
-    /// Method and path template.
-    pub route: String,
-    /// Mismatches with one.
-    pub undecided: u64,
-    /// Requests that have to be sent a second time, at least, until it is known what they are.
-    pub pairs: u64,
-}
-
 /// What one gate said.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Reason {
@@ -182,13 +176,7 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
         shadow_errors(figures),
         coverage(config, figures.coverage),
     ];
-    let ruling = if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
-        Ruling::NoGo
-    } else if reasons.iter().all(|reason| reason.ruling == Ruling::Go) {
-        Ruling::Go
-    } else {
-        Ruling::InsufficientEvidence
-    };
+    let ruling = ruling(&reasons);
     let more_exchanges_needed = more_needed(config, figures);
     Judgement {
         ruling,
@@ -197,6 +185,17 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
             .and_then(|more| seconds(more, figures.matches.trials, figures.elapsed)),
         reasons,
         settle: Vec::new(),
+    }
+}
+
+/// What follows from all gates.
+pub(super) fn ruling(reasons: &[Reason]) -> Ruling {
+    if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
+        Ruling::NoGo
+    } else if reasons.iter().all(|reason| reason.ruling == Ruling::Go) {
+        Ruling::Go
+    } else {
+        Ruling::InsufficientEvidence
     }
 }
 
@@ -219,7 +218,7 @@ fn more_needed(config: &GateConfig, figures: &Figures) -> Option<u64> {
         .map(|needed| needed.saturating_sub(matches.trials).max(1))
 }
 
-fn reason(gate: &str, ruling: Ruling, text: String) -> Reason {
+pub(super) fn reason(gate: &str, ruling: Ruling, text: String) -> Reason {
     Reason {
         gate: gate.to_owned(),
         ruling,

@@ -5,7 +5,7 @@ use core::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::Timing;
+use shadow_proto::exchange::Timing;
 
 use super::stats;
 

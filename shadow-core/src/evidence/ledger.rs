@@ -6,16 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{ABSENT, Category, Discrepancy, Outcome, Verdict},
-    exchange::{Exchange, reasons},
     gate::Skip,
     redact::Redactor,
-    time::Timestamp,
 };
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
     burst,
     gates::GateConfig,
-    group::{Added, AtomId, Context, Groups, Standings, Whole, hex},
+    group::{Added, AtomId, Context, Groups, hex},
     latency::Spans,
     report::{self, Standing},
     route::{RouteId, Routes},
@@ -54,7 +53,7 @@ impl Default for LedgerLimits {
     }
 }
 
-reasons! {
+shadow_proto::catalogue! {
     /// Where a pair of answers of the same system is from.
     Background {
         /// The answer of a control target, which runs what production runs, and production's.
@@ -115,7 +114,7 @@ pub struct Ledger {
     /// The seconds of the first and the latest verdict.
     pub(super) clock: Option<(u64, u64)>,
     /// Pairs of answers of one system are being looked for.
-    expects_pairs: bool,
+    pub(super) expects_pairs: bool,
 }
 
 /// A count that does not add up: an exchange was counted twice, or not at all.
@@ -333,21 +332,6 @@ impl Ledger {
         }
     }
 
-    /// What the counts of one route's groups are parts of.
-    pub(super) fn whole(&self, route: RouteId) -> Whole {
-        let expected =
-            self.expects_pairs && self.routes.name(route).split(' ').next().is_some_and(is_repeated);
-        self.by_route
-            .get(route.index())
-            .map(|tally| tally.whole(expected))
-            .unwrap_or_default()
-    }
-
-    /// What every difference is taken for.
-    pub(super) fn standings(&self) -> Standings {
-        self.groups.standings(|route| self.whole(route))
-    }
-
     /// The slice of time that `now` falls into.
     fn slice(&mut self, now: Timestamp) -> usize {
         let (slice, halvings) = self.slicer.at(now);
@@ -366,11 +350,6 @@ impl Ledger {
         // It was just made; the total is as good as any where there is nothing.
         grown(by_route, route).unwrap_or(total)
     }
-}
-
-/// Whether requests with this method are sent twice: it is safe (RFC 9110 section 9.2.1), or the route is not known.
-fn is_repeated(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE") || method.starts_with('{')
 }
 
 /// The entry of a route, with those before it.
@@ -393,6 +372,10 @@ mod tests;
 #[cfg(test)]
 #[path = "noise_tests.rs"]
 mod noise_tests;
+
+#[cfg(test)]
+#[path = "power_tests.rs"]
+mod power_tests;
 
 #[cfg(test)]
 #[path = "bounds_tests.rs"]

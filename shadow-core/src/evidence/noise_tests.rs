@@ -7,11 +7,11 @@ use crate::{
     compare::{Comparator, Rules, ShadowResponse, Side},
     evidence::report::{Group, Report, ReportInputs, Standing},
     evidence::{Asked, Thirds},
-    exchange::{Body, Headers},
     gate::SkipPolicy,
     redact::RedactConfig,
-    testing::{Random, exchange},
 };
+use shadow_proto::exchange::{Body, Headers};
+use shadow_proto::testing::{Random, exchange};
 
 /// Which system answers.
 #[derive(Clone, Copy, PartialEq)]

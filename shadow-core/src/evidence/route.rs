@@ -7,7 +7,7 @@
 
 use hashbrown::HashMap;
 
-use crate::exchange::Request;
+use shadow_proto::exchange::Request;
 
 /// Different words at one place of a path; the next new one is `{name}`.
 const LITERALS: usize = 40;
@@ -244,7 +244,7 @@ fn longest_digits(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Body, Headers, Version};
+    use shadow_proto::exchange::{Body, Headers, Version};
 
     fn learn<'r>(routes: &'r mut Routes, method: &str, target: &str) -> &'r str {
         let id = routes.learn(&Request {

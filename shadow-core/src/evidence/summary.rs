@@ -6,14 +6,15 @@ use crate::compare::Failure;
 
 use super::{
     burst::{self, Excess},
-    gates::{self, Judgement, Settle},
+    gates::{self, Judgement},
     group::Standings,
     latency::{Buckets, Latencies},
     ledger::Ledger,
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
     sets::Split,
+    settle::Settle,
     since::Since,
-    stats::{Proportion, float, rounded},
+    stats::{self, Proportion, float, rounded},
     tally::Tally,
 };
 use crate::gate::Skip;
@@ -89,7 +90,8 @@ impl Ledger {
         let judgement = Judgement {
             settle: self.settle(standings, splits),
             ..judgement
-        };
+        }
+        .verified(&self.gates, &self.unverified(splits));
         let available = |errors: Proportion| {
             Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
         };
@@ -151,6 +153,22 @@ impl Ledger {
             burst::factor(excess, mismatches),
             self.total.errors.factor(seconds),
         )
+    }
+
+    /// Routes of which skipped writes explain too much, the one with the most comparisons first.
+    fn unverified(&self, splits: &[Split]) -> Vec<(&str, u64, u64)> {
+        let all = self.total.compared();
+        let mut unverified: Vec<_> = self
+            .routes_seen()
+            .filter_map(|(id, name, tally)| {
+                let (explained, compared) = (splits.get(id)?.after_skipped_write, tally.compared());
+                let counts = compared.saturating_mul(100) >= all;
+                let share = stats::share(explained, compared)?;
+                (counts && share > self.gates.excused).then_some((name, explained, compared))
+            })
+            .collect();
+        unverified.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(b.0)));
+        unverified
     }
 
     /// Routes with undecided mismatches, and how many more repeats would settle them.

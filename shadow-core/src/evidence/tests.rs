@@ -7,11 +7,11 @@ use crate::{
         Ruling,
         report::{FindingKind, Funnel, Report, ReportInputs},
     },
-    exchange::{Body, Headers, Incomplete},
     gate::SkipPolicy,
     redact::RedactConfig,
-    testing::exchange,
 };
+use shadow_proto::exchange::{Body, Headers, Incomplete};
+use shadow_proto::testing::exchange;
 
 pub(super) fn ledger() -> Ledger {
     let redactor = Redactor::new([1; 32], &RedactConfig::default());

@@ -2,7 +2,7 @@
 //!
 //! Bounds: [`SLICES`] numbers each. When the last slice is over, neighbours are added up and a slice is twice as long.
 
-use crate::time::Timestamp;
+use shadow_proto::time::Timestamp;
 
 use super::{
     report::{Trend, TrendDirection},

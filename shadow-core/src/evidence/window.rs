@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Timestamp;
+use shadow_proto::time::Timestamp;
 
 use super::{
     latency::{self, Spans},

@@ -19,8 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{Category, Discrepancy, Outcome},
-    exchange::{Exchange, Request},
     gate::{Skip, SkipPolicy},
+};
+use shadow_proto::{
+    exchange::{Exchange, Request},
     time::Timestamp,
 };
 
@@ -39,7 +41,7 @@ pub struct WriteLimits {
     /// Paths; each costs about 64 bytes. 0 remembers none: nothing is explained then.
     pub paths: usize,
     /// How long a write explains reads.
-    #[serde(with = "crate::time::duration")]
+    #[serde(with = "shadow_proto::time::duration")]
     pub ttl: Duration,
 }
 
@@ -205,7 +207,7 @@ impl Writes {
         let read = self.reads.find(key).last().copied().unwrap_or_default();
         let changed = read
             .changed
-            .is_some_and(|write| at.since(write) <= self.limits.ttl);
+            .is_some_and(|write| write <= at && at.since(write) <= self.limits.ttl);
         let missing = matches!(outcome, Outcome::Response(shadow) if matches!(shadow.status, 404 | 410));
         changed || (missing && touched.made.is_some())
     }

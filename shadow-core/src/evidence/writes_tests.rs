@@ -1,9 +1,7 @@
 use super::*;
-use crate::{
-    compare::ShadowResponse,
-    exchange::{Body, Headers},
-    testing::{exchange, exchange_with},
-};
+use crate::compare::ShadowResponse;
+use shadow_proto::exchange::{Body, Headers};
+use shadow_proto::testing::{exchange, exchange_with};
 
 const MINUTE: u64 = 60_000_000_000;
 

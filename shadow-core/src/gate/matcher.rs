@@ -11,9 +11,9 @@ use globset::GlobBuilder;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use super::methods;
-use crate::{
+use shadow_proto::{
     exchange::{Exchange, Request},
-    target,
+    request_target,
 };
 
 /// Memory of one compiled list of patterns.
@@ -104,13 +104,18 @@ pub(super) struct Facts<'e> {
 impl<'e> Facts<'e> {
     pub(super) fn new(exchange: &'e Exchange) -> Self {
         let request = &exchange.request;
-        let (raw, query) = target::split(path_and_query(request));
-        let query = target::pairs(query.unwrap_or_default())
-            .map(|(name, value)| (target::form_decoded(name), target::form_decoded(value)))
+        let (raw, query) = request_target::split(path_and_query(request));
+        let query = request_target::pairs(query.unwrap_or_default())
+            .map(|(name, value)| {
+                (
+                    request_target::form_decoded(name),
+                    request_target::form_decoded(value),
+                )
+            })
             .collect();
         Self {
             exchange,
-            path: target::normalised(raw),
+            path: request_target::normalised(raw),
             query,
             raw,
             host: host(request),
@@ -146,7 +151,7 @@ fn path_and_query(request: &Request) -> &[u8] {
     if target.first() == Some(&b'/') {
         return target;
     }
-    let (origin, _) = target::origin_form(&request.method, target);
+    let (origin, _) = request_target::origin_form(&request.method, target);
     // A suffix of the target, unless a slash had to be made up.
     let start = target.len().saturating_sub(origin.len());
     match target.get(start..) {
@@ -160,7 +165,7 @@ fn host(request: &Request) -> Vec<u8> {
     let (_, authority) = if request.target.first() == Some(&b'/') {
         (request.target.clone(), None)
     } else {
-        target::origin_form(&request.method, &request.target)
+        request_target::origin_form(&request.method, &request.target)
     };
     let named = authority
         .as_deref()

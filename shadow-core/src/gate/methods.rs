@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::{exchange::Request, target};
+use shadow_proto::{exchange::Request, request_target};
 
 /// The safe methods (RFC 9110 section 9.2.1). Methods are case-sensitive, and one that is not known may do anything.
 const SAFE_METHODS: [&[u8]; 4] = [b"GET", b"HEAD", b"OPTIONS", b"TRACE"];
@@ -57,18 +57,19 @@ pub(super) fn overrides(request: &Request, good: impl Fn(&[u8]) -> bool) -> bool
         .headers
         .iter()
         .all(|(name, value)| !is_one_of(&FIELDS, name) || good(value));
-    let (_, query) = target::split(&request.target);
+    let (_, query) = request_target::split(&request.target);
     in_fields && query.is_none_or(|query| in_pairs(query, &good)) && in_form(request, &good)
 }
 
 fn in_pairs(text: &[u8], good: &impl Fn(&[u8]) -> bool) -> bool {
-    target::pairs(text)
-        .all(|(name, value)| !is_one_of(&PARAMETERS, &trimmed(name)) || good(&target::form_decoded(value)))
+    request_target::pairs(text).all(|(name, value)| {
+        !is_one_of(&PARAMETERS, &trimmed(name)) || good(&request_target::form_decoded(value))
+    })
 }
 
 /// Without the brackets of a list, as PHP and Rack read them: `_method[]`.
 fn trimmed(name: &[u8]) -> Cow<'_, [u8]> {
-    match target::form_decoded(name) {
+    match request_target::form_decoded(name) {
         Cow::Borrowed(name) => Cow::Borrowed(name.split(|byte| *byte == b'[').next().unwrap_or_default()),
         Cow::Owned(name) => Cow::Owned(
             name.split(|byte| *byte == b'[')

@@ -12,10 +12,8 @@ mod share;
 mod unanswered;
 mod writes;
 
-use crate::{
-    exchange::{Exchange, Incomplete, Request, reasons},
-    rewrite::Marker,
-};
+use crate::rewrite::Marker;
+use shadow_proto::exchange::{Exchange, Incomplete, Request};
 
 pub use matcher::{Match, RuleError};
 pub use select::{Selection, Selector};
@@ -61,7 +59,7 @@ impl Skip {
     }
 }
 
-reasons! {
+shadow_proto::catalogue! {
     /// Why a whole exchange was not replayed.
     SkipPolicy {
         /// The method is not safe (RFC 9110 section 9.2.1) and writes are skipped.

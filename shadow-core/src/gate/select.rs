@@ -7,7 +7,7 @@ use super::{
     matcher::{Facts, Match, Matcher, RuleError, Sure},
     share::{Share, Shared},
 };
-use crate::exchange::Exchange;
+use shadow_proto::exchange::Exchange;
 
 /// Which exchanges are replayed, as an operator writes it.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,7 +10,7 @@ use core::{fmt, str::FromStr};
 use shadow_common::{flow::Endpoint, sample};
 
 use super::matcher::{Facts, RuleError};
-use crate::exchange::{Exchange, Flow};
+use shadow_proto::exchange::{Exchange, Flow};
 
 /// Tells this hash from every other use of BLAKE3.
 const DOMAIN: &[u8] = b"shadow: a share of exchanges by a stable key";

@@ -1,6 +1,6 @@
 //! Requests of which production's whole answer was not recorded.
 
-use crate::exchange::{Exchange, Incomplete, Request};
+use shadow_proto::exchange::{Exchange, Incomplete, Request};
 
 /// Whether the request is whole, though what was recorded of its answer is not, or may be another one's.
 ///

@@ -14,7 +14,8 @@ use super::{
     matcher::{self, Facts, Match, Matcher, RuleError, Sure},
     methods,
 };
-use crate::{exchange::Exchange, rewrite};
+use crate::rewrite;
+use shadow_proto::exchange::Exchange;
 
 /// What happens to requests that may change state.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]

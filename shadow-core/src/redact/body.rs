@@ -2,14 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    compare::{
-        decode, events,
-        media::{self, Kind},
-        multipart,
-    },
-    exchange::{Body, Headers},
+use crate::compare::{
+    decode, events,
+    media::{self, Kind},
+    multipart,
 };
+use shadow_proto::exchange::{Body, Headers};
 
 use super::{Redactor, form, json, markup, shortened};
 

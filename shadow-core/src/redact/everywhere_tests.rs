@@ -9,8 +9,10 @@ use crate::{
     case::{Case, CaseLimits, Judged},
     compare::{Comparator, Outcome, Rules, ShadowResponse, Verdict},
     evidence::{GateConfig, Ledger, LedgerLimits, report::ReportInputs},
+};
+use shadow_proto::testing::exchange;
+use shadow_proto::{
     exchange::{Body, Exchange},
-    testing::exchange,
     time::Timestamp,
 };
 

@@ -55,7 +55,7 @@ fn part(sent: &str, plain: &str, redacted: &str, out: &mut String) {
 }
 
 fn decoded(part: &str) -> Cow<'_, str> {
-    match crate::target::form_decoded(part.as_bytes()) {
+    match shadow_proto::request_target::form_decoded(part.as_bytes()) {
         Cow::Borrowed(_) => Cow::Borrowed(part),
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     }

@@ -29,10 +29,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    compare::{ABSENT, Discrepancy, JsonPath, paths::PathSet},
-    exchange::Headers,
-};
+use crate::compare::{ABSENT, Discrepancy, JsonPath, paths::PathSet};
+use shadow_proto::exchange::Headers;
 
 use names::Names;
 

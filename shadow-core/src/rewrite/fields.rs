@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::exchange::Headers;
+use shadow_proto::exchange::Headers;
 
 /// Fields that concern one connection only (RFC 9110 section 7.6.1), besides those that Connection names.
 /// Transfer-Encoding is one too, and is handled as framing.

@@ -23,11 +23,8 @@ pub use request::ShadowRequest;
 pub use trace::TracePolicy;
 
 use self::{credentials::Wallet, place::Router};
-use crate::{
-    exchange::Exchange,
-    gate::{RuleError, SkipPolicy, Treatment, WritePolicy},
-    target,
-};
+use crate::gate::{RuleError, SkipPolicy, Treatment, WritePolicy};
+use shadow_proto::{exchange::Exchange, request_target};
 
 /// How requests are changed, as an operator writes it.
 #[derive(Clone, Debug, Default)]
@@ -188,7 +185,7 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
         Treatment::Skip(reason) => return Err(reason),
     };
     let request = &exchange.request;
-    let (target, authority) = target::origin_form(&request.method, &request.target);
+    let (target, authority) = request_target::origin_form(&request.method, &request.target);
     let chunked = request.headers.get("transfer-encoding").is_some();
     let mut headers = fields_of(exchange, policy, authority.as_ref(), chunked, sent)?;
     if let Some((name, value)) = dry {

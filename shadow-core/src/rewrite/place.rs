@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::{
-    gate::{RuleError, without_port},
-    target,
-};
+use crate::gate::{RuleError, without_port};
+use shadow_proto::request_target;
 
 /// What becomes of the Host field.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -144,7 +142,7 @@ impl Router {
         if same || target.first() != Some(&b'/') {
             return target;
         }
-        let (path, query) = target::split(&target);
+        let (path, query) = request_target::split(&target);
         let bare = match path.strip_prefix(strip.as_slice()) {
             Some(rest) if rest.is_empty() || rest.first() == Some(&b'/') => rest,
             _ => path,
@@ -170,7 +168,7 @@ impl Router {
     fn query(&self, query: &[u8], made: &mut Vec<u8>) {
         let kept = query.split(|byte| *byte == b'&').filter(|pair| {
             let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-            let name = target::form_decoded(name);
+            let name = request_target::form_decoded(name);
             !pair.is_empty()
                 && !self
                     .dropped

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::exchange::Version;
+use shadow_proto::exchange::Version;
 
 /// A request to be sent.
 #[derive(Clone)]

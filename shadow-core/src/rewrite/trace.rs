@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::Exchange;
+use shadow_proto::exchange::Exchange;
 
 /// What becomes of `traceparent`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -44,7 +44,7 @@ impl TracePolicy {
         let at = exchange
             .timing
             .request_first
-            .map_or(0, crate::time::Timestamp::as_nanos);
+            .map_or(0, shadow_proto::time::Timestamp::as_nanos);
         hasher
             .update(&exchange.index.to_be_bytes())
             .update(&at.to_be_bytes());

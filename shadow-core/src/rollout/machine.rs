@@ -1,9 +1,7 @@
 //! The state machine: what evidence, restarts and other plans lead to.
 
-use crate::{
-    evidence::{Reason, Ruling, Since},
-    time::Timestamp,
-};
+use crate::evidence::{Reason, Ruling, Since};
+use shadow_proto::time::Timestamp;
 
 use super::{
     plan::{OnFailure, Phase, Plan},

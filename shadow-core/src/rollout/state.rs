@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{evidence::Since, time::Timestamp};
+use crate::evidence::Since;
+use shadow_proto::time::Timestamp;
 
 /// Transitions that are kept; older ones are dropped and only counted.
 pub const HISTORY: usize = 64;

@@ -1,10 +1,8 @@
 use core::time::Duration;
 
 use super::*;
-use crate::{
-    evidence::{GateConfig, Judgement, Proportion, Reason, Ruling, Since},
-    time::Timestamp,
-};
+use crate::evidence::{GateConfig, Judgement, Proportion, Reason, Ruling, Since};
+use shadow_proto::time::Timestamp;
 
 mod properties;
 

@@ -2,9 +2,9 @@
 
 use shadow_core::{
     compare::{Comparator, Rules, Side},
-    exchange::{Body, Headers, Request, Version},
     redact::{RedactConfig, Redactor},
 };
+use shadow_proto::exchange::{Body, Headers, Request, Version};
 
 const MIB: usize = 1 << 20;
 

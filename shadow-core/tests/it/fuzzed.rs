@@ -2,42 +2,14 @@
 
 #[path = "../../../fuzz/src/again.rs"]
 mod again;
-#[path = "../../../fuzz/src/assembler.rs"]
-mod assembler;
 #[path = "../../../fuzz/src/compare.rs"]
 mod compare;
-#[path = "../../../fuzz/src/connection.rs"]
-mod connection;
 #[path = "../../../fuzz/src/decode.rs"]
 mod decode;
-#[path = "../../../fuzz/src/engine.rs"]
-mod engine;
-#[path = "../../../fuzz/src/record.rs"]
-mod record;
 #[path = "../../../fuzz/src/redact.rs"]
 mod redact;
 
 use again::target;
-
-#[test]
-fn records_and_frames() {
-    target("record", &["fuzz/seeds/record"], record::run);
-}
-
-#[test]
-fn assembler_operations() {
-    target("assembler", &["fuzz/seeds/assembler"], assembler::run);
-}
-
-#[test]
-fn connections() {
-    target("connection", &["shadow-core/tests/transcripts"], connection::run);
-}
-
-#[test]
-fn engine_operations() {
-    target("engine", &["fuzz/seeds/engine"], engine::run);
-}
 
 #[test]
 fn content_codings() {

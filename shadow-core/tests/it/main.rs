@@ -1,19 +1,8 @@
-//! The sans-io engine against an oracle that was written without it.
-//!
-//! One binary for all of it: the oracle in [`support`] is shared, and linking is the slow part of a test run.
+//! Content that is expensive or hostile, against comparison and redaction.
 
-mod assembler;
-mod bounded;
-mod bulk;
 mod costly;
-#[expect(unreachable_pub, reason = "what libFuzzer tries is a public function there")]
+#[expect(
+    unreachable_pub,
+    reason = "the fuzz targets are public functions in their own crate"
+)]
 mod fuzzed;
-mod hyper_oracle;
-mod liveness;
-mod loss;
-mod lossless;
-mod oracle;
-mod seq;
-mod support;
-mod transcripts;
-mod tricks;

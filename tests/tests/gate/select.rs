@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use shadow_common::flow::Endpoint;
-use shadow_core::{
-    exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
-    gate::{Absent, Decision, Gate, Selection, Selector, Share, WritePolicy},
-};
+use shadow_core::gate::{Absent, Decision, Gate, Selection, Selector, Share, WritePolicy};
+use shadow_proto::exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version};
 use shadow_tests::{laws::assert_laws, need};
 
 use crate::stage::{Stage, bare, full};

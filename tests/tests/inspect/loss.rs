@@ -9,7 +9,7 @@ use shadow_agent::{
     capture::pcap::{Next, PcapFile},
     inspect::{Format, settings},
 };
-use shadow_core::{
+use shadow_proto::{
     engine::{Engine, Event},
     exchange::{Flow, Timing},
     wire::Segment,

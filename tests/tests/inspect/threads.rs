@@ -6,7 +6,7 @@ use shadow_agent::{
     capture::pcap::{Next, PcapFile, write::Writer},
     inspect::{Filter, Format, Pace, inspect},
 };
-use shadow_core::wire::Flags;
+use shadow_proto::wire::Flags;
 use shadow_tests::recording::Recording;
 
 use crate::{

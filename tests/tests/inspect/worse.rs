@@ -6,7 +6,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use shadow_agent::inspect::{Format, settings};
-use shadow_core::{
+use shadow_proto::{
     engine::{Engine, Event},
     exchange::Flow,
     time::Timestamp,
@@ -203,7 +203,7 @@ fn complete(segments: &[Owned]) -> HashSet<Known> {
             exchange.request.target.to_vec(),
             response.status,
             bodies.map(|body| body.len),
-            bodies.map(shadow_core::exchange::Body::blake3),
+            bodies.map(shadow_proto::exchange::Body::blake3),
         ));
     }
     found

@@ -15,7 +15,7 @@ use shadow_agent::capture::{
     targets::{Target, endpoint},
 };
 use shadow_common::{flow::FlowKey, stat::Stat};
-use shadow_core::time::Timestamp;
+use shadow_proto::time::Timestamp;
 
 /// Instructions that the verifier walked through on 6.18; more than this is a change to look at (the limit is a million).
 const VERIFIED_BOUND: u32 = 20_000;

@@ -11,7 +11,7 @@ use shadow_agent::capture::{
     stats::KernelStats,
 };
 use shadow_common::stat::Stat;
-use shadow_core::wire::{Direction, Segment};
+use shadow_proto::wire::{Direction, Segment};
 
 /// The socket mark of the agent that the rig plays.
 pub(crate) const MARK: u32 = 0x5d0;

@@ -18,7 +18,6 @@ const CORE_MAY_USE: &[&str] = &[
     "hdrhistogram",
     "html5gum",
     "http",
-    "httparse",
     "memchr",
     "quick-xml",
     "regex",
@@ -26,11 +25,25 @@ const CORE_MAY_USE: &[&str] = &[
     "serde",
     "serde_json",
     "shadow-common",
+    "shadow-proto",
     "similar",
     "thiserror",
 ];
 
-/// The dependencies of shadow-core and shadow-common are those that were decided.
+/// The same for `shadow-proto`.
+const PROTO_MAY_USE: &[&str] = &[
+    "blake3",
+    "bytes",
+    "hashbrown",
+    "http",
+    "httparse",
+    "memchr",
+    "serde",
+    "shadow-common",
+    "thiserror",
+];
+
+/// The dependencies of shadow-core, shadow-proto and shadow-common are those that were decided.
 pub(crate) fn core() -> Result<()> {
     let metadata = MetadataCommand::new()
         .manifest_path(shell::root().join("Cargo.toml"))
@@ -38,7 +51,11 @@ pub(crate) fn core() -> Result<()> {
         .exec()
         .context("cannot read cargo metadata")?;
     let mut wrong = Vec::new();
-    for (name, may) in [("shadow-core", CORE_MAY_USE), ("shadow-common", &[][..])] {
+    for (name, may) in [
+        ("shadow-core", CORE_MAY_USE),
+        ("shadow-proto", PROTO_MAY_USE),
+        ("shadow-common", &[][..]),
+    ] {
         let may: BTreeSet<_> = may.iter().copied().collect();
         let Some(package) = metadata
             .packages
@@ -59,7 +76,7 @@ pub(crate) fn core() -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    bail!("{}: see CORE_MAY_USE", wrong.join(", "))
+    bail!("{}: see CORE_MAY_USE and PROTO_MAY_USE", wrong.join(", "))
 }
 
 /// cargo-deny's checks that need no network: the advisory database is left to those who publish.

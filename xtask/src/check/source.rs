@@ -30,6 +30,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
 /// Attributes that the roots of crates must have. Core and common read captured, hostile bytes.
 const ROOTS: &[(&str, &[&str])] = &[
     ("shadow-core/src/lib.rs", HOSTILE),
+    ("shadow-proto/src/lib.rs", HOSTILE),
     ("shadow-common/src/lib.rs", HOSTILE),
     ("shadow-agent/src/lib.rs", &["#![warn(clippy::unwrap_used)]"]),
 ];
@@ -108,7 +109,9 @@ fn file(path: &Path, text: &str, faults: &mut Vec<String>) {
         faults.push(format!("{name}: {lines} lines, at most {LINES}: split the room"));
     }
     let may_be_unsafe = UNSAFE_FILES.iter().any(|(file, _)| path == Path::new(file));
-    let is_core = path.starts_with("shadow-core/src") || path.starts_with("shadow-common/src");
+    let is_core = path.starts_with("shadow-core/src")
+        || path.starts_with("shadow-proto/src")
+        || path.starts_with("shadow-common/src");
     let is_test = path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
     let mut in_tests = is_test;
     for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {

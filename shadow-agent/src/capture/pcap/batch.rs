@@ -3,7 +3,7 @@
 use core::mem;
 
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     seq::SeqNum,
     time::Timestamp,
     wire::{Flags, Segment},

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
-use shadow_core::wire::frame::Skip;
+use shadow_proto::wire::frame::Skip;
 
 /// Frames so far. `packets = segments + skipped`.
 #[derive(Clone, Debug, Serialize)]

@@ -1,6 +1,6 @@
 //! The pcap format: one header, one link layer, then records (draft-ietf-opsawg-pcap).
 
-use shadow_core::{time::Timestamp, wire::frame::LinkType};
+use shadow_proto::{time::Timestamp, wire::frame::LinkType};
 
 use super::{Damage, Fault, Frame, MAX_RECORD, input::Input};
 

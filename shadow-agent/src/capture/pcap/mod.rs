@@ -23,7 +23,7 @@ pub mod write;
 
 use std::{fs::File, io, io::Read, path::Path, time::Duration};
 
-use shadow_core::{
+use shadow_proto::{
     time::Timestamp,
     wire::{
         Segment,

@@ -1,6 +1,6 @@
 //! The pcapng format: blocks, in sections that each choose their byte order (draft-ietf-opsawg-pcapng).
 
-use shadow_core::{time::Timestamp, wire::frame::LinkType};
+use shadow_proto::{time::Timestamp, wire::frame::LinkType};
 
 use super::{Damage, Fault, Frame, MAX_INTERFACES, MAX_RECORD, input::Input, legacy::word};
 

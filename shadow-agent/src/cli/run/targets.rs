@@ -3,12 +3,11 @@
 use std::{fs::File, io::Read as _, sync::Arc};
 
 use shadow_core::{
-    engine,
     evidence::{GateConfig, Ledger},
-    limits::Limits,
     redact::Redactor,
     rewrite::Marker,
 };
+use shadow_proto::{engine, limits::Limits};
 
 use super::{
     keep::Keeper,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use shadow_core::exchange::{Exchange, Incomplete};
+use shadow_proto::exchange::{Exchange, Incomplete};
 use tokio::task::JoinHandle;
 
 use super::{

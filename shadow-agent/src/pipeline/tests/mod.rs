@@ -16,11 +16,11 @@ use shadow_core::{
         GateConfig, Ledger, LedgerLimits,
         report::{Funnel, ReportInputs},
     },
-    exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
     gate::{Gate, Selector, WritePolicy},
     redact::{RedactConfig, Redactor},
     rewrite::{HostPolicy, Marker, RewritePolicy},
 };
+use shadow_proto::exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version};
 
 use super::books::Books;
 

@@ -2,10 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shadow_core::{
-    evidence::report::{self, ReportInputs},
-    time::Timestamp,
-};
+use shadow_core::evidence::report::{self, ReportInputs};
+use shadow_proto::time::Timestamp;
 
 use super::{
     super::{

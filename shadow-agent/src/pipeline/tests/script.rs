@@ -10,9 +10,9 @@ use std::{
 
 use shadow_core::{
     compare::{Failure, Outcome, ShadowResponse},
-    exchange::{Body, Headers},
     rewrite::ShadowRequest,
 };
+use shadow_proto::exchange::{Body, Headers};
 
 use tokio::time::Instant;
 

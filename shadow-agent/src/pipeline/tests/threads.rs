@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shadow_core::{
+use shadow_core::evidence::report::ReportInputs;
+use shadow_proto::{
     engine,
-    evidence::report::ReportInputs,
     limits::Limits,
     seq::SeqNum,
     time::Timestamp,

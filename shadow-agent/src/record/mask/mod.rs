@@ -15,9 +15,9 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use shadow_common::flow::FlowKey;
-use shadow_core::{
-    http::is_request_line,
-    redact::Redactor,
+use shadow_core::redact::Redactor;
+use shadow_proto::{
+    http1::is_request_line,
     seq::SeqNum,
     wire::{Direction, Flags, Segment},
 };

@@ -1,5 +1,6 @@
 use shadow_common::flow::Endpoint;
-use shadow_core::{redact::RedactConfig, time::Timestamp};
+use shadow_core::redact::RedactConfig;
+use shadow_proto::time::Timestamp;
 
 use super::*;
 

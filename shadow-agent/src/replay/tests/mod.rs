@@ -10,9 +10,9 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use shadow_core::{
     compare::{Failure, Outcome, ShadowResponse},
-    exchange::Version,
     rewrite::ShadowRequest,
 };
+use shadow_proto::exchange::Version;
 
 use super::{HttpShadow, ReplaySettings, Shadow as _, Target};
 

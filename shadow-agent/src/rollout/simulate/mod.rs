@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{
     evidence::{Since, Sums},
     rollout::{Moment, Plan, Rollout, Stage, Step, Transition},
-    time::Timestamp,
 };
+use shadow_proto::time::Timestamp;
 
 use self::weights::Weights;
 use super::RolloutStatus;

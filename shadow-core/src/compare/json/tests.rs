@@ -2,10 +2,8 @@ use super::{
     tape::{MAX_DEPTH, MAX_NODES, ParseError, Tape},
     *,
 };
-use crate::{
-    compare::{Arrays, Rules, Tolerance, compiled::Compiled, rules::PlaceRule},
-    testing,
-};
+use crate::compare::{Arrays, Rules, Tolerance, compiled::Compiled, rules::PlaceRule};
+use shadow_proto::testing;
 
 /// What comparing two texts under some rules comes to.
 fn compared(rules: &Rules, a: &str, b: &str) -> (Compared, Vec<String>) {

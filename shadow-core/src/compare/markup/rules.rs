@@ -296,7 +296,7 @@ mod tests {
     fn rules_that_match_nothing_or_everything_are_told() {
         let rules = ignoring(&["/a/@typo", "/a/b", "$.a"]);
         let compiled = Compiled::new(rules).unwrap_or_else(|error| panic!("{error}"));
-        let request = crate::testing::exchange("GET", "/").request;
+        let request = shadow_proto::testing::exchange("GET", "/").request;
         for text in ["<a><b>1</b><c>2</c></a>", "<a><b>1</b></a>"] {
             survey(
                 &Scope::new(&compiled, &request),

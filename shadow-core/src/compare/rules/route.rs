@@ -2,10 +2,8 @@
 
 use core::str::FromStr;
 
-use crate::{
-    evidence::route::{METHODS, path, without_parameters},
-    exchange::Request,
-};
+use crate::evidence::route::{METHODS, path, without_parameters};
+use shadow_proto::exchange::Request;
 
 use super::written_as_text;
 
@@ -238,7 +236,7 @@ written_as_text!(RoutePattern, "a route such as GET /users/{id}");
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use shadow_proto::testing;
 
     fn matches(pattern: &str, request: &str) -> bool {
         let pattern: RoutePattern = pattern.parse().unwrap_or_else(|error| panic!("{error}"));

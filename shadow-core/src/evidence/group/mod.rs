@@ -22,8 +22,8 @@ use hashbrown::HashMap;
 use crate::{
     compare::{Category, Discrepancy, Failure},
     redact::Redactor,
-    time::Timestamp,
 };
+use shadow_proto::time::Timestamp;
 
 use super::{
     ledger::Background,
@@ -215,7 +215,7 @@ impl Groups {
         }
         added.sample = group.wants(samples, atom, again);
         if added.sample {
-            group.samples.push((atom, sample(context, found)));
+            group.samples.push((atom, show::sample(context, found)));
         }
         added
     }
@@ -320,16 +320,6 @@ impl Groups {
         });
         Some((at, atom))
     }
-
-    /// The atom of a discrepancy, if it is known.
-    fn known(&self, route: &str, found: &Discrepancy) -> Option<&Atom> {
-        let place = place::generalised(&found.place);
-        let id = fingerprint(route, found.category.as_str(), &place);
-        let group = self.all.get(*self.by_fingerprint.get(&id)?)?;
-        let shift = Shift::of(found);
-        let (_, atom) = group.atoms.iter().find(|(known, _)| *known == shift)?;
-        self.atoms.get(atom.0 as usize)
-    }
 }
 
 impl Group {
@@ -373,23 +363,6 @@ impl Group {
         let new = samples > 0 && self.samples.iter().all(|(sampled, _)| *sampled != atom);
         (!again && self.samples.len() < samples)
             || (new && self.samples.len() < samples.saturating_add(FURTHER_SAMPLES))
-    }
-}
-
-fn sample(context: Context<'_>, found: &Discrepancy) -> report::Sample {
-    let Discrepancy {
-        category: _,
-        place,
-        production,
-        shadow,
-    } = context.redactor.discrepancy(found);
-    report::Sample {
-        at_ns: context.now.as_nanos(),
-        target: context.redactor.target(&String::from_utf8_lossy(context.target)),
-        place,
-        production,
-        shadow,
-        shift: Shift::of(found).to_string(),
     }
 }
 

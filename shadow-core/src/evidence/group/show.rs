@@ -1,13 +1,17 @@
 //! The groups as a report shows them.
 
-use crate::evidence::{
-    report::{self, Standing},
-    route::RouteId,
-    stats::Proportion,
-    trend::Slicer,
+use crate::{
+    compare::Discrepancy,
+    evidence::{
+        report::{self, Standing},
+        route::RouteId,
+        shape::Shift,
+        stats::Proportion,
+        trend::Slicer,
+    },
 };
 
-use super::{Group, Groups, Standings, Whole, hex};
+use super::{Context, Group, Groups, Standings, Whole, hex};
 
 impl Groups {
     /// Those that were found, by standing, then the largest first; of equal ones in a stable order.
@@ -92,5 +96,23 @@ impl Groups {
             shifts,
             samples: samples.into_iter().map(|(_, sample)| sample).collect(),
         }
+    }
+}
+
+/// A discrepancy as an example, without secrets.
+pub(super) fn sample(context: Context<'_>, found: &Discrepancy) -> report::Sample {
+    let Discrepancy {
+        category: _,
+        place,
+        production,
+        shadow,
+    } = context.redactor.discrepancy(found);
+    report::Sample {
+        at_ns: context.now.as_nanos(),
+        target: context.redactor.target(&String::from_utf8_lossy(context.target)),
+        place,
+        production,
+        shadow,
+        shift: Shift::of(found).to_string(),
     }
 }

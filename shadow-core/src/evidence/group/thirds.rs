@@ -4,10 +4,10 @@ use hashbrown::HashMap;
 
 use crate::{
     compare::{Category, Discrepancy},
-    evidence::report::Standing,
+    evidence::{report::Standing, shape::Shift},
 };
 
-use super::{AtomId, Context, Groups, Whole, place};
+use super::{Atom, AtomId, Context, Groups, Whole, fingerprint, place};
 
 /// Which system gave a third answer to a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,6 +30,16 @@ pub struct Thirds<'f> {
 }
 
 impl Groups {
+    /// The atom of a discrepancy, if it is known.
+    fn known(&self, route: &str, found: &Discrepancy) -> Option<&Atom> {
+        let place = place::generalised(&found.place);
+        let id = fingerprint(route, found.category.as_str(), &place);
+        let group = self.all.get(*self.by_fingerprint.get(&id)?)?;
+        let shift = Shift::of(found);
+        let (_, atom) = group.atoms.iter().find(|(known, _)| *known == shift)?;
+        self.atoms.get(atom.0 as usize)
+    }
+
     /// Whether one of these differences is undecided by itself.
     pub(crate) fn is_open(&self, route: &str, found: &[Discrepancy], whole: &Whole) -> bool {
         found.iter().any(|found| {

@@ -3,10 +3,8 @@ mod rules;
 use bytes::Bytes;
 
 use super::*;
-use crate::{
-    exchange::{Body, Incomplete},
-    testing::exchange_with as exchange,
-};
+use shadow_proto::exchange::{Body, Incomplete};
+use shadow_proto::testing::exchange_with as exchange;
 
 fn decide(writes: Writes, exchange: &Exchange) -> Decision {
     Gate::new(Selector::default(), writes.into(), vec![Marker::default()]).decide(exchange)

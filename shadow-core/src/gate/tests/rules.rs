@@ -4,13 +4,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{REPLAY, exchange};
-use crate::{
-    exchange::{Body, Exchange},
-    gate::{
-        Absent, Decision, Gate, Grpc, Key, Match, Selection, Selector, Share, Skip, SkipPolicy, WritePolicy,
-        WriteRules, Writes,
-    },
+use crate::gate::{
+    Absent, Decision, Gate, Grpc, Key, Match, Selection, Selector, Share, Skip, SkipPolicy, WritePolicy,
+    WriteRules, Writes,
 };
+use shadow_proto::exchange::{Body, Exchange};
 
 fn select(selection: &Selection, exchange: &Exchange) -> Decision {
     let selector = Selector::new(selection).unwrap();

@@ -3,7 +3,8 @@ mod rules;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{exchange::Headers, testing};
+use shadow_proto::exchange::Headers;
+use shadow_proto::testing;
 
 #[test]
 fn a_marker_is_a_field_without_another_meaning() {
@@ -100,7 +101,7 @@ fn the_framing_stays_where_and_what_it_was() {
         "/",
         &[("Content-Length", "5"), ("Host", "a"), ("content-length", "5")],
     );
-    exchange.request.body = crate::exchange::Body::whole(&b"hello"[..]);
+    exchange.request.body = shadow_proto::exchange::Body::whole(&b"hello"[..]);
     exchange.request.trailers = Headers::from_pairs([("X-T", "1")]);
     let sized = unpacked(rewrite(&exchange, &preserve()));
     assert_eq!(

@@ -6,8 +6,8 @@ use super::{lines, unpacked};
 use crate::{
     gate::{SkipPolicy, WritePolicy, WriteRules, Writes},
     rewrite::*,
-    testing,
 };
+use shadow_proto::testing;
 
 #[derive(Debug)]
 struct Given(Option<&'static str>);

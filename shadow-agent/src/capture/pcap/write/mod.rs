@@ -14,7 +14,7 @@ use std::{
     net::IpAddr,
 };
 
-use shadow_core::{time::Timestamp, wire::Segment};
+use shadow_proto::{time::Timestamp, wire::Segment};
 
 use super::{MAX_INTERFACES, ng::SECTION_HEADER};
 

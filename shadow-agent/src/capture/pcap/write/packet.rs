@@ -8,7 +8,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     seq::SeqNum,
     wire::{Flags, Segment, checksum::Sum},
 };

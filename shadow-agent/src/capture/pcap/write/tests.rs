@@ -1,7 +1,7 @@
 use std::io::Cursor;
 
 use shadow_common::flow::Endpoint;
-use shadow_core::{
+use shadow_proto::{
     seq::SeqNum,
     wire::{Direction, Flags},
 };

@@ -1,0 +1,322 @@
+use shadow_common::flow::Endpoint;
+
+use super::*;
+use crate::{limits::Limits, seq::SeqNum};
+
+const CLIENT: Endpoint = Endpoint::v4([10, 0, 0, 1], 40_000);
+const SERVER: Endpoint = Endpoint::v4([10, 0, 0, 2], 80);
+
+/// A connection that is written down segment by segment, with the sequence numbers that its ends would use.
+struct Wire {
+    engine: Engine,
+    now: u64,
+    client: SeqNum,
+    server: SeqNum,
+}
+
+impl Wire {
+    fn new(client: u32, server: u32) -> Self {
+        let settings = Settings {
+            limits: Limits::default(),
+            digest: true,
+            fields: true,
+        };
+        Self {
+            engine: Engine::new(settings),
+            now: 0,
+            client: SeqNum(client),
+            server: SeqNum(server),
+        }
+    }
+
+    fn open() -> Self {
+        let mut wire = Self::new(u32::MAX - 20, u32::MAX - 30);
+        wire.segment(true, Flags::SYN, b"", false);
+        wire.client = wire.client + 1;
+        wire.segment(false, Flags::SYN.union(Flags::ACK), b"", false);
+        wire.server = wire.server + 1;
+        wire
+    }
+
+    fn segment(&mut self, to_server: bool, flags: Flags, payload: &[u8], lost: bool) {
+        self.now += 1_000;
+        let (src, dst) = if to_server {
+            (CLIENT, SERVER)
+        } else {
+            (SERVER, CLIENT)
+        };
+        let (seq, ack) = if to_server {
+            (self.client, self.server)
+        } else {
+            (self.server, self.client)
+        };
+        let at = Timestamp::from_nanos(self.now);
+        let segment = Segment {
+            at,
+            src,
+            dst,
+            direction: None,
+            ifindex: 0,
+            seq,
+            ack,
+            flags,
+            payload,
+            missing: 0,
+        };
+        if !lost {
+            self.engine.push(&segment);
+        }
+        let len = u32::try_from(payload.len()).unwrap();
+        if to_server {
+            self.client = self.client + len;
+        } else {
+            self.server = self.server + len;
+        }
+    }
+
+    fn client(&mut self, payload: &[u8]) {
+        self.segment(true, Flags::ACK, payload, false);
+    }
+
+    fn server(&mut self, payload: &[u8]) {
+        self.segment(false, Flags::ACK, payload, false);
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        self.engine.finish();
+        self.engine.counters().check().unwrap();
+        assert_eq!(self.engine.usage(), Usage::default());
+        core::iter::from_fn(|| self.engine.poll())
+            .map(|event| line(&event))
+            .collect()
+    }
+}
+
+fn line(event: &Event) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match event {
+        Event::Exchange(exchange) => {
+            let answer = exchange.response.as_ref().map_or("-".into(), |response| {
+                format!("{} {:?}", response.status, text(&response.body.kept))
+            });
+            let reason = exchange.incomplete.map_or("complete", Incomplete::as_str);
+            format!("{} {answer} {reason}", text(&exchange.request.target))
+        }
+        Event::Orphan(orphan) => format!("orphan {} {}", orphan.response.status, orphan.incomplete),
+        Event::Abandoned(_, reason) => format!("abandoned {reason}"),
+    }
+}
+
+fn get(n: usize) -> Vec<u8> {
+    format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
+}
+
+fn ok(n: usize) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n#{n}").into_bytes()
+}
+
+#[test]
+fn keep_alive_exchanges_are_paired_across_a_sequence_wrap() {
+    let mut wire = Wire::open();
+    for n in 0..3 {
+        wire.client(&get(n));
+        wire.server(&ok(n));
+    }
+    let expected: Vec<_> = (0..3).map(|n| format!("/{n} 200 \"#{n}\" complete")).collect();
+    assert_eq!(wire.finish(), expected);
+}
+
+#[test]
+fn pipelined_responses_follow_the_order_of_the_requests() {
+    let mut wire = Wire::open();
+    wire.client(&[get(0), get(1)].concat());
+    wire.server(&[ok(0), ok(1)].concat());
+    assert_eq!(
+        wire.finish(),
+        ["/0 200 \"#0\" complete", "/1 200 \"#1\" complete"]
+    );
+}
+
+#[test]
+fn a_response_seen_before_its_request_waits_for_it() {
+    let mut wire = Wire::open();
+    let (client, server, request) = (wire.client, wire.server, get(0));
+    wire.client = client + u32::try_from(request.len()).unwrap();
+    wire.server(&ok(0));
+    (wire.client, wire.server) = (client, server);
+    wire.client(&request);
+    assert_eq!(wire.finish().first().unwrap(), "/0 200 \"#0\" complete");
+}
+
+#[test]
+fn after_a_lost_request_nothing_is_paired_until_three_strict_rounds() {
+    let mut wire = Wire::open();
+    wire.client(&get(0));
+    wire.server(&ok(0));
+    wire.segment(true, Flags::ACK, &get(1), true);
+    wire.server(&ok(1));
+    for n in 2..7 {
+        wire.client(&get(n));
+        wire.server(&ok(n));
+    }
+    assert_eq!(
+        wire.finish(),
+        [
+            "/0 200 \"#0\" complete",
+            "orphan 200 midstream",
+            "/2 200 \"#2\" midstream",
+            "/3 200 \"#3\" midstream",
+            "/4 200 \"#4\" midstream",
+            "/5 200 \"#5\" complete",
+            "/6 200 \"#6\" complete",
+        ]
+    );
+}
+
+#[test]
+fn a_batch_with_a_lost_request_is_never_shifted_by_one() {
+    let mut wire = Wire::open();
+    wire.segment(true, Flags::ACK, &get(0), true);
+    wire.client(&get(1));
+    wire.server(&ok(0));
+    wire.server(&ok(1));
+    let lines = wire.finish();
+    assert!(lines.iter().all(|line| !line.starts_with("/1 200")), "{lines:?}");
+}
+
+#[test]
+fn a_gap_inside_a_body_of_known_length_costs_one_exchange() {
+    let mut wire = Wire::open();
+    wire.client(&get(0));
+    wire.server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+    wire.segment(false, Flags::ACK, b"defg", true);
+    wire.server(b"hij");
+    wire.client(&get(1));
+    wire.server(&ok(1));
+    assert_eq!(
+        wire.finish(),
+        ["/0 200 \"abc\" response_gap", "/1 200 \"#1\" complete"]
+    );
+}
+
+#[test]
+fn an_upgrade_ends_http() {
+    let mut wire = Wire::open();
+    wire.client(b"GET /ws HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    wire.server(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x00");
+    wire.client(b"\x81\x80garbage");
+    assert_eq!(wire.finish(), ["/ws 101 \"\" complete", "abandoned upgraded"]);
+}
+
+#[test]
+fn an_answer_before_the_body_was_read_belongs_to_the_request() {
+    let mut wire = Wire::open();
+    wire.client(b"POST /up HTTP/1.1\r\nContent-Length: 6\r\n\r\nabc");
+    wire.server(&ok(0));
+    wire.client(b"def");
+    wire.client(&get(1));
+    wire.server(&ok(1));
+    assert_eq!(
+        wire.finish(),
+        ["/up 200 \"#0\" complete", "/1 200 \"#1\" complete"]
+    );
+}
+
+#[test]
+fn until_close_ends_with_the_fin_and_not_with_a_reset() {
+    for (flag, expected) in [
+        (Flags::FIN, "\"all of it\" complete"),
+        (Flags::RST, "\"all of \" response_cut"),
+    ] {
+        let mut wire = Wire::open();
+        wire.client(&get(0));
+        wire.server(b"HTTP/1.0 200 OK\r\n\r\nall of ");
+        wire.segment(false, flag.union(Flags::ACK), b"it", false);
+        assert_eq!(wire.finish(), [format!("/0 200 {expected}")]);
+    }
+}
+
+#[test]
+fn conflicting_lengths_are_refused() {
+    let mut wire = Wire::open();
+    wire.client(b"POST /x HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    wire.server(&ok(0));
+    assert_eq!(
+        wire.finish(),
+        ["/x 200 \"#0\" ambiguous_framing", "abandoned out_of_step"]
+    );
+}
+
+#[test]
+fn another_protocol_is_abandoned_at_its_first_bytes() {
+    let mut wire = Wire::open();
+    wire.client(b"\x16\x03\x01\x02\x00\x01\x00");
+    assert_eq!(wire.finish(), ["abandoned not_http"]);
+}
+
+#[test]
+fn a_line_that_says_http_is_a_malformed_request() {
+    let mut wire = Wire::open();
+    wire.client(b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n");
+    wire.server(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(
+        wire.finish(),
+        ["/a b 400 \"\" malformed", "abandoned out_of_step"]
+    );
+}
+
+#[test]
+fn a_new_connection_on_the_same_ports_starts_anew() {
+    let mut wire = Wire::open();
+    wire.client(&get(0));
+    (wire.client, wire.server) = (SeqNum(77), SeqNum(99));
+    wire.segment(true, Flags::SYN, b"", false);
+    wire.client = wire.client + 1;
+    wire.segment(false, Flags::SYN.union(Flags::ACK), b"", false);
+    wire.server = wire.server + 1;
+    wire.client(&get(1));
+    wire.server(&ok(1));
+    assert_eq!(wire.finish(), ["/0 - no_response", "/1 200 \"#1\" complete"]);
+}
+
+#[test]
+fn a_connection_that_is_captured_again_when_it_is_over_is_reported_once() {
+    let mut wire = Wire::new(5, 9);
+    let mut pass = |client: u32, n| {
+        (wire.client, wire.server) = (SeqNum(client), SeqNum(9));
+        wire.segment(true, Flags::SYN, b"", false);
+        wire.client = wire.client + 1;
+        wire.segment(false, Flags::SYN.union(Flags::ACK), b"", false);
+        wire.server = wire.server + 1;
+        wire.client(&get(n));
+        wire.server(&ok(n));
+        wire.segment(true, Flags::FIN.union(Flags::ACK), b"", false);
+        wire.segment(false, Flags::FIN.union(Flags::ACK), b"", false);
+    };
+    // Once for each of the interfaces that it passes; then another one between the same ends.
+    pass(5, 1);
+    pass(5, 1);
+    pass(6, 2);
+    assert_eq!(
+        wire.finish(),
+        ["/1 200 \"#1\" complete", "/2 200 \"#2\" complete"]
+    );
+}
+
+#[test]
+fn the_answer_to_a_syn_behind_the_data_that_follows_it_changes_nothing() {
+    let mut wire = Wire::new(5, 9);
+    wire.segment(true, Flags::SYN, b"", false);
+    wire.client = wire.client + 1;
+    wire.server = wire.server + 1;
+    wire.client(&get(1));
+    let (head, start) = (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", wire.server);
+    wire.server(head);
+    wire.server = SeqNum(9);
+    wire.segment(false, Flags::SYN.union(Flags::ACK), b"", false);
+    // The copy of a head that was read is no content.
+    wire.server = start;
+    wire.server(head);
+    wire.server(b"hello\n");
+    assert_eq!(wire.finish(), ["/1 200 \"hello\\n\" complete"]);
+}

@@ -1,0 +1,319 @@
+//! One connection: two streams and the HTTP between them.
+
+use crate::{
+    exchange::{Flow, Incomplete},
+    http1::conn::Conn,
+    limits::Limits,
+    protocol::{Abandon, Chunk, Context, End},
+    seq::SeqNum,
+    stream::{Assembler, Stored},
+    time::Timestamp,
+    wire::{Direction, Flags, Segment},
+};
+
+/// Farthest that a sequence number may be from the expected one. The largest window is 1 GiB (RFC 7323), but no
+/// window in use comes near this; what is farther away belongs to a part of the connection that was not captured.
+pub(super) const WINDOW: i32 = 64 << 20;
+
+/// Farthest that a SYN-ACK acknowledges behind the SYN: the data of one segment (RFC 7413).
+const MOST_WITH_SYN: i32 = 1 << 16;
+
+/// Whether a segment acknowledges the SYN with this number, and no more than the data in it.
+pub(super) fn acknowledges_syn(segment: &Segment<'_>, isn: SeqNum) -> bool {
+    segment.flags.contains(Flags::ACK) && (1..=MOST_WITH_SYN).contains(&segment.ack.distance_from(isn))
+}
+
+/// How a connection came into view.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Opening {
+    /// With its SYN. Its answer alone does not tell where the client began: it may acknowledge data, too (RFC 7413).
+    Beginning,
+    /// In the middle.
+    Middle,
+}
+
+/// What [`Track::push`] found out about the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    /// It goes on.
+    Open,
+    /// It is over.
+    Closed,
+    /// It is not read any further.
+    Abandoned(Abandon),
+    /// Its sequence numbers jumped: what follows is a new start in the middle.
+    Jumped,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Half {
+    pub(super) isn: Option<SeqNum>,
+    pub(super) stream: Option<Assembler>,
+    pub(super) fin: bool,
+    pub(super) ended: bool,
+    /// Position of the hole in front of known bytes, and since when it is there.
+    pub(super) hole: Option<(u64, Timestamp)>,
+}
+
+/// One connection that is being read.
+#[derive(Debug)]
+pub(crate) struct Track {
+    flow: Flow,
+    pub(super) conn: Conn,
+    opening: Opening,
+    pub(super) to_server: Half,
+    pub(super) to_client: Half,
+    /// Whether anything but a handshake was seen.
+    has_data: bool,
+    pub(crate) last_seen: Timestamp,
+    /// Whether a gap deadline is queued.
+    pub(crate) gap_queued: bool,
+    /// What the engine counts for it under the memory limit.
+    pub(crate) charged: usize,
+}
+
+impl Track {
+    pub(crate) fn new(flow: Flow, opening: Opening, at: Timestamp) -> Self {
+        Self {
+            flow,
+            conn: Conn::new(opening == Opening::Beginning),
+            opening,
+            to_server: Half::default(),
+            to_client: Half::default(),
+            has_data: false,
+            last_seen: at,
+            gap_queued: false,
+            charged: 0,
+        }
+    }
+
+    pub(crate) fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    pub(crate) fn direction(&self, segment: &Segment<'_>) -> Direction {
+        if segment.src == self.flow.client {
+            Direction::ToServer
+        } else {
+            Direction::ToClient
+        }
+    }
+
+    /// Whether which end is the client was only guessed, and nothing has confirmed it.
+    pub(crate) fn is_a_guess(&self) -> bool {
+        self.opening == Opening::Middle && self.conn.is_fresh()
+    }
+
+    /// Whether a SYN belongs to a later connection between the same endpoints.
+    pub(crate) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
+        let direction = self.direction(segment);
+        match self.half(direction).isn {
+            // A SYN that is captured behind its answer still shows the beginning.
+            Some(isn) => isn != segment.seq || self.opening == Opening::Middle && !self.has_data,
+            None => {
+                !self.is_answered_by(direction, segment) && (self.opening == Opening::Middle || self.has_data)
+            }
+        }
+    }
+
+    /// Whether a SYN-ACK acknowledges the SYN that was seen, and no more than the data in it.
+    fn is_answered_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        let isn = self.half(direction.reverse()).isn;
+        isn.is_some_and(|isn| acknowledges_syn(segment, isn))
+    }
+
+    /// Bytes held.
+    pub(crate) fn buffered(&self) -> usize {
+        let half = |half: &Half| half.stream.as_ref().map_or(0, Assembler::buffered);
+        half(&self.to_server) + half(&self.to_client) + self.conn.buffered()
+    }
+
+    /// When this connection is forgotten if nothing more is seen of it.
+    pub(crate) fn idle_deadline(&self, limits: &Limits) -> Timestamp {
+        let ending = self.to_server.fin || self.to_client.fin || !self.has_data;
+        self.last_seen + if ending { limits.half_closed } else { limits.idle }
+    }
+
+    /// Takes one segment in.
+    pub(crate) fn push(&mut self, segment: &Segment<'_>, ctx: &mut Context<'_>) -> Fate {
+        self.last_seen = self.last_seen.max(segment.at);
+        let direction = self.direction(segment);
+        self.place(direction, segment, ctx);
+        let Some(stream) = &mut self.half_mut(direction).stream else {
+            return Fate::Open;
+        };
+        let seq = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
+        let distance = stream.distance(seq);
+        if !(-WINDOW..=WINDOW).contains(&distance) {
+            return if segment.payload.is_empty() {
+                Fate::Open
+            } else {
+                Fate::Jumped
+            };
+        }
+        let ack = self.acknowledge(direction, segment);
+        if segment.is_bare() {
+            self.note_holes(segment.at);
+            return self.fate(ctx);
+        }
+        self.take_payload(direction, distance, segment, ack, ctx);
+        if segment.flags.contains(Flags::FIN) {
+            self.finish_stream(direction, distance, segment);
+        }
+        self.pump(ctx);
+        self.relieve(ctx);
+        self.note_holes(segment.at);
+        if segment.flags.contains(Flags::RST) {
+            self.flush(ctx);
+            self.conn.close(End::Reset, ctx);
+            return Fate::Closed;
+        }
+        self.fate(ctx)
+    }
+
+    /// Sets where the streams begin, where that is not known yet.
+    fn place(&mut self, direction: Direction, segment: &Segment<'_>, ctx: &mut Context<'_>) {
+        let has_ack = segment.flags.contains(Flags::ACK);
+        let syn = segment.flags.contains(Flags::SYN);
+        self.has_data |= !segment.payload.is_empty();
+        let beginning = self.opening == Opening::Beginning;
+        let half = self.half_mut(direction);
+        let mut at_start = false;
+        if syn {
+            if half.isn.is_none() {
+                half.isn = Some(segment.seq);
+                // Captured behind what follows it: what was read stays read, or a copy would be read as if it were new.
+                if half.stream.as_ref().is_none_or(Assembler::is_untouched) {
+                    half.stream = Some(Assembler::new(segment.seq + 1));
+                }
+            }
+            at_start = true;
+        } else if let Some(stream) = &half.stream {
+            at_start = stream.next() == 0 && stream.distance(segment.seq) == 0;
+        } else if !segment.payload.is_empty() {
+            half.stream = Some(Assembler::new(segment.seq));
+            if beginning {
+                // Where this stream began was not seen, so what came before these bytes is unknown.
+                self.opening = Opening::Middle;
+                if self.conn.is_fresh() {
+                    self.conn = Conn::new(false);
+                } else {
+                    // Requests came with the SYN, and its answer was lost.
+                    self.conn.gap(direction, 0, ctx);
+                }
+            }
+        }
+        let certain = at_start || self.opening == Opening::Middle;
+        let other = self.half_mut(direction.reverse());
+        if has_ack && certain && other.stream.is_none() {
+            // The first bytes of one side acknowledge everything that the other had sent: only its handshake.
+            other.isn = syn.then(|| SeqNum(segment.ack.0.wrapping_sub(1)));
+            other.stream = Some(Assembler::new(segment.ack));
+        }
+    }
+
+    /// Notes what the sender has received; says how far that is.
+    fn acknowledge(&mut self, direction: Direction, segment: &Segment<'_>) -> Option<u64> {
+        if !segment.flags.contains(Flags::ACK) {
+            return None;
+        }
+        let other = self.half_mut(direction.reverse()).stream.as_mut()?;
+        if !(-WINDOW..=WINDOW).contains(&other.distance(segment.ack)) {
+            return None;
+        }
+        let ack = other.offset(segment.ack)?;
+        other.acknowledge(ack);
+        Some(ack)
+    }
+
+    /// Reads everything that is in order, in both directions, until neither moves.
+    pub(super) fn pump(&mut self, ctx: &mut Context<'_>) {
+        while self.pump_one(Direction::ToServer, ctx) | self.pump_one(Direction::ToClient, ctx)
+            || self.untie(ctx)
+        {}
+    }
+
+    fn pump_one(&mut self, direction: Direction, ctx: &mut Context<'_>) -> bool {
+        let half = match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        };
+        let Some(stream) = &mut half.stream else {
+            return false;
+        };
+        let mut moved = false;
+        while let Some((offset, stored)) = stream.take() {
+            if stored.lost > 0 {
+                self.conn.gap(direction, stored.lost, ctx);
+                moved = true;
+                continue;
+            }
+            let Stored {
+                at,
+                ack,
+                starts_segment,
+                conflict,
+                ref bytes,
+                ..
+            } = stored;
+            let chunk = Chunk {
+                at,
+                offset,
+                ack,
+                starts_segment,
+                conflict,
+                bytes,
+            };
+            let used = self.conn.read(direction, &chunk, ctx).min(bytes.len());
+            moved |= used > 0;
+            if used < bytes.len() {
+                stream.put_back(stored.part(used as u64, (bytes.len() - used) as u64));
+                break;
+            }
+        }
+        if stream.is_ended() && !half.ended {
+            half.ended = true;
+            self.conn.end(direction, End::Fin, ctx);
+            moved = true;
+        }
+        moved
+    }
+
+    /// Reports everything that is open and forgets it.
+    pub(crate) fn forget(&mut self, reason: Incomplete, ctx: &mut Context<'_>) {
+        self.flush(ctx);
+        self.conn.close(End::Forgotten(reason), ctx);
+    }
+
+    /// Ends the connection because another one took its place.
+    pub(crate) fn supersede(&mut self, ctx: &mut Context<'_>) {
+        self.flush(ctx);
+        self.conn.close(End::Reset, ctx);
+    }
+
+    pub(super) fn fate(&mut self, ctx: &mut Context<'_>) -> Fate {
+        if let Some(reason) = self.conn.abandoned() {
+            return Fate::Abandoned(reason);
+        }
+        if self.to_server.ended && self.to_client.ended {
+            self.conn.close(End::Fin, ctx);
+            return Fate::Closed;
+        }
+        Fate::Open
+    }
+
+    pub(super) fn half(&self, direction: Direction) -> &Half {
+        match direction {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        }
+    }
+
+    pub(super) fn half_mut(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+}

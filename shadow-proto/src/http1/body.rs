@@ -1,0 +1,199 @@
+//! Reads one body: framing off, content kept up to the cap.
+
+use bytes::BytesMut;
+
+use super::{
+    chunked::Chunked,
+    framing::Framing,
+    head::{RawHead, trailers},
+};
+use crate::{
+    exchange::{Body, Headers, Incomplete},
+    protocol::Settings,
+};
+
+/// What a body read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Progress {
+    /// Not at the end.
+    More,
+    /// The message ended.
+    Done,
+}
+
+/// Reads one body.
+#[derive(Debug)]
+pub(crate) struct BodyReader {
+    state: State,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum State {
+    Length(u64),
+    Chunked(Box<Chunked>),
+    UntilClose,
+}
+
+/// Collected content: the first bytes, and a running digest once there are more.
+#[derive(Debug)]
+pub(crate) struct Content {
+    kept: BytesMut,
+    keep: usize,
+    digest: bool,
+    running: Option<Box<blake3::Hasher>>,
+    len: u64,
+    missing: u64,
+}
+
+impl BodyReader {
+    /// `None` when there is nothing to read.
+    pub(crate) fn new(framing: Framing, settings: &Settings) -> Option<Self> {
+        /// The first allocation never exceeds this, whatever a length field promises.
+        const FIRST: u64 = 64 << 10;
+        let (state, expected) = match framing {
+            Framing::None | Framing::Switch | Framing::Length(0) => return None,
+            Framing::Length(length) => (State::Length(length), length),
+            Framing::Chunked => (State::Chunked(Box::default()), 0),
+            Framing::UntilClose => (State::UntilClose, 0),
+        };
+        let keep = settings.limits.body;
+        let first = usize::try_from(expected.min(FIRST)).unwrap_or(0).min(keep);
+        let content = Content {
+            kept: BytesMut::with_capacity(first),
+            keep,
+            digest: settings.digest,
+            running: None,
+            len: 0,
+            missing: 0,
+        };
+        Some(Self { state, content })
+    }
+
+    /// Whether its first byte is plain content, and has not come.
+    pub(crate) fn awaits_content(&self) -> bool {
+        matches!(self.state, State::Length(_)) && self.content.len == 0
+    }
+
+    /// Takes bytes in up to the end of the message; says how many.
+    pub(crate) fn read(
+        &mut self,
+        input: &[u8],
+        settings: &Settings,
+    ) -> Result<(usize, Progress), Incomplete> {
+        let Self { state, content } = self;
+        match state {
+            State::Length(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                content.push(input.get(..take).unwrap_or_default());
+                *left = left.saturating_sub(take as u64);
+                Ok((
+                    take,
+                    if *left == 0 {
+                        Progress::Done
+                    } else {
+                        Progress::More
+                    },
+                ))
+            }
+            State::Chunked(chunked) => chunked.read(input, content, settings.limits.head),
+            State::UntilClose => {
+                content.push(input);
+                Ok((input.len(), Progress::More))
+            }
+        }
+    }
+
+    /// Steps over bytes that were not captured. `None` when they may hold a border of the message: then nobody
+    /// knows where the next one begins.
+    pub(crate) fn skip(&mut self, lost: u64) -> Option<Progress> {
+        let Self { state, content } = self;
+        let take = |left: &mut u64| {
+            *left = left.checked_sub(lost)?;
+            Some(*left == 0)
+        };
+        let done = match state {
+            State::Length(left) => take(left)?,
+            State::Chunked(chunked) => {
+                take(chunked.data_left()?)?;
+                false
+            }
+            State::UntilClose => false,
+        };
+        content.lose(lost);
+        Some(if done { Progress::Done } else { Progress::More })
+    }
+
+    /// Whether a close of the connection is a proper end of this message.
+    pub(crate) fn ends_at_close(&self) -> bool {
+        matches!(self.state, State::UntilClose)
+    }
+
+    /// Bytes held.
+    pub(crate) fn buffered(&self) -> usize {
+        let trailer = match &self.state {
+            State::Chunked(chunked) => chunked.buffered(),
+            State::Length(_) | State::UntilClose => 0,
+        };
+        self.content.kept.capacity() + trailer
+    }
+
+    /// The content and the trailer fields.
+    pub(crate) fn finish(self, settings: &Settings) -> Result<(Body, Headers), (Body, Incomplete)> {
+        let Self { state, content } = self;
+        let body = content.finish();
+        let trailer = match state {
+            State::Chunked(chunked) => chunked.into_trailer(),
+            State::Length(_) | State::UntilClose => None,
+        };
+        match trailer {
+            Some(RawHead { suspicious: true, .. }) => Err((body, Incomplete::AmbiguousFraming)),
+            Some(raw) => match trailers(&raw, settings.limits.fields, settings.fields) {
+                Ok(fields) => Ok((body, fields)),
+                Err(reason) => Err((body, reason)),
+            },
+            None => Ok((body, Headers::default())),
+        }
+    }
+}
+
+impl Content {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        if let Some(running) = &mut self.running {
+            running.update(bytes);
+            return;
+        }
+        let room = self.keep.saturating_sub(self.kept.len());
+        if bytes.len() <= room {
+            self.kept.extend_from_slice(bytes);
+            return;
+        }
+        if self.digest && self.missing == 0 {
+            let mut running = Box::new(blake3::Hasher::new());
+            running.update(&self.kept).update(bytes);
+            self.running = Some(running);
+        }
+        self.kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        // Nothing behind the cap is kept, also not what would fit again.
+        self.keep = self.kept.len();
+    }
+
+    fn lose(&mut self, lost: u64) {
+        self.len = self.len.saturating_add(lost);
+        self.missing = self.missing.saturating_add(lost);
+        // Kept bytes are a prefix without holes; behind a hole there is neither prefix nor digest.
+        self.keep = self.kept.len();
+        self.running = None;
+        self.digest = false;
+    }
+
+    fn finish(self) -> Body {
+        Body {
+            len: self.len,
+            kept: self.kept.freeze(),
+            digest: self.running.map(|running| *running.finalize().as_bytes()),
+            missing: self.missing,
+        }
+    }
+}

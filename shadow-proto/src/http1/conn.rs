@@ -1,0 +1,181 @@
+//! Both directions of one connection, kept in step.
+//!
+//! The directions depend on each other: a response to HEAD has no body, CONNECT and Upgrade end HTTP, a response is
+//! only read once the request that it may answer was. Each `read` may therefore use less than it is given; the
+//! rest is offered again when the other direction moved.
+
+use super::pair::{Pair, Pending};
+use super::{requests::Requests, responses::Responses};
+use crate::{
+    exchange::Incomplete,
+    protocol::{Abandon, Chunk, Context, End, Event},
+    wire::Direction,
+};
+
+/// HTTP/1 on one connection.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(super) client: Requests,
+    pub(super) server: Responses,
+    pub(super) pair: Pair,
+    /// No more requests are read; the connection is abandoned when the last one was answered.
+    pub(super) leaving: Option<Abandon>,
+    abandoned: Option<Abandon>,
+}
+
+impl Conn {
+    /// `in_step` when the connection was seen from its beginning.
+    pub(crate) fn new(in_step: bool) -> Self {
+        Self {
+            client: Requests::new(in_step),
+            server: Responses::new(),
+            pair: Pair::new(in_step),
+            leaving: None,
+            abandoned: None,
+        }
+    }
+
+    /// Why nothing more needs to be read.
+    pub(crate) fn abandoned(&self) -> Option<Abandon> {
+        self.abandoned
+    }
+
+    /// Whether no request was seen yet, so that which side is the client may still be a wrong guess.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.pair.is_fresh()
+    }
+
+    /// Bytes held.
+    pub(crate) fn buffered(&self) -> usize {
+        self.client.buffered() + self.server.buffered() + self.pair.held()
+    }
+
+    /// Reads bytes; says how many were used. Fewer than given: offer the rest again after the other direction.
+    pub(crate) fn read(&mut self, direction: Direction, chunk: &Chunk<'_>, ctx: &mut Context<'_>) -> usize {
+        if self.abandoned.is_some() {
+            return chunk.bytes.len();
+        }
+        match direction {
+            Direction::ToServer => self.read_requests(chunk, ctx),
+            Direction::ToClient => self.read_responses(chunk, ctx),
+        }
+    }
+
+    /// How far one stream was read.
+    pub(crate) fn read_to(&self, direction: Direction) -> u64 {
+        match direction {
+            Direction::ToServer => self.client.pos(),
+            Direction::ToClient => self.server.pos(),
+        }
+    }
+
+    /// Whether bytes that acknowledge so much of the other stream wait until that was read.
+    pub(crate) fn waits(&self, direction: Direction, ack: Option<u64>) -> bool {
+        ack > Some(self.read_to(direction.reverse()))
+    }
+
+    /// Steps over `lost` bytes that were not captured.
+    pub(crate) fn gap(&mut self, direction: Direction, lost: u64, ctx: &mut Context<'_>) {
+        if self.abandoned.is_some() {
+            return;
+        }
+        ctx.out.counters.gaps += 1;
+        ctx.out.counters.gap_bytes += lost;
+        match direction {
+            Direction::ToServer => self.request_gap(lost, ctx),
+            Direction::ToClient => self.response_gap(lost, ctx),
+        }
+    }
+
+    /// One stream is over.
+    pub(crate) fn end(&mut self, direction: Direction, end: End, ctx: &mut Context<'_>) {
+        if self.abandoned.is_some() {
+            return;
+        }
+        match direction {
+            Direction::ToServer => self.end_requests(end, ctx),
+            Direction::ToClient => self.end_responses(end, ctx),
+        }
+    }
+
+    /// The connection is over, or is forgotten.
+    pub(crate) fn close(&mut self, end: End, ctx: &mut Context<'_>) {
+        // The client's side first: a request that was cut off says so, and not that nobody answered it.
+        self.end(Direction::ToServer, end, ctx);
+        self.end(Direction::ToClient, end, ctx);
+        self.give_up_pending(end.reason(Incomplete::NoResponse), ctx);
+    }
+
+    /// Reports the front exchange once both messages were read. `response_end` is the offset behind its response.
+    pub(super) fn finish_front(&mut self, response_end: Option<u64>, ctx: &mut Context<'_>) {
+        if let Some(done) = self.pair.pop_answered(response_end) {
+            report(done, ctx);
+        }
+        if self.pair.is_hopeless() {
+            self.leave(Abandon::OutOfStep, ctx);
+        }
+        self.settle(ctx);
+    }
+
+    /// Message borders were lost in one direction: nothing that follows can be counted.
+    pub(crate) fn lose_step(&mut self, ctx: &mut Context<'_>) {
+        ctx.out.counters.out_of_step += 1;
+        self.pair.lose_step();
+        if self.pair.is_hopeless() {
+            self.leave(Abandon::OutOfStep, ctx);
+        }
+    }
+
+    /// Stops reading requests; those that wait for an answer still get it.
+    pub(super) fn leave(&mut self, reason: Abandon, ctx: &mut Context<'_>) {
+        self.leaving.get_or_insert(reason);
+        self.stop_requests(ctx);
+        for pending in self.pair.give_up(Incomplete::Midstream, Pending::is_unsure) {
+            report(pending, ctx);
+        }
+        self.settle(ctx);
+    }
+
+    /// Gives up every request that waits for an answer.
+    pub(super) fn give_up_pending(&mut self, reason: Incomplete, ctx: &mut Context<'_>) {
+        for pending in self.pair.give_up(reason, |_| true) {
+            report(pending, ctx);
+        }
+        self.settle(ctx);
+    }
+
+    /// Nothing more is read from either side.
+    pub(crate) fn abandon(&mut self, reason: Abandon, ctx: &mut Context<'_>) {
+        self.abandoned.get_or_insert(reason);
+        self.stop_requests(ctx);
+        self.server.close();
+        for pending in self.pair.give_up(Incomplete::NoResponse, |_| true) {
+            report(pending, ctx);
+        }
+    }
+
+    /// Urgent data (RFC 9293 section 3.8.5) came. Whether the application finds it in the stream is for the application to
+    /// choose, so nobody knows what it read.
+    pub(crate) fn leave_urgent(&mut self, ctx: &mut Context<'_>) {
+        self.give_up_pending(Incomplete::UrgentData, ctx);
+        self.abandon(Abandon::OutOfStep, ctx);
+    }
+
+    pub(super) fn settle(&mut self, ctx: &mut Context<'_>) {
+        if let Some(reason) = self.leaving
+            && self.abandoned.is_none()
+            && self.pair.is_empty()
+        {
+            self.abandon(reason, ctx);
+        }
+    }
+}
+
+/// Hands one exchange on.
+pub(super) fn report(pending: Pending, ctx: &mut Context<'_>) {
+    let incomplete = pending.incomplete();
+    let mut exchange = pending.exchange;
+    exchange.incomplete = incomplete;
+    ctx.out.counters.count_exchange(incomplete);
+    ctx.out.events.push_back(Event::Exchange(exchange));
+}

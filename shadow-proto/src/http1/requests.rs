@@ -1,0 +1,375 @@
+//! The client's direction: requests.
+
+use super::pair::{Pending, Trust};
+use super::{
+    body::{BodyReader, Progress},
+    conn::{Conn, report},
+    framing::{self, Framing},
+    head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
+    quick,
+};
+use crate::{
+    exchange::{Body, Exchange, Headers, Incomplete, Request, Timing},
+    protocol::{Abandon, Chunk, Context, End, MessageStart},
+    time::Timestamp,
+    wire::Direction,
+};
+
+/// What the client's direction is in the middle of.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    state: State,
+    head: HeadBuffer,
+    start: Option<MessageStart>,
+    conflict: bool,
+    last: Timestamp,
+    /// Offset behind the last byte that was read.
+    pos: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body(Box<BodyReader>),
+    /// Behind CONNECT or Upgrade: what follows is HTTP only if the answer says so.
+    Wait,
+    /// Message borders are unknown.
+    Search,
+    Closed,
+}
+
+impl Requests {
+    pub(crate) fn new(in_step: bool) -> Self {
+        Self {
+            state: if in_step { State::Head } else { State::Search },
+            head: HeadBuffer::default(),
+            start: None,
+            conflict: false,
+            last: Timestamp::default(),
+            pos: 0,
+        }
+    }
+
+    pub(super) fn pos(&self) -> u64 {
+        self.pos
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.head.clear();
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        let body = match &self.state {
+            State::Body(reader) => reader.buffered(),
+            _ => 0,
+        };
+        self.head.buffered() + body
+    }
+}
+
+impl Conn {
+    pub(super) fn read_requests(&mut self, chunk: &Chunk<'_>, ctx: &mut Context<'_>) -> usize {
+        let mut used = 0;
+        while let Some(rest) = chunk.bytes.get(used..).filter(|rest| !rest.is_empty()) {
+            // A request is only read once everything was that the client had received when it sent it; else it
+            // would look as if it had been sent earlier.
+            let ahead = self.waits(Direction::ToServer, chunk.ack);
+            match self.client.state {
+                State::Closed => used = chunk.bytes.len(),
+                State::Search if ahead => break,
+                State::Head if ahead && self.client.head.is_empty() => break,
+                State::Body(ref reader) if ahead && reader.awaits_content() => break,
+                State::Wait if self.pair.is_empty() => self.client.state = State::Head,
+                State::Wait => break,
+                State::Search if used == 0 && chunk.starts_segment && head::is_request_line(rest) => {
+                    self.client.state = State::Head;
+                }
+                State::Search => used = chunk.bytes.len(),
+                State::Head => used += self.read_request_head(chunk, used as u64, rest, ctx),
+                State::Body(_) => used += self.read_request_body(chunk, rest, ctx),
+            }
+        }
+        self.client.pos = chunk.offset + used as u64;
+        used
+    }
+
+    fn read_request_head(
+        &mut self,
+        chunk: &Chunk<'_>,
+        skip: u64,
+        rest: &[u8],
+        ctx: &mut Context<'_>,
+    ) -> usize {
+        if self.client.head.is_empty() {
+            // RFC 9112 section 2.2: empty lines before a request line are ignored.
+            let blank = head::blank(rest);
+            if blank > 0 {
+                return blank;
+            }
+            if !head::looks_like_request(rest) {
+                self.leave_garbage(ctx);
+                return rest.len();
+            }
+            self.client.start = Some(MessageStart {
+                at: chunk.at,
+                offset: chunk.offset + skip,
+                ack: chunk.ack,
+            });
+            self.client.conflict = chunk.conflict;
+            self.client.last = chunk.at;
+            let settings = ctx.settings;
+            if let Some((used, head)) = quick::request(rest, &settings.limits, settings.fields) {
+                self.framed_request(head, chunk.offset + skip + used as u64, ctx);
+                return used;
+            }
+        }
+        self.client.conflict |= chunk.conflict;
+        self.client.last = self.client.last.max(chunk.at);
+        let (used, step) = self.client.head.push(rest, ctx.settings.limits.head);
+        // The method may have come in pieces, none of which was too long for one.
+        let begins = match &step {
+            HeadStep::Complete(raw) => head::looks_like_request(&raw.bytes),
+            HeadStep::More | HeadStep::TooLarge => head::looks_like_request(self.client.head.so_far()),
+        };
+        match step {
+            _ if !begins => self.leave_garbage(ctx),
+            HeadStep::More => {}
+            HeadStep::TooLarge => {
+                let raw = self.client.head.so_far().to_vec();
+                self.refuse_request(head::lenient_request(&raw), Incomplete::HeadTooLarge, ctx);
+            }
+            HeadStep::Complete(raw) => self.request_head(&raw, chunk.offset + skip + used as u64, ctx),
+        }
+        used
+    }
+
+    /// Bytes that begin no request.
+    fn leave_garbage(&mut self, ctx: &mut Context<'_>) {
+        let reason = if self.pair.is_fresh() {
+            Abandon::NotHttp
+        } else {
+            Abandon::OutOfStep
+        };
+        self.leave(reason, ctx);
+    }
+
+    fn request_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) {
+        if self.pair.is_fresh() && head::is_http2_preface(&raw.bytes) {
+            return self.abandon(Abandon::Http2, ctx);
+        }
+        let parsed = match head::request(raw, ctx.settings.limits.fields, ctx.settings.fields) {
+            Ok(_) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
+            Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
+            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::names_http(&raw.bytes) => {
+                return self.abandon(Abandon::NotHttp, ctx);
+            }
+            parsed => parsed,
+        };
+        match parsed {
+            Ok(head) => self.framed_request(head, end, ctx),
+            Err(reason) => self.refuse_request(head::lenient_request(&raw.bytes), reason, ctx),
+        }
+    }
+
+    fn framed_request(&mut self, head: RequestHead, end: u64, ctx: &mut Context<'_>) {
+        match framing::request(&head) {
+            Ok(framing) => self.begin_request(head, framing, end, ctx),
+            Err(reason) => self.refuse_request(head, reason, ctx),
+        }
+    }
+
+    fn begin_request(&mut self, head: RequestHead, framing: Framing, end: u64, ctx: &mut Context<'_>) {
+        let switch = head.method == "CONNECT" || head.said.upgrade;
+        // Its borders are clear, so what follows it can be read.
+        let fault = head.ambiguous_host.then_some(Incomplete::AmbiguousHost);
+        self.push_request(head, end, fault, ctx);
+        match BodyReader::new(framing, ctx.settings) {
+            Some(reader) => {
+                self.client.state = State::Body(Box::new(reader));
+                if let Some(back) = self.pair.back() {
+                    back.reading = true;
+                }
+            }
+            None if switch => self.client.state = State::Wait,
+            None => self.client.state = State::Head,
+        }
+    }
+
+    /// Nothing can be read behind this request. Where it began was only a guess while the directions are not in step,
+    /// perhaps in the text of a body: then the search goes on.
+    fn lose_requests(&mut self, reason: Incomplete, ctx: &mut Context<'_>) {
+        if self.pair.is_in_step() || reason == Incomplete::AmbiguousFraming || self.leaving.is_some() {
+            return self.leave(Abandon::OutOfStep, ctx);
+        }
+        self.give_up_pending(reason, ctx);
+        self.client.state = State::Search;
+    }
+
+    /// A head that was understood well enough to be answered, and not well enough to go on behind it.
+    fn refuse_request(&mut self, head: RequestHead, reason: Incomplete, ctx: &mut Context<'_>) {
+        let end = self.client.start.map_or(0, |start| start.offset);
+        self.push_request(head, end, Some(reason), ctx);
+        self.lose_requests(reason, ctx);
+    }
+
+    fn push_request(
+        &mut self,
+        head: RequestHead,
+        end: u64,
+        fault: Option<Incomplete>,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(start) = self.client.start.take() else {
+            return;
+        };
+        ctx.out.counters.requests += 1;
+        let trust = self.pair.trust(start.offset, start.ack);
+        if trust != Trust::Sure {
+            // Only one request at a time is followed on trust; its forerunner's answer was not recognised.
+            for pending in self.pair.give_up(Incomplete::Midstream, Pending::is_unsure) {
+                report(pending, ctx);
+            }
+        }
+        let RequestHead {
+            method,
+            target,
+            version,
+            headers,
+            said,
+            ambiguous_host: _,
+        } = head;
+        let (body, trailers) = (Body::default(), Headers::default());
+        let conflict = self.client.conflict.then_some(Incomplete::ConflictingOverlap);
+        let pending = Pending {
+            exchange: Box::new(Exchange {
+                flow: ctx.flow,
+                index: self.pair.take_index(),
+                request: Request {
+                    method,
+                    target,
+                    version,
+                    headers,
+                    body,
+                    trailers,
+                },
+                response: None,
+                timing: Timing {
+                    request_first: Some(start.at),
+                    request_last: Some(self.client.last),
+                    ..Timing::default()
+                },
+                incomplete: None,
+            }),
+            head_end: end,
+            ack: start.ack,
+            trust,
+            reading: false,
+            expects: said.expect,
+            given_up: false,
+            fault: fault.or(conflict),
+        };
+        self.pair.push(pending);
+        if self.pair.len() > ctx.settings.limits.pipeline {
+            self.give_up_pending(Incomplete::PipelineFull, ctx);
+            self.lose_step(ctx);
+        }
+        if self.pair.is_hopeless() {
+            self.leave(Abandon::OutOfStep, ctx);
+        }
+    }
+
+    fn read_request_body(&mut self, chunk: &Chunk<'_>, rest: &[u8], ctx: &mut Context<'_>) -> usize {
+        let State::Body(reader) = &mut self.client.state else {
+            return 0;
+        };
+        self.client.conflict |= chunk.conflict;
+        self.client.last = self.client.last.max(chunk.at);
+        let unasked = self.pair.back().is_some_and(|back| back.was_answered_unasked());
+        let skipped = unasked && chunk.ack >= Some(self.server.pos()) && reader.awaits_content();
+        let read = if skipped && head::may_begin_request(rest) {
+            // The answer came instead of 100 (Continue), and some clients then go on without the body. A server that was
+            // promised one reads the next request as it.
+            Err(Incomplete::AmbiguousFraming)
+        } else {
+            reader.read(rest, ctx.settings)
+        };
+        match read {
+            Ok((used, Progress::More)) => used,
+            Ok((used, Progress::Done)) => {
+                self.end_request(None, ctx);
+                used
+            }
+            Err(reason) => {
+                self.end_request(Some(reason), ctx);
+                self.lose_requests(reason, ctx);
+                rest.len()
+            }
+        }
+    }
+
+    /// The body is over, whole or with the reason why not.
+    fn end_request(&mut self, fault: Option<Incomplete>, ctx: &mut Context<'_>) {
+        let State::Body(reader) = core::mem::replace(&mut self.client.state, State::Head) else {
+            return;
+        };
+        let (body, trailers, trailer_fault) = match reader.finish(ctx.settings) {
+            Ok((body, trailers)) => (body, trailers, None),
+            Err((body, reason)) => (body, Headers::default(), Some(reason)),
+        };
+        let missing = (body.missing > 0).then_some(Incomplete::RequestGap);
+        let conflict = self.client.conflict.then_some(Incomplete::ConflictingOverlap);
+        if let Some(back) = self.pair.back() {
+            back.reading = false;
+            back.fault = back.fault.or(fault).or(missing).or(trailer_fault).or(conflict);
+            back.exchange.timing.request_last = Some(self.client.last);
+            back.exchange.request.body = body;
+            back.exchange.request.trailers = trailers;
+        }
+        // An answer that came early, or was given up, only waited for this.
+        if let Some(given_up) = self.pair.pop_given_up() {
+            report(given_up, ctx);
+        }
+        self.finish_front(None, ctx);
+        if trailer_fault.is_some() {
+            self.leave(Abandon::OutOfStep, ctx);
+        }
+    }
+
+    /// Reads no more requests. One whose body was being read is not whole, whatever became of its answer.
+    pub(super) fn stop_requests(&mut self, ctx: &mut Context<'_>) {
+        self.end_request(Some(Incomplete::RequestCut), ctx);
+        self.client.close();
+    }
+
+    pub(super) fn request_gap(&mut self, lost: u64, ctx: &mut Context<'_>) {
+        self.client.pos = self.client.pos.saturating_add(lost);
+        match &mut self.client.state {
+            State::Closed | State::Search | State::Wait => return,
+            State::Body(reader) => match reader.skip(lost) {
+                Some(Progress::More) => return,
+                Some(Progress::Done) => return self.end_request(None, ctx),
+                None => self.end_request(Some(Incomplete::RequestGap), ctx),
+            },
+            State::Head => {
+                ctx.out.counters.requests_lost += u64::from(!self.client.head.is_empty());
+                self.client.head.clear();
+            }
+        }
+        if !matches!(self.client.state, State::Closed) {
+            self.client.state = State::Search;
+        }
+        self.lose_step(ctx);
+    }
+
+    pub(super) fn end_requests(&mut self, end: End, ctx: &mut Context<'_>) {
+        match self.client.state {
+            State::Body(_) => self.end_request(Some(end.reason(Incomplete::RequestCut)), ctx),
+            State::Head => ctx.out.counters.requests_lost += u64::from(!self.client.head.is_empty()),
+            State::Wait | State::Search | State::Closed => {}
+        }
+        self.client.close();
+        // No answer needs to wait for more of the client's bytes.
+        self.client.pos = u64::MAX;
+    }
+}

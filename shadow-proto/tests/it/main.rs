@@ -1,0 +1,18 @@
+//! The sans-io engine against an oracle that was written without it.
+//!
+//! One binary for all of it: the oracle in [`support`] is shared, and linking is the slow part of a test run.
+
+mod assembler;
+mod bounded;
+mod bulk;
+#[expect(unreachable_pub, reason = "what libFuzzer tries is a public function there")]
+mod fuzzed;
+mod hyper_oracle;
+mod liveness;
+mod loss;
+mod lossless;
+mod oracle;
+mod seq;
+mod support;
+mod transcripts;
+mod tricks;
