@@ -14,7 +14,6 @@ use super::{
     ledger::{Background, Ledger, count},
     report::Pairs,
     route::{RouteId, Routes},
-    tally::Tally,
 };
 
 impl Ledger {

@@ -139,10 +139,20 @@ impl Groups {
             }
             known
         };
-        let [production, shadow] = atom.thirds;
+        // Where the odd value has a shape of its own, one direction always stays and the other always goes: only both
+        // together are a fair coin.
+        let directed = atom.shift.is_directed();
+        let mirror = self.mirror(atom).filter(|_| directed);
+        let [production, shadow] = match mirror {
+            Some(mirror) => [0, 1].map(|asked: usize| {
+                let of = |atom: &Atom| atom.thirds.get(asked).copied().unwrap_or_default();
+                of(atom).plus(of(mirror))
+            }),
+            None => atom.thirds,
+        };
         let known = Known {
             observed: part(atom.observed, compared, 0),
-            reverse: atom.shift.is_directed().then(|| self.reverse(atom)),
+            reverse: directed.then(|| mirror.map_or(0, |mirror| mirror.observed)),
             background: background([0; 3]),
             production,
             shadow,
@@ -172,16 +182,13 @@ impl Groups {
             .unwrap_or_default()
     }
 
-    /// How often the same was observed the other way round.
-    fn reverse(&self, atom: &Atom) -> u64 {
+    /// The same the other way round.
+    fn mirror(&self, atom: &Atom) -> Option<&Atom> {
         let mirrored = atom.shift.mirrored();
-        self.all
-            .get(atom.group)
-            .and_then(|group| self.by_fingerprint.get(&group.mirror))
-            .and_then(|mirror| self.all.get(*mirror))
-            .and_then(|mirror| mirror.atoms.iter().find(|(shift, _)| *shift == mirrored))
-            .and_then(|(_, atom)| self.atoms.get(atom.0 as usize))
-            .map_or(0, |atom| atom.observed)
+        let group = self.all.get(atom.group)?;
+        let mirror = self.all.get(*self.by_fingerprint.get(&group.mirror)?)?;
+        let (_, atom) = mirror.atoms.iter().find(|(shift, _)| *shift == mirrored)?;
+        self.atoms.get(atom.0 as usize)
     }
 
     /// Numbers that are nearer than others at their place which are noise.
