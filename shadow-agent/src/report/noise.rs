@@ -285,6 +285,7 @@ mod tests {
                         low: -0.06,
                         high: 0.005,
                     }),
+                    ..Shift::default()
                 })
                 .collect(),
             ..Group::default()

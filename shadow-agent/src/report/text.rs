@@ -206,11 +206,11 @@ fn settle(out: &mut String, report: &Report) -> std::fmt::Result {
     if settle.is_empty() {
         return Ok(());
     }
+    let undecided = settle.iter().map(|settle| settle.undecided).sum();
     writeln!(
         out,
-        "  undecided: {} mismatches on {} routes. To settle them, these have to be sent a second time (noise.twice):",
-        count(report.funnel.undecided),
-        count(settle.len() as u64)
+        "  {} mismatches are undecided; what settles them is to send more of these requests twice (noise.twice):",
+        count(undecided)
     )?;
     for Settle {
         route,
