@@ -8,7 +8,7 @@
 //! with each request ([`Fields`]), so that two people's answers are never taken for one's.
 
 use std::{
-    hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState},
+    hash::{BuildHasher as _, Hash as _, Hasher, RandomState},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
