@@ -388,7 +388,7 @@ mod tests {
         let pairs = pairs();
         let ask = |number: u64, cookie: &str| {
             let started = number.to_string();
-            let headers = [("X-Request-Start", started.as_str()), ("Cookie", cookie)];
+            let headers = [("X-Started", started.as_str()), ("Cookie", cookie)];
             at(exchange_with("GET", "/a", &headers, "1"), number)
         };
         let key = |number: u64, cookie: &str| {
