@@ -49,7 +49,7 @@ fn a_sequence_holds_its_share() {
 
 /// How many of the runs are decided for either side at any of their looks (passed, failed): the true rate is exactly the
 /// limit, failures come in bursts of so many, one every `apart` exchanges, and there are 50 exchanges in a second.
-fn wrong(burst: u64, apart: u64, passes: impl Fn(f64, f64, f64) -> bool) -> (u64, u64) {
+fn wrong(burst: u64, apart: u64, decided: impl Fn(f64, f64, f64) -> bool) -> (u64, u64) {
     let mut random = Random(11);
     let (mut passed, mut failed) = (0, 0);
     for _ in 0..RUNS {
@@ -69,7 +69,7 @@ fn wrong(burst: u64, apart: u64, passes: impl Fn(f64, f64, f64) -> bool) -> (u64
             // Before the second burst nothing can be known of bursts.
             let known = failures > burst || burst == 1;
             let factor = bursts.factor(trials / 50);
-            if looks && known && passes(float(failures), float(trials), factor) {
+            if looks && known && decided(float(failures), float(trials), factor) {
                 let above = failures * 1000 > trials;
                 *if above { &mut failed } else { &mut passed } += 1;
                 break;

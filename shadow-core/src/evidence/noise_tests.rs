@@ -132,7 +132,7 @@ impl Scene {
 }
 
 fn uuid(random: &mut Random) -> String {
-    let (a, b) = (random.next(), random.next());
+    let (a, b) = (random.number(), random.number());
     format!(
         "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
         a >> 32,
@@ -231,7 +231,7 @@ fn a_fault_that_returns_with_the_request_is_one_too() {
 
 /// A number that jitters by 5 %.
 fn jittered(random: &mut Random) -> u64 {
-    1_000 + random.next() % 101 - 50
+    1_000 + random.number() % 101 - 50
 }
 
 #[test]

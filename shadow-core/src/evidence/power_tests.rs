@@ -55,7 +55,7 @@ const WORDS: [&str; 5] = ["red", "green", "blue", "grey", "pink"];
 
 fn word(random: &mut Random, rare: u64) -> String {
     let other = random.one_in(rare);
-    let at = if other { 1 + random.next() % 4 } else { 0 };
+    let at = if other { 1 + random.number() % 4 } else { 0 };
     format!("\"{}\"", WORDS[usize::try_from(at).expect("below 5")])
 }
 
@@ -65,8 +65,8 @@ fn answer(noise: &[Noise], fault: Option<Fault>, number: u64, random: &mut Rando
     for (at, noise) in noise.iter().enumerate() {
         let mut put = |name: &str, value: String| answer.push((format!("$.n{at}{name}"), value));
         match *noise {
-            Noise::Identifier => put("", format!("\"{:016x}\"", random.next())),
-            Noise::Jitter => put("", (random.next() % 10).to_string()),
+            Noise::Identifier => put("", format!("\"{:016x}\"", random.number())),
+            Noise::Jitter => put("", (random.number() % 10).to_string()),
             Noise::Absent(rare) if random.one_in(rare) => {}
             Noise::Absent(_) => put("", "true".to_owned()),
             Noise::Word(rare) => put("", word(random, rare)),
@@ -85,7 +85,7 @@ fn answer(noise: &[Noise], fault: Option<Fault>, number: u64, random: &mut Rando
     match fault {
         Some(Fault::Value(every)) if number.is_multiple_of(every) => answer[0].1 = "18".to_owned(),
         Some(Fault::Absent(every)) if number.is_multiple_of(every) => drop(answer.remove(0)),
-        Some(Fault::Random) => answer[0].1 = (17 + random.next() % 7).to_string(),
+        Some(Fault::Random) => answer[0].1 = (17 + random.number() % 7).to_string(),
         Some(Fault::Element) => answer.push(("$.n0[3]".to_owned(), "\"wrong\"".to_owned())),
         None if matches!(noise, [Noise::Elements(_), ..]) => {
             answer.push(("$.n0[3]".to_owned(), "\"right\"".to_owned()));
@@ -148,11 +148,11 @@ impl Run {
     /// Noise of a few kinds.
     fn any(seed: u64, fault: Option<Fault>) -> Self {
         let mut random = Random(seed ^ 0xabcd);
-        let kinds = 1 + random.next() % 4;
+        let kinds = 1 + random.number() % 4;
         let mut noise: Vec<Noise> = (0..kinds)
             .map(|_| {
-                let rare = 2 + random.next() % 200;
-                match random.next() % 6 {
+                let rare = 2 + random.number() % 200;
+                match random.number() % 6 {
                     0 => Noise::Identifier,
                     1 => Noise::Jitter,
                     2 => Noise::Absent(rare),

@@ -68,10 +68,7 @@ impl Ledger {
             .iter()
             .fold(Split::default(), |sum, split| sum.plus(*split));
         let findings = self.findings();
-        let slow_routes = findings
-            .iter()
-            .filter(|finding| finding.kind == FindingKind::Slow)
-            .count();
+        let slow_routes = slow(&findings);
         let elapsed = Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms));
         let Since {
             compared: _,
@@ -316,6 +313,12 @@ impl Ledger {
             shadow.count
         ))
     }
+}
+
+/// How many routes are slow.
+fn slow(findings: &[Finding]) -> usize {
+    let slow = |finding: &&Finding| finding.kind == FindingKind::Slow;
+    findings.iter().filter(slow).count()
 }
 
 fn failures(tally: &Tally, which: impl Fn(Failure) -> bool) -> u64 {

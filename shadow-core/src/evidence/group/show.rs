@@ -25,7 +25,7 @@ impl Groups {
             .all
             .iter()
             .filter(|group| group.exchanges > 0)
-            .map(|group| self.shown(group, slicer, standings, &whole(group.route_id)))
+            .map(|group| shown(group, slicer, standings, &whole(group.route_id)))
             .collect();
         ranked.sort_by(|a, b| {
             let rank = |group: &report::Group| match group.standing {
@@ -40,62 +40,62 @@ impl Groups {
         });
         ranked
     }
+}
 
-    fn shown(&self, group: &Group, slicer: &Slicer, standings: &Standings, whole: &Whole) -> report::Group {
-        // A failure is no difference between two answers.
-        let failure = group.is_failure();
-        let mut shifts: Vec<report::Shift> = group
-            .atoms
-            .iter()
-            .filter_map(|(shift, id)| Some((shift, standings.get(*id)?)))
-            .filter(|(_, judged)| judged.known.observed.0 > 0 && !failure)
-            .map(|(shift, judged)| judged.shift(*shift))
-            .collect();
-        shifts.sort_by(|a, b| {
-            let key = |shift: &report::Shift| {
-                (
-                    shift.production.clone(),
-                    shift.shadow.clone(),
-                    shift.apart.clone(),
-                )
-            };
-            b.observed
-                .successes
-                .cmp(&a.observed.successes)
-                .then_with(|| key(a).cmp(&key(b)))
-        });
-        let standing = if failure {
-            Standing::Regression
-        } else {
-            let worst = shifts.iter().map(|shift| shift.standing).min();
-            worst.unwrap_or(Standing::AfterSkippedWrite)
+fn shown(group: &Group, slicer: &Slicer, standings: &Standings, whole: &Whole) -> report::Group {
+    // A failure is no difference between two answers.
+    let failure = group.is_failure();
+    let mut shifts: Vec<report::Shift> = group
+        .atoms
+        .iter()
+        .filter_map(|(shift, id)| Some((shift, standings.get(*id)?)))
+        .filter(|(_, judged)| judged.known.observed.0 > 0 && !failure)
+        .map(|(shift, judged)| judged.shift(*shift))
+        .collect();
+    shifts.sort_by(|a, b| {
+        let key = |shift: &report::Shift| {
+            (
+                shift.production.clone(),
+                shift.shadow.clone(),
+                shift.apart.clone(),
+            )
         };
-        let mut samples: Vec<(Standing, report::Sample)> = group
-            .samples
-            .iter()
-            .map(|(id, sample)| {
-                let judged = standings.get(*id);
-                let standing = judged.map_or(Standing::Regression, |judged| judged.stood.standing);
-                (standing, sample.clone())
-            })
-            .collect();
-        samples.sort_by_key(|(standing, _)| *standing);
-        report::Group {
-            id: hex(&group.id),
-            route: group.route.clone(),
-            category: group.category.clone(),
-            place: group.place.clone(),
-            standing,
-            exchanges: group.exchanges,
-            after_skipped_write: group.after_skipped_write,
-            rate: Proportion::new(group.exchanges.min(whole.replayed), whole.replayed),
-            trend: slicer.trend(&group.slices, &whole.slices),
-            discrepancies: group.discrepancies,
-            first_ns: group.first.as_nanos(),
-            last_ns: group.last.as_nanos(),
-            shifts,
-            samples: samples.into_iter().map(|(_, sample)| sample).collect(),
-        }
+        b.observed
+            .successes
+            .cmp(&a.observed.successes)
+            .then_with(|| key(a).cmp(&key(b)))
+    });
+    let standing = if failure {
+        Standing::Regression
+    } else {
+        let worst = shifts.iter().map(|shift| shift.standing).min();
+        worst.unwrap_or(Standing::AfterSkippedWrite)
+    };
+    let mut samples: Vec<(Standing, report::Sample)> = group
+        .samples
+        .iter()
+        .map(|(id, sample)| {
+            let judged = standings.get(*id);
+            let standing = judged.map_or(Standing::Regression, |judged| judged.stood.standing);
+            (standing, sample.clone())
+        })
+        .collect();
+    samples.sort_by_key(|(standing, _)| *standing);
+    report::Group {
+        id: hex(&group.id),
+        route: group.route.clone(),
+        category: group.category.clone(),
+        place: group.place.clone(),
+        standing,
+        exchanges: group.exchanges,
+        after_skipped_write: group.after_skipped_write,
+        rate: Proportion::new(group.exchanges.min(whole.replayed), whole.replayed),
+        trend: slicer.trend(&group.slices, &whole.slices),
+        discrepancies: group.discrepancies,
+        first_ns: group.first.as_nanos(),
+        last_ns: group.last.as_nanos(),
+        shifts,
+        samples: samples.into_iter().map(|(_, sample)| sample).collect(),
     }
 }
 
