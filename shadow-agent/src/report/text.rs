@@ -5,22 +5,20 @@ use std::{fmt::Write as _, time::Duration};
 use shadow_core::{
     compare::RuleUsage,
     evidence::{
-        Proportion, Ruling, Settle,
+        Proportion, Ruling,
         report::{Availability, Background, Funnel, Latency, Report, Route, Scope, Spans},
     },
 };
 
 use super::{
     figures::{captured, count, micros, percent, proportion, span},
-    funnel, groups,
+    funnel, groups, settle,
 };
 
 pub use groups::GROUPS;
 
 /// Routes that are shown.
 pub const ROUTES: usize = 20;
-/// Routes that are shown with what would settle them.
-const SETTLE: usize = 5;
 /// Rules that are shown.
 const RULES: usize = 20;
 /// Characters of a route, and of a value, that are shown.
@@ -196,37 +194,8 @@ fn judgement(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
 
-    settle(out, report)?;
+    settle::write(out, report)?;
     scope(out, report)
-}
-
-/// What is undecided, and what would settle it.
-fn settle(out: &mut String, report: &Report) -> std::fmt::Result {
-    let settle = &report.judgement.settle;
-    if settle.is_empty() {
-        return Ok(());
-    }
-    let undecided = settle.iter().map(|settle| settle.undecided).sum();
-    writeln!(
-        out,
-        "  {} mismatches are undecided; what settles them is to send more of these requests twice (noise.twice):",
-        count(undecided)
-    )?;
-    for Settle {
-        route,
-        undecided,
-        pairs,
-    } in settle.iter().take(SETTLE)
-    {
-        writeln!(
-            out,
-            "    {}: {} undecided, some {} more pairs",
-            captured(route, WIDE),
-            count(*undecided),
-            count(*pairs)
-        )?;
-    }
-    more(out, settle.len(), SETTLE, "routes")
 }
 
 /// How it is known what is noise.
