@@ -8,9 +8,9 @@ use crate::evidence::{
 };
 use shadow_proto::testing::Random;
 
-/// Runs of one simulation. With a true rate of 2.5 %, more than 14 of 200 have a probability of 0.1 %.
+/// Runs of one simulation, and how many may be decided wrongly: 2.5 %.
 const RUNS: u64 = 200;
-const MOST: u64 = 14;
+const MOST: u64 = 5;
 
 #[test]
 fn the_gamma_function_is_as_tabulated() {
@@ -85,6 +85,7 @@ fn a_rate_at_its_limit_is_seldom_decided_however_often_one_looks() {
         let (passed, failed) = wrong(burst, apart, |failures, trials, factor| {
             against_limit(failures / factor, trials / factor, 0.001) >= DECIDED.ln()
         });
+        println!("bursts of {burst}, {apart} apart: {passed} passed, {failed} failed of {RUNS}");
         assert!(
             passed <= MOST && failed <= MOST,
             "bursts of {burst}, {apart} apart: {passed} passed, {failed} failed of {RUNS}"
