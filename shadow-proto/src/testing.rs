@@ -47,3 +47,23 @@ pub fn exchange_with(method: &str, target: &str, headers: &[(&str, &str)]) -> Ex
         incomplete: None,
     }
 }
+
+/// Random numbers: seeded, and good enough for made-up fields (Steele et al. 2014, splitmix64).
+#[derive(Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next one.
+    pub fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Whether something that happens once in `n` times happens now.
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.number().is_multiple_of(n)
+    }
+}

@@ -60,8 +60,8 @@ fn funnel(funnel: &Funnel) -> Vec<Law> {
         law(
             ("mismatched", funnel.mismatched),
             (
-                "regressions + noise + after skipped writes",
-                funnel.regressions + funnel.noise + funnel.after_skipped_write,
+                "regressions + undecided + noise + after skipped writes",
+                funnel.regressions + funnel.undecided + funnel.noise + funnel.after_skipped_write,
             ),
         ),
         law(
@@ -96,6 +96,7 @@ fn routes(report: &Report) -> Vec<Law> {
             ),
         ),
         law(("regressions", funnel.regressions), of(|route| route.regressions)),
+        law(("undecided", funnel.undecided), of(|route| route.undecided)),
         law(("noise", funnel.noise), of(|route| route.noise)),
         law(
             ("after skipped writes", funnel.after_skipped_write),

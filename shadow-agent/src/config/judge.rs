@@ -26,6 +26,9 @@ pub struct Gates {
     pub coverage: Rate,
     /// Answers needed before a median is called slow.
     pub latency_samples: u64,
+    /// Share of a route's comparisons that skipped writes may explain; a route with more of them is not verified, and there
+    /// is no GO.
+    pub excused: Rate,
 }
 
 /// How the differences between two answers of one system are found out.
@@ -57,6 +60,7 @@ impl Default for Gates {
             latency_floor,
             coverage,
             latency_samples,
+            excused,
         } = GateConfig::default();
         Self {
             match_rate: Rate::from_fraction(match_rate),
@@ -65,6 +69,7 @@ impl Default for Gates {
             latency_floor: Span(latency_floor),
             coverage: Rate::from_fraction(coverage),
             latency_samples,
+            excused: Rate::from_fraction(excused),
         }
     }
 }
@@ -78,6 +83,7 @@ impl From<&Gates> for GateConfig {
             latency_floor: gates.latency_floor.0,
             coverage: gates.coverage.fraction(),
             latency_samples: gates.latency_samples,
+            excused: gates.excused.fraction(),
         }
     }
 }

@@ -144,6 +144,7 @@ impl Writer<'_, '_> {
         let standings = lanes.iter().flat_map(|lane| {
             [
                 (with(lane, "standing", "regression"), lane.funnel.regressions),
+                (with(lane, "standing", "undecided"), lane.funnel.undecided),
                 (with(lane, "standing", "noise"), lane.funnel.noise),
                 (
                     with(lane, "standing", "after_skipped_write"),

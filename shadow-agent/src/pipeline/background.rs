@@ -5,15 +5,16 @@
 use std::sync::Arc;
 
 use shadow_core::{
-    compare::{Outcome, ShadowResponse, Verdict},
-    evidence::Background,
+    compare::{Discrepancy, Outcome, ShadowResponse, Verdict},
+    evidence::{Asked, Background, Thirds},
 };
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 use tokio::time::Instant;
 
 use super::{
     dispatch::{Dispatcher, LARGE, elsewhere},
-    pairs,
+    pairs::{self, Draw},
+    recent::Doubt,
     switch::Ticket,
 };
 use crate::replay::Shadow;
@@ -50,13 +51,45 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// The shadow system's answers to the same request, one after the other.
+    /// Holds production's next answer to a request against a mismatch, and remembers this one, whose differences are
+    /// `found`.
+    pub(super) fn doubts(&self, exchange: &Arc<Exchange>, shadow: &ShadowResponse, found: &[Discrepancy]) {
+        if let Some(doubt) = self.pairs.doubt(exchange)
+            && let (Some(before), Some(now)) = (&doubt.exchange.response, &exchange.response)
+        {
+            let request = &doubt.exchange.request;
+            let comparator = &self.comparator();
+            let again = pairs::production(now);
+            let itself = comparator.compare(request, pairs::production(before), again);
+            let other = comparator.compare(request, again, pairs::shadow(&doubt.shadow));
+            let thirds = Thirds {
+                found: &doubt.found,
+                itself: &itself,
+                other: &other,
+            };
+            let now = self.now(exchange);
+            self.lane
+                .books
+                .third(&doubt.exchange, Asked::Production, thirds, now);
+        }
+        if !found.is_empty() {
+            self.pairs.remember(Doubt {
+                exchange: Arc::clone(exchange),
+                shadow: shadow.clone(),
+                found: found.to_vec(),
+                judged: self.now(exchange),
+            });
+        }
+    }
+
+    /// The shadow system's answers to the same request, one after the other. `found` is what differs between
+    /// production's and the first.
     pub(super) async fn twice(
         &self,
         exchange: &Arc<Exchange>,
-        first: ShadowResponse,
-        deadline: Instant,
-        ticket: &mut Ticket,
+        (first, found): (ShadowResponse, Vec<Discrepancy>),
+        draw: Draw,
+        (deadline, ticket): (Instant, &mut Ticket),
     ) {
         let Ok(request) = self.prepared(exchange) else {
             return;
@@ -77,24 +110,39 @@ impl<S: Shadow> Dispatcher<S> {
         let Outcome::Response(second) = answer.outcome else {
             return;
         };
-        let (asked, comparator) = (Arc::clone(exchange), self.comparator());
+        let (shared, comparator) = (Arc::clone(exchange), self.comparator());
         let lane = Arc::clone(&self.lane);
         let large = first.body.kept.len() >= LARGE || second.body.kept.len() >= LARGE;
+        let is_mismatch = !found.is_empty();
         let compare = move || {
-            let sides = (pairs::shadow(&first), pairs::shadow(&second));
-            let _busy = lane.unfinished.begin(&asked);
-            comparator.compare(&asked.request, sides.0, sides.1)
+            let (request, again) = (&shared.request, pairs::shadow(&second));
+            let _busy = lane.unfinished.begin(&shared);
+            let itself = comparator.compare(request, pairs::shadow(&first), again);
+            let production = shared.response.as_ref().filter(|_| is_mismatch);
+            let other = production
+                .map(|production| comparator.compare(request, pairs::production(production), again));
+            (itself, other)
         };
-        let found = if large {
+        let compared = if large {
             elsewhere(compare).await
         } else {
             Some(compare())
         };
-        if let Some(found) = found {
-            let now = self.now(exchange);
-            self.lane
-                .books
-                .background(exchange, Background::Twice, &found, now);
+        let Some((itself, other)) = compared else {
+            return;
+        };
+        let now = self.now(exchange);
+        if draw == Draw::Random {
+            let books = &self.lane.books;
+            books.background(exchange, Background::Twice, &itself, now);
+        }
+        if let Some(other) = other {
+            let thirds = Thirds {
+                found: &found,
+                itself: &itself,
+                other: &other,
+            };
+            self.lane.books.third(exchange, Asked::Shadow, thirds, now);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use shadow_core::{
     compare::{Discrepancy, Outcome, Verdict},
     evidence::{
-        Background, GateConfig, Ledger, RouteWindow, Wanted,
+        Asked, Background, GateConfig, Ledger, RouteWindow, Thirds, Wanted,
         report::{Report, ReportInputs},
     },
     gate::Skip,
@@ -65,6 +65,21 @@ impl Books {
         now: Timestamp,
     ) {
         self.lock().background(exchange, source, found, now);
+    }
+
+    /// Counts a third answer to a request of which the two answers differ.
+    pub(super) fn third(&self, exchange: &Exchange, asked: Asked, thirds: Thirds<'_>, now: Timestamp) {
+        self.lock().third(exchange, asked, thirds, now);
+    }
+
+    /// Whether a third answer may tell something about a mismatch.
+    pub(super) fn may_ask_again(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
+        self.lock().may_ask_again(exchange, outcome)
+    }
+
+    /// Whether something in a mismatch is undecided.
+    pub(super) fn is_open(&self, exchange: &Exchange, found: &[Discrepancy]) -> bool {
+        self.lock().is_open(exchange, found)
     }
 
     pub(super) fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {

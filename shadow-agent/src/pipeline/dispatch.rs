@@ -139,10 +139,21 @@ impl<S: Shadow> Dispatcher<S> {
         };
         self.control(&exchange, &verdict);
         self.twins(&exchange);
-        if let Outcome::Response(first) = outcome
-            && self.pairs.draws(&exchange.request)
+        let Outcome::Response(first) = &outcome else {
+            return;
+        };
+        // What a third answer may tell something about.
+        let found = match verdict {
+            Verdict::Mismatch(found) if self.lane.books.may_ask_again(&exchange, &outcome) => found,
+            _ => Vec::new(),
+        };
+        self.doubts(&exchange, first, &found);
+        let is_open = || !found.is_empty() && self.lane.books.is_open(&exchange, &found);
+        if let Some(draw) = self.pairs.draws(&exchange.request, is_open)
+            && let Outcome::Response(first) = outcome
         {
-            self.twice(&exchange, first, deadline, ticket).await;
+            self.twice(&exchange, (first, found), draw, (deadline, ticket))
+                .await;
         }
     }
 

@@ -12,12 +12,14 @@ mod capture;
 mod courtesy;
 mod dispatch;
 mod feed;
+mod fields;
 mod lane;
 mod notes;
 mod pairs;
 mod pending;
 mod priority;
 mod queue;
+mod recent;
 mod samples;
 mod settings;
 mod snapshot;
@@ -291,6 +293,9 @@ fn made(
         pairs,
     } = *replay;
     settings.validate()?;
+    // A control target is compared for what it tells others.
+    let paired = role == Role::Shadow && (pairs.twice > 0.0 || !pairs.twins.is_zero());
+    let ledger = ledger.expecting_pairs(paired);
     let (selective, share) = gate.reach();
     let reach = Reach {
         selective,

@@ -1,14 +1,14 @@
 //! Pairs of answers that one system gave to the same request: what differs in them is noise.
 //!
-//! Owns: which replays are sent a second time, which of production's own answers are compared with each other, and
-//! whose background a control target tells. Bounds: [`MOST`] exchanges and [`BYTES`] are remembered for their twins,
-//! shared with whoever else holds them, and [`A_SECOND`] of them compared in a second. Drops: a second request for which there is no leave
+//! Owns: which replays are sent a second time, which of production's own answers are compared with each other, which
+//! mismatches are held against production's next answer, and whose background a control target tells. Bounds: [`MOST`]
+//! exchanges and [`BYTES`] are remembered for their twins, as many mismatches for the next answer, shared with whoever
+//! else holds them, and [`A_SECOND`] of them compared in a second. Drops: a second request for which there is no leave
 //! under the target's limits. Bias: only safe requests; twins have every header field in common but those that are new
-//! with each request, so that two people's answers are never taken for one's.
+//! with each request ([`Fields`]), so that two people's answers are never taken for one's.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState},
+    hash::{BuildHasher as _, Hash as _, Hasher, RandomState},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -25,7 +25,13 @@ use shadow_proto::{
     time::Timestamp,
 };
 
-use super::{lane::Lane, queue::held_by, settings::PairSettings};
+use super::{
+    fields::Fields,
+    lane::Lane,
+    queue::held_by,
+    recent::{Doubt, Recent},
+    settings::PairSettings,
+};
 use crate::replay::pace::Pace;
 
 /// Exchanges that are remembered.
@@ -37,31 +43,27 @@ const BYTES: usize = 16 << 20;
 /// Twins compared in a second.
 const A_SECOND: f64 = 50.0;
 
-/// Fields that are new with each request and say nothing about what is asked for.
-const PASSING: [&[u8]; 15] = [
-    b"x-request-id",
-    b"x-correlation-id",
-    b"request-id",
-    b"traceparent",
-    b"tracestate",
-    b"baggage",
-    b"x-amzn-trace-id",
-    b"x-cloud-trace-context",
-    b"b3",
-    b"x-b3-traceid",
-    b"x-b3-spanid",
-    b"x-b3-parentspanid",
-    b"x-b3-sampled",
-    b"uber-trace-id",
-    b"date",
-];
+/// Second requests that may be saved up for what is undecided.
+const SAVED: f64 = 32.0;
+
+/// Why a request is sent once more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Draw {
+    /// Whatever was answered: such pairs tell how often a system differs from itself.
+    Random,
+    /// Something in the answer is undecided.
+    Needed,
+}
 
 /// Makes the pairs of one lane.
 #[derive(Debug)]
 pub(super) struct Pairs {
     settings: PairSettings,
     drawn: AtomicU64,
+    /// Second requests that may be sent.
+    budget: Mutex<f64>,
     twins: Mutex<Twins>,
+    doubts: Mutex<Doubts>,
     /// The lanes that are told what a control target differs in; empty for any other.
     pub(super) told: Vec<Arc<Lane>>,
 }
@@ -71,16 +73,40 @@ impl Pairs {
         Self {
             settings,
             drawn: AtomicU64::new(0),
+            budget: Mutex::new(0.0),
             twins: Mutex::new(Twins::new(settings)),
+            doubts: Mutex::new(Doubts::new(settings)),
             told,
         }
     }
 
-    /// Whether this request is to be sent once more.
-    pub(super) fn draws(&self, request: &Request) -> bool {
-        self.settings.twice > 0.0
-            && is_safe(request)
-            && share(self.drawn.fetch_add(1, Relaxed)) < self.settings.twice
+    /// Whether this request is to be sent once more. A quarter of the share is drawn at random, the rest is for answers
+    /// with something undecided, and what these do not take is drawn at random as well.
+    pub(super) fn draws(&self, request: &Request, is_open: impl FnOnce() -> bool) -> Option<Draw> {
+        let wanted = self.settings.twice;
+        if wanted <= 0.0 || !is_safe(request) {
+            return None;
+        }
+        let budget = {
+            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+            *budget = (*budget + wanted).min(SAVED);
+            *budget
+        };
+        // Nothing here may depend on the answer.
+        let random = if wanted >= 1.0 || budget >= SAVED / 2.0 {
+            wanted
+        } else {
+            wanted / 4.0
+        };
+        let draw = if share(self.drawn.fetch_add(1, Relaxed)) < random {
+            Draw::Random
+        } else if budget >= 1.0 && is_open() {
+            Draw::Needed
+        } else {
+            return None;
+        };
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) -= 1.0;
+        Some(draw)
     }
 
     /// A former exchange that production should have answered alike. Remembers this one.
@@ -90,6 +116,24 @@ impl Pairs {
         }
         let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
         twins.swap(exchange)
+    }
+
+    /// A former mismatch of the same request, which production has now answered again.
+    pub(super) fn doubt(&self, exchange: &Exchange) -> Option<Doubt> {
+        let began = exchange.timing.request_first?;
+        if self.settings.twins.is_zero() || !is_safe(&exchange.request) {
+            return None;
+        }
+        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        doubts.take(&exchange.request, began)
+    }
+
+    /// Remembers a mismatch until production answers the same request again.
+    pub(super) fn remember(&self, doubt: Doubt) {
+        if !self.settings.twins.is_zero() && is_safe(&doubt.exchange.request) {
+            let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+            doubts.put(doubt);
+        }
     }
 }
 
@@ -103,24 +147,15 @@ fn share(draw: u64) -> f64 {
     f64::from(high) / f64::from(u32::MAX)
 }
 
-/// The last answers of production, by what was asked.
+/// The last answers of production, by what was asked and by whom.
 #[derive(Debug)]
 struct Twins {
     within: Duration,
     copies: bool,
     keys: RandomState,
-    known: HashMap<u64, Known>,
-    /// What was remembered when, oldest first; one that was replaced since is passed over.
-    order: VecDeque<(u64, Timestamp)>,
-    bytes: usize,
+    fields: Fields,
+    known: Recent<(Arc<Exchange>, Timestamp)>,
     pace: Pace,
-}
-
-#[derive(Debug)]
-struct Known {
-    exchange: Arc<Exchange>,
-    at: Timestamp,
-    bytes: usize,
 }
 
 impl Twins {
@@ -129,63 +164,34 @@ impl Twins {
             within: settings.twins,
             copies: settings.copies,
             keys: RandomState::new(),
-            known: HashMap::new(),
-            order: VecDeque::new(),
-            bytes: 0,
+            fields: Fields::default(),
+            known: Recent::new(MOST, BYTES),
             pace: Pace::new(A_SECOND, Duration::from_secs(1)),
         }
     }
 
     fn swap(&mut self, exchange: &Arc<Exchange>) -> Option<Arc<Exchange>> {
         let at = exchange.timing.response_last?;
+        self.fields.learn(&exchange.request);
         let key = self.key(&exchange.request);
-        let former = self.remove(key);
-        let bytes = held_by(exchange);
-        if bytes <= BYTES / 16 {
-            self.make_room(bytes, at);
-            self.order.push_back((key, at));
-            self.bytes += bytes;
-            let exchange = if self.copies {
-                Arc::new(Exchange::clone(exchange))
-            } else {
-                Arc::clone(exchange)
-            };
-            self.known.insert(key, Known { exchange, at, bytes });
-        }
+        let former = self.known.remove(key);
+        let within = self.within;
+        self.known.forget(|(_, then)| at.since(*then) > within);
+        let kept = kept(exchange, self.copies);
+        self.known.put(key, (kept, at), held_by(exchange));
         former
             // Replays end in any order.
-            .filter(|former| at.since(former.at).max(former.at.since(at)) <= self.within)
+            .filter(|(_, then)| at.since(*then).max(then.since(at)) <= self.within)
             .filter(|_| self.pace.take(1))
-            .map(|former| former.exchange)
-    }
-
-    fn make_room(&mut self, bytes: usize, now: Timestamp) {
-        while let Some(&(key, at)) = self.order.front() {
-            let old = now.since(at) > self.within;
-            if !old && self.order.len() < MOST && self.bytes + bytes <= BYTES {
-                return;
-            }
-            self.order.pop_front();
-            if self.known.get(&key).is_some_and(|known| known.at == at) {
-                self.remove(key);
-            }
-        }
-    }
-
-    fn remove(&mut self, key: u64) -> Option<Known> {
-        let known = self.known.remove(&key)?;
-        self.bytes -= known.bytes;
-        Some(known)
+            .map(|(former, _)| former)
     }
 
     /// What is asked for, and by whom.
     fn key(&self, request: &Request) -> u64 {
         let mut hasher = self.keys.build_hasher();
-        request.method.hash(&mut hasher);
-        request.target.hash(&mut hasher);
-        request.body.kept.hash(&mut hasher);
+        asked(request, &mut hasher);
         for (name, value) in request.headers.iter() {
-            if PASSING.iter().any(|passing| name.eq_ignore_ascii_case(passing)) {
+            if self.fields.is_passing(name) {
                 continue;
             }
             hasher.write(name);
@@ -194,6 +200,66 @@ impl Twins {
             hasher.write_u8(b'\n');
         }
         hasher.finish()
+    }
+}
+
+/// Mismatches that wait for production's next answer to the same request, whoever asks: that production gives the same
+/// answer to somebody else says as much.
+#[derive(Debug)]
+struct Doubts {
+    copies: bool,
+    keys: RandomState,
+    known: Recent<Doubt>,
+    pace: Pace,
+}
+
+impl Doubts {
+    fn new(settings: PairSettings) -> Self {
+        Self {
+            copies: settings.copies,
+            keys: RandomState::new(),
+            known: Recent::new(MOST, BYTES),
+            pace: Pace::new(A_SECOND, Duration::from_secs(1)),
+        }
+    }
+
+    /// One that was judged before `began`: production's two answers have the shadow system's between them.
+    fn take(&mut self, request: &Request, began: Timestamp) -> Option<Doubt> {
+        let key = self.key(request);
+        if self.known.get(key)?.judged > began || !self.pace.take(1) {
+            return None;
+        }
+        self.known.remove(key)
+    }
+
+    fn put(&mut self, doubt: Doubt) {
+        let key = self.key(&doubt.exchange.request);
+        // The older one has more of a chance to be between two answers.
+        if self.known.get(key).is_none() {
+            let bytes = held_by(&doubt.exchange).saturating_add(doubt.shadow.body.kept.len());
+            let exchange = kept(&doubt.exchange, self.copies);
+            self.known.put(key, Doubt { exchange, ..doubt }, bytes);
+        }
+    }
+
+    fn key(&self, request: &Request) -> u64 {
+        let mut hasher = self.keys.build_hasher();
+        asked(request, &mut hasher);
+        hasher.finish()
+    }
+}
+
+fn asked(request: &Request, hasher: &mut impl Hasher) {
+    request.method.hash(hasher);
+    request.target.hash(hasher);
+    request.body.kept.hash(hasher);
+}
+
+fn kept(exchange: &Arc<Exchange>, copies: bool) -> Arc<Exchange> {
+    if copies {
+        Arc::new(Exchange::clone(exchange))
+    } else {
+        Arc::clone(exchange)
     }
 }
 
@@ -217,6 +283,8 @@ pub(super) fn shadow(response: &ShadowResponse) -> Side<'_> {
 
 #[cfg(test)]
 mod tests {
+    use shadow_proto::exchange::{Body, Headers};
+
     use super::{
         super::tests::{exchange, exchange_with},
         *,
@@ -249,15 +317,88 @@ mod tests {
     fn the_share_that_is_drawn_is_the_one_that_was_asked_for() {
         let pairs = pairs();
         let get = exchange("GET", "/", "ok");
-        let drawn = (0..100_000).filter(|_| pairs.draws(&get.request)).count();
+        let drawn = (0..100_000)
+            .filter(|_| pairs.draws(&get.request, || false).is_some())
+            .count();
         assert!((1_900..2_100).contains(&drawn), "{drawn} of 100000");
         let post = exchange("POST", "/", "ok");
         assert!(
-            !(0..1000).any(|_| pairs.draws(&post.request)),
+            !(0..1000).any(|_| pairs.draws(&post.request, || true).is_some()),
             "a write is never sent twice"
         );
         let none = Pairs::new(PairSettings::default(), Vec::new());
-        assert!(!(0..1000).any(|_| none.draws(&get.request)));
+        assert!(!(0..1000).any(|_| none.draws(&get.request, || true).is_some()));
+    }
+
+    #[test]
+    fn undecided_answers_come_first_within_the_same_share() {
+        let pairs = pairs();
+        let get = exchange("GET", "/", "ok");
+        let mut needed = 0;
+        let all = (0..100_000)
+            .filter_map(|number| pairs.draws(&get.request, || number % 20 == 0))
+            .inspect(|draw| needed += usize::from(*draw == Draw::Needed))
+            .count();
+        assert!((1_900..2_100).contains(&all), "{all} of 100000");
+        assert!((1_350..1_600).contains(&needed), "{needed} of {all}");
+    }
+
+    fn doubt(target: &str, judged: u64) -> Doubt {
+        Doubt {
+            exchange: at(exchange("GET", target, "1"), judged),
+            shadow: ShadowResponse {
+                status: 200,
+                headers: Headers::default(),
+                body: Body::default(),
+                first_byte: Duration::ZERO,
+                total: Duration::ZERO,
+            },
+            found: Vec::new(),
+            judged: millis(judged),
+        }
+    }
+
+    #[test]
+    fn a_mismatch_is_held_against_productions_next_answer_of_any_time_and_to_anybody() {
+        let pairs = pairs();
+        let ask = |target: &str, cookie: &str, began: u64| {
+            let mut exchange = exchange_with("GET", target, &[("Cookie", cookie)], "1");
+            exchange.timing.request_first = Some(millis(began));
+            pairs.doubt(&exchange)
+        };
+        pairs.remember(doubt("/a", 1_000));
+        assert!(ask("/b", "anna", 2_000).is_none(), "another target");
+        assert!(ask("/a", "anna", 900).is_none(), "asked before it was judged");
+        assert!(ask("/a", "bert", 3_600_000).is_some());
+        assert!(ask("/a", "bert", 3_700_000).is_none(), "once");
+    }
+
+    #[test]
+    fn a_field_that_is_new_with_each_request_is_learnt() {
+        let pairs = pairs();
+        let ask = |number: u64, cookie: &str| {
+            let started = number.to_string();
+            let headers = [("X-Started", started.as_str()), ("Cookie", cookie)];
+            at(exchange_with("GET", "/a", &headers, "1"), number)
+        };
+        let key = |number: u64, cookie: &str| {
+            let twins = pairs.twins.lock().unwrap();
+            twins.key(&ask(number, cookie).request)
+        };
+        assert_ne!(
+            key(1, "anna"),
+            key(2, "anna"),
+            "nothing is known of the field yet"
+        );
+        for number in 0..100 {
+            twin(&pairs, &ask(number, &format!("user {number}")));
+        }
+        assert_eq!(key(1, "anna"), key(2, "anna"), "it is new with each request");
+        assert_ne!(
+            key(1, "anna"),
+            key(1, "bert"),
+            "whose answer it is is never passed over"
+        );
     }
 
     #[test]
@@ -305,19 +446,12 @@ mod tests {
             let body = vec![b'x'; if number % 2 == 0 { 100 } else { 500_000 }];
             twin(&pairs, &at(exchange("GET", &format!("/{number}"), body), 0));
             let twins = pairs.twins.lock().unwrap();
-            assert!(
-                twins.order.len() <= MOST && twins.bytes <= BYTES,
-                "{} bytes",
-                twins.bytes
-            );
-            assert_eq!(
-                twins.bytes,
-                twins.known.values().map(|known| known.bytes).sum::<usize>()
-            );
+            let (count, bytes) = twins.known.size();
+            assert!(count <= MOST && bytes <= BYTES, "{count}, {bytes} bytes");
         }
         twin(&pairs, &at(exchange("GET", "/later", "1"), 60_000));
         assert_eq!(
-            pairs.twins.lock().unwrap().known.len(),
+            pairs.twins.lock().unwrap().known.size().0,
             1,
             "the old ones are forgotten"
         );

@@ -107,8 +107,9 @@ pub fn lines(funnel: &Funnel) -> Vec<Line> {
     lines.reason("match", funnel.matched, "");
     lines.reason("mismatch", funnel.mismatched, "");
     let excused = funnel.noise.saturating_add(funnel.after_skipped_write);
-    if excused > 0 {
+    if excused > 0 || funnel.undecided > 0 {
         lines.reason("  of these a difference that counts", funnel.regressions, "");
+        lines.reason("  of these undecided", funnel.undecided, "");
         lines.reason("  of these only noise", funnel.noise, "");
         lines.reason("  of these after a skipped write", funnel.after_skipped_write, "");
     }

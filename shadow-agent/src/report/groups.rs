@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use shadow_core::evidence::report::{Compared, Group, Report, Scope, Shift, Standing, TrendDirection};
+use shadow_core::evidence::report::{Compared, Group, Report, Scope, Shift, Standing, Third, TrendDirection};
 
 use super::{
     figures::{captured, count, percent},
@@ -123,7 +123,7 @@ fn rate(group: &Group) -> String {
 fn shift(out: &mut String, shift: &Shift) -> std::fmt::Result {
     let standing = match shift.standing {
         Standing::Noise => "noise",
-        Standing::Undecided => "undecided: too few pairs",
+        Standing::Undecided => "undecided: too few answers to tell",
         Standing::Regression | Standing::AfterSkippedWrite => "a difference",
     };
     writeln!(out, "       {}: {standing}", against(shift))
@@ -137,7 +137,10 @@ pub(super) fn against(shift: &Shift) -> String {
         apart,
         observed,
         background,
-        ..
+        why: _,
+        production_again,
+        shadow_again,
+        standing: _,
     } = shift;
     let apart = if apart.is_empty() {
         String::new()
@@ -152,10 +155,33 @@ pub(super) fn against(shift: &Shift) -> String {
             count(pairs.trials)
         ),
     };
+    let again = [("production", production_again), ("shadow system", shadow_again)]
+        .map(|(who, third)| again(who, third));
     format!(
-        "{production} -> {shadow}{apart} in {} of {} exchanges; {background}",
+        "{production} -> {shadow}{apart} in {} of {} exchanges; {background}{}",
         count(observed.successes),
-        count(observed.trials)
+        count(observed.trials),
+        again.concat()
+    )
+}
+
+/// What became of a difference when a system answered the same request again.
+fn again(who: &str, third: &Third) -> String {
+    let Third {
+        stays,
+        reverts,
+        varies,
+    } = *third;
+    let all = stays + reverts + varies;
+    if all == 0 {
+        return String::new();
+    }
+    format!(
+        "; {who} asked again {}: stays {}, goes {}, varies {}",
+        count(all),
+        count(stays),
+        count(reverts),
+        count(varies)
     )
 }
 

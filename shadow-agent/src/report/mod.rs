@@ -12,6 +12,7 @@ pub mod funnel;
 mod groups;
 pub mod html;
 pub mod noise;
+mod settle;
 pub mod side;
 pub mod status;
 pub mod text;

@@ -98,7 +98,7 @@ impl<'r> Noise<'r> {
         if !undecided.is_empty() {
             writeln!(
                 out,
-                "\nUndecided: counted as differences until more pairs are compared"
+                "\nUndecided: neither noise nor differences until more pairs are compared"
             )?;
             section(out, undecided)?;
         }
@@ -286,6 +286,7 @@ mod tests {
                         low: -0.06,
                         high: 0.005,
                     }),
+                    ..Shift::default()
                 })
                 .collect(),
             ..Group::default()

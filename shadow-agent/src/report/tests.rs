@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use shadow_core::{
     compare::RuleUsage,
     evidence::{
-        Judgement, Proportion, Reason, Ruling,
+        Judgement, Proportion, Reason, Ruling, Settle,
         report::{
             Compared, Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report, Route, Sample, Shift,
             Spans, Standing, Trend, TrendDirection,
@@ -49,6 +49,7 @@ fn funnel() -> Funnel {
         matched: 1_990,
         mismatched: 7,
         regressions: 7,
+        undecided: 0,
         noise: 0,
         after_skipped_write: 0,
         shadow_errors: 3,
@@ -106,6 +107,7 @@ fn group() -> Group {
                 low: 0.001,
                 high: 0.007,
             }),
+            ..Shift::default()
         }],
         samples: vec![Sample {
             target: "/users/17".to_owned(),
@@ -183,6 +185,11 @@ fn report() -> Report {
             ],
             more_exchanges_needed: Some(12_345),
             more_seconds_needed: Some(5_400),
+            settle: vec![Settle {
+                route: "GET /search".to_owned(),
+                undecided: 3,
+                pairs: 14,
+            }],
         },
         ..Report::default()
     }

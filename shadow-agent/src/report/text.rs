@@ -12,7 +12,7 @@ use shadow_core::{
 
 use super::{
     figures::{captured, count, micros, percent, proportion, span},
-    funnel, groups,
+    funnel, groups, settle,
 };
 
 pub use groups::GROUPS;
@@ -196,8 +196,8 @@ fn judgement(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
 
-    scope(out, report)?;
-    Ok(())
+    settle::write(out, report)?;
+    scope(out, report)
 }
 
 /// How it is known what is noise.
@@ -217,6 +217,22 @@ pub(super) fn background(out: &mut String, background: &Background, scope: &Scop
     for (what, pairs) in sources.into_iter().filter(|(_, pairs)| pairs.compared > 0) {
         let (differed, compared) = (count(pairs.differed), count(pairs.compared));
         writeln!(out, "  background  {differed} of {compared} pairs differ: {what}")?;
+    }
+    let (again, shadow_again) = (background.production_again, background.shadow_again);
+    if again > 0 || shadow_again > 0 {
+        writeln!(
+            out,
+            "  asked again {} mismatches of which {production} answered the same request again, {} of which {shadow} did",
+            count(again),
+            count(shadow_again)
+        )?;
+    }
+    if background.expected && again == 0 && background.twins.compared == 0 {
+        writeln!(
+            out,
+            "              nothing is known of {production}'s own variation: no two requests were alike, so what only \
+             {shadow} does at random may pass for noise"
+        )?;
     }
     if background.overflow > 0 || background.sets_overflow > 0 {
         let (pairs, sets) = (count(background.overflow), count(background.sets_overflow));

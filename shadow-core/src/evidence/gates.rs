@@ -1,16 +1,20 @@
 //! GO, NO-GO or not enough evidence.
 //!
 //! Each gate takes one figure with its interval: it passes when the whole interval does, fails when the whole interval
-//! does not, and is undecided between. Coverage is no estimate and has none. NO-GO needs one failed gate, GO needs every one passed.
+//! does not, and is undecided between. The intervals hold at any time ([`anytime`]), as gates are looked at all the time.
+//! Coverage is no estimate and has none. NO-GO needs one failed gate, GO needs every one passed. A difference of which too
+//! little is known counts as right where a gate would fail, and as wrong where it would pass.
 
 use core::{fmt::Write as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    anytime,
     latency::Quantiles,
     report::the_production,
-    stats::{self, Proportion, newcombe, trials_needed},
+    settle::Settle,
+    stats::{self, Proportion, trials_needed},
     tail,
 };
 
@@ -32,6 +36,8 @@ pub struct GateConfig {
     pub coverage: f64,
     /// Answers needed before a median is called slow.
     pub latency_samples: u64,
+    /// Share of a route's comparisons that skipped writes may explain; a route with more of them is not verified.
+    pub excused: f64,
 }
 
 impl Default for GateConfig {
@@ -43,6 +49,7 @@ impl Default for GateConfig {
             latency_floor: Duration::from_millis(1),
             coverage: 0.95,
             latency_samples: 20,
+            excused: 0.2,
         }
     }
 }
@@ -73,6 +80,7 @@ impl GateConfig {
                 "at least 0 and below 1",
             ),
             ("coverage", self.coverage, whole(self.coverage), "between 0 and 1"),
+            ("excused", self.excused, whole(self.excused), "between 0 and 1"),
             (
                 "latency_ratio",
                 self.latency_ratio,
@@ -131,6 +139,9 @@ pub struct Judgement {
     pub more_exchanges_needed: Option<u64>,
     /// The time that they take at the rate so far, in seconds.
     pub more_seconds_needed: Option<u64>,
+    /// Routes with undecided differences, those with the most first, and what would settle them.
+    #[serde(default)]
+    pub settle: Vec<Settle>,
 }
 
 /// What one gate said.
@@ -148,6 +159,11 @@ pub struct Reason {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     pub(crate) matches: Proportion,
+    /// Answers that are neither as they should be nor known to be wrong.
+    pub(crate) undecided: u64,
+    /// How many mismatches, and how many errors, come together.
+    pub(crate) burst: f64,
+    pub(crate) error_burst: f64,
     pub(crate) coverage: Proportion,
     pub(crate) production: Quantiles,
     pub(crate) shadow: Quantiles,
@@ -165,7 +181,7 @@ pub(crate) struct Figures {
 /// Rules on the figures.
 pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
     let reasons = [
-        Some(match_rate(config, figures.matches)),
+        Some(match_rate(config, figures)),
         Some(latency(config, figures)),
         config
             .latency_p99
@@ -174,20 +190,26 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
         Some(coverage(config, figures.coverage)),
     ];
     let reasons: Vec<Reason> = reasons.into_iter().flatten().collect();
-    let ruling = if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
-        Ruling::NoGo
-    } else if reasons.iter().all(|reason| reason.ruling == Ruling::Go) {
-        Ruling::Go
-    } else {
-        Ruling::InsufficientEvidence
-    };
-    let more_exchanges_needed = more_needed(config, figures.matches);
+    let ruling = ruling(&reasons);
+    let more_exchanges_needed = more_needed(config, figures);
     Judgement {
         ruling,
         more_exchanges_needed,
         more_seconds_needed: more_exchanges_needed
             .and_then(|more| seconds(more, figures.matches.trials, figures.elapsed)),
         reasons,
+        settle: Vec::new(),
+    }
+}
+
+/// What follows from all gates.
+pub(super) fn ruling(reasons: &[Reason]) -> Ruling {
+    if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
+        Ruling::NoGo
+    } else if reasons.iter().all(|reason| reason.ruling == Ruling::Go) {
+        Ruling::Go
+    } else {
+        Ruling::InsufficientEvidence
     }
 }
 
@@ -200,11 +222,13 @@ fn seconds(more: u64, compared: u64, elapsed: Duration) -> Option<u64> {
     u64::try_from(millis.div_ceil(1000)).ok()
 }
 
-fn more_needed(config: &GateConfig, matches: Proportion) -> Option<u64> {
+fn more_needed(config: &GateConfig, figures: &Figures) -> Option<u64> {
+    let matches = figures.matches;
     if matches.low.is_some_and(|low| low > config.match_rate) {
         return None;
     }
-    trials_needed(matches.successes, matches.trials, config.match_rate)
+    let failures = matches.trials.saturating_sub(matches.successes);
+    trials_needed(failures, matches.trials, 1.0 - config.match_rate, figures.burst)
         .map(|needed| needed.saturating_sub(matches.trials).max(1))
 }
 
@@ -223,7 +247,19 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{text} %")
 }
 
-fn match_rate(config: &GateConfig, matches: Proportion) -> Reason {
+/// What follows for the match rate from an interval.
+pub(crate) fn within(config: &GateConfig, (low, high): (f64, f64)) -> Ruling {
+    if low > config.match_rate {
+        Ruling::Go
+    } else if high <= config.match_rate {
+        Ruling::NoGo
+    } else {
+        Ruling::InsufficientEvidence
+    }
+}
+
+fn match_rate(config: &GateConfig, figures: &Figures) -> Reason {
+    let matches = figures.matches;
     let (Some(rate), Some(low), Some(high)) = (matches.rate, matches.low, matches.high) else {
         return reason(
             "match_rate",
@@ -231,14 +267,8 @@ fn match_rate(config: &GateConfig, matches: Proportion) -> Reason {
             "nothing was compared yet".to_owned(),
         );
     };
-    let ruling = if low > config.match_rate {
-        Ruling::Go
-    } else if high <= config.match_rate {
-        Ruling::NoGo
-    } else {
-        Ruling::InsufficientEvidence
-    };
-    let text = format!(
+    let ruling = within(config, (low, high));
+    let mut text = format!(
         "{} of {} answers are as they should be: {} (95 % interval {} to {}), needed is above {}",
         matches.successes,
         matches.trials,
@@ -247,6 +277,11 @@ fn match_rate(config: &GateConfig, matches: Proportion) -> Reason {
         percent(high),
         percent(config.match_rate),
     );
+    if figures.undecided > 0 {
+        let share = stats::share(figures.undecided, matches.trials).unwrap_or_default();
+        // A String takes everything.
+        write!(text, "; {} are undecided: {}", figures.undecided, percent(share)).unwrap_or_default();
+    }
     reason("match_rate", ruling, text)
 }
 
@@ -325,12 +360,16 @@ fn shadow_errors(figures: &Figures) -> Reason {
         production.1,
         the_production(figures.reversed)
     );
-    let ruling = match newcombe(shadow, production) {
-        None => Ruling::InsufficientEvidence,
-        // More errors than production by more than chance explains.
-        Some((low, _)) if low > 0.0 => Ruling::NoGo,
-        Some(_) if shadow.0 <= production.0 => Ruling::Go,
-        Some(_) => Ruling::InsufficientEvidence,
+    // Both are of the same requests: without a fault an error is as likely on either side.
+    let evidence = anytime::unfair_in_bursts(shadow.0, production.0, figures.error_burst);
+    let ruling = if shadow.1 == 0 {
+        Ruling::InsufficientEvidence
+    } else if shadow.0 <= production.0 {
+        Ruling::Go
+    } else if evidence >= anytime::DECIDED.ln() {
+        Ruling::NoGo
+    } else {
+        Ruling::InsufficientEvidence
     };
     reason("shadow_errors", ruling, text)
 }

@@ -12,7 +12,10 @@ fn quantiles(p50_us: u64, count: u64) -> Quantiles {
 
 fn good() -> Figures {
     Figures {
-        matches: Proportion::new(10_000, 10_000),
+        matches: Proportion::of_limit(10_000, 0, 0, 1.0),
+        undecided: 0,
+        burst: 1.0,
+        error_burst: 1.0,
         coverage: Proportion::new(990, 1000),
         production: quantiles(5_000, 100),
         shadow: quantiles(6_000, 100),
@@ -98,23 +101,35 @@ const PASSED: (Ruling, Vec<String>) = (Ruling::Go, Vec::new());
 
 #[test]
 fn the_match_rate_needs_its_whole_interval() {
-    let matches = |matched, compared| with(|figures| figures.matches = Proportion::new(matched, compared));
+    let matches = |trials, wrong, open, burst| {
+        with(|figures| figures.matches = Proportion::of_limit(trials, wrong, open, burst))
+    };
     assert_eq!(rule(&good()), PASSED);
     assert_eq!(
-        matches(3_000, 3_000),
+        matches(3_000, 0, 0, 1.0),
         only(Ruling::InsufficientEvidence, "match_rate"),
         "too few"
     );
-    assert_eq!(matches(3_839, 3_839), PASSED, "just enough");
+    assert_eq!(matches(4_199, 0, 0, 1.0), PASSED, "just enough");
     assert_eq!(
-        matches(9_900, 10_000),
+        matches(10_000, 100, 0, 1.0),
         only(Ruling::NoGo, "match_rate"),
         "clearly below"
     );
     assert_eq!(
-        matches(9_992, 10_000),
+        matches(10_000, 8, 0, 1.0),
         only(Ruling::InsufficientEvidence, "match_rate"),
         "around it"
+    );
+    assert_eq!(
+        matches(10_000, 0, 100, 1.0),
+        only(Ruling::InsufficientEvidence, "match_rate"),
+        "what is undecided is neither right nor wrong"
+    );
+    assert_eq!(
+        matches(10_000, 40, 0, 40.0),
+        only(Ruling::InsufficientEvidence, "match_rate"),
+        "one burst may be chance"
     );
 }
 
@@ -152,7 +167,7 @@ fn shadow_errors_may_not_be_more_than_productions() {
     assert_eq!(errors(0), PASSED);
     assert_eq!(errors(5), PASSED);
     assert_eq!(
-        errors(7),
+        errors(12),
         only(Ruling::InsufficientEvidence, "shadow_errors"),
         "perhaps by chance"
     );
@@ -170,6 +185,9 @@ fn low_coverage_is_missing_evidence() {
 fn nothing_seen_is_no_evidence() {
     let nothing = Figures {
         matches: Proportion::new(0, 0),
+        undecided: 0,
+        burst: 1.0,
+        error_burst: 1.0,
         coverage: Proportion::new(0, 0),
         production: quantiles(0, 0),
         shadow: quantiles(0, 0),
@@ -185,15 +203,19 @@ fn nothing_seen_is_no_evidence() {
 
 #[test]
 fn what_is_still_needed_is_said() {
-    let needed = |successes, trials| more_needed(&GateConfig::default(), Proportion::new(successes, trials));
-    assert_eq!(needed(0, 0), Some(3839));
-    assert_eq!(needed(3000, 3000), Some(839));
-    assert_eq!(needed(3839, 3839), None, "it passed");
-    assert_eq!(needed(990, 1000), None, "more of the same would not help");
+    let needed = |wrong, trials| {
+        let mut figures = good();
+        figures.matches = Proportion::of_limit(trials, wrong, 0, 1.0);
+        more_needed(&GateConfig::default(), &figures)
+    };
+    assert_eq!(needed(0, 0), Some(4199));
+    assert_eq!(needed(0, 3000), Some(1199));
+    assert_eq!(needed(0, 4199), None, "it passed");
+    assert_eq!(needed(10, 1000), None, "more of the same would not help");
     let mut figures = good();
-    figures.matches = Proportion::new(3000, 3000);
+    figures.matches = Proportion::of_limit(3000, 0, 0, 1.0);
     let judgement = judge(&GateConfig::default(), &figures);
-    assert_eq!(judgement.more_seconds_needed, Some(28), "839 at 30 a second");
+    assert_eq!(judgement.more_seconds_needed, Some(40), "1199 at 30 a second");
     assert_eq!(seconds(839, 0, Duration::from_secs(1)), None);
 }
 

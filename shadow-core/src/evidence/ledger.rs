@@ -12,10 +12,11 @@ use crate::{
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
+    burst,
     gates::GateConfig,
-    group::{Added, AtomId, Context, Groups, Whole, hex},
+    group::{Added, AtomId, Context, Groups, hex},
     latency::Spans,
-    report::{self, Pairs, Standing},
+    report::{self, Standing},
     route::{RouteId, Routes},
     sets::{self, Set, Sets},
     tally::{Judged, Tally},
@@ -95,7 +96,7 @@ pub struct Ledger {
     pub(super) gates: GateConfig,
     /// Production is the new system, and the shadow the old one.
     pub(super) reversed: bool,
-    redactor: Redactor,
+    pub(super) redactor: Redactor,
     pub(super) exchanges: u64,
     /// Exchanges that were not read, as far as is known.
     pub(super) unread: u64,
@@ -112,6 +113,10 @@ pub struct Ledger {
     /// By route id.
     pub(super) windows: Vec<Open>,
     pub(super) window_from: Option<Timestamp>,
+    /// The seconds of the first and the latest verdict.
+    pub(super) clock: Option<(u64, u64)>,
+    /// Pairs of answers of one system are being looked for.
+    pub(super) expects_pairs: bool,
 }
 
 /// A count that does not add up: an exchange was counted twice, or not at all.
@@ -148,7 +153,18 @@ impl Ledger {
             background: report::Background::default(),
             windows: Vec::new(),
             window_from: None,
+            clock: None,
+            expects_pairs: false,
         }
+    }
+
+    /// The same, told whether pairs of answers of one system will come: a difference of which nothing is known yet is
+    /// undecided then.
+    #[must_use]
+    pub fn expecting_pairs(mut self, expects: bool) -> Self {
+        self.expects_pairs = expects;
+        self.background.expected = expects;
+        self
     }
 
     /// Judges by other gates from now on, also what was counted before.
@@ -168,6 +184,7 @@ impl Ledger {
         let route = self.routes.of(exchange);
         self.route(route).skip(skip);
         self.writes.skipped(exchange, skip);
+        self.writes.read(exchange);
     }
 
     /// It was replayed, with this outcome and this verdict. `now` is of the clock of the exchange's timestamps.
@@ -182,11 +199,16 @@ impl Ledger {
             Outcome::Response(response) => Some(response),
             Outcome::Failed(_) => None,
         };
+        self.writes.read(exchange);
         let slice = self.slice(now);
+        let second = burst::second(now);
+        let (first, last) = self.clock.unwrap_or((second, second));
+        self.clock = Some((first.min(second), last.max(second)));
         let judged = Judged {
             verdict,
             after_write: matches!(verdict, Verdict::Mismatch(_)) && self.writes.explains(exchange, outcome),
             slice,
+            second,
             production_5xx: exchange
                 .response
                 .as_ref()
@@ -216,39 +238,6 @@ impl Ledger {
                 ])
             });
         self.group((exchange, answers.as_ref()), route, judged, now)
-    }
-
-    /// Two answers of the same system to the request of `exchange` differed in `found`, or, when that is empty, did not.
-    pub fn background(
-        &mut self,
-        exchange: &Exchange,
-        source: Background,
-        found: &[Discrepancy],
-        now: Timestamp,
-    ) {
-        let pairs: &mut Pairs = match source {
-            Background::Control => &mut self.background.control,
-            Background::Twins => &mut self.background.twins,
-            Background::Twice => &mut self.background.twice,
-        };
-        count(&mut pairs.compared);
-        pairs.differed = pairs.differed.saturating_add(u64::from(!found.is_empty()));
-        let route = self.routes.of(exchange);
-        if let Some(pairs) = self.route(route).pairs.get_mut(source.index()) {
-            count(pairs);
-        }
-        let context = Context {
-            route_id: route,
-            route: self.routes.name(route),
-            target: &exchange.request.target,
-            exchange: 0,
-            now,
-            slice: 0,
-            after_write: false,
-            redactor: &self.redactor,
-            answers: None,
-        };
-        self.groups.background(context, source, found);
     }
 
     /// Exchanges that were seen and neither skipped nor judged yet.
@@ -311,13 +300,13 @@ impl Ledger {
             }
         };
         if matches!(judged.verdict, Verdict::Mismatch(_)) {
-            self.keep(route, judged.after_write, &added);
+            self.keep(route, (judged.after_write, judged.second), &added);
         }
         self.wanted(route, &added)
     }
 
     /// Remembers which differences a mismatch has, to be judged when it is asked.
-    fn keep(&mut self, route: RouteId, after_write: bool, added: &[Added]) {
+    fn keep(&mut self, route: RouteId, (after_write, second): (bool, u64), added: &[Added]) {
         let mut atoms: Vec<AtomId> = added.iter().map(|added| added.atom).collect();
         atoms.sort_unstable();
         atoms.dedup();
@@ -327,7 +316,7 @@ impl Ledger {
             after_write,
             atoms: atoms.into(),
         };
-        if let Err(set) = self.sets.count(set) {
+        if let Err(set) = self.sets.count(set, second) {
             let whole = self.whole(route);
             let standing = sets::standing(&set, |atom, after_write| {
                 self.groups.standing(atom, after_write, &whole)
@@ -363,14 +352,6 @@ impl Ledger {
         }
     }
 
-    /// What the counts of one route's groups are parts of.
-    pub(super) fn whole(&self, route: RouteId) -> Whole {
-        self.by_route
-            .get(route.index())
-            .map(Tally::whole)
-            .unwrap_or_default()
-    }
-
     /// The slice of time that `now` falls into.
     fn slice(&mut self, now: Timestamp) -> usize {
         let (slice, halvings) = self.slicer.at(now);
@@ -384,7 +365,7 @@ impl Ledger {
         slice
     }
 
-    fn route(&mut self, route: RouteId) -> &mut Tally {
+    pub(super) fn route(&mut self, route: RouteId) -> &mut Tally {
         let Self { by_route, total, .. } = self;
         // It was just made; the total is as good as any where there is nothing.
         grown(by_route, route).unwrap_or(total)
@@ -411,6 +392,10 @@ mod tests;
 #[cfg(test)]
 #[path = "noise_tests.rs"]
 mod noise_tests;
+
+#[cfg(test)]
+#[path = "power_tests.rs"]
+mod power_tests;
 
 #[cfg(test)]
 #[path = "bounds_tests.rs"]

@@ -1,11 +1,13 @@
 //! What was counted since a moment: the evidence of one rollout phase, and of one window of a trip rule.
 //!
-//! A [`Mark`] is a copy of the totals, at most some 100 KiB, whatever the number of routes; a [`VerdictMark`] only of
+//! A [`Mark`] is a copy of the totals, at most some 600 KiB, whatever the number of routes; a [`VerdictMark`] only of
 //! the verdicts, at most 64 KiB. What is noise is decided from everything that is known when it is asked, also from
 //! before the mark.
 
 use super::{
+    burst::{self, Bursts, Excess},
     gates::GateConfig,
+    group::Standings,
     ledger::Ledger,
     sets::Split,
     since::{Since, Sums},
@@ -19,6 +21,10 @@ pub struct Mark {
     total: Tally,
     /// How often each combination of differences was found, by its id.
     sets: Vec<u64>,
+    /// And in which bursts.
+    bursts: Vec<Bursts>,
+    /// The second it was made in.
+    second: Option<u64>,
 }
 
 /// How many verdicts there were at one moment.
@@ -35,20 +41,31 @@ impl Ledger {
         Mark {
             total: self.total.clone(),
             sets: self.sets.counts(),
+            bursts: self.sets.bursts().collect(),
+            second: self.clock.map(|(_, last)| last),
         }
     }
 
     /// What was counted since, judged by gates of its own.
     pub fn since(&self, mark: &Mark, gates: &GateConfig) -> Since {
         let total = self.total.since(&mark.total);
-        let split = self.split_since(&mark.sets).plus(total.judged_at_once);
-        Since::of(&self.sums(&total, split), gates)
+        let standings = self.standings();
+        let (split, excess) = self.split_since(&standings, mark);
+        let split = split.plus(total.judged_at_once);
+        let seconds = self.seconds_since(mark.second);
+        let burst = burst::factor(excess(seconds), split.regressions.saturating_add(split.undecided));
+        Since::of(
+            &self.sums(&total, split, (burst, total.errors.factor(seconds))),
+            gates,
+        )
     }
 
-    /// The counts of a stretch of time that its evidence is made of.
-    pub(super) fn sums(&self, total: &Tally, split: Split) -> Sums {
+    /// The counts of a stretch of time that its evidence is made of, with how many mismatches and how many errors come
+    /// together.
+    pub(super) fn sums(&self, total: &Tally, split: Split, (burst, error_burst): (f64, f64)) -> Sums {
         let Split {
             regressions: _,
+            undecided,
             noise,
             after_skipped_write,
         } = split;
@@ -56,6 +73,7 @@ impl Ledger {
         Sums {
             matched: total.matched,
             mismatched: total.mismatched,
+            undecided,
             noise,
             after_skipped_write,
             shadow_errors: total.shadow_errors(),
@@ -63,10 +81,18 @@ impl Ledger {
             missed: total.missed,
             production_5xx: total.production_5xx,
             shadow_5xx: total.shadow_5xx,
+            burst,
+            error_burst,
             production: latency.production,
             shadow: latency.shadow,
             reversed: self.reversed,
         }
+    }
+
+    /// Seconds from one to the latest verdict.
+    pub(super) fn seconds_since(&self, second: Option<u64>) -> u64 {
+        self.clock
+            .map_or(0, |(first, last)| last.saturating_sub(second.unwrap_or(first)))
     }
 
     /// Remembers how many verdicts there are.
@@ -81,21 +107,36 @@ impl Ledger {
     /// Regressions since, and the comparisons that they are among: those that no skipped write explains.
     pub fn regressions_since(&self, mark: &VerdictMark) -> (u64, u64) {
         let at_once = self.total.judged_at_once.minus(mark.judged_at_once);
-        let split = self.split_since(&mark.sets).plus(at_once);
+        let mut split = Split::default();
+        let standings = self.standings();
+        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+            let before = mark.sets.get(found.id).copied().unwrap_or(0);
+            split.add(found.standing, found.count.saturating_sub(before));
+        }
+        let split = split.plus(at_once);
         let compared = self.total.compared().saturating_sub(mark.compared);
         let told = compared.saturating_sub(split.after_skipped_write);
         (split.regressions.min(told), told)
     }
 
-    /// What became of the mismatches since, by what is known now.
-    fn split_since(&self, before: &[u64]) -> Split {
-        let standings = self.groups.standings(|route| self.whole(route));
+    /// What became of the mismatches since, by what is known now, and in which bursts those came that nothing excuses.
+    fn split_since(&self, standings: &Standings, mark: &Mark) -> (Split, impl Fn(u64) -> Excess) {
         let mut split = Split::default();
-        for (id, _, standing, count) in self.sets.judged(|atom, after| standings.of(atom, after)) {
-            let before = before.get(id).copied().unwrap_or(0);
-            split.add(standing, count.saturating_sub(before));
+        let mut open: Vec<Bursts> = Vec::new();
+        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+            let before = mark.sets.get(found.id).copied().unwrap_or(0);
+            split.add(found.standing, found.count.saturating_sub(before));
+            if !found.standing.is_excused() {
+                let before = mark.bursts.get(found.id).copied().unwrap_or_default();
+                open.push(found.bursts.since(&before));
+            }
         }
-        split
+        let excess = move |seconds| {
+            open.iter().fold(Excess::default(), |sum, bursts| {
+                burst::plus(sum, bursts.excess(seconds))
+            })
+        };
+        (split, excess)
     }
 }
 
@@ -117,6 +158,7 @@ impl Tally {
                 .collect(),
             production_5xx: self.production_5xx.saturating_sub(before.production_5xx),
             shadow_5xx: self.shadow_5xx.saturating_sub(before.shadow_5xx),
+            errors: self.errors.since(&before.errors),
             after_write: self.after_write.saturating_sub(before.after_write),
             judged_at_once: self.judged_at_once.minus(before.judged_at_once),
             pairs: self.pairs,
@@ -162,7 +204,9 @@ mod tests {
         for _ in 0..count {
             let exchange = exchange("GET", target);
             ledger.seen(&exchange);
-            ledger.judged(&exchange, &outcome, verdict, Timestamp::from_nanos(5));
+            // Ten a second.
+            let now = Timestamp::from_nanos(ledger.exchanges * 100_000_000);
+            ledger.judged(&exchange, &outcome, verdict, now);
         }
     }
 
@@ -209,11 +253,14 @@ mod tests {
         assert!(since.latency.shadow.first_byte.max_us < 2_000, "{since:#?}");
         assert_eq!(since.judgement.ruling, Ruling::Go, "{:#?}", since.judgement);
 
-        judge(&mut ledger, 100, &mismatch, Duration::from_millis(1));
+        for _ in 0..100 {
+            judge(&mut ledger, 2, &mismatch, Duration::from_millis(1));
+            judge(&mut ledger, 100, &Verdict::Match, Duration::from_millis(1));
+        }
         let since = ledger.since(&mark, &gates);
         assert_eq!(since.judgement.ruling, Ruling::NoGo, "{:#?}", since.judgement);
         // From the beginning it is the report's own figure.
-        assert_eq!(ledger.since(&Mark::default(), &gates).compared, 5_600);
+        assert_eq!(ledger.since(&Mark::default(), &gates).compared, 15_700);
     }
 
     #[test]
@@ -258,9 +305,9 @@ mod tests {
             (0, 200),
             "it was noise all along"
         );
-        judge(&mut ledger, 30, &Verdict::Mismatch(price), Duration::ZERO);
+        judge(&mut ledger, 300, &Verdict::Mismatch(price), Duration::ZERO);
         judge(&mut ledger, 10, &Verdict::Match, Duration::ZERO);
-        assert_eq!(ledger.regressions_since(&mark), (30, 240));
+        assert_eq!(ledger.regressions_since(&mark), (300, 510));
         assert_eq!(ledger.regressions_since(&ledger.verdict_mark()), (0, 0));
 
         // A read behind a write that was skipped.

@@ -1,4 +1,4 @@
-//! What it all proves.
+//! The evidence: counters, what they prove, and the report.
 //!
 //! Owns: the counters, histograms and groups that every verdict ends in ([`Ledger`]), the judgement that follows from
 //! them ([`Judgement`]), and the one model of a report ([`report::Report`]).
@@ -6,6 +6,9 @@
 //! of its own. Memory does not grow with traffic.
 //! Bias: towards insufficient evidence. GO needs every gate to pass with its interval, not with its point estimate.
 
+mod again;
+mod anytime;
+mod burst;
 mod counts;
 mod gates;
 mod group;
@@ -16,6 +19,7 @@ mod noise;
 pub mod report;
 pub(crate) mod route;
 mod sets;
+mod settle;
 mod shape;
 mod since;
 mod stats;
@@ -28,9 +32,11 @@ mod writes;
 
 pub use counts::Counts;
 pub use gates::{GateConfig, GateConfigError, Judgement, Reason, Ruling};
+pub use group::{Asked, Thirds};
 pub use latency::Buckets;
 pub use ledger::{Background, LawError, Ledger, LedgerLimits, Wanted};
 pub use mark::{Mark, VerdictMark};
+pub use settle::Settle;
 pub use since::{Since, Sums};
 pub use stats::{Proportion, median_ranks, newcombe, quantile_ranks, wilson};
 pub use window::{Marks, RouteWindow};

@@ -1,36 +1,44 @@
 //! Whether a difference between the two systems is one that a system has with itself.
 //!
-//! Three sources tell how often a system differs from itself ([`Background`](super::Background)). Production's own
-//! differences say most, so the control target is asked first, then twins, and the shadow system's own last: it may be
-//! the fault of the rewrite that it answers differently every time.
+//! Two kinds of evidence tell.
 //!
-//! What is observed is a share of the route's compared exchanges; for a shift between values of one shape also of those
-//! in which the place did not differ in shape only, whichever fits better. It is noise when all of this holds:
-//! - Newcombe's interval for (observed - background) includes zero or less, at 99.9 %: hundreds of shifts are looked
-//!   at again and again, and of a hundred at 95 % five would be called faults by chance.
-//! - The pairs are enough: the lower bound (95 %) of the background alone is at least half of what is observed. Without
-//!   this few pairs, whose interval is wide, would excuse everything.
-//! - It goes both ways: a value that is `null` by chance is so in production as often as in the shadow system. Of the
-//!   exchanges with `uuid -> null` or `null -> uuid`, the share of the former is not above one half (Wilson, 99.9 %;
-//!   this is McNemar's test). Without this a rewrite that fails now and then would excuse itself, as it also differs
-//!   from itself then.
+//! *Thirds*: of a mismatch, a third answer to the same request. If both systems answer alike (are exchangeable), production's
+//! answer is as likely the odd one of the three as the shadow system's: the difference *stays* (the asked system repeats
+//! itself) as often as it *reverts* (it answers as the other one did). That is a fair coin, whatever the rate of the noise and
+//! whichever mismatches were chosen (compare McNemar 1947). The third answer is production's next answer to the same
+//! request ([`Asked::Production`]), or the shadow system's second one ([`Asked::Shadow`]).
 //!
-//! Bias: towards a regression. What is undecided counts as one.
+//! *Rates*: the share of pairs of answers of one system that have the difference ([`Background`](super::Background)), held
+//! against the share of the exchanges.
+//!
+//! Production has precedence: what only the shadow system does at random is a fault. So the order is: production's thirds
+//! that stay, the control target and twins, the shadow system's thirds, its rates.
+//! A difference is noise when its evidence is enough, nothing speaks against it, and it goes both ways: a value that is `null`
+//! by chance is so in production as often as in the shadow system.
+//!
+//! Bias: towards undecided, which proves nothing either way. All tests hold at any time ([`anytime`]).
 //! Not seen: wrong values of the same shape (and, for numbers, as far apart) as the noise, no more often than the noise.
 
 use super::{
-    report::{Compared, Standing},
-    stats::{self, Proportion, rounded, share},
+    anytime::{self, CERTAIN, DECIDED, UNFAIR},
+    report::{Compared, Standing, Third},
+    stats::{Proportion, rounded, share},
 };
 
-/// The two-sided 99.9 % quantile of the normal distribution.
-const Z: f64 = 3.290_526_731_491_89;
-
-/// The sources by how much they say.
+/// The sources of pairs by how much they say.
 pub(crate) const SOURCES: [&str; 3] = ["control", "twins", "twice"];
 
+/// Evidence against a fair coin, from which on nothing is called noise.
+const SUSPICIOUS: f64 = 4.0;
+
+/// Thirds from which on they may prove noise.
+const ENOUGH: u64 = 8;
+
+/// Thirds of production from which on they overrule those of the shadow system.
+const OVERRULED: u64 = 20;
+
 /// What is known of one shift: each count with the number it is a part of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
     /// Exchanges with it.
     pub(crate) observed: (u64, u64),
@@ -38,15 +46,154 @@ pub(crate) struct Known {
     pub(crate) reverse: Option<u64>,
     /// Pairs with it, in the order of [`SOURCES`].
     pub(crate) background: [(u64, u64); 3],
+    /// Third answers, by who was asked.
+    pub(crate) production: Third,
+    pub(crate) shadow: Third,
+    /// Evidence is being collected, so that having none yet says nothing.
+    pub(crate) expected: bool,
+}
+
+/// What it is taken for, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stood {
+    pub(crate) standing: Standing,
+    pub(crate) why: &'static str,
+    pub(crate) held: Option<Compared>,
+}
+
+impl Third {
+    /// All of them.
+    pub(crate) fn all(&self) -> u64 {
+        self.stays
+            .saturating_add(self.reverts)
+            .saturating_add(self.varies)
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            stays: self.stays.saturating_add(other.stays),
+            reverts: self.reverts.saturating_add(other.reverts),
+            varies: self.varies.saturating_add(other.varies),
+        }
+    }
+
+    fn evidence(&self) -> f64 {
+        anytime::unfair(self.stays, self.reverts)
+    }
+
+    /// Whether one of the two systems is the odd one too often for chance.
+    fn is_unfair(&self) -> bool {
+        self.evidence() >= UNFAIR.ln()
+    }
+
+    /// Whether it may turn out to be so.
+    pub(crate) fn is_suspicious(&self) -> bool {
+        self.evidence() >= SUSPICIOUS.ln()
+    }
+
+    /// Whether the asked system is known to vary by itself as much as the two differ.
+    pub(crate) fn is_noise(&self) -> bool {
+        let differ = self.reverts.saturating_add(self.varies);
+        self.all() >= ENOUGH && differ >= self.all() / 3 && !self.is_suspicious()
+    }
+
+    /// Further thirds that would decide, if all of them are like most of those so far.
+    fn needed(&self) -> u64 {
+        let mut then = *self;
+        let stays = self.stays > self.reverts.saturating_add(self.varies);
+        while !(then.is_unfair() || then.is_noise()) && then.all() < self.all().saturating_add(100) {
+            let next = if stays { &mut then.stays } else { &mut then.varies };
+            *next = next.saturating_add(1);
+        }
+        then.all().saturating_sub(self.all())
+    }
 }
 
 /// What it is taken for, and the background that decided.
-pub(crate) fn stand(known: &Known) -> (Standing, Option<Compared>) {
+pub(crate) fn stand(known: &Known) -> Stood {
+    let Known {
+        production, shadow, ..
+    } = known;
+    if production.is_unfair() && production.stays > production.reverts {
+        return Stood::of(Standing::Regression, "production");
+    }
+    let overruled = production.all() >= OVERRULED && !production.is_suspicious();
+    let best = rates(known, overruled);
+    if let Some((Standing::Regression, held)) = best.as_ref().filter(|(_, held)| held.source == "control") {
+        return Stood::held(Standing::Regression, "rate", held);
+    }
+    if shadow.is_unfair() && !(overruled && shadow.stays > shadow.reverts) {
+        return Stood::of(Standing::Regression, "repeats");
+    }
+    if is_one_sided(known) {
+        return match best {
+            Some((_, held)) => Stood::held(Standing::Regression, "one_sided", &held),
+            None => Stood::of(Standing::Regression, "one_sided"),
+        };
+    }
+    let suspicious = production.is_suspicious() && production.stays > production.reverts
+        || shadow.is_suspicious() && !overruled;
+    match best {
+        Some((Standing::Regression, held)) => Stood::held(Standing::Regression, "rate", &held),
+        Some((Standing::Noise, held)) if !suspicious => Stood::held(Standing::Noise, "rate", &held),
+        best => {
+            // Production's own variation, or else the shadow system's where nothing of production speaks against it.
+            let noise = !suspicious && (production.is_noise() || shadow.is_noise());
+            let standing = if noise {
+                Standing::Noise
+            } else if best.is_none() && shadow.all() == 0 && production.all() == 0 && !known.expected {
+                Standing::Regression
+            } else {
+                Standing::Undecided
+            };
+            Stood {
+                standing,
+                why: match standing {
+                    Standing::Noise => "repeats",
+                    Standing::Regression => "unknown",
+                    _ => "",
+                },
+                held: best.map(|(_, held)| held),
+            }
+        }
+    }
+}
+
+impl Stood {
+    pub(crate) fn of(standing: Standing, why: &'static str) -> Self {
+        Self {
+            standing,
+            why,
+            held: None,
+        }
+    }
+
+    fn held(standing: Standing, why: &'static str, held: &Compared) -> Self {
+        Self {
+            standing,
+            why,
+            held: Some(held.clone()),
+        }
+    }
+}
+
+/// How many more repeated requests would settle what is undecided.
+pub(crate) fn needed(known: &Known) -> u64 {
+    known.shadow.needed().max(1)
+}
+
+/// The first source that decides, or the one with the most pairs. Twins are of the requests that are asked often, which may
+/// be those that never vary: their rate can show noise, and only their thirds a fault. The shadow system's second answer is
+/// so close to its first that a value which moves on looks stable: production, where it is known to move, overrules it.
+fn rates(known: &Known, overruled: bool) -> Option<(Standing, Compared)> {
     let mut best: Option<(Standing, Compared)> = None;
     for (source, pairs) in SOURCES.into_iter().zip(known.background) {
         let Some((standing, compared)) = against(known.observed, pairs, source) else {
             continue;
         };
+        if standing == Standing::Regression && (source == "twins" || overruled && source == "twice") {
+            continue;
+        }
         let decided = standing != Standing::Undecided;
         let more = best
             .as_ref()
@@ -58,71 +205,77 @@ pub(crate) fn stand(known: &Known) -> (Standing, Option<Compared>) {
             break;
         }
     }
-    match best {
-        None => (Standing::Regression, None),
-        Some((Standing::Noise, compared)) if is_one_sided(known) => (Standing::Regression, Some(compared)),
-        Some((standing, compared)) => (standing, Some(compared)),
-    }
+    best
 }
 
 fn against(observed: (u64, u64), pairs: (u64, u64), source: &str) -> Option<(Standing, Compared)> {
     let observed = (observed.0.min(observed.1), observed.1);
-    let (low, high) = stats::newcombe_at(Z, observed, pairs)?;
+    let (low, high) = anytime::difference(observed, pairs)?;
     let rate = share(observed.0, observed.1)?;
-    let background = Proportion::new(pairs.0, pairs.1);
+    let known = anytime::sequence(pairs.0, pairs.1, DECIDED)?;
     let standing = if low > 0.0 {
         Standing::Regression
-    } else if background.low.is_some_and(|low| low >= rate / 2.0) && pairs.0 > 0 {
+    } else if pairs.0 > 0 && known.0 >= rate / 2.0 {
         Standing::Noise
     } else {
         Standing::Undecided
     };
     let compared = Compared {
         source: source.to_owned(),
-        pairs: background,
+        pairs: Proportion::new(pairs.0, pairs.1),
         low: rounded(low),
         high: rounded(high),
     };
     Some((standing, compared))
 }
 
+/// Whether `observed` is no more frequent than a background, as far as is known.
+pub(crate) fn is_within(observed: (u64, u64), pairs: (u64, u64)) -> bool {
+    let known = |part: (u64, u64)| anytime::sequence(part.0, part.1, CERTAIN);
+    known(observed)
+        .zip(known(pairs))
+        .is_some_and(|((low, _), (_, high))| low <= high)
+}
+
 fn is_one_sided(known: &Known) -> bool {
-    known.reverse.is_some_and(|reverse| {
-        let there = known.observed.0;
-        stats::wilson_at(Z, there, there.saturating_add(reverse)).is_some_and(|(low, _)| low > 0.5)
-    })
+    let there = known.observed.0;
+    known
+        .reverse
+        .is_some_and(|reverse| there > reverse && anytime::unfair(there, reverse) >= UNFAIR.ln())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Standing::{Noise, Regression, Undecided};
 
     fn standing(observed: (u64, u64), reverse: Option<u64>, background: [(u64, u64); 3]) -> Standing {
-        stand(&Known {
+        let known = Known {
             observed,
             reverse,
             background,
-        })
-        .0
+            ..Known::default()
+        };
+        stand(&known).standing
     }
 
     const NONE: (u64, u64) = (0, 0);
 
     #[test]
     fn what_a_system_does_by_itself_is_noise_and_nothing_else_is() {
-        use Standing::{Noise, Regression, Undecided};
         for (observed, twice, expected) in [
             ((1000, 1000), (50, 50), Noise),
-            ((1000, 1000), (4, 4), Noise),
-            // One pair proves nothing yet.
-            ((1000, 1000), (1, 1), Undecided),
+            ((1000, 1000), (8, 8), Noise),
+            // A few pairs prove nothing yet.
+            ((1000, 1000), (4, 4), Undecided),
             ((1000, 1000), (0, 50), Regression),
+            ((1000, 1000), (0, 4), Regression),
             ((1000, 1000), (10, 50), Regression),
             ((200, 10_000), (0, 5_000), Regression),
             ((200, 10_000), (100, 5_000), Noise),
             ((200, 10_000), (0, 20), Undecided),
             ((200, 10_000), (4, 200), Undecided),
-            ((3, 10_000), (4, 2_000), Noise),
+            ((3, 10_000), (6, 2_000), Noise),
             ((3, 10_000), (0, 2_000), Undecided),
         ] {
             assert_eq!(
@@ -132,40 +285,109 @@ mod tests {
             );
         }
         assert_eq!(standing((5, 10), None, [NONE; 3]), Regression, "nothing is known");
+        let expected = Known {
+            observed: (5, 10),
+            expected: true,
+            ..Known::default()
+        };
+        assert_eq!(stand(&expected).standing, Undecided, "nothing is known yet");
     }
 
     #[test]
     fn noise_goes_both_ways() {
         let pairs = [NONE, NONE, (100, 5_000)];
-        assert_eq!(standing((200, 10_000), Some(190), pairs), Standing::Noise);
+        assert_eq!(standing((200, 10_000), Some(190), pairs), Noise);
         assert_eq!(
             standing((200, 10_000), Some(0), pairs),
-            Standing::Regression,
+            Regression,
             "the rewrite alone does it, also from one answer to the next"
         );
-        assert_eq!(
-            standing((2, 10_000), Some(0), pairs),
-            Standing::Noise,
-            "too few to tell"
-        );
+        assert_eq!(standing((2, 10_000), Some(0), pairs), Noise, "too few to tell");
     }
 
     #[test]
     fn production_itself_is_believed_first() {
         let flaky = (50, 50);
         assert_eq!(
-            standing((1000, 1000), None, [NONE, (0, 60), flaky]),
-            Standing::Regression,
+            standing((1000, 1000), None, [(0, 60), NONE, flaky]),
+            Regression,
             "production never does it"
         );
+        assert_eq!(standing((1000, 1000), None, [(9, 9), (0, 60), NONE]), Noise);
         assert_eq!(
-            standing((1000, 1000), None, [(9, 9), (0, 60), NONE]),
-            Standing::Noise
+            standing((500, 1000), None, [NONE, (0, 60), flaky]),
+            Noise,
+            "twins may be of other requests of the route"
         );
         // Too little is known of production.
-        assert_eq!(
-            standing((1000, 1000), None, [NONE, (1, 1), flaky]),
-            Standing::Noise
-        );
+        assert_eq!(standing((1000, 1000), None, [NONE, (1, 1), flaky]), Noise);
+    }
+
+    fn third(stays: u64, reverts: u64, varies: u64) -> Third {
+        Third {
+            stays,
+            reverts,
+            varies,
+        }
+    }
+
+    #[test]
+    fn a_third_answer_decides_what_is_rare() {
+        for (shadow, expected) in [
+            (third(17, 0, 0), Regression),
+            (third(3, 0, 0), Undecided),
+            // It varies, and something in it never does.
+            (third(4, 0, 40), Undecided),
+            (third(17, 0, 400), Regression),
+            (third(0, 0, 8), Noise),
+            (third(4, 5, 0), Noise),
+            (third(5, 4, 3), Noise),
+            // Only the shadow system does it, now and then.
+            (third(0, 17, 0), Regression),
+            (third(0, 5, 3), Undecided),
+        ] {
+            let known = Known {
+                observed: (20, 10_000),
+                background: [NONE, NONE, (0, 100)],
+                shadow,
+                expected: true,
+                ..Known::default()
+            };
+            assert_eq!(stand(&known).standing, expected, "{shadow:?}");
+        }
+    }
+
+    #[test]
+    fn where_production_never_varies_the_shadow_system_may_not() {
+        let known = Known {
+            observed: (500, 500),
+            background: [NONE, NONE, (25, 25)],
+            shadow: third(0, 0, 25),
+            ..Known::default()
+        };
+        assert_eq!(stand(&known).standing, Noise, "as far as the shadow system tells");
+        let stood = stand(&Known {
+            production: third(17, 0, 0),
+            ..known
+        });
+        assert_eq!((stood.standing, stood.why), (Regression, "production"));
+        let moving = stand(&Known {
+            production: third(3, 2, 20),
+            shadow: third(30, 0, 0),
+            background: [NONE; 3],
+            ..known
+        });
+        assert_eq!(moving.standing, Noise, "production itself moves on");
+    }
+
+    #[test]
+    fn what_would_settle_it_is_said() {
+        let known = |shadow| Known {
+            shadow,
+            ..Known::default()
+        };
+        assert_eq!(needed(&known(third(0, 0, 0))), 8);
+        assert_eq!(needed(&known(third(3, 0, 0))), 14);
+        assert_eq!(needed(&known(third(0, 0, 5))), 3);
     }
 }

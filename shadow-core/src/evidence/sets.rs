@@ -3,11 +3,11 @@
 //! Of each mismatch only the set of its atoms (group and shift) is kept, and of equal sets only how many there were. So
 //! a mismatch that was counted long before its noise was understood is judged right, and exactly.
 //! Bounds: distinct sets, atoms of a set. What is over them is judged at once, by what is known when it comes.
-//! Bias: a set with one atom that nothing excuses is a regression, and so is a difference that found no place.
+//! Bias: a set with one atom that is a regression is one; a difference that found no place is undecided.
 
 use hashbrown::HashMap;
 
-use super::{group::AtomId, report::Standing, route::RouteId};
+use super::{burst::Bursts, group::AtomId, report::Standing, route::RouteId};
 
 /// Atoms of one set; an exchange with more is judged at once.
 const ATOMS: usize = 128;
@@ -25,6 +25,7 @@ pub(crate) struct Set {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Split {
     pub(crate) regressions: u64,
+    pub(crate) undecided: u64,
     pub(crate) noise: u64,
     pub(crate) after_skipped_write: u64,
 }
@@ -33,16 +34,36 @@ pub(crate) struct Split {
 #[derive(Debug)]
 pub(crate) struct Sets {
     ids: HashMap<Set, usize>,
-    /// By id: how often, and how often before the present window.
-    counts: Vec<(u64, u64)>,
+    /// By id.
+    counts: Vec<Count>,
     limit: usize,
     overflow: u64,
+}
+
+/// How often one set was found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    all: u64,
+    /// Before the present window.
+    before: u64,
+    bursts: Bursts,
+}
+
+/// One set as it is judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) id: usize,
+    pub(crate) route: RouteId,
+    pub(crate) standing: Standing,
+    pub(crate) count: u64,
+    pub(crate) bursts: Bursts,
 }
 
 impl Split {
     pub(crate) fn add(&mut self, standing: Standing, count: u64) {
         let to = match standing {
-            Standing::Regression | Standing::Undecided => &mut self.regressions,
+            Standing::Regression => &mut self.regressions,
+            Standing::Undecided => &mut self.undecided,
             Standing::Noise => &mut self.noise,
             Standing::AfterSkippedWrite => &mut self.after_skipped_write,
         };
@@ -52,6 +73,7 @@ impl Split {
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             regressions: self.regressions.saturating_add(other.regressions),
+            undecided: self.undecided.saturating_add(other.undecided),
             noise: self.noise.saturating_add(other.noise),
             after_skipped_write: self.after_skipped_write.saturating_add(other.after_skipped_write),
         }
@@ -60,6 +82,7 @@ impl Split {
     pub(crate) fn minus(self, other: Self) -> Self {
         Self {
             regressions: self.regressions.saturating_sub(other.regressions),
+            undecided: self.undecided.saturating_sub(other.undecided),
             noise: self.noise.saturating_sub(other.noise),
             after_skipped_write: self.after_skipped_write.saturating_sub(other.after_skipped_write),
         }
@@ -81,8 +104,8 @@ impl Sets {
         self.overflow
     }
 
-    /// Counts one mismatch; gives it back when there is no place for it.
-    pub(crate) fn count(&mut self, mut set: Set) -> Result<(), Set> {
+    /// Counts one mismatch in a second; gives it back when there is no place for it.
+    pub(crate) fn count(&mut self, mut set: Set, second: u64) -> Result<(), Set> {
         if set.atoms.contains(&AtomId::NONE) {
             // Nothing can excuse it, whatever else there is.
             set.atoms = Box::from([AtomId::NONE]);
@@ -96,44 +119,60 @@ impl Sets {
             }
             None => {
                 self.ids.insert(set, next);
-                self.counts.push((0, 0));
+                self.counts.push(Count::default());
                 next
             }
         };
-        if let Some((count, _)) = self.counts.get_mut(id) {
-            *count = count.saturating_add(1);
+        if let Some(count) = self.counts.get_mut(id) {
+            count.all = count.all.saturating_add(1);
+            count.bursts.count(second);
         }
         Ok(())
     }
 
     /// Every set with its standing and how often it was found; `atom` is the standing of one atom behind a skipped
     /// write or not.
-    pub(crate) fn judged(
-        &self,
-        atom: impl Fn(AtomId, bool) -> Standing,
-    ) -> impl Iterator<Item = (usize, RouteId, Standing, u64)> {
+    pub(crate) fn judged(&self, atom: impl Fn(AtomId, bool) -> Standing) -> impl Iterator<Item = Found> {
         self.ids.iter().map(move |(set, id)| {
-            let count = self.counts.get(*id).map_or(0, |(count, _)| *count);
-            (*id, set.route, standing(set, &atom), count)
+            let count = self.counts.get(*id).copied().unwrap_or_default();
+            Found {
+                id: *id,
+                route: set.route,
+                standing: standing(set, &atom),
+                count: count.all,
+                bursts: count.bursts,
+            }
         })
+    }
+
+    /// The atoms of every set that is undecided.
+    pub(crate) fn open(&self, atom: impl Fn(AtomId, bool) -> Standing) -> impl Iterator<Item = &Set> {
+        self.ids
+            .keys()
+            .filter(move |set| standing(set, &atom) == Standing::Undecided)
     }
 
     /// How often each set was found so far, by id.
     pub(crate) fn counts(&self) -> Vec<u64> {
-        self.counts.iter().map(|(count, _)| *count).collect()
+        self.counts.iter().map(|count| count.all).collect()
+    }
+
+    /// In which bursts each set was found so far, by id.
+    pub(crate) fn bursts(&self) -> impl Iterator<Item = Bursts> {
+        self.counts.iter().map(|count| count.bursts)
     }
 
     /// How often a set was found in the present window.
     pub(crate) fn in_window(&self, id: usize) -> u64 {
         self.counts
             .get(id)
-            .map_or(0, |(count, before)| count.saturating_sub(*before))
+            .map_or(0, |count| count.all.saturating_sub(count.before))
     }
 
     /// Begins the next window.
     pub(crate) fn end_window(&mut self) {
-        for (count, before) in &mut self.counts {
-            *before = *count;
+        for count in &mut self.counts {
+            count.before = count.all;
         }
     }
 }
@@ -143,9 +182,10 @@ pub(crate) fn standing(set: &Set, atom: impl Fn(AtomId, bool) -> Standing) -> St
     let mut all = Standing::Noise;
     for id in &set.atoms {
         match atom(*id, set.after_write) {
-            Standing::Noise => {}
-            Standing::AfterSkippedWrite => all = Standing::AfterSkippedWrite,
-            Standing::Regression | Standing::Undecided => return Standing::Regression,
+            Standing::Regression => return Standing::Regression,
+            Standing::Undecided => all = Standing::Undecided,
+            Standing::AfterSkippedWrite if all == Standing::Noise => all = Standing::AfterSkippedWrite,
+            Standing::AfterSkippedWrite | Standing::Noise => {}
         }
     }
     all

@@ -91,6 +91,22 @@ impl Shift {
         }
     }
 
+    /// Whether it is from one number to another.
+    pub(crate) fn is_numeric(self) -> bool {
+        self.apart != Apart::Unknown
+    }
+
+    /// Whether it is from text to text that has no format.
+    pub(crate) fn is_free_text(self) -> bool {
+        let free = |shape| {
+            matches!(
+                shape,
+                Shape::Word | Shape::Token | Shape::Text | Shape::Hex | Shape::Digits
+            )
+        };
+        free(self.production) && free(self.shadow)
+    }
+
     /// Whether the two sides can be told apart, so that it matters which system has which.
     pub(crate) fn is_directed(self) -> bool {
         self.production != self.shadow

@@ -18,6 +18,8 @@ pub struct Sums {
     pub matched: u64,
     /// Verdict mismatch.
     pub mismatched: u64,
+    /// Of these, those of which too little is known yet.
+    pub undecided: u64,
     /// Of these, noise.
     pub noise: u64,
     /// Of these, those that a skipped write explains.
@@ -32,6 +34,10 @@ pub struct Sums {
     pub production_5xx: u64,
     /// Answers of the shadow system with a 5xx status.
     pub shadow_5xx: u64,
+    /// How many mismatches come together, at least 1.
+    pub burst: f64,
+    /// How many errors come together, at least 1.
+    pub error_burst: f64,
     /// Production's latency.
     pub production: report::Spans,
     /// The shadow system's.
@@ -45,7 +51,8 @@ pub struct Sums {
 pub struct Since {
     /// Exchanges with a match or a mismatch.
     pub compared: u64,
-    /// `(matched + noise) / (matched + mismatched - after_skipped_write)`.
+    /// `(matched + noise) / (matched + mismatched - after_skipped_write)`; its interval holds at any time, and whatever the
+    /// undecided ones turn out to be.
     pub match_rate: Proportion,
     /// Exchanges with a verdict, of those that were meant to be compared.
     pub coverage: Proportion,
@@ -72,10 +79,12 @@ impl Since {
         let meant = compared
             .saturating_add(sums.shadow_errors)
             .saturating_add(sums.missed);
-        let match_rate = Proportion::new(
-            sums.matched.saturating_add(sums.noise),
-            compared.saturating_sub(sums.after_skipped_write),
-        );
+        let told = compared.saturating_sub(sums.after_skipped_write);
+        let good = sums.matched.saturating_add(sums.noise);
+        let undecided = sums.undecided.min(told.saturating_sub(good));
+        let wrong = told.saturating_sub(good).saturating_sub(undecided);
+        let burst = sums.burst.max(1.0);
+        let match_rate = Proportion::of_limit(told, wrong, undecided, burst);
         let coverage = Proportion::new(judged, meant);
         let production_errors = Proportion::new(sums.production_5xx.min(judged), judged);
         let shadow_errors = Proportion::new(sums.failed.saturating_add(sums.shadow_5xx), judged);
@@ -84,6 +93,9 @@ impl Since {
             gates,
             &Figures {
                 matches: match_rate,
+                undecided,
+                burst,
+                error_burst: sums.error_burst.max(1.0),
                 coverage,
                 production: latency.production.first_byte,
                 shadow: latency.shadow.first_byte,

@@ -5,13 +5,16 @@ use core::time::Duration;
 use crate::compare::Failure;
 
 use super::{
-    gates,
+    burst::{self, Excess},
+    gates::{self, Judgement},
+    group::Standings,
     latency::{Buckets, Latencies},
     ledger::Ledger,
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
     sets::Split,
+    settle::Settle,
     since::Since,
-    stats::{Proportion, float, rounded},
+    stats::{self, Proportion, float, rounded},
     tail,
     tally::Tally,
 };
@@ -43,25 +46,30 @@ impl Ledger {
 
     /// What is known now.
     pub fn report(&self, inputs: ReportInputs) -> Report {
+        let standings = self.standings();
+        let splits = self.splits(&standings);
         Report {
-            routes: self.route_rows(&self.splits()),
-            groups: self.groups.ranked(&self.slicer, |route| self.whole(route)),
-            ..self.overview(inputs)
+            routes: self.route_rows(&splits),
+            groups: self
+                .groups
+                .ranked(&self.slicer, &standings, |route| self.whole(route)),
+            ..self.summary(inputs, &standings, &splits)
         }
     }
 
-    /// A report without routes and groups, which are the dear part of it.
+    /// A report without routes and groups, which are the expensive part of it.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
+        let standings = self.standings();
+        self.summary(inputs, &standings, &self.splits(&standings))
+    }
+
+    fn summary(&self, inputs: ReportInputs, standings: &Standings, splits: &[Split]) -> Report {
         let total = &self.total;
-        let splits = self.splits();
         let split = splits
             .iter()
             .fold(Split::default(), |sum, split| sum.plus(*split));
         let findings = self.findings();
-        let slow_routes = findings
-            .iter()
-            .filter(|finding| finding.kind == FindingKind::Slow)
-            .count();
+        let slow_routes = slow(&findings);
         let elapsed = Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms));
         let Since {
             compared: _,
@@ -71,7 +79,17 @@ impl Ledger {
             shadow_errors,
             latency,
             judgement,
-        } = Since::of_run(&self.sums(total, split), &self.gates, slow_routes, elapsed);
+        } = Since::of_run(
+            &self.sums(total, split, self.bursts(standings, split)),
+            &self.gates,
+            slow_routes,
+            elapsed,
+        );
+        let judgement = Judgement {
+            settle: self.settle(standings, splits),
+            ..judgement
+        }
+        .verified(&self.gates, &self.unverified(splits));
         let available = |errors: Proportion| {
             Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
         };
@@ -109,15 +127,71 @@ impl Ledger {
     }
 
     /// What became of the mismatches of each route, by what is known now.
-    fn splits(&self) -> Vec<Split> {
-        let standings = self.groups.standings(|route| self.whole(route));
+    fn splits(&self, standings: &Standings) -> Vec<Split> {
         let mut splits: Vec<Split> = self.by_route.iter().map(|tally| tally.judged_at_once).collect();
-        for (_, route, standing, count) in self.sets.judged(|atom, after| standings.of(atom, after)) {
-            if let Some(split) = splits.get_mut(route.index()) {
-                split.add(standing, count);
+        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+            if let Some(split) = splits.get_mut(found.route.index()) {
+                split.add(found.standing, found.count);
             }
         }
         splits
+    }
+
+    /// How many of the mismatches that nothing excuses, and how many errors, come together.
+    fn bursts(&self, standings: &Standings, split: Split) -> (f64, f64) {
+        let seconds = self.seconds_since(None);
+        let excess = self
+            .sets
+            .judged(|atom, after| standings.of(atom, after))
+            .filter(|found| !found.standing.is_excused())
+            .fold(Excess::default(), |sum, found| {
+                burst::plus(sum, found.bursts.excess(seconds))
+            });
+        let mismatches = split.regressions.saturating_add(split.undecided);
+        (
+            burst::factor(excess, mismatches),
+            self.total.errors.factor(seconds),
+        )
+    }
+
+    /// Routes of which skipped writes explain too much, the one with the most comparisons first.
+    fn unverified(&self, splits: &[Split]) -> Vec<(&str, u64, u64)> {
+        let all = self.total.compared();
+        let mut unverified: Vec<_> = self
+            .routes_seen()
+            .filter_map(|(id, name, tally)| {
+                let (explained, compared) = (splits.get(id)?.after_skipped_write, tally.compared());
+                let counts = compared.saturating_mul(100) >= all;
+                let share = stats::share(explained, compared)?;
+                (counts && share > self.gates.excused).then_some((name, explained, compared))
+            })
+            .collect();
+        unverified.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(b.0)));
+        unverified
+    }
+
+    /// Routes with undecided mismatches, and how many more repeats would settle them.
+    fn settle(&self, standings: &Standings, splits: &[Split]) -> Vec<Settle> {
+        let mut needed: Vec<u64> = vec![0; splits.len()];
+        for set in self.sets.open(|atom, after| standings.of(atom, after)) {
+            let most = set.atoms.iter().map(|atom| standings.needed(*atom)).max();
+            if let Some((slot, most)) = needed.get_mut(set.route.index()).zip(most) {
+                *slot = most.max(*slot);
+            }
+        }
+        let mut settle: Vec<Settle> = self
+            .routes_seen()
+            .filter_map(|(id, name, _)| {
+                let undecided = splits.get(id)?.undecided;
+                (undecided > 0).then(|| Settle {
+                    route: name.to_owned(),
+                    undecided,
+                    pairs: needed.get(id).copied().unwrap_or(0),
+                })
+            })
+            .collect();
+        settle.sort_by(|a, b| b.undecided.cmp(&a.undecided).then_with(|| a.route.cmp(&b.route)));
+        settle
     }
 
     fn funnel(&self, inputs: ReportInputs, split: Split) -> Funnel {
@@ -141,6 +215,7 @@ impl Ledger {
             matched: total.matched,
             mismatched: total.mismatched,
             regressions: split.regressions,
+            undecided: split.undecided,
             noise: split.noise,
             after_skipped_write: split.after_skipped_write,
             shadow_errors: total.shadow_errors(),
@@ -177,6 +252,7 @@ impl Ledger {
                 matched: tally.matched,
                 mismatched: tally.mismatched,
                 regressions: split.regressions,
+                undecided: split.undecided,
                 noise: split.noise,
                 after_skipped_write: split.after_skipped_write,
                 background_pairs: tally
@@ -263,6 +339,12 @@ impl Ledger {
             shadow.count
         ))
     }
+}
+
+/// How many routes are slow.
+fn slow(findings: &[Finding]) -> usize {
+    let slow = |finding: &&Finding| finding.kind == FindingKind::Slow;
+    findings.iter().filter(slow).count()
 }
 
 fn failures(tally: &Tally, which: impl Fn(Failure) -> bool) -> u64 {

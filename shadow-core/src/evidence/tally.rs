@@ -8,6 +8,7 @@ use crate::{
 };
 
 use super::{
+    burst::Bursts,
     group::Whole,
     latency::{Latencies, Spans},
     ledger::count,
@@ -32,6 +33,8 @@ pub(super) struct Tally {
     /// Replays whose production answer, and whose shadow answer, had a 5xx status.
     pub(super) production_5xx: u64,
     pub(super) shadow_5xx: u64,
+    /// Errors of either system over time.
+    pub(super) errors: Bursts,
     /// Pairs of answers of the same system, by source.
     pub(super) pairs: [u64; 3],
     /// Verdicts over time.
@@ -47,6 +50,7 @@ pub(super) struct Judged<'j> {
     pub(super) verdict: &'j Verdict,
     pub(super) after_write: bool,
     pub(super) slice: usize,
+    pub(super) second: u64,
     pub(super) production_5xx: bool,
     pub(super) shadow_5xx: bool,
     /// Of production and of the shadow system.
@@ -69,6 +73,10 @@ impl Tally {
         add(&mut self.after_write, judged.after_write);
         add(&mut self.production_5xx, judged.production_5xx);
         add(&mut self.shadow_5xx, judged.shadow_5xx);
+        let failed = matches!(judged.verdict, Verdict::ShadowError(failure) if !failure.is_ours());
+        if failed || judged.shadow_5xx != judged.production_5xx {
+            self.errors.count(judged.second);
+        }
         self.slices.count(judged.slice);
         if let Some((production, shadow)) = judged.spans {
             self.production.record(production);
@@ -101,14 +109,15 @@ impl Tally {
         self.compared().saturating_add(self.shadow_errors())
     }
 
-    /// What the counts of the groups of this route are parts of.
-    pub(super) fn whole(&self) -> Whole {
+    /// What the counts of the groups of this route are parts of; `expected`: whether evidence is being collected.
+    pub(super) fn whole(&self, expected: bool) -> Whole {
         Whole {
             compared: self.compared(),
             after_write: self.after_write,
             replayed: self.replayed(),
             pairs: self.pairs,
             slices: self.slices,
+            expected,
         }
     }
 

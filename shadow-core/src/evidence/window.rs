@@ -163,10 +163,10 @@ impl Ledger {
     pub fn take_window(&mut self, now: Timestamp) -> Vec<RouteWindow> {
         let from = self.window_from.replace(now).unwrap_or(now);
         let mut splits = vec![Split::default(); self.by_route.len()];
-        let standings = self.groups.standings(|route| self.whole(route));
-        for (id, route, standing, _) in self.sets.judged(|atom, after| standings.of(atom, after)) {
-            if let Some(split) = splits.get_mut(route.index()) {
-                split.add(standing, self.sets.in_window(id));
+        let standings = self.standings();
+        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+            if let Some(split) = splits.get_mut(found.route.index()) {
+                split.add(found.standing, self.sets.in_window(found.id));
             }
         }
         self.sets.end_window();

@@ -1,10 +1,12 @@
-//! Writes that the shadow system did not see, and the reads that differ because of it.
+//! Writes that the shadow system did not see, and the reads that differ because of them.
 //!
 //! `PUT /users/7` explains later differences at `/users/7`, below it, and in the two collections above it (`/users`);
 //! `POST /users` those of the collection, of the new resource when production named it in Location, and that anything
-//! below is missing (404, 410) at the shadow system. Nothing explains what is not about data: a 5xx, or header fields
-//! other than validators.
-//! Bounds: paths, by a hash; the least recently written half is forgotten when they are too many. Time to live.
+//! below is missing (404, 410) at the shadow system.
+//! A read is explained only where production's own answer to it changed across the write; of a resource that was written
+//! itself also where its answer before is not known. Nothing explains what is not about data: another type, a status other than those of a missing resource, header fields other than validators.
+//! Bounds: paths, and as many reads, by a hash; the least recently used half is forgotten when they are too many. Time to
+//! live.
 //! Bias: towards a regression: only reads that production answered after the write began; never at `/`.
 
 use core::{
@@ -57,11 +59,26 @@ impl Default for WriteLimits {
 pub(crate) struct Writes {
     limits: WriteLimits,
     hasher: DefaultHashBuilder,
-    /// Two generations: when the young one is full, the old one is forgotten.
-    young: HashMap<u64, Written>,
-    old: HashMap<u64, Written>,
+    written: Generations<Written>,
+    reads: Generations<Read>,
     seen: u64,
     evicted: u64,
+}
+
+/// Two generations: when the young one is full, the old one is forgotten.
+#[derive(Debug)]
+struct Generations<T> {
+    young: HashMap<u64, T>,
+    old: HashMap<u64, T>,
+}
+
+/// Production's latest answer to one read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Read {
+    answer: u64,
+    at: Option<Timestamp>,
+    /// The latest write across which it changed, or may have: the resource was written before it was first read.
+    changed: Option<Timestamp>,
 }
 
 /// When a path was written last, by what that changes.
@@ -80,8 +97,8 @@ impl Writes {
         Self {
             limits,
             hasher: DefaultHashBuilder::default(),
-            young: HashMap::new(),
-            old: HashMap::new(),
+            written: Generations::default(),
+            reads: Generations::default(),
             seen: 0,
             evicted: 0,
         }
@@ -90,7 +107,7 @@ impl Writes {
     pub(crate) fn figures(&self) -> report::Writes {
         report::Writes {
             seen: self.seen,
-            paths: (self.young.len() as u64).saturating_add(self.old.len() as u64),
+            paths: self.written.len(),
             evicted: self.evicted,
         }
     }
@@ -103,7 +120,7 @@ impl Writes {
             Skip::Policy(reason) if reason.is_skipped_write() => true,
             // It is no request of production's, or none that changes a resource.
             Skip::Policy(SkipPolicy::Replayed | SkipPolicy::Upgrade) => false,
-            _ => !is_read(&request.method),
+            _ => !is_safe(&request.method),
         };
         let refused = exchange
             .response
@@ -152,42 +169,95 @@ impl Writes {
         }
     }
 
-    /// Whether a skipped write explains that this read differs.
-    pub(crate) fn explains(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
-        let request = &exchange.request;
-        if !is_read(&request.method) || (self.young.is_empty() && self.old.is_empty()) {
-            return false;
+    /// Remembers production's answer to a read, whatever became of its replay.
+    pub(crate) fn read(&mut self, exchange: &Exchange) {
+        let (Some(at), Some(response)) = (exchange.timing.response_last, &exchange.response) else {
+            return;
+        };
+        if !is_read(&exchange.request.method) || self.limits.paths == 0 {
+            return;
         }
-        let Some(read) = exchange.timing.response_last else {
-            return false;
+        let mut hasher = self.hasher.build_hasher();
+        (response.status, response.body.len, response.body.digest).hash(&mut hasher);
+        response.body.kept.hash(&mut hasher);
+        let answer = hasher.finish();
+        let touched = self.touched(&exchange.request, at);
+        let key = self.read_key(&exchange.request);
+        let (read, _) = self.reads.entry(key, self.limits.paths);
+        read.changed = match read.at {
+            None => touched.itself,
+            Some(before) if read.answer != answer => {
+                let between = touched.latest().filter(|write| *write > before);
+                between.or(read.changed)
+            }
+            Some(_) => read.changed,
         };
-        let live =
-            |at: Option<Timestamp>| at.is_some_and(|at| at <= read && read.since(at) <= self.limits.ttl);
-        let missing = matches!(outcome, Outcome::Response(shadow) if matches!(shadow.status, 404 | 410));
-        let host = host(request);
-        let segments = segments(path(&request.target));
-        let Some((whole, above)) = segments.split_last() else {
-            return false;
-        };
-        self.find(self.key(host, whole))
-            .any(|written| live(written.itself) || live(written.below))
-            || above.iter().any(|above| {
-                self.find(self.key(host, above))
-                    .any(|written| live(written.itself) || (missing && live(written.made)))
-            })
+        read.answer = answer;
+        read.at = read.at.max(Some(at));
     }
 
-    fn find(&self, key: u64) -> impl Iterator<Item = &Written> {
-        self.young.get(&key).into_iter().chain(self.old.get(&key))
+    /// Whether a skipped write explains that this read differs; [`Writes::read`] has to be called before.
+    pub(crate) fn explains(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
+        let request = &exchange.request;
+        let Some(at) = exchange.timing.response_last.filter(|_| is_read(&request.method)) else {
+            return false;
+        };
+        let touched = self.touched(request, at);
+        let key = self.read_key(request);
+        let read = self.reads.find(key).last().copied().unwrap_or_default();
+        let changed = read
+            .changed
+            .is_some_and(|write| write <= at && at.since(write) <= self.limits.ttl);
+        let missing = matches!(outcome, Outcome::Response(shadow) if matches!(shadow.status, 404 | 410));
+        changed || (missing && touched.made.is_some())
+    }
+
+    /// The latest writes that may have changed what was read then.
+    fn touched(&self, request: &Request, read: Timestamp) -> Written {
+        let live = |at: &Option<Timestamp>| at.filter(|at| *at <= read && read.since(*at) <= self.limits.ttl);
+        let host = host(request);
+        let segments = segments(path(&request.target));
+        let mut touched = Written::default();
+        let Some((whole, above)) = segments.split_last() else {
+            return touched;
+        };
+        for written in self.written.find(self.key(host, whole)) {
+            touched.itself = touched.itself.max(live(&written.itself));
+            touched.below = touched.below.max(live(&written.below));
+        }
+        for above in above {
+            for written in self.written.find(self.key(host, above)) {
+                touched.itself = touched.itself.max(live(&written.itself));
+                touched.made = touched.made.max(live(&written.made));
+            }
+        }
+        touched
     }
 
     fn entry(&mut self, key: u64) -> &mut Written {
-        if !self.young.contains_key(&key) && self.young.len() >= self.limits.paths.div_ceil(2) {
-            let gone = core::mem::replace(&mut self.old, core::mem::take(&mut self.young));
-            self.evicted = self.evicted.saturating_add(gone.len() as u64);
+        let (written, gone) = self.written.entry(key, self.limits.paths);
+        self.evicted = self.evicted.saturating_add(gone);
+        written
+    }
+
+    /// What is asked for, by whom and in which form.
+    fn read_key(&self, request: &Request) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        (&request.method, &request.target).hash(&mut hasher);
+        for name in [
+            "host",
+            "authorization",
+            "cookie",
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "range",
+            "if-none-match",
+            "if-modified-since",
+        ] {
+            request.headers.get(name).hash(&mut hasher);
         }
-        let former = self.old.remove(&key).unwrap_or_default();
-        self.young.entry(key).or_insert(former)
+        hasher.finish()
     }
 
     fn key(&self, host: &[u8], path: &[u8]) -> u64 {
@@ -198,22 +268,66 @@ impl Writes {
     }
 }
 
-/// Whether a difference behind a skipped write may come of it: data may, and a resource that is not there. A server
-/// error may not, nor may a header field that says how to treat the content rather than which one it is.
+impl Written {
+    /// The latest that may have changed what is there: what was made below is something else.
+    fn latest(&self) -> Option<Timestamp> {
+        self.itself.max(self.below)
+    }
+}
+
+impl<T> Default for Generations<T> {
+    fn default() -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Default> Generations<T> {
+    fn len(&self) -> u64 {
+        (self.young.len() as u64).saturating_add(self.old.len() as u64)
+    }
+
+    fn find(&self, key: u64) -> impl Iterator<Item = &T> {
+        self.young.get(&key).into_iter().chain(self.old.get(&key))
+    }
+
+    /// The entry of a key, and how many were forgotten for it.
+    fn entry(&mut self, key: u64, limit: usize) -> (&mut T, u64) {
+        let mut gone = 0;
+        if !self.young.contains_key(&key) && self.young.len() >= limit.div_ceil(2) {
+            let old = core::mem::replace(&mut self.old, core::mem::take(&mut self.young));
+            gone = old.len() as u64;
+        }
+        let former = self.old.remove(&key).unwrap_or_default();
+        (self.young.entry(key).or_insert(former), gone)
+    }
+}
+
+/// Whether a difference after a skipped write may come of it: data may, and a resource that is not there. Another type may
+/// not, nor a status that says something else, nor a header field that says how to treat the content rather than which one
+/// it is.
 pub(crate) fn may_explain(found: &Discrepancy) -> bool {
+    let of_a_resource = |status: &str| matches!(status, "200" | "304" | "404" | "410");
     match found.category {
-        Category::Status => !found.shadow.starts_with('5'),
+        Category::Status => of_a_resource(&found.production) && of_a_resource(&found.shadow),
         Category::Header => ["etag", "last-modified", "content-length"]
             .iter()
             .any(|validator| found.place.to_ascii_lowercase().ends_with(validator)),
-        Category::Decode => false,
+        Category::Decode | Category::Type | Category::ErrorType => false,
         _ => true,
     }
 }
 
-/// Safe methods (RFC 9110 section 9.2.1).
+/// Methods that a write may change the answer of: those that retrieve (RFC 9110 section 9.3).
 fn is_read(method: &[u8]) -> bool {
-    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
+    matches!(method, b"GET" | b"HEAD")
+}
+
+/// Safe methods (RFC 9110 section 9.2.1).
+fn is_safe(method: &[u8]) -> bool {
+    is_read(method) || matches!(method, b"OPTIONS" | b"TRACE")
 }
 
 fn host(request: &Request) -> &[u8] {

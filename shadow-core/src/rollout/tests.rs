@@ -52,6 +52,7 @@ fn evidence(ruling: Ruling, compared: u64) -> Since {
             }],
             more_exchanges_needed: None,
             more_seconds_needed: None,
+            settle: Vec::new(),
         },
         ..Since::default()
     }

@@ -81,9 +81,7 @@ fn imports(modules: &BTreeMap<Module, PathBuf>) -> Result<BTreeMap<Module, BTree
     for (module, file) in modules {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let file = syn::parse_file(&text).with_context(|| format!("cannot parse {}", file.display()))?;
-        let mut reader = Reader {
-            paths: Vec::new(),
-        };
+        let mut reader = Reader { paths: Vec::new() };
         reader.visit_file(&file);
         let targets = reader
             .paths

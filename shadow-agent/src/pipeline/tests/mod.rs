@@ -107,6 +107,7 @@ fn funnel(books: &Books) -> Funnel {
         matched,
         mismatched,
         regressions: _,
+        undecided: _,
         noise: _,
         after_skipped_write: _,
         shadow_errors,

@@ -123,6 +123,7 @@ fn figures(report: &Report) -> Markup {
             } }
             div { span.soft { "compared" } b { (count(report.match_rate.trials)) } span.soft.small {
                 (count(report.funnel.mismatched)) " differ: " (count(report.funnel.regressions)) " regressions, "
+                (count(report.funnel.undecided)) " undecided, "
                 (count(report.funnel.noise)) " noise, " (count(report.funnel.after_skipped_write)) " explained"
             } }
             div { span.soft { "shadow errors" } b { (share(&report.shadow_errors)) } span.soft.small {

@@ -77,11 +77,15 @@ impl Weights {
         Sums {
             matched: whole(self.matched),
             mismatched: regressions + noise + after_skipped_write,
+            // What was not known when a window ended counts as wrong.
+            undecided: 0,
             noise,
             after_skipped_write,
             shadow_errors: failed + whole(self.ours),
             failed,
             missed: whole(self.missed),
+            burst: 1.0,
+            error_burst: 1.0,
             production_5xx: whole(self.production_5xx),
             shadow_5xx: whole(self.shadow_5xx),
             production: spans(&self.production),

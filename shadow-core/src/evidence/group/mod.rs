@@ -9,10 +9,13 @@ mod fold;
 mod place;
 mod pool;
 mod show;
+mod stand;
 #[cfg(test)]
 mod tests;
+mod thirds;
 
-pub(crate) use show::Whole;
+pub(crate) use stand::{Standings, Whole};
+pub use thirds::{Asked, Thirds};
 
 use core::fmt::Write as _;
 
@@ -26,7 +29,14 @@ use shadow_proto::time::Timestamp;
 
 use fold::mirror;
 
-use super::{ledger::Background, report, route::RouteId, shape::Shift, trend::Slices, writes};
+use super::{
+    ledger::Background,
+    report::{self, Third},
+    route::RouteId,
+    shape::Shift,
+    trend::Slices,
+    writes,
+};
 
 /// Shifts of one group.
 const SHIFTS: usize = 48;
@@ -103,6 +113,8 @@ struct Atom {
     observed: u64,
     latest: u64,
     background: [u64; 3],
+    /// Third answers, by [`Asked`].
+    thirds: [Third; 2],
 }
 
 /// Where and when a discrepancy was found.
@@ -211,7 +223,7 @@ impl Groups {
         }
         added.sample = group.wants(samples, atom, again);
         if added.sample {
-            group.samples.push((atom, sample(context, found)));
+            group.samples.push((atom, show::sample(context, found)));
         }
         added
     }
@@ -316,6 +328,7 @@ impl Groups {
             observed: 0,
             latest: 0,
             background: [0; 3],
+            thirds: [Third::default(); 2],
         });
         Some((at, atom))
     }
@@ -355,26 +368,6 @@ impl Group {
         let new = samples > 0 && self.samples.iter().all(|(sampled, _)| *sampled != atom);
         (!again && self.samples.len() < samples)
             || (new && self.samples.len() < samples.saturating_add(FURTHER_SAMPLES))
-    }
-}
-
-fn sample(context: Context<'_>, found: &Discrepancy) -> report::Sample {
-    let Discrepancy {
-        category: _,
-        place,
-        production,
-        shadow,
-    } = match context.answers {
-        Some(answers) => context.redactor.discrepancy_of(found, answers),
-        None => context.redactor.discrepancy(found),
-    };
-    report::Sample {
-        at_ns: context.now.as_nanos(),
-        target: context.redactor.target(&String::from_utf8_lossy(context.target)),
-        place,
-        production,
-        shadow,
-        shift: Shift::of(found).to_string(),
     }
 }
 

@@ -6,7 +6,8 @@ use crate::{
 };
 
 fn ranked(groups: &Groups) -> Vec<report::Group> {
-    groups.ranked(&Slicer::default(), |_| Whole::default())
+    let standings = groups.standings(|_| Whole::default());
+    groups.ranked(&Slicer::default(), &standings, |_| Whole::default())
 }
 
 fn add(groups: &mut Groups, exchange: u64, place: &str) {

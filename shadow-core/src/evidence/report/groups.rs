@@ -61,7 +61,7 @@ pub enum Standing {
     /// The two systems differ in it more than a system differs from itself, or nothing is known of the latter.
     #[default]
     Regression,
-    /// Too few pairs of answers of one system were compared to tell. Counts as a regression.
+    /// Too few answers of one system were compared to tell: counts neither for nor against the shadow system.
     Undecided,
     /// A system differs from itself in it as much.
     Noise,
@@ -102,6 +102,29 @@ pub struct Shift {
     pub observed: Proportion,
     /// Pairs of answers of one system with it; the source that decided, or the best there is.
     pub background: Option<Compared>,
+    /// What decided: `rate`, `repeats` (third answers of the shadow system), `production` (third answers of production),
+    /// `one_sided`, `nearer` (than a number that is noise), `place`, `name`, `rest` (with others like it), `unknown`; empty
+    /// while undecided.
+    #[serde(default)]
+    pub why: String,
+    /// Production's next answers to requests whose answers had it.
+    #[serde(default)]
+    pub production_again: Third,
+    /// The shadow system's second answers to such requests.
+    #[serde(default)]
+    pub shadow_again: Third,
+}
+
+/// A third answer to requests of which the two answers differ: which of the three is the odd one. Without a fault the
+/// difference stays as often as it reverts.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Third {
+    /// The system that was asked again repeats itself.
+    pub stays: u64,
+    /// It answers as the other system did.
+    pub reverts: u64,
+    /// It answers differently again.
+    pub varies: u64,
 }
 
 /// What is observed, held against a background.
@@ -111,7 +134,7 @@ pub struct Compared {
     pub source: String,
     /// Pairs with the difference, of the route's pairs.
     pub pairs: Proportion,
-    /// Newcombe's interval for the observed rate less this one.
+    /// The interval for the observed rate less this one, which holds at any time.
     pub low: f64,
     /// Its upper end.
     pub high: f64,
@@ -130,6 +153,15 @@ pub struct Background {
     pub overflow: u64,
     /// Mismatches whose combination of differences found no place: judged once, when they came.
     pub sets_overflow: u64,
+    /// Mismatches for which production was seen to answer the same request again.
+    #[serde(default)]
+    pub production_again: u64,
+    /// Mismatches for which the shadow system was asked again.
+    #[serde(default)]
+    pub shadow_again: u64,
+    /// Whether pairs are looked for: without, nothing is known and every difference counts.
+    #[serde(default)]
+    pub expected: bool,
 }
 
 /// Pairs of answers of the same system.

@@ -13,14 +13,14 @@ use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;
 pub use groups::{
-    Background, Compared, Group, Pairs, Sample, Shift, Standing, Trend, TrendDirection, Writes,
+    Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
 pub use input::{Input, InputFile, InputNote};
 pub(crate) use scope::the_production;
 pub use scope::{Reach, Scope};
 
 /// The version of this model. It changes when a reader of the former one would misread this one.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Everything that is known at one moment. Holds nothing that was not redacted.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -101,10 +101,13 @@ pub struct Funnel {
     pub replayed: u64,
     /// Verdict match.
     pub matched: u64,
-    /// Verdict mismatch: `regressions + noise + after_skipped_write`.
+    /// Verdict mismatch: `regressions + undecided + noise + after_skipped_write`.
     pub mismatched: u64,
-    /// Mismatches that nothing excuses.
+    /// Mismatches with a difference that is known to be none of the others.
     pub regressions: u64,
+    /// Mismatches with a difference of which too little is known yet.
+    #[serde(default)]
+    pub undecided: u64,
     /// Mismatches in which every difference is one that two answers of the same system have as well.
     pub noise: u64,
     /// Mismatches that a write explains which the shadow system did not see.
@@ -180,8 +183,11 @@ pub struct Route {
     pub matched: u64,
     /// Verdict mismatch.
     pub mismatched: u64,
-    /// Mismatches that nothing excuses.
+    /// Mismatches with a difference that is a regression.
     pub regressions: u64,
+    /// Mismatches with a difference of which too little is known yet.
+    #[serde(default)]
+    pub undecided: u64,
     /// Mismatches that are noise.
     pub noise: u64,
     /// Mismatches that a skipped write explains.

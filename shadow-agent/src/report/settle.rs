@@ -1,0 +1,42 @@
+//! What is undecided, and what would settle it.
+
+use std::fmt::Write as _;
+
+use shadow_core::evidence::{Settle, report::Report};
+
+use super::{
+    figures::{captured, count},
+    text::{WIDE, more},
+};
+
+/// Routes that are shown with what would settle them.
+const SETTLE: usize = 5;
+
+/// As text; nothing where nothing is undecided.
+pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
+    let settle = &report.judgement.settle;
+    if settle.is_empty() {
+        return Ok(());
+    }
+    let undecided = settle.iter().map(|settle| settle.undecided).sum();
+    writeln!(
+        out,
+        "  {} mismatches are undecided; what settles them is to send more of these requests twice (noise.twice):",
+        count(undecided)
+    )?;
+    for Settle {
+        route,
+        undecided,
+        pairs,
+    } in settle.iter().take(SETTLE)
+    {
+        writeln!(
+            out,
+            "    {}: {} undecided, some {} more pairs",
+            captured(route, WIDE),
+            count(*undecided),
+            count(*pairs)
+        )?;
+    }
+    more(out, settle.len(), SETTLE, "routes")
+}

@@ -1,0 +1,104 @@
+//! Further answers of one system to the same request, and what they tell.
+
+use crate::{
+    compare::{Discrepancy, Outcome},
+    redact::Redactor,
+};
+use shadow_proto::{exchange::Exchange, time::Timestamp};
+
+use super::{
+    group::{Asked, Context, Standings, Thirds, Whole},
+    ledger::{Background, Ledger, count},
+    report::Pairs,
+    route::{RouteId, Routes},
+};
+
+impl Ledger {
+    /// Two answers of the same system to the request of `exchange` differed in `found`, or, when that is empty, did not.
+    pub fn background(
+        &mut self,
+        exchange: &Exchange,
+        source: Background,
+        found: &[Discrepancy],
+        now: Timestamp,
+    ) {
+        let pairs: &mut Pairs = match source {
+            Background::Control => &mut self.background.control,
+            Background::Twins => &mut self.background.twins,
+            Background::Twice => &mut self.background.twice,
+        };
+        count(&mut pairs.compared);
+        pairs.differed = pairs.differed.saturating_add(u64::from(!found.is_empty()));
+        let route = self.routes.of(exchange);
+        if let Some(pairs) = self.route(route).pairs.get_mut(source.index()) {
+            count(pairs);
+        }
+        let context = about((&self.routes, &self.redactor), route, exchange, now);
+        self.groups.background(context, source, found);
+    }
+
+    /// A third answer to the request of `exchange`, of which the two answers differ.
+    pub fn third(&mut self, exchange: &Exchange, asked: Asked, thirds: Thirds<'_>, now: Timestamp) {
+        let route = self.routes.of(exchange);
+        let context = about((&self.routes, &self.redactor), route, exchange, now);
+        if self.groups.thirds(context, asked, thirds) {
+            count(match asked {
+                Asked::Production => &mut self.background.production_again,
+                Asked::Shadow => &mut self.background.shadow_again,
+            });
+        }
+    }
+
+    /// Whether a third answer may tell something about a mismatch: not where a skipped write explains it, as the shadow
+    /// system will answer so for good.
+    pub fn may_ask_again(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
+        !self.writes.explains(exchange, outcome)
+    }
+
+    /// Whether one of these differences of an answer to this request is undecided, so that a third answer would help.
+    pub fn is_open(&mut self, exchange: &Exchange, found: &[Discrepancy]) -> bool {
+        let route = self.routes.of(exchange);
+        let whole = self.whole(route);
+        self.groups.is_open(self.routes.name(route), found, &whole)
+    }
+
+    /// What the counts of one route's groups are parts of.
+    pub(super) fn whole(&self, route: RouteId) -> Whole {
+        let expected =
+            self.expects_pairs && self.routes.name(route).split(' ').next().is_some_and(is_repeated);
+        self.by_route
+            .get(route.index())
+            .map(|tally| tally.whole(expected))
+            .unwrap_or_default()
+    }
+
+    /// What every difference is taken for.
+    pub(super) fn standings(&self) -> Standings {
+        self.groups.standings(|route| self.whole(route))
+    }
+}
+
+/// Whether requests with this method are sent twice: it is safe (RFC 9110 section 9.2.1), or the route is not known.
+fn is_repeated(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE") || method.starts_with('{')
+}
+
+/// A discrepancy that is no exchange's of its own.
+fn about<'c>(
+    (routes, redactor): (&'c Routes, &'c Redactor),
+    route: RouteId,
+    exchange: &'c Exchange,
+    now: Timestamp,
+) -> Context<'c> {
+    Context {
+        route_id: route,
+        route: routes.name(route),
+        target: &exchange.request.target,
+        exchange: 0,
+        now,
+        slice: 0,
+        after_write: false,
+        redactor,
+        answers: None,
+    }
+}

@@ -1,0 +1,127 @@
+//! Whether something comes in bursts.
+//!
+//! Mismatches are not independent: one client, one deployment, one minute makes many of them. A count is worth as many
+//! independent ones as itself over the index of dispersion of its windows: the variance of the counts by window over
+//! their mean. Windows of three lengths are looked at, and the one with the most dispersion decides.
+//! Bounds: some ten numbers for each count.
+//! Bias: traffic that is not even looks like bursts, which asks for more evidence than needed.
+
+use super::stats::float;
+use shadow_proto::time::Timestamp;
+
+/// The lengths of a window, as powers of two of a second.
+const SCALES: [u32; 3] = [0, 4, 8];
+
+/// What comes together, by length of the window.
+pub(crate) type Excess = [f64; SCALES.len()];
+
+/// The number of the second that a moment falls into.
+pub(crate) fn second(now: Timestamp) -> u64 {
+    now.as_nanos() / 1_000_000_000
+}
+
+/// The sums of the squares of a count by window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bursts {
+    count: u64,
+    scales: [Scale; SCALES.len()],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Scale {
+    window: u32,
+    in_window: u32,
+    squares: u64,
+}
+
+impl Bursts {
+    /// Counts one in a second, by its number.
+    pub(crate) fn count(&mut self, second: u64) {
+        for (scale, shift) in self.scales.iter_mut().zip(SCALES) {
+            let window = u32::try_from(second >> shift).unwrap_or(u32::MAX);
+            if window != scale.window {
+                scale.window = window;
+                scale.in_window = 0;
+            }
+            // (k + 1)^2 - k^2
+            let step = u64::from(scale.in_window).saturating_mul(2).saturating_add(1);
+            scale.squares = scale.squares.saturating_add(step);
+            scale.in_window = scale.in_window.saturating_add(1);
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Those since a former state.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let mut since = *self;
+        since.count = self.count.saturating_sub(before.count);
+        for (scale, before) in since.scales.iter_mut().zip(before.scales) {
+            scale.squares = scale.squares.saturating_sub(before.squares);
+        }
+        since
+    }
+
+    /// The sum of the squared distances from an even count, in so many seconds. In a single window nothing is known of
+    /// evenness: all in it is one burst.
+    pub(crate) fn excess(&self, seconds: u64) -> Excess {
+        let mut excess = Excess::default();
+        let parts = excess.iter_mut().zip(self.scales.iter().zip(SCALES));
+        for (index, (excess, (scale, shift))) in parts.enumerate() {
+            let windows = (seconds >> shift).saturating_add(1);
+            let (squares, all) = (float(scale.squares), float(windows));
+            let even = float(self.count) * float(self.count) / all;
+            *excess = match windows {
+                1 if index == 0 => squares,
+                1 => 0.0,
+                _ => ((squares - even) * all / (all - 1.0)).max(0.0),
+            };
+        }
+        excess
+    }
+
+    /// How many of them come together, at least 1.
+    pub(crate) fn factor(&self, seconds: u64) -> f64 {
+        factor(self.excess(seconds), self.count)
+    }
+}
+
+/// The sum of two.
+pub(crate) fn plus(mut a: Excess, b: Excess) -> Excess {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a += b;
+    }
+    a
+}
+
+/// How many come together, of `count` with this excess.
+pub(crate) fn factor(excess: Excess, count: u64) -> f64 {
+    if count == 0 {
+        return 1.0;
+    }
+    excess
+        .into_iter()
+        .fold(1.0, |most, excess| most.max(excess / float(count)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_even_is_no_burst_and_what_comes_at_once_is() {
+        let of = |seconds: u64, each: u64, every: u64| {
+            let mut bursts = Bursts::default();
+            for second in (0..seconds).filter(|second| second.is_multiple_of(every)) {
+                for _ in 0..each {
+                    bursts.count(second);
+                }
+            }
+            bursts.factor(seconds - 1)
+        };
+        assert!((of(96, 10, 1) - 1.0).abs() < 1e-9, "{}", of(96, 10, 1));
+        let factor = of(96, 10, 24);
+        assert!((9.0..11.0).contains(&factor), "{factor}");
+        assert!((of(1, 7, 1) - 7.0).abs() < 1e-9, "one window is one burst");
+        assert!((Bursts::default().factor(5) - 1.0).abs() < 1e-9);
+    }
+}

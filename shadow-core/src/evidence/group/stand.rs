@@ -1,0 +1,318 @@
+//! What each difference is taken for: by itself, then by what is known of others like it.
+//!
+//! A rare shift of a noisy place never collects enough evidence of its own. While it is undecided, and nothing speaks against
+//! it, it is noise when
+//! - a number that is further off is noise at the same place (`nearer`),
+//! - a string of the same kind is noise at the same place, and more frequent (`place`),
+//! - the same shift of the same name is noise over all routes together, as frequent as here (`name`),
+//! - all that is left has been asked again, together often enough, and is balanced (`rest`).
+
+use hashbrown::HashMap;
+
+use crate::evidence::{
+    noise::{self, Known, Stood},
+    report::{self, Standing, Third},
+    route::RouteId,
+    shape::{Apart, Shift},
+    stats::Proportion,
+    trend::Slices,
+};
+
+use super::{Atom, AtomId, Groups, Place};
+
+/// What the counts of one route's groups are parts of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Whole {
+    /// Matches and mismatches.
+    pub(crate) compared: u64,
+    /// Of these, mismatches behind a skipped write.
+    pub(crate) after_write: u64,
+    /// Every verdict.
+    pub(crate) replayed: u64,
+    /// Pairs of answers of one system, by source.
+    pub(crate) pairs: [u64; 3],
+    /// Every verdict over time.
+    pub(crate) slices: Slices,
+    /// Evidence is being collected on this route.
+    pub(crate) expected: bool,
+}
+
+/// What each atom is taken for, by id.
+#[derive(Debug)]
+pub(crate) struct Standings(Vec<Judged>);
+
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) stood: Stood,
+    pub(super) known: Known,
+    explainable: bool,
+}
+
+impl Standings {
+    /// In an exchange that is behind a skipped write, or is not.
+    pub(crate) fn of(&self, atom: AtomId, after_write: bool) -> Standing {
+        self.get(atom).map_or(Standing::Undecided, |judged| {
+            excused(judged.stood.standing, judged.explainable, after_write)
+        })
+    }
+
+    pub(super) fn get(&self, atom: AtomId) -> Option<&Judged> {
+        self.0.get(atom.0 as usize)
+    }
+
+    /// How many more repeated requests would settle an atom. None would where it found no place.
+    pub(crate) fn needed(&self, atom: AtomId) -> u64 {
+        let open = self
+            .get(atom)
+            .filter(|judged| judged.stood.standing == Standing::Undecided);
+        open.map_or(0, |judged| noise::needed(&judged.known))
+    }
+}
+
+impl Judged {
+    /// As a report shows it.
+    pub(super) fn shift(&self, shift: Shift) -> report::Shift {
+        let Self { stood, known, .. } = self;
+        report::Shift {
+            production: shift.production.to_string(),
+            shadow: shift.shadow.to_string(),
+            apart: shift.apart.as_str().to_owned(),
+            standing: stood.standing,
+            observed: Proportion::new(known.observed.0, known.observed.1),
+            background: stood.held.clone(),
+            why: stood.why.to_owned(),
+            production_again: known.production,
+            shadow_again: known.shadow,
+        }
+    }
+
+    /// It is open, and nothing is known that speaks against its being noise.
+    fn may_be_noise(&self) -> bool {
+        let open = self.stood.standing == Standing::Undecided || self.stood.why == "unknown";
+        open && !self.known.shadow.is_suspicious()
+            && !(self.known.production.is_suspicious() && self.known.production.stays > 0)
+    }
+}
+
+impl Groups {
+    /// What every atom is taken for.
+    pub(crate) fn standings(&self, whole: impl Fn(RouteId) -> Whole) -> Standings {
+        let by_group: Vec<Whole> = self.all.iter().map(|group| whole(group.route_id)).collect();
+        let of = |atom: &Atom| {
+            let whole = by_group.get(atom.group).copied().unwrap_or_default();
+            let (stood, known) = self.stand(atom, &whole);
+            Judged {
+                stood,
+                known,
+                explainable: atom.explainable,
+            }
+        };
+        let mut all: Vec<Judged> = self.atoms.iter().map(of).collect();
+        self.nearer(&mut all);
+        self.by_place(&mut all);
+        self.by_name(&mut all);
+        rest(&mut all);
+        Standings(all)
+    }
+
+    /// What a few atoms are taken for by now, each by itself.
+    pub(crate) fn standing(&self, atom: AtomId, after_write: bool, whole: &Whole) -> Standing {
+        self.atoms
+            .get(atom.0 as usize)
+            .map_or(Standing::Undecided, |atom| {
+                excused(self.stand(atom, whole).0.standing, atom.explainable, after_write)
+            })
+    }
+
+    /// What an atom is taken for by itself, and why. `whole` is that of its route.
+    pub(super) fn stand(&self, atom: &Atom, whole: &Whole) -> (Stood, Known) {
+        let compared = if atom.explainable {
+            whole.compared.saturating_sub(whole.after_write)
+        } else {
+            whole.compared
+        };
+        let background = |without: [u64; 3]| {
+            let mut known = [(0, 0); 3];
+            let parts = atom.background.iter().zip(whole.pairs.iter().zip(without));
+            for (slot, (found, (all, without))) in known.iter_mut().zip(parts) {
+                *slot = part(*found, *all, without);
+            }
+            known
+        };
+        // Where the odd value has a shape of its own, one direction always stays and the other always goes: only both
+        // together are a fair coin.
+        let directed = atom.shift.is_directed();
+        let mirror = self.mirror(atom).filter(|_| directed);
+        let [production, shadow] = match mirror {
+            Some(mirror) => [0, 1].map(|asked: usize| {
+                let of = |atom: &Atom| atom.thirds.get(asked).copied().unwrap_or_default();
+                of(atom).plus(of(mirror))
+            }),
+            None => atom.thirds,
+        };
+        let known = Known {
+            observed: part(atom.observed, compared, 0),
+            reverse: directed.then(|| mirror.map_or(0, |mirror| mirror.observed)),
+            background: background([0; 3]),
+            production,
+            shadow,
+            expected: whole.expected,
+        };
+        let mut stood = noise::stand(&known);
+        if !atom.shift.is_directed() && !stood.standing.is_excused() {
+            // A fault that comes and goes takes twice as much from the pairs: once by each of the two answers.
+            let place = self.place(atom);
+            let same_shape = noise::stand(&Known {
+                observed: part(atom.observed, compared, place.observed),
+                background: background(place.background),
+                ..known
+            });
+            if same_shape.standing > stood.standing {
+                stood = same_shape;
+            }
+        }
+        (stood, known)
+    }
+
+    fn place(&self, atom: &Atom) -> Place {
+        self.all
+            .get(atom.group)
+            .and_then(|group| self.places.get(group.at))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The same the other way round.
+    fn mirror(&self, atom: &Atom) -> Option<&Atom> {
+        let mirrored = atom.shift.mirrored();
+        let group = self.all.get(atom.group)?;
+        let mirror = self.all.get(*self.by_fingerprint.get(&group.mirror)?)?;
+        let (_, atom) = mirror.atoms.iter().find(|(shift, _)| *shift == mirrored)?;
+        self.atoms.get(atom.0 as usize)
+    }
+
+    /// Numbers that are nearer than others at their place which are noise.
+    fn nearer(&self, all: &mut [Judged]) {
+        let mut furthest: HashMap<usize, Apart> = HashMap::new();
+        for (atom, judged) in self.atoms.iter().zip(&*all) {
+            if judged.stood.standing == Standing::Noise && atom.shift.is_numeric() {
+                let known = furthest.entry(atom.group).or_default();
+                *known = atom.shift.apart.max(*known);
+            }
+        }
+        for (atom, judged) in self.atoms.iter().zip(all) {
+            let nearer = furthest
+                .get(&atom.group)
+                .is_some_and(|known| atom.shift.apart <= *known);
+            if nearer && atom.shift.is_numeric() && judged.may_be_noise() {
+                judged.stood = Stood::of(Standing::Noise, "nearer");
+            }
+        }
+    }
+
+    /// Strings of a kind that is noise at their place, and more frequent than they are.
+    fn by_place(&self, all: &mut [Judged]) {
+        let mut most: HashMap<usize, u64> = HashMap::new();
+        for (atom, judged) in self.atoms.iter().zip(&*all) {
+            if judged.stood.standing == Standing::Noise && atom.shift.is_free_text() {
+                let known = most.entry(atom.group).or_default();
+                *known = (*known).max(judged.known.observed.0);
+            }
+        }
+        for (atom, judged) in self.atoms.iter().zip(all) {
+            let rarer = most
+                .get(&atom.group)
+                .is_some_and(|most| judged.known.observed.0 <= *most);
+            if rarer && atom.shift.is_free_text() && judged.may_be_noise() {
+                judged.stood = Stood::of(Standing::Noise, "place");
+            }
+        }
+    }
+
+    /// Shifts of one name that are noise over all routes, and no more frequent here than they are by themselves there.
+    fn by_name(&self, all: &mut [Judged]) {
+        let key = |atom: &Atom| {
+            let group = self.all.get(atom.group)?;
+            let name = place_name(&group.place)?;
+            Some((group.category.as_str(), name, atom.shift))
+        };
+        let mut pooled: HashMap<_, (u64, Known)> = HashMap::new();
+        for (atom, judged) in self.atoms.iter().zip(&*all) {
+            let Some(key) = key(atom) else { continue };
+            let (routes, sum) = pooled.entry(key).or_default();
+            *routes = routes.saturating_add(1);
+            *sum = plus(*sum, &judged.known);
+        }
+        for (atom, judged) in self.atoms.iter().zip(all) {
+            let Some((routes, sum)) = key(atom).and_then(|key| pooled.get(&key)) else {
+                continue;
+            };
+            if *routes < 2 || !judged.may_be_noise() {
+                continue;
+            }
+            let of = sum.background.iter().fold(
+                (0, 0),
+                |most: (u64, u64), pairs| {
+                    if pairs.1 > most.1 { *pairs } else { most }
+                },
+            );
+            let here = judged.known.observed;
+            if noise::is_within(here, of) && noise::stand(sum).standing == Standing::Noise {
+                judged.stood = Stood::of(Standing::Noise, "name");
+            }
+        }
+    }
+}
+
+/// What is left, when all of it together is balanced: single atoms are too rare to tell.
+fn rest(all: &mut [Judged]) {
+    let asked = |judged: &Judged| judged.may_be_noise() && judged.known.shadow.all() > 0;
+    let third = all
+        .iter()
+        .filter(|judged| asked(judged))
+        .fold(Third::default(), |sum, judged| sum.plus(judged.known.shadow));
+    if third.is_noise() {
+        for judged in all.iter_mut().filter(|judged| asked(judged)) {
+            judged.stood = Stood::of(Standing::Noise, "rest");
+        }
+    }
+}
+
+fn plus(sum: Known, known: &Known) -> Known {
+    let part = |a: (u64, u64), b: (u64, u64)| (a.0.saturating_add(b.0), a.1.saturating_add(b.1));
+    let mut background = sum.background;
+    for (sum, known) in background.iter_mut().zip(known.background) {
+        *sum = part(*sum, known);
+    }
+    Known {
+        observed: part(sum.observed, known.observed),
+        reverse: match (sum.reverse, known.reverse) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        },
+        background,
+        production: sum.production.plus(known.production),
+        shadow: sum.shadow.plus(known.shadow),
+        expected: true,
+    }
+}
+
+/// The last member name of a place in a document; `None` where there is none.
+fn place_name(place: &str) -> Option<&str> {
+    let (_, name) = place.rsplit_once(['.', '/', '@'])?;
+    let name = name.trim_end_matches("[*]");
+    (!name.is_empty() && name != "*").then_some(name)
+}
+
+/// What was found, of all but those in which it could not be.
+fn part(found: u64, all: u64, without: u64) -> (u64, u64) {
+    (found.min(all), all.saturating_sub(without).max(found.min(all)))
+}
+
+fn excused(standing: Standing, explainable: bool, after_write: bool) -> Standing {
+    match standing {
+        Standing::Noise => Standing::Noise,
+        _ if after_write && explainable => Standing::AfterSkippedWrite,
+        other => other,
+    }
+}

@@ -1,0 +1,96 @@
+//! Third answers to requests of which the first two answers differ.
+
+use hashbrown::HashMap;
+
+use crate::{
+    compare::{Category, Discrepancy},
+    evidence::{report::Standing, shape::Shift},
+};
+
+use super::{Atom, AtomId, Context, Groups, Whole, fingerprint};
+
+/// Which system gave a third answer to a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asked {
+    /// Production, when the same was asked again.
+    Production,
+    /// The shadow system, a second time.
+    Shadow,
+}
+
+/// Two answers that differ, and a third one to the same request.
+#[derive(Clone, Copy, Debug)]
+pub struct Thirds<'f> {
+    /// What differs between production's answer and the shadow system's.
+    pub found: &'f [Discrepancy],
+    /// What differs between the two answers of the system that was asked again.
+    pub itself: &'f [Discrepancy],
+    /// What differs between its second answer and the one answer of the other system.
+    pub other: &'f [Discrepancy],
+}
+
+impl Groups {
+    /// The atom of a discrepancy, if it is known.
+    fn known(&self, route: &str, found: &Discrepancy) -> Option<&Atom> {
+        let place = self.pools.known(route, &found.place);
+        let id = fingerprint(route, found.category.as_str(), &place);
+        let group = self.all.get(*self.by_fingerprint.get(&id)?)?;
+        let shift = Shift::of(found);
+        let (_, atom) = group.atoms.iter().find(|(known, _)| *known == shift)?;
+        self.atoms.get(atom.0 as usize)
+    }
+
+    /// Whether one of these differences is undecided by itself.
+    pub(crate) fn is_open(&self, route: &str, found: &[Discrepancy], whole: &Whole) -> bool {
+        found.iter().any(|found| {
+            self.known(route, found)
+                .is_some_and(|atom| self.stand(atom, whole).0.standing == Standing::Undecided)
+        })
+    }
+
+    /// Counts what a third answer says of every difference between the first two. Elements are counted by place, so that
+    /// one which never varies is seen among others that always do. Says whether it was counted.
+    pub(crate) fn thirds(&mut self, context: Context<'_>, asked: Asked, thirds: Thirds<'_>) -> bool {
+        let Thirds { found, itself, other } = thirds;
+        let cut = |found: &[Discrepancy]| found.iter().any(|found| found.category == Category::More);
+        if cut(found) || cut(itself) || cut(other) {
+            // Of what was not kept nothing is known.
+            return false;
+        }
+        let [itself, other] = [itself, other].map(|found| self.count_by_place(context.route, found));
+        let mut seen: Vec<AtomId> = Vec::with_capacity(found.len());
+        for found in found {
+            let Some((_, atom)) = self.atom(context, found.category.as_str(), found) else {
+                continue;
+            };
+            let place = self.pools.known(context.route, &found.place);
+            let varies = |by_place: &HashMap<String, u32>| by_place.get(&place).copied().unwrap_or(0);
+            let (itself, other) = (varies(&itself), varies(&other));
+            if seen.contains(&atom) || itself == 0 && other == 0 {
+                continue;
+            }
+            seen.push(atom);
+            let atom = self.atoms.get_mut(atom.0 as usize);
+            if let Some(third) = atom.and_then(|atom| atom.thirds.get_mut(asked as usize)) {
+                let count = match itself.cmp(&other) {
+                    core::cmp::Ordering::Less => &mut third.stays,
+                    core::cmp::Ordering::Greater => &mut third.reverts,
+                    core::cmp::Ordering::Equal => &mut third.varies,
+                };
+                *count = count.saturating_add(1);
+            }
+        }
+        true
+    }
+
+    /// How many elements differ at each place.
+    fn count_by_place(&self, route: &str, found: &[Discrepancy]) -> HashMap<String, u32> {
+        let mut places = HashMap::with_capacity(found.len());
+        for found in found {
+            let place = self.pools.known(route, &found.place);
+            let count: &mut u32 = places.entry(place).or_default();
+            *count = count.saturating_add(1);
+        }
+        places
+    }
+}
