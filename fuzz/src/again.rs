@@ -1,5 +1,5 @@
-//! What libFuzzer tries, without libFuzzer: the seeds of a target, every input that once broke something, and some hundred
-//! random changes of the seeds, the same ones every time. `SHADOW_MUTATIONS=100000` tries more.
+//! Runs the fuzz targets without libFuzzer: on the seeds of a target, every input that once failed, and some hundred
+//! random changes of the seeds, the same ones every time. `SHADOW_MUTATIONS=100000` runs more.
 
 use std::{
     env, fs,
@@ -8,17 +8,17 @@ use std::{
     thread,
 };
 
-/// Bytes of the stack on which a target runs. A thread of the agent has eight times as much: what calls itself as often as the
-/// input says is found with a small input.
+/// Stack size in bytes for a target. A thread of the agent has eight times as much: recursion whose depth depends on
+/// the input is found with a small input.
 const STACK: usize = 256 << 10;
 
-/// Changes of the seeds of one target.
+/// Number of changed seeds for one target.
 const MUTATIONS: u64 = 400;
 
-/// Bytes of a seed that is changed: larger ones are only tried as they are.
+/// Largest seed that is changed, in bytes: larger ones are run unchanged.
 const LARGEST: usize = 64 << 10;
 
-/// Runs a target on a small stack, and panics when it does.
+/// Runs a target on a small stack, and panics if the target does.
 pub fn on_small_stack(run: fn(&[u8]), input: &[u8]) {
     let ended = thread::scope(|scope| {
         let small = thread::Builder::new().stack_size(STACK);
@@ -30,11 +30,16 @@ pub fn on_small_stack(run: fn(&[u8]), input: &[u8]) {
     }
 }
 
-/// Tries a target on `fuzz/regressions/NAME`, on the files in the folders `seeds`, which are relative to the project, and on
-/// changes of them.
+/// Runs a target on `fuzz/regressions/NAME`, on the files in the folders `seeds`, which are relative to the project,
+/// and on changes of them; each on a small stack.
 pub fn target(name: &str, seeds: &[&str], run: fn(&[u8])) {
+    on_any_stack(name, seeds, |input| on_small_stack(run, input));
+}
+
+/// As [`target`], on the stack of the caller: for files that only the operator writes.
+pub fn on_any_stack(name: &str, seeds: &[&str], run: impl Fn(&[u8])) {
     let judge = |what: &str, input: &[u8]| {
-        let held = std::panic::catch_unwind(|| on_small_stack(run, input)).is_ok();
+        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(input))).is_ok();
         assert!(held, "{name}: {what}: {:?}", input.escape_ascii().to_string());
     };
     for (path, input) in inputs(&format!("fuzz/regressions/{name}")) {
@@ -75,7 +80,7 @@ fn inputs(folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files.into_iter().map(read).collect()
 }
 
-/// Some bytes changed, left out, repeated or taken from another seed.
+/// Some bytes changed, omitted, repeated or taken from another seed.
 fn changed(seed: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=random.below(6) {

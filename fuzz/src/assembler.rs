@@ -1,4 +1,4 @@
-//! One direction of a connection as a list of operations, against a map of single bytes.
+//! One direction of a connection as a list of operations, compared with a map of single bytes.
 
 use bytes::Bytes;
 
@@ -10,10 +10,10 @@ use shadow_proto::{
 
 const LEN: usize = 1024;
 
-/// What is known of a byte: nothing, that it is lost, or the byte.
+/// State of a byte: unknown, lost, or its value.
 type Known = Option<Option<u8>>;
 
-/// Four bytes an operation: which, how far ahead, how much, and which bytes.
+/// Four bytes for each operation: which, how far ahead, how much, and which bytes.
 pub fn run(input: &[u8]) {
     let Some((isn, operations)) = input.split_first_chunk::<4>() else {
         return;

@@ -1,5 +1,5 @@
-//! Two bodies of one kind: each equals itself, they differ both ways or not at all, no more is told than was asked for,
-//! and neither what is told nor what would be kept has the secret that was put into it.
+//! Two bodies of one kind: each equals itself, they differ in both directions or not at all, no more is reported than
+//! requested, and neither the report nor what would be kept contains the secret that was inserted.
 
 use shadow_core::{
     compare::{Comparator, Rules, Side},
@@ -25,14 +25,14 @@ const KINDS: [&str; 13] = [
     "text/javascript",
 ];
 
-/// Where the first body ends.
+/// Separator after the first body.
 const BORDER: u8 = 0xff;
 
-/// What stands for a secret, and what is put in its place.
+/// Placeholder for a secret, and the secret that replaces it.
 const MARK: &str = "@@";
 const SECRET: &str = "ann.s3cr3t@example.org";
 
-/// A byte for the kind, a body, the border, a body.
+/// Input: a byte for the kind, a body, the separator, a body.
 pub fn run(input: &[u8]) {
     let Some((kind, bodies)) = input.split_first() else {
         return;
@@ -73,7 +73,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// An address that stands alone is found in a body of any kind, however broken.
+/// An isolated address is found in a body of any kind, even if the body is invalid.
 fn redacted(redactor: &Redactor, headers: &Headers, body: &Body) {
     let Ok(text) = str::from_utf8(&body.kept) else {
         redactor.body(headers, body, 1 << 20);

@@ -1,4 +1,4 @@
-//! Configuration files: text in, a configuration or an error with its place out; what is read survives being written.
+//! Configuration files: text in, a configuration or an error with its position out; a parsed one survives writing.
 
 use std::path::Path;
 

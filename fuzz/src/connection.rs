@@ -1,5 +1,5 @@
-//! One connection as a transcript, in the format of `shadow-proto/tests/transcripts`: nothing is held at the end, and a
-//! conversation without gaps says the same in one piece and byte by byte.
+//! One connection as a transcript, in the format of `shadow-proto/tests/transcripts`: nothing is held at the end, and
+//! a conversation without gaps gives the same result in one piece and byte by byte.
 
 use bytes::Bytes;
 use shadow_proto::{
@@ -11,22 +11,22 @@ use shadow_proto::{
     wire::{Direction, Flags, Segment},
 };
 
-/// Bytes of all lines together; repeats are cut there.
+/// Most bytes of all lines together; repeats are cut there.
 const LONGEST: usize = 1 << 16;
 
-/// A transcript; lines that are none are left out.
+/// Input: a transcript; invalid lines are skipped.
 pub fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let lines: Vec<Line> = lines(&text);
     let whole = drive(&lines, usize::MAX);
     let bytes = drive(&lines, 1);
-    // Behind a gap the reader starts again at a border of segments, so the borders may matter there.
+    // After a gap the reader starts again at a segment boundary, so the boundaries may matter there.
     if lines.iter().all(|line| matches!(line, Line::Data(..))) {
         assert_eq!(whole, bytes, "in one piece and byte by byte");
     }
 }
 
-/// One line of the conversation: who says it (0 the client), and what.
+/// One line of the conversation: its sender (0 is the client), and its content.
 pub enum Line {
     Data(usize, Bytes),
     Lost(usize, u32),
@@ -66,7 +66,7 @@ pub fn lines(text: &str) -> Vec<Line> {
     lines
 }
 
-/// Resolves escapes, those that are none left as they are; at most about `most` bytes.
+/// Resolves escapes, leaving invalid ones unchanged; at most about `most` bytes.
 fn unescape(text: &str, most: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
@@ -100,7 +100,7 @@ fn unescape(text: &str, most: usize) -> Vec<u8> {
     out
 }
 
-/// What the complete exchanges say, with segments of at most `size` bytes.
+/// The complete exchanges as text, with segments of at most `size` bytes.
 fn drive(lines: &[Line], size: usize) -> Vec<String> {
     let limits = Limits {
         body: 1 << 10,
@@ -133,7 +133,7 @@ fn drive(lines: &[Line], size: usize) -> Vec<String> {
     wire.said
 }
 
-/// The two ends and what came out.
+/// The two ends and the resulting events.
 struct Wire {
     engine: Engine,
     flow: Flow,
@@ -147,7 +147,7 @@ impl Wire {
         let mut wire = Self {
             engine,
             flow: super::engine::flow(0),
-            // The first heads wrap around.
+            // The wrap is in the first heads.
             next: [u32::MAX - 9, 4_000],
             now: 0,
             said: Vec::new(),

@@ -1,4 +1,4 @@
-//! Content codings: whatever the field says and the body is, an answer is compared within the caps, and equals itself.
+//! Content codings: for any field and body, a response is compared within the caps, and equals itself.
 
 use shadow_core::compare::{Comparator, Rules, Side};
 use shadow_proto::exchange::{Body, Headers, Request, Version};
@@ -15,7 +15,7 @@ const CODINGS: [&str; 9] = [
     "none, gzip",
 ];
 
-/// A byte for the coding, and the body.
+/// Input: a byte for the coding, and the body.
 pub fn run(input: &[u8]) {
     let Some((coding, body)) = input.split_first() else {
         return;

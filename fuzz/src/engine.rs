@@ -1,5 +1,5 @@
-//! A few connections at once through a bad capture: lost, repeated, late and forged segments. Each request has a number and
-//! each response repeats it, so that a wrong pair is seen.
+//! A few connections at once through a bad capture: lost, repeated, late and forged segments. Each request has a
+//! number and each response repeats it, so that a wrong pair is detected.
 
 use shadow_common::flow::Endpoint;
 use shadow_proto::{
@@ -22,7 +22,7 @@ pub(crate) fn flow(number: usize) -> Flow {
     }
 }
 
-/// Three bytes an operation: which connection and what, and two numbers.
+/// Input: three bytes for each operation: the connection and the operation, and two numbers.
 pub fn run(input: &[u8]) {
     let limits = Limits {
         body: 256,
@@ -61,7 +61,7 @@ struct Connection {
     next: [u32; 2],
     asked: u32,
     answered: u32,
-    /// Something was said that the numbers know nothing of.
+    /// Bytes were sent that the numbers do not cover.
     forged: bool,
 }
 
@@ -77,7 +77,7 @@ impl Connection {
     }
 }
 
-/// A segment that is not lent.
+/// A segment that owns its payload.
 #[derive(Clone, Debug)]
 struct Packet {
     number: usize,
@@ -137,7 +137,7 @@ impl Tried {
         }
     }
 
-    /// A new connection: what was asked on the one before is not answered any more.
+    /// Opens a new connection: requests on the previous one are no longer answered.
     fn open(&mut self, number: usize) {
         self.flows[number].answered = self.flows[number].asked;
         let mut syn = self.packet(number, 0, Flags::SYN, Vec::new());
@@ -160,7 +160,7 @@ impl Tried {
         self.say(number, 0, format!("{head}{body}").as_bytes(), b);
     }
 
-    /// Only what was asked is answered, in order.
+    /// Only requests that were sent are answered, in order.
     fn answer(&mut self, number: usize, a: u8, b: u8) {
         let connection = &mut self.flows[number];
         if connection.answered >= connection.asked {
@@ -177,7 +177,7 @@ impl Tried {
         self.say(number, 1, text.as_bytes(), b);
     }
 
-    /// In pieces; `how` says what the capture does to each.
+    /// Sends bytes in pieces; `how` selects what the capture does to each.
     fn say(&mut self, number: usize, from: usize, bytes: &[u8], how: u8) {
         let size = match how % 5 {
             0 => 1,
@@ -190,15 +190,15 @@ impl Tried {
             let next = &mut self.flows[number].next[from];
             *next = next.wrapping_add(len);
             match how / 5 % 8 {
-                // Lost, all of it or one piece.
+                // Lost, completely or one piece.
                 0 => {}
                 1 if place == 1 => {}
-                // Twice.
+                // Captured twice.
                 2 => {
                     self.push(&packet);
                     self.push(&packet);
                 }
-                // Later than what follows.
+                // Captured after the next one.
                 3 if place == 0 => {
                     if let Some(late) = self.late.replace(packet) {
                         self.push(&late);
@@ -227,7 +227,7 @@ impl Tried {
         }
     }
 
-    /// Bytes that neither end sent, out of the window or over others.
+    /// Sends bytes that neither end sent, outside the window or over others.
     fn forge(&mut self, number: usize, a: u8, b: u8) {
         self.flows[number].forged = true;
         let mut packet = self.packet(number, usize::from(a % 2), Flags(b), vec![b; usize::from(a)]);
@@ -295,7 +295,7 @@ impl Tried {
         }
     }
 
-    /// A complete exchange is a request with its own answer.
+    /// Checks that a complete exchange is a request with its own response.
     fn judge(&self, exchange: &Exchange) {
         let connection = self
             .flows

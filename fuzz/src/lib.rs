@@ -1,5 +1,5 @@
-//! What is tried, one module a target. Each has a `run` that takes any bytes and panics when something does not hold; the
-//! tests of the crates run the same functions on the inputs in `regressions/`.
+//! The fuzz targets, one module for each. Each has a `run` that accepts any bytes and panics when a property does not
+//! hold; the tests of the crates run the same functions on the inputs in `regressions/`.
 
 pub mod again;
 pub mod assembler;

@@ -1,5 +1,5 @@
-//! A recording with its secrets masked: no planted byte is shown but where the recorder says that it shows text, every
-//! segment is written once, and no length changes.
+//! A recording with masked secrets: no secret byte is shown except where the recorder documents that it shows text,
+//! every segment is written once, and no length changes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,10 +16,10 @@ use shadow_proto::{
 
 use super::connection::{Line, lines};
 
-/// Stands for a secret. It is a token character, so that it may be anywhere.
+/// Represents a secret. It is a token character, so that it is valid anywhere.
 const SECRET: u8 = b'~';
 
-/// Where the streams begin. The first heads wrap around.
+/// Where the streams begin. The wrap is in the first heads.
 const FIRST: [u32; 2] = [u32::MAX - 9, 4_000];
 
 /// Fields whose values are shown.
@@ -46,7 +46,7 @@ const SHOWN: [&str; 20] = [
     "upgrade",
 ];
 
-/// A transcript, as for `connection`. The first byte says how it is cut and what is captured twice, late or not at all.
+/// Input: a transcript, as for `connection`. The first byte selects the cuts and what is doubled, late or lost.
 pub fn run(input: &[u8]) {
     let (how, text) = match input {
         [how, text @ ..] if !how.is_ascii_graphic() => (*how, text),
@@ -63,14 +63,14 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// The two ends and what was recorded.
+/// The two ends and the recorded segments.
 struct Wire {
     mask: Mask,
     flow: Flow,
     way: usize,
     next: [u32; 2],
     now: u64,
-    /// What was given and not written yet: direction, sequence number, length.
+    /// Segments that were given and are not written yet: direction, sequence number, length.
     given: VecDeque<(Direction, u32, u64)>,
     /// The bytes of each stream by their offset: the first copy, and whether a secret was shown there.
     streams: [BTreeMap<u32, (u8, bool)>; 2],
@@ -123,7 +123,7 @@ impl Wire {
         }
     }
 
-    /// Secrets at places that change with the line and the way: in front, behind, and in between.
+    /// Inserts secrets at positions that depend on the line and `way`: before, after, and in between.
     fn plant(&self, number: usize, bytes: &[u8]) -> Vec<u8> {
         let place = match (number + self.way) % 5 {
             0 => bytes.len(),
@@ -221,7 +221,7 @@ impl Wire {
     }
 }
 
-/// The line around a place, as far as it was captured, and where in it the place is.
+/// The line around an offset, as far as it was captured, and the position of the offset in it.
 fn line(stream: &BTreeMap<u32, (u8, bool)>, place: u32) -> (Vec<u8>, usize) {
     let byte = |place: u32| {
         stream
@@ -265,8 +265,8 @@ fn take(
     }
 }
 
-/// Whether the recorder says that it shows a text at this place: the path of a request, the name of a parameter or of a field,
-/// and the values of some fields.
+/// Whether the recorder documents that it shows text at this position: the path of a request, the name of a parameter
+/// or of a field, and the values of some fields.
 fn may_show(line: &[u8], place: usize) -> bool {
     let words: Vec<&[u8]> = line.splitn(2, |byte| *byte == b' ').collect();
     if let [method, rest] = words[..]

@@ -1,5 +1,5 @@
-//! Files from elsewhere: captures, HAR, GoReplay's format, bundles. A file is read or refused with its name; bodies are
-//! within their cap, nothing is complete that has no answer, and a bundle's rules are rules or an error.
+//! Files from other sources: captures, HAR, GoReplay's format, bundles. A file is read or refused by name; bodies are
+//! within their cap, nothing without a response is complete, and a bundle's rules are valid or an error.
 
 use std::{io::Cursor, path::Path, sync::Arc};
 
@@ -10,10 +10,10 @@ use shadow_agent::{
 use shadow_core::compare::{Comparator, Rules};
 use shadow_proto::{engine::Settings, exchange::Exchange, limits::Limits};
 
-/// Exchanges that are looked at.
+/// Most exchanges that are checked.
 const ENOUGH: usize = 2_000;
 
-/// A file.
+/// Input: a file.
 pub fn run(input: &[u8]) {
     let limits = Limits {
         body: 1 << 10,
@@ -50,7 +50,7 @@ fn compiled(rules: &serde_json::Value) {
     let Ok(text) = serde_json::to_string(&serde_json::json!({ "compare": rules })) else {
         return;
     };
-    // JSON is YAML.
+    // JSON is valid YAML.
     if let Ok(config) = Config::parse(Path::new("rules"), &text) {
         drop(Comparator::new(Rules::from(&config.compare)));
     }

@@ -1,10 +1,10 @@
-//! Capture files, whole, broken and packed: the reader ends, and counts every frame that it saw.
+//! Capture files, complete, damaged and compressed: the reader terminates, and counts every frame that it saw.
 
 use std::io::Cursor;
 
 use shadow_agent::capture::pcap::{Next, PcapFile};
 
-/// A file.
+/// Input: a file.
 pub fn run(input: &[u8]) {
     let Ok(mut file) = PcapFile::from_reader(Box::new(Cursor::new(input.to_vec()))) else {
         return;
@@ -20,7 +20,7 @@ pub fn run(input: &[u8]) {
                 break;
             }
         }
-        // A packed file is larger than it looks.
+        // A compressed file expands.
         if segments + skipped > 200_000 {
             return;
         }

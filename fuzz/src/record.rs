@@ -1,4 +1,4 @@
-//! Ring records and link-layer frames: every segment that comes out lies within what went in, and the engine takes it.
+//! Ring records and link-layer frames: every decoded segment is within the input, and the engine accepts it.
 
 use shadow_proto::{
     engine::{Engine, Settings},
@@ -10,7 +10,7 @@ use shadow_proto::{
     },
 };
 
-/// Records or frames, each behind its length as two bytes; the first byte says which.
+/// Input: records or frames, each after its length in two bytes; the first byte selects which.
 pub fn run(input: &[u8]) {
     let Some((kind, mut rest)) = input.split_first() else {
         return;

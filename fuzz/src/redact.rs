@@ -1,5 +1,5 @@
-//! Secrets that the configuration names, in documents of every kind: wherever one stands, however the document is cut and
-//! whatever stands around it, its bytes are not in what would be kept.
+//! Secrets named in the configuration, in documents of every kind: wherever one occurs, however the document is cut
+//! and whatever surrounds it, its bytes are not in what would be kept.
 
 use shadow_core::{
     compare::{Comparator, JsonPath, Rules, Side},
@@ -9,13 +9,13 @@ use shadow_proto::exchange::{Body, Headers};
 
 use super::decode::request;
 
-/// What no output may have.
+/// The secret that no output may contain.
 const SECRET: &str = "hunTer2z7F3a";
 
-/// The configured name in the ways in which it is written.
+/// Spellings of the configured name.
 const NAMES: [&str; 4] = ["patient_no", "patientNo", "PATIENT-NO", "Patient-No"];
 
-/// A byte for the kind, one for how much is kept, one for how much is shown; the rest builds the document.
+/// Input: a byte for the kind, one for how much is kept, one for how much is shown; the rest builds the document.
 pub fn run(input: &[u8]) {
     let Some(([kind, kept, shown], rest)) = input.split_first_chunk::<3>() else {
         return;
@@ -56,7 +56,7 @@ fn redactor() -> Redactor {
     Redactor::new([7; 32], &config)
 }
 
-/// What differs from a document without the secret.
+/// Differences from a document without the secret.
 fn compared(redactor: &Redactor, headers: &Headers, body: &Body, text: &str) {
     let other = Body::whole(text.replace(SECRET, "somethingElse9").into_bytes());
     let comparator = Comparator::new(Rules::default()).expect("the defaults are rules");
@@ -83,7 +83,7 @@ fn head(redactor: &Redactor, from: &mut Bytes<'_>) {
         format!("/{before};{name}={SECRET}/{behind}"),
         format!("https://{SECRET}@h/{before}#{name}={SECRET}"),
     ] {
-        // A mark of the syntax in a word makes another target of it.
+        // A syntax character in a word changes the target.
         if [before, behind]
             .iter()
             .all(|word| word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
@@ -97,7 +97,7 @@ fn head(redactor: &Redactor, from: &mut Bytes<'_>) {
     }
 }
 
-/// Where the document takes its turns from.
+/// Source of the choices made for the document.
 struct Bytes<'b>(&'b [u8]);
 
 impl<'b> Bytes<'b> {
@@ -113,8 +113,8 @@ impl<'b> Bytes<'b> {
         usize::from(self.byte()) % most
     }
 
-    /// Some of the bytes themselves, as far as they are text. Without a letter of the secret: libFuzzer learns it from the
-    /// comparisons, and puts it where it is none.
+    /// Some of the bytes themselves, if they are text. Words with a letter of the secret are dropped: libFuzzer
+    /// learns it from the comparisons, and would put it where it is not a secret.
     fn word(&mut self) -> &'b str {
         let len = self.below(12).min(self.0.len());
         let (word, rest) = self.0.split_at(len);
@@ -163,7 +163,7 @@ fn document(kind: u8, from: &mut Bytes<'_>) -> (&'static str, String) {
     }
 }
 
-/// JSON text whose secrets stand behind the name or where a path leads. `root`: the paths from the root hold.
+/// JSON text with secrets after the name or where a path leads. `root`: the paths from the root apply.
 fn json(from: &mut Bytes<'_>, depth: usize, root: bool) -> String {
     let quoted = |word: &str| serde_json::to_string(word).expect("text");
     let secret = |from: &mut Bytes<'_>| match from.below(4) {

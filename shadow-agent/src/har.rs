@@ -1,6 +1,7 @@
-//! HTTP Archive 1.2 as it is written: by `shadow inspect --har` of captured exchanges, by `shadow diffs export` of a case.
+//! HTTP Archive 1.2 as it is written: by `shadow inspect --har` of captured exchanges, by `shadow diffs export` of a
+//! case.
 //!
-//! Owns: the names and the order of the format. What is put in is the writers' matter.
+//! Owns: the names and the order of the format. The content is up to the writers.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ use shadow_core::case::Field;
 /// The version of the format.
 pub(crate) const VERSION: &str = "1.2";
 
-/// "Unknown", as the format has it.
+/// "Unknown" in this format.
 pub(crate) const UNKNOWN: i64 = -1;
 
 #[derive(Debug, Serialize)]
@@ -107,7 +108,7 @@ pub(crate) fn query(target: &str) -> Vec<Field> {
         .collect()
 }
 
-/// A length where the format also knows none.
+/// A length, or "unknown".
 pub(crate) fn size(len: u64) -> i64 {
     i64::try_from(len).unwrap_or(UNKNOWN)
 }

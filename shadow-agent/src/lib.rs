@@ -1,13 +1,13 @@
-//! The agent: every I/O edge around `shadow-core`, and the command line `shadow`.
+//! The agent: all I/O around `shadow-core`, and the command line `shadow`.
 //!
 //! In the order of the data: [`capture`] reads segments (live ring or file), [`pipeline`] runs the engine and hands
-//! exchanges on, [`replay`] sends them to the shadow system, [`report`] tells the outcome, [`journal`] keeps it,
-//! [`export`] gives single cases to other tools,
-//! [`rollout`] raises the sample by it, [`budget`] lowers it and [`trips`] stops by itself, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the
-//! metrics, [`doctor`] looks at the host, [`privs`] is what the agent gives up, [`whole`] writes files and [`shown`] what people see, [`cli`] and [`config`] are
-//! what a person types.
+//! exchanges on, [`replay`] sends them to the shadow system, [`report`] presents the outcome, [`journal`] keeps it,
+//! [`export`] gives single cases to other tools, [`rollout`] raises the sample by it, [`budget`] lowers it and
+//! [`trips`] stops by itself, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the metrics,
+//! [`doctor`] checks the host, [`privs`] gives up privileges, [`whole`] writes files and [`shown`] formats output for
+//! people, [`cli`] and [`config`] read what a person types.
 
-// Tests may unwrap, so this stands here and not among the lints of the workspace.
+// Tests may unwrap, so this is here and not among the lints of the workspace.
 #![warn(clippy::unwrap_used)]
 
 pub mod budget;

@@ -1,15 +1,15 @@
 //! Text for terminals and logs: nothing in it can move the cursor, give a command, or change the order of what is read.
 //!
-//! Owns: which characters are escaped, and how. Everything that is printed passes [`screened`] last, so no part of the agent
-//! has to remember which text is foreign. The escape is that of JSON, so a JSON text keeps its value.
+//! Owns: which characters are escaped, and how. Everything that is printed passes [`screened`] last, so no part of the
+//! agent has to track which text is foreign. The escape is that of JSON, so a JSON text keeps its value.
 
 use std::{
     borrow::Cow,
     io::{self, Write},
 };
 
-/// Whether a terminal could obey a character instead of showing it, or hide it: control characters (C0, DEL, C1), what
-/// changes the direction of text, and what takes no room.
+/// Whether a terminal could obey a character instead of showing it, or hide it: control characters (C0, DEL, C1), those
+/// that change the direction of text, and those of zero width.
 pub fn is_unsafe(char: char) -> bool {
     char.is_control()
         || matches!(
@@ -50,19 +50,19 @@ pub fn line(text: &str) -> String {
 fn escape(char: char, into: &mut String) {
     use std::fmt::Write as _;
     for unit in char.encode_utf16(&mut [0; 2]) {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         write!(into, "\\u{unit:04x}").unwrap_or_default();
     }
 }
 
 /// A line on standard error, after the name of the program.
 pub fn complain(text: &str) {
-    // Nobody may be reading, which is no reason to end.
+    // There may be no reader, which is not a reason to end.
     drop(writeln!(io::stderr().lock(), "shadow: {}", line(text)));
 }
 
-/// Screens what is written as text. The escapes of colours, as the agent's own tables and log lines use them, pass
-/// where `colours` says so; captured text in them was escaped before.
+/// Screens text that is written. The escapes of colours, as the agent's own tables and log lines use them, pass if
+/// `colours` is set; captured text in them was escaped before.
 #[derive(Debug)]
 pub struct Screen<W> {
     out: W,
@@ -72,7 +72,7 @@ pub struct Screen<W> {
 }
 
 impl<W: Write> Screen<W> {
-    /// Screens what goes to `out`.
+    /// Screens the output to `out`.
     pub fn new(out: W, colours: bool) -> Self {
         Self {
             out,
@@ -92,7 +92,7 @@ impl<W: Write> Screen<W> {
             let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b';';
             let len = 2 + sequence.bytes().skip(2).take_while(is_part).count();
             let colour = sequence.get(..len + 1).filter(|colour| colour.ends_with('m'));
-            // What is no colour is escaped from its first character on.
+            // An escape that is not a colour is escaped from its first character on.
             let (shown, behind) = match colour {
                 Some(colour) => (Cow::Borrowed(colour), &sequence[len + 1..]),
                 None => (screened("\u{1b}"), &sequence[1..]),
@@ -154,7 +154,7 @@ mod tests {
             for byte in "ü\u{9b}日\u{202e}\u{1b}[2J\u{1b}[31m!".bytes() {
                 screen.write_all(&[byte]).unwrap();
             }
-            // A colour that comes in pieces is none.
+            // A colour that comes in pieces is not recognized.
             assert_eq!(
                 String::from_utf8(out).unwrap(),
                 "ü\\u009b日\\u202e\\u001b[2J\\u001b[31m!"

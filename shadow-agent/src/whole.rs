@@ -1,9 +1,9 @@
-//! Files that are written whole or not at all.
+//! Files that are written as a whole or not at all.
 //!
 //! Owns: how the agent and its commands make and replace a file, often as root in a folder that is not root's. The new
 //! content gets a random name in the same folder, which is created and never opened (so no link is followed and nobody
-//! else owns it), mode 0600, is flushed to the disk, and takes the name at last. What fails leaves nothing.
-//! A device or a FIFO is written to and never replaced, and so is what `/dev` and `/proc` hold.
+//! else owns it), mode 0600, is flushed to the disk, and is renamed last. A failure leaves nothing. A device or a FIFO
+//! is written to and never replaced, and so are files in `/dev` and `/proc`.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -14,13 +14,13 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// How the unfinished file ends; what a killed process leaves is found by it.
+/// Suffix of the unfinished file; files left by a killed process are found by it.
 pub const UNFINISHED: &str = "new";
 
-/// Bytes of a file that is read whole.
+/// Maximum size of a file that is read as a whole.
 const MOST: u64 = 1 << 30;
 
-/// Writes a file, readable by its owner only, or into what is no file.
+/// Writes a file, readable by its owner only, or writes into a special file.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     match special(path)? {
         Some(mut file) => file.write_all(content),
@@ -28,12 +28,12 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The same for a file of the agent's own: whatever stands in its place is replaced, and nothing is waited for.
+/// The same for a file of the agent's own: whatever is in its place is replaced, and nothing is waited for.
 pub fn place(path: &Path, content: &[u8]) -> io::Result<()> {
     replace(path, content, None)
 }
 
-/// Replaces a regular file, which keeps its mode and its owner. Anything else, also a link, is refused.
+/// Replaces a regular file, which keeps its mode and its owner. Anything else, including a link, is refused.
 pub fn rewrite(path: &Path, content: &[u8]) -> io::Result<()> {
     let former = fs::symlink_metadata(path)?;
     if !former.is_file() {
@@ -42,7 +42,8 @@ pub fn rewrite(path: &Path, content: &[u8]) -> io::Result<()> {
     replace(path, content, Some(&former))
 }
 
-/// The content of a regular file that belongs to this user, to root, or to whom its folder belongs. A link is not followed.
+/// The content of a regular file that belongs to this user, to root, or to the owner of its folder. A link is not
+/// followed.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = open_own(path, OpenOptions::new().read(true), false)?;
     let mut content = Vec::new();
@@ -50,8 +51,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Opens a regular file of this user, or makes it with mode 0600. A link is not followed, and what is no regular file is not
-/// waited for.
+/// Opens a regular file of this user, or makes it with mode 0600. A link is not followed, and a file that is not
+/// regular does not block.
 pub fn open_or_make(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options
@@ -88,7 +89,7 @@ fn refused(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-/// What is there already and is to be written to: a device, a FIFO, or a name of an open file such as `/dev/stdout`.
+/// An existing special file to write to: a device, a FIFO, or a name of an open file such as `/dev/stdout`.
 fn special(path: &Path) -> io::Result<Option<File>> {
     let folder = fs::canonicalize(folder_of(path))?;
     let is_system = folder == Path::new("/dev") || folder.starts_with("/proc");
@@ -117,7 +118,7 @@ fn special(path: &Path) -> io::Result<Option<File>> {
     Err(refused("it was replaced meanwhile; name another"))
 }
 
-/// `former` is what the file was, when mode and owner are to stay.
+/// `former` is the metadata of the old file, if mode and owner are to stay.
 fn replace(path: &Path, content: &[u8], former: Option<&fs::Metadata>) -> io::Result<()> {
     let folder = folder_of(path);
     let mut fresh = tempfile::Builder::new()
@@ -135,7 +136,7 @@ fn replace(path: &Path, content: &[u8], former: Option<&fs::Metadata>) -> io::Re
     }
     file.sync_all()?;
     fresh.persist(path).map_err(|failed| failed.error)?;
-    // The content is safe; that the name is, too, is worth a try.
+    // The content is safe; syncing the name, too, is best effort.
     drop(File::open(folder).and_then(|folder| folder.sync_all()));
     Ok(())
 }
@@ -230,7 +231,7 @@ mod tests {
                 .file_type()
                 .is_fifo()
         );
-        // And nothing waits for one that stands in the place of a file of the agent's own.
+        // And nothing waits for a FIFO in the place of a file of the agent's own.
         open_or_make(&path).expect_err("no file");
         read(&path).expect_err("no file");
         place(&path, b"a file").expect("replaces");

@@ -1,4 +1,4 @@
-//! The binary as a person meets it: exit codes, one line for each fault, help. Needs no root and attaches nothing.
+//! The command line of the binary: exit codes, one line for each fault, help. Needs no root and attaches nothing.
 
 use std::{
     path::Path,
@@ -81,7 +81,7 @@ fn nothing_that_is_printed_can_command_a_terminal() {
     let output = shadow(folder.path(), &["report", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["target"], "shadow\u{9b}\u{202e}", "the value is the same");
-    // A foreign file and a foreign agent speak in error lines.
+    // Text of a foreign file and a foreign agent appears in error lines.
     let hostile = folder.path().join("a\u{1b}[2J\u{9b}\u{202e}");
     let name = hostile.to_str().expect("text");
     for words in [
@@ -177,7 +177,7 @@ fn exit_codes_are_as_documented() {
 #[test]
 fn every_exit_code_is_in_the_help_and_in_the_manual() {
     let help = text(&shadow(folder().path(), &["--help"]).stdout);
-    let manual = include_str!("../../docs/operations.md");
+    let manual = include_str!("../../docs/src/reference.md");
     for code in [0, 1, 2, 3, 64, 65, 66, 69, 70, 73, 77, 78] {
         assert!(
             help.contains(&format!("\n  {code} ")),

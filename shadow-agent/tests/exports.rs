@@ -1,5 +1,5 @@
-//! Round trips: a case that was exported, sent again by another tool or by Shadow, arrives as it was captured, byte by
-//! byte. Needs no root; everything is on loopback.
+//! Round trips: an exported case that is sent again by another tool or by Shadow arrives as it was captured, byte by
+//! byte. Needs no root; everything runs on loopback.
 
 use std::{
     fs,
@@ -24,16 +24,16 @@ use shadow_core::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a server received.
+/// A request as the server received it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Received {
     line: String,
-    /// In their order, with names in lower case.
+    /// In order, with names in lower case.
     fields: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
-/// Answers every request with 204 on a connection of its own, and hands on what it received.
+/// Answers every request with 204 on a connection of its own, and passes on the received request.
 fn server() -> (SocketAddr, Receiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
     let address = listener.local_addr().expect("an address");
@@ -110,7 +110,7 @@ fn case(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Cas
     }
 }
 
-/// What must arrive.
+/// The request that must arrive.
 fn captured(case: &Case) -> Received {
     let Asked {
         method,
@@ -190,7 +190,7 @@ fn cases() -> Vec<Case> {
 
 fn bash(command: &str, url: Option<&str>) -> Output {
     let mut bash = Command::new("bash");
-    // Neither a proxy nor a file of defaults is part of the command.
+    // Proxies and curl's configuration file are not part of the command.
     bash.env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default());
     bash.env("HOME", "/nonexistent")
@@ -226,7 +226,7 @@ fn a_curl_command_sends_what_was_captured_and_only_where_it_was_told() {
             assert_eq!(received, expected, "{command:.400}");
             assert!(!command.contains('\u{1b}') && !command.contains('\u{9b}'));
         }
-        // Not told where: nothing is sent, and nobody's address is in it.
+        // Without a destination nothing is sent, and the command holds no address.
         let output = bash(&unsaid, None);
         assert!(!output.status.success(), "{output:?}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -243,7 +243,7 @@ fn a_curl_command_sends_what_was_captured_and_only_where_it_was_told() {
     assert_eq!(received_rx.try_recv().ok(), None, "nothing else was sent");
 }
 
-/// What `shadow replay` sends of a file, without what it adds itself.
+/// The requests that `shadow replay` sends for a file, without the fields that it adds.
 fn replayed(name: &str, text: &str) -> (Output, Vec<Received>) {
     let folder = tempfile::tempdir().expect("a folder");
     let (address, received_rx) = server();
@@ -273,12 +273,12 @@ fn without_additions(mut received: Received) -> Received {
     received
 }
 
-/// Whether it is a request that a replay sends as it is.
+/// Whether a replay sends this request unchanged.
 fn is_replayable(case: &Case) -> bool {
     let Asked {
         method, target, body, ..
     } = &case.request;
-    // The body of a HAR entry is of a size that the default configuration keeps.
+    // The body of a HAR entry must fit the default configuration.
     target.starts_with('/') && method != "OPTIONS" && body.len < 100_000
 }
 

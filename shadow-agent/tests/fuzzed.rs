@@ -1,5 +1,5 @@
-//! What libFuzzer tries of the agent (`fuzz/`), here on its seeds, on every input that once broke something, and on changes
-//! of them.
+//! The fuzz targets of the agent (`fuzz/`), run on their seeds, on every input that once caused a failure, and on
+//! mutations of them.
 
 #![expect(unreachable_pub, reason = "what libFuzzer tries is a public function there")]
 
@@ -12,7 +12,7 @@ mod offline;
 #[path = "../../fuzz/src/pcap.rs"]
 mod pcap;
 
-use again::target;
+use again::{on_any_stack, target};
 
 #[test]
 fn capture_files() {
@@ -21,7 +21,7 @@ fn capture_files() {
 
 #[test]
 fn configurations() {
-    target("config", &["fuzz/seeds/config"], config::run);
+    on_any_stack("config", &["fuzz/seeds/config"], config::run);
 }
 
 #[test]

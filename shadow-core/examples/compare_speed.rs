@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p shadow-core --example compare_speed [-- --json]`
 //!
-//! It is the least of many short rounds: on a shared machine that is the one that nobody else was in.
+//! The figure is the minimum of many short rounds: on a shared machine, the round least disturbed by others.
 
 use core::{hint::black_box, time::Duration};
 use std::time::Instant;
@@ -13,7 +13,7 @@ use shadow_proto::exchange::{Body, Headers, Request, Version};
 
 const SIZES: [(usize, &str); 3] = [(1 << 10, "1KiB"), (64 << 10, "64KiB"), (1 << 20, "1MiB")];
 
-/// Rules as a service might have them; none of them is needed for these answers.
+/// Rules as a service might have them; these answers need none of them.
 const MANY_RULES: &str = r#"{
     "ignore": ["$..request_id", "$.meta", "$..trace_id", "$.items[*].updated_at"],
     "places": [
@@ -35,7 +35,7 @@ fn main() {
         }
     };
     let plain = comparator("{}");
-    // One for all sizes: the first answers of every rule are walked as a whole, later ones are not.
+    // One comparator for all sizes: every rule walks the first answers as a whole, but not the later ones.
     let ruled = comparator(MANY_RULES);
     for (size, name) in SIZES {
         for (case, nanos, bytes) in answers(&plain, size) {

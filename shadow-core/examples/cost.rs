@@ -1,7 +1,7 @@
-//! What the rooms behind the engine cost per exchange: `cargo run --release -p shadow-core --example cost`.
+//! Cost per exchange of the modules after the engine: `cargo run --release -p shadow-core --example cost`.
 //!
-//! Prints nanoseconds per call: the least of many short rounds, which on a shared machine is the one that nobody else was
-//! in. `compare_speed` has the comparison in detail.
+//! Prints nanoseconds per call: the minimum of many short rounds, which on a shared machine is the one least disturbed
+//! by others. `compare_speed` measures the comparison in detail.
 
 use core::{hint::black_box, time::Duration};
 use std::time::Instant;
@@ -110,7 +110,7 @@ fn exchange() -> Exchange {
     }
 }
 
-/// The gate with rules of each kind: what a busy node pays for an exchange on the capture thread.
+/// The gate with rules of each kind: the cost of an exchange on the capture thread of a busy node.
 fn gates(exchange: &Exchange) {
     let rule = |path: &str| Match {
         path: vec![path.to_owned()],

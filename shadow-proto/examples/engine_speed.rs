@@ -1,4 +1,4 @@
-//! How fast the engine is alone: one thread, segments in memory, bodies small and large.
+//! Measures the speed of the engine alone: one thread, segments in memory, small and large bodies.
 //!
 //! `cargo run --release -p shadow-core --example engine_speed [-- --json]`
 

@@ -1,4 +1,4 @@
-//! One declaration for each named value that is counted: its name, its variant and its explanation.
+//! Enums of named values that are counted. Each value is declared once, with its name, variant and explanation.
 
 /// Declares an enum of named values. The doc comment of a variant is also its help text in metrics, reports and docs.
 #[macro_export]
@@ -30,7 +30,7 @@ macro_rules! catalogue {
         }
 
         impl ::serde::Serialize for $name {
-            /// The name of [`Self::as_str`], also as the key of a map.
+            /// The name from [`Self::as_str`], also when used as a map key.
             fn serialize<S: ::serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.serialize_str(self.as_str())
             }

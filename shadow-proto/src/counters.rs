@@ -1,10 +1,10 @@
-//! Everything the engine counts.
+//! The counters of the engine.
 
 use crate::{exchange::Incomplete, protocol::Abandon};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
-        /// What the engine saw and what became of it. Only ever grows.
+        /// Counts of everything the engine saw and did. Values only grow.
         #[derive(Clone, Debug, Default, Eq, PartialEq)]
         pub struct Counters {
             $($(#[$doc])* pub $name: u64,)+
@@ -13,12 +13,12 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Name and value of every counter but the incomplete ones, in a stable order.
+            /// Name and value of every counter except the incomplete ones, in a stable order.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)+].into_iter()
             }
 
-            /// What another engine counted.
+            /// Adds the counts of another engine.
             pub fn add(&mut self, other: &Self) {
                 let Self { $($name,)+ incomplete } = other;
                 $(self.$name += $name;)+
@@ -35,7 +35,7 @@ counters! {
     segments,
     /// Payload bytes in them.
     payload_bytes,
-    /// Segments without payload, SYN, FIN or RST: nothing to read.
+    /// Segments without payload, SYN, FIN or RST: they carry nothing to read.
     empty_segments,
     /// Connections seen from their beginning.
     flows_opened,
@@ -43,9 +43,9 @@ counters! {
     flows_midstream,
     /// Connections that ended by FIN or RST.
     flows_closed,
-    /// Connections forgotten after the idle time.
+    /// Connections removed after the idle time.
     flows_idle,
-    /// Connections given up to stay under the flow or memory limit.
+    /// Connections evicted to stay under the flow or memory limit.
     flows_evicted,
     /// Connections not read any further (protocol, framing, step).
     flows_abandoned,
@@ -55,31 +55,31 @@ counters! {
     flows_tls,
     /// Of these, upgraded to WebSocket.
     flows_websocket,
-    /// Of these, another protocol: the first bytes are no request, an upgrade, or a tunnel.
+    /// Of these, another protocol: the first bytes are not a request, an upgrade, or a tunnel.
     flows_unknown,
-    /// Of these, HTTP/1 of which messages could not be told apart any more.
+    /// Of these, HTTP/1 whose message boundaries were lost.
     flows_unread,
     /// Of these, parts of a stream that Multipath TCP spread over several connections.
     flows_mptcp,
-    /// Segments with payload that followed on those two, and were not read.
+    /// Segments with payload that followed on connections of these last two kinds, and were not read.
     unread_segments,
     /// Payload bytes in them.
     unread_bytes,
-    /// Requests that seem to begin in them: exchanges that were not compared.
+    /// Requests that appear to begin in them: exchanges that were not compared.
     exchanges_unread,
     /// Connections that ended without any payload.
     flows_empty,
-    /// Segments of connections that are over or abandoned.
+    /// Segments of connections that have ended or were abandoned.
     ignored_segments,
-    /// Segments with nothing new: retransmissions, keep-alive and window probes.
+    /// Segments without new data: retransmissions, keep-alive and window probes.
     duplicate_segments,
-    /// Segments that came before bytes in front of them.
+    /// Segments that arrived before the bytes that precede them.
     out_of_order_segments,
     /// Copies of bytes that differed from the first copy.
     conflicting_overlaps,
-    /// Sequence numbers too far away for any window; the connection starts anew from there.
+    /// Sequence numbers outside any plausible window; the connection restarts from there.
     out_of_window,
-    /// Payload bytes of resets: they say why, and reach no application.
+    /// Payload bytes of resets: a reason text that does not reach the application.
     reset_bytes,
     /// Holes that were declared lost.
     gaps,
@@ -89,7 +89,7 @@ counters! {
     out_of_step,
     /// Request heads.
     requests,
-    /// Requests of which only a part of the head was seen.
+    /// Requests for which only part of the head was seen.
     requests_lost,
     /// Final response heads.
     responses,
@@ -99,14 +99,14 @@ counters! {
     orphans,
     /// Exchanges reported.
     exchanges,
-    /// Of these, whole ones.
+    /// Of these, complete ones.
     exchanges_complete,
-    /// Of these, incomplete ones; the reasons add up to this.
+    /// Of these, incomplete ones; this is the sum over all reasons.
     exchanges_incomplete,
 }
 
 impl Counters {
-    /// One more connection is not read any further.
+    /// Counts one more connection that is not read any further.
     pub(crate) fn count_abandoned(&mut self, reason: Abandon) {
         self.flows_abandoned += 1;
         *match reason {
@@ -119,7 +119,7 @@ impl Counters {
         } += 1;
     }
 
-    /// One more segment with payload of a connection on which messages could not be told apart.
+    /// Counts one more segment with payload of a connection whose message boundaries were lost.
     pub(crate) fn count_unread(&mut self, bytes: u64, begins_request: bool) {
         self.unread_segments += 1;
         self.unread_bytes += bytes;
@@ -143,7 +143,7 @@ impl Counters {
         Incomplete::ALL.iter().copied().zip(self.incomplete)
     }
 
-    /// `exchanges = complete + incomplete` and `incomplete = sum of its reasons`.
+    /// Checks `exchanges = complete + incomplete` and `incomplete = sum of its reasons`.
     pub fn check(&self) -> Result<(), String> {
         let by_reason: u64 = self.incomplete.iter().sum();
         if self.exchanges == self.exchanges_complete + self.exchanges_incomplete

@@ -1,4 +1,4 @@
-//! The vocabulary that every later room shares: messages, exchanges and why one is incomplete.
+//! Types shared by every later module: messages, exchanges and the reasons why one is incomplete.
 
 use bytes::Bytes;
 
@@ -11,20 +11,20 @@ use crate::time::Timestamp;
 pub struct Exchange {
     /// The connection it came from.
     pub flow: Flow,
-    /// Its place on that connection, from 0, counting every request that was seen.
+    /// Its position on that connection, from 0, counting every request that was seen.
     pub index: u64,
     /// The request.
     pub request: Request,
-    /// The response, as far as one was paired.
+    /// The response, if one was paired.
     pub response: Option<Response>,
     /// The four timestamps.
     pub timing: Timing,
-    /// `None` when both messages are whole and certainly belong together.
+    /// `None` when both messages are complete and certainly belong together.
     pub incomplete: Option<Incomplete>,
 }
 
 impl Exchange {
-    /// Whether both messages are whole and certainly belong together. Only then may they be compared.
+    /// Whether both messages are complete and certainly belong together. Only then may they be compared.
     pub fn is_complete(&self) -> bool {
         self.incomplete.is_none()
     }
@@ -39,7 +39,7 @@ pub struct Orphan {
     pub response: Response,
     /// First and last byte of the response; the request fields are `None`.
     pub timing: Timing,
-    /// Why it stands alone.
+    /// Why it has no request.
     pub incomplete: Incomplete,
 }
 
@@ -120,7 +120,7 @@ impl Version {
 
 /// Header or trailer fields in the order and the letter case in which they were sent.
 ///
-/// One shared buffer and a list of spans: a captured head costs two allocations however many fields it has.
+/// One shared buffer and a list of spans: a captured head costs two allocations regardless of its field count.
 #[derive(Clone, Default)]
 pub struct Headers {
     raw: Bytes,
@@ -134,7 +134,7 @@ struct Span {
 }
 
 impl Headers {
-    /// No fields, with the buffer that later spans point into.
+    /// No fields yet, with the buffer that later spans point into.
     pub fn new(raw: Bytes) -> Self {
         Self {
             raw,
@@ -142,7 +142,7 @@ impl Headers {
         }
     }
 
-    /// As [`Headers::new`], with room for `fields`.
+    /// As [`Headers::new`], with capacity for `fields`.
     pub fn with_capacity(raw: Bytes, fields: usize) -> Self {
         Self {
             raw,
@@ -211,17 +211,17 @@ impl Headers {
             .map(|(_, value)| value)
     }
 
-    /// How many fields.
+    /// Number of fields.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// Bytes of the shared buffer.
+    /// Size of the shared buffer in bytes.
     pub fn allocated(&self) -> usize {
         self.raw.len()
     }
@@ -239,7 +239,7 @@ impl Headers {
 }
 
 impl core::fmt::Debug for Headers {
-    /// Names only: values may be secrets, and debug output reaches logs.
+    /// Prints names only: values may be secrets, and debug output reaches logs.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_list()
             .entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name)))
@@ -247,22 +247,22 @@ impl core::fmt::Debug for Headers {
     }
 }
 
-/// Message content after transfer coding was removed.
+/// Message content after the transfer coding was removed.
 #[derive(Clone, Default)]
 pub struct Body {
-    /// Length in bytes, also of what was not kept; bytes in gaps count when the framing says how many they are.
+    /// Length in bytes, including bytes that were not kept; bytes in gaps count when the framing gives their number.
     pub len: u64,
-    /// The first bytes, up to the cap; the whole content when [`Body::is_whole`].
+    /// The first bytes, up to the cap; the complete content when [`Body::is_whole`].
     pub kept: Bytes,
-    /// BLAKE3 of the whole content; always there when `kept` is not the whole of a body without gaps and digests
-    /// are on.
+    /// BLAKE3 of the complete content. Always present when digests are on, the body has no gaps, and `kept` is not
+    /// all of it.
     pub digest: Option<[u8; 32]>,
     /// Bytes in declared gaps.
     pub missing: u64,
 }
 
 impl Body {
-    /// A body of which every byte is kept.
+    /// A body whose bytes are all kept.
     pub fn whole(kept: impl Into<Bytes>) -> Self {
         let kept = kept.into();
         Self {
@@ -273,7 +273,7 @@ impl Body {
         }
     }
 
-    /// Whether `kept` is the whole content.
+    /// Whether `kept` is the complete content.
     pub fn is_whole(&self) -> bool {
         self.missing == 0 && self.kept.len() as u64 == self.len
     }
@@ -288,7 +288,7 @@ impl Body {
 }
 
 impl core::fmt::Debug for Body {
-    /// Never the content.
+    /// Never prints the content.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self {
             len,
@@ -301,7 +301,7 @@ impl core::fmt::Debug for Body {
 }
 
 crate::catalogue! {
-    /// Why an exchange is not whole. An incomplete exchange is never compared.
+    /// Why an exchange is incomplete. An incomplete exchange is never compared.
     Incomplete {
         /// The capture began, or resumed, in the middle of the connection: what belongs together is not certain yet.
         Midstream = "midstream",
@@ -320,8 +320,8 @@ crate::catalogue! {
         /// Two readings of the framing are possible (RFC 9112 sections 6.3, 11.2): conflicting lengths, obsolete
         /// folding, bare line feeds.
         AmbiguousFraming = "ambiguous_framing",
-        /// The request could be taken to be for two hosts (RFC 9112 sections 3.2, 3.2.2): several Host fields, a value that
-        /// is no host, or another one in the target.
+        /// The request could be taken to be for two hosts (RFC 9112 sections 3.2, 3.2.2): several Host fields, a
+        /// value that is no host, or another one in the target.
         AmbiguousHost = "ambiguous_host",
         /// Not HTTP/1 by its grammar.
         Malformed = "malformed",
@@ -329,7 +329,8 @@ crate::catalogue! {
         HeadTooLarge = "head_too_large",
         /// Retransmitted bytes differed from those first seen.
         ConflictingOverlap = "conflicting_overlap",
-        /// Urgent data came on the connection (RFC 9293 section 3.8.5), which an application may read elsewhere or not at all.
+        /// Urgent data came on the connection (RFC 9293 section 3.8.5), which an application may read elsewhere or
+        /// not at all.
         UrgentData = "urgent_data",
         /// Multipath TCP (RFC 8684) spread the stream over several TCP connections, of which each has only parts.
         Multipath = "mptcp",

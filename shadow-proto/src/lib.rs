@@ -1,4 +1,4 @@
-//! Segments in, exchanges out: everything between a captured packet and an HTTP exchange, without I/O.
+//! From captured packets to HTTP exchanges, without I/O: segments in, exchanges out.
 //!
 //! No sockets, no files, no clock, no threads: time is an argument ([`time::Timestamp`]), and everything that is
 //! dropped is a named reason and a counter. The modules, in pipeline order:

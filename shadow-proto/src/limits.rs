@@ -1,36 +1,36 @@
-//! Every cap of the core in one validated struct.
+//! All limits of the core in one validated struct.
 
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What the engine may hold, and for how long. Memory use follows from these numbers, not from the traffic.
+/// Limits on the memory of the engine and on its waits. Memory use depends on these numbers, not on the traffic.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections tracked at once; past it the longest idle one is evicted.
+    /// Connections tracked at once; beyond it the longest idle one is evicted.
     pub flows: usize,
-    /// Bytes buffered over all flows: out-of-order segments, heads and bodies being read. Past it, the flow that
-    /// asks for more is given up.
+    /// Bytes buffered over all flows: out-of-order segments, heads and bodies being read. Beyond it, the flow that
+    /// needs more is given up.
     pub memory: usize,
-    /// Out-of-order bytes held for one direction of one flow before the hole in front of them is declared lost.
+    /// Out-of-order bytes held for one direction of one flow before the hole before them is declared lost.
     pub out_of_order: usize,
     /// A request or response head (start line and fields), and a trailer section, in bytes.
     pub head: usize,
     /// Fields in one head.
     pub fields: usize,
-    /// Bytes of one body that are kept; behind it only length and digest.
+    /// Bytes of one body that are kept; beyond it only length and digest.
     pub body: usize,
     /// Requests of one connection that wait for their response.
     pub pipeline: usize,
-    /// A hole whose bytes the receiver has acknowledged was lost by the capture; it is declared after this wait,
+    /// A hole whose bytes the receiver has acknowledged was lost by the capture. It is declared after this wait,
     /// which only covers reordering between CPUs.
     #[serde(with = "crate::time::duration")]
     pub acked_gap: Duration,
-    /// A hole that nobody acknowledged may still be filled by a retransmission.
+    /// A hole without an acknowledgement may still be filled by a retransmission.
     #[serde(with = "crate::time::duration")]
     pub open_gap: Duration,
-    /// A flow without any segment for this long is forgotten.
+    /// A flow without any segment for this long is removed.
     #[serde(with = "crate::time::duration")]
     pub idle: Duration,
     /// The same after a FIN from one side.
@@ -64,12 +64,12 @@ pub struct LimitError {
     pub name: &'static str,
     /// Its smallest workable value.
     pub least: usize,
-    /// What was given.
+    /// The given value.
     pub given: usize,
 }
 
 impl Limits {
-    /// Refuses caps under which nothing could ever complete.
+    /// Rejects limits under which nothing could ever complete.
     pub fn validate(&self) -> Result<(), LimitError> {
         let least = [
             ("flows", self.flows, 1),

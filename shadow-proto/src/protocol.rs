@@ -1,7 +1,7 @@
 //! Types that every protocol reader and the [`engine`](crate::engine) share: bytes in, events out.
 //!
-//! A reader gets each direction of a connection as [`Chunk`]s in order, with gaps declared, and writes exchanges, orphans and
-//! counters to the [`Sink`] of its [`Context`]. It knows neither TCP nor the table of connections.
+//! A reader gets each direction of a connection as [`Chunk`]s in order, with gaps declared, and writes exchanges,
+//! orphans and counters to the [`Sink`] of its [`Context`]. It does not depend on TCP or on the table of connections.
 
 use std::collections::VecDeque;
 
@@ -15,21 +15,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// What an [`Engine`] is made of.
+/// Settings of an [`Engine`].
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Caps and waits.
     pub limits: Limits,
-    /// Digest bodies over [`Limits::body`]; off where only lengths matter (`--observe`).
+    /// Digest bodies over [`Limits::body`]; off when only lengths matter (`--observe`).
     pub digest: bool,
-    /// Keep header and trailer fields; off where only start lines and lengths matter.
+    /// Keep header and trailer fields; off when only start lines and lengths matter.
     pub fields: bool,
 }
 
-/// What comes out of an [`Engine`].
+/// Output of an [`Engine`].
 #[derive(Debug)]
 pub enum Event {
-    /// An exchange, whole or with the reason why not.
+    /// An exchange, complete or with the reason why not.
     Exchange(Box<Exchange>),
     /// A response without a known request.
     Orphan(Box<Orphan>),
@@ -60,7 +60,7 @@ crate::catalogue! {
 }
 
 impl Abandon {
-    /// Whether exchanges that were to be compared may follow, unread.
+    /// Whether exchanges that should be compared may follow, unread.
     pub const fn hides_exchanges(self) -> bool {
         matches!(self, Self::OutOfStep | Self::Multipath)
     }
@@ -71,7 +71,7 @@ impl Abandon {
 pub(crate) struct Chunk<'a> {
     pub(crate) at: Timestamp,
     pub(crate) offset: u64,
-    /// How far the sender had received the other stream.
+    /// Bytes of the other stream that the sender had received.
     pub(crate) ack: Option<u64>,
     pub(crate) starts_segment: bool,
     pub(crate) conflict: bool,
@@ -85,7 +85,7 @@ impl Chunk<'_> {
     }
 }
 
-/// Where results go, and under which settings.
+/// The destination of results, and the settings in use.
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
@@ -93,12 +93,12 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a mut Sink,
 }
 
-/// Events and counters that the engine hands on.
+/// Events and counters that the engine passes on.
 #[derive(Debug, Default)]
 pub(crate) struct Sink {
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
-    /// Where the roles of bytes are reported, when somebody asked for them.
+    /// The log for the roles of bytes, if enabled.
     pub(crate) ranges: Option<Box<RangeLog>>,
 }
 
@@ -109,12 +109,12 @@ pub(crate) enum End {
     Fin,
     /// By a RST, from either side.
     Reset,
-    /// The engine stopped looking.
+    /// The engine stopped reading the stream.
     Forgotten(Incomplete),
 }
 
 impl End {
-    /// The reason for a message that was not over.
+    /// The reason for a message that had not ended.
     pub(crate) fn reason(self, cut: Incomplete) -> Incomplete {
         match self {
             Self::Fin | Self::Reset => cut,

@@ -1,14 +1,14 @@
 //! The role of each byte that was read, for a recorder that must know which bytes are safe to keep.
 //!
-//! Off unless [`Engine::report_ranges`](crate::engine::Engine::report_ranges) was called. Owns: the log of one call of the engine.
-//! Bounds: the caller takes it after each call, so it holds what one segment or one timeout made readable. Bias: a
-//! byte has a role only while the connection is in step, so that a guess never shows a secret.
+//! Off unless [`Engine::report_ranges`](crate::engine::Engine::report_ranges) was called. Owns: the log of one engine
+//! call. Bounds: the caller takes it after each call, so it holds what one segment or one timeout made readable.
+//! Bias: a byte has a role only while the connection is synchronised, so that a guess never shows a secret.
 
 use shadow_common::flow::FlowKey;
 
 use crate::wire::Direction;
 
-/// The part that a byte has in its message.
+/// The role of a byte in its message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
     /// A request line or a status line, without its line end.
@@ -23,25 +23,25 @@ pub enum Role {
     Framing,
     /// A chunk extension.
     Extension,
-    /// Read, and of no certain meaning.
+    /// Read, but without a certain meaning.
     Unknown,
 }
 
 /// One entry of the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Record<'a> {
-    /// Where the payload of the segment that was pushed last belongs.
+    /// The position of the payload of the segment that was pushed last.
     Placed {
-        /// In which stream.
+        /// Its stream.
         direction: Direction,
-        /// At which offset it begins; negative for what is older than the capture.
+        /// Offset of its first byte; negative for bytes older than the capture.
         at: i64,
     },
-    /// Bytes of a stream were read. Offsets only grow; what is left out has no known role.
+    /// Bytes of a stream were read. Offsets only grow; bytes that are left out have no known role.
     Read {
         /// The connection.
         flow: FlowKey,
-        /// Which of its streams.
+        /// The stream.
         direction: Direction,
         /// Offset of the first byte.
         offset: u64,
@@ -70,7 +70,7 @@ enum Entry {
     Over(FlowKey),
 }
 
-/// What was read since the log was taken last, in order.
+/// Log of what was read since it was last taken, in order.
 #[derive(Debug, Default)]
 pub struct RangeLog {
     entries: Vec<Entry>,
@@ -104,7 +104,7 @@ impl RangeLog {
         })
     }
 
-    /// Forgets everything.
+    /// Removes all entries.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.bytes.clear();
@@ -118,7 +118,7 @@ impl RangeLog {
         self.entries.push(Entry::Over(flow));
     }
 
-    /// Bytes of one role in a row are one entry.
+    /// Adjacent bytes with one role form one entry.
     pub(crate) fn read(
         &mut self,
         flow: FlowKey,

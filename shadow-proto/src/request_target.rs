@@ -1,13 +1,13 @@
-//! Request targets: their forms (RFC 9112 section 3.2), their parts, and what servers take them for.
+//! Request targets: their forms (RFC 9112 section 3.2), their parts, and how servers interpret them.
 //!
-//! Owns: splitting and normalising. Bias: two spellings that a server may treat alike are one to [`normalised`], so
-//! that a rule about a path cannot be slipped past by writing the path differently.
+//! Owns: splitting and normalising. Bias: two spellings that a server may treat alike are equal after [`normalised`],
+//! so that a rule about a path cannot be bypassed by writing the path differently.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 
-/// An absolute-form target (RFC 9112 section 3.2.2) as origin form or `*`, and its authority. Any other target stays.
+/// An absolute-form target (RFC 9112 section 3.2.2) as origin form or `*`, and its authority. Others are unchanged.
 pub fn origin_form(method: &[u8], target: &Bytes) -> (Bytes, Option<Bytes>) {
     let scheme = [b"http://".as_slice(), b"https://"].into_iter().find(|scheme| {
         target
@@ -49,7 +49,7 @@ pub fn split(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Names and values of a query or a form, still percent-encoded. Both `&` and `;` part them: some servers take either.
+/// Names and values of a query or a form, still percent-encoded. `&` and `;` both separate: some servers use either.
 pub fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     query
         .split(|byte| matches!(byte, b'&' | b';'))
@@ -63,7 +63,7 @@ pub fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         })
 }
 
-/// Percent-decoded (RFC 3986 section 2.1); what is no valid triplet stays as it is.
+/// Percent-decoded (RFC 3986 section 2.1); an invalid triplet is unchanged.
 pub fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);
@@ -106,8 +106,8 @@ fn hex(digit: u8) -> Option<u8> {
         .and_then(|value| u8::try_from(value).ok())
 }
 
-/// The path as most servers route it: percent-decoded, backslashes as slashes, without doubled slashes, dot segments
-/// and segment parameters (`;jsessionid=...`).
+/// The path as most servers route it: percent-decoded, with backslashes as slashes and without doubled slashes, dot
+/// segments and segment parameters (`;jsessionid=...`).
 pub fn normalised(path: &[u8]) -> Cow<'_, [u8]> {
     if is_plain(path) {
         return Cow::Borrowed(path);

@@ -4,8 +4,8 @@ use core::ops::Add;
 
 /// A sequence or acknowledgement number.
 ///
-/// It has no `Ord`: an order on a circle is not transitive. [`SeqNum::distance_from`] says how far two numbers are
-/// apart, which is meaningful within 2^31, far more than any window.
+/// It has no `Ord`: an order on a circle is not transitive. [`SeqNum::distance_from`] gives the distance between two
+/// numbers, which is meaningful within 2^31, far more than any window.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct SeqNum(pub u32);
 
@@ -15,14 +15,14 @@ impl SeqNum {
         self.0.wrapping_sub(other.0).cast_signed()
     }
 
-    /// The number `bytes` of a stream later; the truncation is what sequence numbers do.
+    /// The number `bytes` later in the stream; truncation is intended for sequence numbers.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "arithmetic modulo 2^32")]
     pub const fn after(self, bytes: u64) -> Self {
         Self(self.0.wrapping_add(bytes as u32))
     }
 
-    /// The number `bytes` of a stream earlier.
+    /// The number `bytes` earlier in the stream.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "arithmetic modulo 2^32")]
     pub const fn before(self, bytes: u64) -> Self {

@@ -48,12 +48,12 @@ pub fn exchange_with(method: &str, target: &str, headers: &[(&str, &str)]) -> Ex
     }
 }
 
-/// Random numbers: seeded, and good enough for made-up fields (Steele et al. 2014, splitmix64).
+/// Random numbers: seeded, sufficient for made-up fields (Steele et al. 2014, splitmix64).
 #[derive(Debug)]
 pub struct Random(pub u64);
 
 impl Random {
-    /// The next one.
+    /// The next number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -62,7 +62,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Whether something that happens once in `n` times happens now.
+    /// True once in `n` times on average.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.number().is_multiple_of(n)
     }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// A point in time: nanoseconds since an epoch of the source's choice.
 ///
-/// Live capture uses the kernel's monotonic clock, a capture file its own wall clock. Only differences and order
-/// mean something; the core never asks what time it is.
+/// Live capture uses the kernel's monotonic clock, a capture file its own wall clock. Only differences and order are
+/// meaningful; the core never reads a clock.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
@@ -32,7 +32,7 @@ impl Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
-    /// Saturates at the end of time instead of wrapping.
+    /// Saturates instead of wrapping.
     fn add(self, span: Duration) -> Self {
         let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(nanos))

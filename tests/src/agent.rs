@@ -1,4 +1,4 @@
-//! The built `shadow` binary under test: started with arguments, asked over its socket, ended in every way there is.
+//! The built `shadow` binary under test: started with arguments, queried over its socket, ended in every possible way.
 
 use std::{
     env,
@@ -21,10 +21,10 @@ use crate::{
 /// How long an agent may take to be ready, and to end.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Arguments with which everything is replayed once, however busy the machine of the test is.
+/// Arguments with which everything is replayed once, however busy the test machine is.
 pub const ALL_ONCE: [&str; 6] = ["--idle-cpu", "0%", "--cores", "0", "--twice", "0%"];
 
-/// The `shadow` binary of this build: beside the test executables, or where `SHADOW_BIN` says.
+/// The `shadow` binary of this build: next to the test executables, or the path in `SHADOW_BIN`.
 pub fn binary() -> PathBuf {
     if let Some(path) = env::var_os("SHADOW_BIN") {
         return path.into();
@@ -81,7 +81,7 @@ impl Plan {
         self
     }
 
-    /// Forgets a share of what was captured, such as `10%:7`.
+    /// Drops a share of the captured segments, such as `10%:7`.
     #[must_use]
     pub fn forgetting(mut self, share: &str) -> Self {
         self.env.push((
@@ -91,7 +91,7 @@ impl Plan {
         self
     }
 
-    /// Aborts while it compares an exchange whose target contains this.
+    /// Aborts while it compares an exchange whose target contains this text.
     #[must_use]
     pub fn aborting(mut self, target: &str) -> Self {
         let variable = shadow_agent::control::unfinished::FAULT.to_owned();
@@ -99,7 +99,7 @@ impl Plan {
         self
     }
 
-    /// Words in front of the binary: `setpriv --reuid nobody`.
+    /// Command prefix of the binary: `setpriv --reuid nobody`.
     #[must_use]
     pub fn wrapped(mut self, words: &[&str]) -> Self {
         self.wrapper.extend(words.iter().map(|&word| word.to_owned()));
@@ -117,7 +117,7 @@ impl Plan {
         let socket = directory.join("shadow.sock");
         let state = directory.join("state");
         let mut launch = Launch::new(binary(), &directory).args(["run"]).args(&args);
-        // A test may name them itself, to see them refused.
+        // A test may pass these arguments itself, to check that they are refused.
         if !args.iter().any(|arg| arg == "--socket") {
             launch = launch.args(["--socket".as_ref(), socket.as_os_str()]);
         }
@@ -188,7 +188,7 @@ impl Agent {
         })
     }
 
-    /// A command whose `shadow` means this agent. It runs where it is started.
+    /// A command in which `shadow` refers to this agent. It runs in the caller's namespace.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -197,7 +197,7 @@ impl Agent {
         command
     }
 
-    /// As [`Agent::ask`]; what it printed.
+    /// Like [`Agent::ask`], but returns the output.
     pub fn must(&self, words: &[&str]) -> String {
         let output = self.ask(words);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -216,7 +216,7 @@ impl Agent {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("status is no JSON: {error}: {text}"))
     }
 
-    /// `shadow report --json`, whatever it judges.
+    /// `shadow report --json`, whatever the verdict.
     pub fn report(&self) -> Report {
         let output = self.ask(&["report", "--json"]);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -228,14 +228,14 @@ impl Agent {
         })
     }
 
-    /// The report when `exchanges` have been seen and nothing is under way any more.
+    /// The report once `exchanges` have been seen and none is in progress.
     pub fn settled(&self, exchanges: u64) -> Report {
         self.settled_when(&format!("{exchanges} exchanges are accounted for"), |report| {
             report.funnel.exchanges >= exchanges
         })
     }
 
-    /// The report when `done` holds, nothing is under way and nothing has changed for half a second.
+    /// The report once `done` holds, nothing is in progress and nothing has changed for half a second.
     pub fn settled_when(&self, what: &str, mut done: impl FnMut(&Report) -> bool) -> Report {
         let start = Instant::now();
         let mut last = self.report();

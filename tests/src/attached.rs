@@ -1,10 +1,10 @@
-//! What is attached to an interface: asked of the kernel, not of an agent.
+//! Programs attached to an interface, as reported by the kernel and not by an agent.
 
 use shadow_agent::capture::{attach, netlink};
 
 use crate::netns::Netns;
 
-/// The names of the TC programs on a link, by TCX or clsact.
+/// Names of the TC programs on a link, attached by TCX or clsact.
 pub fn programs(namespace: &Netns, link: &str) -> Vec<String> {
     namespace.run(|| {
         let interfaces = netlink::interfaces().expect("the interfaces of the namespace");

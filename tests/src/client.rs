@@ -1,6 +1,6 @@
-//! A raw HTTP/1.1 client: what it sends is exactly what the test wrote, on connections that the test controls.
+//! A raw HTTP/1.1 client: it sends exactly what the test wrote, on connections that the test controls.
 //!
-//! Not hyper: the agent replays with it, and a fault that both share would stay unseen.
+//! Not hyper: the agent replays with it, and a fault in both would go unnoticed.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -36,7 +36,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects, with 10 s of patience for everything.
+    /// Connects, with a timeout of 10 s for every operation.
     pub fn open(server: SocketAddr) -> io::Result<Self> {
         let patience = Duration::from_secs(10);
         let stream = TcpStream::connect_timeout(&server, patience)?;
@@ -53,23 +53,23 @@ impl Connection {
         self.stream.get_ref()
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }
 
-    /// GET with extra header lines (each with its CRLF), and the answer.
+    /// GET with extra header lines (each with its CRLF); returns the answer.
     pub fn get(&mut self, target: &str, extra: &str) -> io::Result<Answer> {
         self.request("GET", target, extra)
     }
 
-    /// A request without a body, and the answer.
+    /// A request without a body; returns the answer.
     pub fn request(&mut self, method: &str, target: &str, extra: &str) -> io::Result<Answer> {
         self.send(format!("{method} {target} HTTP/1.1\r\nHost: shop\r\n{extra}\r\n").as_bytes())?;
         self.read(method)
     }
 
-    /// POST with a length, and the answer.
+    /// POST with a Content-Length; returns the answer.
     pub fn post(&mut self, target: &str, extra: &str, body: &[u8]) -> io::Result<Answer> {
         let head = format!(
             "POST {target} HTTP/1.1\r\nHost: shop\r\n{extra}Content-Length: {}\r\n\r\n",
@@ -80,7 +80,7 @@ impl Connection {
         self.read("POST")
     }
 
-    /// POST in chunks of `chunk` bytes, and the answer.
+    /// POST in chunks of `chunk` bytes; returns the answer.
     pub fn post_chunked(
         &mut self,
         target: &str,
@@ -101,7 +101,7 @@ impl Connection {
         self.read("POST")
     }
 
-    /// Reads one final response to a request with `method`; interim ones are passed over.
+    /// Reads one final response to a request with `method`; interim responses are skipped.
     pub fn read(&mut self, method: &str) -> io::Result<Answer> {
         loop {
             let mut answer = self.head()?;

@@ -1,11 +1,11 @@
-//! The laws of conservation: what came in is what came out, with a name for every loss. They end every end-to-end test.
+//! The laws of conservation: output equals input, and every loss has a name. Every end-to-end test ends with them.
 
 use std::collections::BTreeMap;
 
 use shadow_common::stat::Stat;
 use shadow_core::evidence::report::{Funnel, Report, Route};
 
-/// Every count of a report that is at rest adds up.
+/// Asserts that every count of a settled report adds up.
 pub fn assert_laws(report: &Report) {
     let broken = broken(report);
     assert!(
@@ -71,7 +71,7 @@ fn funnel(funnel: &Funnel) -> Vec<Law> {
     ]
 }
 
-/// The routes together are the whole.
+/// The routes add up to the total.
 fn routes(report: &Report) -> Vec<Law> {
     let of = |field: fn(&Route) -> u64| ("those of all routes", report.routes.iter().map(field).sum());
     let funnel = &report.funnel;

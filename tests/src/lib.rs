@@ -1,7 +1,7 @@
 //! The harness for tests on real traffic.
 //!
-//! In the order in which a test uses it: [`mod@need`] says what the machine must have, [`netns`] builds the wire,
-//! [`process`] and [`nginx`] run servers, [`servers`] are those that misbehave, [`client`] sends, [`agent`] runs the
+//! In the order in which a test uses it: [`mod@need`] states the requirements of a test, [`netns`] builds the wire,
+//! [`process`] and [`nginx`] run servers, [`servers`] has those that misbehave, [`client`] sends, [`agent`] runs the
 //! built `shadow` binary, [`laws`] checks that every counter adds up. [`shop`] is the API of the demo.
 
 #![expect(

@@ -1,4 +1,4 @@
-//! What a test needs from the machine. A test that cannot run says `SKIPPED: reason` and returns; `cargo xtask test`
+//! Requirements of a test on the machine. A test that cannot run says `SKIPPED: reason` and returns; `cargo xtask test`
 //! counts it as skipped.
 
 use std::{env, fmt, path::PathBuf};
@@ -25,7 +25,7 @@ impl fmt::Display for Need {
 }
 
 impl Need {
-    /// Whether it holds here.
+    /// Whether the condition holds on this machine.
     pub fn is_met(self) -> bool {
         match self {
             Self::Root => rustix::process::geteuid().is_root(),
@@ -35,7 +35,7 @@ impl Need {
     }
 }
 
-/// The full path of a program, also in the directories that only root has on its path.
+/// The full path of a program, also in directories that are only on root's path.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
@@ -44,7 +44,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Ends the test here, as skipped, unless every [`Need`] is met.
+/// Ends the test as skipped unless every [`Need`] is met.
 #[macro_export]
 macro_rules! need {
     ($($need:ident $(($name:literal))?),+ $(,)?) => {

@@ -1,7 +1,7 @@
-//! Network namespaces that nobody has to clean up.
+//! Network namespaces that need no clean-up.
 //!
-//! A [`Netns`] is held by a file descriptor only: its name under `/run/netns` exists for the moment of its creation.
-//! When the test ends, panics or is killed, the kernel removes the namespace with every link in it.
+//! A [`Netns`] is held by a file descriptor only: its name under `/run/netns` exists only while it is created. When the
+//! test ends, panics or is killed, the kernel removes the namespace with every link in it.
 
 use std::{
     fs::File,
@@ -45,7 +45,7 @@ impl Netns {
         this
     }
 
-    /// Runs `work` on a thread inside the namespace and waits for it. Children that it starts are inside too.
+    /// Runs `work` on a thread inside the namespace and waits for it. Children that it starts are inside it too.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let worker = |()| {
             self.enter();
@@ -55,7 +55,7 @@ impl Netns {
             .unwrap_or_else(|payload| panic::resume_unwind(payload))
     }
 
-    /// Moves the calling thread, for good.
+    /// Moves the calling thread into the namespace permanently.
     pub fn enter(&self) {
         move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))
             .expect("root may enter a namespace that it made");
@@ -69,7 +69,7 @@ impl Netns {
         }
     }
 
-    /// A path that other programs can use as its name while this handle lives (`ip link ... netns PATH`).
+    /// A path that other programs can use as its name while this handle exists (`ip link ... netns PATH`).
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!(
             "/proc/{}/fd/{}",
@@ -78,7 +78,7 @@ impl Netns {
         ))
     }
 
-    /// Runs a program in the namespace to its end and returns its output.
+    /// Runs a program in the namespace to its end; returns its output.
     pub fn command(&self, words: &[&str]) -> String {
         self.run(|| command(words))
     }
@@ -125,19 +125,19 @@ fn command(words: &[&str]) -> String {
 
 /// client - veth - server - veth - shadow: three namespaces with IPv4 and IPv6.
 ///
-/// The agent runs in the server's, on [`Lab::LINK`], as it would on a node.
+/// The agent runs in the server's namespace, on [`Lab::LINK`], as it would on a node.
 #[derive(Debug)]
 pub struct Lab {
-    /// Where requests come from.
+    /// Namespace of the clients.
     pub client: Netns,
-    /// Where production and the agent run.
+    /// Namespace of production and the agent.
     pub server: Netns,
-    /// Where the shadow system runs.
+    /// Namespace of the shadow system.
     pub shadow: Netns,
 }
 
 impl Lab {
-    /// The server's interface towards the client.
+    /// The server's interface on the client's side.
     pub const LINK: &'static str = "s0";
 
     /// Builds it.

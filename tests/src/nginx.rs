@@ -8,7 +8,7 @@ use crate::{
     process::{Launch, Process, wait_until},
 };
 
-/// What it serves at `/NAME`, by name and length.
+/// Files served at `/NAME`, by name and length.
 pub const FILES: [(&str, usize); 5] = [
     ("1k.json", 1 << 10),
     ("64k.json", 64 << 10),
@@ -17,7 +17,7 @@ pub const FILES: [(&str, usize); 5] = [
     ("page.html", 9_000),
 ];
 
-/// What it answers to `/n/ANYTHING`, as the made recordings ask.
+/// Answer to `/n/ANYTHING`, as in the generated recordings.
 pub const NUMBERED: &str = r#"{"id":7,"name":"a thing","price":9.5,"tags":["new","blue"],"stock":{"here":3,"there":0},"description":"what a page of a shop says about one of its things, in a line or two, so that an answer is about as long as one is","seen":true}"#;
 
 /// A running nginx.
@@ -30,7 +30,7 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it in a namespace, on every address of `port`, and waits until it answers on `address`.
     ///
-    /// Two that are given the same `www` answer the same, validators included: ETag and Last-Modified are those of the
+    /// Two instances with the same `www` answer identically, validators included: ETag and Last-Modified come from the
     /// files.
     pub fn start(namespace: &Netns, name: &str, www: &Path, address: SocketAddr) -> Self {
         let port = address.port();
@@ -49,7 +49,7 @@ impl Nginx {
     }
 }
 
-/// One process, so that nothing is left when it is killed; two of them may share the port. Temporary files in a directory of its own.
+/// One process, so that killing it leaves none. Two may share a port. Temporary files are in a directory of its own.
 fn config(home: &Path, www: &Path, port: u16) -> String {
     let home = home.display();
     let mut text = format!(
@@ -89,7 +89,7 @@ fn config(home: &Path, www: &Path, port: u16) -> String {
     text
 }
 
-/// Writes [`FILES`] below `directory` and returns where.
+/// Writes [`FILES`] below `directory` and returns its path.
 pub fn www(directory: &Path) -> std::path::PathBuf {
     let www = directory.join("www");
     fs::create_dir_all(&www).expect("a directory for files");
@@ -103,7 +103,7 @@ pub fn www(directory: &Path) -> std::path::PathBuf {
 fn content(name: &str, length: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = move || {
-        // xorshift64: any fixed sequence does.
+        // xorshift64: any fixed sequence is sufficient.
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;

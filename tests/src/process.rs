@@ -1,7 +1,7 @@
 //! Child processes that never outlive their test.
 //!
-//! Each is started from a thread of its own in its namespace, through `setpriv --pdeathsig`: the kernel ends it when
-//! that thread ends, also when the test itself is killed.
+//! Each is started from its own thread in its namespace, through `setpriv --pdeathsig`: the kernel ends it when that
+//! thread ends, also when the test itself is killed.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::netns::Netns;
 
-/// Waits until `done` holds, looking every 10 ms.
+/// Waits until `done` holds, checking every 10 ms.
 pub fn wait_until(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
@@ -26,14 +26,14 @@ pub fn wait_until(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// How to start a [`Process`].
+/// Parameters for starting a [`Process`].
 #[derive(Debug)]
 pub struct Launch {
     program: OsString,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     directory: PathBuf,
-    /// Words in front of the program, such as `setpriv --reuid nobody`.
+    /// Command prefix of the program, such as `setpriv --reuid nobody`.
     wrapper: Vec<OsString>,
 }
 
@@ -64,7 +64,7 @@ impl Launch {
         self
     }
 
-    /// Puts words between the guard and the program: `setpriv --reuid nobody --clear-groups`.
+    /// Puts a command prefix between the guard and the program: `setpriv --reuid nobody --clear-groups`.
     #[must_use]
     pub fn wrapped(mut self, words: &[&str]) -> Self {
         self.wrapper.extend(words.iter().map(OsString::from));
@@ -93,7 +93,7 @@ impl Launch {
         let keeper = thread::spawn(move || {
             namespace.enter();
             if child_tx.send(command.spawn()).is_ok() {
-                // Returns when the process guard is dropped; with this thread the child would end.
+                // Returns when the process guard is dropped. The child ends with this thread.
                 while over_rx.recv().is_ok() {}
             }
         });
@@ -118,7 +118,7 @@ fn unused(directory: &Path, name: &str, extension: &str) -> PathBuf {
         .expect("an unused file name")
 }
 
-/// A running child. Dropping it ends it, at once.
+/// A running child. Dropping it ends it immediately.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -140,7 +140,7 @@ impl Process {
         kill_process(pid, signal).unwrap_or_else(|error| panic!("cannot signal {}: {error}", self.name));
     }
 
-    /// Whether it still runs.
+    /// Whether it is still running.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the state of a child").is_none()
     }
@@ -162,17 +162,17 @@ impl Process {
         }
     }
 
-    /// What it wrote to its standard output so far.
+    /// Its standard output so far.
     pub fn stdout(&self) -> String {
         fs::read_to_string(&self.stdout).unwrap_or_default()
     }
 
-    /// What it wrote to its standard error so far.
+    /// Its standard error so far.
     pub fn stderr(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
-    /// Both, for a message.
+    /// Both outputs, for a message.
     pub fn output(&self) -> String {
         format!(
             "{} said:\n{}\n{} complained:\n{}",
@@ -183,12 +183,12 @@ impl Process {
         )
     }
 
-    /// Resident memory in bytes, now.
+    /// Current resident memory in bytes.
     pub fn rss(&self) -> u64 {
         status_bytes(self.pid(), "VmRSS:")
     }
 
-    /// Resident memory in bytes, at its largest.
+    /// Peak resident memory in bytes.
     pub fn peak_rss(&self) -> u64 {
         status_bytes(self.pid(), "VmHWM:")
     }
@@ -206,7 +206,7 @@ pub fn status_bytes(pid: u32, field: &str) -> u64 {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Either may fail because it ended already, which is what is wanted.
+        // Either may fail because the process has already ended, which is the goal.
         drop(self.child.kill());
         drop(self.child.wait());
         if thread::panicking() {

@@ -1,4 +1,4 @@
-//! Captures that are written, not captured: exchanges at exact times, as many as wanted.
+//! Captures that are generated, not captured: any number of exchanges at exact times.
 
 use std::{
     fs::File,
@@ -15,26 +15,26 @@ use shadow_proto::{
     wire::{Flags, Segment},
 };
 
-/// Bytes of a message in one packet, as on Ethernet.
+/// Bytes of a message per packet, as on Ethernet.
 const MSS: usize = 1448;
 /// 2026-01-01T00:00:00Z.
 const START: u64 = 1_767_225_600_000_000_000;
 
-/// What to write.
+/// Parameters of a generated capture.
 #[derive(Clone, Copy, Debug)]
 pub struct Recording<'r> {
     /// Exchanges, each a `GET /n/NUMBER`.
     pub exchanges: usize,
-    /// The content of every answer.
+    /// The content of every response.
     pub content: &'r [u8],
-    /// From one request to the next; answers take a fifth of it.
+    /// Time from one request to the next; a response takes a fifth of it.
     pub gap: Duration,
-    /// They take turns, and are kept open.
+    /// Connections, used in turn and kept open.
     pub connections: u16,
 }
 
 impl Recording<'_> {
-    /// Writes it as pcapng; returns the bytes of it.
+    /// Writes it as pcapng; returns its size in bytes.
     pub fn write(&self, path: &Path) -> io::Result<u64> {
         let out = BufWriter::with_capacity(1 << 20, File::create(path)?);
         let mut wire = Wire {

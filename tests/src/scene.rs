@@ -1,4 +1,4 @@
-//! The scene of most promise tests: the wire, nginx as production, a directory for everything.
+//! The scene of most promise tests: the wire, nginx as production, and a working directory.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -13,16 +13,16 @@ use crate::{
 /// The port of production and of the shadow system.
 pub const PORT: u16 = 80;
 
-/// What a test starts from. Fields are dropped in this order.
+/// Starting point of a test. Fields are dropped in this order.
 #[derive(Debug)]
 pub struct Scene {
     /// Production.
     pub production: Nginx,
     /// The wire.
     pub lab: Lab,
-    /// What nginx serves.
+    /// Files that nginx serves.
     pub www: PathBuf,
-    /// Where everything writes.
+    /// Directory for all output.
     pub directory: TempDir,
 }
 
@@ -41,17 +41,17 @@ impl Scene {
         }
     }
 
-    /// Where clients find production.
+    /// Address of production for clients.
     pub fn production() -> SocketAddr {
         Lab::production(PORT)
     }
 
-    /// Where the agent finds the shadow system.
+    /// Address of the shadow system for the agent.
     pub fn shadow() -> SocketAddr {
         Lab::shadow_system(PORT)
     }
 
-    /// An nginx with the same files as production, as the shadow system.
+    /// An nginx with the same files as production, used as the shadow system.
     pub fn identical_shadow(&self) -> Nginx {
         Nginx::start(&self.lab.shadow, "shadow", &self.www, Self::shadow())
     }

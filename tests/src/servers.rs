@@ -1,4 +1,4 @@
-//! Shadow systems that misbehave, and one that writes down what it received.
+//! Shadow systems that misbehave, and one that records what it received.
 
 use std::{
     collections::BTreeMap,
@@ -17,13 +17,13 @@ use crate::netns::Netns;
 /// How a server answers a request that it has read.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    /// Properly, with these bytes as the content.
+    /// Correctly, with these bytes as the content.
     Answer(Vec<u8>),
-    /// With these bytes, head and all.
+    /// With these bytes, including the head.
     Respond(Vec<u8>),
-    /// With what this says for the request, sent as it is.
+    /// With the bytes that this function returns for the request.
     Raw(fn(&Received) -> Vec<u8>),
-    /// Properly, after this long.
+    /// Correctly, after this long.
     Slow(Duration),
     /// Never.
     Silent,
@@ -31,11 +31,11 @@ pub enum Behaviour {
     CloseEarly,
     /// Resets the connection.
     Reset,
-    /// Bytes that are no HTTP.
+    /// With bytes that are not HTTP.
     Garbage,
-    /// An answer that says 10 GiB and sends until the other end has enough.
+    /// With an answer that announces 10 GiB and is sent until the other end closes.
     Endless,
-    /// A head that never ends.
+    /// With a head that never ends.
     EndlessHead,
 }
 
@@ -62,7 +62,7 @@ impl Received {
     }
 }
 
-/// A server in a namespace; a thread a connection. Ends with its guard.
+/// A server in a namespace, one thread per connection. Ends with its guard.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -99,12 +99,12 @@ impl Server {
         Self { address, shared }
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many connections it was offered.
+    /// Number of connections it was offered.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
     }
@@ -145,7 +145,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             Ok((stream, _)) => {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 let shared = Arc::clone(shared);
-                // A client that goes away is no fault of the server.
+                // A client that disconnects is not a fault of the server.
                 thread::spawn(move || drop(serve(stream, &shared)));
             }
             Err(_) => thread::sleep(Duration::from_millis(5)),
@@ -172,7 +172,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers one request; false when the connection is over.
+/// Answers one request; false when the connection is finished.
 fn answer(stream: &mut TcpStream, request: &Received, shared: &Shared) -> io::Result<bool> {
     match &shared.behaviour {
         Behaviour::Answer(body) => {
@@ -203,7 +203,7 @@ fn answer(stream: &mut TcpStream, request: &Received, shared: &Shared) -> io::Re
             Ok(false)
         }
         Behaviour::Reset => {
-            // A linger of zero makes close() send RST.
+            // A linger time of zero makes close() send RST.
             rustix::net::sockopt::set_socket_linger(&*stream, Some(Duration::ZERO))?;
             Ok(false)
         }

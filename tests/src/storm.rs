@@ -1,11 +1,11 @@
-//! A shadow system of which no answer is right, and no two are wrong in the same way.
+//! A shadow system whose answers are all wrong, each in a different way.
 //!
-//! What a careless release looks like to the agent: a discrepancy of a place of its own with every exchange, so that whatever
-//! is kept for each group, route or case would grow without an end if nothing bounded it.
+//! This is a careless release as the agent sees it: every exchange has a discrepancy at a new place, so the data kept
+//! for each group, route or case would grow without bound if nothing limited it.
 
 use crate::servers::{Behaviour, Received};
 
-/// What to ask production for: `{n}` is another number each time.
+/// Target of the requests to production: `{n}` is replaced by a different number each time.
 pub const TARGET: &str = "/1k.json?n={n}";
 
 /// Answers with members that are named after the number in the request.

@@ -1,10 +1,10 @@
-//! Traffic as a service sees it: every shape of message that HTTP/1.1 has, on connections of every kind.
+//! Traffic as a service sees it: every form of HTTP/1.1 message, on connections of every kind.
 
 use std::{io, net::SocketAddr};
 
 use crate::client::{Answer, Connection};
 
-/// Sends rounds of [`round`] and returns how many requests were answered.
+/// Sends rounds of [`round`]; returns the number of answered requests.
 pub fn varied(servers: &[SocketAddr], rounds: u32) -> u64 {
     let mut answered = 0;
     for number in 0..rounds {
@@ -16,7 +16,7 @@ pub fn varied(servers: &[SocketAddr], rounds: u32) -> u64 {
     answered
 }
 
-/// One client's visit: a long connection with everything, and a few short ones.
+/// One client's visit: a long connection with all forms, and a few short ones.
 fn round(server: SocketAddr, number: u32) -> io::Result<u64> {
     let mut long = Long {
         connection: Connection::open(server)?,

@@ -1,4 +1,5 @@
-//! A shadow system that is down, slow, or mad is a counted outcome. Production does not notice, and memory is bounded.
+//! A shadow system that is down, slow, or faulty is a counted outcome. Production does not notice, and memory is
+//! bounded.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,8 @@ use shadow_tests::{
 
 const VISITS: u64 = 40;
 
-/// Visits production while the shadow system behaves; returns the report and the agent, which still runs.
+/// Visits production while the shadow system behaves as given; returns the report and the agent, which is still
+/// running.
 fn visited(scene: &Scene, plan: Plan) -> (Report, Agent) {
     let agent = plan.start(&scene.lab.server);
     let slowest = scene.lab.client.run(|| {
@@ -30,7 +32,7 @@ fn visited(scene: &Scene, plan: Plan) -> (Report, Agent) {
         }
         slowest
     });
-    // The machine that runs this is busy; a production that waited for the shadow system would take seconds.
+    // The test machine is busy; a production that waited for the shadow system would take seconds.
     assert!(
         slowest < Duration::from_millis(500),
         "production took {slowest:?}"

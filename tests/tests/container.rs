@@ -20,13 +20,13 @@ use shadow_tests::{
     scene::Scene,
 };
 
-/// Storage and settings of our own: nothing of the host's containers is seen or changed.
+/// Separate storage and settings: the host's containers are neither seen nor changed.
 struct Engine {
     home: PathBuf,
     namespace: Netns,
 }
 
-/// What a machine without systemd and with a low hard limit of open files lets pass.
+/// Options that work on a machine without systemd and with a low hard limit of open files.
 const SETTINGS: &str = "\
 [engine]
 runtime = \"runc\"
@@ -46,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// Runs `buildah` or `podman` inside the namespace, which is so the container's host network.
+    /// Runs `buildah` or `podman` inside the namespace, which thus is the container's host network.
     fn run(&self, program: &str, words: &[&str]) -> Output {
         self.namespace.run(|| {
             Command::new(program)
@@ -88,7 +88,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.run("podman", &["rm", "--force", "--time", "0", "--all"]);
-        // Layers are mounted while a container runs; afterwards the temporary directory can go.
+        // Layers are mounted while a container runs; the temporary directory can be removed afterwards.
         self.run("podman", &["rmi", "--force", "--all"]);
     }
 }
@@ -116,7 +116,7 @@ fn build(engine: &Engine, binary: &Path) {
     engine.must("buildah", &["build", "-q", "-t", "shadow", "-f", file, context]);
 }
 
-/// As `deploy/daemonset.yaml`: host network, read-only, four capabilities.
+/// As in `deploy/daemonset.yaml`: host network, read-only, four capabilities.
 fn start(engine: &Engine) {
     let options = "run --detach --name shadow --network host --read-only --tmpfs /run/shadow --tmpfs /var/lib/shadow \
                    --cap-drop all --cap-add BPF --cap-add PERFMON --cap-add NET_ADMIN --cap-add NET_RAW \

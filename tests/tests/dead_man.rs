@@ -1,5 +1,5 @@
-//! Promise 2, it stops when orphaned: an agent that is dead or hung copies nothing any more, and one that hangs can
-//! still be told to stop.
+//! Promise 2, it stops when orphaned: an agent that is dead or hung no longer copies anything, and a hung agent can
+//! still be stopped.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn kill_9_leaves_no_program_and_a_new_agent_starts() {
         attached::programs(&scene.lab.server, Lab::LINK).is_empty()
     });
     visits(&scene, 10);
-    // The socket and the state of the dead one are in its way, and must not be.
+    // The socket and the state of the dead agent are still there, and must not prevent the start.
     let mut next = scene.observer().start(&scene.lab.server);
     visits(&scene, 10);
     assert_laws(&next.settled(10));
@@ -49,7 +49,7 @@ fn kill_9_leaves_no_program_and_a_new_agent_starts() {
     assert!(attached::programs(&scene.lab.server, Lab::LINK).is_empty());
 }
 
-/// The harmless stand-in for an exchange that aborts the agent: it ends while it compares `/1k.json?poison`.
+/// A harmless substitute for an exchange that aborts the agent: it ends while it compares `/1k.json?poison`.
 #[test]
 fn what_an_agent_died_of_is_skipped_by_the_next_and_its_evidence_is_kept() {
     need!(Root, Program("nginx"));
@@ -64,7 +64,7 @@ fn what_an_agent_died_of_is_skipped_by_the_next_and_its_evidence_is_kept() {
     let mut agent = scene.agent().aborting("poison").start(&scene.lab.server);
     visits(&scene, 10);
     agent.settled(10);
-    // Kept every five seconds.
+    // Written every five seconds.
     let kept = agent.state().join("report.json");
     wait_until("the report is kept", Duration::from_secs(15), || {
         std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("\"exchanges\": 10"))
@@ -73,7 +73,7 @@ fn what_an_agent_died_of_is_skipped_by_the_next_and_its_evidence_is_kept() {
     let status = agent.process.wait(Duration::from_secs(10));
     assert!(!status.success(), "{status}: {}", agent.process.output());
 
-    // The next one meets the same exchange again, and the same fault is in it.
+    // The next agent meets the same exchange again, with the same fault.
     let mut next = scene.agent().aborting("poison").start(&scene.lab.server);
     let warnings = next.status()["warnings"].to_string();
     assert!(
@@ -96,7 +96,7 @@ fn what_an_agent_died_of_is_skipped_by_the_next_and_its_evidence_is_kept() {
     assert_laws(&report);
     assert_laws(&next.stop());
 
-    // That end was in order: nothing is told of it.
+    // That end was orderly: there is no warning about it.
     let mut last = scene.agent().start(&scene.lab.server);
     assert!(!last.status()["warnings"].to_string().contains("without a word"));
     visit("/1k.json?poison");
@@ -119,10 +119,10 @@ fn a_hung_agent_is_not_fed_and_can_be_told_to_stop() {
     let before = agent.settled(10);
     assert_eq!(before.funnel.kernel["expired"], 0, "{:#?}", before.funnel.kernel);
     agent.process.signal(Signal::STOP);
-    // The deadline passes; production goes on and nothing is copied.
+    // The deadline passes; production continues and nothing is copied.
     std::thread::sleep(Duration::from_millis(1_500));
     visits(&scene, 50);
-    // These must not need the agent.
+    // These commands must not need the agent.
     agent.must(&["kill"]);
     visits(&scene, 50);
     agent.must(&["sample", "50%"]);
@@ -147,7 +147,7 @@ fn a_hung_agent_is_not_fed_and_can_be_told_to_stop() {
     assert_laws(&agent.stop());
 }
 
-/// It loads a kernel program of its own, to see whether that works, and that is no agent.
+/// The doctor loads a kernel program of its own, to check that this works, and is not an agent.
 #[test]
 fn the_doctor_does_not_take_itself_for_an_agent() {
     need!(Root);

@@ -1,5 +1,5 @@
-//! With `--writes replay` every request arrives at the shadow system whole, byte for byte, whatever its size and
-//! framing, and also when production answered before it had read the body.
+//! With `--writes replay` every request arrives at the shadow system complete, byte for byte, whatever its size and
+//! framing, even when production answered before it had read the body.
 
 use shadow_tests::{
     client::Connection,
@@ -34,7 +34,7 @@ fn body(kind: &str, number: usize, length: usize) -> Vec<u8> {
     body
 }
 
-/// Sends every kind, ten requests on each connection; returns how many.
+/// Sends every kind, ten requests per connection; returns the number sent.
 fn send_all(target: &str) -> u64 {
     let mut sent = 0;
     let mut connection = Connection::open(Scene::production()).unwrap();

@@ -1,4 +1,4 @@
-//! The harness itself: a promise that was tested on a broken wire was not tested.
+//! Tests of the harness itself: a promise tested on a broken wire is not tested.
 
 use std::{path::Path, time::Duration};
 

@@ -1,7 +1,7 @@
-//! Promise 3, never a wrong pair: a shadow system that is the same nginx as production has nothing to be blamed for,
+//! Promise 3, never a wrong pair: a shadow system that is the same nginx as production must show no differences,
 //! however much of the traffic the capture lost.
 //!
-//! Any response paired with another request, any foreign byte in a body, any half message that was taken for a whole
+//! Any response paired with another request, any foreign byte in a body, or any partial message taken for a complete
 //! one shows here as a mismatch.
 
 use shadow_core::evidence::report::Report;
@@ -27,7 +27,7 @@ fn mirrored(loss: &str, rounds: u32) -> (Report, u64) {
     let report = if loss == "0%" {
         agent.settled(answered)
     } else {
-        // What is lost for good is declared when the agent ends.
+        // Permanent losses are declared when the agent ends.
         agent.settled_when("some exchanges are seen", |report| report.funnel.exchanges > 0)
     };
     assert_laws(&report);

@@ -1,4 +1,4 @@
-//! Interfaces come and go: a new one that matches is attached as it appears, one that is gone is forgotten.
+//! Interfaces come and go: a new one that matches is attached when it appears, one that is gone is forgotten.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -58,7 +58,7 @@ fn a_new_interface_that_matches_the_glob_is_captured() {
     let report = agent.settled(15);
     assert_eq!(report.funnel.exchanges, 15, "{:#?}", report.funnel);
     assert_laws(&report);
-    // One that does not match is left alone.
+    // An interface that does not match is ignored.
     let stranger = Netns::new();
     veth(&server, "other0", &stranger, "c0");
     server.address("other0", "10.78.9.1/24");

@@ -1,4 +1,4 @@
-//! Promise 2, it stops when told: from the next packet on.
+//! Promise 2, it stops on command: from the next packet on.
 
 use shadow_tests::{
     agent::Agent,
@@ -81,7 +81,7 @@ fn kill_cancels_what_is_under_way_and_survives_a_restart() {
         + report.funnel.skipped.get("killed").copied().unwrap_or(0);
     assert_eq!(cancelled, 10, "{:#?}", report.funnel);
     agent.stop();
-    // Someone stopped it for a reason: a restart alone must not undo that.
+    // Someone stopped it for a reason: a restart alone must not resume it.
     let mut again = scene.agent().start(&scene.lab.server);
     scene.lab.client.run(|| {
         Connection::open(Scene::production())

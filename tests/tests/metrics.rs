@@ -1,4 +1,5 @@
-//! Metrics: every counter and every reason, in a form that Prometheus' own tool accepts, and the same figures as the report.
+//! Metrics: every counter and every reason, in a form that Prometheus' own tool accepts, with the same figures as the
+//! report.
 
 use std::{
     io::Write as _,

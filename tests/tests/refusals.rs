@@ -1,4 +1,4 @@
-//! What cannot work is refused: one clear line, a non-zero exit, nothing attached.
+//! Impossible requests are refused: one clear line, a non-zero exit, nothing attached.
 
 use std::{fs, net::TcpListener, path::Path, time::Duration};
 
@@ -10,7 +10,7 @@ use shadow_tests::{
     scene::{PORT, Scene},
 };
 
-/// Waits for the end of an agent that must refuse, and checks how it said so.
+/// Waits for the end of an agent that must refuse, and checks its message.
 fn refused(mut agent: Agent, namespace: &Netns, words: &[&str]) {
     let status = agent.process.wait(PATIENCE);
     let said = agent.process.stderr();
@@ -50,7 +50,7 @@ fn a_missing_interface() {
 fn no_root() {
     need!(Root, Program("setpriv"));
     let (directory, lab) = wire();
-    // Nobody may write there, so that only the privilege is missing.
+    // Only root may write there, so that only the privilege is missing.
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     fs::set_permissions(
         directory.path(),
@@ -60,7 +60,7 @@ fn no_root() {
     let home = directory.path().join("agent");
     fs::create_dir_all(&home).unwrap();
     fs::set_permissions(&home, open).unwrap();
-    // The binary may be in a directory that nobody else can read.
+    // The binary may be in a directory that other users cannot read.
     let binary = directory.path().join("shadow");
     fs::copy(shadow_tests::agent::binary(), &binary).unwrap();
     let mut process = Launch::new(&binary, &home)
@@ -219,7 +219,7 @@ fn a_full_disk() {
         .capture(Lab::LINK, PORT)
         .args(&["--observe", "--state-dir", state.to_str().unwrap()])
         .launch(&lab.server);
-    // Either it refuses at once, or it runs and says at its end that the report could not be written.
+    // Either it refuses at once, or it runs and reports at its end that the report could not be written.
     std::thread::sleep(Duration::from_secs(2));
     if agent.process.is_running() {
         agent.process.signal(rustix::process::Signal::TERM);
@@ -237,7 +237,7 @@ fn a_full_disk() {
     drop(mounted);
 }
 
-/// A disk of 64 KiB, taken off again also on panic.
+/// A disk of 64 KiB, unmounted also on panic.
 struct Tmpfs<'a>(&'a Path);
 
 impl<'a> Tmpfs<'a> {

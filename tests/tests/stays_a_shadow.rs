@@ -1,5 +1,5 @@
-//! Promise 5, shadow stays a shadow: writes are not sent unless told so, replays are marked and never mirrored again,
-//! and no secret goes where it should not.
+//! Promise 5, shadow stays a shadow: writes are not sent unless configured, replays are marked and never mirrored
+//! again, and no secret goes where it should not.
 
 use shadow_tests::{
     client::Connection,
@@ -141,8 +141,8 @@ fn hop_by_hop_fields_stay_and_the_rest_arrives_in_order() {
         })
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    // Fields of one name keep their order, which has a meaning; between names it has none (RFC 9110 section 5.3), and the
-    // client library moves those of one name together.
+    // Fields of one name keep their order, which has a meaning; between names it has none (RFC 9110 section 5.3), and
+    // the client library groups fields of one name.
     assert_eq!(fields, [("X-First", "1"), ("X-First", "4"), ("x-lower", "2")]);
     assert_eq!(request.header("te"), None);
     assert!(request.header("host").is_some(), "{:?}", request.headers);

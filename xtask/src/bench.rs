@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds everything with optimisation, then becomes the program that measures.
+//! `cargo xtask bench`: builds everything with optimisation, then executes the benchmark program.
 
 use std::os::unix::process::CommandExt as _;
 
@@ -9,7 +9,7 @@ use crate::{
     shell,
 };
 
-/// Builds and measures. What is not the result goes to standard error, so that `--json` can be piped.
+/// Builds and measures. Everything except the result goes to standard error, so that `--json` can be piped.
 pub(crate) fn run(json: bool, rest: &[String]) -> Result<()> {
     setup::run(&[Group::Bench], false)?;
     shell::run(shell::cargo().args([

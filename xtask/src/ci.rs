@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what the build server runs, with the name and the time of each stage.
+//! `cargo xtask ci`: everything the build server runs, with the name and the time of each stage.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! `cargo xtask demo`: builds, then becomes the demo's driver (`tests/src/bin/shadow-demo.rs`).
+//! `cargo xtask demo`: builds, then executes the demo driver (`tests/src/bin/shadow-demo.rs`).
 //!
-//! It becomes it (exec) rather than waits for it, so that Ctrl-C reaches one process, which cleans up.
+//! It uses exec instead of waiting for a child, so that Ctrl-C reaches one process, which cleans up.
 
 use std::os::unix::process::CommandExt as _;
 

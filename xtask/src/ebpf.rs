@@ -1,8 +1,8 @@
 //! `cargo xtask ebpf`: builds the kernel program.
 //!
-//! The object is committed beside a hash of everything it is made of, so that `cargo build` needs stable Rust only and
-//! anybody can prove where the bytes come from: `--check` builds again and compares. Paths are remapped, so a build in
-//! another folder gives the same bytes; another compiler does not, which is why its version is pinned here.
+//! The object is committed together with a hash of all its sources, so that `cargo build` needs stable Rust only and
+//! anybody can prove where the bytes come from: `--check` builds again and compares. Paths are remapped, so a build
+//! in another folder gives the same bytes; another compiler does not, which is why its version is pinned here.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::shell;
 
-/// What the committed object is built with.
+/// Compiler version of the committed object.
 const RUSTC: &str = "1.96.0";
 const LINKER: &str = "0.13.0";
 
@@ -25,7 +25,7 @@ const TARGET: &str = "bpfel-unknown-none";
 const OBJECT: &str = "shadow-ebpf/shadow.bpf.o";
 const RECORD: &str = "shadow-ebpf/shadow.bpf.sum";
 
-/// Everything that the object is made of. Tests that have a file of their own are not.
+/// All sources of the object. Tests that have a file of their own are not included.
 const SOURCES: &[&str] = &[
     "shadow-common/Cargo.toml",
     "shadow-common/src",
@@ -42,7 +42,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
         sources_match()?;
         let built = toolchain.build()?;
         if let Err(other) = toolchain.is_pinned() {
-            // A distribution moves on. The sources are those of the object and they build; their bytes say nothing here.
+            // A distribution changes over time. The sources match the object and build; the bytes prove nothing here.
             println!("SKIPPED: {OBJECT} was not compared byte for byte: {other}");
             return Ok(());
         }
@@ -83,7 +83,7 @@ pub(crate) fn sources_match() -> Result<()> {
     Ok(())
 }
 
-/// What stands beside the object.
+/// The record that is committed together with the object.
 fn record(object: &[u8]) -> Result<String> {
     let mut files = BTreeMap::new();
     for source in SOURCES {
@@ -126,12 +126,12 @@ fn hex(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
-/// A compiler for the kernel target, and what it needs to be told.
+/// A compiler for the kernel target, and the settings it needs.
 struct Toolchain {
     rustc: PathBuf,
     version: String,
     linker: String,
-    /// No prebuilt `core`: built from rust-src.
+    /// Whether `core` is built from rust-src because no prebuilt one exists.
     build_std: bool,
 }
 
@@ -207,7 +207,7 @@ impl Toolchain {
             .env("RUSTC", &self.rustc)
             .env("CARGO_TARGET_DIR", &target_dir)
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-            // Enables the one nightly feature of aya-ebpf, and nothing else. With the value `1` it would ask for rust-src.
+            // Enables the one nightly feature of aya-ebpf only. With the value `1` it would need rust-src.
             .env("RUSTC_BOOTSTRAP", "aya_ebpf");
         for name in [
             "RUSTFLAGS",
@@ -226,7 +226,7 @@ impl Toolchain {
     }
 }
 
-/// What a command prints, or `None` when it cannot be run.
+/// The output of a command, or `None` when it cannot be run.
 fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()

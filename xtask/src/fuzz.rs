@@ -1,6 +1,6 @@
-//! `cargo xtask fuzz`: libFuzzer on everything that reads bytes from outside, for a while each.
+//! `cargo xtask fuzz`: runs libFuzzer for a limited time on everything that reads bytes from outside.
 //!
-//! Nothing that is tried has unsafe code, so no sanitizer is wanted and the stable tool chain does.
+//! No code under test is unsafe, so no sanitizer is needed and the stable toolchain suffices.
 
 use std::{
     fs,
@@ -24,28 +24,28 @@ const CORE: [&str; 8] = [
     "mask",
 ];
 
-/// Those that bring the agent with them, which takes some five minutes to build on two cores.
+/// Those that include the agent, which takes some five minutes to build on two cores.
 const AGENT: [&str; 3] = ["pcap", "config", "offline"];
 
-/// Seconds for each target unless told otherwise.
+/// Default number of seconds for each target.
 pub(crate) const SECONDS: u64 = 30;
 
-/// An input that takes longer, in seconds, or more memory, in MiB, is a crash.
+/// An input that takes longer, in seconds, or more memory, in MiB, counts as a crash.
 const SLOW: u64 = 10;
 const MEMORY: u64 = 1024;
 
-/// The part of CI: the targets of the core, or the reason why not. The agent's would cost minutes to build once more, so
-/// there their seeds, regressions and some hundred changes of these are tried by `shadow-agent/tests/fuzzed.rs` alone.
+/// The CI part: the targets of the core, or the reason why not. The agent's would take minutes to build once more, so
+/// their seeds, regressions and some hundred changes of these are run by `shadow-agent/tests/fuzzed.rs` alone.
 pub(crate) fn ci() -> Result<()> {
     if shell::find("cargo-fuzz").is_none() {
         println!("SKIPPED: cargo-fuzz is not installed: `cargo xtask setup --only fuzz` installs it");
         return Ok(());
     }
-    // The same inputs each time as far as the clock allows, so that a red build is about the change.
+    // The same inputs each time as far as the clock allows, so that a failure is caused by the change.
     try_each(SECONDS, &CORE.map(str::to_owned), Some(1))
 }
 
-/// Tries each target for so many seconds; none named means all.
+/// Runs each target for so many seconds; an empty list means all.
 pub(crate) fn run(seconds: u64, only: &[String]) -> Result<()> {
     try_each(seconds, only, None)
 }
@@ -60,13 +60,13 @@ fn try_each(seconds: u64, only: &[String], seed: Option<u32>) -> Result<()> {
     }
     let wanted = |name: &&&str| only.is_empty() || only.iter().any(|only| only == **name);
     let targets: Vec<&str> = all.iter().filter(wanted).copied().collect();
-    // With one set of features for all: other features would build everything once more.
+    // One set of features for all: other features would build everything once more.
     let agent = targets.iter().any(|target| AGENT.contains(target));
     for target in &targets {
         shell::run(&mut cargo_fuzz("build", target, agent))?;
     }
     let mut found = Vec::new();
-    // Each takes one processor, and two are what CI has.
+    // Each uses one processor, and CI has two.
     for pair in targets.chunks(2) {
         println!("--- {}: {seconds} s", pair.join(" and "));
         let outcomes: Vec<Result<String>> = std::thread::scope(|scope| {
@@ -110,7 +110,7 @@ fn cargo_fuzz(verb: &str, target: &str, agent: bool) -> Command {
     command
 }
 
-/// Runs one for so long; what it did, or all it said when it found something.
+/// Runs one target; returns its result, or its whole output if it found something.
 fn one(target: &str, seconds: u64, seed: Option<u32>, agent: bool) -> Result<String> {
     let folder = shell::root().join("fuzz");
     let corpus = folder.join("corpus").join(target);
@@ -141,7 +141,7 @@ fn one(target: &str, seconds: u64, seed: Option<u32>, agent: bool) -> Result<Str
     ))
 }
 
-/// What it begins with: the transcripts, or small files of its own; and what once broke it.
+/// Initial inputs: the transcripts, or small files of the target's own, and former failures.
 fn seeds(target: &str) -> Vec<PathBuf> {
     let root = shell::root();
     let own = root.join("fuzz/seeds").join(target);

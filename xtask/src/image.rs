@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::shell;
 
-/// Builds a static binary in a target directory of its own, because its flags would rebuild everything else.
+/// Builds a static binary in a separate target directory, because its flags would rebuild everything else.
 pub(crate) fn binary(release: bool) -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let target_dir = shell::target_dir().join("static");
@@ -26,7 +26,7 @@ pub(crate) fn binary(release: bool) -> Result<PathBuf> {
     Ok(target_dir.join(target).join(profile).join("shadow"))
 }
 
-/// Builds the image `shadow` with the first builder that is here.
+/// Builds the image `shadow` with the first available builder.
 pub(crate) fn run() -> Result<()> {
     let binary = binary(true)?;
     let Some(context) = binary.parent() else {

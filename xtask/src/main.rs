@@ -1,6 +1,6 @@
 //! Build, test, demo and bench tasks: `cargo xtask --help`.
 //!
-//! One file per verb. Nothing here is needed by `cargo build`; what a verb needs from the system, [`setup`] installs.
+//! One file for each command. `cargo build` needs none of it; [`setup`] installs what a command requires.
 
 mod bench;
 mod check;
@@ -98,7 +98,7 @@ enum Verb {
     },
     /// Format, lints, docs and the house rules
     Check,
-    /// What the build server runs: setup, check, ebpf --check, test, fuzz
+    /// Everything the build server runs: setup, check, ebpf --check, test, fuzz
     Ci,
 }
 

@@ -1,7 +1,6 @@
-//! `cargo xtask setup`: installs what is missing on a Debian 12 with rustup, and says what and why.
+//! `cargo xtask setup`: installs missing packages on a Debian 12 with rustup, and reports what and why.
 //!
-//! Probing is a handful of `stat` calls, so that every verb can call it. The demo needs nothing but cargo and the
-//! kernel.
+//! Probing is a few `stat` calls, so that every command can use it. The demo needs nothing but cargo and the kernel.
 
 use std::{path::Path, process::Command};
 
@@ -10,7 +9,7 @@ use clap::ValueEnum;
 
 use crate::shell;
 
-/// What something is needed for.
+/// The task that needs something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Group {
     /// `cargo xtask test`
@@ -292,7 +291,7 @@ fn apt(names: &[&str]) -> Result<()> {
     stop_services(names)
 }
 
-/// Debian starts a server when it installs one. We want the programs, not an nginx on port 80.
+/// Debian starts a server when it installs one. Only the programs are needed, not an nginx on port 80.
 fn stop_services(installed: &[&str]) -> Result<()> {
     if !Path::new("/run/systemd/system").exists() {
         return Ok(());
@@ -316,7 +315,7 @@ fn stop_services(installed: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// rustup leaves a proxy for every tool in its directory, so the toolchain itself must be asked.
+/// rustup leaves a proxy for every tool in its directory, so the toolchain itself must be queried.
 fn missing_components() -> Result<Vec<&'static str>> {
     let output = Command::new("rustc")
         .args(["--print", "sysroot"])

@@ -1,4 +1,4 @@
-//! Running other programs: where the workspace is, who we are, and errors that name the command.
+//! Runs other programs: the workspace location, the current user, and errors that name the command.
 
 use std::{
     env,
@@ -17,12 +17,12 @@ pub(crate) fn root() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Where cargo puts what it builds.
+/// The directory of cargo's build output.
 pub(crate) fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// The cargo that runs us, started in the root of the workspace.
+/// The cargo that runs this program, started in the root of the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
@@ -48,7 +48,7 @@ pub(crate) fn as_root(program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
     Ok(command)
 }
 
-/// The full path of a program, also in the directories that only root has on its path.
+/// The full path of a program, including the directories that only root has on its path.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let extra = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
@@ -58,7 +58,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Runs to the end; a failure names the command.
+/// Runs to the end; the error names the command.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
@@ -77,7 +77,7 @@ pub(crate) fn run_watched(command: &mut Command, mut line: impl FnMut(&str)) -> 
         .stderr(writer)
         .spawn()
         .with_context(|| format!("cannot start {}", words(command)))?;
-    // The command keeps the write ends, and the reader would wait for them for ever.
+    // The command keeps the write ends, and the reader would wait for them forever.
     command
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());
@@ -89,7 +89,7 @@ pub(crate) fn run_watched(command: &mut Command, mut line: impl FnMut(&str)) -> 
     Ok(child.wait()?)
 }
 
-/// The command as one would type it.
+/// The command as typed in a shell.
 pub(crate) fn words(command: &Command) -> String {
     let mut text = format!("`{}", command.get_program().to_string_lossy());
     for arg in command.get_args() {
@@ -100,7 +100,7 @@ pub(crate) fn words(command: &Command) -> String {
     text
 }
 
-/// Files that git knows, or would know: generated ones are ignored by it.
+/// Files that git tracks, or would track: generated ones are ignored.
 pub(crate) fn tracked(patterns: &[&str]) -> Result<Vec<PathBuf>> {
     let output = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])

@@ -1,4 +1,4 @@
-//! `cargo xtask simulate`: the table of loss, reordering and duplication against what became complete.
+//! `cargo xtask simulate`: the table of loss, reordering and duplication against complete exchanges.
 
 use std::{fs, time::Instant};
 
@@ -19,10 +19,10 @@ at this place, in these bytes, or is reported twice; the first one ends the run.
 a silence on the wire allows.
 ";
 
-/// The seed of the table in the documents.
+/// The seed of the table in the documentation.
 pub(crate) const SEED: u64 = 1;
 
-/// Runs it; with `write` the table becomes `docs/simulator.md`, else that must say the same of the same run.
+/// Runs it; with `write` the table replaces `docs/simulator.md`, otherwise that file must match the same run.
 pub(crate) fn run(seed: u64, exchanges: u64, write: bool) -> Result<()> {
     let begin = Instant::now();
     let mut command = shell::cargo();

@@ -1,8 +1,8 @@
-//! `cargo xtask test`: every tier, cheap ones first, with a summary that says what was skipped and why.
+//! `cargo xtask test`: every tier, fast ones first, with a summary that reports what was skipped and why.
 //!
-//! Tests of the first two tiers need no root and run under cargo-nextest when it is there. The others are built as
-//! the caller and only their executables are started as root, so that nothing in `target/` ends up owned by root.
-//! A test that cannot run here prints `SKIPPED: reason` and returns; it is counted as skipped, not as passed.
+//! Tests of the first two tiers need no root and run under cargo-nextest if it is installed. The others are built as
+//! the caller and only their executables are started as root, so that nothing in `target/` ends up owned by root. A
+//! test that cannot run here prints `SKIPPED: reason` and returns; it is counted as skipped, not as passed.
 
 use std::path::PathBuf;
 
@@ -178,7 +178,7 @@ fn packages(packages: &[&str], filter: Option<&str>) -> Result<Tally> {
     command.args(filter);
     let status = shell::run_watched(&mut command, |line| tally.read(line))?;
     if filter.is_some() {
-        // What the filter left out is not skipped.
+        // Tests that the filter excluded are not skipped tests.
         tally.skipped = 0;
     }
     tally.close(status.success(), &shell::words(&command));
@@ -196,7 +196,7 @@ fn packages(packages: &[&str], filter: Option<&str>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Tests of `shadow-tests` of one tier: built as ourselves, run as root where the tier needs it.
+/// Tests of `shadow-tests` of one tier: built as the caller, run as root where the tier needs it.
 fn executables(tier: Tier, filter: Option<&str>) -> Result<Tally> {
     let mut tally = Tally::default();
     let built = build()?;

@@ -1,7 +1,7 @@
-//! `cargo xtask vm`: the kernel tests on kernels that nobody here runs.
+//! `cargo xtask vm`: the kernel tests on kernels other than that of the host.
 //!
 //! Boots Debian's cloud kernels under plain emulation (no KVM needed) with an initramfs that has the test binary,
-//! linked statically. What the verifier says there is what it says on a real machine; timings are not.
+//! linked statically. The verifier gives the same result as on a real machine; timings differ.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// Seconds that a guest may take. Emulation is slow, and slower when the host is busy.
 const PATIENCE: &str = "600";
 
-/// Runs the kernel tests on the newest kernel of each suite; none is all of them.
+/// Runs the kernel tests on the newest kernel of each suite; an empty list means all.
 pub(crate) fn run(only: &[String]) -> Result<()> {
     setup::run(&[Group::Vm], false)?;
     for suite in only {
@@ -62,7 +62,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The kernel tests, linked statically; where the binary is.
+/// Builds the kernel tests, linked statically; returns the path of the binary.
 fn build() -> Result<PathBuf> {
     let target = shell::target_dir().join("vm");
     let output = shell::cargo()
@@ -115,7 +115,7 @@ fn kernel(suite: &str, test: &Path) -> Result<()> {
             .arg(&release)
             .args([&scripts.join("init.sh"), test]),
     )?;
-    // Where it always was, and where newer packages put it.
+    // The usual path, and the one that newer packages use.
     let kernel = [
         folder.join("boot").join(format!("vmlinuz-{release}")),
         folder.join("usr/lib/modules").join(&release).join("vmlinuz"),
@@ -126,7 +126,7 @@ fn kernel(suite: &str, test: &Path) -> Result<()> {
     boot(&kernel, &initramfs)
 }
 
-/// Boots and reads the console until the guest is off.
+/// Boots and reads the console until the guest has shut down.
 fn boot(kernel: &Path, initramfs: &Path) -> Result<()> {
     let started = Instant::now();
     let mut child = Command::new("timeout")

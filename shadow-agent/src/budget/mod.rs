@@ -1,10 +1,10 @@
-//! What the agent may cost the node, and which part of the sample that allows.
+//! The limit on the agent's own resource use, and the part of the sample that it allows.
 //!
 //! Owns: a share from 0 to 1 by which the sample is multiplied, from one [`Reading`] a second. Over a limit it falls by
 //! half, again after [`SETTLE`]; well under every limit for a while it rises by a quarter. Between the two it stays, so
-//! that it does not swing. Bounds: never over 1, so the budget never raises what somebody else has set; never under
-//! `floor`, so that the way back is noticed. Bias: too little mirroring rather than too much. What gives way within a
-//! second, and to whom, is [`crate::pipeline`]'s courtesy (`idle_cpu`): this is about what the agent itself uses.
+//! that it does not oscillate. Bounds: never over 1, so the budget never raises a sample set elsewhere; never under
+//! `floor`, so that recovery is noticed. Bias: too little mirroring rather than too much. Giving way to other processes
+//! within a second is done in [`crate::pipeline`] (`idle_cpu`); this module limits only what the agent itself uses.
 
 mod probe;
 #[cfg(test)]
@@ -17,13 +17,13 @@ use std::{
 
 pub use probe::Probe;
 
-/// What a step down needs to show in the readings.
+/// Time until the effect of a step down shows in the readings.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// Under this share of each limit there is room.
+/// Below this share of every limit the share may rise.
 const ROOM: f64 = 0.7;
 
-/// What the agent may use. A limit of 0 is none.
+/// Limits on the agent's resource use. 0 means no limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BudgetSettings {
     /// Cores, as an average of a second.
@@ -38,9 +38,9 @@ pub struct BudgetSettings {
     pub cpu_pressure: f64,
     /// Share of time in which everything on the node waits for memory (PSI, `full`).
     pub memory_pressure: f64,
-    /// The part of the sample that is kept whatever happens.
+    /// The part of the sample that is always kept.
     pub floor: f64,
-    /// How long there must be room before a step up.
+    /// How long usage must stay low before a step up.
     pub calm: Duration,
 }
 
@@ -59,7 +59,7 @@ impl Default for BudgetSettings {
     }
 }
 
-/// What was used in the last second.
+/// Usage in the last second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
     /// Cores.
@@ -72,22 +72,22 @@ pub struct Reading {
     pub copied: u64,
     /// The largest share of the ring that waited to be read.
     pub waiting: f64,
-    /// Share of the last ten seconds in which something waited for a CPU; `None` where the kernel does not tell.
+    /// Share of the last ten seconds in which something waited for a CPU; `None` if the kernel does not report it.
     pub cpu_pressure: Option<f64>,
-    /// The same in which everything waited for memory.
+    /// The same for time in which everything waited for memory.
     pub memory_pressure: Option<f64>,
 }
 
-/// What is over its limit.
+/// The limit that is exceeded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cause {
     /// The agent's own CPU time.
     Cores,
     /// The agent's own memory.
     Memory,
-    /// Packets are lost in front of the agent.
+    /// Packets are lost before the agent reads them.
     RingLoss,
-    /// They are about to be.
+    /// Packets are about to be lost.
     RingUsed,
     /// The node is short of CPU time.
     CpuPressure,
@@ -113,7 +113,7 @@ impl fmt::Display for Cause {
 pub struct Step {
     /// The new share.
     pub share: f64,
-    /// Why it fell; `None` when it rose.
+    /// The reason for a fall; `None` for a rise.
     pub cause: Option<Cause>,
 }
 
@@ -125,14 +125,14 @@ pub struct Budget {
     /// Readings over a limit, one after the other.
     over: u32,
     changed: Option<Instant>,
-    /// Since when there has been room.
+    /// Since when usage has been low.
     calm: Option<Instant>,
-    /// Since when it has been over a limit with nothing left to give.
+    /// Since when it has been over a limit at the lowest share.
     spent: Option<Instant>,
 }
 
 impl Budget {
-    /// With the whole sample.
+    /// Starts with the whole sample.
     pub fn new(settings: BudgetSettings) -> Self {
         Self {
             settings,
@@ -144,7 +144,7 @@ impl Budget {
         }
     }
 
-    /// Keeps to other limits from now on. The share stays, and follows them step by step.
+    /// Applies other limits from now on. The share stays, and follows them step by step.
     pub fn set(&mut self, settings: BudgetSettings) {
         self.settings = settings;
     }
@@ -159,12 +159,12 @@ impl Budget {
         self.spent.map(|since| now.saturating_duration_since(since))
     }
 
-    /// Begins anew to count how long the lowest share has been too much.
+    /// Restarts the measurement of how long the lowest share has been too much.
     pub fn forgive(&mut self) {
         self.spent = None;
     }
 
-    /// Learns what was used.
+    /// Records a reading.
     pub fn observe(&mut self, reading: &Reading, now: Instant) -> Option<Step> {
         let worst = self.uses(reading);
         let worst = worst.iter().max_by(|a, b| a.1.total_cmp(&b.1));
@@ -193,7 +193,7 @@ impl Budget {
             self.spent.get_or_insert(now);
             return None;
         }
-        // One second may be a report; memory does not come back by itself.
+        // A single second may be a report being made; memory is not returned by itself.
         let settled = self
             .changed
             .is_none_or(|at| now.saturating_duration_since(at) >= SETTLE);

@@ -1,7 +1,7 @@
-//! What the agent uses, as the kernel tells it.
+//! The agent's resource use, as reported by the kernel.
 //!
-//! The files are opened at the start and read from their beginning each time: proc(5) makes their text anew. What
-//! is not there (PSI before Linux 4.20, or switched off) is not limited.
+//! The files are opened at the start and read from their beginning each time: proc(5) generates their text anew. A
+//! missing file (PSI before Linux 4.20, or switched off) is not limited.
 
 use std::{fs::File, os::unix::fs::FileExt as _, time::Duration};
 
@@ -27,7 +27,7 @@ struct Before {
 }
 
 impl Probe {
-    /// Opens what there is.
+    /// Opens the files that exist.
     pub fn new() -> Self {
         let open = |path: &str| File::open(path).ok();
         Self {
@@ -38,8 +38,8 @@ impl Probe {
         }
     }
 
-    /// What was used since the last call; `None` on the first. `lost` and `copied` are the kernel program's counters,
-    /// `waiting` the largest share of the ring that waited to be read.
+    /// Usage since the last call; `None` on the first. `lost` and `copied` are the kernel program's counters, `waiting`
+    /// the largest share of the ring that waited to be read.
     pub fn read(&mut self, (lost, copied): (u64, u64), waiting: f64) -> Option<Reading> {
         let now = Before {
             at: clock(ClockId::Monotonic),

@@ -1,4 +1,4 @@
-//! A clock and readings in the test's hands.
+//! A clock and readings controlled by the test.
 
 use super::*;
 
@@ -17,7 +17,7 @@ impl Bench {
         }
     }
 
-    /// So many seconds like this; the steps that were taken.
+    /// Observes this reading for so many seconds; returns the steps that were taken.
     fn run(&mut self, seconds: u32, reading: Reading) -> Vec<Step> {
         let mut steps = Vec::new();
         for _ in 0..seconds {
@@ -170,7 +170,7 @@ fn other_limits_are_kept_to_from_the_next_second_on() {
     });
     let share = bench.run(5, cores(0.9)).pop().expect("a step down").share;
     assert!(share <= 0.5, "{share}");
-    // With room again it rises as before, sooner when it is to be calm for less.
+    // When usage is low again it rises as before, sooner if the calm time is shorter.
     bench.budget.set(BudgetSettings {
         cores: 2.0,
         calm: SECOND,
@@ -182,7 +182,7 @@ fn other_limits_are_kept_to_from_the_next_second_on() {
         "{steps:?}"
     );
     assert!((bench.budget.share() - 1.0).abs() < 1e-9);
-    // The floor, too.
+    // The floor changes too.
     bench.budget.set(BudgetSettings {
         floor: 0.4,
         ..BudgetSettings::default()

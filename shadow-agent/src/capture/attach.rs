@@ -1,8 +1,8 @@
-//! Puts the kernel program on an interface, and takes it off again.
+//! Attaches the kernel program to an interface, and detaches it.
 //!
-//! Bounds: one ingress and one egress attachment for each interface (loopback: ingress only, a packet passes it twice). Nothing
-//! is pinned: with TCX (Linux 6.6) the attachment ends with this process, whatever ends it. The older clsact filter
-//! survives a `kill -9`; it copies nothing past the heartbeat deadline, and the next start removes it.
+//! Bounds: one ingress and one egress attachment for each interface (loopback: ingress only, a packet passes it twice).
+//! Nothing is pinned: with TCX (Linux 6.6) the attachment ends with this process, however it ends. The older clsact
+//! filter survives a `kill -9`; it copies nothing after the heartbeat deadline, and the next start removes it.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -37,7 +37,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The best that this kernel has.
+    /// The best method that this kernel supports.
     pub fn of_this_kernel() -> Self {
         match KernelVersion::current() {
             Ok(version) if version >= KernelVersion::new(6, 6, 0) => Self::Tcx,
@@ -109,15 +109,15 @@ pub enum AttachError {
         interface: String,
         /// How it was tried.
         method: Method,
-        /// What the kernel said.
+        /// The kernel's error.
         reason: String,
     },
 }
 
-/// A program of somebody else on an interface.
+/// Another program on an interface.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Other {
-    /// Where it sits.
+    /// The hook it is attached to.
     pub hook: Hook,
     /// How it is attached.
     pub method: Method,
@@ -125,20 +125,20 @@ pub struct Other {
     pub id: Option<u32>,
     /// Its name.
     pub name: String,
-    /// It is a program of Shadow.
+    /// Whether it is a program of Shadow.
     pub ours: bool,
 }
 
-/// The kernel program on one interface. Dropping it takes the program off.
+/// The kernel program on one interface. Dropping it detaches the program.
 pub struct Attachment {
-    /// Where.
+    /// The interface.
     pub interface: Interface,
-    /// How.
+    /// The method.
     pub method: Method,
     links: Vec<Link>,
 }
 
-/// The kernel program at one hook. Dropping it takes the program off.
+/// The kernel program at one hook. Dropping it detaches the program.
 #[expect(dead_code, reason = "held to be dropped")]
 enum Link {
     Tcx(TcxLink),
@@ -187,7 +187,7 @@ impl Attacher {
             .try_into()
     }
 
-    /// Attaches to every hook of an interface, or to none. `requests` asks what is attached already.
+    /// Attaches to every hook of an interface, or to none. `requests` lists what is already attached.
     pub(crate) fn attach(
         &mut self,
         interface: &Interface,
@@ -210,7 +210,7 @@ impl Attacher {
         }
         let mut links = Vec::new();
         for &hook in Hook::of(interface) {
-            // An error drops what is attached already.
+            // On an error, the hooks attached so far are dropped.
             links.push(self.link(interface, hook).map_err(refused)?);
         }
         Ok(Attachment {
@@ -255,11 +255,11 @@ fn exists(error: &TcError) -> bool {
     }
 }
 
-/// Looks for another agent on the interface, and removes what a dead one left behind.
+/// Looks for another agent on the interface, and removes the filter of a dead one.
 fn rivals(interface: &Interface, requests: &mut Requests) -> Result<Option<AttachError>, String> {
     for other in asked(interface, requests)?.into_iter().filter(|other| other.ours) {
         let owner = other.id.and_then(owner_of);
-        // A TCX link lives as long as somebody holds it; a clsact filter outlives its agent.
+        // A TCX link lives as long as its descriptor is open; a clsact filter outlives its agent.
         if other.method == Method::Tcx || owner.as_ref().is_some_and(control::RunningAgent::is_alive) {
             return Ok(Some(AttachError::SecondAgent {
                 interface: interface.name.clone(),
@@ -291,7 +291,7 @@ fn owner_of(program: u32) -> Option<control::RunningAgent> {
         .find(|agent| maps.contains(&agent.map_id))
 }
 
-/// Every program at the hooks of an interface, ours too.
+/// Every program at the hooks of an interface, including ours.
 pub fn others(interface: &Interface) -> Result<Vec<Other>, String> {
     let mut requests = Requests::new().map_err(|error| error.to_string())?;
     asked(interface, &mut requests)

@@ -1,8 +1,8 @@
-//! How much of the ring waits to be read.
+//! The amount of data in the ring that waits to be read.
 //!
-//! Owns: a read-only mapping of the two pages in which the kernel keeps the ring's positions
-//! (`struct bpf_ringbuf`, kernel/bpf/ringbuf.c): where the reader is, and where the kernel program is. aya's `RingBuf` maps them
-//! too, and does not tell. Bias: what is being read counts as waiting.
+//! Owns: a read-only mapping of the two pages in which the kernel keeps the ring's positions (`struct bpf_ringbuf`,
+//! kernel/bpf/ringbuf.c): the consumer position and the producer position. aya's `RingBuf` maps them too, but does not
+//! expose them. Bias: a record that is being read counts as waiting.
 
 use std::{
     io,
@@ -13,7 +13,7 @@ use std::{
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// The positions of one ring. Any thread may look.
+/// The positions of one ring. Any thread may read them.
 #[derive(Debug)]
 pub(super) struct Backlog {
     pages: NonNull<u8>,
@@ -27,7 +27,7 @@ unsafe impl Send for Backlog {}
 unsafe impl Sync for Backlog {}
 
 impl Backlog {
-    /// Of the ring behind this descriptor, which holds `size` bytes.
+    /// Maps the positions of the ring with this descriptor, which holds `size` bytes.
     pub(super) fn of(ring: &impl AsFd, size: u64) -> io::Result<Self> {
         let page = page_size()?;
         // SAFETY: a fresh mapping at an address of the kernel's choice aliases no memory of ours.
@@ -47,7 +47,7 @@ impl Backlog {
 
     /// Bytes that were written and not read yet.
     pub(super) fn bytes(&self) -> u64 {
-        // In this order: what is read meanwhile counts, and the difference is never negative.
+        // In this order, bytes read meanwhile count as waiting, and the difference is never negative.
         let read = self.position(0);
         let written = self.position(self.page);
         (written.wrapping_sub(read) as u64).min(self.size)
@@ -74,7 +74,7 @@ fn page_size() -> io::Result<usize> {
 
 impl Drop for Backlog {
     fn drop(&mut self) {
-        // SAFETY: mapped by `of` with this length, and nobody holds a reference into it.
+        // SAFETY: mapped by `of` with this length, and no reference into it exists.
         let unmapped = unsafe { munmap(self.pages.as_ptr().cast(), 2 * self.page) };
         debug_assert!(unmapped.is_ok(), "{unmapped:?}");
     }

@@ -1,7 +1,7 @@
-//! The control map: what changes while the kernel program runs.
+//! The control map: settings that change while the kernel program runs.
 //!
-//! One word per kind of writer, written whole, so a command line tool and the agent never undo each other. A change is
-//! effective for the next packet.
+//! One word per kind of writer, written whole, so a command line tool and the agent never overwrite each other's
+//! changes. A change is effective for the next packet.
 //!
 //! [`find_running`] reaches the control map of any agent on this host without its cooperation, so that the kill switch
 //! works when the agent hangs (docs/adr/0001).
@@ -25,9 +25,9 @@ pub enum ControlError {
     /// Reading or writing failed.
     #[error("cannot {what}: {reason}")]
     Map {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         reason: String,
     },
     /// Looking for other processes' maps is reserved for administrators.
@@ -47,7 +47,7 @@ impl ControlError {
     }
 }
 
-/// An error with what caused it: aya's messages leave the system call's error to `source`.
+/// The text of an error and of its causes: aya's messages leave the system call's error to `source`.
 pub(crate) fn reason(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -82,7 +82,7 @@ impl Control {
         })
     }
 
-    /// Copies packets again.
+    /// Resumes copying packets.
     pub fn arm(&self) -> Result<(), ControlError> {
         self.set(Slot::Armed, 1, "switch mirroring on")
     }
@@ -112,7 +112,7 @@ impl Control {
         self.set(Slot::Deadline, deadline.as_nanos(), "renew the heartbeat")
     }
 
-    /// Until when the kernel program copies (monotonic clock).
+    /// The time until which the kernel program copies (monotonic clock).
     pub fn deadline(&self) -> Result<Timestamp, ControlError> {
         Ok(Timestamp::from_nanos(
             self.get(Slot::Deadline, "read the heartbeat")?,
@@ -130,7 +130,7 @@ impl Control {
     }
 }
 
-/// Tells the kernel program which connections user space has no use for. Bounded: the map forgets the one that was
+/// Stops the copying of connections that user space has no use for. Bounded: the map evicts the entry that has been
 /// longest without a packet.
 #[derive(Clone)]
 pub struct Mute {
@@ -153,7 +153,7 @@ impl Mute {
         })
     }
 
-    /// Nothing more of this connection is copied, until a SYN starts another one on the same endpoints.
+    /// Stops copying this connection until a SYN starts another one on the same endpoints.
     pub fn mute(&self, flow: &FlowKey) -> Result<(), ControlError> {
         let Self { flows, control } = self;
         flows
@@ -165,7 +165,7 @@ impl Mute {
     }
 }
 
-/// The kernel program of an agent on this host, found without asking that agent.
+/// The kernel program of an agent on this host, found without the agent's cooperation.
 #[derive(Clone, Debug)]
 pub struct RunningAgent {
     /// The control map's id (`bpftool map show id ...`).
@@ -179,9 +179,9 @@ pub struct RunningAgent {
 }
 
 impl RunningAgent {
-    /// Whether that process still lives, as far as this pid namespace can tell.
+    /// Whether that process is still alive, as far as this pid namespace shows.
     ///
-    /// A dead agent's program can still be attached on kernels without TCX; it copies nothing past its deadline.
+    /// A dead agent's program can still be attached on kernels without TCX; it copies nothing after its deadline.
     pub fn is_alive(&self) -> bool {
         process_start(self.pid).is_ok_and(|started| started == self.started)
     }
@@ -201,7 +201,7 @@ pub fn find_running() -> Result<Vec<RunningAgent>, ControlError> {
             continue;
         }
         let Ok(map) = MapData::from_id(info.id()) else {
-            // It went away since.
+            // It has been unloaded meanwhile.
             continue;
         };
         let Ok(control) = Map::from_map_data(map)

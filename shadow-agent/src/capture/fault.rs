@@ -1,7 +1,7 @@
-//! Loss on purpose: a [`Source`] that forgets a share of its segments. For tests, never by accident.
+//! Deliberate loss: a [`Source`] that drops a share of its segments. For tests; never enabled by accident.
 //!
 //! The loss is in the capture and not on the wire, where TCP would repair it. It is seeded, so that a failure can be
-//! run again. Owns: nothing. Drops: what it is told to, and counts it.
+//! reproduced. Owns: nothing. Drops: the configured share of segments, each counted.
 
 use std::{
     env,
@@ -19,12 +19,12 @@ use super::{Polled, Source, SourceError};
 /// The environment variable that asks for it: a share, and optionally a seed, as in `10%` or `0.1:7`.
 pub const VARIABLE: &str = "SHADOW_FAULT_DROP";
 
-/// A value of [`VARIABLE`] that says nothing.
+/// An invalid value of [`VARIABLE`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{VARIABLE}={0:?} is no share of segments to forget: write 10% or 10%:SEED, or unset it")]
 pub struct FaultError(String);
 
-/// What is forgotten, and in which order.
+/// Which segments are dropped, and in which order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Loss {
     /// Out of 2^32.
@@ -33,7 +33,7 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// From the environment; `None` when nobody asked.
+    /// Reads the environment; `None` when the variable is not set.
     pub fn from_env() -> Result<Option<Self>, FaultError> {
         match env::var(VARIABLE) {
             Ok(text) => Self::parse(&text).map(Some),
@@ -67,7 +67,7 @@ impl Loss {
     }
 }
 
-/// A source that forgets.
+/// A source that drops segments.
 pub struct Forgetful<S> {
     source: S,
     loss: Loss,
@@ -84,7 +84,7 @@ impl<S> std::fmt::Debug for Forgetful<S> {
 }
 
 impl<S: Source> Forgetful<S> {
-    /// Forgets segments of `source`.
+    /// Drops segments of `source`.
     pub fn new(source: S, loss: Loss) -> Self {
         // Any odd multiplier spreads small seeds; zero would be a fixed point of the generator.
         let state = loss.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -96,7 +96,7 @@ impl<S: Source> Forgetful<S> {
         }
     }
 
-    /// How many segments were forgotten; the handle stays valid when the source has moved to its thread.
+    /// How many segments were dropped; the handle stays valid after the source has moved to its thread.
     pub fn forgotten(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.forgotten)
     }
@@ -111,7 +111,7 @@ impl<S: Source> Source for Forgetful<S> {
             forgotten,
         } = self;
         source.poll(wait, &mut |segment| {
-            // xorshift64* (Vigna, 2016): enough for a coin.
+            // xorshift64* (Vigna, 2016): good enough for a random choice.
             *state ^= *state >> 12;
             *state ^= *state << 25;
             *state ^= *state >> 27;
@@ -124,7 +124,7 @@ impl<S: Source> Source for Forgetful<S> {
     }
 }
 
-/// Tests lose segments on purpose; nobody else should find out late.
+/// Wraps `source` if loss was asked for, and logs it, so that nobody loses segments unknowingly.
 pub fn forgetful(source: impl Source + 'static, loss: Option<Loss>) -> Box<dyn Source> {
     match loss {
         None => Box::new(source),

@@ -1,7 +1,7 @@
-//! The dead-man switch, from the side that must live.
+//! The dead-man switch, on the agent's side.
 //!
-//! The kernel program copies nothing past a deadline. The capture loop renews it each round: a loop that hangs, or an
-//! agent that is stopped, stops the copying without anybody's help.
+//! The kernel program copies nothing after a deadline. The capture loop renews it each round: if the loop hangs or the
+//! agent is stopped, copying stops by itself.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use shadow_proto::time::Timestamp;
 
 use super::control::{Control, ControlError};
 
-/// How long the kernel program copies without a sign of life, unless told otherwise.
+/// Default time for which the kernel program copies without a sign of life.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The longest time between two renewals, and their number within one deadline: a loop that is late once or twice
@@ -44,7 +44,7 @@ impl Heartbeat {
         }
     }
 
-    /// Renews the deadline when a part of it has passed; otherwise costs a comparison. Call it each round.
+    /// Renews the deadline when a part of it has passed; otherwise costs one comparison. Call it each round.
     pub fn beat(&mut self, now: Timestamp) -> Result<(), ControlError> {
         if now < self.due {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Keeps the kernel program on every interface that was asked for, as they come and go.
+//! Keeps the kernel program on every interface that was asked for, as interfaces appear and disappear.
 //!
 //! Owns: the attachments, and a small thread that listens to rtnetlink. Bounds: the last [`EVENTS`] events are kept.
 //! Drops: an interface that cannot be attached to is an event with the reason, and is tried again when it changes.
@@ -19,7 +19,7 @@ use super::{
     netlink::{Interface, LinkChange, LinkMonitor, Requests},
 };
 
-/// Events that are remembered.
+/// Events that are kept.
 pub const EVENTS: usize = 64;
 
 /// A name or a glob (`veth*`, `eth[01]`).
@@ -44,21 +44,21 @@ impl Pattern {
         })
     }
 
-    /// Whether the interface is meant.
+    /// Whether the name matches.
     pub fn matches(&self, name: &str) -> bool {
         self.glob.is_match(name)
     }
 }
 
-/// Why capture cannot start on these interfaces.
+/// The reason why capture cannot start on these interfaces.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LinksError {
-    /// No glob.
+    /// Not a valid glob.
     #[error("{pattern:?} names no interface: {reason}")]
     Pattern {
-        /// What was given.
+        /// The given text.
         pattern: String,
-        /// What is wrong with it.
+        /// Its fault.
         reason: String,
     },
     /// An interface that was named does not exist.
@@ -66,9 +66,9 @@ pub enum LinksError {
         "there is no interface {name}; there are: {existing}. A pattern such as `veth*` waits for later ones"
     )]
     Missing {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The existing interfaces.
         existing: String,
     },
     /// An interface that was named cannot be attached to.
@@ -85,14 +85,14 @@ impl From<io::Error> for LinksError {
     }
 }
 
-/// What happened to an interface.
+/// A change of an interface.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum LinkEvent {
-    /// The program is on it.
+    /// The program is attached to it.
     Attached {
         /// The interface.
         name: String,
-        /// How.
+        /// The method.
         method: Method,
     },
     /// The interface is gone, or has a name that was not asked for.
@@ -100,14 +100,14 @@ pub enum LinkEvent {
         /// The interface.
         name: String,
     },
-    /// The program is not on it.
+    /// The program is not attached to it.
     Failed {
-        /// Why.
+        /// The error.
         error: AttachError,
     },
-    /// No more is heard of interfaces; those that are attached stay.
+    /// Interface changes are no longer received; existing attachments stay.
     Blind {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -117,7 +117,7 @@ pub enum LinkEvent {
 pub struct AttachedLink {
     /// The interface.
     pub interface: Interface,
-    /// How.
+    /// The method.
     pub method: Method,
 }
 
@@ -161,12 +161,12 @@ pub struct Links {
 }
 
 impl Links {
-    /// Attaches to every interface that matches now. Later ones are heard of, and wait for [`Links::watch`].
+    /// Attaches to every interface that matches now. Later ones wait for [`Links::watch`].
     ///
     /// A plain name must exist and be attachable now; for a glob both may come later.
     ///
-    /// Apart from the watching, because finding another agent on an interface needs privileges (CAP_SYS_ADMIN) that no
-    /// thread of the agent should have.
+    /// Separate from the watching, because finding another agent on an interface needs privileges (CAP_SYS_ADMIN) that
+    /// no thread of the agent should have.
     pub fn attach(attacher: Attacher, patterns: Vec<Pattern>) -> Result<Self, LinksError> {
         let monitor = LinkMonitor::new()?;
         let mut requests = Requests::new()?;
@@ -206,7 +206,7 @@ impl Links {
         })
     }
 
-    /// Follows interfaces as they come and go, from those on that came since [`Links::attach`].
+    /// Follows interfaces as they appear and disappear, including those that came since [`Links::attach`].
     pub fn watch(&mut self) -> Result<(), LinksError> {
         let Some((watcher, monitor)) = self.waiting.take() else {
             return Ok(());
@@ -238,7 +238,7 @@ impl Links {
 
 impl Drop for Links {
     fn drop(&mut self) {
-        // A counter that is full has been rung already.
+        // A full counter has been signalled already.
         let _rung = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -336,7 +336,7 @@ impl Watcher {
                         state.attached.insert(interface.index, attachment);
                     }
                     Err(error) => {
-                        // A link that flaps must not push everything else out of the list.
+                        // A link that flaps must not push all other events out of the list.
                         let event = LinkEvent::Failed { error: error.clone() };
                         if state.events.back() != Some(&event) {
                             state.note(event);

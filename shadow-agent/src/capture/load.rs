@@ -30,10 +30,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
     "/../shadow-ebpf/shadow.bpf.o"
 ));
 
-/// The oldest kernel that the program was loaded and run on.
+/// The oldest kernel on which the program was tested.
 const OLDEST: (u8, u8) = (5, 10);
 
-/// What can be chosen when the program is loaded.
+/// Options for loading the program.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoadOptions {
     /// Bytes of the ring buffer, rounded up to a power of two. They are allocated at once.
@@ -44,7 +44,7 @@ pub struct LoadOptions {
     pub muted_flows: u32,
     /// The program stops copying when the agent has given no sign of life for this long.
     pub heartbeat: Duration,
-    /// How to attach; `None` is the best that this kernel has.
+    /// How to attach; `None` is the best method that this kernel supports.
     pub method: Option<Method>,
 }
 
@@ -63,16 +63,16 @@ impl Default for LoadOptions {
 /// Smallest and largest ring.
 const RING_RANGE: std::ops::RangeInclusive<u32> = (64 << 10)..=(1 << 30);
 
-/// Why the kernel program is not loaded.
+/// The reason why the kernel program is not loaded.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LoadError {
-    /// No privileges.
+    /// Missing privileges.
     #[error(
         "loading the kernel program needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (missing: {missing}): \
          run this with sudo"
     )]
     NotPermitted {
-        /// The capabilities that this process has not.
+        /// The capabilities that this process lacks.
         missing: String,
     },
     /// No ring buffers and no CAP_BPF.
@@ -81,18 +81,18 @@ pub enum LoadError {
         /// The running kernel.
         found: String,
     },
-    /// A ring of this size cannot be.
+    /// An invalid ring size.
     #[error("a ring buffer of {given} bytes cannot work: choose {} to {}", RING_RANGE.start(), RING_RANGE.end())]
     RingSize {
-        /// What was asked for.
+        /// The requested size.
         given: u32,
     },
-    /// A map could not be made.
+    /// A map could not be created.
     #[error("cannot make the kernel map {map}: {reason}")]
     Map {
         /// The map.
         map: String,
-        /// What the kernel said.
+        /// The kernel's error.
         reason: String,
     },
     /// The kernel's verifier refused the program.
@@ -111,20 +111,20 @@ pub enum LoadError {
     Control(#[from] ControlError),
 }
 
-/// The loaded kernel program, in the parts that different threads own.
+/// The loaded kernel program, in parts owned by different threads.
 #[derive(Debug)]
 pub struct Program {
-    /// Attaches it.
+    /// Attaches it to interfaces.
     pub attacher: Attacher,
-    /// Switches it.
+    /// Switches it on and off.
     pub control: Control,
-    /// Silences connections.
+    /// Mutes connections.
     pub mute: Mute,
-    /// Tells it what to mirror.
+    /// Sets the endpoints to mirror.
     pub targets: Targets,
     /// Reads its counters.
     pub stats: StatsReader,
-    /// Reads what it captured.
+    /// Reads captured segments.
     pub source: LiveSource,
 }
 
@@ -193,7 +193,7 @@ struct Parts {
     source: LiveSource,
 }
 
-/// Says whose program it is and sets what does not change.
+/// Writes the owner of the program and the settings that do not change.
 fn prepare(control: &Control, ring: u32, mark: u32) -> Result<(), ControlError> {
     let pid = process::id();
     // Without /proc the agent is found by its pid alone.
@@ -233,7 +233,7 @@ fn raise_memlock() {
     }
 }
 
-/// What an error of aya's means for whoever typed the command.
+/// Turns an error of aya's into an explanation for the operator.
 fn explain(error: EbpfError) -> LoadError {
     if errno(&error).is_some_and(|code| matches!(code, libc::EPERM | libc::EACCES)) {
         let missing = missing_capabilities();
@@ -281,7 +281,7 @@ fn errno(error: &EbpfError) -> Option<i32> {
     None
 }
 
-/// Which of the needed capabilities this process has not (capability numbers: `linux/capability.h`).
+/// The needed capabilities that this process lacks (capability numbers: `linux/capability.h`).
 pub fn missing_capabilities() -> Vec<&'static str> {
     let effective = std::fs::read_to_string("/proc/self/status")
         .ok()

@@ -1,4 +1,4 @@
-//! Where segments come from: the live ring of the kernel program, or a capture file.
+//! Sources of segments: the live ring of the kernel program, or a capture file.
 //!
 //! Owns: everything that touches the kernel (loading, attaching, maps) and capture files. Bounds: one batch per
 //! [`Source::poll`]. Drops: what the ring could not take is counted by the kernel program ([`stats`]); what cannot be
@@ -30,10 +30,10 @@ pub trait Source: Send {
     fn poll(&mut self, wait: Duration, sink: &mut dyn FnMut(&Segment<'_>)) -> Result<Polled, SourceError>;
 }
 
-/// What a [`Source::poll`] came to.
+/// Result of a [`Source::poll`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Polled {
-    /// So many segments; more may wait.
+    /// This many segments; more may wait.
     Segments(usize),
     /// Nothing within the wait.
     Idle,
@@ -41,7 +41,7 @@ pub enum Polled {
     End,
 }
 
-/// The source cannot go on.
+/// The source cannot continue.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SourceError {
     /// Waiting for the ring buffer failed.
@@ -50,7 +50,7 @@ pub enum SourceError {
     /// The kernel program's control map cannot be written, so it will stop copying at its deadline.
     #[error("the heartbeat of the kernel program cannot be renewed: {0}")]
     Heartbeat(String),
-    /// What a file says must not be done.
+    /// A file forbids the operation.
     #[error("{0}")]
     Refused(String),
     /// A capture file cannot be read any further.
@@ -58,7 +58,7 @@ pub enum SourceError {
     File(String),
 }
 
-/// A segment that owns its payload: what a test feeds in.
+/// A segment that owns its payload: input of tests.
 #[derive(Clone, Debug)]
 pub struct OwnedSegment {
     /// Everything but the payload, whose slice is empty here.

@@ -1,4 +1,4 @@
-//! The little rtnetlink that capture needs: which interfaces there are, which come and go, which filters they have.
+//! The part of rtnetlink that capture needs: listing interfaces, their changes and their filters.
 
 use std::{
     io,
@@ -54,7 +54,7 @@ impl Interface {
 /// A change of the interfaces.
 #[derive(Debug)]
 pub(crate) enum LinkChange {
-    /// It is there: new, or changed.
+    /// It exists: new, or changed.
     Present(Interface),
     /// It is gone.
     Gone(u32),
@@ -81,7 +81,7 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 #[derive(Debug)]
 pub(crate) struct Requests {
     socket: Socket,
-    /// Of the last request: an answer to an earlier one, which ended with an error, is passed over.
+    /// Of the last request: a late answer to an earlier request that ended with an error is ignored.
     sequence: u32,
 }
 
@@ -195,7 +195,7 @@ fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkMessage<Rout
     })
 }
 
-/// Hears of interfaces that come and go.
+/// Receives the changes of interfaces.
 #[derive(Debug)]
 pub(crate) struct LinkMonitor {
     socket: Socket,
@@ -211,7 +211,7 @@ impl LinkMonitor {
         Ok(Self { socket })
     }
 
-    /// What has changed, without waiting.
+    /// The changes so far, without waiting.
     pub(crate) fn changes(&self) -> io::Result<Vec<LinkChange>> {
         let mut changes = Vec::new();
         loop {
@@ -233,7 +233,7 @@ impl LinkMonitor {
                         changes.push(LinkChange::Gone(link.header.index));
                     }
                     Ok(_) => {}
-                    // A message this library cannot read says at least that something changed.
+                    // A message this library cannot read still says that something changed.
                     Err(_) => changes.push(LinkChange::Lost),
                 }
             }

@@ -1,10 +1,10 @@
 //! The live source: records out of the ring buffer.
 //!
-//! Bounds: [`BATCH`] records a poll. Drops: what was not copied because the ring was full is counted by the kernel
+//! Bounds: [`BATCH`] records a poll. Drops: segments not copied because the ring was full are counted by the kernel
 //! program; a record that cannot be decoded is counted here.
 //!
-//! Bias: throughput over latency. The kernel program does not wake this side for each record, because the wake-up would
-//! be paid by the packet's CPU; the ring is emptied every [`BUSY_WAIT`] while data flows. It is woken early only by a
+//! Bias: throughput over latency. The kernel program does not wake this side for each record, because the packet's CPU
+//! would pay for the wake-up; the ring is emptied every [`BUSY_WAIT`] while data flows. It is woken early only by a
 //! burst that would fill the ring before that.
 
 use std::{
@@ -31,7 +31,7 @@ use super::{
     heartbeat::{self, Heartbeat},
 };
 
-/// Records handed on in one poll at most, so that timeouts and the heartbeat get their turn.
+/// Records handed on in one poll at most, so that timeouts and the heartbeat are served in time.
 pub const BATCH: usize = 4096;
 
 /// How long the ring fills before it is emptied again, while data flows.
@@ -40,13 +40,13 @@ pub const BUSY_WAIT: Duration = Duration::from_millis(1);
 /// The same on an idle node.
 pub const IDLE_WAIT: Duration = Duration::from_millis(20);
 
-/// What the reader counted.
+/// The reader's counters.
 #[derive(Debug)]
 pub struct RingCounters {
     records: AtomicU64,
     undecodable: AtomicU64,
     backlog: Backlog,
-    /// The most bytes that waited at once since somebody took the figure, and when it was taken last.
+    /// The most bytes that waited at once since the figure was last taken, and the figure taken then.
     most: AtomicU64,
     taken: AtomicU64,
 }
@@ -57,7 +57,7 @@ impl RingCounters {
         self.records.load(Ordering::Relaxed)
     }
 
-    /// Records that are none of this version's: agent and kernel program do not fit.
+    /// Records in another version's format: agent and kernel program do not match.
     pub fn undecodable(&self) -> u64 {
         self.undecodable.load(Ordering::Relaxed)
     }
@@ -69,7 +69,7 @@ impl RingCounters {
         most
     }
 
-    /// What [`RingCounters::take_most`] gave last.
+    /// The figure that [`RingCounters::take_most`] returned last.
     pub fn most(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
@@ -90,7 +90,7 @@ pub struct LiveSource {
     epoll: OwnedFd,
     heartbeat: Heartbeat,
     counters: Arc<RingCounters>,
-    /// Doubles while nothing comes.
+    /// Doubles while the ring is empty.
     pause: Duration,
 }
 
@@ -123,7 +123,7 @@ impl LiveSource {
             reason: error.to_string(),
         };
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
-        // Edge-triggered: a level would report data at once and the wait for a batch would be none.
+        // Edge-triggered: level-triggered would report data at once, and batches would not accumulate.
         let edge = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&epoll, ring.as_fd(), epoll::EventData::new_u64(0), edge).map_err(failed)?;
         Ok(Self {
@@ -165,7 +165,7 @@ impl LiveSource {
         records
     }
 
-    /// Until the kernel program says that the ring fills, or `wait` is over.
+    /// Waits until the kernel program signals that the ring fills, or until `wait` has passed.
     fn wait(&self, wait: Duration) -> Result<(), SourceError> {
         let wait = Timespec::try_from(wait).map_err(|error| SourceError::Wait(error.to_string()))?;
         let mut events = [const { std::mem::MaybeUninit::uninit() }; 1];
@@ -181,7 +181,7 @@ impl Source for LiveSource {
         self.heartbeat
             .beat(heartbeat::now())
             .map_err(|error| SourceError::Heartbeat(error.to_string()))?;
-        // A full batch says that more is there: no pause before the next one.
+        // A full batch means that more is there: no pause before the next one.
         self.wait(self.pause.min(wait))?;
         self.counters.look();
         let records = self.drain(sink);

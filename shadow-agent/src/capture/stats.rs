@@ -1,4 +1,4 @@
-//! What the kernel program counted, summed over CPUs.
+//! The kernel program's counters, summed over CPUs.
 
 use std::{
     fmt,
@@ -27,7 +27,7 @@ impl KernelStats {
         Stat::ALL.into_iter().map(|stat| (stat.as_str(), self.get(stat)))
     }
 
-    /// What was counted since `earlier`.
+    /// The difference to `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut counts = self.counts;
@@ -39,7 +39,7 @@ impl KernelStats {
 
     /// Checks that every packet that was seen has exactly one fate.
     ///
-    /// Exact when no packet is under way. On live traffic a few are counted as seen and not yet as anything else.
+    /// Exact when no packet is in progress. On live traffic a few are counted as seen and not yet as anything else.
     pub fn law(&self) -> Result<(), String> {
         let seen = self.get(Stat::Seen);
         let fates: u64 = Stat::fates().map(|stat| self.get(stat)).sum();

@@ -1,7 +1,7 @@
-//! Which endpoints are mirrored, and how the kernel program is told.
+//! The endpoints that are mirrored, and how they are written to the kernel program's maps.
 //!
 //! A target is a port on any address, or one exact endpoint. The shadow systems' endpoints are excluded: a replay must
-//! never be captured as production traffic, also where its port is a target.
+//! never be captured as production traffic, even if its port is a target.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ pub const MAX_ENDPOINTS: usize = 4096;
 /// A production endpoint: a port, or an address and a port.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Target {
-    /// `None` is any address.
+    /// `None` means any address.
     pub addr: Option<IpAddr>,
     /// TCP port.
     pub port: u16,
@@ -50,7 +50,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// Text that names no endpoint.
+/// Text that is not an endpoint.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0:?} is no target: write a port (8080) or an address with a port (10.0.0.1:8080, [::1]:8080)")]
 pub struct TargetError(String);
@@ -64,7 +64,7 @@ impl FromStr for Target {
             Ok(end) => (Some(end.ip()), end.port()),
             Err(_) => (None, text.parse().ok().ok_or_else(wrong)?),
         };
-        // The unspecified address is how a server says that it listens on all of them.
+        // A server uses the unspecified address to say that it listens on all of them.
         let addr = addr.filter(|addr| !addr.is_unspecified());
         if port == 0 {
             return Err(wrong());
@@ -82,7 +82,7 @@ pub fn endpoint(end: SocketAddr) -> Endpoint {
     Endpoint::v6(addr.octets(), end.port())
 }
 
-/// What the maps shall hold.
+/// The intended content of the maps.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Plan {
     ports: BTreeMap<u16, u8>,
@@ -104,7 +104,7 @@ impl Plan {
             }
         }
         for &end in excluded {
-            // On a port that is no target nothing is captured anyway, and its packets stay cheap.
+            // On a port that is not a target nothing is captured anyway, and its packets stay cheap.
             if let Some(bits) = plan.ports.get_mut(&end.port()) {
                 *bits |= PORT_LISTED;
                 plan.endpoints
@@ -118,7 +118,7 @@ impl Plan {
 struct Maps {
     ports: Array<MapData, u8>,
     endpoints: HashMap<MapData, EndpointKey, u8>,
-    /// What the maps hold.
+    /// The current content of the maps.
     now: Plan,
 }
 
@@ -164,7 +164,7 @@ impl Targets {
             endpoints,
             now,
         } = &mut *maps;
-        // Endpoints before ports: no packet shall meet a target port whose shadow system is not excluded yet.
+        // Endpoints before ports: no packet may meet a target port whose shadow system is not excluded yet.
         for (key, value) in &plan.endpoints {
             endpoints
                 .insert(key, value, 0)

@@ -1,7 +1,7 @@
 //! TCX links (Linux 6.6) by the index of the interface.
 //!
 //! aya attaches by name, and the C library opens a Unix socket to look the name up. A confined agent may not open one,
-//! and the index that rtnetlink has told means the same interface when the name has changed since.
+//! and the index from rtnetlink means the same interface even if its name has changed since.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ const LINK_CREATE: libc::c_int = 28;
 /// `BPF_F_BEFORE`, relative to nothing: first, before programs whose verdict ends the chain.
 const BEFORE: u32 = 1 << 3;
 
-/// The program at one hook of an interface. Dropping it takes the program off.
+/// The program at one hook of an interface. Dropping it detaches the program.
 #[derive(Debug)]
 pub(super) struct TcxLink(#[expect(dead_code, reason = "held to be closed")] OwnedFd);
 
@@ -32,7 +32,7 @@ struct LinkCreate {
     kind: u32,
     flags: u32,
     relative: u32,
-    /// To the 8 bytes of the next field.
+    /// Up to the 8-byte alignment of the next field.
     padding: u32,
     expected_revision: u64,
 }
@@ -49,12 +49,12 @@ pub(super) fn link(program: &ProgramFd, interface: u32, kind: u32) -> io::Result
         padding: 0,
         expected_revision: 0,
     };
-    // SAFETY: bpf(2) reads `attr`, whose length it is told, and keeps no reference to it.
+    // SAFETY: bpf(2) reads `attr`, of the length passed, and keeps no reference to it.
     let made = unsafe { libc::syscall(libc::SYS_bpf, LINK_CREATE, &raw const attr, size_of_val(&attr)) };
     let fd = i32::try_from(made).map_err(|_wide| io::ErrorKind::InvalidData)?;
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the call made this descriptor, and nobody else knows it. The kernel sets close-on-exec.
+    // SAFETY: the call made this descriptor, and nothing else owns it. The kernel sets close-on-exec.
     Ok(TcxLink(unsafe { OwnedFd::from_raw_fd(fd) }))
 }

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often `--watch` asks.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// What to show of a running agent.
+/// Arguments of `shadow status`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  sudo shadow status\n  sudo shadow status --watch\n  sudo shadow status --json"
@@ -49,7 +49,7 @@ pub struct StatusArgs {
     place: Place,
 }
 
-/// How to show the report.
+/// Arguments of `shadow report`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Exit codes: 0 GO, 1 NO-GO, 2 insufficient evidence, 3 could not tell.\n\
@@ -67,7 +67,7 @@ pub struct ReportArgs {
     origin: Origin,
 }
 
-/// Shows the status, once or again and again.
+/// Shows the status once, or repeatedly with `--watch`.
 pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let StatusArgs { json, watch, place } = args;
     if *watch && !json && io::stdout().is_terminal() && io::stdin().is_terminal() {
@@ -90,7 +90,7 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Shows the report of the running agent, or else of the last one, and exits by its ruling.
+/// Shows the report of the running agent, or else of the last one. The ruling decides the exit code.
 pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let ReportArgs { json, html, origin } = args;
     let report = diffs::report(origin)?;
@@ -126,7 +126,7 @@ fn ask_status(place: &Place) -> Result<Status, ClientError> {
     }
 }
 
-/// The report of the running agent, or else the one that the last one kept.
+/// The report of the running agent, or else the one that the last agent kept.
 pub(super) fn find_report(place: &Place) -> Result<Report, Failure> {
     let unanswered = match client::ask(&place.socket, Order::Report, PATIENCE) {
         Ok(Answer::Report(report)) => return Ok(*report),
@@ -155,7 +155,7 @@ fn unknown(what: String) -> Failure {
     Failure::new(Exit::Unknown, what)
 }
 
-/// The failure of a command that needs the agent.
+/// The failure of a command that needs a running agent.
 pub(super) fn failure(error: &ClientError) -> Failure {
     let exit = match error {
         ClientError::Denied(_) => Exit::NoPermission,
@@ -164,7 +164,7 @@ pub(super) fn failure(error: &ClientError) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
-/// Prints a page of text or JSON, screened. False when nobody reads any more.
+/// Prints a page of text or JSON, screened. Returns false when the reader has closed the pipe.
 pub(super) fn print(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out
@@ -177,7 +177,7 @@ pub(super) fn print(text: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Standard output that takes nothing more.
+/// The failure when standard output cannot be written.
 pub(super) fn unwritable(error: &io::Error) -> Failure {
     Failure::new(Exit::CannotCreate, format!("writing to standard output: {error}"))
 }

@@ -1,4 +1,4 @@
-//! `shadow config`: is this file right, and what can stand in one.
+//! `shadow config`: checks, documents or explains a configuration file.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// What to do with a configuration.
+/// Arguments of `shadow config`.
 #[derive(Args, Debug)]
 pub struct ConfigArgs {
     #[command(subcommand)]
@@ -51,7 +51,7 @@ enum Action {
     },
 }
 
-/// Checks, prints or explains.
+/// Checks a file, prints the schema, or explains a file.
 pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Check { file } => {
@@ -98,7 +98,7 @@ fn reload(place: &Place, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads a file, or fails with the exit code that fits.
+/// Reads a file, or fails with the matching exit code.
 pub(super) fn load(file: &std::path::Path) -> Result<Config, Failure> {
     Config::load(file).map_err(|error| {
         let exit = match error {
@@ -109,7 +109,7 @@ pub(super) fn load(file: &std::path::Path) -> Result<Config, Failure> {
     })
 }
 
-/// Prints every problem but the last, which becomes the failure: each is one line on standard error.
+/// Prints every problem but the last, which becomes the failure. Each is one line on standard error.
 pub(super) fn check(config: &Config) -> Result<(), Failure> {
     let mut problems = config.problems();
     let Some(last) = problems.pop() else {

@@ -1,4 +1,4 @@
-//! `shadow doctor`: will it work here, and if not, why.
+//! `shadow doctor`: says whether the agent will work on this host, and if not, why.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, ask};
 use crate::doctor::{Level, examine};
 
-/// How to show what was found.
+/// Arguments of `shadow doctor`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Exit codes: 0 nothing keeps the agent from starting, 69 something does.\n\n\
@@ -19,7 +19,7 @@ pub struct DoctorArgs {
     json: bool,
 }
 
-/// Examines the host and shows what was found.
+/// Examines the host and shows the findings.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let examination = examine();
     let text = if args.json {

@@ -1,4 +1,4 @@
-//! How a command ends.
+//! Exit codes and failures of commands.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use crate::runtime::{Cause, RuntimeError};
 
 use crate::shown::complain;
 
-/// The exit codes, from sysexits.h above the four that `shadow report` needs.
+/// The exit codes: those of sysexits.h, besides the four that `shadow report` needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum Exit {
@@ -16,23 +16,23 @@ pub enum Exit {
     NoGo = 1,
     /// `report`: insufficient evidence.
     Insufficient = 2,
-    /// `report`: could not tell, because there is no report.
+    /// `report`: not known, because there is no report.
     Unknown = 3,
-    /// The arguments do not follow the grammar.
+    /// The arguments are invalid.
     Usage = 64,
-    /// An input file is not what it should be.
+    /// An input file is invalid.
     Data = 65,
     /// An input file cannot be read.
     NoInput = 66,
-    /// Something that is needed is not there: kernel, interface, name, running agent.
+    /// Something required is missing: kernel feature, interface, name, running agent.
     Unavailable = 69,
-    /// A fault of Shadow itself.
+    /// An internal error of Shadow.
     Internal = 70,
     /// A file, a socket or a port cannot be created.
     CannotCreate = 73,
-    /// Privileges are missing.
+    /// Missing privileges.
     NoPermission = 77,
-    /// The configuration, by file or flags, cannot work.
+    /// The configuration, from file or flags, is invalid.
     Config = 78,
 }
 
@@ -58,18 +58,18 @@ Examples:
   sudo shadow status --watch
   sudo shadow kill";
 
-/// Why a command did not do what was asked: one line, and how to exit.
+/// A failed command: a one-line message and an exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// What was wrong, where, and what to do.
+    /// The fault, its place, and how to fix it.
     pub what: String,
 }
 
 impl Failure {
-    /// A failure with its line.
+    /// A failure with its message.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
         Self {
             exit,
@@ -104,9 +104,10 @@ impl From<RuntimeError> for Failure {
     }
 }
 
-/// Prints an error as one line and picks its exit code: that of the [`Failure`] or [`RuntimeError`] in it, else [`Exit::Internal`].
+/// Prints an error as one line. Returns the exit code of the [`Failure`] or [`RuntimeError`] in it, or
+/// [`Exit::Internal`].
 pub fn tell(error: &anyhow::Error) -> Exit {
-    // A foreign message (the verifier's, another program's behind the socket) is one line too.
+    // Messages from elsewhere (the verifier, another program on the socket) are also reduced to one line.
     complain(&format!("{error:#}"));
     error
         .chain()

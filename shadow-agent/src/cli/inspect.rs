@@ -1,4 +1,4 @@
-//! `shadow inspect`: the exchanges in a capture file.
+//! `shadow inspect`: shows the exchanges in a capture file.
 
 use std::{
     env,
@@ -19,7 +19,7 @@ use crate::{
     shown::Screen,
 };
 
-/// What to read and how to show it.
+/// Arguments of `shadow inspect`.
 #[derive(clap::Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub struct InspectArgs {
@@ -65,7 +65,7 @@ pub struct InspectArgs {
     path: Option<String>,
 }
 
-/// Reads the file. Damage is told on standard error and fails the command only when nothing could be read.
+/// Reads the file. Damage is reported on standard error; the command fails only when nothing could be read.
 pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let InspectArgs {
         file: path,
@@ -111,7 +111,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     };
     let summary = match inspected {
         Ok(summary) => summary,
-        // The reader (`| head`) has seen enough.
+        // The reader (such as `| head`) has closed the pipe.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done.into()),
         Err(error) => return Err(unwritable(&error).into()),
     };
@@ -128,7 +128,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     Ok(Exit::Done.into())
 }
 
-/// Writes what is in the file, or the story of one connection.
+/// Writes the contents of the file, or the trace of one connection.
 fn show(
     file: &mut PcapFile,
     told: Option<&Ends>,
@@ -148,7 +148,7 @@ fn open(path: &Path) -> Result<PcapFile, Failure> {
     PcapFile::open(path).map_err(|error| refusal(path, &error))
 }
 
-/// What more may come of; until then, what was found is shown.
+/// Opens a file that may still grow. What was found is shown before each wait for more.
 fn open_live(path: &Path, follow: bool, shown: &Shown<BufWriter<Stdout>>) -> Result<PcapFile, Failure> {
     is_file(path)?;
     let opened = if follow && path != Path::new("-") {
@@ -161,7 +161,7 @@ fn open_live(path: &Path, follow: bool, shown: &Shown<BufWriter<Stdout>>) -> Res
     opened.map_err(|error| refusal(path, &error))
 }
 
-/// A folder is opened like a file, and fails only when it is read.
+/// Rejects a folder early: opening one succeeds, and only reading it fails.
 fn is_file(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         let what = format!("{}: it is a directory; name a file in it", path.display());

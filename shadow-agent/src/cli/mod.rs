@@ -1,7 +1,7 @@
-//! What a person types: arguments in, one exit code out.
+//! The command line: arguments in, one exit code out.
 //!
-//! Owns: the grammar of the command line and how each command ends ([`exit`]). Bias: a command that cannot do what
-//! was asked says in one line what was wrong, where, and what to do; it never half-starts.
+//! Owns: the grammar of the command line and how each command ends ([`exit`]). Bias: a command that cannot do what was
+//! asked says in one line what is wrong, where, and how to fix it; it never starts halfway.
 
 pub mod ask;
 pub mod config;
@@ -85,11 +85,11 @@ pub struct Place {
     pub state_dir: PathBuf,
 }
 
-/// Reads the arguments, does what they say, and tells how it went.
+/// Parses the arguments, runs the command, and reports the result.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help and version are no failures, but clap reports them here. A closed pipe is nobody's fault either.
+        // Help and version are not failures, but clap reports them as errors. A closed pipe is no failure either.
         Err(error) => {
             let printed = error.print();
             let exit = if error.use_stderr() {
@@ -137,7 +137,7 @@ impl Command {
 
 /// Yields once for the first SIGINT or SIGTERM. A second one ends the process at once.
 fn signals() -> Result<std::sync::mpsc::Receiver<()>, Failure> {
-    /// As a shell would report it.
+    /// The exit code that a shell reports for SIGINT.
     const INTERRUPTED: i32 = 130;
     let failed = |error: std::io::Error| {
         Failure::new(

@@ -1,4 +1,4 @@
-//! `shadow noise`: what the two systems differ in as much as one differs from itself, and rules for it.
+//! `shadow noise`: differences that a system also has with itself, and rules for them.
 
 use std::process::ExitCode;
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::report::noise::Noise;
 
-/// How to show the noise.
+/// Arguments of `shadow noise`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "A difference is noise when two answers of one system show it as often (docs/operations.md says how that \
+    after_help = "A difference is noise when two answers of one system show it as often (docs/src/concepts.md says how that \
                   is decided and what cannot be seen).\n\n\
                   Examples:\n  sudo shadow noise\n  sudo shadow noise --json | jq -r .rules"
 )]
@@ -25,7 +25,7 @@ pub struct NoiseArgs {
     place: Place,
 }
 
-/// Shows what is noise in the report of the running agent, or else of the last one.
+/// Shows the noise in the report of the running agent, or else of the last one.
 pub fn noise(args: &NoiseArgs) -> anyhow::Result<ExitCode> {
     let NoiseArgs { json, place } = args;
     let report = find_report(place)?;

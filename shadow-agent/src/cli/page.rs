@@ -1,4 +1,4 @@
-//! `shadow report --html`: the report and what the journal knows of its time, on one page.
+//! `shadow report --html`: the report and the journal's history of the same time, on one page.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -33,7 +33,7 @@ pub(super) fn write(report: &Report, journal: Result<Reader, Failure>, path: &Pa
 }
 
 fn history(report: &Report, journal: &Reader) -> rusqlite::Result<History> {
-    // A window may begin a little before the report does.
+    // A window may begin slightly before the report does.
     let since = report.started_ms.saturating_sub(1000);
     let windows = journal.windows(&report.target, since)?;
     let mut cases = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! `shadow record`: captured segments into pcapng files, and nothing else.
+//! `shadow record`: writes captured segments to pcapng files, and does nothing else.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,10 +32,10 @@ Examples:
 The file is NAME.part until it is whole, and has mode 0600. Unless told otherwise bodies, query values and most header
 values are masked, with their lengths kept; a recording that is to be compared with later needs --redact none.";
 
-/// How often the end is looked for.
+/// How often the end condition is checked.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What to record, where, and how much of it.
+/// Arguments of `shadow record`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct RecordArgs {
@@ -72,7 +72,7 @@ pub struct RecordArgs {
     /// Compress with zstd; tshark 4.0 asks for `zstd -d` first
     #[arg(long)]
     zstd: bool,
-    /// What is masked [default: all]
+    /// Data that is masked [default: all]
     #[arg(long, value_enum)]
     redact: Option<Redact>,
     /// Least severe log line [default: info]
@@ -80,7 +80,7 @@ pub struct RecordArgs {
     log_level: Option<LogLevel>,
 }
 
-/// Records until a signal, `--duration`, or until there is no room left.
+/// Records until a signal, until `--duration` is over, or until the files are full.
 pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
     let config = configured(args)?;
     let progress = Progress::new();
@@ -92,7 +92,7 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
     };
     let counters = recorder.counters();
     if let Err(failure) = capturing.attach(&config) {
-        // Nothing is left behind that the next try would be refused for.
+        // Remove the partial file, so that the next attempt is not refused because of it.
         recorder.discard();
         return Err(failure.into());
     }
@@ -116,7 +116,7 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
         }
     };
     capturing.end();
-    // What the ring still holds was captured, too.
+    // Segments still in the ring were captured too.
     if failed.is_none() {
         let until = Instant::now() + Duration::from_millis(500);
         while Instant::now() < until {

@@ -1,4 +1,4 @@
-//! `shadow replay`: recorded traffic against a shadow system.
+//! `shadow replay`: sends recorded traffic to a shadow system.
 
 mod told;
 
@@ -50,10 +50,10 @@ answer matches, 1 when one does not, 2 when nothing could be sent or the shadow 
 
 const TICK: Duration = Duration::from_millis(100);
 const SAVE: Duration = Duration::from_secs(1);
-/// What is queued waits for as long as it takes; the end of time is no time that can be added to.
+/// Longest wait in the queue, practically unlimited. The maximum duration would overflow when added to a time.
 const PATIENT: Duration = Duration::from_hours(24 * 365);
 
-/// What to replay, where, and how fast.
+/// Arguments of `shadow replay`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct ReplayArgs {
@@ -75,7 +75,7 @@ pub struct ReplayArgs {
     /// Go through the files so many times
     #[arg(long = "loop", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     loops: u64,
-    /// Keep the position in this file, and begin behind what is done
+    /// Keep the position in this file, and begin after what is done
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
     /// Requests whose method is not safe [default: skip]
@@ -99,7 +99,8 @@ pub struct ReplayArgs {
     /// Of captures, only what this server answered, such as 10.0.0.1 or 10.0.0.1:8080; may be given several times
     #[arg(long, value_name = "ADDR[:PORT]")]
     target: Vec<Target>,
-    /// Of captures, only what was captured at this interface: its name in pcapng or PKTAP, its index in `tcpdump -i any`
+    /// Of captures, only what was captured at this interface: its name in pcapng or PKTAP, its index in `tcpdump -i
+    /// any`
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
     /// The report as JSON
@@ -119,7 +120,7 @@ fn rate(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("{text:?} is no rate; write for example 500, or 0.5 for one in two seconds"))
 }
 
-/// Replays, and ends with a report on what was done.
+/// Replays, and ends with a report.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut config = configured(args)?;
     let progress = Progress::new();
@@ -149,7 +150,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         config.compare = serde_json::from_value::<Compare>(rules.clone())
             .map_err(|error| Failure::new(Exit::Data, format!("the rules in the bundle: {error}")))?;
     }
-    // Once more, with the rules of a bundle.
+    // Check again, now with the rules of a bundle.
     check(&config)?;
     let mut position = position(args)?;
     let settings = settings(args, &config, &told, bundles_only)?;
@@ -179,7 +180,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(told::ruling(&report, bundles_only).into())
 }
 
-/// As live, but for what only a capture needs.
+/// Settings as for live traffic, without those that only a capture needs.
 fn settings(
     args: &ReplayArgs,
     config: &Config,
@@ -187,16 +188,16 @@ fn settings(
     redacted: bool,
 ) -> Result<PipelineSettings, Failure> {
     let mut settings = runtime::settings(config)?;
-    // There is no production here to give way to, and requests are to be sent on time.
+    // There is no production on this host to yield to, and requests must be sent on time.
     (settings.idle_cpu, settings.nice) = (0, None);
     for lane in &mut settings.lanes {
         if let Mode::Replay(replay) = &mut lane.mode {
             replay.comparator.redacted_production(redacted);
-            // What is done is told by what nobody holds any more.
+            // Progress is counted when the last reference to an exchange is dropped.
             replay.pairs.copies = true;
             // Marking needs a privilege, and nothing is captured here.
             replay.mark = None;
-            // Whoever feeds waits, so a long queue would only make the end slow, and nothing is ever late.
+            // The feed waits for the pipeline, so a long queue would only delay the end, and no exchange is ever late.
             replay.settings.queue = replay.settings.concurrency;
             replay.settings.max_wait = PATIENT;
             if args.send_unanswered {
@@ -225,13 +226,13 @@ fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
         ..RunArgs::default()
     };
     flags.apply(&mut config);
-    // Nothing is captured, and nothing is kept but what is asked for.
+    // Nothing is captured, and only what was requested is kept.
     config.capture.targets.clear();
     config.journal.enabled = false;
     Ok(config)
 }
 
-/// As for `shadow run`, but for what is captured.
+/// Checks as for `shadow run`, without those that concern the capture.
 fn check(config: &Config) -> Result<(), Failure> {
     const URL: &str = "shadow.url (--shadow)";
     let problems: Vec<String> = config
@@ -239,7 +240,7 @@ fn check(config: &Config) -> Result<(), Failure> {
         .iter()
         .filter(|problem| !problem.at.starts_with("capture."))
         .map(|problem| match &*problem.at {
-            // The flag of `shadow run` for it is none here.
+            // `shadow run` has a flag for this; this command does not.
             URL => format!(
                 "{URL}: no shadow system is named; name it, for example --shadow http://127.0.0.1:9090"
             ),
@@ -276,12 +277,12 @@ fn position(args: &ReplayArgs) -> Result<Position, Failure> {
         let what = "the run of this --resume file was finished; remove it to begin anew";
         return Err(Failure::new(Exit::Usage, what));
     }
-    // Where it cannot be kept, nothing is sent.
+    // If the position cannot be kept, nothing is sent.
     keep(args, &position)?;
     Ok(position)
 }
 
-/// Keeps the position, when one is asked for.
+/// Writes the position file, if one was requested.
 fn keep(args: &ReplayArgs, position: &Position) -> Result<(), Failure> {
     let Some(path) = &args.resume else {
         return Ok(());
@@ -315,7 +316,7 @@ fn files(
     Files::new(Box::new(open), args.loops, pace, skip, Arc::clone(told))
 }
 
-/// Waits for the end; whether it was asked for.
+/// Waits for the end. Returns whether it was requested by the user.
 fn watch(
     args: &ReplayArgs,
     pipeline: &Pipeline,
@@ -363,7 +364,7 @@ fn watch(
     Ok(interrupted)
 }
 
-/// By bytes of the files; hidden unless standard error is a terminal.
+/// A progress bar over the bytes of the files; hidden unless standard error is a terminal.
 fn bar(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(4));
     let template = match total {

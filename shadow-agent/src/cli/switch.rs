@@ -1,7 +1,7 @@
-//! `shadow kill`, `resume` and `sample`: by the kernel program's own map, and by the agent.
+//! `shadow kill`, `resume` and `sample`: through the kernel program's own map, and through the agent.
 //!
-//! They must work when the agent hangs, so they do not depend on it (docs/adr/0020). Each says what was done by
-//! which way, and succeeds when one way did it.
+//! These commands must work when the agent hangs, so they do not depend on it (docs/adr/0020). Each reports which way
+//! worked, and succeeds when at least one did.
 
 use std::{env, process::ExitCode, time::Duration};
 
@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// How long the agent may take to confirm what the map says already.
+/// How long the agent may take to confirm what the map already says.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Stops mirroring.
+/// Arguments of `shadow kill`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Works when the agent hangs: the kernel program's switch is written directly, then the agent is told. A restarted \
@@ -40,7 +40,7 @@ pub struct KillArgs {
     place: Place,
 }
 
-/// Mirrors again.
+/// Arguments of `shadow resume`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  sudo shadow resume")]
 pub struct ResumeArgs {
@@ -48,7 +48,7 @@ pub struct ResumeArgs {
     place: Place,
 }
 
-/// Changes the sample.
+/// Arguments of `shadow sample`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Effective for the next packet. Not kept over a restart: the configuration says what an agent starts with.\n\n\
@@ -61,25 +61,25 @@ pub struct SampleArgs {
     place: Place,
 }
 
-/// Stops mirroring, by every way there is.
+/// Stops mirroring, in every available way.
 pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
     let KillArgs { why, all, place } = args;
     let state = StateDir::new(&place.state_dir);
     let mut outcome = Outcome::default();
     hurry();
-    // First the way that needs nobody's help.
+    // First the way that depends on no other process.
     let found = find_running();
     match &found {
         Ok(found) if *all => disarm(&mut outcome, found.iter().collect()),
         Ok(found) => disarm(&mut outcome, chosen(found, owner, state.owner(), Otherwise::All)),
         Err(error) => outcome.missed(format!("the kernel program was not reached: {error}")),
     }
-    // The agent cancels what is in flight while this is remembered: a disk may take its time.
+    // The agent cancels requests in flight while the kill is written to disk, which may be slow.
     let asked = Asked::send(&place.socket, Order::Kill(why.clone()), PATIENCE);
     let killed = Killed::now(&who(), why);
     let mut remembered = state.kill(&killed);
     let told = asked.and_then(Asked::answer);
-    // The agent knows less of who it was, and may have written it down later.
+    // The agent's record has less detail about the user, and may have been written later.
     if told.is_ok() && !matches!(state.killed(), Ok(Some(kept)) if kept == killed) {
         remembered = state.kill(&killed);
     }
@@ -89,7 +89,7 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
             "remembered in {}: a restarted agent stays stopped until `shadow resume`",
             state.path().display()
         )),
-        // The agent writes it too, and may be allowed to where this command is not.
+        // The agent writes it too, and may have permission where this command has not.
         Err(_) if told.is_ok() => say("the agent remembers it over a restart"),
         Err(error) => outcome.missed(format!(
             "not remembered, so a restarted agent mirrors again: {error}"
@@ -102,9 +102,9 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
     outcome.end("mirroring may go on")
 }
 
-/// A node in need of a kill is a busy one: this command goes before what else wants to run.
+/// Raises the priority of this command: a node that needs a kill is usually busy.
 fn hurry() {
-    // Who may not, and could hardly kill either, waits for their turn.
+    // Without permission the command runs at normal priority; such a user could hardly kill either.
     setpriority_process(None, -20).ok();
 }
 
@@ -117,7 +117,7 @@ fn disarm(outcome: &mut Outcome, agents: Vec<&RunningAgent>) {
     }
 }
 
-/// Mirrors again: by the agent, or past one that lives and does not answer.
+/// Resumes mirroring: through the agent, or bypassing the agent if it runs but does not answer.
 pub fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let place = &args.place;
     let state = StateDir::new(&place.state_dir);
@@ -135,7 +135,7 @@ pub fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     outcome.end("nothing was changed")
 }
 
-/// Changes the sample: by the agent, or past one that lives and does not answer.
+/// Changes the sample: through the agent, or bypassing the agent if it runs but does not answer.
 pub fn sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
     let SampleArgs { rate, place } = args;
     let state = StateDir::new(&place.state_dir);
@@ -151,12 +151,12 @@ pub fn sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
     outcome.end("the sample is as it was")
 }
 
-/// Whether the agent could not be asked. One that says no has its reasons, and nobody goes past it.
+/// Whether the agent could not be reached. A refusal by the agent is final and is not bypassed.
 fn is_absent(told: &Result<Answer, ClientError>) -> bool {
     !matches!(told, Ok(_) | Err(ClientError::Refused(_)))
 }
 
-/// Gives an order to the kernel program of the one agent that is meant.
+/// Changes the kernel program of the selected agent directly.
 fn past(
     outcome: &mut Outcome,
     state: &StateDir,
@@ -186,16 +186,16 @@ fn past(
     }
 }
 
-/// Which agents are meant when none belongs to the state folder.
+/// Selection of agents when none owns the state folder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Otherwise {
-    /// All: a kill switch that asks back is none.
+    /// All agents: a kill switch must not ask back.
     All,
-    /// The only one there is: starting the wrong one would be worse than asking.
+    /// The only agent. With several the command refuses, because starting the wrong one would be worse.
     Only,
 }
 
-/// The agents that are meant: the owner of the state folder, or what `otherwise` says.
+/// The selected agents: the owner of the state folder, or the selection of `otherwise`.
 fn chosen<T>(found: &[T], of: fn(&T) -> Owner, state: Option<Owner>, otherwise: Otherwise) -> Vec<&T> {
     let own: Vec<&T> = found.iter().filter(|agent| Some(of(agent)) == state).collect();
     match otherwise {
@@ -206,12 +206,12 @@ fn chosen<T>(found: &[T], of: fn(&T) -> Owner, state: Option<Owner>, otherwise: 
     }
 }
 
-/// Tells a person. That nobody can read it keeps no order from being carried out.
+/// Prints a message. A failed print does not stop the order from being carried out.
 fn say(what: &str) {
     drop(ask::print(&format!("{what}\n")));
 }
 
-/// What was done by which way.
+/// The ways that worked and those that failed.
 #[derive(Debug, Default)]
 struct Outcome {
     done: bool,
@@ -219,13 +219,13 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// One way did it.
+    /// Records a way that worked.
     fn done(&mut self, what: &str) {
         self.done = true;
         say(what);
     }
 
-    /// One way did not.
+    /// Records a way that failed.
     fn missed(&mut self, why: String) {
         self.missed.push(why);
     }
@@ -237,7 +237,7 @@ impl Outcome {
         }
     }
 
-    /// What one way missed is worth a line also when another did it.
+    /// Reports failed ways even when another one worked.
     fn end(self, otherwise: &str) -> anyhow::Result<ExitCode> {
         let Self { done, missed } = self;
         if done {
@@ -261,7 +261,7 @@ fn name(agent: &RunningAgent) -> String {
     format!("pid {}, map {}", agent.pid, agent.map_id)
 }
 
-/// Who stops it, for the record.
+/// The user who gives the order, for the record.
 fn who() -> String {
     let user = ["SUDO_USER", "USER"]
         .into_iter()
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn without_one_a_kill_stops_all_and_nothing_else_guesses() {
         let found = [agent(1), agent(2)];
-        // A process id that was used again is another process.
+        // A reused process id belongs to another process.
         let former = Owner { pid: 2, started: 9 };
         for state in [None, Some(former)] {
             assert_eq!(pids(&found, state, Otherwise::All), [1, 2]);

@@ -1,4 +1,4 @@
-//! The section `agent`: the agent itself, and who may tell it what.
+//! The section `agent`: the agent itself, and who may control it.
 
 use core::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,21 +12,21 @@ use super::{check::Problem, units::Span};
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Agent {
-    /// Where Prometheus metrics are served.
+    /// The address of the Prometheus metrics.
     pub metrics: Option<SocketAddr>,
-    /// Where the report and the kill state are kept.
+    /// The folder of the report and the kill state.
     pub state_dir: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
-    /// The group that may use it, besides root and the agent's own user.
+    /// The group that may use the socket, besides root and the agent's own user.
     pub group: Option<String>,
-    /// Its existence kills.
+    /// Mirroring is killed while this file exists.
     pub kill_file: Option<PathBuf>,
     /// End by itself after this long.
     pub duration: Option<Span>,
     /// Least severe log line that is written.
     pub log_level: LogLevel,
-    /// Give up every privilege that is not needed once the interfaces are attached.
+    /// Drop every privilege that is not needed once the interfaces are attached.
     pub confine: bool,
 }
 
@@ -34,14 +34,14 @@ pub struct Agent {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// Only what stops the agent.
+    /// Only faults that stop the agent.
     Error,
-    /// And what degrades it.
+    /// Also faults that degrade it.
     Warn,
-    /// And what it does.
+    /// Also its actions.
     #[default]
     Info,
-    /// And how.
+    /// Also details of its actions.
     Debug,
     /// Everything.
     Trace,
@@ -92,7 +92,7 @@ impl Agent {
 }
 
 impl LogLevel {
-    /// The filter of the log.
+    /// The log filter of this level.
     pub const fn filter(self) -> tracing::level_filters::LevelFilter {
         use tracing::level_filters::LevelFilter;
         match self {

@@ -1,8 +1,8 @@
-//! Further targets: each says only where it differs from `shadow`.
+//! Further targets: each lists only its differences from `shadow`.
 //!
 //! Owns: the items of `also` and what they inherit. An item may hold any key of the `shadow` section, which replaces
-//! that key as a whole, and `compare` with any key of that section. Bias: every key and value is checked where it
-//! stands in the file; an item that names no URL of its own is refused, so that no target is asked twice by mistake.
+//! that key as a whole, and `compare` with any key of that section. Bias: every key and value is checked at its place
+//! in the file; an item without a URL of its own is refused, so that no target is replayed to twice by mistake.
 
 use core::fmt;
 
@@ -19,15 +19,15 @@ use crate::pipeline::Role;
 /// The name of the target in the section `shadow`.
 pub const FIRST: &str = "shadow";
 
-/// Keys of an item that are no keys of `shadow`.
+/// Keys of an item that are not keys of `shadow`.
 const OWN: [&str; 3] = ["name", "role", "compare"];
 
-/// A further target, as it is written: a name, a role, and what differs from `shadow`.
+/// A further target as written in the file: a name, a role, and its differences from `shadow`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Also {
     /// Its name in reports and metrics.
     pub name: String,
-    /// What it is compared for.
+    /// The purpose of the comparison.
     pub role: Role,
     /// Keys of `shadow`, and `compare`.
     differs: Mapping,
@@ -38,16 +38,16 @@ pub struct Also {
 pub struct Wanted {
     /// Its name in reports and metrics.
     pub name: String,
-    /// What it is compared for.
+    /// The purpose of the comparison.
     pub role: Role,
     /// Where it is replayed, and how.
     pub shadow: Shadow,
-    /// What counts as a difference.
+    /// The rules of comparison.
     pub compare: Compare,
 }
 
 impl Config {
-    /// Every target, the one of the section `shadow` first. Fails only for what [`Config::problems`] reports.
+    /// Every target, the one of the section `shadow` first. Fails only for faults that [`Config::problems`] reports.
     pub fn wanted(&self) -> Result<Vec<Wanted>, serde_yaml_ng::Error> {
         let first = Wanted {
             name: FIRST.to_owned(),
@@ -61,13 +61,13 @@ impl Config {
 }
 
 impl Also {
-    /// Whether it names an address of its own.
+    /// Whether it has a URL of its own.
     pub fn has_url(&self) -> bool {
         self.differs.get("url").is_some_and(|url| !url.is_null())
     }
 
-    /// This item with the keys of another that may change while the agent runs: all but those that say which system it
-    /// is, and what for.
+    /// This item with the keys of another that may change while the agent runs: all but those that identify the system
+    /// and its purpose.
     #[must_use]
     pub fn with_live(&self, wanted: &Self) -> Self {
         let stays = |key: &Value| key.as_str().is_some_and(|key| Shadow::FIXED.contains(&key));
@@ -97,7 +97,7 @@ impl Also {
     }
 }
 
-/// `base` with these keys instead of its own.
+/// `base` with these keys replaced.
 fn laid_over<T>(base: &T, differs: Mapping) -> Result<T, serde_yaml_ng::Error>
 where
     T: Serialize + for<'de> Deserialize<'de>,
@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for Item {
     }
 }
 
-/// Every key an item may have, read off the defaults so that it cannot grow stale.
+/// Every key an item may have, taken from the defaults so that the list cannot become stale.
 fn known() -> Vec<String> {
     let shadow = match serde_yaml_ng::to_value(Shadow::default()) {
         Ok(Value::Mapping(shadow)) => shadow,
@@ -172,7 +172,7 @@ fn known() -> Vec<String> {
     OWN.into_iter().chain(keys).map(str::to_owned).collect()
 }
 
-/// Whether this could stand in a section, and if not, why.
+/// Whether a value is valid for a section; if not, the reason.
 fn is<T: for<'de> Deserialize<'de>>(value: Value) -> Result<(), String> {
     match T::deserialize(value) {
         Ok(_) => Ok(()),
@@ -180,7 +180,7 @@ fn is<T: for<'de> Deserialize<'de>>(value: Value) -> Result<(), String> {
     }
 }
 
-/// Refuses an unknown key where it stands.
+/// Refuses an unknown key at its place in the file.
 struct Key<'a>(&'a [String]);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -202,7 +202,7 @@ impl Visitor<'_> for Key<'_> {
         if self.0.iter().any(|known| known == key) {
             return Ok(key.to_owned());
         }
-        // As serde says it, which the reader of the file takes apart.
+        // In serde's wording, which the reader of the file parses.
         let known: Vec<String> = self.0.iter().map(|known| format!("`{known}`")).collect();
         Err(E::custom(format!(
             "unknown field `{key}`, expected one of {}",
@@ -211,7 +211,7 @@ impl Visitor<'_> for Key<'_> {
     }
 }
 
-/// Refuses a wrong value where it stands.
+/// Refuses a wrong value at its place in the file.
 struct Checked<F>(F);
 
 impl<'de, F: FnOnce(Value) -> Result<(), String>> DeserializeSeed<'de> for Checked<F> {

@@ -1,16 +1,16 @@
-//! Files that are small and stand for much: aliases of YAML, in lists of aliases.
+//! Small files that expand to very large ones: YAML aliases in lists of aliases.
 //!
-//! The reader bounds how often it follows an alias, and not what is behind one. So the values are counted first, without
-//! keeping any; a file with more than [`MOST`] is no configuration.
+//! The reader limits how often it follows an alias, but not the size of its value. So the values are counted first,
+//! without keeping any; a file with more than [`MOST`] values is refused.
 
 use core::{cell::Cell, fmt};
 
 use serde::{Deserializer as _, de};
 
-/// Values of one file with everything that its aliases stand for.
+/// Values of one file with all aliases expanded.
 const MOST: usize = 100_000;
 
-/// What is wrong with a file that stands for too much. A file that cannot be read is left to who reads it.
+/// The message for a file that expands to too much. A file that cannot be parsed is left to the reader.
 pub(super) fn bomb(text: &str) -> Option<String> {
     let left = Cell::new(MOST);
     let read = serde_yaml_ng::Deserializer::from_str(text).deserialize_any(Values(&left));
@@ -106,7 +106,7 @@ mod tests {
 
     use crate::config::{Config, explain};
 
-    /// What is said of a file that cannot be read.
+    /// The message for a file that is refused.
     fn refused(text: &str) -> String {
         let error = Config::parse(Path::new("a.yaml"), text).expect_err("no configuration");
         error.to_string()
@@ -153,7 +153,7 @@ mod tests {
             "\"\\x".repeat(LONG / 4),
             "<<: *a\n".repeat(LONG / 16),
         ] {
-            // Some of it stands for nothing at all, and that is a configuration.
+            // Some of these expand to nothing, and are valid configurations.
             if let Err(error) = Config::parse(Path::new("a.yaml"), &text) {
                 let said = error.to_string();
                 let start: String = said.chars().take(80).collect();

@@ -1,19 +1,19 @@
-//! What keeps the replays to one target within bounds, in the notation of the file.
+//! Limits on the replays to one target, in the notation of the file.
 
 use serde::{Deserialize, Serialize};
 
 use super::units::{Rate, Span};
 use crate::replay::BreakerSettings;
 
-/// When a target is left alone, and for how long: [`BreakerSettings`] in the notation of the file.
+/// When replays to a target are suspended, and for how long: [`BreakerSettings`] in the notation of the file.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Breaker {
     /// Opens when at least this share of replays failed; 0% never opens.
     pub errors: Rate,
-    /// Replays in the window without which nothing is concluded.
+    /// Fewer replays in the window decide nothing.
     pub minimum: u32,
-    /// How far back is looked.
+    /// The length of the window.
     pub window: Span,
     /// How long it stays open at first.
     pub open: Span,

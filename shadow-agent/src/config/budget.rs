@@ -1,4 +1,4 @@
-//! The section `budget`: what the agent may cost the node.
+//! The section `budget`: the agent's limits on the node's resources.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::budget::BudgetSettings;
 
-/// What the agent may cost the node. 0 is no limit.
+/// The agent's limits on the node's resources. 0 means no limit.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
@@ -24,9 +24,9 @@ pub struct Budget {
     pub cpu_pressure: Rate,
     /// Share of time in which everything on the node may wait for memory.
     pub memory_pressure: Rate,
-    /// The part of the sample that is kept whatever happens.
+    /// The part of the sample that is always kept.
     pub floor: Rate,
-    /// How long there must be room before the sample rises.
+    /// How long usage must stay below the limits before the sample rises.
     pub calm: Span,
     /// The share of the node's CPU time that replays leave idle.
     pub idle_cpu: Rate,
@@ -34,7 +34,7 @@ pub struct Budget {
     pub nice: u8,
 }
 
-/// What the kernel knows of nice values that anybody may take.
+/// The largest nice value of the kernel.
 const NICEST: u8 = 19;
 
 impl Default for Budget {
@@ -80,7 +80,7 @@ impl From<&Budget> for BudgetSettings {
 }
 
 impl Budget {
-    /// What single values do not show.
+    /// Reports faults that single values do not show.
     pub(super) fn problems(&self, found: &mut Vec<Problem>) {
         let mut wrong = |key: &str, what: String, fix: &str| {
             found.push(Problem {

@@ -1,6 +1,6 @@
-//! What single values cannot show: missing and conflicting settings, each as one line.
+//! Checks across values: missing and conflicting settings, each reported as one line.
 //!
-//! Pure: looks at nothing but the [`Config`]. What depends on the host (interfaces, privileges, addresses) is checked
+//! Pure: reads only the [`Config`]. Everything that depends on the host (interfaces, privileges, addresses) is checked
 //! when the agent starts, and by `shadow doctor`.
 
 use core::{fmt, time::Duration};
@@ -21,14 +21,14 @@ use super::{
     units::Size,
 };
 
-/// One thing that cannot work.
+/// A setting that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
     /// The key in the file, and the flag where there is one.
     pub at: String,
-    /// What is wrong.
+    /// The fault.
     pub what: String,
-    /// What to do.
+    /// How to fix it.
     pub fix: String,
 }
 
@@ -43,12 +43,12 @@ impl fmt::Display for Problem {
 const MAX_INTERFACE_NAME: usize = 15;
 const RING: (Size, Size) = (Size::bytes(64 << 10), Size::mib(1024));
 const HEARTBEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-/// The first and those of `also`. Each costs a queue and a ledger.
+/// The first target and those of `also`. Each costs a queue and a ledger.
 const MOST_TARGETS: usize = 8;
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mins(10));
 
 impl Config {
-    /// Everything that is wrong, in the order of the file. Empty when the agent can be started with it.
+    /// All faults, in the order of the file. Empty if the agent can start with this configuration.
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         capture(&self.capture, &mut found);
@@ -147,7 +147,7 @@ fn shadow(shadow: &Shadow, found: &mut Vec<Problem>) {
     bounds(shadow, FIRST, found);
 }
 
-/// What holds for every target.
+/// Checks that apply to every target.
 fn bounds(shadow: &Shadow, section: &str, found: &mut Vec<Problem>) {
     let flag = |name: &str| match name {
         "timeout" | "concurrency" | "queue" if section == FIRST => format!(" (--{name})"),
@@ -161,7 +161,7 @@ fn bounds(shadow: &Shadow, section: &str, found: &mut Vec<Problem>) {
             format!("{} is out of range", error.given),
             format!("it must be {}", error.rule),
         )),
-        // A wrong timeout was reported above, with its upper bound too.
+        // A wrong timeout was reported above, with its upper bound.
         Ok(()) | Err(_) => {}
     }
     found.extend(shadow.rule_problems(section));
@@ -230,7 +230,7 @@ fn also(config: &Config, found: &mut Vec<Problem>) {
     }
 }
 
-/// The core's own message, which names the key, cut in place and fault.
+/// The core's own message, which names the key, split into place and fault.
 fn compare(compare: &Compare, found: &mut Vec<Problem>) {
     if let Err(error) = Comparator::new(Rules::from(compare)) {
         let text = error.to_string();

@@ -1,7 +1,7 @@
-//! The section `compare`: what counts as a difference.
+//! The section `compare`: the rules of comparison.
 //!
-//! It mirrors the core's rules in the notation of the file: spans are written `5s`, sizes `32MiB`. It is destructured
-//! both ways, so that a new field of the core breaks the build here.
+//! Mirrors the core's rules in the notation of the file: durations are written `5s`, sizes `32MiB`. It is destructured
+//! both ways, so that a new field of the core fails to compile here.
 
 use serde::{Deserialize, Serialize};
 use shadow_core::compare::{
@@ -11,51 +11,51 @@ use shadow_core::compare::{
 
 use super::units::{Size, Span};
 
-/// What counts as a difference.
+/// The rules of comparison.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compare {
     /// Response header fields whose values are compared.
     pub headers: Vec<FieldName>,
-    /// Response header fields that must be there on both sides or on neither.
+    /// Response header fields that both sides must have, or neither.
     pub header_presence: Vec<FieldName>,
-    /// How close two status codes must be.
+    /// How closely two status codes must agree.
     pub status: Statuses,
-    /// Lists of status codes that say the same.
+    /// Lists of status codes that are equivalent.
     pub same_status: Vec<Vec<u16>>,
-    /// What is compared of two error responses.
+    /// The parts of two error responses that are compared.
     pub errors: Errors,
-    /// Where an error response says what kind of error it is (RFC 6901).
+    /// The place of the error type in an error response (RFC 6901).
     pub error_type: Vec<Pointer>,
     /// Places that are not compared: JSONPath (RFC 9535), or a path into XML or HTML.
     pub ignore: Vec<PlacePath>,
     /// Parts of lines of text that are not compared.
     pub mask: Vec<Mask>,
-    /// What is asked of single places.
+    /// Rules for single places.
     pub places: Vec<PlaceRule<Span>>,
-    /// How far two JSON numbers may be apart.
+    /// The largest accepted difference of two JSON numbers.
     pub tolerance: Option<Tolerance>,
-    /// When two JSON numbers are the same: `value`, or `exact`.
+    /// When two JSON numbers are equal: `value`, or `exact`.
     pub numbers: Numbers,
     /// Whether `"1.50"` and `1.5` are the same number.
     pub numbers_as_strings: bool,
-    /// What decides as what a body is compared: `content`, or `type`.
+    /// How the type of a body is determined: `content`, or `type`.
     pub structure: Structure,
-    /// Whether text in documents is taken apart: `parts`, or `whole`.
+    /// Whether text in documents is split into parts: `parts`, or `whole`.
     pub text: Texts,
-    /// What is compared of the content of redirects: `target`, or `whole`.
+    /// The compared part of the content of redirects: `target`, or `whole`.
     pub redirects: Redirects,
-    /// Whether order and number of JSON array elements matter.
+    /// Whether the order and the number of JSON array elements matter.
     pub arrays: Arrays,
-    /// Whether a member that is null is one that is missing.
+    /// Whether a null member equals a missing one.
     pub nulls: Nulls,
-    /// Whether the shadow system may have members that production has not.
+    /// Whether the shadow system may have members that production does not have.
     pub added: Added,
-    /// What is different for some requests.
+    /// Rules for some requests only.
     pub routes: Vec<RouteRules<Span>>,
     /// Discrepancies kept for one exchange.
     pub discrepancies: usize,
-    /// Bytes that one body may have once its content coding is removed.
+    /// The largest size of a body after its content coding is removed.
     pub decoded: Size,
 }
 
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(rules.places[1].within, Some(Duration::from_secs(5)));
         assert_eq!(rules.routes[0].ignore[0].as_str(), "$.session");
         Comparator::new(rules).unwrap_or_else(|error| panic!("{error}"));
-        // A further target inherits the section by writing it and reading it back.
+        // A further target inherits the section by serializing and parsing it.
         let text = serde_yaml_ng::to_string(&config).expect("a configuration can be written");
         let again = Config::parse(Path::new("again"), &text).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(again.compare, config.compare);

@@ -1,4 +1,4 @@
-//! Every key that is written a little wrong is guessed at, however deep it stands.
+//! Every misspelled key gets a suggestion, at any depth.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::Config;
 
-/// The file with one key in it, and what is said about it.
+/// The file with one key in it, and the resulting message.
 fn said(path: &[&str], value: &str) -> String {
-    // An item of a list stands behind a dash.
+    // An item of a list follows a dash.
     let lines = path
         .iter()
         .enumerate()
@@ -21,14 +21,14 @@ fn said(path: &[&str], value: &str) -> String {
     }
 }
 
-/// The key without its second letter, as fingers write it.
+/// The key without its second letter: a typing error.
 fn slipped(key: &str) -> String {
     let mut letters = key.chars();
     let first: String = letters.by_ref().take(1).collect();
     first + &letters.skip(1).collect::<String>()
 }
 
-/// Every key below a value, with what it stands in.
+/// Every key below a value, with its path.
 fn keys<'v>(value: &'v Value, above: &[&'v str], found: &mut Vec<Vec<&'v str>>) {
     for (key, value) in value.as_object().into_iter().flatten() {
         let path = [above, &[key.as_str()]].concat();

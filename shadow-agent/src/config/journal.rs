@@ -1,4 +1,4 @@
-//! The section `journal`: what is kept for later, for how long, and how much of it.
+//! The section `journal`: what is kept, for how long, and how much of it.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{control::state::StateDir, journal::Retention};
 
-/// What is kept for later.
+/// The journal's settings.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Journal {
-    /// Whether anything is.
+    /// Whether a journal is kept.
     pub enabled: bool,
-    /// The file; `journal.sqlite` in the state folder unless named.
+    /// The file; null means `journal.sqlite` in the state folder.
     pub path: Option<PathBuf>,
-    /// What is older is removed.
+    /// Older entries are removed.
     pub max_age: Span,
-    /// Past it the oldest cases are removed.
+    /// Above this size the oldest cases are removed.
     pub max_size: Size,
     /// Bytes kept of one body of a case.
     pub body: Size,
@@ -44,12 +44,12 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self, state: &StateDir) -> PathBuf {
         self.path.clone().unwrap_or_else(|| state.journal_path())
     }
 
-    /// How much of it is kept.
+    /// The limits of the file.
     pub fn retention(&self) -> Retention {
         Retention {
             age: self.max_age.0,
@@ -57,7 +57,7 @@ impl Journal {
         }
     }
 
-    /// How much of one case is kept.
+    /// The limits of one case.
     pub fn case(&self) -> CaseLimits {
         CaseLimits {
             body: self.body.as_usize(),

@@ -1,7 +1,7 @@
-//! The sections that decide what the evidence says: `gates`, `noise`, `redact` and `evidence`.
+//! The sections that decide how evidence is judged: `gates`, `noise`, `redact` and `evidence`.
 //!
 //! Each mirrors a struct of the core in the notation of the file. They are destructured one way and built field by
-//! field the other, so that a new field of the core breaks the build here.
+//! field the other way, so that a new field of the core fails to compile here.
 
 use std::time::Duration;
 
@@ -10,34 +10,34 @@ use shadow_core::evidence::GateConfig;
 
 use super::units::{Rate, Span};
 
-/// What has to hold before cut-over.
+/// The conditions for a cut-over.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gates {
     /// The match rate's lower bound must be above this.
     pub match_rate: Rate,
-    /// The shadow system's median time to the first byte may be this many times production's.
+    /// The largest ratio of the shadow system's median time to the first byte to production's.
     pub latency_ratio: f64,
-    /// The shadow system's 99th percentile may be this many times production's; null for as many as it wants.
+    /// The largest ratio of the shadow system's 99th percentile to production's; null for no limit.
     pub latency_p99: Option<f64>,
-    /// A median that is slower by less than this is not held against it.
+    /// A median that is slower by less than this is accepted.
     pub latency_floor: Span,
-    /// Share of the exchanges that were meant to be compared for which there must be a verdict.
+    /// Share of the exchanges meant to be compared that must have a verdict.
     pub coverage: Rate,
     /// Answers needed before a median is called slow.
     pub latency_samples: u64,
-    /// Share of a route's comparisons that skipped writes may explain; a route with more of them is not verified, and there
-    /// is no GO.
+    /// Share of a route's comparisons that skipped writes may explain; a route above it is not verified, and there is
+    /// no GO.
     pub excused: Rate,
 }
 
-/// How the differences between two answers of one system are found out.
+/// How differences between two answers of one system are found.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Noise {
     /// Share of the replayed safe requests that are sent to the shadow system a second time.
     pub twice: Rate,
-    /// Production's own answers to identical safe requests are compared when they are at most this far apart; 0s for
+    /// Production's own answers to identical safe requests are compared when they are at most this far apart; 0s means
     /// never.
     pub twins: Span,
 }

@@ -1,4 +1,4 @@
-//! Reading the file: what is wrong in it, on which line, and what was probably meant.
+//! Reads the file. Errors give the fault, its line, and the key that was probably meant.
 
 use std::{
     fs::File,
@@ -14,24 +14,24 @@ const MAX_FILE: u64 = 1 << 20;
 /// Characters of the reader's message that are shown.
 const MAX_MESSAGE: usize = 4096;
 
-/// Names further from any known key than this are not guessed at.
+/// Names further than this from any known key get no suggestion.
 const MAX_DISTANCE: usize = 3;
 
 /// A configuration file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the configuration {}: {source}; check the path given with --config and its permissions", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It is too large to be one.
+    /// The file is too large.
     #[error("{} is larger than 1 MiB, which no configuration is; check the path given with --config", .0.display())]
     TooLarge(PathBuf),
-    /// It is no valid configuration.
+    /// The file is not a valid configuration.
     #[error("{}:{line}:{column}: {what}", path.display())]
     Wrong {
         /// The file.
@@ -40,13 +40,13 @@ pub enum LoadError {
         line: usize,
         /// Column, from 1.
         column: usize,
-        /// What is wrong and what to do.
+        /// The fault and how to fix it.
         what: String,
     },
 }
 
 impl Config {
-    /// Reads a file. Checks single values; [`super::check`] looks at what they mean together.
+    /// Reads a file. Checks single values; [`super::check`] checks them together.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let mut text = String::new();
         File::open(path)
@@ -61,7 +61,7 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// As [`Config::load`], from text; `path` is only named in errors.
+    /// As [`Config::load`], from text; `path` is used only in errors.
     pub fn parse(path: &Path, text: &str) -> Result<Self, LoadError> {
         if let Some(what) = bomb(text) {
             return Err(LoadError::Wrong {
@@ -87,10 +87,10 @@ impl Config {
     }
 }
 
-/// Rewrites serde's message for an unknown key to name the nearest known one; other messages say enough.
+/// Rewrites serde's message for an unknown key to name the nearest known one; other messages are kept.
 ///
-/// The list of known keys is only in that message (serde passes it to `Error::unknown_field` as text), so it is
-/// read from there; a test holds the shape.
+/// The list of known keys is only in that message (serde passes it to `Error::unknown_field` as text), so it is read
+/// from there; a test checks the format.
 fn explain(message: &str) -> String {
     let Some((section, rest)) = message.split_once("unknown field `") else {
         return message.to_owned();
@@ -98,7 +98,7 @@ fn explain(message: &str) -> String {
     let section = section.trim_end_matches(": ");
     let mut quoted = rest.split('`').step_by(2);
     let unknown = quoted.next().unwrap_or_default();
-    // Between the quotes after the unknown name: `, expected one of `, a, `, `, b ...
+    // The known names follow the unknown one in quotes: `, expected one of `, a, `, `, b ...
     let known: Vec<&str> = rest
         .split('`')
         .skip(2)
@@ -109,7 +109,7 @@ fn explain(message: &str) -> String {
         "" => "at the top level".to_owned(),
         section => format!("in `{section}`"),
     };
-    // Right key, wrong section: the likeliest slip in a file with sections.
+    // A valid key in the wrong section is the most common mistake in a file with sections.
     if let Some(home) = section_of(unknown) {
         return format!("unknown key `{unknown}` {place}; it belongs in `{home}`");
     }
@@ -125,7 +125,7 @@ fn explain(message: &str) -> String {
     }
 }
 
-/// The section that has a key of this name, read off the defaults so that it cannot grow stale.
+/// The section that has a key of this name, taken from the defaults so that it cannot become stale.
 fn section_of(key: &str) -> Option<String> {
     let serde_json::Value::Object(sections) = serde_json::to_value(Config::default()).ok()? else {
         return None;

@@ -1,9 +1,8 @@
-//! What the agent is told to do: one typed struct, from a file, from flags, or both (flags win).
+//! The configuration: one typed struct, from a file, from flags, or both (flags win).
 //!
-//! Owns: the notation ([`units`], [`place`]), reading the file ([`load`]), the checks ([`check`]) and the
-//! documented example ([`explain`]). Bounds: a file of 1 MiB. Bias: an unknown key, a value of two readings or a
-//! combination that cannot work is refused with one line that says where and what to do, before anything is
-//! attached.
+//! Owns: the notation ([`units`], [`place`]), reading the file ([`load`]), the checks ([`check`]) and the documented
+//! example ([`explain`]). Bounds: a file of 1 MiB. Bias: an unknown key, an ambiguous value or a combination that
+//! cannot work is refused before anything is attached, with one line that gives the place and how to fix it.
 
 pub mod agent;
 pub mod also;
@@ -51,43 +50,43 @@ use trips::Trips;
 use units::{Rate, Size, Span};
 use writes::Writes;
 
-/// Everything that can be configured.
+/// The whole configuration.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// What is mirrored.
+    /// The traffic that is mirrored.
     pub capture: Capture,
-    /// Where it is replayed, and how.
+    /// The shadow system and the replays to it.
     pub shadow: Shadow,
     /// Further targets.
     pub also: Vec<Also>,
-    /// What counts as a difference.
+    /// The rules of comparison.
     pub compare: Compare,
-    /// What has to hold before cut-over.
+    /// The conditions for a cut-over.
     pub gates: Gates,
-    /// How the differences between two answers of one system are found out.
+    /// How differences between two answers of one system are found.
     pub noise: Noise,
     /// The phases of a rollout.
     pub rollout: Rollout,
-    /// What is taken for a secret, besides what is found by its form.
+    /// Values that are secret, besides those found by their form.
     pub redact: RedactConfig,
-    /// What the report may hold.
+    /// The limits of the report.
     pub evidence: LedgerLimits,
-    /// What is kept for later.
+    /// The journal's settings.
     pub journal: Journal,
-    /// What is recorded.
+    /// The recording's settings.
     pub record: Record,
-    /// What the agent may cost the node.
+    /// The agent's limits on the node's resources.
     pub budget: Budget,
-    /// What stops mirroring by itself.
+    /// Conditions that stop mirroring automatically.
     pub trips: Trips,
     /// The agent itself: socket, state, metrics, log.
     pub agent: Agent,
-    /// What it may hold in memory.
+    /// The agent's limits on memory.
     pub limits: Caps,
 }
 
-/// What is mirrored.
+/// The traffic that is mirrored.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
@@ -99,15 +98,15 @@ pub struct Capture {
     pub sample: Rate,
     /// Bytes of the ring between kernel and agent; a power of two.
     pub ring_size: Size,
-    /// The kernel program stops copying when the agent has given no sign of life for this long.
+    /// The kernel program stops copying when it has seen no heartbeat of the agent for this long.
     pub heartbeat: Span,
 }
 
-/// Where requests are replayed, and how.
+/// The shadow system and the replays to it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shadow {
-    /// The shadow system.
+    /// The address of the shadow system.
     pub url: Option<ShadowUrl>,
     /// Count and describe exchanges only; no shadow system.
     pub observe: bool,
@@ -115,43 +114,43 @@ pub struct Shadow {
     pub mode: Mode,
     /// Which exchanges are replayed.
     pub select: Select,
-    /// What happens to requests whose method is not safe.
+    /// The treatment of requests whose method is not safe.
     pub writes: Writes,
-    /// The Host field: as the client sent it, or another.
+    /// The Host field: as the client sent it, or rewritten.
     pub host: Words<HostPolicy>,
-    /// What else is changed in a request.
+    /// Other changes to a request.
     pub rewrite: Rewrite,
-    /// What becomes of credentials.
+    /// The treatment of credentials.
     pub credentials: Credentials,
     /// The longest wait for a whole shadow response.
     pub timeout: Span,
     /// Requests in flight to the shadow system.
     pub concurrency: usize,
-    /// Requests a second; null for as many as there are.
+    /// Requests a second; null for no limit.
     pub requests_per_second: Option<f64>,
-    /// Bytes a second, of requests and answers together; null for as many as there are.
+    /// Bytes a second, of requests and answers together; null for no limit.
     pub bytes_per_second: Option<Size>,
-    /// Exchanges that wait for a free place; past it the newest is skipped and counted.
+    /// Exchanges that wait for a free slot; above this the newest is skipped and counted.
     pub queue: usize,
     /// The bytes those exchanges may hold together.
     pub queue_bytes: Size,
-    /// An exchange that waited longer is not replayed any more.
+    /// An exchange that waited longer is no longer replayed.
     pub max_wait: Span,
     /// The longest wait for a connection.
     pub connect_timeout: Span,
-    /// The longest wait for the first byte of a response; null for no other than `timeout`.
+    /// The longest wait for the first byte of a response; null for no limit but `timeout`.
     pub first_byte_timeout: Option<Span>,
-    /// A connection that carried nothing for this long is closed.
+    /// A connection that was idle for this long is closed.
     pub idle_timeout: Span,
     /// A longer response body is abandoned.
     pub max_response: Size,
     /// How often an idempotent request is sent again when its connection failed before an answer.
     pub retries: u32,
-    /// When a target that fails is left alone.
+    /// When replays to a failing target are suspended.
     pub breaker: Breaker,
 }
 
-/// What the core may hold: [`Limits`] in the notation of the file.
+/// The limits of the core: [`Limits`] in the notation of the file.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Caps {
@@ -165,7 +164,7 @@ pub struct Caps {
     pub head: Size,
     /// Fields in one head.
     pub fields: usize,
-    /// Bytes of one body that are kept; behind it only length and digest.
+    /// Bytes of one body that are kept; of the rest only length and digest.
     pub body: Size,
     /// Requests of one connection that wait for their response.
     pub pipeline: usize,
@@ -193,7 +192,7 @@ impl Default for Capture {
 
 impl Default for Shadow {
     fn default() -> Self {
-        // Destructured, so that a new setting breaks the build here.
+        // Destructured, so that a new setting fails to compile here.
         let ReplaySettings {
             concurrency,
             queue,
@@ -236,7 +235,7 @@ impl Default for Shadow {
 }
 
 impl Shadow {
-    /// Keys that say which system it is: they cannot change while the agent runs.
+    /// Keys that identify the system: they cannot change while the agent runs.
     pub(crate) const FIXED: [&str; 3] = ["url", "observe", "mode"];
 }
 
@@ -262,7 +261,7 @@ impl From<&Shadow> for ReplaySettings {
 
 impl Default for Caps {
     fn default() -> Self {
-        // Destructured, so that a new limit breaks the build here.
+        // Destructured, so that a new limit fails to compile here.
         let Limits {
             flows,
             memory,

@@ -1,4 +1,4 @@
-//! Where things are: production endpoints (`8080`, `10.0.0.1:8080`, `[::1]:8080`) and the shadow system's URL.
+//! Addresses: production endpoints (`8080`, `10.0.0.1:8080`, `[::1]:8080`) and the shadow system's URL.
 
 use core::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use crate::capture::targets::Target;
 
-/// Text that is no usable URL.
+/// Text that is not a usable URL.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{given:?} is no shadow URL: {why}; write for example http://10.0.0.2:9090")]
 pub struct UrlError {
@@ -73,7 +73,7 @@ impl FromStr for ShadowUrl {
         if host.is_empty() {
             return Err(wrong("it has no host"));
         }
-        // `Authority::port` is `None` both without a port and with one that is no number below 65536.
+        // `Authority::port` is `None` both without a port and with one that is not a number below 65536.
         let bare = authority.as_str().len() == authority.host().len();
         let port = authority.port().map(|port| port.as_u16()).or(bare.then_some(80));
         let port = port

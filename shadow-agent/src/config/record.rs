@@ -1,4 +1,4 @@
-//! The section `record`: captured segments into files.
+//! The section `record`: captured segments written to files.
 
 use core::time::Duration;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::record::Redact;
 
-/// Where and how captured segments are recorded.
+/// How captured segments are recorded.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
@@ -25,9 +25,9 @@ pub struct Record {
     pub every: Option<Span>,
     /// Compress with zstd.
     pub compress: bool,
-    /// Bytes that wait for the disk.
+    /// Bytes that may wait for the disk.
     pub buffer: Size,
-    /// What is masked.
+    /// The data that is masked.
     pub redact: Redact,
 }
 
@@ -50,7 +50,7 @@ impl Default for Record {
 }
 
 impl Record {
-    /// What cannot work.
+    /// Settings that cannot work.
     pub fn problems(&self) -> Vec<Problem> {
         let problem = |at: &str, what: String, fix: String| Problem {
             at: at.to_owned(),

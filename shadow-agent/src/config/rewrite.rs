@@ -1,4 +1,4 @@
-//! `rewrite` and `credentials`: what is changed in a request on its way to a target.
+//! `rewrite` and `credentials`: changes to a request before it is sent to a target.
 
 use core::{fmt, str::FromStr, time::Duration};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::{
     units::Span,
 };
 
-/// What is changed in a request.
+/// Changes to a request.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rewrite {
@@ -30,7 +30,7 @@ pub struct Rewrite {
     pub traceparent: TracePolicy,
     /// Whether production's validators are sent.
     pub conditional: Conditional,
-    /// The field by which a replay is known.
+    /// The field that identifies a replay.
     pub marker: Words<MarkField>,
 }
 
@@ -38,9 +38,9 @@ pub struct Rewrite {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Path {
-    /// Taken off.
+    /// The prefix that is removed.
     pub strip: Option<String>,
-    /// Put before what is left.
+    /// The prefix that is then added.
     pub add: Option<String>,
 }
 
@@ -48,9 +48,9 @@ pub struct Path {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Query {
-    /// With one value, whatever they had.
+    /// Set to one value, replacing all others.
     pub set: Named,
-    /// Taken out.
+    /// Removed.
     pub remove: OneOrMore,
 }
 
@@ -58,15 +58,15 @@ pub struct Query {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fields {
-    /// With one value, whatever they had.
+    /// Set to one value, replacing all others.
     pub set: Named,
-    /// Added to what is there.
+    /// Added to the existing fields.
     pub add: Named,
-    /// Taken out.
+    /// Removed.
     pub remove: OneOrMore,
 }
 
-/// The field by which a replay is known, written `Name: value`.
+/// The field that identifies a replay, written `Name: value`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct MarkField(pub Marker);
 
@@ -85,16 +85,16 @@ impl fmt::Display for MarkField {
     }
 }
 
-/// What becomes of credentials. One word, or a section with replacements.
+/// The treatment of credentials: one word, or a section with replacements.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Credentials {
-    /// What nothing replaces.
+    /// The treatment of credentials that no token replaces.
     pub default: KeepOrStrip,
-    /// What a token replaces.
+    /// Credentials that a token replaces.
     pub replace: Vec<Replace>,
 }
 
-/// What becomes of Authorization, Proxy-Authorization and Cookie that no token replaces.
+/// The treatment of Authorization, Proxy-Authorization and Cookie that no token replaces.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeepOrStrip {
@@ -109,25 +109,25 @@ pub enum KeepOrStrip {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Replace {
-    /// The field it is the value of.
+    /// The field whose value it is.
     pub header: Option<String>,
-    /// What stands before the token in it.
+    /// The scheme before the token in that field.
     pub scheme: Option<String>,
-    /// Or the cookie it is the value of.
+    /// Or the cookie whose value it is.
     pub cookie: Option<String>,
-    /// The file that holds the token; read again when it changes.
+    /// The file with the token; read again when it changes.
     pub file: Option<PathBuf>,
     /// Or the command that prints it: a path and its arguments, without a shell.
     pub command: Vec<String>,
-    /// Variables of the agent's environment that the command is given besides `PATH`.
+    /// Variables of the agent's environment that are passed to the command besides `PATH`.
     pub environment: Vec<String>,
-    /// How long what the command printed may be used.
+    /// How long a token from the command may be used.
     pub ttl: Span,
     /// How long the command may run.
     pub timeout: Span,
 }
 
-/// The long form.
+/// The section form.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Section {
@@ -179,7 +179,7 @@ impl Default for Replace {
 }
 
 impl Replace {
-    /// Where the credential stands.
+    /// The place of the credential.
     pub fn place(&self) -> Place {
         if let Some(cookie) = &self.cookie {
             return Place::Cookie(cookie.clone());

@@ -1,4 +1,4 @@
-//! The section `rollout`: the phases that `shadow rollout start` goes through.
+//! The section `rollout`: the phases of `shadow rollout start`.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use super::{
     units::{Rate, Span},
 };
 
-/// Phases, and what a failed gate leads to.
+/// The phases, and the effect of a failed gate.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rollout {
-    /// What a failed gate leads to.
+    /// The effect of a failed gate.
     pub on_failure: OnFailure,
     /// Verdicts of a phase that are needed before a failed gate counts.
     pub fail_after: u64,
-    /// Failures after which a rollout that steps back waits for a person.
+    /// Failures after which a rollout that steps back waits for a user.
     pub attempts: u32,
     /// In order, each with a larger sample than the one before it.
     pub phases: Vec<Phase>,
@@ -38,7 +38,7 @@ pub struct Phase {
     pub sample: Rate,
     /// It lasts at least this long.
     pub min_duration: Span,
-    /// It compares at least so many exchanges.
+    /// It compares at least this many exchanges.
     pub min_compared: u64,
     /// Instead of `gates.match_rate`.
     #[serde(default)]
@@ -51,13 +51,13 @@ pub struct Phase {
     pub coverage: Option<Rate>,
 }
 
-/// What a failed gate leads to.
+/// The effect of a failed gate.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// A person decides; the sample stays.
+    /// A user decides; the sample is kept.
     Hold,
-    /// The phase before starts over.
+    /// The previous phase starts over.
     #[default]
     StepBack,
     /// The kill switch.
@@ -97,7 +97,7 @@ impl Default for Rollout {
 }
 
 impl Rollout {
-    /// As the core follows it; a gate that a phase does not set is that of the whole.
+    /// The plan in the form of the core. A gate that a phase does not set is taken from `gates`.
     pub fn plan(&self, gates: &Gates) -> Plan {
         let whole = GateConfig::from(gates);
         let phase = |phase: &Phase| rollout::Phase {
@@ -124,10 +124,10 @@ impl Rollout {
         }
     }
 
-    /// What the core refuses about it.
+    /// The core's reason to refuse the plan.
     pub(super) fn problem(&self, gates: &Gates) -> Option<Problem> {
         let error = self.plan(gates).validate().err()?;
-        // Wrong gates of the whole are reported where they stand.
+        // Wrong values of `gates` are reported there.
         if matches!(error, PlanError::Gate { .. }) && GateConfig::from(gates).validate().is_err() {
             return None;
         }

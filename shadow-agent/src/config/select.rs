@@ -1,4 +1,4 @@
-//! `select`: which exchanges are replayed to a target.
+//! `select`: the exchanges that are replayed to a target.
 
 use serde::{Deserialize, Serialize};
 use shadow_core::gate::{Absent, Key, Match, Selection, Share};
@@ -8,23 +8,23 @@ use super::{
     units::{Rate, Size},
 };
 
-/// Which exchanges are replayed.
+/// The exchanges that are replayed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Select {
-    /// Only what one of these rules is about; none is everything.
+    /// Only exchanges that match one of these rules; empty means all.
     pub include: Vec<Rule>,
-    /// Nothing that one of these rules is about.
+    /// No exchange that matches one of these rules.
     pub exclude: Vec<Rule>,
-    /// Of the rest, this share.
+    /// The share of the remaining exchanges.
     pub percent: Rate,
-    /// By what the share is taken.
+    /// The key by which the share is taken.
     pub key: Words<Key>,
-    /// What becomes of an exchange without that key.
+    /// The treatment of an exchange without that key.
     pub absent: WithoutKey,
 }
 
-/// What a rule is about: every key that is given must hold, of a list one entry.
+/// A rule. Every key that is given must match; of a list, one entry.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rule {
@@ -42,15 +42,15 @@ pub struct Rule {
     pub query: Named,
     /// Globs of the request's media type.
     pub content_type: OneOrMore,
-    /// The least bytes of the request's content.
+    /// The least size of the request's content.
     pub body_min: Option<Size>,
-    /// The most.
+    /// The largest size of the request's content.
     pub body_max: Option<Size>,
     /// The status of production's answer.
     pub status: OneOrMore,
 }
 
-/// What becomes of an exchange without the key.
+/// The treatment of an exchange without the key.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WithoutKey {
@@ -75,7 +75,7 @@ impl Default for Select {
 
 impl From<&Rule> for Match {
     fn from(rule: &Rule) -> Self {
-        // Destructured, so that a key that changes nothing breaks the build.
+        // Destructured, so that a key without effect fails to compile.
         let Rule {
             method,
             path,

@@ -1,4 +1,4 @@
-//! From the sections of one target to its gate and to what is sent there.
+//! Builds the gate of one target, and what is sent there, from its sections.
 
 use std::{path::Path, sync::Arc};
 
@@ -11,21 +11,21 @@ use shadow_core::{
 
 use super::{Shadow, check::Problem, rewrite::Replace};
 
-/// Credentials that tokens may replace: each has a thread that watches over it.
+/// Credentials that tokens may replace: each has a thread that refreshes it.
 const MOST_REPLACED: usize = 8;
 
 /// Which of the two systems is the new one.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// The shadow system: it is to take production's place.
+    /// The shadow system: it is to replace production.
     #[default]
     Mirror,
     /// Production: the cut-over is done, and the old system is the shadow.
     Reversed,
 }
 
-/// A token that never is: for checks.
+/// A token that is never available: for checks.
 #[derive(Debug)]
 struct Unread;
 
@@ -36,13 +36,13 @@ impl TokenSource for Unread {
 }
 
 impl Shadow {
-    /// The field by which replays to this target are known.
+    /// The field that identifies replays to this target.
     pub fn marker(&self) -> &Marker {
         &self.rewrite.marker.0.0
     }
 
-    /// What may be sent, and what is sent. `source` is asked for each credential that a token replaces; `salt` is
-    /// random.
+    /// The rules for what may be sent and how it is changed. `source` provides each credential that a token replaces;
+    /// `salt` is random.
     pub fn gate(
         &self,
         authority: &str,
@@ -70,7 +70,7 @@ impl Shadow {
         Ok((Gate::new(selector, writes, markers.to_vec()), rewrite))
     }
 
-    /// What cannot work in the rules of a target, which is `section` of the file.
+    /// Faults in the rules of a target, which is `section` of the file.
     pub(super) fn rule_problems(&self, section: &str) -> Vec<Problem> {
         let mut found = Vec::new();
         let mut say = |at: &str, what: String, fix: &str| {
@@ -103,7 +103,7 @@ impl Shadow {
 }
 
 impl Replace {
-    /// Which key is wrong, how, and what to do.
+    /// The faulty key, the fault, and how to fix it.
     fn check(&self) -> Result<(), (&'static str, &'static str, &'static str)> {
         const SOURCE: &str = "give either a file that holds it or a command that prints it";
         let Self {

@@ -97,7 +97,7 @@ fn good() -> Config {
 fn the_example_shows_the_defaults_and_every_key() {
     let mut shown = good();
     assert_eq!(shown.problems(), []);
-    // The three values marked (example).
+    // The three values that are marked (example).
     shown.capture.interfaces.clear();
     shown.capture.targets.clear();
     shown.shadow.url = None;

@@ -1,13 +1,13 @@
-//! Small notations of the file: one value or a list of them, names with values, and what is written as words.
+//! Notations of the file: one value or a list, names with values, and values written as words.
 //!
-//! Everything is parsed inside a visitor, not behind it: only there does the YAML reader still know line and column.
+//! Everything is parsed inside a visitor, not after it: only there does the YAML reader still know line and column.
 
 use core::{fmt, marker::PhantomData, str::FromStr};
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A scalar as text: who writes `X-Env: 1` means the text `1`.
+/// A scalar as text: `X-Env: 1` means the text `1`.
 struct Word(String);
 
 struct WordVisitor;
@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for OneOrMore {
 pub struct Named(pub BTreeMap<String, String>);
 
 impl Named {
-    /// In the order of the names.
+    /// The pairs in the order of the names.
     pub fn pairs(&self) -> Vec<(String, String)> {
         self.0
             .iter()

@@ -1,4 +1,4 @@
-//! The section `trips`: what stops mirroring by itself.
+//! The section `trips`: conditions that stop mirroring automatically.
 
 use core::{fmt, str::FromStr as _, time::Duration};
 
@@ -10,91 +10,91 @@ use super::{
 };
 use crate::trips::rules::Limit;
 
-/// What stops mirroring by itself; null for never.
+/// Conditions that stop mirroring automatically; null for never.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trips {
     /// Replays without an answer.
     pub shadow_errors: Option<TargetTrip>,
-    /// Answers that differ, but for noise and what a skipped write explains.
+    /// Answers that differ, without noise and without those that a skipped write explains.
     pub mismatches: Option<TargetTrip>,
     /// Packets lost because the ring was full.
     pub ring_loss: Option<NodeTrip>,
-    /// The budget is over its limit with the lowest sample there is.
+    /// The budget is exceeded even at the lowest sample.
     pub budget: Option<BudgetTrip>,
 }
 
-/// Looked at for each target.
+/// A condition checked for each target.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTrip {
     /// Trips above this share.
     pub above: Rate,
-    /// Of at least so many.
+    /// The least number of events.
     #[serde(default = "minimum")]
     pub minimum: u64,
-    /// Within this time.
+    /// The length of the window.
     #[serde(default = "within")]
     pub within: Span,
-    /// What is done.
+    /// The effect.
     #[serde(default)]
     pub then: Action,
-    /// When it is taken back.
+    /// When the trip ends.
     #[serde(default)]
     pub resume: Resume,
 }
 
-/// Looked at for the whole agent; kills.
+/// A condition checked for the whole agent; its effect is a kill.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeTrip {
     /// Trips above this share.
     pub above: Rate,
-    /// Of at least so many.
+    /// The least number of events.
     #[serde(default = "minimum")]
     pub minimum: u64,
-    /// Within this time.
+    /// The length of the window.
     #[serde(default = "within")]
     pub within: Span,
-    /// When it is taken back.
+    /// When the trip ends.
     #[serde(default)]
     pub resume: Resume,
 }
 
-/// The budget cannot be kept; kills.
+/// The budget cannot be kept; the effect is a kill.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetTrip {
     /// After this time at the lowest sample.
     pub within: Span,
-    /// When it is taken back.
+    /// When the trip ends.
     #[serde(default)]
     pub resume: Resume,
 }
 
-/// What a trip does.
+/// The effect of a trip.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Nothing more is replayed to this target.
+    /// Replays to this target stop.
     #[default]
     Pause,
-    /// Nothing more is copied at all.
+    /// All copying stops.
     Kill,
 }
 
-/// When a trip is taken back: `manual`, or after a time.
+/// When a trip ends: `manual`, or after a time.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Resume {
-    /// When somebody says `shadow resume`.
+    /// When a user runs `shadow resume`.
     #[default]
     Manual,
-    /// By itself.
+    /// After this time.
     After(Span),
 }
 
 impl Resume {
-    /// How long it lasts, when it ends by itself.
+    /// The duration, if it ends after a time.
     pub fn after(self) -> Option<Duration> {
         match self {
             Self::Manual => None,
@@ -126,14 +126,14 @@ impl Default for Trips {
 }
 
 impl TargetTrip {
-    /// The part that is judged.
+    /// The limit that is checked.
     pub fn limit(&self) -> Limit {
         limit(self.above, self.minimum, self.within)
     }
 }
 
 impl NodeTrip {
-    /// The part that is judged.
+    /// The limit that is checked.
     pub fn limit(&self) -> Limit {
         limit(self.above, self.minimum, self.within)
     }
@@ -148,7 +148,7 @@ fn limit(above: Rate, minimum: u64, within: Span) -> Limit {
 }
 
 impl Trips {
-    /// What single values do not show.
+    /// Reports faults that single values do not show.
     pub(super) fn problems(&self, found: &mut Vec<Problem>) {
         let target = |trip: &Option<TargetTrip>| trip.as_ref().map(|trip| (trip.within, trip.resume));
         let rules = [

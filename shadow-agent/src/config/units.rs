@@ -1,7 +1,7 @@
-//! Rates, sizes and durations as a person writes them: `5%`, `64MiB`, `2s`.
+//! Rates, sizes and durations in readable notation: `5%`, `64MiB`, `2s`.
 //!
-//! One notation for flags and for the file. Bias: a value that could be read in two ways (`--sample 5`) is refused
-//! with an example instead of guessed.
+//! One notation for flags and for the file. Bias: an ambiguous value (`--sample 5`) is refused with an example instead
+//! of guessed.
 
 use core::{fmt, marker::PhantomData, str::FromStr, time::Duration};
 
@@ -15,11 +15,11 @@ pub struct Rate(f64);
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Size(u64);
 
-/// A span of time.
+/// A duration.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Span(pub Duration);
 
-/// Text that is no value of its unit; the message shows one that is.
+/// Text that is not a value of its unit; the message shows a valid one.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{given:?} is no {kind}; write for example {example}")]
 pub struct UnitError {
@@ -29,7 +29,7 @@ pub struct UnitError {
 }
 
 impl Rate {
-    /// Everything.
+    /// The whole: 100 %.
     pub const FULL: Self = Self(1.0);
 
     /// From a fraction between 0 and 1, clamped.
@@ -41,12 +41,12 @@ impl Rate {
         })
     }
 
-    /// From whole per cent, at most 100.
+    /// From whole percent, at most 100.
     pub fn from_percent(percent: u8) -> Self {
         Self::from_fraction(f64::from(percent) / 100.0)
     }
 
-    /// In whole per cent, rounded.
+    /// In whole percent, rounded.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
     pub fn whole_percent(self) -> u8 {
         (self.0 * 100.0).round() as u8
@@ -74,7 +74,7 @@ impl Size {
         self.0
     }
 
-    /// In bytes, as far as memory reaches.
+    /// In bytes, limited to the address space.
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
@@ -96,7 +96,7 @@ impl FromStr for Rate {
             example: "5% or 0.5%",
         };
         let number = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim_end();
-        // Shifted before it is parsed: 99.9 / 100.0 is not the number that 0.999 is.
+        // Shifted before it is parsed: 99.9 / 100.0 is not the number 0.999.
         let fraction: f64 = format!("{number}e-2")
             .parse()
             .map_err(|_unread: core::num::ParseFloatError| wrong())?;
@@ -138,14 +138,14 @@ impl FromStr for Span {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Four places keep what `0.01%` means and hide the error of the binary fraction.
+        // Four decimal places keep `0.01%` exact and hide the error of the binary fraction.
         let text = format!("{:.4}", self.0 * 100.0);
         write!(f, "{}%", text.trim_end_matches('0').trim_end_matches('.'))
     }
 }
 
 impl fmt::Display for Size {
-    /// Exact: a unit only when it divides the number, so that what is printed parses to the same value.
+    /// Exact: a unit is used only if it divides the number, so that the output parses to the same value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = [(30, "GiB"), (20, "MiB"), (10, "KiB")]
             .into_iter()
@@ -158,7 +158,7 @@ impl fmt::Display for Size {
 }
 
 impl fmt::Display for Span {
-    /// Exact down to microseconds, in the largest unit that divides it.
+    /// Exact to the microsecond, in the largest unit that divides it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.0.as_micros();
         let unit = [
@@ -177,7 +177,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// Parses inside the visitor, not behind it: only there does the YAML reader still know line and column.
+/// Parses inside the visitor, not after it: only there does the YAML reader still know line and column.
 struct Written<T> {
     kind: &'static str,
     unit: PhantomData<T>,
@@ -195,7 +195,7 @@ impl<T: FromStr<Err = UnitError>> de::Visitor<'_> for Written<T> {
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
-        // A bare number is bytes or seconds; for a rate the parser says how to write it.
+        // A bare number is bytes or seconds; for a rate the parser's error shows the notation.
         number.to_string().parse().map_err(E::custom)
     }
 

@@ -1,4 +1,4 @@
-//! `writes`: what happens to requests that may change state. One word for all of them, or a section with routes.
+//! `writes`: the treatment of requests that may change state. One word for all of them, or a section with routes.
 
 use core::fmt;
 
@@ -11,7 +11,7 @@ use shadow_core::gate::{self, Grpc, Match, WriteRules};
 
 use super::{select::Rule, text::OneOrMore};
 
-/// What happens to requests whose method is not safe (RFC 9110 section 9.2.1).
+/// The treatment of requests whose method is not safe (RFC 9110 section 9.2.1).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
@@ -23,22 +23,22 @@ pub enum WriteMode {
     Replay,
     /// They are replayed with a header field that asks the shadow system to change nothing.
     DryRun,
-    /// What would have been sent is kept in the journal, and not sent.
+    /// They are kept in the journal in the form in which they would be sent, and not sent.
     RecordOnly,
 }
 
-/// What happens to which writes.
+/// The treatment of writes.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Writes {
-    /// Where no route says otherwise.
+    /// Applies where no route matches.
     pub default: WriteMode,
     /// The field that asks for a dry run, such as `X-Dry-Run: 1`.
     pub header: Option<String>,
-    /// The first that is about a write decides.
+    /// The first rule that matches a write decides.
     pub routes: Vec<Route>,
-    /// Globs of the paths where GraphQL is served.
+    /// Globs of the paths that serve GraphQL.
     pub graphql: OneOrMore,
-    /// What becomes of gRPC.
+    /// The treatment of gRPC.
     pub grpc: Grpc,
 }
 
@@ -46,14 +46,14 @@ pub struct Writes {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// Which.
+    /// The requests.
     #[serde(rename = "match")]
     pub rule: Rule,
-    /// What happens to them.
+    /// Their treatment.
     pub writes: WriteMode,
 }
 
-/// The long form.
+/// The section form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
@@ -142,7 +142,7 @@ impl From<&Writes> for WriteRules {
         Self {
             default: (*default).into(),
             header: header.as_deref().map(|text| {
-                // Without a colon there is no value, which is no field.
+                // Without a colon there is no value, so this is not a field.
                 let (name, value) = text.split_once(':').unwrap_or((text, "\n"));
                 (name.trim().to_owned(), value.trim_matches([' ', '\t']).to_owned())
             }),

@@ -1,4 +1,4 @@
-//! The command line's end of the control socket. Blocking, with a deadline for everything.
+//! The client side of the control socket. Blocking, with a deadline for everything.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -9,50 +9,50 @@ use std::{
 
 use super::proto::{Answer, MAX_REPLY, Order};
 
-/// The agent did not do what was asked.
+/// The agent did not carry out the order.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody is there.
+    /// No agent listens.
     #[error("no agent answers on {}; start one with `shadow run`, or name its socket with --socket", .0.display())]
     Absent(PathBuf),
-    /// Not allowed.
+    /// Permission denied.
     #[error("the control socket {} belongs to another user; use sudo", .0.display())]
     Denied(PathBuf),
-    /// It does not answer.
+    /// The agent does not answer.
     #[error("the agent on {} did not answer within {after:?}; it hangs or is overloaded", path.display())]
     Silent {
         /// The socket.
         path: PathBuf,
-        /// How long it was waited for.
+        /// How long the client waited.
         after: Duration,
     },
-    /// It said no.
+    /// The agent refused the order.
     #[error("the agent refused: {0}")]
     Refused(String),
-    /// It speaks another language.
+    /// The answer is not in this protocol.
     #[error("the agent on {} answered what this version does not understand: {why}; use the `shadow` of its version", path.display())]
     Foreign {
         /// The socket.
         path: PathBuf,
-        /// What is wrong with the answer.
+        /// The fault of the answer.
         why: String,
     },
-    /// Everything else.
+    /// Any other error.
     #[error("cannot talk to the agent on {}: {source}", path.display())]
     Io {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
 }
 
-/// Asks the agent behind a socket and waits at most `patience` for each step of the answer.
+/// Asks the agent at a socket and waits at most `patience` for each step of the answer.
 pub fn ask(socket: &Path, order: Order, patience: Duration) -> Result<Answer, ClientError> {
     Asked::send(socket, order, patience)?.answer()
 }
 
-/// An order that is on its way, for a caller who has more to do before the answer.
+/// An order that was sent, for a caller who has more to do before the answer.
 #[derive(Debug)]
 pub struct Asked {
     stream: UnixStream,
@@ -61,7 +61,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Gives the order. The agent may carry it out from here on.
+    /// Sends the order. The agent may carry it out from here on.
     pub fn send(socket: &Path, order: Order, patience: Duration) -> Result<Self, ClientError> {
         let stream = UnixStream::connect(socket).map_err(|source| failed(socket, patience, source))?;
         let mut asked = Self {
@@ -79,7 +79,7 @@ impl Asked {
         self.stream.set_read_timeout(Some(self.patience))?;
         self.stream.set_write_timeout(Some(self.patience))?;
         match self.stream.write_all(line) {
-            // It closed before it had read: there is an answer that says why.
+            // It closed before reading: its answer says why.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written,
         }

@@ -1,8 +1,8 @@
-//! The kill switch as a file: for whoever can write a file on the node and nothing else, such as a configuration
-//! manager or a person without this program at hand.
+//! The kill switch as a file: for anything that can write a file on the node and do nothing else, such as a
+//! configuration manager or a person without this program.
 //!
-//! Its existence kills, again and again, so that it cannot be missed; removing it does not resume. Bounds: one look
-//! costs one system call, and at most [`MAX_WHY`] bytes of it are read.
+//! While the file exists it kills, again and again, so that it cannot be missed; removing it does not resume. Bounds:
+//! one look costs one system call, and at most [`MAX_WHY`] bytes of it are read.
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,7 +14,7 @@ use std::{
 
 use super::people;
 
-/// How often the file is looked for: what it may take longer than any other way.
+/// How often the file is looked for, and so its additional delay over other ways to kill.
 pub const PERIOD: Duration = Duration::from_millis(50);
 
 /// The most that is read of it.
@@ -26,27 +26,27 @@ pub struct KillFile {
     path: PathBuf,
 }
 
-/// Somebody made it.
+/// The file exists.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Found {
-    /// Whose it is.
+    /// Its owner.
     pub who: String,
     /// Its first line.
     pub why: String,
 }
 
 impl KillFile {
-    /// A file, which need not exist.
+    /// A kill file at this path, which need not exist.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Where it is looked for.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it exists. Whatever is there counts, also what cannot be read or points nowhere.
+    /// Whether it exists. Anything there counts, including an unreadable file or a dangling link.
     pub fn look(&self) -> Option<Found> {
         let data = fs::symlink_metadata(&self.path).ok()?;
         Some(Found {
@@ -60,7 +60,7 @@ impl KillFile {
     }
 
     fn first_line(&self) -> String {
-        // Another process may have put a pipe in its place meanwhile: reading must never wait.
+        // Another process may have put a pipe in its place meanwhile: reading must never block.
         let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
         let mut bytes = Vec::new();
         let read = OpenOptions::new()

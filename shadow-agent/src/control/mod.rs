@@ -1,11 +1,10 @@
 //! The control socket: how a person reaches a running agent.
 //!
-//! Owns: the protocol ([`proto`]), both of its ends ([`server`], [`client`]), what is told over it ([`status`]),
-//! and what outlives the agent ([`state`]). Bounds: [`proto::MAX_REQUEST`] bytes a request,
-//! [`server::MAX_CLIENTS`] clients, a deadline for each line. Drops: clients over the bound and requests over
-//! theirs, with an answer that says so.
+//! Owns: the protocol ([`proto`]), both of its ends ([`server`], [`client`]), what it reports ([`status`]), and what
+//! outlives the agent ([`state`]). Bounds: [`proto::MAX_REQUEST`] bytes a request, [`server::MAX_CLIENTS`] clients, a
+//! deadline for each line. Drops: clients and requests over these bounds, with an answer that says so.
 //!
-//! It runs on a thread of its own, so that it answers when the pipeline is saturated.
+//! It runs on its own thread, so that it answers when the pipeline is saturated.
 
 pub mod client;
 pub mod kill_file;
@@ -27,25 +26,25 @@ use crate::{
 use reload::Reloaded;
 use status::Status;
 
-/// Where the control socket is unless told otherwise.
+/// Default path of the control socket.
 pub const DEFAULT_SOCKET: &str = "/run/shadow/shadow.sock";
 
-/// The file whose existence kills, unless told otherwise.
+/// Default path of the kill file.
 pub const DEFAULT_KILL_FILE: &str = "/run/shadow/kill";
 
-/// What the socket needs of the agent behind it. Every order is idempotent.
+/// The operations that the socket needs from the agent. Every order is idempotent.
 pub trait Agent: Send + Sync + 'static {
-    /// What it is doing.
+    /// Its current status.
     fn status(&self) -> Status;
-    /// What it has found.
+    /// Its current report.
     fn report(&self) -> Report;
     /// Changes the sampled share of connections.
     fn sample(&self, rate: Rate, who: &str) -> Result<(), String>;
-    /// Stops all mirroring; `who` and `why` are remembered.
+    /// Stops all mirroring; `who` and `why` are kept.
     fn kill(&self, who: &str, why: &str) -> Result<(), String>;
-    /// Takes a kill back.
+    /// Revokes a kill.
     fn resume(&self, who: &str) -> Result<(), String>;
-    /// Moves the rollout, or only says where it is.
+    /// Moves the rollout, or only returns its place.
     fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, String>;
     /// Reads the configuration again: all of it takes effect, or nothing.
     fn reload(&self, who: &str) -> Result<Reloaded, String>;

@@ -1,7 +1,7 @@
-//! Who is at the other end: users and groups by number and name, as the host's own files say.
+//! Identity of the peer: users and groups by number and name, from the host's own files.
 //!
 //! Users of a directory service are shown by number only, and their groups are those that the kernel knows of their
-//! process, so nothing here asks the network.
+//! process, so nothing here uses the network.
 
 use std::fs;
 
@@ -23,8 +23,7 @@ pub fn group(given: &str) -> Option<u32> {
     Some(gid)
 }
 
-/// Whether a process is in a group, by its first group or by a supplementary one (`Groups` in
-/// `proc_pid_status(5)`).
+/// Whether a process is in a group, by its primary group or by a supplementary one (`Groups` in `proc_pid_status(5)`).
 pub fn is_member(pid: i32, first: u32, wanted: u32) -> bool {
     first == wanted
         || fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| {

@@ -24,20 +24,20 @@ pub const MAX_REQUEST: usize = 4096;
 /// The longest reply a client reads: a report with all its groups and samples.
 pub const MAX_REPLY: u64 = 64 << 20;
 
-/// What is asked.
+/// A request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
-    /// What the agent is doing.
+    /// Ask for the status.
     Status,
-    /// What it has found.
+    /// Ask for the report.
     Report,
     /// Change the sampled share of connections.
     Sample(Rate),
-    /// Stop all mirroring; why, for the record.
+    /// Stop all mirroring; with the reason, for the record.
     Kill(String),
-    /// Take a kill back.
+    /// Revoke a kill.
     Resume,
-    /// Move the rollout, or be told where it is.
+    /// Move the rollout, or ask for its place.
     Rollout(rollout::Order),
     /// Read the configuration again.
     Reload,
@@ -56,7 +56,7 @@ pub enum Answer {
     Rollout(Box<RolloutStatus>),
     /// To [`Order::Reload`].
     Reloaded(Reloaded),
-    /// It was not done, and why.
+    /// It was not done, and the reason.
     Error(String),
 }
 
@@ -87,7 +87,7 @@ enum Verb {
     Reload,
 }
 
-/// What is asked of a rollout.
+/// A rollout request.
 #[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Action {
@@ -158,7 +158,7 @@ impl Order {
         line(&request)
     }
 
-    /// Reads a request. The error is for the client: it says what was wrong without repeating what was sent.
+    /// Reads a request. The error is for the client: it names the fault without repeating the input.
     pub fn read(line: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -256,7 +256,8 @@ impl Answer {
 }
 
 fn line(value: &impl Serialize) -> Vec<u8> {
-    // Plain structs with text keys: writing them cannot fail. Were it to, the other end reads an empty line as foreign.
+    // Plain structs with text keys: writing them cannot fail. If it did, the other end would read an empty line as
+    // foreign.
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line

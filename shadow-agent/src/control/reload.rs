@@ -1,8 +1,8 @@
-//! What a reload of the configuration did.
+//! Result of a reload of the configuration.
 
 use serde::{Deserialize, Serialize};
 
-/// What a reload did: all of `changed`, and nothing when it was refused.
+/// Result of a reload: all of `changed` applies, or nothing when it was refused.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Reloaded {
     /// Keys whose new value is in force.

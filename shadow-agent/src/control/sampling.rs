@@ -1,8 +1,8 @@
-//! The one place in the agent that says which share of connections is copied.
+//! The one place in the agent that sets the share of connections that is copied.
 //!
-//! Three have a say: people and the rollout say what is wanted, the node's budget says which part of that it can bear.
-//! What is copied is the product, so neither can raise what the other has lowered. A sample that somebody set past the
-//! agent, in the kernel's map, is what is wanted from then on.
+//! It combines two inputs: people and the rollout set the wanted share, the node's budget sets the part of that it can
+//! bear. The copied share is the product, so neither can raise what the other has lowered. A sample set in the kernel's
+//! map bypassing the agent becomes the wanted share.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +26,7 @@ impl Knob for Control {
     }
 }
 
-/// Who wants how much.
+/// The wanted share and the part that the budget allows.
 #[derive(Debug)]
 pub struct Sampling<K> {
     knob: K,
@@ -37,15 +37,15 @@ pub struct Sampling<K> {
 struct Shares {
     wanted: f64,
     bearable: f64,
-    /// What the map said after the last write.
+    /// The map's value after the last write.
     written: f64,
 }
 
-/// The map keeps a share of 2^32.
+/// The map stores the share as a fraction of 2^32.
 const SAME: f64 = 1e-9;
 
 impl<K: Knob> Sampling<K> {
-    /// Wants a share, and sets it.
+    /// Sets the wanted share.
     pub fn new(knob: K, wanted: f64) -> Result<Self, ControlError> {
         let sampling = Self {
             knob,
@@ -59,31 +59,31 @@ impl<K: Knob> Sampling<K> {
         Ok(sampling)
     }
 
-    /// What people or the rollout want, 0 to 1.
+    /// Sets the share that people or the rollout want, 0 to 1.
     pub fn want(&self, share: f64) -> Result<(), ControlError> {
         let mut shares = self.lock();
         shares.wanted = share.clamp(0.0, 1.0);
         self.write(&mut shares)
     }
 
-    /// The part of what is wanted that the node can bear, 0 to 1.
+    /// Sets the part of the wanted share that the node can bear, 0 to 1.
     pub fn bear(&self, part: f64) -> Result<(), ControlError> {
         let mut shares = self.adopted()?;
         shares.bearable = part.clamp(0.0, 1.0);
         self.write(&mut shares)
     }
 
-    /// What is wanted, whatever the node can bear.
+    /// The wanted share, regardless of what the node can bear.
     pub fn wanted(&self) -> Result<f64, ControlError> {
         Ok(self.adopted()?.wanted)
     }
 
-    /// What is copied.
+    /// The copied share.
     pub fn copied(&self) -> Result<f64, ControlError> {
         self.knob.get()
     }
 
-    /// Takes over what was set past the agent.
+    /// Takes over a share that was set bypassing the agent.
     fn adopted(&self) -> Result<MutexGuard<'_, Shares>, ControlError> {
         let mut shares = self.lock();
         let now = self.knob.get()?;
@@ -101,7 +101,7 @@ impl<K: Knob> Sampling<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shares> {
-        // Three numbers, each right by itself.
+        // Three numbers, each valid by itself.
         self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! The agent's end of the control socket.
 //!
-//! Each client is a task on the control thread's runtime. What may take a moment (a report is made under the ledger's
-//! lock) runs beside it with a deadline, so that a stuck pipeline cannot keep a kill from being heard.
+//! Each client is a task on the control thread's runtime. Slow work (a report is made under the ledger's lock) runs
+//! beside it with a deadline, so that a stuck pipeline cannot block a kill.
 
 use std::{
     fs::{self, DirBuilder, Permissions},
@@ -27,7 +27,7 @@ use super::{
     proto::{Answer, MAX_REQUEST, Order},
 };
 
-/// Clients served at once; further ones are told to come again.
+/// Clients served at once; further ones are asked to try again.
 pub const MAX_CLIENTS: usize = 16;
 
 /// A client that takes longer to send a line, or to read the reply, is cut off.
@@ -42,15 +42,15 @@ pub enum SocketError {
     /// A live agent answers on it.
     #[error("the control socket {} belongs to a running agent; stop it, or choose another with --socket", .0.display())]
     InUse(PathBuf),
-    /// Something else is there.
+    /// Another file is there.
     #[error("{} is no socket; remove it, or choose another with --socket", .0.display())]
     NoSocket(PathBuf),
-    /// Everything else.
+    /// Any other error.
     #[error("cannot open the control socket {}: {source}; choose another with --socket", path.display())]
     Open {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
 }
@@ -64,7 +64,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens the socket for its owner, and for a group if one is given, in place of one that a dead agent left behind.
+    /// Opens the socket for its owner, and for a group if one is given. Replaces the socket of a dead agent.
     pub fn open(path: &Path, group: Option<u32>) -> Result<Self, SocketError> {
         let failed = |source| SocketError::Open {
             path: path.to_owned(),
@@ -76,25 +76,25 @@ impl Socket {
         if path.exists() {
             match net::UnixStream::connect(path) {
                 Ok(_) => return Err(SocketError::InUse(path.to_owned())),
-                // Nobody listens any more.
+                // Nothing listens on it any more.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     if !is_socket(path) {
                         return Err(SocketError::NoSocket(path.to_owned()));
                     }
                 }
-                // A full backlog: there is somebody, who hangs.
+                // A full backlog: an agent exists, but hangs.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Err(SocketError::InUse(path.to_owned()));
                 }
                 Err(source) => return Err(failed(source)),
             }
         }
-        // Under another name until its mode is right, so that there is no moment at which others could connect.
+        // Under another name until its mode is right, so that others cannot connect at any moment.
         let mut fresh = path.as_os_str().to_owned();
         fresh.push(format!(".{}", std::process::id()));
         let fresh = PathBuf::from(fresh);
         let listener = net::UnixListener::bind(&fresh).map_err(failed)?;
-        // Ours alone first: the mode lets the group in only once it is the right one.
+        // For our user alone first: the mode lets the group in only once it is the right one.
         fs::set_permissions(&fresh, Permissions::from_mode(0o600))
             .and_then(|()| match group {
                 None => Ok(()),
@@ -118,7 +118,7 @@ impl Socket {
         loop {
             let (stream, _) = match listener.accept().await {
                 Ok(accepted) => accepted,
-                // Out of file descriptors, for example: others may give one back.
+                // Out of file descriptors, for example: others may be closed.
                 Err(error) => {
                     tracing::warn!(%error, "a control client could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -152,7 +152,7 @@ fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket())
 }
 
-/// The socket's folder, made if it is missing: passable for the group, and for nobody else.
+/// The socket's folder, created if it is missing: accessible to the group, and to nobody else.
 fn folder_for(folder: &Path, group: Option<u32>) -> io::Result<()> {
     if folder.exists() {
         return Ok(());
@@ -165,8 +165,8 @@ fn folder_for(folder: &Path, group: Option<u32>) -> io::Result<()> {
     Ok(())
 }
 
-/// Why this peer may not control the agent. The mode of the file says the same; this also holds for whoever was
-/// handed an open socket, and where somebody changed the mode.
+/// The reason why this peer may not control the agent. The mode of the file says the same; this check also covers a
+/// peer that was handed an open socket, and a changed mode.
 fn refusal(peer: UCred, group: Option<u32>) -> Option<String> {
     if peer.uid() == 0 || peer.uid() == rustix::process::geteuid().as_raw() {
         return None;
@@ -185,7 +185,7 @@ fn refusal(peer: UCred, group: Option<u32>) -> Option<String> {
     }
 }
 
-/// As it is kept: `root (uid 0), pid 4711`.
+/// As it is recorded: `root (uid 0), pid 4711`.
 fn who(peer: UCred) -> String {
     let user = people::user(peer.uid());
     match peer.pid() {
@@ -236,7 +236,7 @@ async fn obey(order: Order, agent: &Arc<dyn Agent>, peer: UCred) -> Answer {
     let done = |result: Result<(), String>| result.map_or_else(Answer::Error, |()| Answer::Done);
     let who = who(peer);
     match order {
-        // Here and now: nothing may stand between this order and the kernel.
+        // In this task: nothing may delay this order.
         Order::Kill(why) => done(agent.kill(&who, &why)),
         Order::Resume => done(agent.resume(&who)),
         Order::Sample(rate) => beside(agent, move |agent| done(agent.sample(rate, &who))).await,

@@ -1,9 +1,10 @@
-//! What outlives the agent: the last report, the kill state, and who the agent is.
+//! The state that outlives the agent: the last report, the kill state, and the agent's identity.
 //!
-//! Owns: four files in the state folder. `report.json` is replaced whole, so that a reader never sees half of
-//! one; `killed` keeps a restart from mirroring again before somebody said `resume`; `rollout.json` keeps a rollout at its phase; `agent.json` is locked while
-//! its agent lives and names its process, so that the kill switch finds the right kernel program when that process
-//! hangs. Bias: after the start a write that fails is the caller's to count; it never ends the agent.
+//! Owns: four files in the state folder. `report.json` is replaced whole, so that a reader never sees half of one;
+//! `killed` keeps a restart from mirroring again before somebody said `resume`; `rollout.json` keeps a rollout at its
+//! phase; `agent.json` is locked while its agent lives and names its process, so that the kill switch finds the right
+//! kernel program when that process hangs. Bias: after the start a failed write is counted by the caller; it never ends
+//! the agent.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +26,7 @@ pub struct StateDir {
     path: PathBuf,
 }
 
-/// What makes a folder writable again.
+/// Advice on how to make a folder writable again.
 fn way_out(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied => "use sudo",
@@ -35,33 +36,33 @@ fn way_out(source: &io::Error) -> &'static str {
     }
 }
 
-/// Why mirroring is stopped.
+/// The reason why mirroring is stopped.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Killed {
-    /// Who said so.
+    /// Who stopped it.
     pub who: String,
-    /// Why, as they put it.
+    /// The reason given.
     pub why: String,
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
-    /// The rule that did it, when it was no person.
+    /// The rule that stopped it, if it was not a person.
     #[serde(default)]
     pub rule: Option<String>,
-    /// When mirroring goes on by itself, likewise; `None` when somebody has to say so.
+    /// When mirroring continues by itself, likewise; `None` if a person has to resume it.
     #[serde(default)]
     pub resume_at_ms: Option<u64>,
 }
 
-/// Which process an agent is.
+/// The identity of an agent's process.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Owner {
     /// Its process id, in its own pid namespace.
     pub pid: u32,
-    /// Its start time (clock ticks since boot): process ids are used again.
+    /// Its start time (clock ticks since boot): process ids are reused.
     pub started: u64,
 }
 
-/// Holds the state folder for one agent; the kernel lets go of it when the process ends, however it ends.
+/// Holds the state folder for one agent; the kernel releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -75,7 +76,7 @@ pub enum StateError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
     /// It cannot be read.
@@ -83,10 +84,10 @@ pub enum StateError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// Somebody else could put files into it.
+    /// Another user could put files into it.
     #[error(
         "the state folder {} {what}, who could change what the agent does; {remedy}, or choose another with --state-dir",
         path.display()
@@ -94,9 +95,9 @@ pub enum StateError {
     Shared {
         /// The folder.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner or mode.
         what: &'static str,
-        /// What makes it the agent's own.
+        /// How to make it the agent's own.
         remedy: &'static str,
     },
     /// Another agent uses it.
@@ -113,7 +114,7 @@ pub enum StateError {
 }
 
 impl Killed {
-    /// Now.
+    /// Killed at the present time.
     pub fn now(who: &str, why: &str) -> Self {
         Self {
             who: who.to_owned(),
@@ -141,7 +142,7 @@ impl StateDir {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -156,7 +157,7 @@ impl StateDir {
         self.path.join("journal.sqlite")
     }
 
-    /// Makes the folder, claims it for this process, and shows that there is room in it.
+    /// Makes the folder, claims it for this process, and checks that it has free space.
     pub fn claim(&self, owner: Owner) -> Result<Lock, StateError> {
         let path = self.path.join("agent.json");
         let failed = |source| StateError::Write {
@@ -183,7 +184,7 @@ impl StateDir {
         let text = serde_json::to_vec(&owner)
             .map_err(io::Error::from)
             .map_err(failed)?;
-        // Replacing the file would leave the lock on one that nobody sees.
+        // Replacing the file would leave the lock on an unlinked file.
         file.set_len(0)
             .and_then(|()| file.write_all(&text))
             .and_then(|()| file.sync_all())
@@ -192,7 +193,8 @@ impl StateDir {
         Ok(Lock { _file: file })
     }
 
-    /// Refuses a folder that another user owns or can write: who can put files there can kill, resume and raise the share.
+    /// Refuses a folder that another user owns or can write: whoever can put files there can kill, resume and raise the
+    /// share.
     fn check(&self) -> Result<(), StateError> {
         let shared = |what, remedy| StateError::Shared {
             path: self.path.clone(),
@@ -212,7 +214,7 @@ impl StateDir {
         }
         let (open, sticky) = (facts.mode() & 0o022 != 0, facts.mode() & 0o1000 != 0);
         if open && sticky {
-            // As a tmpfs of a container is. Nobody can replace the agent's files there, and those of others are refused.
+            // As with a container's tmpfs. Nobody can replace the agent's files there, and those of others are refused.
             let folder = self.path.display();
             tracing::warn!(%folder, "other users can put files into the state folder: chmod go-w");
         } else if open {
@@ -224,7 +226,7 @@ impl StateDir {
         Ok(())
     }
 
-    /// Removes what an agent left that was killed while it wrote.
+    /// Removes temporary files of an agent that was killed while it wrote.
     fn sweep(&self) {
         let Ok(entries) = fs::read_dir(&self.path) else {
             return;
@@ -235,7 +237,7 @@ impl StateDir {
                 .extension()
                 .is_some_and(|extension| extension == whole::UNFINISHED)
             {
-                // What cannot be removed costs its few bytes.
+                // A file that cannot be removed costs only its few bytes.
                 drop(fs::remove_file(path));
             }
         }
@@ -256,8 +258,8 @@ impl StateDir {
         self.load("report.json")
     }
 
-    /// Gives the report of an agent that ended without a word another name, so that it outlives the next agent's first
-    /// one. `None` when there is none.
+    /// Renames the report of an agent that ended abruptly, so that it outlives the next agent's first one. `None` when
+    /// there is none.
     pub fn set_aside(&self) -> Result<Option<PathBuf>, StateError> {
         let path = self.path.join("report-ended.json");
         match fs::rename(self.report_path(), &path) {
@@ -267,17 +269,17 @@ impl StateDir {
         }
     }
 
-    /// Keeps where the rollout is.
+    /// Saves the place of the rollout.
     pub fn save_rollout(&self, saved: &Saved) -> Result<(), StateError> {
         self.replace("rollout.json", saved)
     }
 
-    /// Where the rollout was, if one was ever started.
+    /// The place of the rollout, if one was ever started.
     pub fn rollout(&self) -> Result<Option<Saved>, StateError> {
         self.load("rollout.json")
     }
 
-    /// Keeps which targets are paused, and why.
+    /// Saves which targets are paused, and the reasons.
     pub fn save_paused(&self, paused: &BTreeMap<String, Trip>) -> Result<(), StateError> {
         self.replace("paused.json", paused)
     }
@@ -287,12 +289,12 @@ impl StateDir {
         Ok(self.load("paused.json")?.unwrap_or_default())
     }
 
-    /// Remembers a kill.
+    /// Saves a kill.
     pub fn kill(&self, killed: &Killed) -> Result<(), StateError> {
         self.replace("killed", killed)
     }
 
-    /// Whether mirroring is stopped. A file that cannot be understood still means that it is.
+    /// Whether mirroring is stopped. An unreadable file still means that it is.
     pub fn killed(&self) -> Result<Option<Killed>, StateError> {
         match self.load("killed") {
             Err(StateError::Read { source, .. }) if source.kind() == io::ErrorKind::InvalidData => {
@@ -302,7 +304,7 @@ impl StateDir {
         }
     }
 
-    /// Forgets a kill. True when there was one.
+    /// Removes a kill. True when there was one.
     pub fn resume(&self) -> Result<bool, StateError> {
         let path = self.path.join("killed");
         match fs::remove_file(&path) {

@@ -38,7 +38,7 @@ fn a_kill_is_remembered_until_resume() {
     assert!(state.resume().expect("removed"));
     assert!(!state.resume().expect("idempotent"));
     assert_eq!(state.killed().expect("readable"), None);
-    // Half a file, by whatever accident, still means: stopped.
+    // Half a file, for whatever reason, still means: stopped.
     std::fs::write(state.path().join("killed"), "{\"who").expect("write");
     assert_eq!(state.killed().expect("readable"), Some(Killed::default()));
 }

@@ -1,4 +1,4 @@
-//! What an agent is doing, at one moment.
+//! The status of an agent at one moment.
 
 use serde::{Deserialize, Serialize};
 use shadow_core::{
@@ -12,10 +12,10 @@ use shadow_core::{
 use super::state::Killed;
 use crate::{journal::State, pipeline::Role, replay::BreakerState, trips::Trip};
 
-/// The version of [`Status`] in JSON. It changes when a reader of the former one would misread this one.
+/// The version of [`Status`] in JSON. It changes when a reader of the previous version would misread this one.
 pub const FORMAT: u32 = 1;
 
-/// What an agent is doing.
+/// The status of an agent.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Status {
     /// [`FORMAT`].
@@ -28,7 +28,7 @@ pub struct Status {
     pub uptime_ms: u64,
     /// Whether the kernel program copies packets, read from its map.
     pub armed: bool,
-    /// Who killed it, when and why, as far as it is known.
+    /// Who killed it, when and for what reason, as far as it is known.
     pub killed: Option<Killed>,
     /// Share of connections that are mirrored, from 0 to 1, read from the kernel program's map.
     pub sample: f64,
@@ -37,23 +37,23 @@ pub struct Status {
     pub modes: Vec<String>,
     /// The shadow system; none when observing.
     pub shadow: Option<String>,
-    /// What is mirrored.
+    /// The mirrored endpoints.
     pub targets: Vec<String>,
     /// Interfaces with the kernel program on them.
     pub interfaces: Vec<Attached>,
     /// The ring between the kernel program and the agent.
     pub ring: Ring,
-    /// What waits for the shadow system.
+    /// The queue of the first target.
     pub queue: Queue,
-    /// What happened each second, over the last few.
+    /// Events per second, over the last few.
     pub rates: Rates,
-    /// Every target, the first one first. What stands below is of that one.
+    /// Every target, the first one first. The fields below concern that one.
     #[serde(default)]
     pub lanes: Vec<Lane>,
-    /// What the agent did by itself, oldest first.
+    /// Actions the agent took by itself, oldest first.
     #[serde(default)]
     pub trips: Vec<Trip>,
-    /// How many there were.
+    /// Their total number.
     #[serde(default)]
     pub trips_total: u64,
     /// The part of the sample that the budget allows, 0 to 1.
@@ -65,15 +65,15 @@ pub struct Status {
     pub match_rate: Proportion,
     /// Of all routes together.
     pub latency: Latency,
-    /// What the evidence says so far.
+    /// The ruling on the evidence so far.
     pub ruling: Ruling,
     /// The journal; none when none is kept.
     #[serde(default)]
     pub journal: Option<State>,
-    /// Where the rollout is.
+    /// The place of the rollout.
     #[serde(default)]
     pub rollout: Place,
-    /// What does not work as it should.
+    /// Things that do not work as they should.
     pub warnings: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub struct Status {
 pub struct Attached {
     /// Its name.
     pub name: String,
-    /// How: `tcx` or `clsact`.
+    /// The method: `tcx` or `clsact`.
     pub method: String,
 }
 
@@ -98,16 +98,16 @@ pub struct Ring {
     pub full: u64,
     /// Records read from it.
     pub records: u64,
-    /// Of these not understood: agent and kernel program do not fit.
+    /// Of these not understood: agent and kernel program do not match.
     pub undecodable: u64,
 }
 
-/// What waits for the shadow system.
+/// Exchanges that wait for the shadow system.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Queue {
     /// Exchanges that wait for a replay.
     pub waiting: u64,
-    /// How many may.
+    /// The capacity of the queue.
     pub room: u64,
     /// The bytes of those that wait or are being replayed.
     pub bytes: u64,
@@ -120,22 +120,22 @@ pub struct Queue {
 pub struct Lane {
     /// Its name.
     pub name: String,
-    /// What it is compared for.
+    /// Its role in the comparison.
     pub role: Role,
-    /// Where it is; none when observing.
+    /// Its URL; none when observing.
     pub url: Option<String>,
-    /// What waits for it.
+    /// Its queue.
     pub queue: Queue,
-    /// Why nothing is replayed to it, when a rule has stopped that.
+    /// The reason why nothing is replayed to it, when a rule has stopped that.
     #[serde(default)]
     pub paused: Option<Trip>,
-    /// Whether it is left alone because it fails.
+    /// Whether it gets no requests because it fails.
     #[serde(default)]
     pub breaker: BreakerState,
-    /// How often it was.
+    /// How often the breaker opened.
     #[serde(default)]
     pub breaker_opened: u64,
-    /// Requests that were sent to it a second time, to learn what differs by itself.
+    /// Requests that were sent to it a second time, to measure its own nondeterminism.
     #[serde(default)]
     pub second: u64,
     /// Requests that were sent to it again.
@@ -153,11 +153,11 @@ pub struct Lane {
     pub background: Background,
     /// Of all routes together.
     pub latency: Latency,
-    /// What the evidence says so far.
+    /// The ruling on the evidence so far.
     pub ruling: Ruling,
 }
 
-/// What happened each second.
+/// Rates per second.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Rates {
     /// Packets the kernel program looked at.

@@ -16,11 +16,11 @@ use super::{
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Writes down what it is told.
+/// Records the calls it gets.
 #[derive(Default)]
 struct Script {
     heard: Mutex<Vec<String>>,
-    /// How long a status takes: a pipeline that is stuck.
+    /// How long a status takes: simulates a stuck pipeline.
     stuck: Duration,
 }
 
@@ -189,7 +189,7 @@ fn every_verb_is_heard_and_answered() {
 fn a_group_is_let_in_by_the_mode_of_the_socket() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("run/s");
-    // Our own: anybody may give a file to a group of theirs.
+    // Our own group: anybody may give a file to a group of theirs.
     let gid = rustix::process::getegid().as_raw();
     let _socket = Socket::open(&path, Some(gid)).expect("opens");
     let mode = |path: &Path| std::fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
@@ -305,7 +305,7 @@ fn a_socket_is_taken_over_from_the_dead_only() {
     drop(live);
     assert!(!path.exists(), "an orderly end leaves nothing behind");
 
-    // What a killed agent leaves: a file that nobody listens on.
+    // The socket of a killed agent: a file that nothing listens on.
     drop(std::os::unix::net::UnixListener::bind(&path).expect("bind"));
     assert!(path.exists());
     drop(Socket::open(&path, None).expect("stale: replaced"));

@@ -1,10 +1,11 @@
-//! Which exchanges the agent is working on, written down so that it outlives the process.
+//! The exchanges that the agent is working on, recorded so that they outlive the process.
 //!
-//! Owns: two files in the state folder. `in-progress` has a slot for each exchange that is being compared or redacted at
-//! the moment, by hashes of its method and target; `ended-agent.json` lists those that were in a slot when an agent ended
-//! without a word (an abort, a signal that cannot be handled). They are not tried again by the same version, so that one
-//! exchange cannot end every agent anew. Bounds: [`SLOTS`], [`REMEMBERED`] exchanges; a slot costs two writes to the page cache
-//! and none to the disk. Bias: what cannot be written is not known later, and never keeps an exchange from being compared.
+//! Owns: two files in the state folder. `in-progress` has a slot for each exchange that is being compared or redacted
+//! at the moment, by hashes of its method and target; `ended-agent.json` lists those that were in a slot when an agent
+//! ended abruptly (an abort, a signal that cannot be handled). They are not tried again by the same version, so that
+//! one exchange cannot end every agent anew. Bounds: [`SLOTS`], [`REMEMBERED`] exchanges; a slot costs two writes to
+//! the page cache and none to the disk. Bias: a failed write loses the record, and never keeps an exchange from being
+//! compared.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,13 +24,13 @@ use super::state::{StateDir, StateError};
 use crate::clock::now_ms;
 use crate::whole;
 
-/// Exchanges that are worked on at the same moment and noted; there are fewer threads that do it.
+/// Exchanges that are worked on at the same moment and noted; there are fewer worker threads.
 const SLOTS: usize = 16;
 
 /// Exchanges that are not tried again; the oldest is forgotten first.
 const REMEMBERED: usize = 64;
 
-/// A path is left alone when it was in the slots of so many ended agents, whatever the query was.
+/// A path is skipped if it was in the slots of so many ended agents, whatever the query was.
 const PATHS: usize = 3;
 
 /// Magic and version, whether an agent runs, a key for the hashes.
@@ -41,14 +42,14 @@ const SLOT: usize = 16;
 /// tests of what happens then.
 pub const FAULT: &str = "SHADOW_FAULT_ABORT";
 
-/// One exchange as it is noted.
+/// A recorded exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Noted {
     exchange: u64,
     path: u64,
 }
 
-/// One that was being worked on when an agent ended.
+/// An exchange that was being worked on when an agent ended.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct Offender {
     exchange: String,
@@ -58,7 +59,7 @@ struct Offender {
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Offenders {
-    /// Of the agent: another one may have mended the fault.
+    /// Of the agent: another version may have fixed the fault.
     version: String,
     exchanges: Vec<Offender>,
 }
@@ -97,7 +98,7 @@ impl fmt::Debug for Busy<'_> {
 }
 
 impl Unfinished {
-    /// Reads what the former agent left in the state folder, and begins a record of this one.
+    /// Reads the previous agent's record from the state folder, and begins a new one.
     pub fn open(state: &StateDir) -> Result<Self, StateError> {
         let path = state.path().join("in-progress");
         let failed = |source| StateError::Write {
@@ -157,7 +158,7 @@ impl Unfinished {
         })
     }
 
-    /// When the former agent ended without a word: how many exchanges it was working on.
+    /// If the previous agent ended abruptly: how many exchanges it was working on.
     pub fn ended(&self) -> Option<usize> {
         self.ended
     }
@@ -174,7 +175,7 @@ impl Unfinished {
         })
     }
 
-    /// Notes that an exchange is being worked on, as long as the answer lives.
+    /// Notes that an exchange is being worked on, as long as the returned guard lives.
     pub fn begin(&self, exchange: &Exchange) -> Busy<'_> {
         let busy = Busy(self.record.as_ref().and_then(|record| record.begin(exchange)));
         if let Some(fault) = &self.fault
@@ -188,7 +189,7 @@ impl Unfinished {
 }
 
 impl Drop for Unfinished {
-    /// The end is in order: an abort does not come by here.
+    /// A regular end: an abort does not run this.
     fn drop(&mut self) {
         if let Some(record) = &self.record {
             drop(record.file.write_all_at(&0u64.to_le_bytes(), MAGIC.len() as u64));
@@ -233,7 +234,7 @@ impl Record {
         Some((self, slot))
     }
 
-    /// What fails is not known to the next agent, and costs nothing else.
+    /// A failed write is not visible to the next agent, and has no other effect.
     fn write(&self, slot: usize, bytes: [u8; SLOT]) {
         drop(self.file.write_all_at(&bytes, (HEAD + slot * SLOT) as u64));
     }
@@ -248,7 +249,7 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// Whether an agent was running, its key, and what it was working on. `None` for what is no record.
+/// Whether an agent was running, its key, and the exchanges it was working on. `None` for an invalid record.
 fn parsed(text: &[u8]) -> Option<(bool, [u8; 16], Vec<Noted>)> {
     let rest = text.strip_prefix(&MAGIC)?;
     let (running, rest) = rest.split_first_chunk::<8>()?;
@@ -264,7 +265,8 @@ fn parsed(text: &[u8]) -> Option<(bool, [u8; 16], Vec<Noted>)> {
     Some((u64::from_le_bytes(*running) == 1, *key, noted))
 }
 
-/// Hashes are not to be tried out by who gets the file alone; without randomness they still tell exchanges apart.
+/// The key prevents guessing of hashes by a holder of the file alone; without randomness they still differ between
+/// exchanges.
 fn fresh_key() -> [u8; 16] {
     let mut key = [0; 16];
     let read = |mut file: File| -> io::Result<()> { file.read_exact(&mut key) };
@@ -287,7 +289,7 @@ mod tests {
         (folder, state, lock)
     }
 
-    /// Ends without a word: nothing is dropped.
+    /// Ends abruptly: nothing is dropped.
     fn aborted(state: &StateDir, targets: &[&str]) {
         let unfinished = Unfinished::open(state).expect("opens");
         for target in targets {
@@ -324,7 +326,7 @@ mod tests {
         }
         assert!(!third.is_offender(&exchange("POST", "/b", "ok")));
         drop(third);
-        // It stays so, whatever comes after.
+        // It stays so with every later agent.
         let fourth = Unfinished::open(&state).expect("opens");
         assert_eq!(fourth.ended(), None);
         assert!(is_offender(&fourth, "/b"));

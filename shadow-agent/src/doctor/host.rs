@@ -64,7 +64,7 @@ pub(super) fn capabilities(missing: &[&str]) -> Finding {
     )
 }
 
-/// The one check that knows: the verifier, seccomp, LSMs and lockdown all have a say.
+/// The one reliable check: the verifier, seccomp, LSMs and lockdown can all refuse.
 pub(super) fn program() -> Finding {
     const CHECK: &str = "kernel program";
     let options = LoadOptions {
@@ -135,7 +135,7 @@ pub(super) fn lockdown(mode: Option<&str>) -> Finding {
     }
 }
 
-/// What the agent can give up once it runs.
+/// The privileges that the agent can give up once it runs.
 pub(super) fn confinement(landlock: bool, status: Option<&str>) -> Finding {
     const CHECK: &str = "confinement";
     let seccomp = status.is_some_and(|status| status.lines().any(|line| line.starts_with("Seccomp:")));

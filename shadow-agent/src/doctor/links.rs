@@ -1,4 +1,4 @@
-//! The interfaces: what else is attached there, and where a packet would be seen twice.
+//! The interfaces: other attached programs, and places where a packet would be seen twice.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -21,7 +21,7 @@ const MOST: usize = 32;
 pub(super) fn agents() -> Finding {
     const CHECK: &str = "agents";
     let own = Owner::this_process();
-    // This check may come while the program that was loaded to see whether it does is still on its way out.
+    // The program that was loaded by another check may still be about to be unloaded.
     let others = find_running().map(|mut found| {
         found.retain(|agent| (agent.pid, agent.started) != (own.pid, own.started));
         found
@@ -56,7 +56,7 @@ pub(super) fn agents() -> Finding {
     }
 }
 
-/// Every interface, and what follows from having them together.
+/// Every interface, and findings about their combination.
 pub(super) fn interfaces() -> Vec<Finding> {
     let all = match netlink::interfaces() {
         Ok(all) => all,
@@ -117,7 +117,7 @@ pub(super) fn describe(name: &str, state: Option<&str>, others: &[Other]) -> Fin
     )
 }
 
-/// Interfaces whose packets pass another one too: a port of a bridge or bond, and that bridge or bond.
+/// Interfaces whose packets also pass another one: a port of a bridge or bond, and that bridge or bond.
 pub(super) fn twice(masters: &BTreeMap<String, String>) -> Option<Finding> {
     if masters.is_empty() {
         return None;

@@ -1,9 +1,8 @@
-//! What will not work on this host, and why.
+//! Checks of this host for `shadow doctor`.
 //!
-//! Owns: the checks of `shadow doctor`, the host's ([`host`]) and those of its interfaces ([`links`]). Reads only:
-//! nothing is attached, and the one kernel program that is loaded, to see whether it loads, is gone before the
-//! next check. Bias: a warning is for what works less well; a failure is for what keeps `shadow run` from
-//! starting.
+//! Owns: the checks of the host ([`host`]) and of its interfaces ([`links`]). Reads only: nothing is attached, and the
+//! one kernel program that is loaded, as a test, is unloaded before the next check. Bias: a warning is for reduced
+//! function; a failure is for what keeps `shadow run` from starting.
 
 pub mod host;
 pub mod links;
@@ -13,30 +12,30 @@ use serde::Serialize;
 /// The version of [`Examination`] in JSON.
 pub const FORMAT: u32 = 1;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Works.
     Ok,
-    /// Works less well.
+    /// Works with restrictions.
     Warn,
     /// `shadow run` will not start.
     Fail,
 }
 
-/// What one check found.
+/// Result of one check.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Finding {
-    /// What was checked.
+    /// The subject of the check.
     pub check: &'static str,
-    /// How bad it is.
+    /// Its severity.
     pub level: Level,
-    /// What was found; for a warning or failure also what will not work, why, and what to do.
+    /// The result; for a warning or failure also what will not work, why, and what to do.
     pub text: String,
 }
 
-/// Everything that was found.
+/// All findings.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Examination {
     /// [`FORMAT`].

@@ -1,4 +1,4 @@
-//! One mismatch in one file: what a developer needs to look at it, and to run it again, far from the node.
+//! One mismatch in one file: all that is needed to examine it, and to replay it, away from the node.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use shadow_core::{case::Case, evidence::report::Group};
 
 use super::packets;
 
-/// What `format` says in every bundle.
+/// The value of `format` in every bundle.
 pub const FORMAT: &str = "shadow-bundle";
 
-/// The version of [`Bundle`]. It changes when a reader of the former one would misread this one.
+/// The version of [`Bundle`]. It changes when a reader of the previous version would misread this one.
 pub const VERSION: u32 = 1;
 
-/// One mismatch with everything that is known of it.
+/// One mismatch with all known details.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Bundle {
     /// [`FORMAT`].
@@ -22,9 +22,9 @@ pub struct Bundle {
     pub version: u32,
     /// The version of Shadow that made it.
     pub made_by: String,
-    /// When, in milliseconds since 1970-01-01T00:00:00Z.
+    /// The time of the export, in milliseconds since 1970-01-01T00:00:00Z.
     pub made_ms: u64,
-    /// Request, both answers, and what differs.
+    /// The request, both answers, and the differences.
     pub case: Case,
     /// The groups it belongs to, as far as they are known.
     pub groups: Vec<Group>,
@@ -34,10 +34,10 @@ pub struct Bundle {
     pub packets: Packets,
 }
 
-/// The exchange as packets, to be opened with Wireshark.
+/// The exchange as packets, for Wireshark.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Packets {
-    /// What they are, and what they are not.
+    /// The origin of the packets, and the differences from the captured ones.
     pub note: String,
     /// The format of `data` once decoded.
     pub format: String,
@@ -45,13 +45,13 @@ pub struct Packets {
     pub data: String,
 }
 
-/// A file that is no bundle.
+/// A file that is not a bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// Not JSON, or not this JSON.
+    /// Not JSON, or not the JSON of a bundle.
     #[error("it is no bundle of `shadow diffs export --bundle`: {0}")]
     Foreign(String),
-    /// Of another version.
+    /// A bundle of another version.
     #[error(
         "it is a bundle of version {0}, and this version of Shadow reads {VERSION}: use the `shadow` that made it"
     )]
@@ -59,7 +59,7 @@ pub enum BundleError {
 }
 
 impl Bundle {
-    /// Everything that is known of a case, in one piece.
+    /// A bundle of a case.
     pub fn new(case: Case, groups: Vec<Group>, rules: Value, made_ms: u64) -> std::io::Result<Self> {
         let data = packets::rebuilt(&case)?;
         Ok(Self {
@@ -78,7 +78,7 @@ impl Bundle {
         })
     }
 
-    /// Reads one.
+    /// Reads a bundle.
     pub fn read(text: &str) -> Result<Self, BundleError> {
         #[derive(Deserialize)]
         struct Head {

@@ -1,4 +1,4 @@
-//! A case as a command line that sends its request again.
+//! A case as a curl command that sends its request again.
 
 use std::fmt::Write as _;
 
@@ -7,17 +7,17 @@ use shadow_core::case::Case;
 use super::{field, has_scheme, is_framing};
 use crate::shown::is_unsafe;
 
-/// Bytes of a word that a program can be given on Linux (`MAX_ARG_STRLEN`), with room for escapes.
+/// The longest word that a program can receive on Linux (`MAX_ARG_STRLEN`), less a reserve for escapes.
 const WORD: usize = 30_000;
 
-/// Where the command sends the request.
+/// The destination of the request.
 #[derive(Clone, Copy, Debug)]
 pub enum To<'u> {
     /// To this base URL, such as `http://10.0.0.2:9090`.
     Url(&'u str),
     /// To the server that was captured: production.
     Production,
-    /// Where `SHADOW_URL` says when the command is run; without it nothing is sent.
+    /// To the URL in `SHADOW_URL` when the command is run; without it nothing is sent.
     Unsaid,
 }
 
@@ -67,7 +67,7 @@ pub fn command(case: &Case, to: To<'_>) -> String {
     text + &input + &command + "\n"
 }
 
-/// Whose address the command has.
+/// The comment on the destination.
 fn destination(case: &Case, to: To<'_>) -> String {
     match to {
         // Text of the case is part of a comment, which ends with its line.
@@ -83,7 +83,7 @@ fn destination(case: &Case, to: To<'_>) -> String {
     }
 }
 
-/// The fields that were sent, and those kept away that curl would add.
+/// The fields that were sent. Fields that curl would add are suppressed.
 fn headers(case: &Case) -> Vec<String> {
     let request = &case.request;
     let mut words = Vec::new();
@@ -93,7 +93,7 @@ fn headers(case: &Case) -> Vec<String> {
         if is_framing(&header.name) || decoded {
             continue;
         }
-        // curl takes a field without a value only with a semicolon.
+        // curl accepts a field without a value only with a semicolon.
         if header.value.is_empty() {
             add(&format!("{};", header.name));
         } else {
@@ -117,7 +117,7 @@ fn headers(case: &Case) -> Vec<String> {
     words
 }
 
-/// Adds the words for the body. What cannot be a word comes before the command, and is piped into it.
+/// Adds the words for the body. A body that cannot be a word precedes the command and is piped into it.
 fn body(case: &Case, words: &mut Vec<String>, notes: &mut Vec<String>) -> String {
     let body = &case.request.body;
     if body.len == 0 {
@@ -152,13 +152,13 @@ fn body(case: &Case, words: &mut Vec<String>, notes: &mut Vec<String>) -> String
     format!("printf %b {} |\n", quoted(&escaped))
 }
 
-/// Whether curl sends a target as it is when it is the path and the query of a URL.
+/// Whether curl sends the target unchanged as the path and the query of a URL.
 fn is_path(target: &str) -> bool {
     let is_sent = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(&byte);
     target.starts_with('/') && !has_scheme(target) && target.bytes().all(is_sent)
 }
 
-/// One word for bash. What a terminal would obey instead of show is written in an escape of its own.
+/// One word for bash. Characters that control a terminal are written as escapes.
 fn quoted(word: &str) -> String {
     let plain = |c: char| !is_unsafe(c) || matches!(c, '\n' | '\t');
     if word.chars().all(plain) {
@@ -173,7 +173,7 @@ fn quoted(word: &str) -> String {
             c => {
                 let mut bytes = [0; 4];
                 for byte in c.encode_utf8(&mut bytes).bytes() {
-                    // A String takes everything.
+                    // Writing to a String cannot fail.
                     write!(out, "\\x{byte:02x}").unwrap_or_default();
                 }
             }

@@ -32,7 +32,7 @@ struct Creator {
 const CUT: &str = "redacted and cut";
 const REDACTED: &str = "redacted";
 
-/// The archive of a case. A shadow system that did not answer has an entry with status 0 that says why.
+/// The archive of a case. A shadow system that did not answer has an entry with status 0 and the reason.
 pub fn archive(case: &Case) -> Archive {
     let shadow = match &case.shadow {
         Some(answer) => entry(case, answer, format!("shadow target {}", case.target)),

@@ -1,7 +1,7 @@
-//! One case as something another tool understands: a curl command, a HAR file, a bundle.
+//! One case in the format of another tool: a curl command, a HAR file, a bundle.
 //!
-//! Everything here is made of what is in a [`Case`], which is redacted already: an export holds no secret that the
-//! journal does not hold. What was replaced or cut is said, never made up.
+//! Everything here is made from a [`Case`], which is already redacted: an export holds no secret that the journal does
+//! not hold. Replaced or cut data is marked as such and never invented.
 
 pub mod bundle;
 pub mod curl;
@@ -14,7 +14,7 @@ use shadow_core::case::{Case, Field};
 
 pub use bundle::Bundle;
 
-/// Fields that describe the framing of the captured message, which whoever sends it again makes anew.
+/// Fields that describe the framing of the captured message. The sender generates them again.
 fn is_framing(name: &str) -> bool {
     [
         "content-length",
@@ -36,7 +36,7 @@ fn field<'f>(headers: &'f [Field], name: &str) -> Option<&'f str> {
         .map(|field| field.value.as_str())
 }
 
-/// Where the request went, as a URL.
+/// The URL of the request.
 fn url(case: &Case) -> String {
     let target = &case.request.target;
     if has_scheme(target) {

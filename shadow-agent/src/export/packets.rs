@@ -16,7 +16,7 @@ use shadow_proto::{
 use super::{field, is_framing};
 use crate::capture::pcap::write::Writer;
 
-/// Stands in the file and beside it.
+/// Written into the file and next to it.
 pub(super) const NOTE: &str = "Rebuilt from the redacted messages; not what was captured. Redacted \
     content is padded to its true length, or longer; bytes that were not kept are missing from the packets. Content \
     codings are removed, and such a body has the length of its content.";
@@ -60,7 +60,7 @@ impl Wire {
         for Field { name, value } in fields {
             let coding = name.eq_ignore_ascii_case("content-encoding") && body.text.is_some();
             if !coding && !is_framing(name) {
-                // Captured text must not begin a line of its own.
+                // Captured text must not start a new line.
                 let value = value.replace(['\r', '\n'], " ");
                 let name = name.replace(['\r', '\n', ':'], " ");
                 write!(head, "{name}: {value}\r\n").unwrap_or_default();
@@ -106,7 +106,7 @@ impl Wire {
     }
 }
 
-/// The content as far as it is kept, and how many bytes are missing behind it.
+/// The content that was kept, and the number of bytes missing after it.
 fn content(fields: &[Field], body: &RedactedBody) -> (Vec<u8>, u64) {
     let Some(text) = &body.text else {
         return (Vec::new(), body.len);
@@ -121,7 +121,7 @@ fn content(fields: &[Field], body: &RedactedBody) -> (Vec<u8>, u64) {
         let kept = content.len() as u64;
         return (content, body.len.saturating_sub(kept));
     }
-    // Redaction may make it longer, and cut content could not be read as what it is.
+    // Redaction may make it longer, and content that is cut could not be decoded.
     content.resize(len.max(content.len()), b' ');
     (content, 0)
 }
@@ -133,7 +133,7 @@ fn reason(answer: &Answered) -> &'static str {
         .unwrap_or("")
 }
 
-/// An address that cannot be read is a stand-in: the messages are what matters.
+/// An address that cannot be parsed is replaced by a placeholder: only the messages matter.
 fn endpoint(text: &str) -> Endpoint {
     match text.parse() {
         Ok(SocketAddr::V4(address)) => Endpoint::v4(address.ip().octets(), address.port()),

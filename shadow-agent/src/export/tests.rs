@@ -60,7 +60,7 @@ fn case() -> Case {
     }
 }
 
-/// What bash makes of the command, one argument a line, with escapes.
+/// The arguments of the command as bash parses them, one a line, with escapes.
 fn arguments(command: &str) -> Vec<String> {
     let script = format!("curl() {{ printf '%s\\0' \"$@\"; }}\n{command}");
     let output = Command::new("bash")

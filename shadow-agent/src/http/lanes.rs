@@ -1,4 +1,4 @@
-//! What is counted behind the capture, once for each target: every sample carries `target`.
+//! Counters of the stages after the capture, once for each target: every sample carries `target`.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{control::status::Lane, replay::BreakerState};
 
-/// A name, its meaning, and where it is read.
+/// A metric's name, its meaning, and how it is read.
 type Read = (&'static str, &'static str, fn(&Lane) -> u64);
 
 impl Writer<'_, '_> {
@@ -112,10 +112,10 @@ impl Writer<'_, '_> {
         self.standings(lanes)
     }
 
-    /// What is noise among the mismatches, and from how many pairs that is known.
+    /// The share of noise among the mismatches, and the number of pairs that show it.
     fn standings(&mut self, lanes: &[Lane]) -> fmt::Result {
         self.excused(lanes)?;
-        // Where nothing was compared: no sample rather than a zero that looks like an outage.
+        // If nothing was compared: no sample rather than a zero that looks like an outage.
         let rates = lanes
             .iter()
             .filter_map(|lane| Some((of(lane), lane.match_rate.rate?)));
@@ -126,7 +126,7 @@ impl Writer<'_, '_> {
         )
     }
 
-    /// What mismatches are taken for, and how that is known.
+    /// Mismatches that are excused, and on which evidence.
     fn excused(&mut self, lanes: &[Lane]) -> fmt::Result {
         let pairs = lanes.iter().flat_map(|lane| {
             let sources = [
@@ -152,7 +152,7 @@ impl Writer<'_, '_> {
                 ),
             ]
         });
-        // No counters: what is learned later changes what was counted before.
+        // Not counters: later evidence changes earlier counts.
         self.gauges(
             "mismatches",
             "Mismatches by what they are taken for now",

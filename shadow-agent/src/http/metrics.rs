@@ -1,8 +1,7 @@
-//! Everything the agent counts, in the text formats of Prometheus and OpenMetrics.
+//! All counters of the agent, in the text formats of Prometheus and OpenMetrics.
 //!
 //! Read from one [`Status`] at each scrape: there is no second set of counters that could disagree with `shadow
-//! status`. Every reason is exported from the start with a zero, so that a rate over it is right when it first
-//! happens.
+//! status`. Every reason is exported from the start with a zero, so that a rate over it is right when it first happens.
 
 use std::{
     collections::BTreeMap,
@@ -35,22 +34,22 @@ pub struct Latency {
     pub span: &'static str,
     /// Sum of all, in seconds.
     pub sum: f64,
-    /// How many fell into each bucket of [`names::LATENCY_BOUNDS`], and behind the last one.
+    /// How many fell into each bucket of [`names::LATENCY_BOUNDS`], and above the last one.
     pub counts: Vec<u64>,
 }
 
-/// What one scrape shows.
+/// The figures of one scrape.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     /// All counters and gauges.
     pub status: Status,
     /// The latency of both systems.
     pub latencies: Vec<Latency>,
-    /// Reports that could not be kept.
+    /// Reports that could not be saved.
     pub report_failures: u64,
 }
 
-/// Which text is asked for.
+/// The requested text format.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
     /// `text/plain; version=0.0.4`
@@ -60,7 +59,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What an `Accept` field asks for.
+    /// The format requested by an `Accept` field.
     pub fn accepted(accept: &str) -> Self {
         if accept.contains("application/openmetrics-text") {
             Self::OpenMetrics

@@ -1,6 +1,6 @@
-//! What each counter of the kernel program and of the engine means, for `# HELP` lines.
+//! Meaning of each counter of the kernel program and of the engine, for `# HELP` lines.
 //!
-//! A test holds that no counter is missing here or in `docs/operations.md`.
+//! A test checks that no counter is missing here or in `docs/src/reference.md`.
 
 /// Counters of the engine.
 pub const ENGINE: &[(&str, &str)] = &[

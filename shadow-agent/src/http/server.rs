@@ -1,8 +1,9 @@
 //! The HTTP server for metrics.
 //!
-//! Owns: the connections, oldest first. Bounds: [`MAX_CLIENTS`] connections, [`MAX_PER_ADDRESS`] of one address, [`HEAD`]
-//! for a request, [`WHOLE`] for everything, one scrape at a time. Drops: the oldest unfinished connection, for a new one.
-//! Bias: a scrape takes milliseconds, so a connection that is still there when places run out is the one to lose.
+//! Owns: the connections, oldest first. Bounds: [`MAX_CLIENTS`] connections, [`MAX_PER_ADDRESS`] of one address,
+//! [`HEAD`] for a request, [`WHOLE`] for everything, one scrape at a time. Drops: the oldest unfinished connection, for
+//! a new one. Bias: a scrape takes milliseconds, so when all places are taken the oldest connection is the one to
+//! close.
 
 use std::{
     collections::VecDeque,
@@ -38,20 +39,20 @@ const HEAD: Duration = Duration::from_secs(2);
 /// How long a scrape waits for the figures.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a connection lasts at most: its request, its answer, and the reading of that.
+/// How long a connection lasts at most: its request, its answer, and the reading of the answer.
 const WHOLE: Duration = Duration::from_secs(10);
 
-/// Where the figures come from.
+/// The source of the figures.
 pub trait Scraped: Send + Sync + 'static {
     /// The figures now.
     fn figures(&self) -> Figures;
 }
 
-/// What every connection asks.
+/// The state shared by all connections.
 #[derive(Clone)]
 struct Source {
     scraped: Arc<dyn Scraped>,
-    /// A scrape that nobody waits for any more still runs to its end: there is never more than one.
+    /// A scrape whose client is gone still runs to its end: there is never more than one.
     turn: Arc<Semaphore>,
 }
 
@@ -67,7 +68,7 @@ pub async fn serve(listener: net::TcpListener, source: Arc<dyn Scraped>) -> io::
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
-            // Out of file descriptors, for example: others may give one back.
+            // Out of file descriptors, for example: others may be closed.
             Err(error) => {
                 tracing::warn!(%error, "a metrics client could not be accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -86,7 +87,7 @@ pub async fn serve(listener: net::TcpListener, source: Arc<dyn Scraped>) -> io::
 struct Places(VecDeque<(IpAddr, AbortHandle)>);
 
 impl Places {
-    /// Closes the oldest connection where there are too many: of this address, or of all.
+    /// Closes the oldest connection if there are too many: of this address, or in total.
     fn make_room(&mut self, from: IpAddr) {
         self.0.retain(|(_, connection)| !connection.is_finished());
         let of_it = |(address, _): &&(IpAddr, AbortHandle)| *address == from;
@@ -119,7 +120,7 @@ async fn converse(stream: TcpStream, source: Source) {
         .header_read_timeout(HEAD)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // However it ends, the next scrape has a connection of its own.
+    // However it ends, the next scrape has its own connection.
     drop(timeout(WHOLE, connection).await);
 }
 

@@ -138,7 +138,7 @@ fn families() -> BTreeSet<String> {
 
 #[test]
 fn the_operations_manual_lists_every_metric_and_every_reason() {
-    let manual = include_str!("../../../docs/operations.md");
+    let manual = include_str!("../../../docs/src/reference.md");
     let families = families();
     assert!(families.len() > 40, "{families:?}");
     let stats = Stat::ALL.map(Stat::as_str);
@@ -151,7 +151,7 @@ fn the_operations_manual_lists_every_metric_and_every_reason() {
         .collect();
     assert!(
         missing.is_empty(),
-        "docs/operations.md does not explain {missing:?}"
+        "docs/src/reference.md does not explain {missing:?}"
     );
 }
 
@@ -243,7 +243,7 @@ fn ask(stream: &mut TcpStream, request: &str) -> io::Result<String> {
 fn the_server_answers_scrapes_and_refuses_the_rest() {
     let (address, runtime) = served();
     let ask = |request: &str| ask(&mut connect(1, address), request).expect("an answer");
-    // One that never sends a request must not be in anybody's way.
+    // One that never sends a request must not block others.
     let _idle = TcpStream::connect(address).expect("connect");
     let answer = ask("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");

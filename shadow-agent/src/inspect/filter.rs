@@ -1,4 +1,4 @@
-//! Which exchanges are shown. Everything is counted.
+//! Selects the exchanges that are shown. All are counted.
 
 use std::{
     net::{AddrParseError, IpAddr, SocketAddr},
@@ -10,12 +10,12 @@ use globset::GlobMatcher;
 use shadow_common::flow::Endpoint;
 use shadow_proto::engine::Event;
 
-/// Every part that is given must agree.
+/// A filter; every criterion that is given must match.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// One of these methods; empty for any. Methods are case-sensitive (RFC 9110 section 9.1).
+    /// Any of these methods; empty for all. Methods are case-sensitive (RFC 9110 section 9.1).
     pub methods: Vec<String>,
-    /// One of these status codes; empty for any.
+    /// Any of these status codes; empty for all.
     pub statuses: Vec<StatusRange>,
     /// The path: the target up to its query.
     pub path: Option<GlobMatcher>,
@@ -53,7 +53,7 @@ impl FromStr for Ends {
                 IpAddr::V6(address) => Endpoint::v6(address.octets(), socket.port()),
             })
         };
-        // As the table shows it, too.
+        // The table's notation is accepted too.
         let (one, other) = match text.split_once("->").or_else(|| text.split_once('-')) {
             Some((one, other)) => (one, Some(other)),
             None => (text, None),
@@ -97,7 +97,7 @@ impl FromStr for StatusRange {
 }
 
 impl Filter {
-    /// Whether to show what happened. A response without a request passes only if neither method nor path is asked for.
+    /// Whether to show an event. A response without a request passes only if no method and no path is required.
     pub(super) fn passes(&self, event: &Event) -> bool {
         let (flow, request, status) = match event {
             Event::Exchange(exchange) => (

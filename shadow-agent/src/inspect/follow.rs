@@ -1,7 +1,8 @@
-//! A file that grows, and the files that come after it.
+//! Reads a growing file and the files that follow it.
 //!
-//! At its end the reader waits for more, until it is told to stop or the next file of a rotated set (`NAME-0002.pcapng`
-//! behind `NAME-0001.pcapng`, or either as `.part`) appears: sections of pcapng follow each other, so the set reads as one file.
+//! At the end of the file the reader waits until it is stopped, or until the next file of a rotated set
+//! (`NAME-0002.pcapng` after `NAME-0001.pcapng`, or either as `.part`) appears. Sections of pcapng can be concatenated,
+//! so the set reads as one file.
 
 use std::{
     fs::File,
@@ -12,23 +13,23 @@ use std::{
     time::Duration,
 };
 
-/// How often the end is looked at.
+/// How often the end is checked.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Reads a growing file.
 #[derive(Debug)]
 pub struct Following {
     file: File,
-    /// Without `.part`.
+    /// The path without `.part`.
     path: PathBuf,
-    /// Bytes of the file at hand that were read.
+    /// Bytes read of the current file.
     read: u64,
     stop: Receiver<()>,
     stopped: bool,
 }
 
 impl Following {
-    /// Opens the file, or the one that will get its name. Ends when `stop` yields.
+    /// Opens the file, or the `.part` file that will be renamed to it. Ends when `stop` yields.
     pub fn open(path: &Path, stop: Receiver<()>) -> io::Result<Self> {
         let path = match path.to_string_lossy().strip_suffix(".part") {
             Some(whole) => PathBuf::from(whole),
@@ -45,7 +46,7 @@ impl Following {
 }
 
 impl Following {
-    /// Nothing comes any more where it would be waited for.
+    /// Fails if no more data can arrive.
     fn check(&self) -> io::Result<()> {
         let about = self.file.metadata()?;
         if about.len() < self.read {
@@ -71,7 +72,7 @@ impl Read for Following {
             if let Some(next) = following(&self.path)
                 && let Ok(file) = open(&next)
             {
-                // What came between the last read and the next file is read first.
+                // Data written between the last read and the start of the next file is read first.
                 let rest = self.file.read(out)?;
                 if rest > 0 {
                     self.read += rest as u64;

@@ -1,7 +1,7 @@
 //! HTTP Archive 1.2: one entry for each exchange that passes the filter, written as it completes.
 //!
-//! Bytes of start lines and fields become text as ISO-8859-1. Bodies are not in it, only their lengths: nothing
-//! unredacted is stored. What the format has no place for stands in `_` fields and comments, as it allows.
+//! Bytes of start lines and fields become text as ISO-8859-1. Only the lengths of bodies are written: nothing
+//! unredacted is stored. Data without a place in the format is put into `_` fields and comments, as the format allows.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use shadow_proto::{
 use super::{json::socket, table::clock};
 use crate::har::{Content, Empty, Entry, Request, Response, Timings, UNKNOWN, VERSION, query, size};
 
-/// The beginning of the archive.
+/// Writes the beginning of the archive.
 pub(super) fn head(out: &mut impl Write) -> io::Result<()> {
     let version = env!("CARGO_PKG_VERSION");
     write!(
@@ -23,7 +23,7 @@ pub(super) fn head(out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-/// Its end.
+/// Writes the end of the archive.
 pub(super) fn tail(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n]}}}}")
 }
@@ -108,7 +108,7 @@ fn answer(response: &exchange::Response) -> Response {
     }
 }
 
-/// As browsers write a request without an answer.
+/// The form in which browsers write a request without an answer.
 fn unanswered() -> Response {
     Response {
         status: 0,

@@ -1,7 +1,7 @@
 //! One JSON object per line.
 //!
 //! Bytes of start lines and header fields become text as ISO-8859-1: byte n is the character U+00nn. HTTP defines no
-//! other charset for them (RFC 9110 section 5.5), and so no byte is lost, whatever was sent.
+//! other charset for them (RFC 9110 section 5.5), and no byte is lost, whatever was sent.
 
 use std::{
     io::{self, Write},
@@ -148,7 +148,7 @@ impl From<&Timing> for Times {
     }
 }
 
-/// IPv4 as such, not mapped.
+/// IPv4 addresses are not written in mapped form.
 pub(super) fn socket(endpoint: Endpoint) -> SocketAddr {
     SocketAddr::new(
         IpAddr::V6(Ipv6Addr::from(endpoint.addr)).to_canonical(),

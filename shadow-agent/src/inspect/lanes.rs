@@ -1,7 +1,7 @@
-//! The connections of a file, dealt out to lanes that do not know of each other.
+//! The connections of a file, distributed over independent lanes.
 //!
-//! Each lane has an engine with its share of the limits, and sees only its own connections, but the time of all: so the
-//! lanes can be read by one thread or by several, and what they find, put in order by its [`Place`], is the same.
+//! Each lane has an engine with its share of the limits. It sees only its own connections, but the time of all. So the
+//! lanes can be read by one thread or by several with the same result, once the events are ordered by their [`Place`].
 
 use core::{array, iter::zip, mem};
 
@@ -14,19 +14,19 @@ use shadow_proto::{
 use super::{Filter, Format, settings, summary::Seen};
 use crate::capture::pcap::Key;
 
-/// As many whatever the machine: their number decides what is given up when the limits are reached.
+/// The same on every machine: the number decides which data is discarded when the limits are reached.
 pub(super) const LANES: usize = 4;
 
-/// Where in the file something happened: at which segment, because of the time or of what is in it, in which lane.
+/// The position of an event in the file: the segment, whether it is due to time or to content, and the lane.
 pub(super) type Place = (usize, bool, usize);
 
 /// An event to be written.
 pub(super) type Done = (Place, Event);
 
-/// Those lanes that one thread reads.
+/// The lanes that one thread reads.
 pub(super) struct Lanes<'f> {
     engines: [Option<Engine>; LANES],
-    /// When one of them wants to be called, at the earliest.
+    /// The earliest time at which one of them must be called.
     due: Option<Timestamp>,
     filter: &'f Filter,
     format: Format,
@@ -34,7 +34,7 @@ pub(super) struct Lanes<'f> {
 }
 
 impl<'f> Lanes<'f> {
-    /// Every lane of which `mine` says so.
+    /// Every lane for which `mine` returns true.
     pub(super) fn new(format: Format, filter: &'f Filter, mine: impl Fn(usize) -> bool) -> Self {
         let mut settings = settings(format);
         settings.limits.flows /= LANES;
@@ -48,8 +48,8 @@ impl<'f> Lanes<'f> {
         }
     }
 
-    /// The segment that is number `index` and has this key: `segment` is asked for it when its connection is in a lane of
-    /// these.
+    /// Handles segment number `index` with this key. `segment` is called only if the connection is in one of these
+    /// lanes.
     #[inline]
     pub(super) fn segment<'s>(
         &mut self,
@@ -98,7 +98,7 @@ impl<'f> Lanes<'f> {
         }
     }
 
-    /// The file is over. What is still open comes by the time that it began at.
+    /// Ends the file. Open exchanges are ordered by their start time.
     pub(super) fn finish(parts: Vec<Self>) -> (Seen, Counters, Vec<Event>) {
         let (mut seen, mut counters, mut last) = (Seen::default(), Counters::default(), Vec::new());
         for mut part in parts {

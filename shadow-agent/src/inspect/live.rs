@@ -1,23 +1,23 @@
-//! A file that is still being written: what was found is shown before a read that may have to wait.
+//! A file that is still being written: results are shown before a read that may have to wait.
 //!
-//! When that is, only the reader knows: what was read ahead may end in the middle of a record, or in blocks that are no packet.
+//! Only the reader knows when that is: buffered data may end within a record, or in blocks that are not packets.
 
 use std::{
     io::{self, Read, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// An output that the reader brings up to date.
+/// An output that the reader flushes.
 #[derive(Debug)]
 pub struct Shown<W>(Arc<Mutex<W>>);
 
 impl<W: Write> Shown<W> {
-    /// Of this output.
+    /// Wraps an output.
     pub fn new(out: W) -> Self {
         Self(Arc::new(Mutex::new(out)))
     }
 
-    /// A reader that brings it up to date before each read.
+    /// A reader that flushes the output before each read.
     pub fn before<R: Read>(&self, reader: R) -> Showing<R, W> {
         Showing {
             reader,
@@ -49,7 +49,7 @@ pub struct Showing<R, W> {
 
 impl<R: Read, W: Write> Read for Showing<R, W> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        // What is wrong with it the next write says.
+        // An error of the output is reported by its next write.
         drop(self.out.flush());
         self.reader.read(out)
     }

@@ -1,8 +1,8 @@
-//! The exchanges in a capture file, for people and for programs.
+//! The exchanges in a capture file, as text or JSON.
 //!
 //! Owns: the loop over a file and its outputs. Bounds: the engines' limits (`lanes`) and a few batches of segments
-//! (`threads`); nothing is kept of an exchange that was written. Drops: nothing; every packet, flow and exchange ends in the
-//! [`Summary`].
+//! (`threads`); an exchange is not kept after it is written. Drops: nothing; every packet, flow and exchange is counted
+//! in the [`Summary`].
 
 mod filter;
 mod follow;
@@ -37,7 +37,7 @@ pub use live::{Showing, Shown};
 pub use summary::{Seen, Summary};
 pub use why::why;
 
-/// How exchanges are written.
+/// Output formats.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
     /// One JSON object per line.
@@ -53,27 +53,26 @@ pub enum Format {
     },
 }
 
-/// How a file is read. What is written of it is the same.
+/// How a file is read. The output is the same.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pace {
-    /// As it grows: the output is brought up to date whenever the next read may have to wait.
+    /// As it grows: the output is flushed whenever the next read may have to wait.
     Live,
-    /// To its end, by one thread that reads and so many that follow connections; by one alone where it would be one.
+    /// To its end, with one reading thread and this many threads for connections; 1 means a single thread for all.
     Threads(usize),
 }
 
 impl Pace {
-    /// To its end, as fast as this machine can.
+    /// To its end, as fast as this machine allows.
     pub fn fast() -> Self {
         Self::Threads(thread::available_parallelism().map_or(1, usize::from))
     }
 }
 
-/// What the engines may hold for a file: nobody else needs the machine's memory, and time passes as fast as it is read.
+/// Limits of the engines for a file: no other work needs the memory, and time passes as fast as the file is read.
 ///
-/// No body is kept: length and digest are all that is shown.
-///
-/// Digests cost more than everything else on large bodies, and only JSON shows them; header fields only JSON and HAR.
+/// No body is kept: only length and digest are shown. Digests are the largest cost on large bodies, and only JSON shows
+/// them; header fields are shown only in JSON and HAR.
 pub fn settings(format: Format) -> Settings {
     Settings {
         limits: Limits {
@@ -94,7 +93,7 @@ pub fn settings(format: Format) -> Settings {
     }
 }
 
-/// Reads the file to its end, or to its damage, and writes each exchange as it completes, the summary last.
+/// Reads the file to its end, or to its damage. Writes each exchange when it completes, and the summary last.
 pub fn inspect(
     file: &mut PcapFile,
     format: Format,
@@ -137,7 +136,7 @@ fn alone<'f>(
     let mut done = Vec::new();
     let damage = loop {
         if live && file.must_read() {
-            // `Shown` does it before every read; that nobody reads what is written any more ends the run here.
+            // `Shown` flushes before every read. A closed output ends the run here.
             output.flush()?;
         }
         match file.next_segment() {

@@ -1,4 +1,4 @@
-//! What is written, in each of the formats.
+//! Output in each of the formats.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use shadow_proto::engine::Event;
 
 use super::{Format, Summary, har, json, table::Table};
 
-/// A format with what it remembers from line to line.
+/// A format with its state between lines.
 enum Style {
     Json,
     Har { empty: bool },
@@ -14,7 +14,7 @@ enum Style {
     Table(Table),
 }
 
-/// Where everything that passes the filter goes.
+/// The output of everything that passes the filter.
 pub(super) struct Output<'a, W> {
     style: Style,
     out: &'a mut W,

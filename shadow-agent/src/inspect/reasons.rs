@@ -1,8 +1,8 @@
-//! Why an exchange is not whole, in words.
+//! Descriptions of the reasons for incomplete exchanges.
 
 use shadow_proto::exchange::{Exchange, Headers, Incomplete, Version};
 
-/// What a reason means, and for two readings which they are, as far as the heads tell.
+/// The meaning of a reason. For an ambiguous message it includes the possible readings, as far as the heads show them.
 pub(super) fn meaning(exchange: &Exchange, reason: Incomplete) -> &'static str {
     match reason {
         Incomplete::AmbiguousFraming => readings(exchange),
@@ -10,7 +10,7 @@ pub(super) fn meaning(exchange: &Exchange, reason: Incomplete) -> &'static str {
     }
 }
 
-/// What a reason means.
+/// The meaning of a reason.
 pub(super) const fn of(reason: Incomplete) -> &'static str {
     match reason {
         Incomplete::Midstream => {
@@ -54,7 +54,7 @@ pub(super) const fn of(reason: Incomplete) -> &'static str {
 const UNASKED: &str = "the answer came before the body that the client held back, and what follows may be that body or the \
                        next request (RFC 9110 section 10.1.1)";
 
-/// The message that is later on the wire is the one that could not be read on.
+/// The later message on the wire is the one that could not be read.
 fn readings(exchange: &Exchange) -> &'static str {
     let request = &exchange.request;
     let (headers, version) = match &exchange.response {

@@ -1,4 +1,4 @@
-//! What became of everything in the file.
+//! Counts of everything in the file.
 
 use std::{
     collections::BTreeMap,
@@ -21,27 +21,27 @@ pub struct Summary {
     pub format: &'static str,
     /// Whether it was compressed.
     pub compressed: bool,
-    /// How.
+    /// The kind of compression.
     pub packing: Option<&'static str>,
     /// Bytes read, after decompression.
     pub bytes: u64,
-    /// Its frames.
+    /// Counts of its frames.
     #[serde(flatten)]
     pub frames: Counts,
-    /// Its exchanges.
+    /// Counts of its exchanges.
     #[serde(flatten)]
     pub seen: Seen,
-    /// What the engine counted.
+    /// The counters of the engine.
     #[serde(serialize_with = "by_name")]
     pub engine: Counters,
-    /// Where the file stops making sense.
+    /// The place from which the file cannot be read.
     pub damage: Option<Damage>,
 }
 
-/// What was seen of exchanges.
+/// Counts of exchanges.
 #[derive(Clone, Debug, Serialize)]
 pub struct Seen {
-    /// Exchanges of which both messages are whole.
+    /// Exchanges with two complete messages.
     pub complete: u64,
     /// The others.
     pub incomplete: Tally<Incomplete>,
@@ -66,7 +66,7 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// Counts an event; whether it is to be written.
+    /// Counts an event. Returns whether it is to be written.
     pub(super) fn count(&mut self, event: &Event, filter: &Filter, format: Format) -> bool {
         match event {
             Event::Exchange(exchange) => match exchange.incomplete {
@@ -86,7 +86,7 @@ impl Seen {
         shown && format != Format::Summary
     }
 
-    /// What was seen elsewhere.
+    /// Adds the counts of another lane.
     pub(super) fn add(&mut self, other: Self) {
         let Self {
             complete,
@@ -117,7 +117,7 @@ impl Summary {
         }
     }
 
-    /// A few lines for people; only what is not zero.
+    /// A few lines for users; only counts above zero.
     pub(super) fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let Self {
             format,
@@ -192,7 +192,7 @@ impl Summary {
     }
 }
 
-/// Frames of link types that are not known.
+/// Frames of unknown link types.
 fn unread(link_types: &BTreeMap<u16, u64>, out: &mut impl Write) -> io::Result<()> {
     for (code, count) in link_types {
         writeln!(

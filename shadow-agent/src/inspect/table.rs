@@ -1,7 +1,7 @@
-//! Aligned columns for people.
+//! Aligned columns for terminals.
 //!
-//! Columns grow with what was written so far: the end of a file is not known when its first line is printed. The target
-//! is last, as it can be of any length. Captured bytes that a terminal could take for a command are escaped.
+//! Columns grow with the lines written so far: later lines are not known when the first is printed. The target is last,
+//! as it can be of any length. Captured bytes that a terminal could take for a command are escaped.
 
 use std::{
     borrow::Cow,
@@ -36,7 +36,7 @@ const NAMES: [&str; COLUMNS] = [
     "LAST",
     "RESULT",
 ];
-/// Sizes and times are easier to compare with their ends in line.
+/// Sizes and times are right-aligned, which makes them easier to compare.
 const RIGHT: [bool; COLUMNS] = [false, false, false, false, true, true, true, true, false];
 const STATUS: usize = 3;
 const RESULT: usize = 8;
@@ -44,7 +44,7 @@ const RESULT: usize = 8;
 impl Table {
     pub(super) fn new(colour: bool) -> Self {
         let mut widths = NAMES.map(str::len);
-        // Wide enough for most files, so that columns seldom move.
+        // Wide enough for most files, so that columns seldom change.
         for (width, least) in widths.iter_mut().zip([24, 37, 6, 6, 9, 9, 9, 9, 8]) {
             *width = least.max(*width);
         }
@@ -103,7 +103,7 @@ impl Table {
         self.row(&cells, &target, colours, out)
     }
 
-    /// The colours are those of the status and of the result.
+    /// Writes a row. The colours show the status and the result.
     fn row(
         &mut self,
         cells: &[Cow<'_, str>; COLUMNS],
@@ -146,7 +146,7 @@ const fn status_colour(status: u16) -> Option<&'static str> {
     }
 }
 
-/// UTC.
+/// The time of day in UTC.
 pub(super) fn clock(at: Option<Timestamp>) -> Cow<'static, str> {
     at.map_or(NONE, |at| {
         let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(at.as_nanos());
@@ -158,7 +158,7 @@ fn size(bytes: u64) -> Cow<'static, str> {
     ByteSize(bytes).to_string().into()
 }
 
-/// From the end of the request; an answer may begin before.
+/// Time from the end of the request. Negative if the answer begins earlier.
 fn span(from: Option<Timestamp>, to: Option<Timestamp>) -> Cow<'static, str> {
     let (Some(from), Some(to)) = (from, to) else {
         return NONE;
@@ -176,7 +176,7 @@ fn span(from: Option<Timestamp>, to: Option<Timestamp>) -> Cow<'static, str> {
     }
 }
 
-/// ASCII as it is; every other byte, and what moves a terminal's cursor, as `\xnn`.
+/// Printable ASCII unchanged; every other byte, including control characters, as `\xnn`.
 fn printable(bytes: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(bytes) {
         Ok(text) if bytes.iter().all(|byte| (b' '..=b'~').contains(byte)) => text.into(),

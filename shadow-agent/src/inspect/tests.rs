@@ -192,7 +192,7 @@ fn status_ranges() {
     }
 }
 
-/// Fails as a pipe does whose reader has gone.
+/// Fails like a pipe whose reader has closed it.
 struct Gone;
 
 impl Write for Gone {

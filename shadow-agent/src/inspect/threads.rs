@@ -1,12 +1,12 @@
-//! A file read by several threads: one reads bytes, one finds the frames, each of the others follows some of the connections.
+//! Reads a file with several threads: one reads bytes, one finds the frames, the others each follow some connections.
 //!
 //! ```text
 //! file --buffers--> frames --batches--> lanes --done--> writer
 //!   ^-------spare---------^-----spare batches--'
 //! ```
 //!
-//! Bounds: [`BATCHES`] batches at a time, whatever the size of the file. Where one thread falls behind, the others wait for it.
-//! Bias: what is written is what one thread would have written, byte for byte.
+//! Bounds: [`BATCHES`] batches at a time, for any size of file. If one thread is slow, the others wait for it. Bias:
+//! the output is identical to that of one thread, byte for byte.
 
 use std::{
     io,
@@ -26,10 +26,10 @@ use super::{
 };
 use crate::capture::pcap::{Batch, Batches, Damage, PcapFile};
 
-/// Batches that are read, being looked at, or waiting to be filled.
+/// Batches that are being read, being processed, or waiting to be filled.
 const BATCHES: usize = 8;
 
-/// Reads the file to its end, and hands each event on in order. What is left of the lanes, and the damage of the file.
+/// Reads the file to its end, and passes each event on in order. Returns the rest of the lanes and the file's damage.
 pub(super) fn read<'f>(
     file: &mut PcapFile,
     format: Format,
@@ -61,7 +61,7 @@ pub(super) fn read<'f>(
         drop(spare_tx);
         let dealer = scope.spawn(move || deal(batches, &spare_rx, &batches_tx));
         let written = merge(&done_rx, write);
-        // Whoever still has something to say finds nobody listening, and ends.
+        // Threads that still send find the channel closed, and end.
         drop(done_rx);
         let damage = join(dealer);
         let lanes = workers.into_iter().map(join).collect();
@@ -73,7 +73,7 @@ fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Gives every batch to every worker.
+/// Passes every batch to every worker.
 fn deal(
     mut file: Batches<'_>,
     spare_rx: &Receiver<Batch>,
@@ -92,7 +92,7 @@ fn deal(
                 return None;
             }
         }
-        // Whoever is the last to let go of a batch has it, and here the others may have been quicker.
+        // The last holder of a batch gets it back; the other threads may have been faster here.
         kept = Arc::into_inner(batch);
     }
     None
@@ -110,7 +110,7 @@ fn follow<'f>(
         for (index, key) in batch.keys().iter().enumerate() {
             lanes.segment(index, key, || batch.segment(index), &mut done);
         }
-        // The last one to let go of it gives it back. At the end of the file nobody takes it.
+        // The last holder returns the batch. At the end of the file the channel is closed.
         if let Some(batch) = Arc::into_inner(batch) {
             drop(spare_tx.send(batch));
         }
@@ -121,7 +121,7 @@ fn follow<'f>(
     lanes
 }
 
-/// Writes what the workers found in each batch in the order of the file.
+/// Writes the workers' events of each batch in the order of the file.
 fn merge(
     done_rx: &[Receiver<Vec<Done>>],
     write: &mut impl FnMut(&Event) -> io::Result<()>,

@@ -1,7 +1,7 @@
-//! What became of one connection, step by step: each segment, and what the reader made of it.
+//! The trace of one connection: each segment, and its effect on the reader.
 //!
-//! The connection is read by an engine of its own, so that every counter that moves is about it. Bounds: the first and the last
-//! [`SHOWN`] lines; runs of plain data in order are one line. No payload is shown.
+//! The connection is read by an engine of its own, so that every counter that changes belongs to it. Bounds: the first
+//! and the last [`SHOWN`] lines; runs of plain data in order become one line. No payload is shown.
 
 use std::{
     collections::VecDeque,
@@ -17,10 +17,10 @@ use shadow_proto::{
 use super::{Ends, Filter, Format, Summary, json::socket, reasons, settings};
 use crate::capture::pcap::{Next, PcapFile};
 
-/// Lines at the beginning, and as many at the end.
+/// Lines shown at the beginning, and the same number at the end.
 const SHOWN: usize = 200;
 
-/// What a counter that moved means.
+/// The meaning of a changed counter.
 const MEANINGS: &[(&str, &str)] = &[
     ("flows_opened", "connection begins"),
     (
@@ -64,10 +64,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("ignored_segments", "not read: the connection is over, or left"),
 ];
 
-/// Tells about every connection between these ends.
+/// Writes the trace of every connection between these ends.
 pub fn why(file: &mut PcapFile, ends: &Ends, out: &mut impl Write) -> io::Result<Summary> {
     let mut story = Story {
-        // With header fields: they say why a framing is ambiguous.
+        // With header fields: they show why a framing is ambiguous.
         engine: Engine::new(settings(Format::Har)),
         before: Counters::default(),
         origins: [None; 2],
@@ -117,7 +117,7 @@ struct Story<'a, W> {
     shown: usize,
     last: VecDeque<String>,
     left_out: u64,
-    /// Segments in a row with which nothing happened: how many, and their bytes.
+    /// Consecutive segments without events: their number and bytes.
     plain: Option<(u64, u64)>,
     out: &'a mut W,
 }
@@ -170,7 +170,7 @@ impl<W: Write> Story<'_, W> {
         )
     }
 
-    /// The meanings of the counters that moved.
+    /// The meanings of the counters that changed.
     fn changes(&mut self) -> String {
         let now = self.engine.counters().clone();
         let mut text = String::new();

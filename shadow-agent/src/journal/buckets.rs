@@ -1,19 +1,19 @@
-//! Latency histograms as the journal keeps them: small, and with the same buckets forever, so that any two add up.
+//! Latency histograms of the journal: small, and always with the same buckets, so that any two can be added.
 
 use serde::{Deserialize, Serialize};
 
 /// Buckets of one decade.
 const PER_DECADE: f64 = 10.0;
 
-/// The last one takes everything from 1,000 seconds on.
+/// The last bucket: all values from 1,000 seconds on.
 pub const LAST: u8 = 90;
 
-/// Counts by duration: ten buckets for each decade of microseconds, those that are not empty, ascending.
+/// Counts by duration: ten buckets for each decade of microseconds, only the non-empty ones, ascending.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Buckets(Vec<(u8, u64)>);
 
 impl Buckets {
-    /// Of values in microseconds with their counts.
+    /// A histogram of values in microseconds with their counts.
     pub fn of(values: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let mut buckets = Self::default();
         for (micros, count) in values {
@@ -22,26 +22,26 @@ impl Buckets {
         buckets
     }
 
-    /// Adds those of another.
+    /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &Self) {
         for (bucket, count) in &other.0 {
             self.add(*bucket, *count);
         }
     }
 
-    /// Lower and upper end in microseconds, and the count, of each that is not empty.
+    /// The lower and upper end in microseconds, and the count, of each non-empty bucket.
     pub fn iter(&self) -> impl Iterator<Item = (f64, f64, u64)> {
         self.0
             .iter()
             .map(|(bucket, count)| (start(*bucket), start(bucket.saturating_add(1)), *count))
     }
 
-    /// The number of each bucket that is not empty, 0 to [`LAST`], and its count.
+    /// The number of each non-empty bucket, 0 to [`LAST`], and its count.
     pub fn by_bucket(&self) -> impl Iterator<Item = (u8, u64)> {
         self.0.iter().copied()
     }
 
-    /// How many were counted.
+    /// The total count.
     pub fn count(&self) -> u64 {
         self.0.iter().map(|(_, count)| count).sum()
     }
@@ -54,7 +54,7 @@ impl Buckets {
     }
 }
 
-/// Where a bucket begins, in microseconds.
+/// The start of a bucket, in microseconds.
 pub fn start(bucket: u8) -> f64 {
     10f64.powf(f64::from(bucket) / PER_DECADE)
 }

@@ -1,9 +1,9 @@
-//! What a person needs afterwards: every exchange as counts over time, and redacted cases of what differed.
+//! The journal: every exchange as counts over time, and redacted cases of differences.
 //!
-//! Owns: what is written down ([`Entry`]), the way there ([`Sink`]), the thread that writes ([`Journal`]) and the file
-//! ([`store`]). Bounds: [`QUEUE`] entries and [`QUEUE_BYTES`] bytes wait, the file is kept under its size and age. Drops:
-//! what finds no room, with a name and a counter. Bias: the pipeline is never kept waiting, and a journal that cannot
-//! be written never ends the agent: it goes on with counters and says so.
+//! Owns: the entries ([`Entry`]), the way to the writer ([`Sink`]), the thread that writes ([`Journal`]) and the file
+//! ([`store`]). Bounds: [`QUEUE`] entries and [`QUEUE_BYTES`] bytes wait, the file is kept below its size and age.
+//! Drops: entries above these limits, with a name and a counter. Bias: the pipeline never waits, and a journal that
+//! cannot be written never ends the agent, which continues to count and reports it.
 
 pub mod buckets;
 mod room;
@@ -22,21 +22,21 @@ pub use room::{QUEUE, QUEUE_BYTES};
 pub use store::{OpenError, Reader, Retention};
 pub use writer::{Journal, Lost, Offers, State};
 
-/// Something to be written down.
+/// Something that is written to the journal.
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// One exchange that differed.
     Case(Box<Case>),
-    /// What was counted in one stretch of time, for each route.
+    /// Counts of one interval, for each route.
     Windows(Vec<Window>),
-    /// Something that somebody, or the agent itself, did.
+    /// An action of a user or of the agent itself.
     Event(Event),
-    /// Everything that is known so far; it takes the place of the former one of this run.
+    /// The present report; it replaces the previous one of this run.
     Report(Box<Report>),
 }
 
 impl Entry {
-    /// About how many bytes it holds.
+    /// Its approximate size in bytes.
     fn weight(&self) -> usize {
         match self {
             Self::Case(case) => case.weight(),
@@ -47,12 +47,12 @@ impl Entry {
     }
 }
 
-/// What was counted in one stretch of time.
+/// Counts of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Window {
     /// When it began, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
-    /// How long it was.
+    /// Its length.
     pub span_ms: u64,
     /// The name of the shadow target.
     pub target: String,
@@ -74,14 +74,14 @@ pub struct Window {
     pub production: Buckets,
     /// The shadow system's.
     pub shadow: Buckets,
-    /// What the gates of a rollout ask for besides; none in what an older version wrote.
+    /// Further counts for the gates of a rollout; none in entries of an older version.
     pub gated: Option<Gated>,
 }
 
-/// What the gates of a rollout ask of a [`Window`], besides its verdicts.
+/// Counts that the gates of a rollout need from a [`Window`], besides its verdicts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gated {
-    /// The share of connections that was copied when it ended, 0 to 1.
+    /// The share of connections that was copied at the end of the window, 0 to 1.
     pub sample: f64,
     /// Skipped, though meant to be compared.
     pub missed: u64,
@@ -93,22 +93,22 @@ pub struct Gated {
     pub shadow_5xx: u64,
 }
 
-/// Something that somebody, or the agent itself, did: a kill, a rollout phase, a breaker that opened.
+/// An action of a user or of the agent itself: a kill, a rollout phase, a breaker that opened.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Event {
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
-    /// What: `kill`, `resume`, `sample`, `rollout`, `trip`, `start`, `end`.
+    /// The kind: `kill`, `resume`, `sample`, `rollout`, `trip`, `start`, `end`.
     pub kind: String,
-    /// Who: a user, or the part of the agent that decided.
+    /// The user, or the part of the agent that decided.
     pub who: String,
-    /// Why, in words.
+    /// The reason, in words.
     pub why: String,
-    /// The figures it was decided on, as a JSON object.
+    /// The figures used for the decision, as a JSON object.
     pub evidence: serde_json::Value,
 }
 
-/// Where entries go. Never waits: what cannot be taken at once is dropped and counted by the sink.
+/// The destination of entries. Never waits: an entry that cannot be taken at once is dropped and counted by the sink.
 pub trait Sink: Send + Sync + std::fmt::Debug {
     /// Takes an entry, or drops it.
     fn offer(&self, entry: Entry);
@@ -127,7 +127,7 @@ impl Sink for Nowhere {
 pub struct Kept(Mutex<Vec<Entry>>);
 
 impl Kept {
-    /// What was offered so far.
+    /// The entries offered so far.
     pub fn entries(&self) -> Vec<Entry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

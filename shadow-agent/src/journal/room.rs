@@ -1,7 +1,7 @@
-//! Room on the way to the writer.
+//! Capacity of the queue to the writer.
 //!
-//! Owns: how many entries, and bytes, of each kind wait. Bounds: [`QUEUE`] entries and [`QUEUE_BYTES`] bytes of all kinds together,
-//! of which each has a part of its own, so that a flood of one never takes the place of another.
+//! Owns: the number of entries, and bytes, of each kind that wait. Bounds: [`QUEUE`] entries and [`QUEUE_BYTES`] bytes
+//! of all kinds together. Each kind has a part of its own, so that many entries of one kind never displace another.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -10,15 +10,15 @@ use super::Entry;
 /// Entries that may wait.
 pub const QUEUE: usize = 1024;
 
-/// Bytes that they may hold together, roughly.
+/// Approximate limit of their bytes in total.
 pub const QUEUE_BYTES: usize = 16 << 20;
 
-/// What an entry competes with for room.
+/// The kind of an entry, for its part of the capacity.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
-    /// Cases of what differed.
+    /// Cases of differences.
     Difference,
-    /// Cases of what was recorded and not sent.
+    /// Cases of requests that were recorded and not sent.
     Recorded,
     /// Windows, events and reports.
     Account,
@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// Its part of the room, in quarters.
+    /// Its part of the capacity, in quarters.
     const fn quarters(self) -> usize {
         match self {
             Self::Difference => 2,
@@ -47,7 +47,7 @@ impl Kind {
 pub(super) struct Room([(AtomicUsize, AtomicUsize); 3]);
 
 impl Room {
-    /// Takes room for one entry, when its kind has any.
+    /// Reserves capacity for one entry, if its kind has any left.
     pub(super) fn take(&self, kind: Kind, weight: usize) -> bool {
         let (entries, bytes) = &self.0[kind as usize];
         let entries = entries.fetch_add(1, Relaxed).saturating_add(1);
@@ -59,7 +59,7 @@ impl Room {
         fits
     }
 
-    /// Gives it back.
+    /// Releases the capacity.
     pub(super) fn give_back(&self, kind: Kind, weight: usize) {
         let (entries, bytes) = &self.0[kind as usize];
         entries.fetch_sub(1, Relaxed);

@@ -8,7 +8,7 @@ use crate::clock::now_ms;
 
 const CASES: u64 = 30_000;
 
-/// Many more cases than can be written: each is written or counted as dropped, nobody waits, and the file stays small.
+/// Many more cases than can be written: each is written or counted as dropped, no caller waits, the file stays small.
 #[test]
 fn a_flood_of_cases_is_bounded_and_keeps_nobody_waiting() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -35,7 +35,7 @@ fn a_flood_of_cases_is_bounded_and_keeps_nobody_waiting() {
         sink.offer(entry);
         slowest = slowest.max(begun.elapsed());
     }
-    // A busy machine may take the thread off its processor; a sink that waited for the disk would take longer.
+    // A busy machine may deschedule the thread; a sink that waited for the disk would take longer.
     assert!(slowest < Duration::from_millis(500), "an offer took {slowest:?}");
     journal.close();
     let state = journal.state();
@@ -55,7 +55,7 @@ fn a_flood_of_cases_is_bounded_and_keeps_nobody_waiting() {
     assert!(cases > 0 && cases <= state.written, "{cases} of {state:?}");
 }
 
-/// Whatever is only recorded, and however much: a difference that comes meanwhile is written, and so is an event.
+/// However many cases are only recorded, a difference offered meanwhile is written, and so is an event.
 #[test]
 fn a_flood_of_recorded_requests_leaves_room_for_differences() {
     const DIFFERENCES: usize = 200;

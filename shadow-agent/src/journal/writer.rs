@@ -1,7 +1,7 @@
-//! The thread that writes, and the bounded way to it.
+//! The thread that writes, and its bounded queue.
 //!
-//! Entries are collected for a moment and written in one transaction. A disk that is full, or any other failure, costs
-//! the entries of that moment and of the next few seconds; then it is tried again, until there is room.
+//! Entries are collected briefly and written in one transaction. A full disk, or any other failure, costs the entries
+//! of that transaction and of the next few seconds; then the writer tries again, until it succeeds.
 
 use std::{
     io,
@@ -30,19 +30,19 @@ pub(super) const BATCH_BYTES: usize = 2 << 20;
 /// How long entries are collected.
 const COLLECT: Duration = Duration::from_millis(200);
 
-/// How often what is too old or too much is removed.
+/// How often retention runs.
 const RETAIN: Duration = Duration::from_secs(10);
 
-/// How long after a failure nothing is tried.
+/// Pause after a failure.
 const REST: Duration = Duration::from_secs(2);
 
-/// How long the end may take; a disk that hangs must not keep the agent.
+/// Time limit for the end; a disk that hangs must not keep the agent running.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Why an entry was not written.
+/// Reasons why an entry was not written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lost {
-    /// The writer is behind.
+    /// The writer is too slow.
     Busy,
     /// The disk, or the quota, is full.
     Full,
@@ -64,7 +64,7 @@ impl Lost {
     }
 }
 
-/// The journal at one moment.
+/// The state of the journal at one moment.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct State {
     /// The file.
@@ -73,17 +73,17 @@ pub struct State {
     pub bytes: u64,
     /// Entries that were written.
     pub written: u64,
-    /// Entries that were not, because the writer was behind.
+    /// Entries dropped because the writer was too slow.
     pub dropped_busy: u64,
-    /// Because the disk was full.
+    /// Entries dropped because the disk was full.
     pub dropped_full: u64,
-    /// Because of another failure.
+    /// Entries dropped because of another failure.
     pub dropped_failed: u64,
-    /// Why nothing is written at present.
+    /// The reason why nothing is written at present.
     pub failing: Option<String>,
 }
 
-/// A journal that is being written. Dropping it writes what waits.
+/// A journal that is being written. Dropping it writes the waiting entries.
 #[derive(Debug)]
 pub struct Journal {
     shared: Arc<Shared>,
@@ -94,7 +94,7 @@ pub struct Journal {
 #[derive(Debug)]
 struct Shared {
     path: String,
-    /// Of the entries that wait.
+    /// Capacity for waiting entries.
     room: Room,
     bytes: AtomicU64,
     written: AtomicU64,
@@ -103,7 +103,7 @@ struct Shared {
     failing: Mutex<Option<String>>,
 }
 
-/// The pipeline's end.
+/// The pipeline's handle.
 #[derive(Clone, Debug)]
 pub struct Offers {
     shared: Arc<Shared>,
@@ -169,7 +169,7 @@ impl Journal {
         })
     }
 
-    /// The pipeline's end, of which there may be any number.
+    /// The pipeline's handle; any number may exist.
     pub fn sink(&self) -> Offers {
         Offers {
             shared: Arc::clone(&self.shared),
@@ -177,7 +177,7 @@ impl Journal {
         }
     }
 
-    /// How it is doing.
+    /// The present state.
     pub fn state(&self) -> State {
         let Shared {
             path,
@@ -199,7 +199,7 @@ impl Journal {
         }
     }
 
-    /// Writes what waits and closes the file.
+    /// Writes the waiting entries and closes the file.
     pub fn close(&mut self) {
         self.shared.ending.store(true, Relaxed);
         let Some(thread) = self.thread.take() else { return };
@@ -227,7 +227,7 @@ struct Writer {
     shared: Arc<Shared>,
     store: Store,
     entries: Receiver<Entry>,
-    /// After a failure: until when nothing is tried.
+    /// After a failure: the end of the pause.
     rest: Option<Instant>,
     retained: Instant,
 }
@@ -235,7 +235,7 @@ struct Writer {
 impl Writer {
     fn run(mut self) {
         loop {
-            // Read first: what was offered before the end was asked for is then among the entries for certain.
+            // Read first: entries offered before the end was requested are then certainly among those received.
             let ending = self.shared.ending.load(Relaxed);
             let batch = self.collect(if ending { Duration::ZERO } else { COLLECT });
             if !batch.is_empty() {
@@ -302,7 +302,7 @@ impl Writer {
         }
     }
 
-    /// Told once for each run of failures.
+    /// Logged once for each series of failures.
     fn failed(&mut self, error: &rusqlite::Error) {
         self.rest = Some(Instant::now() + REST);
         let path = self.store.path().display();

@@ -1,4 +1,4 @@
-//! Captures: several files merged by time, through one engine.
+//! Captures: several files merged by time, processed by one engine.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
     pipeline::CaptureCounters,
 };
 
-/// Segments that are read at once.
+/// Segments read at once.
 const BATCH: usize = 256;
 
 /// Capture files.
@@ -40,15 +40,15 @@ struct Ahead {
     file: PcapFile,
     facts: Option<Segment<'static>>,
     payload: Vec<u8>,
-    /// Whether anything could be read.
+    /// Whether any segment could be read.
     begun: bool,
-    /// Segments of other hops.
+    /// Skipped segments of other hops.
     passed_over: u64,
     told: Arc<Told>,
 }
 
 impl Ahead {
-    /// Reads the next segment. Damage ends a file; what came before it is used.
+    /// Reads the next segment. Damage ends a file; the segments before it are used.
     fn advance(&mut self) -> Result<(), SourceError> {
         self.facts = loop {
             match self.file.next_segment() {
@@ -70,7 +70,7 @@ impl Ahead {
                 Err(damage) if !self.begun => {
                     return Err(SourceError::File(format!("{}: {damage}", self.name)));
                 }
-                // Cut off where the run was ended is no damage.
+                // A file that is cut off because the run was ended is not damaged.
                 Err(_) if self.told.is_ending() => break None,
                 Err(damage) => {
                     tracing::warn!(%damage, "{}: what comes before the damage is used", self.name);
@@ -86,7 +86,7 @@ impl Ahead {
 }
 
 impl Drop for Ahead {
-    /// Tells which frames could not be used: those of whatever was read of the file.
+    /// Reports the frames that could not be used, for the part of the file that was read.
     fn drop(&mut self) {
         let notes = &self.told.notes;
         let Counts {
@@ -147,7 +147,7 @@ impl Captures {
         })
     }
 
-    /// `false` when every file has ended.
+    /// Returns `false` when every file has ended.
     fn step(&mut self, sink: &mut dyn FnMut(Box<Exchange>)) -> Result<bool, SourceError> {
         let earliest = self
             .files
@@ -183,7 +183,7 @@ impl Captures {
                     self.hops.see(&exchange);
                     sink(exchange);
                 }
-                // Its client has the port or the address that is asked for.
+                // Only its client has the requested port or address.
                 Event::Exchange(_) => {
                     let what = "exchanges have another server than --port and --target ask for";
                     self.told

@@ -1,4 +1,4 @@
-//! All files of a run as one feed: in order, at their pace, from a position on.
+//! All files of a run as one feed: in order, at the configured pace, from a position on.
 
 use std::{
     cmp::Reverse,
@@ -21,37 +21,37 @@ use crate::{
     pipeline::{CaptureCounters, Fed, Feed},
 };
 
-/// Sleeping ends a little late; the rest is waited for awake.
+/// Sleeping ends slightly late; the rest of the wait is a busy loop.
 const AWAKE: Duration = Duration::from_micros(120);
 
-/// Opens the files anew, for each loop.
+/// Opens the files again for each loop.
 type Open = Box<dyn FnMut() -> Result<Vec<Box<dyn Reader>>, SourceError> + Send>;
 
-/// What the feed and who watches it share.
+/// State shared by the feed and its observers.
 #[derive(Debug, Default)]
 pub struct Told {
     /// Set to end in an orderly way: nothing more is fed.
     pub end: AtomicBool,
     /// Bytes of the files that were read.
     pub bytes: AtomicU64,
-    /// Exchanges that were handed on.
+    /// Exchanges that were passed on.
     pub exchanges: AtomicU64,
     /// Exchanges that were read.
     read: AtomicU64,
-    /// Of these, the ones that had their turn.
+    /// Of these, the ones that were passed on or skipped.
     passed: AtomicU64,
-    /// Whether everything was handed on.
+    /// Whether everything was passed on.
     pub complete: AtomicBool,
     /// Servers that must not be replayed to.
     refused: Mutex<Vec<SocketAddr>>,
     under_way: Mutex<UnderWay>,
-    /// What the files are, and what in them could not be used.
+    /// The formats of the files, and records that could not be used.
     pub notes: Notes,
-    /// Which hop of a capture is replayed.
+    /// The hop of a capture that is replayed.
     pub(super) select: Selection,
 }
 
-/// Exchanges that somebody still holds.
+/// Exchanges that are still referenced.
 #[derive(Debug, Default)]
 struct UnderWay {
     held: VecDeque<(u64, Weak<Exchange>)>,
@@ -59,7 +59,7 @@ struct UnderWay {
 }
 
 impl Told {
-    /// For a run that is asked for one hop of a capture.
+    /// For a run that replays one hop of a capture.
     pub fn asked(select: Selection) -> Self {
         Self {
             select,
@@ -67,7 +67,7 @@ impl Told {
         }
     }
 
-    /// A recording whose server is one of these ends the run: it would be replayed to production.
+    /// A recording of one of these servers ends the run: it would be replayed to production.
     pub fn refuse(&self, servers: &[SocketAddr]) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.extend(
@@ -89,14 +89,14 @@ impl Told {
         refused.contains(&server).then_some(server)
     }
 
-    /// How far the run is, in bytes of the files: what was read ahead counts when its turn comes.
+    /// The progress of the run, in bytes of the files: data read ahead counts when its exchanges are passed on.
     pub fn position(&self) -> u64 {
         let [bytes, passed, read] =
             [&self.bytes, &self.passed, &self.read].map(|number| u128::from(number.load(Relaxed)));
         u64::try_from(bytes * passed.min(read) / read.max(1)).unwrap_or(u64::MAX)
     }
 
-    /// How many exchanges are done, without one in front of them that is not.
+    /// The number of exchanges that are done, up to the first one that is not.
     pub fn done(&self) -> u64 {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         while under_way
@@ -114,7 +114,7 @@ impl Told {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.held.push_back((index, Arc::downgrade(exchange)));
         under_way.next = index + 1;
-        // Bounded by what the pipeline holds: what it let go in front is forgotten at once.
+        // Bounded by the size of the pipeline: finished exchanges at the front are forgotten at once.
         while under_way
             .held
             .front()
@@ -132,7 +132,7 @@ impl Told {
 /// An exchange that waits for its turn.
 pub(super) struct Waiting {
     pub(super) at: Timestamp,
-    /// In the order of completion, for those of one time.
+    /// The order of completion, for exchanges of the same time.
     pub(super) number: u64,
     pub(super) bytes: usize,
     pub(super) exchange: Box<Exchange>,
@@ -173,12 +173,12 @@ pub struct Files {
     number: u64,
     loops: u64,
     pace: Pace,
-    /// The place of the next exchange in the order of the replay.
+    /// The index of the next exchange in the order of the replay.
     index: u64,
-    /// Those in front were done by a former run.
+    /// Exchanges below this index were done by a previous run.
     skip: u64,
     told: Arc<Told>,
-    /// Of loops that are over.
+    /// Counts of finished loops.
     counted: CaptureCounters,
     opened: bool,
 }
@@ -193,7 +193,7 @@ impl std::fmt::Debug for Files {
 }
 
 impl Files {
-    /// What `open` yields, `loops` times, from the exchange with the number `skip` on.
+    /// A feed of the files of `open`, repeated `loops` times, that starts at exchange number `skip`.
     pub(crate) fn new(open: Open, loops: u64, pace: Pace, skip: u64, told: Arc<Told>) -> Self {
         told.start_at(skip);
         Self {
@@ -212,7 +212,7 @@ impl Files {
         }
     }
 
-    /// Reads until the next exchange is known; `false` when there is none any more.
+    /// Reads until the next exchange is known; `false` when there are no more.
     fn ready(&mut self) -> Result<bool, SourceError> {
         loop {
             if !self.opened {
@@ -239,7 +239,7 @@ impl Files {
         }
     }
 
-    /// Reads on in the file whose time is the earliest.
+    /// Reads more of the file with the earliest time.
     fn read_on(&mut self) -> Result<(), SourceError> {
         let Self {
             readers,

@@ -1,11 +1,14 @@
-//! GoReplay's files: one payload after the other, each with a line of its own in front.
+//! GoReplay's files: a sequence of payloads, each preceded by a header line.
 //!
-//! `1 ID TIME\n` and a request, `2 ID TIME LATENCY\n` and its response, `3 ...` a response of a replay, which is not used;
-//! between two payloads a separator. Messages find each other by their id, in any order and over all files. Bounds:
-//! [`MAX_PAYLOAD`] bytes a payload, [`WAITING`] messages without their other half and [`WAITING_BYTES`] of them. A request whose
-//! response is not found is an exchange without one; a response without a request, and a record that cannot be read, are counted
-//! with their place. The messages go through the same engine as those of a capture, so that whatever has two readings is
-//! not replayed as if it were clear.
+//! `1 ID TIME
+//!
+//! ` and a request, `2 ID TIME LATENCY
+//!
+//! ` and its response, `3 ...` a response of a replay, which is not used; a separator follows each payload. Messages
+//! are matched by id, in any order and over all files. Bounds: [`MAX_PAYLOAD`] bytes a payload, [`WAITING`] unmatched
+//! messages and [`WAITING_BYTES`] of them. A request without a response becomes an exchange without one; a response
+//! without a request, and a record that cannot be read, are counted with their place. The messages go through the same
+//! engine as those of a capture, so that ambiguous ones are not replayed.
 
 mod file;
 
@@ -29,9 +32,9 @@ use crate::{capture::SourceError, pipeline::CaptureCounters};
 pub(super) use file::looks_like;
 use file::{File, Head, Record};
 
-/// Messages that wait for their other half.
+/// Messages that wait for their counterpart.
 const WAITING: usize = 8_192;
-/// Bytes of them: a packed file can hold far more than it looks.
+/// Limit of their bytes: a compressed file can expand far beyond its size.
 const WAITING_BYTES: usize = 128 << 20;
 const SKIPPED: &str = "records are not replayed for this reason";
 
@@ -41,9 +44,9 @@ pub(super) struct Gor {
     settings: Settings,
     told: Arc<Told>,
     waiting: HashMap<Vec<u8>, Waiting>,
-    /// In the order of arrival; what left since is still here, until it is the first or they are too many.
+    /// In the order of arrival. Matched messages remain until they reach the front or are too many.
     order: VecDeque<(u64, Vec<u8>)>,
-    /// Bytes of those that wait.
+    /// Bytes of the messages that wait.
     held: usize,
     latest: Timestamp,
     arrived: u64,
@@ -52,14 +55,14 @@ pub(super) struct Gor {
     ended: bool,
 }
 
-/// A message without its other half.
+/// A message without its counterpart.
 struct Waiting {
     number: u64,
     is_request: bool,
     message: Message,
 }
 
-/// A message with the time of its first byte, and where it is.
+/// A message with the time of its first byte, and its place.
 struct Message {
     at: Timestamp,
     bytes: Vec<u8>,
@@ -67,7 +70,7 @@ struct Message {
 }
 
 impl std::fmt::Debug for Gor {
-    /// Not what is in it.
+    /// Omits the content.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Gor({} files, {} messages)", self.files.len(), self.arrived)
     }
@@ -100,7 +103,7 @@ impl Gor {
         }
     }
 
-    /// Reads on in the file whose time is the earliest; `false` when all have ended.
+    /// Reads more of the file with the earliest time; `false` when all have ended.
     fn step(&mut self, sink: &mut dyn FnMut(Box<Exchange>)) -> bool {
         let earliest = (0..self.files.len()).min_by_key(|place| self.files.get(*place).map(|file| file.at));
         let Some((place, file)) = earliest.and_then(|place| Some((place, self.files.get_mut(place)?))) else {
@@ -161,7 +164,7 @@ impl Gor {
             match (is_request, other.is_request) {
                 (true, false) => return self.give(&message, Some(&other.message), sink),
                 (false, true) => return self.give(&other.message, Some(&message), sink),
-                // Of two requests with one ID the first has no response that is surely its own.
+                // Of two requests with one id, the first has no response that is certainly its own.
                 _ => self.alone(other, sink),
             }
         }
@@ -178,7 +181,7 @@ impl Gor {
         self.make_room(sink);
     }
 
-    /// Lets the oldest go while too many wait.
+    /// Releases the oldest messages while too many wait.
     fn make_room(&mut self, sink: &mut dyn FnMut(Box<Exchange>)) {
         while self.waiting.len() > WAITING || self.held > WAITING_BYTES {
             let Some((number, id)) = self.order.pop_front() else {
@@ -211,7 +214,7 @@ impl Gor {
         Some(waiting)
     }
 
-    /// A message whose other half did not come.
+    /// Handles a message whose counterpart did not come.
     fn alone(&mut self, waiting: Waiting, sink: &mut dyn FnMut(Box<Exchange>)) {
         let Waiting {
             is_request, message, ..
@@ -224,7 +227,7 @@ impl Gor {
         self.told.notes.add("unrequested", 1, what, || message.place);
     }
 
-    /// A record that is no message: it has no verdict, and is not forgotten.
+    /// Handles a record that is not a message: it has no verdict, but is counted.
     fn broken(&mut self, at: Timestamp, place: String, sink: &mut dyn FnMut(Box<Exchange>)) {
         let exchange = har::broken(self.exchanges, at);
         self.exchanges += 1;
@@ -232,7 +235,7 @@ impl Gor {
         sink(Box::new(exchange));
     }
 
-    /// An exchange as the engine sees it, on a connection of its own.
+    /// Passes an exchange through the engine, on a connection of its own.
     fn give(&mut self, request: &Message, response: Option<&Message>, sink: &mut dyn FnMut(Box<Exchange>)) {
         let number = self.exchanges;
         let mut engine = Engine::new(self.settings.clone());
@@ -278,7 +281,7 @@ impl Gor {
 
 const SERVER: Endpoint = Endpoint::v4([0, 0, 0, 0], 80);
 
-/// The file does not say who asked: each is somebody else.
+/// The file does not name the clients: each request gets a different one.
 fn client(number: u64) -> Endpoint {
     let [.., first, second, third, high, low] = number.to_be_bytes();
     Endpoint::v4(

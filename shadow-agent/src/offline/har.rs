@@ -1,10 +1,10 @@
 //! HTTP Archives (HAR 1.2), as browsers and proxies save them.
 //!
-//! Owns: reading entries one by one (`split`), and of each the exchange that it has one meaning as (`entry`, `content`, `url`); what
-//! has none is an incomplete exchange with a named reason, or, where no server was asked, counted aside. An archive holds
-//! content after its codings were removed, and text after its charset was: both are undone, or left out of what is compared.
-//! Bounds: one entry of 64 MiB; [`ORDERED`] exchanges or [`ORDERED_BYTES`] are held to bring them into the order of time.
-//! Drops: nothing that is not counted, with its place.
+//! Owns: reading entries one by one (`split`) and converting each to an exchange if it is unambiguous (`entry`,
+//! `content`, `url`). Other entries become incomplete exchanges with a named reason, or, if no server was asked, are
+//! counted separately. An archive holds content without its codings, and text without its charset: both are restored,
+//! or left out of the comparison. Bounds: one entry of 64 MiB; [`ORDERED`] exchanges or [`ORDERED_BYTES`] are held to
+//! sort them by time. Drops: nothing without a count and a place.
 
 mod attached;
 mod charset;
@@ -29,9 +29,9 @@ pub(super) use entry::broken;
 use entry::{Archive, Made};
 use split::{Next, Splitter};
 
-/// Exchanges that are held for the order of time: recorders write in the order of the start, or of the end.
+/// Exchanges held for sorting by time: recorders write in the order of the start, or of the end.
 const ORDERED: usize = 4_096;
-/// Bytes of them.
+/// Limit of their bytes.
 const ORDERED_BYTES: usize = 8 << 20;
 
 /// One archive.
@@ -51,14 +51,14 @@ pub(super) struct Har {
 }
 
 impl std::fmt::Debug for Har {
-    /// Not what is in it.
+    /// Omits the content.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Har({}, {} entries)", self.name, self.number)
     }
 }
 
 impl Har {
-    /// Begins to read an archive. `body` bytes of each body are kept.
+    /// Starts reading an archive. `body` bytes of each body are kept.
     pub(super) fn new(
         path: &Path,
         reader: Box<dyn Read + Send>,
@@ -150,7 +150,7 @@ fn parsed(text: &mut [u8]) -> Option<Value> {
     entry["request"].is_object().then_some(entry)
 }
 
-/// Half of a surrogate pair is no character. U+FFFD takes its place, which is known as such when content is read.
+/// Half of a surrogate pair is not a character. It is replaced by U+FFFD, which is recognized when content is read.
 fn whole_characters(text: &mut [u8]) {
     let unit = |text: &[u8], at: usize| -> Option<u16> {
         let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
@@ -167,7 +167,7 @@ fn whole_characters(text: &mut [u8]) {
                 }
                 at += 6;
             }
-            // Also the escape of a backslash.
+            // Also for an escaped backslash.
             _ => at += 2,
         }
     }
@@ -178,7 +178,7 @@ impl Reader for Har {
         let before = self.number;
         while !self.ended && self.ordered.len() < ORDERED && self.ordered_bytes < ORDERED_BYTES {
             if let Err(fault) = self.step() {
-                // Cut off where the run was ended is no damage.
+                // A file that is cut off because the run was ended is not damaged.
                 if !self.told.is_ending() {
                     let what = "archives are damaged; what comes before the damage is used";
                     self.told

@@ -1,7 +1,7 @@
-//! Requests that a capture holds twice: before a proxy and after it.
+//! Finds requests that a capture holds twice: before a proxy and after it.
 //!
-//! A request that a proxy passes on begins after and is answered before the one that it was made of. Bounds: [`RECENT`] requests
-//! are remembered, and [`PAIRS`] pairs of servers.
+//! A request that a proxy forwards begins after the original request and is answered before it. Bounds: [`RECENT`]
+//! requests and [`PAIRS`] pairs of servers are remembered.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque, hash_map::DefaultHasher},
@@ -15,17 +15,18 @@ use super::select::socket;
 
 const RECENT: usize = 4_096;
 const PAIRS: usize = 64;
-/// Bytes of a body that tell requests apart.
+/// Bytes of a body that are used to distinguish requests.
 const LOOKED_AT: usize = 1_024;
-/// So often two unrelated servers are seen with one request before it is no chance.
+/// Two servers that share a request more often than this do not do so by chance.
 const NO_CHANCE: u64 = 3;
 
-/// The requests of late.
+/// Recent requests.
 #[derive(Debug, Default)]
 pub(super) struct Hops {
     recent: HashMap<u64, Seen>,
     order: VecDeque<u64>,
-    /// Of the outer and the inner server: how often, and how often the inner client was where the outer server is.
+    /// For the outer and the inner server: the number of matches, and of those with the inner client on the outer
+    /// server's host.
     pairs: BTreeMap<(SocketAddr, SocketAddr), (u64, u64)>,
 }
 
@@ -85,7 +86,7 @@ impl Hops {
         }
     }
 
-    /// What to tell the operator.
+    /// Warnings for the operator.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         let told = |(_, (count, related)): &(&(SocketAddr, SocketAddr), &(u64, u64))| {
             *related > 0 || *count >= NO_CHANCE
@@ -169,7 +170,7 @@ mod tests {
             warned(&[exchange("/a", 2, 3, 80, 10, 20), exchange("/a", 1, 2, 80, 30, 40)]),
             [""; 0]
         );
-        // Two servers, and by chance one answer within the other.
+        // Two servers; by chance one answer lies within the time of the other.
         assert_eq!(
             warned(&[exchange("/a", 8, 3, 80, 20, 30), exchange("/a", 9, 2, 80, 10, 40)]),
             [""; 0]

@@ -1,10 +1,10 @@
-//! Recorded traffic: files in, exchanges out at the time of their replay.
+//! Recorded traffic: reads files and yields exchanges at the time of their replay.
 //!
-//! files --[`open()`]--> readers --> [`Feed`](crate::pipeline::Feed) with pace and position --> pipeline. Owns: the formats
-//! (captures, [`har`], [`gor`], bundles), the order (by the time of the request's first byte, over all files), the pace
-//! ([`pace`]) and the position for a later run ([`resume`]). Bounds: [`AHEAD`] of recorded time is read ahead, at most
-//! [`HELD`] exchanges and [`HELD_BYTES`]; what passes these is sent in the order in which it was complete. Drops: nothing;
-//! an exchange that cannot be replayed is a counted skip of the pipeline.
+//! files --[`open()`]--> readers --> [`Feed`](crate::pipeline::Feed) with pace and position --> pipeline. Owns: the
+//! formats (captures, [`har`], [`gor`], bundles), the order (by the time of the request's first byte, over all files),
+//! the pace ([`pace`]) and the position for a later run ([`resume`]). Bounds: [`AHEAD`] of recorded time is read ahead,
+//! at most [`HELD`] exchanges and [`HELD_BYTES`]; exchanges above these are sent in the order of completion. Drops:
+//! nothing; an exchange that cannot be replayed is a counted skip of the pipeline.
 
 mod capture;
 mod feed;
@@ -33,18 +33,18 @@ pub use pace::{Pace, Speed};
 pub use resume::{Position, ResumeError};
 pub use select::{Selection, Target};
 
-/// Recorded time that is read ahead: answers that take longer are replayed late.
+/// Recorded time that is read ahead: exchanges with slower answers are replayed late.
 const AHEAD: Duration = Duration::from_secs(10);
-/// Exchanges that are held for their turn.
+/// Exchanges held until they are due.
 const HELD: usize = 16_384;
-/// Bytes of them.
+/// Limit of their bytes.
 const HELD_BYTES: usize = 128 << 20;
 
-/// Gives exchanges, roughly in the order of time.
+/// Yields exchanges, roughly in the order of time.
 pub(crate) trait Reader: Send + std::fmt::Debug {
-    /// Reads on, and gives what became complete to `sink`. Returns how far the time has come, or `None` at the end.
+    /// Reads more, and passes completed exchanges to `sink`. Returns the time that was reached, or `None` at the end.
     fn read(&mut self, sink: &mut dyn FnMut(Box<Exchange>)) -> Result<Option<Timestamp>, SourceError>;
 
-    /// Adds what was read so far.
+    /// Adds the counts so far.
     fn count(&self, into: &mut CaptureCounters);
 }

@@ -1,6 +1,7 @@
-//! What the files of a run are, and what in them is no exchange, or not as it stands.
+//! Notes on the files of a run: their formats, and records that are not exchanges or were changed.
 //!
-//! Bounds: [`REASONS`] reasons, [`PLACES`] places of each, [`WARNINGS`] warnings. What has no place is counted all the same.
+//! Bounds: [`REASONS`] reasons, [`PLACES`] places of each, [`WARNINGS`] warnings. Records without a listed place are
+//! counted.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,12 +13,12 @@ const REASONS: usize = 64;
 const PLACES: usize = 20;
 const WARNINGS: usize = 20;
 
-/// Filled by whoever reads, shown in the report.
+/// Filled by the readers, shown in the report.
 #[derive(Debug, Default)]
 pub struct Notes(Mutex<Input>);
 
 impl Notes {
-    /// A file, and what it was taken for. Of a file that is opened once more, nothing new is told.
+    /// Adds a file and its detected format. A file that is opened again adds nothing.
     pub(super) fn file(&self, name: &str, format: &str) {
         self.with(|input| {
             if !input.files.iter().any(|file| file.name == name) {
@@ -30,7 +31,7 @@ impl Notes {
         });
     }
 
-    /// So many more records of a file were read.
+    /// Adds this number of records to a file.
     pub(super) fn records(&self, name: &str, count: u64) {
         self.with(|input| {
             if let Some(file) = input.files.iter_mut().find(|file| file.name == name) {
@@ -39,7 +40,7 @@ impl Notes {
         });
     }
 
-    /// So many records, of which the first is at `place`, could not be used for the reason `what`.
+    /// Adds records that could not be used for the reason `what`; the first of them is at `place`.
     pub(super) fn add(&self, reason: &str, count: u64, what: &str, place: impl FnOnce() -> String) {
         if count == 0 {
             return;
@@ -61,7 +62,7 @@ impl Notes {
         });
     }
 
-    /// Something that the operator should look at; each is told once.
+    /// A warning for the operator; each is given once.
     pub(super) fn warn(&self, text: String) {
         self.with(|input| {
             if input.warnings.len() < WARNINGS && !input.warnings.contains(&text) {
@@ -71,7 +72,7 @@ impl Notes {
         });
     }
 
-    /// All of it.
+    /// A copy of all notes.
     pub fn told(&self) -> Input {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! What kind of file it is, by its first bytes.
+//! Detects the format of a file by its first bytes.
 
 use std::{
     fs::{self, File},
@@ -29,9 +29,9 @@ use crate::{
     export::bundle::Bundle,
 };
 
-/// A JSON document that does not begin as a HAR file does is held as a whole until it is known what it is.
+/// A JSON document that does not begin like a HAR file is held as a whole until its format is known.
 const MAX_JSON: u64 = 256 << 20;
-/// How often a silent standard input is asked whether the run is to end.
+/// How often waiting for standard input checks whether the run is to end.
 const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
@@ -39,41 +39,41 @@ const LOOK: Timespec = Timespec {
 /// Enough for the first line of any format.
 const START: usize = 4096;
 
-/// Why a file cannot be replayed.
+/// Reasons why a file cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFailure {
-    /// The operating system said no.
+    /// An error of the operating system.
     #[error("{path}: cannot read: {source}", path = path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// No format that is known, or a damaged file.
+    /// An unknown format, or a damaged file.
     #[error("{path}: {what}", path = path.display())]
     Data {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         what: String,
     },
 }
 
-/// What was found in the files, for who wants to know before it is replayed.
+/// The opened files and their properties, known before the replay.
 #[derive(Debug, Default)]
 pub struct Opened {
     /// One reader for all captures, and one for each other file.
     pub(crate) readers: Vec<Box<dyn Reader>>,
     /// Whether every file is a bundle.
     pub bundles_only: bool,
-    /// The rules of the first bundle that has some.
+    /// The rules of the first bundle that has any.
     pub rules: Option<serde_json::Value>,
 }
 
 impl Opened {
-    /// Everything that is in them, one file after the other, until `sink` has enough.
+    /// Passes all exchanges to `sink`, one file after the other, until it returns that it has enough.
     pub fn read_all(self, sink: &mut dyn FnMut(Box<Exchange>) -> bool) -> Result<(), SourceError> {
         for mut reader in self.readers {
             let mut more = true;
@@ -90,7 +90,7 @@ enum Kind {
     Bundle(PcapFile, serde_json::Value),
 }
 
-/// Bytes of a file; none for standard input.
+/// The size of a file in bytes; none for standard input.
 pub fn size(path: &Path) -> Option<u64> {
     if path == Path::new("-") {
         return None;
@@ -116,7 +116,7 @@ pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<Told>) -> Result<
     gathered(found, settings, told)
 }
 
-/// As [`open`], one file whose bytes come from anywhere; `name` is only told in errors.
+/// As [`open`], for one file with any source of bytes; `name` is used only in errors.
 pub fn open_reader(
     name: &Path,
     reader: Box<dyn Read + Send>,
@@ -252,7 +252,7 @@ fn json(path: &Path, text: Vec<u8>, settings: &Settings, told: &Arc<Told>) -> Re
     Ok(Kind::Bundle(file, bundle.rules))
 }
 
-/// The first bytes, and a reader that gives them once more.
+/// The first bytes, and a reader that yields them again.
 fn beginning(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut start = Vec::with_capacity(START);
     reader.by_ref().take(START as u64).read_to_end(&mut start)?;
@@ -270,7 +270,7 @@ fn document(reader: Box<dyn Read + Send>) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() as u64 <= MAX_JSON).then_some(bytes))
 }
 
-/// Standard input, until it ends or the run is to: who writes into it may be silent for hours.
+/// Standard input, until it ends or the run does: its writer may be silent for hours.
 struct Stdin {
     input: File,
     told: Arc<Told>,
@@ -299,7 +299,7 @@ impl Read for Stdin {
     }
 }
 
-/// Says how far the file was read.
+/// Counts the bytes that were read of the file.
 struct Counted {
     reader: Box<dyn Read + Send>,
     told: Arc<Told>,

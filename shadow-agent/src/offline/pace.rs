@@ -1,4 +1,4 @@
-//! When an exchange is due.
+//! Computes when an exchange is due.
 
 use std::{
     str::FromStr,
@@ -7,10 +7,10 @@ use std::{
 
 use shadow_proto::time::Timestamp;
 
-/// How the recorded time becomes time.
+/// The relation of recorded time to replay time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
-    /// So many times as fast as it was recorded: gaps and concurrency as they were.
+    /// This many times as fast as recorded; gaps and concurrency are preserved.
     Times(f64),
     /// As fast as the shadow system answers.
     Max,
@@ -31,7 +31,7 @@ impl FromStr for Speed {
     }
 }
 
-/// The times of a run.
+/// The clock of a run.
 #[derive(Clone, Debug)]
 pub struct Pace {
     speed: Speed,
@@ -42,7 +42,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// With a rate, the speed is not looked at.
+    /// If a rate is given, the speed is ignored.
     pub fn new(speed: Speed, rate: Option<f64>) -> Self {
         Self {
             speed,
@@ -52,10 +52,10 @@ impl Pace {
         }
     }
 
-    /// When an exchange whose request began `at` is due; `None` for at once. The first one begins the time.
+    /// When an exchange whose request began `at` is due; `None` for at once. The first call starts the clock.
     pub fn due(&mut self, at: Timestamp, now: Instant) -> Option<Instant> {
         if at == Timestamp::default() {
-            // Not known.
+            // The time is not known.
             return None;
         }
         let (begun, first) = *self.begun.get_or_insert((now, at));
@@ -76,12 +76,12 @@ impl Pace {
         }
     }
 
-    /// So many more were replayed.
+    /// Adds this number of replays.
     pub fn replayed(&mut self, replays: u64) {
         self.replays += replays;
     }
 
-    /// The recording begins again: its first exchange is due at once.
+    /// The recording starts again: its first exchange is due at once.
     pub fn restart(&mut self) {
         if self.rate.is_none() {
             self.begun = None;

@@ -1,9 +1,9 @@
-//! How far a run came, for the next one.
+//! The position of a run, for the next run.
 //!
-//! The position is the number of exchanges, in the order of the replay, before which every single one is done: judged or
-//! skipped. It is written every second and at the end. A run that ends in an orderly way (also by Ctrl-C) waits for what
-//! it has begun, so that the next one repeats nothing and leaves nothing out. After a crash the next one repeats what was under way
-//! or done out of turn since the last second: at least once, never not at all.
+//! The position is the number of exchanges, in the order of the replay, before which every one is done: judged or
+//! skipped. It is written every second and at the end. A run that ends in an orderly way (also by Ctrl-C) waits for
+//! requests in flight, so that the next run neither repeats nor omits any. After a crash the next run repeats exchanges
+//! that were in flight or done out of order since the last write: at-least-once delivery.
 
 use std::{
     io,
@@ -14,43 +14,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::whole;
 
-/// What is kept.
+/// The content of the position file.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Position {
-    /// Of this structure.
+    /// The version of this structure.
     pub version: u32,
     /// The files, by name and size.
     pub files: Vec<(PathBuf, u64)>,
     /// Exchanges that are done, in the order of the replay, over all loops.
     pub done: u64,
-    /// Whether nothing is left.
+    /// Whether all exchanges are done.
     pub finished: bool,
 }
 
 const VERSION: u32 = 1;
 
-/// Why a position cannot be used.
+/// Reasons why a position cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
-    /// The operating system said no.
+    /// An error of the operating system.
     #[error("{path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Not what was written.
+    /// Not a position file.
     #[error("{0} is no position of `shadow replay`; remove it to begin anew")]
     Foreign(PathBuf),
-    /// Of another recording.
+    /// The position of another recording.
     #[error("{0} belongs to other files, or to these before they changed; remove it to begin anew")]
     Other(PathBuf),
 }
 
 impl Position {
-    /// At the beginning of these files.
+    /// The beginning of these files.
     pub fn start(files: Vec<(PathBuf, u64)>) -> Self {
         Self {
             version: VERSION,
@@ -60,7 +60,7 @@ impl Position {
         }
     }
 
-    /// Reads what a former run wrote, or begins.
+    /// Reads the position of a previous run, or starts at the beginning.
     pub fn read(path: &Path, files: Vec<(PathBuf, u64)>) -> Result<Self, ResumeError> {
         let text = match whole::read(path) {
             Ok(text) => text,
@@ -83,7 +83,7 @@ impl Position {
         Ok(position)
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the file, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<(), ResumeError> {
         let failed = |source| ResumeError::Io {
             path: path.to_owned(),

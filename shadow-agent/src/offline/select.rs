@@ -1,4 +1,4 @@
-//! Which hop of a capture is replayed.
+//! Selects the hop of a capture that is replayed.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -35,24 +35,24 @@ impl FromStr for Target {
     }
 }
 
-/// What is asked for of captures; everything when nothing is.
+/// The selected part of captures; everything if all are empty.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// Ports of servers.
     pub ports: Vec<u16>,
     /// Addresses of servers.
     pub targets: Vec<Target>,
-    /// The interface that a frame was captured at.
+    /// The interface on which a frame was captured.
     pub interface: Option<String>,
 }
 
 impl Selection {
-    /// Whether one end of a segment is a server that is asked for.
+    /// Whether one end of a segment is a selected server.
     pub(super) fn wants(&self, segment: &Segment<'_>) -> bool {
         self.is(segment.src) || self.is(segment.dst)
     }
 
-    /// Whether its server is one.
+    /// Whether its server is selected.
     pub(super) fn wants_exchange(&self, exchange: &Exchange) -> bool {
         self.is(exchange.flow.server)
     }
@@ -68,7 +68,7 @@ impl Selection {
     }
 }
 
-/// An end of a connection, IPv4 as such.
+/// An end of a connection; IPv4 addresses are not in mapped form.
 pub(super) fn socket(end: Endpoint) -> SocketAddr {
     SocketAddr::new(IpAddr::V6(Ipv6Addr::from(end.addr)).to_canonical(), end.port)
 }

@@ -57,13 +57,13 @@ fn har_told(text: &str, told: &Arc<Told>) -> Result<Har, String> {
     Har::new(std::path::Path::new("a.har"), reader, 1 << 20, told)
 }
 
-/// How often, and where first.
+/// The count of a reason, and its first place.
 fn noted(told: &Told, reason: &str) -> (u64, String) {
     let note = told.notes.told().notes.remove(reason).unwrap_or_default();
     (note.count, note.first.first().cloned().unwrap_or_default())
 }
 
-/// Target, status, response body, and why it is not whole.
+/// Target, status, response body, and the reason if it is incomplete.
 fn told(exchange: &Exchange) -> (String, Option<u16>, String, Option<Incomplete>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let response = exchange.response.as_ref();
@@ -168,7 +168,7 @@ fn of_two_requests_with_one_id_both_are_told() {
     assert_eq!(found, [("/one".to_owned(), false), ("/two".to_owned(), true)]);
 }
 
-/// Requests of four MiB each that nothing answers, made while they are read.
+/// Requests of 4 MiB each without answers, generated while they are read.
 struct Unanswered {
     left: u32,
     payload: Cursor<Vec<u8>>,
@@ -203,7 +203,7 @@ fn long_requests_without_answers_are_not_all_held() {
     while gor.read(&mut |_| given += 1).unwrap().is_some() {
         before_the_end = before_the_end.max(if given < 40 { given } else { before_the_end });
     }
-    // 160 MiB in all, of which 128 may wait.
+    // 160 MiB in total; 128 MiB of it may wait.
     assert_eq!(given, 40);
     assert!(
         before_the_end >= 8,
@@ -267,7 +267,7 @@ fn an_archive_is_read_in_order_of_time() {
     assert_eq!(timing.response_last.unwrap().since(at), Duration::from_millis(12));
 }
 
-/// As Chromium, Firefox and Safari write them, with what they leave out.
+/// As Chromium, Firefox and Safari write them, with their omissions.
 #[test]
 fn what_exporters_leave_out_is_unknown() {
     let archive = r#"{"log":{"version":"1.2","creator":{"name":"x"},"pages":[],"entries":[
@@ -313,7 +313,7 @@ fn what_exporters_leave_out_is_unknown() {
     assert!(first.clone().all(|at| at == found[0].timing.request_first));
 }
 
-/// Entries of one archive: what each is, beside an ordinary one.
+/// Entries of one archive: the tested one, beside an ordinary one.
 fn entries(request: &str, response: &str) -> (Vec<Exchange>, Arc<Told>) {
     let ordinary = r#"{"request":{"method":"GET","url":"http://h/ok"},"response":{"status":200,"content":{"size":0},"bodySize":0}}"#;
     let text =
@@ -607,7 +607,7 @@ fn gaps_are_kept_and_scaled() {
     let mut pace = Pace::new(Speed::Times(2.0), None);
     assert_eq!(pace.due(at(0), now), Some(now));
     assert_eq!(pace.due(at(100), now), Some(now + Duration::from_millis(50)));
-    // Of a request that began earlier: it is late, and not early.
+    // A request that began earlier is late, not early.
     assert_eq!(pace.due(Timestamp::from_nanos(1), now), Some(now));
     let mut pace = Pace::new(Speed::Max, None);
     assert_eq!(pace.due(at(100), now), None);

@@ -1,8 +1,9 @@
-//! Points in time as recorders and servers write them.
+//! Points in time in the formats of recorders and servers.
 //!
-//! Read are ISO 8601 (also with a space or a small `t`, without seconds, with a comma, with hour 24), RFC 9110's dates and
-//! JavaScript's `Date`, the Common Log Format's `09/Oct/2025:08:53:20 +0200`, and seconds, milliseconds, microseconds or
-//! nanoseconds since 1970. Without a zone, UTC is meant. A date of which day and month could be swapped is none.
+//! Accepted are ISO 8601 (also with a space or a lower-case `t`, without seconds, with a comma, with hour 24), RFC
+//! 9110's dates and JavaScript's `Date`, the Common Log Format's `09/Oct/2025:08:53:20 +0200`, and seconds,
+//! milliseconds, microseconds or nanoseconds since 1970. Without a zone, UTC is assumed. A date with an ambiguous order
+//! of day and month is refused.
 
 use shadow_proto::time::Timestamp;
 
@@ -10,10 +11,10 @@ const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
 const SECOND: i128 = 1_000_000_000;
-/// Longer texts are no dates.
+/// Longer texts are not dates.
 const LONGEST: usize = 80;
 
-/// A text that says when; `None` when it has no reading, or two.
+/// Parses a time; `None` if the text has no reading, or more than one.
 pub(super) fn read(text: &str) -> Option<Timestamp> {
     let text = text.trim().trim_matches(['[', ']']);
     if text.len() > LONGEST || !text.is_ascii() {
@@ -23,7 +24,7 @@ pub(super) fn read(text: &str) -> Option<Timestamp> {
         return since_1970(number);
     }
     if let Some(inner) = text.strip_prefix("/Date(") {
-        // Microsoft's JSON: milliseconds, and a zone that changes nothing.
+        // Microsoft's JSON: milliseconds, and a zone that does not change the value.
         let end = 1 + inner.get(1..)?.find(['+', '-', ')'])?;
         return since_1970(inner.get(..end)?.parse().ok()?);
     }
@@ -34,7 +35,7 @@ pub(super) fn read(text: &str) -> Option<Timestamp> {
     u64::try_from(at).ok().map(Timestamp::from_nanos)
 }
 
-/// A number of seconds, or of parts of them: which is clear for any time between 1973 and 5138.
+/// Seconds, or fractions of them, since 1970. The unit is unambiguous for any time between 1973 and 5138.
 pub(super) fn since_1970(number: f64) -> Option<Timestamp> {
     let unit = match number {
         1e8..1e11 => 1e9,
@@ -58,7 +59,7 @@ pub(super) fn since_1970(number: f64) -> Option<Timestamp> {
     Some(Timestamp::from_nanos(whole.checked_mul(unit)?.checked_add(part)?))
 }
 
-/// Date and time of day: the time begins where two digits and a colon are.
+/// Date and time of day: the time begins at two digits and a colon.
 fn halves(text: &str) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();
     let place = (0..bytes.len().saturating_sub(4)).find(|place| {
@@ -78,7 +79,7 @@ fn halves(text: &str) -> Option<(&str, &str)> {
 
 /// Days since 1970.
 fn day(text: &str) -> Option<i64> {
-    // `2025-10-09T`: the sign before the time is not part of the day. `Oct` keeps its own.
+    // `2025-10-09T`: the separator before the time is not part of the day, but `Oct` keeps its `t`.
     let bare = |word: &str| {
         word.trim_end_matches(['T', 't'])
             .bytes()
@@ -120,7 +121,7 @@ fn day(text: &str) -> Option<i64> {
     ((1..=12).contains(&month) && (1..=31).contains(&day)).then(|| days(year, month, day))
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar: years begin in March, so that leap days come last.
+/// Days from 1970-01-01 to a date of the Gregorian calendar. Years begin in March, so that leap days come last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -128,7 +129,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// Nanoseconds of the day, and minutes that the zone is ahead of UTC.
+/// Nanoseconds of the day, and the offset of the zone from UTC in minutes.
 fn clock(text: &str) -> Option<(i128, i64)> {
     let end = text
         .find(|sign: char| !(sign.is_ascii_digit() || matches!(sign, ':' | '.' | ',')))
@@ -154,7 +155,7 @@ fn clock(text: &str) -> Option<(i128, i64)> {
 
 /// `Z`, `GMT`, `+02:00`, `GMT+0200 (CEST)`, or nothing.
 fn zone(text: &str) -> Option<i64> {
-    // A year may follow, as in `date`'s output, or a name in parentheses.
+    // A year may follow, as in the output of `date`, or a name in parentheses.
     let text = text.split('(').next().unwrap_or_default().trim();
     let named = ["GMT", "UTC", "Z", "z"]
         .iter()

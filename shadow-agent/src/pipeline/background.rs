@@ -1,6 +1,6 @@
 //! From pairs of answers of one system to the ledger's background.
 //!
-//! Drops: a pair of which one half has no answer says nothing, and is not counted.
+//! Drops: a pair with an unanswered half shows nothing, and is not counted.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use super::{
 };
 use crate::replay::Shadow;
 
-/// What differs between answers of one system.
+/// Differences between answers of one system.
 impl<S: Shadow> Dispatcher<S> {
-    /// Where a second deployment of production differs from production, so may any system.
+    /// Counts differences between production and a second deployment of it; any system may differ there too.
     pub(super) fn control(&self, exchange: &Exchange, verdict: &Verdict) {
         let found = match verdict {
             Verdict::Match => &[][..],
@@ -51,8 +51,8 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Holds production's next answer to a request against a mismatch, and remembers this one, whose differences are
-    /// `found`.
+    /// Compares production's next answer to a request with an earlier mismatch, and remembers this one, whose
+    /// differences are `found`.
     pub(super) fn doubts(&self, exchange: &Arc<Exchange>, shadow: &ShadowResponse, found: &[Discrepancy]) {
         if let Some(doubt) = self.pairs.doubt(exchange)
             && let (Some(before), Some(now)) = (&doubt.exchange.response, &exchange.response)
@@ -82,7 +82,7 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// The shadow system's answers to the same request, one after the other. `found` is what differs between
+    /// The shadow system's answers to the same request, one after the other. `found` is the difference between
     /// production's and the first.
     pub(super) async fn twice(
         &self,

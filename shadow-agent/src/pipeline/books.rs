@@ -12,8 +12,8 @@ use shadow_core::{
 };
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
-/// One ledger behind a lock that is held for the time of a few counters; a report takes it a little longer, which
-/// the ring in front of the capture thread is deep enough for.
+/// One ledger behind a lock that is held for a few counter updates; a report holds it a little longer, which the depth
+/// of the ring before the capture thread covers.
 #[derive(Debug)]
 pub(super) struct Books(Mutex<Ledger>);
 
@@ -22,14 +22,14 @@ impl Books {
         Self(Mutex::new(ledger))
     }
 
-    /// Counts an exchange and why it goes no further.
+    /// Counts an exchange and the reason why it is skipped.
     pub(super) fn skipped(&self, exchange: &Exchange, skip: Skip) {
         let mut ledger = self.lock();
         ledger.seen(exchange);
         ledger.skipped(exchange, skip);
     }
 
-    /// Counts an exchange that was let through.
+    /// Counts an exchange that was admitted.
     pub(super) fn seen(&self, exchange: &Exchange) {
         self.lock().seen(exchange);
     }
@@ -39,7 +39,7 @@ impl Books {
         self.lock().skipped(exchange, skip);
     }
 
-    /// So many exchanges were not read until now.
+    /// The number of exchanges that were not read so far.
     pub(super) fn unread(&self, total: u64) {
         if total > 0 {
             self.lock().unread(total);
@@ -67,12 +67,12 @@ impl Books {
         self.lock().background(exchange, source, found, now);
     }
 
-    /// Counts a third answer to a request of which the two answers differ.
+    /// Counts a third answer to a request whose two answers differ.
     pub(super) fn third(&self, exchange: &Exchange, asked: Asked, thirds: Thirds<'_>, now: Timestamp) {
         self.lock().third(exchange, asked, thirds, now);
     }
 
-    /// Whether a third answer may tell something about a mismatch.
+    /// Whether a third answer may explain a mismatch.
     pub(super) fn may_ask_again(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
         self.lock().may_ask_again(exchange, outcome)
     }
@@ -99,7 +99,7 @@ impl Books {
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {
-        // A panic inside the ledger loses at most the count it was making; without it nothing could be told at all.
+        // A panic inside the ledger loses at most the count in progress; failing here would lose the whole report.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
-//! What keeps replays to one target within its limits.
+//! Limits on the replays to one target.
 //!
 //! Owns: the pace of requests and bytes, and the breaker, of one lane. Two paces count the same requests: one where an
-//! exchange is admitted to the queue, so that what is over the limit is skipped while it is fresh, and one right
-//! before the request is sent, so that a queue that has filled up meanwhile never leaves in a burst. Bounds: a wait for
-//! a turn ends with the exchange's own `max_wait`. Drops: `rate_limited`, `breaker_open`.
+//! exchange is admitted to the queue, so that requests over the limit are skipped while they are fresh, and one right
+//! before the request is sent, so that a queue that has filled up meanwhile is never sent in a burst. Bounds: a wait
+//! for a turn ends with the exchange's own `max_wait`. Drops: `rate_limited`, `breaker_open`.
 
 use std::{
     sync::{
@@ -27,10 +27,10 @@ use crate::replay::{
     pace::{BURST, Pace},
 };
 
-/// What the queue may take at once above the pace: it is sent in order afterwards.
+/// Burst that the queue may take above the pace: it is sent in order afterwards.
 const ADMITTED: Duration = Duration::from_secs(1);
 
-/// Changes of the breaker that nobody has looked at yet; older ones are forgotten.
+/// Unread changes of the breaker that are kept; older ones are dropped.
 const CHANGES: usize = 16;
 
 /// The limits of one lane.
@@ -41,11 +41,11 @@ pub(super) struct Brakes {
     changes: Mutex<Vec<Change>>,
     /// Requests that were sent again.
     pub(super) retries: AtomicU64,
-    /// Requests that were sent a second time, to learn what differs by itself.
+    /// Requests that were sent a second time, to measure nondeterminism.
     pub(super) second: AtomicU64,
 }
 
-/// What is paced, each with its rate.
+/// The paced quantities, each with its rate.
 #[derive(Debug)]
 struct Paces {
     admitted: Option<(f64, Arc<Pace>)>,
@@ -54,7 +54,7 @@ struct Paces {
 }
 
 impl Paces {
-    /// Those of these settings; one whose rate stays goes on as it is.
+    /// The paces of these settings; a pace whose rate does not change is kept as it is.
     fn new(settings: &ReplaySettings, former: Option<&Self>) -> Self {
         type Kept<'k> = Option<&'k (f64, Arc<Pace>)>;
         let pace = |rate: Option<f64>, burst: Duration, former: Kept<'_>| {
@@ -99,27 +99,27 @@ impl Brakes {
         }
     }
 
-    /// Keeps to other limits from now on. Who waits for a turn already, waits as it was told.
+    /// Applies other limits from now on. A request that already waits for a turn keeps its time.
     pub(super) fn set(&self, settings: &ReplaySettings) {
         let former = self.paces.load_full();
         self.paces.store(Arc::new(Paces::new(settings, Some(&former))));
         self.breaker().set(settings.breaker, Instant::now());
     }
 
-    /// Why an exchange need not be queued now.
+    /// The reason why an exchange need not be queued now.
     pub(super) fn refusal(&self) -> Option<SkipPolicy> {
         let over = |(_, pace): &(f64, Arc<Pace>)| (!pace.take(1)).then_some(SkipPolicy::RateLimited);
         self.open()
             .or_else(|| self.paces.load().admitted.as_ref().and_then(over))
     }
 
-    /// The same where what is over a rate can wait for its turn.
+    /// The same if a request over a rate can wait for its turn.
     pub(super) fn open(&self) -> Option<SkipPolicy> {
         let admits = self.breaker().admits(Instant::now());
         (!admits).then_some(SkipPolicy::BreakerOpen)
     }
 
-    /// Counts a request that is sent beside those that were admitted: one less is admitted for it.
+    /// Counts a request that is sent in addition to those that were admitted: one less is admitted for it.
     pub(super) fn extra(&self) {
         if let Some((_, pace)) = &self.paces.load().admitted {
             pace.charge(1);
@@ -159,13 +159,13 @@ impl Brakes {
         (breaker.state(), breaker.opened())
     }
 
-    /// What the breaker did since the last call.
+    /// The breaker's changes since the last call.
     pub(super) fn take_changes(&self) -> Vec<Change> {
         std::mem::take(&mut *self.changes())
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        // A panic in it loses at most one count.
+        // A panic inside it loses at most one count.
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -185,17 +185,17 @@ impl Brakes {
     }
 }
 
-/// Leave to send one request. Dropped without [`Leave::end`], it says nothing about the target.
+/// Permission to send one request. Dropped without [`Leave::end`], it counts neither for nor against the target.
 #[derive(Debug)]
 pub(super) struct Leave {
     brakes: Arc<Brakes>,
     pass: Option<Pass>,
-    /// What the exchange was taken to move, both ways.
+    /// The bytes that the exchange is assumed to move, both ways.
     bytes: u64,
 }
 
 impl Leave {
-    /// Waits for it, or says why there is none.
+    /// Waits for it, or returns the reason why there is none.
     pub(super) async fn get(
         brakes: &Arc<Brakes>,
         exchange: &Exchange,
@@ -211,7 +211,7 @@ impl Leave {
         })
     }
 
-    /// The request came to this.
+    /// Records the outcome of the request.
     pub(super) fn end(mut self, outcome: &Outcome) {
         let answered = match outcome {
             Outcome::Response(response) => {
@@ -224,7 +224,7 @@ impl Leave {
                 Some(true)
             }
             Outcome::Failed(Failure::Cancelled) => None,
-            // It sends, and more than enough.
+            // The target does answer, with more than enough.
             Outcome::Failed(Failure::TooLarge) => Some(true),
             Outcome::Failed(_) => Some(false),
         };
@@ -242,7 +242,7 @@ impl Drop for Leave {
     }
 }
 
-/// The bytes that a replay moves both ways, when the shadow system answers as production did.
+/// The bytes that a replay moves both ways, if the shadow system answers as production did.
 fn moved(exchange: &Exchange) -> u64 {
     let request = &exchange.request;
     let head = request.target.len().saturating_add(request.headers.allocated());

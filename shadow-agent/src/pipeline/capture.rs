@@ -1,8 +1,8 @@
 //! The capture thread: segments into the engine, exchanges out of it.
 //!
-//! Owns: the source, the one engine, and their counters. The bytes of a segment are parsed where the source has them
-//! and never cross a thread. Drops: nothing but what the gate, the kill switch or the full queue refuse, each a
-//! counted skip. Never waits for a replay.
+//! Owns: the source, the one engine, and their counters. The bytes of a segment are parsed in place and never cross a
+//! thread. Drops: exchanges refused by the gate, the kill switch or the full queue, each a counted skip. Never waits
+//! for a replay.
 
 use std::{
     sync::{
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::capture::{Polled, Source};
 
-/// The longest wait for segments: the heartbeat, the stop flag and idle flows are looked at this often.
+/// The longest wait for segments: the heartbeat, the stop flag and idle flows are checked this often.
 pub(super) const WAIT: Duration = Duration::from_millis(100);
 
 /// How often counters are published.
@@ -37,7 +37,7 @@ pub(super) const PUBLISH: Duration = Duration::from_millis(250);
 /// Exchanges that are queued before the replays are woken, when one batch of segments holds more.
 const BATCH: usize = 32;
 
-/// What is still read after the stop: enough for what the ring holds, not for ever.
+/// The time for reading after the stop: enough for the content of the ring, but bounded.
 const DRAIN: Duration = Duration::from_millis(500);
 
 /// Everything the capture thread needs.
@@ -50,26 +50,26 @@ pub(super) struct Capture {
     pub(super) stop: Arc<AtomicBool>,
 }
 
-/// Where exchanges go: to every lane.
+/// The distribution of exchanges to every lane.
 pub(super) struct Desk {
     pub(super) entries: Vec<Entry>,
-    /// Whether the node has time for another replay.
+    /// Whether the node has CPU time for another replay.
     pub(super) courtesy: Courtesy,
 }
 
 /// The capture thread's end of one lane.
 pub(super) struct Entry {
     pub(super) lane: Arc<Lane>,
-    /// What may be sent; `None` when nothing is.
+    /// Decides what may be sent; `None` when nothing is.
     pub(super) gate: Option<Gate>,
-    /// Queued since the replays were woken last.
+    /// Queued since the replays were last woken.
     pub(super) unflushed: usize,
 }
 
 impl Capture {
-    /// Runs until the source ends, fails or is told to stop; then nothing is left in the engine.
+    /// Runs until the source ends, fails or is stopped; then nothing is left in the engine.
     pub(super) fn run(mut self) -> Ended {
-        // Also when something panics: the replays must not wait for what will never come.
+        // Also when something panics: the replays must not wait forever.
         let lanes = self.desk.lanes();
         let _close = CloseOnDrop(&lanes);
         let mut counters = CaptureCounters::default();
@@ -151,7 +151,7 @@ impl Capture {
         }
     }
 
-    /// Until the next timer, as far as it comes before the next look around. A file's time does not pass by waiting.
+    /// The time until the next timer, if it is before the next check. A file's time does not pass by waiting.
     fn wait(&self, latest: Timestamp) -> Duration {
         match (&self.hooks.now, self.engine.poll_timeout()) {
             (Some(_), Some(due)) => due.since(latest).clamp(Duration::from_millis(1), WAIT),
@@ -184,7 +184,7 @@ impl Desk {
             Event::Orphan(_) => counters.orphans += 1,
             Event::Abandoned(flow, why) => {
                 counters.abandoned += 1;
-                // Otherwise it is to be seen how much follows.
+                // Otherwise the rest is read, to count it.
                 if !why.hides_exchanges() {
                     (hooks.mute)(flow, why);
                 }
@@ -214,7 +214,7 @@ impl Entry {
         }
     }
 
-    /// Decides here whatever the exchange alone decides, so that what is skipped costs no other thread anything.
+    /// Decides everything that depends on the exchange alone, so that a skipped exchange costs other threads nothing.
     fn admit(&mut self, exchange: &Arc<Exchange>, courtesy: &mut Courtesy) {
         let refusal = self.refusal(exchange, courtesy);
         let books = &self.lane.books;
@@ -238,7 +238,7 @@ impl Entry {
         self.forbidden(exchange, courtesy).or_else(over)
     }
 
-    /// Why it is not to be replayed, whatever the target's limits are.
+    /// The reason why it is not to be replayed, regardless of the target's limits.
     pub(super) fn forbidden(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
         let Some(gate) = &self.gate else {
             let policy = Skip::Policy(SkipPolicy::Observed);

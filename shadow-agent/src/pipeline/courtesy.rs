@@ -1,9 +1,9 @@
-//! Production goes first: replays give way while the node has no idle CPU.
+//! Replays give way to production while the node has no idle CPU.
 //!
-//! Owns: how many replays may begin in a second. Replays cost the node CPU twice, here and in a shadow system beside it;
-//! on a node with nothing to spare they would take it from production. Drops: what is over the allowance, as
-//! `node_busy`. Bias: too little mirroring rather than too much; [`FLOOR`] goes on whatever happens, so that a
-//! full node is still sampled and the way back is noticed.
+//! Owns: how many replays may begin in a second. Replays cost the node CPU twice, here and in a shadow system beside
+//! it; on a fully loaded node they would take it from production. Drops: replays over the allowance, as `node_busy`.
+//! Bias: too little mirroring rather than too much; [`FLOOR`] is always allowed, so that a loaded node is still sampled
+//! and recovery is noticed.
 
 use std::{
     fs::File,
@@ -18,10 +18,10 @@ use std::{
 /// Replays a second that are always allowed.
 const FLOOR: f64 = 500.0;
 
-/// How often the node is looked at. The kernel counts in ticks of 10 ms, so a shorter look sees little.
+/// How often the node's load is read. The kernel counts in ticks of 10 ms, so a shorter period shows little.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// An allowance above this is none.
+/// An allowance above this is unlimited.
 const UNLIMITED: f64 = 1e6;
 
 /// Decides whether one more replay may begin now.
@@ -29,7 +29,7 @@ const UNLIMITED: f64 = 1e6;
 pub(super) struct Courtesy {
     /// Per cent of the node's CPU time that is kept idle; 0 never gives way. It may change at any time.
     idle_percent: Arc<AtomicU8>,
-    /// `/proc/stat`; `None` when it is not there.
+    /// `/proc/stat`; `None` if it does not exist.
     stat: Option<File>,
     allowance: Allowance,
     before: Option<Times>,
@@ -75,7 +75,7 @@ impl Courtesy {
     pub(super) fn admits(&mut self) -> bool {
         let reserve = f64::from(self.idle_percent.load(Relaxed)) / 100.0;
         if self.stat.is_none() || reserve <= 0.0 {
-            // What was learnt is of no use once it counts again.
+            // An earlier measurement is of no use when limiting starts again.
             (self.before, self.allowance.rate) = (None, None);
             return true;
         }
@@ -145,7 +145,7 @@ impl Allowance {
         }
     }
 
-    /// Learns how much of the last `span` was idle.
+    /// Adjusts the rate to the share of the last `span` that was idle.
     fn adjust(&mut self, idle: f64, span: Duration) {
         let begun = f64::from(self.begun) / span.as_secs_f64();
         self.begun = 0;

@@ -1,8 +1,8 @@
 //! From the queue to verdicts.
 //!
-//! Owns: the tasks that replay, of one lane. Bounds: `concurrency` of them, which may change meanwhile. Drops: what waited too long, what cannot be
-//! sent, and everything while the kill switch is on: counted skips. A replay that was begun always gets a verdict,
-//! if only `cancelled`.
+//! Owns: the tasks that replay, of one lane. Bounds: `concurrency` of them, which may change meanwhile. Drops:
+//! exchanges that waited too long or cannot be sent, and everything while the kill switch is on: counted skips. A
+//! replay that was begun always gets a verdict, even if only `cancelled`.
 
 use std::{
     fmt,
@@ -25,11 +25,11 @@ use super::{
 };
 use crate::replay::{Answer, Shadow};
 
-/// Bodies of this many bytes together are compared on a thread of their own: meanwhile the replay thread would
-/// neither send nor take the time of answers.
+/// Bodies of this many bytes together are compared on a separate thread: otherwise the replay thread would neither send
+/// nor time answers meanwhile.
 pub(super) const LARGE: usize = 128 << 10;
 
-/// Sends what is queued to a shadow system and judges the answers.
+/// Sends queued exchanges to a shadow system and compares the answers.
 pub(super) struct Dispatcher<S> {
     pub(super) lane: Arc<Lane>,
     pub(super) shadow: S,
@@ -39,7 +39,7 @@ pub(super) struct Dispatcher<S> {
     workers: AtomicUsize,
 }
 
-/// How exchanges are replayed and judged.
+/// How exchanges are replayed and compared.
 #[derive(Clone)]
 pub(super) struct Policy {
     pub(super) rewrite: RewritePolicy,
@@ -65,7 +65,7 @@ impl<S: Shadow> Dispatcher<S> {
         })
     }
 
-    /// Runs until the queue is closed and everything that was in it is counted.
+    /// Runs until the queue is closed and everything in it is counted.
     pub(super) async fn run(self: Arc<Self>) {
         tokio::select! {
             () = self.serve() => (),
@@ -76,7 +76,7 @@ impl<S: Shadow> Dispatcher<S> {
     async fn serve(self: &Arc<Self>) {
         let queue = &self.lane.queue;
         loop {
-            // Read first: whatever was pushed before the close is then in the queue for certain.
+            // Read first: everything pushed before the close is then certainly in the queue.
             let closed = queue.is_closed();
             let waiting = queue.len();
             let busy = self.workers.load(SeqCst);
@@ -102,7 +102,7 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Whether more exchanges are replayed at once than may be any more.
+    /// Whether more exchanges are being replayed at once than are now allowed.
     fn is_too_many(&self) -> bool {
         self.workers.load(SeqCst) > self.lane.live().get().concurrency
     }
@@ -142,7 +142,7 @@ impl<S: Shadow> Dispatcher<S> {
         let Outcome::Response(first) = &outcome else {
             return;
         };
-        // What a third answer may tell something about.
+        // The part that a third answer may explain.
         let found = match verdict {
             Verdict::Mismatch(found) if self.lane.books.may_ask_again(&exchange, &outcome) => found,
             _ => Vec::new(),
@@ -157,7 +157,7 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Compares and counts; large bodies elsewhere. Nothing comes of a comparison that panics, except its count.
+    /// Compares and counts; large bodies on another thread. A comparison that panics has no result except its count.
     async fn judged(&self, pending: Pending, outcome: Outcome) -> Option<(Outcome, Verdict)> {
         let comparator = self.comparator();
         if pending.bytes() < LARGE && kept(&outcome) < LARGE {
@@ -172,12 +172,12 @@ impl<S: Shadow> Dispatcher<S> {
     }
 }
 
-/// Runs something long on a thread where it keeps nobody waiting.
+/// Runs a long computation on a thread where it delays nothing else.
 pub(super) async fn elsewhere<T: Send + 'static>(long: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     match tokio::task::spawn_blocking(long).await {
         Ok(done) => Some(done),
         Err(error) => {
-            // What it held has counted itself when it was dropped.
+            // Its values have counted themselves when they were dropped.
             tracing::error!(%error, "a comparison did not end");
             None
         }
@@ -193,7 +193,7 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// The request as it is sent. One that is only to be recorded is kept here.
+    /// The request as it is sent. One that is only to be recorded is saved here.
     pub(super) fn prepared(&self, exchange: &Exchange) -> Result<S::Prepared, SkipPolicy> {
         let rules = self.lane.rules.load();
         let policy = rules
@@ -214,7 +214,7 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Notes what the request of this exchange is sent without.
+    /// Notes the parts that are removed from the request of this exchange.
     fn note(&self, exchange: &Exchange) {
         let rules = self.lane.rules.load();
         let policy = rules
@@ -223,7 +223,7 @@ impl<S: Shadow> Dispatcher<S> {
         self.lane.notes.sent(exchange, policy);
     }
 
-    /// Waits for a turn, unless that is cancelled. What has it may be sent at once.
+    /// Waits for a turn, unless that is cancelled. Then the request may be sent at once.
     pub(super) async fn leave(
         &self,
         exchange: &Exchange,
@@ -242,7 +242,7 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Sends a request, again where that is allowed and there is leave for it.
+    /// Sends a request, and again if that is allowed and there is leave for it.
     async fn ask(
         &self,
         exchange: &Exchange,
@@ -295,7 +295,8 @@ impl<S> Drop for Place<'_, S> {
     fn drop(&mut self) {
         let Dispatcher { lane, workers, .. } = self.0;
         workers.fetch_sub(1, SeqCst);
-        // What was pushed after this worker found the queue empty needs another one, and the end needs a last look.
+        // An exchange pushed after this worker found the queue empty needs another worker, and the end needs a last
+        // check.
         if lane.queue.len() > 0 || lane.queue.is_closed() {
             lane.queue.flush();
         }

@@ -1,9 +1,9 @@
 //! Exchanges from files instead of a capture.
 //!
-//! The thread that feeds takes the place of the capture thread. Nothing is dropped for want of room: a file can wait, so
-//! whoever feeds is held up until a replay has ended (backpressure), and a replay until the target's rates have room for
-//! it. Two are dropped all the same: an exchange that is larger than the whole queue (`queue_full`), and what comes while
-//! the breaker is open, because a target that is gone would hold up the run for ever (`breaker_open`).
+//! The feeding thread takes the place of the capture thread. Nothing is dropped because the queue is full: a file can
+//! wait, so the feed is held up until a replay has ended (backpressure), and a replay until the target's rates allow
+//! it. Two kinds are dropped all the same: an exchange that is larger than the whole queue (`queue_full`), and all
+//! exchanges while the breaker is open, because a target that is gone would hold up the run forever (`breaker_open`).
 
 use std::{
     fmt,
@@ -25,10 +25,10 @@ use super::{
 };
 use crate::capture::SourceError;
 
-/// How long a full queue is left alone.
+/// How long to wait when the queue is full.
 const RETRY: Duration = Duration::from_micros(200);
 
-/// What a [`Feed`] gave.
+/// Result of [`Feed::next`].
 #[derive(Debug)]
 pub enum Fed {
     /// An exchange whose time has come.
@@ -44,10 +44,10 @@ pub trait Feed: Send + fmt::Debug {
     /// The next exchange, after `wait` at the latest.
     fn next(&mut self, wait: Duration) -> Result<Fed, SourceError>;
 
-    /// How many replays the last exchange caused: none when it was skipped.
+    /// Reports how many replays the last exchange caused: none when it was skipped.
     fn handed_on(&mut self, replays: usize);
 
-    /// What was read so far.
+    /// Adds the counts of the input read so far.
     fn count(&self, into: &mut CaptureCounters);
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Play {
 }
 
 impl Play {
-    /// Runs until the feed ends, fails or is told to stop.
+    /// Runs until the feed ends, fails or is stopped.
     pub(super) fn run(mut self) -> Ended {
         let lanes: Vec<_> = self.desk.lanes();
         let _close = CloseOnDrop(&lanes);
@@ -122,7 +122,7 @@ impl Entry {
         let queue = &self.lane.queue;
         let mut waiting = Arc::clone(exchange);
         let reason = loop {
-            // Looked at first: what is full now, though nothing was held, stays full.
+            // Read first: a queue that is full although it held nothing stays full.
             let held = queue.bytes();
             match queue.push(waiting) {
                 Ok(()) => {

@@ -1,9 +1,8 @@
-//! Which header fields are new with each request.
+//! Header fields that are new with each request.
 //!
-//! Tracing, timing and proxies add fields that say nothing about what is asked for. Some are known by name; any other that
-//! had another value in each of many requests is taken for one.
-//! Bounds: [`NAMES`] names, [`VALUES`] hashes of values of each. Bias: what says who asks, or for which form, is never
-//! passed over, whatever its values.
+//! Tracing, timing and proxies add fields that do not identify what is asked for. Some are known by name; any other
+//! that had another value in each of many requests is treated the same. Bounds: [`NAMES`] names, [`VALUES`] hashes of
+//! values of each. Bias: a field that says who asks, or for which form, is never ignored, whatever its values.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,10 +11,10 @@ use std::{
 
 use shadow_proto::exchange::Request;
 
-/// Names that are looked at.
+/// Names that are tracked.
 const NAMES: usize = 64;
 
-/// Requests that have to have a field, each with another value.
+/// Requests that must have had a field, each with another value.
 const VALUES: usize = 32;
 
 /// Fields that are known to be new with each request.

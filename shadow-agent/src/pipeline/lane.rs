@@ -1,8 +1,9 @@
-//! One shadow target's way through the pipeline.
+//! One shadow target in the pipeline.
 //!
-//! Owns: everything that belongs to one target alone, so that one that is slow, full, refused or gone costs the
-//! others nothing: its own gate, queue, switch, workers and ledger. Exchanges are shared, so a lane holds no copy of
-//! its own; each lane accounts for the bytes as if they were all its own, so the bound holds whoever lets go last.
+//! Owns: everything that belongs to one target alone, so that one that is slow, full, refused or gone does not affect
+//! the others: its own gate, queue, switch, workers and ledger. Exchanges are shared, so a lane holds no copy of its
+//! own; each lane accounts for the bytes as if they were all its own, so the bound holds whichever lane releases them
+//! last.
 
 use std::sync::{
     Arc,
@@ -35,7 +36,7 @@ use crate::{
     replay::{Change, LiveSettings, Notes, ReplaySettings},
 };
 
-/// What the capture thread, the replays and everybody who looks share of one lane.
+/// The state of one lane that is shared by the capture thread, the replays and all readers.
 #[derive(Debug)]
 pub struct Lane {
     name: String,
@@ -50,7 +51,7 @@ pub struct Lane {
     pub(super) brakes: Arc<Brakes>,
     pub(super) notes: LaneNotes,
     live: LiveSettings,
-    /// Those that stand for the ones it was started with; none until they are changed.
+    /// Replacements of the rules it was started with; none until they are changed.
     pub(super) rules: ArcSwapOption<LaneRules>,
     /// Replays that were begun and have no verdict yet.
     pub(super) in_flight: AtomicUsize,
@@ -82,12 +83,12 @@ impl Lane {
         }
     }
 
-    /// The same, with somewhere for cases to go.
+    /// The same, with a destination for cases.
     pub(super) fn sampled(self, samples: Option<Samples>) -> Self {
         Self { samples, ..self }
     }
 
-    /// The same, noting what it works on.
+    /// The same, recording the exchanges it works on.
     pub(super) fn noting(self, unfinished: Arc<Unfinished>) -> Self {
         Self { unfinished, ..self }
     }
@@ -103,7 +104,7 @@ impl Lane {
         Self { reach, ..self }
     }
 
-    /// The same, with the rules that its answers are compared by, to tell what became of them.
+    /// The same, with the rules of its comparison, to report their effect.
     pub(super) fn comparing(self, comparator: Arc<Comparator>) -> Self {
         Self {
             comparator: Some(comparator),
@@ -111,7 +112,7 @@ impl Lane {
         }
     }
 
-    /// Counts what is to be known of an answer besides.
+    /// Counts additional notes about an answer.
     pub(super) fn read(&self, notes: &Notes) {
         self.notes.read(notes);
         if notes.reconnected {
@@ -120,22 +121,22 @@ impl Lane {
         }
     }
 
-    /// What happened on each route since the last call.
+    /// Results of each route since the last call.
     pub fn take_window(&self, now: Timestamp) -> Vec<RouteWindow> {
         self.books.take_window(now)
     }
 
-    /// Replays nothing more to this target: what is in flight is cancelled, the rest is skipped as `paused`.
+    /// Stops replays to this target: those in flight are cancelled, the rest is skipped as `paused`.
     pub fn pause(&self) {
         self.switch.pause();
     }
 
-    /// Takes [`Lane::pause`] back.
+    /// Revokes [`Lane::pause`].
     pub fn unpause(&self) {
         self.switch.unpause();
     }
 
-    /// What the breaker did since the last call.
+    /// The breaker's changes since the last call.
     pub fn take_breaker_changes(&self) -> Vec<Change> {
         self.brakes.take_changes()
     }
@@ -145,28 +146,28 @@ impl Lane {
         &self.name
     }
 
-    /// What it is compared for.
+    /// Its role in the comparison.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// Looks into the ledger. Keep it short: the lane waits meanwhile.
+    /// Reads the ledger. Keep it short: the lane waits meanwhile.
     pub fn with_ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         self.books.with(look)
     }
 
-    /// Sends and compares by other rules from the next exchange on. One that only observes has no use for them.
+    /// Sends and compares by other rules from the next exchange on. Ignored by a lane that only observes.
     pub fn set_rules(&self, rules: LaneRules) {
         self.rules.store(Some(Arc::new(rules)));
     }
 
-    /// How it is replayed at present; shared with the connections to the target.
+    /// The current replay settings; shared with the connections to the target.
     pub(super) fn live(&self) -> &LiveSettings {
         &self.live
     }
 
-    /// Replays under other settings from the next exchange on. One that waits for its turn or its answer keeps to
-    /// those it began with.
+    /// Replays under other settings from the next exchange on. A replay that waits for its turn or its answer keeps its
+    /// settings.
     pub fn set_settings(&self, settings: ReplaySettings) {
         self.queue.set_bounds(settings.queue, settings.queue_bytes);
         self.brakes.set(&settings);
@@ -180,7 +181,7 @@ impl Lane {
         self.books.set_gates(gates);
     }
 
-    /// What is known of this target.
+    /// The report on this target.
     pub fn report(&self, inputs: ReportInputs) -> Report {
         Report {
             target: self.name.clone(),
@@ -195,7 +196,7 @@ impl Lane {
         comparator.map(Comparator::usage).unwrap_or_default()
     }
 
-    /// The same without routes and groups, which are the dear part of it.
+    /// The same without routes and groups, which are the expensive part of it.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         Report {
             target: self.name.clone(),

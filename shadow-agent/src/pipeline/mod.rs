@@ -1,9 +1,10 @@
 //! From segments to verdicts: capture thread -> engine -> lanes of gate -> queue -> replay -> compare -> ledger.
 //!
 //! Owns: the capture thread with the one [`Engine`], and the replay thread with a [`Lane`] for each target. Bounds:
-//! `Limits` for the engine, [`ReplaySettings`](crate::replay::ReplaySettings) for every lane behind it. Drops: a full queue drops the newest exchange; every drop is a
-//! counted [`Skip`](shadow_core::gate::Skip) or [`Failure`](shadow_core::compare::Failure). Nothing here ever waits
-//! towards the kernel. Why one capture thread: docs/adr/0010.
+//! `Limits` for the engine, [`ReplaySettings`](crate::replay::ReplaySettings) for every lane after it. Drops: a full
+//! queue drops the newest exchange; every drop is a counted [`Skip`](shadow_core::gate::Skip) or
+//! [`Failure`](shadow_core::compare::Failure). Nothing here ever makes the capture wait. For the reasons for one
+//! capture thread see docs/adr/0010.
 
 mod background;
 mod books;
@@ -62,11 +63,11 @@ use crate::{
 /// The clock of a live source.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What the pipeline calls on the capture thread. Each must be quick: nothing is captured meanwhile.
+/// Callbacks of the pipeline on the capture thread. Each must be quick: nothing is captured meanwhile.
 pub struct Hooks {
-    /// Every round of the capture thread, at least ten times a second; live capture stamps the kernel's heartbeat.
+    /// Every round of the capture thread, at least ten times a second; live capture renews the kernel's heartbeat.
     pub heartbeat: Box<dyn FnMut() + Send>,
-    /// Nothing more will be read from this connection: the kernel need not copy it any longer.
+    /// This connection will not be read any more: the kernel need not copy it any longer.
     pub mute: Box<dyn FnMut(FlowKey, Abandon) + Send>,
     /// The switch of the kernel program. `None` for a file.
     pub armed: Option<Armed>,
@@ -76,7 +77,7 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// For a capture file: nobody to tell, and no clock.
+    /// For a capture file: no callbacks, and no clock.
     pub fn none() -> Self {
         Self {
             heartbeat: Box::new(|| ()),
@@ -93,7 +94,7 @@ impl fmt::Debug for Hooks {
     }
 }
 
-/// What a [`Pipeline`] is made of.
+/// Settings of a [`Pipeline`].
 #[derive(Debug)]
 pub struct PipelineSettings {
     /// Caps of the engine.
@@ -101,39 +102,39 @@ pub struct PipelineSettings {
     /// Per cent of the node's CPU time that replays leave idle; while there is less, they give way to production.
     /// 0 never gives way.
     pub idle_cpu: u8,
-    /// The nice value of the threads that replay and compare: they give way, the capture thread must keep up. `None`
-    /// where there is no production to give way to.
+    /// The nice value of the threads that replay and compare: they give way, the capture thread must keep up. `None` if
+    /// there is no production to give way to.
     pub nice: Option<u8>,
-    /// Where what is being compared is noted, for the next agent.
+    /// Records the exchanges being compared, for the next agent.
     pub unfinished: Arc<Unfinished>,
     /// One for each target, in the order of the configuration. At least one.
     pub lanes: Vec<LaneSettings>,
 }
 
-/// Why a pipeline did not start.
+/// The reason why a pipeline did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Nothing to do.
     #[error("a pipeline needs at least one target, or to observe")]
     NoLane,
-    /// Settings that cannot work.
+    /// Invalid settings.
     #[error(transparent)]
     Settings(#[from] ReplaySettingsError),
     /// Replays could not be marked.
     #[error(transparent)]
     Mark(#[from] MarkError),
-    /// No thread, or no runtime on it.
+    /// A thread, or its runtime, could not be started.
     #[error("cannot start the {thread} thread; check the limits on threads and open files")]
     Thread {
         /// Its name.
         thread: &'static str,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
 }
 
-/// A running pipeline. Dropping it stops it as [`Pipeline::stop`] without any patience does.
+/// A running pipeline. Dropping it stops it like [`Pipeline::stop`] with zero patience.
 #[derive(Debug)]
 pub struct Pipeline {
     threads: Threads,
@@ -183,7 +184,7 @@ impl Pipeline {
         Ok(Self { threads })
     }
 
-    /// Counters, a fraction of a second old at most. Answers at once, also when the pipeline is busy.
+    /// Counters, a fraction of a second old at most. Returns at once, even when the pipeline is busy.
     pub fn snapshot(&self) -> Snapshot {
         self.threads.snapshot()
     }
@@ -199,12 +200,12 @@ impl Pipeline {
         }
     }
 
-    /// The reports of all lanes without routes and groups, which are the dear part of them.
+    /// The reports of all lanes without routes and groups, which are the expensive part of them.
     pub fn overviews(&self, inputs: ReportInputs) -> Vec<Report> {
         self.each(inputs, Lane::overview).collect()
     }
 
-    /// The first lane gets everything, the others what belongs to all.
+    /// The first lane gets all inputs, the others those that belong to all.
     fn each(
         &self,
         inputs: ReportInputs,
@@ -227,40 +228,41 @@ impl Pipeline {
         self.threads.lanes.iter().map(AsRef::as_ref)
     }
 
-    /// Leaves so many per cent of the node's CPU time idle from now on; 0 never gives way.
+    /// Leaves this percentage of the node's CPU time idle from now on; 0 never gives way.
     pub fn set_idle_cpu(&self, percent: u8) {
         self.threads.idle_cpu.store(percent, Relaxed);
     }
 
-    /// Stops all replays at once: those in flight are cancelled, the rest is skipped. Capturing goes on.
+    /// Stops all replays at once: those in flight are cancelled, the rest is skipped. Capturing continues.
     pub fn kill(&self) {
         self.lanes().for_each(|lane| lane.switch.kill());
     }
 
-    /// Takes [`Pipeline::kill`] back.
+    /// Revokes [`Pipeline::kill`].
     pub fn resume(&self) {
         self.lanes().for_each(|lane| lane.switch.resume());
     }
 
-    /// Before the agent switches the kernel program off itself, to end: what was captured may still be replayed.
+    /// Called before the agent switches the kernel program off itself, to end: captured exchanges may still be
+    /// replayed.
     pub fn leave_kernel(&self) {
         self.lanes().for_each(|lane| lane.switch.leave_kernel());
     }
 
-    /// Whether the source has ended and everything behind it is done.
+    /// Whether the source has ended and all its exchanges are done.
     pub fn is_finished(&self) -> bool {
         self.threads.is_finished()
     }
 
-    /// Ends the capture, gives what is queued `patience` to finish, cancels the rest. Afterwards every exchange is
-    /// counted as skipped or judged; snapshot and report are final. Everything else works meanwhile.
+    /// Ends the capture, gives queued exchanges `patience` to finish, cancels the rest. Afterwards every exchange is
+    /// counted as skipped or judged; snapshot and report are final. Other calls work meanwhile.
     pub fn stop(&self, patience: Duration) -> Snapshot {
         self.threads.stop(patience);
         self.snapshot()
     }
 }
 
-/// Makes a lane, up to the point where nothing runs yet.
+/// Makes a lane, with nothing running yet.
 fn made(
     settings: LaneSettings,
     unfinished: &Arc<Unfinished>,
@@ -293,7 +295,7 @@ fn made(
         pairs,
     } = *replay;
     settings.validate()?;
-    // A control target is compared for what it tells others.
+    // A control target is compared for the evidence it gives to others.
     let paired = role == Role::Shadow && (pairs.twice > 0.0 || !pairs.twins.is_zero());
     let ledger = ledger.expecting_pairs(paired);
     let (selective, share) = gate.reach();

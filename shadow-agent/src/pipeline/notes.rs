@@ -1,6 +1,6 @@
-//! What of one lane's replays was sent or read in another way than the traffic says.
+//! Deviations of one lane's replays: requests sent, or answers read, differently from the traffic.
 //!
-//! Bounds: [`MOST`] fields are told apart; answers with further ones are counted only.
+//! Bounds: [`MOST`] fields are counted separately; answers with further ones are counted only.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use shadow_core::{
 
 use shadow_proto::{exchange::Exchange, http1::OddField};
 
-/// Fields with what is odd about them that are told apart.
+/// Fields, with their irregularities, that are counted separately.
 const MOST: usize = 64;
 
 /// Counts of one lane.
@@ -88,7 +88,7 @@ impl LaneNotes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        // Every operation is one count: a panic elsewhere leaves them whole.
+        // Every operation is one count: a panic elsewhere leaves them consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

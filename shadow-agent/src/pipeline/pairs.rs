@@ -1,11 +1,11 @@
-//! Pairs of answers that one system gave to the same request: what differs in them is noise.
+//! Pairs of answers that one system gave to the same request: their differences are noise.
 //!
 //! Owns: which replays are sent a second time, which of production's own answers are compared with each other, which
-//! mismatches are held against production's next answer, and whose background a control target tells. Bounds: [`MOST`]
-//! exchanges and [`BYTES`] are remembered for their twins, as many mismatches for the next answer, shared with whoever
-//! else holds them, and [`A_SECOND`] of them compared in a second. Drops: a second request for which there is no leave
-//! under the target's limits. Bias: only safe requests; twins have every header field in common but those that are new
-//! with each request ([`Fields`]), so that two people's answers are never taken for one's.
+//! mismatches are compared with production's next answer, and which lanes get a control target's background. Bounds:
+//! [`MOST`] exchanges and [`BYTES`] are remembered for pairing, as many mismatches for the next answer, shared with
+//! other holders, and [`A_SECOND`] of them compared in a second. Drops: a second request for which there is no leave
+//! under the target's limits. Bias: only safe requests; pairs have every header field in common but those that are new
+//! with each request ([`Fields`]), so that answers to two people are never compared as answers to one.
 
 use std::{
     hash::{BuildHasher as _, Hash as _, Hasher, RandomState},
@@ -40,16 +40,16 @@ const MOST: usize = 512;
 /// The bytes they may hold together.
 const BYTES: usize = 16 << 20;
 
-/// Twins compared in a second.
+/// Pairs compared in a second.
 const A_SECOND: f64 = 50.0;
 
-/// Second requests that may be saved up for what is undecided.
+/// Second requests that may be saved up for undecided answers.
 const SAVED: f64 = 32.0;
 
-/// Why a request is sent once more.
+/// The reason why a request is sent once more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Draw {
-    /// Whatever was answered: such pairs tell how often a system differs from itself.
+    /// Regardless of the answer: such pairs show how often a system differs from itself.
     Random,
     /// Something in the answer is undecided.
     Needed,
@@ -64,7 +64,7 @@ pub(super) struct Pairs {
     budget: Mutex<f64>,
     twins: Mutex<Twins>,
     doubts: Mutex<Doubts>,
-    /// The lanes that are told what a control target differs in; empty for any other.
+    /// The lanes that get the differences of a control target; empty for any other.
     pub(super) told: Vec<Arc<Lane>>,
 }
 
@@ -81,7 +81,7 @@ impl Pairs {
     }
 
     /// Whether this request is to be sent once more. A quarter of the share is drawn at random, the rest is for answers
-    /// with something undecided, and what these do not take is drawn at random as well.
+    /// with something undecided, and the unused rest is drawn at random as well.
     pub(super) fn draws(&self, request: &Request, is_open: impl FnOnce() -> bool) -> Option<Draw> {
         let wanted = self.settings.twice;
         if wanted <= 0.0 || !is_safe(request) {
@@ -109,7 +109,7 @@ impl Pairs {
         Some(draw)
     }
 
-    /// A former exchange that production should have answered alike. Remembers this one.
+    /// An earlier exchange that production should have answered alike. Remembers this one.
     pub(super) fn twin(&self, exchange: &Arc<Exchange>) -> Option<Arc<Exchange>> {
         if self.settings.twins.is_zero() || !is_safe(&exchange.request) {
             return None;
@@ -118,7 +118,7 @@ impl Pairs {
         twins.swap(exchange)
     }
 
-    /// A former mismatch of the same request, which production has now answered again.
+    /// An earlier mismatch of the same request, which production has now answered again.
     pub(super) fn doubt(&self, exchange: &Exchange) -> Option<Doubt> {
         let began = exchange.timing.request_first?;
         if self.settings.twins.is_zero() || !is_safe(&exchange.request) {
@@ -138,7 +138,7 @@ impl Pairs {
 }
 
 /// A number from 0 to 1 that looks random (splitmix64, Steele et al. 2014); the same for the same draw, so that tests
-/// can count on it.
+/// are reproducible.
 fn share(draw: u64) -> f64 {
     let mut mixed = draw.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -147,7 +147,7 @@ fn share(draw: u64) -> f64 {
     f64::from(high) / f64::from(u32::MAX)
 }
 
-/// The last answers of production, by what was asked and by whom.
+/// The last answers of production, by request and requester.
 #[derive(Debug)]
 struct Twins {
     within: Duration,
@@ -186,7 +186,7 @@ impl Twins {
             .map(|(former, _)| former)
     }
 
-    /// What is asked for, and by whom.
+    /// A hash of the request and of the requester.
     fn key(&self, request: &Request) -> u64 {
         let mut hasher = self.keys.build_hasher();
         asked(request, &mut hasher);
@@ -203,8 +203,8 @@ impl Twins {
     }
 }
 
-/// Mismatches that wait for production's next answer to the same request, whoever asks: that production gives the same
-/// answer to somebody else says as much.
+/// Mismatches that wait for production's next answer to the same request, from any requester: the same answer to
+/// another requester is evidence as well.
 #[derive(Debug)]
 struct Doubts {
     copies: bool,
@@ -223,7 +223,7 @@ impl Doubts {
         }
     }
 
-    /// One that was judged before `began`: production's two answers have the shadow system's between them.
+    /// One that was judged before `began`: the shadow system's answer is between production's two answers.
     fn take(&mut self, request: &Request, began: Timestamp) -> Option<Doubt> {
         let key = self.key(request);
         if self.known.get(key)?.judged > began || !self.pace.take(1) {
@@ -234,7 +234,7 @@ impl Doubts {
 
     fn put(&mut self, doubt: Doubt) {
         let key = self.key(&doubt.exchange.request);
-        // The older one has more of a chance to be between two answers.
+        // The older one is more likely to be between two answers.
         if self.known.get(key).is_none() {
             let bytes = held_by(&doubt.exchange).saturating_add(doubt.shadow.body.kept.len());
             let exchange = kept(&doubt.exchange, self.copies);
@@ -304,7 +304,7 @@ mod tests {
         Pairs::new(settings, Vec::new())
     }
 
-    /// The time of the twin that was found.
+    /// The time of the paired exchange that was found.
     fn twin(pairs: &Pairs, exchange: &Arc<Exchange>) -> Option<Timestamp> {
         pairs.twin(exchange)?.timing.response_last
     }
@@ -463,7 +463,7 @@ mod tests {
         let found = (0..10_000)
             .filter(|_| twin(&pairs, &at(exchange("GET", "/a", "1"), 0)).is_some())
             .count();
-        // The first second's worth, and what passes while this runs.
+        // The allowance of the first second, and that of the running time.
         assert!((50..200).contains(&found), "{found}");
     }
 }

@@ -22,8 +22,8 @@ use crate::clock::now_ms;
 /// Longer than any agent runs.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 
-/// Sees to it that its exchange is counted exactly once and its bytes are given back, whatever happens: also when
-/// the task that holds it panics or is dropped.
+/// Ensures that its exchange is counted exactly once and its bytes are released, whatever happens: also when the task
+/// that holds it panics or is dropped.
 pub(super) struct Pending {
     lane: Arc<Lane>,
     queued: Queued,
@@ -45,7 +45,7 @@ impl fmt::Debug for Pending {
 }
 
 impl Pending {
-    /// The next one of a lane. There is no moment in between at which nobody answers for it.
+    /// The next one of a lane. At every moment exactly one owner is responsible for it.
     pub(super) fn next(lane: &Arc<Lane>, now: Option<&Clock>) -> Option<Self> {
         let (lane, now) = (Arc::clone(lane), now.cloned());
         let queued = lane.queue.pop()?;
@@ -57,7 +57,7 @@ impl Pending {
         })
     }
 
-    /// Until when its request may be sent: always, where that is beyond the end of time.
+    /// The time until which its request may be sent; a deadline beyond the range of time never comes.
     pub(super) fn deadline(&self, max_wait: Duration) -> Instant {
         let since = self.queued.since;
         since.checked_add(max_wait).unwrap_or_else(|| since + FOREVER)
@@ -101,7 +101,7 @@ impl Pending {
         verdict
     }
 
-    /// The exchange, for what comes after the verdict.
+    /// The exchange, for use after the verdict.
     pub(super) fn shared(&self) -> Arc<Exchange> {
         Arc::clone(&self.queued.exchange)
     }

@@ -1,12 +1,12 @@
-//! The place of a thread among those that want a CPU.
+//! The scheduling priority of a thread.
 
 use std::io;
 
 use rustix::process::setpriority_process;
 
-/// Puts the calling thread, and those that it starts, behind everything else of the node: a nice value, and
-/// `SCHED_BATCH`, so that it preempts nobody when it wakes up (sched(7)). Both need no privilege, and cannot be taken back
-/// without one. What the kernel refuses stays as it was.
+/// Gives the calling thread, and those that it starts, a lower priority than the rest of the node: a nice value, and
+/// `SCHED_BATCH`, so that it does not preempt others when it wakes up (sched(7)). Both need no privilege, and cannot be
+/// revoked without one. A setting that the kernel refuses stays as it was.
 pub(super) fn lower(nice: u8) {
     // Of the calling thread alone (setpriority(2), C library/kernel differences).
     let nicer = setpriority_process(None, nice.into()).map_err(io::Error::from);
@@ -17,10 +17,11 @@ pub(super) fn lower(nice: u8) {
     }
 }
 
-/// By the system call, because musl's function refuses; its `sched_param` is not the kernel's either, which is one int.
+/// Uses the system call, because musl's function refuses; its `sched_param` also differs from the kernel's, which is
+/// one int.
 fn batch() -> io::Result<()> {
     let param: libc::c_int = 0;
-    // SAFETY: 0 is the calling thread; `param` is all that the call reads, and lives to its end.
+    // SAFETY: 0 is the calling thread; `param` is all that the call reads, and outlives it.
     let result = unsafe {
         libc::syscall(
             libc::SYS_sched_setscheduler,

@@ -1,7 +1,7 @@
-//! Between the capture thread and the replays.
+//! The queue between the capture thread and the replays.
 //!
-//! One for each lane: capture thread --[`Queue::push`]--> queue --[`Queue::pop`]--> replays. Owns: exchanges that wait, and the account
-//! of bytes of those that wait or are being replayed. Bounds: both. Drops: the newest, by handing it back to the
+//! One for each lane: capture thread --[`Queue::push`]--> queue --[`Queue::pop`]--> replays. Owns: exchanges that wait,
+//! and the byte count of those that wait or are being replayed. Bounds: both. Drops: the newest, by returning it to the
 //! capture thread, which counts it. Lock-free: the capture thread never waits for a replay.
 
 use std::sync::{
@@ -30,7 +30,7 @@ pub(super) struct Queued {
     pub(super) exchange: Arc<Exchange>,
     /// When it was queued.
     pub(super) since: Instant,
-    /// Its part of the account, to be given back with [`Queue::release`] when nobody holds it any more.
+    /// Its bytes, to be released with [`Queue::release`] when nothing holds the exchange any more.
     pub(super) bytes: usize,
 }
 
@@ -46,16 +46,16 @@ impl Queue {
         }
     }
 
-    /// Holds so much from now on. What is over it already stays.
+    /// Sets the capacity. Exchanges over it that already wait stay.
     pub(super) fn set_bounds(&self, exchanges: usize, max_bytes: usize) {
         self.room.store(exchanges.max(1), Relaxed);
         self.max_bytes.store(max_bytes, Relaxed);
     }
 
-    /// Takes an exchange, or hands it back when it does not fit. Wakes nobody: see [`Queue::flush`].
+    /// Takes an exchange, or returns it when it does not fit. Wakes no replay: see [`Queue::flush`].
     pub(super) fn push(&self, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
         let bytes = held_by(&exchange);
-        // The capture thread alone adds, so what fits now still fits below.
+        // Only the capture thread adds, so an exchange that fits now still fits below.
         let is_heavy = self.bytes.load(Relaxed).saturating_add(bytes) > self.max_bytes.load(Relaxed);
         if is_heavy || self.waiting.len() >= self.room() {
             return Err(exchange);
@@ -79,7 +79,7 @@ impl Queue {
         self.waiting.pop()
     }
 
-    /// Gives back the bytes of an exchange that is done.
+    /// Releases the bytes of an exchange that is done.
     pub(super) fn release(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Relaxed);
     }
@@ -99,7 +99,7 @@ impl Queue {
         self.wake.notified().await;
     }
 
-    /// How many may wait.
+    /// The capacity.
     pub(super) fn room(&self) -> usize {
         self.room.load(Relaxed)
     }

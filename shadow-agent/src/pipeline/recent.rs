@@ -1,4 +1,4 @@
-//! What was seen last, by key, within a number and a number of bytes.
+//! The latest values by key, bounded in number and bytes.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,11 +17,11 @@ pub(super) struct Doubt {
     pub(super) judged: Timestamp,
 }
 
-/// Values by key; the oldest goes when there is no room. One that is too large for its share is not kept.
+/// Values by key; the oldest is dropped when it is full. One that is too large for its share is not kept.
 #[derive(Debug)]
 pub(super) struct Recent<T> {
     known: HashMap<u64, Held<T>>,
-    /// What was put when, oldest first; what was replaced or removed since is passed over.
+    /// Insertions, oldest first; entries that were replaced or removed since are skipped.
     order: VecDeque<(u64, u64)>,
     puts: u64,
     bytes: usize,
@@ -75,7 +75,7 @@ impl<T> Recent<T> {
         Some(held.value)
     }
 
-    /// Forgets from the oldest on what is old.
+    /// Removes old values, from the oldest on.
     pub(super) fn forget(&mut self, is_old: impl Fn(&T) -> bool) {
         while let Some((key, put)) = self.order.front() {
             let held = self.known.get(key).filter(|held| held.put == *put);

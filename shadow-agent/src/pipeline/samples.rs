@@ -1,4 +1,4 @@
-//! From a verdict to a case that somebody can look at.
+//! From a verdict to a case that a person can inspect.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::{
     journal::{Entry, Sink},
 };
 
-/// Makes cases and hands them on. Nothing here holds a lock: redacting a body takes a moment.
+/// Makes cases and hands them on. No lock is held here: redacting a body takes time.
 #[derive(Clone, Debug)]
 pub struct Samples {
-    /// Where they go.
+    /// Their destination.
     pub sink: Arc<dyn Sink>,
-    /// What takes the secrets out; the ledger's own, so that equal secrets look equal everywhere.
+    /// Removes the secrets; the ledger's own redactor, so that equal secrets look equal everywhere.
     pub redactor: Redactor,
-    /// What one case may hold.
+    /// Limits of one case.
     pub limits: CaseLimits,
 }
 
@@ -34,7 +34,7 @@ impl Samples {
         }
     }
 
-    /// Hands on what the ledger wants as a sample.
+    /// Hands on a sample that the ledger wants.
     pub(super) fn offer(&self, judged: Judged<'_>, wanted: Wanted) {
         if wanted.is_empty() {
             return;

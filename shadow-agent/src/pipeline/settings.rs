@@ -15,7 +15,7 @@ pub enum Role {
     /// The system that is to replace production.
     #[default]
     Shadow,
-    /// A second deployment of production: where it differs from production, so may any system.
+    /// A second deployment of production: any system may differ from production where it does.
     Control,
 }
 
@@ -36,13 +36,13 @@ pub struct LaneSettings {
     pub name: String,
     /// Its role in the comparison.
     pub role: Role,
-    /// Where everything of this lane is counted.
+    /// Counts everything of this lane.
     pub ledger: Ledger,
-    /// Where cases go; none are made without.
+    /// The destination of cases; without it none are made.
     pub samples: Option<Samples>,
     /// Whether the shadow is the old system.
     pub reversed: bool,
-    /// Begins paused.
+    /// Starts paused.
     pub paused: bool,
     /// Observe or replay.
     pub mode: Mode,
@@ -57,7 +57,7 @@ pub enum Mode {
     Replay(Box<Replay>),
 }
 
-/// Where and how to replay, and how to judge.
+/// The target, how to replay, and how to judge.
 #[derive(Debug)]
 pub struct Replay {
     /// The shadow system.
@@ -94,6 +94,6 @@ pub struct PairSettings {
     pub twice: f64,
     /// Production's answers to identical safe requests are a pair when they are at most this far apart.
     pub twins: Duration,
-    /// Remembers copies, so that an exchange is let go once it is judged: the position in a file follows that.
+    /// Remembers copies, so that an exchange is released once it is judged: the position in a file follows that.
     pub copies: bool,
 }

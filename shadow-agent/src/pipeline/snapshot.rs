@@ -5,10 +5,10 @@ use shadow_proto::engine::{Counters, Usage};
 use super::settings::Role;
 use crate::replay::BreakerState;
 
-/// What the capture thread has counted. Published a few times a second, so that reading costs it nothing.
+/// The capture thread's counters. Published a few times a second, so that reading costs it nothing.
 #[derive(Clone, Debug, Default)]
 pub struct CaptureCounters {
-    /// Segments that the source gave.
+    /// Segments read from the source.
     pub segments: u64,
     /// Exchanges that came out of the engine, whole or not.
     pub exchanges: u64,
@@ -16,20 +16,20 @@ pub struct CaptureCounters {
     pub orphans: u64,
     /// Connections that are not read any further.
     pub abandoned: u64,
-    /// The engine's own.
+    /// The engine's own counters.
     pub engine: Counters,
-    /// What the engine held then.
+    /// The engine's memory use at that time.
     pub usage: Usage,
 }
 
-/// Why the capture thread ended.
+/// The reason why the capture thread ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ended {
-    /// The source has nothing more: the end of a file.
+    /// The source is exhausted: the end of a file.
     Source,
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
-    /// The source cannot go on, or the thread panicked.
+    /// The source cannot continue, or the thread panicked.
     Failed(String),
 }
 
@@ -38,21 +38,21 @@ pub enum Ended {
 pub struct LaneSnapshot {
     /// The target's name.
     pub name: String,
-    /// What it is compared for.
+    /// Its role in the comparison.
     pub role: Role,
     /// Exchanges that wait for a replay.
     pub queued: usize,
-    /// How many may.
+    /// The capacity of the queue.
     pub queue_room: usize,
     /// The bytes of those that wait or are being replayed.
     pub queued_bytes: usize,
-    /// Replays under way.
+    /// Replays in flight.
     pub in_flight: usize,
-    /// Whether the target is left alone because it fails.
+    /// Whether the target gets no requests because it fails.
     pub breaker: BreakerState,
-    /// How often it was.
+    /// How often the breaker opened.
     pub breaker_opened: u64,
-    /// Requests that were sent a second time, to learn what differs by itself.
+    /// Requests that were sent a second time, to measure nondeterminism.
     pub second: u64,
     /// Requests that were sent again.
     pub retries: u64,
@@ -61,7 +61,7 @@ pub struct LaneSnapshot {
 }
 
 impl Snapshot {
-    /// Replays under way, of all lanes.
+    /// Replays in flight, of all lanes.
     pub fn in_flight(&self) -> usize {
         self.lanes.iter().map(|lane| lane.in_flight).sum()
     }
@@ -76,8 +76,8 @@ pub struct Snapshot {
     pub lanes: Vec<LaneSnapshot>,
     /// The kill switch is on.
     pub killed: bool,
-    /// Why the capture ended, once it has.
+    /// The reason why the capture ended, once it has.
     pub ended: Option<Ended>,
-    /// The capture has ended and everything behind it is done.
+    /// The capture has ended and all its exchanges are done.
     pub finished: bool,
 }

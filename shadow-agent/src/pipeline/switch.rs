@@ -1,4 +1,4 @@
-//! The kill switch, and the end.
+//! The kill switch, the pauses and the end of the replays.
 
 use std::{
     fmt,
@@ -14,12 +14,12 @@ const ON: u8 = 0;
 const KILLED: u8 = 1;
 const ENDING: u8 = 2;
 
-/// Whether the kernel program still copies, as its own switch says.
+/// Whether the kernel program still copies, according to its own switch.
 #[derive(Clone)]
 pub struct Armed(Arc<dyn Fn() -> bool + Send + Sync>);
 
 impl Armed {
-    /// Asked for every replay.
+    /// `look` is called for every replay.
     pub fn new(look: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(look))
     }
@@ -55,7 +55,7 @@ impl Switch {
         }
     }
 
-    /// Why nothing may be sent now.
+    /// The reason why nothing may be sent now.
     pub(super) fn refusal(&self) -> Option<SkipPolicy> {
         match self.state.load(SeqCst) {
             ON => self.paused.load(SeqCst).then_some(SkipPolicy::Paused),
@@ -64,14 +64,14 @@ impl Switch {
         }
     }
 
-    /// As [`Switch::refusal`], and asks the kernel program too: who kills may switch that off alone, and on a busy node the
-    /// agent hears of it later. For what is about to be sent, as it takes a system call.
+    /// As [`Switch::refusal`], but also asks the kernel program: a kill may switch only that off, and on a busy node
+    /// the agent notices later. Used right before sending, as it takes a system call.
     pub(super) fn refusal_now(&self) -> Option<SkipPolicy> {
         let is_off = || !self.alone.load(SeqCst) && self.armed.as_ref().is_some_and(|armed| !armed.0());
         self.refusal().or_else(|| is_off().then_some(SkipPolicy::Killed))
     }
 
-    /// From here on the kernel program is not asked any more. A kill that came before stays one.
+    /// From here on the kernel program is not asked any more. An earlier kill remains in force.
     pub(super) fn leave_kernel(&self) {
         if self.refusal_now() == Some(SkipPolicy::Killed) {
             self.kill();
@@ -84,18 +84,18 @@ impl Switch {
         self.change(ON, KILLED);
     }
 
-    /// Takes [`Switch::kill`] back.
+    /// Revokes [`Switch::kill`].
     pub(super) fn resume(&self) {
         self.change(KILLED, ON);
     }
 
-    /// Refuses and cancels, whatever happens to the kill switch.
+    /// Refuses and cancels, independently of the kill switch.
     pub(super) fn pause(&self) {
         self.paused.store(true, SeqCst);
         self.cancel_tx.send_replace(());
     }
 
-    /// Takes [`Switch::pause`] back.
+    /// Revokes [`Switch::pause`].
     pub(super) fn unpause(&self) {
         self.paused.store(false, SeqCst);
     }
@@ -124,12 +124,12 @@ impl Switch {
 pub(super) struct Ticket(watch::Receiver<()>);
 
 impl Ticket {
-    /// Forgets what was cancelled before. To be followed by a look at [`Switch::refusal`].
+    /// Ignores earlier cancellations. Check [`Switch::refusal`] afterwards.
     pub(super) fn renew(&mut self) {
         self.0.mark_unchanged();
     }
 
-    /// What `replay` comes to, or `None` when it was cancelled since [`Ticket::renew`].
+    /// The result of `replay`, or `None` when it was cancelled since [`Ticket::renew`].
     pub(super) async fn unless_cancelled<F: Future>(&mut self, replay: F) -> Option<F::Output> {
         tokio::select! {
             biased;

@@ -39,7 +39,7 @@ const CAPTURE: &str = "shadow-capture";
 const REPLAY: &str = "shadow-replay";
 const PANICKED: &str = "the capture thread panicked";
 
-/// How often a wait for the end looks again.
+/// How often a wait for the end checks again.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Threads that compare large bodies.
@@ -53,7 +53,7 @@ pub(super) struct Threads {
     pub(super) idle_cpu: Arc<AtomicU8>,
     published: Arc<ArcSwap<CaptureCounters>>,
     stop: Arc<AtomicBool>,
-    /// Behind a lock, so that the kill switch works while the pipeline is being stopped.
+    /// In a mutex, so that the kill switch works while the pipeline is being stopped.
     handles: Mutex<Handles>,
     /// Threads that have not ended.
     alive: Arc<AtomicUsize>,
@@ -66,13 +66,13 @@ struct Handles {
     replay: Option<JoinHandle<()>>,
 }
 
-/// Where exchanges come from.
+/// The source of exchanges.
 pub(super) enum Work {
     Capture(Box<dyn Source>, Hooks, Box<Engine>),
     Feed(Box<dyn Feed>),
 }
 
-/// One lane before it starts: with a shadow system and how it is asked, unless it only observes.
+/// One lane before it starts: with a shadow system and replay policy, unless it only observes.
 pub(super) struct Made<S> {
     pub(super) lane: Arc<Lane>,
     pub(super) replays: Option<(Gate, S, Policy)>,
@@ -87,7 +87,7 @@ impl Threads {
     ) -> Result<Self, StartError> {
         let mut entries = Vec::with_capacity(made.len());
         let mut dispatchers = Vec::with_capacity(made.len());
-        // What a control target differs in is background for every other.
+        // The differences of a control target are background for every other target.
         let others = made.iter().map(|made| &made.lane);
         let others: Vec<_> = others
             .filter(|lane| lane.role() == Role::Shadow)
@@ -145,7 +145,7 @@ impl Threads {
         };
         let run = move || {
             let how = panic::catch_unwind(AssertUnwindSafe(work));
-            // Nobody else writes it.
+            // There is no other writer.
             ended.get_or_init(|| how.unwrap_or_else(|_panic| Ended::Failed(PANICKED.to_owned())));
         };
         let capture = self.spawn(CAPTURE, run)?;
@@ -153,7 +153,7 @@ impl Threads {
         Ok(())
     }
 
-    /// One runtime for all lanes: a lane waits, hardly ever computes, and what it computes is short.
+    /// One runtime for all lanes: a lane mostly waits, and its computations are short.
     fn start_replay<S: Shadow>(
         &self,
         dispatchers: Vec<Arc<Dispatcher<S>>>,
@@ -220,7 +220,7 @@ impl Threads {
             // It notices within one wait, and drains for a bounded time.
             joined(CAPTURE, capture);
         }
-        // The capture thread closes the queues; when it did not start, nobody has.
+        // The capture thread closes the queues; if it did not start, they are still open.
         for lane in &*self.lanes {
             lane.queue.close();
         }

@@ -1,7 +1,7 @@
 //! seccomp: system calls by which an attacker in control of the agent would reach the rest of the node.
 //!
-//! A list of what is forbidden, not of what is allowed: the allowed set changes with every libc, and an agent that dies
-//! next to production because of a new call would be taken off the node. Forbidden calls fail with EPERM.
+//! A list of forbidden calls, not of allowed ones: the allowed set changes with every libc, and an agent that dies next
+//! to production because of a new call would be taken off the node. Forbidden calls fail with EPERM.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
-    // Connections from outside: what listens was opened before.
+    // Connections from outside: listening sockets were opened before.
     libc::SYS_listen,
     // Other users.
     libc::SYS_setuid,
@@ -72,7 +72,7 @@ const COMMANDS: &[libc::c_long] = &[
     libc::SYS_bind,
 ];
 
-/// Commands of bpf(2), from `linux/bpf.h`: whatever loads a program or finds one of another process.
+/// Commands of bpf(2), from `linux/bpf.h`: those that load a program or find one of another process.
 const BPF: &[u64] = &[
     5,  // BPF_PROG_LOAD
     6,  // BPF_OBJ_PIN
@@ -86,7 +86,7 @@ const BPF: &[u64] = &[
 /// Forbids them to every thread, from now on.
 pub(super) fn forbid(needs: &Needs) -> Result<(), Error> {
     let commands = if needs.commands { &[][..] } else { COMMANDS };
-    // Before Linux 6.6 a netlink socket is made, and bound, for each interface.
+    // Before Linux 6.6 a netlink socket is created, and bound, for each interface.
     let commands = commands
         .iter()
         .filter(|call| !(needs.clsact && **call == libc::SYS_bind));
@@ -121,7 +121,7 @@ pub(super) fn forbid(needs: &Needs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Forbids the calls of the x32 ABI: they have the architecture of x86-64 and numbers of their own, so that a list of
+/// Forbids the calls of the x32 ABI: they have the architecture of x86-64 but separate numbers, so that a list of
 /// forbidden numbers would miss them. (Calls of 32-bit x86 have another architecture, for which the process is killed.)
 const X32: [sock_filter; 4] = [
     // The number of the call: BPF_LD | BPF_W | BPF_ABS, the first field of struct seccomp_data.

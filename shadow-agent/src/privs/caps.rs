@@ -13,7 +13,7 @@ use rustix::{
 
 use super::Needs;
 
-/// What stays, of what there is.
+/// The capabilities to keep, of those available.
 pub(super) fn keep(needs: &Needs) -> CapabilitySet {
     let permitted = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted);
     let mut kept = CapabilitySet::BPF;
@@ -21,7 +21,7 @@ pub(super) fn keep(needs: &Needs) -> CapabilitySet {
         kept |= CapabilitySet::NET_ADMIN;
     }
     if needs.marks {
-        // The raw sockets that CAP_NET_RAW is for are refused by seccomp.
+        // The raw sockets that CAP_NET_RAW permits are refused by seccomp.
         let raw = permitted.contains(CapabilitySet::NET_RAW) && marks_with_raw();
         kept |= if raw {
             CapabilitySet::NET_RAW
@@ -29,7 +29,7 @@ pub(super) fn keep(needs: &Needs) -> CapabilitySet {
             CapabilitySet::NET_ADMIN
         };
     }
-    // Root opens files of other users by these two. Landlock still says which files.
+    // Root opens files of other users by these two. Landlock still limits which files.
     if needs.write.iter().any(is_foreign) {
         kept |= CapabilitySet::DAC_OVERRIDE;
     }
@@ -48,7 +48,8 @@ fn is_foreign(path: &PathBuf) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.uid() != geteuid().as_raw())
 }
 
-/// Cuts every set to `kept`; the bounding and inheritable ones to nothing. Says whether the bounding set was cut too.
+/// Reduces every set to `kept`; the bounding and inheritable ones to the empty set. Returns whether the bounding set
+/// was cleared too.
 pub(super) fn drop_all_but(kept: CapabilitySet) -> io::Result<bool> {
     let bounded = unbound()?;
     // Kernels before 4.3 have no ambient set, and they are refused.
@@ -73,7 +74,7 @@ fn unbound() -> io::Result<bool> {
         match capability_is_in_bounding_set(one) {
             Ok(true) => remove_capability_from_bounding_set(one)?,
             Ok(false) => {}
-            // The kernel knows none above.
+            // The last capability that the kernel knows was passed.
             Err(_) => break,
         }
     }

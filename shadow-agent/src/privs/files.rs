@@ -11,14 +11,14 @@ use super::Needs;
 /// The rules that the agent was tested with. An older kernel enforces those of them that it knows.
 const TESTED: ABI = ABI::V6;
 
-/// How much of it holds.
+/// The degree to which Landlock restricts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Landlock {
-    /// Everything that was asked for.
+    /// All requested rules.
     Full,
-    /// What this kernel knows.
+    /// The rules that this kernel supports.
     Partial,
-    /// Nothing: the kernel has no Landlock, or it is switched off.
+    /// None: the kernel has no Landlock, or it is switched off.
     None,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn restrict(needs: &Needs) -> Result<Landlock, RulesetError> {
         .handle_access(AccessNet::BindTcp)?
         .scope(Scope::AbstractUnixSocket | Scope::Signal)?
         .create()?
-        // What is not there is passed over.
+        // Missing files are skipped.
         .add_rules(path_beneath_rules(&needs.read, reading))?
         .add_rules(path_beneath_rules(&needs.write, all & !AccessFs::Execute))?;
     if needs.commands {

@@ -1,25 +1,25 @@
-//! What the agent gives up before it reads the first captured byte.
+//! Gives up privileges before the agent reads the first captured byte.
 //!
-//! Owns: the order in which privileges go, and what the agent says about it. Bias: a kernel that cannot enforce a step
-//! costs a warning, never the start; a step that the kernel refuses although it could is an error.
+//! Owns: the order in which privileges are dropped, and what the agent says about it. Bias: a kernel that cannot enforce a
+//! step causes a warning, and never fails the start; a step that the kernel refuses although it could is an error.
 //!
 //! The order is a contract (docs/adr/0040), because each step needs what the next one takes away:
 //!
-//! 1. State folder, sockets and kernel program are made with everything the caller gave ([`Needs`] names what is used
+//! 1. State folder, sockets and kernel program are made with all privileges of the caller ([`Needs`] names what is used
 //!    afterwards).
 //! 2. [`before_threads`], while there is one thread, which every later thread inherits from: the bounding set is emptied
 //!    (needs CAP_SETPCAP), the other sets are cut to what is used afterwards, `no_new_privs`, Landlock (needs
 //!    `no_new_privs`).
 //! 3. Threads start, interfaces are attached.
-//! 4. [`after_attach`]: seccomp, for all threads at once; from here on no kernel program can be loaded, nothing listens
-//!    anew, and no socket is opened but to shadow systems.
+//! 4. [`after_attach`]: seccomp, for all threads at once; from here on no kernel program can be loaded, nothing new
+//!    listens, and no socket is opened but to shadow systems.
 //! 5. Commands for credentials start, which inherit all of it.
 //!
 //! Apart from these, [`keep_out_of_dumps`] holds for every command and in every configuration.
 //!
 //! CAP_BPF stays for interfaces that appear later and for maps on kernels before 5.19, CAP_NET_RAW for marking sockets.
-//! CAP_NET_ADMIN stays for marking sockets in place of CAP_NET_RAW (before Linux 5.17, or where that is not there), and
-//! before Linux 6.6 for attaching to interfaces.
+//! CAP_NET_ADMIN stays for marking sockets in place of CAP_NET_RAW (before Linux 5.17, or where that is missing),
+//! and before Linux 6.6 for attaching to interfaces.
 
 mod calls;
 mod caps;
@@ -34,13 +34,13 @@ pub use dumps::keep_out_of_dumps;
 pub use files::{Landlock, knows_landlock};
 pub use needs::Needs;
 
-/// Why privileges could not be given up.
+/// The reason why privileges could not be given up.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfineError {
     /// A capability could not be dropped.
     #[error("cannot drop capabilities: {0}; `agent.confine: false` starts without")]
     Capabilities(#[source] io::Error),
-    /// Landlock is there and refused the rules.
+    /// Landlock is available and refused the rules.
     #[error("cannot restrict the file system: {0}; `agent.confine: false` starts without")]
     Files(String),
     /// The system call filter was refused.
@@ -48,12 +48,12 @@ pub enum ConfineError {
     Calls(String),
 }
 
-/// What is given up, and what could not be.
+/// The restrictions in force, and those that could not be applied.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Confinement {
-    /// Steps that hold, for people.
+    /// Steps in force, as text for people.
     pub holds: Vec<String>,
-    /// Steps that this kernel or container does not know.
+    /// Steps that this kernel or container does not support.
     pub missing: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What a configured agent touches after its start. A feature that opens a file later names it here.
+//! Resources that a configured agent uses after its start. A feature that opens a file later names it here.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ pub struct Needs {
     pub write: Vec<PathBuf>,
     /// Files and folders that are read.
     pub read: Vec<PathBuf>,
-    /// A program is run, such as one that prints a token: it may be any, so everything may be read and executed.
+    /// A program is run, such as one that prints a token: it may be any program, so everything may be read and
+    /// executed.
     pub commands: bool,
     /// Sockets are marked (`SO_MARK`).
     pub marks: bool,
@@ -19,7 +20,7 @@ pub struct Needs {
     pub clsact: bool,
 }
 
-/// What libraries and the agent read of the system: name resolution, time zones, processor and memory figures,
+/// Parts of the system that libraries and the agent read: name resolution, time zones, processor and memory figures,
 /// interfaces.
 const SYSTEM: &[&str] = &[
     "/proc",
@@ -45,7 +46,7 @@ const SYSTEM: &[&str] = &[
 ];
 
 impl Needs {
-    /// Of an agent with this configuration, which was read from `file`.
+    /// The needs of an agent with this configuration, which was read from `file`.
     pub fn of(config: &Config, file: Option<&Path>) -> Self {
         let mut needs = Self {
             write: vec![config.agent.state_dir.clone()],
@@ -76,12 +77,12 @@ impl Needs {
             // The error output of a command goes there.
             needs.write.push("/dev/null".into());
         }
-        // An editor replaces the file, and what was allowed was the former one: the folder, then.
+        // An editor replaces the file, and the permission was for the old one; hence the folder.
         needs.read.extend(file.and_then(folder));
         needs
     }
 
-    /// Whether an agent that was confined to these reaches the other ones too.
+    /// Whether an agent that was confined to these can also use the other ones.
     pub fn cover(&self, other: &Self) -> bool {
         let beneath =
             |path: &PathBuf, folders: &[PathBuf]| folders.iter().any(|folder| path.starts_with(folder));
@@ -95,7 +96,7 @@ impl Needs {
     }
 }
 
-/// The folder of a file, also of one named without any.
+/// The folder of a file, also of a bare file name.
 pub(super) fn folder(file: &Path) -> Option<PathBuf> {
     match file.parent()? {
         here if here.as_os_str().is_empty() => Some(PathBuf::from(".")),

@@ -1,6 +1,6 @@
 //! seccomp: sockets that a running agent may open, and requests to network interfaces.
 //!
-//! What listens, what talks to the kernel by netlink and the control socket were opened before. What is left to open are
+//! Listening sockets, netlink sockets and the control socket were opened before. The sockets left to open are
 //! connections to shadow systems, and the ports of a command's name resolution.
 
 use seccompiler::{BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
@@ -31,7 +31,7 @@ const READING: [u64; 6] = [
     0x8933, // SIOCGIFINDEX
 ];
 
-/// Type into a terminal as its user would: a root shell may be waiting at the other end of the agent's.
+/// Input into a terminal on behalf of its user: a root shell may be waiting at the other end of the agent's.
 const TYPING: [u64; 2] = [
     0x5412, // TIOCSTI
     0x541c, // TIOCLINUX
@@ -41,7 +41,7 @@ const fn int(value: libc::c_int) -> u64 {
     value.unsigned_abs() as u64
 }
 
-/// The argument at `place`, an int, compared.
+/// A comparison of the argument at `place`, an int.
 fn is(place: u8, how: SeccompCmpOp, value: u64) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(place, SeccompCmpArgLen::Dword, how, value)
 }
@@ -51,7 +51,7 @@ fn none_of(place: u8, values: &[u64]) -> Result<Vec<SeccompCondition>, BackendEr
     values.iter().map(differs).collect()
 }
 
-/// What socket(2) is refused for: everything but TCP and UDP, and what attaching to interfaces needs before Linux 6.6.
+/// The sockets that socket(2) refuses: all but TCP, UDP, and those for attaching to interfaces before Linux 6.6.
 pub(super) fn socket(needs: &Needs) -> Result<Vec<SeccompRule>, BackendError> {
     let mut families = INET.to_vec();
     if needs.clsact {
@@ -82,8 +82,8 @@ pub(super) fn socket(needs: &Needs) -> Result<Vec<SeccompRule>, BackendError> {
     Ok(rules)
 }
 
-/// What socketpair(2) is refused for: an end of a datagram pair can be connected to another Unix socket. Those of a stream
-/// or of packets in order cannot (EISCONN); tokio and starting a command need them.
+/// The pairs that socketpair(2) refuses: an end of a datagram pair can be connected to another Unix socket. Stream and
+/// sequenced-packet pairs cannot (EISCONN); tokio and starting a command need them.
 pub(super) fn pair() -> Result<Vec<SeccompRule>, BackendError> {
     let mut rules = vec![SeccompRule::new(none_of(0, &[UNIX])?)?];
     for kind in (0..=TYPE).filter(|kind| ![STREAM, PACKETS].contains(kind)) {
@@ -96,7 +96,7 @@ pub(super) fn pair() -> Result<Vec<SeccompRule>, BackendError> {
     Ok(rules)
 }
 
-/// What ioctl(2) is refused for.
+/// The requests that ioctl(2) refuses.
 pub(super) fn requests() -> Result<Vec<SeccompRule>, BackendError> {
     let mut sockets = none_of(1, &READING)?;
     sockets.push(is(1, SeccompCmpOp::MaskedEq(0xffff_ff00), 0x8900)?);

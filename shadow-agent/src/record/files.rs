@@ -1,8 +1,8 @@
-//! The files of a recording: one after the other, each under a temporary name until it is whole.
+//! The files of a recording: one after the other, each under a temporary name until it is complete.
 //!
-//! Bounds: `max_size` bytes a file, `files` of them; the oldest of this recording goes when there would be more. Mode
-//! 0600: what was captured is nobody else's. A file that is being written is `NAME.part`; a crash leaves that, readable
-//! up to its last whole block.
+//! Bounds: `max_size` bytes a file, `files` of them; the oldest of this recording is removed when there would be more.
+//! Mode 0600: only the owner may read captured data. A file that is being written is `NAME.part`; a crash leaves that,
+//! readable up to its last complete block.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +14,7 @@ use std::{
 
 use super::RecordError;
 
-/// Bytes that are compressed together: each is a frame of its own, so that a file is readable up to its last frame.
+/// Bytes that are compressed together: each is a separate frame, so that a file is readable up to its last frame.
 const FRAME: usize = 1 << 20;
 
 /// Names of the files.
@@ -40,7 +40,8 @@ impl Names {
         }
     }
 
-    /// Refuses to begin a set where one is: its numbers would meet files of the former one in the middle of the recording.
+    /// Refuses to begin a set where one exists: its numbers would reach files of the existing one in the middle of the
+    /// recording.
     pub(super) fn check(&self) -> Result<(), RecordError> {
         if !self.numbered {
             return Ok(());
@@ -50,7 +51,7 @@ impl Names {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        // A folder that cannot be listed may be written to.
+        // A folder that cannot be listed may be writable.
         let Ok(entries) = fs::read_dir(folder) else {
             return Ok(());
         };
@@ -71,12 +72,12 @@ impl Names {
         }
     }
 
-    /// How many files had to go.
+    /// How many files were removed.
     pub(super) fn removed(&self) -> u64 {
         self.removed
     }
 
-    /// Creates the next file; the oldest goes when it would be one too many.
+    /// Creates the next file; removes the oldest when there would be one too many.
     pub(super) fn create(&mut self, zstd: bool) -> Result<Output, RecordError> {
         while self.done.len() >= self.keep {
             if let Some(path) = self.done.pop_front() {
@@ -118,7 +119,7 @@ impl Names {
         })
     }
 
-    /// A file is whole: it gets its name.
+    /// Renames a complete file to its final name.
     pub(super) fn done(&mut self, output: Output) -> io::Result<()> {
         self.done.push_back(output.close()?);
         Ok(())
@@ -144,15 +145,15 @@ pub(super) struct Output {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
-    /// Whole blocks that are not written yet.
+    /// Complete blocks that are not written yet.
     held: Vec<u8>,
-    /// Bytes of the file that are whole blocks.
+    /// Bytes of the file that are complete blocks.
     good: u64,
     zstd: bool,
 }
 
 impl Output {
-    /// Under which name it will be found.
+    /// Its final path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -172,14 +173,14 @@ impl Output {
         self.held.is_empty()
     }
 
-    /// Nothing was recorded.
+    /// Removes a file in which nothing was recorded.
     pub(super) fn discard(self) {
         if let Err(error) = fs::remove_file(&self.temporary) {
             tracing::warn!(%error, "an empty recording stays under its temporary name");
         }
     }
 
-    /// After a write that failed: cuts off what is no whole block, and keeps the rest under its name.
+    /// After a failed write: truncates the file to complete blocks, and keeps it under its final name.
     pub(super) fn salvage(self) {
         if self.good == 0 {
             return self.discard();
@@ -192,7 +193,7 @@ impl Output {
 }
 
 impl Write for Output {
-    /// A call is one whole block.
+    /// A call is one complete block.
     fn write(&mut self, block: &[u8]) -> io::Result<usize> {
         self.held.extend_from_slice(block);
         if self.held.len() >= FRAME {

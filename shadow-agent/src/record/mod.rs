@@ -1,10 +1,10 @@
 //! Recording: captured segments into pcapng files, beside the mirroring or alone.
 //!
-//! capture thread --[`Tap`]--> bounded buffer --> writer thread --> [`shadow_core::mask`] --> pcapng --> file. Owns: the copy of what is
-//! captured, the thread that writes it, the files. Bounds: [`Settings::buffer`] bytes wait, [`Settings::max_size`] times
-//! [`Settings::files`] bytes stand on the disk. Drops: a whole batch when the buffer is full, everything after the disk
-//! is full or the last file is: counted, and said once. The capture thread never waits: it copies, and hands on what
-//! fits.
+//! capture thread --[`Tap`]--> bounded buffer --> writer thread --> [`shadow_core::mask`] --> pcapng --> file. Owns:
+//! the copy of captured segments, the thread that writes it, the files. Bounds: [`Settings::buffer`] bytes wait,
+//! [`Settings::max_size`] times [`Settings::files`] bytes are on the disk. Drops: a whole batch when the buffer is
+//! full, everything once the disk or the last file is full: counted, and logged once. The capture thread never waits:
+//! it copies, and hands on what fits.
 
 mod files;
 mod redact;
@@ -33,7 +33,7 @@ pub use tap::{Recorded, Tap};
 /// Bytes that are handed to the writer at once.
 const BATCH: usize = 256 << 10;
 
-/// Where and how to record.
+/// Settings of a recording.
 #[derive(Debug)]
 pub struct Settings {
     /// The file; with several, `-0001` and so on go before its extension.
@@ -48,13 +48,13 @@ pub struct Settings {
     pub zstd: bool,
     /// Bytes that wait for the disk.
     pub buffer: usize,
-    /// What is masked.
+    /// The data to mask.
     pub redact: Redact,
-    /// Knows the names behind which secrets are.
+    /// Knows the names of fields that hold secrets.
     pub redactor: Redactor,
-    /// Where it is recorded: the interface names by their index.
+    /// The interface names by their index.
     pub interfaces: Arc<dyn Interfaces>,
-    /// What the kernel program lost.
+    /// The kernel program's losses.
     pub losses: Arc<dyn Losses>,
 }
 
@@ -64,19 +64,19 @@ pub trait Interfaces: Send + Sync + std::fmt::Debug {
     fn name(&self, index: u32) -> Option<String>;
 }
 
-/// What was lost before it reached the recorder.
+/// Losses before the recorder.
 pub trait Losses: Send + Sync + std::fmt::Debug {
     /// Segments that the kernel program could not hand over since it was loaded.
     fn lost(&self) -> u64;
 }
 
-/// Why nothing is recorded.
+/// The reason why nothing is recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// Something is there already.
+    /// The file already exists.
     #[error("{0} is there already; choose another name, or remove it")]
     Exists(PathBuf),
-    /// A numbered set is.
+    /// A numbered set already exists.
     #[error("{0} of a former recording is there; choose another name, or move that set away")]
     Set(PathBuf),
     /// The file cannot be made.
@@ -84,7 +84,7 @@ pub enum RecordError {
     Create {
         /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -93,16 +93,16 @@ pub enum RecordError {
     Remove {
         /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// No thread.
+    /// The thread could not be started.
     #[error("cannot start the recorder's thread: {0}; check the limits on threads")]
     Thread(#[source] io::Error),
 }
 
-/// What a recorder did. Only ever grows.
+/// Counters of a recorder. They only grow.
 #[derive(Debug, Default)]
 pub struct Counters {
     segments: AtomicU64,
@@ -130,25 +130,25 @@ pub struct Recording {
     pub file_bytes: u64,
     /// Files begun.
     pub files: u64,
-    /// Of these, files that had to go for later ones.
+    /// Of these, files that were removed in favour of later ones.
     pub removed: u64,
     /// Segments that were dropped: the buffer was full, or recording had ended.
     pub dropped: u64,
-    /// Segments written without some or all of their bytes: their place in a message was not known, and so whether they are
-    /// secret.
+    /// Segments written without some or all of their bytes: their place in a message was not known, and so it is not
+    /// known whether they are secret.
     pub unplaced: u64,
     /// Whether recording has ended by itself: the disk, or the last file, is full.
     pub ended: bool,
 }
 
 impl Counters {
-    /// Numbers of one moment.
+    /// The counters now.
     pub fn now(&self) -> Recording {
         let ended = self.ended.load(Relaxed);
         let segments = self.segments.load(Relaxed);
         let written = self.written.load(Relaxed);
         let dropped = if ended {
-            // Nothing that is not written by now ever will be.
+            // Anything not written by now never will be.
             segments.saturating_sub(written)
         } else {
             self.dropped.load(Relaxed)
@@ -166,13 +166,13 @@ impl Counters {
         }
     }
 
-    /// What could not be written, when that is why it ended.
+    /// The write error, if recording ended because of one.
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
 }
 
-/// A recorder at work. Dropping it ends it: what waits is written, the file is closed and gets its name.
+/// A recorder at work. Dropping it ends it: waiting data is written, the file is closed and gets its final name.
 #[derive(Debug)]
 pub struct Recorder {
     counters: Arc<Counters>,
@@ -200,12 +200,12 @@ impl Recorder {
         Ok((recorder, Tap::new(to_writer, empty, counters)))
     }
 
-    /// What it did so far.
+    /// Its counters.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
     }
 
-    /// Ends it before anything was recorded: the file goes.
+    /// Ends it before anything was recorded: the file is removed.
     pub fn discard(self) {
         // Fails only when the writer is gone already.
         drop(self.stop.send(tap::Batch::nothing()));

@@ -1,9 +1,9 @@
-//! The choices of what is masked in a recording.
+//! The masking levels of a recording.
 
 use serde::{Deserialize, Serialize};
 use shadow_core::mask::Hide;
 
-/// What is masked in a recording.
+/// The data masked in a recording.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Redact {
@@ -26,7 +26,7 @@ impl Redact {
         }
     }
 
-    /// Which bytes are masked; `None` when none is.
+    /// The bytes to mask; `None` for none.
     pub(super) const fn hides(self) -> Option<Hide> {
         match self {
             Self::All => Some(Hide::All),

@@ -14,20 +14,20 @@ use shadow_proto::wire::Segment;
 use super::{BATCH, Counters};
 use crate::capture::{Polled, Source, SourceError};
 
-/// What a segment without payload counts for, so that a flood of them is bounded, too.
+/// The size charged for a segment without payload, so that a flood of them is bounded, too.
 const FACTS: usize = size_of::<Fact>();
 
 /// A batch that is not full is handed on after this long.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Segments in a row, their payloads in one buffer.
+/// Consecutive segments, their payloads in one buffer.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     facts: Vec<Fact>,
     payloads: Vec<u8>,
     /// Nothing follows.
     pub(super) is_end: bool,
-    /// Nothing was in front either, and no file is to stay.
+    /// There were no earlier batches either, and no file is to stay.
     pub(super) is_nothing: bool,
 }
 
@@ -90,7 +90,7 @@ impl Batch {
     }
 }
 
-/// Copies what passes.
+/// Copies segments.
 #[derive(Debug)]
 pub struct Tap {
     to_writer: SyncSender<Batch>,
@@ -111,7 +111,7 @@ impl Tap {
         }
     }
 
-    /// Takes a copy.
+    /// Copies a segment.
     pub fn take(&mut self, segment: &Segment<'_>) {
         if self.counters.ended.load(Relaxed) {
             self.counters.segments.fetch_add(1, Relaxed);
@@ -123,7 +123,7 @@ impl Tap {
         }
     }
 
-    /// Hands on what has waited long enough. Called once a round, with the time.
+    /// Hands on a batch that has waited long enough. Called once a round, with the time.
     pub fn tick(&mut self, now: Instant) {
         if self.batch.len() == 0 {
             self.since = None;
@@ -149,7 +149,7 @@ impl Tap {
             dropped.fetch_add(segments, Relaxed);
             let (std::sync::mpsc::TrySendError::Full(mut batch)
             | std::sync::mpsc::TrySendError::Disconnected(mut batch)) = refused;
-            // The next one has room already.
+            // The next one is allocated already.
             batch.clear();
             if self.batch.size() == 0 {
                 self.batch = batch;
@@ -166,7 +166,7 @@ impl Drop for Tap {
     }
 }
 
-/// A source whose segments are recorded on their way.
+/// A source whose segments are recorded as they pass.
 #[derive(Debug)]
 pub struct Recorded<S> {
     source: S,

@@ -230,7 +230,7 @@ fn a_set_is_not_begun_where_a_former_one_is() {
     for other in ["a-7.pcapng", "b-0001.pcapng", "a-0001.txt", "a.pcapng"] {
         fs::write(folder.path().join(other), "mine").unwrap();
     }
-    // Only the newest of the former set are left: its numbers would be met in the middle of the recording.
+    // Only the newest of the old set are left: the new numbers would reach them in the middle of the recording.
     let former = folder.path().join("a-0004.pcapng");
     fs::write(&former, "mine").unwrap();
     let error = Recorder::start(set()).expect_err("it is there").to_string();
@@ -253,7 +253,7 @@ fn what_is_discarded_leaves_no_file() {
     assert_eq!(files(folder.path()), [""; 0]);
 }
 
-/// A conversation in disorder: heads in pieces, copies, and pieces that change places.
+/// A conversation out of order: heads in pieces, copies, and pieces that change places.
 fn conversation() -> Vec<Segment<'static>> {
     const ASK: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: s3cret\r\n\r\n";
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ns3cret";
@@ -296,7 +296,7 @@ fn conversation() -> Vec<Segment<'static>> {
     segments
 }
 
-/// What the complete exchanges say.
+/// Descriptions of the complete exchanges.
 fn complete<'s>(segments: impl Iterator<Item = Segment<'s>>) -> Vec<String> {
     let mut engine = Engine::new(engine::Settings {
         limits: Limits::default(),

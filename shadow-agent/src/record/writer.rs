@@ -29,10 +29,10 @@ use crate::capture::{
     pcap::write::{Statistics, Writer as Pcapng},
 };
 
-/// How often a file that grows is brought up to date, and the time for the next one is looked at.
+/// How often a growing file is flushed, and the time for the next one is checked.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Flows that are commented in one file; those behind are not.
+/// Flows that are commented in one file; later ones are not.
 const COMMENTED: usize = 65_536;
 
 /// Servers that are named in one file.
@@ -46,12 +46,12 @@ pub(super) struct Writer {
     file: Option<Open>,
 }
 
-/// The file at hand.
+/// The current file.
 struct Open {
     pcapng: Pcapng<Output>,
     began: Instant,
     start: Timestamp,
-    /// What is added to the kernel's monotonic time.
+    /// Added to the kernel's monotonic time.
     offset: u64,
     commented: HashSet<FlowKey>,
     servers: BTreeSet<Endpoint>,
@@ -63,7 +63,7 @@ struct Open {
     held: u64,
 }
 
-/// How recording ended by itself.
+/// The reason why recording ended by itself.
 enum Full {
     LastFile,
     Failed(io::Error),
@@ -97,7 +97,7 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Runs until the end is sent or nobody can send any more.
+    /// Runs until the end is sent or all senders are gone.
     pub(super) fn run(mut self, batches: &Receiver<Batch>, give_back: &SyncSender<Batch>) {
         loop {
             let batch = match batches.recv_timeout(TICK) {
@@ -112,7 +112,7 @@ impl Writer {
             }
             let mut batch = batch;
             batch.clear();
-            // Only so many are kept for the next time.
+            // Only a limited number is kept for reuse.
             drop(give_back.try_send(batch));
         }
         if let Err(full) = self.close() {
@@ -157,7 +157,7 @@ impl Writer {
         file.masked(&**interfaces, counters, |write| mask.take(segment, write))
     }
 
-    /// Time passes without segments: what waits to be masked is written in time.
+    /// Time passes without segments: data that waits to be masked is written in time.
     fn tick(&mut self) -> Result<(), Full> {
         let (Some(mask), Some(file)) = (&mut self.mask, &mut self.file) else {
             return Ok(());
@@ -202,7 +202,7 @@ impl Writer {
             Ok(pcapng) => pcapng,
             Err(source) => return Err(create(source)),
         };
-        // A disk without any room is noticed here, and not with the first segment.
+        // A full disk is noticed here, and not with the first segment.
         if let Err(source) = io::Write::flush(pcapng.get_mut()) {
             pcapng.into_inner().discard();
             return Err(create(source));
@@ -225,7 +225,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the file at hand, with what was lost meanwhile.
+    /// Ends the current file, with the losses during it.
     fn close(&mut self) -> Result<(), Full> {
         if let (Some(mask), Some(file)) = (&mut self.mask, &mut self.file) {
             file.masked(&*self.settings.interfaces, &self.counters, |write| {
@@ -262,7 +262,7 @@ impl Writer {
         }
     }
 
-    /// Recording is over; mirroring goes on.
+    /// Recording is over; mirroring continues.
     fn end_early(&mut self, full: Full) {
         match full {
             Full::LastFile => {
@@ -277,14 +277,14 @@ impl Writer {
                 self.failed(&error, "recording has ended; what was written is kept");
             }
         }
-        // Last: what is not written by now is dropped.
+        // Last: everything not written by now is dropped.
         self.counters.ended.store(true, Relaxed);
     }
 
-    /// Something could not be written: what was is kept.
+    /// A write failed: the data written so far is kept.
     fn failed(&mut self, error: &io::Error, what: &str) {
         tracing::error!(%error, "{what}");
-        // Only the first one is told.
+        // Only the first one is reported.
         drop(self.counters.failure.set(error.to_string()));
         if let Some(file) = self.file.take() {
             file.pcapng.into_inner().salvage();
@@ -299,7 +299,7 @@ impl Writer {
 }
 
 impl Open {
-    /// Writes what `mask` gives, up to the first that cannot be written.
+    /// Writes the output of `mask`, up to the first write error.
     fn masked(
         &mut self,
         interfaces: &dyn super::Interfaces,
@@ -347,7 +347,7 @@ impl Open {
         Ok(())
     }
 
-    /// Counts what is in the file.
+    /// Counts the segments that are in the file.
     fn settle(&mut self, counters: &Counters) {
         if self.pcapng.get_mut().is_flushed() {
             counters
@@ -372,7 +372,7 @@ impl Open {
         self.pcapng
             .names(names.iter().map(|(address, name)| (*address, &**name)))?;
         let end = wall();
-        // What was lost is not known for each interface: all of it stands at the first.
+        // The losses are not known for each interface: all of them are given for the first.
         let mut lost = Some(lost);
         for (index, written) in &self.written {
             let lost = lost.take().unwrap_or_default();

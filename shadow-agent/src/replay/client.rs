@@ -24,7 +24,7 @@ use super::{
 /// The answer of a server that closes an idle connection and says so (RFC 9110 section 15.5.9).
 const REQUEST_TIMEOUT: u16 = 408;
 
-/// How often idle connections are looked at.
+/// How often idle connections are checked.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Sends requests to one shadow system over a pool of keep-alive connections.
@@ -55,7 +55,7 @@ pub struct PreparedRequest(Box<Wire>);
 pub struct MarkError {
     /// The mark.
     pub mark: u32,
-    /// What the kernel said.
+    /// The kernel's error.
     #[source]
     pub source: io::Error,
 }
@@ -130,12 +130,12 @@ impl HttpShadow {
     }
 }
 
-/// Whether an answer on a reused connection is about that connection, and not about the request.
+/// Whether an answer on a reused connection concerns that connection, and not the request.
 fn says_idle(answer: &ReadAnswer) -> bool {
     answer.status == REQUEST_TIMEOUT && !answer.keeps_open
 }
 
-/// What came of the last attempt.
+/// Result of the last attempt.
 fn answer(attempt: Result<Received, Lost>) -> Answer {
     let Received { answer, spans } = match attempt {
         Ok(received) => received,

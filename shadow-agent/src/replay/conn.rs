@@ -1,8 +1,8 @@
 //! One keep-alive connection to the shadow system.
 //!
-//! Owns: the socket, and the exchange that is on it. One task writes and reads, so an exchange wakes one task and an idle
-//! connection none; whether it was closed meanwhile is asked when it is to be used. Bounds: [`BUFFER`] bytes read at once,
-//! [`TURNS`] reads until other exchanges have their turn.
+//! Owns: the socket, and the exchange that is on it. One task writes and reads, so an exchange wakes one task and an
+//! idle connection none; whether it was closed meanwhile is checked when it is to be used. Bounds: [`BUFFER`] bytes
+//! read at once, [`TURNS`] reads until other exchanges have their turn.
 
 use std::{
     future::{Future, poll_fn},
@@ -42,7 +42,7 @@ pub(super) struct Conn {
     buffer: Box<[u8]>,
     /// Whether another request may follow.
     reusable: bool,
-    /// When it carried something last.
+    /// When it last carried data.
     pub(super) used: tokio::time::Instant,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Conn {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds<'b> {
     pub(super) answer: &'b AnswerSettings,
-    /// Bytes of content that are read at all.
+    /// Bytes of content that are read at most.
     pub(super) most: u64,
     /// The wait for the head of the final response.
     pub(super) patience: Option<Duration>,
@@ -94,7 +94,7 @@ impl Conn {
         self.reusable && matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Sends one request and reads its response. Dropping the future leaves the connection without further use.
+    /// Sends one request and reads its response. After the future is dropped the connection cannot be used again.
     pub(super) async fn exchange(
         &mut self,
         request: &Wire,
@@ -164,7 +164,7 @@ struct Exchange<'x> {
 }
 
 impl<'x> Exchange<'x> {
-    /// Writes and reads until the answer is so far.
+    /// Writes and reads until the answer has reached this point.
     fn until(&mut self, done: fn(&AnswerReader<'x>) -> bool) -> impl Future<Output = Result<(), Failure>> {
         poll_fn(move |cx| {
             while !done(&self.reader) {
@@ -180,7 +180,7 @@ impl<'x> Exchange<'x> {
         })
     }
 
-    /// Writes what is left of the request. Says whether the connection can be used afterwards.
+    /// Writes the rest of the request. Returns whether the connection can be used afterwards.
     async fn rest(&mut self) -> bool {
         poll_fn(|cx| match self.poll_write(cx) {
             Ok(()) if self.out.iter().any(|part| !part.is_empty()) => Poll::Pending,
@@ -189,10 +189,10 @@ impl<'x> Exchange<'x> {
         .await
     }
 
-    /// Writes as much as there is room for.
+    /// Writes as much as the socket accepts.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
         while let Some(part) = self.out.iter_mut().find(|part| !part.is_empty()) {
-            // Before the call: a thread that loses its processor in it would take time off the answer afterwards.
+            // Before the call: if the thread is preempted in it, the answer's latency would appear shorter.
             let now = Instant::now();
             match Pin::new(&mut *self.stream).poll_write(cx, part) {
                 Poll::Pending => break,

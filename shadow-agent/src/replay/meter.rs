@@ -1,9 +1,9 @@
-//! When bytes moved on a connection to the shadow system.
+//! Times at which bytes moved on a connection to the shadow system.
 //!
 //! Shadow latency is taken at the socket, not where a task happens to run: just before the last write that took request
-//! bytes, and after the first and the last read that brought response bytes. To another host the round trip of the path is
-//! taken off, as production's latency is measured beside the server. That is the smallest one of all connections to the
-//! address: one slow handshake (a cold ARP entry, a SYN sent twice) says nothing about the path.
+//! bytes, and after the first and the last read that brought response bytes. To another host the round trip of the path
+//! is subtracted, as production's latency is measured beside the server. That is the smallest one of all connections to
+//! the address: one slow handshake (a cold ARP entry, a SYN sent twice) is not evidence about the path.
 //!
 //! Bias: against the shadow system. A read happens when the replay thread gets to it, some tens of microseconds after
 //! the bytes came, and replays are sent in the small batches in which they were captured.
@@ -32,7 +32,7 @@ pub(super) struct Spans {
     pub(super) first_byte: Duration,
     /// Last request byte written to last response byte read.
     pub(super) total: Duration,
-    /// Whether the first byte came in less than a round trip, which cannot be.
+    /// Whether the first byte came in less than a round trip, which is impossible.
     pub(super) is_under_path: bool,
 }
 
@@ -63,7 +63,7 @@ impl Marks {
         self.last.is_some()
     }
 
-    /// The spans less a round trip. A response that began before the request was written has a span of zero.
+    /// The spans minus a round trip. A response that began before the request was written has a span of zero.
     pub(super) fn spans(&self, rtt: Duration) -> Spans {
         let last = self.last.unwrap_or(self.sent);
         let first = self.first.unwrap_or(last);
@@ -81,8 +81,8 @@ impl Marks {
 pub(super) struct Paths(Mutex<Vec<(SocketAddr, Duration)>>);
 
 impl Paths {
-    /// Takes in what the kernel has measured on this connection. Zero to the own host, where latency is all there is to
-    /// measure, and where the kernel does not tell.
+    /// Takes in the kernel's measurement on this connection. Zero to the own host, where the path is part of the
+    /// latency, and if the kernel does not report one.
     pub(super) fn look(&self, peer: Option<SocketAddr>, socket: &impl AsFd) -> Duration {
         match peer.filter(|peer| !peer.ip().is_loopback()) {
             Some(peer) => self.least(peer, tcp_info::min_rtt(socket.as_fd())),
@@ -90,7 +90,7 @@ impl Paths {
         }
     }
 
-    /// The smallest round trip to an address, with what was just measured.
+    /// The smallest round trip to an address, including the new measurement.
     fn least(&self, peer: SocketAddr, measured: Option<Duration>) -> Duration {
         let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = paths.iter_mut().find(|(address, _)| *address == peer);

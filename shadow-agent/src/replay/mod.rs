@@ -1,8 +1,8 @@
-//! Sends requests to the shadow system and says what it did with each.
+//! Sends requests to the shadow system and reports the outcome of each.
 //!
 //! Owns: the connections to the shadow system. Bounds: [`ReplaySettings`]. Drops: nothing; every request ends as an
-//! [`Outcome`], or is refused as [`Unsendable`] before anything is sent. Sends nothing twice by itself but a repeatable request
-//! whose reused connection ended without an answer: whoever asks may, within its limits.
+//! [`Outcome`], or is refused as [`Unsendable`] before anything is sent. Sends nothing twice by itself but a repeatable
+//! request whose reused connection ended without an answer: the caller may, within its limits.
 
 pub(crate) mod breaker;
 mod client;
@@ -35,18 +35,18 @@ pub use request::Unsendable;
 pub use settings::{LiveSettings, ReplaySettings, ReplaySettingsError};
 pub use target::{Target, TargetError};
 
-/// What came of one request.
+/// Result of one request.
 #[derive(Debug)]
 pub struct Answer {
     /// The answer, or the failure.
     pub outcome: Outcome,
     /// It failed at the connection, before one byte of a response came.
     pub is_unanswered: bool,
-    /// What is to be known besides.
+    /// Additional observations.
     pub notes: Notes,
 }
 
-/// What an answer took, and what was wrong with it and was passed over.
+/// Observations about an answer: how it was obtained, and its tolerated faults.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     /// The request was sent once more: its reused connection had ended.
@@ -83,10 +83,10 @@ pub trait Shadow: Send + Sync + 'static {
     /// A request as it will be sent.
     type Prepared: Send;
 
-    /// Refuses what cannot be sent as it was captured, before it counts as replayed.
+    /// Refuses a request that cannot be sent as it was captured, before it counts as replayed.
     fn prepare(&self, request: &ShadowRequest) -> Result<Self::Prepared, Unsendable>;
 
-    /// Sends it, once, and waits for what comes of it. Cancelled when dropped.
+    /// Sends it, once, and waits for the result. Cancelled when dropped.
     fn answer(&self, request: Self::Prepared) -> impl Future<Output = Answer> + Send;
 
     /// Runs as long as replays do.

@@ -1,8 +1,8 @@
-//! At most so much a second, and nothing saved up.
+//! A rate limit without accumulated credit.
 //!
-//! The generic cell rate algorithm (ITU-T I.371): one number, the time at which the account will be even again.
-//! Whoever takes moves it on; whoever finds it too far ahead waits or goes without. Because it never falls behind the
-//! clock, an idle hour or an outage gives no credit: in any span of `t` seconds at most `rate * t` units and one
+//! The generic cell rate algorithm (ITU-T I.371): one number, the time at which the account will be even again. Taking
+//! units moves it forward; a caller that finds it too far ahead waits or is refused. Because it is never earlier than
+//! the clock, an idle hour or an outage gives no credit: in any span of `t` seconds at most `rate * t` units and one
 //! [`BURST`] of them are taken.
 
 use std::{
@@ -28,7 +28,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// `rate` units a second, of which those of `burst` may be taken at once.
+    /// `rate` units a second; those of `burst` may be taken at once.
     pub(crate) fn new(rate: f64, burst: Duration) -> Self {
         let cost = 1e9 / rate.max(f64::MIN_POSITIVE);
         let burst = whole(burst.as_secs_f64() * 1e9);
@@ -41,8 +41,8 @@ impl Pace {
         }
     }
 
-    /// Another rate. As many units are free as were, and those that were taken ahead are owed: a change gives nothing for
-    /// free, however often it is made.
+    /// Another rate. As many units are free as before, and those that were taken ahead are still owed: a change gives
+    /// nothing for free, however often it is made.
     pub(crate) fn changed(&self, rate: f64, burst: Duration) -> Self {
         let other = Self::new(rate, burst);
         #[expect(clippy::cast_precision_loss, reason = "an account of seconds")]
@@ -56,7 +56,7 @@ impl Pace {
         other
     }
 
-    /// Takes `units` when they are free within `patience`, and says how long to wait for them.
+    /// Takes `units` when they are free within `patience`, and returns how long to wait for them.
     pub(crate) fn reserve(&self, units: u64, patience: Duration) -> Option<Duration> {
         let now = self.now();
         let patience = whole(patience.as_secs_f64() * 1e9);
@@ -82,7 +82,7 @@ impl Pace {
 
     /// Takes `units` whether they are free or not: later ones wait for them.
     pub(crate) fn charge(&self, units: u64) {
-        // Eternal patience never refuses.
+        // With unlimited patience it never refuses.
         self.reserve(units, Duration::MAX);
     }
 
@@ -100,7 +100,7 @@ impl Pace {
     }
 }
 
-/// Rounded, and held within what there is.
+/// Rounded, and limited to the range.
 fn whole(nanos: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -119,7 +119,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// When each of the takes of an eager taker came, in milliseconds.
+    /// The times of all takes of a caller that takes as fast as possible, in milliseconds.
     async fn taken(pace: &Pace, span: Duration) -> Vec<u128> {
         let begin = Instant::now();
         let mut taken = Vec::new();
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!((0..1000).filter(|_| faster.take(1)).count(), 50);
         let slower = pace.changed(1.0, Duration::ZERO);
         assert!(slower.take(1), "five were free again");
-        // What is owed is owed in units.
+        // Debt is kept in units.
         slower.charge(9);
         let wait = slower
             .changed(10.0, Duration::ZERO)

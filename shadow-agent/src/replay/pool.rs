@@ -1,7 +1,7 @@
 //! Idle connections to the shadow system.
 //!
-//! Owns: connections between two requests. Bounds: as many as replays may run at once, each for the idle time. The
-//! one that was used last is taken first, so that a quiet hour closes the others.
+//! Owns: connections between two requests. Bounds: as many as replays may run at once, each for the idle time. The most
+//! recently used one is taken first, so that the others close when traffic is low.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -24,7 +24,7 @@ impl Pool {
         }
     }
 
-    /// The connection that was used last and is still open.
+    /// The most recently used connection that is still open.
     pub(super) fn take(&self) -> Option<Conn> {
         loop {
             let conn = self.lock().pop()?;
@@ -34,7 +34,7 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request, when there may be one.
+    /// Keeps a connection for the next request, if it can be reused.
     pub(super) fn give(&self, conn: Conn) {
         if !conn.is_open() {
             return;
@@ -45,7 +45,7 @@ impl Pool {
         }
     }
 
-    /// Closes what is too old, was closed by the shadow system, or is more than may run any more.
+    /// Closes connections that are too old, were closed by the shadow system, or exceed the current number of replays.
     pub(super) fn sweep(&self) {
         let mut idle = self.lock();
         idle.retain(|conn| self.is_fresh(conn) && conn.is_open());
@@ -62,7 +62,7 @@ impl Pool {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Conn>> {
-        // Every operation on the stack is one call: a panic elsewhere leaves it whole.
+        // Every operation on the stack is one call: a panic elsewhere leaves it consistent.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

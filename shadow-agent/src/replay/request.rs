@@ -1,9 +1,10 @@
 //! From a captured request to the bytes that are sent.
 //!
-//! Method, target and fields are written byte for byte as production received them, in their order and letter case; a target
-//! that production answered is sent, whether or not RFC 3986 allows it. HTTP/1.0 requests are sent as HTTP/1.1, as an
-//! intermediary must (RFC 9110 section 2.5). Drops: what would be another request on the wire than the captured one is refused
-//! as [`Unsendable`], before anything is sent: bytes that end a line, a target with a scheme, content without framing.
+//! Method, target and fields are written byte for byte as production received them, in their order and letter case; a
+//! target that production answered is sent, whether or not RFC 3986 allows it. HTTP/1.0 requests are sent as HTTP/1.1,
+//! as an intermediary must (RFC 9110 section 2.5). Drops: a request that would be another one on the wire than the
+//! captured one is refused as [`Unsendable`], before anything is sent: bytes that end a line, a target with a scheme,
+//! content without framing.
 
 use bytes::{Bytes, BytesMut};
 use shadow_core::rewrite::ShadowRequest;
@@ -14,16 +15,16 @@ const COPIED: usize = 16 << 10;
 /// A request that cannot be sent as it was captured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unsendable {
-    /// No token (RFC 9110 section 9.1).
+    /// The method is not a token (RFC 9110 section 9.1).
     #[error("the method is no token")]
     Method,
-    /// Would be another request on the wire.
+    /// The target would make another request on the wire.
     #[error("the request target cannot be sent unchanged")]
     Target,
-    /// A field that is no valid field.
+    /// A field is invalid.
     #[error("a field name or value cannot be sent")]
     Field,
-    /// Some of its content is not there.
+    /// Some of its content is missing.
     #[error("the content is not whole")]
     Content,
 }
@@ -40,7 +41,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Makes what is sent. `authority` becomes the `Host` of a request that has none, as HTTP/1.1 demands.
+    /// Builds the request. `authority` becomes the `Host` of a request that has none, as HTTP/1.1 demands.
     pub(super) fn new(request: &ShadowRequest, authority: &str) -> Result<Self, Unsendable> {
         let ShadowRequest {
             method,
@@ -103,7 +104,7 @@ impl Wire {
         &self.method
     }
 
-    /// What is written, in order; some parts may be empty.
+    /// The parts to write, in order; some may be empty.
     pub(super) fn parts(&self) -> [&[u8]; 3] {
         [&self.head, &self.body, &self.end]
     }
@@ -115,7 +116,7 @@ fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(is_tchar)
 }
 
-/// Whether a target stays what it was: one line, with nothing around it, and for the system that it is sent to.
+/// Whether a target keeps its meaning: one line, with nothing around it, and for the system that it is sent to.
 fn is_target(target: &[u8]) -> bool {
     let before_path = target.split(|byte| *byte == b'/').next().unwrap_or_default();
     !target.is_empty() && is_line(target) && target.trim_ascii() == target && !before_path.ends_with(b":")
@@ -136,7 +137,7 @@ fn field(name: &[u8], value: &[u8], to: &mut BytesMut) -> Result<(), Unsendable>
     Ok(())
 }
 
-/// Whether bytes stay within their line whoever reads them.
+/// Whether bytes stay within their line for every parser.
 fn is_line(bytes: &[u8]) -> bool {
     !bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }

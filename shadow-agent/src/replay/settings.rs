@@ -1,4 +1,4 @@
-//! How replays are sent, with every bound of the replay side.
+//! Replay settings, with every bound of the replay side.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::BreakerSettings;
 
-/// Bounds and waits of the replay side. The queue and the connections cost at most what is written here.
+/// Bounds and waits of the replay side. The queue and the connections use at most these amounts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplaySettings {
     /// Replays in flight at once, and so connections to the shadow system.
@@ -15,7 +15,7 @@ pub struct ReplaySettings {
     pub requests_per_second: Option<f64>,
     /// Bytes a second, of requests and answers together.
     pub bytes_per_second: Option<u64>,
-    /// Exchanges that wait for a free place; past it the newest is dropped.
+    /// Exchanges that wait for a free place; above this number the newest is dropped.
     pub queue: usize,
     /// The bytes those exchanges may hold together.
     pub queue_bytes: usize,
@@ -30,16 +30,15 @@ pub struct ReplaySettings {
     /// A connection that carried nothing for this long is closed. Below the 5 s after which common servers (Node.js,
     /// uvicorn) close it themselves: a request that crosses such a close on the wire is lost and never sent again.
     pub idle_timeout: Duration,
-    /// A response body longer than this is abandoned. What is kept in memory is less: `limits.body`
-    /// for each replay in flight.
+    /// A response body longer than this is abandoned. Less is kept in memory: `limits.body` for each replay in flight.
     pub max_response: u64,
     /// How often an idempotent request is sent again whose connection failed before a byte of a response came.
     pub retries: u32,
-    /// When the target is left alone.
+    /// The circuit breaker of the target.
     pub breaker: BreakerSettings,
 }
 
-/// The settings that are in force: they may change while replays run, and count from the next one on.
+/// The settings in force: they may change while replays run, and apply from the next one on.
 #[derive(Clone, Debug, Default)]
 pub struct LiveSettings(Arc<ArcSwap<ReplaySettings>>);
 
@@ -50,18 +49,18 @@ impl From<ReplaySettings> for LiveSettings {
 }
 
 impl LiveSettings {
-    /// Those of now.
+    /// The current settings.
     pub fn get(&self) -> Arc<ReplaySettings> {
         self.0.load_full()
     }
 
-    /// Others, for everybody who shares these.
+    /// Replaces the settings, for everything that shares them.
     pub fn set(&self, settings: ReplaySettings) {
         self.0.store(Arc::new(settings));
     }
 }
 
-/// More would be another load than production's.
+/// More would be a different load than production's.
 const MOST_RETRIES: u32 = 3;
 
 impl Default for ReplaySettings {
@@ -84,15 +83,15 @@ impl Default for ReplaySettings {
     }
 }
 
-/// A replay setting that cannot work.
+/// An invalid replay setting.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("replay.{name} must be {rule}, not {given}")]
 pub struct ReplaySettingsError {
     /// The field.
     pub name: &'static str,
-    /// What it must be.
+    /// The rule for its value.
     pub rule: &'static str,
-    /// What was given.
+    /// The given value.
     pub given: String,
 }
 
@@ -149,7 +148,7 @@ impl ReplaySettings {
     }
 }
 
-/// What is counted in whole pieces.
+/// Checks settings that are whole numbers.
 fn counts(concurrency: usize, queue: usize, queue_bytes: usize) -> Result<(), ReplaySettingsError> {
     let counts = [
         ("concurrency", concurrency, 1, 65_536, "1 to 65536"),

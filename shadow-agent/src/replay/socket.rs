@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// A socket that carries `mark` (`SO_MARK`), by which the capture leaves its packets alone, and sends at once.
+/// A socket that carries `mark` (`SO_MARK`), by which the capture ignores its packets, and sends at once.
 pub(super) fn open(address: SocketAddr, mark: Option<u32>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;

@@ -1,4 +1,4 @@
-//! Where the shadow system is.
+//! The address of the shadow system.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ pub struct Target {
     authority: String,
 }
 
-/// Why a shadow URL cannot be used.
+/// The reason why a shadow URL cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Not a URL.
@@ -29,7 +29,7 @@ pub enum TargetError {
     /// A path, query or user name.
     #[error("{0:?}: requests keep their own path; write only http://host:port")]
     Extra(String),
-    /// No such name.
+    /// The name does not resolve.
     #[error("cannot resolve {0:?}; check the name, or write the address")]
     Resolve(String, #[source] std::io::Error),
     /// A name without addresses.
@@ -79,7 +79,7 @@ impl Target {
         &self.addresses
     }
 
-    /// As a `Host` field would name it.
+    /// As in a `Host` field.
     pub fn authority(&self) -> &str {
         &self.authority
     }

@@ -11,15 +11,15 @@ const WORDS: usize = 40;
 /// Offset of `tcpi_min_rtt`: 8 bytes of small fields, 24 words, 4 double words, 3 words.
 const MIN_RTT: usize = 148 / 4;
 
-/// The smallest round-trip time seen lately (`tcpi_min_rtt`). `None` where the kernel does not tell.
+/// The smallest round-trip time seen lately (`tcpi_min_rtt`). `None` if the kernel does not report it.
 ///
-/// Not the smoothed one (`tcpi_rtt`): a server acknowledges a request together with its response when it answers
-/// within the delayed-ACK time, so the smoothed value contains the very latency that is measured.
+/// Not the smoothed one (`tcpi_rtt`): a server acknowledges a request together with its response when it answers within
+/// the delayed-ACK time, so the smoothed value contains the very latency that is measured.
 pub(super) fn min_rtt(socket: BorrowedFd<'_>) -> Option<Duration> {
     let mut info = [0_u32; WORDS];
     let mut len = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
-    // SAFETY: `socket` is open for the whole call; `info` is writable for `len` bytes, every bit pattern of which is
-    // a valid `[u32; WORDS]`; the kernel writes at most `len` bytes and stores how many.
+    // SAFETY: `socket` is open for the whole call; `info` is writable for `len` bytes, and any bytes are a valid `[u32;
+    // WORDS]`; the kernel writes at most `len` bytes and stores how many.
     let result = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),

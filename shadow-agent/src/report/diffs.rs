@@ -15,10 +15,10 @@ use super::{
 /// Characters of a captured value in a list.
 const WIDE: usize = 100;
 
-/// The least width of one column of a side by side view.
+/// The least width of one column of a side-by-side view.
 const NARROW: usize = 24;
 
-/// Groups in the order they are given, one line each with an example.
+/// Groups in the given order, one line each with an example.
 pub fn list(groups: &[&Group], overflow: u64) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
@@ -63,7 +63,7 @@ fn write_list(out: &mut String, groups: &[&Group], overflow: u64) -> std::fmt::R
     Ok(())
 }
 
-/// What a group is taken for, in a word.
+/// The standing of a group in one word.
 pub fn standing(standing: Standing) -> &'static str {
     match standing {
         Standing::Regression => "differs",
@@ -73,7 +73,7 @@ pub fn standing(standing: Standing) -> &'static str {
     }
 }
 
-/// An arrow, when the rate is known to change.
+/// An arrow, if the rate is known to change.
 pub fn trend(group: &Group) -> &'static str {
     match group.trend.direction {
         TrendDirection::Rising => " rising",
@@ -90,7 +90,7 @@ fn place(group: &Group) -> String {
     }
 }
 
-/// Everything that is known of one group.
+/// All details of one group.
 pub fn group(group: &Group) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
@@ -160,7 +160,7 @@ fn write_group(out: &mut String, group: &Group) -> std::fmt::Result {
     Ok(())
 }
 
-/// One case: the request, and both answers beside each other within `width` columns.
+/// One case: the request, and both answers side by side within `width` columns.
 pub fn case(case: &Case, width: usize) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
@@ -231,7 +231,7 @@ fn write_case(out: &mut String, case: &Case, width: usize) -> std::fmt::Result {
     Ok(())
 }
 
-/// Long lines go on in the next row.
+/// Long lines continue in the next row.
 fn beside(out: &mut String, column: usize, mark: char, left: &str, right: &str) -> std::fmt::Result {
     let (left, right) = (wrapped(left, column), wrapped(right, column));
     let none = String::new();

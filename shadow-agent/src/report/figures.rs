@@ -1,4 +1,4 @@
-//! Numbers, shares, times and captured text, as they are shown.
+//! Formatting of numbers, shares, times and captured text.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// `99.95 %`. Never `100 %` for what is less, nor `0 %` for what is more.
+/// `99.95 %`. Never `100 %` for a smaller share, nor `0 %` for a larger one.
 pub fn percent(share: f64) -> String {
     let text = format!("{:.3}", share * 100.0);
     match text.trim_end_matches('0').trim_end_matches('.') {
@@ -29,7 +29,7 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// `99.9 % (1,998 of 2,000; 95 % interval 99.64 % to 99.97 %)`, or `unknown` when there is nothing to take a share of.
+/// `99.9 % (1,998 of 2,000; 95 % interval 99.64 % to 99.97 %)`, or `unknown` if the total is zero.
 pub fn proportion(share: &Proportion) -> String {
     let Proportion {
         successes,

@@ -1,4 +1,4 @@
-//! From the first packet to the last verdict, with every loss by its reason.
+//! The funnel from the first packet to the last verdict, with every loss by reason.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -6,7 +6,7 @@ use shadow_core::evidence::report::{Funnel, ReplayNote};
 
 use super::figures::count;
 
-/// What the kernel program's counters mean, in the order in which a packet meets them.
+/// The meanings of the kernel program's counters, in the order in which a packet meets them.
 const FATES: [(&str, &str); 12] = [
     ("not_targeted", "to or from no target"),
     ("own", "the agent's own, or of a shadow system"),
@@ -22,19 +22,19 @@ const FATES: [(&str, &str); 12] = [
     ("emitted", "copied"),
 ];
 
-/// Incomplete reasons of the engine carry this prefix among its counters.
+/// Prefix of the engine's counters of incomplete reasons.
 const INCOMPLETE: &str = "incomplete_";
 
 /// One line of the funnel.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Line {
-    /// A step, and not a reason below one.
+    /// Whether it is a step, and not a reason below one.
     pub is_step: bool,
-    /// What is counted, in words; reasons of reasons are indented.
+    /// The counted item, in words; reasons of reasons are indented.
     pub what: String,
-    /// How many.
+    /// The count.
     pub number: u64,
-    /// The name in JSON and metrics; empty where there is none.
+    /// The name in JSON and metrics; empty without one.
     pub name: String,
 }
 
@@ -58,7 +58,7 @@ pub fn write(out: &mut String, funnel: &Funnel) {
     }
 }
 
-/// One line for each step and each reason that happened.
+/// One line for each step and for each reason that occurred.
 pub fn lines(funnel: &Funnel) -> Vec<Line> {
     let mut lines = Lines(Vec::new());
     if let Some(seen) = funnel.kernel.get("seen") {
@@ -74,7 +74,7 @@ pub fn lines(funnel: &Funnel) -> Vec<Line> {
     }
     let engine = &funnel.engine;
     let requests = get(engine, "requests");
-    // An archive has exchanges and no packets to see requests in.
+    // An archive holds exchanges but no packets, so requests cannot be seen in it.
     if requests > 0 || funnel.exchanges == 0 {
         lines.step("requests seen", requests);
     }
@@ -90,7 +90,7 @@ pub fn lines(funnel: &Funnel) -> Vec<Line> {
     for (reason, number) in &funnel.skipped {
         let what = match engine.get(&format!("{INCOMPLETE}{reason}")) {
             None => "by decision",
-            // Of an archive, and so not seen by the engine.
+            // Read from an archive, so the engine did not see it.
             Some(0) => "incomplete",
             Some(_) => continue,
         };
@@ -137,7 +137,7 @@ impl Lines {
         self.line(true, what, number, "");
     }
 
-    /// Reasons that never happened are left out.
+    /// Adds a reason; reasons that did not occur are left out.
     fn reason(&mut self, what: &str, number: u64, name: &str) {
         if number > 0 {
             self.line(false, what, number, name);

@@ -1,4 +1,4 @@
-//! The groups of the report as text: what counts first, then, shortly, what is excused and why.
+//! The groups of the report as text: first those that count, then briefly those that are excused, with the reason.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,12 @@ use super::{
 
 /// Groups that are shown.
 pub const GROUPS: usize = 20;
-/// Groups of what is excused that are shown, of each kind.
+/// Excused groups that are shown, of each kind.
 const EXCUSED: usize = 10;
 /// Shifts of one group that are shown.
 const SHIFTS: usize = 3;
 
-/// Writes all of it.
+/// Writes all groups.
 pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     let of = |which: &dyn Fn(Standing) -> bool| -> Vec<&Group> {
         report
@@ -165,7 +165,7 @@ pub(super) fn against(shift: &Shift) -> String {
     )
 }
 
-/// What became of a difference when a system answered the same request again.
+/// The result when a system answered the same request again.
 fn again(who: &str, third: &Third) -> String {
     let Third {
         stays,

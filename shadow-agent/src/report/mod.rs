@@ -1,10 +1,9 @@
-//! What a person reads: the report, the status, the status line.
+//! Text output for users: the report, the status, the status line.
 //!
 //! Owns: wording and layout; every number comes from [`Report`](shadow_core::evidence::report::Report) or
-//! [`Status`](crate::control::status::Status), whose JSON is the other way to read them. Bounds: the first
-//! [`text::ROUTES`] routes and [`text::GROUPS`] groups (half as many of what is excused), and it says how many more there
-//! are. Captured values are shown with control characters escaped: a production response must not be able to move the
-//! reader's cursor.
+//! [`Status`](crate::control::status::Status), which are also available as JSON. Bounds: the first [`text::ROUTES`]
+//! routes and [`text::GROUPS`] groups (half as many excused ones); the number of further ones is shown. Captured values
+//! are shown with control characters escaped: a production response must not be able to control the reader's terminal.
 
 pub mod diffs;
 pub mod figures;

@@ -1,7 +1,7 @@
-//! `shadow noise`: what is noise and why, what may be, and rules that would say so.
+//! `shadow noise`: confirmed and possible noise with the reasons, and rules for it.
 //!
-//! Bias: a rule is only proposed for what the evidence calls noise, and the narrowest one that its values allow: a
-//! format or a tolerance goes on comparing what leaving the place out would hide.
+//! Bias: a rule is proposed only for what the evidence calls noise, and it is the narrowest one that the values allow:
+//! a format or a tolerance still compares what leaving the place out would hide.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -17,7 +17,7 @@ use crate::shown::screened;
 /// Groups of each kind that are shown as text.
 const GROUPS: usize = 50;
 
-/// What `shadow noise --json` writes.
+/// The output of `shadow noise --json`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Noise<'r> {
     /// The format of the report that it is taken from.
@@ -28,20 +28,20 @@ pub struct Noise<'r> {
     pub background: Background,
     /// Groups that are noise, with their observed and their background rates.
     pub noise: Vec<&'r Group>,
-    /// Groups that may be: not enough pairs were compared yet.
+    /// Groups that may be noise: too few pairs were compared so far.
     pub undecided: Vec<&'r Group>,
-    /// Rules as YAML, to be put into the configuration; empty without noise.
+    /// Rules as YAML, ready for the configuration; empty without noise.
     pub rules: String,
-    /// What the two systems are called.
+    /// The names of the two systems.
     #[serde(skip)]
     pub scope: Scope,
-    /// The same of the further targets.
+    /// The same for the further targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<Self>,
 }
 
 impl<'r> Noise<'r> {
-    /// What a report says about noise.
+    /// The noise in a report.
     pub fn of(report: &'r Report) -> Self {
         let with = |standing: Standing| -> Vec<&Group> {
             let groups = report.groups.iter();
@@ -60,7 +60,7 @@ impl<'r> Noise<'r> {
         }
     }
 
-    /// As text.
+    /// The text form.
     pub fn text(&self) -> String {
         let mut out = String::new();
         // Writing to a string cannot fail.
@@ -139,7 +139,7 @@ fn interval(shift: &Shift) -> String {
     )
 }
 
-/// What is asked of one place instead.
+/// The rule for one place, other than leaving it out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Rule {
     Ignore,
@@ -199,7 +199,7 @@ fn rules(noise: &[&Group]) -> String {
     out
 }
 
-/// The narrowest rule under which all that was seen of a group is equal.
+/// The narrowest rule under which all observed values of a group are equal.
 fn rule(group: &Group) -> Rule {
     let place = |rule: &str| Rule::Place(rule.to_owned());
     if group.category == "order" {
@@ -249,7 +249,7 @@ fn rule(group: &Group) -> Rule {
     Rule::Ignore
 }
 
-/// Whether a place can stand in a rule: a path into a document of which nothing was redacted or cut.
+/// Whether a place is valid in a rule: a path into a document, with no part redacted or cut.
 fn is_path(place: &str) -> bool {
     place.parse::<PlacePath>().is_ok() && !place.contains("[redacted:") && !place.contains('…')
 }

@@ -1,4 +1,4 @@
-//! What is undecided, and what would settle it.
+//! Undecided routes, and the evidence that would decide them.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use super::{
     text::{WIDE, more},
 };
 
-/// Routes that are shown with what would settle them.
+/// Routes that are shown with the evidence they need.
 const SETTLE: usize = 5;
 
-/// As text; nothing where nothing is undecided.
+/// Writes the text; nothing if nothing is undecided.
 pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     let settle = &report.judgement.settle;
     if settle.is_empty() {

@@ -1,6 +1,6 @@
-//! Two answers beside each other, line by line.
+//! Two answers side by side, line by line.
 //!
-//! Bounds: the lines of a case, which is cut when it is made; a difference that takes too long to find is shown less
+//! Bounds: the lines of a case, which is cut when it is made; a difference that takes too long to compute is shown less
 //! exactly. Lines far from any difference are left out and counted.
 
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 /// Lines shown around a difference.
 const CONTEXT: usize = 3;
 
-/// How long the best way to align two bodies is looked for.
+/// Time limit for finding the best alignment of two bodies.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One row of two columns.
@@ -22,9 +22,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub enum Row {
     /// The same on both sides.
     Same(String),
-    /// Different; `None` where there is no such line.
+    /// Different; `None` where a side has no such line.
     Differs(Option<String>, Option<String>),
-    /// So many lines that are the same on both sides.
+    /// A number of lines left out that are the same on both sides.
     Left(usize),
 }
 
@@ -81,8 +81,7 @@ fn message(lines: &mut Vec<String>, headers: &[Field], body: &RedactedBody) {
     }
 }
 
-/// JSON is shown member by member, in the order of names: neither the layout nor the order of members is a
-/// difference.
+/// JSON is shown member by member, sorted by name: neither the layout nor the order of members is a difference.
 fn pretty(text: &str) -> String {
     if !text.trim_start().starts_with(['{', '[']) {
         return text.to_owned();
@@ -93,7 +92,7 @@ fn pretty(text: &str) -> String {
         .unwrap_or_else(|| broken(text))
 }
 
-/// JSON that was cut, or is none: at least a line for each member.
+/// JSON that was cut or is invalid: at least one line for each member.
 fn broken(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     let (mut quoted, mut escaped) = (false, false);
@@ -128,7 +127,7 @@ fn aligned(left: &[String], right: &[String]) -> Vec<Row> {
     rows
 }
 
-/// Without the lines that are far from any difference.
+/// Leaves out the lines that are far from any difference.
 fn shortened(rows: Vec<Row>) -> Vec<Row> {
     let near: Vec<bool> = {
         let mut near = vec![false; rows.len()];

@@ -1,4 +1,4 @@
-//! What an agent is doing, as text: a page and a line.
+//! The status of an agent as text: a page and a line.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -86,7 +86,7 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     evidence(out, status)
 }
 
-/// Which agent, and what it is set to do.
+/// The agent and its settings.
 fn place(out: &mut String, status: &Status) -> std::fmt::Result {
     let Status {
         version,
@@ -130,7 +130,7 @@ fn place(out: &mut String, status: &Status) -> std::fmt::Result {
     )
 }
 
-/// What is kept for later.
+/// The state of the journal.
 fn journal(out: &mut String, journal: Option<&State>) -> std::fmt::Result {
     let Some(State {
         path,
@@ -157,7 +157,7 @@ fn journal(out: &mut String, journal: Option<&State>) -> std::fmt::Result {
     )
 }
 
-/// How full it is, and what happens now.
+/// Ring and queue usage, and the current rates.
 fn load(out: &mut String, status: &Status) -> std::fmt::Result {
     let Status {
         ring, queue, rates, ..
@@ -187,7 +187,7 @@ fn load(out: &mut String, status: &Status) -> std::fmt::Result {
     )
 }
 
-/// What the agent did by itself, the last few.
+/// The last automatic actions of the agent.
 fn trips(out: &mut String, status: &Status) -> std::fmt::Result {
     for lane in &status.lanes {
         if let Some(trip) = &lane.paused {
@@ -228,7 +228,7 @@ fn trips(out: &mut String, status: &Status) -> std::fmt::Result {
     Ok(())
 }
 
-/// One line for each target, when there are several; what stands below is of the first.
+/// One line for each target, if there are several; the sections below are about the first.
 fn lanes(out: &mut String, status: &Status) -> std::fmt::Result {
     if status.lanes.len() < 2 {
         return Ok(());
@@ -306,7 +306,7 @@ fn why(killed: &Killed) -> String {
 }
 
 fn clock(at_ms: u64) -> String {
-    // The end of the year 9999, past which there is no such text.
+    // The end of the year 9999; later times have no such text form.
     let at = Duration::from_millis(at_ms.min(253_402_300_799_000));
     humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + at).to_string()
 }

@@ -112,7 +112,7 @@ fn group() -> Group {
         samples: vec![Sample {
             target: "/users/17".to_owned(),
             production: "10.5".to_owned(),
-            // What a hostile server might answer to whoever reads reports on a terminal.
+            // An answer of a hostile server, aimed at readers of reports on a terminal.
             shadow: "\u{1b}[2J10.4\u{202e}\n".to_owned(),
             ..Sample::default()
         }],
@@ -120,7 +120,7 @@ fn group() -> Group {
     }
 }
 
-/// One that never matched, one that hides whole bodies, one that is fine.
+/// One rule that never matched, one that hides whole bodies, one without a problem.
 fn rules() -> Vec<RuleUsage> {
     vec![
         RuleUsage {

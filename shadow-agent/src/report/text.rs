@@ -1,4 +1,4 @@
-//! The report as text: the ruling and why, the funnel, rates, latency, findings, groups, and what was not seen.
+//! The report as text: the ruling and its reasons, the funnel, rates, latency, findings, groups, and what was not seen.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -76,7 +76,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     unseen(out, report)
 }
 
-/// Which traffic it is about, and which system is which.
+/// The traffic that was compared, and the roles of the systems.
 fn scope(out: &mut String, report: &Report) -> std::fmt::Result {
     let scope = &report.scope;
     if scope.modes.is_empty() {
@@ -95,7 +95,7 @@ fn scope(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out)
 }
 
-/// Which share of all exchanges nothing is verified about, and why.
+/// The share of all exchanges that is not verified, with the reasons.
 fn unverified(out: &mut String, funnel: &Funnel) -> std::fmt::Result {
     let mut reasons: Vec<(&String, u64)> = funnel
         .unverified
@@ -136,7 +136,7 @@ fn rules(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-/// The further targets, in short: `shadow report --json` has all of each.
+/// A summary of the further targets: `shadow report --json` has all of each.
 fn also(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.also.is_empty() {
         return Ok(());
@@ -167,7 +167,7 @@ fn also(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-/// The ruling and why.
+/// The ruling and its reasons.
 fn judgement(out: &mut String, report: &Report) -> std::fmt::Result {
     let lasted = Duration::from_millis(report.ended_ms.saturating_sub(report.started_ms));
     writeln!(
@@ -200,7 +200,7 @@ fn judgement(out: &mut String, report: &Report) -> std::fmt::Result {
     scope(out, report)
 }
 
-/// How it is known what is noise.
+/// The evidence for noise.
 pub(super) fn background(out: &mut String, background: &Background, scope: &Scope) -> std::fmt::Result {
     let (production, shadow) = (scope.the_production(), scope.the_shadow());
     let sources = [
@@ -278,7 +278,7 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
             report.scope.the_production()
         )?;
     }
-    // Routes that are never replayed have no answers to time.
+    // Routes that are never replayed have no response times.
     let timed: Vec<&Route> = report
         .routes
         .iter()
@@ -314,7 +314,7 @@ fn latency_line(out: &mut String, route: &str, latency: &Latency) -> std::fmt::R
     )
 }
 
-/// How many are not shown.
+/// The number of entries that are not shown.
 pub(super) fn more(out: &mut String, all: usize, shown: usize, what: &str) -> std::fmt::Result {
     match all.checked_sub(shown) {
         None | Some(0) => Ok(()),
@@ -326,7 +326,7 @@ pub(super) fn more(out: &mut String, all: usize, shown: usize, what: &str) -> st
     }
 }
 
-/// What the denominators do not contain: how much, and what it is.
+/// Losses outside the denominators: the count and the kind.
 pub(super) fn losses(funnel: &Funnel) -> Vec<(u64, &'static str)> {
     let kernel = |name: &str| funnel.kernel.get(name).copied().unwrap_or(0);
     let engine = |name: &str| funnel.engine.get(name).copied().unwrap_or(0);
@@ -416,7 +416,7 @@ fn unseen(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-/// The files of a replay, and what to look at.
+/// The files of a replay, and warnings about them.
 fn input(out: &mut String, input: &Input) -> std::fmt::Result {
     if input.is_empty() {
         return Ok(());

@@ -1,8 +1,8 @@
-//! The rollout of a running agent: the state machine of the core with a clock, a file and the switches.
+//! The rollout of a running agent: the state machine of the core with a clock, a file and control of the agent.
 //!
-//! Owns: `rollout.json` in the state folder and the mark in the ledger where the present phase began. Bias: what
-//! raises the sample is written down before it is done, and is not done when it cannot be; what lowers it is done
-//! first. A state file that cannot be understood is a paused first phase.
+//! Owns: `rollout.json` in the state folder and the mark in the ledger where the present phase began. Bias: a step that
+//! raises the sample is written to disk before it is done, and is not done if that fails; a step that lowers it is done
+//! first. A state file that cannot be understood becomes a paused first phase.
 
 pub mod simulate;
 pub mod status;
@@ -20,36 +20,36 @@ use crate::{
 };
 pub use status::RolloutStatus;
 
-/// What a rollout needs of the agent around it.
+/// The functions of the agent that a rollout needs.
 pub trait Mirror {
-    /// Whether the kernel program copies; `None` when that cannot be read.
+    /// Whether the kernel program copies; `None` if that cannot be read.
     fn is_armed(&self) -> Option<bool>;
-    /// The share of connections that is wanted at present.
+    /// The share of connections that is set at present.
     fn sample(&self) -> Option<f64>;
-    /// Wants another one.
+    /// Sets another share.
     fn set_sample(&self, share: f64) -> Result<(), String>;
     /// Stops all mirroring.
     fn kill(&self, why: &str);
-    /// Where the ledgers of the shadow systems stand.
+    /// The present positions in the ledgers of the shadow systems.
     fn marks(&self) -> Vec<Mark>;
-    /// What they have counted since; of several, the one that has shown least.
+    /// Counts since the marks; of several systems, those of the one with the least evidence.
     fn since(&self, marks: &[Mark], gates: &GateConfig) -> Since;
 }
 
-/// What is asked of a rollout.
+/// Orders to a rollout.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Order {
-    /// Only to be told.
+    /// Report the state only.
     Status,
     /// Begin.
     Start,
-    /// Stop the clock; why, for the record.
+    /// Stop the clock, with a reason for the record.
     Pause(String),
-    /// Go on.
+    /// Continue.
     Resume,
-    /// Go to this phase, the one after the present.
+    /// Advance to this phase, which must be the next one.
     Advance(String),
-    /// Give up; why, for the record.
+    /// Give up, with a reason for the record.
     Abort(String),
 }
 
@@ -65,17 +65,17 @@ pub struct Driver {
 struct Inner {
     rollout: Rollout,
     marks: Vec<Mark>,
-    /// The state file is behind.
+    /// The state file is not up to date.
     unsaved: bool,
-    /// What does not work as it should.
+    /// A fault to report.
     warning: Option<String>,
 }
 
-/// The map keeps a share of 2^32, so a sample comes back a little off.
+/// The map stores a share of 2^32, so a sample read back differs slightly.
 const SAME: f64 = 1e-6;
 
 impl Driver {
-    /// Goes on with the rollout in the state folder, if there is one.
+    /// Continues the rollout in the state folder, if there is one.
     pub fn load(plan: Plan, state: StateDir, now: Moment) -> Self {
         let mut warning = None;
         let rollout = match state.rollout() {
@@ -100,28 +100,28 @@ impl Driver {
         }
     }
 
-    /// Tells every step there, too.
+    /// Reports every step there as well.
     #[must_use]
     pub fn telling(self, sink: Arc<dyn Sink>) -> Self {
         Self { sink, ..self }
     }
 
-    /// The most that may be mirrored; `None` while no rollout has a say.
+    /// The upper limit of the sample; `None` while no rollout limits it.
     pub fn sample(&self) -> Option<f64> {
         self.lock().rollout.sample()
     }
 
-    /// Where it is.
+    /// The present position.
     pub fn place(&self) -> Place {
         self.lock().rollout.place()
     }
 
-    /// What does not work as it should.
+    /// A fault to report.
     pub fn warning(&self) -> Option<String> {
         self.lock().warning.clone()
     }
 
-    /// Looks at the evidence, and at whether the sample is what it should be. To be called about once a second.
+    /// Checks the evidence, and whether the sample has its intended value. Call it about once a second.
     pub fn tick(&self, mirror: &dyn Mirror, now: Moment) {
         let mut inner = self.lock();
         if inner.unsaved {
@@ -158,7 +158,7 @@ impl Driver {
         }
     }
 
-    /// Does what a person orders, and says where the rollout is then.
+    /// Carries out an order, and returns the resulting position.
     pub fn order(
         &self,
         mirror: &dyn Mirror,
@@ -185,7 +185,7 @@ impl Driver {
         Ok(inner.status(mirror, now))
     }
 
-    /// The sample is set by hand: under way a rollout pauses, and takes no more than its phase allows.
+    /// The sample is set manually: a running rollout pauses, and allows no more than its phase.
     pub fn by_hand(&self, mirror: &dyn Mirror, share: f64, who: &str, now: Moment) -> Result<(), String> {
         let mut inner = self.lock();
         let mut next = inner.rollout.clone();
@@ -201,7 +201,7 @@ impl Driver {
         }
     }
 
-    /// Follows another plan; what that changes, if anything.
+    /// Changes to another plan; returns the new position if it changed.
     pub fn replan(&self, mirror: &dyn Mirror, plan: Plan, now: Moment) -> Result<Option<Place>, String> {
         let mut inner = self.lock();
         let mut next = inner.rollout.clone();
@@ -214,7 +214,7 @@ impl Driver {
         }
     }
 
-    /// Takes a step: on disk first when it raises the sample, in the kernel first when it lowers it.
+    /// Takes a step: on disk first if it raises the sample, in the kernel first if it lowers it.
     fn take(&self, inner: &mut Inner, mirror: &dyn Mirror, next: Rollout, step: &Step) -> Result<(), String> {
         if step.raises()
             && let Err(error) = self.state.save_rollout(next.saved())
@@ -223,12 +223,12 @@ impl Driver {
             inner.warning = Some(why.clone());
             return Err(why);
         }
-        // Only an order to run undoes what was lowered past the rollout.
+        // Only an order to run undoes a sample that was lowered bypassing the rollout.
         let lowered = mirror.sample().filter(|_share| next.stage() != Stage::Running);
         if let Some(share) = next.sample()
             && let Err(error) = mirror.set_sample(lowered.map_or(share, |now| share.min(now)))
         {
-            // The file may be ahead now.
+            // The file may be newer now.
             inner.unsaved = true;
             return Err(format!("the rollout stays where it is: {error}"));
         }
@@ -299,13 +299,13 @@ impl Driver {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every step is made on a copy and put in its place whole.
+        // Every step is made on a copy, which then replaces the state as a whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    /// The evidence of the present phase. The ledgers of a fresh agent stand at zero, as empty marks do.
+    /// The evidence of the present phase. The ledgers of a new agent start at zero, as empty marks do.
     fn since(&self, mirror: &dyn Mirror) -> Since {
         let gates = self
             .rollout
@@ -324,7 +324,7 @@ fn behind(error: &StateError) -> String {
     format!("a restart would go on with the rollout where it was before: {error}")
 }
 
-/// What is taken for the state when its file cannot be understood.
+/// The state that replaces an unreadable state file.
 fn first(plan: &Plan) -> Saved {
     let place = plan.phases.first().map(|phase| Place {
         stage: Stage::Paused,

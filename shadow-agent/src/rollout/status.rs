@@ -1,4 +1,4 @@
-//! Where a rollout is and what it waits for, as told over the control socket and as text.
+//! The state of a rollout and what it waits for, for the control socket and as text.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -13,15 +13,15 @@ use crate::{
     report::figures::{captured, count, percent, span},
 };
 
-/// The version of [`RolloutStatus`] in JSON. It changes when a reader of the former one would misread this one.
+/// The version of [`RolloutStatus`] in JSON. It changes when a reader of the previous version would misread this one.
 pub const FORMAT: u32 = 1;
 
-/// Where a rollout is and what it waits for.
+/// The state of a rollout and what it waits for.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct RolloutStatus {
     /// [`FORMAT`].
     pub format: u32,
-    /// Where it is.
+    /// The present position.
     pub place: Place,
     /// The phases of the plan, in order.
     pub phases: Vec<PhaseStatus>,
@@ -29,15 +29,15 @@ pub struct RolloutStatus {
     pub next: Option<String>,
     /// Milliseconds since the present phase began to gather evidence.
     pub elapsed_ms: u64,
-    /// What was counted in it.
+    /// Counts since then.
     pub evidence: Since,
-    /// What is missing until it is passed; empty when it waits for nothing or for a person.
+    /// Conditions that are not yet met; empty when it waits for nothing or for a user.
     pub waits_for: Vec<String>,
-    /// All transitions there were.
+    /// The number of all transitions.
     pub transitions: u64,
-    /// The last of them, the oldest first.
+    /// The last transitions, oldest first.
     pub history: Vec<Transition>,
-    /// What does not work as it should.
+    /// A fault to report.
     pub warning: Option<String>,
 }
 
@@ -48,11 +48,11 @@ pub struct PhaseStatus {
     pub name: String,
     /// The share of connections that it mirrors.
     pub sample: f64,
-    /// The time it lasts at least, in milliseconds.
+    /// The minimum duration, in milliseconds.
     pub min_duration_ms: u64,
-    /// The exchanges it compares at least.
+    /// The minimum number of compared exchanges.
     pub min_compared: u64,
-    /// What the match rate's lower bound must be above.
+    /// The limit for the match rate's lower bound.
     pub match_rate: f64,
 }
 
@@ -180,7 +180,7 @@ fn write(out: &mut String, status: &RolloutStatus) -> std::fmt::Result {
     Ok(())
 }
 
-/// One transition in a line.
+/// One transition as a line.
 pub fn line(step: &Transition) -> String {
     let Transition {
         at_ms,

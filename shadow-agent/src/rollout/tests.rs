@@ -9,7 +9,7 @@ use shadow_proto::time::Timestamp;
 use super::*;
 use crate::journal::Kept;
 
-/// An agent that does as it is told and shows what the test says.
+/// An agent that follows orders and reports the test's figures.
 struct Fake {
     sample: RefCell<f64>,
     armed: RefCell<bool>,
@@ -66,7 +66,7 @@ impl Mirror for Fake {
     }
 
     fn marks(&self) -> Vec<Mark> {
-        // A new phase has shown nothing yet.
+        // A new phase has no evidence yet.
         *self.since.borrow_mut() = Since::default();
         vec![Mark::default()]
     }
@@ -152,7 +152,7 @@ fn nothing_goes_above_the_phase_whoever_sets_it() {
     let (driver, _) = driver(folder.path(), OnFailure::Hold);
     let fake = Fake::new();
     driver.order(&fake, Order::Start, "me", at(0)).expect("starts");
-    // Past the agent, in the kernel's map.
+    // Bypassing the agent, in the kernel's map.
     fake.set_sample(0.9).expect("set");
     driver.tick(&fake, at(1));
     fake.mirrors(0.01);
@@ -162,7 +162,7 @@ fn nothing_goes_above_the_phase_whoever_sets_it() {
     driver.by_hand(&fake, 0.001, "me", at(1)).expect("lowers");
     fake.mirrors(0.001);
     assert_eq!(driver.place().stage, Stage::Paused);
-    // A pause must not raise what was lowered past it either.
+    // Neither may a pause raise a sample that was lowered bypassing the agent.
     driver.order(&fake, Order::Resume, "me", at(2)).expect("resumes");
     fake.mirrors(0.01);
     fake.set_sample(0.002).expect("set");
@@ -207,7 +207,7 @@ fn a_kill_by_others_pauses_it() {
     fake.mirrors(0.01);
 }
 
-/// Makes every write of the state file fail: a folder stands in its place.
+/// Makes every write of the state file fail: a folder has its path.
 fn full(folder: &Path) -> std::path::PathBuf {
     let place = folder.join("rollout.json");
     std::fs::remove_file(&place).expect("it was kept");
@@ -231,7 +231,7 @@ fn what_cannot_be_written_down_does_not_advance_and_still_goes_down() {
         warning.contains("cannot be kept") && warning.contains("rollout.json"),
         "{warning}"
     );
-    // A failed write takes the unfinished file away with it.
+    // A failed write removes the unfinished file.
     assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
     driver
         .order(&fake, Order::Abort("incident".to_owned()), "me", at(11))
@@ -239,7 +239,7 @@ fn what_cannot_be_written_down_does_not_advance_and_still_goes_down() {
     fake.mirrors(0.0);
     let warning = driver.warning().expect("a warning");
     assert!(warning.contains("a restart would go on"), "{warning}");
-    // It can be written again: the next look does it.
+    // It can be written again: the next tick does so.
     std::fs::remove_dir(place).expect("removes");
     driver.tick(&fake, at(12));
     assert_eq!(driver.warning(), None);

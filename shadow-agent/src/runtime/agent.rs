@@ -1,7 +1,7 @@
 //! The running agent as the control socket, the metrics and the status line see it.
 //!
-//! The kernel program's map is the truth about the kill switch and the sample: both can be changed past the agent,
-//! so they are read from there and never remembered here.
+//! The kernel program's map is authoritative for the kill switch and the sample: both can be changed bypassing the
+//! agent, so they are read from there and never cached here.
 
 use std::{
     cell::OnceCell,
@@ -52,14 +52,14 @@ use crate::{
     trips::Trip,
 };
 
-/// What does not change while the agent runs.
+/// Values that do not change while the agent runs.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     /// The address of each lane's target; none when observing.
     pub(super) shadows: Vec<Option<String>>,
     /// Its authority, for the Host field.
     pub(super) authorities: Vec<Option<String>>,
-    /// Of everything that is hashed in this run.
+    /// Salt of all hashes in this run.
     pub(super) salt: [u8; 32],
     pub(super) targets: Vec<String>,
     pub(super) ring_bytes: u64,
@@ -75,9 +75,9 @@ pub(super) struct Running {
     pub(super) sampling: Sampling<Control>,
     pub(super) stats: StatsReader,
     pub(super) ring: Arc<RingCounters>,
-    /// Taken out when the agent ends.
+    /// Taken when the agent ends.
     pub(super) links: Mutex<Option<Links>>,
-    /// Read-locked to ask, write-locked to stop.
+    /// Read-locked for queries, write-locked to stop.
     pub(super) pipeline: RwLock<Pipeline>,
     pub(super) keeper: Keeper,
     pub(super) watchdog: Watchdog,
@@ -86,16 +86,16 @@ pub(super) struct Running {
     pub(super) rollout: Driver,
     pub(super) reloader: Reloader,
     pub(super) report_failures: AtomicU64,
-    /// The last report could not be kept.
+    /// The last report could not be saved.
     pub(super) failing: AtomicBool,
-    /// What is to be known of a former agent that ended without a word.
+    /// Information about a previous agent that ended abruptly.
     pub(super) ended: Option<String>,
     pub(super) rates: Mutex<Meter>,
 }
 
 impl Running {
-    /// Makes the pipeline follow the kill switch in the map, and the meter follow the counters. Called a few times
-    /// a second.
+    /// Makes the pipeline follow the kill switch in the map, and the meter follow the counters. Called a few times a
+    /// second.
     pub(super) fn tick(&self) {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = pipeline.snapshot();
@@ -135,7 +135,7 @@ impl Running {
         meter.update(now, counts);
     }
 
-    /// Lets the watchdog look, and does what it says.
+    /// Runs the watchdog, and carries out its actions.
     fn watch(&self, pipeline: &Pipeline) {
         let kernel = OnceCell::new();
         let read = || Readings {
@@ -179,7 +179,7 @@ impl Running {
         self.watchdog.log.keep(trip);
     }
 
-    /// Why the capture ended by itself, if it did.
+    /// The reason why the capture ended by itself, if it did.
     pub(super) fn failed(&self) -> Option<String> {
         match self.snapshot().ended? {
             Ended::Failed(why) => Some(why),
@@ -188,7 +188,7 @@ impl Running {
         }
     }
 
-    /// Keeps the report. A failure is counted and told once per run of failures; it never ends the agent.
+    /// Saves the report. A failure is counted, and logged once per run of failures; it never ends the agent.
     pub(super) fn save(&self) {
         let report = self.report_now();
         self.keeper.keep(
@@ -207,7 +207,7 @@ impl Running {
         }
     }
 
-    /// Everything that is left goes into the journal; returns the last report.
+    /// Writes everything left into the journal; returns the last report.
     pub(super) fn finish(&self) -> Report {
         let report = self.report_now();
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
@@ -231,7 +231,7 @@ impl Running {
                 .map(|(name, count)| (name.to_owned(), count))
                 .collect(),
             engine: engine(snapshot),
-            // As it is now: it may have changed on the way.
+            // The current value: it may have changed during the run.
             sample: Some(self.copied()),
             ..ReportInputs::default()
         }
@@ -254,7 +254,7 @@ impl Running {
         })
     }
 
-    /// Never waits: while the pipeline is being stopped it needs no orders, and the control thread must hear the
+    /// Never blocks: while the pipeline is being stopped it needs no orders, and the control thread must receive the
     /// next one.
     pub(super) fn with_pipeline(&self, order: fn(&Pipeline)) {
         if let Ok(pipeline) = self.pipeline.try_read() {
@@ -320,7 +320,7 @@ pub(crate) fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
     counts.chain(reasons).collect()
 }
 
-/// The map holds a share of 2^32; people said a share of 100.
+/// The map stores a fraction of 2^32; people gave a percentage.
 fn rounded(share: f64) -> f64 {
     (share * 1e6).round() / 1e6
 }
@@ -396,13 +396,13 @@ impl Agent for Running {
     }
 
     fn kill(&self, who: &str, why: &str) -> Result<(), String> {
-        // The kernel first: whatever fails behind it, nothing more is copied.
+        // The kernel first: whatever fails afterwards, nothing more is copied.
         let stopped = self.control.disarm();
         self.with_pipeline(Pipeline::kill);
         tracing::warn!(who, "mirroring is stopped");
         self.keeper.tell("kill", who, why);
         stopped.map_err(|error| error.to_string())?;
-        // Whoever killed past the agent may have written down more than the socket told.
+        // A kill that bypassed the agent may have recorded more than the socket got.
         if matches!(
             self.state.killed(),
             Ok(Some(Killed {

@@ -1,4 +1,4 @@
-//! A capture without a pipeline behind it.
+//! A capture without a pipeline.
 
 use super::{preflight, start};
 use crate::{
@@ -20,7 +20,7 @@ pub(crate) struct Capturing {
 }
 
 impl Capturing {
-    /// Loads the kernel program and tells it what to copy; nothing is attached yet.
+    /// Loads the kernel program and sets its targets; nothing is attached yet.
     pub(crate) fn start(config: &Config) -> Result<Self, RuntimeError> {
         preflight::privileges()?;
         let Program {
@@ -60,7 +60,7 @@ impl Capturing {
         &self.stats
     }
 
-    /// Switches off and detaches; what the ring holds can still be read.
+    /// Switches off and detaches; the data in the ring can still be read.
     pub(crate) fn end(&mut self) {
         if let Err(error) = self.control.disarm() {
             tracing::warn!(%error, "the kernel program cannot be switched off; it is detached now");

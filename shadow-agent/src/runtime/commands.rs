@@ -20,7 +20,7 @@ use crate::{
     rollout::Mirror,
 };
 
-/// Whether mirroring was killed before this start, or is by the kill file, which is remembered then.
+/// Whether mirroring was killed before this start, or is by the kill file, which is then recorded.
 pub(super) fn is_killed(state: &StateDir, reloader: &Reloader) -> Result<bool, StateError> {
     if state.killed()?.is_some() {
         return Ok(true);
@@ -38,7 +38,7 @@ impl Running {
         let Some(found) = self.reloader.kill_file().as_ref().and_then(KillFile::look) else {
             return;
         };
-        // While it exists, it kills again whatever else is ordered past the agent.
+        // While it exists, it kills again, even after a resume that bypassed the agent.
         if !matches!(self.control.is_armed(), Ok(false))
             && let Err(error) = Agent::kill(self, &found.who, &found.why)
         {
@@ -46,7 +46,7 @@ impl Running {
         }
     }
 
-    /// A person asks for mirroring again: not while the kill file says otherwise.
+    /// Whether a person may resume mirroring: not while the kill file exists.
     pub(super) fn may_resume(&self) -> Result<(), String> {
         let file = self.reloader.kill_file();
         match file.as_ref().filter(|file| file.look().is_some()) {
@@ -58,7 +58,7 @@ impl Running {
         }
     }
 
-    /// Lets the rollout look at its evidence. Called about once a second.
+    /// Lets the rollout check its evidence. Called about once a second.
     pub(super) fn step(&self) {
         self.rollout.tick(self, moment());
     }
@@ -77,7 +77,7 @@ impl Running {
 }
 
 impl Running {
-    /// Takes every kind of kill back.
+    /// Revokes every kind of kill.
     pub(super) fn go_on(&self) -> Result<(), String> {
         self.may_resume()?;
         self.state
@@ -88,9 +88,9 @@ impl Running {
         Ok(())
     }
 
-    /// Stops mirroring by a rule, unless somebody has stopped it already.
+    /// Stops mirroring by a rule, unless it is stopped already.
     pub(super) fn kill_by_trip(&self, pipeline: &Pipeline, killed: &Killed) {
-        // The kernel first: whatever fails behind it, nothing more is copied.
+        // The kernel first: whatever fails afterwards, nothing more is copied.
         let stopped = self.control.disarm();
         pipeline.kill();
         if let Err(error) = stopped {
@@ -103,7 +103,7 @@ impl Running {
         }
     }
 
-    /// Takes the kill of a rule back, and no other: somebody may have killed since.
+    /// Revokes the kill of a rule, and no other: a person may have killed since.
     pub(super) fn resume_after_trip(&self) -> Result<(), String> {
         match self.state.killed() {
             Ok(Some(Killed {
@@ -145,7 +145,7 @@ impl Mirror for Running {
     }
 }
 
-/// The evidence of the shadow system that has shown least.
+/// The evidence of the shadow system with the least evidence.
 fn weakest(pipeline: &Pipeline, marks: &[Mark], gates: &GateConfig) -> Since {
     let start = Mark::default();
     let shadows = pipeline.lanes().filter(|lane| lane.role() == Role::Shadow);
@@ -157,7 +157,7 @@ fn weakest(pipeline: &Pipeline, marks: &[Mark], gates: &GateConfig) -> Since {
 }
 
 impl Running {
-    /// Reads the configuration again. On an error everything is as it was.
+    /// Reads the configuration again. On an error nothing changes.
     pub(super) fn read_again(&self, who: &str) -> Result<Reloaded, String> {
         let refused = |why: String| format!("nothing was changed: {why}");
         let wanted = self.reloader.read().map_err(refused)?;

@@ -1,4 +1,4 @@
-//! Privileges go, and the log says which.
+//! Gives up privileges, and logs which.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use crate::{
     runtime::{Cause, RuntimeError},
 };
 
-/// An agent on its way to fewer privileges; nothing when the configuration does not want it.
+/// An agent that is being confined; empty when the configuration does not want it.
 #[derive(Debug)]
 pub(super) struct Confined(Option<(Needs, Confinement)>);
 
 impl Confined {
-    /// What has to be done while there is one thread.
+    /// The steps that need a single thread.
     pub(super) fn before_threads(config: &Config, file: Option<&Path>) -> Result<Self, RuntimeError> {
         if !config.agent.confine {
             return Ok(Self(None));
@@ -23,7 +23,7 @@ impl Confined {
         Ok(Self(Some((needs, confinement))))
     }
 
-    /// What reaches every thread.
+    /// The step that applies to every thread.
     pub(super) fn after_attach(self) -> Result<(), RuntimeError> {
         let Some((needs, mut confinement)) = self.0 else {
             return Ok(());

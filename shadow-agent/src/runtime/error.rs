@@ -1,4 +1,4 @@
-//! Why the agent cannot start or continue.
+//! Errors for which the agent cannot start or continue.
 
 /// Kind of cause; the command line maps it to an exit code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,7 +19,7 @@ pub(crate) enum Cause {
     Config,
 }
 
-/// One line that says what was wrong, where, and what to do.
+/// One line that names the fault, its place, and the remedy.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what}")]
 pub(crate) struct RuntimeError {

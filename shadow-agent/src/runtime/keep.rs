@@ -1,4 +1,4 @@
-//! What the running agent writes into its journal, and when.
+//! Writes the running agent's journal.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -22,7 +22,7 @@ use crate::{
 /// How long one window is.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// How often the whole report is kept: with all groups and samples it may be large.
+/// How often the whole report is saved: with all groups and samples it may be large.
 const REPORT: Duration = Duration::from_mins(1);
 
 /// The journal of a running agent, or none.
@@ -33,7 +33,7 @@ pub(super) struct Keeper {
     due: Mutex<Due>,
 }
 
-/// When what is written next.
+/// The times of the next writes.
 #[derive(Debug)]
 struct Due {
     window: Instant,
@@ -41,7 +41,7 @@ struct Due {
 }
 
 impl Keeper {
-    /// Opens the journal, unless there is to be none.
+    /// Opens the journal, unless it is disabled.
     pub(super) fn open(config: &Config) -> Result<Self, RuntimeError> {
         let journal = config.journal.enabled.then(|| {
             let path = config.journal.path(&StateDir::new(&config.agent.state_dir));
@@ -74,12 +74,12 @@ impl Keeper {
         })
     }
 
-    /// Where entries go.
+    /// The destination of entries.
     pub(super) fn sink(&self) -> Arc<dyn Sink> {
         Arc::clone(&self.sink)
     }
 
-    /// Writes down that somebody did something.
+    /// Records an action of a person.
     pub(super) fn tell(&self, kind: &str, who: &str, why: &str) {
         self.sink.offer(Entry::Event(Event {
             at_ms: now_ms(),
@@ -90,7 +90,7 @@ impl Keeper {
         }));
     }
 
-    /// Writes down that the agent starts, and under which rules.
+    /// Records the start of the agent, and its rules.
     pub(super) fn begin(&self, wanted: &[(Wanted, Option<Target>)]) {
         let rules = |(wanted, _): &(Wanted, Option<Target>)| {
             let rules = serde_json::to_value(&wanted.compare).unwrap_or_default();
@@ -106,7 +106,8 @@ impl Keeper {
         }));
     }
 
-    /// Keeps the last report of an agent that ended without a word while it worked on so many exchanges, and says where.
+    /// Saves the last report of an agent that ended abruptly while it worked on so many exchanges, and returns a text
+    /// that says where.
     pub(super) fn ended(&self, state: &StateDir, working: usize) -> String {
         let report = state.report::<Report>().ok().flatten();
         let aside = state.set_aside().ok().flatten();
@@ -128,7 +129,7 @@ impl Keeper {
         told
     }
 
-    /// How the journal is doing.
+    /// The state of the journal.
     pub(super) fn state(&self) -> Option<State> {
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.as_ref().map(Journal::state)
@@ -158,7 +159,7 @@ impl Keeper {
     }
 
     fn windows(&self, pipeline: &Pipeline, sample: f64) {
-        // Of all lanes at one moment, so that they can be laid beside each other.
+        // Of all lanes at one moment, so that they can be compared.
         let (at, at_ms) = (heartbeat::now(), now_ms());
         for lane in pipeline.lanes() {
             let routes = lane.take_window(at);

@@ -1,4 +1,4 @@
-//! What is known of each target, for status and metrics.
+//! Status and metrics of each target.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     trips::Trip,
 };
 
-/// Every target, the first one first. Only its funnel tells what was counted before the lanes.
+/// Every target, the first one first. Only its funnel contains what was counted before the lanes.
 pub(super) fn statuses(
     pipeline: &Pipeline,
     urls: &[Option<String>],

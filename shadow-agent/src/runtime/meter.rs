@@ -1,4 +1,4 @@
-//! Rates for the status, out of counters.
+//! Rates for the status, computed from counters.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ pub(super) struct Meter {
 const RATE_SPAN: Duration = Duration::from_secs(2);
 
 impl Meter {
-    /// Asked first, because the counters take a moment to read.
+    /// Checked first, because reading the counters takes time.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.last
             .is_none_or(|(then, _)| now.duration_since(then) >= RATE_SPAN)

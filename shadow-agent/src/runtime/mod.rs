@@ -1,7 +1,7 @@
 //! The agent as a process: build, run, drain.
 //!
-//! Owns: the order of starting (`start`) and of ending, the control thread (`service`), and the loop between them. Bias:
-//! whatever goes wrong on the way out, the kernel program is switched off first.
+//! Owns: the order of starting (`start`) and of ending, the control thread (`service`), and the loop between them.
+//! Bias: whatever fails at the end, the kernel program is switched off first.
 
 mod agent;
 mod capturing;
@@ -42,37 +42,37 @@ use crate::{
     pipeline::Pipeline,
 };
 
-/// How often the kill switch is looked at.
+/// How often the kill switch is checked.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How often the rollout looks at its evidence.
+/// How often the rollout checks its evidence.
 const STEP: Duration = Duration::from_millis(500);
 
 /// How often the status line is drawn: it costs a report.
 const SHOW: Duration = Duration::from_secs(1);
 
-/// How often the report is kept.
+/// How often the report is saved.
 const SAVE: Duration = Duration::from_secs(5);
 
-/// What replays under way may still take at the end.
+/// How long replays in flight may still take at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Observes a running agent, such as a status line on a terminal.
 pub(crate) trait Observer {
     /// The start succeeded.
     fn started(&self);
-    /// Called about once a second; `status` is expensive to make, so only who shows it asks for it.
+    /// Called about once a second; `status` is expensive to make, so only an observer that shows it calls it.
     fn show(&self, status: &dyn Fn() -> Status);
     /// Nothing more will be shown.
     fn ended(&self);
 }
 
-/// How a run of the agent ended.
+/// Result of a run of the agent.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// The last report.
     pub(crate) report: Report,
-    /// Why the agent ended although nobody asked for it.
+    /// The reason why the agent ended although nobody asked for it.
     pub(crate) failed: Option<String>,
 }
 
@@ -100,13 +100,13 @@ pub(crate) fn run(
         drop(recorder);
         tracing::info!("{}", recording::told(&counters));
     }
-    // The socket goes before the lock: who finds the state folder free finds the socket gone too.
+    // The socket is removed before the lock: when the state folder is free, the socket is gone too.
     drop(service);
     drop(lock);
     Ok(Ended { report, failed })
 }
 
-/// Waits for the end: a signal, `--duration`, or a capture that cannot go on, which is returned.
+/// Waits for the end: a signal, `--duration`, or a capture that cannot continue, which is returned.
 fn watch(config: &Config, agent: &Running, service: &Service, observer: &dyn Observer) -> Option<String> {
     let begun = Instant::now();
     let end = config.agent.duration.map(|span| begun + span.0);
@@ -142,7 +142,7 @@ fn watch(config: &Config, agent: &Running, service: &Service, observer: &dyn Obs
                 tracing::info!(signal, "ending; once more ends at once");
                 return None;
             }
-            // The control thread is gone, so nobody could end or kill the agent any more.
+            // The control thread is gone, so the agent could not be ended or killed any more.
             Err(RecvTimeoutError::Disconnected) => return Some("the control thread has failed".to_owned()),
         }
     }

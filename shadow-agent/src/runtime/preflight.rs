@@ -10,7 +10,7 @@ use crate::{
     runtime::{Cause, RuntimeError},
 };
 
-/// Refuses early, and before anything is made, what loading the kernel program would refuse late.
+/// Refuses early, and before anything is created, what loading the kernel program would refuse late.
 pub(super) fn privileges() -> Result<(), RuntimeError> {
     let missing = load::missing_capabilities();
     if missing.is_empty() {
@@ -51,8 +51,8 @@ pub(super) fn shadow(url: &ShadowUrl, production: &[Production]) -> Result<Targe
     Ok(target)
 }
 
-/// The production endpoint that a shadow address is, if any. A target that is only a port means the servers of
-/// this host, so a remote shadow system may have the same port.
+/// The production endpoint that a shadow address is, if any. A target that is only a port means the servers of this
+/// host, so a remote shadow system may have the same port.
 fn mirrored(shadow: SocketAddr, production: &[Production], is_own: fn(IpAddr) -> bool) -> Option<Production> {
     // Connecting to the unspecified address reaches this host.
     let ip = match shadow.ip().to_canonical() {

@@ -13,7 +13,7 @@ use crate::{
     runtime::{Cause, RuntimeError},
 };
 
-/// Starts a recorder when one is asked for.
+/// Starts a recorder if one is configured.
 pub(crate) fn start(
     record: &Record,
     redact: &RedactConfig,
@@ -30,7 +30,7 @@ pub(crate) fn start(
         zstd: record.compress,
         buffer: record.buffer.as_usize(),
         redact: record.redact,
-        // It only judges names: its key is not used.
+        // It only checks names: its key is not used.
         redactor: Redactor::new([0; 32], redact),
         interfaces: Arc::new(System),
         losses: Arc::new(Kernel(stats.clone())),

@@ -1,5 +1,5 @@
-//! What each target may be sent, is sent, how, and what it is compared by, out of the configuration: at the start and
-//! at a reload.
+//! The rules of each target, from the configuration: the gate, the request as sent, the replay settings and the
+//! comparison; at the start and at a reload.
 
 use std::sync::{Arc, PoisonError};
 
@@ -26,12 +26,12 @@ pub(super) fn markers<'w>(wanted: impl Iterator<Item = &'w Wanted>) -> Vec<Marke
         .collect()
 }
 
-/// Where the tokens of all targets come from. A source that is there already is shared: it has its token.
+/// The token sources of all targets. An existing source is shared: it has its token.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    /// Those of before.
+    /// The former sources.
     former: Vec<Arc<Held>>,
-    /// Those that are asked for.
+    /// The requested sources.
     pub(super) held: Vec<Arc<Held>>,
 }
 
@@ -65,17 +65,17 @@ pub(super) fn rules(
     Ok((gate, rewrite, comparator))
 }
 
-/// What changes for the lanes: nothing of it is in force yet.
+/// Changes of the lanes that are not yet in force.
 #[derive(Debug, Default)]
 pub(super) struct Others {
-    /// Of each lane, unless they stay.
+    /// Of each lane, unless unchanged.
     settings: Vec<Option<ReplaySettings>>,
-    /// Of all lanes, unless they all stay.
+    /// Of all lanes, unless all are unchanged.
     rules: Option<(Vec<Option<LaneRules>>, Tokens)>,
 }
 
 impl Running {
-    /// What changes for the lanes by another configuration with the same targets.
+    /// The changes of the lanes under another configuration with the same targets.
     pub(super) fn others(&self, before: &Config, after: &Config) -> Result<Others, String> {
         let read = |config: &Config| config.wanted().map_err(|error| error.to_string());
         let (before, after) = (read(before)?, read(after)?);
@@ -117,7 +117,7 @@ impl Running {
         })
     }
 
-    /// Puts it in force.
+    /// Puts them in force.
     pub(super) fn follow(&self, others: Others) {
         let Others { settings, rules } = others;
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +140,7 @@ impl Running {
     }
 }
 
-/// The sections that the rules of a lane are made of.
+/// The sections that determine the rules of a lane.
 fn made_of(wanted: &Wanted) -> impl PartialEq {
     let Shadow {
         select,

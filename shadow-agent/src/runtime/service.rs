@@ -26,13 +26,13 @@ use crate::{
 /// The control thread. Dropping it ends the thread and removes the socket.
 #[derive(Debug)]
 pub(super) struct Service {
-    /// The name of the signal that asks for the end.
+    /// The name of the signal that ended the agent.
     pub(super) stop_rx: mpsc::Receiver<&'static str>,
     end_tx: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Ended at once by a second signal, as a shell would report it.
+/// Exit code after a second signal, as a shell would report it.
 const INTERRUPTED: i32 = 130;
 
 impl Service {
@@ -128,7 +128,7 @@ async fn obey_signals(mut signals: Signals, agent: Arc<Running>, stop_tx: mpsc::
                 // The receiver is gone only when the end has begun already.
                 stop_tx.send(name).unwrap_or_default();
             }
-            // Here and now, as from the socket.
+            // In this task, as from the socket.
             Asked::Kill(who) => {
                 if let Err(error) = agent.kill(&who, "by signal") {
                     tracing::error!(error, "killed by SIGUSR1");
@@ -154,7 +154,7 @@ async fn look_for_kill_file(agent: Arc<Running>) {
     loop {
         due.tick().await;
         let agent = Arc::clone(&agent);
-        // A file system that hangs keeps one thread, not the control socket.
+        // A file system that hangs blocks one thread, not the control socket.
         if tokio::task::spawn_blocking(move || agent.look_for_kill_file())
             .await
             .is_err()

@@ -1,7 +1,7 @@
-//! Signals, as what they ask for; and of a kill, who sent it.
+//! Signals, as orders; for a kill, with its sender.
 //!
-//! Owns: the handlers, and a thread that waits for `SIGUSR1`, because only there the sender is told (`siginfo_t`,
-//! sigaction(2)). Bounds: one kill that waits; a second one before it was heard changes nothing.
+//! Owns: the handlers, and a thread that waits for `SIGUSR1`, because only there the sender is known (`siginfo_t`,
+//! sigaction(2)). Bounds: one waiting kill; a second one before it was handled changes nothing.
 
 use std::{io, thread};
 
@@ -13,12 +13,12 @@ use tokio::{
 
 use crate::control::people;
 
-/// What a signal asks for.
+/// The order of a signal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Asked {
-    /// The end; the name of the signal.
+    /// End the agent; the name of the signal.
     End(&'static str),
-    /// That mirroring stops; who sent it.
+    /// Stop mirroring; the sender.
     Kill(String),
     Reload,
     Nothing,
@@ -28,7 +28,7 @@ pub(super) enum Asked {
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` where it is ignored, as under `nohup`: a handler would undo that.
+    /// `None` if it is ignored, as under `nohup`: a handler would undo that.
     hangup: Option<Signal>,
     kills: Kills,
     /// Without a handler it would end the agent.
@@ -85,7 +85,7 @@ fn is_ignored(kind: SignalKind) -> bool {
         .is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
 }
 
-/// `SIGUSR1`, each time with who sent it.
+/// `SIGUSR1`, each time with its sender.
 struct Kills {
     sent_rx: mpsc::Receiver<String>,
     handle: Handle,
@@ -117,7 +117,7 @@ impl Drop for Kills {
     }
 }
 
-/// The sender's process is often over by the time it is looked for, so nothing is asked of it but its numbers.
+/// The sender's process has often ended by the time it is looked up, so only its numbers are used.
 fn who(sender: Option<(i32, u32)>) -> String {
     match sender {
         // The kernel shows a process outside this PID namespace as 0.

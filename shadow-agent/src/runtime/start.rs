@@ -1,8 +1,8 @@
-//! From a configuration to a running agent, or to one line and nothing left behind.
+//! From a configuration to a running agent, or to one error line with nothing left over.
 //!
-//! The order matters: what can be refused without a trace comes first, then the kernel program and the interfaces, while
-//! there is one thread and it has its privileges; threads come last, with few. An error drops what was made so far, in
-//! reverse.
+//! The order matters: checks that can refuse without side effects come first, then the kernel program and the
+//! interfaces, while there is one thread and it has its privileges; threads come last, with few. An error drops
+//! everything made so far, in reverse.
 
 use std::{
     io,
@@ -57,13 +57,13 @@ pub(super) struct Started {
     pub(super) metrics: Option<TcpListener>,
     /// Held to the end.
     pub(super) lock: Lock,
-    /// Ended behind the pipeline.
+    /// Ended after the pipeline.
     pub(super) recorder: Option<Recorder>,
 }
 
 /// Starts everything but the control thread.
 ///
-/// Privileges go on the way: see [`privs`](crate::privs) for the order.
+/// Privileges are dropped meanwhile: see [`privs`](crate::privs) for the order.
 pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, RuntimeError> {
     preflight::privileges()?;
     let loss = Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))?;
@@ -134,8 +134,8 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     })
 }
 
-/// Sets the sample, by the rollout where one goes on, and lets the kernel program copy: what it does before the capture
-/// thread reads waits in the ring.
+/// Sets the sample, by the rollout if one is running, and lets the kernel program copy: segments copied before the
+/// capture thread reads wait in the ring.
 fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Sampling<Control>, RuntimeError> {
     let sample = rollout
         .sample()
@@ -171,7 +171,7 @@ fn socket(config: &Config) -> Result<Socket, RuntimeError> {
         .map_err(|error| RuntimeError::new(Cause::CannotCreate, error.to_string()))
 }
 
-/// Tells the kernel program what is production, and what never is.
+/// Sets the kernel program's production endpoints and the excluded ones.
 fn aim(config: &Config, targets: &Targets, wanted: &[(Wanted, Option<Target>)]) -> Result<(), RuntimeError> {
     let excluded: Vec<_> = wanted
         .iter()
@@ -261,7 +261,7 @@ pub(super) fn load(config: &Config) -> Result<Program, RuntimeError> {
 
 fn hooks(mute: Mute, control: Control) -> Hooks {
     Hooks {
-        // What cannot be read counts as off.
+        // An unreadable switch counts as off.
         armed: Some(Armed::new(move || control.is_armed().unwrap_or(false))),
         // The source renews it with every poll.
         heartbeat: Box::new(|| ()),
@@ -274,7 +274,7 @@ fn hooks(mute: Mute, control: Control) -> Hooks {
     }
 }
 
-/// Everything behind the capture, without a journal.
+/// Everything after the capture, without a journal.
 pub(crate) fn offline(config: &Config) -> Result<PipelineSettings, RuntimeError> {
     let (settings, tokens) = targets::settings(
         config,

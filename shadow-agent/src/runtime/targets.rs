@@ -33,7 +33,7 @@ pub(super) fn settings(
     let replays = wanted.iter().any(|(_, target)| target.is_some());
     let mut limits = Limits::from(&config.limits);
     if !replays {
-        // Nobody looks into bodies that are only counted.
+        // Bodies that are only counted need not be kept.
         limits.body = 0;
     }
     let engine = engine::Settings {

@@ -1,7 +1,7 @@
-//! What the running agent does by itself: it watches breakers, its budget and the trip rules.
+//! Automatic actions of the running agent: it watches breakers, its budget and the trip rules.
 //!
-//! Owns: what was tripped and when it ends. Paused targets and kills are in the state folder, so a restart changes
-//! nothing about them. Bias: a clock that was set back, or a file that cannot be read, never ends a trip early.
+//! Owns: active trips and when they end. Paused targets and kills are in the state folder, so a restart changes nothing
+//! about them. Bias: a clock that was set back, or a file that cannot be read, never ends a trip early.
 
 use std::{
     collections::BTreeMap,
@@ -28,26 +28,26 @@ use crate::{
     },
 };
 
-/// How often the budget and the rules are looked at.
+/// How often the budget and the rules are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long until a resume that failed is tried again.
+/// How long until a failed resume is tried again.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// What the running agent has to do.
+/// An action for the running agent.
 #[derive(Debug)]
 pub(super) enum Action {
-    /// Report something that was done.
+    /// Report an action that was taken.
     Report(Trip),
     /// Lower or raise the share of the sample that the budget allows, then report it.
     SetShare(f64, Trip),
     /// Stop all mirroring, then report it.
     Kill(Killed, Trip),
-    /// The time of a kill by a rule is over: mirror again, and say with [`Watchdog::resumed`] how that went.
+    /// The time of a kill by a rule is over: mirror again, and report the result with [`Watchdog::resumed`].
     Resume,
 }
 
-/// The counters that a look needs.
+/// The counters that a check needs.
 #[derive(Debug)]
 pub(super) struct Readings<'a> {
     pub(super) kernel: &'a KernelStats,
@@ -83,7 +83,7 @@ struct Paused {
     until: Option<Instant>,
 }
 
-/// What a rule found.
+/// A finding of a rule.
 struct Found {
     rule: &'static str,
     target: Option<String>,
@@ -93,7 +93,7 @@ struct Found {
 }
 
 impl Watchdog {
-    /// With the trips that an agent before this one left.
+    /// With the trips of the previous agent.
     pub(super) fn load(config: &Config, state: &StateDir) -> Result<Self, StateError> {
         let now = Instant::now();
         let left = |trip: &Trip| trip.until_ms.map(|until| now + left(trip.at_ms, until));
@@ -119,12 +119,12 @@ impl Watchdog {
         })
     }
 
-    /// Why a target is paused.
+    /// The reason why a target is paused.
     pub(super) fn paused(&self, name: &str) -> Option<Trip> {
         self.inner().paused.get(name).map(|paused| paused.trip.clone())
     }
 
-    /// Watches by another budget and other rules from now on. What is tripped stays so, for as long as it was told.
+    /// Watches by another budget and other rules from now on. Active trips keep their duration.
     pub(super) fn set(&self, config: &Config) {
         let mut inner = self.inner();
         inner.budget.set(BudgetSettings::from(&config.budget));
@@ -140,7 +140,7 @@ impl Watchdog {
         self.inner().budget.share()
     }
 
-    /// Looks at everything; called a few times a second. `read` is called at most once a second.
+    /// Checks everything; called a few times a second. `read` is called at most once a second.
     pub(super) fn tick<'r>(
         &self,
         pipeline: &Pipeline,
@@ -175,7 +175,7 @@ impl Watchdog {
         actions
     }
 
-    /// How [`Action::Resume`] went; a resume that failed is tried again later.
+    /// Records the result of [`Action::Resume`]; a failed resume is tried again later.
     pub(super) fn resumed(&self, succeeded: bool) {
         self.inner().killed_until = (!succeeded).then(|| Instant::now() + AGAIN);
     }
@@ -271,7 +271,7 @@ impl Inner {
         Action::Report(Trip::now("resume", Some(name), "replayed to again"))
     }
 
-    /// What the rules say now.
+    /// The current findings of the rules.
     fn found(&mut self, pipeline: &Pipeline, (lost, copied): (u64, u64), now: Instant) -> Vec<Found> {
         let mut found = Vec::new();
         for (lane, windows) in pipeline.lanes().zip(&mut self.lanes) {
@@ -303,7 +303,7 @@ impl Inner {
         over.map(|(name, _)| name.clone()).collect()
     }
 
-    /// What was counted before a trip must not trip again.
+    /// Events counted before a trip must not trip again.
     fn clear(&mut self) {
         self.ring.clear();
         for (errors, mismatches) in &mut self.lanes {
@@ -367,7 +367,7 @@ fn kill(rule: &'static str, why: String, resume: Resume) -> Found {
     }
 }
 
-/// What is left of a span that began before this process. Never more than the whole, however the clock was set.
+/// The rest of a span that began before this process. Never more than the whole, however the clock was set.
 fn left(at_ms: u64, until_ms: u64) -> Duration {
     let whole = until_ms.saturating_sub(at_ms);
     Duration::from_millis(until_ms.saturating_sub(now_ms()).min(whole))

@@ -1,6 +1,7 @@
-//! What the agent does by itself to stay harmless, and says so.
+//! Automatic actions that keep the agent harmless, and their record.
 //!
-//! Owns: when something is bad enough ([`rules`]), the record of it ([`Trip`]) and the last few of them ([`Log`]). Bounds: [`KEPT`] records.
+//! Owns: when something is bad enough ([`rules`]), the record of it ([`Trip`]) and the last few of them ([`Log`]).
+//! Bounds: [`KEPT`] records.
 
 pub mod rules;
 
@@ -19,25 +20,25 @@ use crate::clock::now_ms;
 /// Records that are kept; older ones are in the log and in the journal.
 const KEPT: usize = 32;
 
-/// Something that the agent did by itself.
+/// An action that the agent took by itself.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Trip {
-    /// What decided: `breaker`, `budget`, or a rule of the section `trips`.
+    /// The deciding rule: `breaker`, `budget`, or a rule of the section `trips`.
     pub rule: String,
     /// The target it concerns; none when it concerns all.
     #[serde(default)]
     pub target: Option<String>,
-    /// What was done, and on which figures.
+    /// The action, and the figures behind it.
     pub reason: String,
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
-    /// When it is taken back by itself, likewise; `None` when somebody has to say so, or it is over already.
+    /// When it is revoked by itself, likewise; `None` when a person has to do so, or it is over already.
     #[serde(default)]
     pub until_ms: Option<u64>,
 }
 
 impl Trip {
-    /// Now.
+    /// A trip at the present time.
     pub fn now(rule: &str, target: Option<&str>, reason: impl Into<String>) -> Self {
         Self {
             rule: rule.to_owned(),
@@ -54,7 +55,7 @@ impl Trip {
 pub struct Log(Mutex<VecDeque<Trip>>, AtomicU64);
 
 impl Log {
-    /// Keeps one, and says it in the log.
+    /// Keeps one, and logs it.
     pub fn keep(&self, trip: Trip) {
         let Trip {
             rule, target, reason, ..
@@ -68,7 +69,7 @@ impl Log {
         kept.push_back(trip);
     }
 
-    /// How many there were.
+    /// Their total number.
     pub fn count(&self) -> u64 {
         self.1.load(Relaxed)
     }

@@ -1,8 +1,8 @@
-//! When something is bad enough to stop by itself.
+//! Rules that decide when to stop by itself.
 //!
-//! Owns: sliding windows over counters, and what is concluded from them. Pure: counters and time are arguments.
-//! Bounds: [`STEPS`] points of a window. Bias: without enough in the window nothing is concluded; a rate of mismatches
-//! counts with its lower bound, so that a few of them are never taken for many.
+//! Owns: sliding windows over counters, and the conclusions from them. Pure: counters and time are arguments. Bounds:
+//! [`STEPS`] points of a window. Bias: without enough in the window nothing is concluded; a rate of mismatches counts
+//! with its lower bound, so that a few of them are never taken for many.
 
 use std::{
     collections::VecDeque,
@@ -14,19 +14,19 @@ use shadow_core::evidence::{Counts, Ledger, VerdictMark, wilson};
 /// Points that are kept of one window.
 const STEPS: u32 = 60;
 
-/// A share that is too much, of at least so many, within a while.
+/// A limit on a share, of at least a minimum count, within a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
     /// Trips above this, 0 to 1.
     pub above: f64,
-    /// Fewer say nothing.
+    /// A smaller count is not evidence.
     pub minimum: u64,
-    /// How far back is looked.
+    /// The length of the window.
     pub within: Duration,
 }
 
-/// A sliding window over what is counted: how it stood at [`STEPS`] points of it. By default of two counters, of what
-/// is bad and of all.
+/// A sliding window over counters: their values at [`STEPS`] points of it. By default two counters, of bad events and
+/// of all.
 #[derive(Debug)]
 pub struct Window<T = (u64, u64)> {
     within: Duration,
@@ -43,12 +43,12 @@ impl<T> Window<T> {
         }
     }
 
-    /// Forgets everything: what comes next is judged by itself.
+    /// Forgets everything: later counts are judged separately.
     pub fn clear(&mut self) {
         self.points.clear();
     }
 
-    /// How it stood where the window begins; now, when it begins only now.
+    /// The values at the beginning of the window; the current ones if it begins only now.
     fn first(&mut self, now: Instant, stands: impl FnOnce() -> T) -> Option<&T> {
         let apart = self.within / STEPS;
         if self
@@ -67,7 +67,7 @@ impl<T> Window<T> {
 }
 
 impl Window {
-    /// What the counters gained within the window. Counters that fall begin anew.
+    /// The increase of the counters within the window. Counters that fall restart from zero.
     pub fn gained(&mut self, bad: u64, all: u64, now: Instant) -> (u64, u64) {
         let fell = |(_, (was_bad, was_all)): &(Instant, (u64, u64))| bad < *was_bad || all < *was_all;
         if self.points.back().is_some_and(fell) {
@@ -80,7 +80,7 @@ impl Window {
     }
 }
 
-/// Replays without an answer, of all: why, when they are too many.
+/// Replays without an answer, as a share of all: returns the reason when they are too many.
 pub fn shadow_errors(window: &mut Window, limit: &Limit, counts: &Counts, now: Instant) -> Option<String> {
     let all = counts.matched + counts.mismatched + counts.failed;
     let (bad, all) = window.gained(counts.failed, all, now);
@@ -91,8 +91,8 @@ pub fn shadow_errors(window: &mut Window, limit: &Limit, counts: &Counts, now: I
     ))
 }
 
-/// Regressions, of all comparisons that no skipped write explains, by the lower bound of their interval. What is noise
-/// is no regression, also when that was learnt only since.
+/// Regressions among all comparisons that no skipped write explains, by the lower bound of their interval. Noise is not
+/// a regression, even if that was learnt only later.
 pub fn mismatches(
     window: &mut Window<VerdictMark>,
     limit: &Limit,
@@ -111,7 +111,7 @@ pub fn mismatches(
     })
 }
 
-/// Packets that were lost in front of the agent, of all that were to be copied.
+/// Packets that were lost before the agent read them, of all that were to be copied.
 pub fn ring_loss(window: &mut Window, limit: &Limit, lost: u64, copied: u64, now: Instant) -> Option<String> {
     let (bad, all) = window.gained(lost, lost + copied, now);
     let share = over(bad, all, limit)?;
@@ -207,7 +207,7 @@ mod tests {
         }]
     }
 
-    /// So many more of that verdict.
+    /// Adds this many of that verdict.
     fn judge(ledger: &mut Ledger, count: u32, verdict: &Verdict) {
         let exchange = exchange("GET", "/stock", "{}");
         let answer = Outcome::Response(ShadowResponse {
@@ -251,14 +251,14 @@ mod tests {
         assert_eq!(mismatches(&mut window, &LIMIT, &ledger, now), None);
         judge(&mut ledger, 1_000, &Verdict::Mismatch(token));
         assert_eq!(mismatches(&mut window, &LIMIT, &ledger, now + SECOND), None);
-        // A real difference beside it does, and noise is no part of it.
+        // A real difference beside it does, and noise is not part of it.
         judge(&mut ledger, 500, &Verdict::Mismatch(found("$.price")));
         let why = mismatches(&mut window, &LIMIT, &ledger, now + 2 * SECOND).expect("a trip");
         assert!(
             why.starts_with("500 of 1500 comparisons are regressions"),
             "{why}"
         );
-        // What is older than the window is no concern any more.
+        // Anything older than the window no longer matters.
         for second in 3..15 {
             mismatches(&mut window, &LIMIT, &ledger, now + second * SECOND);
         }

@@ -1,4 +1,4 @@
-//! From an exchange and its outcome to a [`Case`].
+//! Makes a [`Case`] from an exchange and its outcome.
 
 use core::{
     fmt::Write as _,
@@ -24,9 +24,9 @@ use super::{Answered, Asked, Case, CaseLimits, FORMAT, Field};
 pub struct Judged<'j> {
     /// The exchange.
     pub exchange: &'j Exchange,
-    /// What the shadow system did.
+    /// The result from the shadow system.
     pub outcome: &'j Outcome,
-    /// What that was found to be.
+    /// The verdict on that result.
     pub verdict: &'j Verdict,
     /// The name of the shadow target.
     pub target: &'j str,
@@ -35,7 +35,7 @@ pub struct Judged<'j> {
 }
 
 impl Case {
-    /// Redacts and cuts. `None` for a match, and without an answer of production: there is nothing to look at.
+    /// Redacts and cuts. `None` for a match, or without a production answer: there is nothing to show.
     pub fn of(judged: Judged<'_>, wanted: Wanted, redactor: &Redactor, limits: CaseLimits) -> Option<Self> {
         let Judged {
             exchange,
@@ -95,12 +95,12 @@ impl Case {
 }
 
 impl Case {
-    /// Whether it is one of [`Case::recorded`], and not a difference.
+    /// Whether this was made by [`Case::recorded`] and is not a difference.
     pub fn is_recorded(&self) -> bool {
         self.failure.as_deref() == Some(SkipPolicy::RecordOnly.as_str())
     }
 
-    /// What would have been sent, and was only recorded: `failure` says so, and there is no answer of the shadow system.
+    /// A request that was only recorded and not sent: `failure` says so, and there is no shadow answer.
     pub fn recorded(
         exchange: &Exchange,
         sent: &ShadowRequest,
@@ -150,7 +150,7 @@ struct Maker<'m> {
 impl Maker<'_> {
     fn request(&self, request: &Request) -> Asked {
         Asked {
-            // A method is a token of the peer's choice.
+            // The peer chooses the method token.
             method: self.redactor.text(&String::from_utf8_lossy(&request.method)),
             target: self
                 .redactor
@@ -190,7 +190,7 @@ impl Maker<'_> {
     }
 }
 
-/// No two exchanges of one run have the same.
+/// Unique for each exchange of one run.
 fn id(exchange: &Exchange, target: &str, at_ms: u64) -> String {
     let mut hasher = blake3::Hasher::new();
     for part in [
@@ -208,7 +208,7 @@ fn id(exchange: &Exchange, target: &str, at_ms: u64) -> String {
         .iter()
         .take(8)
         .fold(String::new(), |mut id, byte| {
-            // A String takes everything.
+            // Writing to a String does not fail.
             write!(id, "{byte:02x}").unwrap_or_default();
             id
         })

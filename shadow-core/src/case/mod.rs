@@ -1,8 +1,8 @@
-//! One exchange that a person can look at: request, both answers, what differs. Redacted when it is made.
+//! One exchange for human inspection: the request, both answers and the differences. Redacted when it is made.
 //!
 //! Owns: the shape in which a discrepancy leaves the agent (journal, report, export, bundle). Bounds: a body is cut at
-//! [`CaseLimits::body`], a head at [`CaseLimits::fields`]; true lengths stay. Bias: what cannot be redacted is left
-//! out and says so.
+//! [`CaseLimits::body`], a head at [`CaseLimits::fields`]; true lengths are kept. Bias: content that cannot be redacted
+//! is left out and marked as such.
 
 mod make;
 #[cfg(test)]
@@ -14,15 +14,15 @@ use crate::{compare::Discrepancy, redact::RedactedBody};
 
 pub use make::Judged;
 
-/// The version of [`Case`] in JSON. It changes when a reader of the former one would misread this one.
+/// The version of [`Case`] in JSON. It changes when a reader of the previous version would misread this one.
 pub const FORMAT: u32 = 1;
 
-/// What one case may hold.
+/// Limits of one case.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CaseLimits {
-    /// Bytes of one body that are kept.
+    /// Bytes kept of one body.
     pub body: usize,
-    /// Header fields of one message that are kept.
+    /// Header fields kept of one message.
     pub fields: usize,
 }
 
@@ -35,12 +35,12 @@ impl Default for CaseLimits {
     }
 }
 
-/// One exchange that differed, redacted.
+/// One exchange with a difference, redacted.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Case {
     /// [`FORMAT`].
     pub format: u32,
-    /// Its name: 16 hexadecimal digits.
+    /// The identifier: 16 hexadecimal digits.
     pub id: String,
     /// When it was judged, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
@@ -54,22 +54,22 @@ pub struct Case {
     pub client: String,
     /// The production system's end.
     pub server: String,
-    /// Its place on that connection, from 0.
+    /// The index of the exchange on that connection, from 0.
     pub index: u64,
-    /// What was asked.
+    /// The request.
     pub request: Asked,
-    /// What production answered.
+    /// The production answer.
     pub production: Answered,
-    /// What the shadow system answered, when it did.
+    /// The shadow answer, if there was one.
     pub shadow: Option<Answered>,
-    /// The name of the failure when it did not.
+    /// The name of the failure if there was no answer.
     pub failure: Option<String>,
-    /// What differs.
+    /// The differences.
     pub discrepancies: Vec<Discrepancy>,
 }
 
 impl Case {
-    /// About how many bytes it holds.
+    /// The approximate size in bytes.
     pub fn weight(&self) -> usize {
         let fields = |fields: &[Field]| -> usize {
             fields

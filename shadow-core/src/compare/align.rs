@@ -1,18 +1,18 @@
-//! Which items of two lists belong together although they are not equal: by what in them does not look new each time.
+//! Pairs the unequal items of two lists by those of their parts that do not look new each time.
 //!
-//! Bounds: pairs that are weighed against each other ([`WEIGHED`]); with more only items whose features are all equal
-//! find each other. Deterministic: of equal choices the nearest, then the first.
+//! Bounds: pairs that are weighed against each other ([`WEIGHED`]); beyond that, only items whose features are all
+//! equal are paired. Deterministic: among equal choices the nearest, then the first.
 
 use hashbrown::{HashMap, HashSet};
 
 /// Pairs of items that are weighed against each other.
 const WEIGHED: usize = 1 << 14;
 
-/// What an item is known by: numbers for its parts, sorted.
+/// The features of an item: numbers for its parts, sorted.
 pub(super) type Features = Vec<u64>;
 
-/// The pairs of items that have something in common, by position in the two lists, sorted. First those whose features
-/// are equal, then those that share most.
+/// The pairs of items that have something in common, by position in the two lists, sorted. First those with equal
+/// features, then those that share most.
 pub(super) fn alike(a: &[Features], b: &[Features]) -> Vec<(usize, usize)> {
     let mut open: HashMap<&[u64], Vec<usize>> = HashMap::new();
     for (at, features) in b.iter().enumerate().rev() {
@@ -43,7 +43,7 @@ pub(super) fn alike(a: &[Features], b: &[Features]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// Adds the pairs of free items that share features: at least a third of those that one of them has.
+/// Adds pairs of unpaired items that share at least a third of the features of one of them.
 fn most_alike(
     (a, free_a): (&[Features], &[usize]),
     (b, free_b): (&[Features], &[usize]),
@@ -72,7 +72,7 @@ fn most_alike(
     }
 }
 
-/// How many two sorted lists have in common.
+/// The number of items that two sorted lists have in common.
 fn shared(a: &[u64], b: &[u64]) -> usize {
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
     let mut shared = 0usize;
@@ -90,7 +90,7 @@ fn shared(a: &[u64], b: &[u64]) -> usize {
     shared
 }
 
-/// What of two lists of `left` and `right` items is in no pair.
+/// The indices of two lists of `left` and `right` items that are in no pair.
 pub(super) fn unpaired(pairs: &[(usize, usize)], left: usize, right: usize) -> (Vec<usize>, Vec<usize>) {
     let (mut a, mut b) = (vec![true; left], vec![true; right]);
     for (x, y) in pairs {

@@ -1,4 +1,4 @@
-//! Bodies that are only bytes, or that are not there as a whole.
+//! Bodies without a known structure, or of which only a part was kept.
 
 use core::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use shadow_proto::exchange::Body;
 
 use super::{Category, findings::Findings};
 
-/// Compares two contents that are there as a whole: length, digest, and the first byte that differs.
+/// Compares two complete contents: length, digest, and the first byte that differs.
 pub(super) fn contents(production: &[u8], shadow: &[u8], findings: &mut Findings) {
     if production == shadow {
         return;
@@ -28,9 +28,10 @@ pub(super) fn contents(production: &[u8], shadow: &[u8], findings: &mut Findings
     );
 }
 
-/// Compares two bodies of which only the beginning may be there: length and digest, both of the encoded content.
+/// Compares two bodies that may have been kept only in part: length and digest, both of the encoded content.
 ///
-/// Where a digest is missing on one side, equal beginnings of equally long bodies pass: nothing says that they differ.
+/// Where a digest is missing on one side, bodies of equal length with equal beginnings pass: there is no evidence that
+/// they differ.
 pub(super) fn digests(production: &Body, shadow: &Body, findings: &mut Findings) {
     let (a, b) = (production.blake3(), shadow.blake3());
     let same = match (a, b) {
@@ -66,10 +67,10 @@ fn found(left: u64, right: u64, production: String, shadow: String, findings: &m
     findings.push(category, "body", production, shadow);
 }
 
-/// The beginning of a digest: enough to tell two bodies apart by eye.
+/// The beginning of a digest: enough for a reader to distinguish two bodies.
 fn digest(hash: [u8; 32]) -> String {
     hash.iter().take(8).fold(String::new(), |mut text, byte| {
-        // A String takes everything.
+        // Writing to a String does not fail.
         write!(text, "{byte:02x}").unwrap_or_default();
         text
     })

@@ -1,9 +1,9 @@
-//! Text content as UTF-8, whatever character set it was sent in.
+//! Conversion of text content to UTF-8 from the character set it was sent in.
 //!
-//! Owns: the order in which the character set is looked for: a byte order mark, the `charset` parameter, the zero bytes
-//! of JSON in UTF-16 or UTF-32, and for text that is not UTF-8 what an XML declaration or an HTML `meta` element says.
-//! Bounds: the converted text is at most three times as long. Bytes that the character set does not have become
-//! U+FFFD; content of an unknown character set stays as it is.
+//! Owns: the order of the sources of the character set: a byte order mark, the `charset` parameter, the zero bytes of
+//! JSON in UTF-16 or UTF-32, and for text that is not UTF-8 an XML declaration or an HTML `meta` element. Bounds: the
+//! converted text is at most three times as long. Bytes not in the character set become U+FFFD; content of an unknown
+//! character set is unchanged.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use shadow_proto::exchange::Headers;
 
 use super::media;
 
-/// Bytes in which a declaration of the character set is looked for (HTML standard, section 13.2.3.2).
+/// Bytes searched for a declaration of the character set (HTML standard, section 13.2.3.2).
 const PRESCAN: usize = 1024;
 
 /// The content in UTF-8, without a byte order mark.
@@ -96,7 +96,7 @@ fn from_utf32(content: &[u8], big: bool) -> Vec<u8> {
     text.strip_prefix('\u{feff}').unwrap_or(&text).as_bytes().to_vec()
 }
 
-/// The label behind `encoding=` or `charset=` at the beginning of XML or HTML.
+/// The label after `encoding=` or `charset=` at the beginning of XML or HTML.
 fn prescan(content: &[u8]) -> Option<&'static Encoding> {
     let head = content.get(..PRESCAN).unwrap_or(content).to_ascii_lowercase();
     if !head.trim_ascii_start().starts_with(b"<") {
@@ -115,7 +115,7 @@ fn prescan(content: &[u8]) -> Option<&'static Encoding> {
                 .iter()
                 .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.')))
                 .unwrap_or(behind.len());
-            // Who can read this declaration byte by byte is not reading UTF-16.
+            // A declaration that can be read byte by byte is not in UTF-16.
             Encoding::for_label(behind.get(..end)?).filter(|encoding| encoding.is_ascii_compatible())
         })
 }

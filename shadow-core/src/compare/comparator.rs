@@ -1,4 +1,4 @@
-//! The order in which two answers are compared.
+//! Comparison of two answers, step by step.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use super::{
     status, text,
 };
 
-/// Rules, compiled. One serves every thread; all that changes in it are counters.
+/// Compiled rules. One instance serves every thread; only its counters change.
 #[derive(Debug)]
 pub struct Comparator {
     compiled: Compiled,
@@ -28,7 +28,7 @@ pub struct Comparator {
 }
 
 impl Comparator {
-    /// Compiles the rules, or says which one cannot work.
+    /// Compiles the rules, or reports the one that cannot work.
     pub fn new(rules: Rules) -> Result<Self, RuleError> {
         Compiled::new(rules).map(|compiled| Self {
             compiled,
@@ -37,31 +37,32 @@ impl Comparator {
         })
     }
 
-    /// For answers of production that were redacted before they were kept: where a value of theirs holds the mark of
-    /// redaction, any value of the shadow system passes. That it is there at all is compared as ever.
+    /// For production answers that were redacted before they were kept: where a production value holds the mark of
+    /// redaction, any shadow value passes. Whether the value is present is still compared.
     pub fn redacted_production(&mut self, redacted: bool) {
         self.redacted = redacted;
     }
 
-    /// For requests that were sent with production's validators: an answer with 304 (Not Modified) is compared like any other.
+    /// For requests that were sent with production's validators: an answer with 304 (Not Modified) is compared like any
+    /// other.
     pub fn kept_validators(&mut self, kept: bool) {
         self.kept_validators = kept;
     }
 
-    /// The rules it was made of.
+    /// The rules it was compiled from.
     pub fn rules(&self) -> &Rules {
         &self.compiled.rules
     }
 
-    /// What became of each rule so far, in the order of the configuration.
+    /// The usage of each rule so far, in the order of the configuration.
     pub fn usage(&self) -> Vec<RuleUsage> {
         self.compiled.counters.usage()
     }
 
-    /// The verdict for a complete exchange and what the shadow system did with its request.
+    /// The verdict for a complete exchange and the outcome of its replay to the shadow system.
     ///
-    /// The gate lets no exchange without a response through. Were there one, nothing would be compared, so it would
-    /// be a replay that the agent gave up, never a match.
+    /// The gate admits no exchange without a response. If there were one, nothing would be compared, so it would count
+    /// as a replay that the agent gave up, never as a match.
     pub fn verdict(&self, exchange: &Exchange, outcome: &Outcome) -> Verdict {
         let shadow = match outcome {
             Outcome::Failed(failure) => return Verdict::ShadowError(*failure),
@@ -93,7 +94,7 @@ impl Comparator {
     /// Every difference under the rules for this request, up to the limit; empty for equal answers.
     ///
     /// When the statuses are of different classes nothing else is compared: an error page differs from an answer in
-    /// everything, and only the status says something.
+    /// everything, and only the status is informative.
     pub fn compare(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
         let scope = Scope::new(&self.compiled, request);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
@@ -131,8 +132,8 @@ impl Comparator {
         findings.finish()
     }
 
-    /// Whether production said that the client has the content, and the shadow system sent it, as it was not told what the client
-    /// has. Production's content is not known then.
+    /// Whether production answered that the client has the content, and the shadow system sent it because its request
+    /// had no validators. Production's content is not known then.
     fn sent_in_full(&self, request: &Request, production: u16, shadow: u16) -> bool {
         let in_full = shadow == 200 || shadow == 206 && request.headers.get("range").is_some();
         in_full && !self.kept_validators && is_not_modified(production, &request.headers)
@@ -177,7 +178,7 @@ impl Comparator {
         }
     }
 
-    /// Looks at a whole document, production's, for what the rules name in it, when that is due.
+    /// Searches a whole production document for places that the rules name, when a survey is due.
     fn survey(&self, scope: &Scope<'_>, production: Side<'_>) {
         let kind = media::kind(production.headers);
         let document = |due: bool| due.then(|| self.decoded(production).ok()).flatten();

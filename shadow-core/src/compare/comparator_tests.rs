@@ -1,4 +1,4 @@
-//! Rules by route, statuses, error responses, and what is said about rules.
+//! Rules by route, statuses, error responses, and the reported usage of rules.
 
 use super::{tests::*, *};
 use crate::compare::RuleUsage;
@@ -38,7 +38,7 @@ fn a_status_is_exact_or_of_a_class_or_listed() {
     assert_eq!(under(listed, &ok, &empty), [""; 0]);
     assert_eq!(under(listed, &empty, &ok), [""; 0]);
     assert_eq!(under(listed, &ok, &created), ["status status"]);
-    // Of two classes, nothing else is compared, whatever the list says of the codes.
+    // With two classes nothing else is compared, even if the list has both codes.
     assert_eq!(under(r#"{"same_status": [[301, 410]]}"#, &moved, &gone), [""; 0]);
 }
 
@@ -182,7 +182,7 @@ fn a_rule_that_never_matched_or_hides_everything_is_known() {
             ]
         }"#,
     );
-    // Also of answers that are the same byte for byte.
+    // Also for answers that are identical byte for byte.
     let a = answer(200, JSON, r#"{"id":1,"name":"x"}"#);
     for _ in 0..200 {
         assert_eq!(found_on(&comparator, "GET /", &a, &a), [""; 0]);

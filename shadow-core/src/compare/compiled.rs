@@ -14,7 +14,7 @@ pub(super) struct Compiled {
     pub(super) rules: Rules,
     pub(super) top: Lists,
     pub(super) routes: Vec<Entry>,
-    /// Every path of every entry; its numbers are places in `places`.
+    /// Every path of every entry; its numbers are indices in `places`.
     pub(super) set: PathSet,
     pub(super) places: Vec<Place>,
     pub(super) masks: Vec<Masked>,
@@ -29,12 +29,12 @@ pub(super) struct Entry {
     pub(super) lists: Lists,
 }
 
-/// The rules of one entry, or of the top, that are counted one by one.
+/// The individually counted rules of one entry or of the top level.
 #[derive(Debug)]
 pub(super) struct Lists {
-    /// Status codes that say the same.
+    /// Status codes with the same meaning.
     pub(super) same_status: Vec<(RuleId, Vec<u16>)>,
-    /// Where an error says what it is.
+    /// Where an error states its type.
     pub(super) error_type: Vec<(RuleId, Pointer)>,
 }
 
@@ -98,7 +98,7 @@ impl Compiled {
         })
     }
 
-    /// The number of one more comparison.
+    /// The number of the next comparison.
     pub(super) fn next(&self) -> u64 {
         self.compared.fetch_add(1, Relaxed)
     }
@@ -127,7 +127,7 @@ fn lists(at: &str, same_status: &[Vec<u16>], error_type: &[Pointer], counters: &
     }
 }
 
-/// `ignore` first, so that an entry of `places` can take one back.
+/// `ignore` first, so that an entry of `places` can revoke one.
 fn add_places(
     route: Option<usize>,
     at: &str,
@@ -167,7 +167,7 @@ fn add_masks(
     }));
 }
 
-/// Looks at what one exchange is compared under.
+/// Shows the rules under which one exchange is compared.
 #[cfg(test)]
 pub(super) fn scoped<R>(rules: &Rules, look: impl FnOnce(&super::scope::Scope<'_>) -> R) -> R {
     let compiled = Compiled::new(rules.clone()).unwrap_or_else(|error| panic!("{error}"));

@@ -1,4 +1,4 @@
-//! Faults beside what varies, each in its own place.
+//! Faults next to varying values, each at its own place.
 
 use shadow_proto::{
     exchange::{Body, Headers},
@@ -30,17 +30,18 @@ pub(super) fn places(kind: &str, a: &[u8], b: &[u8]) -> Vec<String> {
     found.into_iter().map(|found| found.place).collect()
 }
 
-/// A document of one kind, from what varies and what is right or wrong.
+/// A document of one kind, from a varying value and one that is right or wrong.
 type Document = fn(&str, u32) -> Vec<u8>;
 
-/// A list of elements in an order, and the price of one.
+/// A list of elements in a given order, and the price of one of them.
 type List = fn(&[u32], u32) -> String;
 
 fn json(ts: &str, price: u32) -> String {
     format!(r#"{{"ts":"{ts}","price":{price},"name":"x"}}"#)
 }
 
-/// In every kind what varies and what is wrong have places of their own, and the wrong one is the same whatever varies.
+/// In every kind the varying value and the wrong one have separate places, and the wrong one is the same for any
+/// variation.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a row for each kind")]
 fn a_fault_has_its_own_place_beside_what_varies() {
@@ -190,7 +191,7 @@ fn a_fault_has_its_own_place_beside_what_varies() {
     }
 }
 
-/// Eight elements in any order, and one of them wrong: the order is one discrepancy, the element another.
+/// Eight elements in any order, and one of them wrong: the order and the element are two discrepancies.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a row for each kind")]
 fn a_wrong_value_in_a_moved_element_is_told_apart_from_the_order() {

@@ -1,16 +1,16 @@
-//! Content without its content coding (RFC 9110 section 8.4).
+//! Removal of content codings (RFC 9110 section 8.4).
 //!
-//! Bounds: decoded bytes after each coding, codings on top of each other, frames of a zstd body; hostile bodies end in
-//! a [`DecodeError`], never in memory.
+//! Bounds: decoded bytes after each coding, stacked codings, frames of a zstd body; hostile bodies end in a
+//! [`DecodeError`], and do not exhaust memory.
 
 use std::{borrow::Cow, io::Read};
 
 use shadow_proto::exchange::Headers;
 
-/// Codings on top of each other. More than one is rare, more than this is an attack.
+/// Stacked codings. More than one is rare, more than this is an attack.
 const MAX_CODINGS: usize = 4;
 
-/// Codings that content may really have and that are not removed (IANA's registry, and former practice).
+/// Valid codings that are not removed (IANA's registry, and former practice).
 const UNREAD: [&[u8]; 12] = [
     b"aes128gcm",
     b"aws-chunked",
@@ -26,16 +26,16 @@ const UNREAD: [&[u8]; 12] = [
     b"xz",
 ];
 
-/// Frames in one zstd body; each costs a decoder's setup whatever its size.
+/// Frames in one zstd body; each costs the setup of a decoder, whatever its size.
 const MAX_FRAMES: usize = 1024;
 
 /// The window that a zstd body may ask for when the cap is smaller (RFC 9659 section 3: 8 MiB).
 const ZSTD_WINDOW: usize = 8 << 20;
 
-/// Bytes moved at once.
+/// Buffer size in bytes.
 const BROTLI_BUFFER: usize = 4096;
 
-/// Why content cannot be compared without its coding.
+/// The reason why a content coding could not be removed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum DecodeError {
     #[error("a content coding that is not read")]
@@ -67,8 +67,8 @@ impl Coding {
     }
 }
 
-/// Removes every coding that the Content-Encoding field names, the last one first. Of an empty body there is nothing
-/// to remove: answers to HEAD and 304 answers name a coding too.
+/// Removes every coding that the Content-Encoding field names, the last one first. An empty body is returned as it is:
+/// answers to HEAD and 304 answers name a coding too.
 pub(crate) fn decode<'b>(
     headers: &Headers,
     body: &'b [u8],
@@ -87,7 +87,7 @@ pub(crate) fn decode<'b>(
     Ok(content)
 }
 
-/// Names that say that content has no coding: those of the registry, of character sets and of transfer encodings.
+/// Names that mean no content coding: those of the registry, of character sets and of transfer encodings.
 const NONE: [&[u8]; 14] = [
     b"",
     b"identity",
@@ -105,8 +105,8 @@ const NONE: [&[u8]; 14] = [
     b"amz-1.0",
 ];
 
-/// Whether every name in the Content-Encoding field is one of a coding or says that there is none. Content under
-/// another name is compared as it is, and not shown.
+/// Whether every name in the Content-Encoding field is a known coding or means none. Content with another name is
+/// compared undecoded, and not shown.
 pub(crate) fn is_known(headers: &Headers) -> bool {
     let codings: [&[u8]; 5] = [b"gzip", b"x-gzip", b"deflate", b"br", b"zstd"];
     headers
@@ -129,8 +129,8 @@ fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
             b"br" => Coding::Brotli,
             b"zstd" => Coding::Zstd,
             coding if UNREAD.contains(&coding) => return Err(DecodeError::Unknown),
-            // `identity`, and what servers say of content without a coding: the name of a character set, `none`,
-            // `binary`, a transfer encoding.
+            // `identity`, and other names that servers use for content without a coding: the name of a character set,
+            // `none`, `binary`, a transfer encoding.
             _ => continue,
         };
         if found.len() == MAX_CODINGS {
@@ -197,7 +197,7 @@ fn deflate(body: &[u8], out: &mut Vec<u8>, cap: usize) -> Option<()> {
     fill(flate2::bufread::DeflateDecoder::new(body), out, cap)
 }
 
-/// One or more frames (RFC 8878 section 3.1), skippable ones left out.
+/// One or more frames (RFC 8878 section 3.1), without skippable ones.
 fn zstd(body: &[u8], out: &mut Vec<u8>, cap: usize) -> Option<()> {
     let mut rest = body;
     let window = u64::try_from(cap.max(ZSTD_WINDOW)).unwrap_or(u64::MAX);
@@ -227,7 +227,7 @@ fn zstd(body: &[u8], out: &mut Vec<u8>, cap: usize) -> Option<()> {
     None
 }
 
-/// What is behind a skippable frame, if this is one.
+/// The bytes after a skippable frame, if this is one.
 fn skippable(frame: &[u8]) -> Option<&[u8]> {
     let (magic, rest) = frame.split_first_chunk::<4>()?;
     if u32::from_le_bytes(*magic) & 0xffff_fff0 != 0x184d_2a50 {

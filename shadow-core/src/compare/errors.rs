@@ -1,7 +1,7 @@
-//! Error responses by what kind of error they are: RFC 9457's `type`, or wherever the rules say. Messages are for
-//! people, and change with every rewrite.
+//! Comparison of error responses by type: RFC 9457's `type`, or the place that the rules name. Messages are for people,
+//! and change with every rewrite.
 //!
-//! Bias: where neither answer says what kind of error it is, the whole content is compared.
+//! Bias: where neither answer states the type of the error, the whole content is compared.
 
 use shadow_proto::exchange::Headers;
 
@@ -14,13 +14,13 @@ use super::{
     scope::Scope,
 };
 
-/// The type of a problem that has none (RFC 9457 section 4.2.1): the status says it all.
+/// The type of a problem without a specific type (RFC 9457 section 4.2.1): only the status matters.
 const BLANK: &str = "about:blank";
 
 /// One answer: its fields and its content without coding.
 pub(super) type Answer<'a> = (&'a Headers, &'a [u8]);
 
-/// Compares the kinds of two errors; false when neither says it.
+/// Compares the types of two errors; false when neither states one.
 pub(super) fn compare(
     scope: &Scope<'_>,
     production: Answer<'_>,

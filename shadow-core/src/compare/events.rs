@@ -1,4 +1,4 @@
-//! Streams of events: one JSON text a line (NDJSON, JSON Lines, RFC 7464), and server-sent events.
+//! Streams of events: one JSON text per line (NDJSON, JSON Lines, RFC 7464), and server-sent events.
 //!
 //! Bounds: events ([`MAX_EVENTS`]); a body with more is compared as text.
 
@@ -17,7 +17,7 @@ use super::{
 /// Events of one body.
 const MAX_EVENTS: usize = 1 << 16;
 
-/// Compares the data of two events as they are.
+/// Compares the data of two events.
 pub(super) type CompareData<'c> = dyn Fn(&[u8], &[u8], &mut Findings) + 'c;
 
 /// One event. NDJSON has only data.
@@ -29,7 +29,7 @@ struct Event<'t> {
     retry: &'t [u8],
 }
 
-/// Compares two bodies with one JSON text a line.
+/// Compares two bodies with one JSON text per line.
 pub(super) fn lines(
     production: &[u8],
     shadow: &[u8],
@@ -39,7 +39,7 @@ pub(super) fn lines(
     compare(line_events(production), line_events(shadow), data, findings)
 }
 
-/// Compares two lists of JSON documents that stand one after the other.
+/// Compares two sequences of JSON documents.
 pub(super) fn documents(
     production: Vec<&[u8]>,
     shadow: Vec<&[u8]>,
@@ -122,7 +122,7 @@ fn compare(
     Compared::Done
 }
 
-/// An `id` is opaque and each system makes its own: only whether there is one is compared.
+/// An `id` is opaque and chosen by each system: only its presence is compared.
 fn events(a: &Event<'_>, b: &Event<'_>, data: &CompareData<'_>, findings: &mut Findings) {
     for (place, a, b) in [("name", a.name, b.name), ("retry", a.retry, b.retry)] {
         if a != b {
@@ -143,7 +143,7 @@ fn events(a: &Event<'_>, b: &Event<'_>, data: &CompareData<'_>, findings: &mut F
     }
 }
 
-/// Lines, or texts behind a record separator (RFC 7464), without the empty ones.
+/// Lines, or texts after a record separator (RFC 7464), without empty ones.
 fn line_events(body: &[u8]) -> Option<Vec<Event<'_>>> {
     let mut events = Vec::new();
     let lines = body
@@ -161,8 +161,8 @@ fn line_events(body: &[u8]) -> Option<Vec<Event<'_>>> {
     Some(events)
 }
 
-/// As the HTML standard reads them (section 9.2.6). An event that the end of the body cuts off is kept: the standard
-/// drops it, and here it would be a difference that nobody sees.
+/// Parsed as in the HTML standard (section 9.2.6), but an event that the end of the body cuts off is kept: the standard
+/// drops it, and a difference in it would be missed.
 fn stream_events(body: &[u8]) -> Option<Vec<Event<'_>>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut events = Vec::new();

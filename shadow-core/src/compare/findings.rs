@@ -3,21 +3,21 @@
 use super::{ABSENT, Category, Discrepancy};
 use crate::redact;
 
-/// Characters of a value that are kept. Longer than what a report shows, so that redaction sees more of a secret
-/// than is left of it afterwards.
+/// Characters kept of a value. More than a report shows, so that redaction sees more of a secret than remains
+/// afterwards.
 pub(crate) const VALUE_CHARS: usize = 240;
 
-/// Collects discrepancies; past the limit it only remembers that there were more.
+/// Collects discrepancies; beyond the limit it only records that there were more.
 #[derive(Debug)]
 pub(crate) struct Findings {
     kept: Vec<Discrepancy>,
     limit: usize,
     more: bool,
-    /// In front of every place: which part of the body is compared.
+    /// A prefix of every place: the part of the body that is compared.
     within: String,
-    /// Whether production's values may be marks of redaction, which say nothing of the value.
+    /// Whether production's values may be marks of redaction, which do not reveal the value.
     redacted: bool,
-    /// Whether values are shown by their digest: what they are is not known, and so not what is secret in them.
+    /// Whether values are shown by their digest: their structure is unknown, and so is which parts are secret.
     hidden: bool,
 }
 
@@ -33,17 +33,17 @@ impl Findings {
         }
     }
 
-    /// Whether a redacted value of production passes for any value.
+    /// Sets whether a redacted production value matches any value.
     pub(crate) fn of_redacted(self, redacted: bool) -> Self {
         Self { redacted, ..self }
     }
 
-    /// Whether further ones would not be kept: the rest need not be looked for.
+    /// Whether it would keep no more, so the search can stop.
     pub(crate) fn is_full(&self) -> bool {
         self.more
     }
 
-    /// Whether it keeps nothing, and so only tells whether there is anything.
+    /// Whether it keeps nothing, and only detects whether there is a difference.
     pub(crate) fn is_probe(&self) -> bool {
         self.limit == 0
     }
@@ -53,7 +53,7 @@ impl Findings {
         self.kept.len() < self.limit
     }
 
-    /// Says that there are more than are kept.
+    /// Records that there are more than are kept.
     pub(crate) fn overflow(&mut self) {
         self.more = true;
     }
@@ -90,7 +90,7 @@ impl Findings {
         });
     }
 
-    /// Looks for differences in a part of the body, whose name is written in front of their places.
+    /// Looks for differences in a part of the body and prefixes their places with its name.
     pub(crate) fn within(&mut self, part: &str, look: impl FnOnce(&mut Self)) {
         let outside = self.within.len();
         if outside > 0 {
@@ -101,7 +101,7 @@ impl Findings {
         self.within.truncate(outside);
     }
 
-    /// Looks for differences whose values are shown by their digest, and whose places must show nothing of them.
+    /// Looks for differences whose values are shown by their digest. Their places must reveal nothing of the values.
     pub(crate) fn hiding(&mut self, look: impl FnOnce(&mut Self)) {
         let before = core::mem::replace(&mut self.hidden, true);
         look(self);
@@ -134,7 +134,7 @@ fn digest(value: String) -> String {
     format!("BLAKE3 {}", hash.get(..16).unwrap_or_default())
 }
 
-/// Whether both sides have a value, and production's is not known any more. An empty string is none.
+/// Whether both sides have a value, and production's is no longer known. An empty string is no value.
 fn is_unknown(category: Category, production: &str, shadow: &str) -> bool {
     matches!(category, Category::Value | Category::Header)
         && production.contains(redact::MARK)
@@ -144,7 +144,7 @@ fn is_unknown(category: Category, production: &str, shadow: &str) -> bool {
 /// The beginning of a value as text: at most [`VALUE_CHARS`] characters, control characters shown as escapes, and
 /// an ellipsis where something was cut.
 pub(crate) fn shorten(value: &[u8]) -> String {
-    // No character is longer than four bytes, so nothing behind this can be shown.
+    // No character is longer than four bytes, so nothing after this can be shown.
     let head = value.get(..VALUE_CHARS.saturating_mul(4)).unwrap_or(value);
     let mut shown = String::new();
     let mut cut = head.len() < value.len();
@@ -165,7 +165,7 @@ pub(crate) fn shorten(value: &[u8]) -> String {
     shown
 }
 
-/// As tests state them: category, place, both values.
+/// As used in tests: category, place, both values.
 #[cfg(test)]
 pub(crate) fn stated(found: Vec<Discrepancy>) -> Vec<String> {
     found

@@ -1,8 +1,7 @@
-//! `application/x-www-form-urlencoded` by field.
+//! Comparison of `application/x-www-form-urlencoded` by field.
 //!
-//! The order of fields does not matter, that of the values of one field does. To the rules a field is the member of
-//! that name: `$.total`, `$['user[name]']`.
-//! Bounds: fields ([`MAX_FIELDS`]); a body with more is compared as text.
+//! The order of fields does not matter; the order of the values of one field does. Rules name a field as a member:
+//! `$.total`, `$['user[name]']`. Bounds: fields ([`MAX_FIELDS`]); a body with more is compared as text.
 
 use std::borrow::Cow;
 
@@ -42,7 +41,7 @@ pub(super) fn compare(
         let (Some((name, _)), false) = (a.or(b), findings.is_full()) else {
             return Compared::Done;
         };
-        // A second value of a name is no new field.
+        // A second value of a name is not a new field.
         let is_known = || left.binary_search_by(|field| field.0.cmp(name)).is_ok();
         let category = match (a, b) {
             (Some(a), Some(b)) if a.1 == b.1 || scope.passes(name, Some(&a.1), &b.1) => continue,
@@ -66,7 +65,7 @@ pub(super) fn compare(
     }
 }
 
-/// Two different values, by what is in them.
+/// Compares the contents of two different values.
 fn values(scope: &Scope<'_>, name: &[u8], a: &[u8], b: &[u8], findings: &mut Findings) {
     let place = format!("field {}", media::shown_name(name));
     match (core::str::from_utf8(a), core::str::from_utf8(b)) {
@@ -77,7 +76,7 @@ fn values(scope: &Scope<'_>, name: &[u8], a: &[u8], b: &[u8], findings: &mut Fin
     }
 }
 
-/// By name; equal names stay in order.
+/// Sorted by name; equal names stay in order.
 fn fields(body: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut fields = Vec::new();
     for pair in body

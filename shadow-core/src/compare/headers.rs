@@ -1,7 +1,7 @@
-//! The header fields that are compared, by what they mean.
+//! Comparison of header fields by meaning.
 //!
 //! References are resolved against the request (RFC 9110 section 10.2.2) and differ by component, cookies by name and
-//! attribute. What describes content that is not there (RFC 9110 section 15.4.5) is not compared.
+//! attribute. Fields that describe absent content (RFC 9110 section 15.4.5) are not compared.
 
 mod parts;
 
@@ -16,7 +16,7 @@ use super::{
     scope::Scope,
 };
 
-/// Bytes of content that a redirect has for people.
+/// Largest human-readable note of a redirect, in bytes.
 const NOTE: usize = 16 << 10;
 
 /// Compares the listed fields and nothing else.
@@ -51,7 +51,7 @@ pub(super) fn compare(
     }
 }
 
-/// Fields that a 304 has as the 200 in its place would have them (RFC 9110 section 15.4.5), as far as the 304 has them.
+/// Fields that a 304 has in common with the corresponding 200 (RFC 9110 section 15.4.5), where the 304 has them.
 const OF_NOT_MODIFIED: [&str; 5] = ["cache-control", "content-location", "etag", "expires", "vary"];
 
 /// Compares production's 304 (Not Modified) with the full answer of the shadow system.
@@ -81,12 +81,12 @@ pub(super) fn not_modified(
     compare(scope, request, production, shadow, findings);
 }
 
-/// Whether an answer has no content for which a media type could say something (RFC 9110 sections 15.3.5 and 15.4.5).
+/// Whether an answer has no content that a media type could describe (RFC 9110 sections 15.3.5 and 15.4.5).
 fn is_without_content(side: Side<'_>) -> bool {
     matches!(side.status, 204 | 304) && side.body.len == 0
 }
 
-/// Whether both answers are redirects with no more content than a note for people.
+/// Whether both answers are redirects with only a short note for people as content.
 pub(super) fn is_redirect_note(scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>) -> bool {
     let is_note = |side: Side<'_>| {
         let text = matches!(
@@ -115,7 +115,7 @@ fn shown(name: &str, headers: &Headers) -> String {
     shorten(&values.join(b", ".as_slice()))
 }
 
-/// Whether two different texts of a field say the same.
+/// Whether two different texts of a field have the same meaning.
 fn same_meaning(name: &str, production: &Headers, shadow: &Headers) -> bool {
     if production.get(name).is_none() || shadow.get(name).is_none() {
         return false;
@@ -127,12 +127,12 @@ fn same_meaning(name: &str, production: &Headers, shadow: &Headers) -> bool {
         } else if name.eq_ignore_ascii_case("cache-control") {
             directives(values)
         } else if name.eq_ignore_ascii_case("set-cookie") {
-            // Not a list that commas could separate (RFC 9110 section 5.3), and without an order.
+            // Not a comma-separated list (RFC 9110 section 5.3), and not ordered.
             let mut cookies: Vec<Vec<u8>> = values.map(<[u8]>::to_vec).collect();
             cookies.sort();
             cookies
         } else {
-            // One element a line or all on one line is the same.
+            // One element per line is the same as all on one line.
             values
                 .flat_map(|value| media::split_quoted(value, b','))
                 .map(|element| element.trim_ascii().to_vec())
@@ -142,7 +142,7 @@ fn same_meaning(name: &str, production: &Headers, shadow: &Headers) -> bool {
     normal(production) == normal(shadow)
 }
 
-/// Cache directives have no order, and names without letter case (RFC 9111 section 5.2).
+/// Cache directives have no order, and their names ignore case (RFC 9111 section 5.2).
 fn directives<'v>(values: impl Iterator<Item = &'v [u8]>) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = values
         .flat_map(|value| media::split_quoted(value, b','))

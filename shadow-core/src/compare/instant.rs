@@ -1,9 +1,10 @@
-//! Points in time as responses write them.
+//! Parsing of timestamps in responses.
 
-/// Nanoseconds since 1970-01-01T00:00:00Z of an RFC 3339 timestamp (section 5.6); a fraction beyond nanoseconds is cut.
+/// Nanoseconds since 1970-01-01T00:00:00Z of an RFC 3339 timestamp (section 5.6); a fraction beyond nanoseconds is
+/// truncated.
 pub(super) fn rfc3339(text: &str) -> Option<i128> {
     let bytes = text.as_bytes();
-    // A character beyond ASCII cannot be at any of these places, and behind them only digits and an offset may be.
+    // A character beyond ASCII cannot be at any of these places, and only digits and an offset may follow them.
     let (date, rest) = text.split_at_checked(10)?;
     let mark = rest.bytes().next()?;
     let (time, rest) = rest.get(1..)?.split_at_checked(8)?;
@@ -44,7 +45,7 @@ pub(super) fn rfc3339(text: &str) -> Option<i128> {
     Some(i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
 }
 
-/// Nanoseconds since 1970 of a number that has as many digits as seconds or milliseconds have between 1973 and 2286.
+/// Nanoseconds since 1970 of a number with as many digits as seconds or milliseconds between 1973 and 2286.
 pub(super) fn epoch(text: &str) -> Option<i128> {
     let power = if is_seconds(text) {
         9
@@ -74,7 +75,7 @@ fn is_digits(text: &str, count: core::ops::RangeInclusive<usize>) -> bool {
     count.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Three numbers of so many digits each.
+/// Three numbers with the given number of digits.
 fn three(text: &str, separator: char, digits: [usize; 3]) -> Option<(i64, i64, i64)> {
     let mut parts = text.split(separator);
     let [a, b, c] = digits;
@@ -92,7 +93,7 @@ fn number(text: &str, digits: usize) -> Option<i64> {
         .flatten()
 }
 
-/// Nanoseconds, and what is behind the digits.
+/// Nanoseconds, and the rest after the digits.
 fn fraction(text: &str) -> Option<(i64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
@@ -101,7 +102,7 @@ fn fraction(text: &str) -> Option<(i64, &str)> {
     (!digits.is_empty()).then_some((nanos, rest))
 }
 
-/// Of the proleptic Gregorian calendar, by counting years from March, so that a leap day is a year's last.
+/// Proleptic Gregorian calendar; years are counted from March, so that a leap day is the last of a year.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month > 2 { year } else { year - 1 };
     let from_march = (month + 9) % 12;

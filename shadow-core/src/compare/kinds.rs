@@ -1,8 +1,8 @@
-//! Which comparison a content gets: by what it is, where its media type says no more than that it is text or bytes, or
-//! says something that it is not.
+//! Choice of the comparison for a content: by its structure, where the media type says only text or bytes, or does not
+//! fit.
 //!
-//! What cannot be compared as its kind is compared as text, and what is no text by length and digest: nothing is
-//! passed over. How often content was compared as something else than its type says is counted.
+//! Content that cannot be compared as its kind is compared as text, and content that is not text by length and digest:
+//! none is skipped. Comparisons as another kind than the media type says are counted.
 
 use shadow_proto::exchange::Headers;
 
@@ -20,13 +20,13 @@ use super::{
     table, text,
 };
 
-/// Multiparts within each other.
+/// Nested multiparts.
 const MAX_NESTED: usize = 4;
 
 /// Content with the fields that describe it, without its content coding.
 pub(super) type Content<'c> = (&'c Headers, &'c [u8]);
 
-/// What two contents are compared as.
+/// The kind that two contents are compared as.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum As {
     Kind(Kind),
@@ -37,7 +37,7 @@ enum As {
     Metrics,
 }
 
-/// Compares two contents as the kind that they are, or that production's type says, or else the shadow system's.
+/// Compares two contents by their structure, else by production's media type, else by the shadow system's.
 pub(super) fn compare(
     scope: &Scope<'_>,
     production: Content<'_>,
@@ -88,7 +88,7 @@ fn nested(
     }
 }
 
-/// Compares as one kind; `Not` when the contents are not of it, and nothing was said.
+/// Compares as one kind; `Not` when the contents are not of that kind and nothing was reported.
 fn once(
     scope: &Scope<'_>,
     kind: As,
@@ -138,7 +138,7 @@ fn as_json(
     }
 }
 
-/// JSON documents among other text; documents one after the other are events.
+/// JSON documents among other text; consecutive documents are events.
 fn pieces(
     scope: &Scope<'_>,
     production: &[u8],
@@ -168,11 +168,11 @@ fn data(scope: &Scope<'_>, a: &[u8], b: &[u8], findings: &mut Findings) {
     if memchr::memchr(b'\n', a).is_some() || memchr::memchr(b'\n', b).is_some() {
         return text::compare(scope, a, b, findings);
     }
-    // One line differs as the data of its event, and not as a line.
+    // A single line is reported as the data of its event, not as a line.
     text::line(scope, "body", a, b, findings);
 }
 
-/// What the media type asks for.
+/// The kind by media type.
 fn by_type(said: Kind, headers: &Headers, content: &[u8]) -> As {
     if said == Kind::Text && media::is_table(headers) {
         return As::Csv(table::separator(content));
@@ -180,7 +180,7 @@ fn by_type(said: Kind, headers: &Headers, content: &[u8]) -> As {
     As::Kind(said)
 }
 
-/// What a content is, whatever its media type says; `None` for what has no structure.
+/// The kind by structure, regardless of the media type; `None` for content without structure.
 fn by_content(said: Kind, content: &[u8]) -> Option<As> {
     let text = core::str::from_utf8(content).ok()?;
     let start = text.trim_start();
@@ -205,7 +205,7 @@ fn by_content(said: Kind, content: &[u8]) -> Option<As> {
         return Some(As::Kind(Kind::Form));
     }
     if start.starts_with(['#', '_']) || start.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        // The first lines tell, before the whole is read.
+        // Checks the first lines before the whole is read.
         let end = text.char_indices().nth(2048).map_or(text.len(), |(at, _)| at);
         let head = text.get(..end).unwrap_or_default();
         let head = if end < text.len() {
@@ -233,7 +233,7 @@ fn is_text(content: &[u8]) -> bool {
     core::str::from_utf8(content).is_ok() && memchr::memchr(0, content).is_none()
 }
 
-/// Compares two texts in a document of another kind, scripts for example: by the JSON in them, or by what else is in them.
+/// Compares two texts in a document of another kind, for example scripts: by the JSON in them, or else as text.
 pub(super) fn embedded(
     scope: &Scope<'_>,
     (place, without): (&str, Parts<'_>),

@@ -1,4 +1,4 @@
-//! Values without parts: when two that are written differently are equal under the rules of their place.
+//! Equality of scalar values that are written differently, under the rules of their place.
 
 use core::hash::BuildHasher as _;
 
@@ -14,20 +14,20 @@ use super::{
 /// A value as it is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Leaf<'v> {
-    /// A number in a notation that tells numbers from text.
+    /// A number in a notation that distinguishes numbers from text.
     Number(&'v str),
     /// Text in such a notation, without quotes and escapes.
     Text(&'v str),
-    /// In a notation that knows only text, such as XML or a form: numeric text is a number where a tolerance asks for it.
+    /// In a notation that has only text, such as XML or a form: numeric text is a number where a tolerance requires it.
     Untyped(&'v str),
 }
 
-/// What a leaf counts as when array elements are matched.
+/// The class of a leaf when array elements are matched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Class {
     /// Equal for equal leaves.
     pub(super) hash: u64,
-    /// Where it stands among those of the same hash, when these need not be equal.
+    /// Its order among those of the same hash, when these may differ.
     pub(super) weight: Option<f64>,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn equal(level: &Level<'_>, a: Leaf<'_>, b: Leaf<'_>) -> bool {
         })
 }
 
-/// The class of a leaf: equal leaves are of one class, under the same rules.
+/// The class of a leaf: equal leaves have one class under the same rules.
 pub(super) fn class(level: &Level<'_>, leaf: Leaf<'_>, state: &DefaultHashBuilder) -> Class {
     let text = leaf.text();
     let typed = !level.below.numbers_as_strings && leaf.is_number();
@@ -101,7 +101,7 @@ pub(super) fn class(level: &Level<'_>, leaf: Leaf<'_>, state: &DefaultHashBuilde
     Class { hash, weight: None }
 }
 
-/// A number that is close for leaves that are close.
+/// A number that is close for close leaves.
 #[expect(clippy::cast_precision_loss, reason = "only an order among near values")]
 fn weight(level: &Level<'_>, leaf: Leaf<'_>) -> f64 {
     match moment(level.format, leaf) {
@@ -110,13 +110,13 @@ fn weight(level: &Level<'_>, leaf: Leaf<'_>) -> f64 {
     }
 }
 
-/// The point in time that a leaf names: RFC 3339, or as many digits as seconds or milliseconds since 1970 have.
+/// The timestamp in a leaf: RFC 3339, or as many digits as seconds or milliseconds since 1970 have.
 fn moment(format: Option<&Format>, leaf: Leaf<'_>) -> Option<i128> {
     let text = leaf.text();
     if let Some(nanos) = instant::rfc3339(text) {
         return Some(nanos);
     }
-    // Text of digits is a number by its format only.
+    // Text of digits is a number only if a format says so.
     let may_be_number = format.is_some() || !matches!(leaf, Leaf::Text(_));
     may_be_number.then(|| instant::epoch(text)).flatten()
 }

@@ -1,7 +1,7 @@
-//! Lists of events and of parts: which belong together.
+//! Matching of lists of events and of parts.
 //!
-//! The equal ones at both ends are set aside first. Of the others the most alike belong together, and what is like
-//! nothing in order. So one event more or less is one discrepancy and not one for each that follows.
+//! Equal items at both ends are set aside first. Of the others the most similar are paired, and the rest in order. So
+//! one event more or less is one discrepancy and not one for each that follows.
 
 use super::align::{self, Features};
 
@@ -14,7 +14,7 @@ pub(super) enum Pair {
 }
 
 /// The pairs of two lists in the order of the first, and whether items are in another order in the second. `same` says
-/// whether two items are equal, and is asked once for each pair at most.
+/// whether two items are equal, and is called at most once for each pair.
 pub(super) fn pairs(
     left: &[Features],
     right: &[Features],
@@ -26,7 +26,7 @@ pub(super) fn pairs(
     while start < shorter && same(start, start) {
         start = start.saturating_add(1);
     }
-    // From the end: the item `end` before the last of each.
+    // From the end: the item `end` places before the last of each.
     let at = |len: usize, end: usize| len.saturating_sub(end).saturating_sub(1);
     while start.saturating_add(end) < shorter && same(at(left.len(), end), at(right.len(), end)) {
         end = end.saturating_add(1);

@@ -1,4 +1,4 @@
-//! Equal content and header fields in other spellings, and what turns that off.
+//! Equal content and header fields in different spellings, and the settings that turn this off.
 
 use super::content_tests::{Answer, places, under};
 use crate::compare::{Rules, Structure, Texts};

@@ -1,4 +1,4 @@
-//! Media types (RFC 9110 section 8.3), and what kind of comparison they ask for.
+//! Media types (RFC 9110 section 8.3), and the kind of comparison for each.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use shadow_proto::exchange::Headers;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Json,
-    /// One JSON text a line.
+    /// One JSON text per line.
     Lines,
     /// Server-sent events.
     Events,
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     Unknown,
 }
 
-/// Types with one JSON text a line, or a record.
+/// Types with one JSON text per line or record.
 const LINES: [&[u8]; 9] = [
     b"application/x-ndjson",
     b"application/ndjson",
@@ -35,7 +35,7 @@ const LINES: [&[u8]; 9] = [
     b"application/x-json-stream",
 ];
 
-/// Types that are text without saying so, besides those of [`SCRIPTS`].
+/// Text types outside `text/*`, besides those of [`SCRIPTS`].
 const TEXT: [&[u8]; 7] = [
     b"application/yaml",
     b"application/x-yaml",
@@ -65,7 +65,7 @@ const SCRIPTS: [&[u8]; 15] = [
     b"text/x-javascript",
 ];
 
-/// JSON without saying so by a suffix.
+/// JSON types without a JSON suffix.
 const JSON: [&[u8]; 6] = [
     b"application/json",
     b"text/json",
@@ -75,7 +75,7 @@ const JSON: [&[u8]; 6] = [
     b"application/x-amz-json-1.1",
 ];
 
-/// The kind that the Content-Type field asks for.
+/// The kind by the Content-Type field.
 pub(crate) fn kind(headers: &Headers) -> Kind {
     let Some(value) = headers.get("content-type") else {
         return Kind::Unknown;
@@ -100,7 +100,7 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
     }
 }
 
-/// Whether the content is a picture, a sound, a film or a font, whatever its bytes look like.
+/// Whether the content is a picture, a sound, a film or a font, regardless of its bytes.
 pub(super) fn is_pictured(headers: &Headers) -> bool {
     let value = headers
         .get("content-type")
@@ -128,7 +128,7 @@ pub(super) fn is_table(headers: &Headers) -> bool {
         .any(|table| table.eq_ignore_ascii_case(essence.trim_ascii()))
 }
 
-/// The value of a parameter behind a media type or a disposition, unquoted.
+/// The value of a parameter after a media type or a disposition, unquoted.
 pub(crate) fn parameter(value: &[u8], name: &str) -> Option<Vec<u8>> {
     split_quoted(value, b';').skip(1).find_map(|part| {
         let mut halves = part.splitn(2, |byte| *byte == b'=');
@@ -141,7 +141,7 @@ pub(crate) fn parameter(value: &[u8], name: &str) -> Option<Vec<u8>> {
 /// Characters of a field's or a part's name that are shown in a place.
 const LONGEST_NAME: usize = 100;
 
-/// The name of a field or a part as it stands in a place: as it is when it is one word.
+/// The name of a field or a part as written in a place: unquoted when it is one word.
 pub(crate) fn shown_name(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     let word = |c: char| !(c.is_whitespace() || c.is_control() || c == '\'');
@@ -184,11 +184,10 @@ fn lower(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// A media type in the one form in which equal ones are equal text: type, subtype and parameter names in lower case
-/// (section 8.3.1), parameters sorted, their values unquoted, and those of `charset` in lower case. The types of
-/// JavaScript are one (RFC 9239), and so are those of XML (RFC 7303 section 9). JSON is in UTF-8 whatever a parameter
-/// says of it (RFC 8259 section 11), so that UTF-8 says nothing there. The boundary of multipart content is none of it:
-/// each answer has its own.
+/// The canonical form of a media type: type, subtype and parameter names in lower case (section 8.3.1), parameters
+/// sorted, their values unquoted, and those of `charset` in lower case. The types of JavaScript are one (RFC 9239), and
+/// so are those of XML (RFC 7303 section 9). JSON is in UTF-8 whatever a parameter says (RFC 8259 section 11), so UTF-8
+/// is dropped there. The boundary of multipart content is dropped: each answer has its own.
 pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
     let mut parts = split_quoted(value, b';');
     let mut out = parts.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();

@@ -1,10 +1,10 @@
-//! Match, mismatch, and where.
+//! Comparison of production and shadow answers.
 //!
 //! Owns: the verdict for one replayed exchange. A [`Comparator`] is compiled once from [`Rules`] and then only read.
-//! Bounds: discrepancies per exchange, the length of a shown value, decoded bytes, JSON depth and elements, lines
-//! that are aligned. What is over a bound is compared by length and digest, never skipped.
-//! Bias: a difference that the rules do not explain is reported; two texts for the same value (`1.0` and `1`, another
-//! member order, another coding of the same content) are not a difference.
+//! Bounds: discrepancies per exchange, the length of a shown value, decoded bytes, JSON depth and elements, lines that
+//! are aligned. Content over a bound is compared by length and digest, never skipped. Bias: a difference that the rules
+//! do not explain is reported; two representations of the same value (`1.0` and `1`, a different member order, a
+//! different coding of the same content) are not a difference.
 
 mod align;
 mod binary;
@@ -55,12 +55,12 @@ pub use rules::{
 };
 pub use usage::RuleUsage;
 
-/// What the shadow system answered.
+/// The answer of the shadow system.
 #[derive(Clone, Debug)]
 pub struct ShadowResponse {
     /// Status code.
     pub status: u16,
-    /// Header fields in order; names as sent where the client can tell.
+    /// Header fields in order; names as sent where the client preserves them.
     pub headers: Headers,
     /// The content, kept up to the same cap as production's.
     pub body: Body,
@@ -70,7 +70,7 @@ pub struct ShadowResponse {
     pub total: Duration,
 }
 
-/// What the shadow system did with a replayed request.
+/// The outcome of a replayed request.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// It answered.
@@ -80,7 +80,7 @@ pub enum Outcome {
 }
 
 shadow_proto::catalogue! {
-    /// How the shadow system failed to answer.
+    /// The reason why there is no shadow answer.
     Failure {
         /// No connection: refused or unreachable.
         Connect = "connect",
@@ -88,28 +88,28 @@ shadow_proto::catalogue! {
         ConnectTimeout = "connect_timeout",
         /// No first byte of a response in time.
         FirstByteTimeout = "first_byte_timeout",
-        /// No whole response in time.
+        /// No complete response in time.
         Timeout = "timeout",
         /// The connection was reset.
         Reset = "reset",
-        /// The connection was closed before the response was whole.
+        /// The connection was closed before the response was complete.
         Closed = "closed_early",
         /// The answer was not HTTP/1.
         Protocol = "protocol",
-        /// The answer was larger than the agent reads.
+        /// The answer was larger than the agent's limit.
         TooLarge = "response_over_limit",
-        /// The kill switch, or the end, cancelled it in flight.
+        /// Cancelled in flight by the kill switch or at shutdown.
         Cancelled = "cancelled",
     }
 }
 
 impl Failure {
-    /// Whether the agent, and not the shadow system, is why there is no answer to compare.
+    /// Whether the agent, and not the shadow system, caused the failure.
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::TooLarge | Self::Cancelled)
     }
 
-    /// Whether time ran out.
+    /// Whether it is a timeout.
     pub const fn is_timeout(self) -> bool {
         matches!(
             self,
@@ -123,7 +123,7 @@ impl Failure {
 pub enum Verdict {
     /// No discrepancy under the rules.
     Match,
-    /// What differed; never empty.
+    /// The differences; never empty.
     Mismatch(Vec<Discrepancy>),
     /// The shadow system did not answer.
     ShadowError(Failure),
@@ -132,9 +132,9 @@ pub enum Verdict {
 /// One difference between the production and the shadow response.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Discrepancy {
-    /// What kind of difference.
+    /// The kind of difference.
     pub category: Category,
-    /// Where: `status`, `header content-type`, `$.items[3].price`, `line 12`, `body`.
+    /// The place: `status`, `header content-type`, `$.items[3].price`, `line 12`, `body`.
     pub place: String,
     /// The production value, shortened.
     pub production: String,
@@ -142,7 +142,7 @@ pub struct Discrepancy {
     pub shadow: String,
 }
 
-/// What kind of difference a [`Discrepancy`] is.
+/// The kind of a [`Discrepancy`].
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
@@ -154,19 +154,19 @@ pub enum Category {
     Missing,
     /// A member or line that only the shadow system has.
     Added,
-    /// Another JSON type.
+    /// A different JSON type.
     Type,
-    /// Another value.
+    /// A different value.
     Value,
-    /// Another order of the same elements.
+    /// A different order of the same elements.
     Order,
-    /// Another length.
+    /// A different length.
     Length,
-    /// Two error responses of another type.
+    /// Two error responses of different types.
     ErrorType,
     /// The body could not be decoded or parsed on one side only.
     Decode,
-    /// Not a difference itself: says that there are more than were kept.
+    /// Not a difference itself: there are more than were kept.
     More,
 }
 
@@ -189,16 +189,16 @@ impl Category {
     }
 }
 
-/// What came of comparing two contents as one kind.
+/// The result of comparing two contents as one kind.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Compared {
-    /// All was said.
+    /// All differences were reported.
     Done,
-    /// They cannot be compared as that kind: neither is of it, or one is over a bound.
+    /// They cannot be compared as that kind: neither is of that kind, or one is over a bound.
     Not,
 }
 
-/// The value shown for a part of a message that is not there.
+/// The value shown for an absent part of a message.
 pub const ABSENT: &str = "(absent)";
 
 /// One answer to compare: production's, or the shadow system's.

@@ -1,7 +1,7 @@
-//! `multipart/*` by part (RFC 2046 section 5.1, RFC 7578).
+//! Comparison of `multipart/*` by part (RFC 2046 section 5.1, RFC 7578).
 //!
-//! The boundary is each side's own. Parts with names (`form-data`) belong together by name, others by position.
-//! Bounds: parts ([`MAX_PARTS`]), fields of a part's head, multiparts within each other (the caller counts).
+//! Each side has its own boundary. Parts with names (`form-data`) are matched by name, others by position. Bounds:
+//! parts ([`MAX_PARTS`]), fields of a part's head, nested multiparts (the caller counts).
 
 use hashbrown::DefaultHashBuilder;
 use shadow_proto::exchange::Headers;
@@ -20,10 +20,10 @@ const MAX_PARTS: usize = 1 << 12;
 /// Fields of one part's head.
 const MAX_FIELDS: usize = 64;
 
-/// Bytes of a part by which it is known again.
+/// Bytes of a part that are used as features.
 const FEATURES: usize = 4096;
 
-/// Fields of a part's head that are compared. Others say how it was transferred, or are identifiers.
+/// Fields of a part's head that are compared. Others describe the transfer, or are identifiers.
 const FIELDS: [&str; 5] = [
     "content-disposition",
     "content-type",
@@ -38,7 +38,7 @@ pub(crate) struct Part<'t> {
     pub(crate) headers: Headers,
     pub(crate) content: &'t [u8],
     pub(crate) name: Option<Vec<u8>>,
-    /// Where its content is in the body.
+    /// The range of its content in the body.
     pub(crate) at: core::ops::Range<usize>,
 }
 
@@ -123,7 +123,7 @@ fn place(part: Option<&Part<'_>>, index: usize) -> String {
     }
 }
 
-/// The pairs, and whether parts without names are in another order.
+/// The pairs, and whether parts without names are in a different order.
 fn paired(left: &[Part<'_>], right: &[Part<'_>], contents: &CompareParts<'_>) -> (Vec<Pair>, bool) {
     if let (Some(a), Some(b)) = (by_name(left), by_name(right)) {
         return (merged(&a, &b), false);
@@ -143,7 +143,7 @@ fn paired(left: &[Part<'_>], right: &[Part<'_>], contents: &CompareParts<'_>) ->
 
 type Named<'p> = Vec<(&'p [u8], usize)>;
 
-/// Sorted by name, equal names in order; `None` when a part has none.
+/// Sorted by name, equal names in order; `None` when a part has no name.
 fn by_name<'p>(parts: &'p [Part<'_>]) -> Option<Named<'p>> {
     let mut named: Named<'p> = parts
         .iter()
@@ -175,7 +175,7 @@ fn merged(left: &Named<'_>, right: &Named<'_>) -> Vec<Pair> {
     }
 }
 
-/// The parts of a body; `None` when it is no multipart content, or has too many.
+/// The parts of a body; `None` when it is not multipart content, or has too many.
 pub(crate) fn parts<'t>(headers: &Headers, body: &'t [u8]) -> Option<Vec<Part<'t>>> {
     let boundary = media::parameter(headers.get("content-type")?, "boundary")?;
     // RFC 2046 section 5.1.1 allows 70 characters.
@@ -188,7 +188,7 @@ pub(crate) fn parts<'t>(headers: &Headers, body: &'t [u8]) -> Option<Vec<Part<'t
     let mut parts = Vec::new();
     let mut start = None;
     for at in finder.find_iter(body) {
-        // Only at the start of a line, and with nothing but blanks behind it.
+        // Only at the start of a line, and followed only by blanks.
         let line_start = at == 0 || body.get(at.wrapping_sub(1)) == Some(&b'\n');
         let behind = body.get(at.saturating_add(delimiter.len())..).unwrap_or_default();
         let last = behind.starts_with(b"--");
@@ -209,12 +209,13 @@ pub(crate) fn parts<'t>(headers: &Headers, body: &'t [u8]) -> Option<Vec<Part<'t
             parts.push(part(body, start, at)?);
         }
         if last {
-            // Without a part it is none (RFC 2046 section 5.1), and what is behind the end would be compared by nobody.
+            // Multipart content has at least one part (RFC 2046 section 5.1), and text after the end would not be
+            // compared.
             return (!parts.is_empty()).then_some(parts);
         }
         start = Some(at.saturating_add(delimiter.len()).saturating_add(line));
     }
-    // It ends before its end.
+    // It has no closing delimiter.
     None
 }
 
@@ -231,10 +232,10 @@ fn blank_line(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Between the line behind one delimiter and the next.
+/// The part from the line after one delimiter to the next delimiter.
 fn part(body: &[u8], start: usize, end: usize) -> Option<Part<'_>> {
     let whole = body.get(start..end)?;
-    // The line end in front of a delimiter belongs to it.
+    // The line end before a delimiter belongs to the delimiter.
     let whole = whole.strip_suffix(b"\n").unwrap_or(whole);
     let whole = whole.strip_suffix(b"\r").unwrap_or(whole);
     let (headers, head_len) = head(whole)?;
@@ -249,7 +250,7 @@ fn part(body: &[u8], start: usize, end: usize) -> Option<Part<'_>> {
     })
 }
 
-/// The fields in front of the first empty line, and the length of all that.
+/// The fields before the first empty line, and the length up to the content.
 fn head(part: &[u8]) -> Option<(Headers, usize)> {
     let mut fields: Vec<(&[u8], &[u8])> = Vec::new();
     let mut read = 0usize;

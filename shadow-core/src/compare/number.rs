@@ -1,26 +1,26 @@
-//! Numbers as the decimals they are written as: no rounding, however many digits.
+//! Exact decimal numbers: no rounding, whatever the number of digits.
 
 use core::hash::{Hash, Hasher};
 
 use super::rules::Tolerance;
 
-/// A JSON number as sign, significant digits and the power of ten of the last of them.
+/// A JSON number as sign, significant digits and the power of ten of the last digit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decimal<'a> {
     negative: bool,
     whole: &'a [u8],
     fraction: &'a [u8],
-    /// Leading zeros of `whole` and `fraction` taken together.
+    /// Leading zeros of `whole` followed by `fraction`.
     skip: usize,
-    /// Digits behind those, without trailing zeros. None of zero.
+    /// Digits after those, without trailing zeros. 0 for zero.
     digits: usize,
-    /// `None` when the exponent is beyond 64 bits.
+    /// `None` when the exponent exceeds 64 bits.
     power: Option<i64>,
     raw: &'a str,
 }
 
 impl<'a> Decimal<'a> {
-    /// `raw` is a number by the grammar of RFC 8259 section 6.
+    /// `raw` must be a number by the grammar of RFC 8259 section 6.
     pub(super) fn new(raw: &'a str) -> Self {
         let (negative, unsigned) = match raw.strip_prefix('-') {
             Some(unsigned) => (true, unsigned),
@@ -71,7 +71,7 @@ impl<'a> Decimal<'a> {
 }
 
 impl PartialEq for Decimal<'_> {
-    /// Whether they are the same number; `-0` is `0`. Exponents beyond 64 bits are equal only as text.
+    /// Whether they are the same number; `-0` is `0`. Exponents over 64 bits are equal only as text.
     fn eq(&self, other: &Self) -> bool {
         if self.is_zero() || other.is_zero() {
             return self.is_zero() && other.is_zero();
@@ -98,7 +98,7 @@ impl Hash for Decimal<'_> {
         }
         match self.power {
             Some(power) => {
-                // One number of all digits: hashing each by itself would cost more than reading them.
+                // All digits as one number: hashing each separately would cost more than reading them.
                 let folded = self.significant().fold(0u64, |folded, digit| {
                     folded
                         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -124,8 +124,8 @@ pub(super) fn is_number(text: &str) -> bool {
     digits(whole) && digits(fraction) && digits(exponent) && !leading_zero
 }
 
-/// Whether two numbers are close enough. Here rounding to 64-bit floating point does no harm: nobody asks for a
-/// tolerance below it.
+/// Whether two numbers are close enough. Rounding to 64-bit floating point is acceptable here: tolerances are not that
+/// small.
 pub(super) fn within(tolerance: Tolerance, a: &str, b: &str) -> bool {
     let (Ok(a), Ok(b)) = (a.parse::<f64>(), b.parse::<f64>()) else {
         return false;

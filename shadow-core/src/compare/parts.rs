@@ -1,11 +1,11 @@
-//! One part of an answer that the other system sent as a whole.
+//! Comparison of a partial answer with a complete one.
 
 use shadow_proto::exchange::Body;
 
 use super::Side;
 
-/// The part of the whole answer that production's answer is (RFC 9110 section 14.4). `None` where that cannot be told: several
-/// parts, content codings, content that was not kept.
+/// The part of the whole answer that corresponds to production's (RFC 9110 section 14.4). `None` where it is not known:
+/// several parts, content codings, content that was not kept.
 pub(super) fn cut(production: Side<'_>, whole: Side<'_>) -> Option<Body> {
     let coded = |side: Side<'_>| side.headers.get("content-encoding").is_some();
     if coded(production) || coded(whole) || !whole.body.is_whole() {

@@ -1,8 +1,8 @@
 //! A compiled set of places, followed while a document is walked.
 //!
 //! Owns: RFC 9535 without filters: names, indices, wildcards, slices, lists of selectors and descendants; negative
-//! indices count from the end. For XML and HTML the notation of [`place`]. Bounds: all paths are one automaton; a step down costs the number of steps that are
-//! still open, nothing when there are none.
+//! indices count from the end. For XML and HTML the notation of [`place`]. Bounds: all paths are one automaton; a step
+//! down costs the number of open steps, and nothing when there are none.
 
 mod keyed;
 mod parse;
@@ -19,19 +19,19 @@ use super::{json::tape::Value, rules::written_as_text};
 /// Characters of a member's name that are shown in a place.
 const LONGEST_NAME: usize = 100;
 
-/// A path that is not understood.
+/// A path that could not be parsed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{path:?} is no path that can be used, at column {column}: {problem}")]
 pub struct PathError {
     /// The path.
     pub path: String,
-    /// Where, in characters from 1.
+    /// The position of the error, in characters from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The problem at that position.
     pub problem: &'static str,
 }
 
-/// One path that was understood.
+/// One parsed path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JsonPath {
     text: String,
@@ -69,13 +69,13 @@ impl TryFrom<String> for JsonPath {
 
 written_as_text!(JsonPath, "a path such as $.items[*].price");
 
-/// Any number of paths in one automaton. They are known by their number in the list.
+/// Any number of paths in one automaton. Each is identified by its number in the list.
 #[derive(Debug, Default)]
 pub(crate) struct PathSet {
     steps: Vec<Numbered>,
     /// First step and number of each path that has steps.
     starts: Vec<(u32, u32)>,
-    /// The paths that have none: `$`.
+    /// The paths without steps: `$`.
     roots: Vec<u32>,
 }
 
@@ -89,16 +89,16 @@ struct Numbered {
 /// One segment of a path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Step {
-    /// May be any number of levels further down (`..`).
+    /// Matches any number of levels further down (`..`).
     descend: bool,
-    /// Any of them.
+    /// The selectors, of which any may match.
     select: Box<[Select]>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Select {
     Name(Box<str>),
-    /// From the end when negative.
+    /// Counted from the end when negative.
     Index(i64),
     Slice {
         start: Option<i64>,
@@ -106,14 +106,14 @@ enum Select {
         step: i64,
     },
     Any,
-    /// The elements with a member of this name and content.
+    /// Elements with a member of this name and content.
     Keyed {
         name: Box<str>,
         value: Box<str>,
     },
-    /// A node in an element.
+    /// A child node of an element.
     Child(place::Child),
-    /// An attribute, of any name without one.
+    /// An attribute; `None` for any name.
     Attribute(Option<Box<str>>),
 }
 
@@ -121,20 +121,20 @@ enum Select {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Key<'a> {
     Name(&'a str),
-    /// An element of an array whose length is not known. What would depend on it is taken to match.
+    /// An element of an array whose length is not known. Selectors that depend on it are taken to match.
     Index(usize),
-    /// An element, the number of them, and the element itself.
+    /// Its index, the number of elements, and the element itself.
     Item(usize, usize, Value<'a>),
-    /// Some element: it may be any.
+    /// An unspecified element.
     Some,
-    /// A node in an element of a markup document.
+    /// A child node of an element in a markup document.
     Child(Node<'a>),
-    /// An attribute of one.
+    /// An attribute of an element.
     Attribute(&'a str),
 }
 
 impl fmt::Display for Key<'_> {
-    /// As it is written behind a place: `.name`, `['other name']`, `[3]`. It reads back as a path.
+    /// As written after a place: `.name`, `['other name']`, `[3]`. It can be parsed as a path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index(index) | Self::Item(index, ..) => write!(f, "[{index}]"),
@@ -181,7 +181,7 @@ impl PathSet {
         set
     }
 
-    /// Whether there is none.
+    /// Whether there are no paths.
     pub(crate) fn is_empty(&self) -> bool {
         self.roots.is_empty() && self.starts.is_empty()
     }
@@ -211,7 +211,7 @@ impl PathSet {
     }
 }
 
-/// Where in the automaton the walk of one document is. Levels form a stack in one buffer.
+/// The state of the automaton during the walk of one document. Levels form a stack in one buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Walk<'p> {
     set: &'p PathSet,
@@ -273,7 +273,7 @@ impl<'p> Walk<'p> {
         Some(level)
     }
 
-    /// One step down; `ends` is told the number of each path that ends there.
+    /// One step down; `ends` is called with the number of each path that ends there.
     ///
     /// Every level that was entered must be left before a sibling is entered.
     pub(crate) fn step(&mut self, parent: Level, key: Key<'_>, mut ends: impl FnMut(u32)) -> Level {
@@ -300,17 +300,17 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Back up from `level`.
+    /// Returns to the parent of `level`.
     pub(crate) fn leave(&mut self, level: Level) {
         self.open.truncate(level.start);
     }
 
-    /// Back up to `level` from anywhere below it.
+    /// Returns to `level` from anywhere below it.
     pub(crate) fn leave_below(&mut self, level: Level) {
         self.open.truncate(level.end);
     }
 
-    /// Opens a step, once a level.
+    /// Opens a step, once per level.
     fn push(&mut self, number: u32) {
         let calls = self.calls;
         match self.opened.get_mut(number as usize) {
@@ -363,7 +363,7 @@ impl Select {
     }
 }
 
-/// RFC 9535 section 2.3.4.2, asked of one index.
+/// RFC 9535 section 2.3.4.2 for one index.
 fn in_slice(start: Option<i64>, end: Option<i64>, step: i64, index: i64, len: Option<i64>) -> bool {
     let negative = start.is_some_and(|n| n < 0) || end.is_some_and(|n| n < 0);
     let len = match len {

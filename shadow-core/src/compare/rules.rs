@@ -1,9 +1,9 @@
-//! What counts as a difference: configuration, each value checked as it is read.
+//! Configuration of the comparison. Each value is checked when it is read.
 //!
-//! Precedence: what stands at the top is for every request; every entry of `routes` that matches a request is added, in
-//! the order of the file. A single setting of a later entry replaces that of an earlier one; `ignore`, `mask` and `places`
-//! are added up. Where several rules name one place the later one wins, and a rule for a place wins over what the place
-//! inherits from those around it.
+//! Precedence: top-level rules apply to every request; every entry of `routes` that matches a request is added, in the
+//! order of the file. A single setting of a later entry replaces that of an earlier one; `ignore`, `mask` and `places`
+//! accumulate. Where several rules name one place the later one wins, and a rule for a place takes precedence over
+//! rules inherited from enclosing places.
 
 mod format;
 mod mask;
@@ -28,65 +28,65 @@ pub use route::{RouteError, RoutePattern};
 pub use settings::{Errors, Numbers, Redirects, Statuses, Structure, Texts};
 pub(crate) use text::{Text, written_as_text};
 
-/// Entries of `routes`, and rules for places of all of them together.
+/// Entries of `routes`.
 const MAX_ROUTES: usize = 256;
 const MAX_PLACES: usize = 4096;
 const MAX_MASKS: usize = 64;
 
-/// What is compared, and what is let pass.
+/// The rules: which parts are compared, and which differences are accepted.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// Response header fields whose values are compared. Nothing else in the head is.
+    /// Response header fields whose values are compared. Others are not.
     pub headers: Vec<FieldName>,
-    /// Response header fields that must be there on both sides or on neither; their values differ by nature.
+    /// Response header fields that must be present on both sides or on neither; their values differ by nature.
     pub header_presence: Vec<FieldName>,
     /// How close two status codes must be.
     pub status: Statuses,
-    /// Lists of status codes that say the same.
+    /// Lists of status codes with the same meaning.
     pub same_status: Vec<Vec<u16>>,
-    /// What is compared of two error responses.
+    /// Comparison of two error responses.
     pub errors: Errors,
-    /// Where an error response says what kind of error it is (RFC 6901), before RFC 9457's `type` is asked.
+    /// Where an error response states its type (RFC 6901); takes precedence over RFC 9457's `type`.
     pub error_type: Vec<Pointer>,
-    /// Places that are not compared: in JSON as JSONPath (RFC 9535), `$.meta.request_id`, `$.items[*].updated_at`; in XML
-    /// and HTML as they are reported, `/order/item/@id`.
+    /// Places that are not compared: in JSON as JSONPath (RFC 9535), `$.meta.request_id`, `$.items[*].updated_at`; in
+    /// XML and HTML as in reports, `/order/item/@id`.
     pub ignore: Vec<PlacePath>,
     /// Parts of lines of text that are not compared.
     pub mask: Vec<Mask>,
-    /// What is asked of single places.
+    /// Rules for single places.
     pub places: Vec<PlaceRule>,
-    /// How far two JSON numbers may be apart. Without it they must be the same decimal number.
+    /// The largest distance of two JSON numbers. Without it they must be the same decimal number.
     pub tolerance: Option<Tolerance>,
-    /// When two JSON numbers are the same.
+    /// Equality of two JSON numbers.
     pub numbers: Numbers,
     /// Whether `"1.50"` and `1.5` are the same number.
     pub numbers_as_strings: bool,
-    /// What decides as what a body is compared.
+    /// How the kind of a body is chosen.
     pub structure: Structure,
-    /// Whether text in documents is taken apart: references, forms, tokens, JSON in strings, prose by word.
+    /// Whether text in documents is split into parts: references, forms, tokens, JSON in strings, prose by word.
     pub text: Texts,
-    /// What is compared of the content of redirects.
+    /// Comparison of the content of redirects.
     pub redirects: Redirects,
     /// Whether order and number of JSON array elements matter.
     pub arrays: Arrays,
-    /// Whether a member that is null is one that is missing.
+    /// Whether a null member counts as missing.
     pub nulls: Nulls,
-    /// Whether the shadow system may have members that production has not.
+    /// Whether the shadow system may have members that production does not have.
     pub added: Added,
     /// What is different for some requests.
     pub routes: Vec<RouteRules>,
-    /// Discrepancies kept for one exchange; one more entry says that there were more.
+    /// Discrepancies kept for one exchange; a further entry marks that there were more.
     pub discrepancies: usize,
-    /// Bytes that one body may have once its content coding is removed. A larger one is compared by length and digest.
+    /// Largest decoded body in bytes. A larger one is compared by length and digest.
     pub decoded: usize,
 }
 
-/// What is different for some requests. A setting that is not given stays as it is. `S` as in [`PlaceRule`].
+/// Rules for some requests. A setting that is not given is unchanged. `S` as in [`PlaceRule`].
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteRules<S = Duration> {
-    /// Which requests: `GET /users/{id}`.
+    /// The requests: `GET /users/{id}`.
     pub route: RoutePattern,
     /// Instead of [`Rules::headers`].
     #[serde(default)]
@@ -106,13 +106,13 @@ pub struct RouteRules<S = Duration> {
     /// Instead of [`Rules::error_type`].
     #[serde(default)]
     pub error_type: Option<Vec<Pointer>>,
-    /// Besides [`Rules::ignore`].
+    /// In addition to [`Rules::ignore`].
     #[serde(default)]
     pub ignore: Vec<PlacePath>,
-    /// Besides [`Rules::mask`].
+    /// In addition to [`Rules::mask`].
     #[serde(default)]
     pub mask: Vec<Mask>,
-    /// Besides [`Rules::places`].
+    /// In addition to [`Rules::places`].
     #[serde(default = "Vec::new")]
     pub places: Vec<PlaceRule<S>>,
     /// Instead of [`Rules::tolerance`].
@@ -145,7 +145,7 @@ pub struct RouteRules<S = Duration> {
 }
 
 impl<S> RouteRules<S> {
-    /// The same with spans in another notation.
+    /// Converts the time spans to another notation.
     pub fn convert<T>(self, span: impl Fn(S) -> T) -> RouteRules<T> {
         RouteRules {
             route: self.route,
@@ -179,7 +179,7 @@ impl<S> RouteRules<S> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FieldName(String);
 
-/// Text that is no field name.
+/// Error for text that is not a field name.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0:?} is no header field name; write for example content-type")]
 pub struct FieldNameError(String);
@@ -233,18 +233,18 @@ impl Default for Rules {
     }
 }
 
-/// A rule that cannot work, although each of its values can.
+/// Error for a rule that cannot work, although each of its values is valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("compare.{at}: {problem}")]
 pub struct RuleError {
     /// The key under `compare`.
     pub at: String,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
 }
 
 impl Rules {
-    /// Refuses what cannot work. Single values were checked when they were read.
+    /// Rejects rules that cannot work. Single values were checked when they were read.
     pub(crate) fn validate(&self) -> Result<(), RuleError> {
         check_statuses("", &self.same_status)?;
         check_places("", &self.places)?;

@@ -1,8 +1,8 @@
-//! The rules that are in force for one exchange, and what they ask of each place.
+//! The rules in force for one exchange, and their effect on each place.
 //!
-//! Every content kind is handed a [`Scope`] and asks it, never the configuration: which entries of the rules apply to
-//! this method and path was decided once, when it was made. A kind that has places walks them with [`Scope::walk`] and
-//! asks the [`Level`] that it is at.
+//! Every content kind gets a [`Scope`] and uses it instead of the configuration: the entries of the rules that apply to
+//! this method and path are selected once, when it is made. A kind with places walks them with [`Scope::walk`] and uses
+//! the current [`Level`].
 
 mod walk;
 
@@ -22,14 +22,14 @@ use super::{
 
 pub(super) use walk::{Below, Level, Matching, Parts, Walk};
 
-/// Whole documents that are walked for a rule, before only one of so many is.
+/// Whole documents that are walked for a rule; after that, only one in this number.
 const SURVEYS: u64 = 64;
 
 /// The rules in force for one exchange.
 #[derive(Debug)]
 pub(super) struct Scope<'r> {
     compiled: &'r Compiled,
-    /// By rule for a place: whether it is for this request, and whether it has matched.
+    /// For each rule for a place: whether it applies to this request, and whether it has matched.
     places: Vec<Cell<State>>,
     pub(super) headers: &'r [FieldName],
     pub(super) header_presence: &'r [FieldName],
@@ -46,7 +46,7 @@ pub(super) struct Scope<'r> {
     number: u64,
 }
 
-/// What a document has places of, and so which rules can name something in it.
+/// The kind of places in a document, and so which rules can match in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     /// JSON, and forms.
@@ -62,13 +62,13 @@ enum State {
     Matched,
 }
 
-/// A setting that is not given stays as it is.
+/// A setting that is not given is unchanged.
 fn set<T: Copy>(to: &mut T, given: Option<T>) {
     *to = given.unwrap_or(*to);
 }
 
 impl<'r> Scope<'r> {
-    /// For a request.
+    /// Selects the rules for a request.
     pub(super) fn new(compiled: &'r Compiled, request: &Request) -> Self {
         let Compiled {
             rules,
@@ -131,7 +131,7 @@ impl<'r> Scope<'r> {
         scope
     }
 
-    /// Takes over the single settings of an entry of `routes`.
+    /// Applies the single settings of an entry of `routes`.
     fn add(&mut self, index: usize) {
         let (rules, entries) = (&self.compiled.rules.routes, &self.compiled.routes);
         let (Some(entry), Some(compiled)) = (rules.get(index), entries.get(index)) else {
@@ -158,17 +158,17 @@ impl<'r> Scope<'r> {
         }
     }
 
-    /// What decides as what a body is compared.
+    /// How the kind of a body is chosen.
     pub(super) fn structure(&self) -> Structure {
         self.structure
     }
 
-    /// Whether text in documents is taken apart.
+    /// Whether text in documents is split into parts.
     pub(super) fn is_parted(&self) -> bool {
         self.text == Texts::Parts
     }
 
-    /// A body was compared as what it is: counted when its media type says something else.
+    /// Records that a body was compared by its structure: counted when its media type says otherwise.
     pub(super) fn compared_as_content(&self, otherwise: bool) {
         if otherwise {
             self.compiled.counters.content_otherwise();
@@ -180,27 +180,27 @@ impl<'r> Scope<'r> {
         self.compiled.set.whole() && self.walk(Kind::Values).1.ignored.is_some()
     }
 
-    /// A walk, and what is asked of the outermost value.
+    /// A walk, and the level of the outermost value.
     pub(super) fn walk(&self, kind: Kind) -> (Walk<'_>, Level<'_>) {
         let is_open = |path| self.place(path).is_some_and(|place| is_of(place, kind));
         let (paths, open) = paths::Walk::only(&self.compiled.set, is_open);
-        // The root is of every kind.
+        // The root belongs to every kind.
         let mut roots = self.compiled.set.roots().to_vec();
         roots.retain(|path| self.place(*path).is_some());
         Walk::new(self, paths, roots, open)
     }
 
-    /// What is not compared of lines of text.
+    /// The masks for lines of text.
     pub(super) fn masks(&self) -> &[&'r Masked] {
         &self.masks
     }
 
-    /// Whether rules name something in documents of a kind.
+    /// Whether rules name places in documents of a kind.
     pub(super) fn names(&self, kind: Kind) -> bool {
         self.active(kind).next().is_some()
     }
 
-    /// Whether two different values of one name pass, in a kind that has only names and text; or a new one.
+    /// Whether two different values of one name, or an added one, pass in a kind that has only names and text.
     pub(super) fn passes(&self, name: &[u8], production: Option<&[u8]>, shadow: &[u8]) -> bool {
         let level = self.named(name);
         if level.ignored.is_some() {
@@ -226,7 +226,7 @@ impl<'r> Scope<'r> {
         walk.enter(root, Key::Name(&String::from_utf8_lossy(name)))
     }
 
-    /// Whether some values may be equal without being the same: only then must what is equal by hash be looked at.
+    /// Whether different values may count as equal: only then must values with equal hashes be compared.
     pub(super) fn is_loose(&self) -> bool {
         self.below.tolerance.is_some()
             || self
@@ -244,7 +244,7 @@ impl<'r> Scope<'r> {
         self.is_due(self.active(kind).map(|place| place.id))
     }
 
-    /// As [`Scope::wants_survey`], for the masks.
+    /// Like [`Scope::wants_survey`], for the masks.
     pub(super) fn wants_lines(&self) -> bool {
         self.is_due(self.masks.iter().map(|mask| mask.id))
     }
@@ -255,7 +255,7 @@ impl<'r> Scope<'r> {
         rules.any(|rule| now || counters.times_asked(rule) < SURVEYS)
     }
 
-    /// A whole document was walked. `hiding` are the rules that left nothing of it to compare, if it was so.
+    /// Records a walk over a whole document. `hiding` are the rules that left nothing of it to compare, if any.
     pub(super) fn surveyed(&self, kind: Kind, hiding: &[RuleId]) {
         for place in self.active(kind) {
             self.compiled.counters.asked(place.id);
@@ -263,14 +263,14 @@ impl<'r> Scope<'r> {
         self.hidden(hiding);
     }
 
-    /// Rules that left nothing of a body to compare.
+    /// Records rules that left nothing of a body to compare.
     pub(super) fn hidden(&self, hiding: &[RuleId]) {
         for rule in hiding {
             self.compiled.counters.hid_all(*rule);
         }
     }
 
-    /// A rule that is no rule for a place was tried.
+    /// Records that a rule other than one for a place was tried.
     pub(super) fn tried(&self, rule: RuleId, matched: bool) {
         self.compiled.counters.asked(rule);
         if matched {
@@ -289,7 +289,7 @@ impl<'r> Scope<'r> {
         self.active(Kind::Values).map(|place| &place.rule)
     }
 
-    /// The rule of a path, when it is for this request.
+    /// The rule of a path, if it applies to this request.
     fn place(&self, path: u32) -> Option<&'r Place> {
         let state = self.places.get(path as usize)?;
         (state.get() != State::ForOthers).then(|| self.compiled.places.get(path as usize))?
@@ -301,7 +301,7 @@ fn is_of(place: &Place, kind: Kind) -> bool {
 }
 
 impl Drop for Scope<'_> {
-    /// In one exchange a rule matches once, however many places it names.
+    /// In one exchange a rule counts as matched once, however many places it names.
     fn drop(&mut self) {
         for (state, place) in self.places.iter().zip(&self.compiled.places) {
             if state.get() == State::Matched {

@@ -2,7 +2,7 @@
 
 use super::{rules::Statuses, scope::Scope};
 
-/// Whether two status codes say the same under the rules.
+/// Whether two status codes are equal under the rules.
 pub(super) fn same(scope: &Scope<'_>, production: u16, shadow: u16) -> bool {
     if production == shadow {
         return true;
@@ -19,7 +19,7 @@ pub(super) fn same(scope: &Scope<'_>, production: u16, shadow: u16) -> bool {
     same
 }
 
-/// RFC 9110 section 15: the first digit.
+/// Equal first digits (RFC 9110 section 15).
 pub(super) fn same_class(a: u16, b: u16) -> bool {
     a / 100 == b / 100
 }

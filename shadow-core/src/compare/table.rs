@@ -1,23 +1,23 @@
-//! Tables and metrics as JSON, so that rows are aligned and rules apply as they do there.
+//! Conversion of tables and metrics to JSON, so that rows are aligned and rules apply as in JSON.
 //!
-//! Comma- or tab-separated values (RFC 4180) are an array of rows: objects when the first row names the columns, arrays
-//! else. Prometheus text is an object with a member for each series, named by metric and sorted labels.
+//! Comma- or tab-separated values (RFC 4180) are an array of rows: objects when the first row names the columns,
+//! otherwise arrays. Prometheus text is an object with a member for each series, named by metric and sorted labels.
 //! Bounds: the JSON is at most [`GROWTH`] times as long as the text; a text over that is compared by line.
 
 use std::borrow::Cow;
 
 use super::number;
 
-/// How much longer than the text the JSON may be.
+/// Largest ratio of the length of the JSON to that of the text.
 const GROWTH: usize = 16;
 
-/// Rows that are looked at to know a table.
+/// Rows that are checked to recognise a table.
 const SNIFFED: usize = 50;
 
 /// Columns of a table.
 const MAX_COLUMNS: usize = 1024;
 
-/// A table as JSON; `None` when it is none, or over a bound.
+/// A table as JSON; `None` when the text is not a table, or over a bound.
 pub(super) fn csv(text: &[u8], separator: u8) -> Option<Vec<u8>> {
     let text = core::str::from_utf8(text).ok()?;
     let mut rows = Rows {
@@ -60,7 +60,7 @@ pub(super) fn separator(text: &[u8]) -> u8 {
         .unwrap_or(b',')
 }
 
-/// Whether a text without a type is surely a table: a row of names, and at least two more with as many cells.
+/// Whether a text without a type is certainly a table: a row of names, and at least two more with as many cells.
 pub(super) fn looks_like_table(text: &str) -> bool {
     let mut rows = Rows {
         rest: text,
@@ -78,7 +78,7 @@ pub(super) fn looks_like_table(text: &str) -> bool {
     first.iter().all(word) && alike && more > 1
 }
 
-/// Whether a first row names columns: text, each of its own.
+/// Whether a first row names columns: distinct texts.
 fn is_header(cells: &[Cow<'_, str>]) -> bool {
     let mut names: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
     names.sort_unstable();
@@ -93,7 +93,7 @@ fn row(cells: &[Cow<'_, str>], names: Option<&Vec<Cow<'_, str>>>, out: &mut Vec<
             out.push(b',');
         }
         if let Some(names) = names {
-            // A cell without a column is known by its number.
+            // A cell without a column is named by its number.
             match names.get(at) {
                 Some(name) => string(name, out),
                 None => string(&format!("column {}", at.saturating_add(1)), out),
@@ -143,7 +143,7 @@ impl<'t> Iterator for Rows<'t> {
 }
 
 impl<'t> Rows<'t> {
-    /// A cell, and what is behind it.
+    /// A cell, and the rest after it.
     fn cell(&self) -> (Cow<'t, str>, &'t str) {
         let ends = [self.separator, '\r', '\n'];
         let Some(mut rest) = self.rest.strip_prefix('"') else {
@@ -154,7 +154,7 @@ impl<'t> Rows<'t> {
         let mut cell = String::new();
         loop {
             let Some((part, behind)) = rest.split_once('"') else {
-                // The quote does not end: all is one cell.
+                // The quote is not closed: the rest is one cell.
                 cell.push_str(rest);
                 return (Cow::Owned(cell), "");
             };
@@ -164,7 +164,7 @@ impl<'t> Rows<'t> {
                 rest = more;
                 continue;
             }
-            // What stands between the quote and the separator belongs to the cell.
+            // Text between the quote and the separator belongs to the cell.
             let end = behind.find(ends).unwrap_or(behind.len());
             let (more, behind) = behind.split_at(end);
             cell.push_str(more);
@@ -173,7 +173,7 @@ impl<'t> Rows<'t> {
     }
 }
 
-/// Prometheus text (exposition format 0.0.4, and OpenMetrics) as JSON; `None` when a line is none.
+/// Prometheus text (exposition format 0.0.4, and OpenMetrics) as JSON; `None` when a line does not conform.
 pub(super) fn metrics(text: &[u8]) -> Option<Vec<u8>> {
     let text = core::str::from_utf8(text).ok()?;
     let mut out = vec![b'{'];
@@ -227,11 +227,11 @@ fn series(line: &str) -> Option<(String, &str)> {
     } else {
         format!("{{{}}}", labels.join(","))
     };
-    // A timestamp or an exemplar behind the value is no part of the series, and new each time.
+    // A timestamp or an exemplar after the value is not part of the series, and changes each time.
     Some((format!("{name}{labels}"), value))
 }
 
-/// The labels up to the closing brace, sorted, and what is behind it.
+/// The labels up to the closing brace, sorted, and the rest after it.
 fn labels(text: &str) -> Option<(Vec<&str>, &str)> {
     let mut labels = Vec::new();
     let mut rest = text;

@@ -83,7 +83,7 @@ fn the_content_decides_and_not_its_coding() {
         gzip(r#"{"a":2}"#),
     );
     assert_eq!(found(&plain, &other), ["value $.a"]);
-    // The same bytes in another coding are another content.
+    // The same bytes with a different coding are different content.
     let raw = answer(
         200,
         &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
@@ -134,7 +134,7 @@ fn the_media_type_decides_how() {
             "{media_type:?} {a} {b}"
         );
     }
-    // When only the shadow system says what it is, that decides.
+    // When only the shadow system gives a type, that type decides.
     assert_eq!(
         found(&answer(200, &[], "1"), &answer(200, JSON, "1.0")),
         ["header header content-type"]

@@ -1,12 +1,11 @@
-//! Text by line, and lines by what is in them.
+//! Comparison of text by line, and of lines by content.
 //!
-//! Lines that are on both sides once hold the others in place; where they are in another order, that is a discrepancy of
-//! its own. Of lines that are not equal the most alike belong together. A line is known by the words that it begins
-//! with, where those are on both sides and no other line has them (`line "user_count"`), else by its number.
-//! Masks of the rules leave parts of lines out.
-//! Bounds: lines that are aligned ([`ALIGNED`]); between longer differing stretches only the first difference and
-//! the number of lines are told. Bytes that masks are tried on ([`MASKED`]); behind them lines are compared as they are.
-//! There is no time limit, because this room has no clock: the bound is one of size.
+//! Lines that are on both sides exactly once are anchors; a different order of them is a separate discrepancy. Of
+//! unequal lines the most similar are paired. A line is named by its leading words, where those are on both sides and
+//! unique (`line "user_count"`), else by its number. Masks of the rules leave out parts of lines. Bounds: lines that
+//! are aligned ([`ALIGNED`]); of longer differing stretches only the first difference and the number of lines are
+//! reported. Bytes to which masks are applied ([`MASKED`]); after them lines are compared unmasked. There is no time
+//! limit, because this module has no clock: the bound is on size.
 
 use core::hash::BuildHasher as _;
 use std::borrow::Cow;
@@ -29,10 +28,10 @@ use super::{
 /// Lines of a differing stretch, on each side, up to which they are aligned. The work is at most its square.
 const ALIGNED: usize = 400;
 
-/// Bytes of one text that masks are tried on.
+/// Bytes of one text to which masks are applied.
 const MASKED: usize = 1 << 20;
 
-/// What a masked part counts as. No text has it: content with a null byte is compared by digest.
+/// The replacement of a masked part. It does not occur in text: content with a null byte is compared by digest.
 const MASK: &[u8] = b"\0";
 
 /// Compares two texts.
@@ -82,9 +81,9 @@ pub(super) fn compare(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findi
     }
 }
 
-/// The positions of what is in both lists exactly once, in the order of the first.
+/// The positions of items that are in both lists exactly once, in the order of the first.
 fn anchors(left: &[usize], right: &[usize]) -> Vec<(usize, usize)> {
-    // For each number how often it comes, and where it came last.
+    // For each number, its count and its last position.
     let counted = |side: &[usize]| {
         let mut counted: HashMap<usize, (usize, usize)> = HashMap::new();
         for (at, number) in side.iter().enumerate() {
@@ -104,7 +103,7 @@ fn anchors(left: &[usize], right: &[usize]) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// The positions of what has no equal on the other side, each being the equal of one.
+/// The positions of items without an equal on the other side; each item matches at most one.
 fn unmatched(left: &[usize], right: &[usize]) -> (Vec<usize>, Vec<usize>) {
     let mut open: HashMap<usize, Vec<usize>> = HashMap::new();
     for (at, number) in right.iter().enumerate().rev() {
@@ -145,7 +144,7 @@ pub(super) fn line(scope: &Scope<'_>, place: &str, a: &[u8], b: &[u8], findings:
     }
 }
 
-/// Looks at a whole text for what the masks leave out of it.
+/// Searches a whole text for matches of the masks.
 pub(super) fn survey(scope: &Scope<'_>, text: &[u8]) {
     let lines = lines(text.get(..MASKED).unwrap_or(text));
     let mut hiding = Vec::new();
@@ -164,12 +163,12 @@ pub(super) fn survey(scope: &Scope<'_>, text: &[u8]) {
     }
 }
 
-/// Without the line feeds; a last line with and one without are different.
+/// The lines without line feeds; a last line with a line feed differs from one without.
 fn lines(text: &[u8]) -> Vec<&[u8]> {
     text.split(|byte| *byte == b'\n').collect()
 }
 
-/// A line without what the masks name. `room` is how many bytes they are still tried on.
+/// A line without its masked parts. `room` is the number of bytes to which masks are still applied.
 fn masked<'l>(scope: &Scope<'_>, line: &'l [u8], room: &mut usize) -> Cow<'l, [u8]> {
     let mut out = Cow::Borrowed(line);
     if scope.masks().is_empty() || line.len() > *room {
@@ -184,8 +183,8 @@ fn masked<'l>(scope: &Scope<'_>, line: &'l [u8], room: &mut usize) -> Cow<'l, [u
     out
 }
 
-/// A number for each line, the same for those that are equal: long lines are compared once, and not as often as an
-/// alignment asks for them.
+/// A number for each line, the same for equal ones: long lines are compared once, and not at every step of an
+/// alignment.
 fn known(scope: &Scope<'_>, left: &[&[u8]], right: &[&[u8]]) -> (Vec<usize>, Vec<usize>) {
     let mut numbers = HashMap::new();
     (
@@ -209,7 +208,7 @@ fn numbered<'l>(
         .collect()
 }
 
-/// How many both begin with, and what is left of each without the equal ones at both ends.
+/// The length of the common beginning, and the rest of each list without the equal items at both ends.
 fn without_equal_ends<'s, T: PartialEq>(left: &'s [T], right: &'s [T]) -> (usize, &'s [T], &'s [T]) {
     let start = left.iter().zip(right).take_while(|(a, b)| a == b).count();
     let (left, right) = (
@@ -232,17 +231,17 @@ struct Stretch<'s, 'f> {
     all: [&'s [&'s [u8]]; 2],
     left: &'s [&'s [u8]],
     right: &'s [&'s [u8]],
-    /// Lines in front of it.
+    /// The number of lines before it.
     start: usize,
     findings: &'f mut Findings,
-    /// How often production's lines begin with each label.
+    /// The number of production lines that begin with each label.
     labels: Option<HashMap<String, usize>>,
 }
 
 type Range<'k> = (core::ops::Range<usize>, &'k [usize]);
 
 impl Stretch<'_, '_> {
-    /// What is between two lines that are on both sides; false when it is too long, and only its beginning was compared.
+    /// Compares the lines between two anchors; false when they are too many, and only the beginning was compared.
     fn between(&mut self, (left, known_left): Range<'_>, (right, known_right): Range<'_>) -> bool {
         if left.len() > ALIGNED || right.len() > ALIGNED {
             let first = |range: core::ops::Range<usize>| range.take(1).collect::<Vec<_>>();
@@ -265,8 +264,8 @@ impl Stretch<'_, '_> {
         true
     }
 
-    /// Lines without an equal one: the most alike belong together, others in order, and what one side has more is
-    /// missing or added.
+    /// Lines without an equal one: the most similar are paired, others in order, and surplus lines are missing or
+    /// added.
     fn paired(&mut self, left: &[usize], right: &[usize]) {
         let state = DefaultHashBuilder::default();
         let single = left.len() == 1 && right.len() == 1;
@@ -299,7 +298,7 @@ impl Stretch<'_, '_> {
             left.and_then(|at| self.left.get(at).copied()),
             right.and_then(|at| self.right.get(at).copied()),
         );
-        // Lines are numbered as production has them, added ones as the shadow system has them.
+        // Lines are numbered as in production, added ones as in the shadow system.
         let Some(index) = left.or(right) else { return };
         let place = self.label(a, b).unwrap_or_else(|| {
             let number = self.start.saturating_add(index).saturating_add(1);
@@ -313,7 +312,7 @@ impl Stretch<'_, '_> {
         }
     }
 
-    /// `line "user_count"`, when no other line begins like that.
+    /// `line "user_count"`, when no other line begins with it.
     fn label(&mut self, a: Option<&[u8]>, b: Option<&[u8]>) -> Option<String> {
         if self.findings.is_hidden() {
             return None;
@@ -331,7 +330,7 @@ impl Stretch<'_, '_> {
             for lines in [production, shadow] {
                 let mut seen = HashMap::new();
                 for line in lines {
-                    // Every beginning of a label, word by word.
+                    // Every prefix of a label, word by word.
                     let Some(label) = self::label(line) else { continue };
                     let ends = label.match_indices(' ').map(|(at, _)| at).chain([label.len()]);
                     for beginning in ends.filter_map(|end| label.get(..end)) {

@@ -48,7 +48,7 @@ fn masked_parts_of_lines_are_not_compared() {
 
 #[test]
 fn long_lines_that_differ_at_their_ends_are_compared_once() {
-    // Some 300 lines of 50 KB, each of its own, none equal: aligned as they are, this takes minutes.
+    // About 300 lines of 50 KB, all different: an alignment by content would take minutes.
     let text = |word: &str| {
         let lines: Vec<String> = (0..300)
             .map(|line| format!("{}{word}{line}\n", "x".repeat(50_000)))

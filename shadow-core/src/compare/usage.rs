@@ -1,30 +1,30 @@
-//! What became of each rule: whether it matched anything, and whether it hides too much.
+//! Usage of each rule: whether it matched anything, and whether it hides too much.
 //!
-//! Bounds: one row for each rule of the configuration, three counters a row, no lock.
-//! Bias: a rule is said never to have matched on the ground of whole documents that were walked for it, not of
-//! differences: where both systems say the same, a rule for that place has nothing to do and is right all the same.
+//! Bounds: one row for each rule of the configuration, three counters per row, no lock. Bias: a rule is reported as
+//! never matched on the basis of whole documents that were walked for it, not of differences: where both systems agree,
+//! a rule for that place is unused but still valid.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
-/// What became of one rule since the agent was started.
+/// Usage of one rule since the agent was started.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RuleUsage {
     /// Its key in the configuration: `compare.routes[0].ignore[2]`.
     pub rule: String,
-    /// What it names: a path, a route, a pointer, status codes.
+    /// The subject of the rule: a path, a route, a pointer, status codes.
     pub what: String,
-    /// How often there was something to which it could have applied.
+    /// How often there was content to which it could have applied.
     pub asked: u64,
-    /// How often it did.
+    /// How often it applied.
     pub matched: u64,
     /// How often it left nothing of a body to compare, alone or with other rules.
     pub hid_all: u64,
 }
 
 impl RuleUsage {
-    /// Whether there is something to say to whoever wrote it.
+    /// A warning for the author of the rule, if there is one.
     pub fn warning(&self) -> Option<String> {
         let Self {
             rule,
@@ -47,7 +47,7 @@ impl RuleUsage {
     }
 }
 
-/// A rule by its row.
+/// A rule, identified by its row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct RuleId(u32);
 
@@ -55,11 +55,11 @@ pub(super) struct RuleId(u32);
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     rows: Vec<Row>,
-    /// Bodies that were compared as something else than their media type says.
+    /// Bodies that were compared as another kind than their media type says.
     content_otherwise: AtomicU64,
 }
 
-/// The row in which those bodies are told.
+/// The row in which those bodies are reported.
 const OTHERWISE: &str = "compare.structure";
 
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Counters {
             .collect()
     }
 
-    /// A body was compared as something else than its media type says.
+    /// Records that a body was compared as another kind than its media type says.
     pub(super) fn content_otherwise(&self) {
         self.content_otherwise.fetch_add(1, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Further answers of one system to the same request, and what they tell.
+//! Repeated answers of one system to the same request, and what they show.
 
 use crate::{
     compare::{Discrepancy, Outcome},
@@ -14,7 +14,7 @@ use super::{
 };
 
 impl Ledger {
-    /// Two answers of the same system to the request of `exchange` differed in `found`, or, when that is empty, did not.
+    /// Records whether two answers of one system to the request of `exchange` differ; `found` is empty if they do not.
     pub fn background(
         &mut self,
         exchange: &Exchange,
@@ -37,7 +37,7 @@ impl Ledger {
         self.groups.background(context, source, found);
     }
 
-    /// A third answer to the request of `exchange`, of which the two answers differ.
+    /// Records a third answer to the request of `exchange`, whose first two answers differ.
     pub fn third(&mut self, exchange: &Exchange, asked: Asked, thirds: Thirds<'_>, now: Timestamp) {
         let route = self.routes.of(exchange);
         let context = about((&self.routes, &self.redactor), route, exchange, now);
@@ -49,20 +49,20 @@ impl Ledger {
         }
     }
 
-    /// Whether a third answer may tell something about a mismatch: not where a skipped write explains it, as the shadow
-    /// system will answer so for good.
+    /// Whether a third answer may help to explain a mismatch. It does not if a skipped write explains the mismatch: the
+    /// shadow system will then always answer this way.
     pub fn may_ask_again(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
         !self.writes.explains(exchange, outcome)
     }
 
-    /// Whether one of these differences of an answer to this request is undecided, so that a third answer would help.
+    /// Whether one of these differences in the answer is undecided, so that a third answer would help.
     pub fn is_open(&mut self, exchange: &Exchange, found: &[Discrepancy]) -> bool {
         let route = self.routes.of(exchange);
         let whole = self.whole(route);
         self.groups.is_open(self.routes.name(route), found, &whole)
     }
 
-    /// What the counts of one route's groups are parts of.
+    /// Totals that the counts of one route's groups are parts of.
     pub(super) fn whole(&self, route: RouteId) -> Whole {
         let expected =
             self.expects_pairs && self.routes.name(route).split(' ').next().is_some_and(is_repeated);
@@ -72,7 +72,7 @@ impl Ledger {
             .unwrap_or_default()
     }
 
-    /// What every difference is taken for.
+    /// The standing of every difference.
     pub(super) fn standings(&self) -> Standings {
         self.groups.standings(|route| self.whole(route))
     }
@@ -83,7 +83,7 @@ fn is_repeated(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE") || method.starts_with('{')
 }
 
-/// A discrepancy that is no exchange's of its own.
+/// Context of a discrepancy that does not belong to a single exchange.
 fn about<'c>(
     (routes, redactor): (&'c Routes, &'c Redactor),
     route: RouteId,

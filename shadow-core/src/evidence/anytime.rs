@@ -1,23 +1,23 @@
-//! Evidence that may be looked at at any time.
+//! Statistical evidence that stays valid however often it is looked at.
 //!
-//! A fixed-size interval holds for one look. A gate is looked at all the time, and would pass by chance sooner or later. Here
-//! each hypothesis has a test martingale (a likelihood ratio whose alternative is a mixture), which exceeds `1 / alpha`
-//! at *any* time with a probability of at most alpha (Ville's inequality; Howard, Ramdas, McAuliffe and Sekhon 2021).
-//! The values that no martingale has refuted are a confidence sequence.
-//! Counts are real numbers: a count that comes in bursts is divided by the mean size of a burst first.
+//! A fixed-size interval holds for one look only. Gates are evaluated continuously and would sooner or later pass by
+//! chance. Each hypothesis therefore has a test martingale (a likelihood ratio whose alternative is a mixture), which
+//! exceeds `1 / alpha` at *any* time with probability at most alpha (Ville's inequality; Howard, Ramdas, McAuliffe and
+//! Sekhon 2021). The values that no martingale has refuted form a confidence sequence. Counts are real numbers: a
+//! bursty count is divided by the mean burst size first.
 
 use super::stats::float;
 
-/// A limit is decided at this much evidence: 1 / 2.5 %.
+/// Evidence at which a limit is decided: 1 / 2.5 %.
 pub(crate) const DECIDED: f64 = 40.0;
 
-/// A difference is decided at this much: hundreds of differences are tested in one run.
+/// Evidence at which a difference is decided. It is higher because one run tests hundreds of differences.
 pub(crate) const CERTAIN: f64 = 1e5;
 
-/// The same for a coin, that has no nuisance parameter.
+/// Evidence at which a coin is unfair. A coin has no nuisance parameter.
 pub(crate) const UNFAIR: f64 = 1e4;
 
-/// Steps of a bisection: the last one is below 1e-9.
+/// Bisection steps; the error after the last one is below 1e-9.
 const STEPS: usize = 32;
 
 /// The logarithm of the gamma function by Stirling's series, for positive arguments; the error is below 1e-10.
@@ -36,18 +36,18 @@ fn ln_beta(a: f64, b: f64) -> f64 {
     ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
 }
 
-/// The logarithm of a share of the likelihood; `0 * ln 0` is 0.
+/// Logarithm of one factor of the likelihood; `0 * ln 0` is 0.
 fn power(count: f64, share: f64) -> f64 {
     if count > 0.0 { count * share.ln() } else { 0.0 }
 }
 
-/// The logarithm of `hits` of `trials` under a Beta(a, b) mixture, over that under `share`.
+/// Logarithm of the likelihood of `hits` of `trials` under a Beta(a, b) mixture, relative to that under `share`.
 fn mixture(hits: f64, trials: f64, share: f64, (a, b): (f64, f64)) -> f64 {
     let misses = trials - hits;
     ln_beta(a + hits, b + misses) - ln_beta(a, b) - power(hits, share) - power(misses, 1.0 - share)
 }
 
-/// The logarithm of the evidence against `limit` being the rate of failures. The alternatives: no failure at all, rates
+/// Logarithm of the evidence against `limit` being the failure rate. The alternatives are: no failures at all, rates
 /// around the limit (Beta(1/2, 1/(2 limit))), and any rate (Beta(1/2, 1/2)).
 pub(crate) fn against_limit(failures: f64, trials: f64, limit: f64) -> f64 {
     let limit = limit.clamp(1e-12, 1.0 - 1e-12);
@@ -65,18 +65,18 @@ pub(crate) fn against_limit(failures: f64, trials: f64, limit: f64) -> f64 {
     most + parts.iter().map(|part| (part - most).exp()).sum::<f64>().ln()
 }
 
-/// The logarithm of the evidence that a coin which fell so is not fair.
+/// Logarithm of the evidence that a coin with these results is not fair.
 pub(crate) fn unfair(a: u64, b: u64) -> f64 {
     unfair_in_bursts(a, b, 1.0)
 }
 
-/// The same when its throws come in bursts.
+/// As [`unfair`], for throws that come in bursts.
 pub(crate) fn unfair_in_bursts(a: u64, b: u64, burst: f64) -> f64 {
     let (a, b) = (float(a) / burst, float(b) / burst);
     mixture(a, a + b, 0.5, (0.5, 0.5))
 }
 
-/// Where `against` crosses `wanted` between `inside`, where it is below, and `outside`.
+/// The point at which `against` reaches `wanted`, between `inside`, where it is lower, and `outside`.
 fn bound(inside: f64, outside: f64, wanted: f64, against: impl Fn(f64) -> f64) -> f64 {
     let (mut inside, mut outside) = (inside, outside);
     for _ in 0..STEPS {
@@ -90,7 +90,7 @@ fn bound(inside: f64, outside: f64, wanted: f64, against: impl Fn(f64) -> f64) -
     outside
 }
 
-/// The confidence sequence of a share, `wanted` being the evidence that refutes a value. `None` without trials.
+/// Confidence sequence of a share; `wanted` is the evidence that refutes a value. `None` without trials.
 pub(crate) fn sequence(hits: u64, trials: u64, wanted: f64) -> Option<(f64, f64)> {
     if trials == 0 {
         return None;
@@ -101,7 +101,7 @@ pub(crate) fn sequence(hits: u64, trials: u64, wanted: f64) -> Option<(f64, f64)
     Some(ends(hits, trials, wanted.ln(), against))
 }
 
-/// The confidence sequence that a gate decides by: of the share of successes, when failures come in bursts of `burst`.
+/// Confidence sequence used by gates: of the share of successes, when failures come in bursts of size `burst`.
 pub(crate) fn of_limit(failures: f64, trials: f64, burst: f64) -> Option<(f64, f64)> {
     if trials <= 0.0 {
         return None;
@@ -127,19 +127,19 @@ fn ends(hits: f64, trials: f64, wanted: f64, against: impl Fn(f64) -> f64) -> (f
     (low, high)
 }
 
-/// The interval of the difference `a - b` of two shares, each as hits and trials, from their confidence sequences. `None`
-/// when one has no trials.
+/// Interval of the difference `a - b` of two shares, each given as hits and trials, from their confidence sequences.
+/// `None` if one has no trials.
 pub(crate) fn difference(a: (u64, u64), b: (u64, u64)) -> Option<(f64, f64)> {
     let (low_a, high_a) = sequence(a.0, a.1, CERTAIN)?;
     let (low_b, high_b) = sequence(b.0, b.1, CERTAIN)?;
     Some((low_a - high_b, high_a - low_b))
 }
 
-/// How far from its expectation the rank of a quantile may be among `n`, at 95 % at any time: the boundary of the normal
-/// mixture for a coin that shows heads with this probability, whose variance is `n * quantile * (1 - quantile)`. Exact for
-/// the median; an approximation for other quantiles, good from some hundred answers in the rarer tail on.
+/// Maximum distance of a quantile's rank from its expectation among `n`, at 95 % at any time: the boundary of the
+/// normal mixture for a coin with this probability of heads, whose variance is `n * quantile * (1 - quantile)`. Exact
+/// for the median. An approximation for other quantiles, good from some hundred answers in the rarer tail.
 pub(crate) fn quantile_spread(quantile: f64, n: f64) -> f64 {
-    // Where the boundary is tightest: at some twenty answers.
+    // Where the boundary is tightest: at about twenty answers.
     const TUNED: f64 = 5.0;
     let variance = n * quantile * (1.0 - quantile) + TUNED;
     (variance * (variance / (TUNED * 0.05 * 0.05)).ln()).sqrt()

@@ -1,4 +1,4 @@
-//! What is decided wrongly when somebody looks after every exchange.
+//! Wrong decisions when the evidence is checked after every exchange.
 
 use super::*;
 use crate::evidence::{
@@ -8,7 +8,7 @@ use crate::evidence::{
 };
 use shadow_proto::testing::Random;
 
-/// Runs of one simulation, and how many may be decided wrongly: 2.5 %.
+/// Runs of one simulation, and how many of them may be decided wrongly: 2.5 %.
 const RUNS: u64 = 200;
 const MOST: u64 = 5;
 
@@ -47,8 +47,8 @@ fn a_sequence_holds_its_share() {
     assert_eq!(difference((1, 1), (0, 0)), None);
 }
 
-/// How many of the runs are decided for either side at any of their looks (passed, failed): the true rate is exactly the
-/// limit, failures come in bursts of so many, one every `apart` exchanges, and there are 50 exchanges in a second.
+/// How many runs are decided as passed and as failed at any of their checks. The true rate is exactly the limit,
+/// failures come in bursts of size `burst`, one burst every `apart` exchanges, at 50 exchanges per second.
 fn wrong(burst: u64, apart: u64, decided: impl Fn(f64, f64, f64) -> bool) -> (u64, u64) {
     let mut random = Random(11);
     let (mut passed, mut failed) = (0, 0);
@@ -66,7 +66,7 @@ fn wrong(burst: u64, apart: u64, decided: impl Fn(f64, f64, f64) -> bool) -> (u6
                 bursts.count(trials / 50);
             }
             let looks = fails || trials.is_multiple_of(250);
-            // Before the second burst nothing can be known of bursts.
+            // Nothing is known about bursts before the second one.
             let known = failures > burst || burst == 1;
             let factor = bursts.factor(trials / 50);
             if looks && known && decided(float(failures), float(trials), factor) {
@@ -91,7 +91,7 @@ fn a_rate_at_its_limit_is_seldom_decided_however_often_one_looks() {
             "bursts of {burst}, {apart} apart: {passed} passed, {failed} failed of {RUNS}"
         );
     }
-    // The bound for one look, for comparison: this simulation can fail.
+    // The bound for a single check, as a control: this simulation can fail.
     let (passed, _) = wrong(1, 1, |failures, trials, _| {
         let z = 1.96_f64;
         (trials * 0.001 - failures) / (trials * 0.001 * 0.999).sqrt() > z

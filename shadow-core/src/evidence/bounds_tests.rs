@@ -1,4 +1,4 @@
-//! What the ledger holds when everything differs, and what it hands out of it.
+//! Bounds of the ledger when everything differs, and of what it returns.
 
 use super::{
     tests::{FAST, answered, judge, ledger, mismatch, report},
@@ -83,7 +83,7 @@ fn a_storm_of_distinct_mismatches_is_bounded_and_excuses_nothing() {
 
 #[test]
 fn minutes_of_a_storm_take_no_more_room_than_its_first_seconds() {
-    // Five thousand a second, each wrong in its own way on a route of its own, with pairs that differ, too.
+    // Five thousand per second, each wrong in a different way on its own route, with pairs that differ as well.
     let mut ledger = ledger();
     let size = |ledger: &Ledger| {
         (

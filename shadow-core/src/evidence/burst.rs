@@ -1,26 +1,26 @@
-//! Whether something comes in bursts.
+//! Detection of bursts.
 //!
-//! Mismatches are not independent: one client, one deployment, one minute makes many of them. A count is worth as many
-//! independent ones as itself over the index of dispersion of its windows: the variance of the counts by window over
-//! their mean. Windows of three lengths are looked at, and the one with the most dispersion decides.
-//! Bounds: some ten numbers for each count.
-//! Bias: traffic that is not even looks like bursts, which asks for more evidence than needed.
+//! Mismatches are not independent: one client, one deployment or one minute causes many of them. The number of
+//! independent events in a count is the count divided by the index of dispersion of its windows, that is, the variance
+//! of the counts per window over their mean. Three window lengths are evaluated, and the most dispersed one decides.
+//! Bounds: about ten numbers per count.
+//! Bias: uneven traffic looks like bursts, which requires more evidence than necessary.
 
 use super::stats::float;
 use shadow_proto::time::Timestamp;
 
-/// The lengths of a window, as powers of two of a second.
+/// Window lengths, as powers of two of a second.
 const SCALES: [u32; 3] = [0, 4, 8];
 
-/// What comes together, by length of the window.
+/// Excess dispersion, by window length.
 pub(crate) type Excess = [f64; SCALES.len()];
 
-/// The number of the second that a moment falls into.
+/// The number of the second that contains a moment.
 pub(crate) fn second(now: Timestamp) -> u64 {
     now.as_nanos() / 1_000_000_000
 }
 
-/// The sums of the squares of a count by window.
+/// Sums of the squares of a count, by window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bursts {
     count: u64,
@@ -35,7 +35,7 @@ struct Scale {
 }
 
 impl Bursts {
-    /// Counts one in a second, by its number.
+    /// Counts one event in the given second.
     pub(crate) fn count(&mut self, second: u64) {
         for (scale, shift) in self.scales.iter_mut().zip(SCALES) {
             let window = u32::try_from(second >> shift).unwrap_or(u32::MAX);
@@ -51,7 +51,7 @@ impl Bursts {
         self.count = self.count.saturating_add(1);
     }
 
-    /// Those since a former state.
+    /// The counts since an earlier state.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let mut since = *self;
         since.count = self.count.saturating_sub(before.count);
@@ -61,8 +61,8 @@ impl Bursts {
         since
     }
 
-    /// The sum of the squared distances from an even count, in so many seconds. In a single window nothing is known of
-    /// evenness: all in it is one burst.
+    /// The sum of the squared distances from an even count over this many seconds. With a single window nothing is
+    /// known about evenness, so everything in it is one burst.
     pub(crate) fn excess(&self, seconds: u64) -> Excess {
         let mut excess = Excess::default();
         let parts = excess.iter_mut().zip(self.scales.iter().zip(SCALES));
@@ -79,13 +79,13 @@ impl Bursts {
         excess
     }
 
-    /// How many of them come together, at least 1.
+    /// Mean burst size, at least 1.
     pub(crate) fn factor(&self, seconds: u64) -> f64 {
         factor(self.excess(seconds), self.count)
     }
 }
 
-/// The sum of two.
+/// The sum of two excesses.
 pub(crate) fn plus(mut a: Excess, b: Excess) -> Excess {
     for (a, b) in a.iter_mut().zip(b) {
         *a += b;
@@ -93,7 +93,7 @@ pub(crate) fn plus(mut a: Excess, b: Excess) -> Excess {
     a
 }
 
-/// How many come together, of `count` with this excess.
+/// Mean burst size of `count` events with this excess.
 pub(crate) fn factor(excess: Excess, count: u64) -> f64 {
     if count == 0 {
         return 1.0;

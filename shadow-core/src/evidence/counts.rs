@@ -1,31 +1,31 @@
-//! The totals alone: what is asked several times a second.
+//! Totals only, for callers that ask several times a second.
 
 use super::ledger::Ledger;
 
-/// The totals of a ledger. Every exchange is in `skipped`, in `replayed`, or still under way.
+/// Totals of a ledger. Every exchange is in `skipped`, in `replayed`, or still in flight.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
-    /// Exchanges that came out of the engine.
+    /// Exchanges produced by the engine.
     pub exchanges: u64,
-    /// Of these not replayed.
+    /// Of these, exchanges that were not replayed.
     pub skipped: u64,
-    /// Of these with a verdict.
+    /// Of these, exchanges with a verdict.
     pub replayed: u64,
     /// Verdict match.
     pub matched: u64,
     /// Verdict mismatch.
     pub mismatched: u64,
-    /// Failures of the shadow system, without those that the agent caused itself.
+    /// Failures of the shadow system, except those caused by the agent itself.
     pub failed: u64,
-    /// Answers of production with a 5xx status, of those with a verdict.
+    /// Answers of production with a 5xx status, among exchanges with a verdict.
     pub production_5xx: u64,
     /// Answers of the shadow system with a 5xx status.
     pub shadow_5xx: u64,
 }
 
 impl Ledger {
-    /// So many exchanges in all seem to have passed unread, on connections of which messages could not be told apart. They were
-    /// meant to be compared.
+    /// Sets the estimated number of exchanges that passed unread, on connections whose messages could not be separated.
+    /// They should have been compared.
     pub fn unread(&mut self, total: u64) {
         let more = total.saturating_sub(self.unread);
         self.unread = self.unread.max(total);

@@ -1,9 +1,9 @@
-//! GO, NO-GO or not enough evidence.
+//! Gates: GO, NO-GO or not enough evidence.
 //!
-//! Each gate takes one figure with its interval: it passes when the whole interval does, fails when the whole interval
-//! does not, and is undecided between. The intervals hold at any time ([`anytime`]), as gates are looked at all the time.
-//! Coverage is no estimate and has none. NO-GO needs one failed gate, GO needs every one passed. A difference of which too
-//! little is known counts as right where a gate would fail, and as wrong where it would pass.
+//! Each gate evaluates one figure with its interval. It passes if the whole interval passes, fails if the whole
+//! interval fails, and is undecided otherwise. The intervals hold at any time ([`anytime`]), because gates are
+//! evaluated continuously. Coverage is not an estimate and has no interval. NO-GO needs one failed gate, GO needs every
+//! gate to pass. An undecided difference counts as right where a gate would fail, and as wrong where it would pass.
 
 use core::{fmt::Write as _, time::Duration};
 
@@ -18,25 +18,25 @@ use super::{
     tail,
 };
 
-/// What has to hold before cut-over.
+/// Conditions that must hold before cut-over.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateConfig {
-    /// The match rate's lower bound must be above this.
+    /// The lower bound of the match rate must be above this.
     pub match_rate: f64,
-    /// The shadow system's median time to the first byte may be this many times production's.
+    /// The shadow system's median time to the first byte may be at most this multiple of production's.
     pub latency_ratio: f64,
-    /// The shadow system's 99th percentile may be this many times production's. `None` for as many as it wants.
+    /// The shadow system's 99th percentile may be at most this multiple of production's. `None` for no limit.
     pub latency_p99: Option<f64>,
-    /// A median that is slower by less than this is not held against it, whatever the ratio: on short answers it
-    /// measures the network.
+    /// A median that is slower by less than this is ignored, whatever the ratio: for short answers it measures the
+    /// network.
     #[serde(with = "shadow_proto::time::duration")]
     pub latency_floor: Duration,
-    /// Share of the exchanges that were meant to be compared for which there must be a verdict.
+    /// Required share of exchanges with a verdict, among those meant to be compared.
     pub coverage: f64,
-    /// Answers needed before a median is called slow.
+    /// Answers needed before a median can be called slow.
     pub latency_samples: u64,
-    /// Share of a route's comparisons that skipped writes may explain; a route with more of them is not verified.
+    /// Share of a route's comparisons that skipped writes may explain. A route above it is not verified.
     pub excused: f64,
 }
 
@@ -58,16 +58,16 @@ impl Default for GateConfig {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("gates.{name} must be {wanted}, not {given}")]
 pub struct GateConfigError {
-    /// The key.
+    /// The configuration key.
     pub name: &'static str,
-    /// What it must be.
+    /// The accepted values.
     pub wanted: &'static str,
-    /// What was given.
+    /// The given value.
     pub given: f64,
 }
 
 impl GateConfig {
-    /// Refuses values under which a gate means nothing.
+    /// Rejects values that make a gate meaningless.
     pub fn validate(&self) -> Result<(), GateConfigError> {
         let share = |given: f64| (0.0..1.0).contains(&given);
         let whole = |given: f64| (0.0..=1.0).contains(&given);
@@ -103,7 +103,7 @@ impl GateConfig {
     }
 }
 
-/// The answer to "may we cut over".
+/// The answer to "may we cut over?".
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ruling {
@@ -111,13 +111,13 @@ pub enum Ruling {
     Go,
     /// A gate failed.
     NoGo,
-    /// No gate failed, and not every one passed.
+    /// No gate failed, but not all passed.
     #[default]
     InsufficientEvidence,
 }
 
 impl Ruling {
-    /// As people read it.
+    /// The text shown to people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Go => "GO",
@@ -132,36 +132,36 @@ impl Ruling {
 pub struct Judgement {
     /// The answer.
     pub ruling: Ruling,
-    /// What each gate said, in a stable order.
+    /// The result of each gate, in a stable order.
     pub reasons: Vec<Reason>,
-    /// Further compared exchanges, at the present rates, until the match rate could pass. `None` when it passed, or
-    /// when more of the same would not make it pass.
+    /// Further compared exchanges, at the present rates, until the match rate could pass. `None` if it has passed, or
+    /// if more of the same would not make it pass.
     pub more_exchanges_needed: Option<u64>,
-    /// The time that they take at the rate so far, in seconds.
+    /// Time needed for them at the rate so far, in seconds.
     pub more_seconds_needed: Option<u64>,
-    /// Routes with undecided differences, those with the most first, and what would settle them.
+    /// Routes with undecided differences and what would settle them, the routes with the most first.
     #[serde(default)]
     pub settle: Vec<Settle>,
 }
 
-/// What one gate said.
+/// The result of one gate.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Reason {
     /// The gate: `match_rate`, `latency`, `latency_p99`, `shadow_errors`, `coverage`.
     pub gate: String,
-    /// What it alone would rule.
+    /// The ruling of this gate alone.
     pub ruling: Ruling,
-    /// In words, with the figures.
+    /// Explanation, with the figures.
     pub text: String,
 }
 
-/// The figures the gates look at.
+/// The figures that the gates evaluate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     pub(crate) matches: Proportion,
-    /// Answers that are neither as they should be nor known to be wrong.
+    /// Answers that are neither right nor known to be wrong.
     pub(crate) undecided: u64,
-    /// How many mismatches, and how many errors, come together.
+    /// Mean burst size of mismatches, and of errors.
     pub(crate) burst: f64,
     pub(crate) error_burst: f64,
     pub(crate) coverage: Proportion,
@@ -170,15 +170,15 @@ pub(crate) struct Figures {
     /// Errors and requests.
     pub(crate) production_errors: (u64, u64),
     pub(crate) shadow_errors: (u64, u64),
-    /// Routes whose median alone is over the allowed ratio.
+    /// Routes whose median alone exceeds the allowed ratio.
     pub(crate) slow_routes: usize,
-    /// How long it took to come by them.
+    /// How long it took to collect them.
     pub(crate) elapsed: Duration,
-    /// Production is the new system, and the shadow the old one.
+    /// Production is the new system and the shadow is the old one.
     pub(crate) reversed: bool,
 }
 
-/// Rules on the figures.
+/// Evaluates all gates.
 pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
     let reasons = [
         Some(match_rate(config, figures)),
@@ -202,7 +202,7 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
     }
 }
 
-/// What follows from all gates.
+/// The ruling of all gates together.
 pub(super) fn ruling(reasons: &[Reason]) -> Ruling {
     if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
         Ruling::NoGo
@@ -213,7 +213,7 @@ pub(super) fn ruling(reasons: &[Reason]) -> Ruling {
     }
 }
 
-/// How long `more` take when `compared` took so long. `None` when none did.
+/// Time for `more` exchanges if `compared` took `elapsed`. `None` if there were none.
 fn seconds(more: u64, compared: u64, elapsed: Duration) -> Option<u64> {
     let millis = u128::from(more).checked_mul(elapsed.as_millis())?;
     let millis = millis
@@ -240,14 +240,14 @@ pub(super) fn reason(gate: &str, ruling: Ruling, text: String) -> Reason {
     }
 }
 
-/// A share as percent, with digits enough to tell 99.9 from 99.99.
+/// A share as a percentage, with enough digits to distinguish 99.9 from 99.99.
 pub(crate) fn percent(share: f64) -> String {
     let text = format!("{:.3}", share * 100.0);
     let text = text.trim_end_matches('0').trim_end_matches('.');
     format!("{text} %")
 }
 
-/// What follows for the match rate from an interval.
+/// The ruling on a match rate with this interval.
 pub(crate) fn within(config: &GateConfig, (low, high): (f64, f64)) -> Ruling {
     if low > config.match_rate {
         Ruling::Go
@@ -279,13 +279,13 @@ fn match_rate(config: &GateConfig, figures: &Figures) -> Reason {
     );
     if figures.undecided > 0 {
         let share = stats::share(figures.undecided, matches.trials).unwrap_or_default();
-        // A String takes everything.
+        // Writing to a String cannot fail.
         write!(text, "; {} are undecided: {}", figures.undecided, percent(share)).unwrap_or_default();
     }
     reason("match_rate", ruling, text)
 }
 
-/// A slow route fails it too: where it is a small share of the traffic, no median of everything would show it.
+/// Also fails on a slow route: if its share of the traffic is small, the overall median would not show it.
 fn latency(config: &GateConfig, figures: &Figures) -> Reason {
     let Figures {
         production,
@@ -299,7 +299,7 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
         the_production(figures.reversed),
         production.p50_us,
     );
-    // A String takes everything.
+    // Writing to a String cannot fail.
     if let Some((low, high)) = median_ratio(&production, &shadow) {
         write!(text, ": {low:.2} to {high:.2} times that (95 % interval)").unwrap_or_default();
     }
@@ -322,24 +322,24 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
     reason("latency", ruling, text)
 }
 
-/// The interval of the shadow system's median over production's.
+/// Interval of the ratio of the shadow system's median to production's.
 pub(crate) fn median_ratio(production: &Quantiles, shadow: &Quantiles) -> Option<(f64, f64)> {
     let median = |of: &Quantiles| [of.p50_low_us, of.p50_us, of.p50_high_us].map(stats::float);
     stats::ratio_interval(median(shadow), median(production))
 }
 
-/// Whether the shadow system's median is over the allowed ratio with its whole interval, and by more than the floor.
+/// Whether the whole interval of the shadow system's median exceeds the allowed ratio, and by more than the floor.
 pub(crate) fn is_slow(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> bool {
     production.count.min(shadow.count) >= config.latency_samples
         && shadow.p50_us.saturating_sub(production.p50_us) > floor(config)
         && match median_ratio(&production, &shadow) {
             Some((low, _)) => low > config.latency_ratio,
-            // Production's is below a microsecond.
+            // Production's median is below a microsecond.
             None => shadow.p50_low_us > floor(config),
         }
 }
 
-/// Whether it is within the allowed ratio with its whole interval, or within the floor.
+/// Whether the whole interval is within the allowed ratio, or within the floor.
 fn is_fast(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> bool {
     production.count.min(shadow.count) >= config.latency_samples
         && (shadow.p50_high_us.saturating_sub(production.p50_low_us) <= floor(config)
@@ -360,7 +360,7 @@ fn shadow_errors(figures: &Figures) -> Reason {
         production.1,
         the_production(figures.reversed)
     );
-    // Both are of the same requests: without a fault an error is as likely on either side.
+    // Both counts are of the same requests: without a fault, an error is equally likely on either side.
     let evidence = anytime::unfair_in_bursts(shadow.0, production.0, figures.error_burst);
     let ruling = if shadow.1 == 0 {
         Ruling::InsufficientEvidence
@@ -382,8 +382,8 @@ fn coverage(config: &GateConfig, coverage: Proportion) -> Reason {
             "nothing was seen that is to be compared".to_owned(),
         );
     };
-    // Not a sample of anything: this is the share itself, so its interval does not matter. And what was lost says
-    // nothing against the shadow system, so this gate never says NO-GO.
+    // This is the actual share and not a sample, so its interval does not matter. Lost exchanges say nothing against
+    // the shadow system, so this gate never results in NO-GO.
     let ruling = if rate >= config.coverage {
         Ruling::Go
     } else {

@@ -86,7 +86,7 @@ fn rule(figures: &Figures) -> (Ruling, Vec<String>) {
     (judgement.ruling, not_passed.map(|reason| reason.gate).collect())
 }
 
-/// The good figures with a change.
+/// The ruling on the good figures with one change.
 fn with(change: impl FnOnce(&mut Figures)) -> (Ruling, Vec<String>) {
     let mut figures = good();
     change(&mut figures);

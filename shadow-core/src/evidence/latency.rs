@@ -1,4 +1,4 @@
-//! Latency histograms that stay small.
+//! Latency histograms of bounded size.
 
 use core::time::Duration;
 
@@ -9,10 +9,10 @@ use shadow_proto::exchange::Timing;
 
 use super::stats;
 
-/// What is longer counts as this long.
+/// Longer durations are counted as this long.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// The two spans that are measured of an answer.
+/// The two spans measured for each answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Spans {
     /// Last request byte to first response byte: the server's time.
@@ -22,8 +22,8 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// Production's, from the wire. Zero where a server answered before the request ended, `None` when a timestamp is
-    /// missing.
+    /// Production's spans, measured on the wire. Zero if the server answered before the request ended, `None` if a
+    /// timestamp is missing.
     pub(crate) fn of(timing: &Timing) -> Option<Self> {
         let asked = timing.request_last?;
         Some(Self {
@@ -33,22 +33,22 @@ impl Spans {
     }
 }
 
-/// Counts by duration, to two significant digits of microseconds. It grows with the range of values it has seen, at
-/// most to about 12 KiB.
+/// Histogram of durations, to two significant digits of microseconds. It grows with the range of recorded values, up to
+/// about 12 KiB.
 #[derive(Clone, Debug)]
 pub(crate) struct Latency(Option<Histogram<u32>>);
 
 impl Default for Latency {
     fn default() -> Self {
-        // Two digits are within the range of every histogram; without one nothing is recorded, and nothing is shown.
+        // Two digits are always accepted. Without a histogram nothing is recorded and nothing is shown.
         Self(Histogram::new(2).ok())
     }
 }
 
-/// A span in microseconds, to the two significant digits that are kept.
+/// A span in microseconds, rounded to the two significant digits that are kept.
 pub(crate) fn two_digits(span: Duration) -> u64 {
     let micros = u64::try_from(span.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
-    // Eight significant bits tell 1 % apart.
+    // Eight significant bits resolve 1 %.
     let spare = micros.checked_ilog2().unwrap_or(0).saturating_sub(7);
     (micros >> spare) << spare
 }
@@ -56,32 +56,32 @@ pub(crate) fn two_digits(span: Duration) -> u64 {
 /// Quantiles of a latency, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Quantiles {
-    /// How many were measured.
+    /// Number of measurements.
     pub count: u64,
-    /// Half were at most this.
+    /// Median.
     pub p50_us: u64,
     /// Lower end of the median's 95 % interval.
     #[serde(default)]
     pub p50_low_us: u64,
-    /// Upper end of it.
+    /// Upper end of the median's 95 % interval.
     #[serde(default)]
     pub p50_high_us: u64,
-    /// 90 % were at most this.
+    /// 90th percentile.
     pub p90_us: u64,
-    /// 99 % were at most this.
+    /// 99th percentile.
     pub p99_us: u64,
-    /// Lower end of its 95 % interval.
+    /// Lower end of the 99th percentile's 95 % interval.
     #[serde(default)]
     pub p99_low_us: u64,
-    /// Upper end of it. `None` while there are too few to have one.
+    /// Upper end of the 99th percentile's 95 % interval. `None` if there are too few measurements.
     #[serde(default)]
     pub p99_high_us: Option<u64>,
-    /// The longest.
+    /// Maximum.
     pub max_us: u64,
 }
 
 impl Quantiles {
-    /// The interval of how many times `production`'s 99th percentile this one is. `None` while one of them is not known.
+    /// Interval of the ratio of this 99th percentile to that of `production`. `None` if one of them is not known.
     pub(crate) fn p99_ratio(&self, production: &Self) -> Option<(f64, f64)> {
         let p99 = |of: &Self| Some([of.p99_low_us, of.p99_us, of.p99_high_us?].map(stats::float));
         stats::ratio_interval(p99(self)?, p99(production)?)
@@ -92,19 +92,19 @@ impl Latency {
     pub(crate) fn record(&mut self, span: Duration) {
         if let Some(histogram) = &mut self.0 {
             let micros = u64::try_from(span.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
-            // It resizes itself up to the longest; there is no other error.
+            // The histogram resizes itself up to the longest value; there is no other error.
             histogram.record(micros).unwrap_or_default();
         }
     }
 
-    /// What was recorded since `before`, a former state of the same histogram.
+    /// Values recorded since `before`, an earlier state of the same histogram.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let Self(Some(now)) = self else {
             return self.clone();
         };
         let mut since = now.clone();
         match &before.0 {
-            // Refused only for what is no former state; then nothing was measured since.
+            // Fails only if `before` is not an earlier state; the result is then empty.
             Some(before) if since.subtract(before).is_err() => Self::default(),
             _ => Self(Some(since)),
         }
@@ -130,17 +130,17 @@ impl Latency {
     }
 }
 
-/// Counts by upper bound, for a monitoring system that has buckets of its own.
+/// Counts by upper bound, for monitoring systems with their own buckets.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Buckets {
-    /// How many were at most each bound and above the one before it; the last one is what was above all bounds.
+    /// Counts at most each bound and above the previous one; the last one counts everything above all bounds.
     pub counts: Vec<u64>,
-    /// The sum of all, as exact as the histogram.
+    /// Sum of all values, with the precision of the histogram.
     pub sum: Duration,
 }
 
 impl Latency {
-    /// The counts between ascending `bounds`.
+    /// Counts between ascending `bounds`.
     pub(crate) fn buckets(&self, bounds: &[Duration]) -> Buckets {
         let mut buckets = Buckets {
             counts: vec![0; bounds.len().saturating_add(1)],
@@ -175,7 +175,7 @@ impl Latencies {
         self.whole.record(spans.whole);
     }
 
-    /// What was recorded since `before`, a former state of the same.
+    /// Values recorded since `before`, an earlier state of the same histograms.
     pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             first: self.first.since(&before.first),
@@ -188,10 +188,10 @@ impl Latencies {
 mod tests {
     use super::*;
 
-    /// `slow` of a thousand answers take 400 ms, the others 10 ms.
+    /// `slow` of ten thousand answers take 400 ms, the others 10 ms.
     fn of(slow: u64) -> Quantiles {
         let mut latency = Latency::default();
-        for n in 0..1000 {
+        for n in 0..10_000 {
             latency.record(Duration::from_millis(if n < slow { 400 } else { 10 }));
         }
         latency.quantiles()
@@ -205,7 +205,7 @@ mod tests {
         });
         assert_eq!(few.quantiles().p99_high_us, None);
         let near = |micros: u64, millis: u64| micros.abs_diff(millis * 1000) <= millis * 20;
-        let [none, some, many] = [0, 10, 30].map(of);
+        let [none, some, many] = [0, 100, 300].map(of);
         assert!(
             near(none.p99_low_us, 10) && near(none.p99_high_us.unwrap(), 10),
             "{none:?}"
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn two_tails_are_apart_or_not() {
-        let [none, some, many] = [0, 10, 30].map(of);
+        let [none, some, many] = [0, 100, 300].map(of);
         let low = |shadow: &Quantiles, production: &Quantiles| shadow.p99_ratio(production).unwrap().0;
         assert!(low(&many, &none) > 30.0);
         assert!(low(&some, &none) < 2.0, "it may be as fast");

@@ -1,4 +1,4 @@
-//! Every exchange, counted once.
+//! The ledger: every exchange, counted once.
 
 use std::collections::BTreeMap;
 
@@ -25,19 +25,19 @@ use super::{
     writes::{WriteLimits, Writes},
 };
 
-/// What the ledger may hold.
+/// Limits of the ledger.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LedgerLimits {
-    /// Routes that are told apart; further ones are counted as `{other}`. Each costs up to 50 KiB.
+    /// Maximum number of distinct routes; further ones are counted as `{other}`. Each costs up to 50 KiB.
     pub routes: usize,
-    /// Groups of discrepancies; what belongs to further ones is counted together.
+    /// Maximum number of groups of discrepancies; discrepancies of further groups are counted together.
     pub groups: usize,
-    /// Samples kept of one group.
+    /// Samples kept for each group.
     pub samples: usize,
-    /// Combinations of differences that are told apart; a mismatch with a further one is judged when it comes.
+    /// Maximum number of distinct sets of differences; a mismatch with a further one is judged when it arrives.
     pub sets: usize,
-    /// What is remembered of skipped writes.
+    /// Limits for remembering skipped writes.
     pub writes: WriteLimits,
 }
 
@@ -66,39 +66,39 @@ shadow_proto::catalogue! {
 }
 
 impl Background {
-    /// Its place among all.
+    /// Its index in arrays by source.
     pub(super) fn index(self) -> usize {
         self as usize
     }
 }
 
-/// Who wants an exchange that was just judged as a sample.
+/// Groups that want the exchange just judged as a sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Wanted {
-    /// Method and path template. Empty when nobody wants it.
+    /// Method and path template. Empty if no group wants it.
     pub route: String,
-    /// Ids of every group it belongs to. Empty when nobody wants it.
+    /// Ids of all groups it belongs to. Empty if no group wants it.
     pub groups: Vec<String>,
-    /// Of these, the ids of those that have too few samples yet.
+    /// Of these, ids of groups that do not have enough samples yet.
     pub samples: Vec<String>,
 }
 
 impl Wanted {
-    /// Whether nobody wants it, as nearly always.
+    /// Whether no group wants it, which is the usual case.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
 }
 
-/// Counts, histograms and groups of everything that was seen. One per shadow target; time is an argument.
+/// Counts, histograms and groups of all exchanges. One per shadow target; time is an argument.
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) gates: GateConfig,
-    /// Production is the new system, and the shadow the old one.
+    /// Production is the new system and the shadow is the old one.
     pub(super) reversed: bool,
     pub(super) redactor: Redactor,
     pub(super) exchanges: u64,
-    /// Exchanges that were not read, as far as is known.
+    /// Estimated number of exchanges that were not read.
     pub(super) unread: u64,
     pub(super) skips: BTreeMap<Skip, u64>,
     pub(super) total: Tally,
@@ -113,13 +113,13 @@ pub struct Ledger {
     /// By route id.
     pub(super) windows: Vec<Open>,
     pub(super) window_from: Option<Timestamp>,
-    /// The seconds of the first and the latest verdict.
+    /// The seconds of the first and of the latest verdict.
     pub(super) clock: Option<(u64, u64)>,
-    /// Pairs of answers of one system are being looked for.
+    /// Whether pairs of answers of one system are collected.
     pub(super) expects_pairs: bool,
 }
 
-/// A count that does not add up: an exchange was counted twice, or not at all.
+/// Counts that do not add up: an exchange was counted twice, or not at all.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{exchanges} exchanges are not {skipped} skipped + {replayed} replayed + {in_flight} in flight")]
 pub struct LawError {
@@ -129,7 +129,7 @@ pub struct LawError {
     pub skipped: u64,
     /// Of these with a verdict.
     pub replayed: u64,
-    /// Of these said to be neither yet.
+    /// Exchanges reported to be in flight.
     pub in_flight: u64,
 }
 
@@ -158,8 +158,8 @@ impl Ledger {
         }
     }
 
-    /// The same, told whether pairs of answers of one system will come: a difference of which nothing is known yet is
-    /// undecided then.
+    /// Sets whether pairs of answers of one system will be collected. If so, a difference about which nothing is known
+    /// yet is undecided.
     #[must_use]
     pub fn expecting_pairs(mut self, expects: bool) -> Self {
         self.expects_pairs = expects;
@@ -167,17 +167,17 @@ impl Ledger {
         self
     }
 
-    /// Judges by other gates from now on, also what was counted before.
+    /// Uses other gates from now on, also for what was counted before.
     pub fn set_gates(&mut self, gates: GateConfig) {
         self.gates = gates;
     }
 
-    /// An exchange came out of the engine. To be followed by one [`Ledger::skipped`] or one [`Ledger::judged`].
+    /// Counts an exchange produced by the engine. Must be followed by one [`Ledger::skipped`] or [`Ledger::judged`].
     pub fn seen(&mut self, _exchange: &Exchange) {
         self.exchanges = self.exchanges.saturating_add(1);
     }
 
-    /// It was not replayed.
+    /// Counts an exchange that was not replayed.
     pub fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
         count(self.skips.entry(skip).or_default());
         self.total.skip(skip);
@@ -187,7 +187,7 @@ impl Ledger {
         self.writes.read(exchange);
     }
 
-    /// It was replayed, with this outcome and this verdict. `now` is of the clock of the exchange's timestamps.
+    /// Counts a replayed exchange with its outcome and verdict. `now` uses the clock of the exchange's timestamps.
     pub fn judged(
         &mut self,
         exchange: &Exchange,
@@ -240,14 +240,14 @@ impl Ledger {
         self.group((exchange, answers.as_ref()), route, judged, now)
     }
 
-    /// Exchanges that were seen and neither skipped nor judged yet.
+    /// Exchanges that were seen but neither skipped nor judged yet.
     pub fn in_flight(&self) -> u64 {
         self.exchanges
             .saturating_sub(self.total.skipped)
             .saturating_sub(self.total.replayed())
     }
 
-    /// Checks that every exchange is accounted for when `in_flight` are still on their way.
+    /// Checks that every exchange is accounted for, with `in_flight` still pending.
     pub fn check(&self, in_flight: u64) -> Result<(), LawError> {
         let (skipped, replayed) = (self.total.skipped, self.total.replayed());
         if self.exchanges == skipped.saturating_add(replayed).saturating_add(in_flight) {
@@ -305,7 +305,7 @@ impl Ledger {
         self.wanted(route, &added)
     }
 
-    /// Remembers which differences a mismatch has, to be judged when it is asked.
+    /// Stores which differences a mismatch has, so that it can be judged later.
     fn keep(&mut self, route: RouteId, (after_write, second): (bool, u64), added: &[Added]) {
         let mut atoms: Vec<AtomId> = added.iter().map(|added| added.atom).collect();
         atoms.sort_unstable();
@@ -352,7 +352,7 @@ impl Ledger {
         }
     }
 
-    /// The slice of time that `now` falls into.
+    /// The time slice that contains `now`.
     fn slice(&mut self, now: Timestamp) -> usize {
         let (slice, halvings) = self.slicer.at(now);
         for _ in 0..halvings {
@@ -367,12 +367,12 @@ impl Ledger {
 
     pub(super) fn route(&mut self, route: RouteId) -> &mut Tally {
         let Self { by_route, total, .. } = self;
-        // It was just made; the total is as good as any where there is nothing.
+        // It was just created; the fallback is never used.
         grown(by_route, route).unwrap_or(total)
     }
 }
 
-/// The entry of a route, with those before it.
+/// The entry of a route; missing entries up to it are created.
 fn grown<T: Default>(by_route: &mut Vec<T>, route: RouteId) -> Option<&mut T> {
     let at = route.index();
     if by_route.len() <= at {

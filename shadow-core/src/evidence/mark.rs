@@ -1,8 +1,8 @@
-//! What was counted since a moment: the evidence of one rollout phase, and of one window of a trip rule.
+//! Counts since a given moment: the evidence of one rollout phase, or of one window of a trip rule.
 //!
-//! A [`Mark`] is a copy of the totals, at most some 600 KiB, whatever the number of routes; a [`VerdictMark`] only of
-//! the verdicts, at most 64 KiB. What is noise is decided from everything that is known when it is asked, also from
-//! before the mark.
+//! A [`Mark`] is a copy of the totals, at most about 600 KiB for any number of routes. A [`VerdictMark`] copies only
+//! the verdicts, at most 64 KiB. Noise is decided at the time of the query from everything that is known, including
+//! evidence from before the mark.
 
 use super::{
     burst::{self, Bursts, Excess},
@@ -15,19 +15,19 @@ use super::{
     tally::Tally,
 };
 
-/// Where the ledger stood at one moment.
+/// State of the ledger at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Mark {
     total: Tally,
-    /// How often each combination of differences was found, by its id.
+    /// How often each set of differences was found, by id.
     sets: Vec<u64>,
-    /// And in which bursts.
+    /// The bursts in which each set was found, by id.
     bursts: Vec<Bursts>,
-    /// The second it was made in.
+    /// The second in which the mark was made.
     second: Option<u64>,
 }
 
-/// How many verdicts there were at one moment.
+/// Number of verdicts at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct VerdictMark {
     compared: u64,
@@ -36,7 +36,7 @@ pub struct VerdictMark {
 }
 
 impl Ledger {
-    /// Remembers where the counters stand.
+    /// Records the current state of the counters.
     pub fn mark(&self) -> Mark {
         Mark {
             total: self.total.clone(),
@@ -46,7 +46,7 @@ impl Ledger {
         }
     }
 
-    /// What was counted since, judged by gates of its own.
+    /// Evidence since `mark`, judged by the given gates.
     pub fn since(&self, mark: &Mark, gates: &GateConfig) -> Since {
         let total = self.total.since(&mark.total);
         let standings = self.standings();
@@ -60,8 +60,7 @@ impl Ledger {
         )
     }
 
-    /// The counts of a stretch of time that its evidence is made of, with how many mismatches and how many errors come
-    /// together.
+    /// The counts that the evidence for a period consists of, with the mean burst sizes of mismatches and of errors.
     pub(super) fn sums(&self, total: &Tally, split: Split, (burst, error_burst): (f64, f64)) -> Sums {
         let Split {
             regressions: _,
@@ -89,13 +88,13 @@ impl Ledger {
         }
     }
 
-    /// Seconds from one to the latest verdict.
+    /// Seconds from the given second to the latest verdict.
     pub(super) fn seconds_since(&self, second: Option<u64>) -> u64 {
         self.clock
             .map_or(0, |(first, last)| last.saturating_sub(second.unwrap_or(first)))
     }
 
-    /// Remembers how many verdicts there are.
+    /// Records the current number of verdicts.
     pub fn verdict_mark(&self) -> VerdictMark {
         VerdictMark {
             compared: self.total.compared(),
@@ -104,7 +103,7 @@ impl Ledger {
         }
     }
 
-    /// Regressions since, and the comparisons that they are among: those that no skipped write explains.
+    /// Regressions since `mark`, and the comparisons they are a part of: those that no skipped write explains.
     pub fn regressions_since(&self, mark: &VerdictMark) -> (u64, u64) {
         let at_once = self.total.judged_at_once.minus(mark.judged_at_once);
         let mut split = Split::default();
@@ -119,7 +118,7 @@ impl Ledger {
         (split.regressions.min(told), told)
     }
 
-    /// What became of the mismatches since, by what is known now, and in which bursts those came that nothing excuses.
+    /// Mismatches since `mark` by their current standing, and the bursts of those that nothing excuses.
     fn split_since(&self, standings: &Standings, mark: &Mark) -> (Split, impl Fn(u64) -> Excess) {
         let mut split = Split::default();
         let mut open: Vec<Bursts> = Vec::new();
@@ -141,7 +140,7 @@ impl Ledger {
 }
 
 impl Tally {
-    /// What was counted since `before`, a former state of the same tally.
+    /// Counts since `before`, an earlier state of the same tally.
     fn since(&self, before: &Self) -> Self {
         Self {
             skipped: self.skipped.saturating_sub(before.skipped),
@@ -204,7 +203,7 @@ mod tests {
         for _ in 0..count {
             let exchange = exchange("GET", target);
             ledger.seen(&exchange);
-            // Ten a second.
+            // Ten per second.
             let now = Timestamp::from_nanos(ledger.exchanges * 100_000_000);
             ledger.judged(&exchange, &outcome, verdict, now);
         }
@@ -259,7 +258,7 @@ mod tests {
         }
         let since = ledger.since(&mark, &gates);
         assert_eq!(since.judgement.ruling, Ruling::NoGo, "{:#?}", since.judgement);
-        // From the beginning it is the report's own figure.
+        // From the beginning, the result equals the report's figure.
         assert_eq!(ledger.since(&Mark::default(), &gates).compared, 15_700);
     }
 
@@ -290,7 +289,7 @@ mod tests {
             (200, 200),
             "nothing is known of it yet"
         );
-        // The shadow system differs from itself there, every time.
+        // The shadow system always differs from itself there.
         let asked = exchange("GET", "/");
         for _ in 0..100 {
             ledger.background(
@@ -310,7 +309,7 @@ mod tests {
         assert_eq!(ledger.regressions_since(&mark), (300, 510));
         assert_eq!(ledger.regressions_since(&ledger.verdict_mark()), (0, 0));
 
-        // A read behind a write that was skipped.
+        // A read after a skipped write.
         let before = ledger.verdict_mark();
         let write = exchange("PUT", "/stock/7");
         ledger.seen(&write);

@@ -1,9 +1,9 @@
 //! The evidence: counters, what they prove, and the report.
 //!
-//! Owns: the counters, histograms and groups that every verdict ends in ([`Ledger`]), the judgement that follows from
-//! them ([`Judgement`]), and the one model of a report ([`report::Report`]).
-//! Bounds: routes, groups, samples per group, the length of a sample; what is over a bound is counted under a name
-//! of its own. Memory does not grow with traffic.
+//! Owns: the counters, histograms and groups that record every verdict ([`Ledger`]), the judgement derived from them
+//! ([`Judgement`]), and the model of a report ([`report::Report`]).
+//! Bounds: routes, groups, samples per group, the length of a sample. Anything over a bound is counted under its own
+//! name. Memory does not grow with traffic.
 //! Bias: towards insufficient evidence. GO needs every gate to pass with its interval, not with its point estimate.
 
 mod again;

@@ -1,23 +1,25 @@
-//! Whether a difference between the two systems is one that a system has with itself.
+//! Whether a difference between the two systems also occurs between two answers of one system.
 //!
-//! Two kinds of evidence tell.
+//! There are two kinds of evidence.
 //!
-//! *Thirds*: of a mismatch, a third answer to the same request. If both systems answer alike (are exchangeable), production's
-//! answer is as likely the odd one of the three as the shadow system's: the difference *stays* (the asked system repeats
-//! itself) as often as it *reverts* (it answers as the other one did). That is a fair coin, whatever the rate of the noise and
-//! whichever mismatches were chosen (compare McNemar 1947). The third answer is production's next answer to the same
-//! request ([`Asked::Production`]), or the shadow system's second one ([`Asked::Shadow`]).
+//! *Thirds*: for a mismatch, a third answer to the same request. If both systems behave alike (are exchangeable),
+//! production's answer is as likely to be the odd one of the three as the shadow system's: the difference *stays* (the
+//! system that is asked again repeats itself) as often as it *reverts* (it answers as the other one did). That is a
+//! fair coin, whatever the rate of the noise and whichever mismatches are chosen (compare McNemar 1947). The third
+//! answer is production's next answer to the same request ([`Asked::Production`]), or the shadow system's second one
+//! ([`Asked::Shadow`]).
 //!
-//! *Rates*: the share of pairs of answers of one system that have the difference ([`Background`](super::Background)), held
-//! against the share of the exchanges.
+//! *Rates*: the share of pairs of answers of one system that have the difference ([`Background`](super::Background)),
+//! compared with the share of the exchanges that have it.
 //!
-//! Production has precedence: what only the shadow system does at random is a fault. So the order is: production's thirds
-//! that stay, the control target and twins, the shadow system's thirds, its rates.
-//! A difference is noise when its evidence is enough, nothing speaks against it, and it goes both ways: a value that is `null`
-//! by chance is so in production as often as in the shadow system.
+//! Production has precedence: a random difference that only the shadow system shows is a fault. The order is:
+//! production's thirds that stay, the control target and twins, the shadow system's thirds, its rates.
+//! A difference is noise if there is enough evidence for it, none against it, and it occurs in both directions: a value
+//! that is `null` at random is `null` as often in production as in the shadow system.
 //!
 //! Bias: towards undecided, which proves nothing either way. All tests hold at any time ([`anytime`]).
-//! Not seen: wrong values of the same shape (and, for numbers, as far apart) as the noise, no more often than the noise.
+//! Not detected: wrong values of the same shape (and, for numbers, as far apart) as the noise, no more often than the
+//! noise.
 
 use super::{
     anytime::{self, CERTAIN, DECIDED, UNFAIR},
@@ -25,35 +27,35 @@ use super::{
     stats::{Proportion, rounded, share},
 };
 
-/// The sources of pairs by how much they say.
+/// The sources of pairs, the most significant first.
 pub(crate) const SOURCES: [&str; 3] = ["control", "twins", "twice"];
 
-/// Evidence against a fair coin, from which on nothing is called noise.
+/// Evidence against a fair coin above which nothing is called noise.
 const SUSPICIOUS: f64 = 4.0;
 
-/// Thirds from which on they may prove noise.
+/// Minimum number of thirds that can prove noise.
 const ENOUGH: u64 = 8;
 
-/// Thirds of production from which on they overrule those of the shadow system.
+/// Number of production's thirds from which they overrule those of the shadow system.
 const OVERRULED: u64 = 20;
 
-/// What is known of one shift: each count with the number it is a part of.
+/// Evidence on one shift: each count with the total it is a part of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
     /// Exchanges with it.
     pub(crate) observed: (u64, u64),
-    /// Exchanges with the same the other way round; `None` when it has no direction.
+    /// Exchanges with the same shift in the opposite direction; `None` if it has no direction.
     pub(crate) reverse: Option<u64>,
     /// Pairs with it, in the order of [`SOURCES`].
     pub(crate) background: [(u64, u64); 3],
-    /// Third answers, by who was asked.
+    /// Third answers, by the system that was asked.
     pub(crate) production: Third,
     pub(crate) shadow: Third,
-    /// Evidence is being collected, so that having none yet says nothing.
+    /// Evidence is being collected, so having none yet proves nothing.
     pub(crate) expected: bool,
 }
 
-/// What it is taken for, and why.
+/// The standing of a shift, and the reason.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stood {
     pub(crate) standing: Standing,
@@ -62,7 +64,7 @@ pub(crate) struct Stood {
 }
 
 impl Third {
-    /// All of them.
+    /// The sum of all three counts.
     pub(crate) fn all(&self) -> u64 {
         self.stays
             .saturating_add(self.reverts)
@@ -81,23 +83,23 @@ impl Third {
         anytime::unfair(self.stays, self.reverts)
     }
 
-    /// Whether one of the two systems is the odd one too often for chance.
+    /// Whether one of the two systems is the odd one more often than by chance.
     fn is_unfair(&self) -> bool {
         self.evidence() >= UNFAIR.ln()
     }
 
-    /// Whether it may turn out to be so.
+    /// Whether it may turn out to be unfair.
     pub(crate) fn is_suspicious(&self) -> bool {
         self.evidence() >= SUSPICIOUS.ln()
     }
 
-    /// Whether the asked system is known to vary by itself as much as the two differ.
+    /// Whether the asked system is known to vary by itself as much as the two systems differ.
     pub(crate) fn is_noise(&self) -> bool {
         let differ = self.reverts.saturating_add(self.varies);
         self.all() >= ENOUGH && differ >= self.all() / 3 && !self.is_suspicious()
     }
 
-    /// Further thirds that would decide, if all of them are like most of those so far.
+    /// Further thirds that would decide it, if all of them are of the kind that is most frequent so far.
     fn needed(&self) -> u64 {
         let mut then = *self;
         let stays = self.stays > self.reverts.saturating_add(self.varies);
@@ -109,7 +111,7 @@ impl Third {
     }
 }
 
-/// What it is taken for, and the background that decided.
+/// The standing of a shift, and the background that decided it.
 pub(crate) fn stand(known: &Known) -> Stood {
     let Known {
         production, shadow, ..
@@ -137,7 +139,7 @@ pub(crate) fn stand(known: &Known) -> Stood {
         Some((Standing::Regression, held)) => Stood::held(Standing::Regression, "rate", &held),
         Some((Standing::Noise, held)) if !suspicious => Stood::held(Standing::Noise, "rate", &held),
         best => {
-            // Production's own variation, or else the shadow system's where nothing of production speaks against it.
+            // Production's own variation, or the shadow system's if nothing from production contradicts it.
             let noise = !suspicious && (production.is_noise() || shadow.is_noise());
             let standing = if noise {
                 Standing::Noise
@@ -177,14 +179,15 @@ impl Stood {
     }
 }
 
-/// How many more repeated requests would settle what is undecided.
+/// How many more repeated requests would settle an undecided shift.
 pub(crate) fn needed(known: &Known) -> u64 {
     known.shadow.needed().max(1)
 }
 
-/// The first source that decides, or the one with the most pairs. Twins are of the requests that are asked often, which may
-/// be those that never vary: their rate can show noise, and only their thirds a fault. The shadow system's second answer is
-/// so close to its first that a value which moves on looks stable: production, where it is known to move, overrules it.
+/// The first source that decides, or the one with the most pairs. Twins are requests that are sent often, which may be
+/// those that never vary: their rate can show noise, but only their thirds a fault. The shadow system's second answer
+/// comes so soon after its first that a changing value looks stable. Production overrules it where production is known
+/// to vary.
 fn rates(known: &Known, overruled: bool) -> Option<(Standing, Compared)> {
     let mut best: Option<(Standing, Compared)> = None;
     for (source, pairs) in SOURCES.into_iter().zip(known.background) {
@@ -229,7 +232,7 @@ fn against(observed: (u64, u64), pairs: (u64, u64), source: &str) -> Option<(Sta
     Some((standing, compared))
 }
 
-/// Whether `observed` is no more frequent than a background, as far as is known.
+/// Whether `observed` is not known to be more frequent than the background.
 pub(crate) fn is_within(observed: (u64, u64), pairs: (u64, u64)) -> bool {
     let known = |part: (u64, u64)| anytime::sequence(part.0, part.1, CERTAIN);
     known(observed)
@@ -319,7 +322,7 @@ mod tests {
             Noise,
             "twins may be of other requests of the route"
         );
-        // Too little is known of production.
+        // Too little is known about production.
         assert_eq!(standing((1000, 1000), None, [NONE, (1, 1), flaky]), Noise);
     }
 
@@ -336,13 +339,13 @@ mod tests {
         for (shadow, expected) in [
             (third(17, 0, 0), Regression),
             (third(3, 0, 0), Undecided),
-            // It varies, and something in it never does.
+            // It varies, but one element in it never does.
             (third(4, 0, 40), Undecided),
             (third(17, 0, 400), Regression),
             (third(0, 0, 8), Noise),
             (third(4, 5, 0), Noise),
             (third(5, 4, 3), Noise),
-            // Only the shadow system does it, now and then.
+            // Only the shadow system does it, occasionally.
             (third(0, 17, 0), Regression),
             (third(0, 5, 3), Undecided),
         ] {

@@ -1,4 +1,4 @@
-//! Noise in both systems, with and without faults in it, through the comparison and the ledger.
+//! Noise in both systems, with and without faults, passed through the comparison and the ledger.
 
 use core::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::{
 use shadow_proto::exchange::{Body, Headers};
 use shadow_proto::testing::{Random, exchange};
 
-/// Which system answers.
+/// The system that answers.
 #[derive(Clone, Copy, PartialEq)]
 enum System {
     Production,
     Shadow,
 }
 
-/// A made-up service: the body of one answer.
+/// A simulated service: returns the body of one answer.
 type Service = Box<dyn Fn(System, &mut Random, u64) -> String>;
 
 struct Scene {
@@ -90,7 +90,7 @@ impl Scene {
             .background(&asked, source, &found, Timestamp::from_nanos(number));
     }
 
-    /// A mismatch, and a third answer to the same request.
+    /// A mismatch, with a third answer to the same request.
     fn third(&mut self, number: u64, target: &str, asked: Asked) {
         let production = self.answer(System::Production, number);
         let shadow = self.answer(System::Shadow, number);
@@ -117,7 +117,7 @@ impl Scene {
         self.ledger.third(&exchange, asked, thirds, now);
     }
 
-    /// Ten thousand exchanges, of which one in five is also sent twice.
+    /// Sends ten thousand exchanges; one in five is also sent twice.
     fn run(mut self) -> Report {
         for number in 0..10_000 {
             self.judge(number, "/a");
@@ -185,7 +185,7 @@ fn what_is_random_in_both_systems_is_noise() {
 
 #[test]
 fn a_fault_inside_a_random_field_is_a_regression() {
-    // The rewrite forgets the identifier of one answer in fifty, another one at each attempt.
+    // The rewrite drops the identifier in one answer in fifty, at random on each attempt.
     let scene = Scene::new(|system, random, _| {
         if system == System::Shadow && random.one_in(50) {
             return "{\"id\":null}".to_owned();
@@ -268,7 +268,7 @@ fn a_field_that_is_sometimes_there_is_noise_when_it_is_so_in_both() {
         "{\"hint\":\"x\"}".to_owned()
     }
     assert_all_noise(&Scene::new(|_, random, _| hint(random, 10)).run());
-    // Three times as often in the rewrite: also between its own two answers.
+    // Three times as often in the rewrite, also between its own two answers.
     let report =
         Scene::new(|system, random, _| hint(random, if system == System::Shadow { 10 } else { 30 })).run();
     assert_eq!(shift(&report, "word -> absent").0, Standing::Regression);

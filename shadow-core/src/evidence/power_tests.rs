@@ -1,7 +1,7 @@
-//! Identical systems under many kinds of noise, and systems with one fault among it: what is found, and what is not.
+//! Statistical power: identical systems under many kinds of noise, and systems with one fault among the noise.
 //!
-//! Answers are lists of named values, so that a thousand runs take seconds. One in twenty requests is sent twice: a quarter of
-//! these at random, the others where something is undecided, as the agent does.
+//! Answers are lists of named values, so that a thousand runs take seconds. One in twenty requests is sent twice: a
+//! quarter of these at random, the others where something is undecided, as the agent does.
 
 use core::time::Duration;
 
@@ -21,31 +21,31 @@ use crate::{
     redact::RedactConfig,
 };
 
-/// How one value varies between two answers of one system.
+/// Variation of one value between two answers of one system.
 #[derive(Clone, Copy, Debug)]
 enum Noise {
-    /// Another one each time.
+    /// A different one each time.
     Identifier,
     /// From 0 to 9.
     Jitter,
-    /// Absent once in so many answers.
+    /// Absent in one of this many answers.
     Absent(u64),
-    /// Another word once in so many answers.
+    /// A different word in one of this many answers.
     Word(u64),
-    /// Three elements at one place, each another word once in so many answers.
+    /// Three elements at one place, each a different word in one of this many answers.
     Elements(u64),
-    /// Two values that are another word together, once in so many answers.
+    /// Two values that change together, in one of this many answers.
     Together(u64),
 }
 
-/// What the shadow system does to a value that never varies, in one of so many requests.
+/// Fault of the shadow system in a value that never varies, in one of this many requests.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Value(u64),
     Absent(u64),
-    /// Another word each time, in every answer.
+    /// A different word each time, in every answer.
     Random,
-    /// One of the elements that vary is always wrong.
+    /// One of the varying elements is always wrong.
     Element,
 }
 
@@ -127,7 +127,7 @@ struct Run {
     noise: Vec<Noise>,
     fault: Option<Fault>,
     budget: f64,
-    /// Production is asked the same again, once in so many.
+    /// Production receives the same request again, once in this many requests.
     again: u64,
 }
 
@@ -145,7 +145,7 @@ impl Run {
         }
     }
 
-    /// Noise of a few kinds.
+    /// A random run with a few kinds of noise.
     fn any(seed: u64, fault: Option<Fault>) -> Self {
         let mut random = Random(seed ^ 0xabcd);
         let kinds = 1 + random.number() % 4;
@@ -295,21 +295,22 @@ fn identical_systems_reach_go_before_five_thousand_and_stay() {
     }
 }
 
-/// How many of the runs find the fault in 2,000 exchanges, and what was found besides.
+/// How many runs find the fault in 2,000 exchanges; in none of them may it be noise.
 fn power(fault: Fault, runs: u64) -> u64 {
     let mut found = 0;
     for seed in 0..runs {
         let mut run = Run::any(seed, Some(fault));
         (1..=2_000).for_each(|number| run.exchange(number));
         let report = run.report();
+        // An element without a key is named by its index, until the places of the list are pooled.
         let place = if matches!(fault, Fault::Element) {
-            "$.n0[*]"
+            "$.n0["
         } else {
             "$.price"
         };
         let groups = report.groups.iter();
         let standings: Vec<_> = groups
-            .filter(|group| group.place == place)
+            .filter(|group| group.place.starts_with(place))
             .map(|group| group.standing)
             .collect();
         assert!(

@@ -1,10 +1,10 @@
-//! Route templates, learned from the targets that are seen: `/users/123` and `/users/456` are `/users/{id}`.
+//! Route templates, learned from observed targets: `/users/123` and `/users/456` are `/users/{id}`.
 //!
-//! A segment that looks like a value becomes a placeholder. So does a new segment where too many different ones were
-//! seen already: names of things, which look like words. Nothing is learned from a request that production did not
-//! answer, or answered with 404: a scanner asks for paths that do not exist.
-//! Bounds: routes, nodes of the tree, literals at one place, segments, the length of a segment. What is over them is
-//! `{other}`; no traffic makes the number of routes grow further.
+//! A segment that looks like a value becomes a placeholder. So does a new segment at a place with too many different
+//! ones: such segments are names that look like words. Nothing is learned from a request that production did not
+//! answer, or answered with 404: scanners ask for paths that do not exist.
+//! Bounds: routes, nodes of the tree, literals at one place, segments, the length of a segment. Anything over a bound
+//! is `{other}`; no traffic can increase the number of routes further.
 
 use std::borrow::Cow;
 
@@ -12,25 +12,25 @@ use hashbrown::HashMap;
 
 use shadow_proto::exchange::{Exchange, Request};
 
-/// Different words at one place of a path; the next new one is `{name}`.
+/// Distinct words at one place of a path; the next new one becomes `{name}`.
 const LITERALS: usize = 40;
 
-/// Segments of a path; the rest is `{rest}`.
+/// Segments of a path that are kept; the rest is `{rest}`.
 const SEGMENTS: usize = 12;
 
-/// Bytes of a segment that can still be a word.
+/// Maximum length of a segment that can be a word, in bytes.
 const WORD: usize = 48;
 
-/// Characters that mean something in a route pattern, and how they are written where they are meant as such.
+/// Characters with a meaning in a route pattern, and their literal form.
 const WILDCARDS: [(char, &str); 3] = [('*', "%2A"), ('{', "%7B"), ('}', "%7D")];
 
 /// Production has nothing at this path (RFC 9110 section 15.5.5).
 const NOT_FOUND: u16 = 404;
 
-/// Nodes for each route that is allowed.
+/// Tree nodes per allowed route.
 const NODES_PER_ROUTE: usize = 8;
 
-/// Methods that are told apart; any other is `OTHER`.
+/// Methods with their own routes; any other is `OTHER`.
 pub(crate) const METHODS: [&str; 9] = [
     "GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE", "CONNECT",
 ];
@@ -58,9 +58,9 @@ pub(crate) struct Routes {
 #[derive(Debug, Default)]
 struct Node {
     children: HashMap<Box<str>, u32>,
-    /// Children that are no placeholders.
+    /// Number of children that are not placeholders.
     literals: usize,
-    /// One for each of [`METHODS`], and one for the others.
+    /// One for each of [`METHODS`], and one for all other methods.
     routes: [Option<RouteId>; METHODS.len() + 1],
 }
 
@@ -73,7 +73,7 @@ impl Routes {
         }
     }
 
-    /// The names, by index.
+    /// The route names, by index.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
@@ -83,8 +83,8 @@ impl Routes {
         self.names.get(route.index()).map_or("", String::as_str)
     }
 
-    /// The route of an exchange. A new one is learned while there is room, and only when production's answer shows that
-    /// the path exists.
+    /// The route of an exchange. A new one is learned only within the limits, and only if production's answer shows
+    /// that the path exists.
     pub(crate) fn of(&mut self, exchange: &Exchange) -> RouteId {
         let is_there = |status| status != NOT_FOUND;
         let answer = exchange.response.as_ref();
@@ -168,7 +168,7 @@ impl Routes {
         route
     }
 
-    /// The way that `learn` has just gone, written out. Only done once for each route.
+    /// The path that `learn` has just followed, as text. Called only once for each route.
     fn template(&self, path: &str) -> String {
         let mut out = String::new();
         let mut at = 0;
@@ -198,8 +198,8 @@ impl Routes {
     }
 }
 
-/// The path of a target without its first slash: origin form, or the path of absolute form. `None` for what is no
-/// visible ASCII, which no URI is (RFC 3986 section 2).
+/// The path of a target without its first slash: from origin form or absolute form. `None` if it has bytes other than
+/// visible ASCII, which a URI cannot contain (RFC 3986 section 2).
 pub(crate) fn path(target: &[u8]) -> Option<&str> {
     let target = core::str::from_utf8(target).ok()?;
     if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -213,8 +213,8 @@ pub(crate) fn path(target: &[u8]) -> Option<&str> {
     Some(path)
 }
 
-/// A captured segment as it stands in the name of a route: what a route pattern would take for a wildcard is
-/// percent-encoded. Both forms of such an octet have one name (RFC 3986 section 6.2.2).
+/// A captured segment in the form used in route names: characters that a route pattern would read as wildcards are
+/// percent-encoded. Both forms of such an octet have the same name (RFC 3986 section 6.2.2).
 pub(crate) fn literal(segment: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| !matches!(byte, b'*' | b'{' | b'}' | b'%');
     if segment.bytes().all(is_plain) {
@@ -243,17 +243,17 @@ pub(crate) fn literal(segment: &str) -> Cow<'_, str> {
     Cow::Owned(named)
 }
 
-/// Without matrix parameters (RFC 3986 section 3.3): `/login;jsessionid=1` is `/login`.
+/// The segment without matrix parameters (RFC 3986 section 3.3): `/login;jsessionid=1` is `/login`.
 pub(crate) fn without_parameters(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }
 
-/// The name of a route is shown: no segment in it is one that was given to somebody (`/reset/f3a9c1d2`).
+/// Placeholder for a segment that may be a secret given to a user (`/reset/f3a9c1d2`), because route names are shown.
 fn secret(before: &str, segment: &str) -> Option<&'static str> {
     crate::redact::is_secret_segment(before, segment).then_some("{id}")
 }
 
-/// What a segment is replaced by, when it looks like a value.
+/// Placeholder for a segment that looks like a value.
 pub(crate) fn placeholder(segment: &str) -> Option<&'static str> {
     let bytes = segment.as_bytes();
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -267,7 +267,7 @@ pub(crate) fn placeholder(segment: &str) -> Option<&'static str> {
         && bytes
             .iter()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b',' | b'-'));
-    // Long enough that no word is made of these letters alone; shorter ones need a digit to be told from words.
+    // Long enough that no word consists of these letters alone; shorter ones need a digit to differ from words.
     let hex = bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
     let hex = hex && (bytes.len() >= 16 || (bytes.len() >= 8 && digits > 0));
     let counted = longest_digits(bytes) >= 4;
@@ -280,7 +280,7 @@ pub(crate) fn placeholder(segment: &str) -> Option<&'static str> {
     (number || hex || counted || mixed || cases || bytes.len() > WORD).then_some("{id}")
 }
 
-/// `2024-01-31`, also with a time behind it.
+/// `2024-01-31`, optionally followed by a time.
 fn is_date(bytes: &[u8]) -> bool {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, rest @ ..] = bytes else {
         return false;
@@ -438,7 +438,7 @@ mod tests {
             "{} nodes",
             routes.nodes.len()
         );
-        // What is regular keeps its name under all the noise.
+        // Regular routes keep their names despite all the noise.
         assert_eq!(learn(&mut routes, "GET", "/users/7"), "GET /users/{id}");
         assert_eq!(
             learn(&mut routes, "GET", "/users/7/orders/0123456789abcdef"),

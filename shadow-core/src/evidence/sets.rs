@@ -1,27 +1,28 @@
-//! Which mismatches are excused: decided when it is asked, from all that is known by then.
+//! Sets of differences, and which mismatches they excuse: decided on each query from all evidence so far.
 //!
-//! Of each mismatch only the set of its atoms (group and shift) is kept, and of equal sets only how many there were. So
-//! a mismatch that was counted long before its noise was understood is judged right, and exactly.
-//! Bounds: distinct sets, atoms of a set. What is over them is judged at once, by what is known when it comes.
-//! Bias: a set with one atom that is a regression is one; a difference that found no place is undecided.
+//! For each mismatch only the set of its atoms (group and shift) is kept, and equal sets are only counted. A mismatch
+//! that was counted long before its noise was understood is therefore still judged correctly and exactly.
+//! Bounds: distinct sets, atoms of a set. Anything over a bound is judged immediately, by what is known when it
+//! arrives.
+//! Bias: a set with one regression is a regression; a difference that was not stored is undecided.
 
 use hashbrown::HashMap;
 
 use super::{burst::Bursts, group::AtomId, report::Standing, route::RouteId};
 
-/// Atoms of one set; an exchange with more is judged at once.
+/// Maximum number of atoms in a set; an exchange with more is judged immediately.
 const ATOMS: usize = 128;
 
-/// The atoms of one mismatch, sorted and without repetition.
+/// The atoms of one mismatch, sorted and without duplicates.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Set {
     pub(crate) route: RouteId,
-    /// It is a read behind a skipped write.
+    /// Whether it is a read after a skipped write.
     pub(crate) after_write: bool,
     pub(crate) atoms: Box<[AtomId]>,
 }
 
-/// Mismatches by what became of them.
+/// Mismatches by standing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Split {
     pub(crate) regressions: u64,
@@ -44,12 +45,12 @@ pub(crate) struct Sets {
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     all: u64,
-    /// Before the present window.
+    /// Before the current window.
     before: u64,
     bursts: Bursts,
 }
 
-/// One set as it is judged.
+/// One set with its standing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub(crate) id: usize,
@@ -99,15 +100,15 @@ impl Sets {
         }
     }
 
-    /// Mismatches that found no place.
+    /// Mismatches that were not stored.
     pub(crate) fn overflow(&self) -> u64 {
         self.overflow
     }
 
-    /// Counts one mismatch in a second; gives it back when there is no place for it.
+    /// Counts one mismatch in a second; returns it if the table is full.
     pub(crate) fn count(&mut self, mut set: Set, second: u64) -> Result<(), Set> {
         if set.atoms.contains(&AtomId::NONE) {
-            // Nothing can excuse it, whatever else there is.
+            // Nothing can excuse it, whatever its other atoms are.
             set.atoms = Box::from([AtomId::NONE]);
         }
         let next = self.counts.len();
@@ -130,7 +131,7 @@ impl Sets {
         Ok(())
     }
 
-    /// Every set with its standing and how often it was found; `atom` is the standing of one atom behind a skipped
+    /// Every set with its standing and how often it was found; `atom` gives the standing of one atom, after a skipped
     /// write or not.
     pub(crate) fn judged(&self, atom: impl Fn(AtomId, bool) -> Standing) -> impl Iterator<Item = Found> {
         self.ids.iter().map(move |(set, id)| {
@@ -145,7 +146,7 @@ impl Sets {
         })
     }
 
-    /// The atoms of every set that is undecided.
+    /// The atoms of all undecided sets.
     pub(crate) fn open(&self, atom: impl Fn(AtomId, bool) -> Standing) -> impl Iterator<Item = &Set> {
         self.ids
             .keys()
@@ -157,19 +158,19 @@ impl Sets {
         self.counts.iter().map(|count| count.all).collect()
     }
 
-    /// In which bursts each set was found so far, by id.
+    /// The bursts in which each set was found so far, by id.
     pub(crate) fn bursts(&self) -> impl Iterator<Item = Bursts> {
         self.counts.iter().map(|count| count.bursts)
     }
 
-    /// How often a set was found in the present window.
+    /// How often a set was found in the current window.
     pub(crate) fn in_window(&self, id: usize) -> u64 {
         self.counts
             .get(id)
             .map_or(0, |count| count.all.saturating_sub(count.before))
     }
 
-    /// Begins the next window.
+    /// Starts the next window.
     pub(crate) fn end_window(&mut self) {
         for count in &mut self.counts {
             count.before = count.all;
@@ -177,7 +178,7 @@ impl Sets {
     }
 }
 
-/// The worst of its atoms.
+/// The worst standing of its atoms.
 pub(crate) fn standing(set: &Set, atom: impl Fn(AtomId, bool) -> Standing) -> Standing {
     let mut all = Standing::Noise;
     for id in &set.atoms {

@@ -1,4 +1,4 @@
-//! What stands between the evidence and a ruling, by route: what is undecided, and what is excused too often.
+//! Obstacles to a ruling, by route: what is undecided, and what is excused too often.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,15 +9,15 @@ use super::gates::{GateConfig, Judgement, Ruling, percent, reason, ruling};
 pub struct Settle {
     /// Method and path template.
     pub route: String,
-    /// Mismatches with one.
+    /// Mismatches with an undecided difference.
     pub undecided: u64,
-    /// Requests that have to be sent a second time, at least, until it is known what they are.
+    /// Minimum number of requests that must be sent a second time to decide them.
     pub pairs: u64,
 }
 
 impl Judgement {
-    /// The same with the gate on what skipped writes explain: `unverified` are the routes on which it is too much, each with
-    /// how many mismatches, of how many comparisons.
+    /// Adds the gate on what skipped writes explain. `unverified` are the routes where it is too much, each with its
+    /// number of mismatches and of comparisons.
     pub(crate) fn verified(mut self, config: &GateConfig, unverified: &[(&str, u64, u64)]) -> Self {
         let reason = match unverified {
             [] => reason(

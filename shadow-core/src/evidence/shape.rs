@@ -1,16 +1,16 @@
-//! What kind of value a value is, so that the random part of a field can be told from a wrong one.
+//! Shapes of values, which separate the random part of a field from a wrong value.
 //!
 //! A [`Shift`] says that production's value had one shape and the shadow system's another, or the same. It is taken
-//! before redaction and holds nothing of the values but status codes and how far two numbers are apart.
-//! Bounds: some twenty shapes; a group holds as many shifts as [`super::group`] allows.
-//! Bias: few and wide shapes. What is random falls into many narrow ones by chance, each too rare to be told from a
-//! fault; a wrong value of the right shape is not seen at all while the field is noise.
+//! before redaction and contains nothing of the values except status codes and the distance between two numbers.
+//! Bounds: about twenty shapes; a group holds as many shifts as [`super::group`] allows.
+//! Bias: few and wide shapes. Random values fall into many narrow shapes by chance, each too rare to distinguish from a
+//! fault; a wrong value of the right shape is not detected at all while the field is noise.
 
 use core::fmt;
 
 use crate::compare::{ABSENT, Category, Discrepancy};
 
-/// What kind of value a value is.
+/// The shape of a value.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Shape {
     Absent,
@@ -18,21 +18,21 @@ pub(crate) enum Shape {
     True,
     False,
     Empty,
-    /// A number without and with a fraction.
+    /// A number without or with a fraction.
     Integer,
     Decimal,
     /// A number as a string.
     Digits,
-    /// Seconds or milliseconds since 1970, of this or the next decades.
+    /// Seconds or milliseconds since 1970, in recent or coming decades.
     Epoch,
     Uuid,
     /// A date, with or without a time, as in RFC 3339.
     Date,
-    /// Eight hexadecimal digits or more.
+    /// At least eight hexadecimal digits.
     Hex,
     /// Letters only.
     Word,
-    /// No space in it.
+    /// Text without spaces.
     Token,
     Text,
     Object,
@@ -41,10 +41,10 @@ pub(crate) enum Shape {
     Other,
 }
 
-/// How far apart two numbers are.
+/// The distance between two numbers.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Apart {
-    /// They are no two numbers.
+    /// At least one of them is not a number.
     #[default]
     Unknown,
     OnePercent,
@@ -82,7 +82,7 @@ impl Shift {
         }
     }
 
-    /// The same seen from the other side.
+    /// The same shift in the opposite direction.
     pub(crate) fn mirrored(self) -> Self {
         Self {
             production: self.shadow,
@@ -91,12 +91,12 @@ impl Shift {
         }
     }
 
-    /// Whether it is from one number to another.
+    /// Whether both values are numbers.
     pub(crate) fn is_numeric(self) -> bool {
         self.apart != Apart::Unknown
     }
 
-    /// Whether it is from text to text that has no format.
+    /// Whether both values are text without a format.
     pub(crate) fn is_free_text(self) -> bool {
         let free = |shape| {
             matches!(
@@ -107,7 +107,7 @@ impl Shift {
         free(self.production) && free(self.shadow)
     }
 
-    /// Whether the two sides can be told apart, so that it matters which system has which.
+    /// Whether the two sides are distinguishable, so that it matters which system has which.
     pub(crate) fn is_directed(self) -> bool {
         self.production != self.shadow
     }
@@ -202,13 +202,13 @@ fn number(shown: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// The content of a JSON string, `None` for anything else. What was cut has no second quote.
+/// The content of a JSON string, `None` for anything else. Truncated text has no second quote.
 fn unquoted(shown: &str) -> Option<&str> {
     let inner = shown.strip_prefix('"')?;
     Some(inner.strip_suffix('"').unwrap_or(inner))
 }
 
-/// Of a value as a discrepancy shows it: JSON text, or the value of a header field, or a line.
+/// The shape of a value as a discrepancy shows it: JSON text, the value of a header field, or a line.
 fn shape(shown: &str) -> Shape {
     match shown {
         ABSENT => return Shape::Absent,
@@ -245,7 +245,7 @@ fn numeric(text: &str) -> Shape {
     }
 }
 
-/// Seconds from 2001 to 2049, or as many milliseconds.
+/// Seconds from 2001 to 2049, or the same in milliseconds.
 fn is_epoch(text: &str) -> bool {
     let whole = text.split('.').next().unwrap_or_default();
     let seconds = match whole.len() {
@@ -269,7 +269,7 @@ fn text(string: &str) -> Shape {
     } else if is_epoch(string) {
         Shape::Epoch
     } else if bytes.len() >= 8 && bytes.iter().all(u8::is_ascii_hexdigit) {
-        // Digits alone, too: some hexadecimal identifiers have no letter.
+        // Digits alone as well: some hexadecimal identifiers have no letter.
         Shape::Hex
     } else if is_number(string) {
         Shape::Digits

@@ -1,4 +1,4 @@
-//! The evidence of a stretch of time, from its counts: those of a running ledger, or those that were recorded.
+//! The evidence of a period, from its counts: those of a running ledger, or recorded ones.
 
 use core::time::Duration;
 
@@ -11,68 +11,68 @@ use super::{
     summary,
 };
 
-/// Everything that the gates of a phase look at, as counts.
+/// All inputs of the gates of a phase, as counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sums {
     /// Verdict match.
     pub matched: u64,
     /// Verdict mismatch.
     pub mismatched: u64,
-    /// Of these, those of which too little is known yet.
+    /// Of these, mismatches about which too little is known yet.
     pub undecided: u64,
     /// Of these, noise.
     pub noise: u64,
-    /// Of these, those that a skipped write explains.
+    /// Of these, mismatches that a skipped write explains.
     pub after_skipped_write: u64,
     /// Verdict shadow error.
     pub shadow_errors: u64,
-    /// Of these, failures of the shadow system: not those that the agent caused itself.
+    /// Of these, failures of the shadow system, except those caused by the agent itself.
     pub failed: u64,
-    /// Skipped, though meant to be compared.
+    /// Skipped, but meant to be compared.
     pub missed: u64,
     /// Answers of production with a 5xx status.
     pub production_5xx: u64,
     /// Answers of the shadow system with a 5xx status.
     pub shadow_5xx: u64,
-    /// How many mismatches come together, at least 1.
+    /// Mean burst size of mismatches, at least 1.
     pub burst: f64,
-    /// How many errors come together, at least 1.
+    /// Mean burst size of errors, at least 1.
     pub error_burst: f64,
     /// Production's latency.
     pub production: report::Spans,
-    /// The shadow system's.
+    /// The shadow system's latency.
     pub shadow: report::Spans,
-    /// Production is the new system, and the shadow the old one: said in the reasons.
+    /// Production is the new system and the shadow is the old one; the reasons mention it.
     pub reversed: bool,
 }
 
-/// What was counted since a moment, with what it proves by itself.
+/// Counts since a given moment, and what they prove by themselves.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Since {
     /// Exchanges with a match or a mismatch.
     pub compared: u64,
-    /// `(matched + noise) / (matched + mismatched - after_skipped_write)`; its interval holds at any time, and whatever the
-    /// undecided ones turn out to be.
+    /// `(matched + noise) / (matched + mismatched - after_skipped_write)`. Its interval holds at any time, and for
+    /// every possible outcome of the undecided mismatches.
     pub match_rate: Proportion,
-    /// Exchanges with a verdict, of those that were meant to be compared.
+    /// Exchanges with a verdict, among those meant to be compared.
     pub coverage: Proportion,
-    /// Answers of production with a 5xx status, of all exchanges with a verdict.
+    /// Answers of production with a 5xx status, among all exchanges with a verdict.
     pub production_errors: Proportion,
-    /// Replays that failed or got a 5xx, of the same.
+    /// Replays that failed or got a 5xx, among the same exchanges.
     pub shadow_errors: Proportion,
-    /// Of all routes together.
+    /// Latency of all routes together.
     pub latency: report::Latency,
-    /// What follows from these figures alone. Single slow routes are not looked at.
+    /// The judgement on these figures alone. Individual slow routes are not considered.
     pub judgement: Judgement,
 }
 
 impl Since {
-    /// What these counts prove.
+    /// Evidence from these counts.
     pub fn of(sums: &Sums, gates: &GateConfig) -> Self {
         Self::of_run(sums, gates, 0, Duration::ZERO)
     }
 
-    /// As [`Since::of`], with what is known of a whole run: how many routes are slow, and how long it took.
+    /// As [`Since::of`], with facts about a whole run: how many routes are slow, and how long it took.
     pub(super) fn of_run(sums: &Sums, gates: &GateConfig, slow_routes: usize, elapsed: Duration) -> Self {
         let compared = sums.matched.saturating_add(sums.mismatched);
         let judged = compared.saturating_add(sums.failed);
@@ -117,7 +117,7 @@ impl Since {
         }
     }
 
-    /// Of several shadow systems, the evidence of the one that has shown least.
+    /// The weakest evidence among several shadow systems.
     pub fn weakest(all: impl Iterator<Item = Self>) -> Option<Self> {
         all.min_by_key(|since| {
             let rank = match since.judgement.ruling {

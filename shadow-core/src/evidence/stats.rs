@@ -7,24 +7,24 @@ use super::anytime;
 /// The two-sided 95 % quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// A share with its 95 % interval. The rates are `None` while there is nothing to take a share of.
+/// A share with its 95 % interval. The rates are `None` while the total is zero.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Proportion {
-    /// How many.
+    /// Number of successes.
     pub successes: u64,
-    /// Of how many.
+    /// Number of trials.
     pub trials: u64,
     /// `successes / trials`.
     pub rate: Option<f64>,
-    /// Lower end of the interval: Wilson's, or one that may be looked at at any time.
+    /// Lower end of the interval: Wilson's, or one that is valid at any time.
     pub low: Option<f64>,
-    /// Upper end of it.
+    /// Upper end of the interval.
     pub high: Option<f64>,
 }
 
 impl Proportion {
-    /// Of an answer that has to be right, of which `wrong` are known to be wrong and `open` may be: the interval is that of
-    /// [`anytime`], when wrong ones come in bursts of `burst`, and holds whatever the open ones turn out to be.
+    /// Share of right answers: `wrong` ones are known to be wrong, and `open` ones may be. The interval is that of
+    /// [`anytime`] for wrong answers in bursts of size `burst`, and holds for every possible outcome of the open ones.
     pub(crate) fn of_limit(trials: u64, wrong: u64, open: u64, burst: f64) -> Self {
         let of = |failures: u64| anytime::of_limit(float(failures.min(trials)), float(trials), burst);
         let successes = trials.saturating_sub(wrong.saturating_add(open));
@@ -37,7 +37,7 @@ impl Proportion {
         }
     }
 
-    /// With its Wilson interval.
+    /// The share with its Wilson interval.
     pub fn new(successes: u64, trials: u64) -> Self {
         let interval = wilson(successes, trials);
         Self {
@@ -50,17 +50,17 @@ impl Proportion {
     }
 }
 
-/// To nine decimals: more say nothing about counts, and these read back from JSON as they were written.
+/// Rounded to nine decimals: more say nothing about counts, and these are read back from JSON unchanged.
 pub(crate) fn rounded(share: f64) -> f64 {
     (share * 1e9).round() / 1e9
 }
 
-/// `part / whole`, `None` of nothing.
+/// `part / whole`, `None` if `whole` is 0.
 pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| float(part) / float(whole))
 }
 
-/// Wilson's score interval at 95 % (Wilson 1927), `None` without trials. Unlike the normal approximation it is right
+/// Wilson's score interval at 95 % (Wilson 1927), `None` without trials. Unlike the normal approximation it is accurate
 /// near 0 and 1, where match rates are: 100 of 100 is [0.963, 1], not [1, 1].
 pub fn wilson(successes: u64, trials: u64) -> Option<(f64, f64)> {
     let p = share(successes.min(trials), trials)?;
@@ -72,7 +72,7 @@ pub fn wilson(successes: u64, trials: u64) -> Option<(f64, f64)> {
     ))
 }
 
-/// Where the score test at `z` does not reject, for a share `p` of `n`.
+/// The interval in which the score test at `z` does not reject, for a share `p` of `n`.
 fn score_interval(z: f64, p: f64, n: f64) -> (f64, f64) {
     let z2 = z * z;
     let centre = p + z2 / (2.0 * n);
@@ -81,8 +81,8 @@ fn score_interval(z: f64, p: f64, n: f64) -> (f64, f64) {
     ((centre - spread) / scale, (centre + spread) / scale)
 }
 
-/// Newcombe's interval at 95 % for the difference `a - b` of two independent proportions, each given as successes
-/// and trials (Newcombe 1998, method 10: it combines their Wilson intervals). `None` when one has no trials.
+/// Newcombe's interval at 95 % for the difference `a - b` of two independent proportions, each given as successes and
+/// trials (Newcombe 1998, method 10: it combines their Wilson intervals). `None` if one has no trials.
 pub fn newcombe(a: (u64, u64), b: (u64, u64)) -> Option<(f64, f64)> {
     let (pa, pb) = (share(a.0, a.1)?, share(b.0, b.1)?);
     let (low_a, high_a) = wilson(a.0, a.1)?;
@@ -93,15 +93,15 @@ pub fn newcombe(a: (u64, u64), b: (u64, u64)) -> Option<(f64, f64)> {
     Some(((difference - below).max(-1.0), (difference + above).min(1.0)))
 }
 
-/// Which quantiles of a sample of `n` hold the median of what it is a sample of between them, at 95 % however often one
-/// looks: the order statistics around `n / 2` (Conover 1999, section 3.2) as far apart as a fair coin may be from its
-/// middle at any time. Nothing is assumed of the distribution.
+/// The quantiles of a sample of `n` that enclose the median of its population, at 95 % for any number of looks: the
+/// order statistics around `n / 2` (Conover 1999, section 3.2), as far apart as a fair coin may be from its middle at
+/// any time. Nothing is assumed about the distribution.
 pub fn median_ranks(n: u64) -> (f64, f64) {
     let (low, high) = quantile_ranks(0.5, n);
     (low.max(0.0), high.min(1.0))
 }
 
-/// The same for another quantile. Below 0 and above 1 where the sample has no such order statistic.
+/// The same for another quantile. Below 0 or above 1 if the sample has no such order statistic.
 pub fn quantile_ranks(quantile: f64, n: u64) -> (f64, f64) {
     let n = float(n.max(1));
     let spread = anytime::quantile_spread(quantile, n) + 1.0;
@@ -109,8 +109,8 @@ pub fn quantile_ranks(quantile: f64, n: u64) -> (f64, f64) {
 }
 
 /// The interval of a ratio `a / b` of two positive estimates from their own intervals, each as low, estimate, high: by
-/// the square-and-add rule on logarithms (Zou and Donner 2008). It takes them for independent; answers to the same
-/// requests are rather alike in how long they take, so it is rather too wide. `None` where one is not positive.
+/// the square-and-add rule on logarithms (Zou and Donner 2008). It assumes independence. The durations of answers to
+/// the same requests are correlated, so it is somewhat too wide. `None` if one value is not positive.
 pub(crate) fn ratio_interval(a: [f64; 3], b: [f64; 3]) -> Option<(f64, f64)> {
     if !a.iter().chain(&b).all(|value| value.is_finite() && *value > 0.0) {
         return None;
@@ -122,7 +122,7 @@ pub(crate) fn ratio_interval(a: [f64; 3], b: [f64; 3]) -> Option<(f64, f64)> {
     Some(((a - b - below).exp(), (a - b + above).exp()))
 }
 
-/// Trials, at the present rate, until a limit is passed for certain. `None` when the rate is not below the limit: more of
+/// Trials, at the present rate, until a limit is certainly passed. `None` if the rate is not below the limit: more of
 /// the same would not help.
 pub(crate) fn trials_needed(failures: u64, trials: u64, limit: f64, burst: f64) -> Option<u64> {
     let rate = share(failures, trials).unwrap_or(0.0);
@@ -195,7 +195,7 @@ mod tests {
             let (low, high) = median_ranks(n);
             ((low * float(n)).round(), (high * float(n)).round())
         };
-        // For one look they are 40 and 61 of 100 (Conover 1999), for any number of them it takes more.
+        // For one look the ranks are 40 and 61 of 100 (Conover 1999); any number of looks needs wider ones.
         assert_eq!(ranks(100), (34.0, 66.0));
         assert_eq!(median_ranks(1), (0.0, 1.0));
     }
@@ -207,10 +207,10 @@ mod tests {
             assert!((a - low).abs() < 1e-3 && (b - high).abs() < 1e-3, "{a} {b}");
         };
         close(ratio_interval([2.0; 3], [1.0; 3]), 2.0, 2.0);
-        // One exact part: the interval of the other.
+        // If one part is exact, the result is the interval of the other.
         close(ratio_interval([1.0, 2.0, 4.0], [1.0; 3]), 1.0, 4.0);
         close(ratio_interval([2.0; 3], [0.5, 1.0, 4.0]), 0.5, 4.0);
-        // Two alike: sqrt(2) times as wide on a logarithmic scale.
+        // Two equal intervals: sqrt(2) times as wide on a logarithmic scale.
         let factor = (2.0_f64.ln() * 2.0_f64.sqrt()).exp();
         close(
             ratio_interval([1.0, 2.0, 4.0], [1.0, 2.0, 4.0]),

@@ -1,4 +1,4 @@
-//! The ledger as a report.
+//! The ledger's report.
 
 use core::time::Duration;
 
@@ -21,16 +21,15 @@ use super::{
 use crate::gate::Skip;
 
 impl Ledger {
-    /// The same, with other names for the two systems in everything it says: production is the new one, and the shadow
-    /// the old one.
+    /// Uses other names for the two systems in all texts: production is the new one, and the shadow the old one.
     #[must_use]
     pub fn reversed(mut self, reversed: bool) -> Self {
         self.reversed = reversed;
         self
     }
 
-    /// The latency of all answers by upper bound, as (system, span, counts): `production` and `shadow`, `first_byte` and
-    /// `whole`. `bounds` ascend.
+    /// The latency of all answers by upper bound, as (system, span, counts): `production` and `shadow`, `first_byte`
+    /// and `whole`. `bounds` must ascend.
     pub fn latency_buckets(&self, bounds: &[Duration]) -> [(&'static str, &'static str, Buckets); 4] {
         let Tally {
             production, shadow, ..
@@ -44,7 +43,7 @@ impl Ledger {
         .map(|(system, span, latency)| (system, span, latency.buckets(bounds)))
     }
 
-    /// What is known now.
+    /// The report on everything known now.
     pub fn report(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
         let splits = self.splits(&standings);
@@ -57,7 +56,7 @@ impl Ledger {
         }
     }
 
-    /// A report without routes and groups, which are the expensive part of it.
+    /// A report without routes and groups, which are its expensive part.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
         self.summary(inputs, &standings, &self.splits(&standings))
@@ -126,7 +125,7 @@ impl Ledger {
         }
     }
 
-    /// What became of the mismatches of each route, by what is known now.
+    /// Mismatches of each route by their current standing.
     fn splits(&self, standings: &Standings) -> Vec<Split> {
         let mut splits: Vec<Split> = self.by_route.iter().map(|tally| tally.judged_at_once).collect();
         for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
@@ -137,7 +136,7 @@ impl Ledger {
         splits
     }
 
-    /// How many of the mismatches that nothing excuses, and how many errors, come together.
+    /// Mean burst size of the mismatches that nothing excuses, and of errors.
     fn bursts(&self, standings: &Standings, split: Split) -> (f64, f64) {
         let seconds = self.seconds_since(None);
         let excess = self
@@ -154,7 +153,7 @@ impl Ledger {
         )
     }
 
-    /// Routes of which skipped writes explain too much, the one with the most comparisons first.
+    /// Routes where skipped writes explain too much, the one with the most comparisons first.
     fn unverified(&self, splits: &[Split]) -> Vec<(&str, u64, u64)> {
         let all = self.total.compared();
         let mut unverified: Vec<_> = self
@@ -170,7 +169,7 @@ impl Ledger {
         unverified
     }
 
-    /// Routes with undecided mismatches, and how many more repeats would settle them.
+    /// Routes with undecided mismatches, and the number of further repeats that would settle them.
     fn settle(&self, standings: &Standings, splits: &[Split]) -> Vec<Settle> {
         let mut needed: Vec<u64> = vec![0; splits.len()];
         for set in self.sets.open(|atom, after| standings.of(atom, after)) {
@@ -229,7 +228,7 @@ impl Ledger {
         }
     }
 
-    /// Routes that were seen, with their names.
+    /// Routes with traffic, with their names.
     fn routes_seen(&self) -> impl Iterator<Item = (usize, &str, &Tally)> {
         self.routes
             .names()
@@ -297,7 +296,7 @@ impl Ledger {
         found
     }
 
-    /// Whether one answer in a hundred is slow on a route, as its median is said to be.
+    /// Whether the 99th percentile of a route is slow, reported like a slow median.
     fn slow_tail(&self, tally: &Tally) -> Option<String> {
         let report::Latency {
             production, shadow, ..
@@ -319,7 +318,7 @@ impl Ledger {
         ))
     }
 
-    /// Whether the shadow system is slow on a route, in either span: a server may send its head at once.
+    /// Whether the shadow system is slow on a route, in either span: a server may send its head immediately.
     fn slow(&self, tally: &Tally) -> Option<String> {
         let report::Latency {
             production, shadow, ..
@@ -341,7 +340,7 @@ impl Ledger {
     }
 }
 
-/// How many routes are slow.
+/// Number of slow routes.
 fn slow(findings: &[Finding]) -> usize {
     let slow = |finding: &&Finding| finding.kind == FindingKind::Slow;
     findings.iter().filter(slow).count()
@@ -355,7 +354,7 @@ fn failures(tally: &Tally, which: impl Fn(Failure) -> bool) -> u64 {
         .fold(0, |sum, (_, count)| sum.saturating_add(*count))
 }
 
-/// Reasons of different rooms that share a name are added up.
+/// Reasons of different modules with the same name are added up.
 fn named(counts: impl Iterator<Item = (&'static str, u64)>) -> std::collections::BTreeMap<String, u64> {
     let mut map = std::collections::BTreeMap::new();
     for (name, count) in counts {
@@ -373,7 +372,7 @@ pub(super) fn latency(tally: &Tally) -> report::Latency {
     between(spans(&tally.production), spans(&tally.shadow))
 }
 
-/// The latency of both, with how many times the one is the other.
+/// The latency of both systems, with their ratio.
 pub(super) fn between(production: report::Spans, shadow: report::Spans) -> report::Latency {
     let (p, s) = (production.first_byte.p50_us, shadow.first_byte.p50_us);
     let interval = gates::median_ratio(&production.first_byte, &shadow.first_byte);

@@ -1,4 +1,4 @@
-//! One answer in a hundred: the gate and the finding for the 99th percentile.
+//! The gate and the finding for the 99th percentile.
 
 use core::fmt::Write as _;
 
@@ -8,7 +8,8 @@ use super::{
     report::the_production,
 };
 
-/// Whether the shadow system's 99th percentile is `allowed` times production's with its whole interval, and by more than the floor.
+/// Whether the whole interval of the shadow system's 99th percentile is above `allowed` times production's, and by more
+/// than the floor.
 pub(super) fn is_slow(config: &GateConfig, allowed: f64, production: Quantiles, shadow: Quantiles) -> bool {
     shadow.p99_us.saturating_sub(production.p99_us) > floor(config)
         && shadow

@@ -1,4 +1,4 @@
-//! What is counted of all exchanges, and of each route.
+//! Counters of all exchanges, and of each route.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +17,20 @@ use super::{
     window::Counted,
 };
 
-/// What is counted of all exchanges, and of each route.
+/// Counters of all exchanges, or of one route.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) skipped: u64,
-    /// Of these, those that were meant to be compared.
+    /// Of these, exchanges that were meant to be compared.
     pub(super) missed: u64,
     pub(super) matched: u64,
     pub(super) mismatched: u64,
     pub(super) failures: BTreeMap<Failure, u64>,
-    /// Mismatches behind a skipped write.
+    /// Mismatches after a skipped write.
     pub(super) after_write: u64,
-    /// Mismatches that were judged when they came, as there was no place to keep them.
+    /// Mismatches that were judged when they arrived, because the table was full.
     pub(super) judged_at_once: Split,
-    /// Replays whose production answer, and whose shadow answer, had a 5xx status.
+    /// Replays for which production, and for which the shadow system, answered with a 5xx status.
     pub(super) production_5xx: u64,
     pub(super) shadow_5xx: u64,
     /// Errors of either system over time.
@@ -39,12 +39,12 @@ pub(super) struct Tally {
     pub(super) pairs: [u64; 3],
     /// Verdicts over time.
     pub(super) slices: Slices,
-    /// Both of the same exchanges: those that both systems answered.
+    /// Latencies of the same exchanges for both systems: those that both answered.
     pub(super) production: Latencies,
     pub(super) shadow: Latencies,
 }
 
-/// What is recorded of one replay.
+/// Measurements of one replay.
 #[derive(Clone, Copy)]
 pub(super) struct Judged<'j> {
     pub(super) verdict: &'j Verdict,
@@ -53,7 +53,7 @@ pub(super) struct Judged<'j> {
     pub(super) second: u64,
     pub(super) production_5xx: bool,
     pub(super) shadow_5xx: bool,
-    /// Of production and of the shadow system.
+    /// Spans of production and of the shadow system.
     pub(super) spans: Option<(Spans, Spans)>,
 }
 
@@ -89,7 +89,7 @@ impl Tally {
         self.matched.saturating_add(self.mismatched)
     }
 
-    /// Failures of the shadow system: those that the agent caused itself say nothing about it.
+    /// Failures of the shadow system: failures caused by the agent itself say nothing about it.
     pub(super) fn failed(&self) -> u64 {
         self.failures
             .iter()
@@ -97,19 +97,19 @@ impl Tally {
             .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    /// Every shadow error.
+    /// All shadow errors.
     pub(super) fn shadow_errors(&self) -> u64 {
         self.failures
             .values()
             .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Every verdict.
+    /// All verdicts.
     pub(super) fn replayed(&self) -> u64 {
         self.compared().saturating_add(self.shadow_errors())
     }
 
-    /// What the counts of the groups of this route are parts of; `expected`: whether evidence is being collected.
+    /// Totals that the counts of this route's groups are parts of; `expected`: whether evidence is being collected.
     pub(super) fn whole(&self, expected: bool) -> Whole {
         Whole {
             compared: self.compared(),
@@ -121,7 +121,7 @@ impl Tally {
         }
     }
 
-    /// Where the counters of a window stand.
+    /// Current values of a window's counters.
     pub(super) fn counted(&self) -> Counted {
         Counted {
             skipped: self.skipped,

@@ -48,7 +48,7 @@ pub(super) fn report(ledger: &Ledger) -> Report {
     })
 }
 
-/// Judges one exchange that was seen.
+/// Judges one exchange and counts it as seen.
 pub(super) fn judge(ledger: &mut Ledger, target: &str, outcome: &Outcome, verdict: &Verdict) {
     let exchange = exchange("GET", target);
     ledger.seen(&exchange);

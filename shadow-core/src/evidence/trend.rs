@@ -1,6 +1,6 @@
-//! Counts over time in a fixed number of slices, and what they say about a rate.
+//! Counts over time in a fixed number of slices, and the trend of a rate.
 //!
-//! Bounds: [`SLICES`] numbers each. When the last slice is over, neighbours are added up and a slice is twice as long.
+//! Bounds: [`SLICES`] numbers each. When the last slice ends, neighbours are added up and slices become twice as long.
 
 use shadow_proto::time::Timestamp;
 
@@ -9,18 +9,18 @@ use super::{
     stats::{Proportion, newcombe, rounded},
 };
 
-/// How many slices.
+/// Number of slices.
 const SLICES: usize = 16;
 
-/// How long a slice is at first, in nanoseconds.
+/// Initial length of a slice, in nanoseconds.
 const WIDTH: u64 = 1_000_000_000;
 
-/// Which slice a moment falls into.
+/// Maps a moment to its slice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slicer {
     start: Option<Timestamp>,
     width: u64,
-    /// The latest slice that was asked for.
+    /// The latest slice that was used.
     latest: usize,
 }
 
@@ -39,7 +39,7 @@ impl Default for Slicer {
 }
 
 impl Slicer {
-    /// The slice of a moment, and how often all slices have to be [`Slices::halve`]d before it is used.
+    /// The slice of a moment, and how often all slices must be [`Slices::halve`]d before it is used.
     pub(crate) fn at(&mut self, now: Timestamp) -> (usize, u32) {
         let start = *self.start.get_or_insert(now);
         let since = now.as_nanos().saturating_sub(start.as_nanos());
@@ -56,7 +56,7 @@ impl Slicer {
         (slice, halvings)
     }
 
-    /// The last quarter of the slices so far against those before it.
+    /// Compares the last quarter of the slices so far with those before it.
     pub(crate) fn trend(&self, found: &Slices, of: &Slices) -> Trend {
         let slices = self.latest.saturating_add(1);
         let recent = slices.div_ceil(4);
@@ -91,7 +91,7 @@ impl Slices {
         }
     }
 
-    /// Adds up neighbours.
+    /// Adds up neighbouring slices.
     pub(crate) fn halve(&mut self) {
         let mut halved = [0; SLICES];
         for (pair, sum) in self.0.chunks(2).zip(&mut halved) {
@@ -114,7 +114,7 @@ impl Slices {
 mod tests {
     use super::*;
 
-    /// A thousand seconds with ten exchanges each, of which `wrong(second)` have the difference.
+    /// A thousand seconds with ten exchanges each; `wrong(second)` of them have the difference.
     fn trend(wrong: impl Fn(u64) -> u64) -> Trend {
         let (mut slicer, mut found, mut of) = (Slicer::default(), Slices::default(), Slices::default());
         for second in 0..1000u64 {

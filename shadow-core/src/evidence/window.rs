@@ -1,7 +1,7 @@
-//! What happened on each route since the last look: the rows that the journal keeps for a history.
+//! Per-route windows: counts and latencies since the last call, which the journal keeps as a history.
 //!
-//! Bounds: the routes of the ledger, and of each four histograms of at most a few thousand marks. A window that nobody
-//! takes grows no further than that.
+//! Bounds: the routes of the ledger, with four histograms of at most a few thousand marks each. A window that is never
+//! taken does not grow beyond that.
 
 use core::time::Duration;
 
@@ -15,42 +15,42 @@ use super::{
     sets::Split,
 };
 
-/// One route in one span of time.
+/// One route in one period.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RouteWindow {
     /// Method and path template, such as `GET /users/{id}`.
     pub route: String,
-    /// Where the window begins, in nanoseconds of the capture's clock: the end of the one before, or the first event.
+    /// Start of the window, in nanoseconds of the capture's clock: the end of the previous one, or the first event.
     pub from_ns: u64,
-    /// Where it ends.
+    /// End of the window.
     pub to_ns: u64,
     /// Exchanges that were skipped.
     pub skipped: u64,
-    /// Of these, those that were meant to be compared.
+    /// Of these, exchanges that were meant to be compared.
     pub missed: u64,
     /// Verdict match.
     pub matched: u64,
     /// Verdict mismatch.
     pub mismatched: u64,
-    /// Of these, those that were taken for noise at the end of the window.
+    /// Of these, mismatches that were considered noise at the end of the window.
     pub noise: u64,
-    /// Of these, those that a skipped write explains.
+    /// Of these, mismatches that a skipped write explains.
     pub after_skipped_write: u64,
     /// Verdict shadow error.
     pub shadow_errors: u64,
-    /// Of these, failures of the shadow system: not those that the agent caused itself.
+    /// Of these, failures of the shadow system, except those caused by the agent itself.
     pub failed: u64,
-    /// Answers of production with a 5xx status, of replayed exchanges.
+    /// Answers of production with a 5xx status, among replayed exchanges.
     pub production_5xx: u64,
     /// Answers of the shadow system with a 5xx status.
     pub shadow_5xx: u64,
-    /// Time to the first byte, and to the last, of production.
+    /// Production's time to the first byte, and to the last.
     pub production: [Marks; 2],
-    /// The same of the shadow system.
+    /// The same for the shadow system.
     pub shadow: [Marks; 2],
 }
 
-/// A histogram of few values: (microseconds, count), ascending. Values are exact to two digits.
+/// A sparse histogram: (microseconds, count), ascending. Values are exact to two digits.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Marks(Vec<(u64, u64)>);
 
@@ -60,21 +60,21 @@ impl Marks {
         self.0.iter().copied()
     }
 
-    /// How many were recorded.
+    /// Number of recorded values.
     pub fn count(&self) -> u64 {
         self.0
             .iter()
             .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    /// Adds those of another window.
+    /// Adds the values of another window.
     pub fn merge(&mut self, other: &Self) {
         for (value, count) in other.iter() {
             self.add(value, count);
         }
     }
 
-    /// The value that a share of `quantile` is at most, `None` when empty.
+    /// The value that a share of `quantile` does not exceed, `None` when empty.
     pub fn quantile(&self, quantile: f64) -> Option<u64> {
         let wanted = super::stats::float(self.count()) * quantile;
         let mut seen = 0;
@@ -103,7 +103,7 @@ impl Marks {
     }
 }
 
-/// What is measured of a route since the window began; counts follow from the difference of its tallies.
+/// Measurements of a route since the window began; counts follow from the difference of its tallies.
 #[derive(Debug, Default)]
 pub(super) struct Open {
     pub(super) counted: Counted,
@@ -111,7 +111,7 @@ pub(super) struct Open {
     shadow: [Marks; 2],
 }
 
-/// Where a route's counters stood when the window began.
+/// Values of a route's counters when the window began.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
     pub(super) skipped: u64,
@@ -134,7 +134,7 @@ impl Open {
         }
     }
 
-    /// Ends the window, and begins the next.
+    /// Ends the window and starts the next.
     pub(super) fn close(&mut self, now: Counted, (from, to): (Timestamp, Timestamp)) -> RouteWindow {
         let before = core::mem::replace(&mut self.counted, now);
         let at_once = now.judged_at_once.minus(before.judged_at_once);
@@ -159,7 +159,7 @@ impl Open {
 }
 
 impl Ledger {
-    /// What happened on each route since the last call, of routes on which something did.
+    /// Activity on each route since the last call; routes without any are left out.
     pub fn take_window(&mut self, now: Timestamp) -> Vec<RouteWindow> {
         let from = self.window_from.replace(now).unwrap_or(now);
         let mut splits = vec![Split::default(); self.by_route.len()];
@@ -193,7 +193,7 @@ impl Ledger {
 }
 
 impl RouteWindow {
-    /// Whether nothing happened.
+    /// Whether there was no activity.
     pub fn is_empty(&self) -> bool {
         self.skipped == 0 && self.matched == 0 && self.mismatched == 0 && self.shadow_errors == 0
     }

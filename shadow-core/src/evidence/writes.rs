@@ -1,11 +1,12 @@
 //! Writes that the shadow system did not see, and the reads that differ because of them.
 //!
-//! `PUT /users/7` explains later differences at `/users/7`, below it, and in the two collections above it (`/users`);
-//! `POST /users` those of the collection, of the new resource when production named it in Location, and that anything
-//! below is missing (404, 410) at the shadow system.
-//! A read is explained only where production's own answer to it changed across the write; of a resource that was written
-//! itself also where its answer before is not known. Nothing explains what is not about data: another type, a status other than those of a missing resource, header fields other than validators.
-//! Bounds: paths, and as many reads, by a hash; the least recently used half is forgotten when they are too many. Time to
+//! `PUT /users/7` explains later differences at `/users/7`, below it, and in the two collections above it (`/users`).
+//! `POST /users` explains those of the collection, of the new resource if production named it in Location, and that
+//! anything below is missing (404, 410) at the shadow system. A read is explained only if production's own answer to it
+//! changed across the write, or, for the written resource itself, if its earlier answer is not known. Differences that
+//! are not about data are never explained: another type, a status other than those of a missing resource, header fields
+//! other than validators.
+//! Bounds: paths, and as many reads, by hash; the least recently used half is dropped when there are too many. Time to
 //! live.
 //! Bias: towards a regression: only reads that production answered after the write began; never at `/`.
 
@@ -28,17 +29,17 @@ use shadow_proto::{
 
 use super::report;
 
-/// Collections above a written resource that it changes.
+/// Number of collections above a written resource that the write changes.
 const ABOVE: usize = 2;
 
-/// Segments of a path that are looked at.
+/// Maximum number of path segments.
 const SEGMENTS: usize = 16;
 
-/// What is remembered of skipped writes.
+/// Limits for remembering skipped writes.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WriteLimits {
-    /// Paths; each costs about 64 bytes. 0 remembers none: nothing is explained then.
+    /// Maximum number of paths; each costs about 64 bytes. With 0 no write is remembered, so nothing is explained.
     pub paths: usize,
     /// How long a write explains reads.
     #[serde(with = "shadow_proto::time::duration")]
@@ -54,7 +55,7 @@ impl Default for WriteLimits {
     }
 }
 
-/// The paths that skipped writes changed.
+/// Paths changed by skipped writes.
 #[derive(Debug)]
 pub(crate) struct Writes {
     limits: WriteLimits,
@@ -65,7 +66,7 @@ pub(crate) struct Writes {
     evicted: u64,
 }
 
-/// Two generations: when the young one is full, the old one is forgotten.
+/// A table of two generations: when the young one is full, the old one is dropped.
 #[derive(Debug)]
 struct Generations<T> {
     young: HashMap<u64, T>,
@@ -77,18 +78,18 @@ struct Generations<T> {
 struct Read {
     answer: u64,
     at: Option<Timestamp>,
-    /// The latest write across which it changed, or may have: the resource was written before it was first read.
+    /// The latest write across which it changed, or may have: the resource was written before its first read.
     changed: Option<Timestamp>,
 }
 
-/// When a path was written last, by what that changes.
+/// Times of the last writes to a path, by their effect.
 #[derive(Clone, Copy, Debug, Default)]
 struct Written {
-    /// The resource itself: what is below is changed with it.
+    /// The resource itself; everything below changes with it.
     itself: Option<Timestamp>,
     /// Something below it.
     below: Option<Timestamp>,
-    /// Something was made below it, under a name that is not known.
+    /// A resource was created below it, under an unknown name.
     made: Option<Timestamp>,
 }
 
@@ -112,13 +113,13 @@ impl Writes {
         }
     }
 
-    /// Remembers a skipped exchange when it is a write that may have changed something.
+    /// Remembers a skipped exchange if it is a write that may have changed something.
     pub(crate) fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
         let request = &exchange.request;
         let write = match skip {
-            // A method that is safe by name may be overridden.
+            // A method that is nominally safe may be overridden.
             Skip::Policy(reason) if reason.is_skipped_write() => true,
-            // It is no request of production's, or none that changes a resource.
+            // Not a request of production's, or not one that changes a resource.
             Skip::Policy(SkipPolicy::Replayed | SkipPolicy::Upgrade) => false,
             _ => !is_safe(&request.method),
         };
@@ -143,7 +144,7 @@ impl Writes {
             .and_then(|response| response.headers.get("location"))
             .filter(|_| made);
         if let Some(location) = named {
-            // Of another host's resources nothing is known.
+            // Nothing is known about resources of another host.
             self.write(host, self::path(location), false, at);
         }
     }
@@ -169,7 +170,7 @@ impl Writes {
         }
     }
 
-    /// Remembers production's answer to a read, whatever became of its replay.
+    /// Remembers production's answer to a read, whatever the result of its replay.
     pub(crate) fn read(&mut self, exchange: &Exchange) {
         let (Some(at), Some(response)) = (exchange.timing.response_last, &exchange.response) else {
             return;
@@ -196,7 +197,7 @@ impl Writes {
         read.at = read.at.max(Some(at));
     }
 
-    /// Whether a skipped write explains that this read differs; [`Writes::read`] has to be called before.
+    /// Whether a skipped write explains that this read differs; call [`Writes::read`] first.
     pub(crate) fn explains(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
         let request = &exchange.request;
         let Some(at) = exchange.timing.response_last.filter(|_| is_read(&request.method)) else {
@@ -212,7 +213,7 @@ impl Writes {
         changed || (missing && touched.made.is_some())
     }
 
-    /// The latest writes that may have changed what was read then.
+    /// The latest writes that may have changed the resource read at that time.
     fn touched(&self, request: &Request, read: Timestamp) -> Written {
         let live = |at: &Option<Timestamp>| at.filter(|at| *at <= read && read.since(*at) <= self.limits.ttl);
         let host = host(request);
@@ -240,7 +241,7 @@ impl Writes {
         written
     }
 
-    /// What is asked for, by whom and in which form.
+    /// Key of a read: the resource, the client and the requested form.
     fn read_key(&self, request: &Request) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         (&request.method, &request.target).hash(&mut hasher);
@@ -269,7 +270,7 @@ impl Writes {
 }
 
 impl Written {
-    /// The latest that may have changed what is there: what was made below is something else.
+    /// The latest write that may have changed the resource; resources created below it do not count.
     fn latest(&self) -> Option<Timestamp> {
         self.itself.max(self.below)
     }
@@ -293,7 +294,7 @@ impl<T: Default> Generations<T> {
         self.young.get(&key).into_iter().chain(self.old.get(&key))
     }
 
-    /// The entry of a key, and how many were forgotten for it.
+    /// The entry of a key, and how many entries were dropped for it.
     fn entry(&mut self, key: u64, limit: usize) -> (&mut T, u64) {
         let mut gone = 0;
         if !self.young.contains_key(&key) && self.young.len() >= limit.div_ceil(2) {
@@ -305,8 +306,8 @@ impl<T: Default> Generations<T> {
     }
 }
 
-/// Whether a difference after a skipped write may come of it: data may, and a resource that is not there. Another type may
-/// not, nor a status that says something else, nor a header field that says how to treat the content rather than which one
+/// Whether a skipped write may have caused a difference. It may for data, and for a missing resource. It may not for
+/// another type, for another status, or for header fields that say how to treat the content rather than which content
 /// it is.
 pub(crate) fn may_explain(found: &Discrepancy) -> bool {
     let of_a_resource = |status: &str| matches!(status, "200" | "304" | "404" | "410");
@@ -320,7 +321,7 @@ pub(crate) fn may_explain(found: &Discrepancy) -> bool {
     }
 }
 
-/// Methods that a write may change the answer of: those that retrieve (RFC 9110 section 9.3).
+/// Methods whose answer may change after a write: those that retrieve (RFC 9110 section 9.3).
 fn is_read(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD")
 }
@@ -334,7 +335,7 @@ fn host(request: &Request) -> &[u8] {
     request.headers.get("host").unwrap_or_default()
 }
 
-/// The path of a target, or of a Location, without query and without the slash at its end.
+/// The path of a target, or of a Location, without query and trailing slash.
 fn path(target: &[u8]) -> &[u8] {
     let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
     let target = target.get(..end).unwrap_or(target);
@@ -349,8 +350,8 @@ fn path(target: &[u8]) -> &[u8] {
     path.strip_suffix(b"/").unwrap_or(path)
 }
 
-/// `/users`, `/users/7` of `/users/7`: every prefix that ends with a segment, the longest last. Nothing for `/`, nor for
-/// paths that are too long.
+/// All prefixes of a path that end with a segment, the longest last: `/users`, `/users/7` for `/users/7`. Empty for
+/// `/`, and for paths that are too long.
 fn segments(path: &[u8]) -> Vec<&[u8]> {
     if memchr::memchr_iter(b'/', path).count() > SEGMENTS {
         return Vec::new();

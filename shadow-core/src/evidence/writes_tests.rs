@@ -26,7 +26,7 @@ fn skip(writes: &mut Writes, exchange: &Exchange) {
     writes.skipped(exchange, Skip::Policy(SkipPolicy::Write));
 }
 
-/// A read that production answered so.
+/// A read with production's answer.
 fn read(target: &str, body: &str, nanos: u64) -> Exchange {
     let mut read = at(exchange("GET", target), nanos);
     if let Some(response) = &mut read.response {
@@ -40,7 +40,7 @@ fn explains(writes: &mut Writes, exchange: &Exchange, status: u16) -> bool {
     writes.explains(exchange, &answer(status))
 }
 
-/// Whether a read is explained before and after which production's answer was another.
+/// Whether a read is explained if production's answer to it changed.
 fn explained(writes: &mut Writes, target: &str, status: u16) -> bool {
     writes.reads = Generations::default();
     writes.read(&read(target, "before", MINUTE / 2));
@@ -128,7 +128,7 @@ fn what_changed_nothing_explains_nothing() {
         assert!(!explained(&mut writes, target, 200), "{target}");
     }
     assert_eq!(writes.figures(), report::Writes::default());
-    // Safe by its method, a write by what overrides it; and a write that was lost in the queue.
+    // Safe by its method but a write by its override; and a write that was lost in the queue.
     skip(&mut writes, &at(exchange("GET", "/b/1"), MINUTE));
     writes.skipped(
         &at(exchange("PUT", "/d/1"), MINUTE),

@@ -1,9 +1,9 @@
-//! Whether a GraphQL request only reads.
+//! GraphQL requests that only read.
 //!
-//! Owns: a scan of the document for its operations, no parser: it follows strings, comments and brackets, and looks at
-//! the word with which each definition begins (GraphQL specification, October 2021, sections 2.1 and 2.3). Bounds:
-//! [`DOCUMENT`] bytes, [`DEPTH`] brackets. Bias: one operation that is no query, a persisted query, a batch, or
-//! whatever two servers could read differently is a write.
+//! Owns: a scan of the document for its operations. It is not a parser: it follows strings, comments and brackets, and
+//! checks the first word of each definition (GraphQL specification, October 2021, sections 2.1 and 2.3). Bounds:
+//! [`DOCUMENT`] bytes, [`DEPTH`] brackets. Bias: one operation that is not a query, a persisted query, a batch, or
+//! anything that two servers could read differently is a write.
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -12,13 +12,13 @@ use super::{
     methods,
 };
 
-/// A longer request is not looked into.
+/// Maximum size of a request that is scanned, in bytes.
 const DOCUMENT: usize = 256 << 10;
 
-/// Brackets that may be open at once.
+/// Maximum number of brackets open at once.
 const DEPTH: usize = 256;
 
-/// A request as GraphQL over HTTP has it. Any other member could mean a stored document; a repeated one is refused.
+/// A GraphQL over HTTP request. Any other member could mean a stored document; duplicate members are refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Posted {
@@ -31,7 +31,7 @@ struct Posted {
     extensions: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// Whether a request to a GraphQL path certainly holds queries only.
+/// Whether a request to a GraphQL path certainly contains only queries.
 pub(super) fn is_query(facts: &Facts<'_>) -> bool {
     let request = facts.request();
     let body = &request.body;
@@ -48,7 +48,7 @@ pub(super) fn is_query(facts: &Facts<'_>) -> bool {
             let mut given = facts.parameters(b"query");
             body.kept.is_empty() && documents == 1 && given.next().is_some_and(only_queries)
         }
-        // Some servers take the document of the target before that of the body.
+        // Some servers use the document in the target in preference to that in the body.
         b"POST" if documents == 0 => posted(&matcher::media_type(request), &body.kept),
         _ => false,
     }
@@ -68,7 +68,7 @@ fn posted(media: &[u8], body: &[u8]) -> bool {
     }
 }
 
-/// Whether the document has an operation, and every one is a query.
+/// Whether the document has at least one operation, and all are queries.
 fn only_queries(document: &[u8]) -> bool {
     let mut rest = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
     if document.len() > DOCUMENT {
@@ -94,7 +94,7 @@ fn only_queries(document: &[u8]) -> bool {
     }
 }
 
-/// What is behind the definition that begins here: behind the selection set, the braces that stand in nothing else.
+/// The text after the definition that begins here, which ends with its selection set, the first top-level braces.
 fn definition(mut rest: &[u8]) -> Option<&[u8]> {
     let mut open: Vec<u8> = Vec::new();
     loop {
@@ -123,7 +123,7 @@ fn definition(mut rest: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What is behind a string whose first quote was read.
+/// The text after a string whose first quote was read.
 fn string(rest: &[u8]) -> Option<&[u8]> {
     if let Some(block) = rest.strip_prefix(b"\"\"") {
         let mut rest = block;
@@ -149,7 +149,7 @@ fn string(rest: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Without white space, commas and comments at its start.
+/// The text without leading white space, commas and comments.
 fn ignored(mut rest: &[u8]) -> &[u8] {
     loop {
         match rest.split_first() {

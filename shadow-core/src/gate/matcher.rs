@@ -1,9 +1,9 @@
-//! Which exchanges a rule is about.
+//! Rule matching: the exchanges that a rule applies to.
 //!
-//! Owns: [`Match`], as an operator writes it, and its compiled form. Every key that is given must hold; of a list,
-//! one entry. Bounds: each pattern's compiled size. Bias: what a server may read in two ways is asked in two ways. A
-//! rule that holds traffic back applies when any reading fits ([`Sure::Possibly`]); one that lets traffic through
-//! applies when every reading does ([`Sure::Certainly`]).
+//! Owns: [`Match`], as configured by an operator, and its compiled form. Every given key must match; for a list, one
+//! entry must. Bounds: the compiled size of each pattern. Bias: anything that servers may read in two ways is evaluated
+//! in both. A rule that holds traffic back applies if any reading matches ([`Sure::Possibly`]); one that lets traffic
+//! through applies if every reading does ([`Sure::Certainly`]).
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -16,31 +16,31 @@ use shadow_proto::{
     request_target,
 };
 
-/// Memory of one compiled list of patterns.
+/// Maximum memory of one compiled list of patterns, in bytes.
 const PATTERN_SIZE: usize = 1 << 20;
 
-/// What a rule is about. Every key that is given must hold; empty is everything.
+/// Conditions of a rule. Every given key must match; no keys match everything.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Match {
-    /// Methods, case-sensitive as HTTP's are.
+    /// Methods, case-sensitive as in HTTP.
     pub method: Vec<String>,
-    /// Globs of the path without query; `*` stays within a segment, `**` does not.
+    /// Globs for the path without query; `*` stays within a segment, `**` does not.
     pub path: Vec<String>,
-    /// Regular expressions found anywhere in the path.
+    /// Regular expressions, matched anywhere in the path.
     pub path_regex: Vec<String>,
-    /// Globs of the host without port.
+    /// Globs for the host without port.
     pub host: Vec<String>,
-    /// Globs of the values of request fields; `*` asks only that the field is there.
+    /// Globs for the values of request fields; `*` only requires the field to be present.
     pub header: BTreeMap<String, String>,
-    /// Globs of the values of query parameters.
+    /// Globs for the values of query parameters.
     pub query: BTreeMap<String, String>,
-    /// Globs of the request's media type, without parameters.
+    /// Globs for the request's media type, without parameters.
     pub content_type: Vec<String>,
-    /// The least bytes of the request's content.
+    /// Minimum size of the request's content, in bytes.
     pub body_min: Option<u64>,
-    /// The most.
+    /// Maximum size of the request's content, in bytes.
     pub body_max: Option<u64>,
-    /// The status of production's answer: `404`, `5xx`, `200-299`.
+    /// Status of production's answer: `404`, `5xx`, `200-299`.
     pub status: Vec<String>,
 }
 
@@ -48,9 +48,9 @@ pub struct Match {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{at}: {what}")]
 pub struct RuleError {
-    /// The place below the target's section, such as `select.exclude[0].path`.
+    /// The key below the target's section, such as `select.exclude[0].path`.
     pub at: String,
-    /// What is wrong and how it is written.
+    /// The problem, and the correct form.
     pub what: String,
 }
 
@@ -62,24 +62,24 @@ impl RuleError {
         }
     }
 
-    /// The same, one level further out.
+    /// The same error with a prefix for its place.
     pub(crate) fn within(mut self, place: &str) -> Self {
         self.at = format!("{place}.{}", self.at);
         self
     }
 }
 
-/// How sure a rule has to be that it is about an exchange.
+/// Required certainty that a rule applies to an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sure {
-    /// One reading is enough.
+    /// One reading is sufficient.
     Possibly,
-    /// Every reading.
+    /// Every reading must match.
     Certainly,
 }
 
 impl Sure {
-    /// Over the readings of one thing. None at all is no match.
+    /// Combines the readings of one value. No readings are no match.
     fn over(self, mut readings: impl Iterator<Item = bool>) -> bool {
         match self {
             Self::Possibly => readings.any(|fits| fits),
@@ -91,12 +91,12 @@ impl Sure {
 /// Name and value, decoded.
 type Parameter<'e> = (Cow<'e, [u8]>, Cow<'e, [u8]>);
 
-/// What rules ask about an exchange, taken apart once for all of them.
+/// Parts of an exchange that rules evaluate, extracted once for all rules.
 pub(super) struct Facts<'e> {
     exchange: &'e Exchange,
     path: Cow<'e, [u8]>,
     query: Vec<Parameter<'e>>,
-    /// As sent, without query.
+    /// The path as sent, without query.
     raw: &'e [u8],
     host: Vec<u8>,
 }
@@ -145,14 +145,14 @@ impl<'e> Facts<'e> {
     }
 }
 
-/// Without scheme and authority, where the target has them.
+/// The target without scheme and authority.
 fn path_and_query(request: &Request) -> &[u8] {
     let target = &request.target;
     if target.first() == Some(&b'/') {
         return target;
     }
     let (origin, _) = request_target::origin_form(&request.method, target);
-    // A suffix of the target, unless a slash had to be made up.
+    // A suffix of the target, unless a slash had to be added.
     let start = target.len().saturating_sub(origin.len());
     match target.get(start..) {
         Some(same) if same == origin => same,
@@ -160,7 +160,7 @@ fn path_and_query(request: &Request) -> &[u8] {
     }
 }
 
-/// In lower case, without port.
+/// The host in lower case, without port.
 fn host(request: &Request) -> Vec<u8> {
     let (_, authority) = if request.target.first() == Some(&b'/') {
         (request.target.clone(), None)
@@ -175,7 +175,7 @@ fn host(request: &Request) -> Vec<u8> {
     without_port(named).to_ascii_lowercase()
 }
 
-/// The host of an authority.
+/// The host of an authority, without port.
 pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
     let port = memchr::memrchr(b':', authority).filter(|colon| {
         authority
@@ -283,7 +283,7 @@ impl Matcher {
     }
 }
 
-/// A request may act as another method than it says.
+/// A request may act as a method other than its own.
 fn fits_method(listed: &[String], request: &Request, sure: Sure) -> bool {
     let fits = |method: &[u8]| listed.iter().any(|listed| listed.as_bytes() == method);
     match sure {
@@ -301,7 +301,7 @@ fn fits_status(listed: &[(u16, u16)], exchange: &Exchange) -> bool {
         })
 }
 
-/// In lower case, without parameters.
+/// The media type in lower case, without parameters.
 pub(super) fn media_type(request: &Request) -> Vec<u8> {
     let value = request.headers.get("content-type").unwrap_or_default();
     let media = value.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -349,7 +349,7 @@ fn regexes(key: &str, list: &[String]) -> Result<Option<RegexSet>, RuleError> {
         .build()
         .map(Some)
         .map_err(|error| {
-            // Its first lines show the pattern with carets; one line is left for the message.
+            // The first lines of the error show the pattern with carets; the last line is the message.
             let text = error.to_string();
             let why = text.lines().last().unwrap_or_default().trim();
             RuleError::new(key, format!("is no usable pattern: {why}"))

@@ -1,17 +1,17 @@
-//! Which methods a request may act as: the one it says, and those that frameworks let it ask for.
+//! Methods that a request may act as: its own, and those that frameworks let it ask for.
 //!
-//! Bias: an override only ever makes a request more of a write. A POST that claims to be a GET is still a POST to a
-//! server that does not know the override.
+//! Bias: an override can only turn a request into a write. A POST that claims to be a GET is still a POST to a server
+//! that does not know the override.
 
 use std::borrow::Cow;
 
 use shadow_proto::{exchange::Request, request_target};
 
-/// The safe methods (RFC 9110 section 9.2.1). Methods are case-sensitive, and one that is not known may do anything.
+/// The safe methods (RFC 9110 section 9.2.1). Methods are case-sensitive, and an unknown one may do anything.
 const SAFE_METHODS: [&[u8]; 4] = [b"GET", b"HEAD", b"OPTIONS", b"TRACE"];
 
-/// Fields by which frameworks let a request act as another method than it says. `_` is `-` to servers that pass
-/// fields on in the manner of CGI (RFC 3875 section 4.1.18).
+/// Fields with which frameworks let a request act as another method. `_` is equivalent to `-` on servers that pass
+/// fields on as CGI does (RFC 3875 section 4.1.18).
 const FIELDS: [&[u8]; 6] = [
     b"x-http-method-override",
     b"x-http-method",
@@ -21,7 +21,7 @@ const FIELDS: [&[u8]; 6] = [
     b"method-override",
 ];
 
-/// Parameters of query or form with the same meaning.
+/// Query or form parameters with the same meaning.
 const PARAMETERS: [&[u8]; 6] = [
     b"_method",
     b"$httpmethod",
@@ -31,26 +31,26 @@ const PARAMETERS: [&[u8]; 6] = [
     b"httpmethodoverride",
 ];
 
-/// The longest name of a field or a parameter above.
+/// Length of the longest field or parameter name above.
 const LONGEST: usize = 22;
 
 pub(super) fn is_safe(method: &[u8]) -> bool {
     SAFE_METHODS.contains(&method)
 }
 
-/// Whether the request may change state: by its method, or by a method that it asks to be treated as.
+/// Whether the request may change state, by its own method or by one that it asks to be treated as.
 pub(super) fn is_write(request: &Request) -> bool {
     !is_safe(&request.method) || !overrides(request, is_safe)
 }
 
-/// Whether sending it twice leaves the same state as sending it once (RFC 9110 section 9.2.2). PUT and DELETE do,
-/// unless they ask to be treated as something else.
+/// Whether sending it twice leaves the same state as sending it once (RFC 9110 section 9.2.2). This holds for PUT and
+/// DELETE unless they ask to be treated as another method.
 pub(super) fn is_idempotent(request: &Request) -> bool {
     let repeatable = matches!(request.method.as_ref(), b"PUT" | b"DELETE");
     !is_write(request) || (repeatable && overrides(request, |_| false))
 }
 
-/// Whether `good` holds for every method that the request asks to be treated as, in upper case.
+/// Whether `good` holds for all methods that the request asks to be treated as, in upper case.
 pub(super) fn overrides(request: &Request, good: impl Fn(&[u8]) -> bool) -> bool {
     let good = |method: &[u8]| good(&method.trim_ascii().to_ascii_uppercase());
     let in_fields = request
@@ -67,7 +67,7 @@ fn in_pairs(text: &[u8], good: &impl Fn(&[u8]) -> bool) -> bool {
     })
 }
 
-/// Without the brackets of a list, as PHP and Rack read them: `_method[]`.
+/// The name without list brackets, as PHP and Rack read it: `_method[]`.
 fn trimmed(name: &[u8]) -> Cow<'_, [u8]> {
     match request_target::form_decoded(name) {
         Cow::Borrowed(name) => Cow::Borrowed(name.split(|byte| *byte == b'[').next().unwrap_or_default()),
@@ -80,7 +80,7 @@ fn trimmed(name: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// A form in the body. One with parts is not parsed: a part of such a name is enough.
+/// Checks a form in the body. A multipart form is not parsed: it is enough that it contains such a name.
 fn in_form(request: &Request, good: &impl Fn(&[u8]) -> bool) -> bool {
     let body = &request.body.kept;
     if body.is_empty() {

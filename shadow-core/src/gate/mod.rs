@@ -1,8 +1,8 @@
-//! Replay it or skip it, and why.
+//! The gate: whether an exchange is replayed or skipped, and why.
 //!
-//! Owns: the decision for one exchange, from the exchange alone: what kind of request it is, whether it was selected,
-//! and what the operator wants done with writes. Bounds: compiled patterns, and the bytes of a GraphQL document. Bias:
-//! when in doubt, skip and say so.
+//! Owns: the decision for one exchange, based on that exchange only: what kind of request it is, whether it is
+//! selected, and what the operator wants done with writes. Bounds: compiled patterns, and the bytes of a GraphQL
+//! document. Bias: when in doubt, skip and count the reason.
 
 mod graphql;
 mod matcher;
@@ -23,19 +23,19 @@ pub use writes::{Grpc, WritePolicy, WriteRules, Writes};
 pub(crate) use matcher::without_port;
 pub(crate) use writes::Treatment;
 
-/// What happens to an exchange.
+/// The decision on an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Decision {
     /// Send its request to the shadow system.
     Replay,
-    /// Leave it, and count why.
+    /// Do not replay it, and count the reason.
     Skip(Skip),
 }
 
 /// Why an exchange was not replayed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, PartialOrd, Ord)]
 pub enum Skip {
-    /// It was not whole; the inner reason says what was missing.
+    /// It was incomplete; the inner reason says what was missing.
     Incomplete(Incomplete),
     /// A decision, or a full queue.
     Policy(SkipPolicy),
@@ -50,7 +50,7 @@ impl Skip {
         }
     }
 
-    /// Whether this was asked for: such an exchange was never meant to be compared, so it is no loss of coverage.
+    /// Whether this was requested: the exchange was never meant to be compared, so it does not reduce coverage.
     pub const fn is_intended(self) -> bool {
         match self {
             Self::Incomplete(_) => false,
@@ -78,7 +78,7 @@ shadow_proto::catalogue! {
         OutOfShare = "out_of_share",
         /// It has no key to take a percentage by.
         NoKey = "no_key",
-        /// The token that is to stand for its credentials is not there.
+        /// No token that replaces its credentials is available.
         NoCredentials = "no_credentials",
         /// It carries the marker header: it is itself a replay.
         Replayed = "already_a_replay",
@@ -116,7 +116,7 @@ shadow_proto::catalogue! {
 }
 
 impl SkipPolicy {
-    /// Whether this was asked for. The others were to be replayed, and were not.
+    /// Whether this was requested. The others should have been replayed and were not.
     pub const fn is_intended(self) -> bool {
         match self {
             Self::Write
@@ -147,8 +147,8 @@ impl SkipPolicy {
         }
     }
 
-    /// Whether it leaves a kind of traffic without any verdict, and not just some of a kind: what the rest of the
-    /// evidence says nothing about.
+    /// Whether it leaves a kind of traffic without any verdict, rather than some of a kind. The remaining evidence says
+    /// nothing about that kind.
     pub const fn is_blind(self) -> bool {
         match self {
             Self::Write
@@ -185,7 +185,7 @@ impl SkipPolicy {
     }
 }
 
-/// Decides for each exchange. Immutable: one serves every thread.
+/// Decides on each exchange. Immutable: all threads share one gate.
 #[derive(Clone, Debug)]
 pub struct Gate {
     selector: Selector,
@@ -195,7 +195,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that lets through what is selected and no write to be skipped, except what carries one of the `markers`.
+    /// A gate that passes selected exchanges, except writes to be skipped and requests with one of the `markers`.
     pub fn new(selector: Selector, writes: WritePolicy, markers: Vec<Marker>) -> Self {
         Self {
             selector,
@@ -205,21 +205,21 @@ impl Gate {
         }
     }
 
-    /// Lets whole requests through of which no whole answer was recorded, too: there is nothing to compare theirs with.
+    /// Also passes whole requests without a whole recorded answer. There is nothing to compare their answers with.
     pub fn send_unanswered(&mut self) {
         self.unanswered = true;
     }
 
-    /// Which share of the traffic it lets through, and whether by rules.
+    /// Whether rules select the traffic, and which share of it passes.
     pub fn reach(&self) -> (bool, f64) {
         (self.selector.is_selective(), self.selector.fraction())
     }
 
-    /// What happens to this exchange, as far as it alone decides it: queues and switches come later.
+    /// The decision based on the exchange only: queues and switches are applied later.
     ///
-    /// The marker is looked at first: a replay that was captured is one, whole or not. Writes come before the
-    /// selection, so that their count is of all the traffic. A write that is only to be recorded is let through: it
-    /// is skipped when it would have been sent.
+    /// The marker is checked first: a captured replay is a replay, complete or not. Writes are checked before the
+    /// selection, so that their count covers all traffic. A write that is only recorded passes; it is skipped when it
+    /// would have been sent.
     pub fn decide(&self, exchange: &Exchange) -> Decision {
         let request = &exchange.request;
         let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
@@ -244,7 +244,7 @@ impl Gate {
     }
 }
 
-/// Whether a request only asks: its method is safe (RFC 9110 section 9.2.1), and so is any it asks to be treated as.
+/// Whether a request only reads: its method is safe (RFC 9110 section 9.2.1), and so is any it asks to be treated as.
 pub fn is_safe(request: &Request) -> bool {
     !methods::is_write(request)
 }

@@ -1,4 +1,4 @@
-//! Which exchanges are meant to be replayed at all: include, exclude, and a percentage by a stable key.
+//! Selection of the exchanges to replay: include, exclude, and a percentage by a stable key.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::{
 };
 use shadow_proto::exchange::Exchange;
 
-/// Which exchanges are replayed, as an operator writes it.
+/// Selection rules, as configured by an operator.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selection {
-    /// Only what one of these is about; empty is everything.
+    /// Only exchanges that match one of these; empty for all.
     pub include: Vec<Match>,
-    /// Nothing that one of these is about, included or not.
+    /// No exchange that matches one of these, included or not.
     pub exclude: Vec<Match>,
-    /// Of the rest, this share.
+    /// The share that is replayed of the rest.
     pub share: Share,
 }
 
@@ -54,14 +54,14 @@ impl Selector {
         })
     }
 
-    /// Whether rules, and not only a percentage, hold something back.
+    /// Whether rules, and not only a percentage, exclude anything.
     pub fn is_selective(&self) -> bool {
         self.rules
             .as_ref()
             .is_some_and(|rules| !rules.include.is_empty() || !rules.exclude.is_empty())
     }
 
-    /// The share of the selected exchanges that is replayed.
+    /// The share of selected exchanges that is replayed.
     pub fn fraction(&self) -> f64 {
         self.rules.as_ref().map_or(1.0, |rules| rules.share.fraction)
     }
@@ -100,8 +100,8 @@ fn matchers(key: &str, rules: &[Match]) -> Result<Vec<Matcher>, RuleError> {
         .collect()
 }
 
-/// Whether the connection carries something else from here on. An offer of another protocol that was declined changed nothing: its
-/// request is an ordinary one (RFC 9110 section 7.8).
+/// Whether the connection carries another protocol from here on. An offer of another protocol that was declined has no
+/// effect: the request is an ordinary one (RFC 9110 section 7.8).
 pub(super) fn changes_protocol(exchange: &Exchange) -> bool {
     let switched = |status| status == 101;
     exchange.request.method.as_ref() == b"CONNECT"

@@ -1,9 +1,9 @@
-//! A percentage of exchanges by a stable key: a user's whole session is in or out, on every node alike.
+//! Percentage of exchanges by a stable key: a user's whole session is either in or out, on every node.
 //!
-//! Owns: the key, and its hash. Nothing in it is of one process, so that every node and every restart decides alike,
-//! and a raised percentage keeps whoever the lower one chose. The hash is not the one by which the kernel samples
-//! connections: those would be the same connections again. What carries no key cannot be in anybody's session:
-//! [`Absent`] says what becomes of it.
+//! Owns: the key, and its hash. The hash depends on nothing specific to a process, so every node decides alike, also
+//! after a restart, and a raised percentage keeps the sessions chosen by the lower one. It is not the hash by which the
+//! kernel samples connections, which would select the same connections again. An exchange without the key belongs to no
+//! session: [`Absent`] decides on it.
 
 use core::{fmt, str::FromStr};
 
@@ -12,17 +12,17 @@ use shadow_common::{flow::Endpoint, sample};
 use super::matcher::{Facts, RuleError};
 use shadow_proto::exchange::{Exchange, Flow};
 
-/// Tells this hash from every other use of BLAKE3.
+/// Separates this hash from all other uses of BLAKE3.
 const DOMAIN: &[u8] = b"shadow: a share of exchanges by a stable key";
 
-/// Which share of the selected exchanges is replayed.
+/// The share of selected exchanges that is replayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
     /// From 0 to 1.
     pub fraction: f64,
-    /// By what.
+    /// The key that decides.
     pub key: Key,
-    /// What becomes of an exchange without that key.
+    /// The treatment of exchanges without that key.
     pub absent: Absent,
 }
 
@@ -36,7 +36,7 @@ impl Default for Share {
     }
 }
 
-/// By what a percentage is taken.
+/// Key by which a percentage is taken.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Key {
     /// The connection.
@@ -52,7 +52,7 @@ pub enum Key {
     Path(usize),
 }
 
-/// What becomes of an exchange without the key.
+/// Treatment of an exchange without the key.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Absent {
     /// It is not replayed.
@@ -62,7 +62,7 @@ pub enum Absent {
     Flow,
 }
 
-/// What a share says to an exchange.
+/// The decision of a share on an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Shared {
     In,
@@ -145,7 +145,7 @@ impl Key {
             Self::Query(name) => facts.parameters(name.as_bytes()).next(),
             Self::Path(place) => facts.path().split(|byte| *byte == b'/').nth(*place),
         };
-        // An empty value is nobody's.
+        // An empty value identifies no one.
         let value = value.map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())?;
         Some(hash(&[self.to_string().as_bytes(), value]))
     }
@@ -161,7 +161,7 @@ fn hash(parts: &[&[u8]]) -> u32 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(DOMAIN);
     for part in parts {
-        // A zero between parts: no two lists of them read alike.
+        // A zero byte after each part, so that different lists never have the same bytes.
         hasher.update(part).update(&[0]);
     }
     let [a, b, c, d, ..] = *hasher.finalize().as_bytes();

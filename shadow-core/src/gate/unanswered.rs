@@ -1,10 +1,10 @@
-//! Requests of which production's whole answer was not recorded.
+//! Requests without a whole recorded answer from production.
 
 use shadow_proto::exchange::{Exchange, Incomplete, Request};
 
-/// Whether the request is whole, though what was recorded of its answer is not, or may be another one's.
+/// Whether the request is whole although its recorded answer is not, or may belong to another request.
 ///
-/// Bias: a body is only taken for whole when its length was announced.
+/// Bias: a body is considered whole only if its length was announced.
 pub(super) fn is_whole(exchange: &Exchange, reason: Incomplete) -> bool {
     let answer_only = match reason {
         Incomplete::Midstream

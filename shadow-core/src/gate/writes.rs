@@ -1,6 +1,6 @@
-//! What happens to requests that may change state.
+//! Handling of requests that may change state.
 //!
-//! Owns: telling a read from a write, and what the operator wants done with writes, per route. Bias: a request is a
+//! Owns: the distinction between reads and writes, and the operator's rules for writes, per route. Bias: a request is a
 //! write unless it is certainly a read, and a write is skipped unless a rule certainly says otherwise.
 
 use std::sync::Arc;
@@ -17,44 +17,44 @@ use super::{
 use crate::rewrite;
 use shadow_proto::exchange::Exchange;
 
-/// What happens to requests that may change state.
+/// Handling of requests that may change state.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Writes {
     /// They are skipped and counted.
     #[default]
     Skip,
-    /// They are replayed: whoever says so asserts that the shadow system's state is its own.
+    /// They are replayed: the operator asserts that the shadow system has its own state.
     Replay,
-    /// They are replayed with a field that asks the shadow system to change nothing.
+    /// They are replayed with a field that asks the shadow system not to change anything.
     DryRun,
-    /// What would have been sent is kept, and not sent.
+    /// The rewritten request is kept and not sent.
     RecordOnly,
 }
 
-/// What becomes of gRPC, which needs HTTP/2 and so never arrives whole over HTTP/1.
+/// Handling of gRPC, which needs HTTP/2 and so never arrives whole over HTTP/1.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grpc {
-    /// It is skipped under a reason of its own.
+    /// It is skipped with its own reason.
     #[default]
     Skip,
-    /// It is a write like any POST: for gRPC-Web, which is HTTP/1.
+    /// It is a write like any other POST: for gRPC-Web, which uses HTTP/1.
     Write,
 }
 
-/// What happens to which writes, as an operator writes it.
+/// Rules for writes, as configured by an operator.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct WriteRules {
-    /// Where no route says otherwise.
+    /// Used if no route rule applies.
     pub default: Writes,
-    /// The field of [`Writes::DryRun`], name and value.
+    /// Name and value of the field for [`Writes::DryRun`].
     pub header: Option<(String, String)>,
-    /// The first that is about a write decides.
+    /// The first rule that matches a write decides.
     pub routes: Vec<(Match, Writes)>,
-    /// Paths (globs) where GraphQL is served: there a POST with a query is a read, and a GET with a mutation a write.
+    /// Paths (globs) that serve GraphQL: there a POST with a query is a read, and a GET with a mutation is a write.
     pub graphql: Vec<String>,
-    /// What becomes of gRPC.
+    /// The handling of gRPC.
     pub grpc: Grpc,
 }
 
@@ -73,20 +73,20 @@ struct Rules {
     grpc: Grpc,
 }
 
-/// What is done with one exchange, as far as it is a write.
+/// Action for one exchange, if it is a write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Treatment {
-    /// Sent as it is.
+    /// Sent unchanged.
     Send,
     /// Sent with the field that asks for a dry run.
     DryRun,
-    /// Kept, not sent.
+    /// Kept and not sent.
     Record,
-    /// Neither.
+    /// Neither sent nor kept.
     Skip(SkipPolicy),
 }
 
-/// What kind of request it is.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Read,
@@ -96,7 +96,7 @@ enum Kind {
 }
 
 impl From<Writes> for WritePolicy {
-    /// One rule for all of them. Without a field to ask for a dry run, [`Writes::DryRun`] is [`Writes::Skip`].
+    /// One rule for all writes. Without a field that asks for a dry run, [`Writes::DryRun`] acts as [`Writes::Skip`].
     fn from(default: Writes) -> Self {
         let rules = Rules {
             default: if default == Writes::DryRun {
@@ -158,7 +158,7 @@ impl WritePolicy {
         self.rules.header.as_ref()
     }
 
-    /// Whether anything that is queued is not simply sent.
+    /// Whether all queued requests are sent unchanged.
     pub(crate) fn is_plain(&self) -> bool {
         let special = |writes: Writes| matches!(writes, Writes::DryRun | Writes::RecordOnly);
         !special(self.rules.default) && !self.rules.routes.iter().any(|(_, writes)| special(*writes))
@@ -193,7 +193,7 @@ impl WritePolicy {
             match (paths.is_match(raw), paths.is_match(path)) {
                 (true, true) if graphql::is_query(&facts) => return Kind::Read,
                 (false, false) => {}
-                // On either reading it may be served as GraphQL.
+                // In one of the two readings it may be served as GraphQL.
                 _ if request.method.as_ref() != b"OPTIONS" => return Kind::GraphqlWrite,
                 _ => {}
             }

@@ -1,8 +1,8 @@
-//! Conditional requests (RFC 9110 section 13): a validator is of the system that gave it.
+//! Conditional requests (RFC 9110 section 13): a validator is only valid for the system that issued it.
 //!
-//! Owns: what becomes of production's validators in a request for another system, whose own differ. Bias: never a write that
-//! production refused, and no other request than production acted on: what production refused with 412 is sent as it was, so
-//! that the shadow system refuses it, too.
+//! Owns: the handling of production's validators in a request for another system, which has different ones. Bias: never
+//! send a write that production refused, nor a request other than the one production acted on. A request that
+//! production refused with 412 is sent unchanged, so that the shadow system refuses it too.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::gate;
 use shadow_proto::exchange::{Exchange, Headers};
 
-/// What becomes of the validators in conditional requests.
+/// Handling of validators in conditional requests.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conditional {
-    /// They are left out where production did not refuse the request for them, so that the shadow system answers in full.
+    /// They are removed unless production refused the request for them, so that the shadow system answers in full.
     #[default]
     Strip,
-    /// They are sent as they were.
+    /// They are sent unchanged.
     Keep,
 }
 
@@ -34,7 +34,7 @@ const PARTIAL: u16 = 206;
 const NOT_MODIFIED: u16 = 304;
 const PRECONDITION_FAILED: u16 = 412;
 
-/// What is left out of one request.
+/// Fields to remove from one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LeftOut {
     validators: bool,
@@ -43,10 +43,10 @@ pub(super) struct LeftOut {
 }
 
 impl Conditional {
-    /// What is left out of the request of this exchange.
+    /// The fields to remove from the request of this exchange.
     pub(super) fn left_out(self, exchange: &Exchange) -> LeftOut {
         let request = &exchange.request;
-        // Where the answer is not known, nobody knows whether production refused.
+        // Without the answer it is not known whether production refused.
         let Some(status) = exchange.response.as_ref().map(|response| response.status) else {
             return LeftOut::default();
         };
@@ -61,7 +61,7 @@ impl Conditional {
         }
         LeftOut {
             validators: true,
-            // Whether it is looked at depends on the validator (RFC 9110 section 13.1.5); without both all is sent.
+            // Whether it is used depends on the validator (RFC 9110 section 13.1.5); without both, everything is sent.
             range: matches!(status, 200 | PARTIAL | NOT_MODIFIED)
                 && request.headers.get("if-range").is_some(),
             is_write,
@@ -70,16 +70,16 @@ impl Conditional {
 }
 
 impl LeftOut {
-    /// Whether anything is.
+    /// Whether any field is removed.
     pub(super) fn is_anything(self) -> bool {
         self.validators
     }
 
-    /// The value of a field as it is sent, if it is. `name` is in lower case.
+    /// The value of a field to send, or `None` to remove the field. `name` is in lower case.
     pub(super) fn value(self, name: &[u8], value: Bytes) -> Option<Bytes> {
         match name {
             _ if !self.validators || is_any(&value) => Some(value),
-            // Servers that demand the field of every write (428) get it: it held, so there was something to match.
+            // For servers that require the field in every write (428). The condition was true, so the resource exists.
             b"if-match" if self.is_write => Some(Bytes::from_static(b"*")),
             b"range" if self.range => None,
             name if is_validator(name) => None,
@@ -88,7 +88,7 @@ impl LeftOut {
     }
 }
 
-/// Whether production did not send what it was asked for, as the client had it.
+/// Whether production omitted the content because of a validator that the client had.
 pub(crate) fn is_not_modified(status: u16, headers: &Headers) -> bool {
     status == NOT_MODIFIED && is_conditional(headers)
 }
@@ -98,7 +98,7 @@ pub(crate) fn is_part(status: u16, headers: &Headers) -> bool {
     status == PARTIAL && headers.get("if-range").is_some()
 }
 
-/// Whether a request depends on a validator. `*` is none: it means the same to every system.
+/// Whether a request depends on a validator. `*` does not count: it has the same meaning for every system.
 fn is_conditional(headers: &Headers) -> bool {
     headers
         .iter()

@@ -1,8 +1,8 @@
-//! What becomes of the credentials in a captured request.
+//! Handling of credentials in captured requests.
 //!
-//! Owns: finding them and putting a token in their place; where tokens come from is the agent's ([`TokenSource`]).
-//! Bias: a request whose token is not there is not sent. It would go out with the user's own credentials, or be
-//! answered with a 401 that says nothing about the shadow system.
+//! Owns: finding them and replacing them with a token; the agent provides the tokens ([`TokenSource`]). Bias: a request
+//! whose token is not available is not sent. It would carry the user's own credentials, or be answered with a 401 that
+//! says nothing about the shadow system.
 
 use std::{fmt, sync::Arc};
 
@@ -11,34 +11,34 @@ use bytes::Bytes;
 use super::fields;
 use crate::gate::{RuleError, SkipPolicy};
 
-/// The longest token.
+/// Maximum length of a token, in bytes.
 const TOKEN: usize = 16 << 10;
 
-/// What a token reads as where none is sent.
+/// Placeholder for a token in requests that are not sent.
 const PLACEHOLDER: &str = "(token)";
 
-/// Where a token comes from. Asked for every request that needs it, so it answers at once from what it holds.
+/// A source of tokens. It is asked for every request that needs one, so it returns a stored token without delay.
 pub trait TokenSource: fmt::Debug + Send + Sync {
-    /// The token of this moment; `None` while there is none that may be used.
+    /// The current token; `None` if there is no usable one.
     fn token(&self) -> Option<Bytes>;
 }
 
-/// What becomes of credentials that no rule replaces.
+/// Handling of credentials that no rule replaces.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Credentials {
-    /// They are sent: the shadow system stands where production stood.
+    /// They are sent: the shadow system takes the place of production.
     #[default]
     Keep,
-    /// Authorization, Proxy-Authorization and Cookie are left out.
+    /// Authorization, Proxy-Authorization and Cookie are removed.
     Strip,
 }
 
-/// Where a credential stands in a request.
+/// Place of a credential in a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Place {
-    /// A field whose value is the scheme, a space and the token; without a scheme the token alone.
+    /// A field whose value is the scheme, a space and the token, or only the token if there is no scheme.
     Header {
-        /// Its name.
+        /// The field name.
         name: String,
         /// Such as `Bearer`; may be empty.
         scheme: String,
@@ -47,12 +47,12 @@ pub enum Place {
     Cookie(String),
 }
 
-/// One credential that a token stands for. Requests that do not carry it are sent as they are.
+/// One credential that is replaced by a token. Requests that do not carry it are sent unchanged.
 #[derive(Clone, Debug)]
 pub struct Replacement {
-    /// Where it stands.
+    /// The place of the credential.
     pub place: Place,
-    /// What stands there instead.
+    /// The source of the token.
     pub source: Arc<dyn TokenSource>,
 }
 
@@ -63,8 +63,8 @@ pub(super) struct Wallet {
     replaced: Vec<Replacement>,
 }
 
-/// Whether this can stand in a field, and in a cookie if it is one: visible ASCII, without what ends a cookie's value
-/// (RFC 6265 section 4.1.1).
+/// Whether this is a valid token for a field, or for a cookie if the place is one: visible ASCII, without characters
+/// that end a cookie's value (RFC 6265 section 4.1.1).
 pub fn is_token(token: &[u8], place: &Place) -> bool {
     let fits = |byte: &u8| match place {
         Place::Header { .. } => *byte == b' ' || byte.is_ascii_graphic(),
@@ -86,7 +86,7 @@ impl Wallet {
                     }
                 }
                 Place::Cookie(name) => {
-                    // A cookie's name is a token as a field's is.
+                    // A cookie's name is a token, like a field name.
                     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
                         return Err(wrong("cookie", format!("{name:?} is no name of a cookie")));
                     }
@@ -96,7 +96,7 @@ impl Wallet {
         Ok(Self { rest, replaced })
     }
 
-    /// The value that is sent for a captured field: `None` leaves the field out.
+    /// The value to send for a captured field; `None` removes the field.
     pub(super) fn value(&self, name: &[u8], value: Bytes, real: bool) -> Result<Option<Bytes>, SkipPolicy> {
         let Self { rest, replaced } = self;
         if name.eq_ignore_ascii_case(b"cookie") {
@@ -152,7 +152,7 @@ impl Wallet {
     }
 }
 
-/// Looked at once more: what is sent was never read by a parser.
+/// Checked again here, because no parser has read the token.
 fn token(source: &Arc<dyn TokenSource>, place: &Place, real: bool) -> Result<Bytes, SkipPolicy> {
     if !real {
         return Ok(Bytes::from_static(PLACEHOLDER.as_bytes()));

@@ -1,15 +1,15 @@
-//! Which header fields may be written, and what may stand in them.
+//! Header fields that rules may write, and their valid values.
 //!
-//! Bias: whatever could end a line, or change how the message is framed, is refused when the rules are read, and a
-//! token that could is no token.
+//! Bias: anything that could end a line or change the framing of the message is refused when the rules are read, and
+//! such a token is not a valid token.
 
 use bytes::Bytes;
 
 use shadow_proto::exchange::Headers;
 
-/// Fields that concern one connection only (RFC 9110 section 7.6.1), besides those that Connection names. With them goes every
-/// offer of another protocol: the replay speaks HTTP/1.1.
-/// Transfer-Encoding is one too, and is handled as framing.
+/// Fields that concern one connection only (RFC 9110 section 7.6.1), in addition to those that Connection names. All
+/// offers of another protocol are removed with them: the replay uses HTTP/1.1. Transfer-Encoding is also such a field,
+/// and is handled as framing.
 const HOP_BY_HOP: [&[u8]; 6] = [
     b"connection",
     b"http2-settings",
@@ -24,16 +24,16 @@ pub(super) fn is_hop_by_hop(name: &[u8]) -> bool {
         || HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
 }
 
-/// Whether a field has a meaning for the connection or the framing, and is not for rules to touch.
+/// Whether a field concerns the connection or the framing, so that rules may not change it.
 pub(super) fn is_taken(name: &[u8]) -> bool {
     const TAKEN: [&[u8]; 4] = [b"host", b"content-length", b"expect", b"trailer"];
     is_hop_by_hop(name) || TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken))
 }
 
-/// A field that a rule may write, or what is wrong with it.
+/// A field that a rule may write, or an error message.
 pub(crate) fn field(name: &str, value: &str) -> Result<(Bytes, Bytes), String> {
     let name = self::name(name)?;
-    // RFC 9110 section 5.5, without the obsolete bytes: nothing here can end a line.
+    // RFC 9110 section 5.5, without obs-text: nothing here can end a line.
     let printable = value
         .bytes()
         .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
@@ -46,7 +46,7 @@ pub(crate) fn field(name: &str, value: &str) -> Result<(Bytes, Bytes), String> {
     Ok((name, Bytes::copy_from_slice(value.as_bytes())))
 }
 
-/// The name of a field that a rule may touch.
+/// The name of a field that a rule may change.
 pub(super) fn name(name: &str) -> Result<Bytes, String> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(format!("{name:?} is no header field name"));
@@ -59,7 +59,7 @@ pub(super) fn name(name: &str) -> Result<Bytes, String> {
     Ok(Bytes::copy_from_slice(name.as_bytes()))
 }
 
-/// All transfer codings in one field: several fields are one list.
+/// All transfer codings in one field: several fields form one list.
 pub(super) fn transfer_codings(headers: &Headers, first: Bytes) -> Bytes {
     let all: Vec<&[u8]> = headers.get_all("transfer-encoding").collect();
     if all.len() == 1 {
@@ -69,8 +69,8 @@ pub(super) fn transfer_codings(headers: &Headers, first: Bytes) -> Bytes {
     }
 }
 
-/// The fields that Connection names, in lower case. Some are never meant for one connection only, whatever it says:
-/// a request that drops its own Host or length that way would be another request.
+/// The fields that Connection names, in lower case. Host and the framing fields are always kept: without them the
+/// request would be a different one.
 pub(super) fn connection_names(headers: &Headers) -> Vec<Vec<u8>> {
     const KEPT: [&[u8]; 3] = [b"host", b"content-length", b"transfer-encoding"];
     headers

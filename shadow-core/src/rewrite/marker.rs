@@ -1,8 +1,8 @@
-//! The field by which the agent knows its own requests again.
+//! The field by which the agent recognises its own requests.
 
 use super::fields;
 
-/// The field by which a replayed request is known.
+/// The field that identifies a replayed request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Marker {
     name: String,
@@ -12,15 +12,15 @@ pub struct Marker {
 /// A marker that cannot be a header field.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum MarkerError {
-    /// The name is no token (RFC 9110 section 5.1).
+    /// The name is not a token (RFC 9110 section 5.1).
     #[error("{0:?} is no header field name")]
     Name(String),
-    /// The name has a meaning of its own.
+    /// The name has another meaning.
     #[error(
         "{0:?} has a meaning in HTTP and cannot mark replayed requests; choose a name of your own, e.g. Shadow-Replay"
     )]
     Taken(String),
-    /// The value has characters that a field value cannot have (RFC 9110 section 5.5).
+    /// The value has characters that are not allowed in a field value (RFC 9110 section 5.5).
     #[error("the value of the marker must be visible ASCII")]
     Value,
 }
@@ -35,7 +35,7 @@ impl Default for Marker {
 }
 
 impl Marker {
-    /// A field of this name and value. Its presence alone marks a request, whatever the value.
+    /// A marker with this name and value. The field's presence alone marks a request, whatever its value.
     pub fn new(name: &str, value: &str) -> Result<Self, MarkerError> {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             return Err(MarkerError::Name(name.to_owned()));

@@ -1,10 +1,10 @@
-//! What is sent to the shadow system for a captured request.
+//! The rewrite: builds the request for the shadow system from a captured one.
 //!
-//! Owns: the difference between the request that production received and the one that the shadow system receives.
-//! Without rules it is as small as HTTP allows: field order, letter case, target and framing stay; what concerned only
-//! the captured connection goes (RFC 9110 section 7.6.1), and a marker is added by which the agent knows its own
-//! requests again. Bias: the shadow system stands where production stood, so what production was sent is what it is
-//! sent, end-to-end credentials included, unless the operator says otherwise.
+//! Owns: the differences between the request that production received and the one that the shadow system receives.
+//! Without rules they are as small as HTTP allows: field order, letter case, target and framing are kept; fields that
+//! concern only the captured connection are removed (RFC 9110 section 7.6.1), and a marker is added by which the agent
+//! recognises its own requests. Bias: the shadow system takes the place of production, so it receives what production
+//! received, including end-to-end credentials, unless the operator says otherwise.
 
 mod conditional;
 mod credentials;
@@ -29,7 +29,7 @@ use self::{credentials::Wallet, place::Router};
 use crate::gate::{self, RuleError, SkipPolicy, Treatment, WritePolicy};
 use shadow_proto::{exchange::Exchange, request_target};
 
-/// How requests are changed, as an operator writes it.
+/// Rewrite rules, as configured by an operator.
 #[derive(Clone, Debug, Default)]
 pub struct RewriteRules {
     /// The Host field.
@@ -44,31 +44,31 @@ pub struct RewriteRules {
     pub traceparent: TracePolicy,
     /// Validators of conditional requests.
     pub conditional: Conditional,
-    /// Credentials that nothing replaces.
+    /// Credentials that no rule replaces.
     pub credentials: Credentials,
-    /// Credentials that tokens replace.
+    /// Credentials that are replaced by tokens.
     pub replaced: Vec<Replacement>,
 }
 
-/// What becomes of fields without a meaning for the connection.
+/// Rules for fields that do not concern the connection.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct HeaderRules {
-    /// Fields that get one value, in place of all they had.
+    /// Fields that get one value, replacing all existing ones.
     pub set: Vec<(String, String)>,
-    /// Fields that are added to what is there.
+    /// Fields that are added to existing ones.
     pub add: Vec<(String, String)>,
-    /// Fields that are taken out.
+    /// Fields that are removed.
     pub remove: Vec<String>,
 }
 
-/// How requests are changed. Cheap to clone but for the rules.
+/// The compiled rules. Cheap to clone except for the rules themselves.
 #[derive(Clone, Debug)]
 pub struct RewritePolicy {
     host: HostPolicy,
     authority: Bytes,
     router: Router,
     set: Vec<(Bytes, Bytes)>,
-    /// With the marker, which is last.
+    /// Includes the marker, which is last.
     added: Vec<(Bytes, Bytes)>,
     removed: Vec<Bytes>,
     trace: TracePolicy,
@@ -78,17 +78,17 @@ pub struct RewritePolicy {
     writes: WritePolicy,
 }
 
-/// What is made of a captured request.
+/// Result of a rewrite.
 #[derive(Clone, Debug)]
 pub enum Rewritten {
-    /// To be sent.
+    /// The request to send.
     Send(ShadowRequest),
-    /// What would have been sent, to be kept; tokens are left out of it.
+    /// The request to keep instead of sending it; it contains no tokens.
     Record(ShadowRequest),
 }
 
 impl RewritePolicy {
-    /// Nothing is changed but what has to be.
+    /// A policy with only the necessary changes.
     pub fn plain(host: HostPolicy, authority: &str, marker: &Marker) -> Self {
         Self {
             host,
@@ -108,8 +108,8 @@ impl RewritePolicy {
         }
     }
 
-    /// `authority` is the shadow system's `host:port`, used under [`HostPolicy::Shadow`] only. `writes` are the
-    /// gate's. `salt` is random, one for each run.
+    /// Compiles the rules. `authority` is the shadow system's `host:port`, used only with [`HostPolicy::Shadow`].
+    /// `writes` are the gate's. `salt` is random, one per run.
     pub fn new(
         rules: RewriteRules,
         authority: &str,
@@ -165,12 +165,12 @@ impl RewritePolicy {
         })
     }
 
-    /// Whether the request of this exchange is sent without validators that it carried.
+    /// Whether the request of this exchange is sent without some validators that it carried.
     pub fn leaves_out_validators(&self, exchange: &Exchange) -> bool {
         self.conditional.left_out(exchange).is_anything()
     }
 
-    /// The captured value of a field as it is sent, or `None` where it is not.
+    /// The value to send for a captured field, or `None` to remove it.
     fn value(&self, name: &[u8], value: Bytes, real: bool) -> Result<Option<Bytes>, SkipPolicy> {
         let is = |given: &Bytes| name.eq_ignore_ascii_case(given);
         let gone =
@@ -182,10 +182,10 @@ impl RewritePolicy {
     }
 }
 
-/// Builds the request for the shadow system, or says why it is not sent. The exchange's request must be whole, as the
-/// gate makes sure.
+/// Builds the request for the shadow system, or returns why it is not sent. The exchange's request must be whole; the
+/// gate ensures this.
 ///
-/// Values are slices of the captured head and body: without rules nothing is copied but the marker's handles.
+/// Values are slices of the captured head and body: without rules only the marker's handles are copied.
 pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten, SkipPolicy> {
     let treatment = if policy.writes.is_plain() {
         Treatment::Send
@@ -229,7 +229,7 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
     })
 }
 
-/// The captured fields as they are sent.
+/// The captured fields in the form they are sent.
 fn fields_of(
     exchange: &Exchange,
     policy: &RewritePolicy,
@@ -243,7 +243,7 @@ fn fields_of(
     let mut headers = Vec::with_capacity(request.headers.len().saturating_add(2));
     let mut host_sent = false;
     let mut framed = false;
-    // RFC 9112 section 3.2.2: with an absolute target the Host field means nothing.
+    // RFC 9112 section 3.2.2: with an absolute-form target the Host field is ignored.
     let host = |captured: Bytes| {
         policy
             .host
@@ -258,7 +258,7 @@ fn fields_of(
             b"content-length" if chunked => None,
             b"content-length" => (!core::mem::replace(&mut framed, true))
                 .then(|| Bytes::from(request.body.kept.len().to_string())),
-            // The body is sent at once: nobody would wait for the 100.
+            // The body is sent immediately, without waiting for the 100.
             b"expect" if value.eq_ignore_ascii_case(b"100-continue") => None,
             other if fields::is_hop_by_hop(other) || named.iter().any(|hop| hop == other) => None,
             other => match left_out.value(other, value) {

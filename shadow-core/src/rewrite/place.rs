@@ -1,4 +1,4 @@
-//! Host, path and query of what is sent.
+//! Host, path and query of the request to send.
 
 use core::{fmt, str::FromStr};
 use std::collections::BTreeMap;
@@ -8,35 +8,35 @@ use bytes::Bytes;
 use crate::gate::{RuleError, without_port};
 use shadow_proto::request_target;
 
-/// What becomes of the Host field.
+/// Handling of the Host field.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum HostPolicy {
-    /// As the client sent it: the shadow system sees the name that production sees.
+    /// Unchanged: the shadow system sees the same name as production.
     #[default]
     Preserve,
     /// The authority of the shadow system.
     Shadow,
-    /// This one.
+    /// The given value.
     Set(String),
-    /// The client's, with this behind its name and before its port. An IP address stays as it is.
+    /// The client's name with this suffix, followed by its port. IP addresses are unchanged.
     Append(String),
 }
 
-/// What becomes of the path.
+/// Rules for the path.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PathRules {
-    /// Taken off the front, where it is a whole number of segments.
+    /// Prefix to remove, if it consists of whole segments.
     pub strip: Option<String>,
-    /// Put before what is left.
+    /// Prefix to add to the rest.
     pub add: Option<String>,
 }
 
-/// What becomes of the query.
+/// Rules for the query.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct QueryRules {
-    /// Parameters that get one value, at the end, whatever they had.
+    /// Parameters that get one value, at the end, replacing existing ones.
     pub set: BTreeMap<String, String>,
-    /// Parameters that are taken out.
+    /// Parameters that are removed.
     pub remove: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for HostPolicy {
 }
 
 impl HostPolicy {
-    /// The Host to send for the one the client sent.
+    /// The Host value to send in place of the client's.
     pub(super) fn host(&self, captured: Bytes, authority: &Bytes) -> Bytes {
         match self {
             Self::Preserve => captured,
@@ -100,7 +100,7 @@ impl HostPolicy {
     }
 }
 
-/// Compiled rules about the target.
+/// Compiled rules for the target.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Router {
     strip: Vec<u8>,
@@ -199,7 +199,7 @@ fn prefix(key: &str, text: Option<&str>) -> Result<Vec<u8>, RuleError> {
     Ok(text.as_bytes().to_vec())
 }
 
-/// Everything but unreserved characters (RFC 3986 section 2.3) as a triplet.
+/// Percent-encodes everything except unreserved characters (RFC 3986 section 2.3).
 fn encode(text: &str, into: &mut Vec<u8>) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,10 +1,10 @@
-//! A request as it is sent to the shadow system.
+//! A request in the form sent to the shadow system.
 
 use bytes::Bytes;
 
 use shadow_proto::exchange::Version;
 
-/// A request to be sent.
+/// A request to send.
 #[derive(Clone)]
 pub struct ShadowRequest {
     /// Method.
@@ -13,8 +13,8 @@ pub struct ShadowRequest {
     pub target: Bytes,
     /// The version the client used.
     pub version: Version,
-    /// Fields in the order and the letter case of the captured request. At most one of `Content-Length` and
-    /// `Transfer-Encoding` is there, and at most once; it says how `body` is to be framed.
+    /// Fields in the order and letter case of the captured request. They contain at most one of `Content-Length` and
+    /// `Transfer-Encoding`, at most once; it determines the framing of `body`.
     pub headers: Vec<(Bytes, Bytes)>,
     /// Content without transfer coding.
     pub body: Bytes,
@@ -25,7 +25,7 @@ pub struct ShadowRequest {
 }
 
 impl core::fmt::Debug for ShadowRequest {
-    /// Method, and counts: targets and values may hold secrets, and debug output reaches logs.
+    /// Shows the method and counts only: targets and values may hold secrets, and debug output reaches logs.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self {
             method,
@@ -49,7 +49,7 @@ impl core::fmt::Debug for ShadowRequest {
 }
 
 impl ShadowRequest {
-    /// Whether the body is to be sent chunked. Otherwise it has a Content-Length, or there is none.
+    /// Whether to send the body chunked. Otherwise it has a Content-Length, or there is no body.
     pub fn is_chunked(&self) -> bool {
         self.headers
             .iter()

@@ -1,20 +1,20 @@
-//! Trace Context (W3C Recommendation, 2021): whether replays appear in the traces of production.
+//! Trace Context (W3C Recommendation, 2021): whether replays appear in production's traces.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use shadow_proto::exchange::Exchange;
 
-/// What becomes of `traceparent`.
+/// Handling of `traceparent`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TracePolicy {
-    /// It is sent as it was: replays join the traces of production.
+    /// Sent unchanged: replays join production's traces.
     #[default]
     Keep,
-    /// It is left out, with `tracestate`.
+    /// Removed, together with `tracestate`.
     Strip,
-    /// Each replay is a trace of its own, sampled when the captured one was.
+    /// Each replay is a separate trace, sampled if the captured one was.
     New,
 }
 
@@ -25,8 +25,8 @@ impl TracePolicy {
             || !(name.eq_ignore_ascii_case(b"traceparent") || name.eq_ignore_ascii_case(b"tracestate"))
     }
 
-    /// The field that is added. Its ids come from the exchange and the `salt`, so that no two replays of a run, and
-    /// no two runs, share one.
+    /// The field to add. Its ids are derived from the exchange and the `salt`, so that they are unique among the
+    /// replays of a run, and among runs.
     pub(super) fn added(self, exchange: &Exchange, salt: &[u8; 32]) -> Option<(Bytes, Bytes)> {
         if self != Self::New {
             return None;
@@ -59,7 +59,7 @@ impl TracePolicy {
     }
 }
 
-/// The lowest bit of the flags, the last two digits of a version 00 value.
+/// The lowest bit of the flags, which are the last two digits of a version 00 value.
 fn is_sampled(value: &[u8]) -> bool {
     let value = value.trim_ascii();
     value.len() >= 55

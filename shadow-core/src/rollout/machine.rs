@@ -1,4 +1,4 @@
-//! The state machine: what evidence, restarts and other plans lead to.
+//! The state machine: transitions caused by evidence, restarts and plan changes.
 
 use crate::evidence::{Reason, Ruling, Since};
 use shadow_proto::time::Timestamp;
@@ -8,37 +8,37 @@ use super::{
     state::{Cause, HISTORY, Moment, Place, Saved, Stage, Transition},
 };
 
-/// A rollout on its plan.
+/// A rollout and its plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
     pub(super) plan: Plan,
     pub(super) stage: Stage,
-    /// Index of the present phase; always one of the plan's.
+    /// Index of the present phase; always valid in the plan.
     pub(super) phase: usize,
-    /// The sample that was set by hand, never above the phase's.
+    /// The sample that was set manually, never above the phase's.
     pub(super) by_hand: Option<f64>,
     failures: u32,
-    /// When the present phase began to gather evidence.
+    /// When the present phase started to collect evidence.
     entered: Timestamp,
     saved: Saved,
 }
 
-/// What a step asks of whoever holds the switches.
+/// A transition, and the action that the caller has to take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// What happened.
+    /// The transition that was made.
     pub transition: Transition,
-    /// Stop all mirroring.
+    /// Whether to stop all mirroring.
     pub kill: bool,
 }
 
 impl Step {
-    /// Whether more is mirrored behind it than before, if only because something is resumed. Such a step has to be
-    /// written down before it is taken.
+    /// Whether more is mirrored after it than before, even if only because something is resumed. Such a step must be
+    /// saved before it is applied.
     pub fn raises(&self) -> bool {
         let Transition { from, to, .. } = &self.transition;
         match (from.sample, to.sample) {
-            // No say any more: whatever people set.
+            // The rollout no longer limits the sample: the manually set value applies.
             (_, None) => true,
             (None, Some(after)) => after > 0.0,
             (Some(before), Some(after)) => after > before,
@@ -47,7 +47,7 @@ impl Step {
 }
 
 impl Rollout {
-    /// A rollout that was not started. The plan must be a valid one.
+    /// A rollout that has not started. The plan must be valid.
     pub fn new(plan: Plan) -> Self {
         Self {
             plan,
@@ -60,10 +60,10 @@ impl Rollout {
         }
     }
 
-    /// The rollout that was saved, in the same phase, which starts over: what was counted went with the former agent.
+    /// Restores a saved rollout in the same phase, which starts over: the previous agent's counts are lost.
     ///
-    /// On a plan without that phase, or that asks for more in it, it pauses in the last phase that asks for no more
-    /// than was mirrored before.
+    /// If the plan no longer has that phase, or its sample is larger now, it pauses in the last phase whose sample is
+    /// no larger than what was mirrored before.
     pub fn restore(plan: Plan, saved: Saved, now: Moment) -> Self {
         let mut restored = Self::new(plan);
         let (stage, name) = (saved.place.stage, saved.place.phase.clone());
@@ -83,7 +83,7 @@ impl Rollout {
         restored
     }
 
-    /// Follows another plan from now on. Nothing is raised by it.
+    /// Switches to another plan. This never raises the sample.
     pub fn replan(&mut self, plan: Plan, now: Moment) -> Option<Step> {
         if plan == self.plan {
             return None;
@@ -100,7 +100,7 @@ impl Rollout {
         Some(self.note(from, Cause::Plan, "", why, None, now))
     }
 
-    /// The phase of that name, when it asks for no more than `former`; else pauses where it is safe.
+    /// Selects the named phase if its sample is at most `former`; otherwise pauses where it is safe.
     fn find(&mut self, name: &str, former: Option<f64>) {
         let former = former.unwrap_or(0.0);
         let asks = |phase: &Phase| phase.sample <= former.max(self.by_hand.unwrap_or(0.0));
@@ -124,7 +124,7 @@ impl Rollout {
         &self.plan
     }
 
-    /// What it does.
+    /// The current stage.
     pub fn stage(&self) -> Stage {
         self.stage
     }
@@ -144,7 +144,7 @@ impl Rollout {
         self.entered
     }
 
-    /// The most that may be mirrored; `None` while it has no say.
+    /// Maximum sample; `None` while the rollout does not limit it.
     pub fn sample(&self) -> Option<f64> {
         let phase = self.phase().map_or(0.0, |phase| phase.sample);
         match self.stage {
@@ -156,7 +156,7 @@ impl Rollout {
         }
     }
 
-    /// Where it is.
+    /// The current place.
     pub fn place(&self) -> Place {
         let phase = match self.stage {
             Stage::Idle => String::new(),
@@ -169,12 +169,12 @@ impl Rollout {
         }
     }
 
-    /// What is to outlive the agent.
+    /// The state that outlives the agent.
     pub fn saved(&self) -> &Saved {
         &self.saved
     }
 
-    /// What the evidence of the present phase leads to, if to anything yet.
+    /// Evaluates the evidence of the present phase and returns a step if it leads to one.
     pub fn tick(&mut self, now: Moment, evidence: &Since) -> Option<Step> {
         if self.stage != Stage::Running {
             return None;
@@ -299,7 +299,7 @@ impl Rollout {
     }
 }
 
-/// What the gates of one opinion said.
+/// The texts of all gates with this ruling.
 fn said(reasons: &[Reason], ruling: Ruling) -> String {
     let texts: Vec<String> = reasons
         .iter()

@@ -1,9 +1,9 @@
-//! Raising the sample step by step, each step earned by evidence of its own.
+//! Staged rollout: raises the sample step by step, each step based on its own evidence.
 //!
-//! Owns: the plan ([`Plan`]) and where on it the agent is ([`Rollout`]): pure, so time, evidence and orders are
-//! arguments and what is to be done comes back as a value. Bounds: [`MAX_PHASES`] phases, [`HISTORY`] transitions kept.
-//! Bias: less mirroring, never more. Nothing but evidence of the present phase, or a person, raises the sample; a
-//! restart, a changed plan or a state that cannot be understood starts the phase over or pauses it.
+//! Owns: the plan ([`Plan`]) and the agent's position in it ([`Rollout`]). It is pure: time, evidence and orders are
+//! arguments, and actions are return values. Bounds: [`MAX_PHASES`] phases, [`HISTORY`] transitions kept. Bias: towards
+//! less mirroring. Only evidence of the present phase, or a person, raises the sample. A restart, a changed plan or an
+//! unreadable state starts the phase over or pauses the rollout.
 
 mod machine;
 mod orders;

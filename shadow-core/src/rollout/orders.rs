@@ -1,4 +1,4 @@
-//! What people order. Each order may be given twice: the second time it changes nothing.
+//! Orders given by people. Each order may be given twice: the second time it changes nothing.
 
 use crate::evidence::Since;
 
@@ -13,39 +13,39 @@ pub enum Refused {
     /// There is no rollout.
     #[error("no rollout is under way; begin one with `shadow rollout start`")]
     Idle,
-    /// It is over.
+    /// The rollout has ended.
     #[error("the rollout is {}; `shadow rollout abort` and `start` begin a new one", .0.as_str())]
     Over(Stage),
     /// No such phase.
     #[error("the plan has no phase {given:?}; it has {known}")]
     Unknown {
-        /// What was asked for.
+        /// The requested phase.
         given: String,
-        /// The plan's.
+        /// The phases of the plan.
         known: String,
     },
-    /// Not the next one.
+    /// The phase is not the next one.
     #[error("{given:?} is not the phase after {present:?}; advance one phase at a time")]
     Skips {
-        /// What was asked for.
+        /// The requested phase.
         given: String,
-        /// Where it is.
+        /// The present phase.
         present: String,
     },
-    /// More than the phase allows.
+    /// The sample is larger than the phase allows.
     #[error(
         "the rollout allows at most {most} of connections in phase {phase:?}; `shadow rollout advance`, or abort it first"
     )]
     Above {
         /// The phase.
         phase: String,
-        /// Its sample.
+        /// The phase's sample.
         most: f64,
     },
 }
 
 impl Rollout {
-    /// Begins, or begins anew after an abort. Nothing when it is under way.
+    /// Starts the rollout, or starts it again after an abort. No effect while it is under way.
     pub fn start(&mut self, who: &str, now: Moment) -> Result<Option<Step>, Refused> {
         match self.stage {
             Stage::Idle | Stage::Aborted => {}
@@ -57,7 +57,7 @@ impl Rollout {
         Ok(Some(self.run(from, who, "started", None, now)))
     }
 
-    /// Stops the clock; the sample stays.
+    /// Pauses the rollout; the sample stays.
     pub fn pause(&mut self, who: &str, why: &str, now: Moment) -> Result<Option<Step>, Refused> {
         match self.stage {
             Stage::Running => {}
@@ -77,7 +77,7 @@ impl Rollout {
         )))
     }
 
-    /// Goes on: the phase starts over.
+    /// Resumes the rollout: the phase starts over.
     pub fn resume(&mut self, who: &str, now: Moment) -> Result<Option<Step>, Refused> {
         match self.stage {
             Stage::Paused | Stage::Held => {}
@@ -95,8 +95,8 @@ impl Rollout {
         )))
     }
 
-    /// Goes to the next phase because a person says so, whatever the evidence. Naming the phase makes it safe to say
-    /// it twice.
+    /// Advances to the next phase on a person's order, regardless of the evidence. Naming the phase makes the order
+    /// safe to repeat.
     pub fn advance(
         &mut self,
         to: &str,
@@ -130,7 +130,7 @@ impl Rollout {
         Ok(Some(self.run(from, who, "advanced by hand", Some(evidence), now)))
     }
 
-    /// Gives up: the sample is 0 until a person says otherwise.
+    /// Aborts the rollout: the sample is 0 until a person changes it.
     pub fn abort(&mut self, who: &str, why: &str, now: Moment) -> Option<Step> {
         if self.stage == Stage::Aborted {
             return None;
@@ -141,7 +141,7 @@ impl Rollout {
         Some(self.note(from, Cause::Order, who, why.to_owned(), None, now))
     }
 
-    /// Mirroring was killed: evidence cannot grow any more, and nothing is to be raised behind the kill's back.
+    /// Mirroring was killed: there will be no more evidence, and nothing may be raised while the kill switch is on.
     pub fn killed(&mut self, now: Moment) -> Option<Step> {
         if self.stage != Stage::Running {
             return None;
@@ -152,8 +152,8 @@ impl Rollout {
         Some(self.note(from, Cause::Killed, "", why.to_owned(), None, now))
     }
 
-    /// The sample is set by hand. Under way, it pauses and takes no more than its phase allows; when it is over, it
-    /// has no say any more.
+    /// The sample was set manually. A rollout under way pauses and uses at most the sample of its phase; one that has
+    /// ended no longer limits the sample.
     pub fn by_hand(&mut self, sample: f64, who: &str, now: Moment) -> Result<Option<Step>, Refused> {
         let from = self.place();
         match self.stage {

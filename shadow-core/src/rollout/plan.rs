@@ -1,4 +1,4 @@
-//! Which phases there are, and what each has to show.
+//! Phases of a rollout, and the requirements of each.
 
 use core::time::Duration;
 
@@ -12,11 +12,11 @@ pub const MAX_PHASES: usize = 32;
 pub struct Plan {
     /// In order, each with a larger sample than the one before it.
     pub phases: Vec<Phase>,
-    /// What a failed gate leads to.
+    /// The reaction to a failed gate.
     pub on_failure: OnFailure,
-    /// Verdicts of a phase that are needed before a failed gate counts: the first difference of all is no proof.
+    /// Verdicts needed in a phase before a failed gate counts: a first difference is no proof.
     pub fail_after: u64,
-    /// Failures after which a rollout that steps back waits for a person.
+    /// Number of failures after which a rollout that steps back waits for a person.
     pub attempts: u32,
 }
 
@@ -27,67 +27,67 @@ pub struct Phase {
     pub name: String,
     /// The share of connections that is mirrored, above 0 and at most 1.
     pub sample: f64,
-    /// It lasts at least this long.
+    /// Minimum duration.
     pub min_duration: Duration,
-    /// It compares at least so many exchanges.
+    /// Minimum number of compared exchanges.
     pub min_compared: u64,
-    /// What its own evidence has to pass.
+    /// The gates that its own evidence must pass.
     pub gates: GateConfig,
 }
 
-/// What a failed gate leads to.
+/// Reaction to a failed gate.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum OnFailure {
-    /// The phase goes on at its sample and a person decides.
+    /// The phase continues at its sample, and a person decides.
     Hold,
-    /// The phase before it starts over; from the first one, nothing is mirrored any more.
+    /// The previous phase starts over; in the first phase, mirroring stops.
     #[default]
     StepBack,
     /// The kill switch.
     Kill,
 }
 
-/// A plan that cannot be followed.
+/// A plan that is not valid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
-    /// Nothing to do, or too much.
+    /// There are no phases, or too many.
     #[error("there are {0} phases; give 1 to {MAX_PHASES}")]
     Phases(usize),
-    /// A name that is empty or used before.
+    /// A name is empty or a duplicate.
     #[error("phase {at} is called {name:?}, which is {what}; give each phase a name of its own")]
     Name {
-        /// Which phase, from 0.
+        /// Index of the phase, from 0.
         at: usize,
         /// Its name.
         name: String,
-        /// What is wrong with it.
+        /// The problem with the name.
         what: &'static str,
     },
-    /// A sample that is no share, or not above the one before.
+    /// A sample is not a share, or not above the previous one.
     #[error("phase {name:?} samples {given} of connections, which is not above {above} and at most 1")]
     Sample {
         /// The phase.
         name: String,
-        /// What was given.
+        /// The given sample.
         given: f64,
-        /// The sample of the phase before it.
+        /// The sample of the previous phase.
         above: f64,
     },
-    /// A phase that nothing needs to be shown for.
+    /// A phase requires no evidence.
     #[error("phase {0:?} needs no compared exchange; give at least 1, or it proves nothing")]
     Nothing(String),
-    /// A gate that could never pass, or never fail.
+    /// A gate could never pass, or never fail.
     #[error("phase {name:?}: {source}")]
     Gate {
         /// The phase.
         name: String,
-        /// Which gate.
+        /// The invalid gate.
         source: GateConfigError,
     },
 }
 
 impl Plan {
-    /// Refuses what could not be followed, or would raise the sample without proof.
+    /// Rejects plans that cannot be followed, or that would raise the sample without proof.
     pub fn validate(&self) -> Result<(), PlanError> {
         if self.phases.is_empty() || self.phases.len() > MAX_PHASES {
             return Err(PlanError::Phases(self.phases.len()));
@@ -109,7 +109,7 @@ impl Plan {
                 });
             }
             let given = phase.sample;
-            // Written so that NaN is refused.
+            // The condition is negated so that NaN is refused.
             if !(given > above && given <= 1.0) {
                 return Err(PlanError::Sample {
                     name: name(),
@@ -129,7 +129,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Where a phase stands in the plan.
+    /// The index of a phase in the plan.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.phases.iter().position(|phase| phase.name == name)
     }

@@ -1,4 +1,4 @@
-//! Where a rollout is, how it came there, and what of it outlives the agent.
+//! State and history of a rollout, and the part of it that outlives the agent.
 
 use std::collections::VecDeque;
 
@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::Since;
 use shadow_proto::time::Timestamp;
 
-/// Transitions that are kept; older ones are dropped and only counted.
+/// Maximum number of transitions kept; older ones are dropped and only counted.
 pub const HISTORY: usize = 64;
 
-/// What a rollout is doing.
+/// Stage of a rollout.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// None was started: the sample is what people say.
+    /// Not started: people set the sample.
     #[default]
     Idle,
-    /// A phase gathers evidence.
+    /// A phase is collecting evidence.
     Running,
-    /// A person, a restart or the kill switch stopped the clock. The sample stays.
+    /// Stopped by a person, a restart or the kill switch. The sample stays.
     Paused,
     /// A gate failed, and a person has to decide.
     Held,
-    /// The last phase was passed. The sample stays.
+    /// The last phase passed. The sample stays.
     Complete,
-    /// Given up: the sample is 0.
+    /// Aborted: the sample is 0.
     Aborted,
 }
 
@@ -43,76 +43,76 @@ impl Stage {
     }
 }
 
-/// Why a rollout went from one place to another.
+/// Cause of a transition.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The phase has shown what it had to.
+    /// The phase met its requirements.
     Passed,
     /// A gate failed.
     Failed,
-    /// A person said so.
+    /// A person ordered it.
     #[default]
     Order,
-    /// The sample was set by hand.
+    /// The sample was set manually.
     Sample,
     /// Mirroring was killed.
     Killed,
-    /// The agent was started again.
+    /// The agent was restarted.
     Restart,
     /// The plan was changed.
     Plan,
 }
 
-/// A moment on two clocks. Durations are taken from the monotonic one only, so a clock that is set changes nothing.
+/// A moment on two clocks. Durations use only the monotonic one, so setting the wall clock has no effect on them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Moment {
-    /// Monotonic.
+    /// Monotonic time.
     pub at: Timestamp,
-    /// Milliseconds since 1970-01-01T00:00:00Z, to be shown.
+    /// Milliseconds since 1970-01-01T00:00:00Z, for display.
     pub wall_ms: u64,
 }
 
-/// Where a rollout is.
+/// Position of a rollout.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Place {
-    /// What it does.
+    /// The stage.
     pub stage: Stage,
     /// The name of its phase; empty before the first.
     pub phase: String,
-    /// The sample it asks for; none when it asks for nothing.
+    /// The requested sample; `None` if it requests none.
     pub sample: Option<f64>,
 }
 
-/// One step from place to place.
+/// One transition between places.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Transition {
-    /// When, in milliseconds since 1970-01-01T00:00:00Z.
+    /// Time in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
-    /// From where.
+    /// The previous place.
     pub from: Place,
-    /// To where.
+    /// The new place.
     pub to: Place,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
-    /// Who said so; empty for what the agent did by itself.
+    /// The person who ordered it; empty for transitions made by the agent.
     pub who: String,
-    /// In words.
+    /// Explanation.
     pub why: String,
-    /// What it rested on: everything counted in the phase that was left.
+    /// The evidence it was based on: everything counted in the phase that was left.
     pub evidence: Option<Since>,
 }
 
-/// What outlives the agent.
+/// State that outlives the agent.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Saved {
-    /// Where it was.
+    /// The place when it was saved.
     pub place: Place,
-    /// The sample that was set by hand since.
+    /// The sample that was set manually since.
     pub by_hand: Option<f64>,
-    /// Failed gates since a person last decided.
+    /// Failed gates since the last decision of a person.
     pub failures: u32,
-    /// All transitions there were.
+    /// Total number of transitions.
     pub transitions: u64,
     /// The last [`HISTORY`] of them, the oldest first.
     pub history: VecDeque<Transition>,

@@ -103,7 +103,7 @@ fn each_phase_is_earned_by_time_and_by_evidence() {
         (Some(0.1), Cause::Passed, Some(go()))
     );
     assert!(why.contains("as the test says"), "{why}");
-    // The next phase's time begins now.
+    // The time of the next phase starts now.
     assert_eq!(rollout.tick(at(119), &go()), None);
     for (seconds, sample) in [(121, 0.5), (181, 1.0), (241, 1.0)] {
         rollout.tick(at(seconds), &go()).expect("passed");
@@ -126,7 +126,7 @@ fn a_failed_gate_holds_steps_back_or_kills() {
     ] {
         let mut rollout = started(on_failure);
         rollout.tick(at(60), &go()).expect("passed");
-        // One difference is no proof.
+        // A single difference is no proof.
         assert_eq!(rollout.tick(at(61), &evidence_no(19)), None);
         let step = rollout.tick(at(61), &evidence_no(20)).expect("failed");
         assert_eq!(
@@ -155,7 +155,7 @@ fn stepping_back_again_and_again_ends_with_a_person() {
         .resume("me", at(10_000))
         .expect("resumes")
         .expect("a step");
-    // In the first phase there is nothing to step back to.
+    // The first phase has none to step back to.
     rollout.tick(at(10_001), &evidence_no(20)).expect("failed");
     assert_eq!((rollout.stage(), rollout.sample()), (Stage::Aborted, Some(0.0)));
 }
@@ -235,7 +235,7 @@ fn a_restart_starts_the_phase_over() {
     let saved = rollout.saved().clone();
     let text = serde_json::to_string(&saved).expect("writes");
     assert_eq!(serde_json::from_str::<Saved>(&text).expect("reads"), saved);
-    // After a reboot the monotonic clock begins anew, whatever the other one says.
+    // After a reboot the monotonic clock starts again, whatever the wall clock says.
     let mut restored = Rollout::restore(plan(OnFailure::Hold), saved, at(3));
     assert_eq!(
         (restored.stage(), name(&restored), restored.sample()),
@@ -255,7 +255,7 @@ fn another_plan_never_raises_the_sample() {
     let mut rollout = started(OnFailure::Hold);
     rollout.tick(at(60), &go()).expect("passed");
     let saved = rollout.saved().clone();
-    // The same phase asks for more, is gone, or there is none that asks for so little.
+    // The same phase has a larger sample, or is gone, or no phase has such a small sample.
     for (phases, at_phase, sample) in [
         (vec![phase("smoke", 0.05), phase("canary", 0.2)], "smoke", 0.05),
         (vec![phase("a", 0.02), phase("b", 0.1), phase("c", 0.3)], "b", 0.1),

@@ -1,9 +1,9 @@
-//! Segments in, exchanges out: joins the wire, flow, stream, http and pair rooms.
+//! The engine: segments in, exchanges out. Joins the wire, flow, stream, http and pair modules.
 //!
 //! Owns: every tracked connection and the buffers under [`Limits`]. Time comes with each segment and with
-//! [`Engine::handle_timeout`]; the engine never reads a clock. Bounds: `Limits::flows` connections,
-//! `Limits::memory` bytes. Drops: under pressure whole connections, reported as evicted and counted; never single
-//! segments of a connection that is still read.
+//! [`Engine::handle_timeout`]; the engine never reads a clock. Bounds: `Limits::flows` connections, `Limits::memory`
+//! bytes. Drops: under pressure, whole connections, reported as evicted and counted; never single segments of a
+//! connection that is still read.
 
 #[cfg(test)]
 mod tests;
@@ -24,13 +24,13 @@ use crate::{
     wire::{Direction, Flags, Segment},
 };
 
-/// How long late segments of a finished connection are recognised.
+/// Time for which late segments of a finished connection are recognised.
 const LINGER: core::time::Duration = core::time::Duration::from_secs(2);
 
-/// What an [`Engine`] holds at present.
+/// Current resource usage of an [`Engine`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {
-    /// Connections, finished ones that are still recognised included.
+    /// Connections, including finished ones that are still recognised.
     pub flows: usize,
     /// Bytes buffered for them.
     pub buffered: usize,
@@ -60,22 +60,22 @@ impl Engine {
         }
     }
 
-    /// From now on the role of each byte that is read is reported in a log ([`Engine::swap_ranges`]).
+    /// Enables the log that reports the role of each byte read ([`Engine::swap_ranges`]).
     #[must_use]
     pub fn report_ranges(mut self) -> Self {
         self.out.ranges.get_or_insert_default();
         self
     }
 
-    /// Takes the log of what was read since the last time; `log` is empty, and its room is used again. With
-    /// [`Engine::report_ranges`] it is to be taken after every call, or it grows.
+    /// Takes the log of what was read since the last call. `log` must be empty; its allocation is reused. With
+    /// [`Engine::report_ranges`] it must be taken after every call, or it grows.
     pub fn swap_ranges(&mut self, log: &mut RangeLog) {
         if let Some(ranges) = &mut self.out.ranges {
             core::mem::swap(&mut **ranges, log);
         }
     }
 
-    /// Takes one segment in. Call [`Engine::poll`] until `None` afterwards.
+    /// Processes one segment. Call [`Engine::poll`] until it returns `None` afterwards.
     pub fn push(&mut self, segment: &Segment<'_>) {
         let counters = &mut self.out.counters;
         counters.segments += 1;
@@ -135,12 +135,12 @@ impl Engine {
         self.out.events.pop_front()
     }
 
-    /// When [`Engine::handle_timeout`] wants to be called next. Changes after every other call.
+    /// When [`Engine::handle_timeout`] must be called next. May change after every other call.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         self.gaps.next().into_iter().chain(self.idle.next()).min()
     }
 
-    /// Declares gaps and forgets idle flows. Extra calls do nothing and are safe.
+    /// Declares gaps and removes idle flows. Extra calls have no effect and are safe.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         while let Some((slot, generation)) = self.gaps.pop(now) {
             if self.flows.is_current(slot, generation) {
@@ -163,7 +163,7 @@ impl Engine {
         }
     }
 
-    /// The capture is over: every open flow is closed and reported.
+    /// Ends the capture: every open flow is closed and reported.
     pub fn finish(&mut self) {
         for slot in self.flows.occupied() {
             self.close(slot, Closing::Forgotten(Incomplete::CaptureEnd));
@@ -172,12 +172,12 @@ impl Engine {
         self.gaps = Timers::default();
     }
 
-    /// Everything that was counted so far.
+    /// All counters so far.
     pub fn counters(&self) -> &Counters {
         &self.out.counters
     }
 
-    /// What is held at present.
+    /// Current resource usage.
     pub fn usage(&self) -> Usage {
         Usage {
             flows: self.flows.len(),
@@ -224,7 +224,7 @@ impl Engine {
         }
     }
 
-    /// Runs `step` on an open flow and does what its fate asks for.
+    /// Runs `step` on an open flow and applies the resulting fate.
     fn with_track(
         &mut self,
         slot: usize,
@@ -288,7 +288,7 @@ impl Engine {
             Closing::Over(at) => {
                 self.flows.set_deadline(slot, at + LINGER);
                 let generation = self.flows.generation(slot);
-                // The entry that is queued for the idle time would come too late.
+                // The entry queued for the idle time would be too late.
                 self.idle.push(at + LINGER, slot, generation);
                 self.flows.retire(slot, Entry::Closed)
             }
@@ -328,7 +328,7 @@ impl Engine {
         }
     }
 
-    /// Makes room in a full table. `false` when there is nothing to evict.
+    /// Evicts one flow from a full table. `false` when there is nothing to evict.
     fn evict_one(&mut self) -> bool {
         while let Some((at, slot, generation)) = self.idle.pop_first() {
             if !self.flows.is_current(slot, generation) {
@@ -346,10 +346,10 @@ impl Engine {
     }
 }
 
-/// Why a flow leaves the table.
+/// The reason a flow leaves the table.
 #[derive(Clone, Copy, Debug)]
 enum Closing {
-    /// It ended at this time; it is recognised a little longer.
+    /// It ended at this time; it is recognised for a short time after that.
     Over(Timestamp),
     /// Another connection took its place.
     Superseded,
@@ -357,7 +357,7 @@ enum Closing {
     Forgotten(Incomplete),
 }
 
-/// Which way the first segment of a flow goes.
+/// The direction of the first segment of a flow.
 fn client_side(segment: &Segment<'_>) -> Direction {
     if segment.flags.contains(Flags::SYN) {
         let answer = segment.flags.contains(Flags::ACK);
@@ -373,7 +373,7 @@ fn client_side(segment: &Segment<'_>) -> Direction {
     if is_request_line(segment.payload) {
         return Direction::ToServer;
     }
-    // A capture that began inside a message: servers usually have the smaller port.
+    // The capture began inside a message: servers usually have the lower port.
     if looks_like_response(segment.payload) || segment.src.port < segment.dst.port {
         Direction::ToClient
     } else {

@@ -6,7 +6,7 @@ use crate::{limits::Limits, seq::SeqNum};
 const CLIENT: Endpoint = Endpoint::v4([10, 0, 0, 1], 40_000);
 const SERVER: Endpoint = Endpoint::v4([10, 0, 0, 2], 80);
 
-/// A connection that is written down segment by segment, with the sequence numbers that its ends would use.
+/// A connection written segment by segment, with the sequence numbers that its ends would use.
 struct Wire {
     engine: Engine,
     now: u64,
@@ -293,7 +293,7 @@ fn other_protocols_have_their_names_whoever_speaks_first() {
     }
 }
 
-/// What is reported when the second of four exchanges is odd.
+/// The report for four exchanges with an odd second one.
 fn with_odd(request: &[u8], response: &[u8]) -> (Vec<String>, u64) {
     let mut wire = Wire::open();
     for number in 0..5 {
@@ -417,7 +417,7 @@ fn a_connection_that_is_captured_again_when_it_is_over_is_reported_once() {
         wire.segment(true, Flags::FIN.union(Flags::ACK), b"", false);
         wire.segment(false, Flags::FIN.union(Flags::ACK), b"", false);
     };
-    // Once for each of the interfaces that it passes; then another one between the same ends.
+    // Once for each interface that it passes; then another connection between the same ends.
     pass(5, 1);
     pass(5, 1);
     pass(6, 2);
@@ -438,7 +438,7 @@ fn the_answer_to_a_syn_behind_the_data_that_follows_it_changes_nothing() {
     wire.server(head);
     wire.server = SeqNum(9);
     wire.segment(false, Flags::SYN.union(Flags::ACK), b"", false);
-    // The copy of a head that was read is no content.
+    // The copy of a head that was already read is not content.
     wire.server = start;
     wire.server(head);
     wire.server(b"hello\n");

@@ -1,7 +1,7 @@
-//! When missing bytes are declared lost.
+//! Decides when missing bytes are declared lost.
 //!
 //! Bias: a hole that the receiver acknowledged was lost by the capture, and only reordering between CPUs could still
-//! fill it; any other hole may be filled by a retransmission and gets much longer.
+//! fill it. Any other hole may be filled by a retransmission and waits much longer.
 
 use super::track::{Fate, Half, Track};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Track {
-    /// When the first hole is to be declared lost.
+    /// When the first hole must be declared lost.
     pub(crate) fn gap_deadline(&self, limits: &Limits) -> Option<Timestamp> {
         let deadline = |half: &Half| {
             let (_, since) = half.hole?;
@@ -26,13 +26,13 @@ impl Track {
             .min()
     }
 
-    /// Keeps what waits in either direction under its cap.
+    /// Keeps the bytes that wait in each direction under their cap.
     pub(super) fn relieve(&mut self, ctx: &mut Context<'_>) {
         let cap = ctx.settings.limits.out_of_order;
         let over = |half: &Half| half.stream.as_ref().is_some_and(|stream| stream.buffered() > cap);
         while over(&self.to_server) || over(&self.to_client) {
             if !self.declare_gap(ctx) {
-                // Nothing is missing: bytes pile up behind an answer that does not come.
+                // Nothing is missing: bytes accumulate while the response they wait for does not arrive.
                 self.conn.abandon(Abandon::OutOfStep, ctx);
                 self.pump(ctx);
                 return;
@@ -40,7 +40,7 @@ impl Track {
         }
     }
 
-    /// Declares the most certain hole lost and goes on behind it. `false` when there is none.
+    /// Declares the most certain hole lost and continues after it. `false` when there is none.
     fn declare_gap(&mut self, ctx: &mut Context<'_>) -> bool {
         let hole = |half: &Half| half.stream.as_ref().and_then(Assembler::hole);
         let (to_server, to_client) = (hole(&self.to_server), hole(&self.to_client));
@@ -68,7 +68,7 @@ impl Track {
         self.pump(ctx);
     }
 
-    /// Declares every hole whose time has come.
+    /// Declares every hole whose deadline has passed.
     pub(crate) fn expire_gaps(&mut self, now: Timestamp, ctx: &mut Context<'_>) -> Fate {
         for direction in [Direction::ToServer, Direction::ToClient] {
             let limits = &ctx.settings.limits;
@@ -92,8 +92,8 @@ impl Track {
         self.fate(ctx)
     }
 
-    /// Lets go on where each side waits for what the other acknowledged. The only copy of some bytes was a
-    /// retransmission then, which acknowledges what came after them; whose it was is not known, so the count is lost.
+    /// Resolves a deadlock in which each side waits for bytes that the other acknowledged. The only copy of some
+    /// bytes was a retransmission, which acknowledges later bytes; its sender is not known, so the count is lost.
     pub(super) fn untie(&mut self, ctx: &mut Context<'_>) -> bool {
         let Self {
             conn,
@@ -116,7 +116,7 @@ impl Track {
         true
     }
 
-    /// Remembers since when each stream waits.
+    /// Records since when each stream has been waiting.
     pub(super) fn note_holes(&mut self, now: Timestamp) {
         for half in [&mut self.to_server, &mut self.to_client] {
             let Some(stream) = &half.stream else { continue };
@@ -128,7 +128,7 @@ impl Track {
         }
     }
 
-    /// Reads everything that was captured, holes or not.
+    /// Reads everything that was captured, with or without holes.
     pub(super) fn flush(&mut self, ctx: &mut Context<'_>) {
         self.pump(ctx);
         while self.declare_gap(ctx) {}

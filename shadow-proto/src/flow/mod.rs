@@ -1,4 +1,4 @@
-//! Connections: which there are, in what state, and when to forget them.
+//! Connections: the table of known ones, their states, and their removal.
 //!
 //! Owns: the table of flows (`table`) and their deadlines (`timer`). Bounds: `Limits::flows` entries, at most two
 //! timer entries each. Drops: a full table evicts the flow whose deadline comes first (half-open ones before busy

@@ -1,4 +1,4 @@
-//! What a segment brings.
+//! Processing of a segment's payload and end of stream.
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Track {
-    /// Reads the payload, or keeps it until its turn comes.
+    /// Reads the payload, or stores it until the bytes before it have arrived.
     pub(super) fn take_payload(
         &mut self,
         direction: Direction,
@@ -21,12 +21,12 @@ impl Track {
         ctx: &mut Context<'_>,
     ) {
         if segment.flags.contains(Flags::RST) {
-            // What stands in a reset says why (RFC 9293 section 3.5.3) and reaches no application.
+            // The text in a reset gives its reason (RFC 9293 section 3.5.3) and reaches no application.
             ctx.out.counters.reset_bytes += segment.payload.len() as u64;
             return;
         }
         if segment.flags.contains(Flags::URG) && !segment.payload.is_empty() {
-            // Whether the application finds urgent data (RFC 9293 section 3.8.5) in the stream is its own choice.
+            // Whether urgent data (RFC 9293 section 3.8.5) appears in the stream is the application's choice.
             return self
                 .conn
                 .distrust(Incomplete::UrgentData, Abandon::OutOfStep, ctx);
@@ -54,7 +54,7 @@ impl Track {
         };
         let mut used = 0;
         if distance <= 0 && stream.is_empty() && !fresh.is_empty() {
-            // The usual segment is read where it lies.
+            // The usual segment is read in place, without a copy.
             let starts_segment = stored.starts_segment;
             let chunk = Chunk {
                 at: segment.at,
@@ -85,13 +85,13 @@ impl Track {
         }
     }
 
-    /// Notes where the stream ends.
+    /// Records where the stream ends.
     pub(super) fn finish_stream(&mut self, direction: Direction, distance: i32, segment: &Segment<'_>) {
         let half = self.half_mut(direction);
         half.fin = true;
         let Some(stream) = &mut half.stream else { return };
         let len = segment.payload.len() as u64 + u64::from(segment.missing);
-        // `distance` was measured before the payload moved the stream on.
+        // `distance` was measured before the payload advanced the stream.
         let first = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
         let seq_end = first.after(len);
         if let (true, Some(end)) = (distance >= -WINDOW, stream.offset(seq_end)) {

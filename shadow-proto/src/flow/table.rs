@@ -11,18 +11,18 @@ use crate::{
     wire::{Direction, Flags, Segment},
 };
 
-/// One connection that is known.
+/// A known connection.
 #[derive(Debug)]
 pub(crate) enum Entry {
     /// Being read.
     Open(Box<Track>),
-    /// Over: late segments are not a new connection.
+    /// Ended: late segments do not start a new connection.
     Closed(Past),
-    /// Not worth reading, until it ends.
+    /// Not read any further, until it ends.
     Abandoned(Past, Abandon),
 }
 
-/// What is kept of a connection that is not read any more: the number of its client's SYN.
+/// State kept for a connection that is no longer read: the sequence number of its client's SYN.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Past(Option<SeqNum>);
 
@@ -31,8 +31,8 @@ impl Past {
         Self(track.half(Direction::ToServer).isn)
     }
 
-    /// Whether a SYN, or the answer to one, opened this connection. It was captured again, as on the next interface that the
-    /// packet passes: another connection begins with another number (RFC 9293 section 3.4.1).
+    /// Whether a SYN, or the answer to one, opened this connection. It was captured again, for example on the next
+    /// interface that the packet passes: another connection has another number (RFC 9293 section 3.4.1).
     pub(crate) fn began_with(self, segment: &Segment<'_>) -> bool {
         self.0.is_some_and(|isn| {
             if segment.flags.contains(Flags::ACK) {
@@ -52,13 +52,13 @@ struct Slot {
     entry: Option<Entry>,
 }
 
-/// Flows by key, in slots that timers can name.
+/// Flows by key, in slots that timers can refer to.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     slots: Vec<Slot>,
     free: Vec<usize>,
     by_key: HashMap<FlowKey, usize>,
-    /// The slot that was found last: segments of one connection often follow each other.
+    /// The slot found last: consecutive segments often belong to one connection.
     last: usize,
 }
 
@@ -76,7 +76,7 @@ impl Table {
         Some(self.last)
     }
 
-    /// Adds a flow; says where and its generation.
+    /// Adds a flow; returns its slot and generation.
     pub(crate) fn insert(&mut self, key: FlowKey, deadline: Timestamp, entry: Entry) -> (usize, u32) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
@@ -103,7 +103,7 @@ impl Table {
         self.slots.get_mut(slot)?.entry.as_mut()
     }
 
-    /// Whether a timer entry still speaks of the flow in its slot.
+    /// Whether a timer entry still refers to the flow in its slot.
     pub(crate) fn is_current(&self, slot: usize, generation: u32) -> bool {
         self.slots
             .get(slot)
@@ -126,7 +126,7 @@ impl Table {
         }
     }
 
-    /// Keeps only what tells a flow's own SYN from the next connection's.
+    /// Keeps only what distinguishes a flow's own SYN from that of the next connection.
     pub(crate) fn retire(&mut self, slot: usize, keep: impl FnOnce(Past) -> Entry) -> Option<Entry> {
         let place = self.slots.get_mut(slot)?;
         let past = match place.entry.as_ref()? {
@@ -136,7 +136,7 @@ impl Table {
         place.entry.replace(keep(past))
     }
 
-    /// Forgets a flow.
+    /// Removes a flow.
     pub(crate) fn remove(&mut self, slot: usize) -> Option<(FlowKey, Entry)> {
         let place = self.slots.get_mut(slot)?;
         let entry = place.entry.take()?;

@@ -7,8 +7,8 @@ use crate::time::Timestamp;
 
 /// A heap of deadlines.
 ///
-/// Entries are not moved when a flow is used: the owner looks at the flow when an entry comes up and queues it again
-/// if its time has not come. So a segment costs no timer work, and a flow has at most one entry in each heap.
+/// Entries are not moved when a flow is used. The owner checks the flow when an entry is due, and queues it again if
+/// its deadline has moved. So a segment costs no timer work, and a flow has at most one entry in each heap.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Timestamp, usize, u32)>>,
@@ -20,7 +20,7 @@ impl Timers {
         self.heap.push(Reverse((at, slot, generation)));
     }
 
-    /// The earliest deadline; possibly one that will turn out to be void.
+    /// The earliest deadline; it may turn out to be void.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }

@@ -11,11 +11,11 @@ use crate::{
     wire::{Direction, Flags, Segment, multipath::Multipath},
 };
 
-/// Farthest that a sequence number may be from the expected one. The largest window is 1 GiB (RFC 7323), but no
-/// window in use comes near this; what is farther away belongs to a part of the connection that was not captured.
+/// Largest distance of a sequence number from the expected one. The largest window is 1 GiB (RFC 7323), but no window
+/// in use comes near this; a number farther away belongs to a part of the connection that was not captured.
 pub(super) const WINDOW: i32 = 64 << 20;
 
-/// Farthest that a SYN-ACK acknowledges behind the SYN: the data of one segment (RFC 7413).
+/// Largest distance by which a SYN-ACK acknowledges past the SYN: the data of one segment (RFC 7413).
 const MOST_WITH_SYN: i32 = 1 << 16;
 
 /// Whether a segment acknowledges the SYN with this number, and no more than the data in it.
@@ -26,22 +26,22 @@ pub(super) fn acknowledges_syn(segment: &Segment<'_>, isn: SeqNum) -> bool {
 /// How a connection came into view.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Opening {
-    /// With its SYN. Its answer alone does not tell where the client began: it may acknowledge data, too (RFC 7413).
+    /// With its SYN. The SYN-ACK alone does not show where the client began: it may acknowledge data, too (RFC 7413).
     Beginning,
     /// In the middle.
     Middle,
 }
 
-/// What [`Track::push`] found out about the connection.
+/// Result of [`Track::push`] for the connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fate {
-    /// It goes on.
+    /// It continues.
     Open,
-    /// It is over.
+    /// It has ended.
     Closed,
     /// It is not read any further.
     Abandoned(Abandon),
-    /// Its sequence numbers jumped: what follows is a new start in the middle.
+    /// Its sequence numbers jumped: what follows is treated as a new start in the middle.
     Jumped,
 }
 
@@ -52,9 +52,9 @@ pub(super) struct Half {
     pub(super) stream: Option<Assembler>,
     pub(super) fin: bool,
     pub(super) ended: bool,
-    /// How far data sequence numbers of Multipath TCP are ahead of those of this connection.
+    /// Difference between the data sequence numbers of Multipath TCP and those of this connection.
     mapped: Option<u32>,
-    /// Position of the hole in front of known bytes, and since when it is there.
+    /// Position of the hole before known bytes, and since when it has existed.
     pub(super) hole: Option<(u64, Timestamp)>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Track {
     pub(crate) last_seen: Timestamp,
     /// Whether a gap deadline is queued.
     pub(crate) gap_queued: bool,
-    /// What the engine counts for it under the memory limit.
+    /// Bytes that the engine charges for it against the memory limit.
     pub(crate) charged: usize,
 }
 
@@ -105,7 +105,7 @@ impl Track {
         }
     }
 
-    /// Whether which end is the client was only guessed, and nothing has confirmed it.
+    /// Whether the client's side was only guessed and is still unconfirmed.
     pub(crate) fn is_a_guess(&self) -> bool {
         self.opening == Opening::Middle && self.conn.is_fresh()
     }
@@ -114,7 +114,7 @@ impl Track {
     pub(crate) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
         let direction = self.direction(segment);
         match self.half(direction).isn {
-            // A SYN that is captured behind its answer still shows the beginning.
+            // A SYN that is captured after its answer still shows the beginning.
             Some(isn) => isn != segment.seq || self.opening == Opening::Middle && !self.has_data,
             None => {
                 !self.is_answered_by(direction, segment) && (self.opening == Opening::Middle || self.has_data)
@@ -140,13 +140,13 @@ impl Track {
         half(&self.to_server) + half(&self.to_client) + self.conn.buffered()
     }
 
-    /// When this connection is forgotten if nothing more is seen of it.
+    /// When this connection is removed if no more segments arrive.
     pub(crate) fn idle_deadline(&self, limits: &Limits) -> Timestamp {
         let ending = self.to_server.fin || self.to_client.fin || !self.has_data;
         self.last_seen + if ending { limits.half_closed } else { limits.idle }
     }
 
-    /// Takes one segment in.
+    /// Processes one segment.
     pub(crate) fn push(&mut self, segment: &Segment<'_>, ctx: &mut Context<'_>) -> Fate {
         self.last_seen = self.last_seen.max(segment.at);
         let direction = self.direction(segment);
@@ -197,13 +197,13 @@ impl Track {
             None => false,
             Some(Multipath::Join) => true,
             Some(Multipath::Mapped(ahead)) => {
-                // What others carried is missing between this segment and the one before it.
+                // Data carried by other connections is missing between this segment and the one before it.
                 *self.half_mut(direction).mapped.get_or_insert(ahead) != ahead
             }
         }
     }
 
-    /// Sets where the streams begin, where that is not known yet.
+    /// Sets where the streams begin, unless already known.
     fn place(&mut self, direction: Direction, segment: &Segment<'_>, ctx: &mut Context<'_>) {
         let has_ack = segment.flags.contains(Flags::ACK);
         let syn = segment.flags.contains(Flags::SYN);
@@ -214,7 +214,7 @@ impl Track {
         if syn {
             if half.isn.is_none() {
                 half.isn = Some(segment.seq);
-                // Captured behind what follows it: what was read stays read, or a copy would be read as if it were new.
+                // Captured after its successors: what was read stays read, or a copy would be read as new.
                 if half.stream.as_ref().is_none_or(Assembler::is_untouched) {
                     half.stream = Some(Assembler::new(segment.seq + 1));
                 }
@@ -238,13 +238,13 @@ impl Track {
         let certain = at_start || self.opening == Opening::Middle;
         let other = self.half_mut(direction.reverse());
         if has_ack && certain && other.stream.is_none() {
-            // The first bytes of one side acknowledge everything that the other had sent: only its handshake.
+            // The first bytes of one side acknowledge everything that the other side had sent: only its handshake.
             other.isn = syn.then(|| SeqNum(segment.ack.0.wrapping_sub(1)));
             other.stream = Some(Assembler::new(segment.ack));
         }
     }
 
-    /// Notes what the sender has received; says how far that is.
+    /// Records what the sender has received; returns that offset.
     fn acknowledge(&mut self, direction: Direction, segment: &Segment<'_>) -> Option<u64> {
         if !segment.flags.contains(Flags::ACK) {
             return None;
@@ -258,7 +258,7 @@ impl Track {
         Some(ack)
     }
 
-    /// Reads everything that is in order, in both directions, until neither moves.
+    /// Reads everything that is in order, in both directions, until neither advances.
     pub(super) fn pump(&mut self, ctx: &mut Context<'_>) {
         while self.pump_one(Direction::ToServer, ctx) | self.pump_one(Direction::ToClient, ctx)
             || self.untie(ctx)
@@ -311,13 +311,13 @@ impl Track {
         moved
     }
 
-    /// Reports everything that is open and forgets it.
+    /// Reports everything that is open and removes it.
     pub(crate) fn forget(&mut self, reason: Incomplete, ctx: &mut Context<'_>) {
         self.flush(ctx);
         self.conn.close(End::Forgotten(reason), ctx);
     }
 
-    /// Ends the connection because another one took its place.
+    /// Ends the connection because a new one replaced it.
     pub(crate) fn supersede(&mut self, ctx: &mut Context<'_>) {
         self.flush(ctx);
         self.conn.close(End::Reset, ctx);

@@ -1,9 +1,9 @@
-//! One answer to one request that the agent sent itself.
+//! Reads one response to one request that the agent sent itself.
 //!
-//! Owns: the reading of a shadow system's response, by the same head parser, framing and body reader as production's.
+//! Owns: reading a shadow system's response with the head parser, framing and body reader used for production.
 //! Bounds: [`AnswerSettings`]; interim responses by number and by bytes together with the final head. Drops: interim
-//! responses. Bias: unlike an observer, a client knows where the answer begins, so what a head breaks of RFC 9112 without
-//! another meaning is read and named ([`OddField`]), and the connection is not used again where the framing was odd.
+//! responses. Bias: unlike an observer, a client knows where the response begins. So head faults under RFC 9112 that
+//! leave one meaning are read and named ([`OddField`]), and after odd framing the connection is not reused.
 
 use super::{
     body::{BodyReader, Progress},
@@ -18,15 +18,15 @@ use crate::{
     protocol::Settings,
 };
 
-/// Interim responses (RFC 9110 section 15.2) before the final one.
+/// Most interim responses (RFC 9110 section 15.2) before the final one.
 const MOST_INTERIM: usize = 16;
 
-/// Bounds of an answer.
+/// Bounds of a response.
 #[derive(Clone, Debug)]
 pub struct AnswerSettings(Settings);
 
 impl AnswerSettings {
-    /// A head, fields and kept content up to the limits of production's.
+    /// Uses production's limits for head, fields and kept content.
     pub fn new(limits: Limits) -> Self {
         Self(Settings {
             limits,
@@ -36,16 +36,16 @@ impl AnswerSettings {
     }
 }
 
-/// Why an answer is not read any further.
+/// Why a response is not read any further.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unread {
-    /// It is not HTTP/1, or has no certain end, or a head is over a bound.
+    /// It is not HTTP/1, or has no certain end, or its head exceeds a bound.
     Protocol,
-    /// Its content is over the bound.
+    /// Its content exceeds the bound.
     TooLarge,
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub struct ReadAnswer {
     /// Status code.
@@ -56,15 +56,15 @@ pub struct ReadAnswer {
     pub body: Body,
     /// Whether the connection may carry another request.
     pub keeps_open: bool,
-    /// What was wrong with its head and was read all the same.
+    /// Faults in its head that did not prevent reading.
     pub odd: Vec<OddField>,
 }
 
-/// Reads one answer.
+/// Reads one response.
 #[derive(Debug)]
 pub struct AnswerReader<'s> {
     settings: &'s Settings,
-    /// Bytes of content that are read.
+    /// Limit on the bytes of content that are read.
     most: u64,
     asked: Asked,
     buffer: HeadBuffer,
@@ -83,7 +83,7 @@ enum Stage {
 }
 
 impl<'s> AnswerReader<'s> {
-    /// For the answer to a request with this method, of at most `most` bytes of content.
+    /// Reader for the response to a request with this method, of at most `most` bytes of content.
     pub fn new(method: &[u8], most: u64, settings: &'s AnswerSettings) -> Self {
         Self {
             settings: &settings.0,
@@ -97,7 +97,7 @@ impl<'s> AnswerReader<'s> {
         }
     }
 
-    /// Takes bytes in up to the end of the answer; says how many.
+    /// Consumes bytes up to the end of the response; returns how many.
     pub fn read(&mut self, input: &[u8]) -> Result<usize, Unread> {
         let mut used = 0;
         while let Some(rest) = input.get(used..).filter(|rest| !rest.is_empty()) {
@@ -110,22 +110,22 @@ impl<'s> AnswerReader<'s> {
         Ok(used)
     }
 
-    /// Whether a byte of the final response has come.
+    /// Whether a byte of the final response has arrived.
     pub fn is_begun(&self) -> bool {
         !matches!(self.stage, Stage::Head) || !self.buffer.is_empty()
     }
 
-    /// Whether the head of the final response is whole.
+    /// Whether the head of the final response is complete.
     pub fn has_head(&self) -> bool {
         !matches!(self.stage, Stage::Head)
     }
 
-    /// Whether the answer is whole.
+    /// Whether the response is complete.
     pub fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done(_))
     }
 
-    /// The connection was closed. The answer is whole afterwards, or never will be.
+    /// Handles the close of the connection. The response is complete afterwards, or never will be.
     pub fn end(&mut self) {
         if let Stage::Body(body) = &self.stage
             && body.1.ends_at_close()
@@ -134,7 +134,7 @@ impl<'s> AnswerReader<'s> {
         }
     }
 
-    /// The answer, when it is whole.
+    /// The response, if it is complete.
     pub fn finish(self) -> Option<ReadAnswer> {
         match self.stage {
             Stage::Done(answer) => Some(*answer),
@@ -168,7 +168,7 @@ impl<'s> AnswerReader<'s> {
             if self.interim > MOST_INTERIM {
                 return Err(Unread::Protocol);
             }
-            // Another one counts for itself.
+            // The oddities of an interim response do not count for the next head.
             self.oddities = Oddities::default();
         } else {
             self.begin_body(head)?;
@@ -212,7 +212,7 @@ impl<'s> AnswerReader<'s> {
         if let Ok(framing) = framing::response(head, self.asked) {
             return Ok(framing);
         }
-        // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length, and the connection ends afterwards.
+        // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length, and the connection closes afterwards.
         let without = head
             .headers
             .iter()

@@ -1,4 +1,4 @@
-//! Reads one body: framing off, content kept up to the cap.
+//! Reads one body: removes the framing and keeps content up to the cap.
 
 use bytes::BytesMut;
 
@@ -14,10 +14,10 @@ use crate::{
     ranges::Role,
 };
 
-/// What a body read.
+/// Progress of reading a body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Progress {
-    /// Not at the end.
+    /// The end has not been reached.
     More,
     /// The message ended.
     Done,
@@ -37,7 +37,7 @@ enum State {
     UntilClose,
 }
 
-/// Collected content: the first bytes, and a running digest once there are more.
+/// Collected content: the first bytes, and a running digest once the cap is exceeded.
 #[derive(Debug)]
 pub(crate) struct Content {
     kept: BytesMut,
@@ -51,7 +51,7 @@ pub(crate) struct Content {
 impl BodyReader {
     /// `None` when there is nothing to read.
     pub(crate) fn new(framing: Framing, settings: &Settings) -> Option<Self> {
-        /// The first allocation never exceeds this, whatever a length field promises.
+        /// Upper bound on the first allocation, whatever a length field announces.
         const FIRST: u64 = 64 << 10;
         let (state, expected) = match framing {
             Framing::None | Framing::Switch | Framing::Length(0) => return None,
@@ -72,12 +72,12 @@ impl BodyReader {
         Some(Self { state, content })
     }
 
-    /// Whether its first byte is plain content, and has not come.
+    /// Whether its first byte is plain content, and has not arrived.
     pub(crate) fn awaits_content(&self) -> bool {
         matches!(self.state, State::Length(_)) && self.content.len == 0
     }
 
-    /// Takes bytes in up to the end of the message; says how many.
+    /// Consumes bytes up to the end of the message; returns how many.
     pub(crate) fn read(
         &mut self,
         input: &[u8],
@@ -110,8 +110,8 @@ impl BodyReader {
         }
     }
 
-    /// Steps over bytes that were not captured. `None` when they may hold a border of the message: then nobody
-    /// knows where the next one begins.
+    /// Skips bytes that were not captured. `None` when they may contain a message boundary: then it is not known
+    /// where the next message begins.
     pub(crate) fn skip(&mut self, lost: u64) -> Option<Progress> {
         let Self { state, content } = self;
         let take = |left: &mut u64| {
@@ -130,7 +130,7 @@ impl BodyReader {
         Some(if done { Progress::Done } else { Progress::More })
     }
 
-    /// Whether a close of the connection is a proper end of this message.
+    /// Whether closing the connection is a valid end of this message.
     pub(crate) fn ends_at_close(&self) -> bool {
         matches!(self.state, State::UntilClose)
     }
@@ -186,14 +186,14 @@ impl Content {
             self.running = Some(running);
         }
         self.kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
-        // Nothing behind the cap is kept, also not what would fit again.
+        // Nothing after the cap is kept, even if it would fit again.
         self.keep = self.kept.len();
     }
 
     fn lose(&mut self, lost: u64) {
         self.len = self.len.saturating_add(lost);
         self.missing = self.missing.saturating_add(lost);
-        // Kept bytes are a prefix without holes; behind a hole there is neither prefix nor digest.
+        // Kept bytes are a prefix without holes; after a hole there is neither prefix nor digest.
         self.keep = self.kept.len();
         self.running = None;
         self.digest = false;

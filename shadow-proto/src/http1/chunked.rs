@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{exchange::Incomplete, ranges::Role};
 
-/// Longest chunk-size line; extensions are read past, not kept.
+/// Longest chunk-size line; extensions are skipped, not kept.
 const LONGEST_LINE: usize = 4 << 10;
 
 /// Decodes chunks.
@@ -24,7 +24,7 @@ enum State {
         value: u64,
         digits: usize,
     },
-    /// White space behind the digits: only an extension or the end of the line may follow.
+    /// White space after the digits: only an extension or the end of the line may follow.
     Blank {
         value: u64,
         length: usize,
@@ -100,7 +100,7 @@ impl Chunked {
         Ok((used, Progress::More))
     }
 
-    /// How much of the current chunk's data is still to come.
+    /// Bytes of the current chunk's data still to come.
     pub(crate) fn data_left(&mut self) -> Option<&mut u64> {
         match &mut self.state {
             State::Data(left) => Some(left),
@@ -117,11 +117,11 @@ impl Chunked {
     }
 }
 
-/// One byte of a chunk's framing. Everything that two readers could take for different sizes is ambiguous: a
+/// Reads one byte of a chunk's framing. Everything that two readers could read as different sizes is ambiguous: a
 /// missing or signed size, a size that does not fit 64 bits, a line that does not end with CR LF.
 fn line(state: State, byte: u8) -> Result<State, Incomplete> {
     const AMBIGUOUS: Incomplete = Incomplete::AmbiguousFraming;
-    /// 64 bits in hexadecimal; longer sizes have overflowed other parsers.
+    /// 64 bits in hexadecimal; longer sizes have caused overflows in other parsers.
     const MOST_DIGITS: usize = 16;
     match (state, byte) {
         (State::Size { value, digits }, byte) if byte.is_ascii_hexdigit() => {

@@ -1,8 +1,8 @@
-//! Both directions of one connection, kept in step.
+//! Both directions of one connection, kept synchronised.
 //!
-//! The directions depend on each other: a response to HEAD has no body, CONNECT and Upgrade end HTTP, a response is
-//! only read once the request that it may answer was. Each `read` may therefore use less than it is given; the
-//! rest is offered again when the other direction moved.
+//! The directions depend on each other: a response to HEAD has no body, CONNECT and Upgrade end HTTP, and a response
+//! is only read after the request that it may answer. Each `read` may therefore consume less than it is given; the
+//! rest is offered again after the other direction has advanced.
 
 use super::pair::{Pair, Pending};
 use super::{requests::Requests, responses::Responses};
@@ -18,7 +18,7 @@ pub(crate) struct Conn {
     pub(super) client: Requests,
     pub(super) server: Responses,
     pub(super) pair: Pair,
-    /// No more requests are read; the connection is abandoned when the last one was answered.
+    /// No more requests are read; the connection is abandoned once the last one is answered.
     pub(super) leaving: Option<Abandon>,
     abandoned: Option<Abandon>,
 }
@@ -40,7 +40,7 @@ impl Conn {
         self.abandoned
     }
 
-    /// Whether no request was seen yet, so that which side is the client may still be a wrong guess.
+    /// Whether no request was seen yet, so that the guess which side is the client may still be wrong.
     pub(crate) fn is_fresh(&self) -> bool {
         self.pair.is_fresh()
     }
@@ -50,7 +50,7 @@ impl Conn {
         self.client.buffered() + self.server.buffered() + self.pair.held()
     }
 
-    /// Reads bytes; says how many were used. Fewer than given: offer the rest again after the other direction.
+    /// Reads bytes; returns how many were used. If fewer than given, offer the rest again after the other direction.
     pub(crate) fn read(&mut self, direction: Direction, chunk: &Chunk<'_>, ctx: &mut Context<'_>) -> usize {
         if self.abandoned.is_some() {
             return chunk.bytes.len();
@@ -61,7 +61,7 @@ impl Conn {
         }
     }
 
-    /// How far one stream was read.
+    /// Offset up to which one stream was read.
     pub(crate) fn read_to(&self, direction: Direction) -> u64 {
         match direction {
             Direction::ToServer => self.client.pos(),
@@ -69,12 +69,12 @@ impl Conn {
         }
     }
 
-    /// Whether bytes that acknowledge so much of the other stream wait until that was read.
+    /// Whether bytes with this acknowledgement must wait until the other stream was read up to it.
     pub(crate) fn waits(&self, direction: Direction, ack: Option<u64>) -> bool {
         ack > Some(self.read_to(direction.reverse()))
     }
 
-    /// Steps over `lost` bytes that were not captured.
+    /// Skips `lost` bytes that were not captured.
     pub(crate) fn gap(&mut self, direction: Direction, lost: u64, ctx: &mut Context<'_>) {
         if self.abandoned.is_some() {
             return;
@@ -87,7 +87,7 @@ impl Conn {
         }
     }
 
-    /// One stream is over.
+    /// Ends one stream.
     pub(crate) fn end(&mut self, direction: Direction, end: End, ctx: &mut Context<'_>) {
         if self.abandoned.is_some() {
             return;
@@ -98,15 +98,15 @@ impl Conn {
         }
     }
 
-    /// The connection is over, or is forgotten.
+    /// Ends the connection, or drops its state.
     pub(crate) fn close(&mut self, end: End, ctx: &mut Context<'_>) {
-        // The client's side first: a request that was cut off says so, and not that nobody answered it.
+        // The client's side first: a cut request is reported as cut, not as unanswered.
         self.end(Direction::ToServer, end, ctx);
         self.end(Direction::ToClient, end, ctx);
         self.give_up_pending(end.reason(Incomplete::NoResponse), ctx);
     }
 
-    /// Reports the front exchange once both messages were read. `response_end` is the offset behind its response.
+    /// Reports the front exchange once both messages were read. `response_end` is the offset after its response.
     pub(super) fn finish_front(&mut self, response_end: Option<u64>, ctx: &mut Context<'_>) {
         if let Some(done) = self.pair.pop_answered(response_end) {
             report(done, ctx);
@@ -117,7 +117,7 @@ impl Conn {
         self.settle(ctx);
     }
 
-    /// Message borders were lost in one direction: nothing that follows can be counted.
+    /// Message boundaries were lost in one direction: nothing that follows can be counted.
     pub(crate) fn lose_step(&mut self, ctx: &mut Context<'_>) {
         ctx.out.counters.out_of_step += 1;
         self.pair.lose_step();
@@ -126,7 +126,7 @@ impl Conn {
         }
     }
 
-    /// Stops reading requests; those that wait for an answer still get it.
+    /// Stops reading requests; those that wait for a response still get it.
     pub(super) fn leave(&mut self, reason: Abandon, ctx: &mut Context<'_>) {
         self.leaving.get_or_insert(reason);
         self.stop_requests(ctx);
@@ -136,7 +136,7 @@ impl Conn {
         self.settle(ctx);
     }
 
-    /// Gives up every request that waits for an answer.
+    /// Gives up every request that waits for a response.
     pub(super) fn give_up_pending(&mut self, reason: Incomplete, ctx: &mut Context<'_>) {
         for pending in self.pair.give_up(reason, |_| true) {
             report(pending, ctx);
@@ -144,7 +144,7 @@ impl Conn {
         self.settle(ctx);
     }
 
-    /// Nothing more is read from either side.
+    /// Stops reading both sides.
     pub(crate) fn abandon(&mut self, reason: Abandon, ctx: &mut Context<'_>) {
         self.abandoned.get_or_insert(reason);
         self.stop_requests(ctx);
@@ -154,7 +154,7 @@ impl Conn {
         }
     }
 
-    /// The stream is not what the application reads, from here on.
+    /// From here on, the captured stream may differ from what the application reads.
     pub(crate) fn distrust(&mut self, reason: Incomplete, abandon: Abandon, ctx: &mut Context<'_>) {
         self.give_up_pending(reason, ctx);
         self.abandon(abandon, ctx);
@@ -170,7 +170,7 @@ impl Conn {
     }
 }
 
-/// Hands one exchange on.
+/// Emits one exchange.
 pub(super) fn report(pending: Pending, ctx: &mut Context<'_>) {
     let incomplete = pending.incomplete();
     let mut exchange = pending.exchange;

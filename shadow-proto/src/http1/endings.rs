@@ -1,4 +1,4 @@
-//! How responses end: whole, cut, over a gap, or without a request to answer.
+//! How responses end: complete, cut, over a gap, or without a request to answer.
 
 use super::{
     body::Progress,
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Conn {
-    /// The response is over at stream offset `end`, whole or with the reason why not.
+    /// Ends the response at stream offset `end`, complete or with the reason why not.
     pub(super) fn end_response(&mut self, fault: Option<Incomplete>, end: u64, ctx: &mut Context<'_>) {
         self.server.head.clear();
         let state = core::mem::replace(&mut self.server.state, State::Head);
@@ -59,7 +59,7 @@ impl Conn {
                 front.exchange.response = response;
                 self.finish_front(Some(end), ctx);
                 if refused {
-                    // A server that did not understand the head may take the content for the next request.
+                    // A server that did not understand the head may read the content as the next request.
                     self.leave(Abandon::OutOfStep, ctx);
                 }
             }
@@ -77,7 +77,7 @@ impl Conn {
         }
     }
 
-    /// A response that answers nothing: from here on the count is wrong.
+    /// Reports a response that answers no request: from here on the count is wrong.
     fn report_orphan(
         &mut self,
         response: Option<Response>,
@@ -108,7 +108,7 @@ impl Conn {
         }
     }
 
-    /// Ends the response that is being read before its end.
+    /// Ends the current response before its end.
     pub(super) fn cut_response(&mut self, reason: Incomplete, ctx: &mut Context<'_>) {
         let pos = self.server.pos;
         if let Some(current) = &mut self.server.current

@@ -1,12 +1,12 @@
-//! Names of other protocols, by the first bytes of a connection or by what it is upgraded to.
+//! Detection of other protocols, by the first bytes of a connection or by its upgrade.
 
 use super::conn::Conn;
 use crate::protocol::{Abandon, Context};
 
-/// Bytes of a server that decide.
+/// Number of server bytes that decide.
 pub(super) const FIRST: usize = 4;
 
-/// A client whose first bytes are no request.
+/// Classifies a client whose first bytes are not a request.
 pub(super) fn of_client(bytes: &[u8]) -> Abandon {
     match bytes.first() {
         // A TLS record with a handshake (RFC 8446 section 5.1).
@@ -15,7 +15,7 @@ pub(super) fn of_client(bytes: &[u8]) -> Abandon {
     }
 }
 
-/// A server whose first bytes are no response; `None` while they are too few to say.
+/// Classifies a server whose first bytes are not a response; `None` while there are too few bytes.
 pub(super) fn of_server(bytes: &[u8]) -> Option<Abandon> {
     match bytes {
         [0x15 | 0x16, ..] => Some(Abandon::Tls),
@@ -45,7 +45,7 @@ pub(super) fn upgraded(value: &[u8]) -> Abandon {
 }
 
 impl Conn {
-    /// Bytes that begin no request.
+    /// Handles bytes that begin no request.
     pub(super) fn leave_garbage(&mut self, bytes: &[u8], ctx: &mut Context<'_>) {
         let reason = if self.pair.is_fresh() {
             of_client(bytes)

@@ -1,4 +1,4 @@
-//! How long a message body is: RFC 9112 section 6.3, rule by rule.
+//! Message body length: RFC 9112 section 6.3, rule by rule.
 
 use super::{
     foreign,
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) enum Framing {
     /// There is no body.
     None,
-    /// So many bytes.
+    /// A fixed number of bytes.
     Length(u64),
     /// Chunked transfer coding.
     Chunked,
@@ -25,7 +25,7 @@ pub(crate) enum Framing {
     Switch,
 }
 
-/// What a request says about the response to it.
+/// Properties of a request that affect the framing of its response.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Asked {
     #[default]
@@ -53,19 +53,19 @@ enum Coding {
     Other,
 }
 
-/// What the fields of a head say about its framing and its host, gathered in one pass.
+/// Framing and host information from the fields of a head, gathered in one pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Said {
     length: Option<u64>,
     coding: Coding,
-    /// An invalid length, two that differ, or another coding after "chunked", which must be the last one.
+    /// An invalid length, two different ones, or another coding after "chunked", which must be the last one.
     ambiguous: bool,
-    /// "chunked" twice (RFC 9112 section 6.1): the outer one still says where the message ends.
+    /// "chunked" twice (RFC 9112 section 6.1): the outer one still determines where the message ends.
     chunked_twice: bool,
-    /// The protocol that an Upgrade field asks for or names.
+    /// The protocol that an Upgrade field requests or names.
     pub(super) protocol: Option<Abandon>,
     pub(super) hosts: Hosts,
-    /// Whether the client waits to be asked for the body (RFC 9110 section 10.1.1).
+    /// Whether the client waits for 100 (Continue) before the body (RFC 9110 section 10.1.1).
     pub(crate) expect: bool,
 }
 
@@ -87,7 +87,7 @@ impl Said {
         said
     }
 
-    /// Rule 5: one valid value, or several that are the same.
+    /// Rule 5: one valid value, or several identical ones.
     fn length(&mut self, value: &[u8]) {
         for value in value.split(|byte| *byte == b',') {
             let length = decimal(value.trim_ascii());
@@ -106,15 +106,15 @@ impl Said {
         }
     }
 
-    /// Whether a length or a coding is given.
+    /// Whether a length or a coding is present.
     pub(super) fn has_framing(&self) -> bool {
         self.length.is_some() || self.coding != Coding::Absent
     }
 
-    /// Rules 3 to 8 but for what differs between requests and responses: `absent` without a length and a coding, `other`
-    /// with a coding that does not end with "chunked".
+    /// Rules 3 to 8 except for differences between requests and responses: `absent` without a length and a coding,
+    /// `other` with a coding that does not end with "chunked".
     ///
-    /// Rule 3 and RFC 9112 section 6.1: both lengths at once, or a coding in HTTP/1.0, is how requests are smuggled.
+    /// Rule 3 and RFC 9112 section 6.1: a length with a coding, or a coding in HTTP/1.0, is used to smuggle requests.
     fn framing(
         &self,
         version: Version,
@@ -137,13 +137,13 @@ pub(crate) fn request(head: &RequestHead) -> Result<Framing, Incomplete> {
     // Rule 4: without chunked as the final coding the length cannot be determined.
     let other = Err(Incomplete::AmbiguousFraming);
     if head.said.chunked_twice {
-        // A server may know "chunked" and not a list of it: then the content is the next request.
+        // A server may support "chunked" but not a list of it: then it reads the content as the next request.
         return other;
     }
     head.said.framing(head.version, Framing::None, other)
 }
 
-/// The fault of a response that has content whose end is certain and whose meaning is not.
+/// The fault of a response whose content has a certain end and an uncertain meaning.
 pub(crate) fn response_fault(head: &ResponseHead, framing: Framing) -> Option<Incomplete> {
     (head.said.chunked_twice && framing == Framing::Chunked).then_some(Incomplete::AmbiguousFraming)
 }

@@ -1,4 +1,4 @@
-//! MessageStart lines and header fields.
+//! Start lines and header fields.
 
 use core::mem::MaybeUninit;
 use std::borrow::Cow;
@@ -13,17 +13,17 @@ use super::{
 };
 use crate::exchange::{Headers, Incomplete, Version};
 
-/// Fields parsed without asking the heap for room.
+/// Number of fields parsed without a heap allocation.
 pub(super) const USUAL_FIELDS: usize = 48;
 
-/// Collects the bytes of one head until its empty line.
+/// Collects the bytes of one head up to its empty line.
 #[derive(Debug, Default)]
 pub(crate) struct HeadBuffer {
     bytes: Vec<u8>,
     scan: Scan,
 }
 
-/// How far a head was looked at, so that no byte is looked at twice.
+/// Scan position in a head, so that no byte is scanned twice.
 #[derive(Clone, Copy, Debug, Default)]
 struct Scan {
     at: usize,
@@ -31,18 +31,18 @@ struct Scan {
     suspicious: bool,
 }
 
-/// What [`HeadBuffer::push`] found.
+/// Result of [`HeadBuffer::push`].
 #[derive(Debug)]
 pub(crate) enum HeadStep<'a> {
-    /// The empty line has not come yet.
+    /// The empty line has not arrived.
     More,
-    /// A whole head.
+    /// A complete head.
     Complete(RawHead<'a>),
     /// No end within the limit.
     TooLarge,
 }
 
-/// The bytes of one head, its empty line included: where they were captured, when one segment holds them all.
+/// The bytes of one head including its empty line. They are borrowed when one segment holds them all.
 #[derive(Clone, Debug)]
 pub(crate) struct RawHead<'a> {
     pub(crate) bytes: Cow<'a, [u8]>,
@@ -78,10 +78,10 @@ impl HeadBuffer {
         &self.bytes
     }
 
-    /// Takes bytes in up to the end of the head; says how many.
+    /// Consumes bytes up to the end of the head; returns how many.
     pub(crate) fn push<'a>(&mut self, input: &'a [u8], limit: usize) -> (usize, HeadStep<'a>) {
         if self.bytes.is_empty() {
-            // The usual head comes in one segment and is read where it lies.
+            // The usual head arrives in one segment and is read in place.
             let mut scan = Scan::default();
             let window = input.get(..limit).unwrap_or(input);
             if let Some(end) = scan.find_end(window) {
@@ -116,7 +116,7 @@ impl HeadBuffer {
 }
 
 impl Scan {
-    /// The offset behind the empty line.
+    /// The offset after the empty line.
     fn find_end(&mut self, bytes: &[u8]) -> Option<usize> {
         while let Some(found) = memchr(b'\n', bytes.get(self.at..)?) {
             let feed = self.at + found;
@@ -143,7 +143,7 @@ pub(crate) struct RequestHead {
     pub(crate) version: Version,
     pub(crate) headers: Headers,
     pub(crate) said: Said,
-    /// Whether two readers could take it to be for two hosts.
+    /// Whether two readers could disagree about its host.
     pub(crate) ambiguous_host: bool,
 }
 
@@ -157,7 +157,7 @@ pub(crate) struct ResponseHead {
     pub(crate) said: Said,
 }
 
-/// Parses a request head (RFC 9112 section 3). Without `keep` its fields are read and not kept.
+/// Parses a request head (RFC 9112 section 3). Without `keep` its fields are read but not kept.
 pub(crate) fn request(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Result<RequestHead, Incomplete> {
     with_fields(max_fields, |fields| {
         let mut parsed = httparse::Request::new(&mut []);
@@ -167,7 +167,7 @@ pub(crate) fn request(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Resul
     })
 }
 
-/// What was `parsed` of the head `raw`.
+/// Builds the request head from the `parsed` form of `raw`.
 pub(super) fn request_of(raw: &[u8], parsed: &httparse::Request<'_, '_>, keep: bool) -> RequestHead {
     let kept = Kept::new(raw, keep);
     let mut head = RequestHead {
@@ -182,7 +182,7 @@ pub(super) fn request_of(raw: &[u8], parsed: &httparse::Request<'_, '_>, keep: b
     head
 }
 
-/// Parses a response head (RFC 9112 section 4). Without `keep` its fields are read and not kept.
+/// Parses a response head (RFC 9112 section 4). Without `keep` its fields are read but not kept.
 pub(crate) fn response(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Result<ResponseHead, Incomplete> {
     with_fields(max_fields, |fields| {
         let mut parsed = httparse::Response::new(&mut []);
@@ -192,7 +192,7 @@ pub(crate) fn response(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Resu
     })
 }
 
-/// What was `parsed` of the head `raw`.
+/// Builds the response head from the `parsed` form of `raw`.
 pub(super) fn response_of(raw: &[u8], parsed: &httparse::Response<'_, '_>, keep: bool) -> ResponseHead {
     let kept = Kept::new(raw, keep);
     let status = parsed.code.unwrap_or_default();
@@ -209,14 +209,14 @@ fn said(fields: &[httparse::Header<'_>]) -> Said {
     Said::of(fields.iter().map(|field| (field.name.as_bytes(), field.value)))
 }
 
-/// The third part of a status line that was parsed. httparse gives up a phrase with obs-text, which is legal.
+/// The third part of a parsed status line. httparse drops a phrase with obs-text, which is valid.
 fn reason_phrase(raw: &[u8]) -> &[u8] {
     let line = raw.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut parts = line.trim_ascii_end().splitn(3, |byte| *byte == b' ');
     parts.nth(2).unwrap_or_default()
 }
 
-/// Parses a trailer section, its empty line included.
+/// Parses a trailer section, including its empty line.
 pub(crate) fn trailers(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Result<Headers, Incomplete> {
     let mut fields = vec![httparse::EMPTY_HEADER; max_fields];
     match httparse::parse_headers(&raw.bytes, &mut fields) {
@@ -255,7 +255,7 @@ fn version(minor: Option<u8>) -> Version {
     }
 }
 
-/// Reads what can be read of a request head that is not valid, for display only.
+/// Reads as much as possible of an invalid request head, for display only.
 pub(crate) fn lenient_request(raw: &[u8]) -> RequestHead {
     let (line, headers) = lenient(raw);
     let mut words = line.splitn(2, |b| *b == b' ');
@@ -276,7 +276,7 @@ pub(crate) fn lenient_request(raw: &[u8]) -> RequestHead {
     }
 }
 
-/// Reads what can be read of a response head that is not valid, for display only.
+/// Reads as much as possible of an invalid response head, for display only.
 pub(crate) fn lenient_response(raw: &[u8]) -> ResponseHead {
     let (line, headers) = lenient(raw);
     let mut words = line.splitn(3, |b| *b == b' ');
@@ -310,7 +310,7 @@ fn lenient(raw: &[u8]) -> (&[u8], Headers) {
     (first, Headers::from_pairs(fields))
 }
 
-/// How many bytes of empty lines come first.
+/// Length of the empty lines at the start, in bytes.
 pub(crate) fn blank(bytes: &[u8]) -> usize {
     bytes
         .iter()
@@ -329,14 +329,14 @@ pub(crate) fn looks_like_request(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether bytes can be the beginning of a request with a registered method: the names of all are in capitals. The first
-/// byte decides, so that it does not matter how the bytes are cut.
+/// Whether bytes can begin a request with a registered method: all of these are in capitals. The first byte decides,
+/// so it does not matter how the bytes are cut.
 pub(crate) fn may_begin_request(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(u8::is_ascii_uppercase)
 }
 
-/// Whether bytes hold a whole request line with an HTTP/1 version. Stricter than [`looks_like_request`]: where a
-/// message begins is not known, so the line must speak for itself.
+/// Whether bytes hold a complete request line with an HTTP/1 version. Stricter than [`looks_like_request`]: the
+/// message boundary is not known, so the line itself must prove it.
 pub fn is_request_line(bytes: &[u8]) -> bool {
     let line = memchr(b'\n', bytes)
         .and_then(|end| bytes.get(..end))
@@ -350,12 +350,12 @@ pub fn is_request_line(bytes: &[u8]) -> bool {
         && parts.next().is_none()
 }
 
-/// Whether bytes begin with a request line as far as one can say without reading it: for an estimate.
+/// Whether bytes appear to begin with a request line, without parsing it: for an estimate.
 pub(crate) fn begins_request(bytes: &[u8]) -> bool {
     looks_like_request(bytes) && memchr(b'\n', bytes).is_some() && names_http(bytes)
 }
 
-/// Whether a first line that is no valid request line still says that it is HTTP, by its version or its method.
+/// Whether an invalid request line still identifies HTTP, by its version or its method.
 pub(crate) fn names_http(bytes: &[u8]) -> bool {
     const METHODS: [&[u8]; 9] = [
         b"GET ",

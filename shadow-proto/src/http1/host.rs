@@ -1,11 +1,11 @@
-//! Which host a request is for, and whether two readers could take it for two (RFC 9112 sections 3.2 and 3.2.2).
+//! The host of a request, and whether two readers could disagree about it (RFC 9112 sections 3.2 and 3.2.2).
 
 use bytes::Bytes;
 
 use super::head::RequestHead;
 use crate::request_target;
 
-/// What the Host fields of a head say, gathered in one pass.
+/// The Host fields of a head, gathered in one pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hosts {
     count: usize,
@@ -13,17 +13,17 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
-    /// One more Host field.
+    /// Adds one Host field.
     pub(super) fn add(&mut self, value: &[u8]) {
         self.count += 1;
-        // None of these is in `uri-host [ ":" port ]`, and some readers end the host there.
+        // None of these is allowed in `uri-host [ ":" port ]`, and some readers end the host there.
         let stray = |byte: &u8| byte.is_ascii_whitespace() || b"@/\\?#".contains(byte);
         self.odd |= value.iter().any(stray);
     }
 }
 
-/// Whether a proxy and a server could send this request to two hosts: several Host fields, a value that is none, or a target
-/// with another host than the field.
+/// Whether a proxy and a server could send this request to different hosts: several Host fields, an invalid value, or
+/// a target with another host than the field.
 pub(super) fn is_ambiguous(head: &RequestHead, fields: &[httparse::Header<'_>]) -> bool {
     let Hosts { count, odd } = head.said.hosts;
     count > 1 || odd || head.target.first() != Some(&b'/') && contradicts(&head.method, &head.target, fields)

@@ -1,4 +1,4 @@
-//! What outlives a head that was parsed where it lay.
+//! Copies of the parts of a head that outlive the segment it was parsed in.
 
 use core::ops::Range;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::exchange::Headers;
 
-/// One shared copy of a head, or, where nobody asks for its fields, a copy of each part that is asked for.
+/// One shared copy of a head; if its fields are not requested, a copy of each requested part instead.
 pub(super) struct Kept<'r> {
     raw: &'r [u8],
     shared: Option<Bytes>,
@@ -31,7 +31,7 @@ impl<'r> Kept<'r> {
         }
     }
 
-    /// A reason phrase. Most servers send the one that RFC 9110 gives for the code.
+    /// A reason phrase. Most servers send the one that RFC 9110 lists for the code.
     pub(super) fn reason(&self, status: u16, sent: &[u8]) -> Bytes {
         let usual = ::http::StatusCode::from_u16(status)
             .ok()
@@ -57,7 +57,7 @@ impl<'r> Kept<'r> {
     }
 }
 
-/// A method. Most requests have one of a few, which need no place of their own.
+/// A method. Most requests use one of a few, which need no allocation.
 pub(super) fn method(kept: &Kept<'_>, sent: &[u8]) -> Bytes {
     const USUAL: [&[u8]; 7] = [b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"];
     match USUAL.into_iter().find(|usual| *usual == sent) {
@@ -66,7 +66,7 @@ pub(super) fn method(kept: &Kept<'_>, sent: &[u8]) -> Bytes {
     }
 }
 
-/// Where a part of a head is in it; a head is at most `Limits::head` long.
+/// The range of a part within a head; a head is at most `Limits::head` long.
 fn range(raw: &[u8], part: &[u8]) -> Range<u32> {
     let start = part.as_ptr().addr().saturating_sub(raw.as_ptr().addr());
     let start = u32::try_from(start).unwrap_or(u32::MAX);

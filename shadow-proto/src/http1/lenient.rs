@@ -1,7 +1,7 @@
-//! Response heads that break a rule of RFC 9112 and still have one meaning to common clients.
+//! Response heads that violate RFC 9112 but have a single meaning to common clients.
 //!
-//! Owns: the second reading of a head that the strict parser refused, and the list of what was wrong with it. Bounds: the
-//! head is bounded by who collected it; at most [`MOST`] oddities of one head are kept. Drops: a line that is no field,
+//! Owns: the second parse of a head that the strict parser refused, and the list of its faults. Bounds: the collector
+//! of the head limits its size; at most [`MOST`] oddities of one head are kept. Drops: a line that is not a field,
 //! and a field whose name or value holds bytes that no field may, each with an [`Oddity`].
 
 use bytes::Bytes;
@@ -13,9 +13,9 @@ use super::{
 };
 use crate::exchange::{Headers, Version};
 
-/// Oddities that are kept of one head.
+/// Most oddities kept for one head.
 const MOST: usize = 8;
-/// A longer name of a field is not shown.
+/// Longest field name that is shown.
 const LONGEST_NAME: usize = 64;
 
 crate::catalogue! {
@@ -41,7 +41,7 @@ crate::catalogue! {
 }
 
 impl Oddity {
-    /// In words, after the name of the field.
+    /// Its description, to follow the name of the field.
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Folded => "is folded over several lines (RFC 9112 section 5.2); read as one",
@@ -58,16 +58,16 @@ impl Oddity {
     }
 }
 
-/// What was wrong with one field.
+/// A fault in one field.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct OddField {
-    /// The field's name in lower case. Empty where it is about no field, or the name cannot be shown.
+    /// The field's name in lower case. Empty when no field is concerned, or the name cannot be shown.
     pub name: String,
-    /// What was wrong.
+    /// The kind of fault.
     pub oddity: Oddity,
 }
 
-/// What was wrong with one head, each once.
+/// The faults of one head, each listed once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Oddities(Vec<OddField>);
 
@@ -90,7 +90,7 @@ impl Oddities {
     }
 }
 
-/// Reads a head that the strict parser refused. `None` where it has no status line, or too many fields.
+/// Reads a head that the strict parser refused. `None` if it has no status line, or too many fields.
 pub(super) fn response(raw: &[u8], max_fields: usize, oddities: &mut Oddities) -> Option<ResponseHead> {
     let mut lines = Lines(raw);
     let (first, mut bare) = lines.next()?;
@@ -103,7 +103,7 @@ pub(super) fn response(raw: &[u8], max_fields: usize, oddities: &mut Oddities) -
         }
         bare |= line_bare;
         if matches!(line.first(), Some(b' ' | b'\t')) {
-            // The continuation of a field that was left out is left out with it.
+            // The continuation of an omitted field is omitted too.
             if let Some((name, value)) = fields.last_mut().filter(|_| folds) {
                 oddities.add(name, Oddity::Folded);
                 value.push(b' ');
@@ -138,7 +138,7 @@ pub(super) fn response(raw: &[u8], max_fields: usize, oddities: &mut Oddities) -
     })
 }
 
-/// The name and the value of a line, unless it is left out.
+/// The name and the value of a line, unless it is omitted.
 fn field<'l>(line: &'l [u8], oddities: &mut Oddities) -> Option<(&'l [u8], &'l [u8])> {
     let Some(colon) = memchr(b':', line) else {
         oddities.add(b"", Oddity::NoColon);

@@ -1,8 +1,8 @@
-//! Heads that RFC 9112 does not allow and that real software sends, where all readers still agree on the end of the message.
+//! Invalid heads (RFC 9112) that real software sends and whose end is the same for all readers.
 //!
-//! Such a message is reported with a fault, and what follows it is read. Bias: whatever could move the end of the head or
-//! of the content for one reader and not for another (a length or a coding in an odd line, a line that is blank for
-//! some, a last line end that is a bare line feed) is left to the caller, which stops.
+//! Such a message is reported with a fault, and reading continues after it. Bias: anything that could move the end of
+//! the head or of the content for some readers (a length or a coding in an odd line, a line that is blank for some, a
+//! final line end that is a bare line feed) is left to the caller, which stops.
 
 use core::cell::Cell;
 
@@ -14,11 +14,11 @@ use super::{
     roles::{plain_field, text_of},
 };
 
-/// A request head whose end is certain and whose lines are not all valid.
+/// A request head with a certain end and some invalid lines.
 pub(super) fn request(raw: &RawHead<'_>, most_fields: usize) -> Option<RequestHead> {
     let (line, fields) = lines(&raw.bytes)?;
     let (start, version) = line.split_at_checked(line.len().checked_sub(b" HTTP/1.x".len())?)?;
-    // A version twice: readers take the first or the last.
+    // Two versions: readers use the first or the last.
     let versions = memmem::find_iter(line, b" HTTP/").count();
     if !matches!(version, b" HTTP/1.1" | b" HTTP/1.0")
         || versions != 1
@@ -28,7 +28,7 @@ pub(super) fn request(raw: &RawHead<'_>, most_fields: usize) -> Option<RequestHe
         return None;
     }
     let said = certain(fields, most_fields)?;
-    // A reader that takes NUL for the end of the text does not see the fields after it.
+    // A reader that treats NUL as the end of the text does not see the fields after it.
     if raw.bytes.contains(&0) && said.has_framing() {
         return None;
     }
@@ -37,7 +37,7 @@ pub(super) fn request(raw: &RawHead<'_>, most_fields: usize) -> Option<RequestHe
     Some(head)
 }
 
-/// A response head whose end is certain and whose lines are not all valid.
+/// A response head with a certain end and some invalid lines.
 pub(super) fn response(raw: &RawHead<'_>, most_fields: usize) -> Option<ResponseHead> {
     let (line, fields) = lines(&raw.bytes)?;
     let rest = line
@@ -53,22 +53,22 @@ pub(super) fn response(raw: &RawHead<'_>, most_fields: usize) -> Option<Response
     (100..600).contains(&head.status).then_some(head)
 }
 
-/// The start line and the field lines, when every reader that accepts the head finds its end there.
+/// The start line and the field lines, if every reader that accepts the head finds its end there.
 fn lines(raw: &[u8]) -> Option<(&[u8], &[u8])> {
     let feed = memchr::memchr(b'\n', raw)?;
     let (first, fields) = raw.split_at_checked(feed + 1)?;
-    // With line feeds alone only readers that take them can have found an end. In a mixture another reader goes on
-    // behind a bare one.
+    // With line feeds alone, only readers that accept them can have found an end. In a mixture another reader
+    // continues after a bare one.
     let bare_only = !raw.contains(&b'\r');
     let ends = raw.ends_with(b"\r\n\r\n") && first.ends_with(b"\r\n");
     (bare_only || ends).then(|| (text_of(first), fields))
 }
 
-/// What the fields say about the framing, when no odd line could say something else.
+/// Framing from the fields, if no odd line could change it.
 fn certain(fields: &[u8], most_fields: usize) -> Option<Said> {
     let bare_only = !fields.contains(&b'\r');
     let (doubt, count) = (Cell::new(false), Cell::new(0_usize));
-    // The line before, and whether it ends with a bare line feed: then it goes on for some readers.
+    // The line before, and whether it ends with a bare line feed: then it continues for some readers.
     let (mut before, mut goes_on) = (&b""[..], false);
     let said = Said::of(fields.split_inclusive(|byte| *byte == b'\n').filter_map(|line| {
         let text = text_of(line);
@@ -92,9 +92,9 @@ fn certain(fields: &[u8], most_fields: usize) -> Option<Said> {
     (!doubt.get() && count.get() <= most_fields).then_some(said)
 }
 
-/// Whether a line could be about the framing for some reader.
+/// Whether some reader could treat a line as a framing field.
 fn frames(text: &[u8]) -> bool {
-    // Also in other spellings: readers fold `_` to `-`, or skip blanks and controls.
+    // Includes other spellings: readers map `_` to `-`, or skip blanks and control bytes.
     let letters: Vec<u8> = text
         .iter()
         .filter(|byte| byte.is_ascii_alphabetic())
@@ -105,7 +105,7 @@ fn frames(text: &[u8]) -> bool {
         .any(|name| memmem::find(&letters, name).is_some())
 }
 
-/// Whether some reader could take a line, or a part of it, for the empty line that ends a head.
+/// Whether some reader could treat a line, or a part of it, as the empty line that ends a head.
 fn is_blank_for_some(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0) || memmem::find(text, b"\r\r").is_some()
 }

@@ -1,62 +1,61 @@
-//! Which response answers which request.
+//! Pairs responses with requests.
 //!
-//! Owns: the requests of one connection that wait for their answer. Bounds: `Limits::pipeline`. Bias: responses come
-//! in the order of the requests (RFC 9112 section 9.3), so pairing is counting, and counting is only right while
-//! nothing was missed. After a gap that may hide a message border, or a start in the middle of a connection, the
-//! count is unknown: exchanges are [`Incomplete::Midstream`] until [`ROUNDS`] strict rounds showed that the client
-//! waits for each answer before it asks again. A client that was seen to pipeline is never trusted again, because
-//! a hidden outstanding request would shift every later pair by one.
+//! Owns: the requests of one connection that wait for their response. Bounds: `Limits::pipeline`. Bias: responses
+//! come in the order of the requests (RFC 9112 section 9.3), so pairing is counting, and counting is correct only
+//! while nothing was missed. After a gap that may contain a message boundary, or a start in the middle of a
+//! connection, the count is unknown: exchanges are [`Incomplete::Midstream`] until [`ROUNDS`] strict rounds have
+//! shown that the client waits for each response before its next request. A client that was seen to pipeline is never
+//! trusted again, because a hidden outstanding request would shift every later pair by one.
 
 use std::collections::VecDeque;
 
 use crate::exchange::{Exchange, Incomplete, Request};
 
-/// Strict request-response rounds after which the two directions count as in step again.
+/// Strict request-response rounds after which the two directions count as synchronised again.
 pub(super) const ROUNDS: u8 = 3;
 
-/// How certain it is that the next response at the right place is the answer to this request.
+/// Certainty that the next response at the right offset answers this request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Trust {
-    /// Everything since the connection began, or since it was proved in step, was seen.
+    /// Everything was seen since the connection began, or since it was proved to be synchronised.
     Sure,
-    /// When it was sent, the server had seen everything before it and the client had seen everything from the
-    /// server.
+    /// When it was sent, the server had seen everything before it and the client had seen everything from the server.
     Strict,
     /// Neither.
     Weak,
 }
 
-/// A request that waits for its answer, or for the rest of its own body.
+/// A request that waits for its response, or for the rest of its own body.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    /// As far as it is known: moved about only as a whole.
+    /// The exchange as known so far; boxed, because it is moved only as a whole.
     pub(crate) exchange: Box<Exchange>,
-    /// Stream offset behind the head.
+    /// Stream offset after the head.
     pub(crate) head_end: u64,
-    /// How much of the server's stream the client had received when it began to send.
+    /// Bytes of the server's stream that the client had received when it began to send.
     pub(crate) ack: Option<u64>,
     pub(crate) trust: Trust,
     /// Whether its body is still being read.
     pub(crate) reading: bool,
-    /// Whether the client waits to be asked for the body, and was not yet.
+    /// Whether the client still waits for 100 (Continue) before the body.
     pub(crate) expects: bool,
-    /// Whether no answer is expected any more; it is reported when its body was read.
+    /// Whether no response is expected any more; it is reported once its body was read.
     pub(crate) given_up: bool,
     pub(crate) fault: Option<Incomplete>,
 }
 
 impl Pending {
-    /// Whether an answer may still come.
+    /// Whether a response may still come.
     fn is_open(&self) -> bool {
         self.exchange.response.is_none() && !self.given_up
     }
 
-    /// Whether its answer came instead of what the client waits for before it sends the body.
+    /// Whether the final response came instead of the 100 (Continue) that the client waits for.
     pub(crate) fn was_answered_unasked(&self) -> bool {
         self.expects && self.exchange.response.is_some()
     }
 
-    /// Whether a server that answers with `status` did not understand a request that is not valid and has content.
+    /// Whether a server that answers with `status` did not understand an invalid request that has content.
     pub(crate) fn was_refused(&self, status: u16) -> bool {
         let odd = matches!(
             self.fault,
@@ -65,7 +64,7 @@ impl Pending {
         odd && status == 400 && (self.reading || self.exchange.request.body.len > 0)
     }
 
-    /// Whether its answer is only expected on trust.
+    /// Whether its response is expected without proof.
     pub(crate) fn is_unsure(&self) -> bool {
         self.trust != Trust::Sure
     }
@@ -78,7 +77,7 @@ impl Pending {
             trailers,
             ..
         } = &self.exchange.request;
-        // The target lies in the bytes that the fields share, or alone.
+        // The target is in the buffer that the fields share, or separate.
         let request = headers.allocated().max(target.len()) + body.kept.len() + trailers.allocated();
         let response = self.exchange.response.as_ref().map_or(0, |response| {
             response.headers.allocated() + response.body.kept.len() + response.trailers.allocated()
@@ -86,7 +85,7 @@ impl Pending {
         size_of::<Self>() + size_of::<Exchange>() + request + response
     }
 
-    /// What the exchange says about itself.
+    /// The reason recorded for the exchange, if any.
     pub(crate) fn incomplete(&self) -> Option<Incomplete> {
         let unsure = (self.trust != Trust::Sure).then_some(Incomplete::Midstream);
         let unanswered = self.exchange.response.is_none().then_some(Incomplete::NoResponse);
@@ -94,12 +93,12 @@ impl Pending {
     }
 }
 
-/// Whom a response belongs to.
+/// The request that a response belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Target {
     /// The first pending request.
     Front,
-    /// Unknown before more of the client's bytes are there: the server has acknowledged them already.
+    /// Not known until more of the client's bytes arrive: the server has already acknowledged them.
     Wait,
     /// No request that was seen.
     Nobody(Incomplete),
@@ -109,7 +108,7 @@ pub(crate) enum Target {
 #[derive(Debug)]
 pub(crate) struct Pair {
     pending: VecDeque<Pending>,
-    /// `None` while in step, else the strict rounds so far.
+    /// `None` while synchronised, otherwise the strict rounds so far.
     rounds: Option<u8>,
     gapped: bool,
     pipelined: bool,
@@ -148,7 +147,7 @@ impl Pair {
         self.pending.len()
     }
 
-    /// Bytes held by requests that wait, and by answers that wait for the rest of their request.
+    /// Bytes held by requests that wait, and by responses that wait for the rest of their request.
     pub(crate) fn held(&self) -> usize {
         self.pending.iter().map(Pending::held).sum()
     }
@@ -158,21 +157,21 @@ impl Pair {
         self.next_index == 0
     }
 
-    /// Whether a request of which the answer would begin at `offset` waits on trust.
+    /// Whether a request whose response would begin at `offset` waits without proof.
     pub(crate) fn expects_unsure_at(&self, offset: u64) -> bool {
         self.pending
             .front()
             .is_some_and(|front| front.trust != Trust::Sure && front.is_open() && front.ack == Some(offset))
     }
 
-    /// Notes server bytes that were read: up to `end`, sent when the server had received `ack`.
+    /// Records server bytes that were read: up to `end`, sent when the server had received `ack`.
     pub(crate) fn server_read(&mut self, end: u64, ack: Option<u64>) {
         self.last_server = Some((end, ack));
     }
 
     /// How far a request that begins at `start` and was sent at `ack` can be trusted.
     pub(crate) fn trust(&mut self, start: u64, ack: Option<u64>) -> Trust {
-        // Sent at the same moment of the server's stream as the one before: this client does not wait for answers.
+        // Sent at the same offset of the server's stream as the one before: this client does not wait for responses.
         let before = self
             .pending
             .back()
@@ -218,8 +217,8 @@ impl Pair {
         self.pending.back_mut()
     }
 
-    /// Whose response begins at `offset`, sent by a server that had received `ack`, when the requests up to
-    /// `client` were read.
+    /// The target of a response that begins at `offset`, sent by a server that had received `ack`, when the requests
+    /// up to `client` were read.
     pub(crate) fn target(&self, offset: u64, ack: Option<u64>, client: u64) -> Target {
         let unrequested = if self.is_in_step() {
             Incomplete::Unrequested
@@ -249,7 +248,7 @@ impl Pair {
         }
     }
 
-    /// Takes the first request when both its messages were read. `end` is the offset behind its response.
+    /// Takes the first request when both its messages were read. `end` is the offset after its response.
     pub(crate) fn pop_answered(&mut self, end: Option<u64>) -> Option<Pending> {
         let front = self
             .pending
@@ -266,14 +265,14 @@ impl Pair {
         Some(front)
     }
 
-    /// From here on it is not known how many messages were missed.
+    /// Marks the number of missed messages as unknown.
     pub(crate) fn lose_step(&mut self) {
         self.rounds = Some(0);
         self.gapped = true;
     }
 
-    /// The end of a response is not known, and nobody waits for another one: all requests are counted, so one strict round
-    /// shows the next border. `false` when that would not prove it.
+    /// Handles a response with an unknown end while no other one is expected. All requests are counted, so one strict
+    /// round shows the next boundary. `false` when that would not prove it.
     pub(crate) fn doubt(&mut self) -> bool {
         if self.pipelined || !self.pending.is_empty() {
             return false;
@@ -282,9 +281,9 @@ impl Pair {
         true
     }
 
-    /// A response answered nobody, sent by a server that had received `ack`. Where the count is not known it may
-    /// be the answer to a request that is followed on trust: none of those that the server had then is still waited
-    /// for, and the proof begins anew.
+    /// Handles a response without a request, sent by a server that had received `ack`. While the count is unknown it
+    /// may answer an unproven request: none of those that the server had received then is waited for any more, and
+    /// the proof starts again.
     pub(crate) fn orphaned(&mut self, ack: Option<u64>) -> Vec<Pending> {
         self.rounds = self.rounds.map(|_| 0);
         self.give_up(Incomplete::Midstream, |pending| {
@@ -292,7 +291,7 @@ impl Pair {
         })
     }
 
-    /// Gives those requests up that wait for an answer and returns those that are ready to be reported.
+    /// Gives up requests that wait for a response and returns those that are ready to be reported.
     pub(crate) fn give_up(&mut self, reason: Incomplete, which: impl Fn(&Pending) -> bool) -> Vec<Pending> {
         let mut ready = Vec::new();
         let mut kept = VecDeque::new();
@@ -315,7 +314,7 @@ impl Pair {
         ready
     }
 
-    /// Takes the request whose answer was given up while its body was being read.
+    /// Takes the request whose response was given up while its body was being read.
     pub(crate) fn pop_given_up(&mut self) -> Option<Pending> {
         self.pending
             .pop_front_if(|front| front.given_up && !front.reading)

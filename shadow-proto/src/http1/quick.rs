@@ -1,7 +1,7 @@
-//! Heads that lie in one segment and have no odd line, which are nearly all: read in one pass.
+//! Fast path for heads that are in one segment without odd lines, which nearly all are: read in one pass.
 //!
-//! Bias: whatever is unusual (a head in pieces, a bare line feed, a fault, many fields) is left to [`super::head`], which
-//! looks for the end first and then says what is wrong. What both can read, they read alike.
+//! Bias: anything unusual (a head in pieces, a bare line feed, a fault, many fields) is left to [`super::head`],
+//! which finds the end first and then determines the fault. Both give the same result for a head that both can read.
 
 use core::mem::MaybeUninit;
 
@@ -10,7 +10,7 @@ use httparse::{Header, ParserConfig, Status};
 use super::head::{self, RequestHead, ResponseHead, USUAL_FIELDS};
 use crate::limits::Limits;
 
-/// The request head that `input` begins with, and its length, its empty line included.
+/// The request head at the start of `input`, and its length including its empty line.
 pub(super) fn request(input: &[u8], limits: &Limits, keep: bool) -> Option<(usize, RequestHead)> {
     let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let fields = fields.get_mut(..limits.fields.min(USUAL_FIELDS))?;
@@ -25,7 +25,7 @@ pub(super) fn request(input: &[u8], limits: &Limits, keep: bool) -> Option<(usiz
     is_plain(raw, parsed.headers).then(|| (end, head::request_of(raw, &parsed, keep)))
 }
 
-/// The response head that `input` begins with, and its length, its empty line included.
+/// The response head at the start of `input`, and its length including its empty line.
 pub(super) fn response(input: &[u8], limits: &Limits, keep: bool) -> Option<(usize, ResponseHead)> {
     let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let fields = fields.get_mut(..limits.fields.min(USUAL_FIELDS))?;
@@ -40,10 +40,10 @@ pub(super) fn response(input: &[u8], limits: &Limits, keep: bool) -> Option<(usi
     is_plain(raw, parsed.headers).then(|| (end, head::response_of(raw, &parsed, keep)))
 }
 
-/// Whether every line ends with CR LF: httparse takes a bare line feed, too. It folds no lines.
+/// Whether every line ends with CR LF: httparse also accepts a bare line feed. It does not unfold lines.
 fn is_plain(raw: &[u8], fields: &[Header<'_>]) -> bool {
     let offset = |part: &[u8]| part.as_ptr().addr().wrapping_sub(raw.as_ptr().addr());
-    // Behind a value there may be blanks; in front of the first name there is the start line.
+    // Blanks may follow a value; the start line precedes the first name.
     let ends = |line_end: &[u8], start_line: bool| {
         let blanks = line_end.strip_suffix(b"\r\n");
         blanks.is_some_and(|blanks| start_line || blanks.iter().all(|byte| matches!(byte, b' ' | b'\t')))

@@ -15,7 +15,7 @@ use crate::{
     wire::Direction,
 };
 
-/// What the client's direction is in the middle of.
+/// The read state of the client's direction.
 #[derive(Debug)]
 pub(crate) struct Requests {
     state: State,
@@ -23,7 +23,7 @@ pub(crate) struct Requests {
     start: Option<MessageStart>,
     conflict: bool,
     last: Timestamp,
-    /// Offset behind the last byte that was read.
+    /// Offset after the last byte that was read.
     pos: u64,
 }
 
@@ -31,9 +31,9 @@ pub(crate) struct Requests {
 enum State {
     Head,
     Body(Box<BodyReader>),
-    /// Behind CONNECT or Upgrade: what follows is HTTP only if the answer says so.
+    /// After CONNECT or Upgrade: what follows is HTTP only if the response allows it.
     Wait,
-    /// Message borders are unknown.
+    /// Message boundaries are unknown.
     Search,
     Closed,
 }
@@ -72,8 +72,8 @@ impl Conn {
     pub(super) fn read_requests(&mut self, chunk: &Chunk<'_>, ctx: &mut Context<'_>) -> usize {
         let mut used = 0;
         while let Some(rest) = chunk.bytes.get(used..).filter(|rest| !rest.is_empty()) {
-            // A request is only read once everything was that the client had received when it sent it; else it
-            // would look as if it had been sent earlier.
+            // A request is read only after everything that the client had received when it sent it. Otherwise it
+            // would appear to have been sent earlier.
             let ahead = self.waits(Direction::ToServer, chunk.ack);
             match self.client.state {
                 State::Search if ahead => break,
@@ -129,7 +129,7 @@ impl Conn {
         self.client.conflict |= chunk.conflict;
         self.client.last = self.client.last.max(chunk.at);
         let (used, step) = self.client.head.push(rest, ctx.settings.limits.head);
-        // The method may have come in pieces, none of which was too long for one.
+        // The method may have arrived in pieces, none of which was too long for one.
         let begins = match &step {
             HeadStep::Complete(raw) => head::looks_like_request(&raw.bytes),
             HeadStep::More | HeadStep::TooLarge => head::looks_like_request(self.client.head.so_far()),
@@ -176,7 +176,7 @@ impl Conn {
         }
     }
 
-    /// `odd`: the fault of a head that is not valid and whose end is certain.
+    /// `odd`: the fault of an invalid head whose end is certain.
     fn framed_request(
         &mut self,
         head: RequestHead,
@@ -199,7 +199,7 @@ impl Conn {
         ctx: &mut Context<'_>,
     ) {
         let switch = head.method == "CONNECT" || head.said.protocol.is_some();
-        // Its borders are clear, so what follows it can be read.
+        // Its boundaries are certain, so what follows it can be read.
         let fault = odd.or(head.ambiguous_host.then_some(Incomplete::AmbiguousHost));
         self.push_request(head, end, fault, ctx);
         match BodyReader::new(framing, ctx.settings) {
@@ -214,8 +214,8 @@ impl Conn {
         }
     }
 
-    /// Nothing can be read behind this request. Where it began was only a guess while the directions are not in step,
-    /// perhaps in the text of a body: then the search goes on.
+    /// Handles a request after which nothing can be read. While the directions are not synchronised its start was
+    /// only a guess, perhaps in the text of a body: then the search continues.
     fn lose_requests(&mut self, reason: Incomplete, ctx: &mut Context<'_>) {
         if self.pair.is_in_step() || reason == Incomplete::AmbiguousFraming || self.leaving.is_some() {
             return self.leave(Abandon::OutOfStep, ctx);
@@ -224,7 +224,7 @@ impl Conn {
         self.client.state = State::Search;
     }
 
-    /// A head that was understood well enough to be answered, and not well enough to go on behind it.
+    /// Handles a head that is clear enough to be answered, but not to continue after it.
     fn refuse_request(&mut self, head: RequestHead, reason: Incomplete, ctx: &mut Context<'_>) {
         let end = self.client.start.map_or(0, |start| start.offset);
         self.push_request(head, end, Some(reason), ctx);
@@ -244,7 +244,7 @@ impl Conn {
         ctx.out.counters.requests += 1;
         let trust = self.pair.trust(start.offset, start.ack);
         if trust != Trust::Sure {
-            // Only one request at a time is followed on trust; its forerunner's answer was not recognised.
+            // Only one request at a time is followed without proof; the previous response was not recognised.
             for pending in self.pair.give_up(Incomplete::Midstream, Pending::is_unsure) {
                 report(pending, ctx);
             }
@@ -306,8 +306,8 @@ impl Conn {
         let unasked = self.pair.back().is_some_and(|back| back.was_answered_unasked());
         let skipped = unasked && chunk.ack >= Some(self.server.pos()) && reader.awaits_content();
         let read = if skipped && head::may_begin_request(rest) {
-            // The answer came instead of 100 (Continue), and some clients then go on without the body. A server that was
-            // promised one reads the next request as it.
+            // The response came instead of 100 (Continue), and some clients then continue without the body. A server
+            // that expects one reads the next request as it.
             Err(Incomplete::AmbiguousFraming)
         } else {
             let (settings, sure) = (ctx.settings, self.pair.is_in_step());
@@ -328,7 +328,7 @@ impl Conn {
         }
     }
 
-    /// The body is over, whole or with the reason why not.
+    /// Ends the body, complete or with the reason why not.
     fn end_request(&mut self, fault: Option<Incomplete>, ctx: &mut Context<'_>) {
         let State::Body(reader) = core::mem::replace(&mut self.client.state, State::Head) else {
             return;
@@ -346,7 +346,7 @@ impl Conn {
             back.exchange.request.body = body;
             back.exchange.request.trailers = trailers;
         }
-        // An answer that came early, or was given up, only waited for this.
+        // A response that was early, or was given up, only waited for this.
         if let Some(given_up) = self.pair.pop_given_up() {
             report(given_up, ctx);
         }
@@ -356,7 +356,7 @@ impl Conn {
         }
     }
 
-    /// Reads no more requests. One whose body was being read is not whole, whatever became of its answer.
+    /// Stops reading requests. One whose body was being read is incomplete, whatever its response.
     pub(super) fn stop_requests(&mut self, ctx: &mut Context<'_>) {
         self.end_request(Some(Incomplete::RequestCut), ctx);
         self.client.close();
@@ -389,7 +389,7 @@ impl Conn {
             State::Wait | State::Search | State::Closed => {}
         }
         self.client.close();
-        // No answer needs to wait for more of the client's bytes.
+        // No response needs to wait for more of the client's bytes.
         self.client.pos = u64::MAX;
     }
 }

@@ -16,14 +16,14 @@ use crate::{
     wire::Direction,
 };
 
-/// What the server's direction is in the middle of.
+/// The read state of the server's direction.
 #[derive(Debug)]
 pub(crate) struct Responses {
     pub(super) state: State,
     pub(super) head: HeadBuffer,
     pub(super) current: Option<Current>,
     pub(super) pos: u64,
-    /// The first bytes, when they are no response.
+    /// The first bytes, if they are not a response.
     foreign: Vec<u8>,
 }
 
@@ -31,18 +31,18 @@ pub(crate) struct Responses {
 pub(super) enum State {
     Head,
     Body(Box<BodyReader>),
-    /// Message borders are unknown.
+    /// Message boundaries are unknown.
     Search,
     Closed,
 }
 
-/// The response that is being read.
+/// The response being read.
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) start: MessageStart,
     pub(super) last: Timestamp,
     pub(super) conflict: bool,
-    /// The fault of a head that is not valid and whose end is certain.
+    /// The fault of an invalid head whose end is certain.
     pub(super) odd: Option<Incomplete>,
     /// `None` when it answers the front request.
     pub(super) orphan: Option<Incomplete>,
@@ -83,7 +83,7 @@ impl Conn {
     pub(super) fn read_responses(&mut self, chunk: &Chunk<'_>, ctx: &mut Context<'_>) -> usize {
         if chunk.starts_segment && self.pair.expects_unsure_at(chunk.offset) && self.server.current.is_some()
         {
-            // The request that this answers acknowledged everything before it: what was being read is over.
+            // The request that this answers acknowledged everything before it: the message being read has ended.
             self.cut_response(Incomplete::Midstream, ctx);
             self.server.state = State::Head;
         }
@@ -111,7 +111,7 @@ impl Conn {
         used
     }
 
-    /// Whether the response at hand is certain to be one.
+    /// Whether the current response is certain to be one.
     fn is_sure(&self) -> bool {
         self.pair.is_in_step()
             && self
@@ -131,7 +131,7 @@ impl Conn {
     ) -> Option<usize> {
         let offset = chunk.offset + skip;
         if self.server.current.is_none() {
-            // Some servers send an empty line behind a body that they did not count; it begins no message.
+            // Some servers send an empty line after a body without counting it; it begins no message.
             let foreign = !self.server.foreign.is_empty();
             let blank = head::blank(rest);
             if blank > 0 && !foreign {
@@ -173,7 +173,7 @@ impl Conn {
         Some(self.push_response_head(chunk, offset, rest, ctx))
     }
 
-    /// A head that did not come in one piece, or with an odd line.
+    /// Adds to a head that did not arrive in one piece, or has an odd line.
     fn push_response_head(
         &mut self,
         chunk: &Chunk<'_>,
@@ -207,7 +207,7 @@ impl Conn {
         used
     }
 
-    /// Notes the segment that the current response is read from.
+    /// Records the segment that the current response is read from.
     fn touch(&mut self, chunk: &Chunk<'_>) {
         if let Some(current) = &mut self.server.current {
             current.last = current.last.max(chunk.at);
@@ -215,7 +215,7 @@ impl Conn {
         }
     }
 
-    /// Bytes that begin no response.
+    /// Handles bytes that begin no response.
     fn refuse_garbage(&mut self, bytes: &[u8], answers: bool, ctx: &mut Context<'_>) {
         if !self.pair.is_in_step() && !answers {
             self.server.state = State::Search;
@@ -225,7 +225,7 @@ impl Conn {
         }
         let fresh = self.pair.is_fresh();
         if !answers && !fresh {
-            // More bytes than the response before them has content.
+            // More bytes than the content of the previous response.
             return self.doubt_response(ctx);
         }
         let seen = &mut self.server.foreign;
@@ -241,7 +241,7 @@ impl Conn {
         self.abandon(if lost { Abandon::OutOfStep } else { protocol }, ctx);
     }
 
-    /// Whether it is the head of a response whose end is certain.
+    /// Parses a response head; returns whether the end of the response is certain.
     fn response_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) -> bool {
         let parsed = match head::response(raw, ctx.settings.limits.fields, ctx.settings.fields) {
             Ok(_) | Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
@@ -263,7 +263,7 @@ impl Conn {
         certain
     }
 
-    /// `odd`: the fault of a head that is not valid and whose end is certain.
+    /// `odd`: the fault of an invalid head whose end is certain.
     fn framed_response(
         &mut self,
         head: ResponseHead,
@@ -296,8 +296,8 @@ impl Conn {
         }
     }
 
-    /// What the request of the current response says about it. An orphan may well be the answer to a request that
-    /// the server had: that guess decides only how far it is skipped.
+    /// Framing properties of the current response's request. An orphan may well answer a request that the server had:
+    /// that guess decides only how far it is skipped.
     fn asked(&mut self) -> Asked {
         let (Some(current), Some(front)) = (&self.server.current, self.pair.front()) else {
             return Asked::Other;
@@ -330,7 +330,7 @@ impl Conn {
         }
     }
 
-    /// A head that says enough to be shown, and not enough to go on behind it.
+    /// Handles a head that is clear enough to be shown, but not to continue after it.
     fn refuse_response(&mut self, head: ResponseHead, reason: Incomplete, ctx: &mut Context<'_>) {
         if let Some(current) = &mut self.server.current {
             current.head = Some(head);
@@ -338,8 +338,8 @@ impl Conn {
         self.leave_response(reason, ctx);
     }
 
-    /// Stops reading a response that cannot be delimited. Without its request that proves nothing: the framing was
-    /// a guess (RFC 9112 section 6.3, rule 1), and the search goes on.
+    /// Stops reading a response that cannot be delimited. Without its request that proves nothing: the framing was a
+    /// guess (RFC 9112 section 6.3, rule 1), and the search continues.
     fn leave_response(&mut self, reason: Incomplete, ctx: &mut Context<'_>) {
         let current = self.server.current.as_ref();
         let guessed = !self.pair.is_in_step() && current.is_some_and(|current| current.orphan.is_some());
@@ -351,8 +351,8 @@ impl Conn {
         }
     }
 
-    /// Where a response ends is not certain. Requests and responses are still counted: when none is waited for, the next
-    /// one that begins where the client knew that everything before it had ended shows where reading goes on.
+    /// Handles a response with an uncertain end. Requests and responses are still counted: when none is expected, the
+    /// next one that begins where the client knew that everything before it had ended shows where to continue.
     pub(super) fn doubt_response(&mut self, ctx: &mut Context<'_>) {
         if !matches!(self.server.state, State::Closed) && self.leaving.is_none() && self.pair.doubt() {
             ctx.out.counters.out_of_step += 1;

@@ -1,4 +1,4 @@
-//! Reports the role of bytes to the log of ranges, when somebody asked for it.
+//! Reports the role of bytes to the log of ranges, if it is enabled.
 
 use memchr::memchr;
 use shadow_common::flow::FlowKey;
@@ -18,7 +18,7 @@ pub(crate) struct Roles<'a> {
     log: Option<(&'a mut RangeLog, Flow, Direction)>,
     /// Stream offset of the first byte of the input.
     base: u64,
-    /// Whether it is certain which part of which message is read.
+    /// Whether the position within the message is certain.
     sure: bool,
 }
 
@@ -33,14 +33,14 @@ impl Context<'_> {
         }
     }
 
-    /// Bytes of which the place in a message is not known. Says how many.
+    /// Skips bytes whose position in a message is unknown. Returns how many.
     pub(super) fn pass_over(&mut self, direction: Direction, chunk: &Chunk<'_>, rest: &[u8]) -> usize {
         self.roles(direction, chunk.offset_of(rest), false)
             .read(0, Role::Unknown, rest);
         rest.len()
     }
 
-    /// Empty lines in front of a message. Says how many bytes.
+    /// Skips empty lines before a message. Returns how many bytes.
     pub(super) fn pass_blank(
         &mut self,
         direction: Direction,
@@ -57,7 +57,7 @@ impl Context<'_> {
 }
 
 impl Conn {
-    /// Reports the roles in a head that was read: after it, when it is known whether it is certain to be one.
+    /// Reports the roles in a head after it was read, when it is known whether it is certain to be one.
     pub(super) fn report_head(&self, raw: &[u8], end: u64, ctx: &mut Context<'_>) {
         let sure = self.pair.is_in_step() && self.leaving.is_none();
         ctx.roles(Direction::ToServer, end, sure).head(0, raw);
@@ -65,7 +65,7 @@ impl Conn {
 }
 
 impl Roles<'_> {
-    /// Reports to nobody: for input that was not captured.
+    /// Discards all reports: for input that was not captured.
     pub(super) const fn off() -> Self {
         Self {
             log: None,
@@ -74,7 +74,7 @@ impl Roles<'_> {
         }
     }
 
-    /// The bytes at `at` of the input have this role.
+    /// Reports the role of the bytes at `at` in the input.
     pub(crate) fn read(&mut self, at: usize, role: Role, bytes: &[u8]) {
         let Some((log, flow, direction)) = &mut self.log else {
             return;
@@ -84,7 +84,7 @@ impl Roles<'_> {
         log.read(flow, *direction, self.base + at as u64, role, bytes);
     }
 
-    /// A whole head ends in front of place `end` of the input. It may have begun in another one.
+    /// Reports a complete head that ends at `end` in the input. It may have begun in another input.
     pub(crate) fn head(&mut self, end: usize, raw: &[u8]) {
         let first = memchr(b'\n', raw).map_or(raw.len(), |feed| feed + 1);
         let (line, fields) = raw.split_at_checked(first).unwrap_or((raw, &[]));
@@ -116,7 +116,7 @@ impl Roles<'_> {
     }
 }
 
-/// Field lines. A line that is no plain field has no known role.
+/// Reports field lines. A line that is not a plain field has no known role.
 fn report_fields(fields: &[u8], report: &mut dyn FnMut(Role, &[u8])) {
     for line in fields.split_inclusive(|byte| *byte == b'\n') {
         let text = text_of(line);
@@ -144,7 +144,7 @@ pub(super) fn text_of(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Name and value of a field line in which nothing is odd (RFC 9112 section 5, RFC 9110 section 5.5).
+/// Name and value of a field line without oddities (RFC 9112 section 5, RFC 9110 section 5.5).
 pub(super) fn plain_field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr(b':', text)?;
     let (name, value) = (text.get(..colon)?, text.get(colon + 1..)?);

@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use crate::{seq::SeqNum, time::Timestamp};
 
-/// What one stored range costs besides its bytes; without it, one-byte segments would look cheap.
+/// Cost of one stored range besides its bytes; without it, one-byte segments would appear cheap.
 const OVERHEAD: usize = 128;
 
 /// Orders the bytes of one direction.
 ///
-/// Positions are 64-bit stream offsets counted from the first byte that was expected, so that sequence number
-/// wrap is dealt with in one place, [`Assembler::distance`].
+/// Positions are 64-bit stream offsets from the first expected byte, so that sequence number wrap is handled in one
+/// place, [`Assembler::distance`].
 #[derive(Debug)]
 pub struct Assembler {
     next: u64,
@@ -23,12 +23,12 @@ pub struct Assembler {
     buffered: usize,
 }
 
-/// A range of bytes, or of lost bytes, that waits for its turn.
+/// A stored range of bytes, or of lost bytes.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// When the segment was captured.
     pub at: Timestamp,
-    /// How far the sender had received the other direction, as an offset there.
+    /// Offset in the other direction up to which the sender had received.
     pub ack: Option<u64>,
     /// Whether a segment began here.
     pub starts_segment: bool,
@@ -36,7 +36,7 @@ pub struct Stored {
     pub conflict: bool,
     /// The bytes; empty when `lost` is not 0.
     pub bytes: Bytes,
-    /// How many bytes are known to be missing here.
+    /// Number of bytes known to be missing here.
     pub lost: u64,
 }
 
@@ -50,19 +50,19 @@ impl Stored {
     }
 }
 
-/// What [`Assembler::insert`] did.
+/// Result of [`Assembler::insert`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Inserted {
     /// Bytes that were new.
     pub stored: u64,
-    /// Whether bytes that were already there differed.
+    /// Whether they differed from bytes that were already stored.
     pub conflict: bool,
 }
 
-/// Bytes that are missing before something that is known to exist.
+/// Missing bytes before something that is known to exist.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Hole {
-    /// How many.
+    /// Number of bytes.
     pub len: u64,
     /// Whether the receiver acknowledged them: then no retransmission will bring them.
     pub acked: bool,
@@ -81,7 +81,7 @@ impl Assembler {
         }
     }
 
-    /// The offset of the next byte to be handed on.
+    /// The offset of the next byte to be returned.
     pub fn next(&self) -> u64 {
         self.next
     }
@@ -91,17 +91,17 @@ impl Assembler {
         self.buffered
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing is stored.
     pub fn is_empty(&self) -> bool {
         self.stored.is_empty()
     }
 
-    /// Whether no byte came yet.
+    /// Whether no byte has arrived yet.
     pub fn is_untouched(&self) -> bool {
         self.next == 0 && self.stored.is_empty()
     }
 
-    /// How far `seq` is from the next expected sequence number; negative when it is older.
+    /// Distance of `seq` from the next expected sequence number; negative when it is older.
     pub fn distance(&self, seq: SeqNum) -> i32 {
         seq.distance_from(self.next_seq)
     }
@@ -111,22 +111,22 @@ impl Assembler {
         self.next.checked_add_signed(self.distance(seq).into())
     }
 
-    /// Notes that the receiver has everything before `offset`.
+    /// Records that the receiver has everything before `offset`.
     pub fn acknowledge(&mut self, offset: u64) {
         self.acked = self.acked.max(offset);
     }
 
-    /// Notes that the stream ends at `offset`. The first end wins.
+    /// Records that the stream ends at `offset`. The first end wins.
     pub fn end_at(&mut self, offset: u64) {
         self.end.get_or_insert(offset);
     }
 
-    /// Whether every byte up to the FIN was handed on.
+    /// Whether every byte up to the FIN was returned.
     pub fn is_ended(&self) -> bool {
         self.end.is_some_and(|end| self.next >= end)
     }
 
-    /// Steps over bytes that were handed on without being stored.
+    /// Skips bytes that were consumed without being stored.
     pub fn advance(&mut self, bytes: u64) {
         self.next = self.next.saturating_add(bytes);
         self.next_seq = self.next_seq.after(bytes);
@@ -162,7 +162,7 @@ impl Assembler {
         result
     }
 
-    /// The next range in order, with its offset; steps over it.
+    /// Removes the next range in order and returns it with its offset.
     pub fn take(&mut self) -> Option<(u64, Stored)> {
         let entry = self.stored.first_entry()?;
         let offset = *entry.key();
@@ -178,13 +178,13 @@ impl Assembler {
         Some((at, rest))
     }
 
-    /// The range that [`Assembler::take`] would hand on.
+    /// The range that [`Assembler::take`] would return.
     pub fn front(&mut self) -> Option<&mut Stored> {
         let entry = self.stored.first_entry()?;
         (*entry.key() <= self.next).then(|| entry.into_mut())
     }
 
-    /// Puts back the last `bytes.len()` bytes that were handed on; they will be handed on again.
+    /// Puts back the last `bytes.len()` bytes that were returned; they will be returned again.
     pub fn put_back(&mut self, rest: Stored) {
         let len = rest.len();
         self.next = self.next.saturating_sub(len);
@@ -193,7 +193,7 @@ impl Assembler {
         self.stored.insert(self.next, rest);
     }
 
-    /// What is missing in front of the next known byte.
+    /// The hole before the next known byte.
     pub fn hole(&self) -> Option<Hole> {
         if self.stored.is_empty() && self.acked <= self.next && self.end.is_none() {
             return None;
@@ -216,7 +216,7 @@ impl Assembler {
 }
 
 impl Stored {
-    /// The `len` bytes from `skip` on.
+    /// The `len` bytes starting at `skip`.
     #[must_use]
     pub fn part(&self, skip: u64, len: u64) -> Self {
         let lost = self.lost > 0;
@@ -238,7 +238,7 @@ impl Stored {
     }
 }
 
-/// Whether both ranges hold bytes there and these are not the same. Lost bytes differ from nothing.
+/// Whether both ranges hold bytes there that differ. Lost bytes never differ.
 fn differs(old: &Stored, old_skip: u64, new: &Stored, new_skip: u64, len: u64) -> bool {
     let (old, new) = (old.part(old_skip, len), new.part(new_skip, len));
     old.lost == 0 && new.lost == 0 && old.bytes != new.bytes

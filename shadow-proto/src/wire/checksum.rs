@@ -1,11 +1,11 @@
 //! The Internet checksum (RFC 1071).
 
-/// A sum of 16-bit words that is being made.
+/// A running sum of 16-bit words.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum(u64);
 
 impl Sum {
-    /// With these bytes. A last one alone is the high half of a word, so only the last bytes may be an odd number.
+    /// Adds these bytes. An odd last byte is the high half of a word, so only the last slice may have an odd length.
     #[must_use]
     pub fn with(self, bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<2>();
@@ -19,7 +19,7 @@ impl Sum {
         Self(sum)
     }
 
-    /// The checksum of what was added; zero when a right one was among it.
+    /// The checksum of what was added; zero when it included a correct one.
     pub fn fold(self) -> u16 {
         let mut sum = self.0;
         while sum > 0xffff {

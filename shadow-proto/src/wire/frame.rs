@@ -1,10 +1,10 @@
 //! Link-layer frames from capture files.
 //!
-//! Owns: finding the IP header behind a link layer (`link`), or in a tunnel (`tunnel`), putting fragments together (`fragments`),
-//! and the TCP segment behind that. Bounds: reads only the given slice, at most [`MAX_TAGS`] tags and [`MAX_TUNNELS`] tunnels deep;
-//! 4 MiB of fragments that wait. Drops: every frame that is no TCP segment, as a named
-//! [`Skip`]. Bias: lengths come from the IP header, never from the frame (Ethernet pads short frames), except where the
-//! IP header gives none because the network card was to fill it in (segmentation offload).
+//! Owns: finding the IP header after a link layer (`link`) or in a tunnel (`tunnel`), reassembling fragments
+//! (`fragments`), and the TCP segment after that. Bounds: reads only the given slice, at most [`MAX_TAGS`] tags and
+//! [`MAX_TUNNELS`] tunnels deep; 4 MiB of waiting fragments. Drops: every frame that is not a TCP segment, as a named
+//! [`Skip`]. Bias: lengths come from the IP header, never from the frame (Ethernet pads short frames), except where
+//! the IP header gives none because the network card was to fill it in (segmentation offload).
 
 mod checksum;
 mod fragments;
@@ -28,7 +28,7 @@ pub use link::{LinkType, MAX_TAGS};
 pub use tunnel::MAX_TUNNELS;
 
 crate::catalogue! {
-    /// Why a captured frame is no [`Segment`].
+    /// Why a captured frame is not a [`Segment`].
     Skip {
         /// A link-layer type that is not decoded.
         LinkType = "link_type",
@@ -38,7 +38,8 @@ crate::catalogue! {
         NotIp = "not_ip",
         /// IP, but not TCP.
         NotTcp = "not_tcp",
-        /// A fragment of an IP datagram that did not complete one: only a whole datagram has a certain place in the stream.
+        /// A fragment of an IP datagram that did not complete one: only a whole datagram has a certain place in the
+        /// stream.
         Fragment = "fragment",
         /// The capture cut the frame off inside the headers.
         CutHeaders = "cut_headers",
@@ -49,14 +50,14 @@ crate::catalogue! {
     }
 }
 
-/// Decodes a captured frame of which `wire_len` bytes were on the wire (more than `frame` with a snap length).
+/// Decodes a captured frame that had `wire_len` bytes on the wire (more than `frame` with a snap length).
 pub fn decode(link: LinkType, frame: &[u8], wire_len: usize, at: Timestamp) -> Result<Segment<'_>, Skip> {
     let (offset, headers) = find(link, frame, wire_len).map_err(|(_, skip)| skip)?;
     Ok(segment(frame.get(offset..).unwrap_or_default(), &headers, at))
 }
 
-/// [`decode`] for the frames of one capture in their order, so that fragments can be put together: the one that completes a
-/// datagram is decoded as that datagram.
+/// [`decode`] for the frames of one capture in order, with reassembly: the fragment that completes a datagram is
+/// decoded as that datagram.
 #[derive(Debug, Default)]
 pub struct Decoder {
     fragments: Fragments,
@@ -64,8 +65,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// As [`decode`]. A fragment that completes nothing is [`Skip::Fragment`], and so is one that completes what was never
-    /// sent, as its checksum shows.
+    /// As [`decode`]. A fragment that completes nothing is [`Skip::Fragment`]. So is one that completes a datagram
+    /// that was never sent, as its checksum shows.
     pub fn decode<'a>(
         &'a mut self,
         link: LinkType,
@@ -93,7 +94,7 @@ impl Decoder {
     }
 }
 
-/// Where the IP header is that TCP follows, and what they say; else why there is none, and at which IP header that was found.
+/// The offset of the IP header before TCP, and the parsed headers; otherwise where the search ended, and why.
 fn find(link: LinkType, frame: &[u8], wire_len: usize) -> Result<(usize, Headers), (usize, Skip)> {
     let mut offset = link::network_offset(link, frame).map_err(|skip| (0, skip))?;
     for _ in 0..=MAX_TUNNELS {
@@ -138,7 +139,7 @@ fn segment<'a>(packet: &'a [u8], headers: &Headers, at: Timestamp) -> Segment<'a
     }
 }
 
-/// The TCP header in front of a payload: its length is said in it.
+/// The TCP header before a payload: it contains its own length.
 fn tcp_header<'a>(packet: &'a [u8], headers: &Headers) -> &'a [u8] {
     let before = packet.get(..headers.payload_offset).unwrap_or_default();
     let [s0, s1] = headers.src.port.to_be_bytes();
@@ -154,7 +155,7 @@ fn tcp_header<'a>(packet: &'a [u8], headers: &Headers) -> &'a [u8] {
 }
 
 impl Skip {
-    /// The parser cannot tell a packet that is too short from one of which too little was captured.
+    /// The parser does not distinguish a packet that is too short from one that was cut by the capture.
     const fn of_headers(skip: headers::Skip, cut: bool) -> Self {
         match skip {
             headers::Skip::NotTcp => Self::NotTcp,

@@ -1,7 +1,7 @@
 //! From captured bytes to a [`Segment`].
 //!
-//! Owns: decoding of ring records ([`record`]) and of captured link-layer frames ([`frame`]). Bounds: reads only
-//! the slice it is given. Drops: nothing silently; what is no TCP segment is a named [`frame::Skip`].
+//! Owns: decoding of ring records ([`record`]) and of captured link-layer frames ([`frame`]). Bounds: reads only the
+//! slice it is given. Drops: nothing silently; a frame that is not a TCP segment is a named [`frame::Skip`].
 
 pub mod checksum;
 pub mod frame;
@@ -22,7 +22,7 @@ pub struct Segment<'a> {
     pub src: Endpoint,
     /// The receiver.
     pub dst: Endpoint,
-    /// Which way it goes, when the source knows (a target endpoint matched). `None` in a capture file.
+    /// Its direction, when the source knows it (a target endpoint matched). `None` in a capture file.
     pub direction: Option<Direction>,
     /// The kernel's number of the interface it was seen on; 0 in a capture file.
     pub ifindex: u32,
@@ -34,9 +34,9 @@ pub struct Segment<'a> {
     pub flags: Flags,
     /// The captured payload bytes.
     pub payload: &'a [u8],
-    /// Payload bytes that were on the wire behind `payload` and were not captured (snap length, oversize skb).
+    /// Payload bytes that were on the wire after `payload` and were not captured (snap length, oversize skb).
     pub missing: u32,
-    /// What its options say about Multipath TCP, when the source looks at them.
+    /// Its Multipath TCP option, when the source reads it.
     pub multipath: Option<Multipath>,
 }
 
@@ -48,7 +48,7 @@ impl Segment<'_> {
     }
 }
 
-/// Which way a segment or a stream goes.
+/// The direction of a segment or a stream.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Direction {
     /// From the client: requests.
@@ -58,7 +58,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other way.
+    /// The opposite direction.
     #[must_use]
     pub const fn reverse(self) -> Self {
         match self {
@@ -91,7 +91,7 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
-    /// These bits less those of `other`.
+    /// These bits without those of `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

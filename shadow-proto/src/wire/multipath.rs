@@ -1,20 +1,20 @@
-//! Multipath TCP (RFC 8684): which segments belong to a stream that is spread over several TCP connections.
+//! Multipath TCP (RFC 8684): detection of streams that are spread over several TCP connections.
 
 use crate::seq::SeqNum;
 
-/// What the options of a segment say about other connections with parts of the same stream.
+/// The option of a segment that shows other connections with parts of the same stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Multipath {
     /// MP_JOIN on a SYN: the connection carries parts of the stream of another one.
     Join,
-    /// The mapping of a Data Sequence Signal: how far data sequence numbers are ahead of those of this connection. It stays
-    /// the same while this connection alone carries the data.
+    /// The mapping of a Data Sequence Signal: the difference between data sequence numbers and those of this
+    /// connection. It is constant while this connection alone carries the data.
     Mapped(u32),
 }
 
-/// Finds the option in a TCP header, its fixed part included. Bounds: the 40 bytes of options that a header can have.
+/// Finds the option in a TCP header that includes its fixed part. Bounds: at most 40 bytes of options.
 pub fn find(header: &[u8], syn: bool) -> Option<Multipath> {
-    /// The kind of all options of Multipath TCP.
+    /// The option kind of Multipath TCP.
     const KIND: u8 = 30;
     let size = usize::from(header.get(12)? >> 4) * 4;
     let mut options = header.get(20..size)?;
@@ -60,7 +60,7 @@ fn mapping(rest: &[u8]) -> Option<Multipath> {
         rest = rest.get(if has(0x02) { 8 } else { 4 }..)?;
     }
     if has(0x08) {
-        // The upper half of the data sequence number changes every 4 GiB only.
+        // The upper half of the data sequence number changes only every 4 GiB.
         rest = rest.get(4..)?;
     }
     let (data, rest) = rest.split_first_chunk::<4>()?;

@@ -1,8 +1,8 @@
 //! From one ring record to one [`Segment`].
 //!
-//! A segment comes as one or more chunks, each a record with the facts of the whole segment. A chunk is a segment of its
-//! own: SYN belongs to the first, FIN to the last, RST to each (it says what the data is not), and what was not copied is missing
-//! behind the last.
+//! A segment arrives as one or more chunks, each a record with the facts of the whole segment. A chunk is a segment
+//! of its own: SYN belongs to the first, FIN to the last, RST to each (its data is not part of the stream), and bytes
+//! that were not copied are missing after the last.
 
 use shadow_common::{
     chunk::{CHUNK, MAX_BYTES},
@@ -12,18 +12,18 @@ use shadow_common::{
 use super::{Direction, Flags, Segment};
 use crate::{seq::SeqNum, time::Timestamp};
 
-/// A record that the kernel program cannot have written: both sides are not of one version.
+/// A record that the kernel program cannot have written: the two sides have different versions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RecordError {
     /// Shorter than the header.
     #[error("a ring record of {0} bytes has no whole header")]
     Short(usize),
-    /// The chunk has another length than the header says.
+    /// The chunk's length differs from the header.
     #[error("a ring record says {said} bytes of payload and has {has}")]
     Length {
-        /// What the header says.
+        /// The length in the header.
         said: u32,
-        /// What follows it.
+        /// The actual length.
         has: usize,
     },
     /// The chunk is not a part of the segment that the header describes.
@@ -68,13 +68,13 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
             len: chunk_len,
             segment: payload_len,
         })?;
-    // Only MAX_BYTES are copied of one segment, in whole chunks: the last chunk ends there or with the payload.
+    // At most MAX_BYTES of one segment are copied, in whole chunks: the last chunk ends there or with the payload.
     let first = chunk_offset == 0;
     let last = behind == 0 || usize::try_from(payload_len - behind).is_ok_and(|end| end >= MAX_BYTES);
     let mut flags = Flags(flags);
     let mut seq = SeqNum(seq) + chunk_offset;
     if !first && flags.contains(Flags::SYN) {
-        // The SYN comes before the payload and takes a sequence number (RFC 9293 section 3.4).
+        // The SYN precedes the payload and takes a sequence number (RFC 9293 section 3.4).
         flags = flags.without(Flags::SYN);
         seq = seq + 1;
     }

@@ -1,5 +1,5 @@
-//! The assembler against a map of single bytes: slow, and obviously right. The idea is smoltcp's
-//! (`storage/assembler.rs`, `test_random`), here with bytes instead of ranges, and shrunk.
+//! Compares the assembler with a map of single bytes, which is slow but obviously correct. The idea is smoltcp's
+//! (`storage/assembler.rs`, `test_random`), here with bytes instead of ranges, and with shrinking.
 
 use core::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::support::cases;
 
 const LEN: usize = 200;
 
-/// What is known of one byte.
+/// State of one byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Known {
     #[default]
@@ -37,7 +37,7 @@ impl Cell {
     }
 }
 
-/// The map.
+/// The reference map.
 #[derive(Debug)]
 struct Model {
     cells: Vec<Cell>,
@@ -83,7 +83,7 @@ impl Model {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Bytes at some distance from the next one: the true ones, or others from the given place on.
+    /// Bytes at some distance from the next one: the true ones, or different ones from the given position on.
     Insert {
         ahead: usize,
         len: usize,
@@ -93,11 +93,11 @@ enum Step {
         ahead: usize,
         len: usize,
     },
-    /// Hand a range on, and put some of it back.
+    /// Take a range, and put some of it back.
     Take {
         put_back: Option<Index>,
     },
-    /// Hand bytes on that were never stored.
+    /// Advance over bytes that were never stored.
     Pass {
         len: usize,
     },
@@ -167,7 +167,7 @@ fn apply(assembler: &mut Assembler, model: &mut Model, step: &Step) {
         Step::Take { put_back } => take(assembler, model, *put_back),
         Step::Pass { len } => {
             let range = place(model, 0, *len);
-            // Only where nothing waits are bytes handed on without being stored.
+            // Bytes may bypass the store only while nothing is stored.
             if assembler.is_empty() {
                 assembler.advance(range.len() as u64);
                 model.next = range.end;

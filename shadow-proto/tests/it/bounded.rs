@@ -1,5 +1,5 @@
-//! Promises 4 and 6 of the core: everything is counted, and nothing that the wire can do makes it hold more than it
-//! may. Each attack is large enough that work which grows with the square of it would not end.
+//! Promises 4 and 6 of the core: everything is counted, and no input from the wire makes it hold more than its
+//! limits. Each attack is large enough that work with quadratic growth would not finish.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ use crate::support::{cases, check, drive, scene, strategy};
 
 const MIB: usize = 1 << 20;
 
-/// One attacker: segments go straight into an engine with small limits, which are checked behind every one.
+/// One attacker: segments go directly into an engine with small limits, which are checked after each segment.
 struct Attack {
     engine: Engine,
     limits: Limits,
@@ -93,7 +93,7 @@ impl Attack {
         self.send(1, true, (seq, 1), Flags::ACK, payload);
     }
 
-    /// Ends the capture; what comes out now was held until now.
+    /// Ends the capture; the events returned now were held until now.
     fn finish(mut self) -> (Vec<Event>, Usage) {
         let before = self.events.len();
         self.engine.finish();
@@ -106,7 +106,7 @@ impl Attack {
     }
 }
 
-/// Bytes of what an event carries.
+/// Size of an event in bytes.
 fn weight(event: &Event) -> usize {
     match event {
         Event::Exchange(exchange) => {
@@ -122,7 +122,7 @@ fn weight(event: &Event) -> usize {
     }
 }
 
-/// Everything adds up once the capture is over.
+/// Checks the totals once the capture has ended.
 fn account(engine: &Engine, events: &[Event]) {
     let counters = engine.counters();
     let facts = format!("{counters:?}");

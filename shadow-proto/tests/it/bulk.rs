@@ -1,4 +1,4 @@
-//! The same promise over many exchanges: a table of loss, reordering and duplication against what became complete.
+//! The same promise over many exchanges: a table of loss, reordering and duplication against complete exchanges.
 //! *Wrong* has no column: a wrong exchange ends the run.
 
 use std::sync::{
@@ -106,7 +106,7 @@ fn table(exchanges: usize) -> Vec<Tally> {
 #[test]
 fn nothing_is_wrong_in_any_row() {
     let tallies = table(2_000);
-    // Where nothing is lost everything completes; losing one in a thousand must not cost half of the connections.
+    // Without loss everything completes; losing one in a thousand must not cost half of the connections.
     assert_eq!(tallies[0].complete, tallies[0].said);
     assert_eq!(tallies[1].complete, tallies[1].said);
     assert!(tallies[2].complete * 10 > tallies[2].said * 8, "{:?}", tallies[2]);

@@ -1,4 +1,4 @@
-//! hyper reads the same bytes: the encoder says what it means, and the engine understands it as hyper does.
+//! hyper reads the same bytes: this checks that the encoder is correct, and that the engine agrees with hyper.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -51,7 +51,7 @@ proptest! {
             let mut responses = Vec::new();
             let mut from = 0;
             for said in &conversation.said {
-                // Interim responses lie between the last response and this one.
+                // Interim responses are between the last response and this one.
                 let bytes = conversation.halves[SERVER].bytes[from..said.response.bytes.end].to_vec();
                 from = said.response.bytes.end;
                 responses.push(ask(said, bytes).await);
@@ -84,26 +84,26 @@ proptest! {
             let Event::Exchange(exchange) = event else { continue };
             let target = String::from_utf8_lossy(&exchange.request.target);
             if target.contains('#') || target.parse::<hyper::Uri>().is_err() {
-                // hyper asks more of a target than that it has no blanks; that is no question of framing.
+                // hyper requires more of a target than the absence of blanks; that does not concern framing.
                 break;
             }
             let index = usize::try_from(exchange.index).expect("few exchanges");
             if !exchange.is_complete() && index >= read.len() {
-                // hyper refuses this and reads no further. A passive reader goes on where the end is certain.
+                // hyper refuses this and reads no further. A passive reader continues if the end is certain.
                 break;
             }
             if exchange.is_complete() {
                 prop_assert_eq!(Some(&understood(&exchange.request)), read.get(index), "request {} of {}", index, conversation.halves[CLIENT].bytes.escape_ascii());
             }
             if exchange.request.version == Version::Http10 || exchange.request.headers.get("connection").is_some() {
-                // hyper closes here; a server that does not is none of a passive reader's business.
+                // hyper closes here; a server that does not close is no concern of a passive reader.
                 break;
             }
         }
     }
 }
 
-/// A passive reader forgives a carriage return or line feed alone in front of a request line; hyper does not.
+/// A passive reader accepts a carriage return or line feed alone before a request line; hyper does not.
 fn without_stray_line(exchange: Exchange) -> Exchange {
     Exchange {
         stray_line: false,
@@ -111,12 +111,12 @@ fn without_stray_line(exchange: Exchange) -> Exchange {
     }
 }
 
-/// One fault in a stream that was legal.
+/// One fault in a valid stream.
 #[derive(Clone, Debug)]
 enum Spoil {
-    /// Another byte at some place.
+    /// A different byte at some position.
     Replace(Index, u8),
-    /// The first text after some place that looks like this becomes that.
+    /// The first match of a text after some position is replaced.
     Rewrite(Index, &'static str, &'static str),
 }
 
@@ -149,7 +149,7 @@ fn spoil() -> impl Strategy<Value = Spoil> {
 }
 
 impl Spoil {
-    /// Changes what the client sends, and moves what waits for it.
+    /// Changes what the client sends, and moves the gates that depend on it.
     fn apply(&self, [client, server]: &mut [Half; 2]) {
         let len = client.bytes.len();
         match self {
@@ -226,7 +226,7 @@ async fn serve(bytes: &[u8]) -> Vec<Understood> {
     let client = async {
         let (mut from, mut to) = tokio::io::split(&mut near);
         let sent = async {
-            // A server that closes early (HTTP/1.0) does not read what is behind.
+            // A server that closes early (HTTP/1.0) does not read the rest.
             to.write_all(bytes).await.is_ok() && to.shutdown().await.is_ok()
         };
         let mut answers = Vec::new();
@@ -234,7 +234,7 @@ async fn serve(bytes: &[u8]) -> Vec<Understood> {
         read.expect("a duplex does not fail");
     };
     let (served, ()) = tokio::join!(connection, client);
-    // A spoilt stream ends in an error; what was read before it counts.
+    // A faulty stream ends in an error; what was read before it counts.
     drop(served);
     seen.take()
 }
@@ -266,7 +266,7 @@ async fn ask(said: &Said, bytes: Vec<u8>) -> Understood {
             trailers,
         }
     };
-    // hyper may call a connection that the server closes a fault; the message is what counts.
+    // hyper may report a connection that the server closes as a fault; only the message counts.
     let (response, (), _) = tokio::join!(response, answer(far, bytes), connection);
     response
 }

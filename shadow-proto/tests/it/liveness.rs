@@ -1,5 +1,5 @@
-//! Caution has a price, and this is its ceiling: what an engine must still complete when little was lost. An engine
-//! that calls everything incomplete passes every test of truth and fails here.
+//! Caution has a cost, and these tests bound it: what an engine must still complete when little was lost. An engine
+//! that calls everything incomplete passes every test of correctness and fails here.
 
 use proptest::{prelude::*, sample::Index};
 
@@ -16,11 +16,11 @@ use crate::support::{
     wire::{Captured, Plan},
 };
 
-/// Exchanges that a gap or a late start may cost: three strict rounds prove that both directions are in step, and bodies
-/// that look like messages, or answers to HEAD of which the request is not known, may hide a few more.
+/// Exchanges that a gap or a late start may cost: three strict rounds prove that both directions are synchronised.
+/// Bodies that look like messages, or answers to HEAD without a known request, may hide a few more.
 const ROUNDS: usize = 12;
 
-/// A connection of one request after the other, as nearly all real clients make them.
+/// A connection with one request at a time, as nearly all real clients make them.
 fn ping_pong(exchanges: core::ops::Range<usize>) -> impl Strategy<Value = Line> {
     let exchange = strategy::small_exchange().prop_map(|exchange| Exchange {
         expect: Expect::No,
@@ -54,7 +54,7 @@ fn ping_pong(exchanges: core::ops::Range<usize>) -> impl Strategy<Value = Line> 
         })
 }
 
-/// The numbers of the complete exchanges, counted from the first that was said.
+/// The numbers of the complete exchanges, counted from the first that was sent.
 fn completed(events: &[Event]) -> Vec<usize> {
     let uid = |event: &Event| match event {
         Event::Exchange(exchange) if exchange.is_complete() => {
@@ -72,7 +72,7 @@ fn completed(events: &[Event]) -> Vec<usize> {
     events.iter().filter_map(uid).collect()
 }
 
-/// Checks the truth of what is reported and hands over what is complete.
+/// Checks that the reports are true and passes on what is complete.
 fn judged(scene: &Scene, judge: impl FnOnce(Vec<usize>)) {
     let settings = settings();
     let events = drive(&scene.segments, &settings);
@@ -90,7 +90,7 @@ proptest! {
         line.losses.skip = skip;
         let scene = scene::play(&[line]);
         let said = scene.lines[0].conversations[0].said.len();
-        // Every exchange is at least two segments, and a response may be long.
+        // Every exchange has at least two segments, and a response may be long.
         let begun = skip.div_ceil(2);
         let expected: Vec<usize> = (begun + ROUNDS..said).collect();
         judged(&scene, |completed| {
@@ -118,8 +118,8 @@ proptest! {
         });
     }
 
-    /// The only copy of a request is a retransmission, which acknowledges the response to it: each direction seems to
-    /// come after the other.
+    /// The only copy of a request is a retransmission, which acknowledges the response to it: each direction appears
+    /// to come after the other.
     #[test]
     fn a_knot_of_acknowledgements_costs_a_few_rounds(line in ping_pong(24..30), chosen in 0_usize..10) {
         let mut scene = scene::play(&[line]);
@@ -131,7 +131,7 @@ proptest! {
         let ends = number(origin[SERVER], said[chosen].response.bytes.end);
         let len = asked.len();
         let everything = said.len();
-        // Up to the segment that acknowledges the whole answer, the request is kept back.
+        // The request is held back until the segment that acknowledges the whole response.
         let (late, mut rest): (Vec<_>, Vec<_>) = scene.segments.drain(..).partition(|segment| {
             segment.from == CLIENT && (segment.seq.wrapping_sub(begins) as usize) < len && !segment.payload.is_empty()
         });
@@ -145,7 +145,7 @@ proptest! {
         });
     }
 
-    /// The framing says where the next message starts, however much of the body is missing.
+    /// The framing determines where the next message starts, regardless of how much of the body is missing.
     #[test]
     fn a_hole_in_a_body_of_known_length_costs_that_exchange_alone(
         line in ping_pong(8..12),
@@ -177,7 +177,7 @@ proptest! {
     }
 }
 
-/// Takes a range of one stream out of the capture.
+/// Removes a range of one stream from the capture.
 fn dig(scene: &mut Scene, side: usize, hole: &core::ops::Range<usize>) {
     let origin = scene.lines[0].origins[0][side];
     let mut kept = Vec::new();

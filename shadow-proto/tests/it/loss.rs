@@ -1,4 +1,4 @@
-//! Promise 3, the second half: whatever the capture loses, what is reported as complete is true.
+//! Promise 3, second half: whatever the capture loses, what is reported as complete is true.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::support::{
     wire::Plan,
 };
 
-/// No byte of garbage (see [`Plan::garbage`]); steps long enough that gaps are declared while the flow goes on.
+/// No garbage bytes (see [`Plan::garbage`]); steps long enough that gaps are declared while the flow continues.
 fn plan() -> BoxedStrategy<Plan> {
     (
         strategy::plan(),
@@ -89,7 +89,7 @@ proptest! {
         prop_assert_eq!(tally.complete, 0);
     }
 
-    /// The answer to a SYN with data shows no beginning: what it acknowledges may be the first bytes of a request.
+    /// The answer to a SYN with data shows no beginning: it may acknowledge the first bytes of a request.
     #[test]
     fn a_lost_syn_with_data_leaves_no_cut_request(
         connection in strategy::connection(strategy::small_exchange(), 4),
@@ -117,8 +117,8 @@ proptest! {
         check::truthfully(&scene, &drive(&scene.segments, &settings), &settings);
     }
 
-    /// A second copy with other bytes is not what the receiver took. Whoever sees both must say so or keep the
-    /// first; the copy that arrived first is the true one here.
+    /// A second copy with different bytes is not what the receiver accepted. An observer of both must report it or
+    /// keep the first copy; the copy that arrived first is the true one here.
     #[test]
     fn a_conflicting_copy_never_reaches_an_exchange(
         lines in scene::lines(

@@ -1,4 +1,4 @@
-//! Promise 3, the first half: what was captured whole is reported whole, in order, byte for byte, whatever the
+//! Promise 3, first half: a complete capture is reported completely, in order and byte for byte, whatever the
 //! segmentation, the order within a window, the duplicates and the overlaps.
 
 use core::ops::Range;

@@ -1,4 +1,4 @@
-//! The sans-io engine against an oracle that was written without it.
+//! Tests of the sans-io engine against an independently written oracle.
 //!
 //! One binary for all of it: the oracle in [`support`] is shared, and linking is the slow part of a test run.
 

@@ -1,4 +1,4 @@
-//! The oracle itself under test: the wire is honest, and every kind of wrong report is caught.
+//! Tests of the oracle itself: the wire is correct, and every kind of wrong report is detected.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -26,7 +26,7 @@ use crate::support::{
 proptest! {
     #![proptest_config(cases(150))]
 
-    /// Reassembles by writing every byte into its place; nothing can be simpler.
+    /// Reassembles by writing every byte to its position, the simplest possible way.
     #[test]
     fn the_wire_carries_both_streams_and_acknowledges_only_what_was_sent(
         lines in scene::lines(
@@ -45,7 +45,7 @@ proptest! {
                 let side = segment.from;
                 let shift = u32::from(segment.flags.contains(Flags::SYN));
                 let start = segment.seq.wrapping_add(shift).wrapping_sub(origins[side]) as usize;
-                // Segments of an earlier connection on this four-tuple lie far away.
+                // Segments of an earlier connection on this four-tuple have distant sequence numbers.
                 for (n, byte) in segment.payload.iter().enumerate().filter(|(n, _)| start < 1 << 23 && start + n < 1 << 23) {
                     let before = streams[side][start + n].replace(*byte);
                     prop_assert!(before.is_none_or(|before| before == *byte), "two truths at {}", start + n);
@@ -126,7 +126,7 @@ fn example() -> Scene {
     }])
 }
 
-/// What a perfect engine would report.
+/// The report of a perfect engine.
 fn ideal(scene: &Scene) -> Vec<Event> {
     let stamp = Some(Timestamp::from_nanos(1));
     let version = |message: &Message| {

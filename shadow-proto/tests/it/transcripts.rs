@@ -1,4 +1,4 @@
-//! Every transcript in `tests/transcripts`, as it is written, cut at every byte, and byte by byte.
+//! Every transcript in `tests/transcripts`: as written, cut at every byte, and byte by byte.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -127,7 +127,7 @@ fn expect(transcript: &Transcript, events: &[Event]) -> Result<(), String> {
     }
 }
 
-/// The list in order; `anything incomplete` stands for any number of entries.
+/// The list in order; `anything incomplete` matches any number of entries.
 fn fits(reported: &[&Event], list: &[&str]) -> bool {
     match list {
         [] => reported.is_empty(),
@@ -195,7 +195,7 @@ fn either(pattern: &str, word: &str) -> bool {
     pattern == "*" || pattern.split('|').any(|choice| choice == word)
 }
 
-/// Everything but the time.
+/// Everything except the time.
 fn render(events: &[Event]) -> String {
     let mut out = String::new();
     for event in events {

@@ -1,4 +1,4 @@
-//! Tricks with TCP: what an observer of one packet more or less could be made to believe. A connection beside it stays whole.
+//! TCP tricks that could mislead an observer with one packet more or less. A second connection stays complete.
 
 use shadow_common::flow::Endpoint;
 use shadow_proto::{
@@ -102,7 +102,7 @@ impl Net {
         );
     }
 
-    /// What came out of the connection with the trick, after one beside it was seen whole.
+    /// The responses on the connection with the trick, after checking that a second one is complete.
     fn judged(mut self) -> Vec<Vec<u8>> {
         self.open(2);
         self.ask(2);
@@ -136,7 +136,7 @@ const NONE: [&[u8]; 0] = [];
 #[test]
 fn overlap_with_different_bytes_is_not_compared() {
     let mut net = begun();
-    // Out of order, so that both copies wait.
+    // Out of order, so that both copies are stored.
     net.send(1, Direction::ToServer, (106, 901), Flags::ACK, &ASK[5..]);
     net.send(1, Direction::ToServer, (106, 901), Flags::ACK, &[b'x'; 23]);
     net.send(1, Direction::ToServer, (101, 901), Flags::ACK, &ASK[..5]);
@@ -188,7 +188,7 @@ fn a_keep_alive_or_zero_window_probe_changes_nothing() {
 
 #[test]
 fn urgent_data_is_read_by_nobody() {
-    // RFC 6093 says that it is in line, and most systems take a byte of it out of line.
+    // RFC 6093 says that it is in line, but most systems take one byte of it out of line.
     for (request, answer) in [(Flags::URG, Flags::ACK), (Flags::ACK, Flags::URG)] {
         let mut net = begun();
         net.send(1, Direction::ToServer, (101, 901), Flags::ACK.union(request), ASK);
@@ -228,7 +228,7 @@ fn a_reset_with_data_ends_the_connection_and_adds_nothing() {
         Flags::ACK,
         &ANSWER[..half],
     );
-    // Text in a reset says why (RFC 9293 section 3.5.3), and is no part of the stream.
+    // Text in a reset gives its reason (RFC 9293 section 3.5.3), and is not part of the stream.
     net.send(
         1,
         Direction::ToClient,
@@ -307,7 +307,7 @@ fn ports_that_are_used_again_at_once() {
         // RFC 9293 section 3.6.1: a new connection may begin in TIME-WAIT.
         net.send(1, Direction::ToServer, (isn, 0), Flags::SYN, b"");
         net.send(1, Direction::ToClient, (7_000, isn.wrapping_add(1)), SYN_ACK, b"");
-        // What is late of the one before is no part of it.
+        // A late segment of the previous connection is not part of it.
         net.send(1, Direction::ToServer, (101, 901), Flags::ACK, ASK);
         let (from, ask) = (isn.wrapping_add(1), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
         net.send(1, Direction::ToServer, (from, 7_001), Flags::ACK, ask);
@@ -328,7 +328,7 @@ fn ports_that_are_used_again_at_once() {
 
 #[test]
 fn data_on_a_syn_is_data() {
-    // RFC 9293 section 3.4, RFC 7413: it is the first of the stream when the answer acknowledges it, and sent again else.
+    // RFC 9293 section 3.4, RFC 7413: it begins the stream if the answer acknowledges it; otherwise it is sent again.
     for taken in [0, 10, ASK.len()] {
         let mut net = Net::new();
         net.send(1, Direction::ToServer, (100, 0), Flags::SYN, ASK);
@@ -363,7 +363,7 @@ fn both_open_at_once() {
 
 #[test]
 fn another_syn_in_the_middle_ends_nothing_that_is_whole() {
-    // RFC 5961 section 4: a forged SYN is answered with a challenge; the connection lives on.
+    // RFC 5961 section 4: a forged SYN is answered with a challenge; the connection continues.
     for seq in [101 + len(ASK), 0x5000_0000] {
         let mut net = begun();
         net.ask(1);

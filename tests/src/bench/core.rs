@@ -1,4 +1,4 @@
-//! The core alone: `shadow-core`'s own examples, built beside this program.
+//! The core alone: `shadow-core`'s own examples, built next to this program.
 
 use std::process::Command;
 
@@ -27,7 +27,7 @@ pub(super) fn measure() -> Result<Value> {
     Ok(Value::Object(figures))
 }
 
-/// Nanoseconds and megabytes a second of comparisons, beside those of `serde_json` that only parses.
+/// Nanoseconds and megabytes per second of comparisons, next to `serde_json`, which only parses.
 pub(super) fn comparisons() -> Result<Value> {
     let mut figures = Map::new();
     for run in lines("compare_speed")? {
@@ -39,7 +39,7 @@ pub(super) fn comparisons() -> Result<Value> {
     Ok(Value::Object(figures))
 }
 
-/// What an example of the core prints with `--json`.
+/// Output of an example of the core with `--json`.
 fn lines(example: &str) -> Result<Vec<Value>> {
     let program = std::env::current_exe()?.with_file_name("examples").join(example);
     let output = Command::new(&program).arg("--json").output().with_context(|| {

@@ -1,4 +1,4 @@
-//! CPU time by role, and how much of the machine others took meanwhile.
+//! CPU time by role, and the share of the machine that other processes took meanwhile.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -14,7 +14,7 @@ pub(super) fn of(pid: u32) -> u64 {
         .sum()
 }
 
-/// User and system time of a whole process, threads that ended too, in ticks of 10 ms (proc_pid_stat(5)).
+/// User and system time of a whole process, ended threads included, in ticks of 10 ms (proc_pid_stat(5)).
 pub(super) fn whole(pid: u32) -> Option<Duration> {
     let fields = stat(pid)?;
     // utime and stime are the 14th and 15th field, and the state, which comes first here, the 3rd.
@@ -22,20 +22,20 @@ pub(super) fn whole(pid: u32) -> Option<Duration> {
     Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
 }
 
-/// Whether it has ended and nobody has waited for it yet.
+/// Whether the process has ended but has not been waited for yet.
 pub(super) fn is_zombie(pid: u32) -> bool {
     stat(pid).is_none_or(|fields| fields.first().is_none_or(|state| state == "Z"))
 }
 
-/// The fields behind the name, which may hold anything.
+/// The fields after the name. The name may contain anything.
 fn stat(pid: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(") ")?;
     Some(fields.split(' ').map(str::to_owned).collect())
 }
 
-/// A cgroup for this process and all that it starts: counts their CPU time together, and gives them a large share, so
-/// that other work on the machine does not decide the result. Only where cgroup v1 is mounted; elsewhere it does nothing.
+/// A cgroup for this process and all its children. It counts their CPU time together and gives them a large share, so
+/// that other work on the machine does not affect the result. Does nothing unless cgroup v1 is mounted.
 #[derive(Debug)]
 pub(super) struct Group {
     directories: Vec<PathBuf>,
@@ -53,7 +53,7 @@ impl Group {
             if fs::create_dir(&directory).is_err() {
                 continue;
             }
-            // Two million tasks' worth of the default share; refused by cpuacct, which has no shares.
+            // Two million times the default share; refused by cpuacct, which has no shares.
             drop(fs::write(directory.join("cpu.shares"), "200000"));
             drop(fs::write(
                 directory.join("cgroup.procs"),
@@ -64,7 +64,7 @@ impl Group {
         Self { directories }
     }
 
-    /// Nanoseconds of CPU that everybody else has used so far.
+    /// Nanoseconds of CPU that all other processes have used so far.
     pub(super) fn foreign(&self) -> Option<u64> {
         let ours = self
             .directories
@@ -88,7 +88,7 @@ impl Drop for Group {
                     std::process::id().to_string(),
                 ));
             }
-            // Fails while a child still ends; an empty group costs nothing.
+            // Fails while a child is still ending; an empty group costs nothing.
             drop(fs::remove_dir(directory));
         }
     }

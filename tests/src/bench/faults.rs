@@ -1,7 +1,8 @@
-//! What a shadow system that is gone, or never answers, or answers after ten seconds, costs production.
+//! Cost to production of a shadow system that is gone, never answers, or answers after ten seconds.
 //!
-//! Each in two ways. At full speed with the defaults: the breaker leaves such a target alone. At a steady rate below
-//! saturation without a breaker, which is the worst there is: every exchange is tried, and waits for its timeout.
+//! Each fault is measured in two ways. At full speed with the defaults: the breaker stops sending to such a target. At
+//! a steady rate below saturation without a breaker, which is the worst case: every exchange is tried, and waits for
+//! its timeout.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -17,10 +18,10 @@ use crate::{
     servers::{Behaviour, Server},
 };
 
-/// Requests a second, far below what production could answer: only then is its latency that of the answers.
+/// Requests per second, far below what production can answer, so that the latency measured is that of the answers.
 const RATE: u32 = 2_000;
 
-/// How the shadow system fails; where it listens, unless nobody does.
+/// How the shadow system fails, and its port. `None`: nothing listens.
 const FAULTS: [(&str, u16, Option<Behaviour>); 3] = [
     ("refuses", 81, None),
     ("never_answers", 82, Some(Behaviour::Silent)),
@@ -31,7 +32,7 @@ const FAULTS: [(&str, u16, Option<Behaviour>); 3] = [
     ),
 ];
 
-/// The figures of each by name.
+/// The figures for each fault, by name.
 pub(super) fn measure(options: &Options) -> Result<Vec<(String, Value)>> {
     let rig = Rig::new()?;
     let mut figures = Vec::new();

@@ -1,10 +1,10 @@
-//! Medians, and the table that a person reads.
+//! Medians, and the table for a human reader.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The middle one.
+/// The median.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -15,7 +15,7 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-/// Nanoseconds of many as microseconds of one.
+/// Nanoseconds for many items as microseconds for one.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 pub(super) fn per(nanos: u64, count: u64) -> f64 {
     nanos as f64 / 1e3 / count.max(1) as f64
@@ -50,7 +50,7 @@ pub fn table(results: &Value) -> String {
     text
 }
 
-/// Single values only; the runs themselves are in the JSON.
+/// Single values only; the individual runs are in the JSON.
 fn shown(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(match number.as_u64() {

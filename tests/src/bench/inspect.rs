@@ -1,7 +1,7 @@
-//! `shadow inspect --summary` beside `tshark -q -z http,tree`, on the same made capture.
+//! `shadow inspect --summary` compared with `tshark -q -z http,tree`, on the same generated capture.
 //!
-//! Both read from the page cache. tshark does more (it dissects every layer and keeps every frame), but for the question
-//! "which requests are in this file" it is what there is to compare with.
+//! Both read from the page cache. tshark does more (it dissects every layer and keeps every frame), but it is the
+//! closest comparison for the question "which requests are in this file".
 
 use std::{
     fs::{self, File},
@@ -17,17 +17,17 @@ use serde_json::{Map, Value, json};
 use super::figures::median;
 use crate::{agent, need::Need, process::status_bytes, recording::Recording};
 
-/// Of each, how many runs.
+/// Runs of each program.
 const RUNS: usize = 3;
 
-/// One run of a program to its end.
+/// One complete run of a program.
 struct Run {
     seconds: f64,
-    /// Resident bytes at its largest.
+    /// Peak resident memory in bytes.
     memory: u64,
 }
 
-/// For small and for large bodies: how fast each is, and what it takes.
+/// Speed and memory, for small and for large bodies.
 pub(super) fn measure(megabytes: usize) -> Result<Value> {
     if !Need::Program("tshark").is_met() {
         bail!("{}", Need::Program("tshark"));
@@ -37,7 +37,7 @@ pub(super) fn measure(megabytes: usize) -> Result<Value> {
         let directory = tempfile::tempdir()?;
         let file = directory.path().join("made.pcapng");
         let content = vec![b'x'; content];
-        // With heads and acknowledgements, and what frames every packet.
+        // With heads, acknowledgements and the framing of every packet.
         let each = 510 + content.len() + content.len() / 16;
         let exchanges = (megabytes * 1_000_000 / each).max(1);
         let bytes = Recording {
@@ -101,7 +101,7 @@ fn of_several(mut once: impl FnMut() -> Result<Run>) -> Result<Run> {
     })
 }
 
-/// Runs a program, and returns what it printed.
+/// Runs a program and returns its output.
 fn run(mut command: Command, directory: &Path) -> Result<(Run, String)> {
     let out = directory.join("said.txt");
     let started = Instant::now();
@@ -112,7 +112,7 @@ fn run(mut command: Command, directory: &Path) -> Result<(Run, String)> {
         .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
     let id = child.id();
-    // The high-water mark is gone with the process, so it is read until then. Not often: that would cost what is measured.
+    // The peak is lost when the process ends, so it is polled until then. Not often: polling would change the result.
     let watch = thread::spawn(move || {
         let mut most = 0;
         loop {

@@ -1,4 +1,4 @@
-//! Nanoseconds of the kernel program for one packet.
+//! Nanoseconds that the kernel program takes per packet.
 
 use anyhow::{Context as _, Result};
 use aya::{
@@ -14,10 +14,10 @@ use shadow_agent::capture::{
 
 use super::{load, rig::Rig};
 
-/// Ring for the runs that emit: nothing is read meanwhile.
+/// Ring size for the runs that emit records: nothing is read meanwhile.
 const RING: u32 = 64 << 20;
 
-/// For each fate.
+/// For each fate of a packet.
 pub(super) fn measure() -> Result<Value> {
     let mut figures = Map::new();
     for (name, port, payload, sample) in [
@@ -34,9 +34,9 @@ pub(super) fn measure() -> Result<Value> {
     Ok(Value::Object(figures))
 }
 
-/// The egress program on a large download: nanoseconds and payload bytes of a mean packet. The test run cannot build
-/// packets as large as segmentation offload makes them, so this is on the wire, by the kernel's own clock
-/// (`kernel.bpf_stats_enabled`).
+/// The egress program on a large download: nanoseconds and payload bytes of an average packet. The test run cannot
+/// build packets as large as those of segmentation offload, so this is measured on the wire, with the kernel's own
+/// clock (`kernel.bpf_stats_enabled`).
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn large() -> Result<(f64, f64)> {
     let rig = Rig::new()?;
@@ -53,7 +53,7 @@ fn large() -> Result<(f64, f64)> {
     Ok((nanos as f64 / packets as f64, bytes as f64 / packets as f64))
 }
 
-/// The egress program that was loaded last, which is that of our agent; or the one with this id.
+/// The egress program loaded last, which is that of our agent; or the one with this id.
 fn egress(id: Option<u32>) -> Result<ProgramInfo> {
     loaded_programs()
         .flatten()
@@ -76,7 +76,7 @@ fn time(port: u16, payload: usize, sample: f64) -> Result<u128> {
     let frame = frame(port, payload);
     let mut best = u128::MAX;
     for _ in 0..5 {
-        // Beats the heart, and empties the ring.
+        // Renews the heartbeat, and empties the ring.
         while matches!(
             program.source.poll(std::time::Duration::ZERO, &mut |_| ())?,
             shadow_agent::capture::Polled::Segments(_)

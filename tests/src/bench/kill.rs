@@ -1,9 +1,9 @@
-//! How long a kill takes: from the start of `shadow kill`, its exec included, to the last copied packet and to the last
+//! Duration of a kill: from the start of `shadow kill`, including its exec, to the last copied packet and to the last
 //! request that reached the shadow system, at full load.
 //!
-//! The kernel program reads its switch for every packet, so the moment at which the control map says off is that of the
-//! last copied packet; the kernel's own counter is looked at behind it, to show that it stands still. Requests are those
-//! that `dumpcap` saw at the shadow system, with the kernel's time.
+//! The kernel program reads its switch for every packet, so the last packet is copied no later than the moment at which
+//! the control map says off; the kernel's own counter is read afterwards, to show that it no longer changes. Requests
+//! are those that `dumpcap` saw at the shadow system, with the kernel's timestamps.
 
 use std::{
     path::PathBuf,
@@ -27,10 +27,10 @@ use crate::{
 
 const TRIALS: usize = 50;
 
-/// A request of a cancelled replay would have come by then.
+/// Any request of a cancelled replay would have arrived by then.
 const AFTERWARDS: Duration = Duration::from_millis(300);
 
-/// A kill that takes longer is none.
+/// A kill that takes longer counts as failed.
 const LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) fn measure() -> Result<Value> {
@@ -94,20 +94,20 @@ fn millis(times: impl Iterator<Item = Duration>) -> (f64, f64) {
 }
 
 struct Trial {
-    /// When the command was called, since the epoch.
+    /// Time of the call of the command, since the epoch.
     called: Duration,
-    /// Until the switch in the kernel said off.
+    /// Time until the switch in the kernel said off.
     kernel: Duration,
-    /// Until the command had ended.
+    /// Time until the command had ended.
     command: Duration,
-    /// When the agent was told to go on, since the epoch.
+    /// Time at which the agent was resumed, since the epoch.
     resumed: Duration,
     copied_after: u64,
 }
 
 impl Trial {
-    /// Until the last of these requests that came before mirroring went on. `None` when none came shortly before the call:
-    /// there was nothing to stop.
+    /// Time until the last of these requests that came before mirroring resumed. `None` when none came shortly before
+    /// the call: there was nothing to stop.
     fn last_of(&self, requests: &[Duration]) -> Option<Duration> {
         let until = |end: Duration| &requests[..requests.partition_point(|at| *at < end)];
         until(self.called)
@@ -168,7 +168,7 @@ fn trial(agent: &Agent) -> Result<Trial> {
     })
 }
 
-/// Who measures does not wait for a turn. What is measured is set back by `nice` to where everybody is.
+/// The measuring process must not wait for the CPU. `nice` sets what is measured back to the normal priority.
 fn hurry() -> Result<()> {
     setpriority_process(None, -20).context("cannot raise a priority")
 }
@@ -181,7 +181,7 @@ fn copied(agent: &Agent) -> u64 {
     agent.report().funnel.kernel["emitted"]
 }
 
-/// What comes to the shadow system.
+/// Requests that arrive at the shadow system.
 struct Requests {
     dumpcap: Process,
     file: PathBuf,
@@ -191,7 +191,7 @@ impl Requests {
     fn watch(rig: &Rig) -> Result<Self> {
         let file = rig.directory.path().join("requests.pcapng");
         let path = file.to_str().context("the path of a file")?;
-        // Segments without payload are shorter. The kernel filters, and stamps.
+        // Segments without payload are shorter. The kernel filters and takes the timestamps.
         let filter = "tcp dst port 80 and greater 100";
         let dumpcap = Launch::new("dumpcap", rig.directory.path())
             .args(["-q", "-i", "x0", "-s", "96", "-B", "32", "-f", filter, "-w", path])
@@ -200,7 +200,7 @@ impl Requests {
         Ok(Self { dumpcap, file })
     }
 
-    /// When each came, since the epoch, in order.
+    /// Time at which each request came, since the epoch, in order.
     fn end(mut self) -> Result<Vec<Duration>> {
         self.dumpcap.signal(Signal::INT);
         self.dumpcap.wait(Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! Load: wrk at full speed, and a generator with a constant rate of our own, because wrk has none.
+//! Load: wrk at full speed, and our own generator for a constant rate, which wrk does not offer.
 
 use std::{fs, net::SocketAddr, path::Path, process::Command};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::netns::Netns;
 
-/// What a run of load saw.
+/// Figures of one run of load.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub struct Seen {
     /// Answered requests.
@@ -31,7 +31,7 @@ done = function(s, l, r)
 end
 "#;
 
-/// As many requests as so many connections can make.
+/// As many requests as this number of connections can make.
 pub(super) fn full_speed(
     client: &Netns,
     directory: &Path,
@@ -46,7 +46,7 @@ pub(super) fn full_speed(
     last_line(&text)
 }
 
-/// `rate` requests a second over 32 connections, by the generator in a process of its own.
+/// `rate` requests a second over 32 connections, from the generator in a separate process.
 pub(super) fn constant_rate(
     client: &Netns,
     server: SocketAddr,
@@ -72,7 +72,7 @@ pub(super) fn constant_rate(
     last_line(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// The script by which wrk says what [`last_line`] reads.
+/// The script with which wrk prints what [`last_line`] reads.
 pub(super) fn script(directory: &Path) -> Result<String> {
     let script = directory.join("done.lua");
     fs::write(&script, LUA)?;

@@ -1,4 +1,4 @@
-//! Resident memory of the agent: with many connections open at once, and while a load goes on.
+//! Resident memory of the agent: with many connections open at once, and during a long load.
 
 use std::{
     io::Read as _,
@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 use super::rig::Rig;
 use crate::{process::status_bytes, scene::Scene};
 
-/// Connections that one process may hold: a usual hard limit of open files is 20,000.
+/// Connections of one process: a usual hard limit of open files is 20,000.
 const PER_PROCESS: u32 = 10_000;
 
-/// Bytes resident, for each number of connections.
+/// Resident bytes, for each number of connections.
 pub(super) fn measure(flows: &[u32]) -> Result<Value> {
     let mut figures = Map::new();
     for &count in flows {
@@ -43,7 +43,7 @@ pub(super) fn measure(flows: &[u32]) -> Result<Value> {
     Ok(Value::Object(figures))
 }
 
-/// What a process holds at the start, in the middle and at the end of a load of this length; zeros without a process.
+/// Resident memory of a process at the start, in the middle and at the end of such a load; zeros without a process.
 pub(super) fn during<T>(pid: Option<u32>, length: Duration, load: impl FnOnce() -> T) -> (T, [u64; 3]) {
     let rss = || pid.map_or(0, |pid| status_bytes(pid, "VmRSS:"));
     let start = rss();
@@ -58,7 +58,7 @@ pub(super) fn during<T>(pid: Option<u32>, length: Duration, load: impl FnOnce() 
     })
 }
 
-/// A client that opened its connections, made a request on each, and keeps them.
+/// A client that opened its connections, made a request on each, and keeps them open.
 struct Holder(Child);
 
 impl Holder {
@@ -74,7 +74,7 @@ impl Holder {
         });
         let mut holder = Self(child.with_context(|| format!("cannot start {}", program.display()))?);
         let mut out = holder.0.stdout.take().context("the load has an output")?;
-        // Says one word when every connection is open.
+        // Prints one word when every connection is open.
         out.read_exact(&mut [0; 4])
             .context("the load could not open its connections")?;
         Ok(holder)
@@ -83,7 +83,7 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        // It ends with its input anyway.
+        // It also ends when its input is closed.
         drop(self.0.kill());
         drop(self.0.wait());
     }

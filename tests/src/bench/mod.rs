@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: what the agent costs production, and what it can do, in figures.
+//! `cargo xtask bench`: the agent's cost to production and its own capacity, in figures.
 //!
-//! Client - veth - nginx and agent - veth - shadow nginx, all on the CPUs of this machine. Every run with an agent is paired with
-//! one without, in alternating order; what is shown are medians of pairwise ratios. Nothing here passes or fails: a busy
-//! machine must not turn a measurement into an error, so the goals stand beside the figures.
+//! Client - veth - nginx and agent - veth - shadow nginx, all on the CPUs of this machine. Every run with an agent is
+//! paired with one without, in alternating order; the results are medians of the ratios of each pair. Nothing here
+//! passes or fails: a busy machine must not turn a measurement into an error, so the goals are printed next to the
+//! figures.
 
 mod core;
 mod cpu;
@@ -27,14 +28,14 @@ use rig::Rig;
 
 pub use load::Seen;
 
-/// What to measure.
+/// Options of a measurement.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Pairs of runs a mode.
+    /// Pairs of runs per mode.
     pub rounds: usize,
-    /// Seconds a run.
+    /// Seconds per run.
     pub seconds: u32,
-    /// Of the capture that `inspect` reads.
+    /// Size of the capture that `inspect` reads.
     pub megabytes: usize,
     /// Only figures whose name contains one of these.
     pub only: Vec<String>,

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{laws, scene::Scene};
 
-/// How hard production is used.
+/// Load on production.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Load {
     FullSpeed,
@@ -27,13 +27,13 @@ pub(super) enum Load {
     Steady(u32),
 }
 
-/// One way to measure.
+/// One mode of measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mode<'m> {
     pub(super) name: &'m str,
     pub(super) load: Load,
     pub(super) args: &'m [&'m str],
-    /// What is hoped for, in words.
+    /// The goal, in words.
     pub(super) goal: &'m str,
 }
 
@@ -55,7 +55,7 @@ pub(super) const MODES: [Mode<'static>; 4] = [
     Mode {
         name: "replay_steady_4000",
         load: Load::Steady(4_000),
-        // What others do on this machine must not decide whether a replay gives way to production.
+        // Other processes on this machine must not decide whether a replay yields to production.
         args: &[
             "--shadow",
             SHADOW,
@@ -79,16 +79,16 @@ pub(super) const MODES: [Mode<'static>; 4] = [
 /// At full speed.
 const CONNECTIONS: u32 = 64;
 
-/// A run that others disturbed more than this is made again.
+/// A run that other processes disturbed more than this is repeated.
 const DISTURBED: f64 = 0.12;
 
 /// One run.
 #[derive(Clone, Debug, Serialize)]
 struct Run {
     load: Seen,
-    /// Microseconds of CPU a request, by role.
+    /// Microseconds of CPU per request, by role.
     cpu_us: BTreeMap<&'static str, f64>,
-    /// Share of the machine that others took.
+    /// Share of the machine that other processes took.
     foreign: Option<f64>,
     agent: Option<AgentRun>,
 }
@@ -126,7 +126,7 @@ pub(super) fn measure(rig: &Rig, mode: &Mode<'_>, options: &Options) -> Result<V
     Ok(summary(mode, &pairs))
 }
 
-/// A run that was not too much disturbed, or the third.
+/// A run that was not disturbed too much, or the third one.
 fn run(rig: &Rig, mode: &Mode<'_>, options: &Options, with_agent: bool) -> Result<Run> {
     for _ in 0..2 {
         let run = once(rig, mode, options, with_agent)?;
@@ -251,7 +251,7 @@ fn summary(mode: &Mode<'_>, pairs: &[(Run, Run)]) -> Value {
         "runs": pairs.iter().map(|(without, with)| json!({ "without": without, "with": with })).collect::<Vec<_>>(),
     });
     if let (Load::FullSpeed, Some(figures)) = (mode.load, figures.as_object_mut()) {
-        // At saturation a closed loop measures its own queue, and not what a client would wait.
+        // At saturation a closed loop measures its own queue, not the latency that a client would see.
         figures.retain(|name, _| !name.starts_with("p50") && !name.starts_with("p99"));
     }
     figures

@@ -1,9 +1,10 @@
-//! `shadow replay`: how fast it is at `--speed max` beside wrk, and how close to its plan at `--speed 1x`.
+//! `shadow replay`: its speed at `--speed max` compared with wrk, and how close it is to its plan at `--speed 1x`.
 //!
-//! At full speed both ask the same nginx, over loopback, with as many connections; wrk reads no capture and compares
-//! nothing, so it is the ceiling and no rival. The pace is measured at the receiver: from the request's planned time to the moment at
-//! which a thread of the server has read its head, less the same of the request that came soonest after its plan. So the
-//! figure holds what the network and the server's scheduling add, and is an upper bound of the agent's own error.
+//! At full speed both send to the same nginx, over loopback, with the same number of connections; wrk reads no capture
+//! and compares nothing, so it is the upper limit, not a competitor. The pace is measured at the receiver: from the
+//! planned time of the request to the moment at which a thread of the server has read its head, minus the same for the
+//! request that came soonest after its planned time. The figure includes what the network and the server's scheduling
+//! add, so it is an upper bound of the agent's own error.
 
 use std::{
     fs::{self, File},
@@ -30,10 +31,10 @@ use crate::{
 const PORT: u16 = 80;
 const CONNECTIONS: u16 = 64;
 
-/// Exchanges recorded for each second that the run is to last: about as fast as it is.
+/// Exchanges recorded for each second that the run is to last: about its actual speed.
 const A_SECOND: usize = 20_000;
 
-/// A namespace with nothing in it, and a folder.
+/// An empty namespace, and a folder.
 struct Stage {
     host: Netns,
     directory: TempDir,
@@ -42,7 +43,7 @@ struct Stage {
 impl Stage {
     fn new() -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        // Requests are sent once, so that those of the figure are those of the recording.
+        // Requests are sent once, so that the figure counts exactly the requests of the recording.
         fs::write(directory.path().join("once.yaml"), "noise: {twice: 0%}\n")?;
         Ok(Self {
             host: Netns::new(),
@@ -79,7 +80,7 @@ impl Stage {
         Ok((report, spent))
     }
 
-    /// Runs a program in the namespace to its end; what it took, and what it printed.
+    /// Runs a program in the namespace to its end; returns its cost and its output.
     fn run(&self, mut command: Command) -> Result<(Spent, String)> {
         let out = self.path().join("said.txt");
         command
@@ -95,22 +96,22 @@ impl Stage {
     }
 }
 
-/// What a run took.
+/// CPU time and duration of a run.
 #[derive(Clone, Copy, Debug)]
 struct Spent {
     cpu: Duration,
     wall: Duration,
 }
 
-/// CPU time of a child with all its threads, those that ended too. They are gone from `/proc/PID/task`, so this reads
-/// the whole process's figure while it is a zombie.
+/// CPU time of a child with all its threads, including those that ended. These are gone from `/proc/PID/task`, so this
+/// reads the figure of the whole process while it is a zombie.
 fn cpu_until_its_end(child: &mut Child) -> Result<Duration> {
     let pid = child.id();
     while !cpu::is_zombie(pid) {
         thread::sleep(Duration::from_millis(1));
     }
     let cpu = cpu::whole(pid).context("the child's CPU time")?;
-    // Whatever a replay rules: 0 to 2.
+    // Any verdict of a replay: 0 to 2.
     let status = child.wait()?;
     match status.code() {
         Some(0..=2) => Ok(cpu),
@@ -118,7 +119,7 @@ fn cpu_until_its_end(child: &mut Child) -> Result<Duration> {
     }
 }
 
-/// Requests a second, and a second of CPU time, of `shadow replay` and of wrk.
+/// Requests per second, and per second of CPU time, of `shadow replay` and of wrk.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(super) fn full_speed(rounds: usize, seconds: u32) -> Result<Value> {
     let stage = Stage::new()?;
@@ -168,7 +169,7 @@ pub(super) fn full_speed(rounds: usize, seconds: u32) -> Result<Value> {
     }))
 }
 
-/// How late requests are at the receiver, in microseconds, for some rates of the recording.
+/// How late requests are at the receiver, in microseconds, for several rates of the recording.
 pub(super) fn pacing(seconds: u32) -> Result<Value> {
     let mut figures = serde_json::Map::new();
     for rate in [100, 1_000, 4_000] {
@@ -193,12 +194,12 @@ pub(super) fn pacing(seconds: u32) -> Result<Value> {
     Ok(Value::Object(figures))
 }
 
-/// Sorted; the one that came soonest after its plan counts as on time.
+/// Sorted; the request that came soonest after its planned time counts as on time.
 fn lateness(received: &[Received], gap: Duration) -> Vec<Duration> {
     let Some(begun) = received.iter().map(|request| request.at).min() else {
         return Vec::new();
     };
-    // When the run began by its plan is not known here: all of them are late by the same span more.
+    // The start of the run by its plan is not known here: all requests are late by the same additional span.
     let more = gap * u32::try_from(received.len()).unwrap_or(u32::MAX);
     let behind = |request: &Received| {
         let number: u32 = request.start.strip_prefix("GET /n/")?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! What is measured on: the wire, two nginx on either side, and an agent that comes and goes.
+//! Rig of the measurements: the wire, two nginx on either side, and an agent that is started and stopped.
 
 use std::{
     path::PathBuf,
@@ -17,7 +17,7 @@ use crate::{
     scene::Scene,
 };
 
-/// Less than this share of the machine taken by others is quiet enough.
+/// The machine is quiet enough when other processes take less than this share.
 const QUIET: f64 = 0.05;
 
 /// Everything but the agent.
@@ -31,9 +31,9 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// Two single-process servers a side, as a server with two workers.
+    /// Two single-process servers per side, equal to one server with two workers.
     pub(super) fn new() -> Result<Self> {
-        // The servers join the group with us, so it comes first.
+        // The servers join this process's group, so it is created first.
         let group = Group::join();
         let directory = tempfile::tempdir()?;
         let lab = Lab::new();
@@ -60,12 +60,12 @@ impl Rig {
         })
     }
 
-    /// Where the load goes.
+    /// Address that the load is sent to.
     pub(super) fn url(file: &str) -> String {
         format!("http://{}/{file}", Scene::production())
     }
 
-    /// An agent with these arguments, ready.
+    /// An agent with these arguments, once it is ready.
     pub(super) fn agent(&self, args: &[&str]) -> Result<Agent> {
         let home = tempfile::tempdir_in(self.directory.path())?.keep();
         Ok(Plan::new(&home)
@@ -79,12 +79,12 @@ impl Rig {
         servers.iter().map(|server| cpu::of(server.process.pid())).sum()
     }
 
-    /// What others used so far, where the machine can tell.
+    /// CPU nanoseconds used by other processes so far, where the machine reports it.
     pub(super) fn foreign(&self) -> Option<u64> {
         self.group.foreign()
     }
 
-    /// Waits until others leave the machine alone, a minute at most.
+    /// Waits until other processes leave the machine idle, for a minute at most.
     pub(super) fn wait_for_quiet(&self) {
         let start = Instant::now();
         while start.elapsed() < Duration::from_mins(1) {
@@ -98,7 +98,7 @@ impl Rig {
     }
 }
 
-/// The share of the machine that others took in a span.
+/// The share of the machine that other processes took in a time span.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 pub(super) fn share(before: Option<u64>, after: Option<u64>, span: Duration) -> Option<f64> {
     let cpus = thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -1,7 +1,7 @@
-//! The generator: a constant rate, whatever the server does.
+//! The generator: a constant rate, regardless of what the server does.
 //!
-//! A request that has to wait for the answer before it counts from the moment it was due, not from the moment it was
-//! sent: a server that stalls cannot hide (coordinated omission). Slack of our own timer is not counted.
+//! A request that has to wait for the previous answer counts from the moment it was due, not from the moment it was
+//! sent, so a server that stalls cannot hide it (coordinated omission). The slack of our own timer is not counted.
 
 use std::net::SocketAddr;
 
@@ -15,20 +15,20 @@ use super::load::Seen;
 
 const CONNECTIONS: u32 = 32;
 
-/// What to send.
+/// Description of the load.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where to.
+    /// Address of the server.
     pub server: SocketAddr,
-    /// The target; `{n}` in it is another number each time.
+    /// The request target; `{n}` in it is replaced by a different number each time.
     pub path: String,
-    /// Requests a second, of all connections together.
+    /// Requests per second, over all connections.
     pub rate: u32,
-    /// How long.
+    /// Duration.
     pub length: Duration,
 }
 
-/// Runs it.
+/// Runs the load.
 pub async fn run(plan: Plan) -> Seen {
     let gap = Duration::from_secs(1) * CONNECTIONS / plan.rate.max(1);
     let start = Instant::now() + Duration::from_millis(50);
@@ -111,7 +111,7 @@ async fn exchange(stream: &mut Option<TcpStream>, plan: &Plan, request: &[u8]) -
     }
 }
 
-/// Whether a response with a length is all there.
+/// Whether a response with a length is complete.
 fn whole(buffer: &[u8]) -> bool {
     let Some(head) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
         return false;

@@ -1,4 +1,4 @@
-//! Nothing but mismatches, each of another kind, five thousand a second: what the agent then holds and keeps.
+//! Only mismatches, each of a different kind, five thousand per second: what the agent then holds and keeps.
 
 use std::time::Duration;
 

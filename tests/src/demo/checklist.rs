@@ -1,4 +1,4 @@
-//! What was planted, and whether the report names it.
+//! Compares the planted faults with the report.
 
 use anyhow::{Result, bail};
 use shadow_core::evidence::{
@@ -11,7 +11,7 @@ use crate::{
     shop::{PLANTED, Planted, Sign},
 };
 
-/// Shows the list; an error when the report and what was planted are not the same.
+/// Prints the list; an error when the report and the planted faults differ.
 pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
     let mut wrong = 0;
     let mut line = |good: bool, text: String| {
@@ -70,7 +70,7 @@ pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
     Ok(())
 }
 
-/// What counts in the report and was not planted.
+/// Findings that count in the report but were not planted.
 fn strays(report: &Report) -> Vec<String> {
     let groups = report
         .groups
@@ -85,7 +85,7 @@ fn strays(report: &Report) -> Vec<String> {
     groups.chain(findings).collect()
 }
 
-/// Where the report names a planted fault, as one that counts.
+/// Places where the report names a planted fault as one that counts.
 pub fn sign(planted: &Planted, report: &Report) -> Option<String> {
     let on_route = |route: &str| route.contains(planted.route.trim_end_matches('/'));
     match planted.sign {
@@ -117,7 +117,7 @@ pub fn sign(planted: &Planted, report: &Report) -> Option<String> {
     }
 }
 
-/// A planted fault may show in several places of its route: an expired coupon has another body, too.
+/// A planted fault may show in several places of its route: an expired coupon also has another body.
 pub fn is_planted(route: &str) -> bool {
     PLANTED
         .iter()

@@ -49,8 +49,8 @@ impl Shop {
     }
 }
 
-/// A program that the kernel ends with this signal should we be killed. Only for children of the main thread, with which
-/// the kernel takes the parent to be gone.
+/// A program that the kernel ends with this signal when this process is killed. Only for children of the main thread,
+/// since the kernel sends the signal when the thread that started them ends.
 fn guarded(program: &Path, signal: &str) -> Command {
     let Some(setpriv) = find("setpriv") else {
         return Command::new(program);
@@ -71,7 +71,7 @@ pub(super) fn agent(home: &Path, production: &Shop, rewrite: &Shop) -> Result<Ch
         .args(["--port", &production.address.port().to_string()])
         .args(["--shadow", &format!("http://{}", rewrite.address)])
         .args(["--timeout", "1s"])
-        // Should everything else fail, it ends all the same.
+        // If everything else fails, it still ends by itself.
         .args(["--duration", "5m"])
         .arg("--socket")
         .arg(home.join("shadow.sock"))
@@ -111,14 +111,14 @@ async fn ask(home: &Path, words: &[&str]) -> Result<String> {
         .output()
         .await
         .context("cannot ask the agent")?;
-    // The exit code is the judgement: 1 is NO-GO, 2 is too little evidence.
+    // The exit code is the verdict: 1 is NO-GO, 2 is too little evidence.
     if output.stdout.is_empty() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// `shadow report`, as a person reads it.
+/// `shadow report` as text.
 pub(super) async fn text(home: &Path) -> Result<String> {
     ask(home, &["report"]).await
 }

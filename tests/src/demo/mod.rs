@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: the shop, its rewrite, customers and the agent on loopback, and what the report says.
+//! `cargo xtask demo`: the shop, its rewrite, customers and the agent on loopback, and the resulting report.
 //!
-//! Owns: every process that it starts. They end with it, also on Ctrl-C, and the agent has a limit of its own should
-//! this process be killed.
+//! Owns every process that it starts. They end with it, also on Ctrl-C, and the agent has a time limit of its own in
+//! case this process is killed.
 
 pub mod checklist;
 mod children;
@@ -24,7 +24,7 @@ use tokio::{
 use crate::shop::{Edition, load};
 use children::{Shop, agent, end, report, text};
 
-/// Requests a second, of all customers together.
+/// Requests per second, over all customers.
 const RATE: u32 = 150;
 const CUSTOMERS: u32 = 12;
 /// The last replays time out this long after the last request.
@@ -32,8 +32,8 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 static VISITS: load::Visits = load::Visits::none();
 
-/// What is no fault: a few milliseconds on a machine that runs both systems and their customers. The agent finds out by
-/// itself what differs naturally; for a run of some seconds it asks twice more often than it does by default.
+/// Not a fault: a few milliseconds on a machine that runs both systems and their customers. The agent finds natural
+/// differences by itself; for a run of some seconds it repeats more requests than it does by default.
 const RULES: &str = "\
 noise:
   twice: 30%
@@ -41,10 +41,10 @@ gates:
   latency_floor: 20ms
 ";
 
-/// Runs it; an error when a planted fault was not found, or something that was not planted.
+/// Runs the demo; an error when a planted fault was not found, or when something else was.
 pub async fn run(seconds: u64) -> Result<()> {
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
-    // From here on Ctrl-C is a request to end in order.
+    // From here on Ctrl-C asks for an orderly end.
     let mut interrupts = signal(SignalKind::interrupt())?;
     let stage = tokio::select! {
         stage = Stage::set(directory.path()) => stage?,
@@ -87,7 +87,7 @@ pub async fn run(seconds: u64) -> Result<()> {
     checklist::show(&report, failed)
 }
 
-/// Everything that runs.
+/// All processes of the demo.
 struct Stage {
     production: Shop,
     rewrite: Shop,
@@ -130,7 +130,7 @@ impl Stage {
     }
 }
 
-/// Shows how far it is, every second, until `length` is over.
+/// Prints the progress every second, until `length` has passed.
 async fn watch(home: &Path, agent: &mut Child, length: Duration) -> Result<()> {
     let start = Instant::now();
     let terminal = std::io::stdout().is_terminal();
@@ -141,7 +141,7 @@ async fn watch(home: &Path, agent: &mut Child, length: Duration) -> Result<()> {
             bail!("the agent ended too early with {status}:\n{said}");
         }
         let line = progress(start.elapsed(), &report(home).await?);
-        // A terminal gets one line that changes; a pipe gets one every five seconds.
+        // A terminal gets one line that is updated; a pipe gets a line every five seconds.
         if terminal {
             print!("\r\x1b[2K{line}");
             std::io::stdout().flush()?;

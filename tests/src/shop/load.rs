@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
-/// What is visited, and how often in a round.
+/// The visited routes, and how often each occurs in a round.
 const ROUND: [(&str, u64); 12] = [
     ("/items", 3),
     ("/items/{}", 8),
@@ -35,7 +35,7 @@ const ROUND: [(&str, u64); 12] = [
     ("/catalog", 1),
 ];
 
-/// How the shop was visited.
+/// Counts of the visits.
 #[derive(Debug)]
 pub struct Visits {
     /// Requests that were answered.
@@ -45,7 +45,7 @@ pub struct Visits {
 }
 
 impl Visits {
-    /// None yet.
+    /// No visits yet.
     pub const fn none() -> Self {
         Self {
             answered: AtomicU64::new(0),
@@ -54,7 +54,7 @@ impl Visits {
     }
 }
 
-/// A round of [`ROUND`] as a list of method and path; `{}` becomes the number of the round.
+/// A round of [`ROUND`] as a list of method and path; `{}` is replaced by the number of the round.
 fn round(number: u64) -> Vec<(Method, String)> {
     let mut visits = Vec::new();
     for (at, (path, times)) in ROUND.into_iter().enumerate() {
@@ -70,7 +70,7 @@ fn round(number: u64) -> Vec<(Method, String)> {
     visits
 }
 
-/// Visits `server` with `customers` connections at `rate` requests a second in all, for `length`.
+/// Visits `server` with `customers` connections at `rate` requests per second in total, for `length`.
 pub async fn run(server: SocketAddr, customers: u32, rate: u32, length: Duration, visits: &'static Visits) {
     let end = Instant::now() + length;
     let gap = Duration::from_secs(1) * customers / rate.max(1);
@@ -83,7 +83,7 @@ pub async fn run(server: SocketAddr, customers: u32, rate: u32, length: Duration
             let mut connection = None;
             for number in u64::from(customer).. {
                 let mut way = round(number);
-                // They do not all walk in step: else the catalog would be asked for by all at once.
+                // They do not all walk in step: otherwise all of them would ask for the catalog at once.
                 let offset = way.len() * customer as usize / (customers as usize).max(customer as usize + 1);
                 way.rotate_left(offset);
                 for (method, path) in way {

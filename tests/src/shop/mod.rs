@@ -1,7 +1,7 @@
 //! A small shop API and its rewrite: what `cargo xtask demo` mirrors.
 //!
-//! Two real servers, not mocks of the agent. They differ as a rewrite does: naturally ([`natural`]: identifiers, times, figures
-//! that jitter, the order of sets) and by the faults in [`PLANTED`], which the report must name.
+//! Two real servers, not mocks of the agent. They differ as a rewrite does: naturally ([`natural`]: identifiers, times,
+//! figures that jitter, the order of sets) and by the faults in [`PLANTED`], which the report must name.
 
 pub mod data;
 pub mod load;
@@ -10,12 +10,12 @@ pub mod serve;
 
 use clap::ValueEnum;
 
-/// Which of the two.
+/// Edition of the shop.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Edition {
     /// The live system.
     Production,
-    /// The one that is to replace it.
+    /// The system that is to replace it.
     Rewrite,
 }
 
@@ -33,11 +33,11 @@ pub enum Sign {
 /// A fault of the rewrite.
 #[derive(Clone, Copy, Debug)]
 pub struct Planted {
-    /// What was done, in a few words.
+    /// Short description of the fault.
     pub what: &'static str,
-    /// The route, as the report's template begins.
+    /// Start of the route in the report's template.
     pub route: &'static str,
-    /// How it must show.
+    /// How the fault must show in the report.
     pub sign: Sign,
 }
 

@@ -1,5 +1,5 @@
-//! How two right answers differ all the same: identifiers, times, figures that jitter, members that come and go, the
-//! order of members and of sets. Nothing tells the agent of it: it has to find out.
+//! Natural differences between two correct answers: identifiers, times, figures that jitter, members that come and go,
+//! the order of members and of sets. The agent has no information about them: it has to find out.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -24,7 +24,7 @@ pub fn request_id(edition: Edition) -> String {
 
 static STATE: AtomicU64 = AtomicU64::new(0);
 
-/// Another number each time (Steele et al. 2014, splitmix64), begun at the time of the first.
+/// A different number each time (Steele et al. 2014, splitmix64), seeded with the time of the first call.
 fn random() -> u64 {
     if STATE.load(Ordering::Relaxed) == 0 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -39,7 +39,7 @@ fn random() -> u64 {
     z ^ (z >> 31)
 }
 
-/// Adds what is different whenever an item is looked at: a trace, how many look at it, and at times a badge.
+/// Adds what differs whenever an item is viewed: a trace, the number of viewers, and sometimes a badge.
 pub fn lively(mut value: Value) -> Value {
     if let Some(item) = value.as_object_mut() {
         let (a, b) = (random(), random());
@@ -60,14 +60,14 @@ pub fn lively(mut value: Value) -> Value {
     value
 }
 
-/// Tags are a set: they come in any order.
+/// Tags are a set: their order varies.
 fn shuffle(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
                 match member.as_array_mut().filter(|_| name == "tags") {
                     Some(tags) => {
-                        // By a random key each: few enough that none is drawn twice.
+                        // A random key for each: there are so few that no key is drawn twice.
                         tags.sort_by_cached_key(|_| random());
                     }
                     None => shuffle(member),
@@ -79,7 +79,7 @@ fn shuffle(value: &mut Value) {
     }
 }
 
-/// Adds to an object what every answer of the shop carries; the rewrite writes its members the other way round.
+/// Adds to an object what every answer of the shop carries; the rewrite writes its members in reverse order.
 pub fn dress(mut value: Value, request_id: &str, edition: Edition) -> Vec<u8> {
     shuffle(&mut value);
     let Value::Object(members) = value else {

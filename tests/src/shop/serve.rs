@@ -14,10 +14,10 @@ use tokio::net::TcpListener;
 
 use super::{Edition, data, natural};
 
-/// How long the rewrite takes where production takes two milliseconds.
+/// Delay of the rewrite where production takes two milliseconds.
 const SLOW: Duration = Duration::from_millis(120);
 
-/// Answers for ever.
+/// Serves without end.
 pub async fn serve(listener: TcpListener, edition: Edition) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -30,7 +30,7 @@ pub async fn serve(listener: TcpListener, edition: Edition) {
         }
         tokio::spawn(async move {
             let answer = service_fn(move |request| answer(request, edition));
-            // A client that goes away is no fault of the server.
+            // A client that disconnects is not a fault of the server.
             drop(
                 http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), answer)
@@ -146,7 +146,7 @@ fn text(body: &'static str, caching: &'static str) -> Response<Full<Bytes>> {
     response
 }
 
-/// Large and compressed.
+/// A large and compressed answer.
 fn catalog(request_id: &str, edition: Edition) -> Response<Full<Bytes>> {
     let body = natural::dress(data::items(1, 200), request_id, edition);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

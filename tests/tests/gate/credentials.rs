@@ -14,7 +14,7 @@ use crate::stage::{Stage, bare};
 
 const USER: &str = "Authorization: Bearer the-users-own\r\nCookie: theme=dark; session=the-users-own\r\n";
 
-/// A request with credentials, and what of them arrived.
+/// A request with credentials; returns those that arrived.
 fn visit(stage: &Stage, target: &str) -> Option<(String, String)> {
     let before = stage.agent.report().funnel.exchanges;
     stage.send(&[bare("GET", target, USER)]);
@@ -53,7 +53,7 @@ fn a_token_file_is_read_again_when_it_changes_and_missed_when_it_is_gone() {
             visit(&stage, &format!("/{page}")) == wanted
         });
     };
-    // As most tools rotate: another file under the same name; and written in place.
+    // As most tools rotate: another file under the same name; then written in place.
     fs::write(tokens.join("next"), "second\n").expect("a token");
     fs::rename(tokens.join("next"), tokens.join("bearer")).expect("it is rotated");
     until("a rotated token is in force", Some(arrived("second", "s-1")));
@@ -62,7 +62,7 @@ fn a_token_file_is_read_again_when_it_changes_and_missed_when_it_is_gone() {
         "a token that was written in place is in force",
         Some(arrived("second", "s-2")),
     );
-    // What would begin another field is no token, and neither is none.
+    // A text that would begin another field is not used as a token, and a missing file gives none.
     fs::write(tokens.join("bearer"), "evil\r\nX-Admin: 1").expect("a text");
     until("a token of two lines is none", None);
     fs::remove_file(tokens.join("bearer")).expect("it is gone");
@@ -96,7 +96,7 @@ fn a_token_file_is_read_again_when_it_changes_and_missed_when_it_is_gone() {
     );
 }
 
-/// No user's credentials at the shadow system, no part of a broken token, and none of `secrets` in what the agent said.
+/// No user's credentials at the shadow system, no part of a broken token, and none of `secrets` in the agent's output.
 fn nothing_leaked(stage: &Stage, secrets: &[&str]) {
     for got in stage.shadow.received() {
         assert!(
@@ -143,8 +143,8 @@ fn a_command_gives_tokens_for_a_while_and_one_that_hangs_stops_nothing_else() {
     wait_until("it is renewed", Duration::from_secs(10), || {
         token("/b").is_some_and(|next| next != first)
     });
-    // It hangs, with a child that would outlive it, and leaves its number behind.
-    // A command may write where the agent may, and nowhere else.
+    // It hangs, with a child that would outlive it, and writes its process id. A command may write only where the agent
+    // may.
     let pid = stage.agent.state().join("pid");
     script(
         stage.directory.path(),
@@ -177,7 +177,7 @@ fn a_command_gives_tokens_for_a_while_and_one_that_hangs_stops_nothing_else() {
         "{:?}",
         report.funnel.skipped
     );
-    // What it started is gone with it.
+    // The processes that it started are gone with it.
     let child = fs::read_to_string(&pid).expect("it ran");
     script(stage.directory.path(), "echo back");
     wait_until("there is a token again", Duration::from_secs(40), || {
@@ -197,7 +197,7 @@ fn a_command_is_confined_from_its_first_run_on_and_has_no_environment_of_the_age
   - {command: [DIR/token], environment: [SHADOW_TEST_SHARED], ttl: 1h}";
     let stage = Stage::with(keys, &[], |directory| {
         let seen = directory.join("agent/state/seen");
-        // The first run alone says how it began.
+        // Only the first run writes how it began.
         script(
             directory,
             &format!(
@@ -249,7 +249,7 @@ fn a_command_ends_with_the_agent_however_that_ends() {
         if signal == Signal::TERM {
             wait_until("its group has ended", Duration::from_secs(5), || !runs(child));
         } else {
-            // The kernel ends the command alone.
+            // The kernel ends only the command.
             let pid = child.parse().ok().and_then(Pid::from_raw).expect("a number");
             kill_process(pid, Signal::KILL).unwrap_or_default();
         }

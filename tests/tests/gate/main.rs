@@ -1,5 +1,5 @@
-//! What reaches a shadow system, and how: selection, writes, rewriting and credentials, each row on real traffic and
-//! looked at where it arrives.
+//! Which requests reach a shadow system, and how: selection, writes, rewriting and credentials, each row on real
+//! traffic and checked on arrival.
 
 mod credentials;
 mod modes;

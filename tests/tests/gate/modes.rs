@@ -1,4 +1,4 @@
-//! The modes, and what status and report call them.
+//! The modes, and their names in status and report.
 
 use serde_json::json;
 use shadow_tests::{laws::assert_laws, need};

@@ -1,4 +1,4 @@
-//! What a replayed request looks like when it arrives.
+//! Form of a replayed request on arrival.
 
 use shadow_tests::{laws::assert_laws, need};
 
@@ -63,7 +63,7 @@ fn host_path_query_fields_and_trace_are_as_configured() {
         "{new}"
     );
     assert_ne!(new, trace);
-    // A prefix is whole segments, and a trace that was not sampled stays so.
+    // A prefix matches whole segments, and a trace that was not sampled stays unsampled.
     let other = received
         .iter()
         .find(|got| got.start.contains("/v10"))

@@ -38,7 +38,7 @@ fn what_is_excluded_stays_out_and_what_is_not_included_too() {
         bare("GET", "/other", ""),
         bare("GET", "/api/../other", ""),
         bare("GET", "/vx/b", ""),
-        // Excluded, the path in every spelling.
+        // Excluded, with every spelling of the path.
         bare("HEAD", "/api/head", ""),
         bare("GET", "/api/admin/x", ""),
         bare("GET", "/api/%61dmin/x", ""),
@@ -74,7 +74,7 @@ fn what_is_excluded_stays_out_and_what_is_not_included_too() {
     assert_eq!(stage.agent.status()["modes"], serde_json::json!(["selective"]));
 }
 
-/// What a gate of this process, which is another than the agent's, says to a user.
+/// Decision for a user by a gate in this process, separate from the agent's.
 fn chosen(key: &str, field: &str) -> bool {
     let share = Share {
         fraction: 0.3,

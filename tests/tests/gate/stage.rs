@@ -1,4 +1,4 @@
-//! Two servers that write down what they received, and an agent with a configuration between them.
+//! Two servers that record what they received, and an agent with a configuration between them.
 
 use std::{collections::BTreeSet, fs};
 
@@ -11,7 +11,7 @@ use shadow_tests::{
 };
 use tempfile::TempDir;
 
-/// What a test starts from. Fields are dropped in this order.
+/// Starting point of a test. Fields are dropped in this order.
 pub(crate) struct Stage {
     pub(crate) agent: Agent,
     pub(crate) shadow: Server,
@@ -26,7 +26,7 @@ impl Stage {
         Self::with(shadow, &[], |_| ())
     }
 
-    /// The same with more arguments, and with files made before in the directory, which is `DIR` in the keys.
+    /// The same with more arguments, and with files created beforehand in the directory, which is `DIR` in the keys.
     pub(crate) fn with(keys: &str, args: &[&str], prepare: impl FnOnce(&std::path::Path)) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         prepare(directory.path());
@@ -53,7 +53,7 @@ impl Stage {
         }
     }
 
-    /// Sends requests as they are written, each on a connection of its own, and waits for the answers.
+    /// Sends requests exactly as written, each on a connection of its own, and waits for the answers.
     pub(crate) fn send(&self, requests: &[String]) {
         self.lab.client.run(|| {
             for request in requests {

@@ -1,4 +1,4 @@
-//! Writes: none by default, however they are spelled; and what a route says.
+//! Writes: none by default, however they are spelled; and the settings of a route.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ const DISGUISED: &[(&str, &str)] = &[
     ("?X-HTTP-Method-Override=DELETE", ""),
 ];
 
-/// Everything that may change state, said outright or in disguise.
+/// Everything that may change state, openly or in disguise.
 fn writes() -> Vec<String> {
     let mut requests: Vec<String> = METHODS
         .iter()

@@ -1,4 +1,4 @@
-//! Which files are read.
+//! Selection of the files that are read.
 
 use std::{
     env, fs,

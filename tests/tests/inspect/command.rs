@@ -1,4 +1,4 @@
-//! The command itself: what it reads, how it ends.
+//! The command itself: its inputs, and how it ends.
 
 use std::{
     fs,
@@ -132,7 +132,7 @@ fn what_was_found_is_shown_while_the_next_record_is_waited_for() {
         .expect("shadow starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    // Programs that write captures do so by buffers, which end anywhere: here inside the last record.
+    // Programs that write captures flush whole buffers, which may end anywhere: here inside the last record.
     let (begun, rest) = capture.split_at(capture.len() - 10);
     stdin.write_all(begun).expect("shadow reads its input");
     let (line_tx, line_rx) = mpsc::channel();

@@ -16,7 +16,7 @@ use crate::{
 
 const ROUNDS: u64 = 20;
 
-/// Damage is put into the capture, not into its compression, where it would only be a checksum error.
+/// Damage is applied to the capture, not to its compression, where it would only be a checksum error.
 fn unpacked(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).expect("a readable capture");
     if bytes.starts_with(&[0x1f, 0x8b]) {
@@ -66,7 +66,7 @@ fn no_wrong_bytes_can_break_it() {
                 let place = random.below(bytes.len());
                 bytes[place] = random.next().to_le_bytes()[0];
             }
-            // That every counter adds up is asserted on the way.
+            // This also asserts that every counter adds up.
             read(bytes);
         }
     }

@@ -1,4 +1,4 @@
-//! Captures that lose, double and reorder: whatever becomes of an exchange, it is never another one.
+//! Captures that lose, duplicate and reorder segments: an exchange may be lost, but never becomes another one.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,7 +28,7 @@ pub(crate) struct Owned {
     pub(crate) payload: Vec<u8>,
 }
 
-/// All of an exchange that could be wrong, with its place in time, so that no two are the same.
+/// All parts of an exchange that could be wrong, with its time, so that no two are the same.
 type Known = (
     Flow,
     Stamps,
@@ -40,10 +40,10 @@ type Known = (
 );
 type Stamps = [u64; 2];
 
-/// `None` for a capture in which copies of the same bytes differ (an injected answer): there, what is lost decides which
-/// of them is believed, and there is no truth to compare with.
+/// `None` for a capture in which copies of the same bytes differ (an injected answer): which copy is used then depends
+/// on what is lost, so there is no correct result to compare with.
 ///
-/// Copies get the time of the first: which of them arrives does not make another exchange.
+/// Copies get the time of the first one, so that the exchange is the same whichever of them arrives.
 pub(crate) fn segments(path: &Path) -> Option<Vec<Owned>> {
     let mut file = PcapFile::open(path).expect("a capture");
     let mut all: Vec<Owned> = Vec::new();
@@ -122,7 +122,7 @@ fn drain(engine: &mut Engine, found: &mut HashSet<Known>) {
     }
 }
 
-/// Drops, doubles and swaps neighbours, each in `percent` of cases.
+/// Drops, duplicates and swaps neighbours, each in `percent` of cases.
 fn disturb<'a>(segments: &'a [Owned], percent: u64, random: &mut Random) -> Vec<&'a Owned> {
     let mut kept = Vec::new();
     for segment in segments {

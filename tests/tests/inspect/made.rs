@@ -1,10 +1,10 @@
-//! What `pcaps/make.sh` did, written down by hand: every exchange in order of completion.
+//! Expected contents of the captures of `pcaps/make.sh`, written manually: every exchange in order of completion.
 
 use std::{fs::File, path::Path};
 
 use crate::row::rows;
 
-/// Port, method, target, status, length of both bodies, why it is incomplete.
+/// Port, method, target, status, length of both bodies, reason why it is incomplete.
 type Expected = (
     u16,
     &'static str,
@@ -212,7 +212,7 @@ fn the_next_request_is_never_the_body_that_was_not_sent() {
             )
         })
         .collect();
-    // uvicorn answers without a word about the body; Hypercorn asks for it all the same.
+    // uvicorn answers without mentioning the body; Hypercorn still asks for it.
     let unasked = |port| (port, Some(0), Some("ambiguous_framing"));
     let expected = [
         unasked("8300"),

@@ -1,6 +1,6 @@
 //! Numbers that are the same in every run.
 
-/// Marsaglia's xorshift: enough to choose places.
+/// Marsaglia's xorshift: sufficient to choose places.
 pub(crate) struct Random(u64);
 
 impl Random {

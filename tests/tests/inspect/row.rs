@@ -1,4 +1,4 @@
-//! What `shadow inspect --json` prints, read back.
+//! The output of `shadow inspect --json`, parsed.
 
 use std::{collections::BTreeMap, io::Read};
 
@@ -28,7 +28,7 @@ pub(crate) struct Flow {
     pub(crate) server: String,
 }
 
-/// The last line.
+/// The last line of the output.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) packets: u64,
@@ -50,7 +50,7 @@ enum Line {
     Row(Box<Row>),
 }
 
-/// Runs the command's code on a file; `None` when it cannot be opened at all.
+/// Runs the command's code on a file; `None` when the file cannot be opened.
 pub(crate) fn rows(reader: Box<dyn Read + Send>) -> Option<(Vec<Row>, Summary)> {
     let mut file = PcapFile::from_reader(reader).ok()?;
     let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! However many threads read a file, what is written is the same, byte for byte.
+//! The output is the same, byte for byte, whatever the number of threads that read a file.
 
 use std::{fs, io::Cursor, path::Path, time::Duration};
 
@@ -29,7 +29,7 @@ fn shown(file: &[u8], format: Format, filter: &Filter, pace: Pace) -> Option<Str
     Some(String::from_utf8(out).expect("text"))
 }
 
-/// What one thread writes, in every format, after the others were compared with it.
+/// Output of one thread, in every format, after comparison with that of several threads.
 fn agreed(file: &[u8], what: &str) -> Vec<String> {
     let errors = Filter {
         statuses: vec!["4xx".parse().expect("a range")],
@@ -60,8 +60,8 @@ fn every_capture_reads_the_same() {
     }
 }
 
-/// Many batches of many connections, of which every tenth segment is lost, and a few end the connection or come late: what
-/// the time brings is then as much as what the segments bring.
+/// Many batches of many connections. Every tenth segment is lost, and a few segments end the connection or come late,
+/// so that time causes as many events as segments do.
 fn torn(directory: &Path) -> Vec<u8> {
     let whole = directory.join("whole.pcapng");
     Recording {
@@ -97,7 +97,7 @@ fn many_connections_with_losses_read_the_same() {
     for reason in ["response_gap", "no_response", "midstream", "capture_end"] {
         assert!(all[0].contains(reason), "{reason} did not happen");
     }
-    // Several batches, and a stretch that ends inside a record.
+    // Several batches, and a part that ends inside a record.
     assert!(file.len() > 3 << 20, "{} bytes", file.len());
     let all = agreed(&file[..file.len() - 1_001], "cut off");
     assert!(all[0].contains("damaged at byte"), "the damage is told");
@@ -107,7 +107,7 @@ fn many_connections_with_losses_read_the_same() {
 fn a_record_longer_than_a_batch_and_what_is_no_packet() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = torn(directory.path());
-    // A block that is skipped, of 600 KiB, at a border between two blocks every now and then.
+    // A skipped block of 600 KiB, from time to time between two blocks.
     let mut stuffed = Vec::new();
     let (mut at, mut count) = (0, 0);
     while let Some(length) = file.get(at + 4..at + 8) {

@@ -1,7 +1,7 @@
-//! Captures as they would have been under worse conditions: whatever they show as whole, the real one shows, too.
+//! Captures as they would have been under worse conditions: whatever they show as complete is also in the original.
 //!
-//! [`crate::loss`] changes which segments there are, and their order. Here it is their times, how much of each was captured, and
-//! what else is in the file. Where nothing but copies and times changes, nothing may be lost either.
+//! [`crate::loss`] changes which segments there are, and their order. This module changes their times, how much of each
+//! was captured, and the other contents of the file. Where only copies and times change, nothing may be lost either.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
 const ROUNDS: u64 = 10;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// All of an exchange that could be wrong. Without its time, which is what changes.
+/// All parts of an exchange that could be wrong, except its time, which changes.
 type Known = (Flow, Vec<u8>, Vec<u8>, u16, [u64; 2], [Option<[u8; 32]>; 2]);
 
 struct Mutation {

@@ -1,4 +1,4 @@
-//! A mismatch taken home in one file: replayed against the system that has the fault, and against the one that has not.
+//! A mismatch exported to one file: replayed against the system with the fault, and against one without it.
 
 use std::{path::Path, time::Duration};
 
@@ -20,7 +20,7 @@ fn answer(price: u32, at: &str, mail: &str) -> String {
     response("Content-Type: application/json\r\n", &text)
 }
 
-/// What `shadow replay` ends with and says.
+/// Exit code and output of `shadow replay`.
 fn replayed(stage: &Stage, bundle: &Path, port: u16) -> (Option<i32>, Report) {
     let url = format!("http://{}", Lab::shadow_system(port));
     let mut replay = Launch::new(agent::binary(), stage.directory.path())
@@ -35,7 +35,7 @@ fn replayed(stage: &Stage, bundle: &Path, port: u16) -> (Option<i32>, Report) {
     (code, report)
 }
 
-/// Where the differences are.
+/// Places of the differences.
 fn places(report: &Report) -> Vec<&str> {
     report.groups.iter().map(|group| group.place.as_str()).collect()
 }
@@ -61,13 +61,13 @@ fn a_bundle_reproduces_the_mismatch_and_only_the_mismatch() {
     let text = std::fs::read_to_string(&bundle).expect("the bundle");
     assert!(!text.contains(short), "an address of somebody's is in it");
 
-    // The one that has the fault, later: the rules in the bundle still hold.
+    // The system with the fault, later: the rules in the bundle still hold.
     let (code, report) = replayed(&stage, &bundle, Scene::shadow().port());
     assert_eq!(code, Some(1), "{:#?}", report.funnel);
     assert_eq!(places(&report), ["$.price"]);
     assert_eq!(report.groups[0].route, live.groups[0].route);
 
-    // Repaired: at another time, and with what the bundle does not say.
+    // Repaired: at another time, and with data that the bundle does not contain.
     let repaired = |port, mail| {
         let answer = answer(100, "09:30", mail).into_bytes();
         let address = Lab::shadow_system(port);
@@ -80,12 +80,12 @@ fn a_bundle_reproduces_the_mismatch_and_only_the_mismatch() {
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].start, "GET /item?page=2");
 
-    // A secret that went missing is seen, though its value is not known.
+    // A missing secret is seen, though its value is not known.
     let _without = repaired(8082, "");
     let (code, report) = replayed(&stage, &bundle, 8082);
     assert_eq!(code, Some(1), "{:#?}", report.funnel);
     assert_eq!(places(&report), ["$.mail"]);
-    // A system that is not there proves nothing, neither way.
+    // A system that does not answer proves nothing in either direction.
     let (code, report) = replayed(&stage, &bundle, 8083);
     assert_eq!(code, Some(2), "{:#?}", report.funnel);
     assert_eq!(report.funnel.shadow_errors, 1, "{:#?}", report.funnel.failures);

@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of writing, and files that are no journal.
+//! `kill -9` in the middle of writing, and files that are not a journal.
 
 use std::{fs, time::Duration};
 
@@ -16,7 +16,7 @@ fn stage() -> Stage {
     Stage::new(&answer(1), &answer(2))
 }
 
-/// Each on a route of its own, so that each is a new group that wants a case.
+/// Each on a route of its own, so that each is a new group that needs a case.
 fn targets(from: usize, count: usize) -> Vec<String> {
     let letters = |number: usize| -> String {
         let digits = number.to_string();
@@ -41,7 +41,7 @@ fn a_killed_agent_leaves_a_whole_journal() {
     wait_until("something is written", PATIENCE, || {
         cases().is_ok_and(|cases| cases > 0)
     });
-    // More is on its way while it dies.
+    // More data is being written when it is killed.
     stage.get(&targets(100, 60));
     agent.process.signal(Signal::KILL);
     agent.process.wait(PATIENCE);

@@ -1,4 +1,4 @@
-//! A disk that fills while the agent runs, and has room again.
+//! A disk that fills while the agent runs, and later has free space again.
 
 use std::{fs, io::Write as _, path::Path, process::Command, time::Duration};
 
@@ -12,7 +12,7 @@ use shadow_tests::{
 
 use crate::stage::{Stage, response};
 
-/// A small disk, taken off again also on panic.
+/// A small disk, unmounted also on panic.
 struct Disk<'a>(&'a Path);
 
 impl<'a> Disk<'a> {
@@ -44,7 +44,7 @@ fn run(program: &str, args: &[&str]) {
     assert!(status.success(), "{program} {args:?} ended with {status}");
 }
 
-/// Waits for a state of the journal while new differences come in.
+/// Waits for a state of the journal while new differences arrive.
 fn until(what: &str, stage: &Stage, agent: &Agent, names: &str, done: impl Fn(&Value) -> bool) -> Value {
     let mut number = 0;
     let mut journal = Value::Null;

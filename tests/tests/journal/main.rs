@@ -1,4 +1,4 @@
-//! The journal, `shadow diffs` and the page, on real traffic: nothing secret in any of them, nothing lost to a crash, and
+//! The journal, `shadow diffs` and the page, on real traffic: no secret in any of them, nothing lost in a crash, and
 //! nothing but counters when the disk is full.
 
 mod bundle;

@@ -1,4 +1,4 @@
-//! The page in a real browser: it says what it should, obeys nothing that was captured, and asks nobody for anything.
+//! The page in a real browser: its contents are right, captured text is never executed, and it makes no requests.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::stage::{Stage, response};
 const SCRIPT: &str =
     "<script>document.title='taken over'</script><img src=http://evil.example/x onerror=alert(1)>";
 
-/// What the browser made of the page, what it wrote to its console, and every address it asked for.
+/// The page as rendered by the browser, its console output, and every address that it requested.
 struct Seen {
     dom: String,
     console: String,
@@ -62,7 +62,7 @@ fn browse(page: &Path, home: &Path) -> Seen {
     }
 }
 
-/// The page itself, and what this browser asks its maker for whatever it shows.
+/// The page itself, and the requests that this browser makes to its vendor for any page.
 fn is_own(url: &str) -> bool {
     let host = url.split('/').nth(2).unwrap_or_default();
     url.starts_with("file:")
@@ -80,7 +80,7 @@ fn the_page_opens_in_a_browser_and_nothing_in_it_is_obeyed() {
     };
     let stage = Stage::new(&answer(1), &answer(2));
     let mut agent = stage.start(stage.plan());
-    // A target with an angle bracket is no target (RFC 3986): it is not replayed. Quotes and ampersands may be one.
+    // A target must not contain an angle bracket (RFC 3986): it is not replayed. Quotes and ampersands are allowed.
     let target = |number| format!("/items/{number}?q='onload=alert(1)&amp;lt;script");
     let targets: Vec<String> = (0..40).map(target).collect();
     stage.get(&targets);
@@ -93,7 +93,7 @@ fn the_page_opens_in_a_browser_and_nothing_in_it_is_obeyed() {
         String::from_utf8_lossy(&output.stdout).contains("written to"),
         "{output:?}"
     );
-    // Where no route leads out.
+    // Where there is no route to other networks.
     let seen = stage.lab.client.run(|| browse(&page, stage.directory.path()));
     assert_eq!(seen.console, "", "errors in the console");
     let (dom, asked) = (&seen.dom, &seen.asked);
@@ -108,7 +108,7 @@ fn the_page_opens_in_a_browser_and_nothing_in_it_is_obeyed() {
     let foreign: Vec<_> = asked.iter().filter(|url| !is_own(url)).collect();
     assert!(foreign.is_empty(), "it asked for {foreign:?}");
 
-    // Without an agent it is made of what was kept.
+    // Without an agent the page is made from the journal.
     agent.stop();
     let later = stage.file("later.html");
     agent.ask(&["report", "--html", later.to_str().expect("text")]);

@@ -1,11 +1,11 @@
-//! Known secrets in every field of real requests and answers, looked for in every byte that leaves the agent.
+//! Known secrets in every field of real requests and answers, searched for in every byte that leaves the agent.
 
 use shadow_agent::export::Bundle;
 use shadow_tests::{agent::Agent, client::Connection, need, scene::Scene};
 
 use crate::stage::{Stage, files, response, said};
 
-/// Where each was sent, and what it was.
+/// Where each secret was sent, and its value.
 const SECRETS: [(&str, &str); 30] = [
     ("authorization", "qz7rBearer0Token1Value"),
     ("cookie", "qz7rCookie2Value"),
@@ -39,7 +39,7 @@ const SECRETS: [(&str, &str); 30] = [
     ("path segment with a colon", "qz7rcolontwentysix"),
 ];
 
-/// Not secret: where this is missing nothing was looked at.
+/// Not secret: its absence means that nothing was searched.
 const PLAIN: &str = "plainly-visible";
 
 fn answer(token: &str, price: u32) -> String {
@@ -95,7 +95,7 @@ fn send() {
     }
 }
 
-/// Everything that can be asked of an agent.
+/// Every query that an agent answers.
 fn told(agent: &Agent, stage: &Stage) -> Vec<(String, Vec<u8>)> {
     let mut told = Vec::new();
     for words in [
@@ -184,7 +184,7 @@ fn no_secret_leaves_the_agent_by_any_way() {
     // Three rounds of eight requests.
     let report = agent.settled(24);
     assert!(report.funnel.mismatched >= 24, "{:#?}", report.funnel);
-    // The writer collects for a moment.
+    // The writer collects entries for a moment.
     std::thread::sleep(std::time::Duration::from_secs(1));
     let told = told(&agent, &stage);
     for what in ["html", "har of", "json of", "bundle of", "packets of", "show "] {

@@ -25,7 +25,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Each answers everything with its bytes.
+    /// Each server answers every request with its bytes.
     pub(crate) fn new(production: &str, shadow: &str) -> Self {
         let lab = Lab::new();
         let respond = |text: &str| Behaviour::Respond(text.as_bytes().to_vec());
@@ -70,7 +70,7 @@ pub(crate) fn response(fields: &str, content: &str) -> String {
     )
 }
 
-/// Every file below a directory with its bytes.
+/// Every file below a directory, with its contents.
 pub(crate) fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(directory).expect("a directory");
     let mut found = Vec::new();
@@ -85,7 +85,7 @@ pub(crate) fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// What a command that must succeed printed.
+/// Output of a command that must succeed.
 pub(crate) fn said(output: &Output) -> Vec<u8> {
     assert!(output.status.success(), "{output:?}");
     output.stdout.clone()

@@ -74,13 +74,13 @@ impl Frame {
         self
     }
 
-    /// IPv6 extension headers: type and the bytes behind the next-header byte.
+    /// IPv6 extension headers: type, and the bytes after the next-header byte.
     pub(crate) fn extended(mut self, extensions: &[(u8, [u8; 7])]) -> Self {
         self.extensions = extensions.to_vec();
         self
     }
 
-    /// The IP header says that there is more than there is.
+    /// The IP header announces more bytes than there are.
     pub(crate) fn overstated(mut self, by: u16) -> Self {
         self.overstate = by;
         self
@@ -111,7 +111,7 @@ impl Frame {
         out
     }
 
-    /// The frame as it would be on an Ethernet.
+    /// The frame as it would be on Ethernet.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
         let tcp = self.tcp();
@@ -151,7 +151,7 @@ impl Frame {
             mixed => panic!("one family each: {mixed:?}"),
         }
         out.extend(tcp);
-        // The smallest Ethernet frame: what pads it is no payload.
+        // The smallest Ethernet frame: its padding is not payload.
         if out.len() < 60 {
             out.resize(60, 0xee);
         }

@@ -63,13 +63,13 @@ fn interface(name: &str) -> Interface {
         .expect("the interface exists")
 }
 
-/// How many programs of ours are on an interface.
+/// The number of our programs on an interface.
 fn ours(name: &str) -> usize {
     let others = others(&interface(name)).expect("programs can be listed");
     others.iter().filter(|other| other.ours).count()
 }
 
-/// One connection: `len` bytes there, then `len` other bytes back.
+/// One connection: `len` bytes to the server, then `len` different bytes back.
 fn exchange(client: &Netns, len: usize) -> [Vec<u8>; 2] {
     let bytes = |salt: usize| -> Vec<u8> { (0..len).map(|i| (i * salt % 253).to_le_bytes()[0]).collect() };
     let [there, back] = [bytes(7), bytes(11)];
@@ -94,7 +94,7 @@ fn exchange(client: &Netns, len: usize) -> [Vec<u8>; 2] {
     [there, back]
 }
 
-/// What is captured until nothing comes any more.
+/// Everything captured until no more data arrives.
 fn drain(program_source: &mut shadow_agent::capture::ring::LiveSource) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut quiet = Instant::now();
@@ -112,7 +112,7 @@ fn drain(program_source: &mut shadow_agent::capture::ring::LiveSource) -> Vec<Se
     seen
 }
 
-/// The bytes of one direction, put together by sequence numbers. Every byte must have been captured.
+/// The bytes of one direction, ordered by sequence number. Every byte must have been captured.
 fn stream(seen: &[Seen], to_server: bool, len: usize) -> Vec<u8> {
     let of_direction = || seen.iter().filter(|segment| segment.to_server == to_server);
     let isn = of_direction()
@@ -272,7 +272,7 @@ fn a_hung_agent_is_switched_off_without_its_help() {
         .filter(|agent| agent.pid == std::process::id())
         .collect();
     assert!(same.iter().all(|agent| agent.is_alive()), "{same:?}");
-    // Other tests of this process have programs too: this one is known by its sample.
+    // Other tests of this process have programs too: this one is identified by its sample.
     let agent = same
         .iter()
         .find(|agent| agent.control.sample() == Ok(0.5))
@@ -284,7 +284,7 @@ fn a_hung_agent_is_switched_off_without_its_help() {
     let id = agent.map_id;
     drop(program);
     drop(found);
-    // The kernel frees maps a moment after their last user is gone.
+    // The kernel frees maps shortly after their last user is gone.
     wait_until("it is unloaded with its agent", Duration::from_secs(5), || {
         let rest = find_running().expect("root may look for maps");
         rest.iter().all(|agent| agent.map_id != id)

@@ -1,4 +1,4 @@
-//! The kernel program, frame by frame: what is copied, what is counted, and that every packet has one fate.
+//! The kernel program, frame by frame: what is copied, what is counted, and that every packet has exactly one fate.
 
 mod frames;
 mod live;
@@ -17,7 +17,7 @@ use shadow_agent::capture::{
 use shadow_common::{flow::FlowKey, stat::Stat};
 use shadow_proto::time::Timestamp;
 
-/// Instructions that the verifier walked through on 6.18; more than this is a change to look at (the limit is a million).
+/// Instructions that the verifier processed on 6.18. A higher number needs a review (the limit is a million).
 const VERIFIED_BOUND: u32 = 20_000;
 
 fn expected(frame: &Frame, to_server: bool) -> Seen {
@@ -275,7 +275,7 @@ fn the_verifier_has_little_to_do() {
     let mut rig = Rig::new();
     for hook in [Hook::Ingress, Hook::Egress] {
         let info = rig.program.attacher.program(hook).unwrap().info().unwrap();
-        // Linux 5.16 is the first that tells.
+        // Linux 5.16 is the first version that reports it.
         let Some(verified) = info.verified_instruction_count().filter(|&count| count > 0) else {
             println!("{hook:?}: this kernel does not tell how much it verified");
             continue;
@@ -291,7 +291,8 @@ fn the_verifier_has_little_to_do() {
     }
 }
 
-/// Prints; timings of a shared or emulated machine prove nothing, so only a bound that no packet may reach is held.
+/// Prints the timings; on a shared or emulated machine they prove nothing, so only a bound that every packet must meet
+/// is asserted.
 #[test]
 fn a_packet_costs_little() {
     if !is_root() {

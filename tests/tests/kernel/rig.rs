@@ -13,7 +13,7 @@ use shadow_agent::capture::{
 use shadow_common::stat::Stat;
 use shadow_proto::wire::{Direction, Segment};
 
-/// The socket mark of the agent that the rig plays.
+/// The socket mark of the agent that the rig represents.
 pub(crate) const MARK: u32 = 0x5d0;
 
 /// A captured segment that owns its payload.
@@ -44,7 +44,7 @@ impl From<&Segment<'_>> for Seen {
     }
 }
 
-/// Says why a test does nothing.
+/// Prints why a test does nothing.
 pub(crate) fn is_root() -> bool {
     let root = geteuid().is_root();
     if !root {
@@ -53,7 +53,7 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
-/// A loaded program that is attached to nothing.
+/// A loaded program that is not attached.
 pub(crate) struct Rig {
     pub(crate) program: Program,
     pub(crate) stats: KernelStats,
@@ -83,7 +83,7 @@ impl Rig {
         rig
     }
 
-    /// What is in the ring.
+    /// The records in the ring.
     pub(crate) fn read(&mut self) -> Vec<Seen> {
         let mut seen = Vec::new();
         self.program
@@ -94,7 +94,7 @@ impl Rig {
         seen
     }
 
-    /// Runs one frame through a hook; the program must not say anything but "next".
+    /// Runs one frame through a hook; the program must return nothing but "next".
     pub(crate) fn run_at(&mut self, hook: Hook, frame: &[u8], mark: u32) {
         // struct __sk_buff: len, pkt_type, mark.
         let mut context = [0; 12];
@@ -107,7 +107,7 @@ impl Rig {
         assert_eq!(result.return_value.cast_signed(), -1, "TCX_NEXT for {frame:02x?}");
     }
 
-    /// Runs one frame; its fate and what was captured. Checks that exactly one fate was counted.
+    /// Runs one frame; returns its fate and what was captured. Checks that exactly one fate was counted.
     pub(crate) fn run(&mut self, frame: &[u8]) -> (Stat, Vec<Seen>) {
         self.run_at(Hook::Ingress, frame, 0);
         self.fate()
@@ -140,7 +140,7 @@ impl Rig {
             .expect("the program exists");
         let result = program.test_run(options).expect("the test run works");
         self.stats = self.program.stats.read().expect("counters can be read");
-        // The kernel gives the mean already.
+        // The kernel already returns the mean.
         result.duration.as_nanos()
     }
 }

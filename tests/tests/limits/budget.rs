@@ -1,4 +1,4 @@
-//! The agent lowers its sample by itself and raises it again, and stands behind everything else on the node's CPUs.
+//! The agent lowers its sample by itself and raises it again, and yields to all other processes on the node's CPUs.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ fn a_ring_that_fills_lowers_the_sample_before_anything_is_lost() {
         .client
         .run(|| Connection::open(Scene::production()).unwrap());
     wait_until("the sample is lowered", Duration::from_secs(20), || {
-        // The reader is held up while less comes than the ring holds.
+        // The reader is delayed while less arrives than the ring holds.
         agent.process.signal(Signal::STOP);
         for _ in 0..16 {
             connection.get("/64k.json", "").unwrap();
@@ -101,7 +101,7 @@ fn what_replays_and_compares_stands_behind_everything_else() {
     let mut agent = scene.agent().start(&scene.lab.server);
     scene.lab.client.run(|| {
         let mut connection = Connection::open(Scene::production()).unwrap();
-        // Large enough to be compared on a thread of its own.
+        // Large enough to be compared on a separate thread.
         connection.get("/1m.bin", "").unwrap();
     });
     agent.settled(1);

@@ -1,4 +1,4 @@
-//! Rate, breaker, and one target beside another.
+//! Rate, breaker, and several targets side by side.
 
 use std::{thread, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{lane, p99, plan, same, visited};
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The most requests that came within any `window`.
+/// The largest number of requests within any `window`.
 fn most_within(received: &[Received], window: Duration) -> usize {
     let mut most = 0;
     let mut from = 0;
@@ -49,7 +49,7 @@ fn the_rate_holds_at_the_start_and_after_an_outage() {
         received.extend(after.received());
         received
     });
-    // What is on its way to the socket may bunch by some milliseconds on a busy machine.
+    // Requests on their way to the socket may bunch by some milliseconds on a busy machine.
     let most = most_within(&received, SECOND);
     println!(
         "{} visits, {} replays, at most {most} in a second",
@@ -87,7 +87,7 @@ fn a_dead_shadow_is_left_alone_and_production_does_not_notice() {
         p99(&with),
         with.len()
     );
-    // Whoever waited for the shadow system would take seconds; the machine of the test is busy.
+    // A client that waited for the shadow system would take seconds; the test machine is busy.
     assert!(
         p99(&with) < p99(&without) * 5 + 20 * MS,
         "{:?} after {:?}",

@@ -1,4 +1,4 @@
-//! What a target may get, what the agent may cost, and what stops by itself: on real traffic, counted at the shadow system.
+//! Limits of a target, of the agent's cost, and automatic stops: on real traffic, counted at the shadow system.
 
 mod budget;
 mod limits;
@@ -20,7 +20,7 @@ use shadow_tests::{
     servers::{Behaviour, Server},
 };
 
-/// An agent with this configuration beside interface, port and state; the machine of the test is busy.
+/// An agent with this configuration besides interface, port and state; the test machine is busy.
 fn plan(scene: &Scene, text: &str) -> Plan {
     let path = scene.directory.path().join("shadow.yaml");
     std::fs::write(&path, text).unwrap();
@@ -49,7 +49,7 @@ fn same(scene: &Scene, port: u16) -> Server {
     )
 }
 
-/// Visits production until told to stop; how long each visit took.
+/// Visits production until stopped; returns the duration of each visit.
 fn visits(scene: &Scene, over: &AtomicBool, pause: Duration) -> Vec<Duration> {
     scene.lab.client.run(|| {
         let mut took = Vec::new();
@@ -67,7 +67,7 @@ fn visits(scene: &Scene, over: &AtomicBool, pause: Duration) -> Vec<Duration> {
     })
 }
 
-/// Does `work` while production is visited; what it gave, and how long each visit took.
+/// Runs `work` while production is visited; returns its result and the duration of each visit.
 fn visited<T>(scene: &Scene, pause: Duration, work: impl FnOnce() -> T) -> (T, Vec<Duration>) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -79,7 +79,7 @@ fn visited<T>(scene: &Scene, pause: Duration, work: impl FnOnce() -> T) -> (T, V
     })
 }
 
-/// Ends the visits also when the work panics.
+/// Ends the visits even when the work panics.
 struct Ended<'a>(&'a AtomicBool);
 
 impl Drop for Ended<'_> {
@@ -88,7 +88,7 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// The value below which 99 of 100 are.
+/// The 99th percentile.
 fn p99(took: &[Duration]) -> Duration {
     let mut sorted = took.to_vec();
     sorted.sort_unstable();

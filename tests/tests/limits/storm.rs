@@ -1,4 +1,4 @@
-//! Nothing but mismatches, of which no two are alike: everything is counted, and nothing grows without an end.
+//! Only mismatches, each different from all others: everything is counted, and nothing grows without bound.
 
 use std::{thread, time::Duration};
 
@@ -9,7 +9,7 @@ use super::plan;
 #[test]
 fn a_storm_of_mismatches_is_counted_and_bounded() {
     const CLIENTS: u64 = 4;
-    /// Of each client.
+    /// Requests of each client.
     const VISITS: u64 = 500;
     need!(Root, Program("nginx"));
     let scene = Scene::new();
@@ -26,7 +26,7 @@ fn a_storm_of_mismatches_is_counted_and_bounded() {
                 let number = visit * CLIENTS + client;
                 let target = storm::TARGET.replace("{n}", &number.to_string());
                 connection.get(&target, "").unwrap();
-                // An agent without optimisation, on a busy machine, is to keep up.
+                // An agent without optimisation must keep up on a busy machine.
                 thread::sleep(Duration::from_millis(2));
             }
         });
@@ -48,7 +48,7 @@ fn a_storm_of_mismatches_is_counted_and_bounded() {
     );
     assert_eq!(funnel.exchanges, visits, "{funnel:#?}");
     assert_eq!(funnel.mismatched, funnel.replayed, "{funnel:#?}");
-    // More groups than there is room for.
+    // More groups than the limit allows.
     assert!(funnel.mismatched > 1_100, "this is no storm: {funnel:#?}");
     assert!(report.groups.len() <= 1_024, "{} groups", report.groups.len());
     assert!(

@@ -1,4 +1,4 @@
-//! Rules pause one target or kill, survive a restart, and end as they say.
+//! Rules pause one target or kill, survive a restart, and end as specified.
 
 use std::{thread, time::Duration};
 
@@ -91,7 +91,7 @@ fn a_kill_by_a_rule_says_which_and_ends_by_itself() {
     let mut again = plan(&scene, &text).start(&scene.lab.server);
     wait_until("mirroring goes on", PATIENCE, || again.status()["armed"] == true);
 
-    // A person's kill does not end by itself.
+    // A manual kill does not end by itself.
     visited(&scene, 5 * MS, || {
         wait_until("mirroring is stopped again", PATIENCE, || {
             again.status()["armed"] == false
@@ -113,7 +113,7 @@ fn a_ring_that_overflows_kills_and_goes_on_by_itself() {
     need!(Root, Program("nginx"));
     let scene = Scene::new();
     let _shadow = same(&scene, 80);
-    // Smaller than what one answer brings before the reader comes by; the budget is not to act first.
+    // Smaller than one answer needs before the reader polls again; the budget must not act first.
     let text = format!(
         "capture: {{ring_size: 64KiB}}\nshadow:\n  url: http://{}\nbudget: {{ring_loss: 0%, ring_used: 0%, cores: 0}}\n\
          trips: {{ring_loss: {{above: 10%, minimum: 20, within: 5s, resume: 2s}}, budget: null}}\n",
@@ -139,7 +139,7 @@ fn a_ring_that_overflows_kills_and_goes_on_by_itself() {
     wait_until("mirroring goes on by itself", PATIENCE, || {
         agent.status()["armed"] == true
     });
-    // What was lost before is over: small answers fit, and nothing trips again.
+    // The earlier loss is over: small answers fit, and no rule trips again.
     let seen = agent.report().funnel.exchanges;
     visited(&scene, 20 * MS, || thread::sleep(Duration::from_secs(2)));
     assert_eq!(agent.status()["armed"], true, "{:#}", agent.status()["trips"]);
@@ -153,7 +153,7 @@ fn a_budget_that_cannot_be_kept_kills_until_somebody_resumes() {
     need!(Root, Program("nginx"));
     let scene = Scene::new();
     let _shadow = same(&scene, 80);
-    // A hundredth of a core is too little for any traffic, and half of it is the least.
+    // A hundredth of a core is too little for any traffic; half of it is the minimum.
     let text = format!(
         "shadow:\n  url: http://{}\nbudget: {{cores: 0.01, floor: 50%}}\n\
          trips: {{budget: {{within: 1s, resume: manual}}}}\n",
@@ -177,7 +177,7 @@ fn a_budget_that_cannot_be_kept_kills_until_somebody_resumes() {
         first["reason"].as_str().unwrap().contains("lowered to 50.0 %"),
         "{first}"
     );
-    // It stays, also over a restart, though the cause is gone.
+    // It persists, also across a restart, though the cause is gone.
     thread::sleep(Duration::from_secs(3));
     assert_eq!(agent.status()["armed"], false);
     assert_laws(&agent.stop());

@@ -1,4 +1,5 @@
-//! A disk that fills under a recording: recording ends and says so, mirroring goes on, and the file is whole up to its last block.
+//! A disk that fills during a recording: recording ends with a message, mirroring continues, and the file is complete
+//! up to its last block.
 
 use std::{fs, path::Path, process::Command};
 
@@ -15,10 +16,10 @@ use shadow_tests::{
 
 use super::tshark;
 
-/// A few rounds of traffic are more than this.
+/// A few rounds of traffic exceed this.
 const SIZE: &str = "size=3m";
 
-/// A small disk, taken off again also on panic.
+/// A small disk, unmounted also on panic.
 struct Disk<'a>(&'a Path);
 
 impl<'a> Disk<'a> {
@@ -80,7 +81,7 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
     });
     let log = agent.process.stderr();
     assert!(log.contains("No space left on device"), "{log}");
-    // Mirroring goes on.
+    // Mirroring continues.
     answered += scene
         .lab
         .client
@@ -145,7 +146,7 @@ fn a_full_disk_ends_a_recording_alone_with_an_error() {
     assert!(written > 0 && dropped > 0, "{said}");
     whole(&place, written);
 
-    // With no room for a beginning it is refused, and leaves nothing.
+    // Without space for the beginning of a file it is refused, and leaves no file.
     fs::remove_file(&file).expect("the recording");
     let filled = fs::write(place.join("zeros"), vec![0; 8 << 20]);
     assert!(filled.is_err(), "the disk is full");
@@ -156,7 +157,7 @@ fn a_full_disk_ends_a_recording_alone_with_an_error() {
     drop(disk);
 }
 
-/// Under its name, and whole: both readers find as many packets as were counted.
+/// Under its final name, and complete: both readers find as many packets as were counted.
 fn whole(place: &Path, written: u64) {
     let file = place.join("traffic.pcapng");
     assert!(!place.join("traffic.pcapng.part").exists());

@@ -1,4 +1,4 @@
-//! What `shadow replay` makes of files: requests without answers, and what it cannot read.
+//! How `shadow replay` treats files: requests without answers, and input that it cannot read.
 
 use std::{
     fs,
@@ -70,7 +70,7 @@ fn report(output: &Output) -> Report {
     report
 }
 
-/// As GoReplay writes it when it does not track responses.
+/// In the form that GoReplay writes when it does not track responses.
 fn requests() -> Vec<u8> {
     let mut text = Vec::new();
     for (number, head) in ["GET /1", "GET /2", "POST /3"].iter().enumerate() {
@@ -114,10 +114,10 @@ fn requests_without_answers_are_skipped_by_name_or_sent_and_not_compared() {
             found.funnel
         );
         assert_eq!(found.funnel.skipped.get("write"), Some(&1), "{:#?}", found.funnel);
-        // Nothing was compared: that is no evidence.
+        // Nothing was compared, so there is no evidence.
         assert_eq!((output.status.code(), asked.swap(0, SeqCst)), (Some(2), 2));
     }
-    // What is not answered is told as for any other.
+    // Unanswered requests are reported as for any other input.
     let nobody = TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr();
     let found = report(&replay(
         &plain,
@@ -218,11 +218,11 @@ fn a_silent_standard_input_does_not_hold_up_the_end() {
         .spawn()
         .expect("shadow starts");
     let mut input = child.stdin.take().expect("a pipe");
-    // Past what is read to find out the format, and cut off inside a request.
+    // Past the bytes that are read to detect the format, and cut off inside a request.
     let mut text = requests().repeat(40);
     text.truncate(text.len() - 10);
     input.write_all(&text).expect("shadow reads its input");
-    // There is no other sign that signals are listened for.
+    // There is no other indication that signals are handled.
     thread::sleep(Duration::from_secs(2));
     kill_process(Pid::from_child(&child), Signal::INT).expect("a signal");
     let (done_tx, done_rx) = mpsc::channel();

@@ -1,5 +1,5 @@
-//! Recorded traffic, end to end: what the agent records beside the mirroring is what was on the wire, nothing secret is
-//! in it unless asked for, and a replay of it against the same system finds no difference.
+//! Recorded traffic, end to end: the agent's recording beside the mirroring is what was on the wire, contains no secret
+//! unless asked for, and a replay of it against the same system finds no difference.
 
 mod disk;
 mod inputs;
@@ -38,7 +38,7 @@ fn recorded(redact: &str) -> (Scene, Report, u64) {
     (scene, report, answered)
 }
 
-/// How many packets pass a display filter of tshark, as an independent reader.
+/// The number of packets that pass a display filter of tshark, as an independent reader.
 fn tshark(file: &Path, filter: &str) -> usize {
     let output = Command::new("tshark")
         .args([
@@ -99,7 +99,7 @@ fn a_recording_is_replayed_and_nothing_differs() {
         report.funnel
     );
     assert!(report.funnel.matched > 0, "{:#?}", report.funnel);
-    // The latency of a machine under test may be anything; the code follows the report.
+    // The latency of a machine under test is arbitrary; the exit code follows the report.
     let expected = match report.judgement.ruling {
         Ruling::Go => 0,
         Ruling::NoGo => 1,
@@ -115,7 +115,7 @@ fn a_masked_recording_has_every_exchange_and_no_body() {
     let file = scene.directory.path().join("traffic.pcapng");
     let requests = tshark(&file, "http.request");
     assert!(requests > 0, "of {answered} requests");
-    // JSON and text of nginx's files stand in no packet: everything in a body is an asterisk.
+    // No packet contains JSON or text of nginx's files: every byte of a body is an asterisk.
     assert_eq!(tshark(&file, "json.key"), 0);
     let output = Command::new(agent::binary())
         .args(["inspect", "--json"])

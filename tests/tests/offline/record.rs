@@ -1,4 +1,4 @@
-//! `shadow record` by itself: what it refuses, and what it leaves behind.
+//! `shadow record` by itself: what it refuses, and which files it leaves.
 
 use std::{fs, process::Command};
 

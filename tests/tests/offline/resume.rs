@@ -1,4 +1,4 @@
-//! A replay that ends before its file does, and the next one that goes on.
+//! A replay that ends before its file does, and the next one, which resumes it.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -39,7 +39,7 @@ impl Stage {
             connections: 3,
         };
         recording.write(&file).expect("a recording");
-        // Nothing is to be asked for twice but by mistake.
+        // No request may be sent twice except by mistake.
         let config = directory.path().join("replay.yaml");
         fs::write(config, "noise: {twice: 0%}\n").expect("a configuration");
         Self {
@@ -73,7 +73,7 @@ impl Stage {
         position["done"].as_u64().expect("a number")
     }
 
-    /// What the shadow system was asked for, in order.
+    /// Targets that the shadow system was asked for, in order.
     fn asked(&self) -> Vec<String> {
         self.shadow
             .received()
@@ -125,7 +125,7 @@ fn ctrl_c_ends_with_a_report_and_the_next_run_repeats_nothing() {
     assert_eq!(rest.funnel.matched, (ALL - before) as u64, "{:#?}", rest.funnel);
     let (mut asked, mut every) = (stage.asked(), every());
     assert_eq!(asked[..before], every[..before]);
-    // As fast as it answers means several at once.
+    // At full speed several requests are in flight at once.
     asked.sort();
     every.sort();
     assert_eq!(asked, every, "each once");

@@ -1,4 +1,4 @@
-//! What a confined agent is allowed and forbidden, each tried for real.
+//! Actions that a confined agent is allowed and forbidden, each attempted.
 
 use std::{
     fs, io,
@@ -18,7 +18,7 @@ use rustix::{
 };
 use shadow_agent::capture::load::{LoadError, LoadOptions, Program};
 
-/// Tries everything once; `when` says whether the process is confined.
+/// Attempts everything once; `when` says whether the process is confined.
 pub(crate) fn try_everything(when: &str, place: &Place<'_>) {
     let tried = |what: &str, outcome: io::Result<()>| {
         let answer = match outcome {
@@ -162,11 +162,11 @@ fn try_interfaces(tried: &impl Fn(&str, io::Result<()>)) {
                 libc::SIOCSIFMTU => link.value[..4].copy_from_slice(&1400_u32.to_ne_bytes()),
                 libc::SIOCSIFNAME => link.value[..LINK.len()].copy_from_slice(LINK.as_bytes()),
                 libc::SIOCETHTOOL => {
-                    // ETHTOOL_GLINK: asks, and changes nothing.
+                    // ETHTOOL_GLINK: reads, and changes nothing.
                     told[0] = 0x0a;
                     link.value[..8].copy_from_slice(&(told.as_mut_ptr() as usize).to_ne_bytes());
                 }
-                // No flag: the interface is down, as it was.
+                // No flag: the interface is down, as before.
                 _ => {}
             }
             // SAFETY: `link` is a `struct ifreq`, and what it points to is longer than `struct ethtool_value`.
@@ -193,15 +193,15 @@ struct Link {
     value: [u8; 24],
 }
 
-/// Where things are tried.
+/// Where the attempts are made.
 pub(crate) struct Place<'a> {
     pub(crate) state: &'a Path,
-    /// With a Unix socket in it.
+    /// A directory with a Unix socket in it.
     pub(crate) elsewhere: &'a Path,
     pub(crate) address: SocketAddr,
 }
 
-/// What a system call returned.
+/// Result of a system call.
 fn result(returned: i64) -> io::Result<()> {
     if returned < 0 {
         return Err(io::Error::last_os_error());
@@ -209,7 +209,7 @@ fn result(returned: i64) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes more capabilities than a confined agent has, besides those that there are.
+/// Takes more capabilities than a confined agent has, besides the present ones.
 pub(crate) fn regain() -> io::Result<()> {
     let wanted = CapabilitySet::SYS_ADMIN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::NET_ADMIN;
     let now = capabilities(None)?;

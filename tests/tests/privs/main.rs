@@ -1,4 +1,4 @@
-//! What the agent gives up, it has given up: in every thread, and for good.
+//! Privileges that the agent gave up are gone: in every thread, and permanently.
 
 mod attempts;
 
@@ -23,7 +23,7 @@ use shadow_tests::{client::Connection, laws::assert_laws, need, netns::Netns, sc
 
 use self::attempts::{LINK, Place, regain, try_everything};
 
-/// Where the child may write; its presence makes this process the child.
+/// Directory in which the child may write; its presence makes this process the child.
 const FOLDER: &str = "SHADOW_TEST_CONFINED";
 
 fn field(status: &str, name: &str) -> String {
@@ -103,12 +103,12 @@ fn what_was_given_up_does_not_come_back() {
         assert_eq!(answer(attempt, "confined"), "done", "{attempt}\n{said}");
     }
     for attempt in FORBIDDEN {
-        // Nothing but the confinement is in the way.
+        // Only the confinement can refuse these.
         assert_eq!(answer(attempt, "free"), "done", "{attempt}\n{said}");
         assert_eq!(answer(attempt, "confined"), "refused", "{attempt}\n{said}");
     }
     for attempt in ["use the x32 ABI", "type into a terminal"] {
-        // There may be no such thing here; confined it is refused before anybody finds out.
+        // It may not exist here; when confined, the call is refused before that is found out.
         assert_ne!(answer(attempt, "free"), "refused", "{attempt}\n{said}");
         assert_eq!(answer(attempt, "confined"), "refused", "{attempt}\n{said}");
     }
@@ -220,7 +220,7 @@ fn an_agent_that_crashes_leaves_no_core() {
     let core = limits.lines().find(|line| line.starts_with("Max core file size"));
     let core: Vec<&str> = core.unwrap_or_default().split_whitespace().collect();
     assert_eq!(core[4..6], ["0", "0"], "{limits}");
-    // What a debugger would put into a core by itself: no kind of memory, and of the ring nothing in any case.
+    // Memory that a debugger would put into a core by default: none, and the ring in no case.
     assert_eq!(read("coredump_filter").trim(), "00000000");
     let mappings = read("smaps");
     let ring: Vec<&str> = mappings

@@ -12,7 +12,7 @@ use shadow_tests::{
 
 use super::start;
 
-/// A copy of the program that nobody may start too.
+/// A copy of the program that the user `nobody` may also start.
 fn program(scene: &Scene) -> std::path::PathBuf {
     fs::set_permissions(scene.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let copy = scene.directory.path().join("program");
@@ -51,7 +51,7 @@ fn a_caller_without_the_right_is_told_so() {
     let output = as_user(&scene, &agent, &NOBODY);
     assert_eq!(output.status.code(), Some(77), "{}", said(&output));
     assert!(said(&output).contains("use sudo"), "{}", said(&output));
-    // The mode is not all there is: who connects is looked at, too.
+    // The mode is not the only check: the connecting user is checked, too.
     fs::set_permissions(agent.socket(), fs::Permissions::from_mode(0o666)).unwrap();
     let output = as_user(&scene, &agent, &NOBODY);
     assert!(!output.status.success());

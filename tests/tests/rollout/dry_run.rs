@@ -1,4 +1,4 @@
-//! A plan on a journal that real runs have written.
+//! A plan simulated on a journal written by real runs.
 
 use std::{path::Path, process::Command, thread, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{config, start};
 /// Exchanges of one run.
 const VISITS: u64 = 60;
 
-/// What is asked of smoke can be had at half the sample in one run; then the shadow system has to go on as it did.
+/// One run at half the sample can meet the gates of smoke; after that the shadow system must not get worse.
 const PLAN: &str = "rollout:\n  on_failure: hold\n  fail_after: 20\n  phases:\n    \
      - {name: smoke, sample: 50%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 1000, coverage: 50%}\n    \
      - {name: full, sample: 100%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 1000, coverage: 50%}\n";
@@ -36,7 +36,7 @@ fn run(scene: &Scene) -> Agent {
     agent
 }
 
-/// `shadow rollout start --dry-run` without any agent: status, what it printed and what it complained.
+/// `shadow rollout start --dry-run` without any agent: exit code, standard output and standard error.
 fn dry_run(scene: &Scene, journal: Option<&Path>, json: bool) -> (Option<i32>, String, String) {
     let mut command = Command::new(binary());
     command.args(["rollout", "start", "--dry-run", "--config"]);
@@ -99,7 +99,7 @@ fn the_plan_goes_through_what_real_runs_have_recorded() {
     fails_once_it_differs(&scene, &journal);
 }
 
-/// It begins to differ: with a further run the plan ends in a failed gate.
+/// The shadow system begins to differ: with a further run the plan ends in a failed gate.
 fn fails_once_it_differs(scene: &Scene, journal: &Path) {
     let _other = Server::start(
         &scene.lab.shadow,
@@ -140,7 +140,8 @@ fn a_journal_without_traffic_says_what_to_do() {
     for part in ["it holds no windows", "Mirror some traffic first", "--journal"] {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
-    // A journal that was named has to be there; where none was named, the plan is told and that it was not simulated.
+    // A journal that was named must exist; where none was named, the plan is printed with a note that it was not
+    // simulated.
     let (code, _, said) = dry_run(&scene, Some(Path::new("/nowhere/j.sqlite")), false);
     assert_eq!(code, Some(66), "{said}");
     let state = scene.directory.path().join("never");

@@ -29,7 +29,7 @@ fn a_file_kills_and_taking_it_away_does_not_resume() {
     std::fs::write(&file, "incident 4711\n").unwrap();
     let begun = Instant::now();
     wait_until("the file kills", Duration::from_secs(2), || killed(&agent));
-    // A look every 50 ms, and what asking takes on a busy machine.
+    // One check every 50 ms, plus the time of a query on a busy machine.
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     let status = agent.status();
     assert_eq!(status["killed"]["why"], "incident 4711", "{status:#}");
@@ -41,14 +41,14 @@ fn a_file_kills_and_taking_it_away_does_not_resume() {
     std::fs::remove_file(&file).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert!(killed(&agent), "taking the file away is no order");
-    // Also over a restart.
+    // Also across a restart.
     agent.stop();
     let mut again = start(&scene, &text);
     assert!(killed(&again));
     again.must(&["resume"]);
     assert!(!killed(&again));
     assert_laws(&again.stop());
-    // One that starts beside the file starts killed.
+    // An agent that starts while the file exists starts killed.
     std::fs::write(&file, "").unwrap();
     let mut third = start(&scene, &text);
     assert!(killed(&third));

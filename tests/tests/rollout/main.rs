@@ -1,4 +1,4 @@
-//! Issue of daring to switch it on: the sample is raised by evidence only, and everything that is told to stop stops.
+//! Safe activation: the sample is raised by evidence only, and every stop command takes effect.
 
 mod control;
 mod dry_run;
@@ -73,7 +73,7 @@ fn place(status: &Value) -> (String, String) {
     (text("stage"), text("phase"))
 }
 
-/// What the kernel program's map says.
+/// Contents of the kernel program's map.
 fn sample(agent: &Agent) -> f64 {
     agent.status()["sample"].as_f64().unwrap()
 }

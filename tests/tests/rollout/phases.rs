@@ -13,7 +13,7 @@ use shadow_tests::{
 
 use super::{place, rollout, sample, start, under_load};
 
-/// Short phases that few exchanges pass.
+/// Short phases that a few exchanges pass.
 fn phases(on_failure: &str) -> String {
     format!(
         "rollout:\n  on_failure: {on_failure}\n  fail_after: 20\n  phases:\n    \
@@ -39,7 +39,7 @@ fn reached(agent: &Agent, stage: &str, phase: &str) {
     wait_until(&format!("{stage} {phase}"), LONG, || {
         let status = rollout(agent, &["status"]);
         let now = place(&status);
-        // Whatever it does meanwhile, the kernel never has more than the phase asks for.
+        // Meanwhile the kernel never has a higher sample than the phase specifies.
         let most = status["place"]["sample"].as_f64().unwrap_or(1.0);
         let copied = sample(agent);
         let later = rollout(agent, &["status"]);
@@ -135,7 +135,7 @@ fn a_restart_in_the_middle_of_a_phase_goes_on_in_it() {
     assert_eq!(place(&status), ("running".to_owned(), "half".to_owned()));
     assert!((sample(&again) - 0.5).abs() < 1e-6, "{}", sample(&again));
     assert_eq!(status["evidence"]["compared"], 0, "its evidence starts over");
-    // The plan asks for more in that phase now: it pauses where it asks for no more than was mirrored.
+    // The plan now asks for more in that phase: it pauses where it asks for no more than was mirrored.
     again.stop();
     let mut other = start(
         &scene,
@@ -176,7 +176,7 @@ fn people_pause_resume_advance_and_abort() {
             .starts_with("root (uid 0), pid "),
         "{paused:#}"
     );
-    // More than the phase allows is refused, also by hand; less is not.
+    // A sample above that of the phase is refused, also when set manually; a lower one is accepted.
     let refused = agent.ask(&["sample", "80%"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
@@ -185,7 +185,7 @@ fn people_pause_resume_advance_and_abort() {
     );
     agent.must(&["sample", "10%"]);
     assert!((sample(&agent) - 0.1).abs() < 1e-6, "{}", sample(&agent));
-    // Twice the same is once.
+    // A repeated command has no further effect.
     for _ in 0..2 {
         rollout(&agent, &["advance", "half"]);
     }
@@ -199,7 +199,7 @@ fn people_pause_resume_advance_and_abort() {
     }
     assert!(sample(&agent).abs() < 1e-6, "{}", sample(&agent));
     agent.stop();
-    // Nor does a restart mirror again.
+    // A restart does not resume mirroring either.
     let mut again = start(&scene, &phases("hold"));
     assert!(sample(&again).abs() < 1e-6, "{}", sample(&again));
     assert!(again.must(&["rollout", "status"]).contains("rollout     aborted"));

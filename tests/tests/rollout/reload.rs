@@ -30,7 +30,7 @@ fn what_can_change_live_does_and_the_rest_is_named() {
     );
     assert!(said.contains("needs a restart: capture.ring_size"), "{said}");
     assert!((sample(&agent) - 0.25).abs() < 1e-6, "{}", sample(&agent));
-    // What waits for a restart waits, and is said again; what is done is not.
+    // Settings that need a restart are listed again; those already in force are not.
     let again = agent.must(&["config", "reload"]);
     assert!(
         !again.contains("in force now") && again.contains("capture.ring_size"),
@@ -82,7 +82,7 @@ fn rules_reloaded_in_the_middle_change_the_verdicts() {
     let said = agent.must(&["config", "reload"]);
     assert!(said.contains("shadow.select.exclude"), "{said}");
     assert_eq!(visit(10), (0, 0, 10), "it is not selected any more");
-    // And back again, as nothing had been said.
+    // And back again, as if nothing had been changed.
     config(&scene, "");
     agent.must(&["config", "reload"]);
     assert_eq!(visit(10), (0, 10, 0));
@@ -162,7 +162,7 @@ fn credentials_change_as_far_as_the_confined_agent_reaches() {
         Behaviour::Answer(b"{}".to_vec()),
     );
     let mut agent = start(&scene, "");
-    // What arrives of the user's token.
+    // Credentials of the request on arrival.
     let visit = || {
         let before = agent.report().funnel.exchanges;
         scene.lab.client.run(|| {
@@ -192,11 +192,11 @@ fn credentials_change_as_far_as_the_confined_agent_reaches() {
         "{said}"
     );
     assert_eq!(visit(), None);
-    // A token beside the configuration, a folder that the agent may read.
+    // A token next to the configuration, in a folder that the agent may read.
     config(&scene, &token(scene.directory.path()));
     agent.must(&["config", "reload"]);
     assert_eq!(visit().as_deref(), Some("Bearer of-the-shadow"));
-    // And one elsewhere, which it has given up: said by name, and the former one stays.
+    // And one elsewhere, in a folder it has given up: the file is named, and the former one stays in use.
     let elsewhere = tempfile::tempdir().unwrap();
     config(&scene, &token(elsewhere.path()));
     let said = agent.must(&["config", "reload"]);
@@ -275,7 +275,7 @@ fn an_error_changes_nothing() {
         agent.process.output().contains("SIGHUP: nothing was changed")
     });
     assert!(agent.process.is_running());
-    // A rollout does not let the file raise the sample past it.
+    // A rollout does not let the file raise the sample above the rollout's own.
     rollout(&agent, &["start"]);
     config(&scene, "capture: {sample: 90%}\n");
     let output = agent.ask(&["config", "reload"]);

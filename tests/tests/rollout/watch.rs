@@ -1,7 +1,7 @@
-//! `shadow status --watch` on a real terminal, which is given back as it was however the view ends.
+//! `shadow status --watch` on a real terminal, which is restored however the view ends.
 //!
-//! `script` (util-linux) makes the terminal: what is drawn comes out of its standard output, what is typed goes into its
-//! standard input. A shell in it says how the terminal is set before and after.
+//! `script` (util-linux) makes the terminal: drawn output comes out of its standard output, typed input goes into its
+//! standard input. A shell in it prints the terminal's settings before and after.
 
 use std::{
     io::{Read as _, Write as _},
@@ -27,7 +27,7 @@ type End = fn(&mut Terminal);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a terminal is told: the alternate screen and the cursor, on and off (xterm's control sequences).
+/// Control sequences of xterm that a terminal is sent: the alternate screen and the cursor, on and off.
 const ALTERNATE: (&str, &str) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
 const CURSOR: (&str, &str) = ("\u{1b}[?25h", "\u{1b}[?25l");
 
@@ -39,7 +39,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// Shows this agent. What the shell says about the terminal stands between `before` and `after`.
+    /// Shows this agent. The terminal settings printed by the shell are between `before` and `after`.
     fn watch(agent: &Agent) -> Self {
         let text = format!(
             "stty rows 40 cols 120; echo before; stty -a; sh -c 'echo pid=$$; exec {} status --watch'; echo left=$?; stty -a; \
@@ -65,7 +65,7 @@ impl Terminal {
             drawn,
             reader: Some(reader),
         };
-        // Blanks are not drawn on an empty page, so words are looked for one by one.
+        // Blanks are not drawn on an empty page, so words are searched for one by one.
         wait_until("the funnel is drawn", PATIENCE, || {
             let text = terminal.text();
             [
@@ -97,7 +97,7 @@ impl Terminal {
             .expect("script reads");
     }
 
-    /// Waits for the end, and sees to it that nothing of the view is left.
+    /// Waits for the end, and checks that nothing of the view is left.
     fn given_back(mut self) {
         wait_until("the shell goes on", PATIENCE, || self.text().contains("after"));
         self.script.wait().expect("script ends");
@@ -166,7 +166,7 @@ fn keys_and_signals_end_it_and_the_terminal_is_given_back() {
         end(&mut terminal);
         terminal.given_back();
     }
-    // The agent goes while it is shown: it says so, and can be left.
+    // The agent ends while it is shown: the view says so, and can be left.
     let mut terminal = Terminal::watch(&agent);
     agent.stop();
     wait_until("it says that the agent is gone", PATIENCE, || {

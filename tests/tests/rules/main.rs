@@ -1,4 +1,5 @@
-//! Every kind of rule, end to end: what it is for passes, and the fault that looks like it is found at its place.
+//! Every kind of rule, end to end: differences it is meant for pass, and a fault that looks similar is found at its
+//! place.
 //!
 //! Two servers answer each path of a table differently. The agent compares them under `rules.yaml`; what it reports for
 //! a path must be exactly what the table says.
@@ -22,12 +23,12 @@ use shadow_tests::{
 use markup::MARKUP;
 use table::{Answer, ROWS, Row};
 
-/// Of both tables.
+/// The rows of both tables.
 fn rows() -> impl Iterator<Item = &'static Row> {
     ROWS.iter().chain(MARKUP)
 }
 
-/// The row that a request asks for, and whether it is there.
+/// The row that a request asks for; it must exist.
 fn row(request: &Received) -> &'static Row {
     let path = request.start.split(' ').nth(1).unwrap_or_default();
     let found = rows().find(|row| row.path == path);
@@ -94,7 +95,7 @@ fn every_kind_of_rule_lets_pass_what_it_is_for_and_nothing_else() {
     let passing = rows().filter(|row| row.found.is_empty()).count() as u64;
     assert_eq!(report.funnel.matched, passing, "{:#?}", report.funnel);
 
-    // Rules that do nothing, or too much, are in the report and on the terminal.
+    // Rules that match nothing, or too much, are in the report and on the terminal.
     let warned: BTreeSet<&str> = report
         .rules
         .iter()

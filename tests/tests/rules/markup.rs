@@ -1,4 +1,4 @@
-//! As [`table`](super::table), for XML, HTML and text: places of markup, and masks.
+//! Like [`table`](super::table), for XML, HTML and text: places of markup, and masks.
 
 use super::table::{Answer, Row, TEXT, both};
 

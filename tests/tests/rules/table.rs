@@ -1,4 +1,4 @@
-//! What the two systems answer, and what must come of it.
+//! Answers of the two systems, and the expected result.
 
 /// One path.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) const fn both(
     }
 }
 
-/// In pairs: what a rule is for, and what it must not hide.
+/// In pairs: differences that a rule is for, and those that it must not hide.
 pub(crate) const ROWS: &[Row] = &[
     json(
         "/ignore/ignored",

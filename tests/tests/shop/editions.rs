@@ -38,7 +38,7 @@ impl Shop {
             .expect("the shop answers")
     }
 
-    /// The JSON without what differs naturally.
+    /// The JSON without its natural differences.
     fn json(&self, path: &str) -> Value {
         let mut value: Value = serde_json::from_slice(&self.get(path).body).expect("the shop answers");
         sort_tags(&mut value);

@@ -1,5 +1,5 @@
 //! Every planted fault is found under the right category and group, and nothing else is, over ten thousand exchanges
-//! that differ naturally in nearly every answer. No rule says what is natural.
+//! with natural differences in nearly every answer. No rule describes the natural differences.
 
 use std::{fs, time::Duration};
 
@@ -19,14 +19,14 @@ use shadow_tests::{
 
 const PORT: u16 = 80;
 
-/// A busy machine may take a while for ten thousand.
+/// A busy machine may need a while for ten thousand.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// Two editions and their customers compete with the agent for the machine: which other routes are slow here is not
-/// looked at.
+/// Two editions and their customers compete with the agent for the machine, so other routes that are slow here are
+/// ignored.
 const CONFIG: &str = "noise: {twice: 50%}\ngates: {latency_floor: 60ms}\nshadow: {concurrency: 128}\n";
 
-/// A program beside the tests.
+/// A program next to the test executables.
 fn program(name: &str, args: &[&str], directory: &std::path::Path, namespace: &Netns) -> Process {
     let path = match name {
         "shadow-demo-load" => env!("CARGO_BIN_EXE_shadow-demo-load"),
@@ -127,7 +127,7 @@ fn judge(report: &Report) {
         .map(|group| (&group.route, &group.category, &group.place, &group.shifts))
         .collect();
     assert!(strays.is_empty(), "{strays:#?}");
-    // On the routes with a fault nothing but the fault counts either.
+    // On the routes with a fault, only the fault counts as well.
     let faults = report.groups.iter().filter(|group| !group.standing.is_excused());
     assert_eq!(
         faults.count(),

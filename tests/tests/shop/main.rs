@@ -1,4 +1,4 @@
-//! The shop of the demo, and what the agent makes of it.
+//! The shop of the demo, and the agent's findings on it.
 
 mod editions;
 mod found;

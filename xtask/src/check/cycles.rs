@@ -1,7 +1,7 @@
-//! Imports between the modules of a crate form no cycle, and crates depend on each other in one direction only.
+//! Checks that modules of a crate import each other without cycles, and that crates depend in one direction only.
 //!
-//! An import is a `use` declaration or a path that begins with `crate`, `self` or `super`, outside tests. A module and its own
-//! ancestors are one unit of thought (`mod.rs` joins its parts), so imports of an ancestor are not counted.
+//! An import is a `use` declaration or a path that begins with `crate`, `self` or `super`, outside tests. A module
+//! and its own ancestors form one unit (`mod.rs` joins its parts), so imports of an ancestor are not counted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,7 +30,7 @@ const CRATES: &[&str] = &[
 /// A module by its path in the crate; the root is the empty path.
 type Module = Vec<String>;
 
-/// Fails with every cycle and the modules in it.
+/// Fails with a list of every cycle and the modules in it.
 pub(crate) fn run() -> Result<()> {
     let mut cycles = Vec::new();
     for name in CRATES {
@@ -94,7 +94,7 @@ fn imports(modules: &BTreeMap<Module, PathBuf>) -> Result<BTreeMap<Module, BTree
     Ok(imports)
 }
 
-/// The module that a path names, or whose item it names.
+/// The module that a path refers to, directly or through an item in it.
 fn resolve(from: &Module, path: &[String], modules: &BTreeMap<Module, PathBuf>) -> Option<Module> {
     let (first, mut rest) = path.split_first()?;
     let mut at = match first.as_str() {

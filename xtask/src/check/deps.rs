@@ -1,4 +1,4 @@
-//! What the core may depend on, and what cargo-deny says about everything else.
+//! Allowed dependencies of the core, and the cargo-deny checks for everything else.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::shell;
 
-/// Pure crates only: no I/O, no clock, no runtime. Adding one is a decision, so it is made here too.
+/// Pure crates only: no I/O, no clock, no runtime. Adding one is a decision, so it must be repeated here.
 const CORE_MAY_USE: &[&str] = &[
     "base64",
     "blake3",
@@ -45,7 +45,7 @@ const PROTO_MAY_USE: &[&str] = &[
     "thiserror",
 ];
 
-/// The dependencies of shadow-core, shadow-proto and shadow-common are those that were decided.
+/// Checks that shadow-core, shadow-proto and shadow-common have only the allowed dependencies.
 pub(crate) fn core() -> Result<()> {
     let metadata = MetadataCommand::new()
         .manifest_path(shell::root().join("Cargo.toml"))
@@ -81,7 +81,7 @@ pub(crate) fn core() -> Result<()> {
     bail!("{}: see CORE_MAY_USE and PROTO_MAY_USE", wrong.join(", "))
 }
 
-/// cargo-deny's checks that need no network: the advisory database is left to those who publish.
+/// cargo-deny's checks that need no network: the advisory database is checked by those who publish.
 pub(crate) fn deny() -> Result<()> {
     if shell::find("cargo-deny").is_none() {
         bail!("cargo-deny is not installed: `cargo xtask setup --only check` installs it");

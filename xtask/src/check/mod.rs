@@ -1,6 +1,6 @@
-//! `cargo xtask check`: format, lints, docs, and the house rules that no lint knows.
+//! `cargo xtask check`: format, lints, docs, and the project rules that no lint covers.
 //!
-//! Every rule runs, so that one look shows everything that is wrong.
+//! Every rule runs, so that one run shows all faults.
 
 mod cycles;
 mod deps;
@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 
 use crate::{ebpf, shell};
 
-/// Runs all of it.
+/// Runs all checks.
 pub(crate) fn run() -> Result<()> {
     let mut failed = Vec::new();
     for (name, rule) in RULES {
@@ -59,7 +59,7 @@ fn format() -> Result<()> {
     Ok(())
 }
 
-/// Also holds: functions of 60 lines, no indexing, unwrap or expect in core and common, SAFETY comments.
+/// Also enforces: functions of 60 lines, no indexing, unwrap or expect in core and common, SAFETY comments.
 fn clippy() -> Result<()> {
     shell::run(shell::cargo().args([
         "clippy",
@@ -82,7 +82,7 @@ fn rustdoc() -> Result<()> {
                 "--no-deps",
                 "--document-private-items",
             ])
-            // Written for the maintainers, so private rooms are documented and linked to.
+            // Written for the maintainers, so private modules are documented and linked to.
             .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
     )
 }

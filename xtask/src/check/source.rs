@@ -1,4 +1,4 @@
-//! Rules about source files that no lint knows: length, where `unsafe` may stand, words the core may not use.
+//! Rules for source files that no lint covers: length, where `unsafe` is allowed, words the core may not use.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ use crate::shell;
 
 const LINES: usize = 400;
 
-/// Where `unsafe` may stand, and what for. A file joins this list in the commit that argues for it.
+/// Files in which `unsafe` is allowed, and why. A file joins this list in the commit that justifies it.
 const UNSAFE_FILES: &[(&str, &str)] = &[
     (
         "shadow-agent/src/capture/backlog.rs",
@@ -96,7 +96,7 @@ fn file(path: &Path, text: &str, faults: &mut Vec<String>) {
     let mut in_tests = is_test;
     for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {
         let code = code_of(line);
-        // By the house order tests stand last in a file.
+        // By project convention tests are last in a file.
         in_tests |= code.trim() == "#[cfg(test)]";
         if code.contains("#[allow(") || code.contains("#![allow(") {
             faults.push(format!(
@@ -116,7 +116,7 @@ fn file(path: &Path, text: &str, faults: &mut Vec<String>) {
     }
 }
 
-/// The line without its comment and without what stands in quotes.
+/// The line without its comment and without quoted text.
 fn code_of(line: &str) -> String {
     let mut code = String::with_capacity(line.len());
     let mut quoted = false;

@@ -1,4 +1,4 @@
-//! `docs/threat-model.md` names the test that holds each statement: every one of them is there.
+//! Checks that every test named in `docs/threat-model.md` exists.
 
 use std::{collections::BTreeSet, fs};
 
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<()> {
     bail!("{PAGE} names tests that do not exist: {}", missing.join(", "))
 }
 
-/// In the last column of the tables: what stands between backquotes.
+/// The names between backquotes in the last column of the tables.
 fn tests(page: &str) -> BTreeSet<&str> {
     page.lines()
         .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|')?.rsplit('|').next())

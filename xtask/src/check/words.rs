@@ -1,4 +1,4 @@
-//! Plain English: phrases that are not used, and the width of a line, in sources and documents.
+//! Plain English: forbidden phrases and the width of a line, in sources and documents.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::shell;
 /// Columns of a line of Rust or Markdown.
 const WIDTH: usize = 120;
 
-/// A phrase, and the words to use instead. Matched without regard to case, at the borders of words.
+/// A phrase, and the words to use instead. Matched case-insensitively, at word boundaries.
 const BANNED: &[(&str, &str)] = &[
     ("is dear", "is expensive"),
     ("are dear", "are expensive"),
@@ -33,7 +33,7 @@ const BANNED: &[(&str, &str)] = &[
 /// Documents whose lines are tables or quotations of output.
 const MAY_BE_WIDE: &[&str] = &["LICENSE", "docs/simulator.md", "CHANGELOG.md"];
 
-/// Fails with every place.
+/// Fails with a list of every place.
 pub(crate) fn run() -> Result<()> {
     let mut faults = Vec::new();
     for path in shell::tracked(&["*.rs", "*.md"])? {

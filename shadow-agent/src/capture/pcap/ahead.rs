@@ -1,12 +1,12 @@
-//! Reading ahead in a thread of its own: the copy out of the kernel, and unpacking, cost more than what follows.
+//! Reading ahead in a separate thread: the copy out of the kernel, and unpacking, cost more than what follows.
 //!
 //! ```text
 //! Reading --filled--> Ahead (in the input) --what batches keep--> whoever reads them
 //!    ^-------------------- spare buffers --------------------------------'
 //! ```
 //!
-//! Bounds: the buffers that there are at the beginning go round, and no others are made but for a record that is longer than
-//! [`HEADROOM`] and lies in two of them.
+//! Bounds: the initial buffers are reused, and no others are allocated except for a record that is longer than [`HEADROOM`]
+//! and lies in two of them.
 
 use std::{
     fmt,
@@ -16,15 +16,15 @@ use std::{
     sync::mpsc::{Receiver, Sender, channel},
 };
 
-/// Bytes read into one buffer. Big enough that a read, or handing a batch on, costs little beside the copy.
+/// Bytes read into one buffer. Large enough that a read, or passing a batch on, costs little beside the copy.
 pub(super) const WINDOW: usize = 1 << 20;
 
-/// Room in front of them, for the piece of a record that was at the end of the buffer before.
+/// Space before them, for the part of a record that was at the end of the previous buffer.
 const HEADROOM: usize = 64 << 10;
 
 type Filled = (Vec<u8>, Range<usize>);
 
-/// The thread's part: everything that can be read, until nobody wants more of it.
+/// The thread's part: reads everything, until the other end is gone.
 pub struct Reading {
     reader: Box<dyn Read + Send>,
     spare_rx: Receiver<Vec<u8>>,
@@ -35,9 +35,9 @@ pub struct Reading {
 pub(super) struct Ahead {
     filled_rx: Receiver<io::Result<Filled>>,
     spare_tx: Sender<Vec<u8>>,
-    /// Whether something that was taken from the buffer at hand is needed longer.
+    /// Whether something taken from the current buffer is needed longer.
     pinned: bool,
-    /// A buffer of which that is so, and that was read to its end.
+    /// A pinned buffer that was read to its end.
     full: Option<Vec<u8>>,
 }
 
@@ -78,10 +78,10 @@ impl Reading {
         }
     }
 
-    /// Where what was read ends, and whether there may be more.
+    /// The end of the data read, and whether there may be more.
     fn fill(&mut self, buffer: &mut [u8]) -> (usize, io::Result<bool>) {
         let mut end = HEADROOM;
-        // Pipes and unpackers give little at a time.
+        // Pipes and decompressors give little at a time.
         while end < HEADROOM + WINDOW / 2 {
             match self.reader.read(buffer.get_mut(end..).unwrap_or_default()) {
                 Ok(0) => return (end, Ok(false)),
@@ -95,25 +95,25 @@ impl Reading {
 }
 
 impl Ahead {
-    /// What was taken since the last buffer was handed out is needed until the next is.
+    /// Keeps everything taken since the last buffer was handed out until the next one is.
     pub(super) const fn pin(&mut self) {
         self.pinned = true;
     }
 
-    /// The buffer with what was pinned, once it was read to its end.
+    /// The buffer with the pinned data, once it was read to its end.
     pub(super) const fn take_full(&mut self) -> Option<Vec<u8>> {
         self.full.take()
     }
 
-    /// A buffer that nobody needs any more.
+    /// Returns a buffer that is no longer used.
     pub(super) fn recycle(&self, spare: Vec<u8>) {
         if !spare.is_empty() {
-            // At the end of the file nobody takes it.
+            // At the end of the file it is not received.
             drop(self.spare_tx.send(spare));
         }
     }
 
-    /// Puts the next buffer in the place of `buffer`, with what was `held` there in front; `false` at the end of the file.
+    /// Replaces `buffer` by the next one, with the `held` bytes before its data; `false` at the end of the file.
     pub(super) fn next(&mut self, buffer: &mut Vec<u8>, held: &mut Range<usize>) -> io::Result<bool> {
         let Ok(filled) = self.filled_rx.recv() else {
             return Ok(false);
@@ -190,7 +190,7 @@ mod tests {
         let reading = input.read_ahead(3).unwrap();
         assert!(input.read_ahead(3).is_none(), "by one thread only");
         let thread = thread::spawn(move || reading.run());
-        // Shorter and longer than the room in front of a buffer, and than a buffer.
+        // Shorter and longer than the headroom of a buffer, and than a buffer.
         let sizes = [40, 1_500, 64 << 10, 70_000, 1 << 20, 3_000_000];
         let (mut at, mut turn) = (0, 0);
         let damage = loop {

@@ -1,4 +1,4 @@
-//! Stretches of a file that other threads can read.
+//! Parts of a file that other threads can read.
 
 use core::mem;
 
@@ -14,18 +14,18 @@ use super::{
     ahead::{Ahead, Reading},
 };
 
-/// The segments of one stretch of a file, and the buffer that they lie in. Used again and again, it costs no allocation.
+/// The segments of one part of a file, and the buffer that they lie in. Reused, it costs no allocation.
 #[derive(Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
-    /// What does not lie in the file in one piece: payloads of fragments that were put together.
+    /// Payloads that are not contiguous in the file: reassembled fragments.
     joined: Vec<u8>,
     keys: Vec<Key>,
-    /// As many.
+    /// One for each key.
     entries: Vec<Entry>,
 }
 
-/// What tells whom a segment of a [`Batch`] concerns: apart from the rest of it, so that it costs little to pass over many.
+/// The connection and time of a segment of a [`Batch`]. Separate from the rest of it, so that skipping many is cheap.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// When it was captured.
@@ -44,7 +44,7 @@ pub(super) struct Entry {
     flags: Flags,
     missing: u32,
     multipath: Option<Multipath>,
-    /// Of the payload: in which buffer, and where.
+    /// Of the payload: the buffer that holds it, and the range.
     joined: bool,
     start: usize,
     len: usize,
@@ -56,7 +56,7 @@ impl Batch {
         &self.keys
     }
 
-    /// The segment of one of the keys, by its place; `None` past the last.
+    /// The segment of one of the keys, by its index; `None` after the last.
     pub fn segment(&self, index: usize) -> Option<Segment<'_>> {
         let at = self.keys.get(index)?.at;
         let &Entry {
@@ -89,7 +89,7 @@ impl Batch {
 }
 
 impl Entry {
-    /// Of a segment of which the payload is in `frame`, which begins at `start`; or else is added to what was `joined`.
+    /// A segment whose payload is in `frame`, which begins at `start`; any other payload is appended to `joined`.
     fn new(segment: &Segment<'_>, frame: &[u8], start: usize, joined: &mut Vec<u8>) -> Self {
         let &Segment {
             at: _,
@@ -125,14 +125,15 @@ impl Entry {
     }
 }
 
-/// A number that the segments of a connection share, in both directions; others have it by chance. The same in every run.
+/// A number shared by the segments of a connection, in both directions; others have it by chance. The same in every
+/// run.
 pub fn flow_number(segment: &Segment<'_>) -> u32 {
-    /// 2^64 divided by the golden ratio: neighbours come to lie far apart.
+    /// 2^64 divided by the golden ratio: close values are spread far apart.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let end = |end: &Endpoint| {
         let [high, low] = [end.addr.first_chunk(), end.addr.last_chunk()]
             .map(|half| u64::from_be_bytes(half.copied().unwrap_or_default()));
-        // The low half of an IPv4 address ends with it; the port takes the place of what stands before it.
+        // The low half of an IPv4 address is its end; the port is combined with the part before it.
         (high ^ low.rotate_left(16) ^ u64::from(end.port)).wrapping_mul(SPREAD)
     };
     let both = end(&segment.src).wrapping_add(end(&segment.dst));
@@ -143,13 +144,13 @@ pub fn flow_number(segment: &Segment<'_>) -> u32 {
 #[derive(Debug)]
 pub struct Batches<'f> {
     file: &'f mut PcapFile,
-    /// Read with the last batch, for the next, and its payload where that lies in no buffer.
+    /// Read with the last batch, for the next, and its payload if it lies in no buffer.
     carried: Option<(Key, Entry, Vec<u8>)>,
 }
 
 impl PcapFile {
-    /// The rest of the file in batches, of which so many may be kept at a time; and what reads ahead, for another thread to
-    /// run. `None` when that was asked for before.
+    /// The rest of the file in batches, with the number that may be kept at a time; and the reader, for another thread
+    /// to run. `None` if this was called before.
     pub fn batches(&mut self, kept: usize) -> Option<(Batches<'_>, Reading)> {
         // One more is being read, and one filled meanwhile.
         let reading = self.input.read_ahead(kept + 2)?;
@@ -162,15 +163,15 @@ impl PcapFile {
 }
 
 impl Drop for Batches<'_> {
-    /// Whoever reads ahead ends, too.
+    /// The reading thread ends, too.
     fn drop(&mut self) {
         drop(self.file.input.close());
     }
 }
 
 impl Batches<'_> {
-    /// Fills `batch` with the segments that come next; `false` when there are none. Damage is told when everything before
-    /// it was given.
+    /// Fills `batch` with the next segments; `false` when there are none. Damage is reported after everything before
+    /// it.
     pub fn next_batch(&mut self, batch: &mut Batch) -> Result<bool, Damage> {
         batch.keys.clear();
         batch.entries.clear();
@@ -192,7 +193,7 @@ impl Batches<'_> {
             let found = self.next_entry(&mut batch.joined);
             let ahead = self.file.input.ahead();
             if let Some(full) = ahead.and_then(Ahead::take_full) {
-                // What was found lies in the next buffer already.
+                // The segment found lies in the next buffer already.
                 if let Ok(Some((key, mut entry))) = found {
                     let apart = if entry.joined {
                         batch.joined.split_off(mem::take(&mut entry.start))

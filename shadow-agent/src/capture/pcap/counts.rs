@@ -1,4 +1,4 @@
-//! What became of the frames of a file.
+//! Counts of the frames of a file.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,10 +14,10 @@ pub struct Counts {
     pub segments: u64,
     /// The others.
     pub skipped: Tally<Skip>,
-    /// Of these, frames of link types that are not read, by their number.
+    /// Of these, frames of link types that are not supported, by their number.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub link_types: BTreeMap<u16, u64>,
-    /// Frames of other interfaces than the one that is asked for; they are not among the packets.
+    /// Frames of interfaces other than the selected one; they are not among the packets.
     #[serde(skip)]
     pub not_selected: u64,
 }
@@ -50,7 +50,7 @@ impl<R: Copy + Ord> Tally<R> {
         *self.0.entry(reason).or_default() += 1;
     }
 
-    /// What was counted elsewhere.
+    /// Adds the counts of another tally.
     pub fn append(&mut self, other: Self) {
         for (reason, count) in other.0 {
             *self.0.entry(reason).or_default() += count;

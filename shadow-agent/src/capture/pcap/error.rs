@@ -1,4 +1,4 @@
-//! What can be wrong with a file.
+//! Faults of a capture file.
 
 use std::io;
 
@@ -6,13 +6,13 @@ use serde::{Serialize, Serializer};
 
 use super::{MAX_INTERFACES, MAX_RECORD};
 
-/// Why a file cannot be read at all.
+/// The reason why a file cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The operating system said no.
+    /// An error of the operating system.
     #[error("cannot read: {0}")]
     Io(#[from] io::Error),
-    /// Nothing in it.
+    /// The file is empty.
     #[error("empty; a capture has at least a file header")]
     Empty,
     /// Another kind of file.
@@ -23,7 +23,7 @@ pub enum OpenError {
     Damaged(#[from] Damage),
 }
 
-/// Where a file stops making sense.
+/// The place where a file becomes invalid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("damaged at byte {at}{}: {what}", if *.unpacked { " (after decompression)" } else { "" })]
 pub struct Damage {
@@ -31,32 +31,32 @@ pub struct Damage {
     pub at: u64,
     /// Whether `at` counts decompressed bytes.
     pub unpacked: bool,
-    /// What is wrong there.
+    /// The fault found there.
     pub what: Fault,
 }
 
 impl Serialize for Damage {
-    /// The sentence that people see.
+    /// As the sentence shown to people.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
 }
 
-/// What is wrong with a record.
+/// The fault of a record.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Fault {
     /// The file ends inside a record.
     #[error("the file ends inside a record: {have} of its {need} bytes are there")]
     CutOff {
-        /// What the record needs.
+        /// Bytes that the record needs.
         need: usize,
-        /// What is left.
+        /// Bytes that are left.
         have: usize,
     },
     /// Longer than anything a capture program writes.
     #[error("a record of {0} bytes; the longest that is read has {MAX_RECORD}")]
     TooLong(u64),
-    /// A pcapng block that cannot be that long.
+    /// An invalid length of a pcapng block.
     #[error(
         "a block length of {0}; it must be a multiple of 4 and at least that of the block's fixed fields"
     )]
@@ -69,18 +69,18 @@ pub enum Fault {
         /// At its end.
         tail: u32,
     },
-    /// A packet that passes the end of its block.
+    /// A packet that exceeds its block.
     #[error("a packet of {0} bytes that does not fit in its block")]
     PacketLength(u32),
     /// A packet of an interface that was not described.
     #[error("a packet of interface {id}, of {known} that the section describes")]
     Interface {
-        /// The number it names.
+        /// The interface number.
         id: u32,
-        /// How many there are.
+        /// Number of described interfaces.
         known: usize,
     },
-    /// More interfaces than any host has.
+    /// More interfaces than are supported.
     #[error("more than {MAX_INTERFACES} interfaces in one section")]
     Interfaces,
     /// A section header with an unknown byte-order magic.

@@ -13,20 +13,20 @@ pub(super) struct Input {
     source: Source,
     unpacked: bool,
     buffer: Vec<u8>,
-    /// What was read and not taken, as a range of `buffer`.
+    /// Bytes that were read and not taken, as a range of `buffer`.
     held: Range<usize>,
     /// Offset in the file of `held.start`.
     position: u64,
     ended: bool,
 }
 
-/// Who reads.
+/// The side that reads.
 enum Source {
     /// This thread, when it needs more.
     Here(Box<dyn Read + Send>),
-    /// Another one, ahead.
+    /// Another thread, ahead.
     Ahead(Ahead),
-    /// Nobody any more.
+    /// Closed.
     Closed,
 }
 
@@ -46,12 +46,12 @@ impl Input {
         self.position
     }
 
-    /// What is read and not taken yet.
+    /// The bytes that are read and not taken yet.
     pub(super) fn buffered(&self) -> &[u8] {
         self.bytes(self.held.clone())
     }
 
-    /// The bytes that [`Input::take`] gave the place of; nothing once more was read.
+    /// The bytes at a place returned by [`Input::take`]; valid until more is read.
     pub(super) fn bytes(&self, place: Range<usize>) -> &[u8] {
         self.buffer.get(place).unwrap_or_default()
     }
@@ -62,7 +62,7 @@ impl Input {
         Ok(self.buffered().first_chunk().copied())
     }
 
-    /// Makes `need` bytes available and gives them; a file that ends before is damaged here.
+    /// Makes `need` bytes available and returns them; a file that ends before is damaged here.
     pub(super) fn want(&mut self, need: usize) -> Result<&[u8], Damage> {
         self.fill(need)?;
         match self.held.len() {
@@ -77,7 +77,7 @@ impl Input {
         Ok(self.held.is_empty())
     }
 
-    /// Moves over `count` bytes that [`Input::want`] made available, and gives their place.
+    /// Moves over `count` bytes that [`Input::want`] made available, and returns their place.
     pub(super) fn take(&mut self, count: usize) -> Range<usize> {
         let start = self.held.start;
         let end = self.held.end.min(start + count);
@@ -112,7 +112,7 @@ impl Input {
         }
     }
 
-    /// What was read ahead, and what has not been read.
+    /// The bytes that were read ahead, followed by the rest.
     pub(super) fn into_reader(self) -> Box<dyn Read + Send> {
         let ahead = io::Cursor::new(self.buffered().to_vec());
         match self.source {
@@ -121,7 +121,7 @@ impl Input {
         }
     }
 
-    /// From here on another thread reads, into so many buffers; `None` when one does already, or did.
+    /// From here on another thread reads, into so many buffers; `None` if that was started before.
     pub(super) fn read_ahead(&mut self, buffers: usize) -> Option<Reading> {
         match mem::replace(&mut self.source, Source::Closed) {
             Source::Here(reader) => {
@@ -144,7 +144,7 @@ impl Input {
         }
     }
 
-    /// Nothing more is read, and the buffer is given up.
+    /// Stops reading, and returns the buffer.
     pub(super) fn close(&mut self) -> Vec<u8> {
         self.source = Source::Closed;
         self.ended = true;
@@ -189,7 +189,7 @@ impl Input {
     }
 }
 
-/// Makes `need` bytes fit in.
+/// Makes space for `need` bytes.
 fn make_room(buffer: &mut Vec<u8>, held: &mut Range<usize>, need: usize) {
     if held.start + need > buffer.len() {
         buffer.copy_within(held.clone(), 0);

@@ -85,7 +85,7 @@ impl Legacy {
     }
 }
 
-/// A 32-bit field; zero past the end, which callers have made sure is not the case.
+/// A 32-bit field; zero past the end, which callers rule out.
 pub(super) fn word(bytes: &[u8], at: usize, big_endian: bool) -> u32 {
     let bytes = bytes
         .get(at..)

@@ -2,12 +2,12 @@
 //!
 //! Owns: the file formats. Bounds: one buffer ([`MAX_RECORD`] at most), one entry per pcapng interface
 //! ([`MAX_INTERFACES`] at most). Drops: pcapng blocks that hold no packet. Frames come in file order, which need not be
-//! time order. Bias: a damaged file is used up to the damage, which is then told with its place.
+//! time order. Bias: a damaged file is used up to the damage, which is then reported with its place.
 //!
-//! The crate `pcap-parser` is the oracle of this module's tests. It is not used here because of what it does with files
-//! that mean harm or are merely unusual (0.17): a packet that passes the end of its block reads as incomplete, so the
-//! damage shows only after the rest of the file was buffered; binary time resolutions are refused; `if_tsoffset` of a
-//! big-endian file is read little-endian; the obsolete packet block and the big-endian modified format are not read.
+//! The crate `pcap-parser` is the oracle of this module's tests. It is not used here because of how it treats malicious
+//! or merely unusual files (0.17): a packet that exceeds its block reads as incomplete, so the damage shows only after
+//! the rest of the file was buffered; binary time resolutions are refused; `if_tsoffset` of a big-endian file is read
+//! little-endian; the obsolete packet block and the big-endian modified format are not read.
 
 mod ahead;
 mod batch;
@@ -47,10 +47,10 @@ pub const MAX_RECORD: usize = 16 << 20;
 /// Interfaces in one section of a pcapng file.
 pub const MAX_INTERFACES: usize = 1 << 16;
 
-/// A frame as it stands in the file.
+/// A frame of the file.
 #[derive(Clone, Copy, Debug)]
 struct Frame<'a> {
-    /// What it begins with.
+    /// Its first protocol.
     link: LinkType,
     /// When it was captured, in nanoseconds since the Unix epoch.
     at: Timestamp,
@@ -58,7 +58,7 @@ struct Frame<'a> {
     wire_len: usize,
     /// The captured bytes.
     data: &'a [u8],
-    /// Where they begin in the buffer of the file.
+    /// Its offset in the buffer of the file.
     start: usize,
 }
 
@@ -71,16 +71,16 @@ pub struct PcapFile {
     decoder: Decoder,
     counts: Counts,
     damage: Option<Damage>,
-    /// The interface of which frames are read; all when none is named.
+    /// The interface whose frames are read; all when none is named.
     only: Option<Only>,
 }
 
-/// What [`PcapFile::next_segment`] found.
+/// Result of [`PcapFile::next_segment`].
 #[derive(Debug)]
 pub enum Next<'a> {
     /// A segment.
     Segment(Segment<'a>),
-    /// A frame that is none; it has been counted.
+    /// A frame that is not a TCP segment; it has been counted.
     Skipped(Skip),
     /// The end of the file.
     End,
@@ -137,8 +137,8 @@ impl PcapFile {
         })
     }
 
-    /// Reads only frames that were captured at this interface: by its name in a pcapng file or a PKTAP header, by its index in a
-    /// cooked capture (v2).
+    /// Reads only frames that were captured at this interface: by its name in a pcapng file or a PKTAP header, by its
+    /// index in a cooked capture (v2).
     pub fn only_interface(&mut self, name: &str) {
         self.only = Some(Only::new(name));
     }
@@ -166,12 +166,12 @@ impl PcapFile {
         self.input.buffered().is_empty()
     }
 
-    /// What became of the frames so far.
+    /// Counts of the frames so far.
     pub const fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// The next frame, in file order, and what it holds. After damage every further call reports it again.
+    /// The next frame in file order, decoded. After damage every further call reports it again.
     pub fn next_segment(&mut self) -> Result<Next<'_>, Damage> {
         Ok(match self.next_decoded()? {
             Some((_, Ok(segment))) => Next::Segment(segment),
@@ -180,7 +180,7 @@ impl PcapFile {
         })
     }
 
-    /// The next frame, and what it holds; counted.
+    /// The next frame, decoded and counted.
     fn next_decoded(&mut self) -> Result<Option<Decoded<'_>>, Damage> {
         let Self {
             input,
@@ -221,7 +221,7 @@ impl PcapFile {
 }
 
 impl Format {
-    /// What follows damage cannot be trusted, so `damage` is final.
+    /// Data after damage cannot be trusted, so `damage` is final.
     fn next_frame<'a>(
         &mut self,
         input: &'a mut Input,
@@ -240,7 +240,7 @@ impl Format {
 }
 
 impl Source for PcapFile {
-    /// A file never makes anybody wait, except standard input.
+    /// Reading a file never waits, except for standard input.
     fn poll(&mut self, _wait: Duration, sink: &mut dyn FnMut(&Segment<'_>)) -> Result<Polled, SourceError> {
         const BATCH: usize = 256;
         let mut segments = 0;
@@ -260,7 +260,7 @@ impl Source for PcapFile {
     }
 }
 
-/// The first bytes, and what to do with a file that they give away.
+/// The first bytes, and advice for a kind of file that they identify.
 fn described(bytes: &[u8]) -> String {
     let parts: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let known = match bytes {

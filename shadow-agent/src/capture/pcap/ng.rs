@@ -20,7 +20,7 @@ const BLOCK_TAIL: usize = 4;
 pub(super) struct Ng {
     big_endian: bool,
     interfaces: Vec<Interface>,
-    /// Of each; empty where the file gives none.
+    /// Of each; empty if the file gives none.
     names: Vec<String>,
     /// Of the last packet that had one: simple packet blocks have none.
     last: Timestamp,
@@ -33,7 +33,7 @@ struct Interface {
     clock: Clock,
 }
 
-/// What a packet block says of its packet; the bytes begin at `data` in the block.
+/// The fields of a packet block; the packet's bytes begin at `data` in the block.
 struct Packet {
     interface: u32,
     stamp: Option<u64>,
@@ -84,7 +84,7 @@ impl Ng {
         }
     }
 
-    /// Type and length of the block that begins here; a section header sets the byte order that its own length is in.
+    /// Type and length of the block that begins here; a section header sets the byte order that its own length uses.
     fn head(&mut self, input: &mut Input) -> Result<(u32, usize), Damage> {
         let head = input.want(BLOCK_HEAD)?;
         let (kind, mut length) = (word(head, 0, self.big_endian), word(head, 4, self.big_endian));
@@ -211,7 +211,7 @@ struct Clock {
 enum Scale {
     /// Nanoseconds in a unit.
     Times(u64),
-    /// Units in a second, where one is shorter than a nanosecond or no whole number of them.
+    /// Units in a second, if one is shorter than a nanosecond or not a whole number of them.
     PerSecond(u128),
 }
 

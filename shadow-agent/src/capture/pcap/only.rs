@@ -18,8 +18,8 @@ impl Only {
         }
     }
 
-    /// Whether a frame was captured there: by the name that the file gives its interface, or by what its header says (PKTAP: a name,
-    /// Linux cooked capture v2: an index).
+    /// Whether a frame was captured there: by the name that the file gives its interface, or by its header (PKTAP: a
+    /// name, Linux cooked capture v2: an index).
     pub(super) fn wants(&mut self, link: LinkType, name: Option<&str>, frame: &[u8]) -> bool {
         const PKTAP: LinkType = LinkType::from_code(258);
         let wanted = match link {

@@ -15,7 +15,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// By the first bytes of the file.
+    /// Detects it by the first bytes of the file.
     pub fn of(magic: [u8; 4]) -> Option<Self> {
         match magic {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
@@ -32,7 +32,7 @@ impl Packing {
         }
     }
 
-    /// What was compressed.
+    /// The decompressed bytes.
     pub fn unpack(self, packed: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
         match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(packed)),

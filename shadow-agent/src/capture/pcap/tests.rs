@@ -8,7 +8,7 @@ use flate2::{Compression, write::GzEncoder};
 use super::*;
 use write::{BIG, LITTLE, Order};
 
-/// What a test sees of a frame: time, link layer, length on the wire, bytes.
+/// A frame as seen by a test: time, link layer, length on the wire, bytes.
 type Seen = (u64, LinkType, usize, Vec<u8>);
 
 /// Every frame, and the damage at the end.

@@ -1,4 +1,4 @@
-//! `shadow diffs export`: one case for another tool.
+//! `shadow diffs export`: writes one case for another tool.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,10 +22,10 @@ use crate::{
     whole,
 };
 
-/// Events that are looked through for the rules in force.
+/// Events that are searched for the rules in force.
 const EVENTS: u32 = 10_000;
 
-/// What to write, and where.
+/// Arguments of `shadow diffs export`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  sudo shadow diffs export 1f9a03b2c4d5 --format curl --url http://10.0.0.2:9090\n  \
@@ -46,7 +46,7 @@ pub struct ExportArgs {
     /// For curl: send it to the server that was captured, which is production
     #[arg(long, value_enum, value_name = "WHERE", conflicts_with = "url")]
     to: Option<Destination>,
-    /// Write to a file, mode 0600, instead of standard output (which - stands for)
+    /// Write to a file, mode 0600, instead of standard output (which is -)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -109,7 +109,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     Ok(Exit::Done.into())
 }
 
-/// An address that was asked for always wins, and production's is never a guess.
+/// An address given by the user always wins. The address of production is never guessed.
 fn destination(url: Option<&str>, to: Option<Destination>) -> To<'_> {
     match (url, to) {
         (Some(url), _) => To::Url(url),
@@ -118,10 +118,10 @@ fn destination(url: Option<&str>, to: Option<Destination>) -> To<'_> {
     }
 }
 
-/// Names standard output where a file is asked for.
+/// The name of standard output where a file is expected.
 pub(in crate::cli) const STDOUT: &str = "-";
 
-/// Writes to standard output, or to a file: whole or not at all, and readable by its owner only.
+/// Writes to standard output or to a file. A file is written whole or not at all, and only its owner can read it.
 pub(in crate::cli) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if path == Path::new(STDOUT) {
         return print(text).map(drop);
@@ -129,7 +129,7 @@ pub(in crate::cli) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     whole::write(path, screened(text).as_bytes()).map_err(|error| unwritten(path, &error))
 }
 
-/// A file that was not written, and what to do about it.
+/// The failure when a file was not written, with advice.
 pub(super) fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         Exit::CannotCreate,
@@ -140,7 +140,7 @@ pub(super) fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     )
 }
 
-/// The rules that were in force when the case was judged: the agent writes them down when it starts.
+/// The rules that were in force when the case was judged. The agent records them when it starts.
 fn rules(case: &Case, origin: &Origin) -> Result<Value, Failure> {
     let journal = find::journal(origin)?;
     let events = journal

@@ -1,4 +1,4 @@
-//! Groups and cases by their names.
+//! Finds groups and cases by name.
 
 use serde::Serialize;
 use shadow_core::{
@@ -13,20 +13,20 @@ use crate::{
     journal::{OpenError, Reader},
 };
 
-/// Cases of a group that are named.
+/// Cases listed for a group.
 const CASES: u32 = 10;
 
-/// What an id stands for.
+/// The group or case that an id refers to.
 #[derive(Debug, Serialize)]
 pub(super) struct Found {
     pub(super) group: Option<Group>,
-    /// The case of that name, or the newest of the group.
+    /// The case with that name, or the newest case of the group.
     pub(super) case: Option<Case>,
-    /// Names of the group's cases, the newest first.
+    /// Names of the group's cases, newest first.
     pub(super) cases: Vec<String>,
 }
 
-/// The report of the running agent, or else the kept one, or else that in the journal.
+/// The report of the running agent, or else the kept one, or else the one in the journal.
 pub(in crate::cli) fn report(origin: &Origin) -> Result<Report, Failure> {
     if origin.journal.is_some() {
         return kept(&journal(origin)?);
@@ -47,7 +47,7 @@ fn kept(journal: &Reader) -> Result<Report, Failure> {
     })
 }
 
-/// The journal, to look into.
+/// Opens the journal for reading.
 pub(in crate::cli) fn journal(origin: &Origin) -> Result<Reader, Failure> {
     let path = match &origin.journal {
         Some(path) => path.clone(),
@@ -74,7 +74,7 @@ pub(in crate::cli) fn unreadable(journal: &Reader, error: &rusqlite::Error) -> F
     )
 }
 
-/// A group or a case. A group may be named by the beginning of its id.
+/// Finds a group or a case. A group may be named by a prefix of its id.
 pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
     let report = report(origin);
     let group = match &report {
@@ -84,7 +84,7 @@ pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
     let journal = journal(origin);
     if let Some(group) = group {
         let (mut case, mut cases) = (None, Vec::new());
-        // A group says something without its cases too.
+        // A group is useful even without its cases.
         if let Ok(journal) = &journal {
             let failed = |error: rusqlite::Error| unreadable(journal, &error);
             case = journal.cases_of(&group.id, 1).map_err(failed)?.pop();
@@ -101,7 +101,7 @@ pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
     let failed = |error: rusqlite::Error| unreadable(&journal, &error);
     let case = match journal.case(id).map_err(failed)? {
         Some(case) => Some(case),
-        // Of a run whose report is gone.
+        // The report of that run no longer exists.
         None => journal.cases_of(id, 1).map_err(failed)?.pop(),
     };
     match case {

@@ -1,7 +1,7 @@
 //! `shadow diffs ignore`: the rule that accepts a difference, printed or written into the configuration.
 //!
-//! The file is changed as text, so that its comments and its order stay. What came out is read back: when it says
-//! anything else than before and this rule, the file is left alone and the rule is printed instead.
+//! The file is changed as text, so that comments and order are kept. The result is parsed: if it means anything other
+//! than the old configuration plus this rule, the file is left unchanged and the rule is printed instead.
 
 use std::{fmt::Write as _, fs, path::PathBuf, process::ExitCode};
 
@@ -17,7 +17,7 @@ use crate::{
     whole,
 };
 
-/// Which difference, and where the rule goes.
+/// Arguments of `shadow diffs ignore`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  sudo shadow diffs ignore 1f9a03b2c4d5\n  \
                   sudo shadow diffs ignore 1f9a03b2c4d5 --config /etc/shadow/shadow.yaml")]
@@ -68,7 +68,7 @@ pub(super) fn run(args: &IgnoreArgs) -> anyhow::Result<ExitCode> {
     Ok(Exit::Done.into())
 }
 
-/// The entry of `compare.routes` that accepts a group; else why there is none.
+/// The entry of `compare.routes` that accepts a group, or the reason why there is none.
 pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
     let Group {
         route,
@@ -134,7 +134,7 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
     .to_owned())
 }
 
-/// In multipart content and in streams of events a path begins at the part or the event.
+/// In multipart content and in event streams, a path begins at the part or the event.
 fn inner_path(place: &str) -> &str {
     match place.split_once(' ') {
         Some(("event" | "part" | "document", rest)) => rest.split_once(' ').map_or("", |(_, path)| path),
@@ -153,7 +153,7 @@ fn entry(rule: &Value, indent: &str) -> String {
     let (first, rest): (Vec<_>, Vec<_>) = members.partition(|(name, _)| *name == "route");
     for (at, (name, value)) in first.into_iter().chain(rest).enumerate() {
         let lead = if at == 0 { "- " } else { "  " };
-        // A JSON value on one line is a YAML value; a quote in single quotes is doubled. A String takes everything.
+        // One line of JSON is also YAML; a quote in single quotes is doubled. Writing to a String cannot fail.
         let value = flow(value);
         writeln!(text, "{indent}{lead}{name}: {value}").unwrap_or_default();
     }
@@ -174,7 +174,7 @@ fn pasted(rule: &Value) -> String {
     format!("compare:\n  routes:\n{}", entry(rule, "    "))
 }
 
-/// The file with the rule at the end of `compare.routes`; `None` when that is not what it says then.
+/// The file with the rule at the end of `compare.routes`; `None` if the result does not parse to exactly that.
 pub(super) fn inserted(before: &str, rule: &Value) -> Option<String> {
     let after = placed(before, rule)?;
     let read = |text: &str| serde_yaml_ng::from_str::<Value>(text).ok();
@@ -247,7 +247,7 @@ fn placed(before: &str, rule: &Value) -> Option<String> {
     if !value.is_empty() {
         return None;
     }
-    // Behind the last line of the last entry.
+    // After the last line of the last entry.
     let item = lines[routes + 1..end].iter().find(|line| is_content(line))?;
     let item = item
         .trim_start()

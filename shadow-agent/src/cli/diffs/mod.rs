@@ -1,7 +1,7 @@
-//! `shadow diffs`: what differs, one case of it side by side, and how to take it elsewhere or to accept it.
+//! `shadow diffs`: lists differences, shows one case side by side, exports it, or accepts the difference.
 //!
-//! Groups are asked of the running agent; without one they are read from the report it kept, or from its journal.
-//! Cases are always read from the journal, which an agent may be writing at the same time.
+//! Groups come from the running agent; without one they are read from its kept report or its journal. Cases are always
+//! read from the journal, also while an agent writes it.
 
 mod export;
 mod find;
@@ -27,7 +27,7 @@ pub(in crate::cli) use export::{STDOUT, write};
 pub(in crate::cli) use find::{journal, report, unopened, unreadable};
 pub use ignore::IgnoreArgs;
 
-/// What to show.
+/// Arguments of `shadow diffs`.
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -76,7 +76,7 @@ struct ListArgs {
     origin: Origin,
 }
 
-/// Where cases and groups are found.
+/// Where cases and groups are read from.
 #[derive(Args, Debug)]
 pub struct Origin {
     /// The journal, when it is not in the state folder
@@ -100,7 +100,7 @@ struct ShowArgs {
     origin: Origin,
 }
 
-/// Does what is asked.
+/// Runs the subcommand.
 pub fn run(args: DiffsArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         None => list(&args.list),
@@ -194,7 +194,7 @@ fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     Ok(Exit::Done.into())
 }
 
-/// Columns of the terminal; what fits into a wide window when there is none.
+/// Columns of the terminal, or a wide default without one.
 fn width() -> usize {
     const WIDE: usize = 160;
     if !io::stdout().is_terminal() {

@@ -54,7 +54,7 @@ fn each_kind_of_difference_has_its_rule_or_a_reason_why_not() {
     assert!(why.contains("redacted"), "{why}");
 }
 
-/// The text with the rule in it, read back as a configuration.
+/// The text with the rule inserted, parsed as a configuration.
 fn written(before: &str, entry: &serde_json::Value) -> String {
     let after = inserted(before, entry).unwrap_or_else(|| panic!("it was left alone:\n{before}"));
     Config::parse("test".as_ref(), &after).expect(&after);

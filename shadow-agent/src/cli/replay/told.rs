@@ -1,4 +1,4 @@
-//! How a replay ends: what is printed, and the exit code.
+//! The end of a replay: the printed report and the exit code.
 
 use shadow_core::{
     compare::Failure as Unreached,
@@ -23,7 +23,7 @@ pub(super) fn tell(json: bool, report: &Report, bundles_only: bool) -> anyhow::R
     Ok(())
 }
 
-/// The report of bundles: no gate says anything about a single exchange, so what became of it stands in their place.
+/// The report of bundles. Gates say nothing about a single exchange, so its result is shown instead.
 fn reproduced(report: &Report) -> String {
     let text = text::report(report);
     let rest = text.split_once("\n\n").map_or(&*text, |(_, rest)| rest);
@@ -40,7 +40,7 @@ fn reproduced(report: &Report) -> String {
     format!("{head}\n\n{rest}")
 }
 
-/// The exit code that says the same.
+/// The exit code for the same result.
 pub(super) fn ruling(report: &Report, bundles_only: bool) -> Exit {
     if bundles_only {
         let funnel = &report.funnel;
@@ -58,7 +58,7 @@ pub(super) fn ruling(report: &Report, bundles_only: bool) -> Exit {
     }
 }
 
-/// Replays that found no shadow system at all: what it would have answered is not known.
+/// Replays that did not reach the shadow system, so its answer is not known.
 fn unreached(report: &Report) -> u64 {
     [Unreached::Connect, Unreached::ConnectTimeout]
         .iter()

@@ -1,4 +1,4 @@
-//! `shadow rollout start --dry-run`: the plan on what a journal has recorded. Needs no agent, and starts nothing.
+//! `shadow rollout start --dry-run`: the plan applied to a recorded journal. Needs no agent and starts nothing.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,10 +21,10 @@ use crate::{
     rollout::simulate::{self, Recording, Simulated},
 };
 
-/// Events that are looked at: as many as a journal keeps.
+/// Events that are read: as many as a journal keeps.
 const EVENTS: u32 = 10_000;
 
-/// Simulates the plan of a configuration. Where there is no journal yet, and none was named, only the plan is shown.
+/// Simulates the plan of a configuration. Shows only the plan if there is no journal yet and none was named.
 pub(super) fn run(
     file: Option<&Path>,
     journal: Option<PathBuf>,
@@ -99,7 +99,7 @@ fn simulated(config: &Config, plan: &Plan, journal: &Reader) -> Result<Simulated
     Ok(simulated)
 }
 
-/// There is nothing to simulate on: why, and what to do.
+/// The failure when there is nothing to simulate on, with the reason and advice.
 fn nothing(path: &str, known: &[String], absent: &[String], passed_over: usize) -> Failure {
     let why = if passed_over > 0 {
         format!(
@@ -123,7 +123,7 @@ fn nothing(path: &str, known: &[String], absent: &[String], passed_over: usize) 
     )
 }
 
-/// The plan alone: when each phase can begin.
+/// The plan alone: the earliest start of each phase.
 fn earliest(plan: &Plan, why: &str) -> String {
     let mut lines = vec![
         format!("Nothing is started, and nothing was simulated: {why}"),

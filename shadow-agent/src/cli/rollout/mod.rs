@@ -1,4 +1,4 @@
-//! `shadow rollout`: raising the sample step by step, each step earned by evidence.
+//! `shadow rollout`: raises the sample step by step, each step based on evidence.
 
 mod dry_run;
 
@@ -18,7 +18,7 @@ use crate::{
 /// How long the agent may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What to do with the rollout.
+/// Arguments of `shadow rollout`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "The phases stand in the configuration, section `rollout`. Every order may be given twice.\n\n\
@@ -74,7 +74,7 @@ enum Action {
         /// The phase to go to [default: the next one]
         phase: Option<String>,
     },
-    /// Give up: nothing is mirrored until `start`, or a sample by hand
+    /// Give up: nothing is mirrored until `start`, or until the sample is set manually
     #[command(after_help = "Example:\n  sudo shadow rollout abort --why 'incident 4711'")]
     Abort {
         /// Why, for the record
@@ -83,7 +83,7 @@ enum Action {
     },
 }
 
-/// Moves the rollout, or shows where it is.
+/// Changes the rollout, or shows its state.
 pub fn run(args: RolloutArgs) -> anyhow::Result<ExitCode> {
     let RolloutArgs { action, json, place } = args;
     let order = match action {
@@ -110,7 +110,7 @@ pub fn run(args: RolloutArgs) -> anyhow::Result<ExitCode> {
     Ok(Exit::Done.into())
 }
 
-/// Named in the order, so that giving it twice goes one phase further and not two.
+/// The next phase. It is named in the order, so that sending the order twice advances one phase and not two.
 fn next(place: &Place) -> Result<String, Failure> {
     let status = order_it(place, rollout::Order::Status)?;
     status.next.ok_or_else(|| {

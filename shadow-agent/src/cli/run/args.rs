@@ -1,4 +1,4 @@
-//! The flags of `shadow run`, laid over the configuration file.
+//! The flags of `shadow run`, which override the configuration file.
 
 use core::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ Examples:
 Flags override the file; a list given by flags replaces the file's list. `shadow config schema` prints every key.
 Ctrl-C ends the agent with its report; a second one ends it at once. Exit codes: shadow --help.";
 
-/// What to mirror, where to, and how.
+/// Arguments of `shadow run`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub struct RunArgs {
@@ -95,9 +95,9 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Lays the flags over a configuration.
+    /// Applies the flags to a configuration.
     pub fn apply(self, config: &mut Config) {
-        // Destructured, so that a flag that changes nothing breaks the build.
+        // Destructured, so that a flag without effect fails to compile.
         let Self {
             config: _,
             interface,
@@ -131,7 +131,7 @@ impl RunArgs {
         }
         set(&mut config.capture.sample, sample);
         set(&mut config.capture.ring_size, ring_size);
-        // Either flag turns the file's other mode off; both at once stay and are refused by the checks.
+        // Either flag turns off the other mode of the file. Both together are kept, and the checks refuse them.
         if shadow.is_some() && !observe {
             config.shadow.observe = false;
         }

@@ -1,4 +1,4 @@
-//! `shadow run`: arguments in, report out; the agent itself is [`runtime`](crate::runtime).
+//! `shadow run`: reads the arguments and prints the report; the agent itself is [`runtime`](crate::runtime).
 
 mod args;
 mod progress;

@@ -1,4 +1,4 @@
-//! One line that says how it goes, on a terminal; nothing of it in a pipe. Log lines go above it.
+//! A status line on a terminal, hidden in a pipe. Log lines appear above it.
 
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -11,14 +11,14 @@ use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt as _, r
 
 use crate::{config::LogLevel, control::status::Status, report::status, runtime::Observer, shown::Screen};
 
-/// The least severe log line that is written; can be changed.
+/// The least severe log level that is written; can be changed at run time.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Level(reload::Handle<LevelFilter, Registry>);
 
 impl Level {
-    /// Takes another one.
+    /// Sets another level.
     pub(super) fn set(&self, level: LogLevel) {
-        // Fails only when nobody logs any more.
+        // Fails only when the logger no longer exists.
         drop(self.0.reload(level.filter()));
     }
 }
@@ -27,12 +27,12 @@ impl Level {
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Progress {
     bar: ProgressBar,
-    /// What was logged before the start succeeded: a refused start is one line, not a story.
+    /// Log output held until the start succeeds, so that a refused start prints one line only.
     held: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 impl Progress {
-    /// The line is hidden unless standard error is a terminal.
+    /// A new status line, hidden unless standard error is a terminal.
     pub(in crate::cli) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -44,8 +44,8 @@ impl Progress {
         }
     }
 
-    /// Sends the log to standard error, from [`Progress::release_log`] on unless it is to say everything. Where a log is
-    /// set already, nothing changes.
+    /// Sends the log to standard error, from [`Progress::release_log`] on, or at once at the most verbose level. Does
+    /// nothing when a logger is set already.
     pub(in crate::cli) fn log(&self, level: LogLevel) -> Level {
         if !matches!(level, LogLevel::Debug | LogLevel::Trace) {
             *self.held() = Some(Vec::new());
@@ -60,15 +60,15 @@ impl Progress {
         Level(handle)
     }
 
-    /// The start succeeded: shows what was logged meanwhile.
+    /// Shows the log output that was held until the start succeeded.
     pub(in crate::cli) fn release_log(&self) {
         if let Some(held) = self.held().take() {
-            // A log that nobody can read is no reason to end.
+            // A log that cannot be written is no reason to end.
             drop(self.bar.suspend(|| io::stderr().write_all(&held)));
         }
     }
 
-    /// Draws another line.
+    /// Replaces the status line.
     pub(in crate::cli) fn message(&self, line: String) {
         if !self.bar.is_hidden() {
             self.bar.set_message(line);
@@ -76,7 +76,7 @@ impl Progress {
         }
     }
 
-    /// Takes the line away.
+    /// Removes the status line.
     pub(in crate::cli) fn clear(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,7 +1,7 @@
-//! `shadow status --watch` on a terminal: drawn anew every second, `q` quits.
+//! `shadow status --watch` on a terminal: redrawn every second, `q` quits.
 //!
-//! Owns: the terminal while it runs, which is given back however it ends (a key, a signal, a panic), and a thread that
-//! asks the agent, so that one that hangs keeps no key from being heard. Bounds: [`view::KEPT`] seconds of rates.
+//! Owns: the terminal while it runs, which is restored however it ends (a key, a signal, a panic), and a thread that
+//! queries the agent, so that keys work even when the agent hangs. Bounds: [`view::KEPT`] seconds of rates.
 
 mod view;
 
@@ -23,26 +23,26 @@ use crate::control::{
 };
 use view::View;
 
-/// How often the agent is asked.
+/// How often the agent is queried.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How long it may take.
+/// How long one query may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How often keys and signals are looked for.
+/// How often keys and signals are checked.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What the asking thread found: a status, or why there is none.
+/// The result of one query: a status, or why there is none.
 type News = Result<Box<Status>, String>;
 
-/// Shows the agent until a key, or a signal, ends it.
+/// Shows the agent until a key or a signal ends it.
 pub fn run(place: &Place) -> io::Result<()> {
     let news_rx = ask_again_and_again(place.clone());
     let stop_rx = signals()?;
     on_terminal(|terminal| show(terminal, &news_rx, &stop_rx))
 }
 
-/// Takes the terminal for as long as `work` lasts, and puts it back: also when something panics.
+/// Takes the terminal while `work` runs and restores it afterwards, also after a panic.
 fn on_terminal(work: impl FnOnce(&mut ratatui::DefaultTerminal) -> io::Result<()>) -> io::Result<()> {
     let mut terminal = ratatui::try_init()?;
     let ended = work(&mut terminal);
@@ -59,7 +59,7 @@ fn show(
     loop {
         terminal.draw(|frame| view.draw(frame))?;
         let until = Instant::now() + PERIOD;
-        // Until there is something to draw: news, a key, another size.
+        // Wait until there is something to draw: a status, a key, another size.
         loop {
             if stop_rx.try_recv().is_ok() {
                 return Ok(());
@@ -86,7 +86,7 @@ fn show(
     }
 }
 
-/// Control-C is a key while the terminal is ours.
+/// Control-C is a key while the terminal is in raw mode.
 fn quits(key: KeyEvent) -> bool {
     key.kind != KeyEventKind::Release
         && (matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
@@ -112,7 +112,7 @@ fn ask_again_and_again(place: Place) -> Receiver<News> {
     news_rx
 }
 
-/// Says when this process is asked to end: the terminal must be put back first.
+/// Reports a request to end this process, so that the terminal can be restored first.
 fn signals() -> io::Result<Receiver<()>> {
     let (stop_tx, stop_rx) = mpsc::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -129,7 +129,7 @@ fn signals() -> io::Result<Receiver<()>> {
                 _ = hangup.recv() => {}
             }
         });
-        // Nobody listens any more when the view has ended already.
+        // Fails only when the view has ended already.
         stop_tx.send(()).unwrap_or_default();
     });
     Ok(stop_rx)

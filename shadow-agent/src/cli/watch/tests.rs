@@ -96,7 +96,7 @@ fn the_whole_way_of_the_data_is_on_one_page() {
     ] {
         assert!(page.contains(part), "{part:?} is not on\n{page}");
     }
-    // The losses stand in the order of their size.
+    // The losses are in the order of their size.
     assert!(page.find("write").expect("there") < page.find("shadow: timeout").expect("there"));
 }
 
@@ -154,7 +154,7 @@ fn keys_that_quit() {
     assert!(!quits(key(KeyCode::Char('x'), KeyModifiers::NONE)));
 }
 
-/// Run by the test below, on a terminal that `script` makes.
+/// Run by the test below, on a terminal that `script` creates.
 #[test]
 #[ignore = "panics on purpose; run by a_panic_gives_the_terminal_back"]
 fn panics_while_it_draws() {
@@ -198,7 +198,7 @@ fn a_panic_gives_the_terminal_back() {
         "{text:?}"
     );
     assert!(last("\u{1b}[?25h") > last("\u{1b}[?25l"), "{text:?}");
-    // Said where it can be read: behind the page, on the screen that is left.
+    // The message must be visible: after the page, on the normal screen.
     assert!(last("on purpose") > last("\u{1b}[?1049l"), "{text:?}");
     let flags = |text: &str| -> Vec<String> {
         let words = text.split_whitespace();

@@ -1,4 +1,4 @@
-//! The page: what is known of the agent, laid out for whatever size the terminal has.
+//! The page: the state of the agent, laid out for any terminal size.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -27,14 +27,14 @@ const BAR: usize = 24;
 #[derive(Debug, Default)]
 pub(super) struct View {
     status: Option<Box<Status>>,
-    /// Why there is no newer one.
+    /// Why there is no newer status.
     gone: Option<String>,
     exchanges: VecDeque<u64>,
     replays: VecDeque<u64>,
 }
 
 impl View {
-    /// Takes what the agent said, or that it says nothing.
+    /// Takes the agent's status, or the reason why there is none.
     pub(super) fn take(&mut self, news: News) {
         match news {
             Ok(status) => {
@@ -172,7 +172,7 @@ fn head(status: &Status, gone: Option<&str>) -> Paragraph<'static> {
     Paragraph::new(vec![first, second, third])
 }
 
-/// The steps of the funnel: what it is called, how many, and the step that it is a share of.
+/// The steps of the funnel: name, count, and the step that its share refers to.
 fn steps(status: &Status) -> [(&'static str, u64, u64); 7] {
     let funnel = &status.funnel;
     let kernel = |name: &str| funnel.kernel.get(name).copied().unwrap_or(0);
@@ -204,7 +204,7 @@ fn funnel(status: &Status) -> Paragraph<'static> {
     Paragraph::new(lines)
 }
 
-/// At least one mark for what is there at all.
+/// The length of a bar: at least one mark for a number above zero.
 fn bar(number: u64, whole: u64) -> usize {
     if number == 0 || whole == 0 {
         return 0;
@@ -213,7 +213,7 @@ fn bar(number: u64, whole: u64) -> usize {
     usize::try_from(marks).unwrap_or(BAR).max(1)
 }
 
-/// What was lost on the way, the largest first.
+/// The losses, largest first.
 fn losses(status: &Status) -> Paragraph<'static> {
     let funnel = &status.funnel;
     let lost = ["ring_full", "load_failed", "expired"]

@@ -1,8 +1,8 @@
 //! The file: one SQLite database in WAL mode, with one writer and any number of readers.
 //!
-//! Owns: what is in it and how it is read and written. Bounds: bytes and age ([`Retention`]), a hard cap on pages behind
-//! it. Drops: the oldest cases first, then the oldest windows; both are what a person misses least. Cases of what was only
-//! recorded have a quarter of the room of their own, and those of differences the rest.
+//! Owns: the content of the file and its reading and writing. Bounds: bytes and age ([`Retention`]), then a hard limit
+//! on pages. Drops: the oldest cases first, then the oldest windows, as the data that is needed least. Cases of
+//! requests that were only recorded have a quarter of the space, and those of differences the rest.
 
 mod read;
 mod retain;
@@ -22,16 +22,16 @@ use super::{Entry, Gated, Window};
 pub use read::{Reader, Summary};
 pub use schema::OpenError;
 
-/// How much the file may hold, and for how long.
+/// The limits of the file's size and age.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Retention {
-    /// What is older is removed.
+    /// Older entries are removed.
     pub age: Duration,
     /// Bytes of the file. Its write-ahead log takes up to some 8 MiB more.
     pub size: u64,
 }
 
-/// The writer's end of the file.
+/// The file as the writer uses it.
 #[derive(Debug)]
 pub(super) struct Store {
     database: Connection,
@@ -40,7 +40,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Makes the file, or opens and updates the one that is there.
+    /// Creates the file, or opens and updates an existing one.
     pub(super) fn open(path: &Path, retention: Retention) -> Result<Self, OpenError> {
         schema::create(path)?;
         let database = schema::open(path, schema::MIGRATIONS)?;
@@ -60,7 +60,7 @@ impl Store {
         &self.path
     }
 
-    /// Writes all of it or nothing. A file at its limit loses its oldest cases first.
+    /// Writes all entries or none. A file at its limit loses its oldest cases first.
     pub(super) fn write(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
         match self.attempt(entries) {
             Err(error) if is_full(&error) && self.is_at_limit() => {
@@ -79,7 +79,7 @@ impl Store {
         transaction.commit()
     }
 
-    /// Writes what the log holds into the file, so that the log is empty for whoever copies the file.
+    /// Moves the write-ahead log into the file, so that a copy of the file alone is complete.
     pub(super) fn close(self) -> rusqlite::Result<()> {
         let Self { database, .. } = self;
         database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_row| Ok(()))?;
@@ -179,7 +179,7 @@ fn insert_windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusqlite
     Ok(())
 }
 
-/// SQLite counts to 2^63.
+/// SQLite integers end at 2^63 - 1.
 fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -188,7 +188,7 @@ fn text(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-/// Neither the disk nor the limit has room.
+/// Whether the disk or the file's limit is full.
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }

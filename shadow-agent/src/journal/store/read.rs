@@ -1,4 +1,4 @@
-//! Looking into the file, also while an agent writes it.
+//! Reading the file, also while an agent writes it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use shadow_core::{case::Case, evidence::report::Report};
 use super::{OpenError, int, schema};
 use crate::journal::{Event, Gated, Window};
 
-/// The reader's end of the file.
+/// The file as a reader uses it.
 #[derive(Debug)]
 pub struct Reader {
     database: Connection,
@@ -26,7 +26,7 @@ pub struct Summary {
 }
 
 impl Reader {
-    /// Opens a journal that is there, and changes nothing in it.
+    /// Opens an existing journal without changing it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let database = schema::look(path)?;
         schema::readable(&database, path)?;
@@ -36,7 +36,7 @@ impl Reader {
         })
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -74,7 +74,7 @@ impl Reader {
         rows.collect()
     }
 
-    /// How many cases, windows and events there are.
+    /// The numbers of cases, windows and events.
     pub fn counts(&self) -> rusqlite::Result<[u64; 3]> {
         self.database.query_row(
             "SELECT (SELECT count(*) FROM cases), (SELECT count(*) FROM windows), (SELECT count(*) FROM events)",
@@ -88,7 +88,7 @@ impl Reader {
         self.rows("windows WHERE at_ms >= ? AND target = ?", target, since_ms)
     }
 
-    /// Those of all its routes together.
+    /// The windows of all its routes together.
     pub fn overall(&self, target: &str, since_ms: u64) -> rusqlite::Result<Vec<Window>> {
         self.rows(
             "windows WHERE at_ms >= ? AND target = ? AND route = ''",
@@ -97,7 +97,7 @@ impl Reader {
         )
     }
 
-    /// The names of the targets that it has windows of.
+    /// The names of the targets that have windows.
     pub fn targets(&self) -> rusqlite::Result<Vec<String>> {
         let mut statement = self
             .database

@@ -1,35 +1,35 @@
-//! Removing what is too old or too much.
+//! Removal of entries that are too old or too many.
 
 use rusqlite::params;
 
 use super::{Store, int};
 use crate::{clock::now_ms, journal::writer::BATCH_BYTES};
 
-/// Retention begins to remove when this share (in percent) of the limit is used, so that the hard cap is not met.
+/// Retention starts to remove at this share (in percent) of the limit, so that the hard limit is not reached.
 const FILLED: u64 = 90;
 
-/// And the share that is left when the cap was met all the same.
+/// The share that is left after the hard limit was reached nevertheless.
 const ROOMY: u64 = 75;
 
-/// Cases removed at once: a lock held shortly, again and again, lets readers in between.
+/// Cases removed at once: many short locks let readers in between.
 const STEP: u32 = 64;
 
-/// Differences have so many times the room of what was only recorded.
+/// Differences have this many times the space of cases that were only recorded.
 const DIFFERENCES: u64 = 3;
 
-/// Reports of former runs that are kept, and events.
+/// Reports of previous runs that are kept, and events.
 const REPORTS: u32 = 20;
 const EVENTS: u32 = 10_000;
 
 impl Store {
-    /// The hard cap behind retention.
+    /// Sets the hard limit on the file's size.
     pub(super) fn limit(&self) -> rusqlite::Result<()> {
         let pages = self.retention.size / self.number("page_size")?.max(1);
         self.database
             .pragma_update_and_check(None, "max_page_count", int(pages), |_row| Ok(()))
     }
 
-    /// Removes what is too old, and the oldest of what is too much. Gives the room back to the file system.
+    /// Removes entries that are too old, then the oldest ones above the size. Returns the space to the file system.
     pub(in crate::journal) fn retain(&mut self) -> rusqlite::Result<()> {
         let age = u64::try_from(self.retention.age.as_millis()).unwrap_or(u64::MAX);
         let oldest = int(now_ms().saturating_sub(age));
@@ -50,12 +50,12 @@ impl Store {
         self.shrink_to(self.retention.size / 100 * FILLED)
     }
 
-    /// Makes room at once: the hard cap was met.
+    /// Frees space at once after the hard limit was reached.
     pub(super) fn make_room(&mut self) -> rusqlite::Result<()> {
         self.shrink_to(self.retention.size / 100 * ROOMY)
     }
 
-    /// Bytes that are in use.
+    /// Bytes in use.
     pub(in crate::journal) fn used(&self) -> rusqlite::Result<u64> {
         let pages = self
             .number("page_count")?
@@ -63,7 +63,7 @@ impl Store {
         Ok(pages.saturating_mul(self.number("page_size")?))
     }
 
-    /// Whether the file itself, and not the disk, may have been full for one more transaction.
+    /// Whether the file, and not the disk, may have been too full for one more transaction.
     pub(super) fn is_at_limit(&self) -> bool {
         let more = 2 * BATCH_BYTES as u64;
         self.used()
@@ -76,14 +76,14 @@ impl Store {
                 break;
             }
         }
-        // A statement that returns a row for each page it gives back.
+        // This statement returns a row for each page that it frees.
         let mut vacuum = self.database.prepare("PRAGMA incremental_vacuum")?;
         let mut rows = vacuum.query(())?;
         while rows.next()?.is_some() {}
         Ok(())
     }
 
-    /// The oldest of those that hold more than their part. So a flood of one kind never costs the other a case within its own.
+    /// Removes the oldest cases of the kinds above their part, so that no kind displaces cases of another.
     fn forget_cases(&mut self) -> rusqlite::Result<usize> {
         let recorded = self.held(true)?.saturating_mul(DIFFERENCES) > self.held(false)?;
         match self.forget_kind(recorded)? {

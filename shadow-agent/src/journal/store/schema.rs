@@ -1,6 +1,6 @@
-//! Opening the file: what it must be, how old ones are brought up to date, and why one is refused.
+//! Opening the file: validation, migration of old versions, and the reasons for refusal.
 //!
-//! Bias: a file that is not certainly a journal of this or an older version is left exactly as it is.
+//! Bias: a file that is not certainly a journal of this or an older version is left unchanged.
 
 use std::{
     cmp::Ordering,
@@ -15,10 +15,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::whole;
 
-/// "SHDW": what tells a journal from other SQLite files.
+/// "SHDW": distinguishes a journal from other SQLite files.
 const APPLICATION_ID: i64 = 0x5348_4457;
 
-/// What each version added; the version of a file is how many of these it has.
+/// The change of each version; the version of a file is the number of its migrations.
 pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE cases (
         id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, target TEXT NOT NULL, route TEXT NOT NULL, body TEXT NOT NULL
@@ -56,37 +56,37 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE INDEX cases_kind ON cases(recorded, at_ms, bytes);
 "];
 
-/// How long one side waits for the other: readers never block the writer in WAL mode, but opening does.
+/// How long one side waits for the other: readers never block the writer in WAL mode, but opening may.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// What each SQLite file starts with.
+/// The first bytes of each SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is none.
+    /// It does not exist.
     #[error("there is no journal at {}; the agent that keeps one writes it to its --state-dir", .0.display())]
     Absent(PathBuf),
-    /// The file system says no.
+    /// Refused by the file system.
     #[error("cannot open the journal {}: {source}; free space, check its permissions, or choose another with journal.path", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Something else has that name.
+    /// The file is something else.
     #[error(
         "{} is not a journal of Shadow ({what}); it was left as it is: choose another with journal.path", path.display()
     )]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind of file.
         what: &'static str,
     },
-    /// A newer version wrote it.
+    /// Written by a newer version.
     #[error(
         "the journal {} is of version {found}, and this version of Shadow knows up to {known}; it was left as it is: use \
          the `shadow` that wrote it, or choose another with journal.path", path.display()
@@ -96,10 +96,10 @@ pub enum OpenError {
         path: PathBuf,
         /// Its version.
         found: usize,
-        /// The newest that is known.
+        /// The newest known version.
         known: usize,
     },
-    /// An older version wrote it, and only an agent's start changes it.
+    /// Written by an older version; only the start of an agent migrates it.
     #[error(
         "the journal {} is of version {found}, and this version of Shadow reads {known}; the next `shadow run` with it \
          brings it up to date", path.display()
@@ -109,10 +109,10 @@ pub enum OpenError {
         path: PathBuf,
         /// Its version.
         found: usize,
-        /// The one that is read.
+        /// The version that can be read.
         known: usize,
     },
-    /// It cannot be read as what it says it is.
+    /// The file is damaged.
     #[error(
         "the journal {} is damaged ({why}); it was left as it is: move it away (with its -wal) and start again, or set \
          journal.enabled to false", path.display()
@@ -120,24 +120,24 @@ pub enum OpenError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What SQLite found.
+        /// SQLite's message.
         why: String,
     },
-    /// SQLite says no for another reason.
+    /// Another error of SQLite.
     #[error("cannot open the journal {}: {source}", path.display())]
     Database {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: rusqlite::Error,
     },
 }
 
-/// Opens the journal for its one writer: makes it, or checks and updates the one that is there.
+/// Opens the journal for its only writer: creates it, or checks and updates an existing one.
 pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, OpenError> {
     let fresh = is_fresh(path)?;
     if !fresh {
-        // Read-only first, so that what is refused was not touched.
+        // Read-only first, so that a refused file is not changed.
         let database = look(path)?;
         let found = version(&database, path)?;
         check(&database, path)?;
@@ -156,7 +156,7 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, OpenE
     Ok(database)
 }
 
-/// Opens the journal for somebody who only looks, also while an agent writes it.
+/// Opens the journal for a reader, also while an agent writes it.
 pub(super) fn look(path: &Path) -> Result<Connection, OpenError> {
     if is_fresh(path)? {
         return Err(OpenError::Absent(path.to_owned()));
@@ -168,7 +168,7 @@ pub(super) fn look(path: &Path) -> Result<Connection, OpenError> {
     Ok(database)
 }
 
-/// How many migrations a file has, once it is certain that it is a journal.
+/// The number of migrations of a file, after it is certain that it is a journal.
 fn version(database: &Connection, path: &Path) -> Result<usize, OpenError> {
     let failed = |error| failure(path, error);
     let number = |pragma: &str| database.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
@@ -196,7 +196,7 @@ fn check(database: &Connection, path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// Whether a reader of this version understands the file.
+/// Whether a reader of this version can read the file.
 pub(super) fn readable(database: &Connection, path: &Path) -> Result<(), OpenError> {
     let (found, known) = (version(database, path)?, MIGRATIONS.len());
     let path = path.to_owned();
@@ -209,10 +209,10 @@ pub(super) fn readable(database: &Connection, path: &Path) -> Result<(), OpenErr
 
 fn prepare(database: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
     database.busy_timeout(BUSY)?;
-    // Takes effect only before the first table: what retention frees is given back to the file system.
+    // Must be set before the first table: space freed by retention is returned to the file system.
     database.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     database.pragma_update(None, "journal_mode", "WAL")?;
-    // A process that dies loses nothing that was committed; a machine that dies, perhaps the last second.
+    // A crash of the process loses nothing that was committed; a crash of the machine may lose the last second.
     database.pragma_update(None, "synchronous", "NORMAL")?;
     database.pragma_update(None, "foreign_keys", true)?;
     database.pragma_update(None, "journal_size_limit", 4 << 20)?;
@@ -227,8 +227,8 @@ fn prepare(database: &mut Connection, migrations: &[&str]) -> rusqlite::Result<(
     update.commit()
 }
 
-/// Whether there is nothing yet, after making an empty file that only its owner can read. `Err` when something else
-/// is there.
+/// Whether the file is new. Creates an empty file, readable only by its owner, if there is none. `Err` if the file is
+/// something else.
 fn is_fresh(path: &Path) -> Result<bool, OpenError> {
     let failed = |source| OpenError::Io {
         path: path.to_owned(),
@@ -264,7 +264,7 @@ fn is_fresh(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Makes the file if there is none, readable by its owner only. SQLite gives its companions the same mode.
+/// Creates the file if there is none, readable only by its owner. SQLite gives its companion files the same mode.
 pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Io {
         path: path.to_owned(),

@@ -137,7 +137,7 @@ fn what_is_too_old_or_too_much_goes_oldest_first() {
     let counts = || Reader::open(&path).expect("opens").counts().expect("counts");
     assert_eq!(counts(), [0, 1, 0], "too old");
 
-    // Four times what fits, in transactions as large as the writer makes them, retention asked for rarely.
+    // Four times the capacity, in transactions as large as the writer's, with rare retention.
     for number in 1..=600 {
         let batch = [
             case(number, now + number, 64 << 10),
@@ -188,7 +188,7 @@ fn a_flood_of_one_kind_of_case_never_evicts_the_other() {
         };
         let mut store = Store::open(&path, small).expect("a new journal");
         let now = now_ms();
-        // Older than anything of the flood, and within their own part.
+        // Older than every case of the flood, and within their own part.
         for number in 0..40 {
             store
                 .write(&[kept(number, now, 64 << 10)])
@@ -255,7 +255,7 @@ fn a_file_that_is_none_is_refused_and_left_as_it_is() {
             fs::read(&path).expect("still there") == bytes,
             "{what} was changed"
         );
-        // A reader looks at no page that it does not need.
+        // A reader reads no page that it does not need.
         let unread = Reader::open(&path).and_then(|reader| {
             let failed = |source| OpenError::Database {
                 path: path.clone(),

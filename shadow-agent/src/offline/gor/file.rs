@@ -1,11 +1,11 @@
-//! The records of one file of GoReplay.
+//! The records of one GoReplay file.
 
 use std::io::{self, Read};
 
 use memchr::memmem;
 use shadow_proto::time::Timestamp;
 
-/// Between two payloads.
+/// The separator between two payloads.
 const SEPARATOR: &[u8] = "\n\u{1f435}\u{1f648}\u{1f649}\n".as_bytes();
 /// The longest payload that is read.
 const MAX_PAYLOAD: usize = 64 << 20;
@@ -39,13 +39,13 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Whether a file begins like one.
+/// Whether a file begins like a GoReplay file.
 pub(in crate::offline) fn looks_like(start: &[u8]) -> bool {
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Head::parse(line).is_some() || memmem::find(start, SEPARATOR).is_some()
 }
 
-/// One payload with its line; nothing of one that is too long.
+/// One payload with its header line; the payload is empty if it is too long.
 pub(super) struct Record {
     pub(super) place: String,
     pub(super) payload: Vec<u8>,
@@ -56,12 +56,12 @@ pub(super) struct File {
     pub(super) name: String,
     reader: Box<dyn Read + Send>,
     buffer: Vec<u8>,
-    /// Bytes of `buffer` in which no separator begins.
+    /// Bytes of `buffer` already searched for a separator.
     searched: usize,
-    /// Where `buffer` begins.
+    /// The offset of `buffer` in the file.
     offset: u64,
     number: u64,
-    /// How far its requests have come.
+    /// The latest time of its requests.
     pub(super) at: Timestamp,
 }
 
@@ -78,7 +78,7 @@ impl File {
         }
     }
 
-    /// Where the next record begins.
+    /// The place of the next record.
     pub(super) fn place(&self) -> String {
         format!("{}: record {} at byte {}", self.name, self.number, self.offset)
     }
@@ -107,7 +107,7 @@ impl File {
             }
             self.searched = self.buffer.len();
             if self.buffer.len() > MAX_PAYLOAD {
-                // The rest of it is passed over: what follows can be read.
+                // The rest of the payload is skipped: the records after it can be read.
                 too_long = true;
                 self.pass(self.buffer.len() - SEPARATOR.len());
             }
@@ -134,7 +134,7 @@ impl File {
         }
     }
 
-    /// Takes the first bytes of the buffer.
+    /// Removes the first bytes of the buffer.
     fn pass(&mut self, length: usize) -> Vec<u8> {
         self.searched = 0;
         self.offset += length as u64;

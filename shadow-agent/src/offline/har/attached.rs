@@ -1,7 +1,7 @@
-//! Content that an archive keeps in a file next to it (`_file`, as Playwright writes it).
+//! Content that an archive keeps in a file next to it (`_file`, as written by Playwright).
 //!
-//! A path that leads out of the archive's folder, by `..`, from the root or by a link, is not opened: an archive comes from
-//! elsewhere, and what it names would be sent. Bounds: [`MOST`] bytes; regular files only.
+//! A path that leaves the archive's folder, by `..`, an absolute path or a link, is not opened: archives come from
+//! other hosts, and the content of the file would be sent. Bounds: [`MOST`] bytes; regular files only.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use std::{
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 
-/// The longest content that is read.
+/// The largest content that is read.
 const MOST: u64 = 64 << 20;
 
 /// The folder of an archive.
@@ -19,7 +19,7 @@ const MOST: u64 = 64 << 20;
 pub(super) struct Folder(Option<PathBuf>);
 
 impl Folder {
-    /// That of a file. What is read from standard input has none.
+    /// The folder of a file. Standard input has none.
     pub(super) fn of(archive: &Path) -> Self {
         let folder = match archive.parent() {
             _ if archive == Path::new("-") => None,
@@ -29,7 +29,7 @@ impl Folder {
         Self(folder)
     }
 
-    /// The content of a file in it.
+    /// The content of a file in the folder.
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let folder = self.0.as_deref().ok_or(io::ErrorKind::NotFound)?;
         let folder = openat(
@@ -39,7 +39,7 @@ impl Folder {
             Mode::empty(),
         )?;
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        // A pipe would wait for a writer.
+        // Opening a pipe would wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(openat2(&folder, name, flags, Mode::empty(), inside)?);
         if !file.metadata()?.is_file() {

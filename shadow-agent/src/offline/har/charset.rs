@@ -1,25 +1,25 @@
-//! From the text of an archive back to the bytes that it was decoded from.
+//! Converts the text of an archive back to the bytes from which it was decoded.
 //!
-//! A recorder decodes content before it saves it, by a charset that it often guesses. Which one it was shows in the lengths: of the
-//! readings of a text, the one is taken whose length is that on the wire. Without a length that counts, the declared
-//! charset is believed, and else UTF-8.
+//! A recorder decodes content before it saves it, often with a guessed charset. The lengths show which one: the
+//! encoding of the text with the length on the wire is taken. Without a usable length, the declared charset is taken,
+//! or else UTF-8.
 
 use encoding_rs::Encoding;
 
-/// What stands for bytes that were no text.
+/// The replacement for bytes that were not text.
 const REPLACED: char = '\u{fffd}';
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What is known about the length of a content.
+/// The known lengths of a content.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lengths {
-    /// That on the wire, which the message itself gave: another one is wrong.
+    /// The length on the wire, as the message itself gave it: any other length is wrong.
     pub(super) certain: Option<u64>,
-    /// What the recorder counted: bytes, or characters.
+    /// The recorder's count, in bytes or in characters.
     pub(super) counted: Option<u64>,
 }
 
-/// The bytes of a text, or `None` where they do not follow from it.
+/// The bytes of a text, or `None` if they cannot be derived from it.
 pub(super) fn bytes(text: String, content_type: &str, lengths: Lengths) -> Option<Vec<u8>> {
     let Lengths { certain, counted } = lengths;
     let fits = |bytes: &[u8]| certain.is_none_or(|length| length == bytes.len() as u64);
@@ -27,7 +27,7 @@ pub(super) fn bytes(text: String, content_type: &str, lengths: Lengths) -> Optio
         if fits(text.as_bytes()) {
             return Some(text.into_bytes());
         }
-        // A byte order mark is left out by whoever decodes.
+        // Decoders leave out a byte order mark.
         let marked = [MARK, text.as_bytes()].concat();
         return (certain.is_some() && fits(&marked)).then_some(marked);
     }
@@ -40,7 +40,7 @@ pub(super) fn bytes(text: String, content_type: &str, lengths: Lengths) -> Optio
     }
     let as_counted = |bytes: &[u8]| counted.is_some_and(|length| length > 0 && length == bytes.len() as u64);
     if text.contains(REPLACED) {
-        // It may have been in the content, or stand for what was no text.
+        // U+FFFD may have been in the content, or replace bytes that were not text.
         return as_counted(text.as_bytes()).then(|| text.into_bytes());
     }
     let mut readings = readings.into_iter();
@@ -59,7 +59,7 @@ pub(super) fn bytes(text: String, content_type: &str, lengths: Lengths) -> Optio
     }
 }
 
-/// Each with whether it is the declared one, which comes first; then UTF-8.
+/// Possible encodings of the text. The flag marks those of the declared charset, which come first; then UTF-8.
 fn readings(text: &str, content_type: &str) -> Vec<(bool, Vec<u8>)> {
     let mut found = Vec::new();
     if let Some(label) = parameter(content_type, "charset") {
@@ -95,7 +95,7 @@ fn encoded(text: &str, encoding: &'static Encoding) -> Option<Vec<u8>> {
     (!lossy).then(|| bytes.into_owned())
 }
 
-/// ISO 8859-1 as it is: each byte is the character with its number. Browsers read it as windows-1252, others do not.
+/// Strict ISO 8859-1: each byte is the character with its number. Browsers use windows-1252 instead, others do not.
 fn latin(text: &str, encoding: &'static Encoding) -> Option<Vec<u8>> {
     if encoding != encoding_rs::WINDOWS_1252 {
         return None;
@@ -109,7 +109,7 @@ fn is_utf16(content_type: &str) -> bool {
     parameter(content_type, "charset").is_some_and(|label| label.to_ascii_lowercase().starts_with("utf-16"))
 }
 
-/// Whether the content is no text by its media type, so that no recorder had a charset to decode it by.
+/// Whether the media type is not a text type, so that no recorder had a charset to decode it.
 fn is_binary(content_type: &str) -> bool {
     let essence = content_type
         .split(';')
@@ -167,7 +167,7 @@ mod tests {
                 None,
                 Some(utf.clone()),
             ),
-            // A recorder that counts characters says nothing about a text.
+            // A recorder that counts characters does not determine the bytes of a text.
             ("Größe", "application/json", None, Some(5), Some(utf)),
             ("Größe", "image/png", None, Some(5), Some(latin)),
             ("Größe", "image/png", None, None, None),
@@ -186,7 +186,7 @@ mod tests {
                 None,
                 Some(b"\x89PNG\xff".to_vec()),
             ),
-            // UTF-8 that was read as windows-1252.
+            // UTF-8 that was decoded as windows-1252.
             (
                 "hÃ©llo",
                 "text/plain",

@@ -1,4 +1,4 @@
-//! Content of both messages: from what an archive holds of it to the bytes that were on the wire.
+//! Content of both messages: from its form in an archive to the bytes on the wire.
 
 use base64::{
     Engine as _,
@@ -18,7 +18,7 @@ use super::{
 
 type Fields = [(String, String)];
 
-/// A response, and why the exchange is not whole.
+/// A response, and the reason if the exchange is incomplete.
 pub(super) struct Answer {
     pub(super) response: Option<Response>,
     pub(super) incomplete: Option<Incomplete>,
@@ -28,15 +28,15 @@ pub(super) struct Answer {
 #[derive(Default)]
 pub(super) struct Saved {
     pub(super) bytes: Vec<u8>,
-    /// How much was not saved, at least.
+    /// The least number of bytes that were not saved.
     pub(super) missing: u64,
-    /// Whether the bytes on the wire do not follow from what was saved.
+    /// Whether the bytes on the wire cannot be derived from the saved content.
     pub(super) altered: bool,
-    /// Whether the bytes have the content coding still.
+    /// Whether the bytes still have their content coding.
     pub(super) coded: bool,
 }
 
-/// The content of a request; or why it cannot be sent.
+/// The content of a request, or the reason why it cannot be sent.
 pub(super) fn posted(
     asked: &Value,
     method: &str,
@@ -73,7 +73,7 @@ pub(super) fn posted(
             Coding::Unknown => None,
         };
         let bytes = bytes.ok_or(Incomplete::BodyAltered)?;
-        // Cut off where the recorder's limit was.
+        // Cut off at the recorder's limit.
         let cut = counted.is_some_and(|counted| counted > bytes.len() as u64 && counted > characters);
         return if announced.is_none() && cut {
             Err(Incomplete::BodyAltered)
@@ -101,7 +101,7 @@ pub(super) fn posted(
     }
 }
 
-/// The media type that the message has, or else the one that the recorder took the content for.
+/// The media type of the message, or else the one that the recorder assumed.
 fn media_type(fields: &Fields, content: &Value) -> String {
     let sent = field(fields, "content-type").map(str::to_owned);
     sent.or_else(|| text(&content["mimeType"])).unwrap_or_default()
@@ -111,7 +111,7 @@ fn announced(fields: &Fields) -> Option<u64> {
     field(fields, "content-length")?.parse().ok()
 }
 
-/// A form of which only the fields were saved.
+/// A form whose fields alone were saved.
 fn from_params(params: &[Value], content_type: &str, lengths: Lengths) -> Result<Vec<u8>, Incomplete> {
     let Lengths { certain, counted } = lengths;
     let fits = |bytes: &[u8]| {
@@ -149,7 +149,7 @@ fn from_params(params: &[Value], content_type: &str, lengths: Lengths) -> Result
             .collect();
         all.join("&").into_bytes()
     };
-    // Some write the fields as they were sent, others decode them.
+    // Some recorders save the fields as they were sent, others decode them.
     let (as_is, encoded) = (joined(str::to_owned), joined(quoted));
     let sendable = |text: &str| {
         !text
@@ -162,13 +162,13 @@ fn from_params(params: &[Value], content_type: &str, lengths: Lengths) -> Result
     match (fits(&as_is) && may_be_sent, fits(&encoded)) {
         (_, true) => Ok(encoded),
         (true, false) => Ok(as_is),
-        // Not known to be wrong: a count of characters, or none.
+        // Not known to be wrong: a count of characters, or no count.
         (false, false) if certain.is_none() && (!may_be_sent || as_is == encoded) => Ok(encoded),
         (false, false) => Err(Incomplete::BodyAltered),
     }
 }
 
-/// Parts as browsers write them (RFC 7578).
+/// Parts in the form in which browsers write them (RFC 7578).
 fn multipart(params: &[Value], boundary: &str) -> Option<Vec<u8>> {
     let quoted = |text: &str| text.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
     let mut out = String::new();
@@ -195,7 +195,7 @@ pub(super) fn saved(answered: &Value, status: u16, method: &str, fields: &Fields
     }
     let content = &answered["content"];
     let is_coded = field(fields, "content-encoding").is_some_and(|coding| !matches!(coding, "" | "identity"));
-    // The length on the wire is that of the content unless it was coded.
+    // The length on the wire is that of the content unless the content was coded.
     let certain = announced(fields).filter(|_| !is_coded && !has(fields, "transfer-encoding"));
     let counted = size(&content["size"]);
     let fits = |bytes: &Vec<u8>| certain.is_none_or(|length| length == bytes.len() as u64);
@@ -242,7 +242,7 @@ pub(super) fn saved(answered: &Value, status: u16, method: &str, fields: &Fields
     let Some(bytes) = bytes else {
         return altered();
     };
-    // Cut off where the recorder's limit was.
+    // Cut off at the recorder's limit.
     let longest = stored.max(bytes.len() as u64);
     match counted.filter(|counted| certain.is_none() && *counted > longest) {
         Some(counted) => Saved {
@@ -253,11 +253,11 @@ pub(super) fn saved(answered: &Value, status: u16, method: &str, fields: &Fields
     }
 }
 
-/// A response of which no content was saved: how much there was, at least.
+/// A response without saved content: the least length that it had.
 fn unsaved(answered: &Value, fields: &Fields) -> Saved {
     let announced = field(fields, "content-length").map(|length| length.parse().unwrap_or(1));
     let sizes = [&answered["content"]["size"], &answered["bodySize"]].map(size);
-    // Nothing that says how much is no promise that there was nothing.
+    // Without any size it is not known that there was no content.
     let missing = sizes.into_iter().flatten().chain(announced).max().unwrap_or(1);
     Saved {
         missing,
@@ -265,12 +265,12 @@ fn unsaved(answered: &Value, fields: &Fields) -> Saved {
     }
 }
 
-/// Whether content is what was sent, and not decoded: by the first bytes of gzip and zstd.
+/// Whether content is still coded as it was sent: by the first bytes of gzip and zstd.
 fn still_coded(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
 }
 
-/// Whether a text looks like UTF-8 that was decoded as windows-1252, for want of a declared charset.
+/// Whether a text looks like UTF-8 that was decoded as windows-1252, for lack of a declared charset.
 fn twice_decoded(text: &str, content_type: &str) -> bool {
     if text.is_ascii() || parameter(content_type, "charset").is_some() {
         return false;

@@ -1,4 +1,4 @@
-//! One entry of an archive as an exchange.
+//! Converts one entry of an archive to an exchange.
 
 use core::time::Duration;
 
@@ -17,15 +17,15 @@ use super::{
 };
 use crate::offline::when;
 
-/// What an entry is.
+/// The result of converting an entry.
 pub(super) enum Made {
-    /// An exchange, whole or not. Whether its time was recorded.
+    /// An exchange, complete or not, and whether its time was recorded.
     Exchange(Box<Exchange>, bool),
-    /// Nothing that a server was asked: why, and in words.
+    /// No request to a server: the reason as a name, and in words.
     Aside(&'static str, &'static str),
 }
 
-/// What is the same for all entries.
+/// Settings that are the same for all entries.
 pub(super) struct Archive {
     pub(super) folder: Folder,
     /// Bytes of each body that are kept.
@@ -33,7 +33,7 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// `before` is the time of the entry before this one.
+    /// Converts an entry. `before` is the time of the previous entry.
     pub(super) fn exchange(&self, number: u64, entry: &Value, before: Timestamp) -> Made {
         if from_cache(entry) {
             return Made::Aside(
@@ -87,11 +87,11 @@ impl Archive {
 
     fn answered(&self, answered: &Value, method: &str) -> Answer {
         let status = match &answered["status"] {
-            // `200 OK` has one meaning.
+            // `200 OK` is unambiguous.
             Value::String(text) => text.split_whitespace().next().and_then(|word| word.parse().ok()),
             other => size(other).and_then(|status| u16::try_from(status).ok()),
         };
-        // Browsers write 0 for what failed.
+        // Browsers write 0 for failed requests.
         let Some(status) = status.filter(|status| (100..=999).contains(status)) else {
             return Answer {
                 response: None,
@@ -108,7 +108,7 @@ impl Archive {
         let mut body = self.kept(bytes);
         body.len += missing;
         body.missing = missing;
-        // Not true of what the archive holds, unless it holds what was sent.
+        // Fields that do not apply to the content of the archive, unless it is as it was sent.
         let untrue = |name: &str| {
             name.eq_ignore_ascii_case("transfer-encoding")
                 || name.eq_ignore_ascii_case("content-length")
@@ -152,7 +152,7 @@ impl Archive {
     }
 }
 
-/// Stands for an entry that cannot be read: it was an exchange, and it has no verdict.
+/// A replacement for an entry that cannot be read: it was an exchange, and it has no verdict.
 pub(in crate::offline) fn broken(number: u64, before: Timestamp) -> Exchange {
     let [.., a, b, c] = number.to_be_bytes();
     Exchange {
@@ -179,7 +179,7 @@ pub(in crate::offline) fn broken(number: u64, before: Timestamp) -> Exchange {
     }
 }
 
-/// Whether a browser, and no server, answered: its cache, a service worker, a script that stood in for the server.
+/// Whether the answer came from the browser instead of a server: its cache, a service worker, or a script.
 fn from_cache(entry: &Value) -> bool {
     let marks = [
         "_fromCache",
@@ -198,7 +198,7 @@ fn from_cache(entry: &Value) -> bool {
     marks.iter().any(|mark| set(&entry[*mark])) || worker.iter().any(|mark| set(&entry["response"][*mark]))
 }
 
-/// Methods are case-sensitive; those that a recorder writes in small letters are no others.
+/// Methods are case-sensitive, but a known method that a recorder writes in lower case is accepted.
 fn method(value: &Value) -> Option<String> {
     let method = text(value)?;
     let method = method.trim();
@@ -220,7 +220,7 @@ fn version(value: &Value) -> Version {
     }
 }
 
-/// Fields of one line: a recorder joins those of one name with line feeds. Those of HTTP/2 itself are left out.
+/// Splits fields of the same name that a recorder joined with line feeds. HTTP/2 pseudo-header fields are left out.
 fn split(fields: Vec<(String, String)>) -> Vec<(String, String)> {
     fields
         .into_iter()
@@ -286,7 +286,7 @@ fn request_fields(asked: &Value) -> Vec<(String, String)> {
     fields
 }
 
-/// With a host, and with the framing of what is sent.
+/// The fields with a host, and with the framing of the content that is sent.
 fn sent_fields(fields: Vec<(String, String)>, authority: &str, length: usize) -> Headers {
     let mut sent = Vec::with_capacity(fields.len() + 2);
     if !has(&fields, "host") {

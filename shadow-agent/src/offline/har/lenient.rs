@@ -1,8 +1,8 @@
-//! Members as recorders write them, whatever their JSON type is: what has one meaning is taken.
+//! Lenient access to members of any JSON type: every unambiguous value is accepted.
 
 use serde_json::Value;
 
-/// A text; also a number or a truth value where one was to be. What is `null` or missing is none.
+/// A text; also a number or a boolean in its place. `None` if the value is `null` or missing.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -12,7 +12,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A number, also in a text with a unit of milliseconds after it. Only finite ones that are not negative: -1 is unknown.
+/// A number, also as text, with or without a unit of milliseconds. Finite and not negative only: -1 means unknown.
 pub(super) fn number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Number(number) => number.as_f64(),
@@ -22,7 +22,7 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.filter(|number| number.is_finite() && *number >= 0.0)
 }
 
-/// As [`number`], a whole one.
+/// As [`number`], but an integer.
 pub(super) fn size(value: &Value) -> Option<u64> {
     let number = number(value).filter(|number| *number < 1e15)?;
     #[expect(
@@ -34,7 +34,7 @@ pub(super) fn size(value: &Value) -> Option<u64> {
     Some(size)
 }
 
-/// Whether a mark is set: `true`, a word, a number.
+/// Whether a flag is set: `true`, a word, or a number.
 pub(super) fn set(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -46,7 +46,7 @@ pub(super) fn set(value: &Value) -> bool {
     }
 }
 
-/// Names and values: a list of objects as the format has it, or an object.
+/// Names and values: a list of objects as in the specification, or an object.
 pub(super) fn pairs(value: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut add = |name: &str, value: &Value| match value {

@@ -1,32 +1,33 @@
-//! The entries of an archive, one after the other, without holding the rest of it.
+//! Splits an archive into its entries, without holding the rest of it.
 //!
-//! Only strings and brackets are followed: what is between them is the parser's matter, so that a fault inside one entry leaves the
-//! others as they are. Bounds: one entry of at most [`MAX_ENTRY`] bytes and [`MAX_VALUES`] values; a larger one is passed over. No recursion.
+//! Only strings and brackets are tracked; the parser handles the rest, so that a fault inside one entry does not affect
+//! the others. Bounds: one entry of at most [`MAX_ENTRY`] bytes and [`MAX_VALUES`] values; a larger one is skipped. No
+//! recursion.
 
 use std::io::{self, Read};
 
 /// The longest entry that is read.
 pub(super) const MAX_ENTRY: usize = 64 << 20;
-/// Values and members of one entry: each costs the parser far more than it has bytes.
+/// Values and members of one entry: each costs the parser far more memory than its bytes.
 const MAX_VALUES: u64 = 100_000;
 const CHUNK: usize = 64 << 10;
-/// The longest name that matters.
+/// The longest member name that is compared.
 const MAX_NAME: usize = 16;
-/// The member of the top level, and of it the one with the entries.
+/// The member of the top level, and the member in it with the entries.
 const PATH: [&[u8]; 2] = [b"log", b"entries"];
 
-/// What comes next.
+/// The next part of the archive.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Next {
     /// An entry that begins at this byte; its text is in the buffer.
     Entry(u64),
-    /// One that is too long.
+    /// An entry that is too long.
     TooLong(u64),
     /// The end of the archive.
     End,
 }
 
-/// Why no entry follows.
+/// The reason why no entry follows.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     #[error("the file ends at byte {0}, within the archive")]
@@ -41,11 +42,11 @@ pub(super) enum Fault {
 pub(super) struct Splitter {
     reader: Box<dyn Read + Send>,
     chunk: Vec<u8>,
-    /// What of `chunk` was taken.
+    /// The consumed part of `chunk`.
     at: usize,
-    /// Where `chunk` begins.
+    /// The offset of `chunk` in the file.
     offset: u64,
-    /// How much of [`PATH`] leads here; one more than it has inside the entries.
+    /// The matched length of [`PATH`]; inside the entries one more than its length.
     depth: usize,
     begun: bool,
     /// Whether the member `log` was there.
@@ -111,7 +112,7 @@ impl Splitter {
         }
     }
 
-    /// A member of the top level, or of `log`.
+    /// Reads a member of the top level, or of `log`.
     fn member(&mut self, name: &mut Vec<u8>) -> Result<(), Fault> {
         name.clear();
         if self.peek()? != Some(b'"') {
@@ -142,7 +143,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// Passes a value; whether all of it is in `out`.
+    /// Skips a value. Returns whether all of it is in `out`.
     fn value(&mut self, mut out: Option<&mut Vec<u8>>) -> Result<bool, Fault> {
         let mut whole = true;
         let mut keep = |part: &[u8]| {
@@ -175,7 +176,7 @@ impl Splitter {
                 }
                 b',' if open == 0 => break,
                 _ => {
-                    // Up to what means something.
+                    // Up to the next significant byte.
                     let rest = self.rest();
                     let length = rest
                         .iter()
@@ -193,7 +194,7 @@ impl Splitter {
         Ok(whole && values <= MAX_VALUES)
     }
 
-    /// Passes a string, with its quotes.
+    /// Skips a string with its quotes.
     fn text(&mut self, keep: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
         self.give(1, keep);
         loop {
@@ -209,7 +210,7 @@ impl Splitter {
                 }
                 Some(place) => {
                     self.give(place + 1, keep);
-                    // What is escaped may be a quote.
+                    // The escaped byte may be a quote.
                     if self.peek()?.is_some() {
                         self.give(1, keep);
                     }
@@ -235,7 +236,7 @@ impl Splitter {
         }
     }
 
-    /// The next byte that is no white space, without taking it.
+    /// The next byte that is not white space, without consuming it.
     fn solid(&mut self) -> Result<Option<u8>, Fault> {
         loop {
             match self.peek()? {

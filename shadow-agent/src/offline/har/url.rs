@@ -1,21 +1,21 @@
-//! The URL of an entry as host and request target.
+//! Splits the URL of an entry into host and request target.
 
 use serde_json::Value;
 
 use super::lenient::pairs;
 
-/// What a URL says.
+/// The result of reading a URL.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Url {
-    /// A server was asked.
+    /// A request to an HTTP server.
     Http { authority: String, target: String },
-    /// Nobody was, by its scheme.
+    /// A scheme without a request to a server.
     Foreign,
-    /// None.
+    /// Not a URL.
     None,
 }
 
-/// Reads a URL; a query that only the list has belongs to it.
+/// Reads a URL. A query that is given only in the list is added.
 pub(super) fn read(url: &str, query: &Value) -> Url {
     let url: String = url
         .trim()
@@ -27,7 +27,7 @@ pub(super) fn read(url: &str, query: &Value) -> Url {
     }
     let scheme = url.split_once(':').filter(|(scheme, rest)| {
         let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-        // A number is the port of a host that no scheme stands before.
+        // A number after the colon is the port of a host without a scheme.
         scheme.bytes().all(sign) && !rest.starts_with(|sign: char| sign.is_ascii_digit())
     });
     let rest = match scheme {
@@ -68,7 +68,7 @@ fn percent(out: &mut String, byte: u8) {
     out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
 }
 
-/// What no request line can hold is percent-encoded, as browsers do; the rest is as it was recorded.
+/// Characters that no request line may hold are percent-encoded, as browsers do; the rest is kept as recorded.
 fn encoded(target: &str) -> String {
     let mut out = String::with_capacity(target.len());
     for byte in target.bytes() {
@@ -80,7 +80,7 @@ fn encoded(target: &str) -> String {
     out
 }
 
-/// As in a form (WHATWG URL, application/x-www-form-urlencoded).
+/// Encoded as in a form (WHATWG URL, application/x-www-form-urlencoded).
 pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::replay::ReplaySettings;
 
-/// The capture thread's end of the queue in the test's hands, a scripted shadow system at the other.
+/// The test is the capture thread's end of the queue; a scripted shadow system is at the other.
 pub(super) struct Bench {
     pub(super) lane: Arc<Lane>,
     pub(super) desk: Desk,
@@ -320,7 +320,7 @@ async fn observing_replays_nothing() {
     );
 }
 
-/// `shadow kill` on a node where the agent gets no turn to hear of it.
+/// `shadow kill` on a node where the agent gets no CPU time to notice it.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_once_the_kernel_program_is_off() {
     let armed = Arc::new(AtomicBool::new(true));
@@ -337,7 +337,7 @@ async fn nothing_is_sent_once_the_kernel_program_is_off() {
     assert_eq!((funnel.matched, skipped(&funnel, "killed")), (1, 2), "{funnel:?}");
 }
 
-/// The agent ends: it switches the kernel program off first, and then replays what it has.
+/// The agent ends: it switches the kernel program off first, and then replays the captured exchanges.
 #[tokio::test(start_paused = true)]
 async fn what_was_captured_is_replayed_to_its_end_unless_it_was_killed_before() {
     for killed in [false, true] {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{capture::SourceError, pipeline::Mode};
 
-/// So many exchanges, all due at once.
+/// This many exchanges, all due at once.
 #[derive(Debug)]
 struct Many {
     left: usize,
@@ -69,7 +69,7 @@ fn what_is_over_a_rate_waits_for_its_turn() {
     let Mode::Replay(replay) = &mut mode else {
         panic!("it replays");
     };
-    // As `shadow replay` has it: what is queued waits for as long as it takes.
+    // As in `shadow replay`: queued exchanges wait as long as it takes.
     replay.settings.max_wait = Duration::from_hours(24 * 365);
     replay.settings.queue = replay.settings.concurrency;
     replay.settings.requests_per_second = Some(100.0);

@@ -46,7 +46,7 @@ async fn the_rate_holds_at_the_shadow_system_from_the_first_second_on() {
         "{}",
         script.most_within(100 * MS)
     );
-    // What the queue took in the first second is sent in the seconds after.
+    // Exchanges queued in the first second are sent in the seconds after.
     assert!((500..=600).contains(&funnel.matched), "{funnel:?}");
     assert_eq!(
         funnel.matched + skipped(&funnel, "rate_limited"),
@@ -144,7 +144,7 @@ async fn a_target_that_fails_is_left_alone_and_tried_again() {
         (20, BreakerState::Open)
     );
 
-    // Probes fail: left alone for twice as long.
+    // Probes fail: it stays open twice as long.
     sleep(4 * SECOND).await;
     offer(&mut bench, "/reset", 1000).await;
     assert_eq!(
@@ -197,7 +197,7 @@ async fn nothing_is_sent_twice_unless_it_was_asked_for_and_is_idempotent() {
         let run = bench.run();
         bench.admit(exchange("GET", "/refused", "ok"));
         bench.admit(exchange("POST", "/refused", "ok"));
-        // It was reached, and may have done what it was asked.
+        // It was reached, and may have carried out the request.
         bench.admit(exchange("GET", "/reset", "ok"));
         bench.desk.flush();
         let (script, lane) = (bench.script.clone(), Arc::clone(&bench.lane));

@@ -1,4 +1,4 @@
-//! Settings that change while replays run: each is in force without a restart.
+//! Settings that change while replays run: each takes effect without a restart.
 
 use std::{
     sync::{Arc, atomic::Ordering::SeqCst},
@@ -40,14 +40,14 @@ async fn the_rate_comes_falls_rises_and_goes() {
     for (requests_per_second, most) in rates {
         bench.lane.set_settings(ReplaySettings {
             requests_per_second,
-            // What waits is of no interest here.
+            // The wait is not tested here.
             max_wait: 10 * MS,
             ..base()
         });
         let before = script.sent().len();
         offer(&mut bench, "/ok", 2_000).await;
         let sent = script.sent().len() - before;
-        // A tenth of a second's worth at once, where there was no rate before.
+        // The burst of a tenth of a second, after a time without a rate.
         assert!(
             sent <= most + most / 20 + 2 && sent >= most / 2,
             "{sent} in two seconds at {requests_per_second:?}, {most} are allowed"
@@ -117,13 +117,13 @@ async fn more_or_fewer_are_under_way_at_once() {
     let script = bench.script.clone();
     for (concurrency, most) in [(2, 2), (8, 8), (3, 3), (1, 1)] {
         bench.lane.set_settings(places(concurrency));
-        // Those that were begun before come to their end.
+        // Replays that were begun before finish.
         sleep(2 * SECOND).await;
         script.most.store(0, SeqCst);
         bench.get(&["/slow"; 16]);
         sleep(1500 * MS).await;
         assert_eq!(script.most.load(SeqCst), most, "{concurrency}");
-        // While there is always something to do, too.
+        // Also while the queue is never empty.
         sleep(20 * SECOND).await;
     }
     bench.get(&["/slow"; 64]);
@@ -230,7 +230,7 @@ async fn a_breaker_follows_its_settings() {
         (101, BreakerState::Open),
         "what was counted counts"
     );
-    // It stays open as it was told, and the next time for as long as is said now.
+    // It stays open for the former time, and next time for the new one.
     bench.lane.set_settings(with(BreakerSettings {
         open: SECOND,
         probes: 1,

@@ -1,4 +1,4 @@
-//! The pipeline without a network: scripted shadow systems, a paused clock, and the laws after every test.
+//! The pipeline without a network: scripted shadow systems, a paused clock, and invariants checked after every test.
 
 mod dispatch;
 mod feed;
@@ -92,7 +92,7 @@ pub(super) fn exchange_with(
     })
 }
 
-/// What the ledger says, after a look at the laws that hold at every moment.
+/// The ledger's funnel, after a check of the invariants that hold at every moment.
 fn funnel(books: &Books) -> Funnel {
     let funnel = books.report(ReportInputs::default()).funnel;
     let Funnel {
@@ -124,7 +124,7 @@ fn funnel(books: &Books) -> Funnel {
     funnel
 }
 
-/// The same at the end, when nothing may be under way.
+/// The same at the end, when nothing may be in progress.
 fn final_funnel(books: &Books) -> Funnel {
     let funnel = funnel(books);
     assert_eq!(funnel.in_flight, 0, "{funnel:?}");

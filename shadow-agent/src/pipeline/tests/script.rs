@@ -1,4 +1,4 @@
-//! A shadow system that does what the request target says.
+//! A shadow system controlled by the request target.
 
 use std::{
     sync::{
@@ -19,13 +19,12 @@ use tokio::time::Instant;
 use crate::replay::{Answer, Shadow, Unsendable};
 
 /// `/ok` answers `ok`, `/other` something else, `/slow` after a second, `/hang` never, `/reset` fails, `/changing`
-/// answers differently each time, `/refused` does before it
-/// was reached, `/panic`
-/// panics, `/panic-early` does before it is sent, `/unsendable` is refused.
+/// answers differently each time, `/refused` fails before it was reached, `/panic` panics, `/panic-early` panics before
+/// it is sent, `/unsendable` is refused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Script {
     pub(super) sent: Arc<Mutex<Vec<String>>>,
-    /// When each was sent.
+    /// The send time of each.
     pub(super) at: Arc<Mutex<Vec<Instant>>>,
     /// While it is set, nothing is answered.
     pub(super) stalled: Arc<AtomicBool>,

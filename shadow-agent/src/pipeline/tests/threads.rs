@@ -33,7 +33,7 @@ use crate::{
 const REQUEST: &[u8] = b"GET /ok HTTP/1.1\r\nHost: a\r\n\r\n";
 pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// How a [`Wire`] goes on after its exchanges.
+/// How a [`Wire`] continues after its exchanges.
 #[derive(Clone, Copy)]
 enum Then {
     End,
@@ -42,7 +42,7 @@ enum Then {
     Panic,
 }
 
-/// One keep-alive connection with so many exchanges, one in each batch.
+/// One keep-alive connection with this many exchanges, one in each batch.
 struct Wire {
     left: usize,
     then: Then,
@@ -164,7 +164,7 @@ pub(super) fn wait_until(what: &str, pipeline: &Pipeline, done: impl Fn(&Snapsho
     }
 }
 
-/// A server on a thread of its own that answers every request alike, or never.
+/// A server on its own thread that answers every request alike, or never.
 pub(super) fn serve(response: Option<&'static [u8]>) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,9 +1,9 @@
-//! Leaves a shadow system alone that fails.
+//! Circuit breaker for a failing shadow system.
 //!
 //! Owns: whether replays may begin, from how the last ones ended. Closed: all may; how they end is counted over a
-//! sliding window. Open, once the share of failures in it is too high: none may. Half open, when that time has
-//! passed: a few probes may; when all are answered it closes, when one fails it opens for twice as long. Bounds: ten
-//! pairs of numbers, whatever the traffic. Bias: what the agent itself cancelled says nothing; an answer of any status is
+//! sliding window. Open, once the share of failures in it is too high: none may. Half open, when that time has passed:
+//! a few probes may; when all are answered it closes, when one fails it opens for twice as long. Bounds: ten pairs of
+//! numbers, whatever the traffic. Bias: cancellation by the agent itself counts neither way; an answer of any status is
 //! an answer.
 
 use std::{fmt, time::Duration};
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::ReplaySettingsError;
 
-/// The parts of the window. What is older than a whole window is forgotten part by part.
+/// The parts of the window. Anything older than a whole window is dropped part by part.
 const PARTS: u32 = 10;
 
 /// An opening lasts at most this many times the first.
@@ -24,9 +24,9 @@ const LONGEST: u32 = 16;
 pub struct BreakerSettings {
     /// Opens when at least this share of replays failed, 0 to 1; 0 never opens.
     pub errors: f64,
-    /// Replays in the window without which nothing is concluded.
+    /// Replays in the window below which nothing is concluded.
     pub minimum: u32,
-    /// How far back is looked.
+    /// The length of the window.
     pub window: Duration,
     /// How long it stays open; twice as long after each probe that fails, up to 16 times.
     pub open: Duration,
@@ -47,7 +47,7 @@ impl Default for BreakerSettings {
 }
 
 impl BreakerSettings {
-    /// Refuses what could never open, or never close.
+    /// Refuses settings that could never open, or never close.
     pub(super) fn validate(&self) -> Result<(), ReplaySettingsError> {
         let Self {
             errors,
@@ -98,18 +98,18 @@ impl BreakerState {
     }
 }
 
-/// A replay that was let through, to be told how it ended.
+/// A permitted replay, used to report how it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Pass {
-    /// The opening that it belongs to: what was begun before the last change says nothing any more.
+    /// The opening that it belongs to: a replay begun before the last change no longer counts.
     opened: u64,
     probe: bool,
 }
 
-/// What a replay's end changed.
+/// A state change caused by the end of a replay.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Change {
-    /// It opened: so many of so many replays failed.
+    /// It opened: this many of so many replays failed.
     Opened {
         /// Of the replays in the window.
         failed: u64,
@@ -161,7 +161,7 @@ impl Breaker {
         }
     }
 
-    /// Follows other settings from now on. What is open stays so until its time is over; probes begin anew.
+    /// Applies other settings from now on. An open breaker stays open until its time is over; probes start again.
     pub(crate) fn set(&mut self, settings: BreakerSettings, now: Instant) {
         if settings == self.settings {
             return;
@@ -184,7 +184,7 @@ impl Breaker {
         }
     }
 
-    /// Lets a replay through, or does not.
+    /// Permits a replay, or does not.
     pub(crate) fn begin(&mut self, now: Instant) -> Option<Pass> {
         if let State::Open { until, times } = self.state
             && now >= until
@@ -209,7 +209,7 @@ impl Breaker {
         })
     }
 
-    /// One that was let through was answered, or failed, or ended in a way that says nothing.
+    /// A permitted replay was answered, or failed, or ended without a conclusion.
     pub(crate) fn end(&mut self, pass: Pass, answered: Option<bool>, now: Instant) -> Option<Change> {
         if pass.opened != self.opened {
             return None;
@@ -272,13 +272,13 @@ impl Breaker {
     }
 }
 
-/// Ends of replays in the last while.
+/// Ends of replays in a sliding window.
 #[derive(Debug)]
 struct Window {
     part: Duration,
-    /// Failed, and all; the present part first.
+    /// Failed, and all; the current part first.
     parts: [(u64, u64); PARTS as usize],
-    /// When the present part began.
+    /// When the current part began.
     since: Instant,
 }
 

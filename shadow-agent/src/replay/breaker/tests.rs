@@ -1,4 +1,4 @@
-//! A clock in the test's hands, and ends of replays as it wants them.
+//! A clock and ends of replays controlled by the test.
 
 use super::*;
 
@@ -18,7 +18,7 @@ impl Bench {
         }
     }
 
-    /// So many replays end so; how many were let through, and the last change.
+    /// So many replays end with this result; returns how many were permitted, and the last change.
     fn replay(&mut self, times: u32, good: bool) -> (u32, Option<Change>) {
         let (mut let_through, mut last) = (0, None);
         for _ in 0..times {

@@ -1,9 +1,9 @@
-//! A token that a command prints, for a time-to-live.
+//! A token printed by a command, valid for a time-to-live.
 //!
-//! The command has no shell, no input, no error output, and of the agent's environment `PATH` and the variables that the
-//! configuration names. It is a process group of its own, killed as a whole when its time is over or the agent ends; when
-//! the agent is killed, the kernel kills the command. A new token is asked for when a fifth of the old one's life is left;
-//! one that cannot be renewed is used to its end and no longer.
+//! The command has no shell, no input, no error output, and of the agent's environment only `PATH` and the variables
+//! that the configuration names. It runs in a separate process group, killed as a whole when its time is over or the
+//! agent ends; when the agent is killed, the kernel kills the command. A new token is requested when a fifth of the old
+//! one's life is left; one that cannot be renewed is used to its end and no longer.
 
 use std::{
     env,
@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The longest.
 const RETRY_MOST: Duration = Duration::from_secs(30);
 
-/// The process group of a command while it runs, for whoever ends the agent.
+/// The process group of a running command, for the code that ends the agent.
 #[derive(Debug, Default)]
 pub(super) struct Group(Mutex<State>);
 
@@ -39,7 +39,7 @@ struct State {
 }
 
 impl Group {
-    /// Kills the command that runs, with everything in its group, and lets no other one start.
+    /// Kills the running command, with everything in its group, and prevents further ones.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.ended = true;
@@ -53,8 +53,8 @@ impl Group {
 
 impl State {
     fn kill(&self) {
-        // The leader is not waited for while it stands here, so nothing else has its number. The group is empty when
-        // all of it has ended.
+        // The leader is not waited for while it is stored here, so its process id is not reused. The group is empty
+        // when all of it has ended.
         if let Some(group) = self.leader {
             kill_process_group(group, Signal::KILL).unwrap_or_default();
         }
@@ -63,13 +63,13 @@ impl State {
 
 pub(super) struct Command {
     line: Vec<String>,
-    /// Variables that it is given besides `PATH`.
+    /// Variables that are passed on besides `PATH`.
     environment: Vec<String>,
     ttl: Duration,
     timeout: Duration,
     group: Arc<Group>,
     due: Option<Instant>,
-    /// When the token in force ends.
+    /// When the current token ends.
     ends: Option<Instant>,
     failures: u32,
 }
@@ -118,7 +118,7 @@ impl Command {
 
     fn run(&self) -> Result<Bytes, String> {
         let mut running = self.start()?;
-        // The token in force is not used past its end because its renewal hangs.
+        // The current token is not used past its end because its renewal hangs.
         let now = Instant::now();
         let patience = now + self.timeout;
         let end = self
@@ -144,7 +144,7 @@ fn end_with(agent: u32) -> io::Result<()> {
     }
 }
 
-/// Whatever happens, nothing of its process group is left running.
+/// Ensures that no process of its group is left running.
 struct Running<'a> {
     child: Child,
     group: &'a Group,
@@ -177,7 +177,7 @@ impl Running<'_> {
         }
     }
 
-    /// Leaves it a zombie: until it is waited for, nothing else can have its number.
+    /// Leaves it a zombie: until it is waited for, its process id is not reused.
     fn succeeded(&self, end: Instant) -> Result<bool, String> {
         let pid = pid(&self.child).ok_or("it has no process")?;
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

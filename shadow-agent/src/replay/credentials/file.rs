@@ -1,8 +1,8 @@
 //! A token in a file, read again when the file changes.
 //!
-//! Changes are found by asking for the file's identity, size and times, four times a second: that sees a file that
-//! is replaced, a link that is turned (as Kubernetes does) and one that is written in place. A file that was just
-//! changed may be half written, so it counts when it is the same in two looks in a row.
+//! Changes are found by checking the file's identity, size and times, four times a second: that detects a replaced
+//! file, a changed symbolic link (as in Kubernetes) and a file written in place. A file that was just changed may be
+//! half written, so it counts when it is the same in two checks in a row.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use super::{LONGEST, News, Source};
 
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Whoever can write the file chooses what the shadow system is sent: only its owner may.
+/// Whoever can write the file chooses the token that the shadow system gets: only its owner may.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// What tells one state of a file from another.
+/// Distinguishes one state of a file from another.
 type Mark = (u64, u64, u64, (i64, i64), (i64, i64));
 
 pub(super) struct File {
@@ -52,10 +52,10 @@ impl File {
                 self.seen = Some((mark, false));
                 return Ok(News::Same);
             }
-            // The first look, or the second at the same state.
+            // The first check, or the second of the same state.
             _ => {}
         }
-        // Does not wait for a pipe that nobody writes to.
+        // Does not block on a pipe without a writer.
         let file = fs::OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)

@@ -1,6 +1,6 @@
-//! Tokens that stand for captured credentials: from a file, or from a command.
+//! Tokens that replace captured credentials: from a file, or from a command.
 //!
-//! Owns: one thread for each source, which keeps what is in force where the replays find it without waiting. Bounds:
+//! Owns: one thread for each source, which keeps the current token where the replays find it without waiting. Bounds:
 //! the length of a token, the time a command may run. Drops: nothing; while a token is missing the requests that need
 //! it are skipped as `no_credentials`. Bias: no token rather than an old or a doubtful one.
 
@@ -27,17 +27,17 @@ use self::{
 };
 use crate::config::rewrite::Replace;
 
-/// How often a source looks whether there is something to do.
+/// How often a source checks whether there is something to do.
 const TURN: Duration = Duration::from_millis(100);
 
-/// A longer token is none.
+/// A longer token is refused.
 const LONGEST: u64 = 16 << 10;
 
 /// A source as the replays see it.
 pub struct Held {
-    /// What it is the source of.
+    /// The credential that it is the source of.
     replace: Replace,
-    /// How the source is called in warnings; never the token.
+    /// The name of the source in warnings; never the token.
     name: String,
     token: ArcSwapOption<Bytes>,
     failing: AtomicBool,
@@ -47,19 +47,19 @@ pub struct Held {
     group: Arc<Group>,
 }
 
-/// What a source tells.
+/// Result of a turn of a source.
 enum News {
     /// Nothing new.
     Same,
-    /// This token is in force.
+    /// This is the current token.
     Token(Bytes),
-    /// None is, and why.
+    /// There is no token, and the reason.
     None(String),
-    /// The token in force goes on, but its renewal failed.
+    /// The current token remains valid, but its renewal failed.
     Late(String),
 }
 
-/// Where a token comes from.
+/// A source of a token.
 trait Source: Send {
     /// Called every [`TURN`]; may take as long as the token's own time-out.
     fn turn(&mut self) -> News;
@@ -89,9 +89,9 @@ impl Held {
         self.replace == *replace
     }
 
-    /// Follows the source from now on, in a thread that ends when nobody holds it. Nothing happens the second time.
+    /// Follows the source from now on, in a thread that ends when nothing holds it. A second call does nothing.
     ///
-    /// Apart from [`source`], because a command must not run before the agent is confined: it inherits that.
+    /// Separate from [`source`], because a command must not run before the agent is confined: it inherits that.
     pub fn start(self: &Arc<Self>) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut source) = waiting else { return };
@@ -106,12 +106,12 @@ impl Held {
         }
     }
 
-    /// Kills a command that runs, with everything that it has started, and starts none any more.
+    /// Kills a running command, with everything that it has started, and starts no more.
     pub fn end(&self) {
         self.group.end();
     }
 
-    /// Why requests are skipped, or soon may be.
+    /// The reason why requests are skipped, or soon may be.
     pub fn warning(&self) -> Option<String> {
         match (self.token.load().is_some(), self.failing.load(Relaxed)) {
             (false, _) => Some(format!(
@@ -127,7 +127,7 @@ impl Held {
     }
 }
 
-/// The source of one credential, with its first token when a file has it. It is followed from [`Held::start`] on.
+/// The source of one credential, with its first token if a file has it. It is followed from [`Held::start`] on.
 pub fn source(replace: &Replace) -> Arc<Held> {
     let group = Arc::new(Group::default());
     let (name, mut source): (String, Box<dyn Source>) = match &replace.file {

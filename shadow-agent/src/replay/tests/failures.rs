@@ -1,4 +1,4 @@
-//! Every way in which a shadow system fails to answer has its name, in bounded time and memory.
+//! Every kind of failure of a shadow system to answer is named, in bounded time and memory.
 
 use std::{net::TcpListener, time::Duration};
 

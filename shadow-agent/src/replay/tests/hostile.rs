@@ -1,4 +1,4 @@
-//! One shadow system that sends without end costs the others nothing: all share one thread.
+//! A shadow system that sends without end does not slow down the others: all share one thread.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,7 +14,7 @@ use super::{super::Shadow as _, answer, client, failure, get, response, server::
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A server on a thread of its own that begins each answer with `first` and repeats `again` as fast as it is read, or with a
+/// A server on its own thread that begins each answer with `first` and repeats `again` as fast as it is read, or with a
 /// pause. Its threads end when the client closes.
 fn endless(first: &'static [u8], again: &'static [u8], pause: Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -14,7 +14,7 @@ use super::{
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A client, and what changes how it asks.
+/// A client, and the handle that changes its settings.
 fn client(address: std::net::SocketAddr) -> (HttpShadow, LiveSettings) {
     let live = LiveSettings::from(settings());
     let client = HttpShadow::new(Target::at(address), None, limits(), live.clone()).unwrap();

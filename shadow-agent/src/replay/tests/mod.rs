@@ -1,4 +1,4 @@
-//! The client against raw TCP servers on loopback: what is on the wire, and how every way to fail is named.
+//! The client against raw TCP servers on loopback: the bytes on the wire, and the name of each kind of failure.
 
 mod failures;
 mod hostile;
@@ -18,7 +18,7 @@ use shadow_proto::{exchange::Version, limits::Limits};
 
 use super::{HttpShadow, ReplaySettings, Shadow as _, Target};
 
-/// What of a body the tests keep.
+/// Bytes of a body that the tests keep.
 const KEPT: usize = 64 << 10;
 
 fn limits() -> Limits {

@@ -86,7 +86,7 @@ impl Peer {
         String::from_utf8(self.read_until(b"\r\n\r\n").await).unwrap()
     }
 
-    /// So many bytes.
+    /// This many bytes.
     pub(super) async fn exactly(&mut self, len: usize) -> Vec<u8> {
         while self.buffer.len() < len {
             assert!(self.more().await, "the client closed");
@@ -96,7 +96,7 @@ impl Peer {
     }
 
     pub(super) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        // The client may be gone already; the test looks at what it made of it.
+        // The client may be gone already; the test checks the client's result.
         let _written = self.stream.write_all(bytes.as_ref()).await;
     }
 

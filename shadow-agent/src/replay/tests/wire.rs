@@ -1,4 +1,4 @@
-//! What the shadow system is sent, and what of its answers is read.
+//! The bytes sent to the shadow system, and the parts read from its answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -70,7 +70,7 @@ async fn nothing_is_added_to_requests_with_and_without_content() {
         for (name, value) in headers {
             expected.extend([name, ": ", value, "\r\n"]);
         }
-        // HEAD: the recorder's two bytes of content are out of place, which only costs the connection.
+        // HEAD: the recorder's two bytes of content are invalid here, which only costs the connection.
         assert_eq!(heads.recv().await.unwrap(), expected + "\r\n");
     }
 }
@@ -179,7 +179,7 @@ async fn a_connection_that_ended_while_idle_is_replaced_without_a_failure() {
     let server = Server::start(|mut peer| async move {
         peer.head().await;
         peer.write(OK).await;
-        // Closes without having said so.
+        // Closes without an announcement.
     })
     .await;
     let client = client(server.address, settings());

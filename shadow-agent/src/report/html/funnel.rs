@@ -1,4 +1,4 @@
-//! From the first packet to the last verdict, every loss by its reason.
+//! The funnel from the first packet to the last verdict, with every loss by reason.
 
 use maud::{Markup, html};
 use shadow_core::evidence::report::Funnel;
@@ -11,7 +11,7 @@ use crate::report::{
 
 pub(super) fn table(funnel: &Funnel) -> Markup {
     let lines = funnel::lines(funnel);
-    // Packets are not exchanges: each is measured against its own beginning.
+    // Packets are not exchanges: each is measured against the first count of its own kind.
     let mut whole = 0;
     let measured = lines.iter().map(|line| {
         if line.is_step && (whole == 0 || line.what == "requests seen" || line.number > whole) {

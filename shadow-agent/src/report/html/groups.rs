@@ -1,4 +1,4 @@
-//! Differences, ranked, with an exchange of each side by side; noise and what is explained stand apart.
+//! Differences, ranked, with an exchange of each side by side. Noise and explained differences are listed separately.
 
 use maud::{Markup, html};
 use shadow_core::{
@@ -16,7 +16,7 @@ use crate::report::{
 /// Characters of one line of a body.
 const LINE: usize = 400;
 
-/// Groups that are open from the start.
+/// Groups that are open initially.
 const OPEN: usize = 2;
 
 pub(super) fn section(report: &Report, history: &History) -> Markup {
@@ -52,7 +52,7 @@ pub(super) fn section(report: &Report, history: &History) -> Markup {
     }
 }
 
-/// What may still be shown.
+/// The space that is left on the page.
 struct Room {
     cases: usize,
     bytes: usize,

@@ -1,8 +1,8 @@
-//! The report as one page: no script, nothing loaded from anywhere, read in a minute.
+//! The report as one page: no scripts, no external resources, readable in a minute.
 //!
-//! Every captured value goes through a template that escapes it, and the page's own policy forbids scripts and requests
-//! besides. Bounds: [`GROUPS`] groups, [`CASES`] cases of at most [`ROWS`] rows each, and [`BUDGET`] bytes of cases in
-//! all, so a storm of mismatches does not make it longer; it says what it leaves out.
+//! Every captured value goes through a template that escapes it; in addition, the page's own policy forbids scripts and
+//! requests. Bounds: [`GROUPS`] groups, [`CASES`] cases of at most [`ROWS`] rows each, and [`BUDGET`] bytes of cases in
+//! total, so many mismatches do not make it longer; it says what it leaves out.
 
 mod funnel;
 mod groups;
@@ -26,9 +26,9 @@ use crate::journal::{Event, Window};
 pub const GROUPS: usize = 25;
 /// Cases that are shown side by side.
 pub const CASES: usize = 12;
-/// Rows of one of them.
+/// Rows of one case.
 pub const ROWS: usize = 120;
-/// Bytes of all of them.
+/// Bytes of all cases.
 pub const BUDGET: usize = 1 << 20;
 /// Routes that are shown.
 const ROUTES: usize = 30;
@@ -39,16 +39,16 @@ const WIDE: usize = 300;
 
 const STYLE: &str = include_str!("style.css");
 
-/// What the page is made of, besides the report.
+/// The content of the page besides the report.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// All routes together, oldest first.
+    /// Windows of all routes together, oldest first.
     pub windows: Vec<Window>,
-    /// What was done, oldest first.
+    /// Events, oldest first.
     pub events: Vec<Event>,
     /// A case for some groups, by the group's id.
     pub cases: BTreeMap<String, Case>,
-    /// Why there is none of it.
+    /// The reason why there is no history.
     pub missing: Option<String>,
 }
 
@@ -92,13 +92,13 @@ pub fn page(report: &Report, history: &History) -> String {
     page.into_string()
 }
 
-/// Captured text: nothing in it moves the reader's eye, or is longer than one line of thought.
+/// Captured text, cut and without characters that change the display.
 fn shown(text: &str) -> String {
     captured(text, WIDE)
 }
 
 fn time(ms: u64) -> String {
-    // Whole seconds; the T and the Z are for machines.
+    // Whole seconds; `T` and `Z` are left out for readability.
     let at = UNIX_EPOCH + Duration::from_millis(ms);
     let text = humantime::format_rfc3339_seconds(at).to_string();
     text.replace('T', " ").replace('Z', " UTC")

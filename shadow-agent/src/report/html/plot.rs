@@ -9,21 +9,21 @@ use crate::{
     report::figures::{count, micros, percent},
 };
 
-/// The drawing's own units; it is scaled to the page.
+/// Units of the drawing; it is scaled to the page.
 const WIDTH: f64 = 1100.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 34.0;
 
-/// Points of a line: more windows than that are put together.
+/// Points of a line; more windows than this are merged.
 const POINTS: usize = 240;
 
 /// Height of the bars.
 const BARS: f64 = 44.0;
 
-/// Marks of what was done.
+/// Events that are marked.
 const MARKS: usize = 30;
 
-/// Several windows as one point.
+/// Several windows merged into one point.
 struct Point {
     at_ms: u64,
     end_ms: u64,
@@ -50,7 +50,7 @@ fn points(windows: &[Window]) -> Vec<Point> {
         .collect()
 }
 
-/// The match rate of each window, above how many replays it had.
+/// The match rate of each window, above its number of replays.
 pub(super) fn rate(windows: &[Window], events: &[Event], overall: Option<f64>) -> Markup {
     const TOP: f64 = 14.0;
     const HIGH: f64 = 170.0;
@@ -103,7 +103,7 @@ pub(super) fn rate(windows: &[Window], events: &[Event], overall: Option<f64>) -
     }
 }
 
-/// How many replays each point had.
+/// The number of replays of each point.
 fn bars(points: &[Point], base: f64, x: impl Fn(u64) -> f64) -> Markup {
     let replayed = points.iter().map(|point| point.replayed);
     let most = replayed.max().unwrap_or(1).max(1);
@@ -124,7 +124,7 @@ fn bars(points: &[Point], base: f64, x: impl Fn(u64) -> f64) -> Markup {
     }
 }
 
-/// Where the axis begins, so that what is worth seeing is seen: a rate of 99.9 % is not a flat line at the top.
+/// The start of the axis, chosen so that small changes are visible: a rate of 99.9 % is not a flat line at the top.
 fn floor(lowest: f64) -> f64 {
     [0.999, 0.99, 0.95, 0.9, 0.75, 0.5]
         .into_iter()
@@ -187,7 +187,7 @@ pub(super) fn latency(windows: &[Window]) -> Markup {
     }
 }
 
-/// Powers of ten, and their halves where there are few.
+/// Powers of ten, and their halves if there are few.
 fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let mut ticks = Vec::new();
     let mut at = 1u64;
@@ -206,12 +206,12 @@ fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     ticks
 }
 
-/// Corners as an attribute.
+/// Points as an attribute.
 fn path(corners: impl IntoIterator<Item = (f64, f64)>) -> String {
     let mut text = String::new();
     for (x, y) in corners {
         let space = if text.is_empty() { "" } else { " " };
-        // A String takes everything.
+        // Writing to a String cannot fail.
         write!(text, "{space}{x:.1},{y:.1}").unwrap_or_default();
     }
     text

@@ -152,7 +152,7 @@ fn captured_text_is_shown_and_never_obeyed() {
         assert!(!page.contains(tag), "{tag:?} came through");
     }
     assert_eq!(page.matches("<style>").count(), 1, "only the page's own");
-    // Nothing is loaded from anywhere: no address but in text.
+    // No external resources: addresses occur only in text.
     for attribute in [" src=", " href=", "@import", "url("] {
         let inside_tags = page
             .split('<')
@@ -214,7 +214,7 @@ fn after_the_cut_over_the_systems_are_called_what_they_are() {
     let history = history(8, "x");
     let headings = |report: &Report| {
         let page = page(report, &history);
-        // Scripts that read the page know its classes and units by other names.
+        // Scripts that read the page depend on its class names and units.
         let columns = page.matches("<th>production</th><th>shadow</th>").count();
         let renamed = page.matches("<th>new system</th><th>old system</th>").count();
         (columns, renamed, page)

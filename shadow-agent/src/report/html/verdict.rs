@@ -1,4 +1,4 @@
-//! The verdict and why.
+//! The verdict and its reasons.
 
 use std::time::Duration;
 

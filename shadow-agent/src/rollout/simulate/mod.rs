@@ -1,9 +1,9 @@
-//! A plan on a recorded journal: when each phase would have been entered, held, stepped back or killed.
+//! A plan applied to a recorded journal: when each phase would have been entered, held, stepped back or killed.
 //!
-//! Owns: the recorded time, which takes the clock's place, and the evidence, which is added up from the journal's
-//! windows; what follows from both is decided by the real [`Rollout`]. Pure: a [`Recording`] in, a [`Simulated`] out.
-//! Bias: what the journal cannot know is said in notes, and never taken for evidence: counts are thinned to what a phase
-//! would have mirrored and never multiplied, and a median is known no better than the bucket it lies in.
+//! Owns: the recorded time, which replaces the clock, and the evidence, which is added up from the journal's windows;
+//! the real [`Rollout`] decides on both. Pure: a [`Recording`] in, a [`Simulated`] out. Bias: data that the journal
+//! lacks is reported in notes and never taken for evidence. Counts are reduced to the sample of a phase and never
+//! multiplied, and a median is known only to the width of its bucket.
 
 mod notes;
 mod page;
@@ -24,13 +24,13 @@ use crate::journal::{Event, Gated, Window};
 
 pub use page::page;
 
-/// The version of [`Simulated`] in JSON. It changes when a reader of the former one would misread this one.
+/// The version of [`Simulated`] in JSON. It changes when a reader of the previous version would misread this one.
 pub const FORMAT: u32 = 1;
 
-/// Who orders what nobody did.
+/// The user of orders that no user gave.
 const NOBODY: &str = "simulation";
 
-/// What a journal holds of the targets that have a say.
+/// A journal's data on the targets that a rollout considers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
     /// Their names.
@@ -43,48 +43,48 @@ pub struct Recording {
     pub events: Vec<Event>,
 }
 
-/// What a rollout would have done.
+/// The simulated rollout.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Simulated {
     /// [`FORMAT`].
     pub format: u32,
     /// The journal.
     pub journal: String,
-    /// Where its first window begins, in milliseconds since 1970-01-01T00:00:00Z.
+    /// The start of its first window, in milliseconds since 1970-01-01T00:00:00Z.
     pub from_ms: u64,
-    /// Where its last one ends.
+    /// The end of its last window.
     pub to_ms: u64,
-    /// The shadow systems whose evidence was asked for.
+    /// The shadow systems whose evidence was used.
     pub targets: Vec<String>,
-    /// Windows that were looked at.
+    /// Windows that were used.
     pub windows: u64,
-    /// Windows that were passed over: an older version wrote them without what the gates ask for.
+    /// Windows that were skipped: an older version wrote them without the counts that the gates need.
     pub passed_over: u64,
     /// The lowest share of connections that was recorded.
     pub sample_low: f64,
-    /// The highest.
+    /// The highest share of connections that was recorded.
     pub sample_high: f64,
-    /// Every transition, the oldest first, with the evidence it rests on.
+    /// Every transition, oldest first, with its evidence.
     pub timeline: Vec<Transition>,
-    /// Where the rollout would stand at the end.
+    /// The state of the rollout at the end.
     pub end: RolloutStatus,
-    /// What the recording does not tell.
+    /// The limits of the recording.
     pub notes: Vec<String>,
 }
 
-/// Something at a recorded moment.
+/// An event at a recorded time.
 enum Happened {
-    /// Windows ended there, each of the target of that number.
+    /// Windows ended; each has the index of its target.
     Windows(Vec<(usize, Window, Gated)>),
     /// The agent was started again.
     Restart,
     /// Mirroring was stopped.
     Kill,
-    /// Somebody let it go on.
+    /// A user resumed mirroring.
     Resume(String),
 }
 
-/// Simulates a plan from the first window on. `None` when there is no window that tells enough.
+/// Simulates a plan from the first window on. `None` if no window has the needed counts.
 pub fn simulate(plan: &Plan, recording: Recording, journal: &str) -> Option<Simulated> {
     let Recording {
         targets,
@@ -126,7 +126,7 @@ pub fn simulate(plan: &Plan, recording: Recording, journal: &str) -> Option<Simu
     Some(simulated)
 }
 
-/// What happened, by time, from the beginning of the first window on.
+/// The events in order of time, from the beginning of the first window on.
 fn in_order(
     targets: &[String],
     windows: Vec<Window>,
@@ -162,7 +162,7 @@ fn in_order(
         };
         Some((event.at_ms, what))
     }));
-    // Stable: what was counted until a moment comes before what happened at it.
+    // A stable sort: counts up to a moment come before the events at that moment.
     happened.sort_by_key(|(at_ms, _)| *at_ms);
     Some((happened, from_ms))
 }
@@ -175,18 +175,18 @@ struct Run {
     reversed: bool,
     from_ms: u64,
     now_ms: u64,
-    /// It was stopped by a kill, and goes on when mirroring does.
+    /// It was stopped by a kill, and continues when mirroring resumes.
     killed: bool,
     timeline: Vec<Transition>,
     asked: Asked,
 }
 
-/// What phases asked for, beside what was recorded.
+/// How the samples of phases compare with those that were recorded.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {
-    /// For more, once at least.
+    /// At least one was higher.
     more: bool,
-    /// For less: counts were thinned.
+    /// One was lower: counts were reduced.
     less: bool,
 }
 
@@ -202,13 +202,13 @@ impl Run {
             timeline: Vec::new(),
             asked: Asked::default(),
         };
-        // Refused only for one that is under way.
+        // Refused only for a running rollout, and this one is new.
         let step = run.rollout.start(NOBODY, run.moment(from_ms)).ok().flatten();
         run.take(step);
         run
     }
 
-    /// Whether a person has to go on, or nothing is left to do.
+    /// Whether a user must act, or the rollout is finished.
     fn is_over(&self) -> bool {
         !matches!(self.rollout.stage(), Stage::Running | Stage::Paused)
     }
@@ -237,7 +237,7 @@ impl Run {
             }
             Happened::Resume(who) if self.killed => {
                 self.killed = false;
-                // A paused one is not refused.
+                // A paused rollout does not refuse this.
                 let step = self.rollout.resume(&who, now).ok().flatten();
                 self.take(step);
             }
@@ -246,7 +246,7 @@ impl Run {
         self.now_ms = self.now_ms.max(at_ms);
     }
 
-    /// What became due between the windows: nothing was counted there, and the clock went on.
+    /// Steps that became due between windows: nothing was counted, but time passed.
     fn time_alone(&mut self, ended: &[(usize, Window, Gated)]) {
         let Some(phase) = self.rollout.phase() else { return };
         let due = self.rollout.entered() + phase.min_duration;
@@ -259,7 +259,7 @@ impl Run {
 
     fn count(&mut self, target: usize, window: &Window, gated: &Gated) {
         let wanted = self.rollout.sample().unwrap_or(1.0);
-        // The share of what was recorded that would have been mirrored; never more than all of it.
+        // The share of the recorded exchanges that would have been mirrored; at most all.
         let share = if gated.sample > wanted {
             wanted / gated.sample
         } else {
@@ -278,7 +278,7 @@ impl Run {
         self.take(step);
     }
 
-    /// The evidence of the present phase: of several shadow systems, that of the one that has shown least.
+    /// The evidence of the present phase: of several shadow systems, the one with the least.
     fn since(&self) -> Since {
         let gates = self.rollout.phase().map(|phase| phase.gates.clone());
         let gates = gates.unwrap_or_default();
@@ -292,7 +292,7 @@ impl Run {
         Since::weakest(found).unwrap_or_default()
     }
 
-    /// Keeps a step; what begins behind it, begins without evidence.
+    /// Keeps a step. A phase that it begins starts without evidence.
     fn take(&mut self, step: Option<Step>) {
         let Some(Step { transition, kill: _ }) = step else {
             return;
@@ -321,7 +321,7 @@ impl Run {
         let end = RolloutStatus::new(&self.rollout, self.since(), None, now);
         simulated.timeline = self.timeline;
         simulated.end = RolloutStatus {
-            // All of it is in the timeline.
+            // The timeline has all of it.
             history: Vec::new(),
             ..end
         };

@@ -1,4 +1,4 @@
-//! What a recording does not tell, in words.
+//! Notes on the limits of a recording.
 
 use shadow_core::rollout::{Cause, Plan, Stage};
 

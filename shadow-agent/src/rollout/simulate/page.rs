@@ -80,7 +80,7 @@ fn transition(out: &mut String, step: &Transition, after_ms: u64) -> std::fmt::R
     let what = match cause {
         Cause::Passed if to.stage == Stage::Complete => format!("{} has passed, the last phase", from.phase),
         Cause::Passed => format!("{} has passed", from.phase),
-        // With the gate's reasons behind it, which stand below.
+        // Followed by the gate's reasons, which are listed below.
         Cause::Failed => {
             let what = why.split(": ").next().unwrap_or_default();
             format!("{} has failed: {what}", from.phase)

@@ -35,7 +35,7 @@ fn plan(on_failure: OnFailure) -> Plan {
     }
 }
 
-/// The window of that number, of 1,000 exchanges of which so many differ.
+/// The window of that number, with 1,000 exchanges and the given number of mismatches.
 fn window(number: u64, mismatched: u64) -> Window {
     Window {
         at_ms: FROM + number * SPAN,
@@ -71,7 +71,7 @@ fn event(at_ms: u64, kind: &str) -> Event {
     }
 }
 
-/// Each transition: seconds from the beginning, why, where to.
+/// Each transition: seconds from the beginning, the cause, the new stage and phase.
 fn steps(simulated: &Simulated) -> Vec<(u64, Cause, Stage, &str)> {
     let steps = simulated.timeline.iter();
     steps
@@ -139,7 +139,7 @@ fn phases_are_earned_in_recorded_time_by_what_they_would_have_mirrored() {
 
 #[test]
 fn a_failed_gate_does_what_the_policy_says() {
-    // It begins to differ when half of the connections are mirrored.
+    // Differences begin when half of the connections are mirrored.
     let windows = || recording((0..60).map(|number| window(number, if number < 10 { 0 } else { 300 })));
     let last = |simulated: &Simulated| {
         steps(simulated)
@@ -170,7 +170,7 @@ fn a_failed_gate_does_what_the_policy_says() {
         );
         assert!(text.contains("was not looked at"), "{text}");
     }
-    // Back to the first phase, and then from there to nothing.
+    // Back to the first phase, and from there to no mirroring.
     let simulated = on(OnFailure::StepBack, windows());
     assert_eq!(
         steps(&simulated)[2..],
@@ -218,7 +218,7 @@ fn noise_and_explained_mismatches_fail_no_gate_and_losses_hold_it_up() {
         "{:?}",
         simulated.end.waits_for
     );
-    // Skipped on purpose is no loss.
+    // Exchanges skipped on purpose are no loss.
     let meant = |number| Window {
         skipped: 5_000,
         ..window(number, 0)
@@ -288,7 +288,7 @@ fn restarts_and_kills_are_part_of_what_was_recorded() {
 
 #[test]
 fn time_passes_where_nothing_is_recorded() {
-    // 110 exchanges of the first phase, then nobody comes for ten minutes, and then somebody.
+    // 110 exchanges of the first phase, then none for ten minutes, and then some again.
     let mut windows: Vec<Window> = (0..2).map(|number| window(number, 0)).collect();
     for window in &mut windows {
         window.matched = 11_000 / 2;
@@ -317,7 +317,7 @@ fn of_several_targets_the_weakest_decides() {
     recorded.targets.push("next".to_owned());
     let simulated = on(OnFailure::Hold, recorded.clone());
     assert_eq!(simulated.end.place.stage, Stage::Held);
-    // One that has no say has none.
+    // A target that is not considered adds nothing.
     recorded.targets.pop();
     let simulated = on(OnFailure::Hold, recorded);
     assert_eq!(

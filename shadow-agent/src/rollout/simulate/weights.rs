@@ -10,8 +10,8 @@ use crate::journal::{
     buckets::{Buckets, LAST, start},
 };
 
-/// Expected counts: those of a window times the share that would have been mirrored. Each part by itself, so that they
-/// still add up when they are rounded.
+/// Expected counts: those of a window times the share that would have been mirrored. Each part is scaled separately, so
+/// that the parts still add up after rounding.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Weights {
     matched: f64,
@@ -19,7 +19,7 @@ pub(super) struct Weights {
     noise: f64,
     explained: f64,
     failed: f64,
-    /// Shadow errors that the agent caused itself.
+    /// Shadow errors caused by the agent itself.
     ours: f64,
     missed: f64,
     production_5xx: f64,
@@ -71,13 +71,13 @@ impl Weights {
         let failed = whole(self.failed);
         let spans = |histogram: &Histogram| Spans {
             first_byte: histogram.quantiles(),
-            // The journal keeps no other.
+            // The journal keeps no times to the last byte.
             whole: Quantiles::default(),
         };
         Sums {
             matched: whole(self.matched),
             mismatched: regressions + noise + after_skipped_write,
-            // What was not known when a window ended counts as wrong.
+            // Exchanges that were undecided at the end of a window count as wrong.
             undecided: 0,
             noise,
             after_skipped_write,
@@ -102,8 +102,8 @@ impl Histogram {
         }
     }
 
-    /// Quantiles as well as buckets can tell: within one they are taken to be spread evenly, and the ends of the
-    /// median's interval are the ends of their buckets, so that no width of a bucket is taken for a difference.
+    /// Quantiles from the buckets. Values are assumed to be spread evenly within a bucket. The ends of the median's
+    /// interval are the ends of their buckets, so that the width of a bucket is not taken for a difference.
     fn quantiles(&self) -> Quantiles {
         let weight: f64 = self.0.iter().sum();
         let count = whole(weight);
@@ -127,7 +127,7 @@ impl Histogram {
         }
     }
 
-    /// What `end` makes of the bucket that holds this rank: its beginning, its end, and how far into it the rank is.
+    /// The result of `end` for the bucket that holds this rank: its start, its end, and the rank's position within it.
     fn at(&self, rank: f64, end: fn(f64, f64, f64) -> f64) -> f64 {
         let mut before = 0.0;
         let mut found = 0.0;
@@ -178,7 +178,7 @@ mod tests {
             (2_700..=3_200).contains(&all.p99_us) && all.max_us >= 2_999,
             "{all:?}"
         );
-        // A tenth of them says the same with less certainty.
+        // A tenth of them gives the same result with less certainty.
         let tenth = quantiles((1_000..3_000).map(|micros| (micros, 1)), 0.1);
         assert_eq!((tenth.count, tenth.p50_us), (200, all.p50_us));
         assert!(tenth.p50_low_us <= all.p50_low_us && tenth.p50_high_us >= all.p50_high_us);
@@ -188,7 +188,7 @@ mod tests {
             Quantiles::default(),
             "less than one half is none"
         );
-        // Beyond the last bucket, and all in one.
+        // Above the last bucket, and all in one bucket.
         let long = quantiles([(u64::MAX, 10)], 1.0);
         assert!(long.p50_us >= 1_000_000_000, "{long:?}");
     }

@@ -1,4 +1,4 @@
-//! Which keys may change while the agent runs, and which have changed.
+//! Keys that may change while the agent runs, and those that have changed.
 //!
 //! Bias: a key that is not named here waits for a restart, and so does a file that this process has given up.
 
@@ -11,7 +11,7 @@ use crate::{
     privs::Needs,
 };
 
-/// What is in force after a reload, in an agent that was confined to what it needed when it was started.
+/// The configuration in force after a reload, in an agent that was confined to its needs at the start.
 pub(in crate::runtime) fn reached(
     started: &Config,
     file: Option<&Path>,
@@ -23,7 +23,7 @@ pub(in crate::runtime) fn reached(
     if !started.agent.confine || needs(started).cover(&needs(&after)) {
         return after;
     }
-    // Files that this process has given up: a token that cannot be read, or a kill file that cannot be seen.
+    // Files that this process has given up: an unreadable token, or an invisible kill file.
     let mut wanted = wanted.clone();
     wanted.agent.kill_file.clone_from(&before.agent.kill_file);
     wanted.shadow.credentials = before.shadow.credentials.clone();
@@ -31,7 +31,7 @@ pub(in crate::runtime) fn reached(
     in_force(before, &wanted)
 }
 
-/// What may change while the agent runs is that of `wanted`, the rest that of `before`.
+/// Takes the keys that may change while the agent runs from `wanted`, the others from `before`.
 pub(super) fn in_force(before: &Config, wanted: &Config) -> Config {
     let wanted = wanted.clone();
     let mut config = before.clone();
@@ -60,7 +60,7 @@ pub(super) fn in_force(before: &Config, wanted: &Config) -> Config {
     config
 }
 
-/// Whether a key is that section or stands in it.
+/// Whether a key is that section or lies in it.
 pub(in crate::runtime) fn covers(section: &str, key: &str) -> bool {
     key.strip_prefix(section)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -106,7 +106,7 @@ fn compare(path: String, before: &Value, after: &Value, found: &mut Vec<String>)
     }
 }
 
-/// What an item of a list is called, such as a target or a phase.
+/// The name of an item of a list, such as a target or a phase.
 fn name(item: &Value) -> Option<&str> {
     item.get("name")?.as_str()
 }

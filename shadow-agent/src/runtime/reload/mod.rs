@@ -1,7 +1,7 @@
-//! The configuration, read again: all of it takes effect, or nothing.
+//! Reload of the configuration: all of it takes effect, or nothing.
 //!
-//! The file and the flags of the start are laid over each other once more and checked as at the start. Only when all of
-//! it is right is anything changed; what needs a restart is named and stays as it was.
+//! The file and the flags of the start are merged once more and checked as at the start. Anything is changed only when
+//! all of it is valid; keys that need a restart are named and stay as they were.
 
 mod keys;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use crate::{
     control::kill_file::KillFile,
 };
 
-/// Reads the file and lays the flags of the start over it.
+/// Reads the file and applies the flags of the start to it.
 pub(crate) type Load = Box<dyn Fn(&Path) -> Result<Config, String> + Send + Sync>;
 
 /// Sets the least severe log line that is written.

@@ -7,14 +7,14 @@ fn parsed(text: &str) -> Config {
     Config::parse(Path::new("x"), text).expect(text)
 }
 
-/// What is in force, and what waits, when the file changes from the one to the other.
+/// Changed keys that are in force, and those that wait, when the file changes from one to the other.
 fn reloaded(before: &str, wanted: &str) -> (Vec<String>, Vec<String>) {
     let (before, wanted) = (parsed(before), parsed(wanted));
     let after = in_force(&before, &wanted);
     (differences(&before, &after), differences(&after, &wanted))
 }
 
-/// Keys that may change while the agent runs, each with another value than it has by default.
+/// Keys that may change while the agent runs, each with a value other than its default.
 const LIVE: [(&str, &str); 52] = [
     ("capture.sample", "5%"),
     ("shadow.select.percent", "50%"),
@@ -156,13 +156,13 @@ fn targets_that_come_go_or_change_places_wait() {
     for (before, wanted) in [(NEXT, "{}"), ("{}", NEXT), (NEXT, two), (two, turned)] {
         assert_eq!(reloaded(before, wanted), (vec![], vec!["also".to_owned()]));
     }
-    // A key that goes is that of `shadow` again.
+    // After its removal a key has the value of `shadow` again.
     let slow = file("also.next.timeout", "9s");
     assert_eq!(
         reloaded(&slow, NEXT),
         (vec!["also.next.timeout".to_owned()], vec![])
     );
-    // What the targets inherit is theirs at once.
+    // Inherited values apply to the targets at once.
     let after = in_force(&parsed(NEXT), &parsed(&format!("{NEXT}shadow: {{timeout: 9s}}")));
     let targets = after.wanted().expect("two targets");
     assert_eq!(targets[1].shadow.timeout.0.as_secs(), 9);
@@ -186,7 +186,7 @@ fn files_that_were_given_up_wait_for_a_restart() {
         reach("{}", &tokens("/etc/t/a")),
         (vec![timeout], vec![replace.clone()])
     );
-    // Beside the one that it reads already.
+    // In addition to the one that it reads already.
     assert_eq!(
         reach(&tokens("/etc/t/a"), &tokens("/etc/t/b")),
         (vec![replace.clone()], vec![])

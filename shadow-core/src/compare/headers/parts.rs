@@ -1,4 +1,4 @@
-//! Header fields by their parts: references by component, cookies and links by name and attribute.
+//! Comparison of header fields by part: references by component, cookies and links by name and attribute.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::compare::{
 /// Fields that hold a reference.
 const REFERENCES: [&str; 3] = ["location", "content-location", "referer"];
 
-/// Compares a field by its parts; false when it has none, or one side does not have it.
+/// Compares a field by its parts; false when it has no parts, or is absent on one side.
 pub(super) fn compare(
     name: &str,
     request: &Request,
@@ -61,7 +61,7 @@ pub(super) fn compare(
     true
 }
 
-/// Compares two references as seen from the request.
+/// Compares two references relative to the request.
 fn reference(place: &str, request: &Request, production: &str, shadow: &str, findings: &mut Findings) {
     let without_scheme = |reference: &str| {
         let url = resolved(request, reference);
@@ -80,7 +80,7 @@ fn reference(place: &str, request: &Request, production: &str, shadow: &str, fin
         findings,
         parts: 0,
     };
-    // A relative reference has the scheme of the request, which nobody sees before a proxy.
+    // A relative reference has the scheme of the request, which is not visible behind a proxy.
     let schemes = Url::new(production).scheme.zip(Url::new(shadow).scheme);
     if let Some((left, right)) = schemes.filter(|(left, right)| !left.eq_ignore_ascii_case(right)) {
         texts.part("scheme", Some(left.as_bytes()), Some(right.as_bytes()));
@@ -89,7 +89,7 @@ fn reference(place: &str, request: &Request, production: &str, shadow: &str, fin
 }
 
 /// A reference resolved against the request (RFC 3986 section 5.2), without the host when it is the request's own, and
-/// with percent-encodings in one form.
+/// with normalised percent-encodings.
 fn resolved(request: &Request, reference: &str) -> String {
     let reference = url::normalised(reference.trim());
     let url = Url::new(&reference);

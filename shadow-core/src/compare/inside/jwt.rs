@@ -1,4 +1,4 @@
-//! JSON Web Tokens (RFC 7519) by claim. The signature differs with every claim, so it is a part of its own.
+//! Comparison of JSON Web Tokens (RFC 7519) by claim. The signature changes with every claim, so it is a separate part.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::compare::{
     media,
 };
 
-/// Compares two tokens; false when one of the texts is none.
+/// Compares two tokens; false when one of the texts is not a token.
 pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
     let (Some(a), Some(b)) = (parts(texts.production), parts(texts.shadow)) else {
         return false;

@@ -1,11 +1,9 @@
-//! Values that are text, by what is in the text: references by component, forms by field, tokens (JWT) by claim, prose by
-//! word.
+//! Comparison of text values by content: references by component, forms by field, tokens (JWT) by claim, prose by word.
 //!
-//! A part has a place of its own after that of the value: `$.next query page`, `header location path 2`,
-//! `$.message word 4`. So a part that varies never excuses the others.
-//! Bounds: bytes of a value that is taken apart ([`MAX_TEXT`]); a longer one differs as a whole. The number of parts is
-//! bounded by the limit of discrepancies.
-//! Bias: two texts that differ always give a discrepancy, if not of a part then of the whole.
+//! The place of a part is appended to that of the value: `$.next query page`, `header location path 2`, `$.message word
+//! 4`. So a part that varies never hides the others. Bounds: bytes of a value that is split into parts ([`MAX_TEXT`]);
+//! a longer one differs as a whole. The number of parts is bounded by the limit of discrepancies. Bias: two texts that
+//! differ always give a discrepancy, of a part or else of the whole.
 
 mod jwt;
 pub(super) mod url;
@@ -17,25 +15,25 @@ use super::{
     scope::Parts,
 };
 
-/// Bytes of a value that is taken apart.
+/// Largest value that is split into parts, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 
-/// Where two different texts are, and how parts of them are found to be different.
+/// Two different texts with their place, and the collection of the parts that differ.
 pub(super) struct Texts<'t, 'f> {
     /// The place of the value.
     pub(super) place: &'t str,
     pub(super) production: &'t str,
     pub(super) shadow: &'t str,
-    /// What another value is: of a document, or of a header field.
+    /// The category of a different value: of a document, or of a header field.
     pub(super) category: Category,
     /// Parts that the rules leave out.
     pub(super) without: Parts<'t>,
     pub(super) findings: &'f mut Findings,
-    /// How many parts differ so far, those that are left out included.
+    /// The number of parts that differ so far, including those left out.
     pub(super) parts: usize,
 }
 
-/// Finds what differs in two texts that are not equal. `whole` shows a value that is not taken apart.
+/// Finds the differences of two unequal texts. `whole` shows a value that is not split.
 pub(super) fn compare(mut texts: Texts<'_, '_>, whole: impl Fn(&str) -> String) {
     let short = texts.production.len().max(texts.shadow.len()) <= MAX_TEXT;
     let parted = short
@@ -72,7 +70,7 @@ impl Texts<'_, '_> {
     }
 }
 
-/// Whether a text is fields of a form: `a=1&b=2`.
+/// Whether a text consists of form fields: `a=1&b=2`.
 pub(super) fn is_form(text: &str) -> bool {
     let name =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']' | '%' | '+' | '$');

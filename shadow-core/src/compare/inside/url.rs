@@ -1,4 +1,4 @@
-//! References (RFC 3986) by component: scheme, host, segments of the path, parameters of the query.
+//! Comparison of references (RFC 3986) by component: scheme, host, segments of the path, parameters of the query.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub(in crate::compare) struct Url<'u> {
 }
 
 impl<'u> Url<'u> {
-    /// Any text has components.
+    /// Splits any text; every text has components.
     pub(in crate::compare) fn new(text: &'u str) -> Self {
         let (rest, fragment) = match text.split_once('#') {
             Some((rest, fragment)) => (rest, Some(fragment)),
@@ -58,7 +58,7 @@ fn is_scheme(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
-/// Whether a text in a document is surely a reference: absolute, or an absolute path.
+/// Whether a text in a document is certainly a reference: absolute, or an absolute path.
 fn is_url(text: &str) -> bool {
     let plain = |c: char| !(c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '{' | '}'));
     if text.len() > MAX_URL || text.len() < 2 || !text.chars().all(plain) {
@@ -70,7 +70,7 @@ fn is_url(text: &str) -> bool {
             .is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty())
 }
 
-/// Compares two references; false when one of the texts is none.
+/// Compares two references; false when one of the texts is not a reference.
 pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
     if !(is_url(texts.production) && is_url(texts.shadow)) {
         return false;
@@ -79,7 +79,7 @@ pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
     components(a, b, texts)
 }
 
-/// Compares by component; whether any differs.
+/// Compares by component; returns whether any differs.
 pub(in crate::compare) fn components(a: Url<'_>, b: Url<'_>, texts: &mut Texts<'_, '_>) -> bool {
     let before = texts.parts;
     let mut part = |name: &str, a: Option<&str>, b: Option<&str>, same: bool| {
@@ -125,7 +125,7 @@ fn path(a: &str, b: &str, texts: &mut Texts<'_, '_>) {
     }
 }
 
-/// Compares the fields of a query or a form by name; whether any differs.
+/// Compares the fields of a query or a form by name; returns whether any differs.
 pub(super) fn by_name(part: &str, a: &[u8], b: &[u8], texts: &mut Texts<'_, '_>) -> bool {
     let before = texts.parts;
     let fields = |text: &[u8]| -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -164,7 +164,7 @@ pub(super) fn by_name(part: &str, a: &[u8], b: &[u8], texts: &mut Texts<'_, '_>)
     }
 }
 
-/// With percent-encodings in capitals, and without those of characters that need none (RFC 3986 section 6.2.2).
+/// Normalises percent-encodings: in capitals, and only for characters that need them (RFC 3986 section 6.2.2).
 pub(in crate::compare) fn normalised(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);

@@ -1,6 +1,6 @@
-//! Prose by word: what stands between blanks and punctuation.
+//! Comparison of prose by word: text between blanks and punctuation.
 //!
-//! Bias: texts of which more than half differs have nothing to do with each other, and differ as a whole.
+//! Bias: texts that differ in more than half are unrelated, and differ as a whole.
 
 use similar::{Algorithm, DiffOp};
 
@@ -13,8 +13,8 @@ const MAX_WORDS: usize = 400;
 /// Bytes before a word that are shown with it.
 const BEFORE: usize = 100;
 
-/// Compares two texts by word; false when they have too few in common. Shown is the text around a word: what a word means
-/// depends on those before it, also to redaction.
+/// Compares two texts by word; false when they have too few in common. The text around a word is shown: the meaning of
+/// a word depends on those before it, also for redaction.
 pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
     let (left, right) = (Words::new(texts.production), Words::new(texts.shadow));
     let (Some(left), Some(right)) = (left, right) else {
@@ -73,7 +73,7 @@ fn around(text: &str, at: usize) -> String {
     if from > 0 { format!("…{shown}") } else { shown }
 }
 
-/// A text in its words, and what is between them.
+/// A text split into words and separators.
 pub(in crate::compare) struct Words<'t> {
     pub(in crate::compare) words: Vec<&'t str>,
     gaps: Vec<&'t str>,
@@ -89,7 +89,7 @@ impl<'t> Words<'t> {
             let rest = text.get(start..)?;
             let len = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
             at = start.saturating_add(len);
-            // Punctuation at the end of a sentence is none of the word.
+            // Punctuation at the end of a sentence is not part of the word.
             let word = rest.get(..len)?.trim_end_matches(['.', ':', '/', '-']);
             if word.is_empty() {
                 continue;
@@ -105,7 +105,7 @@ impl<'t> Words<'t> {
         (words.len() > 1).then_some(Self { words, gaps })
     }
 
-    /// Where a word begins; behind the last one the end of the text.
+    /// The start of a word; after the last one, the end of the text.
     fn start(&self, number: usize) -> usize {
         let gaps: usize = self
             .gaps
@@ -122,10 +122,10 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '+' | '/' | '%' | '@' | '~' | '#' | '$')
 }
 
-/// Characters of the words that a text is known by.
+/// Largest label of a text, in characters.
 const LABEL: usize = 40;
 
-/// The words that a text begins with, up to the first that may be a value; `None` for a text that begins with none.
+/// The words that a text begins with, up to the first that may be a value; `None` if there are none.
 pub(in crate::compare) fn label(text: &str) -> Option<&str> {
     let start = text.trim_start();
     let mut end = 0usize;
@@ -141,7 +141,7 @@ pub(in crate::compare) fn label(text: &str) -> Option<&str> {
             break;
         }
         end = next;
-        // What follows is a value.
+        // A value follows.
         if word.ends_with([':', ',']) {
             break;
         }

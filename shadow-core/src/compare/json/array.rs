@@ -1,9 +1,9 @@
-//! Which element of one array belongs to which of the other.
+//! Matching of the elements of two arrays.
 //!
-//! Elements that a member tells apart ([`identity`](super::identity)) belong together by that. Others that are the same on
-//! both sides are matched by hash, in linear time; of what is left between two of them the most alike belong together. So
-//! one inserted element is one discrepancy, and not one for each element after it, and another order is told apart from
-//! another value in a moved element.
+//! Elements with an identifying member ([`identity`](super::identity)) are matched by it. Other elements that are equal
+//! on both sides are matched by hash, in linear time; of the rest between two of those the most similar are paired. So
+//! one inserted element is one discrepancy, and not one for each element after it, and a different order is
+//! distinguished from a different value in a moved element.
 
 use hashbrown::HashMap;
 
@@ -15,14 +15,14 @@ use super::{
     tape::{Kind, Value},
 };
 
-/// Elements for which nothing equal was found.
+/// The origin of elements without an equal counterpart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Rest {
-    /// Between two that are equal. Those that are not alike belong together in order; another order is told.
+    /// Between two equal elements. Dissimilar ones are paired in order; a different order is reported.
     Gap,
-    /// Of arrays in which order does not matter, or was told. Those that are not alike belong together in order.
+    /// Of arrays in which order does not matter, or was reported. Dissimilar ones are paired in order.
     Moved,
-    /// Their members tell them apart: those that are not alike belong to nothing.
+    /// Identified by a member: dissimilar ones are not paired.
     Keyed,
 }
 
@@ -66,7 +66,7 @@ impl<'d, 's> Diff<'d, 's> {
         }
     }
 
-    /// Elements that a member tells apart: another order and another element are two discrepancies.
+    /// Elements identified by a member: a different order and a different element are two discrepancies.
     fn by_key(
         &mut self,
         key: Value<'d>,
@@ -118,12 +118,12 @@ impl<'d, 's> Diff<'d, 's> {
         let in_order =
             anchors(left, &matched_left, hashes_left) == anchors(right, &matched_right, hashes_right);
         let matches = matched_left.iter().filter(|matched| **matched).count();
-        // Words of which most are on both sides are a list of words, and no vector.
+        // Words that are mostly on both sides are a list of words, not a vector.
         let words = all(|kind| matches!(kind, Kind::Plain | Kind::Escaped))
             && matches.saturating_mul(2) > left.len()
             && left.len() > 2;
         if left.len() == right.len() && scalars && (in_order || !(all_matched || words)) {
-            // A vector of plain values: its positions mean something, and a value is not known again elsewhere.
+            // A vector of plain values: its positions are significant, and a value is not matched at another one.
             return self.pairs(left, right, arrays);
         }
         if in_order {
@@ -134,7 +134,7 @@ impl<'d, 's> Diff<'d, 's> {
         self.rest(&left, &right, Rest::Moved, arrays);
     }
 
-    /// Elements without an equal counterpart: the most alike belong together, and of others as `what` says.
+    /// Elements without an equal counterpart: the most similar are paired, and others as `what` says.
     pub(super) fn rest(
         &mut self,
         left: &[Element<'d>],
@@ -167,7 +167,7 @@ impl<'d, 's> Diff<'d, 's> {
         self.pairs(&[], &right, arrays);
     }
 
-    /// For each element, whether it has a counterpart of the same hash, each being counterpart once.
+    /// For each element, whether it has a counterpart of the same hash; each is used once.
     pub(super) fn matched(&mut self, left: &[Element<'d>], right: &[Element<'d>]) -> (Vec<bool>, Vec<bool>) {
         let (hashes_left, hashes_right) = self.hashes();
         let mut open: HashMap<u64, usize> = HashMap::with_capacity(right.len());
@@ -185,7 +185,7 @@ impl<'d, 's> Diff<'d, 's> {
                 _ => false,
             })
             .collect();
-        // What was not used up stays open on the right, at its end.
+        // Unused elements remain open on the right, at its end.
         let mut used: HashMap<u64, usize> = total;
         for (hash, left_over) in &open {
             if let Some(count) = used.get_mut(hash) {
@@ -205,7 +205,7 @@ impl<'d, 's> Diff<'d, 's> {
         (matched_left, matched_right)
     }
 
-    /// The matched elements are in the same order on both sides: what is between two of them belongs together.
+    /// The matched elements are in the same order on both sides: the elements between two of them are compared.
     fn between_anchors(
         &mut self,
         (left, matched_left): (&[Element<'d>], &[bool]),
@@ -223,15 +223,15 @@ impl<'d, 's> Diff<'d, 's> {
                     .map(|(element, _)| *element)
                     .collect();
             self.gap(&gap_left, &gap_right, arrays);
-            // Equal by hash; looked at all the same, because hashes leave out tolerated numbers.
+            // Equal by hash, but still compared, because hashes leave out tolerated numbers.
             if let (Some((a, _)), Some((b, _))) = (left.next(), right.next()) {
                 self.element(a.0, Pair::Both(a.1, b.1), arrays);
             }
         }
     }
 
-    /// Elements between two that are equal. In lists of one length that are alike in another order, the order is a
-    /// discrepancy of its own.
+    /// Elements between two equal ones. If lists of equal length are similar in a different order, the order is a
+    /// separate discrepancy.
     fn gap(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d, 's>) {
         if left.len() < 2 && left.len() == right.len() {
             return self.pairs(left, right, arrays);
@@ -239,7 +239,7 @@ impl<'d, 's> Diff<'d, 's> {
         self.rest(left, right, Rest::Gap, arrays);
     }
 
-    /// In order; what one side has more is missing or added.
+    /// Pairs in order; surplus elements of one side are missing or added.
     pub(super) fn pairs(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d, 's>) {
         for position in 0..left.len().max(right.len()) {
             if self.is_full() {
@@ -255,7 +255,7 @@ impl<'d, 's> Diff<'d, 's> {
     }
 }
 
-/// The member that a rule's key is, when it is directly in the elements.
+/// The member that a rule's key names, when it is directly in the elements.
 fn name_of<'d>(key: &Pointer, left: &[Element<'d>], right: &[Element<'d>]) -> Option<Value<'d>> {
     let mut names = key.names();
     let (name, None) = (names.next()?, names.next()) else {
@@ -277,7 +277,7 @@ pub(super) fn unmatched<'d>(elements: &[Element<'d>], matched: &[bool]) -> Vec<E
         .collect()
 }
 
-/// Without the elements that both begin with and both end with.
+/// Without the common elements at the beginning and the end.
 fn without_equal_ends<'s, 'd>(
     left: &'s [Element<'d>],
     right: &'s [Element<'d>],

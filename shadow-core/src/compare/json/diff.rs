@@ -26,28 +26,28 @@ pub(super) struct Diff<'d, 's> {
     pub(super) scope: &'s Scope<'s>,
     pub(super) findings: Findings,
     pub(super) walk: Walk<'s>,
-    /// What holds for the outermost value.
+    /// The level of the outermost value.
     pub(super) level: Level<'s>,
     pub(super) root: &'d str,
-    /// How the current value was reached; written out only for a discrepancy.
+    /// The path to the current value; formatted only for a discrepancy.
     pub(super) trail: Vec<Step<'d>>,
-    /// Of both documents, made when array elements have to be matched.
+    /// Hashes of both documents, computed when array elements have to be matched.
     pub(super) hashes: Option<(Hashes, Hashes)>,
     pub(super) state: DefaultHashBuilder,
     pub(super) probes: u8,
-    /// Documents in strings around this one.
+    /// Nesting depth of documents in strings.
     pub(super) nested: u8,
 }
 
-/// Arrays of one comparison that are walked once without telling what is found, in the hope that their elements are
-/// equal where they are and nothing has to be hashed. Such walks are nested as arrays are, so they need a bound.
+/// Arrays of one comparison that are first walked without reporting, in case their elements are equal by position and
+/// no hashing is needed. Such walks nest like arrays, so they need a bound.
 const PROBES: u8 = 16;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step<'d> {
     Member(Value<'d>),
     Element(usize),
-    /// An element by the name and the value of the member that tells it apart.
+    /// An element by the name and the value of its identifying member.
     Keyed(Value<'d>, Value<'d>),
 }
 
@@ -61,13 +61,13 @@ pub(super) enum Differing {
 /// An element with its index.
 pub(super) type Element<'d> = (usize, Value<'d>);
 
-/// Two arrays, and what the rules ask of them.
+/// Two arrays, and the rules for them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrays<'d, 's> {
     pub(super) production: Value<'d>,
     pub(super) shadow: Value<'d>,
     pub(super) level: Level<'s>,
-    /// The name of the member that tells the elements apart.
+    /// The name of the member that identifies the elements.
     pub(super) key: Option<Value<'d>>,
 }
 
@@ -117,8 +117,8 @@ impl<'d, 's> Diff<'d, 's> {
         self.findings.is_full()
     }
 
-    /// Looks for the positions at which two arrays of one length differ: `None` when there are several, or when this
-    /// was done often enough.
+    /// Looks for the positions at which two arrays of equal length differ: `None` when there are several, or over the
+    /// bound.
     pub(super) fn probe(
         &mut self,
         left: &[Element<'d>],
@@ -147,12 +147,12 @@ impl<'d, 's> Diff<'d, 's> {
         differing
     }
 
-    /// Whether this walk only asks if there is any difference.
+    /// Whether this walk only detects whether there is a difference.
     pub(super) fn is_probing(&self) -> bool {
         self.findings.is_probe()
     }
 
-    /// What the values of production and those of the shadow system count as.
+    /// The hashes of the production values and of the shadow values.
     pub(super) fn hashes(&mut self) -> &(Hashes, Hashes) {
         let Self {
             production,
@@ -178,7 +178,7 @@ impl<'d, 's> Diff<'d, 's> {
         })
     }
 
-    /// Recursion is as deep as the documents, which the parser bounds.
+    /// Recursion depth is that of the documents, which the parser bounds.
     fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
         if self.is_full() {
             return;
@@ -204,8 +204,8 @@ impl<'d, 's> Diff<'d, 's> {
         self.found(category, production.raw(), shadow.raw());
     }
 
-    /// Members by name, whatever their order; duplicates (RFC 8259 section 4 leaves open what they mean) by name and
-    /// occurrence, so that one more or one less is a discrepancy.
+    /// Members by name, in any order; duplicates (RFC 8259 section 4 leaves their meaning open) by name and occurrence,
+    /// so that one more or one less is a discrepancy.
     fn objects(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
         let same_names = production.len() == shadow.len()
             && production
@@ -220,7 +220,7 @@ impl<'d, 's> Diff<'d, 's> {
         }
         let (left, right) = (sorted(production), sorted(shadow));
         let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-        // The name of the members last met.
+        // The name of the last members seen.
         let mut last = None;
         loop {
             let order = match (left.peek(), right.peek()) {
@@ -229,7 +229,7 @@ impl<'d, 's> Diff<'d, 's> {
                 (None, Some(_)) => core::cmp::Ordering::Greater,
                 (Some((a, ..)), Some((b, ..))) => a.cmp(b),
             };
-            // The sides that have this member go on.
+            // The sides that have this member advance.
             let a = if order.is_le() { left.next() } else { None };
             let b = if order.is_ge() { right.next() } else { None };
             let pair = match (&a, &b) {
@@ -245,7 +245,7 @@ impl<'d, 's> Diff<'d, 's> {
         }
     }
 
-    /// A member; `repeated` when the object has had one of the same name.
+    /// A member; `repeated` when the object already had one of the same name.
     fn member(&mut self, name: Value<'d>, pair: Pair<'d>, repeated: bool, level: Level<'s>) {
         if pair.is_same_text() || self.is_full() {
             return;
@@ -264,7 +264,7 @@ impl<'d, 's> Diff<'d, 's> {
         match pair {
             _ if below.ignored.is_some() => {}
             None => {}
-            // Two members of one name are two readings of one object: no rule lets them pass.
+            // Duplicate members make an object ambiguous: no rule lets them pass.
             Some(Pair::Production(a)) if repeated => self.repeated(Category::Missing, a.raw(), ABSENT),
             Some(Pair::Shadow(b)) if repeated => self.repeated(Category::Added, ABSENT, b.raw()),
             Some(Pair::Shadow(_)) if below.below.added == Added::Allow => {}
@@ -350,7 +350,7 @@ impl<'d, 's> Diff<'d, 's> {
                     write!(place, "{}", Key::Name(&String::from_utf8_lossy(&name)))
                 }
             };
-            // A String takes everything.
+            // Writing to a String does not fail.
             written.unwrap_or_default();
         }
         place
@@ -358,12 +358,12 @@ impl<'d, 's> Diff<'d, 's> {
 }
 
 impl Pair<'_> {
-    /// Equal text is an equal value, under every rule. Most of two answers that differ is this.
+    /// Equal text is an equal value, under every rule. This is the most frequent case.
     fn is_same_text(self) -> bool {
         matches!(self, Self::Both(a, b) if a.raw() == b.raw())
     }
 
-    /// The pair when a null is as good as nothing.
+    /// The pair when null counts as missing.
     fn without_nulls(self) -> Option<Self> {
         let there = |value: Value<'_>| value.kind() != Kind::Null;
         match self {
@@ -380,7 +380,7 @@ impl Pair<'_> {
 
 type Member<'d> = (std::borrow::Cow<'d, [u8]>, Value<'d>, Value<'d>);
 
-/// Members by name; equal names stay in order.
+/// Members sorted by name; equal names stay in order.
 fn sorted<'d>(object: Value<'d>) -> Vec<Member<'d>> {
     let mut members: Vec<Member<'d>> = object
         .members()

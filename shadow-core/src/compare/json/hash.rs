@@ -16,12 +16,12 @@ use crate::compare::{
 
 use super::tape::{Kind, Tape, Value};
 
-/// What the values of one document count as, by their number.
+/// Hashes and weights of the values of one document, by their number.
 #[derive(Debug)]
 pub(super) struct Hashes {
-    /// Equal for equal values, under the rules. Ignored places do not count.
+    /// Equal for equal values, under the rules. Ignored places are left out.
     pub(super) of: Vec<u64>,
-    /// Where values of one hash stand among each other; empty unless rules let values be equal without being the same.
+    /// The order of values with the same hash; empty unless rules let different values be equal.
     pub(super) weights: Vec<f64>,
 }
 
@@ -35,10 +35,10 @@ impl Hashes {
     }
 }
 
-/// Names of members that may be left out where the other document's objects have none of that name.
+/// Names of members that may be left out where the objects of the other document have no member of that name.
 pub(super) type Names<'d> = HashSet<Cow<'d, [u8]>>;
 
-/// Where the walk over the rules is when a document begins.
+/// The state of the rules walk at the start of a document.
 #[derive(Debug)]
 pub(super) struct At<'s> {
     pub(super) scope: &'s Scope<'s>,
@@ -46,7 +46,7 @@ pub(super) struct At<'s> {
     pub(super) level: Level<'s>,
 }
 
-/// Hashes one document. With `known`, members of other names do not count where added ones are allowed.
+/// Hashes one document. With `known`, members with other names are left out where added ones are allowed.
 pub(super) fn hashes(
     At { scope, walk, level }: At<'_>,
     tape: &Tape<'_>,
@@ -68,7 +68,7 @@ pub(super) fn hashes(
     hashing.hashes
 }
 
-/// Every name of a member in a document.
+/// All member names of a document.
 pub(super) fn names<'d>(tape: &'d Tape<'d>) -> Names<'d> {
     tape.values()
         .filter(|value| value.kind() == Kind::Object)
@@ -151,7 +151,7 @@ impl<'s> Hashing<'_, 's> {
                 let (hash, weight) = self.value(member, below);
                 let hash = self.state.hash_one((&name, hash));
                 combined = combined.wrapping_add(hash);
-                // Each name in its own measure, or what one member has more would make up for another's less.
+                // Each name has its own factor; otherwise a surplus in one member could offset a deficit in another.
                 weights += weight
                     * (1.0 + f64::from(u8::try_from(self.state.hash_one(&name) & 0xff).unwrap_or(0)) / 97.0);
             }

@@ -1,7 +1,7 @@
-//! What tells the elements of an array apart: a member that is unique in both arrays, or else what in an element does not
-//! look new each time.
+//! Identity of array elements: a member that is unique in both arrays, or else the parts of an element that do not look
+//! new each time.
 //!
-//! Bounds: members of the first element that are tried ([`CANDIDATES`]), leaves of an element that are looked at
+//! Bounds: members of the first element that are tried ([`CANDIDATES`]), leaves of an element that are considered
 //! ([`LEAVES`]).
 
 use core::hash::BuildHasher as _;
@@ -18,18 +18,18 @@ use super::{
     tape::{Kind, Value},
 };
 
-/// Members that are tried as what tells elements apart.
+/// Members that are tried as identifiers.
 const CANDIDATES: usize = 24;
 
-/// Leaves of one element that are looked at.
+/// Leaves of one element that are considered.
 const LEAVES: usize = 32;
 
-/// Names that mostly tell elements apart, best first.
+/// Names that usually identify elements, best first.
 const NAMES: [&str; 14] = [
     "id", "@id", "_id", "uuid", "key", "sku", "code", "slug", "name", "rel", "href", "url", "path", "title",
 ];
 
-/// A member that may tell elements apart.
+/// A member that may identify elements.
 struct Candidate<'d> {
     name: Value<'d>,
     rank: usize,
@@ -37,8 +37,8 @@ struct Candidate<'d> {
 }
 
 impl<'d> Diff<'d, '_> {
-    /// The name of the member that tells the elements of both arrays apart: unique and there in every element, and of a
-    /// known name or text, with the most values that both arrays have.
+    /// The name of the member that identifies the elements of both arrays: unique, in every element, with a known name
+    /// or text values, and with the most values in common.
     pub(super) fn key_of(&self, left: &[Element<'d>], right: &[Element<'d>]) -> Option<Value<'d>> {
         let (_, first) = left.first().filter(|(_, first)| first.kind() == Kind::Object)?;
         let mut candidates: Vec<Candidate<'d>> = first
@@ -79,12 +79,12 @@ impl<'d> Diff<'d, '_> {
             .into_iter()
             .map(|candidate| (shared(&candidate), candidate))
             .filter(|(shared, _)| *shared >= least)
-            // Names that mostly do this come first, whatever a few elements more or less say.
+            // Names that usually identify elements come first, even if a few elements more or less match.
             .min_by_key(|(shared, candidate)| (candidate.rank, core::cmp::Reverse(*shared)))?;
         Some(best.1.name)
     }
 
-    /// Pairs of elements that have something in common, by position in the two lists.
+    /// Pairs of similar elements, by position in the two lists.
     pub(super) fn alike(&self, left: &[Element<'d>], right: &[Element<'d>]) -> Vec<(usize, usize)> {
         let leaves = |side: &[Element<'d>]| -> Vec<Features> {
             side.iter().map(|(_, value)| self.leaves(*value)).collect()

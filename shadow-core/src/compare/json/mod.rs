@@ -1,12 +1,11 @@
-//! JSON by structure.
+//! Comparison of JSON by structure.
 //!
-//! Owns: a parser that keeps what a comparison must not lose (every digit, every duplicate member, the text of each
+//! Owns: a parser that keeps everything a comparison needs (every digit, every duplicate member, the text of each
 //! value) and the walk over two documents. A general parser would round or copy numbers, merge duplicate names and
-//! allocate for each value; this one fills one flat array.
-//! Content that is JSON but for what common writers add (`NaN`, a last comma, raw control characters) is compared all the
-//! same; when only one of two contents is, that is a `decode` discrepancy besides.
-//! Bounds: depth ([`tape::MAX_DEPTH`]) and values ([`tape::MAX_NODES`]) of a document. What is over them is compared
-//! as text.
+//! allocate for each value; this one fills one flat array. Content that is JSON except for common deviations (`NaN`, a
+//! trailing comma, raw control characters) is still compared as JSON; when only one of two contents deviates, that is
+//! an additional `decode` discrepancy. Bounds: depth ([`tape::MAX_DEPTH`]) and values ([`tape::MAX_NODES`]) of a
+//! document. Documents over a bound are compared as text.
 
 mod array;
 mod diff;
@@ -35,11 +34,11 @@ use tape::{ParseError, Tape};
 
 pub(super) use survey::survey;
 
-/// How the place of the outermost value is written.
+/// The place of the outermost value.
 pub(super) const ROOT: &str = "$";
 
-/// Compares two texts as JSON documents. `root` is what stands for `$` in the places that are found: [`ROOT`], or for one
-/// event of a stream `$[3]`. The paths of rules begin at the document in either case.
+/// Compares two texts as JSON documents. `root` replaces `$` in the reported places: [`ROOT`], or `$[3]` for one event
+/// of a stream. The paths of rules begin at the document in either case.
 pub(super) fn compare(
     scope: &Scope<'_>,
     production: &[u8],
@@ -63,7 +62,7 @@ pub(super) fn compare(
     let left = left.or_else(|_| Tape::lenient(production));
     let right = right.or_else(|_| Tape::lenient(shadow));
     if is_broken(a) != is_broken(b) && a.is_none() != b.is_none() {
-        // Who reads one may refuse the other.
+        // A reader of one may reject the other.
         let place = if root == ROOT { "body" } else { root };
         findings.push(
             Category::Decode,
@@ -85,7 +84,7 @@ pub(super) fn compare(
     }
 }
 
-/// Compares the documents of two texts, one by one, when the texts have the same number of them.
+/// Compares the documents of two texts, one by one, when their numbers are equal.
 pub(super) fn pieces(
     scope: &Scope<'_>,
     production: &Pieces<'_>,
@@ -140,7 +139,7 @@ pub(super) fn is_json(text: &str) -> bool {
     looks_like_json(text.as_bytes()) && Tape::lenient(text.as_bytes()).is_ok()
 }
 
-/// Compares two JSON texts in another document, at a place of that.
+/// Compares two JSON texts inside another document, at a place of that document.
 pub(super) fn within(scope: &Scope<'_>, place: &str, a: &str, b: &str, findings: &mut Findings) -> Compared {
     let mut compared = Compared::Not;
     findings.within(place, |findings| {

@@ -1,28 +1,28 @@
-//! The grammar of RFC 8259, and what common writers make of it.
+//! The grammar of RFC 8259, and common deviations from it.
 //!
 //! The lenient grammar also takes `NaN`, `Infinity`, `-Infinity`, a comma after the last element or member, and control
 //! characters in strings.
 
 use super::tape::{Kind, MAX_DEPTH, MAX_NODES, Node, ParseError};
 
-/// Fills the array of a tape. Iterative: depth costs an entry in `open` and no stack.
+/// Fills the array of a tape. Iterative: each level costs an entry in `open` and no stack.
 pub(super) struct Parser<'a> {
     text: &'a [u8],
     at: usize,
     nodes: Vec<Node>,
-    /// The arrays and objects that are not closed yet.
+    /// The arrays and objects that are not yet closed.
     open: Vec<u32>,
     lenient: bool,
 }
 
-/// What may come next.
+/// The tokens that may come next.
 enum Next {
     Value,
     /// The first element, or the end.
     Element,
     /// A name; `true` when the end may come instead.
     Name(bool),
-    /// Behind a value.
+    /// After a value.
     Comma,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Parser<'a> {
         Self {
             text,
             at: 0,
-            // About as many as compact documents have; a guess that is too small costs a copy.
+            // Typical of compact documents; too small an estimate costs a copy.
             nodes: Vec::with_capacity((text.len() / 10).clamp(8, 4096)),
             open: Vec::new(),
             lenient,
@@ -110,7 +110,7 @@ impl<'a> Parser<'a> {
         Ok(Next::Value)
     }
 
-    /// A value has ended: the one around it counts it.
+    /// Ends a value and counts it in the enclosing one.
     fn behind_value(&mut self, byte: u8) -> Result<Next, ParseError> {
         let Some(around) = self
             .open
@@ -241,7 +241,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Adds a node that reaches to here; the end of an array or object is set when it closes.
+    /// Adds a node that ends here; the end of an array or object is set when it closes.
     fn push(&mut self, kind: Kind, start: usize) -> Result<u32, ParseError> {
         if self.nodes.len() >= MAX_NODES {
             return Err(ParseError::TooMany);

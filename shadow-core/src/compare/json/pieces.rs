@@ -1,15 +1,15 @@
-//! A text in which JSON documents stand among other text: behind a guard against inclusion (`)]}'`), a notice of PHP, or
-//! `callback(`, assigned to a variable in a script, or one after the other.
+//! JSON documents among other text: after a guard against inclusion (`)]}'`), a PHP notice, or `callback(`, assigned to
+//! a variable in a script, or one after the other.
 //!
-//! Bounds: documents in one text ([`MAX_PIECES`]), places at which none begins although it looks so ([`MAX_TRIES`]), and
-//! the bytes that are read there: together no more than the text has.
+//! Bounds: documents in one text ([`MAX_PIECES`]), places at which parsing is tried and fails ([`MAX_TRIES`]), and the
+//! bytes read there: in total no more than the length of the text.
 
 use super::tape::{ParseError, Tape};
 
 /// Documents in one text.
 const MAX_PIECES: usize = 1 << 16;
 
-/// Places at which a document could begin, and does not.
+/// Failed attempts to parse a document.
 const MAX_TRIES: usize = 64;
 
 /// A document, and the text before it.
@@ -21,7 +21,7 @@ pub(in crate::compare) struct Piece<'t> {
     pub(in crate::compare) tape: Tape<'t>,
 }
 
-/// The documents of a text, and what is behind the last one.
+/// The documents of a text, and the text after the last one.
 #[derive(Debug)]
 pub(in crate::compare) struct Pieces<'t> {
     pub(in crate::compare) all: Vec<Piece<'t>>,
@@ -29,10 +29,10 @@ pub(in crate::compare) struct Pieces<'t> {
 }
 
 impl<'t> Pieces<'t> {
-    /// `None` when there is no document in the text, or over a bound.
+    /// `None` without a document in the text, or over a bound.
     pub(in crate::compare) fn of(text: &'t str) -> Option<Self> {
         let mut all: Vec<Piece<'t>> = Vec::new();
-        // What was read and belongs to no document begins here; a document is looked for from `at`.
+        // `start` is the beginning of text outside documents; the search for a document continues at `at`.
         let (mut start, mut at, mut tries) = (0usize, 0usize, 0usize);
         let mut lost = 0usize;
         while let Some(found) = text.get(at..).and_then(|rest| rest.find(['{', '['])) {
@@ -67,7 +67,7 @@ impl<'t> Pieces<'t> {
         self.all.iter().map(|piece| piece.text.as_bytes()).collect()
     }
 
-    /// Whether there is nothing but documents.
+    /// Whether the text consists only of documents.
     pub(in crate::compare) fn is_only_documents(&self) -> bool {
         let blank = |text: &str| {
             text.chars()

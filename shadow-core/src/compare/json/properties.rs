@@ -118,7 +118,7 @@ proptest! {
     #[test]
     fn two_documents_are_equal_or_something_is_found(a in any_json(), b in any_json()) {
         let none = found(&a.to_string(), &b.to_string()).is_empty();
-        // serde_json tells 1 and 1.0 apart; none of the generated numbers are equal and written differently but 0 and -0.
+        // serde_json distinguishes 1 and 1.0; of the generated numbers only 0 and -0 are equal and written differently.
         prop_assume!(!a.to_string().contains("-0.0") && !b.to_string().contains("-0.0"));
         prop_assert_eq!(none, a == b, "{} {}", a, b);
     }

@@ -15,7 +15,7 @@ pub(super) const CENT: Option<Tolerance> = Some(Tolerance {
     relative: 0.0,
 });
 
-/// What a pair of documents comes to under some rules.
+/// Checks the discrepancies of pairs of documents under some rules.
 pub(super) fn check(rules: &Rules, cases: &[(&str, &str, &[&str])]) {
     for (a, b, expected) in cases {
         assert_eq!(found_under(rules, a, b), *expected, "{a} {b}");
@@ -49,7 +49,7 @@ fn different_values_of_one_format_pass() {
                 r#"{"id":"7"}"#,
                 &[r#"value $.id: "123e4567-e89b-12d3-a456-426614174000" | "7""#],
             ),
-            // The same format is asked of both.
+            // Both must have the same format.
             (r#"{"id":"7"}"#, r#"{"id":"8"}"#, &[r#"value $.id: "7" | "8""#]),
             (r#"{"id":"7"}"#, r"{}", &[r#"missing $.id: "7" | (absent)"#]),
             (
@@ -149,7 +149,7 @@ fn timestamps_may_be_a_span_apart() {
                 r#"{"at":1790000006000}"#,
                 &["value $.at: 1790000000000 | 1790000006000"],
             ),
-            // Small numbers are no points in time.
+            // Small numbers are not timestamps.
             (r#"{"at":3}"#, r#"{"at":4}"#, &["value $.at: 3 | 4"]),
             (r#"{"text":"1790000000"}"#, r#"{"text":"1790000004"}"#, &[]),
             (
@@ -241,7 +241,7 @@ fn added_members_may_be_allowed() {
                 r#"{"closed":{"a":1,"new":1}}"#,
                 &["added $.closed.new: (absent) | 1"],
             ),
-            // A second member of a name is another reading of the same object.
+            // A second member of one name makes an object ambiguous.
             (
                 r#"{"a":1}"#,
                 r#"{"a":1,"a":2}"#,

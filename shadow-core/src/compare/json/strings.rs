@@ -1,4 +1,4 @@
-//! Strings by what is in them: documents, or other text.
+//! Comparison of strings by content: documents, or other text.
 
 use crate::compare::{
     Category,
@@ -13,11 +13,11 @@ use super::{
     tape::{Kind, Tape, Value},
 };
 
-/// Documents in strings of documents.
+/// Nesting depth of documents in strings.
 const MAX_NESTED: u8 = 4;
 
 impl<'d, 's> Diff<'d, 's> {
-    /// Strings by what is in them, where no rule speaks about their whole text.
+    /// Compares strings by content, where no rule applies to their whole text.
     pub(super) fn strings(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
         let (a, b) = (production.string(), shadow.string());
         let (Ok(a), Ok(b)) = (core::str::from_utf8(&a), core::str::from_utf8(&b)) else {
@@ -49,8 +49,8 @@ impl<'d, 's> Diff<'d, 's> {
         });
     }
 
-    /// Compares two documents that are the contents of strings, as if they stood in the place of the strings; false when
-    /// one of the strings holds none.
+    /// Compares two documents that are the contents of strings, as if they replaced the strings; false when one of the
+    /// strings is not a document.
     fn documents_inside(&mut self, production: &str, shadow: &str, level: Level<'s>) -> bool {
         let holds = |text: &str| super::looks_like_json(text.as_bytes());
         if self.nested >= MAX_NESTED || !holds(production) || !holds(shadow) {
@@ -93,7 +93,7 @@ pub(super) fn leaves_equal(level: &Level<'_>, production: Value<'_>, shadow: Val
     let (x, y) = (production.content(), shadow.content());
     match (core::str::from_utf8(&x), core::str::from_utf8(&y)) {
         (Ok(x), Ok(y)) => leaf::equal(level, as_leaf(a, x), as_leaf(b, y)),
-        // A lone surrogate is no text that a rule could be about.
+        // Rules do not apply to text with a lone surrogate.
         _ => x == y,
     }
 }

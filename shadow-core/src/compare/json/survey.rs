@@ -1,4 +1,4 @@
-//! A walk over one whole document, to see which rules name something in it and whether they leave anything.
+//! A walk over one whole document, to see which rules match in it and whether they leave anything to compare.
 
 use crate::compare::{
     paths::Key,
@@ -8,7 +8,7 @@ use crate::compare::{
 
 use super::tape::{Kind, Tape, Value};
 
-/// Walks a document for the rules; one that is no JSON, or over a bound, says nothing about them.
+/// Walks a document for the rules; one that is not JSON, or over a bound, is skipped.
 pub(in crate::compare) fn survey(scope: &Scope<'_>, document: &[u8]) {
     let Ok(tape) = Tape::parse(document).or_else(|_| Tape::lenient(document)) else {
         return;
@@ -34,8 +34,8 @@ struct Survey<'s> {
 }
 
 impl<'s> Survey<'s> {
-    /// Recursion is as deep as the document, which the parser bounds. It does not stop at a closed level: what is below
-    /// is compared.
+    /// Recursion depth is that of the document, which the parser bounds. It does not stop at a closed level: the values
+    /// below it are compared.
     fn value(&mut self, value: Value<'_>, level: Level<'s>) {
         if let Some(rule) = level.ignored {
             if !self.hiding.contains(&rule) {

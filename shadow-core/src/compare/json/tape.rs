@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::parse::Parser;
 
-/// Arrays and objects within each other.
+/// Nested arrays and objects.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Values, member names included, of one document. 20 bytes each.
 pub(crate) const MAX_NODES: usize = 1 << 20;
 
-/// Why a text has no tape.
+/// The reason why a text could not be parsed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum ParseError {
     /// Not JSON by its grammar, or not UTF-8 (RFC 8259 section 8.1).
@@ -24,7 +24,7 @@ pub(crate) enum ParseError {
     TooMany,
 }
 
-/// What a value is. Strings with an escape are told apart, because the others can be compared as they are.
+/// The kind of a value. Strings with an escape are distinct, because the others can be compared byte for byte.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Null,
@@ -69,7 +69,7 @@ pub(super) struct Node {
     pub(super) kind: Kind,
     pub(super) start: u32,
     pub(super) end: u32,
-    /// The node behind this one and everything in it.
+    /// The next node after this one and its descendants.
     pub(super) next: u32,
     /// Elements, or members.
     pub(super) len: u32,
@@ -91,12 +91,12 @@ pub(crate) struct Value<'t> {
 }
 
 impl<'a> Tape<'a> {
-    /// Parses a whole text. A byte order mark in front is ignored, as RFC 8259 section 8.1 allows.
+    /// Parses a whole text. A leading byte order mark is ignored, as RFC 8259 section 8.1 allows.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
         Self::whole(text, false)
     }
 
-    /// Parses a whole text by the lenient grammar.
+    /// Parses a whole text with the lenient grammar.
     pub(crate) fn lenient(text: &'a [u8]) -> Result<Self, ParseError> {
         Self::whole(text, true)
     }
@@ -113,7 +113,7 @@ impl<'a> Tape<'a> {
         Ok(Self { text, nodes })
     }
 
-    /// Parses the document that a text begins with, by the lenient grammar; also its length.
+    /// Parses the document at the beginning of a text with the lenient grammar; also returns its length.
     pub(crate) fn prefix(text: &'a str) -> Result<(Self, usize), ParseError> {
         if u32::try_from(text.len()).is_err() {
             return Err(ParseError::TooMany);
@@ -127,7 +127,7 @@ impl<'a> Tape<'a> {
         self.value(0)
     }
 
-    /// How many values, member names included.
+    /// The number of values, member names included.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -161,7 +161,7 @@ impl<'t> Value<'t> {
         self.node.len as usize
     }
 
-    /// Its text, with the quotes of a string.
+    /// Its text; strings include the quotes.
     pub(crate) fn raw(self) -> &'t str {
         self.tape
             .text
@@ -169,7 +169,7 @@ impl<'t> Value<'t> {
             .unwrap_or_default()
     }
 
-    /// The elements of an array, or the names and values of an object by turns.
+    /// The elements of an array, or alternately the names and values of an object.
     fn children(self) -> impl Iterator<Item = Value<'t>> {
         let Value { tape, index, node } = self;
         let first = if node.kind.is_scalar() {
@@ -198,7 +198,7 @@ impl<'t> Value<'t> {
         core::iter::from_fn(move || children.next().zip(children.next()))
     }
 
-    /// What a string says, or a number as it is written.
+    /// The unescaped content of a string, or a number as it is written.
     pub(crate) fn content(self) -> Cow<'t, [u8]> {
         match self.node.kind {
             Kind::Number => Cow::Borrowed(self.raw().as_bytes()),
@@ -206,7 +206,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// The last member of a name, as most readers take it.
+    /// The last member of a name, as with most readers.
     pub(crate) fn get(self, name: &str) -> Option<Self> {
         self.member(name.as_bytes())
     }
@@ -220,8 +220,8 @@ impl<'t> Value<'t> {
         named.last().map(|(_, value)| value)
     }
 
-    /// What a string says, as UTF-8; a lone surrogate, which JSON can write and UTF-8 cannot, as the three bytes that
-    /// it would have (WTF-8), so that different strings never look the same.
+    /// The content of a string as UTF-8. A lone surrogate, which JSON allows and UTF-8 does not, becomes the three
+    /// bytes of its generalised encoding (WTF-8), so that different strings always stay different.
     pub(crate) fn string(self) -> Cow<'t, [u8]> {
         let raw = self.raw().as_bytes();
         let inner = raw
@@ -262,7 +262,7 @@ fn unescape(mut rest: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Takes the four digits behind `\u`, and those of a second half if there is one.
+/// Takes the four digits after `\u`, and those of a low surrogate if there is one.
 fn unescape_unicode<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let (first, rest) = hex4(text);
     let mut code = first;

@@ -5,7 +5,7 @@ use super::{
 use crate::compare::{Arrays, Rules, Tolerance, compiled::Compiled, rules::PlaceRule};
 use shadow_proto::testing;
 
-/// What comparing two texts under some rules comes to.
+/// The result of comparing two texts under some rules.
 fn compared(rules: &Rules, a: &str, b: &str) -> (Compared, Vec<String>) {
     let compiled = Compiled::new(rules.clone()).unwrap_or_else(|error| panic!("{error}"));
     let scope = Scope::new(&compiled, &testing::exchange("GET", "/").request);
@@ -165,7 +165,7 @@ fn ignored_places_do_not_count() {
             &["value $.items[0].x: 1 | 2"],
         ),
         (r#"{"id":1}"#, r#"{"id":2}"#, &["value $.id: 1 | 2"]),
-        // An element is known again although an ignored part of it differs.
+        // An element is matched although an ignored part of it differs.
         (
             r#"{"items":[{"at":1,"x":1},{"at":1,"x":2}]}"#,
             r#"{"items":[{"at":9,"x":2}]}"#,

@@ -1,4 +1,4 @@
-//! Arrays whose order does not matter: multisets, sets, and elements that a member tells apart. In near linear time.
+//! Arrays in which order does not matter: multisets, sets, and elements identified by a member. In near-linear time.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use super::{
     tape::{Kind, Value},
 };
 
-/// An element with its hash and its place among those of the same hash.
+/// An element with its hash and its weight among those of the same hash.
 #[derive(Clone, Copy)]
 struct Weighed<'d> {
     hash: u64,
@@ -30,8 +30,8 @@ impl<'d, 's> Diff<'d, 's> {
             let (left, right) = (unmatched(left, &matched_left), unmatched(right, &matched_right));
             return self.rest(&left, &right, Rest::Moved, arrays);
         }
-        // Values that are close have one hash, and so have some that are not: elements of one hash belong together in
-        // the order of their weights, and are looked at.
+        // Close values share one hash, and some others do too: elements of one hash are paired in the order of their
+        // weights, and compared.
         let (hashes_left, hashes_right) = self.hashes();
         let (left, right) = (weighed(left, hashes_left), weighed(right, hashes_right));
         let (mut rest_left, mut rest_right) = (Vec::new(), Vec::new());
@@ -52,7 +52,7 @@ impl<'d, 's> Diff<'d, 's> {
         self.pairs(&rest_left, &rest_right, arrays);
     }
 
-    /// Each element needs one that is equal to it on the other side, which may be that of several.
+    /// Each element needs an equal one on the other side, which several may share.
     pub(super) fn set(&mut self, left: &[Element<'d>], right: &[Element<'d>], arrays: Arrays<'d, 's>) {
         let (hashes_left, hashes_right) = self.hashes();
         let loose = !hashes_left.weights.is_empty();
@@ -60,7 +60,7 @@ impl<'d, 's> Diff<'d, 's> {
         let known = |side: &[Weighed<'d>]| -> HashSet<u64> { side.iter().map(|one| one.hash).collect() };
         let (known_left, known_right) = (known(&left), known(&right));
         if loose {
-            // Of one hash, the one that is nearest has to do.
+            // Among those of one hash, the nearest is used.
             let mut met = HashSet::new();
             for one in left.iter().filter(|one| known_right.contains(&one.hash)) {
                 if let Some(other) = nearest(&right, one) {
@@ -86,7 +86,7 @@ impl<'d, 's> Diff<'d, 's> {
         );
     }
 
-    /// Elements by a member. Of several with one key the first belongs to the first; those without one come last.
+    /// Matches elements by a member. Several with one key are paired in order; those without one come last.
     pub(super) fn keyed(
         &mut self,
         key: &Pointer,
@@ -119,7 +119,7 @@ impl<'d, 's> Diff<'d, 's> {
         self.pairs(&rest_left, &rest_right, arrays);
     }
 
-    /// What tells an element apart: the value of a member, when that has no parts.
+    /// The key of an element: the value of a member, if it is a scalar.
     fn key(&self, element: Value<'d>, key: &Pointer, strings: bool) -> Option<u64> {
         let value = key.names().try_fold(element, Value::get)?;
         let number = |text: &str| self.state.hash_one((Kind::Number as u8, Decimal::new(text)));
@@ -138,7 +138,7 @@ impl<'d, 's> Diff<'d, 's> {
     }
 }
 
-/// By hash, and those of one hash by weight.
+/// Sorted by hash, then by weight.
 fn weighed<'d>(elements: &[Element<'d>], hashes: &Hashes) -> Vec<Weighed<'d>> {
     let mut weighed: Vec<Weighed<'d>> = elements
         .iter()
@@ -156,7 +156,7 @@ fn order(a: &Weighed<'_>, b: &Weighed<'_>) -> core::cmp::Ordering {
     a.hash.cmp(&b.hash).then(a.weight.total_cmp(&b.weight))
 }
 
-/// The one of the same hash with the nearest weight, of some that are in order.
+/// The element of the same hash with the nearest weight in a sorted list.
 fn nearest<'w, 'd>(sorted: &'w [Weighed<'d>], to: &Weighed<'_>) -> Option<&'w Weighed<'d>> {
     let behind = sorted.partition_point(|one| order(one, to).is_lt());
     [Some(behind), behind.checked_sub(1)]
@@ -171,7 +171,7 @@ fn nearest<'w, 'd>(sorted: &'w [Weighed<'d>], to: &Weighed<'_>) -> Option<&'w We
         })
 }
 
-/// Those whose hash the other side has not, each once, in the order of the array.
+/// Elements whose hash is not on the other side, each once, in the order of the array.
 fn lacking<'d>(side: &[Weighed<'d>], other: &HashSet<u64>) -> Vec<Element<'d>> {
     let mut lacking: Vec<Weighed<'d>> = side
         .iter()

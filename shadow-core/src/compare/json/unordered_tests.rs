@@ -1,4 +1,4 @@
-//! Arrays as sets, as multisets and by a member.
+//! Arrays as sets, as multisets and keyed by a member.
 
 use super::{
     rules_tests::{CENT, check},

@@ -1,8 +1,8 @@
-//! Which children of two elements belong together: those that an attribute names, those that are equal, the most alike,
-//! and others by name, in order.
+//! Matching of the children of two elements: by an identifying attribute, by equality, by similarity, and the rest by
+//! name, in order.
 //!
-//! Bounds: as [`crate::compare::align`]; all else is linear. Each list that is aligned differs, so the limit of
-//! discrepancies is one of lists too.
+//! Bounds: as in [`crate::compare::align`]; all else is linear. Each aligned list differs, so the limit of
+//! discrepancies also limits the lists.
 
 use core::hash::BuildHasher as _;
 
@@ -17,7 +17,7 @@ use crate::compare::{
     text,
 };
 
-/// Nodes of one child by which it is known again.
+/// Nodes of one child that are used as features.
 const FEATURES: usize = 32;
 
 /// A child on both sides or on one.
@@ -28,13 +28,13 @@ pub(super) enum Pair {
     Shadow(u32),
 }
 
-/// A child, and the hash of it.
+/// A child and its hash.
 type Child = (u32, u64);
 
-/// Children in the order of one document and of the other, when that is not the same.
+/// Children in the order of each document, when the orders differ.
 type Moved = Option<(Vec<u32>, Vec<u32>)>;
 
-/// The pairs that are not equal, in order, and whether children were moved.
+/// The unequal pairs, in order, and whether children were moved.
 pub(super) fn children(left: (&Tree<'_>, u32), right: (&Tree<'_>, u32)) -> (Vec<Pair>, Moved) {
     let list = |(tree, parent): (&Tree<'_>, u32)| -> Vec<Child> {
         tree.children(parent)
@@ -72,7 +72,7 @@ struct Kinds<'k> {
     right: &'k Tree<'k>,
 }
 
-/// Which child belongs to which, by position.
+/// Matched children, by position.
 struct Matches {
     left: Vec<Option<usize>>,
     right: Vec<bool>,
@@ -86,7 +86,7 @@ impl Matches {
         }
     }
 
-    /// Matches what has a value that is on both sides; of those that several have the first belongs to the first.
+    /// Matches children with a value that is on both sides; several with one value are matched in order.
     fn by<K: core::hash::Hash + Eq>(
         &mut self,
         a: &[Child],
@@ -174,7 +174,7 @@ impl Kinds<'_> {
         self.pairs(a, b, &matches)
     }
 
-    /// The pairs that are not equal, and whether children were moved.
+    /// The unequal pairs, and whether children were moved.
     fn pairs(&self, a: &[Child], b: &[Child], matches: &Matches) -> (Vec<Pair>, Moved) {
         let mut pairs = Vec::new();
         let (rest_a, rest_b) = matches.free();
@@ -206,7 +206,8 @@ impl Kinds<'_> {
         self.left.node(left).map(|node| &node.kind) == self.right.node(right).map(|node| &node.kind)
     }
 
-    /// By name, in order: where the names differ, what the other side has none of any more is missing or added.
+    /// Pairs by name, in order: where the names differ, a child whose name no longer occurs on the other side is
+    /// missing or added.
     fn pair(&self, a: &[Child], b: &[Child], pairs: &mut Vec<Pair>) {
         let mut left_rest = counted(self.left, a);
         let mut right_rest = counted(self.right, b);
@@ -246,7 +247,7 @@ impl Kinds<'_> {
     }
 }
 
-/// What is in a child, without what looks new each time: names, attributes and words.
+/// The features of a child that do not look new each time: names, attributes and words.
 fn features(tree: &Tree<'_>, index: u32, state: &DefaultHashBuilder) -> Features {
     let mut features = Vec::new();
     for node in tree.subtree(index).iter().take(FEATURES) {
@@ -269,7 +270,7 @@ fn features(tree: &Tree<'_>, index: u32, state: &DefaultHashBuilder) -> Features
     features
 }
 
-/// Whether children that surely belong together are in another order.
+/// Whether children that certainly match are in a different order.
 fn moved(a: &[Child], b: &[Child], known: Vec<(usize, usize)>) -> Moved {
     let once = |side: &[Child]| {
         let mut counts: HashMap<u64, usize> = HashMap::new();
@@ -280,7 +281,7 @@ fn moved(a: &[Child], b: &[Child], known: Vec<(usize, usize)>) -> Moved {
         counts
     };
     let (in_a, in_b) = (once(a), once(b));
-    // Of children that are equal nobody can say which is which.
+    // Equal children cannot be distinguished.
     let sure = |(x, y): &(usize, usize)| {
         let alone = |side: &[Child], at: usize, counts: &HashMap<u64, usize>| {
             side.get(at).is_some_and(|(_, hash)| counts.get(hash) == Some(&1))

@@ -20,7 +20,7 @@ use super::{
 /// Characters of a name that are shown in a place.
 const LONGEST_NAME: usize = 100;
 
-/// Siblings of one name among which one is known by something else than its position.
+/// Siblings of one name up to which they are identified by more than their position.
 const MAX_SIBLINGS: usize = 512;
 
 /// Compares two documents. `levels` are those of production's.
@@ -48,7 +48,7 @@ struct Diff<'d> {
     shadow: &'d Tree<'d>,
     levels: &'d Levels<'d>,
     findings: &'d mut Findings,
-    /// How the current node was reached; written out only for a discrepancy.
+    /// The path to the current node; formatted only for a discrepancy.
     trail: Vec<Step<'d>>,
 }
 
@@ -62,7 +62,7 @@ struct Step<'d> {
 }
 
 impl Diff<'_> {
-    /// Recursion is as deep as the documents, which the parser bounds.
+    /// Recursion depth is that of the documents, which the parser bounds.
     fn children(&mut self, left: u32, right: u32) {
         let (pairs, moved) = align::children((self.production, left), (self.shadow, right));
         if let Some((before, after)) = moved {
@@ -146,7 +146,7 @@ impl Diff<'_> {
         }
     }
 
-    /// Two different texts, by what is in them.
+    /// Compares two different texts by content.
     fn texts(&mut self, level: u32, behind: &str, a: &[u8], b: &[u8]) {
         let texts = (core::str::from_utf8(a), core::str::from_utf8(b));
         if let (Ok(x), Ok(y)) = texts
@@ -187,7 +187,8 @@ fn key<'a>(attribute: &'a Attribute<'_>) -> (&'a [u8], u64) {
 }
 
 impl Step<'_> {
-    /// `/name`, `/name[2]` where there are several, `/name[@name='field']` or `/name[text='Cart']` where that says which.
+    /// `/name`, `/name[2]` where there are several, `/name[@name='field']` or `/name[text='Cart']` where that is
+    /// unique.
     fn write(self, place: &mut String) {
         let Some(node) = self.tree.node(self.node) else {
             return;
@@ -209,7 +210,7 @@ impl Step<'_> {
             None
         };
         if let Some((name, value)) = known {
-            // A String takes everything.
+            // Writing to a String does not fail.
             write!(place, "[{name}='{value}']").unwrap_or_default();
         } else if same_kind.len() > 1 {
             let before = same_kind.iter().filter(|sibling| **sibling <= self.node).count();
@@ -218,7 +219,7 @@ impl Step<'_> {
     }
 }
 
-/// How a node is called in a place.
+/// The name of a node in a place.
 pub(super) fn shown_name(kind: &Kind<'_>) -> Cow<'static, str> {
     match kind {
         Kind::Element(name) => cut(&name.local).into(),

@@ -1,5 +1,5 @@
-//! HTML, tolerantly: the tokens of the HTML standard, and a tree by a few of its rules. Both documents go through the
-//! same rules, so a tree that a browser would build otherwise is still the same tree for equal documents.
+//! A tolerant HTML parser: the tokens of the HTML standard, and a tree by a few of its rules. The same rules apply to
+//! both documents, so equal documents give equal trees, even where a browser would build different ones.
 
 use std::borrow::Cow;
 
@@ -19,10 +19,10 @@ const VOID: [&[u8]; 14] = [
 /// Elements whose end tag may be left out before the next one of the same name (section 13.1.2.4).
 const IMPLIED: [&[u8]; 8] = [b"li", b"p", b"dt", b"dd", b"tr", b"td", b"th", b"option"];
 
-/// Elements in which blanks count.
+/// Elements in which blanks are significant.
 const PREFORMATTED: [&[u8]; 4] = [b"pre", b"textarea", b"script", b"style"];
 
-/// Open elements among which the one is looked for that an end tag closes.
+/// Open elements that are searched for the one that an end tag closes.
 const REACH: usize = 32;
 
 /// Whether an element of this name has no content.
@@ -45,7 +45,7 @@ pub(super) fn parse<'t>(text: &[u8]) -> Result<Tree<'t>, ParseError> {
 
 struct Parser<'t> {
     builder: Builder<'t>,
-    /// Since the last tag: a comment does not end a text.
+    /// The text since the last tag: a comment does not end a text.
     text: Vec<u8>,
 }
 
@@ -94,7 +94,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Closes the nearest open element of this name; without one the tag says nothing.
+    /// Closes the nearest open element of this name; without one the tag is ignored.
     fn end(&mut self, name: &[u8]) {
         let reach = self.builder.depth().min(REACH);
         let open = (0..reach).find(|distance| self.builder.open_name(*distance) == Some(name));
@@ -124,7 +124,7 @@ fn plain<'t>(name: Vec<u8>) -> Name<'t> {
     }
 }
 
-/// A `class` is a set of words; of other attributes every blank counts.
+/// A `class` is a set of words; in other attributes every blank is significant.
 fn attribute<'t>(name: Vec<u8>, value: Vec<u8>) -> Attribute<'t> {
     let value = if name == b"class" {
         collapsed(&value)
@@ -138,7 +138,7 @@ fn attribute<'t>(name: Vec<u8>, value: Vec<u8>) -> Attribute<'t> {
     }
 }
 
-/// Runs of blanks as one, none at the ends.
+/// Collapses runs of blanks into one, and trims the ends.
 fn collapsed(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for word in text

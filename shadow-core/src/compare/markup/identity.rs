@@ -1,4 +1,4 @@
-//! What a node is known by: attributes that name it, or the text of a small element.
+//! Identity of a node: attributes that name it, or the text of a small element.
 
 use super::tree::{Kind, Node, Tree};
 use crate::compare::inside::words::{self, is_volatile};
@@ -37,7 +37,7 @@ pub(super) fn attributes<'n>(node: &'n Node<'_>) -> Vec<(&'static str, &'n str)>
         .collect()
 }
 
-/// The text of an element that has nothing else in it.
+/// The text of an element that contains nothing else.
 fn whole_text<'n>(tree: &'n Tree<'_>, index: u32) -> Option<&'n str> {
     let mut children = tree.children(index);
     let child = tree.node(children.next()?)?;
@@ -55,12 +55,12 @@ fn text<'n>(tree: &'n Tree<'_>, index: u32) -> Option<&'n str> {
 fn shown_text(text: &[u8]) -> Option<&str> {
     let text = core::str::from_utf8(text).ok()?;
     let plain = |c: char| !c.is_control() && !matches!(c, '\'' | '"');
-    // A number is a value, and no name.
+    // A number is a value, not a name.
     let shown = text.chars().any(char::is_alphabetic) && text.len() <= LONGEST && text.chars().all(plain);
     (shown && !text.split(' ').any(is_volatile)).then_some(text)
 }
 
-/// For each node, the text by which a rule may name it.
+/// For each node, the text that a rule can use to name it.
 pub(super) fn texts(tree: &Tree<'_>) -> Vec<Option<String>> {
     (0u32..)
         .map_while(|index| {
@@ -74,8 +74,8 @@ pub(super) fn texts(tree: &Tree<'_>) -> Vec<Option<String>> {
         .collect()
 }
 
-/// What tells a node apart from its siblings of the same name, in its own document and, when it has a counterpart, there
-/// too: the name and the value.
+/// The name and the value that distinguish a node from its siblings of the same name, in its own document and, if it
+/// has a counterpart, there too.
 pub(super) fn of<'n>(
     tree: &'n Tree<'_>,
     index: u32,
@@ -96,7 +96,7 @@ pub(super) fn of<'n>(
         same.next().is_none()
     };
     let named = attributes(node);
-    // The name of a form field says more than a position, whether another field has it or not.
+    // The name of a form field is better than a position, even if another field has the same name.
     if let Some(field) = named
         .first()
         .filter(|(name, _)| *name == "@name")
@@ -119,7 +119,7 @@ pub(super) fn of<'n>(
         same.next();
         return same.next().is_none().then(|| ("text", shown.to_owned()));
     }
-    // The words that the texts of both begin with, when no sibling begins like that.
+    // The common leading words of both texts, when no sibling begins with them.
     let (tree_b, index_b) = other?;
     let beginning = words::common(
         words::label(whole_text(tree, index)?)?,

@@ -1,12 +1,11 @@
-//! XML and HTML by structure.
+//! Comparison of XML and HTML by structure.
 //!
-//! Owns: documents as trees without what their formats call insignificant (the order of attributes, namespace
-//! prefixes, blank text between elements, comments), and the walk over two of them. Places are written as XPath does:
-//! `/html/body/div[2]/@class`.
-//! Bounds: depth (`MAX_DEPTH`), nodes and attributes (`MAX_NODES`), namespaces in scope. What is over
-//! them is compared as text. Entities of a document type are never expanded.
-//! Rules name the same places.
-//! Bias: text is trimmed at its ends, so blanks next to an element are not told apart; in HTML runs of blanks are one.
+//! Owns: documents as trees without the insignificant parts of their formats (the order of attributes, namespace
+//! prefixes, blank text between elements, comments), and the walk over two of them. Places are written as in XPath:
+//! `/html/body/div[2]/@class`. Bounds: depth (`MAX_DEPTH`), nodes and attributes (`MAX_NODES`), namespaces in scope.
+//! Documents over a bound are compared as text. Entities of a document type are never expanded. Rules name the same
+//! places. Bias: text is trimmed at its ends, so blanks next to an element are not distinguished; in HTML runs of
+//! blanks are one.
 
 mod align;
 mod diff;
@@ -57,7 +56,7 @@ pub(super) fn xml(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findings:
     }
 }
 
-/// Whether a text is a well-formed XML document: one element, and no text beside it.
+/// Whether a text is a well-formed XML document: one element, and no text outside it.
 pub(super) fn is_xml(text: &[u8]) -> bool {
     xml::parse(text, &DefaultHashBuilder::default()).is_ok_and(|tree| tree.has_one_root())
 }
@@ -87,7 +86,7 @@ fn documents(
     diff::documents(scope, &levels, &left, &right, findings);
 }
 
-/// Walks a document for the rules; one that has no structure, or is over a bound, says nothing about them.
+/// Walks a document for the rules; one without structure, or over a bound, is skipped.
 pub(super) fn survey(scope: &Scope<'_>, kind: media::Kind, document: &[u8]) {
     let parsed = match kind {
         media::Kind::Xml => xml::parse(document, &DefaultHashBuilder::default()),

@@ -1,7 +1,7 @@
-//! What the rules ask of each node of a document.
+//! The rules for each node of a document.
 //!
-//! One walk over each document before the two are compared: what is ignored is marked, so that it neither counts in a hash
-//! nor is looked at again, and what has another rule gets the number of it. Without rules for markup no tree is walked.
+//! One walk over each document before the two are compared: ignored nodes are marked, so that they are neither hashed
+//! nor visited again, and nodes with another rule get its number. Without rules for markup no tree is walked.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::compare::{
     usage::RuleId,
 };
 
-/// What is asked of the nodes, by their numbers. 0 is what holds everywhere.
+/// The levels of the nodes, by their numbers. 0 is the default level.
 #[derive(Debug)]
 pub(super) struct Levels<'s>(Vec<Level<'s>>);
 
@@ -30,7 +30,7 @@ impl<'s> Levels<'s> {
             .unwrap_or_default()
     }
 
-    /// Whether no rule speaks about a text as a whole.
+    /// Whether no rule applies to a text as a whole.
     pub(super) fn is_plain(&self, level: u32) -> bool {
         let level = self.0.get(level as usize);
         level.is_some_and(|level| level.format.is_none() && !level.limited)
@@ -49,7 +49,7 @@ impl<'s> Levels<'s> {
     }
 }
 
-/// What a walk over a whole document has shown.
+/// The result of a walk over a whole document.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// Whether something is left to compare.
@@ -60,11 +60,11 @@ pub(super) struct Seen {
 
 /// An element whose content is being walked.
 struct Open<'s> {
-    /// The number of the node behind it.
+    /// The number of the node after it.
     end: u32,
     level: Level<'s>,
     number: u32,
-    /// How many nodes of each name have come.
+    /// The number of nodes of each name so far.
     counts: HashMap<String, usize>,
 }
 
@@ -79,7 +79,7 @@ pub(super) fn mark<'s>(scope: &'s Scope<'s>, tree: &mut Tree<'_>) -> (Levels<'s>
     }
     let mut open: Vec<Open<'s>> = Vec::new();
     let texts = identity::texts(tree);
-    // Everything up to here is in something that is ignored.
+    // Everything up to here is inside an ignored node.
     let mut ignored = 0;
     for (at, (end, node)) in (0u32..).zip(tree.nodes_mut()) {
         if at == 0 {
@@ -144,7 +144,7 @@ fn last(levels: &[Level<'_>]) -> u32 {
     u32::try_from(levels.len().saturating_sub(1)).unwrap_or_default()
 }
 
-/// Takes the ignored attributes of an element out, and numbers the others.
+/// Removes the ignored attributes of an element, and numbers the others.
 fn attributes<'s>(
     node: &mut super::tree::Node<'_>,
     level: Level<'s>,
@@ -257,7 +257,7 @@ mod tests {
                 "<list><f name='k' v='2'/><f name='l' v='2'/></list>",
                 "value /list/f[@name='l']/@v: 1 | 2",
             ),
-            // Left out of what belongs together: one item more is one difference.
+            // Ignored parts do not affect matching: one more item is one difference.
             (
                 "<list><item id='1'><m>a</m></item><item id='2'><m>b</m></item></list>",
                 "<list><item id='7'><m>b</m></item></list>",

@@ -207,6 +207,6 @@ fn one_of_many_children_is_one_discrepancy() {
         found(xml, &list(None, None), &list(None, Some(2500))),
         ["value /a/i[2501]/text(): 2500 | 92500"]
     );
-    // Two changes far from each other, in lists of different lengths: too long to align, and not quadratic.
+    // Two changes far apart, in lists of different lengths: too long to align, and not quadratic.
     assert!(!found(xml, &list(Some(1), None), &list(None, Some(4990))).is_empty());
 }

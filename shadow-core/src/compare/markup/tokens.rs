@@ -1,14 +1,13 @@
-//! The tokens of the HTML standard, on a stack that does not grow with the text.
+//! A tokenizer by the HTML standard whose stack does not grow with the text.
 //!
-//! html5gum 0.9.0 is a state machine whose states return to one loop, but for some that call the next state. These calls form one
-//! circle: before an attribute's name, the name, before its value, the value in double quotes, after that value, and, when a blank
-//! follows, before the next name. So the stack grows with the attributes in double quotes that follow each other in one tag, and
-//! with nothing else: the other calls between states end after three, and text, comments, document types, CDATA and character
-//! references are read in loops.
-//! [`Counted`] sees each turn of that circle and each return to the loop. After [`MAX_CHAIN`] turns [`Input`] writes `/` for the
-//! blank after a value: that makes the machine return, and means as little between attributes as a blank does (section 13.2.5.40).
-//! Only in front of `>` it would mean something, and there the circle ends by itself. `Cargo.toml` names the exact version,
-//! because this holds for that one.
+//! html5gum 0.9.0 is a state machine whose states return to one loop, except for some that call the next state. These
+//! calls form one cycle: before an attribute's name, the name, before its value, the value in double quotes, after that
+//! value, and, when a blank follows, before the next name. So the stack grows only with consecutive attributes in
+//! double quotes in one tag: the other calls between states end after three, and text, comments, document types, CDATA
+//! and character references are read in loops. [`Counted`] counts each turn of that cycle and each return to the loop.
+//! After [`MAX_CHAIN`] turns [`Input`] writes `/` for the blank after a value: the machine then returns, and between
+//! attributes `/` is ignored like a blank (section 13.2.5.40). It would be significant only before `>`, and there the
+//! cycle ends by itself. `Cargo.toml` pins the exact version, because this holds only for that one.
 
 use core::cell::Cell;
 use std::{convert::Infallible, rc::Rc};
@@ -65,14 +64,14 @@ impl<S: SpanBound> ForwardingEmitter for Counted<S> {
     }
 }
 
-/// The text, with `/` for a blank where the chain is to end.
+/// The text, with `/` instead of a blank where the chain must end.
 #[derive(Debug)]
 struct Input<'t> {
     inner: StringReader<'t>,
-    /// What `inner` has not read yet.
+    /// The part that `inner` has not yet read.
     rest: &'t [u8],
-    /// What was read last is a quote. In a chain that closes a value when the next read is of one byte: a quote in a name is
-    /// followed by a read of many, and so is one that opens a value.
+    /// The last byte read is a quote. In a chain it closes a value when the next read is of one byte: a quote in a name
+    /// is followed by a longer read, and so is one that opens a value.
     after_quote: bool,
     chain: Rc<Cell<u32>>,
 }
@@ -126,7 +125,7 @@ impl Reader for Input<'_> {
 mod tests {
     use super::*;
 
-    /// More than fit in the chain, and fewer than could harm a thread that has no bound.
+    /// More than the chain allows, and fewer than could overflow the stack without a bound.
     const MANY: usize = 100;
 
     fn tag(attributes: usize, blank: &str, end: &str) -> String {
@@ -169,7 +168,7 @@ mod tests {
 
     #[test]
     fn nothing_but_attributes_takes_stack() {
-        // Each piece many times over, alone and inside what it can stand in.
+        // Each piece repeated many times, alone and inside each possible context.
         let pieces = [
             "<p>",
             "</p>",

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use hashbrown::DefaultHashBuilder;
 
-/// Elements within each other.
+/// Nested elements.
 pub(crate) const MAX_DEPTH: usize = 256;
 
 /// Elements, texts and attributes of one document.
 pub(crate) const MAX_NODES: usize = 1 << 18;
 
-/// Why a text has no tree.
+/// The reason why a text could not be parsed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum ParseError {
     /// Not well-formed, or not UTF-8.
@@ -33,11 +33,11 @@ pub(super) struct Name<'t> {
 pub(super) struct Attribute<'t> {
     pub(super) name: Name<'t>,
     pub(super) value: Cow<'t, [u8]>,
-    /// What the rules ask of it, as in [`Node::level`].
+    /// The number of its level, as in [`Node::level`].
     pub(super) level: u32,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Kind<'t> {
     Element(Name<'t>),
@@ -49,21 +49,21 @@ pub(super) enum Kind<'t> {
 #[derive(Debug)]
 pub(super) struct Node<'t> {
     pub(super) kind: Kind<'t>,
-    /// Of an element, by name.
+    /// Attributes of an element, sorted by name.
     pub(super) attributes: Vec<Attribute<'t>>,
-    /// Of what is no element.
+    /// Text of a node that is not an element.
     pub(super) text: Cow<'t, [u8]>,
-    /// Of the node with everything in it that counts: equal nodes have equal ones.
+    /// Hash of the node with its significant descendants: equal nodes have equal hashes.
     pub(super) hash: u64,
-    /// What the rules ask of it: a number in a list that is kept beside the tree.
+    /// The number of its level in a list that is kept beside the tree.
     pub(super) level: u32,
     /// Left out by a rule, with everything in it.
     pub(super) ignored: bool,
-    /// The node behind this one and everything in it.
+    /// The next node after this one and its descendants.
     next: u32,
 }
 
-/// A parsed document. Node 0 stands for the document and is no element.
+/// A parsed document. Node 0 represents the document and is not an element.
 #[derive(Debug)]
 pub(crate) struct Tree<'t> {
     nodes: Vec<Node<'t>>,
@@ -74,7 +74,7 @@ impl<'t> Tree<'t> {
         self.nodes.get(index as usize)
     }
 
-    /// The nodes directly in another.
+    /// The direct children of a node.
     pub(super) fn children(&self, parent: u32) -> impl Iterator<Item = u32> {
         let end = self.node(parent).map_or(0, |node| node.next);
         let mut at = parent.saturating_add(1);
@@ -85,20 +85,20 @@ impl<'t> Tree<'t> {
         })
     }
 
-    /// A node and everything in it, in document order.
+    /// A node and its descendants, in document order.
     pub(super) fn subtree(&self, index: u32) -> &[Node<'t>] {
         let end = self.node(index).map_or(0, |node| node.next);
         self.nodes.get(index as usize..end as usize).unwrap_or_default()
     }
 
-    /// Every node in document order, with the number of the one behind it and everything in it.
+    /// Every node in document order, with the number of the next node after it and its descendants.
     pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = (u32, &mut Node<'t>)> {
         self.nodes.iter_mut().map(|node| (node.next, node))
     }
 
     /// Fills in the hashes.
     pub(super) fn hash(&mut self, state: &DefaultHashBuilder) {
-        // Children stand behind their parents, so from the end each finds its own done.
+        // Children follow their parents, so from the end the hashes of children are computed first.
         for at in (0..index(self.nodes.len())).rev() {
             let mut hasher = state.build_hasher();
             if let Some(node) = self.node(at) {
@@ -124,7 +124,7 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Whether the document has one element, and no text beside it.
+    /// Whether the document has one element, and no text outside it.
     pub(super) fn has_one_root(&self) -> bool {
         let mut elements = 0usize;
         for child in self.children(0).filter_map(|child| self.node(child)) {
@@ -145,7 +145,7 @@ impl<'t> Tree<'t> {
     }
 }
 
-/// Fills a tree.
+/// Builder of a tree.
 #[derive(Debug)]
 pub(super) struct Builder<'t> {
     nodes: Vec<Node<'t>>,
@@ -171,7 +171,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Elements that are not closed yet.
+    /// The number of elements that are not yet closed.
     pub(super) fn depth(&self) -> usize {
         self.open.len().saturating_sub(1)
     }
@@ -219,7 +219,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// The tree, with what is still open closed. It has no hashes yet.
+    /// Closes the open elements and returns the tree, still without hashes.
     pub(super) fn finish(mut self) -> Tree<'t> {
         while self.open.len() > 1 {
             self.end();

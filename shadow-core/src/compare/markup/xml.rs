@@ -1,4 +1,4 @@
-//! XML 1.0 with namespaces.
+//! A parser for XML 1.0 with namespaces.
 
 use core::hash::BuildHasher as _;
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use quick_xml::{
 
 use super::tree::{Attribute, Builder, Name, ParseError, Tree};
 
-/// Namespaces in scope at once: looking one up goes over them.
+/// Namespaces in scope at once: a lookup is a linear search.
 const MAX_NAMESPACES: usize = 64;
 
 /// Parses a document.
@@ -50,7 +50,7 @@ struct Parser<'t, 's> {
     state: &'s DefaultHashBuilder,
 }
 
-/// What an open element changes for what is in it.
+/// The state that an open element changes for its content.
 struct Scope {
     /// Namespaces in scope outside it.
     namespaces: usize,
@@ -107,7 +107,7 @@ impl<'t> Parser<'t, '_> {
             .other(Cow::Owned(name.into_bytes()), Cow::Owned(text.into_bytes()))
     }
 
-    /// Of a document type's entities only the name is known, and that is what is compared.
+    /// Entities of a document type are compared by name.
     fn reference(&mut self, reference: &BytesRef<'t>, at: u64) -> Result<(), ParseError> {
         let text = match reference.resolve_char_ref() {
             Ok(Some(c)) => c.to_string(),
@@ -123,7 +123,7 @@ impl<'t> Parser<'t, '_> {
         let outside = self.namespaces.len();
         let mut preserve = self.scopes.last().is_some_and(|scope| scope.preserve);
         let mut attributes = Vec::new();
-        // The check for duplicates of the library compares each with each.
+        // The duplicate check of the library is quadratic.
         for attribute in start.attributes().with_checks(false) {
             let attribute = attribute.map_err(|_wrong| ParseError::Invalid(at))?;
             let (name, value) = (attribute.key.0, value(&attribute.value));
@@ -178,7 +178,7 @@ impl<'t> Parser<'t, '_> {
             _ if prefix.is_empty() && !element => 0,
             Some((_, space)) => *space,
             None if prefix.is_empty() => 0,
-            // `xml:`, or one that is not declared.
+            // `xml:`, or an undeclared prefix.
             None => self.state.hash_one(("prefix", prefix)),
         };
         Name {
@@ -214,7 +214,7 @@ impl<'t> Parser<'t, '_> {
     }
 }
 
-/// An attribute's value. With a reference to an entity that is not predefined, as it is written.
+/// An attribute's value. It is left as written if it refers to an entity that is not predefined.
 fn value(raw: &str) -> String {
     let plain = escape::unescape(raw).unwrap_or(Cow::Borrowed(raw));
     plain.replace(['\t', '\r', '\n'], " ")

@@ -1,10 +1,10 @@
-//! How an element that a member tells apart is written.
+//! Notation of an element that is identified by a member.
 
 use core::fmt;
 
 use super::LONGEST_NAME;
 
-/// The step to an element that a member tells apart: `[id=4]`, `[name='two words']`. It reads back as a path.
+/// The step to an element that is identified by a member: `[id=4]`, `[name='two words']`. It can be parsed as a path.
 pub(crate) fn keyed(name: &str, value: &str) -> String {
     let mut step = format!("[{}", quoted(name));
     step.push('=');
@@ -13,7 +13,7 @@ pub(crate) fn keyed(name: &str, value: &str) -> String {
     step
 }
 
-/// As it is when it is one short word, else in quotes, with escapes.
+/// Unchanged when it is one short word, else in quotes, with escapes.
 fn quoted(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '@');
     if !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(word) {
@@ -28,7 +28,7 @@ fn quoted(text: &str) -> String {
             }
             '\\' | '\'' => out.extend(['\\', c]),
             c if c.is_control() => {
-                // A String takes everything.
+                // Writing to a String does not fail.
                 fmt::Write::write_fmt(&mut out, format_args!("\\u{:04x}", u32::from(c))).unwrap_or_default();
             }
             c => out.push(c),

@@ -1,12 +1,12 @@
 //! The notation of RFC 9535.
 //!
-//! Filters (`?`) are refused, with the column: a rule names places, and where it applies must not depend on what the
-//! two answers say. One more selector than in the RFC, because findings print it: `[id=4]` names the elements with that
-//! member, `[name='two words']` likewise.
+//! Filters (`?`) are refused, with the column: a rule names places, and where it applies must not depend on the content
+//! of the answers. One selector is added to those of the RFC, because findings print it: `[id=4]` names the elements
+//! with that member, `[name='two words']` likewise.
 
 use super::{PathError, Select, Step, is_shorthand_char};
 
-/// Integers beyond this have no exact meaning in JSON (RFC 9535 section 2.1, RFC 7493 section 2.2).
+/// Integers above this are not exact in JSON (RFC 9535 section 2.1, RFC 7493 section 2.2).
 const EXACT: i64 = (1 << 53) - 1;
 
 /// Reads one path.
@@ -59,7 +59,7 @@ impl Parser<'_> {
         Ok(Select::Name(name.into()))
     }
 
-    /// What is between `[` and `]`: one selector or several.
+    /// The content of `[` and `]`: one or more selectors.
     fn bracket(&mut self) -> Result<Vec<Select>, PathError> {
         let mut selectors = Vec::new();
         loop {
@@ -96,7 +96,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A word in front of an equals sign.
+    /// A word before an equals sign.
     fn bare_name(&mut self) -> Option<Box<str>> {
         let (name, _) = self.rest.split_once('=').filter(|(name, _)| is_word(name))?;
         self.rest = self.rest.get(name.len()..)?;
@@ -206,7 +206,7 @@ impl Parser<'_> {
         })
     }
 
-    /// Behind `\u`: four digits, or two halves of a surrogate pair.
+    /// After `\u`: four digits, or a surrogate pair.
     fn unicode(&mut self) -> Option<char> {
         let first = self.hex4()?;
         if !(0xd800..0xdc00).contains(&first) {

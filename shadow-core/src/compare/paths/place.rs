@@ -1,9 +1,9 @@
-//! Places that rules name: in JSON as RFC 9535 writes them, in XML and HTML as the comparison itself does.
+//! Places in rules: in JSON as in RFC 9535, in XML and HTML as in the reports of the comparison.
 //!
-//! `/order/item/@id`: elements by name, then an attribute or `text()`. `[2]` is the second of that name, `[@name='total']` the
-//! one with that attribute, `[text='Cart']` the one with that text,
-//! `[text='Cart…']` those whose text begins so; without any of these any. `*` is any name, `//` any number of levels. A place that a finding
-//! printed, or a group, names what was found there.
+//! `/order/item/@id`: elements by name, then an attribute or `text()`. `[2]` is the second of that name,
+//! `[@name='total']` the one with that attribute, `[text='Cart']` the one with that text, `[text='Cart…']` those whose
+//! text begins with it; without any of these, all. `*` is any name, `//` any number of levels. A place printed by a
+//! finding or a group matches the value found there.
 
 use core::str::FromStr;
 
@@ -20,10 +20,10 @@ pub struct PlacePath {
     part: Option<Box<str>>,
 }
 
-/// A node as a step of a path wants it.
+/// The node that a step of a path matches.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Child {
-    /// Any without one.
+    /// `None` for any name.
     name: Option<Box<str>>,
     which: Which,
 }
@@ -37,13 +37,13 @@ enum Which {
     With(Box<str>, Box<str>),
 }
 
-/// A node as a document has it.
+/// A node of a document.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node<'a> {
     pub(crate) name: &'a str,
     /// Among its siblings of the same name, from 1.
     pub(crate) position: usize,
-    /// What a place would show of it: attributes, `@name`, and its `text`.
+    /// The properties shown in a place: attributes, `@name`, and its `text`.
     pub(crate) known: &'a [(&'a str, &'a str)],
 }
 
@@ -69,7 +69,7 @@ impl PlacePath {
         &self.text
     }
 
-    /// Whether it leads into XML or HTML.
+    /// Whether it is a place in XML or HTML.
     pub fn is_markup(&self) -> bool {
         self.markup
     }
@@ -78,17 +78,17 @@ impl PlacePath {
         &self.steps
     }
 
-    /// The part of a text that it names, if it does not name the whole value.
+    /// The part of a text that it names, unless it names the whole value.
     pub(crate) fn part(&self) -> Option<&str> {
         self.part.as_deref()
     }
 }
 
-/// Parts of texts that have a name or a number, and those that have none.
+/// Parts of texts with a name or a number, and those without.
 const NAMED: [&str; 6] = ["word", "path", "query", "field", "claim", "parameter"];
 const SINGLE: [&str; 5] = ["scheme", "host", "path", "fragment", "signature"];
 
-/// A place, and the part of a text behind it.
+/// A place, and the part of a text after it.
 pub(crate) fn parted(text: &str) -> (&str, Option<&str>) {
     for (at, _) in text.match_indices(' ') {
         let (path, part) = text.split_at(at);
@@ -97,7 +97,7 @@ pub(crate) fn parted(text: &str) -> (&str, Option<&str>) {
             Some((kind, name)) => NAMED.contains(&kind) && !name.is_empty(),
             None => SINGLE.contains(&part),
         };
-        // Inside quotes no path ends.
+        // A path does not end inside quotes.
         if known && path.matches('\'').count().is_multiple_of(2) {
             return (path, Some(part));
         }
@@ -195,7 +195,7 @@ fn steps(path: &str) -> Result<Vec<Step>, PathError> {
     Err(wrong(path, rest, "expected / here"))
 }
 
-/// What is in brackets, if there are any.
+/// The content of the brackets, if there are any.
 fn which<'p>(path: &str, rest: &'p str) -> Result<(Which, &'p str), PathError> {
     let Some(inner) = rest.strip_prefix('[') else {
         return Ok((Which::Any, rest));
@@ -220,7 +220,7 @@ fn which<'p>(path: &str, rest: &'p str) -> Result<(Which, &'p str), PathError> {
     Ok((which, behind))
 }
 
-/// `@name='value']` or `text='value']`, and what is behind it.
+/// `@name='value']` or `text='value']`, and the rest after it.
 fn with(inner: &str) -> Option<(Which, &str)> {
     let (name, value) = inner.split_once('=')?;
     let plain = name.strip_prefix('@').map_or(name == "text", |name| {

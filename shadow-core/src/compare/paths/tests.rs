@@ -4,7 +4,7 @@ use super::*;
 
 use Key::{Index, Name};
 
-/// An element of which nothing but its place matters.
+/// An element of which only the position matters.
 fn element(index: usize, len: usize) -> Key<'static> {
     let tape = Box::leak(Box::new(Tape::parse(b"0").expect("a number")));
     Key::Item(index, len, tape.root().expect("it has a value"))
@@ -12,7 +12,7 @@ fn element(index: usize, len: usize) -> Key<'static> {
 
 /// Whether `path` ends at or above the place reached by `keys`.
 impl PathSet {
-    /// Compiles them all; the error says which one, by its place in the list.
+    /// Compiles all paths; the error has the index of the wrong one.
     fn compile(paths: &[String]) -> Result<Self, (usize, PathError)> {
         let mut set = Self::default();
         for (index, path) in paths.iter().enumerate() {

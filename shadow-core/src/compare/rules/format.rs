@@ -9,8 +9,8 @@ use super::{mask::problem, written_as_text};
 /// Compiled bytes of one expression. Matching is linear in the value whatever the expression.
 const REGEX_SIZE: usize = 1 << 20;
 
-/// A longer value has no format: identifiers, timestamps and nonces are short, and an expression may cost as much for each
-/// byte as it is large.
+/// Longest value that can have a format: identifiers, timestamps and nonces are short, and the cost per byte may be
+/// proportional to the size of the expression.
 const LONGEST: usize = 64 << 10;
 
 /// A format that two different values can share.
@@ -31,10 +31,10 @@ enum Kind {
     Regex(regex::Regex),
 }
 
-/// Text that names no format.
+/// Error for text that is not a format.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FormatError {
-    /// No such name.
+    /// The name is unknown.
     #[error(
         "there is no format {0:?}; there are uuid, rfc3339, epoch, epoch_ms, integer, hex and regex:EXPRESSION"
     )]
@@ -44,7 +44,7 @@ pub enum FormatError {
     Regex {
         /// The expression.
         expression: String,
-        /// What is wrong with it, and where.
+        /// The problem and its position.
         problem: String,
     },
 }
@@ -75,7 +75,8 @@ impl Format {
         }
     }
 
-    /// What two values of this format must share besides: as many hexadecimal digits, or a digest cut short would pass.
+    /// A further property that two values of this format must share: the number of hexadecimal digits, so that a
+    /// truncated digest does not pass.
     pub(crate) fn extent(&self, value: &str) -> usize {
         match self.kind {
             Kind::Hex => value.len(),

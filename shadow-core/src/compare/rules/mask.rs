@@ -1,4 +1,4 @@
-//! What differs by nature within a line of text.
+//! Parts of a line of text that differ by nature.
 
 use core::str::FromStr;
 
@@ -14,7 +14,7 @@ pub struct Mask {
     regex: regex::bytes::Regex,
 }
 
-/// Text that is no expression that can be used.
+/// Error for text that is not a usable expression.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{expression:?} is no regular expression that can be used: {problem}")]
 pub struct MaskError {
@@ -67,11 +67,11 @@ impl TryFrom<String> for Mask {
     }
 }
 
-/// On one line.
+/// The problem on one line.
 pub(super) fn problem(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(limit) => format!("compiled it is larger than {limit} bytes"),
-        // Behind lines that draw where it is comes what it is.
+        // The problem follows the lines that show its position.
         error => error
             .to_string()
             .lines()

@@ -1,4 +1,4 @@
-//! What is asked of a place in a document.
+//! Rules for a place in a document.
 
 use core::{fmt, time::Duration};
 
@@ -8,25 +8,25 @@ use crate::compare::paths::PlacePath;
 
 use super::{Format, Pointer};
 
-/// What is asked of the values at a place. `tolerance`, `within`, `numbers_as_strings`, `nulls` and `added` hold for
-/// everything below it too; the others for the place alone.
+/// Rule for the values at a place. `tolerance`, `within`, `numbers_as_strings`, `nulls` and `added` also apply to
+/// everything below it; the others only to the place itself.
 ///
-/// `S` is a span of time in the notation of whoever reads it.
+/// `S` is a span of time in the notation of the reader.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceRule<S = Duration> {
     /// Where.
     pub path: PlacePath,
-    /// Whether it is left out, with everything below; `false` takes an earlier `ignore` of the same place back.
+    /// Whether it is left out, with everything below; `false` revokes an earlier `ignore` of the same place.
     #[serde(default)]
     pub ignore: Option<bool>,
     /// Two different values pass when both have this format.
     #[serde(default)]
     pub format: Option<Format>,
-    /// How far two numbers may be apart.
+    /// The largest distance of two numbers.
     #[serde(default)]
     pub tolerance: Option<Tolerance>,
-    /// How far two timestamps may be apart: RFC 3339, or seconds or milliseconds since 1970.
+    /// The largest distance of two timestamps: RFC 3339, or seconds or milliseconds since 1970.
     #[serde(default = "Option::default")]
     pub within: Option<S>,
     /// Whether `"1.50"` and `1.5` are the same number.
@@ -35,13 +35,13 @@ pub struct PlaceRule<S = Duration> {
     /// Whether order and number of the array's elements matter.
     #[serde(default)]
     pub arrays: Option<Arrays>,
-    /// The member by which elements of the array belong together, whatever their order: `id`, or `/product/id`.
+    /// The member by which elements of the array are matched, in any order: `id`, or `/product/id`.
     #[serde(default)]
     pub key: Option<Pointer>,
-    /// Whether a member that is null is one that is missing.
+    /// Whether a null member counts as missing.
     #[serde(default)]
     pub nulls: Option<Nulls>,
-    /// Whether the shadow system may have members that production has not.
+    /// Whether the shadow system may have members that production does not have.
     #[serde(default)]
     pub added: Option<Added>,
 }
@@ -63,7 +63,7 @@ impl<S> PlaceRule<S> {
         }
     }
 
-    /// The same with the span in another notation.
+    /// Converts the span to another notation.
     pub fn convert<T>(self, span: impl FnOnce(S) -> T) -> PlaceRule<T> {
         PlaceRule {
             path: self.path,
@@ -81,7 +81,7 @@ impl<S> PlaceRule<S> {
 }
 
 impl PlaceRule {
-    /// What is wrong, if anything is.
+    /// Returns the problem, if any.
     pub(super) fn validate(&self) -> Result<(), String> {
         let Self {
             path,
@@ -136,7 +136,7 @@ impl PlaceRule {
     }
 }
 
-/// How far two numbers may be apart and still be called equal: within either of the two.
+/// The largest distance of two numbers that count as equal; one of the two limits must hold.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tolerance {
@@ -152,7 +152,7 @@ fn at_least_zero<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     from.deserialize_f64(AtLeastZero)
 }
 
-/// Checks where it reads, so that the error has the place of the number.
+/// Checks while reading, so that the error has the position of the number.
 struct AtLeastZero;
 
 impl de::Visitor<'_> for AtLeastZero {
@@ -197,24 +197,24 @@ pub enum Arrays {
     Set,
 }
 
-/// Whether a member that is null is one that is missing.
+/// Whether a null member counts as missing.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Nulls {
-    /// It is not.
+    /// It does not.
     #[default]
     Distinct,
-    /// It is.
+    /// It does.
     Missing,
 }
 
-/// Whether the shadow system may have members that production has not.
+/// Whether the shadow system may have members that production does not have.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Added {
-    /// They are discrepancies.
+    /// Added members are discrepancies.
     #[default]
     Report,
-    /// It may.
+    /// Added members pass.
     Allow,
 }

@@ -9,7 +9,7 @@ pub struct Pointer {
     names: Vec<Box<str>>,
 }
 
-/// Text that is no pointer.
+/// Error for text that is not a pointer.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{given:?} is no pointer at column {column}: {problem}; write for example /error/code")]
 pub struct PointerError {
@@ -24,7 +24,7 @@ impl Pointer {
         &self.text
     }
 
-    /// The names of the members on the way.
+    /// The names of the members along the path.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| &**name)
     }

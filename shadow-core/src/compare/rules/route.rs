@@ -1,4 +1,4 @@
-//! Which requests a rule is for: method and path.
+//! Selection of the requests for a rule: method and path.
 
 use core::str::FromStr;
 use std::borrow::Cow;
@@ -8,11 +8,11 @@ use shadow_proto::exchange::Request;
 
 use super::written_as_text;
 
-/// `GET /users/{id}`: a method, or none for any, and a path.
+/// `GET /users/{id}`: an optional method and a path. Without a method any matches.
 ///
-/// In the path `{anything}` and `*` stand for one segment or a part of one, `**` and `{rest}` for any number of segments.
-/// So the name that the report gives a route is a pattern that matches its requests. `%2A`, `%7B` and `%7D` are `*`, `{`
-/// and `}` in a path, however the request writes them.
+/// In the path `{anything}` and `*` match one segment or a part of one, `**` and `{rest}` any number of segments. So
+/// the name of a route in the report is a pattern that matches its requests. `%2A`, `%7B` and `%7D` are `*`, `{` and
+/// `}` in a path, whether or not the request encodes them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RoutePattern {
     text: String,
@@ -23,7 +23,7 @@ pub struct RoutePattern {
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Method {
     Any,
-    /// None of those that reports tell apart.
+    /// None of those that reports distinguish.
     Other,
     Is(Box<str>),
 }
@@ -32,13 +32,13 @@ enum Method {
 enum Segment {
     /// Exactly this.
     Is(Box<str>),
-    /// Beginning, middle parts and end, with anything between them; not nothing at all.
+    /// Beginning, middle parts and end, with anything between them, but not empty.
     Parts(Vec<Box<str>>),
     /// Any number of segments.
     Many,
 }
 
-/// Text that is no route.
+/// Error for text that is not a route.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{given:?} is no route, at column {column}: {problem}; write for example GET /users/{{id}}")]
 pub struct RouteError {
@@ -47,7 +47,7 @@ pub struct RouteError {
     problem: &'static str,
 }
 
-/// Method and segments of a request, taken apart once for any number of patterns.
+/// Method and segments of a request, parsed once for any number of patterns.
 #[derive(Debug)]
 pub(crate) struct Asked<'q> {
     method: &'q [u8],
@@ -55,7 +55,7 @@ pub(crate) struct Asked<'q> {
 }
 
 impl<'q> Asked<'q> {
-    /// `None` for a target that is no URI: no pattern matches it.
+    /// `None` for a target that is not a URI: no pattern matches it.
     pub(crate) fn new(request: &'q Request) -> Option<Self> {
         Some(Self {
             method: &request.method,
@@ -73,7 +73,7 @@ impl RoutePattern {
         &self.text
     }
 
-    /// Whether a request is one of those meant.
+    /// Whether it matches a request.
     pub(crate) fn matches(&self, asked: &Asked<'_>) -> bool {
         let known = |method: &str| method.as_bytes() == asked.method;
         let method = match &self.method {
@@ -84,7 +84,7 @@ impl RoutePattern {
         method && self.matches_path(&asked.segments)
     }
 
-    /// Only the last `**` that was passed is ever tried again, so this is at most the product of both lengths.
+    /// Only the last `**` passed is ever retried, so the cost is at most the product of both lengths.
     fn matches_path(&self, mut path: &[Cow<'_, str>]) -> bool {
         let mut pattern = self.segments.as_slice();
         let mut again: Option<(&[Segment], &[Cow<'_, str>])> = None;
@@ -307,7 +307,7 @@ mod tests {
             ("GET /v%2A-*", &["GET /v*-1", "GET /v%2a-1"], &["GET /v1-1"]),
             ("GET /ab*ba", &["GET /abba", "GET /abxba"], &["GET /aba"]),
             ("OTHER /**", &["BREW /", "PROPFIND /x"], &["GET /", "DELETE /x"]),
-            // The names that reports give.
+            // The names used in reports.
             (
                 "GET /a/b/c/d/e/f/g/h/i/j/k/l/{rest}",
                 &["GET /a/b/c/d/e/f/g/h/i/j/k/l/m/n/o"],

@@ -1,5 +1,5 @@
-//! Values that are written as text, checked where they are read: so the reader of a file can say on which line and in
-//! which column a wrong one stands.
+//! Values that are written as text and checked while reading, so that the reader of a file can report the line and
+//! column of a wrong one.
 
 use core::{fmt, marker::PhantomData};
 

@@ -1,4 +1,4 @@
-//! A way through one document, and what the rules ask of each place in it.
+//! A walk through one document, and the rules for each place in it.
 
 use core::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::compare::{
     usage::RuleId,
 };
 
-/// What holds for a place and everything below it.
+/// The settings for a place and everything below it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::compare) struct Below {
     pub(in crate::compare) tolerance: Option<Tolerance>,
@@ -21,32 +21,32 @@ pub(in crate::compare) struct Below {
     pub(in crate::compare) added: Added,
 }
 
-/// How the elements of an array belong together.
+/// How the elements of an array are matched.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::compare) enum Matching<'r> {
     /// By position.
     Ordered,
-    /// By what they are, each once.
+    /// By value, each once.
     Multiset,
-    /// By what they are, however often.
+    /// By value, any number of times.
     Set,
     /// By a member.
     Keyed(&'r Pointer),
 }
 
-/// What the rules ask of one place.
+/// The rules for one place.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::compare) struct Level<'r> {
     open: paths::Level,
-    /// Two different values pass when both have it.
+    /// Two different values pass when both have this format.
     pub(in crate::compare) format: Option<&'r Format>,
-    /// Whether a limit (tolerance, span) was set for this very place, so that it holds besides the format.
+    /// Whether a limit (tolerance, span) was set for this place itself, so that it applies in addition to the format.
     pub(in crate::compare) limited: bool,
     pub(in crate::compare) below: Below,
     pub(in crate::compare) matching: Matching<'r>,
     /// The rule by which the place is left out, with everything below.
     pub(in crate::compare) ignored: Option<RuleId>,
-    /// Parts of the text there that are left out.
+    /// Parts of the text at the place that are left out.
     pub(in crate::compare) parts: Parts<'r>,
 }
 
@@ -81,7 +81,7 @@ impl<'r> Parts<'r> {
     }
 }
 
-/// A way through one document.
+/// A walk through one document.
 #[derive(Clone, Debug)]
 pub(in crate::compare) struct Walk<'s> {
     scope: &'s Scope<'s>,
@@ -91,7 +91,7 @@ pub(in crate::compare) struct Walk<'s> {
 }
 
 impl<'s> Walk<'s> {
-    /// With the rules that name the outermost value.
+    /// Starts a walk, with the rules that name the outermost value.
     pub(super) fn new(
         scope: &'s Scope<'s>,
         paths: paths::Walk<'s>,
@@ -103,7 +103,7 @@ impl<'s> Walk<'s> {
         (walk, level)
     }
 
-    /// One step down. Every level that was entered must be left before a sibling is entered, also an ignored one.
+    /// One step down. Every level that was entered must be left before a sibling is entered, even an ignored one.
     pub(in crate::compare) fn enter(&mut self, parent: Level<'s>, key: Key<'_>) -> Level<'s> {
         if parent.is_closed() {
             return self.below(parent);
@@ -116,13 +116,13 @@ impl<'s> Walk<'s> {
         self.level(open, parent.below)
     }
 
-    /// As [`Walk::enter`], below a level that is closed: no rule can name the place, so its key is not needed.
+    /// Like [`Walk::enter`], below a closed level: no rule can name the place, so its key is not needed.
     pub(in crate::compare) fn below(&mut self, parent: Level<'s>) -> Level<'s> {
         self.named.clear();
         self.level(parent.open, parent.below)
     }
 
-    /// Back up from `level`.
+    /// Returns to the parent of `level`.
     pub(in crate::compare) fn leave(&mut self, level: Level<'s>) {
         if !level.is_closed() {
             self.paths.leave(level.open);
@@ -178,7 +178,7 @@ impl<'r> Level<'r> {
             nulls,
             added,
         } = &place.rule;
-        // Whatever is asked of a place after it was ignored takes that back.
+        // A later rule for an ignored place revokes the `ignore`.
         self.ignored = (*ignore == Some(true)).then_some(place.id);
         if let Some(format) = format {
             self.format = Some(format);

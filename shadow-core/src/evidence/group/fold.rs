@@ -1,4 +1,4 @@
-//! Groups whose places turn out to be one place.
+//! Merging of groups whose places turn out to be the same place.
 
 use shadow_proto::time::Timestamp;
 
@@ -10,8 +10,8 @@ use crate::{
 use super::{AtomId, Fingerprint, Group, Groups, Place, fingerprint};
 
 impl Groups {
-    /// Brings the groups of a route together whose places are one place by now: one goes on under the common place, the
-    /// others are part of it. Their atoms keep what was observed of each.
+    /// Merges the groups of a route that have the same place by now: one group continues under the common place, the
+    /// others become part of it. Their atoms keep their own counts.
     pub(super) fn fold(&mut self, route: RouteId) {
         for at in 0..self.all.len() {
             let Some(group) = self.all.get(at).filter(|group| group.route_id == route) else {
@@ -48,7 +48,7 @@ impl Groups {
 }
 
 impl Group {
-    /// What is counted of it, when it becomes part of another; nothing is shown of it from then on.
+    /// Takes the counts of a group that becomes part of another; it is no longer shown from then on.
     fn take(&mut self) -> Part {
         Part {
             exchanges: core::mem::take(&mut self.exchanges),
@@ -71,7 +71,7 @@ impl Group {
             self.first.min(part.first)
         };
         self.last = self.last.max(part.last);
-        // An exchange may be counted in both.
+        // An exchange may be counted in both groups.
         if part.exchanges > self.exchanges {
             self.exchanges = part.exchanges;
             self.slices = part.slices;
@@ -84,7 +84,7 @@ impl Group {
     }
 }
 
-/// What is counted of a group that becomes part of another.
+/// Counts of a group that becomes part of another.
 struct Part {
     exchanges: u64,
     after_skipped_write: u64,
@@ -95,7 +95,7 @@ struct Part {
     samples: Vec<(AtomId, report::Sample)>,
 }
 
-/// The group of the same difference the other way round.
+/// The group of the same difference in the opposite direction.
 pub(super) fn mirror(route: &str, category: &str, place: &str) -> Fingerprint {
     let mirrored = if category == Category::Missing.as_str() {
         Category::Added.as_str()

@@ -1,9 +1,9 @@
-//! Discrepancies that are the same but for the exchange, and how often each of their shifts is observed and is
-//! background.
+//! Groups of discrepancies that differ only in the exchange, with observed and background counts for each of their
+//! shifts.
 //!
 //! Bounds: groups, shifts of a group, atoms (a group with a shift) of all groups, samples of a group. A discrepancy
-//! without a place among them is counted, and excused by nothing. Only what becomes a sample is redacted and kept, so a
-//! storm of mismatches costs a hash and a few counts each.
+//! that does not fit in is counted, and nothing excuses it. Only samples are redacted and kept, so during a storm of
+//! mismatches each one costs a hash and a few counts.
 
 mod fold;
 mod place;
@@ -38,25 +38,25 @@ use super::{
     writes,
 };
 
-/// Shifts of one group.
+/// Maximum number of shifts in a group.
 const SHIFTS: usize = 48;
 
-/// Atoms for each group that is allowed.
+/// Atoms per allowed group.
 const ATOMS_PER_GROUP: usize = 4;
 
-/// Samples of a group beyond its share, kept of shifts that have none yet.
+/// Samples of a group beyond its limit, kept for shifts that have none yet.
 const FURTHER_SAMPLES: usize = 4;
 
-/// A group with one of its shifts.
+/// Id of an atom: a group with one of its shifts.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct AtomId(u32);
 
 impl AtomId {
-    /// What found no place.
+    /// The id of everything that was not stored.
     pub(crate) const NONE: Self = Self(u32::MAX);
 }
 
-/// The groups.
+/// All groups of a target.
 #[derive(Debug)]
 pub(crate) struct Groups {
     by_fingerprint: HashMap<Fingerprint, usize>,
@@ -76,9 +76,9 @@ pub(super) type Fingerprint = [u8; 6];
 #[derive(Debug)]
 struct Group {
     id: Fingerprint,
-    /// Where the same differs the other way round: what is missing there is added here.
+    /// The group of the opposite difference: what is missing here is added there.
     mirror: Fingerprint,
-    /// Its route and place, whatever the category.
+    /// Index of its route and place, regardless of the category.
     at: usize,
     route_id: RouteId,
     route: String,
@@ -89,14 +89,14 @@ struct Group {
     discrepancies: u64,
     first: Timestamp,
     last: Timestamp,
-    /// The number of the last exchange that was counted here.
+    /// The number of the last exchange counted here.
     latest: u64,
     slices: Slices,
     atoms: Vec<(Shift, AtomId)>,
     samples: Vec<(AtomId, report::Sample)>,
 }
 
-/// A place on a route: how often only the shapes differed there, so that nothing can be said about values of one shape.
+/// A place on a route. Counts how often only the shapes differed there, which shows nothing about values of one shape.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     observed: u64,
@@ -109,7 +109,7 @@ struct Atom {
     shift: Shift,
     /// A skipped write may explain it.
     explainable: bool,
-    /// Exchanges with it that no skipped write explains.
+    /// Exchanges with it, except those that a skipped write explains.
     observed: u64,
     latest: u64,
     background: [u64; 3],
@@ -123,7 +123,7 @@ pub(crate) struct Context<'c> {
     pub(crate) route_id: RouteId,
     pub(crate) route: &'c str,
     pub(crate) target: &'c [u8],
-    /// A number that no other exchange has; not 0.
+    /// A number unique to the exchange; not 0.
     pub(crate) exchange: u64,
     pub(crate) now: Timestamp,
     pub(crate) slice: usize,
@@ -133,12 +133,12 @@ pub(crate) struct Context<'c> {
     pub(crate) answers: Option<&'c Answers<'c>>,
 }
 
-/// Where one discrepancy was counted.
+/// The result of counting one discrepancy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Added {
     pub(crate) atom: AtomId,
     pub(crate) group: Option<Fingerprint>,
-    /// It became a sample.
+    /// Whether it became a sample.
     pub(crate) sample: bool,
 }
 
@@ -158,23 +158,23 @@ impl Groups {
         }
     }
 
-    /// Discrepancies that found no place.
+    /// Discrepancies that were not stored.
     pub(crate) fn overflow(&self) -> u64 {
         self.overflow
     }
 
-    /// Groups, atoms and places.
+    /// Numbers of groups, atoms and places.
     #[cfg(test)]
     pub(crate) fn size(&self) -> (usize, usize, usize) {
         (self.all.len(), self.atoms.len(), self.places.len())
     }
 
-    /// Differences in pairs that found no place.
+    /// Differences in pairs that were not stored.
     pub(crate) fn background_overflow(&self) -> u64 {
         self.background_overflow
     }
 
-    /// Counts one. `category` is the discrepancy's, or the name of a failure.
+    /// Counts one discrepancy. `category` is its category, or the name of a failure.
     pub(crate) fn add(&mut self, context: Context<'_>, category: &str, found: &Discrepancy) -> Added {
         let Some((at, atom)) = self.atom(context, category, found) else {
             self.overflow = self.overflow.saturating_add(1);
@@ -228,21 +228,21 @@ impl Groups {
         added
     }
 
-    /// What follows from all atoms of one exchange together, to be called once for each; sorted and without repetition.
+    /// Counts all atoms of one exchange together; call it once per exchange, with atoms sorted and without duplicates.
     pub(crate) fn settle(&mut self, atoms: &[AtomId], after_write: bool) {
         if !after_write {
             self.at_places(atoms, |place| &mut place.observed);
         }
     }
 
-    /// Counts at every place where only the shapes differ.
+    /// Updates a counter at each place where only the shapes differ.
     fn at_places(&mut self, atoms: &[AtomId], counter: impl Fn(&mut Place) -> &mut u64) {
         let mut at: Vec<(usize, bool)> = atoms
             .iter()
             .filter_map(|id| self.atoms.get(id.0 as usize))
             .filter_map(|atom| Some((self.all.get(atom.group)?.at, atom.shift.is_directed())))
             .collect();
-        // The same shapes first: they decide for their place.
+        // Equal shapes first: they decide for their place.
         at.sort_unstable();
         at.dedup_by_key(|(place, _)| *place);
         for (place, directed) in at {
@@ -280,14 +280,14 @@ impl Groups {
         });
     }
 
-    /// Adds up neighbouring slices of time.
+    /// Adds up neighbouring time slices.
     pub(crate) fn halve(&mut self) {
         for group in &mut self.all {
             group.slices.halve();
         }
     }
 
-    /// The atom of a discrepancy, and the place of its group.
+    /// The atom of a discrepancy, and the index of its group.
     fn atom(&mut self, context: Context<'_>, category: &str, found: &Discrepancy) -> Option<(usize, AtomId)> {
         let pool::Pooled { place, is_new } =
             self.pools.observe(context.route, &found.place, context.exchange);
@@ -335,7 +335,7 @@ impl Groups {
 }
 
 impl Group {
-    /// Whether it is about replays without an answer.
+    /// Whether the group is about replays without an answer.
     fn is_failure(&self) -> bool {
         Failure::ALL
             .iter()
@@ -363,7 +363,7 @@ impl Group {
         }
     }
 
-    /// Whether a discrepancy is to be kept as a sample: one of the first exchanges, or the first of its shift.
+    /// Whether to keep a discrepancy as a sample: it is from one of the first exchanges, or the first of its shift.
     fn wants(&self, samples: usize, atom: AtomId, again: bool) -> bool {
         let new = samples > 0 && self.samples.iter().all(|(sampled, _)| *sampled != atom);
         (!again && self.samples.len() < samples)
@@ -371,7 +371,7 @@ impl Group {
     }
 }
 
-/// The same in every run, so that a group can be named in a rule or a ticket.
+/// Equal in every run, so that rules and tickets can refer to a group.
 fn fingerprint(route: &str, category: &str, place: &str) -> Fingerprint {
     let mut hasher = blake3::Hasher::new();
     for part in [route, category, place] {
@@ -383,10 +383,10 @@ fn fingerprint(route: &str, category: &str, place: &str) -> Fingerprint {
     fingerprint
 }
 
-/// A fingerprint as text.
+/// A fingerprint in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         write!(text, "{byte:02x}").unwrap_or_default();
         text
     })

@@ -1,22 +1,22 @@
-//! A place as steps, of which some are data: indices, keys, numbers of lines, names of members.
+//! Places as steps, some of which are data: indices, keys, line numbers, member names.
 
 /// A step of a place that may be data.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Step<'p> {
-    /// What stands before it, up to the step before.
+    /// The text between the previous step and this one.
     pub(super) before: &'p str,
-    /// As it is written: `.name`, `['other name']`, `[3]`, `[id=4]`, ` 12`.
+    /// The step as written: `.name`, `['other name']`, `[3]`, `[id=4]`, ` 12`.
     pub(super) text: &'p str,
-    /// As it is written when it is known to be data.
+    /// The form used once the step is known to be data.
     pub(super) pooled: &'static str,
 }
 
-/// The steps of a place, and what stands after the last.
+/// The steps of a place, and the text after the last one.
 pub(super) fn steps(place: &str) -> (Vec<Step<'_>>, &str) {
     let mut steps = Vec::new();
     let mut rest = place;
     let mut kind = Kind::Word;
-    // Where `before` begins.
+    // Start of `before`.
     let mut start = 0usize;
     while !rest.is_empty() {
         let at = place.len().saturating_sub(rest.len());
@@ -26,7 +26,7 @@ pub(super) fn steps(place: &str) -> (Vec<Step<'_>>, &str) {
             (Kind::Json, Some('.')) => Some(".*"),
             (Kind::Json, Some('[')) if text.starts_with("['") && !text.contains("'=") => Some(".*"),
             (Kind::Json, Some('[')) => Some("[*]"),
-            // Whether an element has a position depends on its siblings, so that none is written.
+            // An element has a position or not depending on its siblings, so the position is not written.
             (Kind::Markup, Some('[')) => Some(""),
             (Kind::Counted, Some(' ')) => Some(" *"),
             _ => None,
@@ -42,13 +42,13 @@ pub(super) fn steps(place: &str) -> (Vec<Step<'_>>, &str) {
     (steps, place.get(start..).unwrap_or_default())
 }
 
-/// What may come next.
+/// The kind of step that may come next.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Word,
-    /// In a path that begins with `$`.
+    /// In a path that starts with `$`.
     Json,
-    /// In a path that begins with `/`.
+    /// In a path that starts with `/`.
     Markup,
     /// A number or a name.
     Counted,
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-/// The length of a step at the start of a text: a word with the blank in front of it, `.name`, or what is in brackets.
+/// The length of the step at the start of a text: a word with its leading space, `.name`, or text in brackets.
 fn step_len(text: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;
@@ -85,7 +85,7 @@ fn step_len(text: &str) -> usize {
             (None, '\'' | '"') => quote = Some(c),
             (None, ']') if bracket => return at.saturating_add(1),
             (None, ' ' | '.' | '[') if !first && !bracket => {
-                // Only in a path do points and brackets part steps, and there a step begins with one.
+                // Dots and brackets separate steps only in a path, and there each step starts with one.
                 let path = text.trim_start().starts_with(['.', '$', '/']);
                 if c == ' ' || path {
                     return at;

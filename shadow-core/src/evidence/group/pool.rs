@@ -1,54 +1,54 @@
-//! Which steps of places are data, decided by what is observed: an object or a list whose parts are others in each answer.
+//! Detection of steps that are data: an object or a list whose parts are different in each answer.
 //!
-//! A part of such a place is written `*`, so that what is known of one is known of all. What a name looks like says
-//! nothing: `price_change_percentage_24h` is a name, and a word may be a key.
+//! A part of such a place is written as `*`, so that all its parts share their counts. The look of a name is not
+//! evidence: `price_change_percentage_24h` is a name, and a word may be a key.
 //! Bounds: objects and lists that are observed ([`PARENTS`]), parts of each ([`PARTS`]) and of all ([`ALL_PARTS`]).
 
 use hashbrown::HashMap;
 
 use super::{Fingerprint, fingerprint, place};
 
-/// Objects and lists that are observed.
+/// Maximum number of observed objects and lists.
 const PARENTS: usize = 4096;
 
-/// Parts of one that are told apart; with more it is data.
+/// Maximum number of distinct parts of one parent; with more it is data.
 const PARTS: usize = 512;
 
-/// Parts of all of them that are remembered; of what is over this nothing is found to be data.
+/// Maximum number of remembered parts of all parents; nothing beyond it is recognised as data.
 const ALL_PARTS: usize = 1 << 16;
 
-/// Parts that any object may have.
+/// Number of parts that any object may have.
 const FEW: usize = 12;
 
-/// What is known of objects and lists, by route and place.
+/// Observed objects and lists, by route and place.
 #[derive(Debug, Default)]
 pub(super) struct Pools {
     parents: HashMap<Fingerprint, Parent>,
-    /// Parts of all parents.
+    /// Total number of parts.
     parts: usize,
 }
 
 #[derive(Debug, Default)]
 struct Parent {
-    /// The last exchange in which each differed.
+    /// The last exchange in which each part differed.
     parts: HashMap<Fingerprint, u64>,
-    /// How often a part differed in an exchange, and in how many exchanges one did.
+    /// How often a part differed in an exchange, and in how many exchanges at least one did.
     occurrences: usize,
     exchanges: usize,
     latest: u64,
     is_data: bool,
 }
 
-/// A place without what is data.
+/// A place with its data steps replaced.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Pooled {
     pub(super) place: String,
-    /// Some of it was found to be data just now.
+    /// Whether a step was recognised as data just now.
     pub(super) is_new: bool,
 }
 
 impl Pools {
-    /// The place of a difference that was observed in an exchange.
+    /// Records a difference in an exchange and returns its place.
     pub(super) fn observe(&mut self, route: &str, found: &str, exchange: u64) -> Pooled {
         let (steps, rest) = place::steps(found);
         let mut out = String::with_capacity(found.len());
@@ -67,7 +67,7 @@ impl Pools {
         Pooled { place: out, is_new }
     }
 
-    /// The place without what is known to be data by now.
+    /// The place with the steps replaced that are known to be data so far.
     pub(super) fn known(&self, route: &str, found: &str) -> String {
         let (steps, rest) = place::steps(found);
         let mut out = String::with_capacity(found.len());
@@ -84,7 +84,7 @@ impl Pools {
         out
     }
 
-    /// Whether a part is data, and whether that has become known just now; `None` over a bound.
+    /// Whether a part is data, and whether this became known just now; `None` over a bound.
     fn part(&mut self, route: &str, before: &str, text: &str, exchange: u64) -> Option<(bool, bool)> {
         let id = fingerprint(route, "", before);
         let full = self.parts >= ALL_PARTS;
@@ -107,7 +107,7 @@ impl Pools {
 }
 
 impl Parent {
-    /// Whether its parts are data, and whether that has become known just now.
+    /// Whether its parts are data, and whether this became known just now.
     fn observe(&mut self, part: Fingerprint, exchange: u64) -> (bool, bool) {
         if self.is_data {
             return (true, false);
@@ -121,7 +121,7 @@ impl Parent {
             *last = exchange;
             self.occurrences = self.occurrences.saturating_add(1);
         }
-        // The members of a type come again and again, keys do not.
+        // The members of a type recur, keys do not.
         let seldom = self.occurrences.saturating_mul(2) < self.parts.len().saturating_mul(self.exchanges);
         self.is_data = self.parts.len() > PARTS || (self.parts.len() > FEW && seldom);
         if self.is_data {
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn keys_are_data_and_names_are_not() {
-        // Twenty other words in each answer.
+        // Twenty different words in each answer.
         let words = (1..=10)
             .flat_map(|answer| (0..20).map(move |word| (answer, format!("$.stock.w{answer}x{word}"))));
         assert_eq!(last(words), "$.stock.*");

@@ -1,4 +1,4 @@
-//! The groups as a report shows them.
+//! The groups as shown in a report.
 
 use crate::{
     compare::Discrepancy,
@@ -14,7 +14,7 @@ use crate::{
 use super::{Context, Group, Groups, Standings, Whole, hex};
 
 impl Groups {
-    /// Those that were found, by standing, then the largest first; of equal ones in a stable order.
+    /// The groups with exchanges, by standing, then the largest first; equal ones in a stable order.
     pub(crate) fn ranked(
         &self,
         slicer: &Slicer,
@@ -43,7 +43,7 @@ impl Groups {
 }
 
 fn shown(group: &Group, slicer: &Slicer, standings: &Standings, whole: &Whole) -> report::Group {
-    // A failure is no difference between two answers.
+    // A failure is not a difference between two answers.
     let failure = group.is_failure();
     let mut shifts: Vec<report::Shift> = group
         .atoms

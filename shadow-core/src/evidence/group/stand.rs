@@ -1,11 +1,11 @@
-//! What each difference is taken for: by itself, then by what is known of others like it.
+//! The standing of each difference: first by itself, then by what is known about similar ones.
 //!
-//! A rare shift of a noisy place never collects enough evidence of its own. While it is undecided, and nothing speaks against
-//! it, it is noise when
+//! A rare shift at a noisy place never collects enough evidence of its own. While it is undecided and no evidence
+//! contradicts it, it is noise if
 //! - a number that is further off is noise at the same place (`nearer`),
 //! - a string of the same kind is noise at the same place, and more frequent (`place`),
 //! - the same shift of the same name is noise over all routes together, as frequent as here (`name`),
-//! - all that is left has been asked again, together often enough, and is balanced (`rest`).
+//! - all remaining shifts have been asked again, together often enough, and are balanced (`rest`).
 
 use hashbrown::HashMap;
 
@@ -20,24 +20,24 @@ use crate::evidence::{
 
 use super::{Atom, AtomId, Groups, Place};
 
-/// What the counts of one route's groups are parts of.
+/// Totals that the counts of one route's groups are parts of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Whole {
     /// Matches and mismatches.
     pub(crate) compared: u64,
-    /// Of these, mismatches behind a skipped write.
+    /// Of these, mismatches after a skipped write.
     pub(crate) after_write: u64,
-    /// Every verdict.
+    /// All verdicts.
     pub(crate) replayed: u64,
     /// Pairs of answers of one system, by source.
     pub(crate) pairs: [u64; 3],
-    /// Every verdict over time.
+    /// All verdicts over time.
     pub(crate) slices: Slices,
     /// Evidence is being collected on this route.
     pub(crate) expected: bool,
 }
 
-/// What each atom is taken for, by id.
+/// The standing of each atom, by id.
 #[derive(Debug)]
 pub(crate) struct Standings(Vec<Judged>);
 
@@ -49,7 +49,7 @@ pub(super) struct Judged {
 }
 
 impl Standings {
-    /// In an exchange that is behind a skipped write, or is not.
+    /// The standing in an exchange that is after a skipped write, or is not.
     pub(crate) fn of(&self, atom: AtomId, after_write: bool) -> Standing {
         self.get(atom).map_or(Standing::Undecided, |judged| {
             excused(judged.stood.standing, judged.explainable, after_write)
@@ -60,7 +60,7 @@ impl Standings {
         self.0.get(atom.0 as usize)
     }
 
-    /// How many more repeated requests would settle an atom. None would where it found no place.
+    /// Number of further repeated requests that would settle an atom. None would help if it was not stored.
     pub(crate) fn needed(&self, atom: AtomId) -> u64 {
         let open = self
             .get(atom)
@@ -70,7 +70,7 @@ impl Standings {
 }
 
 impl Judged {
-    /// As a report shows it.
+    /// The shift as shown in a report.
     pub(super) fn shift(&self, shift: Shift) -> report::Shift {
         let Self { stood, known, .. } = self;
         report::Shift {
@@ -86,7 +86,7 @@ impl Judged {
         }
     }
 
-    /// It is open, and nothing is known that speaks against its being noise.
+    /// Whether it is undecided and no known evidence contradicts its being noise.
     fn may_be_noise(&self) -> bool {
         let open = self.stood.standing == Standing::Undecided || self.stood.why == "unknown";
         open && !self.known.shadow.is_suspicious()
@@ -95,7 +95,7 @@ impl Judged {
 }
 
 impl Groups {
-    /// What every atom is taken for.
+    /// The standing of every atom.
     pub(crate) fn standings(&self, whole: impl Fn(RouteId) -> Whole) -> Standings {
         let by_group: Vec<Whole> = self.all.iter().map(|group| whole(group.route_id)).collect();
         let of = |atom: &Atom| {
@@ -115,7 +115,7 @@ impl Groups {
         Standings(all)
     }
 
-    /// What a few atoms are taken for by now, each by itself.
+    /// The current standing of an atom by itself.
     pub(crate) fn standing(&self, atom: AtomId, after_write: bool, whole: &Whole) -> Standing {
         self.atoms
             .get(atom.0 as usize)
@@ -124,7 +124,7 @@ impl Groups {
             })
     }
 
-    /// What an atom is taken for by itself, and why. `whole` is that of its route.
+    /// The standing of an atom by itself, and the reason. `whole` is that of its route.
     pub(super) fn stand(&self, atom: &Atom, whole: &Whole) -> (Stood, Known) {
         let compared = if atom.explainable {
             whole.compared.saturating_sub(whole.after_write)
@@ -139,7 +139,7 @@ impl Groups {
             }
             known
         };
-        // Where the odd value has a shape of its own, one direction always stays and the other always goes: only both
+        // If the odd value has a shape of its own, one direction always stays and the other always reverts. Only both
         // together are a fair coin.
         let directed = atom.shift.is_directed();
         let mirror = self.mirror(atom).filter(|_| directed);
@@ -160,7 +160,7 @@ impl Groups {
         };
         let mut stood = noise::stand(&known);
         if !atom.shift.is_directed() && !stood.standing.is_excused() {
-            // A fault that comes and goes takes twice as much from the pairs: once by each of the two answers.
+            // An intermittent fault reduces the pairs twice as much, because each of the two answers may have it.
             let place = self.place(atom);
             let same_shape = noise::stand(&Known {
                 observed: part(atom.observed, compared, place.observed),
@@ -182,7 +182,7 @@ impl Groups {
             .unwrap_or_default()
     }
 
-    /// The same the other way round.
+    /// The atom of the opposite shift.
     fn mirror(&self, atom: &Atom) -> Option<&Atom> {
         let mirrored = atom.shift.mirrored();
         let group = self.all.get(atom.group)?;
@@ -191,7 +191,7 @@ impl Groups {
         self.atoms.get(atom.0 as usize)
     }
 
-    /// Numbers that are nearer than others at their place which are noise.
+    /// Excuses numbers that are nearer than others at their place that are noise.
     fn nearer(&self, all: &mut [Judged]) {
         let mut furthest: HashMap<usize, Apart> = HashMap::new();
         for (atom, judged) in self.atoms.iter().zip(&*all) {
@@ -210,7 +210,7 @@ impl Groups {
         }
     }
 
-    /// Strings of a kind that is noise at their place, and more frequent than they are.
+    /// Excuses strings of a kind that is noise at their place and more frequent than they are.
     fn by_place(&self, all: &mut [Judged]) {
         let mut most: HashMap<usize, u64> = HashMap::new();
         for (atom, judged) in self.atoms.iter().zip(&*all) {
@@ -229,7 +229,7 @@ impl Groups {
         }
     }
 
-    /// Shifts of one name that are noise over all routes, and no more frequent here than they are by themselves there.
+    /// Excuses shifts of a name that is noise over all routes, if they are no more frequent here than in its pairs.
     fn by_name(&self, all: &mut [Judged]) {
         let key = |atom: &Atom| {
             let group = self.all.get(atom.group)?;
@@ -264,7 +264,7 @@ impl Groups {
     }
 }
 
-/// What is left, when all of it together is balanced: single atoms are too rare to tell.
+/// Excuses the remaining atoms if all of them together are balanced: single ones are too rare to decide.
 fn rest(all: &mut [Judged]) {
     let asked = |judged: &Judged| judged.may_be_noise() && judged.known.shadow.all() > 0;
     let third = all
@@ -297,14 +297,14 @@ fn plus(sum: Known, known: &Known) -> Known {
     }
 }
 
-/// The last member name of a place in a document; `None` where there is none.
+/// The last member name of a place in a document; `None` if there is none.
 fn place_name(place: &str) -> Option<&str> {
     let (_, name) = place.rsplit_once(['.', '/', '@'])?;
     let name = name.trim_end_matches("[*]");
     (!name.is_empty() && name != "*").then_some(name)
 }
 
-/// What was found, of all but those in which it could not be.
+/// The count, with the total reduced by those in which it could not occur.
 fn part(found: u64, all: u64, without: u64) -> (u64, u64) {
     (found.min(all), all.saturating_sub(without).max(found.min(all)))
 }

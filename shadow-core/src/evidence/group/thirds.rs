@@ -1,4 +1,4 @@
-//! Third answers to requests of which the first two answers differ.
+//! Third answers to requests whose first two answers differ.
 
 use hashbrown::HashMap;
 
@@ -9,28 +9,28 @@ use crate::{
 
 use super::{Atom, AtomId, Context, Groups, Whole, fingerprint};
 
-/// Which system gave a third answer to a request.
+/// The system that gave a third answer to a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Asked {
-    /// Production, when the same was asked again.
+    /// Production, when the same request came again.
     Production,
-    /// The shadow system, a second time.
+    /// The shadow system, which got the request a second time.
     Shadow,
 }
 
-/// Two answers that differ, and a third one to the same request.
+/// Two different answers, and a third one to the same request.
 #[derive(Clone, Copy, Debug)]
 pub struct Thirds<'f> {
-    /// What differs between production's answer and the shadow system's.
+    /// Differences between production's answer and the shadow system's.
     pub found: &'f [Discrepancy],
-    /// What differs between the two answers of the system that was asked again.
+    /// Differences between the two answers of the system that was asked again.
     pub itself: &'f [Discrepancy],
-    /// What differs between its second answer and the one answer of the other system.
+    /// Differences between its second answer and the only answer of the other system.
     pub other: &'f [Discrepancy],
 }
 
 impl Groups {
-    /// The atom of a discrepancy, if it is known.
+    /// The atom of a discrepancy, if it was stored.
     fn known(&self, route: &str, found: &Discrepancy) -> Option<&Atom> {
         let place = self.pools.known(route, &found.place);
         let id = fingerprint(route, found.category.as_str(), &place);
@@ -48,13 +48,13 @@ impl Groups {
         })
     }
 
-    /// Counts what a third answer says of every difference between the first two. Elements are counted by place, so that
-    /// one which never varies is seen among others that always do. Says whether it was counted.
+    /// Counts the outcome of a third answer for every difference between the first two, and returns whether it was
+    /// counted. Elements are counted by place, so that a stable one is visible among others that always vary.
     pub(crate) fn thirds(&mut self, context: Context<'_>, asked: Asked, thirds: Thirds<'_>) -> bool {
         let Thirds { found, itself, other } = thirds;
         let cut = |found: &[Discrepancy]| found.iter().any(|found| found.category == Category::More);
         if cut(found) || cut(itself) || cut(other) {
-            // Of what was not kept nothing is known.
+            // Nothing is known about a difference that was not stored.
             return false;
         }
         let [itself, other] = [itself, other].map(|found| self.count_by_place(context.route, found));
@@ -83,7 +83,7 @@ impl Groups {
         true
     }
 
-    /// How many elements differ at each place.
+    /// The number of differing elements at each place.
     fn count_by_place(&self, route: &str, found: &[Discrepancy]) -> HashMap<String, u32> {
         let mut places = HashMap::with_capacity(found.len());
         for found in found {

@@ -1,52 +1,52 @@
-//! The part of a report about groups of discrepancies, and about what excuses them.
+//! The parts of a report about groups of discrepancies and what excuses them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::stats::Proportion;
 
-/// Discrepancies that are the same but for the exchange.
+/// Discrepancies that differ only in the exchange.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Group {
-    /// A stable name: the same route, category and place have the same one in every run.
+    /// A stable id: the same route, category and place have the same id in every run.
     pub id: String,
     /// Method and path template.
     pub route: String,
     /// The category of the discrepancy, or the name of the failure.
     pub category: String,
-    /// The place, generalised: `$.items[*].price`.
+    /// The generalised place: `$.items[*].price`.
     pub place: String,
-    /// What it is taken for.
+    /// The standing of the whole group.
     pub standing: Standing,
-    /// Exchanges it was found in.
+    /// Exchanges with a discrepancy of this group.
     pub exchanges: u64,
-    /// Of these, those that a skipped write explains.
+    /// Of these, exchanges that a skipped write explains.
     pub after_skipped_write: u64,
-    /// Exchanges it was found in, of the route's exchanges with a verdict.
+    /// Share of the route's exchanges with a verdict that have a discrepancy of this group.
     pub rate: Proportion,
     /// Whether it becomes more frequent.
     pub trend: Trend,
-    /// Discrepancies, of which one exchange may have several.
+    /// Number of discrepancies; one exchange may have several.
     pub discrepancies: u64,
     /// First seen, in nanoseconds of the capture's clock.
     pub first_ns: u64,
     /// Last seen.
     pub last_ns: u64,
-    /// What became what, the most frequent first. Empty for failures.
+    /// The shifts of the group, the most frequent first. Empty for failures.
     pub shifts: Vec<Shift>,
-    /// Some of them, redacted; those that are no noise first.
+    /// Some redacted samples; those that are not noise first.
     pub samples: Vec<Sample>,
 }
 
 /// One redacted example of a group.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Sample {
-    /// When, in nanoseconds of the capture's clock.
+    /// Time in nanoseconds of the capture's clock.
     pub at_ns: u64,
     /// The request target.
     pub target: String,
     /// The place, with its indices.
     pub place: String,
-    /// The [`Shift`] it is one of, such as `uuid -> null`.
+    /// The [`Shift`] it belongs to, such as `uuid -> null`.
     pub shift: String,
     /// Production's value.
     pub production: String,
@@ -54,18 +54,18 @@ pub struct Sample {
     pub shadow: String,
 }
 
-/// What a difference is taken for.
+/// The standing of a difference.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// The two systems differ in it more than a system differs from itself, or nothing is known of the latter.
+    /// The two systems differ in it more than a system differs from itself, or nothing is known about the latter.
     #[default]
     Regression,
-    /// Too few answers of one system were compared to tell: counts neither for nor against the shadow system.
+    /// Too few answers of one system were compared to decide: counts neither for nor against the shadow system.
     Undecided,
-    /// A system differs from itself in it as much.
+    /// A system differs from itself in it just as often.
     Noise,
-    /// Every one is explained by a write that the shadow system did not see.
+    /// All occurrences are explained by writes that the shadow system did not see.
     AfterSkippedWrite,
 }
 
@@ -93,21 +93,21 @@ pub struct Shift {
     pub production: String,
     /// The shape of the shadow system's value.
     pub shadow: String,
-    /// How far apart two numbers were: `within 1 %`, `within 10 %`, `within 2x`, `within 10x`, `over 10x`, `sign`;
-    /// empty for all else.
+    /// The distance between two numbers: `within 1 %`, `within 10 %`, `within 2x`, `within 10x`, `over 10x`, `sign`;
+    /// empty for anything else.
     pub apart: String,
-    /// What it is taken for.
+    /// The standing of this shift.
     pub standing: Standing,
-    /// Exchanges with it, of the route's compared ones that no skipped write explains.
+    /// Exchanges with it, among the route's compared ones that no skipped write explains.
     pub observed: Proportion,
-    /// Pairs of answers of one system with it; the source that decided, or the best there is.
+    /// Pairs of answers of one system with it, from the source that decided, or the best available one.
     pub background: Option<Compared>,
-    /// What decided: `rate`, `repeats` (third answers of the shadow system), `production` (third answers of production),
-    /// `one_sided`, `nearer` (than a number that is noise), `place`, `name`, `rest` (with others like it), `unknown`; empty
-    /// while undecided.
+    /// The evidence that decided: `rate`, `repeats` (third answers of the shadow system), `production` (third answers
+    /// of production), `one_sided`, `nearer` (than a number that is noise), `place`, `name`, `rest` (with similar
+    /// ones), `unknown`; empty while undecided.
     #[serde(default)]
     pub why: String,
-    /// Production's next answers to requests whose answers had it.
+    /// Production's later answers to requests whose answers had it.
     #[serde(default)]
     pub production_again: Third,
     /// The shadow system's second answers to such requests.
@@ -115,7 +115,7 @@ pub struct Shift {
     pub shadow_again: Third,
 }
 
-/// A third answer to requests of which the two answers differ: which of the three is the odd one. Without a fault the
+/// Third answers to requests whose first two answers differ: which of the three is the odd one. Without a fault the
 /// difference stays as often as it reverts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Third {
@@ -127,16 +127,16 @@ pub struct Third {
     pub varies: u64,
 }
 
-/// What is observed, held against a background.
+/// An observed rate compared with a background rate.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Compared {
-    /// Where the pairs are from: `control`, `twins` or `twice`.
+    /// Source of the pairs: `control`, `twins` or `twice`.
     pub source: String,
-    /// Pairs with the difference, of the route's pairs.
+    /// Pairs with the difference, among the route's pairs.
     pub pairs: Proportion,
-    /// The interval for the observed rate less this one, which holds at any time.
+    /// Lower end of the interval of the observed rate minus the background rate; holds at any time.
     pub low: f64,
-    /// Its upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
@@ -149,17 +149,17 @@ pub struct Background {
     pub twins: Pairs,
     /// A control target's answers and production's.
     pub control: Pairs,
-    /// Differences in pairs that found no place in the tables: they excuse nothing.
+    /// Differences in pairs that were not stored because a table was full; they excuse nothing.
     pub overflow: u64,
-    /// Mismatches whose combination of differences found no place: judged once, when they came.
+    /// Mismatches whose set of differences was not stored because the table was full; judged once, when they arrived.
     pub sets_overflow: u64,
-    /// Mismatches for which production was seen to answer the same request again.
+    /// Mismatches for which production answered the same request again.
     #[serde(default)]
     pub production_again: u64,
     /// Mismatches for which the shadow system was asked again.
     #[serde(default)]
     pub shadow_again: u64,
-    /// Whether pairs are looked for: without, nothing is known and every difference counts.
+    /// Whether pairs are collected. If not, nothing is known about noise and every difference counts.
     #[serde(default)]
     pub expected: bool,
 }
@@ -167,7 +167,7 @@ pub struct Background {
 /// Pairs of answers of the same system.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Pairs {
-    /// How many were compared.
+    /// Pairs that were compared.
     pub compared: u64,
     /// How many of these differed.
     pub differed: u64,
@@ -178,36 +178,36 @@ pub struct Pairs {
 pub struct Writes {
     /// Skipped writes that may have changed something.
     pub seen: u64,
-    /// Paths that are remembered.
+    /// Paths currently remembered.
     pub paths: u64,
-    /// Paths that were forgotten for room: differences there count as regressions again.
+    /// Paths that were forgotten to limit memory; differences there count as regressions again.
     pub evicted: u64,
 }
 
-/// Whether a group becomes more frequent: its share of the route's exchanges of late, against the time before.
+/// Whether a group becomes more frequent: its recent share of the route's exchanges compared with its earlier share.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Trend {
-    /// What follows from the interval.
+    /// The direction shown by the interval.
     pub direction: TrendDirection,
-    /// The latest quarter of the time that was looked at.
+    /// The share in the latest quarter of the observed time.
     pub recent: Proportion,
-    /// The time before.
+    /// The share in the time before.
     pub before: Proportion,
-    /// Seconds that `recent` spans.
+    /// Length of `recent` in seconds.
     pub recent_s: u64,
-    /// Newcombe's interval for the recent rate less the one before, where both are known.
+    /// Lower end of Newcombe's interval for the recent rate minus the earlier one, if both are known.
     pub low: Option<f64>,
-    /// Its upper end.
+    /// Upper end of the interval.
     pub high: Option<f64>,
 }
 
-/// Where a rate goes.
+/// Direction of a rate.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrendDirection {
     /// The whole interval is above zero.
     Rising,
-    /// It is not known to change.
+    /// No known change.
     #[default]
     Steady,
     /// The whole interval is below zero.

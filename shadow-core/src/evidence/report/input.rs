@@ -1,17 +1,17 @@
-//! The files of a replay: how each was read, and what in them is no exchange.
+//! Input files of a replay: how each was read, and records in them that are not exchanges.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a replay read from its files.
+/// Records that a replay read from its files.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Input {
     /// Each file.
     pub files: Vec<InputFile>,
-    /// What could not be used, or not as it stands, by reason.
+    /// Records that were not used, or only after a change, by reason.
     pub notes: BTreeMap<String, InputNote>,
-    /// What the operator should look at.
+    /// Problems that need the operator's attention.
     pub warnings: Vec<String>,
 }
 
@@ -22,7 +22,7 @@ pub struct InputFile {
     pub name: String,
     /// Its format.
     pub format: String,
-    /// Records that were read of it: entries, lines, payloads or frames.
+    /// Records read from it: entries, lines, payloads or frames.
     pub records: u64,
 }
 
@@ -31,14 +31,14 @@ pub struct InputFile {
 pub struct InputNote {
     /// How many.
     pub count: u64,
-    /// In words, to stand after the count.
+    /// Description, shown after the count.
     pub what: String,
-    /// Where the first of them are.
+    /// Location of the first ones.
     pub first: Vec<String>,
 }
 
 impl Input {
-    /// Whether nothing is told, as of a live run.
+    /// Whether there is nothing to report, as in a live run.
     pub fn is_empty(&self) -> bool {
         let Self {
             files,

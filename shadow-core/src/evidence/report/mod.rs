@@ -1,4 +1,4 @@
-//! The one model of a report: shown as text or JSON, saved to disk and read back.
+//! The model of a report, used for text, for JSON, and for saving it to disk and reading it back.
 
 use std::collections::BTreeMap;
 
@@ -19,18 +19,18 @@ pub use input::{Input, InputFile, InputNote};
 pub(crate) use scope::the_production;
 pub use scope::{Reach, Scope};
 
-/// The version of this model. It changes when a reader of the former one would misread this one.
+/// Version of this model. It changes when a reader of the previous one would misread this one.
 pub const FORMAT: u32 = 3;
 
-/// Everything that is known at one moment. Holds nothing that was not redacted.
+/// Everything known at one moment. All of it is redacted.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Report {
     /// [`FORMAT`].
     pub format: u32,
-    /// The name of the target it is about.
+    /// The name of the target.
     #[serde(default)]
     pub target: String,
-    /// Which traffic it is about, and which of the two systems is the new one.
+    /// The traffic covered by the report, and which of the two systems is the new one.
     #[serde(default)]
     pub scope: Scope,
     /// When counting began, in milliseconds since 1970-01-01T00:00:00Z.
@@ -39,63 +39,63 @@ pub struct Report {
     pub ended_ms: u64,
     /// From the first packet to the last verdict.
     pub funnel: Funnel,
-    /// What recorded traffic was read from, and what of it could not be used.
+    /// The sources of recorded traffic, and the parts of it that were not used.
     #[serde(default, skip_serializing_if = "Input::is_empty")]
     pub input: Input,
-    /// Exchanges with a verdict, of those that were meant to be compared: all but the ones skipped on purpose
-    /// (`write`, `already_a_replay`, `upgrade`, `observe_only`). A replay that the agent gave up itself (`cancelled`,
-    /// `response_over_limit`) counts as one without.
+    /// Exchanges with a verdict, among those meant to be compared: all except those skipped on purpose (`write`,
+    /// `already_a_replay`, `upgrade`, `observe_only`). A replay that the agent itself gave up (`cancelled`,
+    /// `response_over_limit`) counts as one without a verdict.
     pub coverage: Proportion,
-    /// What is as it should be, of what can be told: `(matched + noise) / (matched + mismatched -
+    /// Share of right answers among those that can be decided: `(matched + noise) / (matched + mismatched -
     /// after_skipped_write)`.
     pub match_rate: Proportion,
-    /// Of all routes together.
+    /// Latency of all routes together.
     pub latency: Latency,
-    /// Answers of production with a 5xx status, of all exchanges with a verdict.
+    /// Answers of production with a 5xx status, among all exchanges with a verdict.
     pub production_errors: Proportion,
-    /// Replays that failed or got a 5xx, of the same.
+    /// Replays that failed or got a 5xx, among the same exchanges.
     pub shadow_errors: Proportion,
-    /// Exchanges with an answer that was no 5xx.
+    /// Exchanges with an answer other than a 5xx.
     pub availability: Availability,
-    /// What is known of the differences between two answers of the same system.
+    /// Evidence on differences between two answers of the same system.
     pub background: Background,
-    /// What is known of writes that the shadow system did not see.
+    /// Evidence on writes that the shadow system did not see.
     pub writes: Writes,
     /// Routes, the one with the most exchanges first.
     pub routes: Vec<Route>,
     /// Groups of equal discrepancies and failures, the largest first.
     pub groups: Vec<Group>,
-    /// Discrepancies that found no place among the groups.
+    /// Discrepancies that were not stored in a group.
     pub groups_overflow: u64,
-    /// What the rates alone do not show: slow routes, routes that fail.
+    /// Problems that the rates alone do not show: slow routes, failing routes.
     pub findings: Vec<Finding>,
-    /// What became of each rule of the comparison: one that never matched, or hides a whole body, is a mistake.
+    /// Use of each comparison rule: a rule that never matched, or that hides a whole body, is a mistake.
     #[serde(default)]
     pub rules: Vec<RuleUsage>,
-    /// What follows from it.
+    /// The resulting judgement.
     pub judgement: Judgement,
-    /// The reports of the further targets; empty in each of them.
+    /// Reports of the further targets; empty in each of those.
     #[serde(default)]
     pub also: Vec<Self>,
 }
 
-/// From the first packet to the last verdict, with a name for everything that was lost on the way.
+/// Counters from the first packet to the last verdict, with a name for everything that was lost in between.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Funnel {
     /// The kernel program's counters, summed over processors.
     pub kernel: BTreeMap<String, u64>,
-    /// The counters of capture, reassembly and HTTP.
+    /// Counters of capture, reassembly and HTTP.
     pub engine: BTreeMap<String, u64>,
-    /// Exchanges that came out of the engine.
+    /// Exchanges produced by the engine.
     pub exchanges: u64,
     /// Exchanges not replayed, by reason.
     pub skipped: BTreeMap<String, u64>,
     /// Their sum.
     pub skipped_total: u64,
-    /// Of these, exchanges of a kind that nothing is verified about, by reason.
+    /// Of these, exchanges of a kind for which nothing is verified, by reason.
     #[serde(default)]
     pub unverified: BTreeMap<String, u64>,
-    /// Exchanges that wait for their turn or their answer.
+    /// Exchanges waiting for their turn or for their answer.
     pub in_flight: u64,
     /// Replays with a verdict: `matched + mismatched + shadow_errors`.
     pub replayed: u64,
@@ -103,20 +103,20 @@ pub struct Funnel {
     pub matched: u64,
     /// Verdict mismatch: `regressions + undecided + noise + after_skipped_write`.
     pub mismatched: u64,
-    /// Mismatches with a difference that is known to be none of the others.
+    /// Mismatches with a difference that is known to be neither noise nor explained by a skipped write.
     pub regressions: u64,
-    /// Mismatches with a difference of which too little is known yet.
+    /// Mismatches with a difference about which too little is known yet.
     #[serde(default)]
     pub undecided: u64,
-    /// Mismatches in which every difference is one that two answers of the same system have as well.
+    /// Mismatches whose differences all occur between two answers of the same system as well.
     pub noise: u64,
-    /// Mismatches that a write explains which the shadow system did not see.
+    /// Mismatches explained by a write that the shadow system did not see.
     pub after_skipped_write: u64,
     /// Verdict shadow error.
     pub shadow_errors: u64,
     /// Shadow errors by failure.
     pub failures: BTreeMap<String, u64>,
-    /// Replays that were sent or read in another way than the traffic says, by [`ReplayNote`]. Kept by whoever sends.
+    /// Replays sent or read in another way than the traffic says, by [`ReplayNote`]. Maintained by the sender.
     #[serde(default)]
     pub notes: BTreeMap<String, u64>,
 }
@@ -152,7 +152,7 @@ pub struct Latency {
     pub p50_ratio_high: Option<f64>,
 }
 
-/// Exchanges with an answer that was no 5xx, of those with a verdict.
+/// Exchanges with an answer other than a 5xx, among those with a verdict.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Availability {
     /// Of the production system.
@@ -161,7 +161,7 @@ pub struct Availability {
     pub shadow: Proportion,
 }
 
-/// Quantiles of the two spans that are measured.
+/// Quantiles of the two measured spans.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Spans {
     /// Last request byte to first response byte.
@@ -177,7 +177,7 @@ pub struct Route {
     pub route: String,
     /// Exchanges that were skipped or judged.
     pub exchanges: u64,
-    /// Not replayed.
+    /// Exchanges that were not replayed.
     pub skipped: u64,
     /// Verdict match.
     pub matched: u64,
@@ -185,33 +185,33 @@ pub struct Route {
     pub mismatched: u64,
     /// Mismatches with a difference that is a regression.
     pub regressions: u64,
-    /// Mismatches with a difference of which too little is known yet.
+    /// Mismatches with a difference about which too little is known yet.
     #[serde(default)]
     pub undecided: u64,
     /// Mismatches that are noise.
     pub noise: u64,
-    /// Mismatches that a skipped write explains.
+    /// Mismatches explained by a skipped write.
     pub after_skipped_write: u64,
     /// Verdict shadow error.
     pub shadow_errors: u64,
-    /// Pairs of answers of the same system that were compared, of every source together.
+    /// Compared pairs of answers of the same system, from all sources together.
     pub background_pairs: u64,
     /// Latency of both systems.
     pub latency: Latency,
 }
 
-/// Something about one route that the match rate does not show.
+/// A problem of one route that the match rate does not show.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What kind.
+    /// The kind of problem.
     pub kind: FindingKind,
     /// Method and path template.
     pub route: String,
-    /// In words, with the figures.
+    /// Description, with the figures.
     pub text: String,
 }
 
-/// What kind of [`Finding`].
+/// The kind of a [`Finding`].
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
@@ -221,25 +221,25 @@ pub enum FindingKind {
     SlowTail,
     /// Replays timed out.
     TimesOut,
-    /// Replays failed otherwise.
+    /// Replays failed for another reason.
     Fails,
     /// A field of its answers breaks a rule of HTTP.
     OddField,
 }
 
-/// What the ledger does not count itself.
+/// Inputs that the ledger does not count itself.
 #[derive(Clone, Debug, Default)]
 pub struct ReportInputs {
     /// When counting began, in milliseconds since 1970-01-01T00:00:00Z.
     pub started_ms: u64,
-    /// Now, likewise.
+    /// The current time, in the same unit.
     pub now_ms: u64,
     /// The kernel program's counters.
     pub kernel: BTreeMap<String, u64>,
     /// The counters of capture, reassembly and HTTP.
     pub engine: BTreeMap<String, u64>,
-    /// What was read from files.
+    /// Input read from files.
     pub input: Input,
-    /// Share of connections that are captured; `None` when the traffic was recorded before.
+    /// Share of connections that are captured; `None` for recorded traffic.
     pub sample: Option<f64>,
 }

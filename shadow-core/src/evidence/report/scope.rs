@@ -1,24 +1,24 @@
-//! Which traffic a report is about, and what the two systems are called in it.
+//! The traffic covered by a report, and the names of the two systems in it.
 
 use serde::{Deserialize, Serialize};
 
-/// How a target was asked to be looked at.
+/// The configured scope of a target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reach {
-    /// Rules hold some exchanges back.
+    /// Whether rules exclude some exchanges.
     pub selective: bool,
-    /// Of the others, the share that is replayed.
+    /// The share of the remaining exchanges that is replayed.
     pub share: f64,
-    /// The cut-over is done: production is the new system, and the shadow the old one.
+    /// The cut-over is done: production is the new system and the shadow is the old one.
     pub reversed: bool,
 }
 
-/// Which traffic a report is about, and which of the two systems is the new one.
+/// The traffic covered by a report, and which of the two systems is the new one.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Scope {
-    /// `full`; or one or more of `sampled`, `selective`, `replayed` and `reversed`.
+    /// `full`, or one or more of `sampled`, `selective`, `replayed` and `reversed`.
     pub modes: Vec<String>,
-    /// Share of the traffic that was meant to be replayed, rules and writes aside: of connections times of keys.
+    /// Share of the traffic meant to be replayed, before rules and writes: share of connections times share of keys.
     pub share: Option<f64>,
     /// Whether the shadow is the old system.
     pub reversed: bool,
@@ -35,7 +35,7 @@ impl Default for Reach {
 }
 
 impl Scope {
-    /// `sample` is the share of connections that are captured; `None` when the traffic was recorded before.
+    /// `sample` is the share of connections that are captured; `None` for recorded traffic.
     pub fn new(reach: Reach, sample: Option<f64>) -> Self {
         let share = reach.share * sample.unwrap_or(1.0);
         let modes = [
@@ -59,12 +59,12 @@ impl Scope {
         }
     }
 
-    /// What the production system is called in a sentence.
+    /// The name of the production system inside a sentence.
     pub const fn the_production(&self) -> &'static str {
         the_production(self.reversed)
     }
 
-    /// What the shadow system is called in a sentence.
+    /// The name of the shadow system inside a sentence.
     pub const fn the_shadow(&self) -> &'static str {
         if self.reversed {
             "the old system"
@@ -73,18 +73,18 @@ impl Scope {
         }
     }
 
-    /// What the production system is called.
+    /// The name of the production system.
     pub const fn production(&self) -> &'static str {
         if self.reversed { "new system" } else { "production" }
     }
 
-    /// What the shadow system is called.
+    /// The name of the shadow system.
     pub const fn shadow(&self) -> &'static str {
         if self.reversed { "old system" } else { "shadow" }
     }
 }
 
-/// What the production system is called in a sentence.
+/// The name of the production system inside a sentence.
 pub(crate) const fn the_production(reversed: bool) -> &'static str {
     if reversed { "the new system" } else { "production" }
 }

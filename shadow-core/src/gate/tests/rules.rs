@@ -1,4 +1,4 @@
-//! Selection and writes by rules.
+//! Tests of selection rules and write rules.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -172,7 +172,7 @@ fn a_share_is_about_as_large_as_it_says_and_another_than_the_kernels() {
     };
     for (fraction, about) in [(0.05, 200_usize), (0.5, 2000)] {
         let found = count(fraction);
-        // Four standard deviations of the larger one.
+        // Four standard deviations of the larger count.
         assert!(found.abs_diff(about) < 130, "{fraction}: {found}");
     }
 }
@@ -291,7 +291,7 @@ fn what_leaves_a_kind_of_traffic_unseen_is_named_so() {
         .filter(|reason| reason.is_blind())
         .collect();
     assert!(blind.iter().any(|reason| reason.as_str() == "write"));
-    // What was asked for and is a sample of the rest says nothing about a kind.
+    // Intended reasons that skip a sample of the traffic say nothing about a kind.
     for sampled in [SkipPolicy::OutOfShare, SkipPolicy::Replayed, SkipPolicy::Observed] {
         assert!(sampled.is_intended() && !sampled.is_blind(), "{sampled}");
     }

@@ -1,9 +1,9 @@
-//! Validators of production, and offers of another protocol.
+//! Tests of production's validators, and of offers of another protocol.
 
 use super::*;
 use crate::gate::{WriteRules, Writes};
 
-/// The fields after Host that are sent, where production answered with `status`.
+/// The fields sent after Host, if production answered with `status`.
 fn sent(
     policy: &RewritePolicy,
     method: &str,

@@ -138,7 +138,7 @@ fn the_framing_stays_where_and_what_it_was() {
     assert_eq!(chunked.trailers, [(Bytes::from("X-T"), Bytes::from("1"))]);
 }
 
-/// The target and the Host fields that are sent for a method, a target and a Host.
+/// The target and the Host fields sent for a method, a target and a Host.
 fn sent(policy: &RewritePolicy, method: &str, target: &str, host: Option<&str>) -> (String, String) {
     let fields: Vec<(&str, &str)> = host.map(|host| ("Host", host)).into_iter().collect();
     let request = rewritten(method, target, &fields, policy);

@@ -1,4 +1,4 @@
-//! What rules change in a request, and what they can never do.
+//! Changes that rules make to a request, and changes they can never make.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ fn credentials_are_kept_stripped_or_replaced() {
             .map(String::as_str),
         Some("Cookie: a=1; sid=s; b=2")
     );
-    // What is not carried needs no token.
+    // A credential that is not carried needs no token.
     assert!(with(Credentials::Keep, vec![cookie("other", None)]).is_ok());
     for missing in [
         vec![bearer(None)],

@@ -35,8 +35,8 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: no sample rises without a person or the whole evidence of its own phase,
-    /// none is above its phase's, and an abort is always heard.
+    /// For any sequence of events: no sample rises without a person or the complete evidence of its own phase, none
+    /// exceeds its phase's, and an abort always takes effect.
     #[test]
     fn nothing_rises_unearned(
         policy in 0..3usize,
@@ -58,7 +58,7 @@ proptest! {
                         && at(seconds).at.since(before.entered()) >= MINUTE;
                     rollout.tick(at(seconds), &evidence(*ruling, *compared))
                 }
-                // Orders of people, of which only these may raise.
+                // Orders of people; only these may raise the sample.
                 Event::Start | Event::Resume | Event::Advance(_) | Event::ByHand(_) => {
                     may_rise = true;
                     match &event {

@@ -1,12 +1,12 @@
-//! The TCP checksum of a datagram that was put together.
+//! The TCP checksum of a reassembled datagram.
 //!
-//! Identifications come back, and then the fragments of two datagrams fit each other (RFC 4963): the checksum tells. Bias: only
-//! asked behind fragments. What is captured in one piece may not have its checksum yet, because the network card was to
-//! fill it in; who makes fragments has to do it before.
+//! Identifications are reused, and then fragments of two datagrams can fit together (RFC 4963): the checksum detects
+//! this. Bias: only checked after reassembly. A packet captured in one piece may not have its checksum yet, because
+//! the network card was to fill it in; a sender of fragments must do it before.
 
 use super::super::checksum::Sum;
 
-/// Whether the TCP segment in an IP packet adds up (RFC 9293 section 3.1), and so where it cannot be told.
+/// Whether the checksum of the TCP segment is valid (RFC 9293 section 3.1); also true if it cannot be checked.
 pub(super) fn holds(packet: &[u8]) -> bool {
     let Some((ends, tcp)) = parts(packet) else {
         return true;

@@ -1,24 +1,24 @@
-//! Fragments of IP datagrams, put together.
+//! Reassembly of IP fragments.
 //!
-//! Bounds: [`MOST`] datagrams of which something is missing, 64 KiB and [`MOST_PARTS`] parts each; the oldest goes first, and none
-//! is completed by what comes [`LONGEST`] after its first part. Bias: fragments that overlap are how datagrams are made
-//! to look different to different readers, so such a datagram is never put together (RFC 5722), and neither is one of which the
-//! capture cut a fragment off.
+//! Bounds: [`MOST`] incomplete datagrams, 64 KiB and [`MOST_PARTS`] parts each; the oldest is dropped first, and a
+//! part that arrives [`LONGEST`] after the first completes nothing. Bias: overlapping fragments are used to make
+//! datagrams look different to different readers, so such a datagram is never reassembled (RFC 5722), and neither is
+//! one with a fragment that the capture cut.
 
 use core::time::Duration;
 
 use crate::time::Timestamp;
 
-/// Datagrams that wait for a part.
+/// Most datagrams that wait for a part.
 const MOST: usize = 64;
-/// Parts of one.
+/// Most parts of one datagram.
 const MOST_PARTS: usize = 512;
 /// RFC 8200 section 4.5.
 const LONGEST: Duration = Duration::from_mins(1);
 /// The longest datagram.
 const LONGEST_DATAGRAM: usize = 65_535;
 
-/// What belongs together (RFC 791 section 3.2, RFC 8200 section 4.5).
+/// Key of the fragments of one datagram (RFC 791 section 3.2, RFC 8200 section 4.5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Key {
     src: [u8; 16],
@@ -40,21 +40,21 @@ struct Fragment<'a> {
 struct Datagram {
     key: Key,
     since: Timestamp,
-    /// Whether nothing can be made of it any more.
+    /// Whether it can no longer be reassembled.
     broken: bool,
     end: Option<usize>,
     /// In order, without overlap.
     parts: Vec<(usize, Vec<u8>)>,
 }
 
-/// The datagrams of which something is missing.
+/// The incomplete datagrams.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     waiting: Vec<Datagram>,
 }
 
 impl Fragments {
-    /// Takes in a packet that is a fragment; writes the packet that it completes to `whole`.
+    /// Adds a fragment; writes the packet that it completes to `whole`.
     pub(super) fn push(&mut self, packet: &[u8], at: Timestamp, whole: &mut Vec<u8>) -> bool {
         let Some(fragment) = Fragment::read(packet) else {
             return false;
@@ -100,7 +100,7 @@ impl Datagram {
         let end = offset + data.len();
         let place = self.parts.partition_point(|(start, _)| *start < offset);
         let next = self.parts.get(place);
-        // A copy that says the same.
+        // An identical copy.
         if more != (self.end == Some(end))
             && next.is_some_and(|(start, known)| *start == offset && known == data)
         {
@@ -136,7 +136,7 @@ impl Datagram {
         !self.broken && self.end == Some(held)
     }
 
-    /// As one packet with the smallest header that says the same; `sample` is any of its fragments.
+    /// Writes one packet with the smallest equivalent header; `sample` is any of its fragments.
     fn write(self, sample: &[u8], whole: &mut Vec<u8>) -> bool {
         let Self { key, end, parts, .. } = self;
         let length = end.unwrap_or_default();
@@ -207,7 +207,7 @@ impl<'a> Fragment<'a> {
         })
     }
 
-    /// What is before the fragment header is in every fragment, and says nothing about where TCP is.
+    /// Headers before the fragment header are in every fragment, and do not determine where TCP is.
     fn v6(packet: &'a [u8]) -> Option<Self> {
         const MOST_EXTENSIONS: usize = 4;
         let header: &[u8; 40] = packet.first_chunk()?;

@@ -2,10 +2,10 @@
 
 use super::{Skip, other, pseudo};
 
-/// VLAN tags, MPLS labels or layers of another kind that are followed in one frame.
+/// Most VLAN tags, MPLS labels or other layers that are followed in one frame.
 pub const MAX_TAGS: usize = 8;
 
-/// What a captured frame begins with: the link-layer types of <https://www.tcpdump.org/linktypes.html> that are decoded.
+/// Supported link-layer types of captured frames (<https://www.tcpdump.org/linktypes.html>).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum LinkType {
     /// Ethernet.
@@ -20,7 +20,7 @@ pub enum LinkType {
     LinuxSll2,
     /// PPP, with or without HDLC framing, and Cisco HDLC.
     Ppp,
-    /// The same behind a byte that says which way it went.
+    /// PPP after a byte that gives the direction.
     PppDirected,
     /// A PPPoE session header.
     Pppoe,
@@ -30,13 +30,13 @@ pub enum LinkType {
     Fddi,
     /// IEEE 802.11.
     Wlan,
-    /// IEEE 802.11 behind a radiotap header.
+    /// IEEE 802.11 after a radiotap header.
     Radiotap,
-    /// Linux netfilter's log.
+    /// Linux netfilter log.
     Nflog,
-    /// BSD's packet filter's log.
+    /// BSD packet filter log.
     Pflog,
-    /// OpenBSD's encapsulating interface.
+    /// OpenBSD encapsulating interface.
     Enc,
     /// A header of the capturing system or of a switch before another link layer, by its number.
     Prefixed(u16),
@@ -87,12 +87,12 @@ impl LinkType {
     }
 }
 
-/// What is found at an offset.
+/// Kind of layer at an offset.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Layer {
     Ip,
     Ethernet,
-    /// What an EtherType says, behind it.
+    /// The layer after an EtherType, by its value.
     Type(u16),
     Llc,
     Mpls,
@@ -134,7 +134,7 @@ pub(super) fn network_offset(link: LinkType, frame: &[u8]) -> Result<usize, Skip
 
 /// Follows layers up to IP.
 pub(super) fn walk(frame: &[u8], mut layer: Layer, mut at: usize) -> Result<usize, Skip> {
-    // Besides the tags: what they begin in, and the type behind the last.
+    // In addition to the tags: the layer that they begin in, and the type after the last.
     for _ in 0..MAX_TAGS + 2 {
         (layer, at) = match layer {
             Layer::Ip => return Ok(at),
@@ -154,7 +154,7 @@ pub(super) fn walk(frame: &[u8], mut layer: Layer, mut at: usize) -> Result<usiz
     }
 }
 
-/// `at` is behind `ethertype`.
+/// `at` is the offset after `ethertype`.
 fn behind_type(frame: &[u8], ethertype: u16, at: usize) -> Result<(Layer, usize), Skip> {
     Ok(match ethertype {
         0x0800 | 0x86dd => (Layer::Ip, at),
@@ -162,9 +162,9 @@ fn behind_type(frame: &[u8], ethertype: u16, at: usize) -> Result<(Layer, usize)
         0x8100 | 0x88a8 | 0x9100 | 0x9200 => (Layer::Type(be16(frame, at + 2)?), at + 4),
         // Cisco's VN-Tag, and the E-Tag of 802.1BR.
         0x8926 => (Layer::Type(be16(frame, at + 4)?), at + 6),
-        // The same place for the tag of a switch of Marvell's.
+        // A Marvell switch tag has the type at the same offset.
         0x893f | 0xdada => (Layer::Type(be16(frame, at + 6)?), at + 8),
-        // Provider backbone (802.1ah), FabricPath, and what tunnels say for Ethernet.
+        // Provider backbone (802.1ah), FabricPath, and the value that tunnels use for Ethernet.
         0x88e7 => (Layer::Ethernet, at + 4),
         0x8903 => (Layer::Ethernet, at + 2),
         0x6558 => (Layer::Ethernet, at),
@@ -178,7 +178,7 @@ fn behind_type(frame: &[u8], ethertype: u16, at: usize) -> Result<(Layer, usize)
     })
 }
 
-/// SNAP behind IEEE 802.2 (RFC 1042), or IP right behind it.
+/// SNAP after IEEE 802.2 (RFC 1042), or IP directly after it.
 fn llc(frame: &[u8], at: usize) -> Result<(Layer, usize), Skip> {
     match frame.get(at..).and_then(<[u8]>::first_chunk) {
         Some([0xaa, 0xaa, 0x03]) => Ok((Layer::Type(be16(frame, at + 6)?), at + 8)),
@@ -188,8 +188,8 @@ fn llc(frame: &[u8], at: usize) -> Result<(Layer, usize), Skip> {
     }
 }
 
-/// One label (RFC 3032). What is under the last one is not named: only the IP version can be tested, and the control word
-/// of an Ethernet pseudowire (RFC 4448).
+/// One label (RFC 3032). The protocol under the last one is not named: only the IP version can be tested, and the
+/// control word of an Ethernet pseudowire (RFC 4448).
 fn mpls(frame: &[u8], at: usize) -> Result<(Layer, usize), Skip> {
     const BOTTOM_OF_STACK: u8 = 1;
     let bottom = byte(frame, at + 2)? & BOTTOM_OF_STACK != 0;
@@ -233,7 +233,7 @@ fn ppp(frame: &[u8], at: usize) -> Result<(Layer, usize), Skip> {
     }
 }
 
-/// Four bytes of address family; IPv6 has another number on every BSD.
+/// Four bytes of address family; the number for IPv6 differs on every BSD.
 fn loopback(frame: &[u8]) -> Result<usize, Skip> {
     let family = match frame.first_chunk() {
         Some(&[0, 0, high, low]) => u16::from_be_bytes([high, low]),

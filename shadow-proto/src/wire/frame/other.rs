@@ -1,11 +1,11 @@
-//! Link layers with lengths of their own.
+//! Link layers with headers of variable length.
 
 use super::{
     Skip,
     link::{Layer, be16, byte},
 };
 
-/// The data frames of IEEE 802.11 that nothing encrypts (section 9.3.2 of 802.11-2020): where LLC begins.
+/// Unencrypted data frames of IEEE 802.11 (section 9.3.2 of 802.11-2020): the offset of LLC.
 pub(super) fn wlan(frame: &[u8], at: usize) -> Result<usize, Skip> {
     const DATA: u8 = 2;
     const QOS: u8 = 0x80;
@@ -44,7 +44,7 @@ pub(super) fn nsh(frame: &[u8], at: usize) -> Result<(Layer, usize), Skip> {
     }
 }
 
-/// Attributes in the byte order of the host that captured, of which one is the packet.
+/// Attributes in the byte order of the capturing host; one of them is the packet.
 pub(super) fn nflog(frame: &[u8]) -> Result<usize, Skip> {
     const HEADER: usize = 4;
     const PAYLOAD: u16 = 9;
@@ -52,7 +52,7 @@ pub(super) fn nflog(frame: &[u8]) -> Result<usize, Skip> {
     let mut at = HEADER;
     for _ in 0..MOST {
         let (mut size, mut kind) = (be16(frame, at)?, be16(frame, at + 2)?);
-        // Kinds are small numbers, so that the larger reading is in the other order.
+        // Kinds are small numbers: if this reading is the larger one, it has the wrong byte order.
         if kind.swap_bytes() < kind {
             (size, kind) = (size.swap_bytes(), kind.swap_bytes());
         }

@@ -30,10 +30,10 @@ pub(super) const EDSA: u16 = 285;
 /// Where the IP header begins.
 pub(super) fn offset(code: u16, frame: &[u8]) -> Result<usize, Skip> {
     let (layer, at) = match code {
-        // Length, and the type of what follows.
+        // Length, and the type of the next header.
         PKTAP => return inside(frame, word(frame, 0)?, word(frame, 8)?),
         PPI => return inside(frame, le16(frame, 2)?.into(), word(frame, 4)?),
-        // The tag stands before the EtherType; marked as extended, it has four more bytes.
+        // The tag precedes the EtherType; if marked as extended, it has four more bytes.
         DSA => {
             const EXTENDED: u8 = 0x10;
             let end = if byte(frame, 14)? & EXTENDED != 0 { 20 } else { 16 };
@@ -44,7 +44,7 @@ pub(super) fn offset(code: u16, frame: &[u8]) -> Result<usize, Skip> {
         BROADCOM_BEFORE | NET_ANALYZER => (Layer::Ethernet, 4),
         NET_ANALYZER_PREAMBLE => (Layer::Ethernet, 12),
         MPACKET => match byte(frame, 7)? {
-            // A whole frame: what is preempted comes in pieces.
+            // A complete frame: preempted frames come in pieces.
             0xd5 => (Layer::Ethernet, 8),
             _ => return Err(Skip::NotIp),
         },
@@ -75,7 +75,7 @@ pub(super) fn offset(code: u16, frame: &[u8]) -> Result<usize, Skip> {
     walk(frame, layer, at)
 }
 
-/// A frame of another type that begins at `at`; none that begins so itself.
+/// A frame of another type that begins at `at`; a nested PKTAP or PPI header is refused.
 fn inside(frame: &[u8], at: usize, code: usize) -> Result<usize, Skip> {
     let link = LinkType::from_code(u16::try_from(code).unwrap_or(u16::MAX));
     if matches!(link, LinkType::Prefixed(PKTAP | PPI)) {
@@ -112,7 +112,7 @@ fn frame_relay(frame: &[u8], start: usize) -> Result<(Layer, usize), Skip> {
     }
 }
 
-/// Endace's records: a fixed header, further ones as long as they are announced, two bytes before Ethernet.
+/// Endace records: a fixed header, optional further ones as announced, two bytes before Ethernet.
 fn erf(frame: &[u8]) -> Result<(Layer, usize), Skip> {
     const MORE: u8 = 0x80;
     const FURTHER: usize = 8;
@@ -142,7 +142,7 @@ fn be32(frame: &[u8], at: usize) -> Result<usize, Skip> {
     usize::try_from(number).map_err(|_error| Skip::Malformed)
 }
 
-/// A small number in the byte order of the host that captured: the other reading of it is a large one.
+/// A small number in the byte order of the capturing host: in the other order it would be large.
 fn word(frame: &[u8], at: usize) -> Result<usize, Skip> {
     let number = be32(frame, at)?;
     let number = u32::try_from(number).map_err(|_error| Skip::Malformed)?;

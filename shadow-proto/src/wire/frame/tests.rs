@@ -274,7 +274,7 @@ proptest! {
         }
     }
 
-    /// A valid frame with bytes turned and cut: the headers are reached, so their checks are.
+    /// A valid frame with changed and cut bytes: the headers are reached, and so are their checks.
     #[test]
     fn no_damage_can_break_it(
         six in any::<bool>(),

@@ -1,13 +1,13 @@
 //! IP packets inside IP packets.
 //!
-//! Bias: a tunnel is what its IP protocol says, or the registered port of its UDP datagrams; nothing is guessed from content.
+//! Bias: a tunnel is identified by its IP protocol or by the registered port of its UDP datagrams, never by content.
 
 use super::{
     Skip,
     link::{Layer, be16, byte, walk},
 };
 
-/// Packets inside packets that are followed.
+/// Most packets inside packets that are followed.
 pub const MAX_TUNNELS: usize = 4;
 
 const IPV4: u8 = 4;
@@ -17,7 +17,7 @@ const GRE: u8 = 47;
 const ETHERNET: u8 = 97;
 const MPLS: u8 = 137;
 
-/// Where the IP header inside the packet at `at` begins, which is no TCP segment.
+/// Where the IP header inside the packet at `at`, which is not a TCP segment, begins.
 pub(super) fn inside(frame: &[u8], at: usize) -> Result<usize, Skip> {
     let (protocol, at) = match byte(frame, at)? >> 4 {
         4 => upper_v4(frame, at)?,
@@ -46,7 +46,7 @@ fn upper_v4(frame: &[u8], at: usize) -> Result<(u8, usize), Skip> {
     Ok((protocol, at + usize::from(byte(frame, at)? & 0x0f) * 4))
 }
 
-/// Past hop-by-hop options, routing, destination options and an atomic fragment.
+/// Skips hop-by-hop options, routing, destination options and an atomic fragment.
 fn upper_v6(frame: &[u8], at: usize) -> Result<(u8, usize), Skip> {
     const MOST: usize = 6;
     let (mut next, mut at) = (byte(frame, at + 6)?, at + 40);
@@ -106,7 +106,7 @@ fn udp(frame: &[u8], at: usize) -> Result<usize, Skip> {
         _ if destination == 3544 || source == 3544 => teredo(frame, at + 8),
         _ => return Err(Skip::NotTcp),
     };
-    // A port is no proof: another protocol on it is no damage.
+    // A port is no proof: another protocol on it is not a fault.
     inside.map_err(|skip| match skip {
         Skip::CutHeaders => skip,
         _ => Skip::NotTcp,
@@ -122,7 +122,7 @@ fn vxlan_gpe(frame: &[u8], at: usize) -> Result<usize, Skip> {
     }
 }
 
-/// GTP-U version 1 (3GPP TS 29.281 section 5): a user's packet behind any number of extension headers.
+/// GTP-U version 1 (3GPP TS 29.281 section 5): a user's packet after any number of extension headers.
 fn gtp(frame: &[u8], at: usize) -> Result<usize, Skip> {
     const MOST: usize = 4;
     const ANY_OPTION: u8 = 0x07;

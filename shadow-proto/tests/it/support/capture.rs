@@ -1,14 +1,14 @@
-//! What a passive observer gets to see of the wire: late, twice, in pieces, or not at all.
+//! A passive observer's view of the wire: late, twice, in pieces, or not at all.
 //!
 //! Loss here is loss of the *capture*: both ends had the bytes and acknowledged them.
 
 use super::{rng::Rng, wire::Captured};
 
-/// What happens between the wire and the engine.
+/// Changes between the wire and the engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Losses {
     pub(crate) seed: u64,
-    /// How many places a segment may be overtaken by.
+    /// How many positions a segment may be overtaken by.
     pub(crate) window: usize,
     /// Per mille of segments that are captured twice.
     pub(crate) duplicate: u16,
@@ -29,7 +29,7 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    /// Everything as it was.
+    /// No changes.
     pub(crate) fn none() -> Self {
         Self {
             seed: 1,
@@ -54,7 +54,7 @@ pub(crate) fn capture(wire: Vec<Captured>, losses: &Losses) -> Vec<Captured> {
         segment.directed = losses.directed;
     }
     if losses.no_bare_acks {
-        // What follows a silence still follows it.
+        // A segment that follows a silence still follows it.
         let mut silence = false;
         seen.retain_mut(|segment| {
             silence |= segment.barrier;
@@ -104,8 +104,8 @@ fn duplicate(wire: Vec<Captured>, per_mille: u16, rng: &mut Rng) -> Vec<Captured
     out
 }
 
-/// Lets every segment fall back by up to `window` places, but never across a silence and never into a handshake:
-/// a SYN is answered only after it has passed the hook that captures it.
+/// Delays every segment by up to `window` positions, but never across a silence and never into a handshake: a SYN is
+/// answered only after it has passed the hook that captures it.
 fn reorder(wire: Vec<Captured>, window: usize, rng: &mut Rng) -> Vec<Captured> {
     use shadow_proto::wire::Flags;
 
@@ -153,7 +153,7 @@ pub(crate) fn split(segment: Captured, size: usize) -> Vec<Captured> {
         if !last {
             flags &= !(Flags::FIN.0 | Flags::RST.0);
         }
-        // A SYN takes one sequence number in front of the payload.
+        // A SYN takes one sequence number before the payload.
         let shift = u32::try_from(start).expect("a segment is short") + u32::from(syn && !first);
         pieces.push(Captured {
             seq: segment.seq.wrapping_add(shift),

@@ -1,4 +1,4 @@
-//! What an engine may and must report of a scene.
+//! Checks of what an engine may and must report for a scene.
 
 use std::collections::HashMap;
 
@@ -12,14 +12,14 @@ use super::{
     scene::Scene,
 };
 
-/// What came of everything that was said.
+/// Totals over everything that was sent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Tally {
     pub(crate) said: usize,
     pub(crate) complete: usize,
     pub(crate) incomplete: usize,
     pub(crate) orphans: usize,
-    /// Incomplete entries that stand for nothing that was said: text of a body, taken for a message after a gap.
+    /// Incomplete entries that match nothing that was sent: text of a body, read as a message after a gap.
     pub(crate) phantoms: usize,
 }
 
@@ -40,7 +40,7 @@ impl Tally {
     }
 }
 
-/// Without loss: exactly what was said, in order, whole, on every flow, and nothing else.
+/// Without loss: exactly what was sent, in order, complete, on every flow, and nothing else.
 pub(crate) fn exactly(scene: &Scene, events: &[Event], settings: &Settings) {
     let tally = truthfully(scene, events, settings);
     let _dump = Dump(scene, events);
@@ -63,7 +63,7 @@ pub(crate) fn exactly(scene: &Scene, events: &[Event], settings: &Settings) {
     assert_eq!(tally.complete, tally.said, "{tally:?}");
 }
 
-/// Whatever was lost: what is reported as complete was said, at this place, in these bytes, and is reported once.
+/// With any loss: what is reported as complete was sent, at this position, in these bytes, and is reported once.
 pub(crate) fn truthfully(scene: &Scene, events: &[Event], settings: &Settings) -> Tally {
     let _dump = Dump(scene, events);
     let mut tally = Tally::default();
@@ -100,7 +100,7 @@ pub(crate) fn truthfully(scene: &Scene, events: &[Event], settings: &Settings) -
     let foreign = |flow: Flow| scene.lines.iter().all(|line| line.flow != flow);
     for event in events {
         match event {
-            // A capture that does not know which end serves may take the wrong one, as long as nothing completes.
+            // A capture that does not know which end is the server may guess wrong, as long as nothing completes.
             Event::Exchange(exchange) => {
                 assert!(
                     !(foreign(exchange.flow) && exchange.is_complete()),
@@ -203,8 +203,8 @@ impl Judge<'_> {
         }
     }
 
-    /// A request is reported once. What a complete one says is what was said; an incomplete one may be what a
-    /// reader made of the text of a body when it started again after a gap.
+    /// A request is reported once. A complete one matches what was sent; an incomplete one may be text of a body that
+    /// a reader parsed when it started again after a gap.
     fn request(&mut self, request: &Request, whole: bool) -> Option<u32> {
         let uid = uid(&request.headers).filter(|uid| whole || self.said.contains_key(uid))?;
         assert!(!self.requests.contains(&uid), "request {uid} is reported twice");

@@ -1,8 +1,8 @@
-//! The chunked transfer coding (RFC 9112 section 7.1), written in every shape its grammar allows.
+//! The chunked transfer coding (RFC 9112 section 7.1), written in every form its grammar allows.
 
 use super::rng::Rng;
 
-/// A coded body and the trailer fields behind it.
+/// A coded body and the trailer fields after it.
 #[derive(Debug)]
 pub(crate) struct Coded {
     pub(crate) bytes: Vec<u8>,
@@ -14,7 +14,7 @@ pub(crate) fn encode(body: &[u8], rng: &mut Rng) -> Coded {
     let mut bytes = Vec::with_capacity(body.len() + 64);
     let mut rest = body;
     let largest = *[1, 7, 64, 1_000, 70_000].get(rng.below(5)).expect("one of five");
-    // One-byte chunks of a large body would only test patience.
+    // One-byte chunks of a large body would only take time.
     let largest = if body.len() > 2_000 {
         largest.max(500)
     } else {

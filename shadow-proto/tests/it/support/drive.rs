@@ -1,4 +1,4 @@
-//! Feeds an engine as its real drivers do: time never runs ahead of a due timeout, and every event is taken.
+//! Feeds an engine as its real drivers do: time never passes a due timeout, and every event is taken.
 
 use shadow_proto::{
     engine::{Engine, Event, Settings},
@@ -10,7 +10,7 @@ use shadow_proto::{
 
 use super::{encode::CLIENT, wire::Captured};
 
-/// Settings with a small body cap, so that kept bytes and digests are both met.
+/// Settings with a small body cap, so that both kept bytes and digests occur.
 pub(crate) fn settings() -> Settings {
     Settings {
         limits: Limits {
@@ -27,7 +27,7 @@ pub(crate) fn drive(segments: &[Captured], settings: &Settings) -> Vec<Event> {
     drive_until(segments, 0, settings)
 }
 
-/// As [`drive`], and the capture ends at this many microseconds.
+/// As [`drive`], with the capture ending at this time in microseconds.
 pub(crate) fn drive_until(segments: &[Captured], until: u64, settings: &Settings) -> Vec<Event> {
     let mut engine = Engine::new(settings.clone());
     let mut events = Vec::new();
@@ -38,7 +38,7 @@ pub(crate) fn drive_until(segments: &[Captured], until: u64, settings: &Settings
     events
 }
 
-/// Feeds more segments to an engine and takes what comes out.
+/// Feeds more segments to an engine and takes the resulting events.
 pub(crate) fn feed(engine: &mut Engine, segments: &[Captured], events: &mut Vec<Event>) {
     for segment in segments {
         let at = Timestamp::from_nanos(segment.at * 1_000);

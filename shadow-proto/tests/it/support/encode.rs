@@ -1,7 +1,7 @@
 //! From a specification to the bytes of both streams and the order in which they may be sent.
 //!
-//! Written from RFC 9110 and RFC 9112 alone. Whatever a [`spec::Exchange`] asks for, the outcome is legal HTTP: a
-//! framing that its place does not allow is replaced by the nearest that it does.
+//! Written from RFC 9110 and RFC 9112 alone. Whatever a [`spec::Exchange`] contains, the result is valid HTTP: a
+//! framing that is not allowed in its place is replaced by the nearest allowed one.
 
 use core::ops::Range;
 
@@ -16,16 +16,16 @@ use super::{
 pub(crate) const CLIENT: usize = 0;
 pub(crate) const SERVER: usize = 1;
 
-/// Everything that is said on one connection.
+/// Everything that is sent on one connection.
 #[derive(Debug)]
 pub(crate) struct Conversation {
-    /// What the client sends and what the server sends.
+    /// The streams of the client and of the server.
     pub(crate) halves: [Half; 2],
     pub(crate) said: Vec<Said>,
     pub(crate) end: End,
 }
 
-/// What one side sends.
+/// The stream of one side.
 #[derive(Debug, Default)]
 pub(crate) struct Half {
     pub(crate) bytes: Vec<u8>,
@@ -52,21 +52,21 @@ pub(crate) struct Said {
     pub(crate) response: Message,
 }
 
-/// What a request and a response have in common.
+/// The common parts of a request and a response.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) http10: bool,
     pub(crate) fields: Fields,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Fields,
-    /// Where it lies in its stream.
+    /// Its range in its stream.
     pub(crate) bytes: Range<usize>,
-    /// Where its body, with transfer coding, lies in its stream.
+    /// The range of its body, with transfer coding, in its stream.
     pub(crate) coded: Range<usize>,
     pub(crate) framing: Framing,
 }
 
-/// Encodes a connection whose first exchange gets `uid`, the next ones the numbers behind it.
+/// Encodes a connection whose first exchange gets `uid`, and the later ones the numbers after it.
 pub(crate) fn encode(connection: &Connection, uid: u32) -> Conversation {
     let mut encoder = Encoder {
         halves: [Half::default(), Half::default()],
@@ -126,7 +126,7 @@ impl Encoder {
         let mut rng = Rng::new(spec.dress);
         let plan = Settled::new(spec, last, &mut self.end, &mut rng);
         let (mut request, target, head_end) = self.request_head(spec, &plan, uid, &mut rng);
-        // A body that could be the next request is not sent when nobody asked for it: that has two readings.
+        // A body that could be the next request is not sent unasked: that would have two readings.
         let capital = request.body.first().is_some_and(u8::is_ascii_uppercase);
         let refused = plan.waits && spec.status == 417 && !capital;
         if !spec.http10 {
@@ -143,7 +143,7 @@ impl Encoder {
         self.gate(SERVER, if early { head_end } else { body_end });
         let response = self.response(spec, &plan, uid, &mut rng);
         if refused {
-            // It may send the body all the same, as it has announced it (RFC 9110 section 10.1.1).
+            // It may send the body anyway, as it has announced it (RFC 9110 section 10.1.1).
             self.wait_for_every_response();
             self.body(CLIENT, &mut request, &mut rng);
         }
@@ -257,10 +257,10 @@ impl Encoder {
     }
 }
 
-/// What of a specification its place allows.
+/// The parts of a specification that are allowed in its place.
 struct Settled {
     request: Framing,
-    /// What the response head announces; for HEAD and 304 without a body behind it.
+    /// Framing announced by the response head; for HEAD and 304 without a body after it.
     response_field: Framing,
     response: Framing,
     expects: bool,
@@ -339,7 +339,7 @@ fn content(spec: Content, uid: u32, who: &[u8], framing: Framing) -> Vec<u8> {
         Kind::Chunks => format!("0\r\n\r\n5\r\nfake{uid}\r\n0\r\n\r\n{who}"),
     };
     let mut bytes: Vec<u8> = pattern.into_bytes().into_iter().cycle().take(spec.len).collect();
-    // The end differs from the beginning, so that a shifted copy is no copy.
+    // The end differs from the beginning, so that a shifted copy differs.
     if let [.., before, last] = bytes.as_mut_slice() {
         (*before, *last) = (b'$', b'0' + u8::try_from(uid % 10).expect("one digit"));
     }

@@ -1,4 +1,4 @@
-//! Field lines in every legal dress (RFC 9112 section 5).
+//! Field lines in every valid form (RFC 9112 section 5).
 
 use super::{rng::Rng, spec::Framing};
 
@@ -8,7 +8,7 @@ pub(crate) fn field(name: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
     (name.as_bytes().to_vec(), value.as_bytes().to_vec())
 }
 
-/// Field lines that only have to survive: odd case, repeats, empty values, obs-text, look-alikes.
+/// Field lines that only have to be preserved: odd case, repeats, empty values, obs-text, look-alikes.
 pub(crate) fn extra(fields: &mut Fields, chosen: &[u8]) {
     for choice in chosen {
         let (name, value): (&str, &[u8]) = match choice % 10 {

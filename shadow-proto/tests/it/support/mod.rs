@@ -1,4 +1,4 @@
-//! The independent half of every test here: what was said, how it crossed the wire, and what a passive observer may
+//! The independent half of every test here: what was sent, how it crossed the wire, and what a passive observer may
 //! conclude. Nothing in this module calls the code under test except [`drive`].
 //!
 //! `spec --encode--> Conversation --wire--> Vec<Captured> --capture--> Vec<Captured> --drive--> Report --check`
@@ -21,8 +21,8 @@ use proptest::{
     test_runner::{Config, RngSeed},
 };
 
-/// Runs of a property: the same ones every time, so that a red build means a change and not a lucky draw.
-/// `PROPTEST_RNG_SEED` draws others and `PROPTEST_CASES=2560` ten times as many. A failing case is stored in `tests/proptest-regressions` and always run again.
+/// Runs of a property: the same every time, so that a failure means a change. `PROPTEST_RNG_SEED` draws others and
+/// `PROPTEST_CASES=2560` ten times as many. Failing cases are stored in `tests/proptest-regressions` and rerun.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let config = Config::default();
     let rng_seed = match config.rng_seed {

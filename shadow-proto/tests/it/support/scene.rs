@@ -1,4 +1,4 @@
-//! Whole scenes: several endpoint pairs, each with one connection after the other, interleaved in time.
+//! Complete scenes: several endpoint pairs, each with one connection after the other, interleaved in time.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -22,7 +22,7 @@ pub(crate) struct Line {
     pub(crate) start: u64,
 }
 
-/// What crossed the wire, what was captured, and what it means.
+/// The traffic on the wire, the captured part, and its meaning.
 #[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) lines: Vec<Said>,
@@ -30,7 +30,7 @@ pub(crate) struct Scene {
     pub(crate) segments: Vec<Captured>,
 }
 
-/// What was said on one four-tuple.
+/// The traffic on one four-tuple.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) flow: Flow,
@@ -39,7 +39,7 @@ pub(crate) struct Said {
     pub(crate) origins: Vec<[u32; 2]>,
 }
 
-/// The two ends of the line with this number: IPv4 and IPv6 take turns.
+/// The two ends of the line with this number: IPv4 and IPv6 alternate.
 pub(crate) fn ends(number: usize) -> [Endpoint; 2] {
     let low = u8::try_from(number % 250).expect("below 250");
     let port = 20_000 + u16::try_from(number % 40_000).expect("below 40,000");
@@ -103,8 +103,8 @@ pub(crate) fn play(lines: &[Line]) -> Scene {
     }
 }
 
-/// Initial sequence numbers of a connection that reuses a four-tuple: ahead of the old ones (RFC 9293 section
-/// 3.4.1), further than any buffer reaches.
+/// Initial sequence numbers of a connection that reuses a four-tuple: ahead of the old ones (RFC 9293 section 3.4.1),
+/// beyond the reach of any buffer.
 fn successors(previous: Option<[u32; 2]>, plan: &Plan) -> [u32; 2] {
     let Some(previous) = previous else {
         return plan.isn;
@@ -116,7 +116,7 @@ fn successors(previous: Option<[u32; 2]>, plan: &Plan) -> [u32; 2] {
     })
 }
 
-/// A few lines of any connections.
+/// A few lines with arbitrary connections.
 pub(crate) fn lines(
     connection: impl Strategy<Value = Connection> + Clone + 'static,
     plan: impl Strategy<Value = Plan> + Clone + 'static,

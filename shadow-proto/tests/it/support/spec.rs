@@ -1,8 +1,8 @@
-//! What was said: plain data, so that proptest can shrink it and a failure can be read.
+//! Specification of the traffic: plain data, so that proptest can shrink it and a failure is readable.
 //!
-//! Every value of these types is turned into legal HTTP by [`super::encode`], whatever combination is drawn.
+//! Every value of these types is turned into valid HTTP by [`super::encode`], whatever combination is drawn.
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     pub(crate) method: &'static str,
@@ -27,7 +27,7 @@ pub(crate) struct Exchange {
     pub(crate) dress: u64,
 }
 
-/// How the end of a body is told.
+/// How the end of a body is marked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Framing {
     /// No body and no framing field.
@@ -58,7 +58,7 @@ pub(crate) struct Content {
     pub(crate) len: usize,
 }
 
-/// What a body looks like to a parser that has lost its place.
+/// Appearance of a body to a parser that has lost its position.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Text,
@@ -75,7 +75,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) exchanges: Vec<Exchange>,
-    /// How many requests are sent before the client waits for all their responses; used in a circle.
+    /// How many requests are sent before the client waits for all their responses; used cyclically.
     pub(crate) batches: Vec<u8>,
     pub(crate) end: End,
 }
@@ -85,7 +85,7 @@ pub(crate) struct Connection {
 pub(crate) enum End {
     ServerFin,
     ClientFin,
-    /// The client shuts its sending side right behind its last request.
+    /// The client shuts its sending side directly after its last request.
     HalfClose,
     /// The client resets once it has everything.
     Reset,

@@ -1,4 +1,4 @@
-//! How specifications are drawn. Weights lean to the usual; the rare stays frequent enough to meet in one run.
+//! How specifications are drawn. Weights favour the usual; rare cases remain frequent enough to occur in one run.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -8,7 +8,7 @@ use super::{
     wire::Plan,
 };
 
-/// Everything that any exchange can be.
+/// Any exchange.
 pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
     let request = (
         prop_oneof![
@@ -56,7 +56,7 @@ pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
     })
 }
 
-/// A small exchange that keeps the connection open: for tests of pairing, where the framing is not the question.
+/// A small exchange that keeps the connection open: for tests of pairing, which do not concern framing.
 pub(crate) fn small_exchange() -> impl Strategy<Value = Exchange> {
     exchange().prop_map(|exchange| {
         let shrink = |content: Content| Content {
@@ -109,7 +109,7 @@ pub(crate) fn connection(
     })
 }
 
-/// Any legal way across the wire.
+/// Any valid way across the wire.
 pub(crate) fn plan() -> impl Strategy<Value = Plan> {
     let isn = || {
         prop_oneof![
@@ -119,7 +119,7 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
             Just(1 << 31),
             Just(u32::MAX - 1),
             Just(u32::MAX),
-            // The wrap falls into the first heads and bodies.
+            // The wrap is in the first heads and bodies.
             (u32::MAX - 2_000)..u32::MAX,
             any::<u32>(),
         ]
@@ -153,7 +153,7 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
         )
 }
 
-/// What a capture does to what it sees without losing any of it.
+/// Changes by a capture that loses nothing.
 pub(crate) fn lossless() -> impl Strategy<Value = Losses> {
     let window = prop_oneof![2 => Just(0_usize), 1 => 1_usize..3, 1 => 3_usize..12];
     let duplicate = prop_oneof![2 => Just(0_u16), 1 => 1_u16..200];
@@ -177,7 +177,7 @@ pub(crate) fn lossless() -> impl Strategy<Value = Losses> {
         })
 }
 
-/// As [`lossless`], and segments, tails of segments or the first ones are lost.
+/// As [`lossless`], with lost segments, lost tails of segments or a lost beginning.
 pub(crate) fn lossy() -> impl Strategy<Value = Losses> {
     let lose = prop_oneof![1 => Just(0_u16), 2 => 1_u16..50, 2 => 50_u16..300, 1 => 300_u16..900];
     let truncate = prop_oneof![3 => Just(0_u16), 1 => 1_u16..200];

@@ -10,7 +10,7 @@
 //! borders                      where a lost reader starts again depends on segment borders: every cut has the outcome
 //!                              that is expected, and no two need to have the same one in detail
 //! >>> GET / HTTP/1.1\r\n       client bytes       <<< server bytes
-//! >~> late                     client bytes, captured behind the next line (<~< for the server)
+//! >~> late                     client bytes, captured after the next line (<~< for the server)
 //! >-> crossing                 client bytes, sent before the line above had arrived (<-< for the server)
 //! ><> 5                        client bytes that were sent and not captured (<>< for the server)
 //! >|                           client FIN         <| server FIN
@@ -36,7 +36,7 @@ use super::{
     wire::Captured,
 };
 
-/// When the first segment of every transcript is captured, in microseconds.
+/// Capture time of the first segment of every transcript, in microseconds.
 const BEGINNING: u64 = 1_000_000;
 
 /// One file.
@@ -59,17 +59,17 @@ pub(crate) enum Step {
     Wait { micros: u64 },
 }
 
-/// When bytes are captured and what their sender knew.
+/// When bytes are captured and what their sender had received.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum When {
     InOrder,
-    /// Captured behind the next line.
+    /// Captured after the next line.
     Late,
     /// Sent before the line above had arrived.
     Crossing,
 }
 
-/// Reads a file; a line that is not understood is a fault of the file.
+/// Reads a file; an invalid line is an error in the file.
 pub(crate) fn parse(text: &str) -> Transcript {
     assert!(text.starts_with("# "), "a transcript starts with what it shows");
     let mut transcript = Transcript {
@@ -197,7 +197,7 @@ pub(crate) fn unescape(text: &str) -> Vec<u8> {
 }
 
 impl Transcript {
-    /// When it is over, in microseconds.
+    /// Its end, in microseconds.
     pub(crate) fn until(&self) -> u64 {
         let lasts = |step: &Step| match step {
             Step::Wait { micros } => *micros,
@@ -215,7 +215,7 @@ impl Transcript {
         self.steps.iter().map(bytes).sum()
     }
 
-    /// The segments, one a line, with one more border after `cut` payload bytes.
+    /// The segments, one for each line, with one more boundary after `cut` payload bytes.
     pub(crate) fn cut_at(&self, cut: usize, directed: bool) -> Vec<Captured> {
         self.segments(directed, |offset, len| {
             let border = cut.saturating_sub(offset).min(len);
@@ -237,7 +237,7 @@ impl Transcript {
         let mut writer = Writer::new(directed, self.midstream);
         let mut offset = 0;
         let mut late: Vec<Captured> = Vec::new();
-        // What each side had sent before the line above.
+        // The position of each side before the line above.
         let mut before = writer.next;
         for step in &self.steps {
             writer.now += 1_000;
@@ -286,7 +286,7 @@ impl Writer {
     fn new(directed: bool, midstream: bool) -> Self {
         let mut writer = Self {
             now: BEGINNING,
-            // The first heads wrap around.
+            // The wrap is in the first heads.
             next: [u32::MAX - 9, 4_000],
             directed,
             out: Vec::new(),

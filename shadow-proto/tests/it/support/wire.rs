@@ -1,7 +1,7 @@
-//! From a conversation to the segments that really crossed the wire, in the order of the wire.
+//! From a conversation to the segments that crossed the wire, in the order of the wire.
 //!
-//! Both ends are honest: sequence numbers are exact, nothing is sent before what it depends on has arrived, and an
-//! acknowledgement covers at least what its sender must have read and at most what the other side has sent.
+//! Both ends are correct: sequence numbers are exact, nothing is sent before the bytes it depends on have arrived,
+//! and an acknowledgement covers at least what its sender must have read and at most what the other side has sent.
 
 use bytes::Bytes;
 
@@ -32,21 +32,21 @@ pub(crate) struct Plan {
     pub(crate) bare_acks: bool,
     /// The SYN carries the first data (RFC 9293 section 3.5, TCP Fast Open).
     pub(crate) syn_data: bool,
-    /// The FIN rides on the last data.
+    /// The last data carries the FIN.
     pub(crate) fin_data: bool,
-    /// Per mille of segments behind which a piece of the past is sent again, cut in other places.
+    /// Per mille of segments after which earlier bytes are sent again, with different boundaries.
     pub(crate) retransmit: u16,
     /// Per mille of segments before which a keep-alive or window probe is sent.
     pub(crate) probe: u16,
-    /// Whether a keep-alive probe may carry a byte of garbage. Off where segments are lost: when the byte that it
-    /// stands on was lost and no acknowledgement was seen, nobody can tell it from the byte itself.
+    /// Whether a keep-alive probe may carry a garbage byte. Off where segments are lost: if the byte that it replaces
+    /// was lost and no acknowledgement was seen, it cannot be distinguished from that byte.
     pub(crate) garbage: bool,
     /// The longest time between two segments.
     pub(crate) step_us: u64,
 }
 
 impl Plan {
-    /// One segment at a time, nothing unusual.
+    /// One segment at a time, without anything unusual.
     pub(crate) fn plain(largest: usize) -> Self {
         Self {
             seed: 1,
@@ -79,12 +79,12 @@ pub(crate) struct Captured {
     pub(crate) flags: Flags,
     pub(crate) payload: Bytes,
     pub(crate) missing: u32,
-    /// No capture reorders anything across this one: it was sent after a long silence.
+    /// No capture reorders anything across this segment: it was sent after a long silence.
     pub(crate) barrier: bool,
 }
 
 impl Captured {
-    /// Whether the live capture leaves it out: no payload and no change of state.
+    /// Whether the live capture omits it: no payload and no change of state.
     pub(crate) fn is_bare(&self) -> bool {
         let Flags(state) = Flags::SYN.union(Flags::FIN).union(Flags::RST);
         self.payload.is_empty() && self.flags.0 & state == 0
@@ -114,20 +114,20 @@ impl core::fmt::Display for Captured {
     }
 }
 
-/// What the wire carried.
+/// The traffic of one conversation.
 #[derive(Debug)]
 pub(crate) struct Recording {
     pub(crate) segments: Vec<Captured>,
-    /// The next sequence number of each side when it was over.
+    /// The next sequence number of each side at the end.
     pub(crate) next: [u32; 2],
     /// Microseconds.
     pub(crate) until: u64,
 }
 
-/// Sends a conversation between two endpoints (client first), from `start` microseconds on.
+/// Sends a conversation between two endpoints (client first), starting at `start` microseconds.
 pub(crate) fn send(conversation: &Conversation, plan: &Plan, ends: [Endpoint; 2], start: u64) -> Recording {
     let [client, server] = &conversation.halves;
-    // Byte by byte is for heads and borders; a large body in single bytes would only test patience.
+    // Single bytes are for heads and boundaries; a large body in single bytes would only take time.
     let least = client.bytes.len().max(server.bytes.len()) / 2_000;
     let mut wire = Wire {
         conversation,
@@ -170,7 +170,7 @@ struct Wire<'a> {
     /// Stream bytes of the other side that each side has acknowledged.
     acked: [usize; 2],
     fin: [bool; 2],
-    /// Whether each side has the other's FIN.
+    /// Whether each side has received the other's FIN.
     fin_seen: [bool; 2],
     segments: Vec<Captured>,
 }
@@ -240,7 +240,7 @@ impl Wire<'_> {
         true
     }
 
-    /// How far a side may send now.
+    /// The offset up to which a side may send now.
     fn allowed(&self, side: usize) -> usize {
         let half = &self.conversation.halves[side];
         let arrived = self.sent[1 - side];
@@ -308,7 +308,7 @@ impl Wire<'_> {
         self.fin[side] = true;
     }
 
-    /// Sends a piece of the past again, a round trip later: no capture turns the two copies round.
+    /// Sends earlier bytes again, a round trip later: no capture reverses the order of the two copies.
     fn retransmit(&mut self, side: usize) {
         let end = self.sent[side];
         if end == 0 {

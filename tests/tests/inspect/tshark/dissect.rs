@@ -1,4 +1,4 @@
-//! What tshark finds, from its PDML: the one output that shows several HTTP messages in one packet apart.
+//! Messages found by tshark, from its PDML: the only output that separates several HTTP messages in one packet.
 
 use std::{path::Path, process::Command};
 
@@ -9,7 +9,7 @@ pub(crate) struct Message {
     pub(crate) flow: Flow,
     pub(crate) kind: Kind,
     pub(crate) body: u64,
-    /// BLAKE3 of the body, where it is shown whole.
+    /// BLAKE3 of the body, where tshark shows all of it.
     pub(crate) digest: Option<String>,
 }
 
@@ -43,11 +43,11 @@ impl Message {
     }
 }
 
-/// Every HTTP message, in tshark's order. `ports` are read as HTTP, whatever they are registered for.
+/// Every HTTP message, in tshark's order. `ports` are read as HTTP, whatever protocol they are registered for.
 pub(crate) fn messages<'a>(path: &Path, ports: impl Iterator<Item = &'a str>) -> Vec<Message> {
     let mut tshark = Command::new("tshark");
     tshark.args(["-n", "-Y", "http", "-T", "pdml", "-r"]).arg(path);
-    // Bodies as they are on the wire, and the segments that came late in their place.
+    // Bodies as they are on the wire, and late segments put in their place.
     tshark.args([
         "-o",
         "http.decompress_body:FALSE",
@@ -71,7 +71,7 @@ pub(crate) fn messages<'a>(path: &Path, ports: impl Iterator<Item = &'a str>) ->
     messages
 }
 
-/// Of the packet that holds the segment: in a tunnel it is the last of several.
+/// Endpoints of the packet that holds the segment: in a tunnel it is the last of several.
 fn ends(packet: &str) -> Option<(String, String)> {
     let (before, _) = packet.split_once("<proto name=\"http\"")?;
     let (_, tcp) = before.rsplit_once("<proto name=\"tcp\"")?;
@@ -112,7 +112,7 @@ fn message(http: &str, source: &str, destination: &str) -> Option<Message> {
     let data = attribute(http, "http.file_data", "value")
         .map(unhex)
         .unwrap_or_default();
-    // A compressed body is only named with its length.
+    // For a compressed body only the length is shown.
     let encoded = http.split("Content-encoded entity body").nth(1);
     let encoded = encoded.and_then(|rest| rest.split_once(": ")?.1.split_once(" bytes")?.0.parse().ok());
     let whole = encoded.is_none() && !data.is_empty();

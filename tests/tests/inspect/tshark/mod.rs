@@ -1,7 +1,7 @@
 //! tshark as oracle: an independent dissector reads the same captures.
 //!
 //! Each direction of each flow is compared in order: requests by method, target and body, responses by status and body
-//! (length, and content where tshark shows it). Pairing is ours alone: tshark's own is not trusted with pipelining.
+//! (length, and content where tshark shows it). Pairing is not compared: tshark's own is unreliable with pipelining.
 
 mod dissect;
 mod permitted;
@@ -17,7 +17,7 @@ use crate::{
 use dissect::{Kind, Message};
 use permitted::permit;
 
-/// One flow in both readings.
+/// One flow as read by both.
 #[derive(Default)]
 pub(crate) struct Reading {
     pub(crate) ours: Vec<Row>,
@@ -25,7 +25,7 @@ pub(crate) struct Reading {
     pub(crate) responses: Vec<Message>,
 }
 
-/// What differs in one flow: rows of ours without an equal, messages of tshark's without an equal.
+/// Differences in one flow: our rows without an equal, and tshark's messages without an equal.
 pub(crate) struct Difference<'a> {
     pub(crate) flow: &'a Flow,
     pub(crate) reading: &'a Reading,
@@ -84,7 +84,7 @@ fn by_flow(rows: Vec<Row>, messages: Vec<Message>) -> BTreeMap<Flow, Reading> {
         let reading = flows.entry(message.flow.clone()).or_default();
         match message.kind {
             Kind::Request { .. } => reading.requests.push(message),
-            // Interim responses belong to the final one; 101 ends HTTP and is one.
+            // Interim responses belong to the final one; 101 ends HTTP and counts as final.
             Kind::Response(100 | 102..200) => {}
             Kind::Response(_) => reading.responses.push(message),
         }
@@ -146,7 +146,7 @@ fn take<'a>(
 }
 
 impl Difference<'_> {
-    /// With the names that the command itself gives.
+    /// With the names that the command itself prints.
     fn named(&self, reason: &str) -> String {
         let names: BTreeSet<&str> = self
             .ours

@@ -1,4 +1,4 @@
-//! The differences that are right, each with its reason. A difference without one fails the test.
+//! The permitted differences, each with its reason. A difference without a reason fails the test.
 
 use super::{
     Difference,
@@ -11,7 +11,7 @@ struct Permission {
     holds: fn(&Difference<'_>) -> bool,
 }
 
-/// The first that holds is the reason.
+/// The first one that applies is the reason.
 const PERMITTED: &[Permission] = &[
     Permission {
         reason: "an exchange is not whole or has two readings (its reason says which); tshark shows what it could dissect",
@@ -123,7 +123,7 @@ impl Difference<'_> {
             && self.responses.iter().all(|message| self.is_known(message))
     }
 
-    /// The same for the messages before the one at which the connection was left.
+    /// The same for the messages before the one at which the connection was abandoned.
     fn is_covered_until_left(&self) -> bool {
         let rows = self.reading.ours.len();
         let known = |messages: &[&Message]| {

@@ -1,4 +1,4 @@
-//! What holds for any file.
+//! Properties of every file.
 
 use pcap_parser::{Block, PcapBlockOwned, PcapError, PcapNGReader, traits::PcapReaderIterator as _};
 use proptest::prelude::*;

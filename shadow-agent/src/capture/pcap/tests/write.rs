@@ -1,4 +1,4 @@
-//! Capture files, written by hand.
+//! Writes capture files without the code under test.
 
 /// Writes numbers in the byte order of a file.
 #[derive(Clone, Copy)]

@@ -30,7 +30,7 @@ const COMMENT: u16 = 1;
 /// Longer option values are cut.
 const LONGEST_OPTION: usize = 4096;
 
-/// What an interface lost and kept, over the time of a file.
+/// Packets lost and kept at an interface, over the time of a file.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Statistics {
     /// When the file's capture began.
@@ -39,9 +39,9 @@ pub struct Statistics {
     pub end: Timestamp,
     /// Segments that matched what was to be captured.
     pub received: u64,
-    /// Of these, what the kernel program could not hand over (its ring was full).
+    /// Of these, segments that the kernel program could not hand over (its ring was full).
     pub lost_in_kernel: u64,
-    /// What was written.
+    /// Segments that were written.
     pub written: u64,
 }
 
@@ -57,7 +57,7 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a section. `comment` says what the file is.
+    /// Begins a section. `comment` describes the file.
     pub fn new(out: W, comment: &str) -> io::Result<Self> {
         const HARDWARE: u16 = 2;
         const SYSTEM: u16 = 3;
@@ -163,7 +163,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// What was lost on an interface; at the end of the file.
+    /// The losses at an interface; at the end of the file.
     pub fn statistics(&mut self, interface: u32, statistics: &Statistics) -> io::Result<()> {
         const START: u16 = 2;
         const END: u16 = 3;
@@ -210,18 +210,18 @@ impl<W: Write> Writer<W> {
         self.packets
     }
 
-    /// Flushes, and gives back what was written to.
+    /// Flushes, and returns the output.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.flush()?;
         Ok(self.out)
     }
 
-    /// Gives back what was written to, as it is.
+    /// Returns the output as it is.
     pub fn into_inner(self) -> W {
         self.out
     }
 
-    /// What is written to.
+    /// The output.
     pub const fn get_mut(&mut self) -> &mut W {
         &mut self.out
     }
@@ -255,7 +255,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// An empty value is no option.
+    /// An empty value is omitted.
     fn option(&mut self, code: u16, value: &[u8]) {
         let value = value.get(..LONGEST_OPTION).unwrap_or(value);
         if value.is_empty() {

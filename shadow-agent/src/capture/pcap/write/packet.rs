@@ -1,9 +1,9 @@
 //! IP and TCP headers around captured segments.
 //!
-//! The capture keeps the facts of a segment and its payload, not its headers, so a packet that is written is rebuilt:
-//! addresses, ports, sequence and acknowledgement numbers, control bits, payload and lengths are those of the wire.
-//! Hop limit, window, options, identification and the link layer were not captured; they have fixed values here.
-//! A segment longer than an IP packet can be (segmentation offload) becomes several packets.
+//! The capture keeps the metadata of a segment and its payload, not its headers, so a packet that is written is
+//! rebuilt: addresses, ports, sequence and acknowledgement numbers, control bits, payload and lengths are those of the
+//! wire. Hop limit, window, options, identification and the link layer were not captured; they have fixed values here.
+//! A segment longer than the maximum IP packet (segmentation offload) becomes several packets.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -13,7 +13,7 @@ use shadow_proto::{
     wire::{Flags, Segment, checksum::Sum},
 };
 
-/// The longest IPv4 packet, which the other version keeps to as well.
+/// The longest IPv4 packet; also used for IPv6.
 const MAX_PACKET: usize = 65_535;
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
@@ -38,7 +38,7 @@ pub(super) struct Piece<'a> {
     missing: usize,
 }
 
-/// The packets of a segment, in order; one at least.
+/// The packets of a segment, in order; at least one.
 pub(super) fn pieces<'a>(segment: &Segment<'a>) -> impl Iterator<Item = Piece<'a>> + use<'a> {
     let Segment {
         src, dst, ack, flags, ..
@@ -134,7 +134,7 @@ impl Piece<'_> {
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(self.payload);
         if self.missing > 0 {
-            // The sum of bytes that nobody has cannot be known.
+            // A checksum over bytes that were not captured cannot be computed.
             return;
         }
         let sum = pseudo

@@ -38,7 +38,7 @@ fn segment([src, dst]: [Endpoint; 2], payload: &[u8], missing: u32) -> Segment<'
     }
 }
 
-/// The facts of a segment as they come back: sequence number, flags, payload, missing.
+/// The metadata of a segment as read back: sequence number, flags, payload, missing.
 type Facts = (SeqNum, Flags, Vec<u8>, u32);
 
 fn read_back(file: Vec<u8>) -> Vec<Facts> {
@@ -113,7 +113,7 @@ fn a_segment_longer_than_a_packet_becomes_several_that_follow_each_other() {
     }
 }
 
-/// RFC 1071: over a packet with a right checksum the sum is zero.
+/// RFC 1071: over a packet with a correct checksum the sum is zero.
 #[test]
 fn checksums_are_right() {
     fn sum(bytes: &[u8]) -> u64 {

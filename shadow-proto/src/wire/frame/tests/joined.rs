@@ -33,7 +33,7 @@ fn packets() -> [Vec<u8>; 2] {
     with_payload(&[PAYLOAD, &[7; 300]].concat())
 }
 
-/// With checksums, as whoever makes fragments has to fill them in.
+/// With checksums, as a sender of fragments must fill them in.
 fn with_payload(payload: &[u8]) -> [Vec<u8>; 2] {
     let mut packets = [ipv4(&tcp(12, payload)), ipv6(6, &tcp(0, payload))];
     for (packet, (start, ends)) in packets.iter_mut().zip([(20, 12..20), (40, 8..40)]) {
@@ -72,7 +72,7 @@ fn fragments_make_their_datagram_in_any_order() {
         let count = fragments.len();
         assert_eq!(read(&fragments), (Some(expected.to_vec()), count - 1));
         assert_eq!(read(fragments.iter().rev()), (Some(expected.to_vec()), count - 1));
-        // Sent twice, the first still waits when its copy comes.
+        // With every fragment sent twice, the first is still waiting when its copy arrives.
         let doubled = [&fragments[..1], &fragments].concat();
         assert_eq!(read(&doubled), (Some(expected.to_vec()), count));
         assert_eq!(read(&fragments[1..]), (None, count - 1));
@@ -115,11 +115,11 @@ fn overlaps_ends_that_differ_and_cut_captures_make_nothing() {
 fn fragments_of_two_datagrams_with_one_identification_make_neither() {
     let others = with_payload(&[PAYLOAD, &[8; 300]].concat());
     for (packet, other) in packets().iter().zip(&others) {
-        // What is lost of the one is there of the other.
+        // The lost fragment of one datagram is present in the other.
         let (fragments, others) = (cut(packet, 80), cut(other, 80));
         let mixed = [&fragments[..2], &others[2..]].concat();
         assert_eq!(read(&mixed), (None, mixed.len()));
-        // Nothing of them waits any more.
+        // Nothing of them is waiting any more.
         let then = [mixed, fragments.clone()].concat();
         assert!(read(&then).0.is_some());
     }
@@ -136,7 +136,7 @@ fn what_never_comes_is_forgotten() {
     assert!(!push(&fragments[1], AT + Duration::from_secs(61)));
     assert!(!push(&fragments[2], AT + Duration::from_secs(61)));
     assert!(push(&fragments[0], AT + Duration::from_secs(62)));
-    // Many others push it out.
+    // Many others evict it.
     assert!(!push(&fragments[0], AT));
     for id in 0..200_u16 {
         let mut stranger = fragments[0].clone();

@@ -1,4 +1,4 @@
-//! Packets inside packets, and the link layers that are rare.
+//! Packets inside packets, and rare link layers.
 
 use super::*;
 
