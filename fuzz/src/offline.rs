@@ -1,5 +1,5 @@
-//! Files from other sources: captures, HAR, GoReplay's format, bundles. A file is read or refused by name; bodies are
-//! within their cap, nothing without a response is complete, and a bundle's rules are valid or an error.
+//! Files from other sources: captures, HAR, GoReplay's format, bundles. A file is read, or refused with an error that
+//! names it; bodies are within their cap, nothing is complete without a response, and a bundle's rules parse or fail.
 
 use std::{io::Cursor, path::Path, sync::Arc};
 

@@ -1,5 +1,4 @@
-//! HTTP Archive 1.2 as it is written: by `shadow inspect --har` of captured exchanges, by `shadow diffs export` of a
-//! case.
+//! HTTP Archive 1.2 as it is written by `shadow inspect --har` and `shadow diffs export`.
 //!
 //! Owns: the names and the order of the format. The content is up to the writers.
 

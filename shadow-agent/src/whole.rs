@@ -42,8 +42,7 @@ pub fn rewrite(path: &Path, content: &[u8]) -> io::Result<()> {
     replace(path, content, Some(&former))
 }
 
-/// The content of a regular file that belongs to this user, to root, or to the owner of its folder. A link is not
-/// followed.
+/// The content of a regular file of this user, of root, or of the owner of its folder. A link is not followed.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = open_own(path, OpenOptions::new().read(true), false)?;
     let mut content = Vec::new();

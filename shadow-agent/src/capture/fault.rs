@@ -124,7 +124,7 @@ impl<S: Source> Source for Forgetful<S> {
     }
 }
 
-/// Wraps `source` if loss was asked for, and logs it, so that nobody loses segments unknowingly.
+/// Wraps `source` if loss was asked for, and logs a warning: lost segments must not come as a surprise.
 pub fn forgetful(source: impl Source + 'static, loss: Option<Loss>) -> Box<dyn Source> {
     match loss {
         None => Box::new(source),

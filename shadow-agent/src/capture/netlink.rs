@@ -58,7 +58,7 @@ pub(crate) enum LinkChange {
     Present(Interface),
     /// It is gone.
     Gone(u32),
-    /// Changes were lost: list the interfaces anew.
+    /// Changes were lost: list the interfaces again.
     Lost,
 }
 

@@ -22,7 +22,7 @@ pub struct Agent {
     pub group: Option<String>,
     /// Mirroring is killed while this file exists.
     pub kill_file: Option<PathBuf>,
-    /// End by itself after this long.
+    /// The agent ends after this time.
     pub duration: Option<Span>,
     /// Least severe log line that is written.
     pub log_level: LogLevel,

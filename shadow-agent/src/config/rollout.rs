@@ -64,7 +64,7 @@ pub enum OnFailure {
     Kill,
 }
 
-/// Name, sample in per cent, minutes, compared exchanges, match rate in per cent.
+/// Name, sample in percent, minutes, compared exchanges, match rate in percent.
 const DEFAULT: [(&str, u8, u64, u64, Option<u16>); 6] = [
     ("smoke", 1, 10, 100, Some(950)),
     ("canary-5", 5, 30, 500, Some(990)),

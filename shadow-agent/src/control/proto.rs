@@ -256,8 +256,7 @@ impl Answer {
 }
 
 fn line(value: &impl Serialize) -> Vec<u8> {
-    // Plain structs with text keys: writing them cannot fail. If it did, the other end would read an empty line as
-    // foreign.
+    // Plain structs with text keys: writing them cannot fail. If it did, the peer would read an empty line as foreign.
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line

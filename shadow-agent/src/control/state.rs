@@ -3,8 +3,7 @@
 //! Owns: four files in the state folder. `report.json` is replaced whole, so that a reader never sees half of one;
 //! `killed` keeps a restart from mirroring again before somebody said `resume`; `rollout.json` keeps a rollout at its
 //! phase; `agent.json` is locked while its agent lives and names its process, so that the kill switch finds the right
-//! kernel program when that process hangs. Bias: after the start a failed write is counted by the caller; it never ends
-//! the agent.
+//! kernel program when that process hangs. Bias: after the start a failed write is counted, and never ends the agent.
 
 use std::{
     collections::BTreeMap,
@@ -152,7 +151,7 @@ impl StateDir {
         self.path.join("report.json")
     }
 
-    /// Where the journal is, unless it has a path of its own.
+    /// The path of the journal, unless it is configured.
     pub fn journal_path(&self) -> PathBuf {
         self.path.join("journal.sqlite")
     }
@@ -193,8 +192,7 @@ impl StateDir {
         Ok(Lock { _file: file })
     }
 
-    /// Refuses a folder that another user owns or can write: whoever can put files there can kill, resume and raise the
-    /// share.
+    /// Refuses a folder that another user owns or can write: files there can kill, resume and raise the share.
     fn check(&self) -> Result<(), StateError> {
         let shared = |what, remedy| StateError::Shared {
             path: self.path.clone(),

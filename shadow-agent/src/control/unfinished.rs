@@ -1,11 +1,10 @@
 //! The exchanges that the agent is working on, recorded so that they outlive the process.
 //!
-//! Owns: two files in the state folder. `in-progress` has a slot for each exchange that is being compared or redacted
-//! at the moment, by hashes of its method and target; `ended-agent.json` lists those that were in a slot when an agent
-//! ended abruptly (an abort, a signal that cannot be handled). They are not tried again by the same version, so that
-//! one exchange cannot end every agent anew. Bounds: [`SLOTS`], [`REMEMBERED`] exchanges; a slot costs two writes to
-//! the page cache and none to the disk. Bias: a failed write loses the record, and never keeps an exchange from being
-//! compared.
+//! Owns: two files in the state folder. `in-progress` has a slot for each exchange that is being compared or redacted,
+//! by hashes of its method and target; `ended-agent.json` lists those that were in a slot when an agent ended abruptly
+//! (an abort, a signal that cannot be handled). They are not tried again by the same version, so that one exchange
+//! cannot end every agent again. Bounds: [`SLOTS`], [`REMEMBERED`] exchanges; a slot costs two writes to the page cache
+//! and none to the disk. Bias: a failed write loses the record, and never keeps an exchange from being compared.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -39,7 +38,7 @@ const MAGIC: [u8; 8] = *b"SHDWPRG1";
 const SLOT: usize = 16;
 
 /// The environment variable that aborts the agent while it works on an exchange whose target contains its value. For
-/// tests of what happens then.
+/// tests of the next start.
 pub const FAULT: &str = "SHADOW_FAULT_ABORT";
 
 /// A recorded exchange.
@@ -265,8 +264,7 @@ fn parsed(text: &[u8]) -> Option<(bool, [u8; 16], Vec<Noted>)> {
     Some((u64::from_le_bytes(*running) == 1, *key, noted))
 }
 
-/// The key prevents guessing of hashes by a holder of the file alone; without randomness they still differ between
-/// exchanges.
+/// Without the key, nobody can guess the hashed values; without randomness the hashes still differ.
 fn fresh_key() -> [u8; 16] {
     let mut key = [0; 16];
     let read = |mut file: File| -> io::Result<()> { file.read_exact(&mut key) };

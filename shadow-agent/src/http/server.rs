@@ -2,8 +2,7 @@
 //!
 //! Owns: the connections, oldest first. Bounds: [`MAX_CLIENTS`] connections, [`MAX_PER_ADDRESS`] of one address,
 //! [`HEAD`] for a request, [`WHOLE`] for everything, one scrape at a time. Drops: the oldest unfinished connection, for
-//! a new one. Bias: a scrape takes milliseconds, so when all places are taken the oldest connection is the one to
-//! close.
+//! a new one. Bias: a scrape takes milliseconds, so the oldest connection is the one to close.
 
 use std::{
     collections::VecDeque,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::control::status::{Lane, Status};
 
-/// Every counter with a number of its own.
+/// Every counter with a different number.
 fn figures() -> Figures {
     let mut status = Status {
         version: "1.2.3".to_owned(),
@@ -318,10 +318,7 @@ fn a_request_has_two_seconds_for_its_head_however_it_trickles() {
     let begun = Instant::now();
     let mut head = HEALTH.bytes().cycle();
     while begun.elapsed() < Duration::from_secs(8) {
-        let byte = head
-            .next()
-            .filter(|byte| byte.is_ascii_alphanumeric())
-            .unwrap_or(b'a');
+        let byte = head.next().filter(u8::is_ascii_alphanumeric).unwrap_or(b'a');
         if slow.write_all(&[byte]).is_err() {
             break;
         }

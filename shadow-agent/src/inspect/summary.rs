@@ -169,16 +169,7 @@ impl Summary {
                 abandoned.total()
             )?;
         }
-        if engine.flows_empty > 0 {
-            writeln!(out, "flows      {} ended without any payload", engine.flows_empty)?;
-        }
-        if engine.exchanges_unread > 0 {
-            writeln!(
-                out,
-                "unread     {} exchanges, as far as can be said, on connections not read to the end",
-                engine.exchanges_unread
-            )?;
-        }
+        unread_connections(engine, out)?;
         if engine.gaps > 0 {
             writeln!(out, "gaps       {}, of {} bytes", engine.gaps, engine.gap_bytes)?;
         }
@@ -190,6 +181,21 @@ impl Summary {
             None => Ok(()),
         }
     }
+}
+
+/// Connections of which nothing, or not everything, was read.
+fn unread_connections(engine: &Counters, out: &mut impl Write) -> io::Result<()> {
+    if engine.flows_empty > 0 {
+        writeln!(out, "flows      {} ended without any payload", engine.flows_empty)?;
+    }
+    if engine.exchanges_unread > 0 {
+        writeln!(
+            out,
+            "unread     {} exchanges, as far as can be said, on connections not read to the end",
+            engine.exchanges_unread
+        )?;
+    }
+    Ok(())
 }
 
 /// Frames of unknown link types.

@@ -17,7 +17,7 @@ const RECENT: usize = 4_096;
 const PAIRS: usize = 64;
 /// Bytes of a body that are used to distinguish requests.
 const LOOKED_AT: usize = 1_024;
-/// Two servers that share a request more often than this do not do so by chance.
+/// From this number of shared requests on, two servers do not share them by chance.
 const NO_CHANCE: u64 = 3;
 
 /// Recent requests.
@@ -25,8 +25,7 @@ const NO_CHANCE: u64 = 3;
 pub(super) struct Hops {
     recent: HashMap<u64, Seen>,
     order: VecDeque<u64>,
-    /// For the outer and the inner server: the number of matches, and of those with the inner client on the outer
-    /// server's host.
+    /// For the outer and the inner server: the matches, and those with the inner client on the outer server's host.
     pairs: BTreeMap<(SocketAddr, SocketAddr), (u64, u64)>,
 }
 
@@ -144,7 +143,9 @@ mod tests {
 
     fn warned(exchanges: &[Exchange]) -> Vec<String> {
         let mut hops = Hops::default();
-        exchanges.iter().for_each(|exchange| hops.see(exchange));
+        for exchange in exchanges {
+            hops.see(exchange);
+        }
         hops.warnings().collect()
     }
 

@@ -1,7 +1,6 @@
 //! Notes on the files of a run: their formats, and records that are not exchanges or were changed.
 //!
-//! Bounds: [`REASONS`] reasons, [`PLACES`] places of each, [`WARNINGS`] warnings. Records without a listed place are
-//! counted.
+//! Bounds: [`REASONS`] reasons, [`PLACES`] places of each, [`WARNINGS`] warnings. Records without a place are counted.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -331,6 +331,7 @@ fn entries(request: &str, response: &str) -> (Vec<Exchange>, Arc<Told>) {
 const ANSWER: &str = r#"{"status":200,"content":{"size":2,"text":"ok"}}"#;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each case")]
 fn a_request_is_sent_as_production_received_it_or_not_at_all() {
     let form = r#""headers":[{"name":"Content-Type","value":"application/x-www-form-urlencoded"}]"#;
     let multipart = |length: usize| {
@@ -427,6 +428,7 @@ fn a_request_is_sent_as_production_received_it_or_not_at_all() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each case")]
 fn a_response_is_what_production_sent_or_not_compared() {
     let gap = Err(Incomplete::ResponseGap);
     let altered = Err(Incomplete::BodyAltered);

@@ -12,8 +12,8 @@ use shadow_core::{
 };
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
-/// One ledger behind a lock that is held for a few counter updates; a report holds it a little longer, which the depth
-/// of the ring before the capture thread covers.
+/// One ledger in a mutex that is held for a few counter updates; a report holds it a little longer, which the depth of
+/// the ring before the capture thread covers.
 #[derive(Debug)]
 pub(super) struct Books(Mutex<Ledger>);
 

@@ -295,8 +295,7 @@ impl<S> Drop for Place<'_, S> {
     fn drop(&mut self) {
         let Dispatcher { lane, workers, .. } = self.0;
         workers.fetch_sub(1, SeqCst);
-        // An exchange pushed after this worker found the queue empty needs another worker, and the end needs a last
-        // check.
+        // An exchange pushed after this worker found the queue empty needs another worker; the end needs a last check.
         if lane.queue.len() > 0 || lane.queue.is_closed() {
             lane.queue.flush();
         }

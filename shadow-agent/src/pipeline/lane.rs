@@ -1,9 +1,8 @@
 //! One shadow target in the pipeline.
 //!
 //! Owns: everything that belongs to one target alone, so that one that is slow, full, refused or gone does not affect
-//! the others: its own gate, queue, switch, workers and ledger. Exchanges are shared, so a lane holds no copy of its
-//! own; each lane accounts for the bytes as if they were all its own, so the bound holds whichever lane releases them
-//! last.
+//! the others: its own gate, queue, switch, workers and ledger. Exchanges are shared, so a lane holds no copy; each
+//! lane counts the bytes as if they were all its own, so the bound holds whichever lane releases them last.
 
 use std::sync::{
     Arc,

@@ -3,8 +3,8 @@
 //! Owns: the capture thread with the one [`Engine`], and the replay thread with a [`Lane`] for each target. Bounds:
 //! `Limits` for the engine, [`ReplaySettings`](crate::replay::ReplaySettings) for every lane after it. Drops: a full
 //! queue drops the newest exchange; every drop is a counted [`Skip`](shadow_core::gate::Skip) or
-//! [`Failure`](shadow_core::compare::Failure). Nothing here ever makes the capture wait. For the reasons for one
-//! capture thread see docs/adr/0010.
+//! [`Failure`](shadow_core::compare::Failure). Nothing here makes the capture wait. Reasons for one capture thread:
+//! docs/adr/0010.
 
 mod background;
 mod books;
@@ -175,7 +175,7 @@ impl Pipeline {
         if lanes.is_empty() {
             return Err(StartError::NoLane);
         }
-        let limits = engine.limits.clone();
+        let limits = engine.limits;
         let made: Result<Vec<_>, StartError> = lanes
             .into_iter()
             .map(|lane| made(lane, &unfinished, &limits, now, armed))
@@ -243,8 +243,7 @@ impl Pipeline {
         self.lanes().for_each(|lane| lane.switch.resume());
     }
 
-    /// Called before the agent switches the kernel program off itself, to end: captured exchanges may still be
-    /// replayed.
+    /// Called before the agent itself switches the kernel program off: captured exchanges may still be replayed.
     pub fn leave_kernel(&self) {
         self.lanes().for_each(|lane| lane.switch.leave_kernel());
     }

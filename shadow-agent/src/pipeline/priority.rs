@@ -17,8 +17,7 @@ pub(super) fn lower(nice: u8) {
     }
 }
 
-/// Uses the system call, because musl's function refuses; its `sched_param` also differs from the kernel's, which is
-/// one int.
+/// Uses the system call, because musl's function refuses; the kernel's `sched_param` is one int.
 fn batch() -> io::Result<()> {
     let param: libc::c_int = 0;
     // SAFETY: 0 is the calling thread; `param` is all that the call reads, and outlives it.

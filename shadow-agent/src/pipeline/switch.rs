@@ -40,7 +40,7 @@ pub(super) struct Switch {
     armed: Option<Armed>,
     /// The agent itself switches the kernel program off, to end.
     alone: AtomicBool,
-    /// Changes whenever what is in flight is to be cancelled.
+    /// Changes whenever replays in flight are to be cancelled.
     cancel_tx: watch::Sender<()>,
 }
 

@@ -48,8 +48,7 @@ fn is_foreign(path: &PathBuf) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.uid() != geteuid().as_raw())
 }
 
-/// Reduces every set to `kept`; the bounding and inheritable ones to the empty set. Returns whether the bounding set
-/// was cleared too.
+/// Reduces every set to `kept`; clears the bounding and inheritable ones. Returns whether the bounding set was cleared.
 pub(super) fn drop_all_but(kept: CapabilitySet) -> io::Result<bool> {
     let bounded = unbound()?;
     // Kernels before 4.3 have no ambient set, and they are refused.

@@ -5,7 +5,7 @@ use std::{fs, io};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 /// Keeps this process, which holds captured credentials, out of core dumps, and from being read or traced by processes
-/// of its own user.
+/// of its user.
 ///
 /// Uses three mechanisms, because each has a gap: a limit of 0 does not stop a `core_pattern` that is a pipe; a process
 /// that is not dumpable can still be dumped by root's debugger, which leaves out the kinds of memory that
@@ -17,8 +17,7 @@ pub fn keep_out_of_dumps() -> io::Result<()> {
         maximum: Some(0),
     };
     setrlimit(Resource::Core, none)?;
-    // Before the process becomes not dumpable: then the file belongs to root. If /proc is not mounted the other two
-    // hold.
+    // Before the process becomes not dumpable: then the file belongs to root. Without /proc the other two hold.
     drop(fs::write("/proc/self/coredump_filter", "0"));
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())

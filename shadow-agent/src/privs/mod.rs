@@ -1,14 +1,14 @@
 //! Gives up privileges before the agent reads the first captured byte.
 //!
-//! Owns: the order in which privileges are dropped, and what the agent says about it. Bias: a kernel that cannot enforce a
-//! step causes a warning, and never fails the start; a step that the kernel refuses although it could is an error.
+//! Owns: the order in which privileges are dropped, and what the agent says about it. Bias: a step that the kernel does
+//! not support causes a warning, never a failed start; a step that the kernel refuses although it could is an error.
 //!
 //! The order is a contract (docs/adr/0040), because each step needs what the next one takes away:
 //!
 //! 1. State folder, sockets and kernel program are made with all privileges of the caller ([`Needs`] names what is used
 //!    afterwards).
-//! 2. [`before_threads`], while there is one thread, which every later thread inherits from: the bounding set is emptied
-//!    (needs CAP_SETPCAP), the other sets are cut to what is used afterwards, `no_new_privs`, Landlock (needs
+//! 2. [`before_threads`], while there is one thread, which every later thread inherits from: the bounding set is
+//!    emptied (needs CAP_SETPCAP), the other sets are cut to what is used afterwards, `no_new_privs`, Landlock (needs
 //!    `no_new_privs`).
 //! 3. Threads start, interfaces are attached.
 //! 4. [`after_attach`]: seccomp, for all threads at once; from here on no kernel program can be loaded, nothing new

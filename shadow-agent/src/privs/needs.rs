@@ -11,8 +11,7 @@ pub struct Needs {
     pub write: Vec<PathBuf>,
     /// Files and folders that are read.
     pub read: Vec<PathBuf>,
-    /// A program is run, such as one that prints a token: it may be any program, so everything may be read and
-    /// executed.
+    /// A program is run, such as one that prints a token: it may be any, so everything may be read and executed.
     pub commands: bool,
     /// Sockets are marked (`SO_MARK`).
     pub marks: bool,

@@ -40,8 +40,7 @@ impl Names {
         }
     }
 
-    /// Refuses to begin a set where one exists: its numbers would reach files of the existing one in the middle of the
-    /// recording.
+    /// Refuses to begin a set where one exists: its numbers would reach the existing files during the recording.
     pub(super) fn check(&self) -> Result<(), RecordError> {
         if !self.numbered {
             return Ok(());

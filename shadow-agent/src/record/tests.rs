@@ -334,7 +334,9 @@ fn recorded(redact: Redact) -> (Vec<String>, Vec<u8>) {
         ..settings(&path)
     })
     .expect("a recorder");
-    conversation().iter().for_each(|segment| tap.take(segment));
+    for segment in &conversation() {
+        tap.take(segment);
+    }
     drop(tap);
     drop(recorder);
     let mut file = PcapFile::open(&path).unwrap();

@@ -164,7 +164,7 @@ impl Writer {
         };
         let interfaces = &*self.settings.interfaces;
         file.masked(interfaces, &self.counters, |write| {
-            mask.tick(heartbeat::now(), write)
+            mask.tick(heartbeat::now(), write);
         })
     }
 
@@ -229,7 +229,7 @@ impl Writer {
     fn close(&mut self) -> Result<(), Full> {
         if let (Some(mask), Some(file)) = (&mut self.mask, &mut self.file) {
             file.masked(&*self.settings.interfaces, &self.counters, |write| {
-                mask.flush(write)
+                mask.flush(write);
             })?;
         }
         self.count_bytes();

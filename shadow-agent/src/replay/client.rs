@@ -29,10 +29,10 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// Sends requests to one shadow system over a pool of keep-alive connections.
 ///
-/// A request is sent once, with two exceptions. A reused connection may turn out to have ended before anything was written: then
-/// the shadow system cannot have seen the request. And it may end after that and before one byte of an answer, because the shadow
-/// system closed it as idle at the same time: then a request that may be repeated is sent once more on a new connection (RFC
-/// 9112 section 9.3.1).
+/// A request is sent once, with two exceptions. A reused connection may turn out to have ended before anything was
+/// written: then the shadow system cannot have seen the request. Or it may end later, before one byte of an answer,
+/// because the shadow system closed it as idle at the same time: then a request that may be repeated is sent once more
+/// on a new connection (RFC 9112 section 9.3.1).
 #[derive(Debug)]
 pub struct HttpShadow {
     target: Target,

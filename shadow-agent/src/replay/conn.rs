@@ -87,7 +87,7 @@ impl Conn {
         }
     }
 
-    /// Whether another request may be sent: the shadow system has neither closed the connection nor sent anything on it.
+    /// Whether another request may be sent: the shadow system has neither closed the connection nor sent data on it.
     pub(super) fn is_open(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         let peeked = SockRef::from(&self.stream).peek(&mut byte);
@@ -153,7 +153,7 @@ impl Conn {
 struct Exchange<'x> {
     stream: &'x mut TcpStream,
     buffer: &'x mut [u8],
-    /// What is still to be written.
+    /// The data still to be written.
     out: [&'x [u8]; 3],
     reader: AnswerReader<'x>,
     marks: Marks,

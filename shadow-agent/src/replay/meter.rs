@@ -81,8 +81,8 @@ impl Marks {
 pub(super) struct Paths(Mutex<Vec<(SocketAddr, Duration)>>);
 
 impl Paths {
-    /// Takes in the kernel's measurement on this connection. Zero to the own host, where the path is part of the
-    /// latency, and if the kernel does not report one.
+    /// Records the kernel's measurement on this connection. Zero to the own host, where there is no path to subtract,
+    /// and if the kernel does not report one.
     pub(super) fn look(&self, peer: Option<SocketAddr>, socket: &impl AsFd) -> Duration {
         match peer.filter(|peer| !peer.ip().is_loopback()) {
             Some(peer) => self.least(peer, tcp_info::min_rtt(socket.as_fd())),

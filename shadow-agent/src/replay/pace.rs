@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// What may be taken at once: the units of this long, and always one.
+/// The burst that may be taken at once: the units of this long, and always one.
 pub(crate) const BURST: Duration = Duration::from_millis(100);
 
 /// A rate that is never exceeded. Any thread may take.

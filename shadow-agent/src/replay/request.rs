@@ -2,9 +2,9 @@
 //!
 //! Method, target and fields are written byte for byte as production received them, in their order and letter case; a
 //! target that production answered is sent, whether or not RFC 3986 allows it. HTTP/1.0 requests are sent as HTTP/1.1,
-//! as an intermediary must (RFC 9110 section 2.5). Drops: a request that would be another one on the wire than the
-//! captured one is refused as [`Unsendable`], before anything is sent: bytes that end a line, a target with a scheme,
-//! content without framing.
+//! as an intermediary must (RFC 9110 section 2.5). Drops: a request that would differ on the wire from the captured one
+//! is refused as [`Unsendable`], before anything is sent: bytes that end a line, a target with a scheme, content
+//! without framing.
 
 use bytes::{Bytes, BytesMut};
 use shadow_core::rewrite::ShadowRequest;

@@ -117,17 +117,24 @@ pub fn lines(funnel: &Funnel) -> Vec<Line> {
     for (failure, number) in &funnel.failures {
         lines.reason("  of these", *number, failure);
     }
-    for note in ReplayNote::ALL {
-        let what = match note {
-            ReplayNote::Reconnected => "sent once more, on a new connection",
-            ReplayNote::WithoutValidators => "sent without production's validators",
-            ReplayNote::WithoutUpgrade => "sent without the offer of a protocol",
-            ReplayNote::ReadLeniently => "answered with fields that break HTTP",
-            ReplayNote::UnderPath => "answered in less than a round trip",
-        };
-        lines.reason(what, get(&funnel.notes, note.as_str()), note.as_str());
-    }
+    lines.notes(funnel);
     lines.0
+}
+
+impl Lines {
+    /// Deviations of replays that count as replays all the same.
+    fn notes(&mut self, funnel: &Funnel) {
+        for note in ReplayNote::ALL {
+            let what = match note {
+                ReplayNote::Reconnected => "sent once more, on a new connection",
+                ReplayNote::WithoutValidators => "sent without production's validators",
+                ReplayNote::WithoutUpgrade => "sent without the offer of a protocol",
+                ReplayNote::ReadLeniently => "answered with fields that break HTTP",
+                ReplayNote::UnderPath => "answered in less than a round trip",
+            };
+            self.reason(what, get(&funnel.notes, note.as_str()), note.as_str());
+        }
+    }
 }
 
 struct Lines(Vec<Line>);

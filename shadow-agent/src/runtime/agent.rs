@@ -402,7 +402,7 @@ impl Agent for Running {
         tracing::warn!(who, "mirroring is stopped");
         self.keeper.tell("kill", who, why);
         stopped.map_err(|error| error.to_string())?;
-        // A kill that bypassed the agent may have recorded more than the socket got.
+        // The record of a kill that bypassed the agent may say more than this order.
         if matches!(
             self.state.killed(),
             Ok(Some(Killed {

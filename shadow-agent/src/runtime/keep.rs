@@ -106,21 +106,21 @@ impl Keeper {
         }));
     }
 
-    /// Saves the last report of an agent that ended abruptly while it worked on so many exchanges, and returns a text
-    /// that says where.
+    /// Saves the last report of an agent that ended abruptly while it worked on so many exchanges; returns a message.
     pub(super) fn ended(&self, state: &StateDir, working: usize) -> String {
         let report = state.report::<Report>().ok().flatten();
         let aside = state.set_aside().ok().flatten();
-        let mut told = match aside {
+        let report_kept = match aside {
             Some(path) => format!("its last report is kept in {}", path.display()),
             None => "it left no report".to_owned(),
         };
-        if working > 0 {
-            told += &format!(
+        let working = match working {
+            0 => String::new(),
+            _ => format!(
                 "; it was working on {working} exchanges, and such ones are skipped from now on (ended_agent)"
-            );
-        }
-        let told = format!("the former agent ended without a word: {told}");
+            ),
+        };
+        let told = format!("the former agent ended without a word: {report_kept}{working}");
         tracing::warn!("{told}");
         self.tell("ended", "agent", &told);
         if let Some(report) = report {

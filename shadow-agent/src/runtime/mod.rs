@@ -72,7 +72,7 @@ pub(crate) trait Observer {
 pub(crate) struct Ended {
     /// The last report.
     pub(crate) report: Report,
-    /// The reason why the agent ended although nobody asked for it.
+    /// The reason for an end that was not requested.
     pub(crate) failed: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     runtime::{Cause, RuntimeError},
 };
 
-/// Refuses early, and before anything is created, what loading the kernel program would refuse late.
+/// Refuses early, before anything is created, if loading the kernel program would be refused later.
 pub(super) fn privileges() -> Result<(), RuntimeError> {
     let missing = load::missing_capabilities();
     if missing.is_empty() {

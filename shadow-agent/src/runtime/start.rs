@@ -84,9 +84,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         source,
     } = load(config)?;
     aim(config, &targets, &wanted)?;
-    if killed {
-        control.disarm().map_err(|error| unavailable(&error))?;
-    }
+    disarm_if(killed, &control)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
     let sampling = sampling(config, &rollout, &control)?;
     let ring = source.counters();
@@ -98,9 +96,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
     let watchdog = watchdog(config, &state, &mut settings)?;
-    let unfinished = Arc::new(Unfinished::open(&state).map_err(|error| state_failure(&error))?);
-    let ended = unfinished.ended().map(|working| keeper.ended(&state, working));
-    settings.unfinished = unfinished;
+    let ended = unfinished(&state, &keeper, &mut settings)?;
     let pipeline = mirror(source, mute, control.clone(), settings, killed)?;
     links.watch().map_err(|error| links_failure(&error))?;
     confined.after_attach()?;
@@ -145,6 +141,26 @@ fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Samp
         .renew_heartbeat(heartbeat::now() + config.capture.heartbeat.0)
         .map_err(|error| unavailable(&error))?;
     Ok(sampling)
+}
+
+/// Keeps mirroring off when it was killed before this start.
+fn disarm_if(killed: bool, control: &Control) -> Result<(), RuntimeError> {
+    if killed {
+        control.disarm().map_err(|error| unavailable(&error))?;
+    }
+    Ok(())
+}
+
+/// Opens the record of unfinished work; returns a message when a former agent left some.
+fn unfinished(
+    state: &StateDir,
+    keeper: &Keeper,
+    settings: &mut PipelineSettings,
+) -> Result<Option<String>, RuntimeError> {
+    let unfinished = Arc::new(Unfinished::open(state).map_err(|error| state_failure(&error))?);
+    let ended = unfinished.ended().map(|working| keeper.ended(state, working));
+    settings.unfinished = unfinished;
+    Ok(ended)
 }
 
 /// Targets that a rule had paused before a restart stay paused.

@@ -106,7 +106,7 @@ fn lane(
     })
 }
 
-/// A key for the redactor, anew each start.
+/// A key for the redactor, new at each start.
 pub(super) fn random() -> Result<[u8; 32], RuntimeError> {
     let mut key = [0; 32];
     File::open("/dev/urandom")

@@ -1,7 +1,7 @@
 //! Automatic actions that keep the agent harmless, and their record.
 //!
-//! Owns: when something is bad enough ([`rules`]), the record of it ([`Trip`]) and the last few of them ([`Log`]).
-//! Bounds: [`KEPT`] records.
+//! Owns: the rules for them ([`rules`]), the record of one ([`Trip`]) and the last few ([`Log`]). Bounds: [`KEPT`]
+//! records.
 
 pub mod rules;
 
@@ -28,7 +28,7 @@ pub struct Trip {
     /// The target it concerns; none when it concerns all.
     #[serde(default)]
     pub target: Option<String>,
-    /// The action, and the figures behind it.
+    /// The action, and the figures that led to it.
     pub reason: String,
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,

@@ -1,4 +1,4 @@
-//! Bodies without a known structure, or of which only a part was kept.
+//! Comparison of bodies without a known structure, or that were kept only in part.
 
 use core::fmt::Write as _;
 

@@ -13,8 +13,8 @@ pub(super) enum Pair {
     Shadow(usize),
 }
 
-/// The pairs of two lists in the order of the first, and whether items are in another order in the second. `same` says
-/// whether two items are equal, and is called at most once for each pair.
+/// The pairs of two lists in the order of the first, and whether items are in a different order in the second. `same`
+/// says whether two items are equal, and is called at most once for each pair.
 pub(super) fn pairs(
     left: &[Features],
     right: &[Features],

@@ -91,7 +91,7 @@ struct Numbered {
 pub(crate) struct Step {
     /// Matches any number of levels further down (`..`).
     descend: bool,
-    /// The selectors, of which any may match.
+    /// The selectors; any one may match.
     select: Box<[Select]>,
 }
 
@@ -234,7 +234,7 @@ impl<'p> Walk<'p> {
         Self::only(set, |_| true)
     }
 
-    /// At the root, with the paths whose number `is_active`.
+    /// At the root, with the paths for which `is_active` holds.
     pub(crate) fn only(set: &'p PathSet, is_active: impl Fn(u32) -> bool) -> (Self, Level) {
         let open: Vec<u32> = set
             .starts

@@ -28,7 +28,7 @@ pub use route::{RouteError, RoutePattern};
 pub use settings::{Errors, Numbers, Redirects, Statuses, Structure, Texts};
 pub(crate) use text::{Text, written_as_text};
 
-/// Entries of `routes`.
+/// Limits on entries of `routes`, and on places and masks in total.
 const MAX_ROUTES: usize = 256;
 const MAX_PLACES: usize = 4096;
 const MAX_MASKS: usize = 64;
@@ -74,7 +74,7 @@ pub struct Rules {
     pub nulls: Nulls,
     /// Whether the shadow system may have members that production does not have.
     pub added: Added,
-    /// What is different for some requests.
+    /// Rules for some requests.
     pub routes: Vec<RouteRules>,
     /// Discrepancies kept for one exchange; a further entry marks that there were more.
     pub discrepancies: usize,

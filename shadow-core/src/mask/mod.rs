@@ -1,13 +1,13 @@
-//! Secrets out of what is recorded, byte for byte, so that every length stays what it was.
+//! Masks secrets in recordings, byte for byte, so that every length is preserved.
 //!
-//! Owns: an engine that reads what is recorded and says the role of each byte ([`shadow_proto::engine::Role`]), and the
-//! segments that wait until the roles of their bytes are known. A byte is kept only when its role says that it is no
-//! secret; what has no known role (another protocol, bytes around messages or after a loss, the first messages of a
-//! connection that began before the recording) is masked, and what was not read is cut off. Every copy of a byte is
-//! masked alike, and a copy that differs from the one that was read is masked. Bounds: [`Bounds`]; what waits longer, or
-//! does not fit, is written as far as it is known. Does not cover: secrets in the path of a request and in the names of
-//! fields, and with [`Hide::Named`] secrets in bodies, in fields with harmless names, and in parameters with harmless
-//! names.
+//! Owns: an engine that reads the recorded segments and gives the role of each byte ([`shadow_proto::engine::Role`]),
+//! and the segments that wait until the roles of their bytes are known. A byte is kept only when its role says that it
+//! is not secret; bytes without a known role (another protocol, bytes around messages or after a loss, the first
+//! messages of a connection that began before the recording) are masked, and unread bytes are cut off. Every copy of a
+//! byte is masked alike, and a copy that differs from the one that was read is masked. Bounds: [`Bounds`]; segments
+//! that wait longer, or do not fit, are written as far as they are known. Does not cover: secrets in the path of a
+//! request and in the names of fields, and with [`Hide::Named`] secrets in bodies, in fields with harmless names, and
+//! in parameters with harmless names.
 
 mod text;
 mod window;
@@ -31,10 +31,10 @@ use shadow_proto::{
 use text::Renderer;
 use window::Window;
 
-/// The byte in the place of one that is not kept.
+/// The byte that replaces a masked one.
 pub const MASK: u8 = b'*';
 
-/// What a segment that waits costs besides its payload.
+/// Memory of a waiting segment in addition to its payload, in bytes.
 const OVERHEAD: usize = 256;
 
 /// Which bytes are masked.
@@ -46,16 +46,16 @@ pub enum Hide {
     Named,
 }
 
-/// How much may wait, and how long.
+/// Limits on waiting segments: amount and time.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// Bytes of all segments that wait.
+    /// Bytes of all waiting segments.
     pub held: usize,
-    /// How long a segment waits, in the time of the segments.
+    /// Longest wait of a segment, in the time of the segments.
     pub wait: Duration,
-    /// Bytes that are kept for copies that come later.
+    /// Bytes that are kept for later copies.
     pub window: usize,
-    /// What the engine that reads may hold.
+    /// Limits of the engine that reads.
     pub limits: Limits,
 }
 
@@ -67,7 +67,7 @@ impl Default for Bounds {
             window: 64 << 20,
             limits: Limits {
                 memory: 64 << 20,
-                // No content is kept: only where it is matters.
+                // No content is kept: only its position is needed.
                 body: 0,
                 open_gap: Duration::from_secs(2),
                 ..Limits::default()
@@ -84,7 +84,7 @@ pub struct Mask {
     renderer: Renderer,
     bounds: Bounds,
     flows: HashMap<FlowKey, Flow>,
-    /// In which order segments began to wait.
+    /// The order in which segments began to wait.
     waiting: VecDeque<(Timestamp, FlowKey)>,
     amounts: Amounts,
 }
@@ -92,13 +92,13 @@ pub struct Mask {
 /// Bytes of all connections.
 #[derive(Debug, Default)]
 struct Amounts {
-    /// Of segments that wait.
+    /// Bytes of waiting segments.
     held: usize,
-    /// In windows.
+    /// Bytes in windows.
     kept: usize,
 }
 
-/// One connection, as long as the engine reads it.
+/// One connection, while the engine reads it.
 #[derive(Debug, Default)]
 struct Flow {
     to_server: Window,
@@ -106,7 +106,7 @@ struct Flow {
     queue: VecDeque<Held>,
 }
 
-/// A segment with a payload of its own.
+/// A segment that owns its payload.
 #[derive(Debug)]
 struct Held {
     facts: Segment<'static>,
@@ -135,11 +135,11 @@ impl Held {
     }
 }
 
-/// Takes the masked segments.
+/// Receives the masked segments.
 type Write<'a> = dyn FnMut(&Segment<'_>) + 'a;
 
 impl Mask {
-    /// Masks what `hide` says; `redactor` knows the names of secrets.
+    /// A masker for the bytes selected by `hide`; `redactor` has the names of secrets.
     pub fn new(hide: Hide, redactor: Redactor, bounds: Bounds) -> Self {
         let settings = Settings {
             limits: bounds.limits.clone(),
@@ -157,7 +157,7 @@ impl Mask {
         }
     }
 
-    /// Takes a segment, and gives it and those that waited for it to `write`, each once.
+    /// Takes a segment, and passes it and those that waited for it to `write`, each once.
     pub fn take(&mut self, segment: &Segment<'_>, write: &mut Write<'_>) {
         self.tick(segment.at, write);
         self.engine.push(segment);
@@ -165,14 +165,14 @@ impl Mask {
         if let Some((segment, place)) = self.follow(Some((key, segment)), write) {
             self.place(key, segment, place, write);
         }
-        // Not before the segment is written: it is made of what was read last.
+        // Only after the segment is written: it needs the bytes that were read last.
         if let Some(flow) = self.flows.get_mut(&key) {
             flow.trim(&mut self.amounts);
         }
         while self.amounts.held > self.bounds.held && self.give_up_oldest(write) {}
     }
 
-    /// Time passes: what has waited long enough is written as far as it is known.
+    /// Advances the time: segments that have waited long enough are written as far as they are known.
     pub fn tick(&mut self, now: Timestamp, write: &mut Write<'_>) {
         if self.engine.poll_timeout().is_some_and(|due| due <= now) {
             self.engine.handle_timeout(now);
@@ -188,7 +188,7 @@ impl Mask {
         }
     }
 
-    /// Writes everything that waits, as far as it is known.
+    /// Writes all waiting segments, as far as they are known.
     pub fn flush(&mut self, write: &mut Write<'_>) {
         self.waiting.clear();
         for flow in self.flows.values_mut() {
@@ -196,8 +196,8 @@ impl Mask {
         }
     }
 
-    /// Takes in what the engine has read. Gives the segment back that was pushed, when it is not written yet, with its place
-    /// in its stream.
+    /// Processes the output of the engine. Returns the pushed segment, if it is not yet written, with its place in its
+    /// stream.
     fn follow<'a>(
         &mut self,
         pushed: Option<(FlowKey, &'a Segment<'a>)>,
@@ -241,14 +241,14 @@ impl Mask {
         pushed.map(|(_, segment)| (segment, placed))
     }
 
-    /// Writes a segment, or keeps it until its bytes were read and those before it are written.
+    /// Writes a segment, or keeps it until its bytes are read and those before it are written.
     fn place(&mut self, key: FlowKey, segment: &Segment<'_>, place: Option<Place>, write: &mut Write<'_>) {
         let empty = segment.payload.is_empty();
         let waits = self.flows.get(&key).is_some_and(|flow| !flow.queue.is_empty());
         if !waits && (empty || place.is_none()) {
             return write(&without_bytes(segment));
         }
-        // A segment without a place has no byte with a known role.
+        // In a segment without a place no byte has a known role.
         let place = place.unwrap_or(Place {
             direction: Direction::ToServer,
             at: i64::MIN,
@@ -275,7 +275,7 @@ impl Mask {
         flow.queue.push_back(held);
     }
 
-    /// Writes what waits on the connection of which a segment began to wait first. `false` when none waits.
+    /// Writes the waiting segments of the connection that has waited longest. `false` when none waits.
     fn give_up_oldest(&mut self, write: &mut Write<'_>) -> bool {
         let Some((since, key)) = self.waiting.pop_front() else {
             return false;
@@ -286,7 +286,7 @@ impl Mask {
         true
     }
 
-    /// Forgets what is kept for later copies when it is too much: they are written without their bytes then.
+    /// Drops bytes kept for later copies when there are too many: the copies are then written without their bytes.
     fn shed(&mut self) {
         if self.amounts.kept <= self.bounds.window {
             return;
@@ -318,7 +318,7 @@ impl Flow {
         self.to_server.kept() + self.to_client.kept()
     }
 
-    /// Writes what waits, in the order of its capture: up to the first that is not read yet, or `all`.
+    /// Writes waiting segments in the order of capture: up to the first that is not yet read, or `all`.
     fn release(&mut self, amounts: &mut Amounts, all: bool, write: &mut Write<'_>) {
         while let Some(first) = self.queue.front() {
             let (place, len) = (first.place, first.payload.len());
@@ -329,7 +329,7 @@ impl Flow {
         }
     }
 
-    /// Writes what has waited since then or longer.
+    /// Writes the segments that have waited since that time or longer.
     fn give_up(&mut self, since: Timestamp, amounts: &mut Amounts, write: &mut Write<'_>) {
         while self.queue.front().is_some_and(|first| first.facts.at <= since) {
             self.write_first(amounts, write);
@@ -347,7 +347,7 @@ impl Flow {
         }
     }
 
-    /// When nothing waits, only the newest bytes are kept, for copies of them.
+    /// When nothing waits, keeps only the newest bytes, for copies of them.
     fn trim(&mut self, amounts: &mut Amounts) {
         if self.queue.is_empty() {
             let freed = self.to_server.trim() + self.to_client.trim();

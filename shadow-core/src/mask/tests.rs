@@ -6,12 +6,12 @@ use shadow_proto::{seq::SeqNum, wire::Flags};
 const CLIENT: Endpoint = Endpoint::v4([10, 0, 0, 1], 40_000);
 const SERVER: Endpoint = Endpoint::v4([10, 0, 0, 2], 80);
 
-/// One connection: what was said in each direction, masked.
+/// One connection: the masked data of each direction.
 struct Talk {
     mask: Mask,
     seq: [SeqNum; 2],
     now: u64,
-    /// What was recorded: direction and payload; `None` without its bytes.
+    /// The recorded segments: direction and payload; `None` without its bytes.
     recorded: Vec<(Direction, Option<String>)>,
 }
 
@@ -85,7 +85,7 @@ impl Talk {
         self
     }
 
-    /// The same at the end of the recording.
+    /// The same text at the end of the recording.
     fn finish(&mut self) -> String {
         let recorded = &mut self.recorded;
         self.mask.flush(&mut |segment| {
@@ -95,7 +95,7 @@ impl Talk {
         self.text()
     }
 
-    /// Everything that was recorded with its bytes, in one string.
+    /// All recorded payloads in one string.
     fn text(&self) -> String {
         self.recorded
             .iter()
@@ -172,7 +172,7 @@ fn a_head_request_has_no_body_to_keep() {
 #[test]
 fn what_cannot_be_placed_is_not_kept() {
     for hide in [Hide::All, Hide::Named] {
-        // The capture began inside a request: a message is only shown when it is certain that it is one.
+        // The capture began inside a request: a message is shown only when it is certain to be one.
         let mut talk = Talk::new(hide);
         talk.asks("s3cret\r\nAuthorization: s3cret\r\n\r\n")
             .answers("s3cret");
@@ -194,7 +194,7 @@ fn what_cannot_be_placed_is_not_kept() {
         talk.mask
             .flush(&mut |segment| assert!(segment.payload.is_empty()));
         assert!(!talk.text().contains("s3cret"), "{hide:?}: {}", talk.text());
-        // Two readings.
+        // Ambiguous heads.
         for head in [
             "Content-Length: 5\r\nContent-Length: 50\r\n",
             "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",

@@ -1,4 +1,4 @@
-//! Masks start lines, and says which fields are secret.
+//! Masking of start lines, and the choice of secret fields.
 
 use super::{Hide, MASK};
 use crate::redact::Redactor;
@@ -29,7 +29,7 @@ const HARMLESS: [&[u8]; 20] = [
     b"upgrade",
 ];
 
-/// Methods that are shown. Another token may be anything.
+/// Methods that are shown. Other tokens may be secret.
 const METHODS: [&[u8]; 20] = [
     b"GET",
     b"HEAD",
@@ -53,10 +53,10 @@ const METHODS: [&[u8]; 20] = [
     b"QUERY",
 ];
 
-/// Longer names of fields and parameters are taken for secret.
+/// Longest name of a field or parameter; longer ones are treated as secret.
 const NAME: usize = 64;
 
-/// What is masked, and the names of secrets.
+/// The choice of masked bytes, and the names of secrets.
 #[derive(Debug)]
 pub(super) struct Renderer {
     hide: Hide,
@@ -72,7 +72,7 @@ impl Renderer {
         self.hide == Hide::All
     }
 
-    /// A text of the same length in which only blanks are shown.
+    /// A text of the same length that shows only blanks.
     pub(super) fn masked(text: &[u8]) -> Vec<u8> {
         let mask = |byte: &u8| if matches!(byte, b' ' | b'\t') { *byte } else { MASK };
         text.iter().map(mask).collect()
@@ -96,7 +96,7 @@ impl Renderer {
         parts.unwrap_or_else(|| Self::masked(line))
     }
 
-    /// `None` when it is not as RFC 9112 section 3 says.
+    /// `None` when it does not conform to RFC 9112 section 3.
     fn request_line(&self, line: &[u8]) -> Option<Vec<u8>> {
         let space = line.iter().position(|byte| *byte == b' ')?;
         let (method, rest) = line.split_at_checked(space)?;
@@ -123,7 +123,7 @@ impl Renderer {
             .position(|byte| matches!(byte, b'?' | b'#'))
             .unwrap_or(target.len());
         let (path, query) = target.split_at_checked(path).unwrap_or((target, &[]));
-        // Anything but a path may name a user: `http://user:password@host/`.
+        // Other forms than a path may contain userinfo: `http://user:password@host/`.
         if matches!(path.first(), Some(b'/' | b'*')) {
             out.extend_from_slice(path);
         } else {
@@ -148,14 +148,14 @@ impl Renderer {
         }
     }
 
-    /// Without a name the value may be a name without a value.
+    /// Without a name, the value may itself be a name.
     fn is_secret_parameter(&self, name: Option<&[u8]>, value: &[u8]) -> bool {
         let name = name.unwrap_or(value);
         let secret = |name: &str| name.len() >= NAME || self.redactor.is_secret_parameter(name);
         self.hide == Hide::All || str::from_utf8(name).map_or(true, secret)
     }
 
-    /// `None` when it is not as RFC 9112 section 4 says.
+    /// `None` when it does not conform to RFC 9112 section 4.
     fn status_line(&self, line: &[u8]) -> Option<Vec<u8>> {
         let (start, phrase) = line.split_at_checked(b"HTTP/1.1 200".len())?;
         let code = start

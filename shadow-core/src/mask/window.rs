@@ -1,4 +1,4 @@
-//! The masked bytes of one stream that were read last.
+//! The most recent masked bytes of one stream.
 
 use std::collections::VecDeque;
 
@@ -8,22 +8,22 @@ use shadow_proto::{
     wire::{Direction, Segment},
 };
 
-/// Bytes that are kept for copies when nothing waits for them.
+/// Bytes that are kept for copies when no segment waits for them.
 const KEPT: usize = 64 << 10;
-/// Longest piece: pieces are forgotten as a whole.
+/// Longest piece: pieces are dropped as a whole.
 const PIECE: usize = 16 << 10;
-/// What a piece costs besides its bytes.
+/// Memory of a piece in addition to its bytes.
 const OVERHEAD: usize = 64;
 
-/// What was read of one stream.
+/// The part of one stream that was read.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     /// In order, without overlaps.
     pieces: VecDeque<Piece>,
-    /// Up to where the stream was read.
+    /// The offset up to which the stream was read.
     end: u64,
     kept: usize,
-    /// Whether the value of the field that was named last is masked.
+    /// Whether the value of the last field name is masked.
     secret: bool,
 }
 
@@ -31,12 +31,12 @@ pub(super) struct Window {
 struct Piece {
     start: u64,
     len: u64,
-    /// The masked bytes; without them all are masked.
+    /// The masked bytes; `None` when all are masked.
     bytes: Option<Vec<u8>>,
 }
 
 impl Window {
-    /// Takes in what was read; says how many bytes more it keeps.
+    /// Takes bytes that were read; returns how many more bytes it keeps.
     pub(super) fn push(
         &mut self,
         direction: Direction,
@@ -114,13 +114,13 @@ impl Window {
         self.kept
     }
 
-    /// Whether all that will ever be known of these bytes is.
+    /// Whether everything about these bytes that can be known is known.
     pub(super) fn is_read(&self, at: i64, len: usize) -> bool {
         let end = at.saturating_add(i64::try_from(len).unwrap_or(i64::MAX));
         len == 0 || u64::try_from(end).map_or(true, |end| end <= self.end)
     }
 
-    /// Forgets all but the newest bytes; says how many.
+    /// Drops all but the newest bytes; returns how many.
     pub(super) fn trim(&mut self) -> usize {
         let before = self.kept;
         while self.kept > KEPT
@@ -131,7 +131,7 @@ impl Window {
         before.saturating_sub(self.kept)
     }
 
-    /// Forgets all in front of an offset, or all.
+    /// Drops all bytes before an offset, or all.
     pub(super) fn forget(&mut self, from: Option<i64>) {
         let from = from.map_or(u64::MAX, |from| u64::try_from(from).unwrap_or(0));
         while let Some(piece) = self.pieces.pop_front_if(|piece| piece.start + piece.len <= from) {
@@ -139,7 +139,7 @@ impl Window {
         }
     }
 
-    /// Gives the segment on with its bytes masked; those that were not read are cut off.
+    /// Passes the segment on with its bytes masked; unread ones are cut off.
     pub(super) fn paint(&self, segment: &Segment<'_>, at: i64, write: &mut dyn FnMut(&Segment<'_>)) {
         let len = segment.payload.len() as u64;
         let mut out: Vec<u8> = Vec::new();
@@ -149,7 +149,7 @@ impl Window {
         else {
             return write(&without_bytes(segment));
         };
-        // Bytes in front of the stream: none is known.
+        // Bytes before the stream are not known.
         let before = if at < 0 { at.unsigned_abs() } else { 0 };
         let from = u64::try_from(at).unwrap_or(0);
         let first = self
@@ -163,7 +163,7 @@ impl Window {
             let sent = segment.payload.get(place(start)..place(stop)).unwrap_or_default();
             let skip = usize::try_from(start - piece.start).unwrap_or(usize::MAX);
             match piece.bytes.as_ref().and_then(|bytes| bytes.get(skip..)) {
-                // Another copy may hold other bytes at a place that is shown.
+                // Another copy may have different bytes at a place that is shown.
                 Some(shown) => out.extend(
                     sent.iter()
                         .zip(shown)
@@ -172,7 +172,7 @@ impl Window {
                 None => out.resize(out.len() + sent.len(), MASK),
             }
         }
-        // What was read and has no role is masked; what was not read is cut off, so that nobody takes it for read.
+        // Read bytes without a role are masked; unread bytes are cut off, so that they do not appear to have been read.
         let read = usize::try_from(self.end.clamp(from, end) - from + before).unwrap_or(usize::MAX);
         out.resize(out.len().max(read.min(segment.payload.len())), MASK);
         let cut = u32::try_from(segment.payload.len() - out.len().min(segment.payload.len()));

@@ -1,5 +1,5 @@
-//! Secrets of two answers that only their surroundings tell: a value beside its name, a cell below it. The place of a
-//! discrepancy does not say so, and what it shows is searched for them.
+//! Secrets in two answers that are recognised only by context: a value next to its name, a cell below it. The place of
+//! a discrepancy does not show the context, so its values are searched for these secrets.
 
 use core::cell::OnceCell;
 
@@ -8,17 +8,17 @@ use shadow_proto::exchange::{Body, Headers};
 
 use super::Redactor;
 
-/// Secrets that are remembered, and their bytes. With more, every value that is found in the body is replaced.
+/// Limits on remembered secrets, and on their bytes. Over a limit, every value found in the body is replaced.
 const MAX_SECRETS: usize = 1024;
 const MAX_BYTES: usize = 64 << 10;
 
-/// Bytes of a body that are searched for them. Beyond these, every value that is found in the body is replaced.
+/// Bytes of a body that are searched for them. Beyond these, every value found in the body is replaced.
 const SEARCHED: usize = 1 << 20;
 
-/// Bytes by which a long secret is known, where the rest of it is cut off.
+/// Leading bytes by which a long secret is recognised when the rest is cut off.
 const START: usize = 48;
 
-/// What only its surroundings tell.
+/// Secrets that are recognised only by context.
 #[derive(Clone, Default)]
 pub(crate) struct Told {
     secrets: Vec<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Told {
 }
 
 impl core::fmt::Debug for Told {
-    /// Not the secrets.
+    /// Does not show the secrets.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Told")
             .field("secrets", &self.secrets.len())
@@ -48,7 +48,7 @@ impl Told {
         }
     }
 
-    /// A value as it was found, without these secrets.
+    /// A found value without these secrets.
     pub(super) fn hide(&self, redactor: &Redactor, value: &str) -> String {
         let plain = value.trim_matches('"');
         if value == ABSENT || plain.is_empty() {
@@ -59,7 +59,7 @@ impl Told {
         }
         let mut out = value.to_owned();
         for secret in self.secrets.iter().filter(|secret| secret.len() >= 4) {
-            // As it is written in a string of JSON, too.
+            // Also as written in a JSON string.
             for secret in [secret.clone(), secret.escape_debug().to_string()] {
                 out = out.replace(&secret, &redactor.hash(&secret));
                 let start = secret
@@ -77,7 +77,7 @@ impl Told {
     }
 }
 
-/// The answers of both systems, and what their surroundings tell, once it is asked for.
+/// The answers of both systems, and their secrets by context, which are collected on first use.
 #[derive(Debug)]
 pub(crate) struct Answers<'a> {
     sides: [(&'a Headers, &'a Body); 2],

@@ -1,4 +1,4 @@
-//! Bodies, by their kind.
+//! Redaction of bodies, by kind.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,33 +11,33 @@ use shadow_proto::exchange::{Body, Headers};
 
 use super::{Redactor, beside::Told, csv, form, json, markup, shortened};
 
-/// Bytes that a body may have once its content coding is removed; a larger one is not read.
+/// Largest decoded body in bytes; a larger one is not read.
 const DECODED: usize = 32 << 20;
 
-/// Bytes at the end of a body that was cut that are not shown: of a secret that begins there not enough is left for it
-/// to be known. An e-mail address is the longest that is known only by its end (RFC 5321 section 4.5.3.1).
+/// Bytes at the end of a truncated body that are not shown: too little may be left of a secret that begins there to
+/// recognise it. An e-mail address is the longest one that is recognised only by its end (RFC 5321 section 4.5.3.1).
 const TAIL: usize = 320;
 
-/// Multiparts within each other.
+/// Nested multiparts.
 const MAX_NESTED: usize = 4;
 
-/// A body as it may be kept.
+/// A redacted body, which may be kept.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedactedBody {
     /// Bytes of the content as it was sent.
     pub len: u64,
-    /// The content without its content coding and without secrets; `None` when it is no text, or cannot be read: what
-    /// cannot be read cannot be judged.
+    /// The content without its content coding and without secrets; `None` when it is not text, or cannot be read:
+    /// unreadable content cannot be checked.
     pub text: Option<String>,
-    /// A keyed hash of the content as far as it was kept, so that equal bodies can be told.
+    /// A keyed hash of the content as far as it was kept, so that equal bodies can be recognised.
     pub hash: String,
     /// Whether `text` is not all of it.
     pub cut: bool,
 }
 
 impl Redactor {
-    /// A body of a message with these header fields: about `cap` bytes of it are read.
+    /// Redacts a body of a message with these header fields; about `cap` bytes of it are read.
     pub fn body(&self, headers: &Headers, body: &Body, cap: usize) -> RedactedBody {
         self.read_body(headers, body, cap, &mut Told::default())
     }
@@ -83,7 +83,7 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    /// The text of decoded content, as far as `shown` bytes of it, and whether something is not there.
+    /// The text of decoded content, as far as `shown` bytes of it, and whether something is left out.
     fn content(
         &mut self,
         headers: &Headers,
@@ -116,7 +116,7 @@ impl Reader<'_> {
         })
     }
 
-    /// One JSON text a line.
+    /// One JSON text per line.
     fn lines(&mut self, text: &str, shown: usize) -> (String, bool) {
         let mut out = String::new();
         let mut read = 0usize;
@@ -175,7 +175,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Multipart content: heads and contents of its parts, in an order and with a boundary of our own.
+    /// Multipart content: heads and contents of its parts, with the agent's own order and boundary.
     fn parts(
         &mut self,
         headers: &Headers,
@@ -237,7 +237,7 @@ fn is_rows(headers: &Headers) -> bool {
         .any(|table| kind.trim_ascii().eq_ignore_ascii_case(table))
 }
 
-/// Content as UTF-8, also when it was cut inside a character.
+/// Content as UTF-8, even when it was cut inside a character.
 fn as_text(content: &[u8]) -> Option<&str> {
     let text = match core::str::from_utf8(content) {
         Ok(text) => text,

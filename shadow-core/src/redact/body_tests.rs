@@ -295,7 +295,7 @@ fn a_large_hostile_text_costs_one_pass() {
             "application/x-www-form-urlencoded",
         ] {
             let headers = Headers::from_pairs([("Content-Type", content_type)]);
-            // Quadratic, any of these would take minutes.
+            // With quadratic cost, any of these would take minutes.
             let _ = redactor().body(&headers, &Body::whole(content.clone().into_bytes()), usize::MAX);
         }
     }

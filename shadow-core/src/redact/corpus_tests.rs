@@ -1,4 +1,4 @@
-//! Some hundred secrets in every place where one can be, searched in everything that redaction gives out.
+//! Some hundred secrets in every possible place, searched for in all output of redaction.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use shadow_proto::{
     testing::exchange,
 };
 
-/// Names whose values are secret wherever they stand.
+/// Names whose values are secret everywhere.
 const NAMES: [&str; 24] = [
     "password",
     "password_confirmation",
@@ -103,7 +103,7 @@ const FORMED: [(&str, &str); 12] = [
     ),
 ];
 
-/// What a segment of a path stands behind that was given to one person.
+/// Paths in which `VALUE` is a segment that was given to one person.
 const GIVEN_PATHS: [&str; 8] = [
     "/reset/VALUE",
     "/password-reset/VALUE/new",
@@ -121,13 +121,13 @@ struct Planted {
     part: String,
 }
 
-/// Letters that no other secret has, and that are no hash.
+/// Letters that no other secret has, and that are not a hash.
 fn drawn(number: usize) -> String {
     let letter = |shift: usize| char::from(b"ghjkmnpqrstvwxyz"[(number >> (4 * shift)) % 16]);
     (0..4).map(letter).collect()
 }
 
-/// Passwords and codes of different kinds.
+/// Passwords and codes of various kinds.
 fn of_a_person(number: usize) -> Planted {
     let drawn = drawn(number);
     let value = match number % 4 {
@@ -183,7 +183,7 @@ fn redactor() -> Redactor {
     Redactor::new([3; 32], &RedactConfig::default())
 }
 
-/// Everything that is kept of an exchange whose answers have this body, with another secret in the shadow system's.
+/// Everything kept of an exchange whose answers have this body, with a different secret in the shadow answer.
 fn kept(target: &str, fields: &[(&str, &str)], body: &str, other: &str) -> String {
     let mut exchange: Exchange = exchange("POST", target);
     let headers = Headers::from_pairs(fields.iter().copied());
@@ -212,7 +212,7 @@ struct Search {
 
 impl Search {
     fn in_body(&mut self, kind: &str, body: &str, secret: &Planted) {
-        // The shadow system has the same one, changed.
+        // The shadow system has a changed form of it.
         let other = body.replace(&secret.part, &secret.part.to_uppercase());
         let kept = kept("/a", &[("Content-Type", kind)], body, &other);
         self.judge(&kept, &format!("{kind} {body}"), secret);

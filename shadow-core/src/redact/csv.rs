@@ -1,12 +1,12 @@
-//! Rows of cells (RFC 4180), separated by commas, semicolons or tabs. A cell is judged by the name at the top of its column, and by
-//! the one in the cell before it.
+//! Rows of cells (RFC 4180), separated by commas, semicolons or tabs. A cell is judged by the name of its column, and
+//! by a name in the cell before it.
 
 use super::{Redactor, beside::Told, json::GROWTH, judge::Says};
 
-/// Columns whose names are known.
+/// Columns whose names are remembered.
 const MAX_COLUMNS: usize = 1024;
 
-/// Copies `text` without its secrets, until `shown` bytes of it were read, and says whether something is left out.
+/// Copies `text` without its secrets, until `shown` bytes of it are read, and returns whether something is left out.
 pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, told: &mut Told) -> (String, bool) {
     let separator = separator(text);
     let mut out = String::new();
@@ -54,14 +54,14 @@ pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, told: &mut 
     (out, false)
 }
 
-/// The one that is most often in the first line.
+/// The most frequent one in the first line.
 fn separator(text: &str) -> char {
     let line = text.lines().next().unwrap_or_default();
     let often = |separator: &char| line.matches(*separator).count();
     [';', '\t', ','].into_iter().max_by_key(often).unwrap_or(',')
 }
 
-/// The length of the cell that the text begins with.
+/// The length of the first cell of the text.
 fn cell(text: &str, separator: char) -> usize {
     let mut quoted = false;
     for (at, c) in text.char_indices() {

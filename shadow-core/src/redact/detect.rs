@@ -1,8 +1,8 @@
-//! Secrets in any text, by their form or by the name in front of them.
+//! Detection of secrets in any text, by their form or by the name before them.
 //!
-//! One pass from left to right. At the start of each word it is asked whether a secret begins here: the value that follows a
-//! secret name (`"password": "…"`, `DB_PASSWORD=…`, `<pin>…`), the userinfo of a URL, a private key, a bearer token, a JWT, a key
-//! with an issuer's prefix, an e-mail address, a card number.
+//! One pass from left to right. At the start of each word it checks whether a secret begins: the value that follows a
+//! secret name (`"password": "…"`, `DB_PASSWORD=…`, `<pin>…`), the userinfo of a URL, a private key, a bearer token, a
+//! JWT, a key with an issuer's prefix, an e-mail address, a card number.
 
 use super::{
     forms::{card, credentials, email, issued, jwt, pem, userinfo},
@@ -10,8 +10,8 @@ use super::{
     names::Names,
 };
 
-/// Copies `text` with its secrets replaced, until `shown` characters of it were read. A secret that begins before is
-/// replaced as a whole.
+/// Copies `text` with its secrets replaced, until `shown` characters of it are read. A secret that begins before that
+/// is replaced as a whole.
 pub(super) fn replace(text: &str, shown: usize, names: &Names, hash: &dyn Fn(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len().min(shown.saturating_mul(2)));
     let mut rest = text;
@@ -25,8 +25,8 @@ pub(super) fn replace(text: &str, shown: usize, names: &Names, hash: &dyn Fn(&st
         let taken = if let Some((lead, len)) = secret(rest, c, before, names) {
             let (lead, behind) = split(rest, lead);
             let (secret, _) = split(behind, len);
-            // Between a name and its value there may be attributes, with secrets of their own. They end at the first `>`, so
-            // none of them has attributes in turn.
+            // Between a name and its value there may be attributes, which may contain secrets. They end at the first
+            // `>`, so they are not nested.
             let (name, between) = split(lead, lead.find(|c| !is_word(c)).unwrap_or(lead.len()));
             out.push_str(name);
             out.push_str(&replace(between, between.len(), names, hash));
@@ -48,15 +48,15 @@ pub(super) fn replace(text: &str, shown: usize, names: &Names, hash: &dyn Fn(&st
     out
 }
 
-/// What stands in front of a place in a text.
+/// The context before a position in a text.
 #[derive(Clone, Copy)]
 struct Before {
     last: char,
-    /// A digit and a point: what follows are the decimals of a number.
+    /// A digit and a point: the decimals of a number follow.
     fraction: bool,
 }
 
-/// Splits at a byte, or takes everything where that is no character's start.
+/// Splits at a byte, or takes everything where that is not a character boundary.
 pub(super) fn split(text: &str, at: usize) -> (&str, &str) {
     text.split_at_checked(at).unwrap_or((text, ""))
 }
@@ -65,7 +65,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// A secret that begins here, at `c`: bytes in front of it, and its own. Some forms also begin in the middle of a word.
+/// A secret that begins at `c`: the bytes before it, and its length. Some forms also begin in the middle of a word.
 fn secret(text: &str, c: char, before: Before, names: &Names) -> Option<(usize, usize)> {
     let Before { last, fraction } = before;
     if is_word(last) {
@@ -94,7 +94,7 @@ fn secret(text: &str, c: char, before: Before, names: &Names) -> Option<(usize, 
         .or_else(forms)
 }
 
-/// The userinfo behind `scheme://`.
+/// The userinfo after `scheme://`.
 fn in_url(text: &str, word: &str) -> Option<(usize, usize)> {
     let behind = split(text, word.len()).1.strip_prefix("://")?;
     let len = userinfo(behind)?;
@@ -111,7 +111,7 @@ fn named_value(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> 
     if says == Says::Nothing {
         return None;
     }
-    // What is not hidden is read again: no more than this much of it.
+    // Text that is not hidden is read again, but no more than this.
     let (start, _) = split(value, value.floor_char_boundary(JUDGED));
     let judged = value_of(start, behind, word);
     if !says.hides(judged.0) {
@@ -126,10 +126,10 @@ fn named_value(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> 
     (!matches!(secret, "{" | "[")).then_some((before, secret.len()))
 }
 
-/// Bytes of a value by which it is judged.
+/// Leading bytes of a value by which it is judged.
 const JUDGED: usize = 1024;
 
-/// The value without the quotes around it, and the bytes in front of it.
+/// The value without its quotes, and the number of bytes before it.
 fn value_of<'t>(value: &'t str, behind: &str, word: &str) -> (&'t str, usize) {
     let escapes = value.bytes().take_while(|byte| *byte == b'\\').count();
     let inner = split(value, escapes).1;
@@ -138,7 +138,7 @@ fn value_of<'t>(value: &'t str, behind: &str, word: &str) -> (&'t str, usize) {
             let opened = split(inner, 1).1;
             (opened, quoted(opened, quote, escapes))
         }
-        // In an assignment of a shell only a blank ends the value.
+        // In a shell assignment only a blank ends the value.
         _ if behind.starts_with('=') && !word.contains(|c: char| c.is_lowercase()) => {
             let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<');
             (value, value.find(ends).unwrap_or(value.len()))
@@ -156,7 +156,7 @@ fn value_of<'t>(value: &'t str, behind: &str, word: &str) -> (&'t str, usize) {
     (split(opened, len).0, value.len().saturating_sub(opened.len()))
 }
 
-/// The length of what a quote closes, one with no more than `escapes` backslashes in front of it, on this line.
+/// The length up to a closing quote on this line that has no more than `escapes` backslashes before it.
 fn quoted(text: &str, quote: char, escapes: usize) -> usize {
     let mut slashes = 0usize;
     for (at, c) in text.char_indices() {
@@ -175,14 +175,14 @@ fn quoted(text: &str, quote: char, escapes: usize) -> usize {
     text.len()
 }
 
-/// What follows `name":`, `name=`, `name>`, or the attributes of `<name a="b">`.
+/// The text after `name":`, `name=`, `name>`, or the attributes of `<name a="b">`.
 fn after_separator(behind: &str) -> Option<&str> {
     let separator = behind.trim_start_matches(is_quote).trim_start();
     let value = separator.strip_prefix([':', '=', '>'])?;
     Some(value.trim_start())
 }
 
-/// What follows the name and `", "value": "`, or `" value="`.
+/// The text after the name and `", "value": "`, or `" value="`.
 fn beside(behind: &str) -> Option<&str> {
     let next = behind
         .strip_prefix(is_quote)?
@@ -195,15 +195,15 @@ fn beside(behind: &str) -> Option<&str> {
     after_separator(next)
 }
 
-/// What follows the name and a tab, or ` | `.
+/// The text after the name and a tab, or ` | `.
 fn next_cell(behind: &str) -> Option<&str> {
     let blanks = behind.trim_start_matches(' ');
-    // In a line that was made fit to be shown, a tab is an escape.
+    // In a line that was escaped for display, a tab is an escape.
     let next = blanks
         .strip_prefix(['\t', '|'])
         .or_else(|| blanks.strip_prefix("\\t"))?;
     let value = next.trim_start_matches([' ', '\t']);
-    // The end of a row: what follows is another.
+    // The end of a row: another row follows.
     (!value.starts_with(['\n', '\r', '|'])).then_some(value)
 }
 
@@ -211,10 +211,10 @@ fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '\\')
 }
 
-/// Bytes of a start tag that are looked at for its end.
+/// Bytes of a start tag that are searched for its end.
 const TAG: usize = 1024;
 
-/// The text in an element whose start tag has attributes: bytes in front of it, and its own.
+/// The text in an element whose start tag has attributes: the bytes before it, and its length.
 fn element(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> {
     let says = names.document(word);
     if says == Says::Nothing {
@@ -227,7 +227,7 @@ fn element(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> {
     says.hides(split(content, len).0).then_some((before, len))
 }
 
-/// Whether the value of this field has blanks and separators in it.
+/// Whether the value of this field contains blanks and separators.
 fn is_whole_line(name: &str) -> bool {
     ["authorization", "proxy-authorization", "cookie", "set-cookie"]
         .iter()

@@ -1,5 +1,4 @@
-//! Known secrets through every field of an exchange, the real comparison, the report and the stored case: their bytes are
-//! in none of them.
+//! Known secrets in every field of an exchange: after comparison, their bytes are not in the report or the stored case.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -16,10 +15,10 @@ use shadow_proto::{
     time::Timestamp,
 };
 
-/// In front of what makes two secrets different.
+/// The common beginning of all secrets.
 const MARK: &str = "hunter2z7f3a";
 
-/// Bodies in which `@` is a secret and `#` is none, by media type.
+/// Bodies in which `@` is a secret and `#` is not, by media type.
 const NAMED: [(&str, &str); 17] = [
     ("application/json", r#"{"password":"@","n":#}"#),
     ("application/json", r#"{"api_key":"@","n":#}"#),
@@ -49,7 +48,7 @@ const NAMED: [(&str, &str); 17] = [
     ),
 ];
 
-/// Bodies in which `@` is something that is a secret by its form.
+/// Bodies in which `@` is a secret by its form.
 const FORMS: [(&str, &str); 8] = [
     ("application/json", r#"{"note":"by @ today","n":#}"#),
     ("application/json", r#"{"@":{"n":#}}"#),
@@ -73,7 +72,7 @@ fn redactor() -> Redactor {
     Redactor::new([3; 32], &config)
 }
 
-/// Sent by production or the shadow system: other secrets, and a difference besides.
+/// A body of production or the shadow system: different secrets, and an additional difference.
 fn filled(kind: &str, template: &str, secret: &str, number: u32) -> (Headers, Body) {
     let body = template.replace('@', secret).replace('#', &number.to_string());
     let fields = [
@@ -115,7 +114,7 @@ fn asked(kind: &str, template: &str, secret: &str) -> Exchange {
     exchange
 }
 
-/// Everything that is kept of one exchange, as bytes.
+/// Everything kept of one exchange, as text.
 fn kept(kind: &str, template: &str, one: &str, two: &str) -> String {
     let exchange = asked(kind, template, one);
     let (headers, body) = filled(kind, template, two, 2);
@@ -129,7 +128,7 @@ fn kept(kind: &str, template: &str, one: &str, two: &str) -> String {
     everything(&exchange, &outcome, &redactor())
 }
 
-/// The report and the case that come of a pair of answers that differ.
+/// The report and the case of two different answers.
 pub(super) fn everything(exchange: &Exchange, outcome: &Outcome, redactor: &Redactor) -> String {
     let comparator = Comparator::new(Rules::default()).unwrap_or_else(|error| panic!("{error}"));
     let verdict = comparator.verdict(exchange, outcome);

@@ -7,13 +7,13 @@ use super::{Redactor, beside::Told, json};
 /// How a value that looks like JSON is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Values {
-    /// As JSON, the references in it as [`Values::Text`].
+    /// As JSON, and the references in it as [`Values::Text`].
     Json,
-    /// As text: these pairs stand in JSON themselves. Else one would be read within the other as often as they are nested.
+    /// As text, because these pairs are inside JSON: this bounds the recursion of nested formats.
     Text,
 }
 
-/// Appends the redacted pairs, until `shown` bytes of the text were read. `false` when something is left.
+/// Appends the redacted pairs, until `shown` bytes of the text are read. `false` when something is left.
 pub(super) fn replace(
     text: &str,
     shown: usize,
@@ -56,7 +56,7 @@ pub(super) fn replace(
     true
 }
 
-/// As it was sent when nothing is secret in it.
+/// Writes a part, unchanged when nothing in it is secret.
 fn part(sent: &str, plain: &str, redacted: &str, out: &mut String) {
     if redacted == plain {
         out.push_str(sent);

@@ -1,8 +1,8 @@
-//! Secrets by their form: each function says how many bytes of a text that begins with one belong to it.
+//! Secrets by their form: each function returns the length of a secret at the beginning of a text.
 
 use super::detect::split;
 
-/// What the keys of widely used services begin with.
+/// Prefixes of the keys of widely used services.
 const ISSUED: [&str; 56] = [
     "sk_live_",
     "sk_test_",
@@ -62,7 +62,7 @@ const ISSUED: [&str; 56] = [
     "EAACEdEose0c",
 ];
 
-/// A key that says who issued it: its prefix and at least twelve more characters, among them a digit or a capital.
+/// A key with an issuer's prefix: the prefix and at least twelve more characters, among them a digit or a capital.
 pub(super) fn issued(text: &str) -> Option<usize> {
     let prefix = ISSUED.iter().find(|prefix| text.starts_with(**prefix))?;
     let (_, rest) = split(text, prefix.len());
@@ -80,7 +80,8 @@ pub(super) fn issued(text: &str) -> Option<usize> {
     (start.len() >= 12 && drawn).then(|| prefix.len().saturating_add(key(rest)))
 }
 
-/// A block that ends with its own `-----END …-----`, or with the text (RFC 7468). What is public by its label is none.
+/// A block that ends with its own `-----END …-----`, or with the text (RFC 7468). A block with a public label is not a
+/// secret.
 pub(super) fn pem(text: &str) -> Option<usize> {
     let label = text.strip_prefix("-----BEGIN ")?;
     let (line, _) = split(label, label.find("-----").unwrap_or(label.len()).min(64));
@@ -98,10 +99,10 @@ pub(super) fn pem(text: &str) -> Option<usize> {
     Some(text.len().saturating_sub(last.len()).saturating_add(dashes))
 }
 
-/// Bytes behind `://` among which the end of a userinfo is looked for.
+/// Bytes after `://` that are searched for the end of a userinfo.
 const USERINFO: usize = 1024;
 
-/// The userinfo of what follows `scheme://`, also where a password was not encoded.
+/// The userinfo after `scheme://`, even if a password was not encoded.
 pub(super) fn userinfo(text: &str) -> Option<usize> {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '\\' | '`');
     let (text, _) = split(text, text.floor_char_boundary(USERINFO));
@@ -110,7 +111,7 @@ pub(super) fn userinfo(text: &str) -> Option<usize> {
     if let Some(at) = authority.rfind('@') {
         return (at > 0).then_some(at);
     }
-    // `user:pa/ss@host`: what follows the colon is no port.
+    // `user:pa/ss@host`: the text after the colon is not a port.
     let (_, password) = authority.split_once(':')?;
     let port = password.bytes().all(|byte| byte.is_ascii_digit());
     word.find('@').filter(|_| !port && !authority.starts_with('['))
@@ -132,7 +133,7 @@ fn is_base64url(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
-/// A JSON Web Token (RFC 7519), also when its end was cut off: `eyJ` is `{"` in base64.
+/// A JSON Web Token (RFC 7519), even when its end was cut off: `eyJ` is `{"` in base64.
 pub(super) fn jwt(text: &str) -> Option<usize> {
     if !text.starts_with("eyJ") {
         return None;
@@ -143,8 +144,8 @@ pub(super) fn jwt(text: &str) -> Option<usize> {
     (len >= 10).then_some(len)
 }
 
-/// Bytes of the local part of an e-mail address that are looked at. RFC 5321 section 4.5.3.1.1 allows 64
-/// octets, some of which may be percent-encoded.
+/// Bytes of the local part of an e-mail address that are searched. RFC 5321 section 4.5.3.1.1 allows 64 octets, some of
+/// which may be percent-encoded.
 const LOCAL_PART: usize = 80;
 
 /// `local@domain.tld`, the `@` also percent-encoded.
@@ -171,8 +172,8 @@ pub(super) fn email(text: &str) -> Option<usize> {
     })
 }
 
-/// 13 to 19 digits in any grouping by single blanks or hyphens, of a payment scheme's range and with the right check
-/// digit (ISO/IEC 7812-1). Where further digits follow behind a gap, the longest such number.
+/// 13 to 19 digits in any grouping by single blanks or hyphens, in a payment scheme's range and with a valid check
+/// digit (ISO/IEC 7812-1). Where further digits follow after a gap, the longest such number.
 pub(super) fn card(text: &str) -> Option<usize> {
     let mut digits = Vec::with_capacity(20);
     let mut found = None;

@@ -1,4 +1,4 @@
-//! Values that look a little like a secret, and must stay: they are what shows a difference.
+//! Values that resemble a secret but must be kept: they show the difference.
 
 use super::*;
 use shadow_proto::exchange::Body;

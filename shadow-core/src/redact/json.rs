@@ -1,8 +1,8 @@
-//! JSON, whole or cut off anywhere: a body, an event, or the value that a discrepancy shows.
+//! Redaction of JSON, complete or truncated: a body, an event, or the value that a discrepancy shows.
 //!
-//! A scanner and no parser, because it must also go over what is no document: it copies the text and replaces values
-//! by the name in front of them, by the paths that lead to them, and strings by their form. Where the grammar breaks,
-//! the rest is judged as text; as a whole when a path could lead into it.
+//! A scanner, not a parser, because it must also read invalid documents: it copies the text and replaces values by the
+//! name before them, by the paths that lead to them, and strings by their form. After a syntax error the rest is judged
+//! as text; it is replaced as a whole if a path could lead into it.
 
 mod beside;
 mod start;
@@ -20,19 +20,19 @@ use beside::Span;
 
 pub(super) use start::Start;
 
-/// Arrays and objects within each other; deeper ones are replaced as a whole.
+/// Nested arrays and objects; deeper ones are replaced as a whole.
 const MAX_DEPTH: usize = 128;
 
-/// How many times longer than what was read the text may become: a hash is longer than what it stands for.
+/// Largest growth of the text, as a factor: a hash may be longer than the value it replaces.
 pub(super) const GROWTH: usize = 4;
 
-/// Why a value is secret, if it is. In order: what is greater hides more.
+/// The reason why a value is secret, if it is. Ordered: greater hides more.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Secret {
     No,
-    /// By a name, and as that says by the value.
+    /// By a name, which may leave the decision to the value.
     Named(Says),
-    /// By a configured path: nothing is left.
+    /// By a configured path: the whole value is hidden.
     Path,
 }
 
@@ -46,15 +46,16 @@ impl From<Says> for Secret {
     }
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub(super) struct Replaced {
     pub(super) text: String,
-    /// Whether something at the end is not in it.
+    /// Whether the end is missing.
     pub(super) cut: bool,
 }
 
-/// Copies `text` without its secrets, until `shown` bytes of it were read. A value that begins before is read whole.
+/// Copies `text` without its secrets, until `shown` bytes of it are read. A value that begins before that is read as a
+/// whole.
 pub(super) fn replace(text: &str, shown: usize, start: Start<'_>, told: &mut Told) -> Replaced {
     let Start {
         redactor,
@@ -91,24 +92,24 @@ pub(super) fn replace(text: &str, shown: usize, start: Start<'_>, told: &mut Tol
     }
 }
 
-/// An array or object that is not closed yet.
+/// An array or object that is not yet closed.
 #[derive(Debug)]
 struct Open {
     object: bool,
     here: Here,
     index: usize,
-    /// What a member of it says about another, or an element about the next.
+    /// The effect of a naming member on another one, or of an element on the next.
     named: Says,
-    /// Where the value that another member may name stands in what was written.
+    /// The position in the output of a value that another member may name.
     value: Option<Span>,
 }
 
-/// How secret a value is, and where the paths stand there. No level: they end above, or go nowhere.
+/// The secrecy of a value, and the state of the paths there. No level: the paths end above, or do not match.
 #[derive(Clone, Copy, Debug)]
 struct Here {
     level: Option<Level>,
     secret: Secret,
-    /// A name beside it says so, and not the way to it.
+    /// The reason is a neighbouring name, not the path.
     beside: bool,
 }
 
@@ -116,28 +117,28 @@ struct Scanner<'t, 'r> {
     redactor: &'r Redactor,
     told: &'r mut Told,
     rest: &'t str,
-    /// Bytes of the text that are left when enough was read.
+    /// Bytes of the text that are left when enough is read.
     end: usize,
     out: String,
-    /// Something was left out on the way.
+    /// Something was left out.
     cut: bool,
     walk: Walk<'r>,
     open: Vec<Open>,
-    /// Of the value that comes next.
+    /// The state for the next value.
     here: Here,
-    /// The string that comes next is a member's name.
+    /// The next string is a member name.
     name_next: bool,
-    /// The string that comes next may say what another member is.
+    /// The next string may name another member.
     naming: bool,
 }
 
 impl<'t> Scanner<'t, '_> {
-    /// Takes one token. `false` where the grammar breaks.
+    /// Takes one token. `false` on a syntax error.
     fn token(&mut self) -> bool {
         let Some(c) = self.rest.chars().next() else {
             return true;
         };
-        // In a value that was made fit to be shown, line ends are escapes.
+        // In a value that was escaped for display, line ends are escapes.
         for blank in ["\\n", "\\r", "\\t"] {
             if self.rest.starts_with(blank) {
                 self.copy(2);
@@ -234,7 +235,7 @@ impl<'t> Scanner<'t, '_> {
         self.value_begins(name);
     }
 
-    /// To a member or an element of the innermost open value, from where it stands.
+    /// The state for a member or an element of the innermost open value.
     fn down(&mut self, key: Key<'_>) {
         let Here {
             level,
@@ -264,7 +265,7 @@ impl<'t> Scanner<'t, '_> {
     }
 
     fn back_to(&mut self, here: Here) {
-        // What was entered below `here` lies behind it in the walk's buffer.
+        // Levels below `here` follow it in the walk's buffer.
         if let Some(level) = here.level {
             self.walk.leave_below(level);
         }
@@ -279,7 +280,7 @@ impl<'t> Scanner<'t, '_> {
             self.name_next = false;
             let around = self.here.secret;
             self.member(&value);
-            // Where a path ends in a wildcard, the names are data too.
+            // Where a path ends in a wildcard, the names are also data.
             let around = if self.here.secret == Secret::Path {
                 Secret::Path
             } else {
@@ -301,14 +302,14 @@ impl<'t> Scanner<'t, '_> {
         }
     }
 
-    /// A value of `len` bytes that was just taken, as far as enough was not read yet.
+    /// Redacts a value of `len` bytes that was just taken, until enough is read.
     fn read_value(&mut self, value: &str, len: usize) -> String {
         let room = self.rest.len().saturating_add(len).saturating_sub(self.end);
         self.cut |= len > room && value.chars().nth(room).is_some();
         self.redactor.value(value, room)
     }
 
-    /// As it was written when nothing is secret in it.
+    /// Writes a value, unchanged when nothing in it is secret.
     fn write(&mut self, raw: &str, value: &str, redacted: &str) {
         if value == redacted {
             self.out.push_str(raw);
@@ -318,7 +319,7 @@ impl<'t> Scanner<'t, '_> {
         self.out.push_str(&quoted);
     }
 
-    /// A number or a literal; a word is neither, and what stands around it may be a secret.
+    /// A number or a literal; a word is neither, and the text around it may be a secret.
     fn scalar(&mut self) -> bool {
         let len = self
             .rest
@@ -327,7 +328,7 @@ impl<'t> Scanner<'t, '_> {
         let (raw, behind) = self.rest.split_at_checked(len).unwrap_or((self.rest, ""));
         let plain = matches!(raw, "null" | "true" | "false");
         let number = raw.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-        // What goes on is longer than it looks: of an address, half would be judged.
+        // Text that continues belongs to the value: otherwise only half of an address would be judged.
         let ends = behind.chars().next().is_none_or(|c| {
             c.is_whitespace() || matches!(c, ',' | ':' | '"' | '{' | '}' | '[' | ']' | '\\' | '…')
         });
@@ -356,7 +357,7 @@ impl<'t> Scanner<'t, '_> {
     }
 }
 
-/// A member's name. Inside something secret it is data, unless it reads like a name.
+/// A member's name. Inside a secret it is data, unless it has the form of a name.
 pub(super) fn member_name(redactor: &Redactor, name: &str, around: Secret) -> String {
     let word = name.len() <= 32
         && name

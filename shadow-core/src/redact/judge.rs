@@ -1,10 +1,10 @@
-//! Values, where a name alone does not decide.
+//! Judgement of values where a name alone does not decide.
 
-/// What a name says about its value. In order: what is greater hides more.
+/// The meaning of a name for its value. Ordered: greater hides more.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Says {
     Nothing,
-    /// It is secret when it looks drawn at random.
+    /// It is secret when it looks random.
     IfRandom,
     /// It is secret when it may be an identifier or a code.
     IfLikely,
@@ -13,11 +13,11 @@ pub(super) enum Says {
     Secret,
 }
 
-/// Digits that a count has at most.
+/// Most digits of a count.
 const COUNT: usize = 6;
 
 impl Says {
-    /// Whether this value is hidden. Never one that says nothing: then what differs can be seen.
+    /// Whether this value is hidden. A value without information never is, so that the difference stays visible.
     pub(super) fn hides(self, value: &str) -> bool {
         let value = value.trim();
         if matches!(value, "" | "null" | "true" | "false") {
@@ -42,8 +42,8 @@ fn is_random(word: &str) -> bool {
     (looks_random(word) || has_random_run(word)) && !word.contains("://")
 }
 
-/// Whether a part of a target looks drawn at random: long, one word, letters and digits mixed. UUIDs are left: they
-/// name things, and secrets that are UUIDs have a name.
+/// Whether a part of a target looks random: long, one word, letters and digits mixed. UUIDs are kept: they are
+/// identifiers, and secrets that are UUIDs have a name.
 pub(super) fn looks_random(part: &str) -> bool {
     let word = part
         .chars()
@@ -53,8 +53,8 @@ pub(super) fn looks_random(part: &str) -> bool {
     part.len() >= 20 && word && letters && digits >= 2 && part.matches('-').count() < 3
 }
 
-/// Whether letters and digits in it, without anything between, look drawn at random. Stricter than [`looks_random`]:
-/// names of members are words joined by `_`.
+/// Whether a run of letters and digits in it looks random. Stricter than [`looks_random`]: names of members are words
+/// joined by `_`.
 pub(super) fn has_random_run(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
         let digits = run.bytes().filter(u8::is_ascii_digit).count();
@@ -62,8 +62,8 @@ pub(super) fn has_random_run(name: &str) -> bool {
     })
 }
 
-/// Whether a word may be an identifier or a code that someone was given: `f3a9c1`, `48213`, `deadbeef`, `QwErTyUiOp`, and no
-/// `active`, `200`, `in_progress`, `2024-05-01`.
+/// Whether a word may be an identifier or a code that was given to a person: `f3a9c1`, `48213`, `deadbeef`,
+/// `QwErTyUiOp`, but not `active`, `200`, `in_progress`, `2024-05-01`.
 pub(super) fn is_likely(word: &str) -> bool {
     let digits = word.chars().filter(char::is_ascii_digit).count();
     let letters = word.chars().filter(|c| c.is_alphabetic()).count();
@@ -87,7 +87,7 @@ fn is_date(word: &str) -> bool {
     }) && word.len() <= 35
 }
 
-/// Letters that are no word of a language: hexadecimal, of mixed case, hardly a vowel, or too many.
+/// Whether letters are not a word of a language: hexadecimal, of mixed case, with few vowels, or too many.
 fn is_no_word(letters: &str) -> bool {
     let len = letters.len();
     let hexadecimal = letters.bytes().all(|byte| byte.is_ascii_hexdigit());

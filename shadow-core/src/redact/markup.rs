@@ -1,9 +1,9 @@
-//! XML and HTML, whole or cut off anywhere.
+//! Redaction of XML and HTML, complete or truncated.
 //!
-//! Bounds: elements within each other. Where there are too many, the rest of the text is replaced as a whole.
+//! Bounds: nested elements. Over the bound, the rest of the text is replaced as a whole.
 //!
-//! By the tokens of the HTML standard, which any text has: names in lower case, and what XML calls CDATA or an
-//! instruction as a comment, which is judged as text too. What is not secret is copied as it was written.
+//! Uses the tokens of the HTML standard, which any text has: names are in lower case, and XML's CDATA and instructions
+//! are comments, which are also judged as text. Text that is not secret is copied unchanged.
 
 use html5gum::{Span, Spanned, StartTag, Token};
 
@@ -11,13 +11,13 @@ use crate::compare::markup::tokens;
 
 use super::{Redactor, beside::Told, json::GROWTH, judge::Says};
 
-/// Open elements; what is deeper is replaced as a whole.
+/// Open elements; deeper ones are replaced as a whole.
 const MAX_DEPTH: usize = 256;
 
-/// Open elements among which the one is looked for that an end tag closes.
+/// Open elements that are searched for the one that an end tag closes.
 const REACH: usize = 32;
 
-/// Attributes that say what an element is, so that the others, or the text in it, are its value.
+/// Attributes that name an element; the others, or the text in it, are its value.
 const NAMING: [&[u8]; 8] = [
     b"name",
     b"type",
@@ -29,10 +29,10 @@ const NAMING: [&[u8]; 8] = [
     b"for",
 ];
 
-/// Attributes that are no value, whatever the element is called.
+/// Attributes that are never a value, whatever the name of the element.
 const HARMLESS: [&[u8]; 4] = [b"type", b"class", b"http-equiv", b"xmlns"];
 
-/// Copies `text` without its secrets, until `shown` bytes of it were read, and says whether something is left out.
+/// Copies `text` without its secrets, until `shown` bytes of it are read, and returns whether something is left out.
 pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, told: &mut Told) -> (String, bool) {
     let mut scanner = Scanner {
         redactor,
@@ -54,11 +54,11 @@ pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, told: &mut 
         }
         read = scanner.token(token, shown.saturating_sub(read)).max(read);
     }
-    // A tag that does not end is none, and is not there.
+    // An unterminated tag is not a token, and is left out.
     (scanner.out, read < text.len())
 }
 
-/// Elements whose text is the name of the value in the next one: cells, terms, members of what was no XML.
+/// Elements whose text names the value in the next one: cells, terms, members of converted formats.
 const NAME_CELLS: [&[u8]; 9] = [
     b"td",
     b"th",
@@ -71,7 +71,7 @@ const NAME_CELLS: [&[u8]; 9] = [
     b"parameter",
 ];
 
-/// Those next ones.
+/// Elements that hold the value.
 const VALUE_CELLS: [&[u8]; 8] = [
     b"td", b"dd", b"value", b"val", b"string", b"content", b"data", b"text",
 ];
@@ -80,15 +80,15 @@ struct Scanner<'t, 'r> {
     redactor: &'r Redactor,
     told: &'r mut Told,
     text: &'t str,
-    /// Names of the open elements, and what they and those around them say about what is in them.
+    /// Names of the open elements, each with the judgement of its content by it and its ancestors.
     open: Vec<(Vec<u8>, Says)>,
-    /// What the last text says about the next one, as the name in the cell before the value.
+    /// The judgement of the next text by the last one, such as a name in the cell before the value.
     beside: Says,
     out: String,
 }
 
 impl Scanner<'_, '_> {
-    /// Returns where it ends. `room` is how much of a text is to be read.
+    /// Returns its end. `room` is how much of a text may be read.
     fn token(&mut self, token: Token<usize>, room: usize) -> usize {
         match token {
             Token::String(text) => {
@@ -130,7 +130,7 @@ impl Scanner<'_, '_> {
         self.open.last().map_or(Says::Nothing, |(_, says)| *says)
     }
 
-    /// What is known about a text by the element that it is in, and by the text before.
+    /// The judgement of a text by its element, and by the text before it.
     fn beside(&mut self, text: &str) -> Says {
         let around = self.says();
         let element = self.open.last().map_or(&b""[..], |(name, _)| name);
@@ -154,10 +154,10 @@ impl Scanner<'_, '_> {
         self.redactor.names.document(&String::from_utf8_lossy(name))
     }
 
-    /// What was read as `value`, written as `raw`.
+    /// Writes a value that was parsed as `value` and written as `raw`.
     fn value(&mut self, raw: &str, value: &[u8], says: Says, room: usize) {
         let value = String::from_utf8_lossy(value);
-        // In what is broken, more may stand there than was read as the value.
+        // In invalid markup the raw text may contain more than the value.
         let as_sent = self.redactor.by_detectors(raw, room);
         if value.trim().is_empty() {
             return self.out.push_str(&as_sent);
@@ -192,7 +192,7 @@ impl Scanner<'_, '_> {
             .iter()
             .map(|(name, value)| {
                 let own = self.says_of(name);
-                // In something that is secret, what names is a value as well, unless it is the name of a secret.
+                // Inside a secret a naming attribute is also a value, unless it is the name of a secret.
                 let naming = NAMING.contains(&name.as_slice())
                     && (!outside.is_strong() || self.says_of(value).is_strong());
                 let naming = naming || HARMLESS.contains(&name.as_slice());
@@ -218,13 +218,13 @@ impl Scanner<'_, '_> {
         tag.span.end
     }
 
-    /// The name of a form's field is one of a parameter.
+    /// The name of a form field is a parameter name.
     fn parameter(&self, name: &[u8]) -> Says {
         self.redactor.names.parameter(&String::from_utf8_lossy(name))
     }
 
     fn copy(&mut self, start: usize, end: usize) {
-        // Names, and in what is broken anything.
+        // Names, and in invalid markup any text.
         let raw = self.text.get(start..end).unwrap_or_default();
         self.out.push_str(&self.redactor.by_detectors(raw, usize::MAX));
     }

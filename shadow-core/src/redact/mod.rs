@@ -1,14 +1,12 @@
-//! Secrets out, before anything is kept.
+//! Removal of secrets, before anything is kept.
 //!
-//! Owns: what is replaced in targets, header fields, bodies, places and values on their way into a group, a sample, a
-//! case or a report. A secret becomes a short keyed hash (`[redacted:1f9a03b2]`), so that equal stays equal and
-//! different stays different without the value being kept. Whoever has the key could try values; the caller draws it
-//! at random and keeps it nowhere.
-//! Bounds: one pass over what is given, output up to the caller's cap, JSON levels. What is over a bound, or cannot be
-//! read, is replaced as a whole.
-//! Bias: too much rather than too little. A secret is known by the name in front of it or beside it, by the configured path
-//! that leads to it, or by its own form; what has none of these is not known as one. Where a name only may mean a secret
-//! (`state`, `session`), the value decides.
+//! Owns: the replacement of secrets in targets, header fields, bodies, places and values before they enter a group, a
+//! sample, a case or a report. A secret becomes a short keyed hash (`[redacted:1f9a03b2]`), so that equal values stay
+//! equal and different ones stay different without being kept. Knowledge of the key would allow guessing values; the
+//! caller draws it at random and does not store it. Bounds: one pass over the input, output up to the caller's cap,
+//! JSON levels. Input over a bound, or unreadable, is replaced as a whole. Bias: too much rather than too little. A
+//! secret is recognised by the name before or next to it, by the configured path that leads to it, or by its own form;
+//! without any of these it is not recognised. Where a name is ambiguous (`state`, `session`), the value decides.
 
 mod beside;
 mod body;
@@ -48,24 +46,24 @@ use names::Names;
 pub(crate) use beside::Answers;
 pub use body::RedactedBody;
 
-/// Characters of a value or a target that are shown in a report. The comparison keeps more, so that a secret which
-/// begins within these is seen whole, or as far as nothing of it can be left.
+/// Characters of a value or a target that are shown in a report. The comparison keeps more, so that a secret that
+/// begins within these is read completely, or far enough that none of it remains.
 pub const SHOWN_CHARS: usize = 120;
 
-/// How everything begins that takes the place of a secret.
+/// The beginning of every replacement of a secret.
 pub(crate) const MARK: &str = "[redacted:";
 
-/// Characters of a target or a header value that are looked at and kept.
+/// Characters of a target or a header value that are read and kept.
 const READ_CHARS: usize = 2048;
 
-/// Fields whose value is a reference (RFC 9110 section 4), so that its query is read as one.
+/// Fields whose value is a reference (RFC 9110 section 4), so that its query is parsed.
 const REFERENCES: [&str; 4] = ["location", "content-location", "referer", "refresh"];
 
-/// What is taken for a secret, besides what is known by its name or its form.
+/// Secrets in addition to those recognised by name or form.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedactConfig {
-    /// Further names of header fields, query and form parameters, JSON members and XML elements whose values are
+    /// Additional names of header fields, query and form parameters, JSON members and XML elements whose values are
     /// secret. Letter case, `-` and `_` do not matter.
     pub names: Vec<String>,
     /// JSON places whose values are secret, as JSONPath (RFC 9535): `$.patient.birthday`, `$..notes`.
@@ -81,7 +79,7 @@ pub struct Redactor {
 }
 
 impl core::fmt::Debug for Redactor {
-    /// Not the key.
+    /// Does not show the key.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Redactor")
             .field("names", &self.names)
@@ -100,17 +98,17 @@ impl Redactor {
         }
     }
 
-    /// Whether the value of a header field of this name may be secret, whatever it is.
+    /// Whether the value of a header field of this name may be secret, for any value.
     pub fn is_secret_field(&self, name: &str) -> bool {
         self.names.field(name).is_strong()
     }
 
-    /// As [`Redactor::is_secret_field`], for a query parameter.
+    /// Like [`Redactor::is_secret_field`], for a query parameter.
     pub fn is_secret_parameter(&self, name: &str) -> bool {
         self.names.parameter(name).is_strong()
     }
 
-    /// The value of anything with a name, shortened.
+    /// The value of anything named, shortened.
     pub fn named(&self, name: &str, value: &str) -> String {
         if self.names.document(name).hides(value) {
             self.hash(value)
@@ -151,7 +149,7 @@ impl Redactor {
         }
     }
 
-    /// As [`Redactor::target`], but as long as it is, up to a bound.
+    /// Like [`Redactor::target`], but in full length, up to a bound.
     pub fn whole_target(&self, target: &str) -> String {
         self.up_to_the_bound(target, Values::Json)
     }
@@ -186,7 +184,7 @@ impl Redactor {
         }
     }
 
-    /// As [`Redactor::discrepancy`], of these answers: also without what only stands beside its name in them.
+    /// Like [`Redactor::discrepancy`], for these answers: also without values that are next to a secret name in them.
     pub(crate) fn discrepancy_of(&self, found: &Discrepancy, answers: &Answers<'_>) -> Discrepancy {
         let Discrepancy {
             category,
@@ -207,12 +205,12 @@ impl Redactor {
         })
     }
 
-    /// The place of a discrepancy or a group: member names can be secrets too.
+    /// The place of a discrepancy or a group: member names can also be secrets.
     pub fn place(&self, place: &str) -> String {
         place::read(self, place).0
     }
 
-    /// Any text: the beginning of it, without what has the name or the form of a secret.
+    /// The beginning of any text, without secrets by name or form.
     pub fn text(&self, text: &str) -> String {
         self.up_to(SHOWN_CHARS, text)
     }
@@ -226,12 +224,12 @@ impl Redactor {
         out
     }
 
-    /// The first `chars` characters without what has the name or the form of a secret.
+    /// The first `chars` characters, without secrets by name or form.
     fn by_detectors(&self, text: &str, chars: usize) -> String {
         detect::replace(text, chars, &self.names, &|secret| self.hash(secret))
     }
 
-    /// A value of a document, up to `chars` characters of it: a reference as one, other text by its form.
+    /// A value of a document, up to `chars` characters of it: a reference by component, other text by its form.
     fn value(&self, value: &str, chars: usize) -> String {
         if is_reference("", value) {
             return self.up_to_the_bound(value, Values::Text);
@@ -239,9 +237,9 @@ impl Redactor {
         self.by_detectors(value, chars)
     }
 
-    /// The redacted target, and whether something of it was not looked at.
+    /// The redacted target, and whether some of it was not read.
     fn read_target(&self, target: &str, values: Values) -> (String, bool) {
-        // Never half of a part: half a secret has no form to be known by.
+        // Never half of a part: half a secret cannot be recognised by form.
         let (target, cut) = match target.char_indices().nth(READ_CHARS) {
             Some((end, _)) => {
                 let start = target.get(..end).unwrap_or_default();
@@ -255,7 +253,7 @@ impl Redactor {
         });
         let mut out = String::with_capacity(target.len());
         self.path(path, &mut out);
-        // A fragment too has parameters, where a browser was sent back with a token.
+        // A fragment also has parameters, where a browser was redirected with a token.
         for part in query.split_inclusive(['?', '#']) {
             let mark = part.strip_suffix(['?', '#']);
             form::replace(mark.unwrap_or(part), usize::MAX, self, values, &mut out);
@@ -334,7 +332,7 @@ impl Redactor {
         let hash = blake3::keyed_hash(&self.key, secret);
         let mut out = MARK.to_owned();
         for byte in hash.as_bytes().iter().take(4) {
-            // A String takes everything.
+            // Writing to a String does not fail.
             write!(out, "{byte:02x}").unwrap_or_default();
         }
         out.push(']');
@@ -342,15 +340,15 @@ impl Redactor {
     }
 }
 
-/// Whether a path segment, or a part of it, is secret by the segment before it or by its own form. Without the configured
-/// names.
+/// Whether a path segment, or a part of it, is secret by the segment before it or by its own form. Without the
+/// configured names.
 pub(crate) fn is_secret_segment(before: &str, segment: &str) -> bool {
     let names = Names::default();
     let hidden = |(name, value)| names.parameter(name).hides(value);
     names.path_segment(before, segment) || segment.split_once([':', '=']).is_some_and(hidden)
 }
 
-/// RFC 3986 section 3.1. A value that only looks like a reference may have anything in front of its `://`.
+/// RFC 3986 section 3.1. A value that only looks like a reference may have any text before its `://`.
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text

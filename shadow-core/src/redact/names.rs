@@ -1,7 +1,7 @@
-//! Names, and what they say about their values.
+//! Names, and their meaning for the values.
 //!
-//! A name is read by its words: `X-Reset-Token`, `resetToken2`, `user[reset_token]` and `RESET_TOKEN` all have the words `reset`
-//! and `token`. Words that mean a secret wherever they stand are one list; what only may mean one is judged by the value.
+//! A name is split into words: `X-Reset-Token`, `resetToken2`, `user[reset_token]` and `RESET_TOKEN` all have the words
+//! `reset` and `token`. Words that always mean a secret are one list; for ambiguous words the value is judged.
 
 use hashbrown::HashSet;
 
@@ -23,7 +23,7 @@ impl Names {
         }
     }
 
-    /// Of a JSON member, an XML element or attribute, or in any text.
+    /// A name of a JSON member, an XML element or attribute, or in any text.
     pub(super) fn document(&self, name: &str) -> Says {
         self.judged(name, |words| match words {
             [word] if PARAMETER.contains(&word.as_str()) => Says::IfRandom,
@@ -31,7 +31,7 @@ impl Names {
         })
     }
 
-    /// Of a header or trailer field.
+    /// A name of a header or trailer field.
     pub(super) fn field(&self, name: &str) -> Says {
         self.judged(name, |words| match words.last() {
             Some(word)
@@ -43,7 +43,7 @@ impl Names {
         })
     }
 
-    /// Of a parameter of a query, a form or a path, decoded: also `user[password]`.
+    /// A decoded parameter name of a query, a form or a path: also `user[password]`.
     pub(super) fn parameter(&self, name: &str) -> Says {
         self.judged(name, |words| match words {
             [.., word] if LIKELY.contains(&word.as_str()) => Says::Secret,
@@ -56,7 +56,7 @@ impl Names {
         })
     }
 
-    /// Whether a path segment was given to somebody, by the one before it.
+    /// Whether a path segment was given to a person, judging by the segment before it.
     pub(super) fn path_segment(&self, before: &str, segment: &str) -> bool {
         if !is_likely(segment) && segment.len() < 20 {
             return false;
@@ -65,7 +65,7 @@ impl Names {
         given || (segment.len() >= 8 && is_likely(segment) && self.parameter(before).hides(segment))
     }
 
-    /// `place` judges what is secret only in its place.
+    /// `place` judges names that are secret only in their place.
     fn judged(&self, name: &str, place: impl Fn(&[String]) -> Says) -> Says {
         let configured = |part: &str| !part.is_empty() && self.configured.contains(normal(part).as_str());
         if configured(name) || name.split(['[', ']', '.', ':']).any(configured) {
@@ -102,8 +102,8 @@ fn is_secret(word: &str) -> bool {
         || BEGINNINGS.iter().any(|beginning| word.starts_with(beginning))
 }
 
-/// The words of a name in lower case: split at what is no letter and no digit, where a capital begins a word, and behind digits.
-/// Without digits at the end of a word, and without an `x` in front.
+/// The words of a name in lower case: split at characters that are neither letter nor digit, before a capital that
+/// begins a word, and after digits. Without digits at the end of a word, and without a leading `x`.
 fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();

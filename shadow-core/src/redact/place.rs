@@ -1,4 +1,4 @@
-//! Places: what they show themselves, and what they say about the values found there.
+//! Redaction of places, and their meaning for the values found there.
 
 use crate::compare::paths::{Key, parted};
 
@@ -14,9 +14,9 @@ use super::{
 /// How the values at a place are redacted.
 #[derive(Debug)]
 pub(super) enum Reader {
-    /// The name decides, with the value.
+    /// By the name, together with the value.
     Named(Says),
-    /// JSON at this place; the steps lead there again for each value.
+    /// JSON at this place; the steps are followed again for each value.
     Json(String),
     /// A reference.
     Reference,
@@ -24,7 +24,7 @@ pub(super) enum Reader {
     Text,
 }
 
-/// The place as it may be shown, and how to read its values.
+/// The redacted place, and how to read its values.
 pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
     let (whole, part) = parted(place);
     let (mut shown, reader) = value(redactor, whole);
@@ -66,7 +66,7 @@ fn part_reader(redactor: &Redactor, part: &str) -> Reader {
         .max()
         .unwrap_or(Says::Nothing);
     match kind {
-        // A token is a secret, whatever it says.
+        // A token is a secret, whatever it contains.
         "claim" | "parameter" | "signature" => Reader::Named(Says::Secret),
         _ if said > Says::Nothing => Reader::Named(said),
         "path" | "host" => Reader::Reference,
@@ -90,7 +90,7 @@ fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
         match step.key() {
             Some(Key::Name(name)) => {
                 start.enter(Key::Name(name));
-                // Where a path ends in a wildcard, the names are data too.
+                // Where a path ends in a wildcard, the names are also data.
                 let around = if start.secret() == Secret::Path {
                     Secret::Path
                 } else {
@@ -111,7 +111,7 @@ fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
                 shown.push_str(&keyed(redactor, step.text, start.secret()));
                 start.enter(Key::Some);
             }
-            // A generalised step; steps of markup are none of JSON.
+            // A generalised step; steps of markup do not occur in JSON.
             None | Some(Key::Child(_) | Key::Attribute(_)) => shown.push_str(step.text),
         }
     }
@@ -123,7 +123,7 @@ fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
     (shown, reader)
 }
 
-/// The step to an element that a member tells apart, the value of that member redacted as any text.
+/// The step to an element that is identified by a member; the value of the member is redacted as text.
 fn keyed(redactor: &Redactor, step: &str, around: Secret) -> String {
     let inner = step.strip_prefix('[').and_then(|step| step.strip_suffix(']'));
     let Some((name, value)) = inner.and_then(|inner| inner.split_once('=')) else {
@@ -197,7 +197,7 @@ impl Reader {
     }
 }
 
-/// What is known where a path ends.
+/// The state at the end of a path.
 fn start<'r>(redactor: &'r Redactor, path: &str) -> Start<'r> {
     let mut start = Start::root(redactor);
     for step in Steps::new(path) {

@@ -1,5 +1,5 @@
-//! The steps of a place as the comparison writes it: `.name`, `['other name']`, `[3]`, `[id=4]`, and `.*`, `[*]` in a
-//! group's.
+//! The steps of a place as written by the comparison: `.name`, `['other name']`, `[3]`, `[id=4]`, and `.*`, `[*]` in
+//! those of a group.
 
 use crate::compare::paths::Key;
 
@@ -14,7 +14,7 @@ pub(super) struct Step<'p> {
 }
 
 impl Step<'_> {
-    /// Where it goes; `None` for a generalised one.
+    /// Its key; `None` for a generalised step.
     pub(super) fn key(&self) -> Option<Key<'_>> {
         let name = self.name.as_deref().map(Key::Name);
         name.or_else(|| self.index.map(Key::Index))
@@ -22,7 +22,7 @@ impl Step<'_> {
     }
 }
 
-/// Over the steps of a path that begins with `$`.
+/// Iterator over the steps of a path that begins with `$`.
 #[derive(Debug)]
 pub(super) struct Steps<'p>(&'p str);
 
@@ -70,7 +70,7 @@ fn keyed_len(path: &str) -> Option<usize> {
     Some(path.len().saturating_sub(behind.len()))
 }
 
-/// What is behind a word or a quoted text.
+/// The rest after a word or a quoted text.
 fn behind_word(text: &str) -> Option<&str> {
     if let Some(quoted) = text.strip_prefix('\'') {
         let mut escaped = false;
@@ -85,7 +85,7 @@ fn behind_word(text: &str) -> Option<&str> {
     (end > 0).then(|| text.get(end..)).flatten()
 }
 
-/// The length of `.name` or `[3]`, and of anything else up to the next step.
+/// The length of `.name` or `[3]`, or of other text up to the next step.
 fn step_len(path: &str) -> usize {
     path.char_indices()
         .skip(1)
@@ -93,7 +93,7 @@ fn step_len(path: &str) -> usize {
         .map_or(path.len(), |(at, _)| at)
 }
 
-/// The length of `name']` and the name, its escapes removed.
+/// The length of `name']` and the name without its escapes.
 fn unquoted(text: &str) -> (usize, String) {
     let mut name = String::new();
     let mut chars = text.char_indices();
@@ -108,7 +108,7 @@ fn unquoted(text: &str) -> (usize, String) {
                 }
                 escaped => name.extend(escaped.map(|(_, escaped)| escaped)),
             },
-            // Behind the quote comes the bracket.
+            // The bracket follows the quote.
             '\'' => return (at.saturating_add(2), name),
             c => name.push(c),
         }

@@ -1,4 +1,4 @@
-//! JSON strings, also when they are cut off.
+//! JSON strings, even when they are cut off.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub(super) fn string(text: &str) -> (&str, bool) {
     (text, false)
 }
 
-/// What it says; one that cannot be read, as it is written.
+/// The content of a string; an invalid one is returned as written.
 pub(super) fn unescaped(raw: &str) -> Cow<'_, str> {
     let inner = raw.strip_prefix('"').unwrap_or(raw);
     let inner = inner.strip_suffix('"').unwrap_or(inner);

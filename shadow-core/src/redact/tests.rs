@@ -174,7 +174,7 @@ fn a_secret_at_the_cut_leaves_nothing() {
             "password=hunter2hunter2hunter2",
         ] {
             let text = format!("{} {secret}", "x".repeat(before));
-            // As the comparison leaves it: cut somewhere behind what is shown.
+            // As left by the comparison: cut somewhere after the shown part.
             let kept: String = text.chars().take(240).chain("…".chars()).collect();
             let redacted = redactor().text(&kept);
             for part in ["eyJ", "4111", "ann.", "hunter2"] {
@@ -182,7 +182,7 @@ fn a_secret_at_the_cut_leaves_nothing() {
             }
         }
     }
-    // Secrets that shrink do not pull others in from behind the part that is looked at.
+    // When secrets shrink, text after the part that is read is not included.
     let many = format!("{JWT} {JWT} 4111 1111 11");
     assert!(
         !redactor().text(&many).contains("4111"),
@@ -202,7 +202,7 @@ fn a_long_target_is_cut_and_leaves_nothing_either() {
             }
         }
     }
-    // A long secret in front makes room for the end of what is looked at.
+    // A long secret at the beginning shrinks, so the end of the part that is read is shown.
     let long = format!("/{}/ann.example@example.org", "a1".repeat((READ_CHARS - 13) / 2));
     assert!(
         !redactor().target(&long).contains("ann"),

@@ -1,6 +1,6 @@
-//! Words of which the names of secrets are made.
+//! Words in the names of secrets.
 
-/// Words, and two or three neighbouring ones, that mean a secret. In order, for the search.
+/// Words, and sequences of two or three, that mean a secret. Sorted, for the search.
 pub(super) const SECRET: [&str; 84] = [
     "accesscode",
     "accesskey",
@@ -88,7 +88,7 @@ pub(super) const SECRET: [&str; 84] = [
     "xsrf",
 ];
 
-/// Endings of a word that mean the same, for names written without a break: `accesstoken`.
+/// Endings of a word that mean the same, for names without separators: `accesstoken`.
 pub(super) const ENDINGS: [&str; 14] = [
     "token",
     "tokens",
@@ -109,7 +109,7 @@ pub(super) const ENDINGS: [&str; 14] = [
 /// Beginnings of a word that mean the same: `passwordconfirmation`.
 pub(super) const BEGINNINGS: [&str; 3] = ["password", "passwd", "passphrase"];
 
-/// Last words of a name that is about a secret and does not hold it: `token_count`, `passwordUpdatedAt`.
+/// Last words of a name that describes a secret and does not hold it: `token_count`, `passwordUpdatedAt`.
 pub(super) const ABOUT: [&str; 64] = [
     "age",
     "alg",
@@ -177,16 +177,16 @@ pub(super) const ABOUT: [&str; 64] = [
     "valid",
 ];
 
-/// Words whose value is judged wherever they stand: `session` is a table of settings as often as it is an identifier.
+/// Words whose value is judged in any place: `session` is a table of settings as often as an identifier.
 pub(super) const LIKELY: [&str; 2] = ["session", "sessions"];
 
 /// Last words that make the name of a header field secret: `X-Functions-Key`, `X-Session`.
 pub(super) const FIELD: [&str; 3] = ["key", "session", "sessions"];
 
-/// Names that often hold a secret as a parameter, and elsewhere mean harmless things (`"code": 404`).
+/// Names that often hold a secret as a parameter, and elsewhere are harmless (`"code": 404`).
 pub(super) const PARAMETER: [&str; 4] = ["code", "key", "state", "ticket"];
 
-/// Path segments, or their last words, before one that was given to somebody: `/password-reset/f3a9c1d2`.
+/// Path segments, or their last words, that precede one given to a person: `/password-reset/f3a9c1d2`.
 pub(super) const GIVEN: [&str; 16] = [
     "reset",
     "token",

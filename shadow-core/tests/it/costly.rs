@@ -1,4 +1,4 @@
-//! Content that is made to be dear: each is large enough that work which grows with the square of it would not end.
+//! Content that is designed to be expensive: each is large enough that quadratic work would not end.
 
 use shadow_core::{
     compare::{Comparator, Rules, Side},
@@ -8,7 +8,7 @@ use shadow_proto::exchange::{Body, Headers, Request, Version};
 
 const MIB: usize = 1 << 20;
 
-/// Of each document: what is quadratic takes minutes already.
+/// Length of each document: quadratic work already takes minutes.
 const LONG: usize = 256 << 10;
 
 /// A media type and two contents that differ.
@@ -119,7 +119,7 @@ fn forms_and_text() -> Vec<Case> {
     ]
 }
 
-/// What the search for secrets could go over again and again.
+/// Texts that the search for secrets could scan repeatedly.
 fn texts() -> Vec<String> {
     [
         "eyJ",

@@ -1,4 +1,4 @@
-//! What libFuzzer tries (`fuzz/`), here on its seeds, on every input that once broke something, and on changes of them.
+//! The fuzz targets (`fuzz/`), run on their seeds, on every input that once failed, and on mutations of these.
 
 #[path = "../../../fuzz/src/again.rs"]
 mod again;

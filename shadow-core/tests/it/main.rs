@@ -1,4 +1,4 @@
-//! Content that is expensive or hostile, against comparison and redaction.
+//! Comparison and redaction of expensive or hostile content.
 
 mod costly;
 #[expect(

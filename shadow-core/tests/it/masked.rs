@@ -1,5 +1,5 @@
-//! A recording with its secrets masked: every segment once, every length as it was, no byte that was not there, and the exchanges
-//! that were whole are whole when it is read back.
+//! A recording with its secrets masked: every segment once, every length unchanged, no new bytes, and complete
+//! exchanges are still complete when it is read back.
 
 use core::time::Duration;
 
@@ -32,7 +32,7 @@ proptest! {
         ),
         all: bool,
     ) {
-        // Of one pair of ends: the segments of others may be written earlier than those that wait, and time would have passed.
+        // From one connection only: segments of others may be written before waiting ones, and time would have passed.
         let segments = scene::play(&lines).segments;
         let masked = masked(&segments, hide(all));
         let (before, after) = (complete(&segments, all), complete(&masked, all));
@@ -77,10 +77,10 @@ fn hide(all: bool) -> Hide {
     if all { Hide::All } else { Hide::Named }
 }
 
-/// The segments as they are recorded. They are checked on the way.
+/// The recorded segments, which are also checked.
 fn masked(segments: &[Captured], hide: Hide) -> Vec<Captured> {
     let bounds = Bounds {
-        // The time between segments is drawn at random; here everything waits for what it needs.
+        // The time between segments is random; here every segment waits as long as it needs.
         wait: Duration::from_hours(10),
         limits: settings().limits,
         ..Bounds::default()
@@ -110,7 +110,7 @@ fn masked(segments: &[Captured], hide: Hide) -> Vec<Captured> {
         mask.flush(&mut write);
     }
     assert_eq!(written.len(), segments.len(), "every segment once");
-    // A connection's segments keep their order, so each is the first that is left of its like.
+    // The segments of a connection keep their order, so each is the first remaining one that matches.
     let mut left: Vec<Option<&Captured>> = segments.iter().map(Some).collect();
     for out in &mut written {
         let same = |given: &Captured| {
@@ -135,7 +135,7 @@ fn masked(segments: &[Captured], hide: Hide) -> Vec<Captured> {
     written
 }
 
-/// What is the same in a masked recording of the complete exchanges.
+/// The properties of complete exchanges that a masked recording preserves.
 fn complete(segments: &[Captured], all: bool) -> Vec<String> {
     let exchanges = drive(segments, &settings())
         .into_iter()
@@ -144,7 +144,7 @@ fn complete(segments: &[Captured], all: bool) -> Vec<String> {
             _ => None,
         });
     let mut facts: Vec<String> = exchanges.map(|exchange| fact(&exchange, all)).collect();
-    // Connections are written one before the other, perhaps.
+    // The order of connections may differ.
     facts.sort();
     facts
 }

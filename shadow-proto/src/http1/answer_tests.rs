@@ -21,7 +21,13 @@ fn read(method: &str, bytes: &[u8], size: usize) -> Result<Option<ReadAnswer>, U
     Ok(reader.finish())
 }
 
-fn every_way(method: &str, bytes: &[u8]) -> Vec<Result<Option<(u16, Vec<u8>, u64, bool)>, Unread>> {
+/// Status, kept content, length of the content, and whether the connection stays open.
+type Facts = (u16, Vec<u8>, u64, bool);
+
+/// Method, bytes of the answer, and the facts that are read.
+type Case = (&'static str, &'static [u8], u16, &'static [u8], u64, bool);
+
+fn every_way(method: &str, bytes: &[u8]) -> Vec<Result<Option<Facts>, Unread>> {
     let whole = bytes.len().max(1);
     [1, 2, 7, whole]
         .map(|size| {
@@ -41,7 +47,7 @@ fn every_way(method: &str, bytes: &[u8]) -> Vec<Result<Option<(u16, Vec<u8>, u64
 
 #[test]
 fn answers_are_read_however_they_are_cut() {
-    let cases: [(&str, &[u8], u16, &[u8], u64, bool); 9] = [
+    let cases: [Case; 9] = [
         ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, b"ok", 2, true),
         ("GET", b"\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, b"", 0, true),
         ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", 200, b"", 0, true),

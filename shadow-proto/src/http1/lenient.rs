@@ -196,7 +196,10 @@ impl<'r> Iterator for Lines<'r> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Option<(u16, Vec<(String, String)>, Vec<OddField>)> {
+    /// Status, fields, and what was odd.
+    type Read = (u16, Vec<(String, String)>, Vec<OddField>);
+
+    fn read(text: &str) -> Option<Read> {
         let mut oddities = Oddities::default();
         let head = response(text.as_bytes(), 4, &mut oddities)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

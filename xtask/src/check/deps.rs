@@ -81,7 +81,7 @@ pub(crate) fn core() -> Result<()> {
     bail!("{}: see CORE_MAY_USE and PROTO_MAY_USE", wrong.join(", "))
 }
 
-/// cargo-deny's checks that need no network: the advisory database is checked by those who publish.
+/// cargo-deny's checks that need no network: the advisory database is left to those who publish.
 pub(crate) fn deny() -> Result<()> {
     if shell::find("cargo-deny").is_none() {
         bail!("cargo-deny is not installed: `cargo xtask setup --only check` installs it");

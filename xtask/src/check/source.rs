@@ -86,7 +86,7 @@ fn file(path: &Path, text: &str, faults: &mut Vec<String>) {
     let name = path.display();
     let lines = text.lines().count();
     if lines > LINES {
-        faults.push(format!("{name}: {lines} lines, at most {LINES}: split the room"));
+        faults.push(format!("{name}: {lines} lines, at most {LINES}: split the file"));
     }
     let may_be_unsafe = UNSAFE_FILES.iter().any(|(file, _)| path == Path::new(file));
     let is_core = path.starts_with("shadow-core/src")

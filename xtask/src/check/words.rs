@@ -1,6 +1,6 @@
 //! Plain English: forbidden phrases and the width of a line, in sources and documents.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -53,7 +53,9 @@ pub(crate) fn run() -> Result<()> {
 
 fn file(name: &str, text: &str, faults: &mut Vec<String>) {
     let wide_is_fine = MAY_BE_WIDE.iter().any(|wide| name.contains(wide));
-    let is_source = name.ends_with(".rs");
+    let is_source = Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "rs");
     let mut in_code = false;
     for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {
         if !is_source && line.trim_start().starts_with("```") {

@@ -1,12 +1,12 @@
 //! Reading ahead in a separate thread: the copy out of the kernel, and unpacking, cost more than what follows.
 //!
 //! ```text
-//! Reading --filled--> Ahead (in the input) --what batches keep--> whoever reads them
+//! Reading --filled--> Ahead (in the input) --what batches keep--> the readers of batches
 //!    ^-------------------- spare buffers --------------------------------'
 //! ```
 //!
-//! Bounds: the initial buffers are reused, and no others are allocated except for a record that is longer than [`HEADROOM`]
-//! and lies in two of them.
+//! Bounds: the initial buffers are reused, and no others are allocated except for a record that is longer than
+//! [`HEADROOM`] and lies in two of them.
 
 use std::{
     fmt,

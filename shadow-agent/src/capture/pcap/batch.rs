@@ -125,15 +125,14 @@ impl Entry {
     }
 }
 
-/// A number shared by the segments of a connection, in both directions; others have it by chance. The same in every
-/// run.
+/// A number shared by the segments of a connection, in both directions, and the same in every run. Not unique.
 pub fn flow_number(segment: &Segment<'_>) -> u32 {
     /// 2^64 divided by the golden ratio: close values are spread far apart.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let end = |end: &Endpoint| {
         let [high, low] = [end.addr.first_chunk(), end.addr.last_chunk()]
             .map(|half| u64::from_be_bytes(half.copied().unwrap_or_default()));
-        // The low half of an IPv4 address is its end; the port is combined with the part before it.
+        // The low half of an IPv4 address ends with it; the port is combined with the constant part before it.
         (high ^ low.rotate_left(16) ^ u64::from(end.port)).wrapping_mul(SPREAD)
     };
     let both = end(&segment.src).wrapping_add(end(&segment.dst));

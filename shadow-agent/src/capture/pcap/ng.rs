@@ -285,7 +285,7 @@ fn options(mut rest: &[u8], big_endian: bool) -> impl Iterator<Item = (u16, &[u8
     })
 }
 
-/// The name of an interface (`if_name`); empty where there is none.
+/// The name of an interface (`if_name`); empty if there is none.
 fn name(block: &[u8], big_endian: bool) -> String {
     const NAME: u16 = 2;
     const LONGEST: usize = 64;

@@ -91,23 +91,7 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
         return Ok(json!({"route": route, "ignore": [path]}));
     }
     if let Some(name) = place.strip_prefix("header ") {
-        // A part of a field has no rule of its own.
-        let name = name.split(' ').next().unwrap_or_default();
-        let compare = serde_json::to_value(&config.compare).unwrap_or_default();
-        let without = |key: &str| -> Vec<Value> {
-            let listed = compare.get(key).and_then(Value::as_array);
-            let listed = listed.into_iter().flatten().filter(|listed| {
-                listed
-                    .as_str()
-                    .is_none_or(|listed| !listed.eq_ignore_ascii_case(name))
-            });
-            listed.cloned().collect()
-        };
-        return Ok(json!({
-            "route": route,
-            "headers": without("headers"),
-            "header_presence": without("header_presence"),
-        }));
+        return Ok(without_header(route, name, config));
     }
     if category == "status" {
         let seen = group.samples.iter().find_map(|sample| {
@@ -132,6 +116,27 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
     )
     .trim_end()
     .to_owned())
+}
+
+/// The lists of compared header fields without this one.
+fn without_header(route: &str, name: &str, config: &Config) -> Value {
+    // A part of a field has no rule of its own.
+    let name = name.split(' ').next().unwrap_or_default();
+    let compare = serde_json::to_value(&config.compare).unwrap_or_default();
+    let without = |key: &str| -> Vec<Value> {
+        let listed = compare.get(key).and_then(Value::as_array);
+        let listed = listed.into_iter().flatten().filter(|listed| {
+            listed
+                .as_str()
+                .is_none_or(|listed| !listed.eq_ignore_ascii_case(name))
+        });
+        listed.cloned().collect()
+    };
+    json!({
+        "route": route,
+        "headers": without("headers"),
+        "header_presence": without("header_presence"),
+    })
 }
 
 /// In multipart content and in event streams, a path begins at the part or the event.

@@ -18,7 +18,7 @@ use super::{LONGEST, News, Source};
 
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Whoever can write the file chooses the token that the shadow system gets: only its owner may.
+/// A writer of the file chooses the token that the shadow system gets: only its owner may.
 const OTHERS_WRITE: u32 = 0o022;
 
 /// Distinguishes one state of a file from another.

@@ -44,6 +44,7 @@ fn endless(first: &'static [u8], again: &'static [u8], pause: Duration) -> Socke
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a row for each case")]
 async fn what_never_ends_is_a_failure_by_name_and_stalls_no_other_target() {
     let good = always(OK).await;
     let (protocol, timeout, now, slowly) = (

@@ -26,8 +26,8 @@ enum End {
     TimedOut,
 }
 
-/// Answers `answers` requests on each connection, reads one more, and ends the connection without an answer to it. The counter is
-/// of all requests that were read.
+/// Answers `answers` requests on each connection, reads one more, and ends the connection without an answer to it. The
+/// counter is of all requests that were read.
 async fn closing(answers: usize, end: End) -> (Server, Arc<AtomicUsize>) {
     let read = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&read);

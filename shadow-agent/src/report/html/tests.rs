@@ -214,7 +214,7 @@ fn after_the_cut_over_the_systems_are_called_what_they_are() {
     let history = history(8, "x");
     let headings = |report: &Report| {
         let page = page(report, &history);
-        // Scripts that read the page depend on its class names and units.
+        // In the columns' headings only; class names and units in the page are not renamed.
         let columns = page.matches("<th>production</th><th>shadow</th>").count();
         let renamed = page.matches("<th>new system</th><th>old system</th>").count();
         (columns, renamed, page)

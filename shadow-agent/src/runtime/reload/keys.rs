@@ -23,7 +23,7 @@ pub(in crate::runtime) fn reached(
     if !started.agent.confine || needs(started).cover(&needs(&after)) {
         return after;
     }
-    // Files that this process has given up: an unreadable token, or an invisible kill file.
+    // Files that this process has given up: an unreadable token or kill file.
     let mut wanted = wanted.clone();
     wanted.agent.kill_file.clone_from(&before.agent.kill_file);
     wanted.shadow.credentials = before.shadow.credentials.clone();

@@ -80,7 +80,7 @@ fn reference(place: &str, request: &Request, production: &str, shadow: &str, fin
         findings,
         parts: 0,
     };
-    // A relative reference has the scheme of the request, which is not visible behind a proxy.
+    // A relative reference has the scheme of the request, which is not known behind a proxy.
     let schemes = Url::new(production).scheme.zip(Url::new(shadow).scheme);
     if let Some((left, right)) = schemes.filter(|(left, right)| !left.eq_ignore_ascii_case(right)) {
         texts.part("scheme", Some(left.as_bytes()), Some(right.as_bytes()));

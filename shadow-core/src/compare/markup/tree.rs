@@ -55,7 +55,7 @@ pub(super) struct Node<'t> {
     pub(super) text: Cow<'t, [u8]>,
     /// Hash of the node with its significant descendants: equal nodes have equal hashes.
     pub(super) hash: u64,
-    /// The number of its level in a list that is kept beside the tree.
+    /// The number of its level in a list outside the tree.
     pub(super) level: u32,
     /// Left out by a rule, with everything in it.
     pub(super) ignored: bool,

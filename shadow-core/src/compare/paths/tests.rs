@@ -4,7 +4,7 @@ use super::*;
 
 use Key::{Index, Name};
 
-/// An element of which only the position matters.
+/// An element with only a position.
 fn element(index: usize, len: usize) -> Key<'static> {
     let tape = Box::leak(Box::new(Tape::parse(b"0").expect("a number")));
     Key::Item(index, len, tape.root().expect("it has a value"))

@@ -201,10 +201,10 @@ pub enum Arrays {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Nulls {
-    /// It does not.
+    /// A null member is different from a missing one.
     #[default]
     Distinct,
-    /// It does.
+    /// A null member counts as missing.
     Missing,
 }
 

@@ -1,9 +1,9 @@
-//! Values beside their names: `{"name":"Cookie","value":"…"}`, in either order, and `["Cookie","…"]`.
+//! Values next to their names: `{"name":"Cookie","value":"…"}`, in either order, and `["Cookie","…"]`.
 
 use super::{Says, Scanner, string, unescaped};
 use crate::redact::MARK;
 
-/// Members that say what another member of the same object is the value of, as in `{"name":"Cookie","value":"…"}`.
+/// Members that name the value in another member of the same object, as in `{"name":"Cookie","value":"…"}`.
 pub(super) const NAMING: [&str; 13] = [
     "name",
     "key",
@@ -20,10 +20,10 @@ pub(super) const NAMING: [&str; 13] = [
     "type",
 ];
 
-/// Those other members.
+/// Members that hold the value.
 const VALUES: [&str; 5] = ["value", "values", "val", "content", "data"];
 
-/// Bytes of what was written; no end as long as more comes.
+/// A range of the output; it has no end while more follows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     start: usize,
@@ -31,7 +31,7 @@ pub(super) struct Span {
 }
 
 impl Scanner<'_, '_> {
-    /// A member of this name comes next. Its value begins after the colon.
+    /// A member of this name follows. Its value begins after the colon.
     pub(super) fn value_begins(&mut self, name: &str) {
         if VALUES.iter().any(|value| value.eq_ignore_ascii_case(name))
             && let Some(open) = self.open.last_mut()
@@ -43,7 +43,7 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// The value that comes next is what a name beside it says.
+    /// The next value is judged by a neighbouring name.
     pub(super) fn named_beside(&mut self, says: Says) {
         if says > Says::Nothing {
             self.here.secret = self.here.secret.max(says.into());
@@ -51,7 +51,7 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// What takes the place of a value that a name hides.
+    /// The replacement of a value that a name hides.
     pub(super) fn hidden(&mut self, value: &str) -> String {
         if self.here.beside {
             self.told.add(value);
@@ -99,12 +99,12 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// A string may name the value beside it.
+    /// A string may name the value next to it.
     pub(super) fn names_another(&mut self, value: &str) {
         let Some(open) = self.open.last_mut() else {
             return;
         };
-        // A sentence is no name.
+        // A sentence is not a name.
         if value.len() > 128 || value.contains(char::is_whitespace) || (open.object && !self.naming) {
             return;
         }
@@ -122,7 +122,7 @@ impl Scanner<'_, '_> {
     }
 }
 
-/// The strings in a JSON text, and numbers that stand alone.
+/// The strings in a JSON text, and separate numbers.
 fn leaves(text: &str) -> Vec<String> {
     let mut leaves = Vec::new();
     let mut rest = text.trim();
@@ -137,7 +137,7 @@ fn leaves(text: &str) -> Vec<String> {
     leaves
 }
 
-/// Whether this is what took the place of a secret, and nothing else.
+/// Whether this is exactly the replacement of a secret.
 fn is_mark(text: &str) -> bool {
     let inner = text.strip_prefix(MARK).and_then(|rest| rest.strip_suffix(']'));
     inner.is_some_and(|hash| hash.len() == 8)

@@ -1,4 +1,4 @@
-//! Where in a document a text begins.
+//! The position in a document at which a text begins.
 
 use crate::{
     compare::paths::{Key, Level, Walk},
@@ -7,7 +7,7 @@ use crate::{
 
 use super::Secret;
 
-/// Where in a document the text begins.
+/// The position in a document at which the text begins.
 #[derive(Debug)]
 pub(in crate::redact) struct Start<'r> {
     pub(super) redactor: &'r Redactor,
@@ -33,7 +33,7 @@ impl<'r> Start<'r> {
         }
     }
 
-    /// One step down, for good.
+    /// One step down, without return.
     pub(in crate::redact) fn enter(&mut self, key: Key<'_>) {
         if self.secret == Secret::Path {
             return;

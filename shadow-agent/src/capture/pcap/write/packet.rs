@@ -78,7 +78,7 @@ pub(super) fn pieces<'a>(segment: &Segment<'a>) -> impl Iterator<Item = Piece<'a
             payload: now,
             missing: absent,
         };
-        // Both are at most MAX_PAYLOAD. A SYN comes before the payload and takes a number of its own.
+        // Both are at most MAX_PAYLOAD. A SYN comes before the payload and takes one sequence number.
         let length = u32::try_from(now.len() + absent).unwrap_or_default();
         seq = seq + length + u32::from(flags.contains(Flags::SYN));
         Some(piece)

@@ -4,7 +4,7 @@ fn ethernet(between: &[u8]) -> Vec<u8> {
     [&[2_u8; 12][..], between, &[8, 0], &ipv4(&tcp(0, PAYLOAD))].concat()
 }
 
-/// Without the type in front of it.
+/// A packet without the type before it.
 fn packet() -> Vec<u8> {
     ipv4(&tcp(0, PAYLOAD))
 }
