@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Software:  grpcio 1.85.3 (Python, C core), server on a port without TLS; nginx 1.22.1 (Debian 12) for comparison.
-# Behaviour: the server sends its SETTINGS as soon as it has accepted the connection. A client that has not sent a byte
-#            already receives a full HTTP/2 server preface. (Node 20.20.2's http2 server does the same, nginx does not.)
-# One would guess otherwise: without TLS a server cannot know that HTTP/2 will be spoken before it has read the client's
-#            preface, and web servers are silent until they are asked, as nginx is on an HTTP/2 port.
-# Seen:      @SEEN@
+# Behaviour: the server sends its SETTINGS as soon as it has accepted the connection. A client that has not sent a
+#            byte already receives a full HTTP/2 server preface.
+# One would guess otherwise: without TLS a server cannot know that HTTP/2 will be spoken before it has read the
+#            client's preface, and web servers are silent until they are asked, as nginx is on an HTTP/2 port.
+# Seen:      46 bytes from grpcio before the client sent one (SETTINGS, then WINDOW_UPDATE on stream 0). nginx: none
+#            within two seconds; its SETTINGS come after the preface.
 # Date:      2026-11-29
 # So, for a passive observer: "who sends the first bytes is the client" names the wrong side, and "the first bytes
-#            decide the protocol" finds a frame header where it expects "PRI" or a method. Take the roles from the SYN. Where
-#            the SYN was missed, wait for the side that sends "PRI *": SETTINGS on stream 0 as first bytes can be either side's.
+#            decide the protocol" finds a frame header where it expects "PRI" or a method. Take the roles from the
+#            SYN. Where the SYN was missed, wait for "PRI *", which only a client sends.
 set -euo pipefail
 
 tmp=$(mktemp -d)
@@ -19,7 +20,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-command -v nginx >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y nginx-light >/dev/null
+command -v nginx >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y nginx >/dev/null
 nginx_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cat >"$tmp/nginx.conf" <<CONF
 daemon off;
@@ -51,11 +52,13 @@ from concurrent import futures
 import grpc
 
 SETTINGS = 4
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, SETTINGS, 0, 0, 0, 0, 0])
 
 
-def silent_client(port, patience):
-    """The first bytes of a server towards a client that has not sent a byte."""
+def first_bytes(port, sent, patience):
+    """The first bytes of a server towards a client that has sent this much."""
     with socket.create_connection(("127.0.0.1", port), timeout=patience) as sock:
+        sock.sendall(sent)
         try:
             return sock.recv(4096)
         except TimeoutError:
@@ -65,16 +68,17 @@ def silent_client(port, patience):
 server = grpc.server(futures.ThreadPoolExecutor(1))
 port = server.add_insecure_port("127.0.0.1:0")
 server.start()
-first = silent_client(port, 5)
+first = first_bytes(port, b"", 5)
 server.stop(None)
 
 length, kind, stream = int.from_bytes(first[:3], "big"), first[3:4], int.from_bytes(first[5:9], "big")
 print(f"grpcio {grpc.__version__}: {len(first)} bytes before the client sent one: {first.hex(' ')}")
 holds = kind == bytes([SETTINGS]) and stream == 0 and length % 6 == 0
 
-quiet = silent_client(int(sys.argv[1]), 2)
-print(f"nginx on an HTTP/2 port, for comparison: {len(quiet)} bytes within two seconds")
-holds = holds and not quiet
+nginx = int(sys.argv[1])
+quiet, asked = first_bytes(nginx, b"", 2), first_bytes(nginx, PREFACE, 2)
+print(f"nginx, for comparison: {len(quiet)} bytes within two seconds; after the client's preface {asked[:9].hex(' ')}...")
+holds = holds and not quiet and asked[3:4] == bytes([SETTINGS])
 
 sys.exit(0 if holds else "CHANGED")
 PY

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Software:  Linux 6.18, network namespaces (a pod has one); iproute2 6.1.0.
-# Behaviour: the inode number of a network namespace (`net:[4026532...]`) is given to the next namespace as soon as the
-#            old one is gone, and the interface inside has the same ifindex again. The cookie (SO_NETNS_COOKIE) differs each time.
+# Behaviour: the inode number of a network namespace (`net:[4026532...]`) is given to the next namespace as soon as
+#            the old one is gone, and the interface inside has the same ifindex again. The cookie (SO_NETNS_COOKIE)
+#            differs each time.
 # One would guess otherwise: lsns, /proc/PID/ns and container tools print that number as the name of the namespace, it
 #            comes from a large range, and pids, sockets' cookies and host ifindexes count up before they come again.
-# Seen:      @SEEN@
+# Seen:      eight namespaces one after the other: 1 inode, 1 ifindex inside, 8 cookies.
 # Date:      2026-11-29
 # So, for a passive observer: state that is kept by inode (open connections, counters, the pod's name) passes from a
-#            dead pod to the one that starts next, often on the same address. Key by the cookie, asked by a socket made inside (Linux 5.14),
-#            or by the pod's UID. A kept fd of the namespace would make the number unique, but keeps the dead pod's devices alive.
+#            dead pod to the one that starts next, often on the same address. Key by the cookie, asked by a socket
+#            made inside (Linux 5.14), or by the pod's UID. A kept fd of the namespace would make the number unique,
+#            but keeps the dead pod's devices alive.
 set -euo pipefail
 
 [[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }

@@ -4,11 +4,13 @@
 #            no answer ever refers to the dynamic table, also not the twentieth equal answer on one connection.
 # One would guess otherwise: RFC 7541 has two other literal forms for fields that shall not be kept. An encoder that
 #            takes the indexing form and pays for it with table space is expected to use the entries.
-# Seen:      @SEEN@
+# Seen:      20 answers, 160 fields, 100 insertions, 0 references; the last answer is read in full by a decoder
+#            without history.
 # Date:      2026-11-29
 # So, for a passive observer: one who joins late has lost the table, and "the sender inserts" looks like a reason to
-#            give up on the connection. It is none: a reader without any history decodes every answer of this server. Judge
-#            each reference by whether its insertion was seen, and do not judge the connection by its insertions.
+#            give up on the connection. It is none: a reader without any history decodes every answer of this server.
+#            Judge each reference by whether its insertion was seen, and do not judge the connection by its
+#            insertions.
 set -euo pipefail
 
 tmp=$(mktemp -d)
@@ -20,7 +22,7 @@ cleanup() {
 trap cleanup EXIT
 
 if ! command -v nginx >/dev/null; then
-    apt-get -o DPkg::Lock::Timeout=300 install -y nginx-light >/dev/null
+    apt-get -o DPkg::Lock::Timeout=300 install -y nginx >/dev/null
 fi
 nginx -v 2>&1 | grep -F 'nginx/1.22.1' || { echo 'this finding is about nginx 1.22.1'; exit 2; }
 python3 -m venv "$tmp/venv"

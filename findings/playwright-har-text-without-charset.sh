@@ -2,13 +2,16 @@
 # Software:  playwright-core 1.65.1 (npm) recording a HAR with Debian 12's Chromium 156.
 # Behaviour: an answer of `text/plain` without charset whose bytes are UTF-8 is saved as text that was decoded as
 #            windows-1252, with no `encoding`; `content.size` is the length of that text in UTF-8, not of the body.
-# One would guess otherwise: the page's own fetch().text() reads the same answer correctly, JSON without charset is saved
-#            correctly, the format has base64 for what is not surely text, and `size` is meant to be the length of the content.
-# Seen:      @SEEN@
+# One would guess otherwise: the page's own fetch().text() reads the same answer correctly, JSON without charset is
+#            saved correctly, the format has base64 for what is not surely text, and `size` is meant to be the length
+#            of the content.
+# Seen:      5 bytes sent (35 20 e2 82 ac); saved as "5 \u00e2\u201a\u00ac" with size 9 and bodySize 5. The same bytes
+#            with charset=utf-8, or as application/json: saved as "5 \u20ac" with size 5.
 # Date:      2026-11-29
 # So, for a passive observer/replayer: comparing recorded text with bytes from the wire finds a difference that never
-#            was, and a replayed stub is longer than the original. The Content-Length field (or `bodySize`) is the only
-#            true size in the entry. Where encoding the text as windows-1252 gives that many bytes, and they are UTF-8, these are the body.
+#            was, and a replayed stub is longer than the original. The Content-Length field (or `bodySize`) is the
+#            only true size in the entry (where there is no content coding). Where encoding the text as windows-1252
+#            gives that many bytes, and they are UTF-8, these are the body.
 set -euo pipefail
 
 tmp=$(mktemp -d)
@@ -62,7 +65,8 @@ server.listen(0, '127.0.0.1', async () => {
     saved[path] = { page: read[path], text, encoding, size, bodySize: response.bodySize, length };
     console.log(types[path].padEnd(26), JSON.stringify(saved[path]));
   }
-  const wrong = new TextDecoder('windows-1252').decode(body);
+  // The three bytes of the euro sign as windows-1252; ISO 8859-1 would give U+0082 in the middle.
+  const wrong = '5 \u00e2\u201a\u00ac';
   const { '/bare': bare, '/declared': declared } = saved;
   const holds = bare.page === body.toString() && bare.text === wrong && bare.encoding === undefined &&
     bare.size === Buffer.byteLength(wrong) && bare.length === body.length &&

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # Software:  Linux 6.18 (TCX exists from 6.6 on), iproute2 6.1.0 for the clsact side.
-# Behaviour: a program that returns TC_ACT_PIPE (3) ends the list of programs on a TCX hook. The packet then still goes
-#            through the clsact filters of the same hook, and between two clsact filters the same code goes on to the next.
-# One would guess otherwise: TCX runs the same program type with the same codes, "pipe" means "go on", templates of BPF
-#            libraries return it, and a code that hides the packet from its neighbour should hide it from later filters too.
-# Seen:      @SEEN@
+# Behaviour: a program that returns TC_ACT_PIPE (3) ends the list of programs on a TCX hook. The packet then still
+#            goes through the clsact filters of the same hook, and between two clsact filters the same code goes on to
+#            the next.
+# One would guess otherwise: TCX runs the same program type with the same codes, "pipe" means "go on", templates of
+#            BPF libraries return it, and a code that hides the packet from its neighbour should hide it from later
+#            filters too.
+# Seen:      5 packets, the first returns 3. Second program: TCX after TCX 0, clsact after TCX 5, clsact after clsact
+#            5. The receiver got 5 each time. With -1 all three are 5.
 # Date:      2026-11-29
 # So, for a passive observer: a program that returns 3 to be polite blinds everything behind it on TCX. Return
-#            TCX_NEXT (-1), which goes on in both worlds. Being seen by a clsact filter does not prove that a program on TCX sees
-#            the traffic, and moving an agent from clsact to TCX can make it blind without any error.
+#            TCX_NEXT (-1), which goes on in both worlds. Being seen by a clsact filter does not prove that a program
+#            on TCX sees the traffic, and moving an agent from clsact to TCX can make it blind without any error.
 set -euo pipefail
 
 [[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }

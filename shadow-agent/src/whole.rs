@@ -104,14 +104,20 @@ fn special(path: &Path) -> io::Result<Option<File>> {
     if !is_system && !kind.is_char_device() && !kind.is_fifo() {
         return Ok(None);
     }
+    if !is_system && kind.is_fifo() && facts.uid() != rustix::process::geteuid().as_raw() {
+        return Err(refused("it is a FIFO of another user; name another"));
+    }
     let mut options = OpenOptions::new();
     options.append(true);
     if !is_system {
         options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     }
     let file = options.open(path)?;
-    let opened = file.metadata()?.file_type();
-    if is_system || opened.is_char_device() || opened.is_fifo() {
+    let facts = file.metadata()?;
+    let opened = facts.file_type();
+    // Another user's FIFO would hand them what is written.
+    let is_own = facts.uid() == rustix::process::geteuid().as_raw();
+    if is_system || opened.is_char_device() || opened.is_fifo() && is_own {
         return Ok(Some(file));
     }
     Err(refused("it was replaced meanwhile; name another"))

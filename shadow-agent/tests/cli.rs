@@ -30,8 +30,10 @@ fn with_report(folder: &Path) {
         .mode(0o700)
         .create(&state)
         .expect("a folder");
-    let mut report = shadow_core::evidence::report::Report::default();
-    report.target = "shadow\u{9b}\u{202e}".to_owned();
+    let report = shadow_core::evidence::report::Report {
+        target: "shadow\u{9b}\u{202e}".to_owned(),
+        ..Default::default()
+    };
     let text = serde_json::to_vec(&report).expect("serialises");
     std::fs::write(state.join("report.json"), text).expect("write");
 }

@@ -10,8 +10,8 @@ pub trait Load {
 
     /// The same number.
     ///
-    /// In the kernel it comes back as one of which the verifier knows nothing: called where several ways through the code
-    /// meet, it keeps the verifier from walking everything behind them once for each.
+    /// In the kernel it comes back as one of which the verifier knows nothing: called where several ways through the
+    /// code meet, it keeps the verifier from walking everything after them once for each.
     fn forget(&self, number: usize) -> usize {
         number
     }

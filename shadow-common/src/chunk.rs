@@ -1,7 +1,7 @@
 //! How a payload is cut into ring records.
 //!
-//! Segmentation offload hands the kernel program packets of up to 64 KiB, and the verifier wants a copy of bounded size:
-//! a payload goes through the ring as up to [`MAX_CHUNKS`] records of up to [`CHUNK`] bytes. What is behind
+//! Segmentation offload hands the kernel program packets of up to 64 KiB, and the verifier wants a copy of bounded
+//! size: a payload goes through the ring as up to [`MAX_CHUNKS`] records of up to [`CHUNK`] bytes. Payload after
 //! [`MAX_BYTES`] (BIG TCP only) is not copied; the last record says how much that is.
 
 /// Payload bytes in one record at most. A power of two: see [`clamp_pow2`].

@@ -1,8 +1,8 @@
 //! Finds the TCP segment in an IP packet.
 //!
-//! Everything is relative to the network header, so link layers and VLAN tags need no case of their own. The payload length
-//! is what IP says, not what the buffer holds: Ethernet pads short frames. Checksums are not looked at; with offload
-//! they are not there yet. Fragments are not put together: a fragment is a named skip.
+//! Everything is relative to the network header, so link layers and VLAN tags need no case of their own. The payload
+//! length is what IP says, not what the buffer holds: Ethernet pads short frames. Checksums are not looked at; with
+//! offload they are not there yet. Fragments are not put together: a fragment is a named skip.
 //!
 //! Bias: a packet that contradicts itself is skipped, never repaired.
 
@@ -53,7 +53,7 @@ pub enum Skip {
     Malformed,
 }
 
-/// What the IP header says.
+/// The facts of an IP header.
 struct Ip {
     src: [u8; 16],
     dst: [u8; 16],
@@ -64,8 +64,8 @@ struct Ip {
 
 /// Finds the segment in a packet.
 ///
-/// `len` is the length of the packet from the network header on. It is only used where IP does not say it itself: a total
-/// length of 0 is a packet of over 64 KiB inside one host (BIG TCP, IPv6 since Linux 5.19, IPv4 since 6.3).
+/// `len` is the length of the packet from the network header on. It is only used where IP does not say it itself: a
+/// total length of 0 is a packet of over 64 KiB inside one host (BIG TCP, IPv6 since Linux 5.19, IPv4 since 6.3).
 #[inline(always)]
 pub fn parse<L: Load>(packet: &L, len: usize) -> Result<Headers, Skip> {
     // One load for the usual packet: IPv4 and TCP without options, or the whole IPv6 header.

@@ -1,4 +1,4 @@
-//! What the kernel program and the agent share, compiled for both targets from the same source.
+//! Shared by the kernel program and the agent: compiled for both targets from the same source.
 //!
 //! In the order of the data: [`bytes`] loads packet bytes (from an skb or a slice), [`headers`] finds the TCP segment
 //! in them, [`flow`] names its two ends, [`hash`] and [`sample`] decide whether its connection is copied,

@@ -1,4 +1,4 @@
-//! What goes through the ring: a fixed header and the bytes of one chunk.
+//! A record of the ring: a fixed header and the bytes of one chunk.
 //!
 //! The header is nine words, little-endian, put together and taken apart field by field, so that neither side needs
 //! unsafe code or agrees on padding. Every chunk carries the whole header: records of several CPUs interleave, and a

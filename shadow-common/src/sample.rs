@@ -25,7 +25,7 @@ pub fn threshold(ratio: f64) -> u64 {
     }
 }
 
-/// The ratio that a threshold stands for, for people.
+/// The ratio that a threshold means, for people.
 #[cfg(not(target_arch = "bpf"))]
 #[must_use]
 #[expect(

@@ -1,4 +1,4 @@
-//! What the kernel program counts: one reason per packet.
+//! Counters of the kernel program: one reason per packet.
 //!
 //! The law: [`Stat::Seen`] is the sum of every stat of [`Stat::fates`]. The others ([`Stat::Truncated`],
 //! [`Stat::Chunks`]) describe what was emitted and are no fates.

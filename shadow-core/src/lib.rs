@@ -1,7 +1,7 @@
 //! Exchanges in, evidence out: what to replay, what is sent, what differs, and what it proves.
 //!
-//! No sockets, no files, no clock, no threads: time is an argument ([`shadow_proto::time::Timestamp`]), and everything that
-//! is dropped is a named reason and a counter. The modules, in pipeline order:
+//! No sockets, no files, no clock, no threads: time is an argument ([`shadow_proto::time::Timestamp`]), and
+//! everything that is dropped is a named reason and a counter. The modules, in pipeline order:
 //!
 //! 1. [`gate`]: replay an exchange or skip it, and why
 //! 2. [`rewrite`]: the request that is sent to the shadow system
@@ -21,8 +21,11 @@
 pub mod case;
 pub mod compare;
 pub mod evidence;
+mod fields;
 pub mod gate;
+mod marker;
 pub mod mask;
 pub mod redact;
 pub mod rewrite;
 pub mod rollout;
+mod route_text;

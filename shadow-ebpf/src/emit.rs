@@ -1,7 +1,7 @@
 //! Copies a segment into the ring, chunk by chunk.
 //!
-//! Each record is put together in per-CPU scratch and written with `bpf_ringbuf_output`: it is as long as its data, while
-//! a reservation has to be as long as the longest chunk.
+//! Each record is put together in per-CPU scratch and written with `bpf_ringbuf_output`: it is as long as its data,
+//! while a reservation has to be as long as the longest chunk.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -72,7 +72,7 @@ pub(crate) fn segment(ctx: &TcContext, record: &RecordHeader, payload: usize, co
     Stat::Emitted
 }
 
-/// What became of one chunk: copied and more to do, the last one copied, the ring was full, the packet was too short.
+/// Result of one chunk: copied and more to do, the last one copied, the ring was full, the packet was too short.
 const MORE: u64 = 0;
 const DONE: u64 = 1;
 const FULL: u64 = 2;
@@ -80,7 +80,7 @@ const SHORT: u64 = 3;
 
 /// Copies the next chunk of the job in the scratch.
 ///
-/// It takes its job from the scratch and leaves there what became of it, so that nothing but the counter lives in registers
+/// It takes its job from the scratch and leaves its result there, so that nothing but the counter lives in registers
 /// across rounds. It is inlined: before Linux 6.3 a program with functions makes the verifier take every number for
 /// one that it has to know exactly, and it would walk 150,000 instructions.
 #[inline(always)]
@@ -111,7 +111,8 @@ fn chunk(skb: *mut __sk_buff, scratch: &mut Scratch) {
 #[inline(always)]
 fn output(scratch: &Scratch, size: usize, flags: u64) -> bool {
     let start = core::ptr::from_ref(scratch).cast::<u8>();
-    // SAFETY: the scratch starts with the header, and the chunk follows without padding (both are multiples of 8 bytes).
+    // SAFETY: the scratch starts with the header, and the chunk follows without padding (both are multiples of 8
+    // bytes).
     let record = unsafe { core::slice::from_raw_parts(start, HEADER + size) };
     SHADOW_RING.output::<[u8]>(record, flags).is_ok()
 }

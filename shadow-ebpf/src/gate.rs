@@ -87,8 +87,8 @@ fn fate(ctx: &TcContext, counters: Counters) -> Stat {
 fn parse(ctx: &TcContext) -> Result<Headers, Skip> {
     // A field of the context costs one instruction, a load from the packet a helper call.
     let protocol = u32::from(u16::from_be(field(ctx, |skb| skb.protocol) as u16));
-    // Without the Ethernet header, which not every device has: a packet from a driver that leaves headers in page fragments
-    // has less than this in front of them, and one of the stack's own never has.
+    // Without the Ethernet header, which not every device has: a packet from a driver that leaves headers in page
+    // fragments has less than this in front of them, and one of the stack's own never has.
     let need = match protocol {
         ETH_P_IP => 40,
         ETH_P_IPV6 => 60,

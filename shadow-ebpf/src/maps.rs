@@ -32,15 +32,15 @@ pub(crate) struct Job {
     pub(crate) offset: u64,
     /// Flags for the record that ends it.
     pub(crate) wake: u64,
-    /// What became of the last chunk.
+    /// Result of the last chunk.
     pub(crate) step: u64,
 }
 
 impl Job {
     /// The same value, about which the verifier knows nothing any more.
     ///
-    /// What it knows of a length differs for every way through the parser and the gate, and it would walk the copying once
-    /// for each of them: 190,000 instructions instead of a few thousand. What comes out of a map has no past.
+    /// Its knowledge of a length differs for every way through the parser and the gate, and it would walk the copying
+    /// once for each of them: 190,000 instructions instead of a few thousand. A value read from a map has no history.
     #[inline(always)]
     pub(crate) fn forget(&mut self, value: u64) -> u64 {
         let word = &raw mut self.len;
@@ -50,7 +50,7 @@ impl Job {
         unsafe { word.read_volatile() }
     }
 
-    /// What became of the last chunk, as the verifier does not know it.
+    /// Result of the last chunk, without the knowledge of the verifier.
     #[inline(always)]
     pub(crate) fn step(&self) -> u64 {
         // SAFETY: a field of ours, that was written when the job was.

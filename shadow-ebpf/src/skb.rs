@@ -1,8 +1,8 @@
 //! Packet bytes out of an skb.
 //!
-//! Headers are addressed from the network header, whatever is in front of it. The helper that does so reads the linear part
-//! of an skb only; with segmentation offload most of the payload is in page fragments, which the other helper reads, from
-//! the start of the frame. [`Skb::origin`] finds out how the two are apart.
+//! Headers are addressed from the network header, whatever is in front of it. The helper that does so reads the
+//! linear part of an skb only; with segmentation offload most of the payload is in page fragments, which the other
+//! helper reads, from the start of the frame. [`Skb::origin`] finds out how the two are apart.
 
 use core::mem::MaybeUninit;
 
@@ -18,7 +18,7 @@ use crate::maps::scratch;
 /// Bytes in front of the network header: Ethernet, none (tun, WireGuard), Ethernet with a VLAN tag in it.
 const LINK_HEADERS: [usize; 3] = [14, 0, 18];
 
-/// What is pulled into the linear part when headers are not there: both at their longest.
+/// Bytes pulled into the linear part when headers are not there: both at their longest.
 const PULL: u32 = 18 + 60 + 60;
 
 /// A packet in the kernel, addressed from its network header.
@@ -40,8 +40,8 @@ impl Skb<'_> {
         if ctx.data_end() - ctx.data() >= ctx.len() as usize {
             return Some(Origin::Network);
         }
-        // The kernel shows programs no offset of the network header, but the IP header is known when it is seen: it has the
-        // addresses, the length and the checksum or flow label of this very packet.
+        // The kernel shows programs no offset of the network header, but the IP header is known when it is seen: it
+        // has the addresses, the length and the checksum or flow label of this very packet.
         let header: Words = self.load(0).map(words)?;
         for before in LINK_HEADERS {
             let mut there = MaybeUninit::<[u8; 20]>::uninit();
@@ -55,8 +55,8 @@ impl Skb<'_> {
         None
     }
 
-    /// Copies `len` bytes from `offset` on, counted from the network header or from the start of the frame. The verifier
-    /// must know that `to` has so many.
+    /// Copies `len` bytes from `offset` on, counted from the network header or from the start of the frame. The
+    /// verifier must know that `to` has so many.
     ///
     /// # Safety
     ///
@@ -85,8 +85,8 @@ impl Skb<'_> {
         let Self(ctx) = self;
         let linear = (ctx.data_end() - ctx.data()) as u32;
         if linear < need && linear < ctx.len() {
-            // SAFETY: the skb is the context of this program run, and no pointer into it is held. A failure shows when the
-            // headers are loaded.
+            // SAFETY: the skb is the context of this program run, and no pointer into it is held. A failure shows
+            // when the headers are loaded.
             unsafe { bpf_skb_pull_data(ctx.skb.skb, ctx.len().min(PULL)) };
         }
     }

@@ -17,7 +17,6 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod catalogue;
-pub mod counters;
 pub mod engine;
 pub mod exchange;
 pub mod flow;

@@ -3,17 +3,20 @@
 //! A reader gets each direction of a connection as [`Chunk`]s in order, with gaps declared, and writes exchanges,
 //! orphans and counters to the [`Sink`] of its [`Context`]. It does not depend on TCP or on the table of connections.
 
+mod counters;
+
 use std::collections::VecDeque;
 
 use shadow_common::flow::FlowKey;
 
 use crate::{
-    counters::Counters,
     exchange::{Exchange, Flow, Incomplete, Orphan},
     limits::Limits,
     ranges::RangeLog,
     time::Timestamp,
 };
+
+pub use counters::Counters;
 
 /// Settings of an [`Engine`].
 #[derive(Clone, Debug)]

@@ -94,7 +94,7 @@ impl Plan {
     /// Aborts while it compares an exchange whose target contains this text.
     #[must_use]
     pub fn aborting(mut self, target: &str) -> Self {
-        let variable = shadow_agent::control::unfinished::FAULT.to_owned();
+        let variable = shadow_agent::unfinished::FAULT.to_owned();
         self.env.push((variable, target.to_owned()));
         self
     }

@@ -20,11 +20,11 @@ use crate::{
     control::{
         client::{self, ClientError},
         proto::{Answer, Order},
-        state::{StateDir, StateError},
         status::Status,
     },
     report::{status, text},
     shown::{complain, screened},
+    state::{StateDir, StateError},
 };
 
 /// How long an agent may take to answer.

@@ -14,13 +14,10 @@ use super::{
 };
 use crate::{
     capture::Source as _,
-    config::{
-        Config, LogLevel,
-        place::Target,
-        units::{Rate, Size, Span},
-    },
+    config::{Config, LogLevel, place::Target},
     record::Redact,
     runtime::{Capturing, recording},
+    units::{Rate, Size, Span},
 };
 
 const EXAMPLES: &str = "\

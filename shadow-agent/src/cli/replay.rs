@@ -20,18 +20,13 @@ use super::{
 };
 use crate::{
     clock::now_ms,
-    config::{
-        Config, LogLevel,
-        compare::Compare,
-        place::ShadowUrl,
-        units::{Rate, Span},
-        writes::WriteMode,
-    },
+    config::{Config, LogLevel, compare::Compare, place::ShadowUrl, writes::WriteMode},
     offline::{
         self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Selection, Speed, Target, Told,
     },
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
     runtime,
+    units::{Rate, Span},
 };
 
 const EXAMPLES: &str = "\

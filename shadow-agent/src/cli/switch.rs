@@ -11,12 +11,12 @@ use rustix::process::setpriority_process;
 use super::{Exit, Failure, Place, ask};
 use crate::{
     capture::control::{ControlError, RunningAgent, find_running},
-    config::units::Rate,
     control::{
         client::{self, Asked, ClientError},
         proto::{Answer, Order},
-        state::{Killed, Owner, StateDir},
     },
+    state::{Killed, Owner, StateDir},
+    units::Rate,
 };
 
 /// How long the agent may take to confirm what the map already says.

@@ -1,7 +1,10 @@
 use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
-use crate::config::{Config, units::Span, writes::WriteMode};
+use crate::{
+    config::{Config, writes::WriteMode},
+    units::Span,
+};
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::{check::Problem, units::Span};
+use super::check::Problem;
+use crate::units::Span;
 
 /// The agent itself.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

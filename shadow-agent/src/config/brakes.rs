@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::units::{Rate, Span};
 use crate::replay::BreakerSettings;
+use crate::units::{Rate, Span};
 
 /// When replays to a target are suspended, and for how long: [`BreakerSettings`] in the notation of the file.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]

@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    check::Problem,
-    units::{Rate, Size, Span},
-};
+use super::check::Problem;
 use crate::budget::BudgetSettings;
+use crate::units::{Rate, Size, Span};
 
 /// The agent's limits on the node's resources. 0 means no limit.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -18,8 +18,8 @@ use super::{
     also::{FIRST, is_name},
     compare::Compare,
     judge::Gates,
-    units::Size,
 };
+use crate::units::Size;
 
 /// A setting that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -9,7 +9,7 @@ use shadow_core::compare::{
     RouteRules, Rules, Statuses, Structure, Texts, Tolerance,
 };
 
-use super::units::{Size, Span};
+use crate::units::{Size, Span};
 
 /// The rules of comparison.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -5,11 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 use shadow_core::case::CaseLimits;
 
-use super::{
-    check::Problem,
-    units::{Size, Span},
-};
-use crate::{control::state::StateDir, journal::Retention};
+use super::check::Problem;
+use crate::units::{Size, Span};
+use crate::{journal::Retention, state::StateDir};
 
 /// The journal's settings.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use shadow_core::evidence::GateConfig;
 
-use super::units::{Rate, Span};
+use crate::units::{Rate, Span};
 
 /// The conditions for a cut-over.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -1,6 +1,6 @@
 //! The configuration: one typed struct, from a file, from flags, or both (flags win).
 //!
-//! Owns: the notation ([`units`], [`place`]), reading the file ([`load`]), the checks ([`check`]) and the documented
+//! Owns: the notation ([`units`](crate::units), [`place`]), reading the file ([`load`]), the checks ([`check`]) and the documented
 //! example ([`explain`]). Bounds: a file of 1 MiB. Bias: an unknown key, an ambiguous value or a combination that
 //! cannot work is refused before anything is attached, with one line that gives the place and how to fix it.
 
@@ -23,7 +23,6 @@ pub mod select;
 pub mod target;
 pub mod text;
 pub mod trips;
-pub mod units;
 pub mod writes;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +31,7 @@ use shadow_proto::limits::Limits;
 
 pub use agent::{Agent, LogLevel};
 
+use crate::units::{Rate, Size, Span};
 use crate::{capture::load::LoadOptions, replay::ReplaySettings};
 use also::Also;
 use brakes::Breaker;
@@ -47,7 +47,6 @@ use select::Select;
 use target::Mode;
 use text::Words;
 use trips::Trips;
-use units::{Rate, Size, Span};
 use writes::Writes;
 
 /// The whole configuration.

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    check::Problem,
-    units::{Size, Span},
-};
+use super::check::Problem;
 use crate::record::Redact;
+use crate::units::{Size, Span};
 
 /// How captured segments are recorded.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

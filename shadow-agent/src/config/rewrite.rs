@@ -1,7 +1,6 @@
 //! `rewrite` and `credentials`: changes to a request before it is sent to a target.
 
-use core::{fmt, str::FromStr, time::Duration};
-use std::path::PathBuf;
+use core::{fmt, str::FromStr};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -11,10 +10,8 @@ use shadow_core::rewrite::{
     self, Conditional, HeaderRules, Marker, MarkerError, PathRules, Place, QueryRules, TracePolicy,
 };
 
-use super::{
-    text::{Named, OneOrMore, Words},
-    units::Span,
-};
+use super::text::{Named, OneOrMore, Words};
+use crate::replay::credentials::Replace;
 
 /// Changes to a request.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -105,28 +102,6 @@ pub enum KeepOrStrip {
     Strip,
 }
 
-/// A credential that a token replaces where a request carries it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Replace {
-    /// The field whose value it is.
-    pub header: Option<String>,
-    /// The scheme before the token in that field.
-    pub scheme: Option<String>,
-    /// Or the cookie whose value it is.
-    pub cookie: Option<String>,
-    /// The file with the token; read again when it changes.
-    pub file: Option<PathBuf>,
-    /// Or the command that prints it: a path and its arguments, without a shell.
-    pub command: Vec<String>,
-    /// Variables of the agent's environment that are passed to the command besides `PATH`.
-    pub environment: Vec<String>,
-    /// How long a token from the command may be used.
-    pub ttl: Span,
-    /// How long the command may run.
-    pub timeout: Span,
-}
-
 /// The section form.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -160,21 +135,6 @@ impl<'de> de::Visitor<'de> for CredentialsVisitor {
 impl<'de> Deserialize<'de> for Credentials {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(CredentialsVisitor)
-    }
-}
-
-impl Default for Replace {
-    fn default() -> Self {
-        Self {
-            header: None,
-            scheme: None,
-            cookie: None,
-            file: None,
-            command: Vec::new(),
-            environment: Vec::new(),
-            ttl: Span(Duration::from_mins(5)),
-            timeout: Span(Duration::from_secs(5)),
-        }
     }
 }
 

@@ -8,11 +8,8 @@ use shadow_core::{
     rollout::{self, Plan, PlanError},
 };
 
-use super::{
-    check::Problem,
-    judge::Gates,
-    units::{Rate, Span},
-};
+use super::{check::Problem, judge::Gates};
+use crate::units::{Rate, Span};
 
 /// The phases, and the effect of a failed gate.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 use shadow_core::gate::{Absent, Key, Match, Selection, Share};
 
-use super::{
-    text::{Named, OneOrMore, Words},
-    units::{Rate, Size},
-};
+use super::text::{Named, OneOrMore, Words};
+use crate::units::{Rate, Size};
 
 /// The exchanges that are replayed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -9,7 +9,8 @@ use shadow_core::{
     rewrite::{Marker, Replacement, RewritePolicy, RewriteRules, TokenSource},
 };
 
-use super::{Shadow, check::Problem, rewrite::Replace};
+use super::{Shadow, check::Problem};
+use crate::replay::credentials::Replace;
 
 /// Credentials that tokens may replace: each has a thread that refreshes it.
 const MOST_REPLACED: usize = 8;

@@ -4,11 +4,9 @@ use core::{fmt, str::FromStr as _, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{
-    check::Problem,
-    units::{Rate, Span},
-};
+use super::check::Problem;
 use crate::trips::rules::Limit;
+use crate::units::{Rate, Span};
 
 /// Conditions that stop mirroring automatically; null for never.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

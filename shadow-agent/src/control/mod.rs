@@ -1,7 +1,7 @@
 //! The control socket: how a person reaches a running agent.
 //!
 //! Owns: the protocol ([`proto`]), both of its ends ([`server`], [`client`]), what it reports ([`status`]), and what
-//! outlives the agent ([`state`]). Bounds: [`proto::MAX_REQUEST`] bytes a request, [`server::MAX_CLIENTS`] clients, a
+//! outlives the agent ([`state`](crate::state)). Bounds: [`proto::MAX_REQUEST`] bytes a request, [`server::MAX_CLIENTS`] clients, a
 //! deadline for each line. Drops: clients and requests over these bounds, with an answer that says so.
 //!
 //! It runs on its own thread, so that it answers when the pipeline is saturated.
@@ -13,15 +13,13 @@ pub mod proto;
 pub mod reload;
 pub mod sampling;
 pub mod server;
-pub mod state;
 pub mod status;
-pub mod unfinished;
 
 use shadow_core::evidence::report::Report;
 
 use crate::{
-    config::units::Rate,
     rollout::{self, RolloutStatus},
+    units::Rate,
 };
 use reload::Reloaded;
 use status::Status;
@@ -50,7 +48,5 @@ pub trait Agent: Send + Sync + 'static {
     fn reload(&self, who: &str) -> Result<Reloaded, String>;
 }
 
-#[cfg(test)]
-mod state_tests;
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,8 @@ use shadow_core::evidence::report::Report;
 
 use super::{reload::Reloaded, status::Status};
 use crate::{
-    config::units::Rate,
     rollout::{self, RolloutStatus},
+    units::Rate,
 };
 
 /// The version of the protocol. It changes when a request would be misread by the other version.

@@ -9,7 +9,7 @@ use shadow_core::{
     rollout::Place,
 };
 
-use super::state::Killed;
+use crate::state::Killed;
 use crate::{journal::State, pipeline::Role, replay::BreakerState, trips::Trip};
 
 /// The version of [`Status`] in JSON. It changes when a reader of the previous version would misread this one.

@@ -9,7 +9,7 @@ use crate::{
         control::{ControlError, find_running},
         netlink::{self, Interface},
     },
-    control::state::Owner,
+    state::Owner,
 };
 
 const CHECK: &str = "interface";

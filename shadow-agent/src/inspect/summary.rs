@@ -170,9 +170,6 @@ impl Summary {
             )?;
         }
         unread_connections(engine, out)?;
-        if engine.gaps > 0 {
-            writeln!(out, "gaps       {}, of {} bytes", engine.gaps, engine.gap_bytes)?;
-        }
         if *shown < exchanges + orphans.total() {
             writeln!(out, "shown      {shown}, by the filter")?;
         }
@@ -183,7 +180,7 @@ impl Summary {
     }
 }
 
-/// Connections of which nothing, or not everything, was read.
+/// Connections of which nothing, or not everything, was read, and gaps.
 fn unread_connections(engine: &Counters, out: &mut impl Write) -> io::Result<()> {
     if engine.flows_empty > 0 {
         writeln!(out, "flows      {} ended without any payload", engine.flows_empty)?;
@@ -194,6 +191,9 @@ fn unread_connections(engine: &Counters, out: &mut impl Write) -> io::Result<()>
             "unread     {} exchanges, as far as can be said, on connections not read to the end",
             engine.exchanges_unread
         )?;
+    }
+    if engine.gaps > 0 {
+        writeln!(out, "gaps       {}, of {} bytes", engine.gaps, engine.gap_bytes)?;
     }
     Ok(())
 }

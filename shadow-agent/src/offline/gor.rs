@@ -2,7 +2,7 @@
 //!
 //! `1 ID TIME\n` and a request, `2 ID TIME LATENCY\n` and its response, `3 ...` a response of a replay, which is not
 //! used; a separator between two payloads. Messages are matched by id, in any order and over all files. Bounds:
-//! [`MAX_PAYLOAD`] bytes a payload, [`WAITING`] unmatched messages and [`WAITING_BYTES`] of them. A request without a
+//! `MAX_PAYLOAD` bytes a payload, [`WAITING`] unmatched messages and [`WAITING_BYTES`] of them. A request without a
 //! response becomes an exchange without one; a response without a request, and an unreadable record, are counted with
 //! their place. The messages go through the same engine as those of a capture, so that ambiguous ones are not replayed.
 

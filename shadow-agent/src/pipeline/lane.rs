@@ -31,8 +31,8 @@ use super::{
     switch::{Armed, Switch},
 };
 use crate::{
-    control::unfinished::Unfinished,
     replay::{Change, LiveSettings, Notes, ReplaySettings},
+    unfinished::Unfinished,
 };
 
 /// The state of one lane that is shared by the capture thread, the replays and all readers.

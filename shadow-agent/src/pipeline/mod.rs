@@ -56,8 +56,8 @@ use self::{
 };
 use crate::{
     capture::Source,
-    control::unfinished::Unfinished,
     replay::{HttpShadow, MarkError, ReplaySettingsError},
+    unfinished::Unfinished,
 };
 
 /// The clock of a live source.

@@ -54,6 +54,24 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_keyctl,
     // Connections from outside: listening sockets were opened before.
     libc::SYS_listen,
+    // Owners, modes and labels of files: an owner needs no capability for them, and Landlock does not cover them.
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
     // Other users.
     libc::SYS_setuid,
     libc::SYS_setgid,
@@ -83,6 +101,42 @@ const BPF: &[u64] = &[
     18, // BPF_BTF_LOAD
 ];
 
+/// Calls that may name another process, and the argument that does; the own thread is 0.
+const OF_PROCESSES: &[(libc::c_long, u8)] = &[
+    (libc::SYS_prlimit64, 0),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
+];
+
+/// Flags of clone(2) that create a namespace, in which a thread would have every capability: mount, cgroup, UTS, IPC,
+/// user, process and network.
+const NAMESPACES: [u64; 7] = [
+    0x0002_0000,
+    0x0200_0000,
+    0x0400_0000,
+    0x0800_0000,
+    0x1000_0000,
+    0x2000_0000,
+    0x4000_0000,
+];
+
+/// One rule for each of these conditions on an argument.
+fn any_of(
+    argument: u8,
+    length: &SeccompCmpArgLen,
+    conditions: impl IntoIterator<Item = (SeccompCmpOp, u64)>,
+) -> Result<Vec<SeccompRule>, Error> {
+    let rules = conditions.into_iter().map(|(operator, value)| {
+        let condition = SeccompCondition::new(argument, length.clone(), operator, value)?;
+        Ok(SeccompRule::new(vec![condition])?)
+    });
+    rules.collect()
+}
+
 /// Forbids them to every thread, from now on.
 pub(super) fn forbid(needs: &Needs) -> Result<(), Error> {
     let commands = if needs.commands { &[][..] } else { COMMANDS };
@@ -95,15 +149,15 @@ pub(super) fn forbid(needs: &Needs) -> Result<(), Error> {
         .chain(commands)
         .map(|&call| (call, Vec::new()))
         .collect();
-    let bpf: Result<Vec<SeccompRule>, _> = BPF
-        .iter()
-        .map(|&command| {
-            // bpf(2)'s first argument is an int.
-            let is = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command)?;
-            SeccompRule::new(vec![is])
-        })
-        .collect();
-    rules.insert(libc::SYS_bpf, bpf?);
+    // The first argument of bpf(2) is an int.
+    let bpf = BPF.iter().map(|&command| (SeccompCmpOp::Eq, command));
+    rules.insert(libc::SYS_bpf, any_of(0, &SeccompCmpArgLen::Dword, bpf)?);
+    for &(call, argument) in OF_PROCESSES {
+        let other = [(SeccompCmpOp::Ne, 0)];
+        rules.insert(call, any_of(argument, &SeccompCmpArgLen::Dword, other)?);
+    }
+    let namespaces = NAMESPACES.map(|flag| (SeccompCmpOp::MaskedEq(flag), flag));
+    rules.insert(libc::SYS_clone, any_of(0, &SeccompCmpArgLen::Qword, namespaces)?);
     rules.insert(libc::SYS_socket, sockets::socket(needs)?);
     rules.insert(libc::SYS_socketpair, sockets::pair()?);
     rules.insert(libc::SYS_ioctl, sockets::requests()?);
@@ -114,6 +168,15 @@ pub(super) fn forbid(needs: &Needs) -> Result<(), Error> {
         TargetArch::try_from(std::env::consts::ARCH)?,
     )?;
     let filter: BpfProgram = filter.try_into()?;
+    // Its flags are in memory, where a filter cannot look. C libraries fall back to clone(2) where it does not exist.
+    let clone3 = SeccompFilter::new(
+        BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
+        TargetArch::try_from(std::env::consts::ARCH)?,
+    )?;
+    let clone3: BpfProgram = clone3.try_into()?;
+    apply_filter_all_threads(&clone3)?;
     apply_filter_all_threads(&filter)?;
     if cfg!(target_arch = "x86_64") {
         apply_filter_all_threads(&X32)?;

@@ -7,10 +7,8 @@ use shadow_core::{
     evidence::report::{Group, Standing, TrendDirection},
 };
 
-use super::{
-    figures::{captured, count, micros, percent, span},
-    side::{self, Row},
-};
+use super::side::{self, Row};
+use crate::figures::{captured, count, micros, percent, span};
 
 /// Characters of a captured value in a list.
 const WIDE: usize = 100;

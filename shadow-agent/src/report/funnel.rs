@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use shadow_core::evidence::report::{Funnel, ReplayNote};
 
-use super::figures::count;
+use crate::figures::count;
 
 /// The meanings of the kernel program's counters, in the order in which a packet meets them.
 const FATES: [(&str, &str); 12] = [

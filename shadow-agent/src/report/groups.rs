@@ -4,10 +4,8 @@ use std::fmt::Write as _;
 
 use shadow_core::evidence::report::{Compared, Group, Report, Scope, Shift, Standing, Third, TrendDirection};
 
-use super::{
-    figures::{captured, count, percent},
-    text::{WIDE, more},
-};
+use super::text::{WIDE, more};
+use crate::figures::{captured, count, percent};
 
 /// Groups that are shown.
 pub const GROUPS: usize = 20;

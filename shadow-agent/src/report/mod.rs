@@ -6,10 +6,10 @@
 //! are shown with control characters escaped: a production response must not be able to control the reader's terminal.
 
 pub mod diffs;
-pub mod figures;
 pub mod funnel;
 mod groups;
 pub mod html;
+mod losses;
 pub mod noise;
 mod settle;
 pub mod side;

@@ -11,7 +11,8 @@ use shadow_core::{
     evidence::report::{Background, Group, Report, Scope, Shift, Standing},
 };
 
-use super::{figures::count, groups, text};
+use super::{groups, text};
+use crate::figures::count;
 use crate::shown::screened;
 
 /// Groups of each kind that are shown as text.

@@ -4,10 +4,8 @@ use std::fmt::Write as _;
 
 use shadow_core::evidence::{Settle, report::Report};
 
-use super::{
-    figures::{captured, count},
-    text::{WIDE, more},
-};
+use super::text::{WIDE, more};
+use crate::figures::{captured, count};
 
 /// Routes that are shown with the evidence they need.
 const SETTLE: usize = 5;

@@ -4,18 +4,14 @@ use std::{fmt::Write as _, time::Duration};
 
 use shadow_core::evidence::Proportion;
 
-use super::{
-    figures::{bytes, captured, count, micros, percent, proportion, rate, span},
-    funnel,
-};
+use super::funnel;
+use crate::figures::{bytes, captured, count, micros, percent, proportion, rate, span};
 use crate::{
-    config::units::Rate,
-    control::{
-        state::Killed,
-        status::{Lane, Status},
-    },
+    control::status::{Lane, Status},
     journal::State,
     replay::BreakerState,
+    state::Killed,
+    units::Rate,
 };
 
 /// Trips that are shown.

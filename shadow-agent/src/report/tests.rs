@@ -11,10 +11,11 @@ use shadow_core::{
     },
 };
 
-use super::{figures, status, text};
-use crate::control::{
+use super::{status, text};
+use crate::figures;
+use crate::{
+    control::status::{Attached, Queue, Rates, Ring, Status},
     state::Killed,
-    status::{Attached, Queue, Rates, Ring, Status},
 };
 
 fn counters(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {

@@ -15,8 +15,8 @@ use shadow_core::{
 };
 
 use crate::{
-    control::state::{StateDir, StateError},
     journal::{Entry, Event, Nowhere, Sink},
+    state::{StateDir, StateError},
 };
 pub use status::RolloutStatus;
 

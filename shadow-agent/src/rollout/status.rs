@@ -9,8 +9,8 @@ use shadow_core::{
 };
 
 use crate::{
-    config::units::Rate,
-    report::figures::{captured, count, percent, span},
+    figures::{captured, count, percent, span},
+    units::Rate,
 };
 
 /// The version of [`RolloutStatus`] in JSON. It changes when a reader of the previous version would misread this one.

@@ -1,4 +1,4 @@
-//! The running agent as the control socket, the metrics and the status line see it.
+//! The running agent: its parts, and what it does a few times a second.
 //!
 //! The kernel program's map is authoritative for the kill switch and the sample: both can be changed bypassing the
 //! agent, so they are read from there and never cached here.
@@ -21,7 +21,6 @@ use shadow_core::evidence::{
 
 use super::{
     keep::Keeper,
-    lanes,
     meter::Meter,
     reload::Reloader,
     watchdog::{Action, Readings, Watchdog},
@@ -33,22 +32,13 @@ use crate::{
         ring::RingCounters,
         stats::{KernelStats, StatsReader},
     },
-    clock::{moment, now_ms},
-    config::units::Rate,
-    control::{
-        Agent,
-        reload::Reloaded,
-        sampling::Sampling,
-        state::{Killed, StateDir},
-        status::{Attached, FORMAT, Ring, Status},
-    },
-    http::{
-        metrics::{Figures, incomplete_key},
-        server::Scraped,
-    },
+    clock::now_ms,
+    control::sampling::Sampling,
+    http::metrics::incomplete_key,
     pipeline::{Ended, Pipeline, Snapshot},
     replay::credentials::Held,
-    rollout::{self, Driver, RolloutStatus},
+    rollout::Driver,
+    state::StateDir,
     trips::Trip,
 };
 
@@ -98,8 +88,8 @@ impl Running {
     /// second.
     pub(super) fn tick(&self) {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = pipeline.snapshot();
         self.watch(&pipeline);
+        let snapshot = pipeline.snapshot();
         let replayed = pipeline
             .lanes()
             .map(|lane| lane.with_ledger(Ledger::counts).replayed)
@@ -221,7 +211,7 @@ impl Running {
         pipeline.report(self.inputs(&snapshot))
     }
 
-    fn inputs(&self, snapshot: &Snapshot) -> ReportInputs {
+    pub(super) fn inputs(&self, snapshot: &Snapshot) -> ReportInputs {
         let kernel = self.kernel();
         ReportInputs {
             started_ms: self.facts.started_ms,
@@ -242,7 +232,7 @@ impl Running {
         self.control.sample().map_or(1.0, rounded)
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         pipeline.snapshot()
     }
@@ -262,7 +252,7 @@ impl Running {
         }
     }
 
-    fn warnings(&self, kernel: &KernelStats, snapshot: &Snapshot) -> Vec<String> {
+    pub(super) fn warnings(&self, kernel: &KernelStats, snapshot: &Snapshot) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(Ended::Failed(why)) = &snapshot.ended {
             warnings.push(format!("the capture failed: {why}"));
@@ -321,130 +311,6 @@ pub(crate) fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
 }
 
 /// The map stores a fraction of 2^32; people gave a percentage.
-fn rounded(share: f64) -> f64 {
+pub(super) fn rounded(share: f64) -> f64 {
     (share * 1e6).round() / 1e6
-}
-
-impl Agent for Running {
-    fn status(&self) -> Status {
-        let snapshot = self.snapshot();
-        let kernel = self.kernel();
-        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
-        let inputs = self.inputs(&snapshot);
-        let lanes = lanes::statuses(&pipeline, &self.facts.shadows, inputs, |name| {
-            self.watchdog.paused(name)
-        });
-        drop(pipeline);
-        let first = lanes.first().cloned().unwrap_or_default();
-        let armed = self.control.is_armed().unwrap_or(false);
-        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        let interfaces = links.iter().flat_map(Links::attached).map(|link| Attached {
-            name: link.interface.name,
-            method: link.method.as_str().to_owned(),
-        });
-        let interfaces = interfaces.collect();
-        drop(links);
-        let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner).rates;
-        Status {
-            format: FORMAT,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            uptime_ms: u64::try_from(self.facts.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            armed,
-            killed: if armed {
-                None
-            } else {
-                Some(self.state.killed().ok().flatten().unwrap_or_default())
-            },
-            sample: self.control.sample().map_or(0.0, rounded),
-            modes: first.modes,
-            shadow: first.url,
-            targets: self.facts.targets.clone(),
-            interfaces,
-            ring: Ring {
-                bytes: self.facts.ring_bytes,
-                waiting: self.ring.most(),
-                full: kernel.get(Stat::RingFull),
-                records: self.ring.records(),
-                undecodable: self.ring.undecodable(),
-            },
-            rates,
-            warnings: self.warnings(&kernel, &snapshot),
-            queue: first.queue,
-            match_rate: first.match_rate,
-            latency: first.latency,
-            ruling: first.ruling,
-            funnel: first.funnel,
-            lanes,
-            trips: self.watchdog.log.all(),
-            trips_total: self.watchdog.log.count(),
-            budget_share: self.watchdog.share(),
-            journal: self.keeper.state(),
-            rollout: self.rollout.place(),
-        }
-    }
-
-    fn report(&self) -> Report {
-        self.report_now()
-    }
-
-    fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {
-        tracing::info!(%rate, who, "the sample is changed");
-        self.rollout.by_hand(self, rate.fraction(), who, moment())?;
-        self.keeper.tell("sample", who, &rate.to_string());
-        Ok(())
-    }
-
-    fn kill(&self, who: &str, why: &str) -> Result<(), String> {
-        // The kernel first: whatever fails afterwards, nothing more is copied.
-        let stopped = self.control.disarm();
-        self.with_pipeline(Pipeline::kill);
-        tracing::warn!(who, "mirroring is stopped");
-        self.keeper.tell("kill", who, why);
-        stopped.map_err(|error| error.to_string())?;
-        // The record of a kill that bypassed the agent may say more than this order.
-        if matches!(
-            self.state.killed(),
-            Ok(Some(Killed {
-                resume_at_ms: None,
-                ..
-            }))
-        ) {
-            return Ok(());
-        }
-        self.state
-            .kill(&Killed::now(who, why))
-            .map_err(|error| format!("mirroring is stopped, but a restart would mirror again: {error}"))
-    }
-
-    fn resume(&self, who: &str) -> Result<(), String> {
-        self.go_on()?;
-        self.watchdog
-            .resume(
-                &self.pipeline.read().unwrap_or_else(PoisonError::into_inner),
-                &self.state,
-            )
-            .map_err(|error| format!("mirroring goes on, but for paused targets: {error}"))?;
-        self.keeper.tell("resume", who, "");
-        tracing::info!(who, "mirroring goes on");
-        Ok(())
-    }
-
-    fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, String> {
-        self.rollout.order(self, order, who, moment())
-    }
-
-    fn reload(&self, who: &str) -> Result<Reloaded, String> {
-        self.read_again(who)
-    }
-}
-
-impl Scraped for Running {
-    fn figures(&self) -> Figures {
-        Figures {
-            status: self.status(),
-            latencies: lanes::latencies(&self.pipeline.read().unwrap_or_else(PoisonError::into_inner)),
-            report_failures: self.report_failures.load(Relaxed),
-        }
-    }
 }

@@ -10,14 +10,10 @@ use super::{
 };
 use crate::{
     clock::moment,
-    control::{
-        Agent,
-        kill_file::KillFile,
-        reload::Reloaded,
-        state::{Killed, StateDir, StateError},
-    },
+    control::{Agent, kill_file::KillFile, reload::Reloaded},
     pipeline::{Pipeline, Role},
     rollout::Mirror,
+    state::{Killed, StateDir, StateError},
 };
 
 /// Whether mirroring was killed before this start, or is by the kill file, which is then recorded.

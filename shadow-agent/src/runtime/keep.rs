@@ -12,11 +12,11 @@ use crate::{
     capture::heartbeat,
     clock::now_ms,
     config::{Config, also::Wanted},
-    control::state::StateDir,
     journal::{Buckets, Entry, Event, Gated, Journal, Nowhere, OpenError, Sink, State, Window},
     pipeline::Pipeline,
     replay::Target,
     runtime::{Cause, RuntimeError},
+    state::StateDir,
 };
 
 /// How long one window is.

@@ -4,6 +4,7 @@
 //! Bias: whatever fails at the end, the kernel program is switched off first.
 
 mod agent;
+mod api;
 mod capturing;
 mod commands;
 mod confine;

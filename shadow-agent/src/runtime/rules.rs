@@ -11,8 +11,9 @@ use shadow_core::{
 
 use super::agent::Running;
 use crate::{
-    config::{Config, Shadow, also::Wanted, rewrite::Replace},
+    config::{Config, Shadow, also::Wanted},
     pipeline::LaneRules,
+    replay::credentials::Replace,
     replay::{
         ReplaySettings,
         credentials::{self, Held},

@@ -36,17 +36,14 @@ use crate::{
     },
     clock::{moment, now_ms},
     config::{Config, also::Wanted},
-    control::{
-        sampling::Sampling,
-        server::Socket,
-        state::{Lock, Owner, StateDir, StateError},
-        unfinished::Unfinished,
-    },
+    control::{sampling::Sampling, server::Socket},
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,
     replay::{Target, credentials::Held},
     rollout::Driver,
     runtime::{Cause, RuntimeError},
+    state::{Lock, Owner, StateDir, StateError},
+    unfinished::Unfinished,
 };
 
 /// A started agent.

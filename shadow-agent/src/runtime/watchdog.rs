@@ -20,8 +20,8 @@ use crate::{
         Config,
         trips::{self, Resume, TargetTrip, Trips},
     },
-    control::state::{Killed, StateDir, StateError},
     pipeline::{Lane, Pipeline},
+    state::{Killed, StateDir, StateError},
     trips::{
         Log, Trip,
         rules::{self, Window},

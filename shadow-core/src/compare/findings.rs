@@ -1,7 +1,6 @@
 //! The discrepancies of one exchange, up to a limit.
 
-use super::{ABSENT, Category, Discrepancy};
-use crate::redact;
+use super::{ABSENT, Category, Discrepancy, REDACTED};
 
 /// Characters kept of a value. More than a report shows, so that redaction sees more of a secret than remains
 /// afterwards.
@@ -137,7 +136,7 @@ fn digest(value: String) -> String {
 /// Whether both sides have a value, and production's is no longer known. An empty string is no value.
 fn is_unknown(category: Category, production: &str, shadow: &str) -> bool {
     matches!(category, Category::Value | Category::Header)
-        && production.contains(redact::MARK)
+        && production.contains(REDACTED)
         && ![ABSENT, "", "\"\""].contains(&shadow)
 }
 

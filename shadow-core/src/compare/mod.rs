@@ -198,6 +198,9 @@ enum Compared {
     Not,
 }
 
+/// The beginning of every replacement of a secret.
+pub(crate) const REDACTED: &str = "[redacted:";
+
 /// The value shown for an absent part of a message.
 pub const ABSENT: &str = "(absent)";
 

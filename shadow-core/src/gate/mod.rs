@@ -12,7 +12,7 @@ mod share;
 mod unanswered;
 mod writes;
 
-use crate::rewrite::Marker;
+use crate::marker::Marker;
 use shadow_proto::exchange::{Exchange, Incomplete, Request};
 
 pub use matcher::{Match, RuleError};

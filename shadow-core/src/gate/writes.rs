@@ -14,7 +14,7 @@ use super::{
     matcher::{self, Facts, Match, Matcher, RuleError, Sure},
     methods,
 };
-use crate::rewrite;
+use crate::fields;
 use shadow_proto::exchange::Exchange;
 
 /// Handling of requests that may change state.
@@ -132,7 +132,7 @@ impl WritePolicy {
         }
         let header = match header {
             Some((name, value)) => {
-                Some(rewrite::field(name, value).map_err(|what| within(RuleError::new("header", what)))?)
+                Some(fields::field(name, value).map_err(|what| within(RuleError::new("header", what)))?)
             }
             None => None,
         };

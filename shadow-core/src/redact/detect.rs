@@ -77,10 +77,10 @@ fn secret(text: &str, c: char, before: Before, names: &Names) -> Option<(usize, 
     if word.is_empty() {
         return None;
     }
-    let in_tag = if matches!(last, '<' | ':') {
-        element(text, word, names)
-    } else {
-        None
+    let in_tag = || {
+        matches!(last, '<' | ':')
+            .then(|| element(text, word, names))
+            .flatten()
     };
     let forms = || {
         let found = jwt(text).or_else(|| issued(text)).or_else(|| email(text));
@@ -88,7 +88,7 @@ fn secret(text: &str, c: char, before: Before, names: &Names) -> Option<(usize, 
         found.or_else(number).or_else(|| pem(text)).map(|len| (0, len))
     };
     named_value(text, word, names)
-        .or(in_tag)
+        .or_else(in_tag)
         .or_else(|| credentials(text, word))
         .or_else(|| in_url(text, word))
         .or_else(forms)
@@ -223,8 +223,11 @@ fn element(text: &str, word: &str, names: &Names) -> Option<(usize, usize)> {
     let (start, _) = split(text, text.floor_char_boundary(TAG));
     let before = start.find('>')?.saturating_add(1);
     let content = split(text, before).1;
-    let len = content.find('<').unwrap_or(content.len());
-    says.hides(split(content, len).0).then_some((before, len))
+    // Judged by its beginning, or many elements without an end would each read the rest of the text.
+    let (start, _) = split(content, content.floor_char_boundary(JUDGED));
+    let judged = split(start, start.find('<').unwrap_or(start.len())).0;
+    says.hides(judged)
+        .then(|| (before, content.find('<').unwrap_or(content.len())))
 }
 
 /// Whether the value of this field contains blanks and separators.

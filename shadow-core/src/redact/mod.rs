@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{ABSENT, Discrepancy, JsonPath, paths::PathSet};
+use crate::compare::{ABSENT, Discrepancy, JsonPath, REDACTED, paths::PathSet};
 use shadow_proto::exchange::Headers;
 
 use form::Values;
@@ -49,9 +49,6 @@ pub use body::RedactedBody;
 /// Characters of a value or a target that are shown in a report. The comparison keeps more, so that a secret that
 /// begins within these is read completely, or far enough that none of it remains.
 pub const SHOWN_CHARS: usize = 120;
-
-/// The beginning of every replacement of a secret.
-pub(crate) const MARK: &str = "[redacted:";
 
 /// Characters of a target or a header value that are read and kept.
 const READ_CHARS: usize = 2048;
@@ -330,7 +327,7 @@ impl Redactor {
 
     fn hash_bytes(&self, secret: &[u8]) -> String {
         let hash = blake3::keyed_hash(&self.key, secret);
-        let mut out = MARK.to_owned();
+        let mut out = REDACTED.to_owned();
         for byte in hash.as_bytes().iter().take(4) {
             // Writing to a String does not fail.
             write!(out, "{byte:02x}").unwrap_or_default();

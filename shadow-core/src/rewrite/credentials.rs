@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use super::fields;
+use crate::fields;
 use crate::gate::{RuleError, SkipPolicy};
 
 /// Maximum length of a token, in bytes.

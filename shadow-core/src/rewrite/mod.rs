@@ -8,26 +8,27 @@
 
 mod conditional;
 mod credentials;
-mod fields;
-mod marker;
 mod place;
 mod request;
 mod trace;
 
 use bytes::Bytes;
 
+use crate::fields;
+pub use crate::marker::{Marker, MarkerError};
 pub use conditional::Conditional;
 pub(crate) use conditional::{is_not_modified, is_part};
 pub use credentials::{Credentials, Place, Replacement, TokenSource, is_token};
-pub(crate) use fields::field;
-pub use marker::{Marker, MarkerError};
 pub use place::{HostPolicy, PathRules, QueryRules};
 pub use request::ShadowRequest;
 pub use trace::TracePolicy;
 
 use self::{credentials::Wallet, place::Router};
 use crate::gate::{self, RuleError, SkipPolicy, Treatment, WritePolicy};
-use shadow_proto::{exchange::Exchange, request_target};
+use shadow_proto::{
+    exchange::{Exchange, Request},
+    request_target,
+};
 
 /// Rewrite rules, as configured by an operator.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +132,7 @@ impl RewritePolicy {
         let fields = |key, list: &[(String, String)]| {
             let made = list
                 .iter()
-                .map(|(name, value)| field(name, value).map_err(at(key)));
+                .map(|(name, value)| fields::field(name, value).map_err(at(key)));
             made.collect::<Result<Vec<_>, _>>()
         };
         let plain = Self::plain(host, authority, marker);
@@ -216,7 +217,7 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
         headers,
         body: request.body.kept.clone(),
         trailers: if chunked {
-            request.trailers.iter_bytes().collect()
+            trailers_of(request, policy, sent)?
         } else {
             Vec::new()
         },
@@ -227,6 +228,25 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
     } else {
         Rewritten::Record(made)
     })
+}
+
+/// The captured trailer fields in the form they are sent: without those that have a meaning for the connection or the
+/// framing (RFC 9110 section 6.5.1).
+fn trailers_of(
+    request: &Request,
+    policy: &RewritePolicy,
+    real: bool,
+) -> Result<Vec<(Bytes, Bytes)>, SkipPolicy> {
+    let named = fields::connection_names(&request.headers);
+    let mut trailers = Vec::with_capacity(request.trailers.len());
+    for (name, value) in request.trailers.iter_bytes() {
+        let field = name.to_ascii_lowercase();
+        if fields::is_taken(&field) || named.contains(&field) {
+            continue;
+        }
+        trailers.extend(policy.value(&field, value, real)?.map(|value| (name, value)));
+    }
+    Ok(trailers)
 }
 
 /// The captured fields in the form they are sent.

@@ -9,7 +9,7 @@
 mod tests;
 
 pub use crate::{
-    counters::Counters,
+    protocol::Counters,
     protocol::{Abandon, Event, Settings},
     ranges::{RangeLog, Record, Role},
 };

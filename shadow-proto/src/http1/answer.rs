@@ -265,10 +265,9 @@ impl<'s> AnswerReader<'s> {
     }
 
     fn done(&mut self, head: ResponseHead, body: Body, delimited: bool) {
-        let odd = core::mem::take(&mut self.oddities).into_list();
-        let framed_oddly = odd.iter().any(|odd| {
-            odd.name.is_empty() || matches!(odd.name.as_str(), "content-length" | "transfer-encoding")
-        });
+        let oddities = core::mem::take(&mut self.oddities);
+        let framed_oddly = oddities.concern_framing();
+        let odd = oddities.into_list();
         let closes = head
             .headers
             .get_all("connection")

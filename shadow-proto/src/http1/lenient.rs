@@ -69,7 +69,11 @@ pub struct OddField {
 
 /// The faults of one head, each listed once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Oddities(Vec<OddField>);
+pub(super) struct Oddities {
+    list: Vec<OddField>,
+    /// Whether one of them, listed or not, concerns where the message ends.
+    framing: bool,
+}
 
 impl Oddities {
     pub(super) fn add(&mut self, name: &[u8], oddity: Oddity) {
@@ -79,14 +83,19 @@ impl Oddities {
         } else {
             String::new()
         };
+        self.framing |= name.is_empty() || matches!(name.as_str(), "content-length" | "transfer-encoding");
         let odd = OddField { name, oddity };
-        if self.0.len() < MOST && !self.0.contains(&odd) {
-            self.0.push(odd);
+        if self.list.len() < MOST && !self.list.contains(&odd) {
+            self.list.push(odd);
         }
     }
 
+    pub(super) const fn concern_framing(&self) -> bool {
+        self.framing
+    }
+
     pub(super) fn into_list(self) -> Vec<OddField> {
-        self.0
+        self.list
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::{
         fd::AsRawFd as _,
+        unix::fs::PermissionsExt as _,
         unix::net::{UnixDatagram, UnixStream},
     },
     path::Path,
@@ -13,7 +14,7 @@ use std::{
 
 use rustix::{
     net::{AddressFamily, Protocol, SocketType, ipproto, listen, netdevice::name_to_index, netlink, socket},
-    process::{chroot, getppid, test_kill_process},
+    process::{Pid, Resource, chroot, getppid, getrlimit, prlimit, test_kill_process},
     thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities},
 };
 use shadow_agent::capture::load::{LoadError, LoadOptions, Program};
@@ -57,11 +58,13 @@ pub(crate) fn try_everything(when: &str, place: &Place<'_>) {
     tried("load a kernel program", loaded);
     try_sockets(&tried, place);
     try_interfaces(&tried);
+    try_files_and_processes(&tried, place, parent);
     // SAFETY: getpid(2) touches no memory, under either number.
     let called = unsafe { libc::syscall(0x4000_0000 | libc::SYS_getpid) };
     tried("use the x32 ABI", result(called));
 }
 
+#[expect(clippy::too_many_lines, reason = "one attempt after the other")]
 fn try_sockets(tried: &impl Fn(&str, io::Result<()>), place: &Place<'_>) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     tried("connect", TcpStream::connect(place.address).map(drop));
@@ -137,6 +140,33 @@ fn try_sockets(tried: &impl Fn(&str, io::Result<()>), place: &Place<'_>) {
     ] {
         tried(what, open(family, kind, protocol).map(drop));
     }
+}
+
+/// Actions for which an owner, or the same user, needs no capability.
+fn try_files_and_processes(tried: &impl Fn(&str, io::Result<()>), place: &Place<'_>, parent: Pid) {
+    let file = place.state.join("written");
+    tried(
+        "change the mode of a file",
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)),
+    );
+    tried(
+        "change the owner of a file",
+        std::os::unix::fs::chown(&file, Some(0), None),
+    );
+    let limit = getrlimit(Resource::Nofile);
+    tried(
+        "limit another process",
+        prlimit(Some(parent), Resource::Nofile, limit)
+            .map(drop)
+            .map_err(io::Error::from),
+    );
+    // SAFETY: flags of a new user namespace, an empty stack and no pointers: the child returns here and ends at once.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER | libc::SIGCHLD, 0, 0, 0, 0) };
+    if pid == 0 {
+        // SAFETY: ends the child without running anything of the parent's.
+        unsafe { libc::_exit(0) };
+    }
+    tried("make a user namespace", result(pid));
 }
 
 fn try_interfaces(tried: &impl Fn(&str, io::Result<()>)) {

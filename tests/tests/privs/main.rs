@@ -123,7 +123,7 @@ const ALLOWED: [&str; 6] = [
     "ask for the index of an interface",
 ];
 
-const FORBIDDEN: [&str; 27] = [
+const FORBIDDEN: [&str; 31] = [
     "read /etc/shadow",
     "read another process's environment",
     "write elsewhere",
@@ -151,6 +151,10 @@ const FORBIDDEN: [&str; 27] = [
     "set the size of packets of an interface",
     "set the name of an interface",
     "set options of a driver",
+    "change the mode of a file",
+    "change the owner of a file",
+    "limit another process",
+    "make a user namespace",
 ];
 
 #[test]

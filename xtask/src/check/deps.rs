@@ -87,6 +87,12 @@ pub(crate) fn deny() -> Result<()> {
         bail!("cargo-deny is not installed: `cargo xtask setup --only check` installs it");
     }
     for manifest in ["Cargo.toml", "shadow-ebpf/Cargo.toml"].map(Path::new) {
+        // The check looks at the dependencies of every platform, and a build fetches only those of this one.
+        shell::run(
+            shell::cargo()
+                .args(["fetch", "--locked", "--manifest-path"])
+                .arg(shell::root().join(manifest)),
+        )?;
         let mut command = Command::new("cargo");
         command
             .args(["deny", "--offline", "--log-level", "error", "--manifest-path"])

@@ -32,6 +32,12 @@ fn tests(page: &str) -> BTreeSet<&str> {
     page.lines()
         .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|')?.rsplit('|').next())
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|name| {
+            name.contains('_')
+                && name
+                    .chars()
+                    .all(|char| char.is_ascii_lowercase() || char == '_' || char.is_ascii_digit())
+        })
         .collect()
 }
 

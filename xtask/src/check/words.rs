@@ -26,7 +26,6 @@ const BANNED: &[(&str, &str)] = &[
     ("past the agent", "bypassing the agent"),
     ("goes on as", "continues as"),
     ("stands for", "means, represents"),
-    ("of which nothing", "none of which"),
     ("it all proves", "the verdict"),
 ];
 
@@ -62,7 +61,9 @@ fn file(name: &str, text: &str, faults: &mut Vec<String>) {
             in_code = !in_code;
         }
         let is_table = !is_source && line.starts_with('|');
-        if !wide_is_fine && !in_code && !is_table && line.chars().count() > WIDTH {
+        // rustfmt wraps code; it leaves comments and text alone, and text cannot be wrapped without a change of what it says.
+        let is_rust_code = is_source && !line.trim_start().starts_with("//");
+        if !(wide_is_fine || in_code || is_table || is_rust_code) && line.chars().count() > WIDTH {
             faults.push(format!("{name}:{at}: more than {WIDTH} columns"));
         }
         let prose = if is_source { comment(line) } else { Some(line) };
@@ -115,8 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_a_width() {
-        assert_eq!(faults("a.rs", &"x".repeat(121)), 1);
+    fn a_line_of_prose_has_a_width() {
+        assert_eq!(faults("a.rs", &format!("// {}", "x".repeat(118))), 1);
+        assert_eq!(faults("a.rs", &"x".repeat(121)), 0);
         assert_eq!(faults("a.md", &format!("| {}", "x".repeat(130))), 0);
     }
 }

@@ -9,8 +9,8 @@ use shadow_core::{
 use super::Origin;
 use crate::{
     cli::{Exit, Failure, ask},
-    control::state::StateDir,
     journal::{OpenError, Reader},
+    state::StateDir,
 };
 
 /// Cases listed for a group.

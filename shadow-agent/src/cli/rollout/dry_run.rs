@@ -13,12 +13,13 @@ use crate::{
         Exit, Failure, Place, ask, config,
         diffs::{unopened, unreadable},
     },
-    config::{Config, target::Mode, units::Rate},
-    control::state::StateDir,
+    config::{Config, target::Mode},
+    figures::span,
     journal::{OpenError, Reader},
     pipeline::Role,
-    report::figures::span,
     rollout::simulate::{self, Recording, Simulated},
+    state::StateDir,
+    units::Rate,
 };
 
 /// Events that are read: as many as a journal keeps.

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{
-    Config, LogLevel,
-    place::{ShadowUrl, Target},
+use crate::{
+    config::{
+        Config, LogLevel,
+        place::{ShadowUrl, Target},
+        writes::WriteMode,
+    },
     units::{Rate, Size, Span},
-    writes::WriteMode,
 };
 
 const EXAMPLES: &str = "\

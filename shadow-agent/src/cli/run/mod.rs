@@ -1,4 +1,4 @@
-//! `shadow run`: reads the arguments and prints the report; the agent itself is [`runtime`](crate::runtime).
+//! `shadow run`: reads the arguments and prints the report; the agent itself is [`runtime`].
 
 mod args;
 mod progress;

@@ -5,10 +5,7 @@ use shadow_core::{
 };
 
 use super::*;
-use crate::{
-    control::{state::Killed, status::Lane},
-    replay::BreakerState,
-};
+use crate::{control::status::Lane, replay::BreakerState, state::Killed};
 
 /// The page on a terminal of that size, line by line.
 fn page(view: &View, width: u16, height: u16) -> String {

@@ -12,9 +12,9 @@ use ratatui::{
 
 use super::News;
 use crate::{
-    config::units::Rate,
     control::status::{Lane, Status},
-    report::figures::{captured, count, micros, percent, rate, span},
+    figures::{captured, count, micros, percent, rate, span},
+    units::Rate,
 };
 
 /// Seconds of rates that are kept.

@@ -19,8 +19,8 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group, set_parent_process_death_signal, waitid,
 };
 
+use super::settings::Replace;
 use super::{LONGEST, News, Source};
-use crate::config::rewrite::Replace;
 
 /// The shortest time between two failures.
 const RETRY: Duration = Duration::from_secs(1);

@@ -6,6 +6,7 @@
 
 mod command;
 mod file;
+mod settings;
 
 use std::{
     fmt,
@@ -25,7 +26,7 @@ use self::{
     command::{Command, Group},
     file::File,
 };
-use crate::config::rewrite::Replace;
+pub use settings::Replace;
 
 /// How often a source checks whether there is something to do.
 const TURN: Duration = Duration::from_millis(100);

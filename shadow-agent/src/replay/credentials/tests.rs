@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::config::units::Span;
+use crate::units::Span;
 
 fn replace(command: &[&str], timeout_ms: u64) -> Replace {
     Replace {

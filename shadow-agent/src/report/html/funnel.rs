@@ -3,10 +3,12 @@
 use maud::{Markup, html};
 use shadow_core::evidence::report::Funnel;
 
-use crate::report::{
+use crate::{
     figures::count,
-    funnel::{self, Line},
-    text,
+    report::{
+        funnel::{self, Line},
+        losses::losses,
+    },
 };
 
 pub(super) fn table(funnel: &Funnel) -> Markup {
@@ -51,7 +53,7 @@ fn share(number: u64, whole: u64) -> f64 {
 }
 
 pub(super) fn unseen(funnel: &Funnel) -> Markup {
-    let losses = text::losses(funnel);
+    let losses = losses(funnel);
     html! {
         h3 { "Not seen" }
         @if losses.is_empty() {

@@ -7,10 +7,12 @@ use shadow_core::{
 };
 
 use super::{BUDGET, CASES, GROUPS, History, ROWS, shown, time};
-use crate::report::{
-    diffs::{standing, trend},
+use crate::{
     figures::{captured, count, percent},
-    side::{self, Row},
+    report::{
+        diffs::{standing, trend},
+        side::{self, Row},
+    },
 };
 
 /// Characters of one line of a body.

@@ -19,7 +19,7 @@ use std::{
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shadow_core::{case::Case, compare::RuleUsage, evidence::report::Report};
 
-use super::figures::{captured, count, micros, percent, proportion};
+use crate::figures::{captured, count, micros, percent, proportion};
 use crate::journal::{Event, Window};
 
 /// Groups that are shown, of each kind.

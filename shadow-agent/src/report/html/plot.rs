@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use crate::{
+    figures::{count, micros, percent},
     journal::{Buckets, Event, Window},
-    report::figures::{count, micros, percent},
 };
 
 /// Units of the drawing; it is scaled to the page.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use shadow_core::evidence::{Ruling, report::Report};
 
 use super::shown;
-use crate::report::figures::{count, span};
+use crate::figures::{count, span};
 
 pub(super) fn section(report: &Report) -> Markup {
     let lasted = Duration::from_millis(report.ended_ms.saturating_sub(report.started_ms));

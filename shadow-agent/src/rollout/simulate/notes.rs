@@ -3,7 +3,7 @@
 use shadow_core::rollout::{Cause, Plan, Stage};
 
 use super::{Run, Simulated};
-use crate::{config::units::Rate, report::figures::count};
+use crate::{figures::count, units::Rate};
 
 pub(super) fn notes(run: &Run, simulated: &Simulated, plan: &Plan) -> Vec<String> {
     let Simulated {

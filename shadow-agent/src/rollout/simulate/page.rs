@@ -12,8 +12,8 @@ use shadow_core::{
 
 use super::Simulated;
 use crate::{
-    config::units::Rate,
-    report::figures::{captured, count, span},
+    figures::{captured, count, span},
+    units::Rate,
 };
 
 /// The page of `shadow rollout start --dry-run`.

@@ -3,7 +3,7 @@
 use core::str::FromStr;
 use std::borrow::Cow;
 
-use crate::evidence::route::{METHODS, literal, path, without_parameters};
+use crate::route_text::{METHODS, literal, path, without_parameters};
 use shadow_proto::exchange::Request;
 
 use super::written_as_text;

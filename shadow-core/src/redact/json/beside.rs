@@ -1,7 +1,7 @@
 //! Values next to their names: `{"name":"Cookie","value":"…"}`, in either order, and `["Cookie","…"]`.
 
 use super::{Says, Scanner, string, unescaped};
-use crate::redact::MARK;
+use crate::compare::REDACTED;
 
 /// Members that name the value in another member of the same object, as in `{"name":"Cookie","value":"…"}`.
 pub(super) const NAMING: [&str; 13] = [
@@ -139,6 +139,8 @@ fn leaves(text: &str) -> Vec<String> {
 
 /// Whether this is exactly the replacement of a secret.
 fn is_mark(text: &str) -> bool {
-    let inner = text.strip_prefix(MARK).and_then(|rest| rest.strip_suffix(']'));
+    let inner = text
+        .strip_prefix(REDACTED)
+        .and_then(|rest| rest.strip_suffix(']'));
     inner.is_some_and(|hash| hash.len() == 8)
 }

@@ -2,7 +2,7 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
 use shadow_core::evidence::report::Report;
 
-use super::state::{self, Killed, Owner, StateDir, StateError};
+use crate::state::{self, Killed, Owner, StateDir, StateError};
 
 const OWNER: Owner = Owner { pid: 7, started: 99 };
 

@@ -1,6 +1,7 @@
 //! The counters of the engine.
 
-use crate::{exchange::Incomplete, protocol::Abandon};
+use super::Abandon;
+use crate::exchange::Incomplete;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {

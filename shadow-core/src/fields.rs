@@ -19,13 +19,13 @@ const HOP_BY_HOP: [&[u8]; 6] = [
     b"upgrade",
 ];
 
-pub(super) fn is_hop_by_hop(name: &[u8]) -> bool {
+pub(crate) fn is_hop_by_hop(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"transfer-encoding")
         || HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
 }
 
 /// Whether a field concerns the connection or the framing, so that rules may not change it.
-pub(super) fn is_taken(name: &[u8]) -> bool {
+pub(crate) fn is_taken(name: &[u8]) -> bool {
     const TAKEN: [&[u8]; 4] = [b"host", b"content-length", b"expect", b"trailer"];
     is_hop_by_hop(name) || TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken))
 }
@@ -47,7 +47,7 @@ pub(crate) fn field(name: &str, value: &str) -> Result<(Bytes, Bytes), String> {
 }
 
 /// The name of a field that a rule may change.
-pub(super) fn name(name: &str) -> Result<Bytes, String> {
+pub(crate) fn name(name: &str) -> Result<Bytes, String> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(format!("{name:?} is no header field name"));
     }
@@ -60,7 +60,7 @@ pub(super) fn name(name: &str) -> Result<Bytes, String> {
 }
 
 /// All transfer codings in one field: several fields form one list.
-pub(super) fn transfer_codings(headers: &Headers, first: Bytes) -> Bytes {
+pub(crate) fn transfer_codings(headers: &Headers, first: Bytes) -> Bytes {
     let all: Vec<&[u8]> = headers.get_all("transfer-encoding").collect();
     if all.len() == 1 {
         first
@@ -71,7 +71,7 @@ pub(super) fn transfer_codings(headers: &Headers, first: Bytes) -> Bytes {
 
 /// The fields that Connection names, in lower case. Host and the framing fields are always kept: without them the
 /// request would be a different one.
-pub(super) fn connection_names(headers: &Headers) -> Vec<Vec<u8>> {
+pub(crate) fn connection_names(headers: &Headers) -> Vec<Vec<u8>> {
     const KEPT: [&[u8]; 3] = [b"host", b"content-length", b"transfer-encoding"];
     headers
         .get_all("connection")

@@ -7,7 +7,7 @@ use shadow_core::evidence::Proportion;
 use crate::shown::is_unsafe;
 
 /// `1,234,567`.
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -20,7 +20,7 @@ pub fn count(number: u64) -> String {
 }
 
 /// `99.95 %`. Never `100 %` for a smaller share, nor `0 %` for a larger one.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let text = format!("{:.3}", share * 100.0);
     match text.trim_end_matches('0').trim_end_matches('.') {
         "100" if share < 1.0 => "> 99.999 %".to_owned(),
@@ -30,7 +30,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// `99.9 % (1,998 of 2,000; 95 % interval 99.64 % to 99.97 %)`, or `unknown` if the total is zero.
-pub fn proportion(share: &Proportion) -> String {
+pub(crate) fn proportion(share: &Proportion) -> String {
     let Proportion {
         successes,
         trials,
@@ -52,7 +52,7 @@ pub fn proportion(share: &Proportion) -> String {
 }
 
 /// `850 us`, `12.3 ms` or `4.56 s`.
-pub fn micros(micros: u64) -> String {
+pub(crate) fn micros(micros: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let exact = micros as f64;
     match micros {
@@ -63,17 +63,17 @@ pub fn micros(micros: u64) -> String {
 }
 
 /// `1h 2m 3s`.
-pub fn span(span: Duration) -> String {
+pub(crate) fn span(span: Duration) -> String {
     humantime::format_duration(Duration::from_secs(span.as_secs())).to_string()
 }
 
 /// `32 MiB`.
-pub fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     bytesize::ByteSize::b(bytes).display().iec().to_string()
 }
 
 /// A rate a second: `1,234/s`.
-pub fn rate(per_second: f64) -> String {
+pub(crate) fn rate(per_second: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -84,7 +84,7 @@ pub fn rate(per_second: f64) -> String {
 }
 
 /// Captured text on one line, with control characters escaped, cut after `most` characters.
-pub fn captured(text: &str, most: usize) -> String {
+pub(crate) fn captured(text: &str, most: usize) -> String {
     let mut shown = String::new();
     let mut chars = text.chars();
     for char in chars.by_ref().take(most) {

@@ -1,6 +1,6 @@
 //! The field by which the agent recognises its own requests.
 
-use super::fields;
+use crate::fields;
 
 /// The field that identifies a replayed request.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -335,3 +335,7 @@ impl StateDir {
             })
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

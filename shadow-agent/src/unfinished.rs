@@ -276,8 +276,8 @@ fn fresh_key() -> [u8; 16] {
 mod tests {
     use super::*;
     use crate::{
-        control::state::{Lock, Owner},
         pipeline::tests::exchange,
+        state::{Lock, Owner},
     };
 
     fn claimed() -> (tempfile::TempDir, StateDir, Lock) {

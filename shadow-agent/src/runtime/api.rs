@@ -1,0 +1,149 @@
+//! The running agent as the control socket and the metrics see it.
+
+use std::sync::{PoisonError, atomic::Ordering::Relaxed};
+
+use shadow_common::stat::Stat;
+use shadow_core::evidence::report::Report;
+
+use super::{
+    agent::{Running, rounded},
+    lanes,
+};
+use crate::{
+    capture::links::Links,
+    clock::moment,
+    control::{
+        Agent,
+        reload::Reloaded,
+        status::{Attached, FORMAT, Ring, Status},
+    },
+    http::{metrics::Figures, server::Scraped},
+    pipeline::Pipeline,
+    rollout::{self, RolloutStatus},
+    state::Killed,
+    units::Rate,
+};
+
+impl Agent for Running {
+    fn status(&self) -> Status {
+        let snapshot = self.snapshot();
+        let kernel = self.kernel();
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        let inputs = self.inputs(&snapshot);
+        let lanes = lanes::statuses(&pipeline, &self.facts.shadows, inputs, |name| {
+            self.watchdog.paused(name)
+        });
+        drop(pipeline);
+        let first = lanes.first().cloned().unwrap_or_default();
+        let armed = self.control.is_armed().unwrap_or(false);
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let interfaces = links.iter().flat_map(Links::attached).map(|link| Attached {
+            name: link.interface.name,
+            method: link.method.as_str().to_owned(),
+        });
+        let interfaces = interfaces.collect();
+        drop(links);
+        let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner).rates;
+        Status {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_ms: u64::try_from(self.facts.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            armed,
+            killed: if armed {
+                None
+            } else {
+                Some(self.state.killed().ok().flatten().unwrap_or_default())
+            },
+            sample: self.control.sample().map_or(0.0, rounded),
+            modes: first.modes,
+            shadow: first.url,
+            targets: self.facts.targets.clone(),
+            interfaces,
+            ring: Ring {
+                bytes: self.facts.ring_bytes,
+                waiting: self.ring.most(),
+                full: kernel.get(Stat::RingFull),
+                records: self.ring.records(),
+                undecodable: self.ring.undecodable(),
+            },
+            rates,
+            warnings: self.warnings(&kernel, &snapshot),
+            queue: first.queue,
+            match_rate: first.match_rate,
+            latency: first.latency,
+            ruling: first.ruling,
+            funnel: first.funnel,
+            lanes,
+            trips: self.watchdog.log.all(),
+            trips_total: self.watchdog.log.count(),
+            budget_share: self.watchdog.share(),
+            journal: self.keeper.state(),
+            rollout: self.rollout.place(),
+        }
+    }
+
+    fn report(&self) -> Report {
+        self.report_now()
+    }
+
+    fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {
+        tracing::info!(%rate, who, "the sample is changed");
+        self.rollout.by_hand(self, rate.fraction(), who, moment())?;
+        self.keeper.tell("sample", who, &rate.to_string());
+        Ok(())
+    }
+
+    fn kill(&self, who: &str, why: &str) -> Result<(), String> {
+        // The kernel first: whatever fails afterwards, nothing more is copied.
+        let stopped = self.control.disarm();
+        self.with_pipeline(Pipeline::kill);
+        tracing::warn!(who, "mirroring is stopped");
+        self.keeper.tell("kill", who, why);
+        stopped.map_err(|error| error.to_string())?;
+        // The record of a kill that bypassed the agent may say more than this order.
+        if matches!(
+            self.state.killed(),
+            Ok(Some(Killed {
+                resume_at_ms: None,
+                ..
+            }))
+        ) {
+            return Ok(());
+        }
+        self.state
+            .kill(&Killed::now(who, why))
+            .map_err(|error| format!("mirroring is stopped, but a restart would mirror again: {error}"))
+    }
+
+    fn resume(&self, who: &str) -> Result<(), String> {
+        self.go_on()?;
+        self.watchdog
+            .resume(
+                &self.pipeline.read().unwrap_or_else(PoisonError::into_inner),
+                &self.state,
+            )
+            .map_err(|error| format!("mirroring goes on, but for paused targets: {error}"))?;
+        self.keeper.tell("resume", who, "");
+        tracing::info!(who, "mirroring goes on");
+        Ok(())
+    }
+
+    fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, String> {
+        self.rollout.order(self, order, who, moment())
+    }
+
+    fn reload(&self, who: &str) -> Result<Reloaded, String> {
+        self.read_again(who)
+    }
+}
+
+impl Scraped for Running {
+    fn figures(&self) -> Figures {
+        Figures {
+            status: self.status(),
+            latencies: lanes::latencies(&self.pipeline.read().unwrap_or_else(PoisonError::into_inner)),
+            report_failures: self.report_failures.load(Relaxed),
+        }
+    }
+}
