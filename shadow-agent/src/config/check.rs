@@ -15,9 +15,9 @@ use crate::replay::ReplaySettings;
 
 use super::{
     Capture, Config, Shadow,
-    also::{FIRST, is_name},
     compare::Compare,
-    judge::Gates,
+    extra_targets::{FIRST, is_name},
+    gates::Gates,
 };
 use crate::units::Size;
 

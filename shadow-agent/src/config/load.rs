@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Config, bomb::bomb};
+use super::{Config, alias_limit::bomb};
 
 /// A larger file is not a configuration.
 const MAX_FILE: u64 = 1 << 20;

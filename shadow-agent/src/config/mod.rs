@@ -5,15 +5,15 @@
 //! cannot work is refused before anything is attached, with one line that gives the place and how to fix it.
 
 pub mod agent;
-pub mod also;
-mod bomb;
+mod alias_limit;
 pub mod brakes;
 pub mod budget;
 pub mod check;
 pub mod compare;
 pub mod explain;
+pub mod extra_targets;
+pub mod gates;
 pub mod journal;
-pub mod judge;
 pub mod load;
 pub mod place;
 pub mod record;
@@ -33,12 +33,12 @@ pub use agent::{Agent, LogLevel};
 
 use crate::units::{Rate, Size, Span};
 use crate::{capture::load::LoadOptions, replay::ReplaySettings};
-use also::Also;
 use brakes::Breaker;
 use budget::Budget;
 use compare::Compare;
+use extra_targets::ExtraTarget;
+use gates::{Gates, Noise};
 use journal::Journal;
-use judge::{Gates, Noise};
 use place::{ShadowUrl, Target};
 use record::Record;
 use rewrite::{Credentials, Rewrite};
@@ -58,7 +58,7 @@ pub struct Config {
     /// The shadow system and the replays to it.
     pub shadow: Shadow,
     /// Further targets.
-    pub also: Vec<Also>,
+    pub also: Vec<ExtraTarget>,
     /// The rules of comparison.
     pub compare: Compare,
     /// The conditions for a cut-over.

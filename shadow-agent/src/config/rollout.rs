@@ -8,7 +8,7 @@ use shadow_core::{
     rollout::{self, Plan, PlanError},
 };
 
-use super::{check::Problem, judge::Gates};
+use super::{check::Problem, gates::Gates};
 use crate::units::{Rate, Span};
 
 /// The phases, and the effect of a failed gate.

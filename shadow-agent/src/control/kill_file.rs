@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::people;
+use super::peer;
 
 /// How often the file is looked for, and so its additional delay over other ways to kill.
 pub const PERIOD: Duration = Duration::from_millis(50);
@@ -50,7 +50,7 @@ impl KillFile {
     pub fn look(&self) -> Option<Found> {
         let data = fs::symlink_metadata(&self.path).ok()?;
         Some(Found {
-            who: format!("{} ({})", self.path.display(), people::user(data.uid())),
+            who: format!("{} ({})", self.path.display(), peer::user(data.uid())),
             why: if data.is_file() {
                 self.first_line()
             } else {

@@ -8,7 +8,7 @@
 
 pub mod client;
 pub mod kill_file;
-pub mod people;
+pub mod peer;
 pub mod proto;
 pub mod reload;
 pub mod sampling;

@@ -9,14 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::capture::control::{Control, ControlError};
 
 /// Where the sample is written and read: the kernel program's map.
-pub trait Knob: Send + Sync {
+pub trait SampleStore: Send + Sync {
     /// Copies this share of connections, 0 to 1.
     fn set(&self, share: f64) -> Result<(), ControlError>;
     /// The share that is copied.
     fn get(&self) -> Result<f64, ControlError>;
 }
 
-impl Knob for Control {
+impl SampleStore for Control {
     fn set(&self, share: f64) -> Result<(), ControlError> {
         self.set_sample(share)
     }
@@ -44,7 +44,7 @@ struct Shares {
 /// The map stores the share as a fraction of 2^32.
 const SAME: f64 = 1e-9;
 
-impl<K: Knob> Sampling<K> {
+impl<K: SampleStore> Sampling<K> {
     /// Sets the wanted share.
     pub fn new(knob: K, wanted: f64) -> Result<Self, ControlError> {
         let sampling = Self {
@@ -113,7 +113,7 @@ mod tests {
     #[derive(Default)]
     struct Map(Mutex<f64>);
 
-    impl Knob for Map {
+    impl SampleStore for Map {
         fn set(&self, share: f64) -> Result<(), ControlError> {
             *self.0.lock().expect("not poisoned") = share;
             Ok(())

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    Agent, people,
+    Agent, peer,
     proto::{Answer, MAX_REQUEST, Order},
 };
 
@@ -171,23 +171,23 @@ fn refusal(peer: UCred, group: Option<u32>) -> Option<String> {
     if peer.uid() == 0 || peer.uid() == rustix::process::geteuid().as_raw() {
         return None;
     }
-    let member = |gid| people::is_member(peer.pid().unwrap_or(0), peer.gid(), gid);
+    let member = |gid| peer::is_member(peer.pid().unwrap_or(0), peer.gid(), gid);
     match group {
         Some(gid) if member(gid) => None,
         Some(gid) => Some(format!(
             "{} may not control it: only root, the agent's own user and members of group {gid} may; use sudo",
-            people::user(peer.uid())
+            peer::user(peer.uid())
         )),
         None => Some(format!(
             "{} may not control it: only root and the agent's own user may; use sudo, or let a group in with agent.group",
-            people::user(peer.uid())
+            peer::user(peer.uid())
         )),
     }
 }
 
 /// As it is recorded: `root (uid 0), pid 4711`.
 fn who(peer: UCred) -> String {
-    let user = people::user(peer.uid());
+    let user = peer::user(peer.uid());
     match peer.pid() {
         Some(pid) if pid > 0 => format!("{user}, pid {pid}"),
         _ => user,

@@ -58,7 +58,7 @@ impl Agent for Script {
     fn kill(&self, who: &str, why: &str) -> Result<(), String> {
         let own = format!(
             "{}, pid {}",
-            people::user(rustix::process::geteuid().as_raw()),
+            peer::user(rustix::process::geteuid().as_raw()),
             std::process::id()
         );
         assert_eq!(who, own);

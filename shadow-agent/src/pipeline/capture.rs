@@ -22,7 +22,7 @@ use shadow_proto::{
 
 use super::{
     Hooks,
-    courtesy::Courtesy,
+    idle_cpu::IdleCpuGate,
     lane::Lane,
     snapshot::{CaptureCounters, Ended},
 };
@@ -45,16 +45,16 @@ pub(super) struct Capture {
     pub(super) source: Box<dyn Source>,
     pub(super) hooks: Hooks,
     pub(super) engine: Engine,
-    pub(super) desk: Desk,
+    pub(super) desk: FanOut,
     pub(super) published: Arc<ArcSwap<CaptureCounters>>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
 /// The distribution of exchanges to every lane.
-pub(super) struct Desk {
+pub(super) struct FanOut {
     pub(super) entries: Vec<Entry>,
     /// Whether the node has CPU time for another replay.
-    pub(super) courtesy: Courtesy,
+    pub(super) courtesy: IdleCpuGate,
 }
 
 /// The capture thread's end of one lane.
@@ -170,7 +170,7 @@ impl Capture {
     }
 }
 
-impl Desk {
+impl FanOut {
     pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
         self.entries.iter().map(|entry| Arc::clone(&entry.lane)).collect()
     }
@@ -215,7 +215,7 @@ impl Entry {
     }
 
     /// Decides everything that depends on the exchange alone, so that a skipped exchange costs other threads nothing.
-    fn admit(&mut self, exchange: &Arc<Exchange>, courtesy: &mut Courtesy) {
+    fn admit(&mut self, exchange: &Arc<Exchange>, courtesy: &mut IdleCpuGate) {
         let refusal = self.refusal(exchange, courtesy);
         let books = &self.lane.books;
         if let Some(skip) = refusal {
@@ -233,13 +233,13 @@ impl Entry {
         }
     }
 
-    fn refusal(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
+    fn refusal(&self, exchange: &Exchange, courtesy: &mut IdleCpuGate) -> Option<Skip> {
         let over = || self.lane.brakes.refusal().map(Skip::Policy);
         self.forbidden(exchange, courtesy).or_else(over)
     }
 
     /// The reason why it is not to be replayed, regardless of the target's limits.
-    pub(super) fn forbidden(&self, exchange: &Exchange, courtesy: &mut Courtesy) -> Option<Skip> {
+    pub(super) fn forbidden(&self, exchange: &Exchange, courtesy: &mut IdleCpuGate) -> Option<Skip> {
         let Some(gate) = &self.gate else {
             let policy = Skip::Policy(SkipPolicy::Observed);
             return Some(exchange.incomplete.map_or(policy, Skip::Incomplete));

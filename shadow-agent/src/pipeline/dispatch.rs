@@ -21,7 +21,8 @@ use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
 
 use super::{
-    Clock, brakes::Leave, lane::Lane, pairs::Pairs, pending::Pending, settings::PairSettings, switch::Ticket,
+    Clock, lane::Lane, lane_limits::Permit, pairs::Pairs, pending::Pending, settings::PairSettings,
+    switch::Ticket,
 };
 use crate::replay::{Answer, Shadow};
 
@@ -229,8 +230,8 @@ impl<S: Shadow> Dispatcher<S> {
         exchange: &Exchange,
         deadline: Instant,
         ticket: &mut Ticket,
-    ) -> Result<Leave, SkipPolicy> {
-        let leave = Leave::get(&self.lane.brakes, exchange, deadline);
+    ) -> Result<Permit, SkipPolicy> {
+        let leave = Permit::get(&self.lane.brakes, exchange, deadline);
         let cancelled = || self.lane.switch.refusal().unwrap_or(SkipPolicy::Killed);
         let leave = ticket
             .unless_cancelled(leave)
@@ -246,7 +247,7 @@ impl<S: Shadow> Dispatcher<S> {
     async fn ask(
         &self,
         exchange: &Exchange,
-        (mut request, mut leave): (S::Prepared, Leave),
+        (mut request, mut leave): (S::Prepared, Permit),
         deadline: Instant,
         ticket: &mut Ticket,
     ) -> Outcome {

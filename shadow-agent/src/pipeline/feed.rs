@@ -20,7 +20,7 @@ use shadow_core::gate::{Skip, SkipPolicy};
 use shadow_proto::exchange::Exchange;
 
 use super::{
-    capture::{CloseOnDrop, Desk, Entry, PUBLISH, WAIT},
+    capture::{CloseOnDrop, Entry, FanOut, PUBLISH, WAIT},
     snapshot::{CaptureCounters, Ended},
 };
 use crate::capture::SourceError;
@@ -54,7 +54,7 @@ pub trait Feed: Send + fmt::Debug {
 /// Everything the feeding thread needs.
 pub(super) struct Play {
     pub(super) feed: Box<dyn Feed>,
-    pub(super) desk: Desk,
+    pub(super) desk: FanOut,
     pub(super) published: Arc<ArcSwap<CaptureCounters>>,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -98,7 +98,7 @@ impl Play {
     }
 }
 
-impl Desk {
+impl FanOut {
     fn admit_patiently(&mut self, exchange: &Arc<Exchange>, stop: &AtomicBool) -> usize {
         let Self { entries, courtesy } = self;
         entries

@@ -7,14 +7,13 @@
 //! docs/adr/0010.
 
 mod background;
-mod books;
-mod brakes;
 mod capture;
-mod courtesy;
 mod dispatch;
 mod feed;
 mod fields;
+mod idle_cpu;
 mod lane;
+mod lane_limits;
 mod notes;
 mod pairs;
 mod pending;
@@ -23,6 +22,7 @@ mod queue;
 mod recent;
 mod samples;
 mod settings;
+mod shared_ledger;
 mod snapshot;
 mod switch;
 #[cfg(test)]

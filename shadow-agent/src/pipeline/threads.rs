@@ -22,10 +22,10 @@ use tokio::runtime;
 
 use super::{
     Hooks, StartError,
-    capture::{Capture, Desk, Entry},
-    courtesy::Courtesy,
+    capture::{Capture, Entry, FanOut},
     dispatch::{Dispatcher, Policy},
     feed::{Feed, Play},
+    idle_cpu::IdleCpuGate,
     lane::{Lane, Lanes},
     pairs::Pairs,
     pending::Pending,
@@ -116,12 +116,12 @@ impl Threads {
         if !dispatchers.is_empty() {
             threads.start_replay(dispatchers, nice)?;
         }
-        let courtesy = Courtesy::new(Arc::clone(&threads.idle_cpu));
-        threads.start_capture(work, Desk { entries, courtesy })?;
+        let courtesy = IdleCpuGate::new(Arc::clone(&threads.idle_cpu));
+        threads.start_capture(work, FanOut { entries, courtesy })?;
         Ok(threads)
     }
 
-    fn start_capture(&self, work: Work, desk: Desk) -> Result<(), StartError> {
+    fn start_capture(&self, work: Work, desk: FanOut) -> Result<(), StartError> {
         let published = Arc::clone(&self.published);
         let stop = Arc::clone(&self.stop);
         let ended = Arc::clone(&self.ended);

@@ -10,7 +10,7 @@ pub mod status;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shadow_core::{
-    evidence::{GateConfig, Mark, Since},
+    evidence::{GateConfig, IntervalEvidence, Mark},
     rollout::{Moment, Place, Plan, Rollout, Saved, Stage, Step, Transition},
 };
 
@@ -33,7 +33,7 @@ pub trait Mirror {
     /// The present positions in the ledgers of the shadow systems.
     fn marks(&self) -> Vec<Mark>;
     /// Counts since the marks; of several systems, those of the one with the least evidence.
-    fn since(&self, marks: &[Mark], gates: &GateConfig) -> Since;
+    fn since(&self, marks: &[Mark], gates: &GateConfig) -> IntervalEvidence;
 }
 
 /// Orders to a rollout.
@@ -306,7 +306,7 @@ impl Driver {
 
 impl Inner {
     /// The evidence of the present phase. The ledgers of a new agent start at zero, as empty marks do.
-    fn since(&self, mirror: &dyn Mirror) -> Since {
+    fn since(&self, mirror: &dyn Mirror) -> IntervalEvidence {
         let gates = self
             .rollout
             .phase()

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shadow_core::{
-    evidence::{Ruling, Since},
+    evidence::{IntervalEvidence, Ruling},
     rollout::{Cause, Moment, Place, Rollout, Stage, Transition},
 };
 
@@ -30,7 +30,7 @@ pub struct RolloutStatus {
     /// Milliseconds since the present phase began to gather evidence.
     pub elapsed_ms: u64,
     /// Counts since then.
-    pub evidence: Since,
+    pub evidence: IntervalEvidence,
     /// Conditions that are not yet met; empty when it waits for nothing or for a user.
     pub waits_for: Vec<String>,
     /// The number of all transitions.
@@ -57,7 +57,12 @@ pub struct PhaseStatus {
 }
 
 impl RolloutStatus {
-    pub(super) fn new(rollout: &Rollout, evidence: Since, warning: Option<String>, now: Moment) -> Self {
+    pub(super) fn new(
+        rollout: &Rollout,
+        evidence: IntervalEvidence,
+        warning: Option<String>,
+        now: Moment,
+    ) -> Self {
         let elapsed = now.at.since(rollout.entered());
         let phases = rollout.plan().phases.iter().map(|phase| PhaseStatus {
             name: phase.name.clone(),
@@ -89,7 +94,7 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn waits_for(rollout: &Rollout, evidence: &Since, elapsed: Duration) -> Vec<String> {
+fn waits_for(rollout: &Rollout, evidence: &IntervalEvidence, elapsed: Duration) -> Vec<String> {
     let Some(phase) = rollout.phase().filter(|_phase| rollout.stage() == Stage::Running) else {
         return Vec::new();
     };

@@ -13,7 +13,7 @@ use crate::journal::Kept;
 struct Fake {
     sample: RefCell<f64>,
     armed: RefCell<bool>,
-    since: RefCell<Since>,
+    since: RefCell<IntervalEvidence>,
     killed: RefCell<Vec<String>>,
 }
 
@@ -28,14 +28,14 @@ impl Fake {
     }
 
     fn shows(&self, ruling: Ruling) {
-        *self.since.borrow_mut() = Since {
+        *self.since.borrow_mut() = IntervalEvidence {
             compared: 100,
             shadow_errors: Proportion::new(0, 100),
             judgement: Judgement {
                 ruling,
                 ..Judgement::default()
             },
-            ..Since::default()
+            ..IntervalEvidence::default()
         };
     }
 
@@ -67,11 +67,11 @@ impl Mirror for Fake {
 
     fn marks(&self) -> Vec<Mark> {
         // A new phase has no evidence yet.
-        *self.since.borrow_mut() = Since::default();
+        *self.since.borrow_mut() = IntervalEvidence::default();
         vec![Mark::default()]
     }
 
-    fn since(&self, _marks: &[Mark], _gates: &GateConfig) -> Since {
+    fn since(&self, _marks: &[Mark], _gates: &GateConfig) -> IntervalEvidence {
         self.since.borrow().clone()
     }
 }

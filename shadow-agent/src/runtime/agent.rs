@@ -20,7 +20,7 @@ use shadow_core::evidence::{
 };
 
 use super::{
-    keep::Keeper,
+    history::HistoryWriter,
     meter::Meter,
     reload::Reloader,
     watchdog::{Action, Readings, Watchdog},
@@ -69,7 +69,7 @@ pub(super) struct Running {
     pub(super) links: Mutex<Option<Links>>,
     /// Read-locked for queries, write-locked to stop.
     pub(super) pipeline: RwLock<Pipeline>,
-    pub(super) keeper: Keeper,
+    pub(super) keeper: HistoryWriter,
     pub(super) watchdog: Watchdog,
     pub(super) tokens: Mutex<Vec<Arc<Held>>>,
     pub(super) state: StateDir,

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use shadow_core::evidence::{GateConfig, Ledger, Mark, Since};
+use shadow_core::evidence::{GateConfig, IntervalEvidence, Ledger, Mark};
 
 use super::{
     agent::Running,
@@ -135,21 +135,21 @@ impl Mirror for Running {
         self.of_shadows(Ledger::mark)
     }
 
-    fn since(&self, marks: &[Mark], gates: &GateConfig) -> Since {
+    fn since(&self, marks: &[Mark], gates: &GateConfig) -> IntervalEvidence {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         weakest(&pipeline, marks, gates)
     }
 }
 
 /// The evidence of the shadow system with the least evidence.
-fn weakest(pipeline: &Pipeline, marks: &[Mark], gates: &GateConfig) -> Since {
+fn weakest(pipeline: &Pipeline, marks: &[Mark], gates: &GateConfig) -> IntervalEvidence {
     let start = Mark::default();
     let shadows = pipeline.lanes().filter(|lane| lane.role() == Role::Shadow);
     let found = shadows.enumerate().map(|(at, lane)| {
         let mark = marks.get(at).unwrap_or(&start);
         lane.with_ledger(|ledger| ledger.since(mark, gates))
     });
-    Since::weakest(found).unwrap_or_default()
+    IntervalEvidence::weakest(found).unwrap_or_default()
 }
 
 impl Running {

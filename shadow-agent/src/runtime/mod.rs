@@ -9,7 +9,7 @@ mod capturing;
 mod commands;
 mod confine;
 mod error;
-mod keep;
+mod history;
 mod lanes;
 mod meter;
 mod preflight;

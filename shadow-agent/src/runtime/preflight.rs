@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use crate::{
     capture::{load, targets::Target as Production},
     config::{Agent, place::ShadowUrl},
-    control::people,
+    control::peer,
     replay::{Target, TargetError},
     runtime::{Cause, RuntimeError},
 };
@@ -72,7 +72,7 @@ pub(super) fn group(agent: &Agent) -> Result<Option<u32>, RuntimeError> {
     let Some(given) = &agent.group else {
         return Ok(None);
     };
-    people::group(given).map(Some).ok_or_else(|| {
+    peer::group(given).map(Some).ok_or_else(|| {
         RuntimeError::new(
             Cause::Config,
             format!(

@@ -11,7 +11,7 @@ use shadow_core::{
 
 use super::agent::Running;
 use crate::{
-    config::{Config, Shadow, also::Wanted},
+    config::{Config, Shadow, extra_targets::Wanted},
     pipeline::LaneRules,
     replay::credentials::Replace,
     replay::{

@@ -11,7 +11,7 @@ use tokio::{
     sync::mpsc::{self, error::TrySendError},
 };
 
-use crate::control::people;
+use crate::control::peer;
 
 /// The order of a signal.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -121,8 +121,8 @@ impl Drop for Kills {
 fn who(sender: Option<(i32, u32)>) -> String {
     match sender {
         // The kernel shows a process outside this PID namespace as 0.
-        Some((pid, uid)) if pid > 0 => format!("SIGUSR1 from {}, pid {pid}", people::user(uid)),
-        Some((_, uid)) => format!("SIGUSR1 from {}", people::user(uid)),
+        Some((pid, uid)) if pid > 0 => format!("SIGUSR1 from {}, pid {pid}", peer::user(uid)),
+        Some((_, uid)) => format!("SIGUSR1 from {}", peer::user(uid)),
         None => "SIGUSR1".to_owned(),
     }
 }

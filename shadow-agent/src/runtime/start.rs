@@ -18,7 +18,7 @@ use super::{
     agent::{Facts, Running},
     commands,
     confine::Confined,
-    keep::Keeper,
+    history::HistoryWriter,
     preflight, recording,
     reload::Reloader,
     targets::{self, MARK},
@@ -35,7 +35,7 @@ use crate::{
         targets::Targets,
     },
     clock::{moment, now_ms},
-    config::{Config, also::Wanted},
+    config::{Config, extra_targets::Wanted},
     control::{sampling::Sampling, server::Socket},
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,
@@ -88,7 +88,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     let mut links = attach(config, attacher)?;
     let confined = Confined::before_threads(config, reloader.file())?;
     // Has a thread that writes.
-    let keeper = Keeper::open(config)?;
+    let keeper = HistoryWriter::open(config)?;
     let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
@@ -151,7 +151,7 @@ fn disarm_if(killed: bool, control: &Control) -> Result<(), RuntimeError> {
 /// Opens the record of unfinished work; returns a message when a former agent left some.
 fn unfinished(
     state: &StateDir,
-    keeper: &Keeper,
+    keeper: &HistoryWriter,
     settings: &mut PipelineSettings,
 ) -> Result<Option<String>, RuntimeError> {
     let unfinished = Arc::new(Unfinished::open(state).map_err(|error| state_failure(&error))?);
@@ -291,7 +291,7 @@ fn hooks(mute: Mute, control: Control) -> Hooks {
 pub(crate) fn offline(config: &Config) -> Result<PipelineSettings, RuntimeError> {
     let (settings, tokens) = targets::settings(
         config,
-        &Keeper::open(config)?,
+        &HistoryWriter::open(config)?,
         wanted(config)?,
         targets::random()?,
     )?;

@@ -10,11 +10,11 @@ use shadow_core::{
 use shadow_proto::{engine, limits::Limits};
 
 use super::{
-    keep::Keeper,
+    history::HistoryWriter,
     rules::{self, Tokens},
 };
 use crate::{
-    config::{Config, also::Wanted, target},
+    config::{Config, extra_targets::Wanted, target},
     pipeline::{LaneSettings, Mode, PairSettings, PipelineSettings, Replay, Samples},
     replay::{ReplaySettings, Target, credentials::Held},
     runtime::{Cause, RuntimeError},
@@ -26,7 +26,7 @@ pub(super) const MARK: u32 = 0x53;
 
 pub(super) fn settings(
     config: &Config,
-    keeper: &Keeper,
+    keeper: &HistoryWriter,
     wanted: Vec<(Wanted, Option<Target>)>,
     key: [u8; 32],
 ) -> Result<(PipelineSettings, Vec<Arc<Held>>), RuntimeError> {
@@ -59,7 +59,7 @@ pub(super) fn settings(
 
 fn lane(
     config: &Config,
-    keeper: &Keeper,
+    keeper: &HistoryWriter,
     key: [u8; 32],
     markers: &[Marker],
     tokens: &mut Tokens,

@@ -10,7 +10,7 @@ use super::{
     group::Standings,
     ledger::Ledger,
     sets::Split,
-    since::{Since, Sums},
+    since::{IntervalCounts, IntervalEvidence},
     summary,
     tally::Tally,
 };
@@ -47,21 +47,26 @@ impl Ledger {
     }
 
     /// Evidence since `mark`, judged by the given gates.
-    pub fn since(&self, mark: &Mark, gates: &GateConfig) -> Since {
+    pub fn since(&self, mark: &Mark, gates: &GateConfig) -> IntervalEvidence {
         let total = self.total.since(&mark.total);
         let standings = self.standings();
         let (split, excess) = self.split_since(&standings, mark);
         let split = split.plus(total.judged_at_once);
         let seconds = self.seconds_since(mark.second);
         let burst = burst::factor(excess(seconds), split.regressions.saturating_add(split.undecided));
-        Since::of(
+        IntervalEvidence::of(
             &self.sums(&total, split, (burst, total.errors.factor(seconds))),
             gates,
         )
     }
 
     /// The counts that the evidence for a period consists of, with the mean burst sizes of mismatches and of errors.
-    pub(super) fn sums(&self, total: &Tally, split: Split, (burst, error_burst): (f64, f64)) -> Sums {
+    pub(super) fn sums(
+        &self,
+        total: &Tally,
+        split: Split,
+        (burst, error_burst): (f64, f64),
+    ) -> IntervalCounts {
         let Split {
             regressions: _,
             undecided,
@@ -69,7 +74,7 @@ impl Ledger {
             after_skipped_write,
         } = split;
         let latency = summary::latency(total);
-        Sums {
+        IntervalCounts {
             matched: total.matched,
             mismatched: total.mismatched,
             undecided,

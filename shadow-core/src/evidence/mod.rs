@@ -37,7 +37,7 @@ pub use latency::Buckets;
 pub use ledger::{Background, LawError, Ledger, LedgerLimits, Wanted};
 pub use mark::{Mark, VerdictMark};
 pub use settle::Settle;
-pub use since::{Since, Sums};
+pub use since::{IntervalCounts, IntervalEvidence};
 pub use stats::{Proportion, median_ranks, newcombe, quantile_ranks, wilson};
 pub use window::{Marks, RouteWindow};
 pub use writes::WriteLimits;

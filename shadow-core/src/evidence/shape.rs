@@ -43,7 +43,7 @@ pub(crate) enum Shape {
 
 /// The distance between two numbers.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Apart {
+pub(crate) enum Distance {
     /// At least one of them is not a number.
     #[default]
     Unknown,
@@ -60,7 +60,7 @@ pub(crate) enum Apart {
 pub(crate) struct Shift {
     pub(crate) production: Shape,
     pub(crate) shadow: Shape,
-    pub(crate) apart: Apart,
+    pub(crate) apart: Distance,
 }
 
 impl Shift {
@@ -72,8 +72,8 @@ impl Shift {
         };
         let (production, shadow) = (shape(&found.production), shape(&found.shadow));
         let apart = match (number(&found.production), number(&found.shadow)) {
-            (Some(a), Some(b)) if production.is_number() && shadow.is_number() => Apart::of(a, b),
-            _ => Apart::Unknown,
+            (Some(a), Some(b)) if production.is_number() && shadow.is_number() => Distance::of(a, b),
+            _ => Distance::Unknown,
         };
         Self {
             production,
@@ -93,7 +93,7 @@ impl Shift {
 
     /// Whether both values are numbers.
     pub(crate) fn is_numeric(self) -> bool {
-        self.apart != Apart::Unknown
+        self.apart != Distance::Unknown
     }
 
     /// Whether both values are text without a format.
@@ -122,7 +122,7 @@ impl fmt::Display for Shift {
         } = self;
         write!(f, "{production} -> {shadow}")?;
         match apart {
-            Apart::Unknown => Ok(()),
+            Distance::Unknown => Ok(()),
             _ => write!(f, ", {}", apart.as_str()),
         }
     }
@@ -160,7 +160,7 @@ impl fmt::Display for Shape {
     }
 }
 
-impl Apart {
+impl Distance {
     fn of(a: f64, b: f64) -> Self {
         let (small, large) = if a.abs() < b.abs() { (a, b) } else { (b, a) };
         if small * large < 0.0 {

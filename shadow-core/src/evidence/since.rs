@@ -13,7 +13,7 @@ use super::{
 
 /// All inputs of the gates of a phase, as counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sums {
+pub struct IntervalCounts {
     /// Verdict match.
     pub matched: u64,
     /// Verdict mismatch.
@@ -48,7 +48,7 @@ pub struct Sums {
 
 /// Counts since a given moment, and what they prove by themselves.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Since {
+pub struct IntervalEvidence {
     /// Exchanges with a match or a mismatch.
     pub compared: u64,
     /// `(matched + noise) / (matched + mismatched - after_skipped_write)`. Its interval holds at any time, and for
@@ -66,14 +66,19 @@ pub struct Since {
     pub judgement: Judgement,
 }
 
-impl Since {
+impl IntervalEvidence {
     /// Evidence from these counts.
-    pub fn of(sums: &Sums, gates: &GateConfig) -> Self {
+    pub fn of(sums: &IntervalCounts, gates: &GateConfig) -> Self {
         Self::of_run(sums, gates, 0, Duration::ZERO)
     }
 
-    /// As [`Since::of`], with facts about a whole run: how many routes are slow, and how long it took.
-    pub(super) fn of_run(sums: &Sums, gates: &GateConfig, slow_routes: usize, elapsed: Duration) -> Self {
+    /// As [`IntervalEvidence::of`], with facts about a whole run: how many routes are slow, and how long it took.
+    pub(super) fn of_run(
+        sums: &IntervalCounts,
+        gates: &GateConfig,
+        slow_routes: usize,
+        elapsed: Duration,
+    ) -> Self {
         let compared = sums.matched.saturating_add(sums.mismatched);
         let judged = compared.saturating_add(sums.failed);
         let meant = compared

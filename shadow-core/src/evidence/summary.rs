@@ -13,7 +13,7 @@ use super::{
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
     sets::Split,
     settle::Settle,
-    since::Since,
+    since::IntervalEvidence,
     stats::{self, Proportion, float, rounded},
     tail,
     tally::Tally,
@@ -70,7 +70,7 @@ impl Ledger {
         let findings = self.findings();
         let slow_routes = slow(&findings);
         let elapsed = Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms));
-        let Since {
+        let IntervalEvidence {
             compared: _,
             match_rate,
             coverage,
@@ -78,7 +78,7 @@ impl Ledger {
             shadow_errors,
             latency,
             judgement,
-        } = Since::of_run(
+        } = IntervalEvidence::of_run(
             &self.sums(total, split, self.bursts(standings, split)),
             &self.gates,
             slow_routes,

@@ -1,6 +1,6 @@
 //! The state machine: transitions caused by evidence, restarts and plan changes.
 
-use crate::evidence::{Reason, Ruling, Since};
+use crate::evidence::{IntervalEvidence, Reason, Ruling};
 use shadow_proto::time::Timestamp;
 
 use super::{
@@ -175,7 +175,7 @@ impl Rollout {
     }
 
     /// Evaluates the evidence of the present phase and returns a step if it leads to one.
-    pub fn tick(&mut self, now: Moment, evidence: &Since) -> Option<Step> {
+    pub fn tick(&mut self, now: Moment, evidence: &IntervalEvidence) -> Option<Step> {
         if self.stage != Stage::Running {
             return None;
         }
@@ -197,7 +197,7 @@ impl Rollout {
         }
     }
 
-    fn pass(&mut self, why: String, evidence: &Since, now: Moment) -> Step {
+    fn pass(&mut self, why: String, evidence: &IntervalEvidence, now: Moment) -> Step {
         let from = self.place();
         if self.next().is_some() {
             self.phase = self.phase.saturating_add(1);
@@ -208,7 +208,7 @@ impl Rollout {
         self.note(from, Cause::Passed, "", why, Some(evidence.clone()), now)
     }
 
-    fn fail(&mut self, why: &str, evidence: &Since, now: Moment) -> Step {
+    fn fail(&mut self, why: &str, evidence: &IntervalEvidence, now: Moment) -> Step {
         let from = self.place();
         self.failures = self.failures.saturating_add(1);
         let mut kill = false;
@@ -256,7 +256,7 @@ impl Rollout {
         from: Place,
         who: &str,
         why: &str,
-        evidence: Option<Since>,
+        evidence: Option<IntervalEvidence>,
         now: Moment,
     ) -> Step {
         self.stage = Stage::Running;
@@ -272,7 +272,7 @@ impl Rollout {
         cause: Cause,
         who: &str,
         why: String,
-        evidence: Option<Since>,
+        evidence: Option<IntervalEvidence>,
         now: Moment,
     ) -> Step {
         let transition = Transition {

@@ -1,6 +1,6 @@
 //! Orders given by people. Each order may be given twice: the second time it changes nothing.
 
-use crate::evidence::Since;
+use crate::evidence::IntervalEvidence;
 
 use super::{
     machine::{Rollout, Step},
@@ -101,7 +101,7 @@ impl Rollout {
         &mut self,
         to: &str,
         who: &str,
-        evidence: Since,
+        evidence: IntervalEvidence,
         now: Moment,
     ) -> Result<Option<Step>, Refused> {
         match self.stage {

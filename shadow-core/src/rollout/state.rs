@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Since;
+use crate::evidence::IntervalEvidence;
 use shadow_proto::time::Timestamp;
 
 /// Maximum number of transitions kept; older ones are dropped and only counted.
@@ -100,7 +100,7 @@ pub struct Transition {
     /// Explanation.
     pub why: String,
     /// The evidence it was based on: everything counted in the phase that was left.
-    pub evidence: Option<Since>,
+    pub evidence: Option<IntervalEvidence>,
 }
 
 /// State that outlives the agent.

@@ -1,7 +1,7 @@
 use core::time::Duration;
 
 use super::*;
-use crate::evidence::{GateConfig, Judgement, Proportion, Reason, Ruling, Since};
+use crate::evidence::{GateConfig, IntervalEvidence, Judgement, Proportion, Reason, Ruling};
 use shadow_proto::time::Timestamp;
 
 mod properties;
@@ -39,8 +39,8 @@ fn at(seconds: u64) -> Moment {
     }
 }
 
-fn evidence(ruling: Ruling, compared: u64) -> Since {
-    Since {
+fn evidence(ruling: Ruling, compared: u64) -> IntervalEvidence {
+    IntervalEvidence {
         compared,
         shadow_errors: Proportion::new(0, compared),
         judgement: Judgement {
@@ -54,11 +54,11 @@ fn evidence(ruling: Ruling, compared: u64) -> Since {
             more_seconds_needed: None,
             settle: Vec::new(),
         },
-        ..Since::default()
+        ..IntervalEvidence::default()
     }
 }
 
-fn go() -> Since {
+fn go() -> IntervalEvidence {
     evidence(Ruling::Go, 100)
 }
 
@@ -113,7 +113,7 @@ fn each_phase_is_earned_by_time_and_by_evidence() {
     assert_eq!(rollout.tick(at(1_000), &evidence_no(1_000)), None, "it is over");
 }
 
-fn evidence_no(judged: u64) -> Since {
+fn evidence_no(judged: u64) -> IntervalEvidence {
     evidence(Ruling::NoGo, judged)
 }
 

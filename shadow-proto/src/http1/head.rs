@@ -8,8 +8,8 @@ use memchr::memchr;
 
 use super::{
     framing::Said,
+    head_copy::{Kept, method},
     host,
-    kept::{Kept, method},
 };
 use crate::exchange::{Headers, Incomplete, Version};
 

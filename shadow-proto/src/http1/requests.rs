@@ -4,9 +4,10 @@ use super::pair::{Pending, Trust};
 use super::{
     body::{BodyReader, Progress},
     conn::{Conn, report},
+    fast_path,
     framing::{self, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
-    odd, quick,
+    odd,
 };
 use crate::{
     exchange::{Body, Exchange, Headers, Incomplete, Request, Timing},
@@ -119,7 +120,7 @@ impl Conn {
             self.client.conflict = chunk.conflict;
             self.client.last = chunk.at;
             let settings = ctx.settings;
-            if let Some((used, head)) = quick::request(rest, &settings.limits, settings.fields) {
+            if let Some((used, head)) = fast_path::request(rest, &settings.limits, settings.fields) {
                 let end = chunk.offset + skip + used as u64;
                 self.framed_request(head, None, end, ctx);
                 self.report_head(rest.get(..used).unwrap_or_default(), end, ctx);

@@ -4,10 +4,10 @@ use super::pair::Target;
 use super::{
     body::{BodyReader, Progress},
     conn::Conn,
-    foreign,
+    fast_path, foreign,
     framing::{self, Asked, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
-    odd, quick,
+    odd,
 };
 use crate::{
     exchange::Incomplete,
@@ -162,7 +162,7 @@ impl Conn {
             });
             self.touch(chunk);
             let settings = ctx.settings;
-            if let Some((used, head)) = quick::response(rest, &settings.limits, settings.fields) {
+            if let Some((used, head)) = fast_path::response(rest, &settings.limits, settings.fields) {
                 let raw = rest.get(..used).unwrap_or_default();
                 let sure = self.is_sure();
                 ctx.roles(Direction::ToClient, offset, sure).head(used, raw);

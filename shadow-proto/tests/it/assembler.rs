@@ -98,7 +98,7 @@ enum Step {
         put_back: Option<Index>,
     },
     /// Advance over bytes that were never stored.
-    Pass {
+    BreakerPermit {
         len: usize,
     },
     SkipHole,
@@ -116,7 +116,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0_usize..40, 1_usize..20, forged()).prop_map(|(ahead, len, forged)| Step::Insert { ahead, len, forged }),
         1 => (0_usize..40, 1_usize..20).prop_map(|(ahead, len)| Step::Lost { ahead, len }),
         4 => prop::option::weighted(0.3, any::<Index>()).prop_map(|put_back| Step::Take { put_back }),
-        1 => (1_usize..10).prop_map(|len| Step::Pass { len }),
+        1 => (1_usize..10).prop_map(|len| Step::BreakerPermit { len }),
         2 => Just(Step::SkipHole),
         1 => (0_usize..50).prop_map(|ahead| Step::Acknowledge { ahead }),
         1 => (0_usize..50).prop_map(|ahead| Step::End { ahead }),
@@ -165,7 +165,7 @@ fn apply(assembler: &mut Assembler, model: &mut Model, step: &Step) {
             );
         }
         Step::Take { put_back } => take(assembler, model, *put_back),
-        Step::Pass { len } => {
+        Step::BreakerPermit { len } => {
             let range = place(model, 0, *len);
             // Bytes may bypass the store only while nothing is stored.
             if assembler.is_empty() {

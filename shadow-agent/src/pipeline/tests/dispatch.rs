@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 
 use super::{
     super::{
-        capture::{Desk, Entry},
-        courtesy::Courtesy,
+        capture::{Entry, FanOut},
         dispatch::{Dispatcher, Policy},
+        idle_cpu::IdleCpuGate,
         lane::Lane,
         pairs::Pairs,
         settings::{PairSettings, Role},
@@ -30,7 +30,7 @@ use crate::replay::ReplaySettings;
 /// The test is the capture thread's end of the queue; a scripted shadow system is at the other.
 pub(super) struct Bench {
     pub(super) lane: Arc<Lane>,
-    pub(super) desk: Desk,
+    pub(super) desk: FanOut,
     pub(super) script: Script,
     pub(super) pairs: PairSettings,
     pub(super) told: Vec<Arc<Lane>>,
@@ -44,9 +44,9 @@ impl Bench {
     fn under(armed: Option<Armed>, settings: ReplaySettings) -> Self {
         let lane = Lane::new("shadow".to_owned(), Role::Shadow, ledger(), Some(settings)).under(armed);
         let lane = Arc::new(lane);
-        let desk = Desk {
+        let desk = FanOut {
             entries: vec![Entry::new(Arc::clone(&lane), Some(gate()))],
-            courtesy: Courtesy::new(Arc::default()),
+            courtesy: IdleCpuGate::new(Arc::default()),
         };
         Self {
             lane,

@@ -22,7 +22,7 @@ use shadow_core::{
 };
 use shadow_proto::exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version};
 
-use super::books::Books;
+use super::shared_ledger::SharedLedger;
 
 pub(crate) fn ledger() -> Ledger {
     Ledger::new(
@@ -93,7 +93,7 @@ pub(super) fn exchange_with(
 }
 
 /// The ledger's funnel, after a check of the invariants that hold at every moment.
-fn funnel(books: &Books) -> Funnel {
+fn funnel(books: &SharedLedger) -> Funnel {
     let funnel = books.report(ReportInputs::default()).funnel;
     let Funnel {
         kernel: _,
@@ -125,7 +125,7 @@ fn funnel(books: &Books) -> Funnel {
 }
 
 /// The same at the end, when nothing may be in progress.
-fn final_funnel(books: &Books) -> Funnel {
+fn final_funnel(books: &SharedLedger) -> Funnel {
     let funnel = funnel(books);
     assert_eq!(funnel.in_flight, 0, "{funnel:?}");
     funnel

@@ -100,7 +100,7 @@ impl BreakerState {
 
 /// A permitted replay, used to report how it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Pass {
+pub(crate) struct BreakerPermit {
     /// The opening that it belongs to: a replay begun before the last change no longer counts.
     opened: u64,
     probe: bool,
@@ -185,7 +185,7 @@ impl Breaker {
     }
 
     /// Permits a replay, or does not.
-    pub(crate) fn begin(&mut self, now: Instant) -> Option<Pass> {
+    pub(crate) fn begin(&mut self, now: Instant) -> Option<BreakerPermit> {
         if let State::Open { until, times } = self.state
             && now >= until
         {
@@ -203,14 +203,19 @@ impl Breaker {
             }
             State::Open { .. } | State::HalfOpen { .. } => return None,
         };
-        Some(Pass {
+        Some(BreakerPermit {
             opened: self.opened,
             probe,
         })
     }
 
     /// A permitted replay was answered, or failed, or ended without a conclusion.
-    pub(crate) fn end(&mut self, pass: Pass, answered: Option<bool>, now: Instant) -> Option<Change> {
+    pub(crate) fn end(
+        &mut self,
+        pass: BreakerPermit,
+        answered: Option<bool>,
+        now: Instant,
+    ) -> Option<Change> {
         if pass.opened != self.opened {
             return None;
         }

@@ -13,7 +13,7 @@ mod weights;
 
 use serde::{Deserialize, Serialize};
 use shadow_core::{
-    evidence::{Since, Sums},
+    evidence::{IntervalCounts, IntervalEvidence},
     rollout::{Moment, Plan, Rollout, Stage, Step, Transition},
 };
 use shadow_proto::time::Timestamp;
@@ -279,17 +279,17 @@ impl Run {
     }
 
     /// The evidence of the present phase: of several shadow systems, the one with the least.
-    fn since(&self) -> Since {
+    fn since(&self) -> IntervalEvidence {
         let gates = self.rollout.phase().map(|phase| phase.gates.clone());
         let gates = gates.unwrap_or_default();
         let found = self.counted.iter().map(|counted| {
-            let sums = Sums {
+            let sums = IntervalCounts {
                 reversed: self.reversed,
                 ..counted.sums()
             };
-            Since::of(&sums, &gates)
+            IntervalEvidence::of(&sums, &gates)
         });
-        Since::weakest(found).unwrap_or_default()
+        IntervalEvidence::weakest(found).unwrap_or_default()
     }
 
     /// Keeps a step. A phase that it begins starts without evidence.

@@ -1,7 +1,7 @@
 //! Evidence added up from windows, some of it counted in part.
 
 use shadow_core::evidence::{
-    Sums, median_ranks, quantile_ranks,
+    IntervalCounts, median_ranks, quantile_ranks,
     report::{Quantiles, Spans},
 };
 
@@ -65,7 +65,7 @@ impl Weights {
         self.shadow.add(&window.shadow, share);
     }
 
-    pub(super) fn sums(&self) -> Sums {
+    pub(super) fn sums(&self) -> IntervalCounts {
         let [regressions, noise, after_skipped_write] =
             [self.regressions, self.noise, self.explained].map(whole);
         let failed = whole(self.failed);
@@ -74,7 +74,7 @@ impl Weights {
             // The journal keeps no times to the last byte.
             whole: Quantiles::default(),
         };
-        Sums {
+        IntervalCounts {
             matched: whole(self.matched),
             mismatched: regressions + noise + after_skipped_write,
             // Exchanges that were undecided at the end of a window count as wrong.

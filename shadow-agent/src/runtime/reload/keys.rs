@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    config::{Config, Shadow, also::Also, budget::Budget},
+    config::{Config, Shadow, budget::Budget, extra_targets::ExtraTarget},
     privs::Needs,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn in_force(before: &Config, wanted: &Config) -> Config {
         mode: config.shadow.mode,
         ..wanted.shadow
     };
-    let names = |also: &[Also]| -> Vec<String> { also.iter().map(|also| also.name.clone()).collect() };
+    let names = |also: &[ExtraTarget]| -> Vec<String> { also.iter().map(|also| also.name.clone()).collect() };
     if names(&config.also) == names(&wanted.also) {
         let both = config.also.iter().zip(&wanted.also);
         config.also = both.map(|(before, wanted)| before.with_live(wanted)).collect();

@@ -13,7 +13,7 @@ use crate::evidence::{
     noise::{self, Known, Stood},
     report::{self, Standing, Third},
     route::RouteId,
-    shape::{Apart, Shift},
+    shape::{Distance, Shift},
     stats::Proportion,
     trend::Slices,
 };
@@ -193,7 +193,7 @@ impl Groups {
 
     /// Excuses numbers that are nearer than others at their place that are noise.
     fn nearer(&self, all: &mut [Judged]) {
-        let mut furthest: HashMap<usize, Apart> = HashMap::new();
+        let mut furthest: HashMap<usize, Distance> = HashMap::new();
         for (atom, judged) in self.atoms.iter().zip(&*all) {
             if judged.stood.standing == Standing::Noise && atom.shift.is_numeric() {
                 let known = furthest.entry(atom.group).or_default();

@@ -11,7 +11,7 @@ use shadow_core::evidence::{Marks, RouteWindow, report::Report};
 use crate::{
     capture::heartbeat,
     clock::now_ms,
-    config::{Config, also::Wanted},
+    config::{Config, extra_targets::Wanted},
     journal::{Buckets, Entry, Event, Gated, Journal, Nowhere, OpenError, Sink, State, Window},
     pipeline::Pipeline,
     replay::Target,
@@ -27,7 +27,7 @@ const REPORT: Duration = Duration::from_mins(1);
 
 /// The journal of a running agent, or none.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct HistoryWriter {
     journal: Mutex<Option<Journal>>,
     sink: Arc<dyn Sink>,
     due: Mutex<Due>,
@@ -40,7 +40,7 @@ struct Due {
     report: Instant,
 }
 
-impl Keeper {
+impl HistoryWriter {
     /// Opens the journal, unless it is disabled.
     pub(super) fn open(config: &Config) -> Result<Self, RuntimeError> {
         let journal = config.journal.enabled.then(|| {

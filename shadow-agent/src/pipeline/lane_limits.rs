@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::replay::{
     BreakerState, ReplaySettings,
-    breaker::{Breaker, Change, Pass},
+    breaker::{Breaker, BreakerPermit, Change},
     pace::{BURST, Pace},
 };
 
@@ -35,7 +35,7 @@ const CHANGES: usize = 16;
 
 /// The limits of one lane.
 #[derive(Debug)]
-pub(super) struct Brakes {
+pub(super) struct LaneLimits {
     paces: ArcSwap<Paces>,
     breaker: Mutex<Breaker>,
     changes: Mutex<Vec<Change>>,
@@ -88,7 +88,7 @@ impl Paces {
     }
 }
 
-impl Brakes {
+impl LaneLimits {
     pub(super) fn new(settings: &ReplaySettings) -> Self {
         Self {
             paces: ArcSwap::from_pointee(Paces::new(settings, None)),
@@ -173,7 +173,7 @@ impl Brakes {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, pass: Pass, answered: Option<bool>) {
+    fn end(&self, pass: BreakerPermit, answered: Option<bool>) {
         let Some(change) = self.breaker().end(pass, answered, Instant::now()) else {
             return;
         };
@@ -185,19 +185,19 @@ impl Brakes {
     }
 }
 
-/// Permission to send one request. Dropped without [`Leave::end`], it counts neither for nor against the target.
+/// Permission to send one request. Dropped without [`Permit::end`], it counts neither for nor against the target.
 #[derive(Debug)]
-pub(super) struct Leave {
-    brakes: Arc<Brakes>,
-    pass: Option<Pass>,
+pub(super) struct Permit {
+    brakes: Arc<LaneLimits>,
+    pass: Option<BreakerPermit>,
     /// The bytes that the exchange is assumed to move, both ways.
     bytes: u64,
 }
 
-impl Leave {
+impl Permit {
     /// Waits for it, or returns the reason why there is none.
     pub(super) async fn get(
-        brakes: &Arc<Brakes>,
+        brakes: &Arc<LaneLimits>,
         exchange: &Exchange,
         deadline: Instant,
     ) -> Result<Self, SkipPolicy> {
@@ -234,7 +234,7 @@ impl Leave {
     }
 }
 
-impl Drop for Leave {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
             self.brakes.end(pass, None);

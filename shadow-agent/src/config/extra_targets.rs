@@ -24,7 +24,7 @@ const OWN: [&str; 3] = ["name", "role", "compare"];
 
 /// A further target as written in the file: a name, a role, and its differences from `shadow`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Also {
+pub struct ExtraTarget {
     /// Its name in reports and metrics.
     pub name: String,
     /// The purpose of the comparison.
@@ -60,7 +60,7 @@ impl Config {
     }
 }
 
-impl Also {
+impl ExtraTarget {
     /// Whether it has a URL of its own.
     pub fn has_url(&self) -> bool {
         self.differs.get("url").is_some_and(|url| !url.is_null())
@@ -109,7 +109,7 @@ where
     serde_yaml_ng::from_value(Value::Mapping(merged))
 }
 
-impl Serialize for Also {
+impl Serialize for ExtraTarget {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.differs.len() + 2))?;
         map.serialize_entry("name", &self.name)?;
@@ -121,7 +121,7 @@ impl Serialize for Also {
     }
 }
 
-impl<'de> Deserialize<'de> for Also {
+impl<'de> Deserialize<'de> for ExtraTarget {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Item)
     }
@@ -130,15 +130,15 @@ impl<'de> Deserialize<'de> for Also {
 struct Item;
 
 impl<'de> Visitor<'de> for Item {
-    type Value = Also;
+    type Value = ExtraTarget;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a target with a name and a url")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Also, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ExtraTarget, A::Error> {
         let known = known();
-        let mut also = Also::default();
+        let mut also = ExtraTarget::default();
         while let Some(key) = map.next_key_seed(Key(&known))? {
             match key.as_str() {
                 "name" => also.name = map.next_value()?,

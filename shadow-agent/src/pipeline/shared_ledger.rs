@@ -15,9 +15,9 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 /// One ledger in a mutex that is held for a few counter updates; a report holds it a little longer, which the depth of
 /// the ring before the capture thread covers.
 #[derive(Debug)]
-pub(super) struct Books(Mutex<Ledger>);
+pub(super) struct SharedLedger(Mutex<Ledger>);
 
-impl Books {
+impl SharedLedger {
     pub(super) fn new(ledger: Ledger) -> Self {
         Self(Mutex::new(ledger))
     }
@@ -34,7 +34,7 @@ impl Books {
         self.lock().seen(exchange);
     }
 
-    /// Counts why one that was [`Books::seen`] was not replayed after all.
+    /// Counts why one that was [`SharedLedger::seen`] was not replayed after all.
     pub(super) fn dropped(&self, exchange: &Exchange, skip: Skip) {
         self.lock().skipped(exchange, skip);
     }

@@ -26,7 +26,7 @@ const UNLIMITED: f64 = 1e6;
 
 /// Decides whether one more replay may begin now.
 #[derive(Debug)]
-pub(super) struct Courtesy {
+pub(super) struct IdleCpuGate {
     /// Per cent of the node's CPU time that is kept idle; 0 never gives way. It may change at any time.
     idle_percent: Arc<AtomicU8>,
     /// `/proc/stat`; `None` if it does not exist.
@@ -57,7 +57,7 @@ struct Allowance {
     begun: u32,
 }
 
-impl Courtesy {
+impl IdleCpuGate {
     /// Keeps `idle_percent` of the node's CPU time idle.
     pub(super) fn new(idle_percent: Arc<AtomicU8>) -> Self {
         let now = Instant::now();
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_kept_idle_can_change() {
         let percent = Arc::new(AtomicU8::new(0));
-        let mut courtesy = Courtesy::new(Arc::clone(&percent));
+        let mut courtesy = IdleCpuGate::new(Arc::clone(&percent));
         courtesy.allowance.rate = Some(0.0);
         assert!(courtesy.admits(), "it never gives way");
         percent.store(50, Relaxed);
