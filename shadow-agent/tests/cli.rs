@@ -136,8 +136,8 @@ fn exit_codes_are_as_documented() {
         (&["--version"], 0, ""),
         (&["run", "--help"], 0, ""),
         (&["config", "check", &good], 0, ""),
-        (&["config", "schema"], 0, ""),
-        (&["config", "explain", &good], 0, ""),
+        (&["config", "example"], 0, ""),
+        (&["config", "show", &good], 0, ""),
         (&[], 64, "Usage: shadow"),
         (&["rum"], 64, "run"),
         (&["run", "--sample", "5"], 64, "write for example 5%"),
@@ -193,18 +193,18 @@ fn every_exit_code_is_in_the_help_and_in_the_manual() {
 }
 
 #[test]
-fn the_schema_is_a_configuration_and_explaining_it_changes_nothing() {
+fn the_example_is_a_configuration_and_showing_it_changes_nothing() {
     let folder = folder();
     let path = folder.path().join("schema.yaml");
-    std::fs::write(&path, shadow(folder.path(), &["config", "schema"]).stdout).expect("write");
+    std::fs::write(&path, shadow(folder.path(), &["config", "example"]).stdout).expect("write");
     let path = path.to_str().expect("a path of text");
-    let once = shadow(folder.path(), &["config", "explain", path]);
+    let once = shadow(folder.path(), &["config", "show", path]);
     assert!(once.status.success(), "{}", text(&once.stderr));
     let again = folder.path().join("again.yaml");
     std::fs::write(&again, &once.stdout).expect("write");
     let twice = shadow(
         folder.path(),
-        &["config", "explain", again.to_str().expect("a path of text")],
+        &["config", "show", again.to_str().expect("a path of text")],
     );
     assert_eq!(text(&once.stdout), text(&twice.stdout));
 }
@@ -268,7 +268,7 @@ fn a_reader_that_leaves_is_no_fault() {
 
 #[test]
 fn a_standard_output_that_is_full_is_told() {
-    for words in [&["config", "schema"][..], &["doctor", "--json"]] {
+    for words in [&["config", "example"][..], &["doctor", "--json"]] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
         let output = Command::new(env!("CARGO_BIN_EXE_shadow"))
             .args(words)

@@ -18,7 +18,7 @@ use crate::{
 
 pub use counters::Counters;
 
-/// Settings of an [`Engine`].
+/// Settings of an [`Engine`](crate::engine::Engine).
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Caps and waits.
@@ -29,7 +29,7 @@ pub struct Settings {
     pub fields: bool,
 }
 
-/// Output of an [`Engine`].
+/// Output of an [`Engine`](crate::engine::Engine).
 #[derive(Debug)]
 pub enum Event {
     /// An exchange, complete or with the reason why not.

@@ -1,4 +1,4 @@
-//! `shadow config`: checks, documents or explains a configuration file.
+//! `shadow config`: checks, documents or shows a configuration file.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Place, ask};
 use crate::{
-    config::{Config, explain, load::LoadError},
+    config::{Config, example, load::LoadError},
     control::{
         client::{self, ClientError},
         proto::{Answer, Order},
@@ -41,17 +41,18 @@ enum Action {
         place: Place,
     },
     /// Print a documented file with every key and its default
-    #[command(after_help = "Example:\n  shadow config schema > shadow.yaml")]
-    Schema,
+    #[command(after_help = "Example:\n  shadow config example > shadow.yaml")]
+    #[command(alias = "schema")]
+    Example,
     /// Print what a file means, with every default filled in
-    #[command(after_help = "Example:\n  shadow config explain shadow.yaml")]
-    Explain {
+    #[command(alias = "explain", after_help = "Example:\n  shadow config show shadow.yaml")]
+    Show {
         /// The configuration file
         file: PathBuf,
     },
 }
 
-/// Checks a file, prints the schema, or explains a file.
+/// Checks, prints or reloads a configuration.
 pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Check { file } => {
@@ -59,10 +60,10 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
             ask::print(&format!("{}: ok\n", file.display()))?;
         }
         Action::Reload { json, place } => reload(place, *json)?,
-        Action::Schema => {
-            ask::print(explain::EXAMPLE)?;
+        Action::Example => {
+            ask::print(example::EXAMPLE)?;
         }
-        Action::Explain { file } => {
+        Action::Show { file } => {
             let config = load(file)?;
             ask::print(&serde_yaml_ng::to_string(&config)?)?;
             check(&config)?;

@@ -65,7 +65,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Say whether the agent will work on this host, and if not, why
     Doctor(doctor::DoctorArgs),
-    /// Check or explain a configuration file
+    /// Check, document or show a configuration
     Config(config::ConfigArgs),
 }
 

@@ -104,7 +104,7 @@ impl<'de> de::Visitor<'de> for Values<'_> {
 mod tests {
     use std::path::Path;
 
-    use crate::config::{Config, explain};
+    use crate::config::{Config, example};
 
     /// The message for a file that is refused.
     fn refused(text: &str) -> String {
@@ -132,7 +132,7 @@ mod tests {
                 all + &line
             });
         assert!(refused(&laughs).contains("more than 100000 values"));
-        Config::parse(Path::new("example"), explain::EXAMPLE).expect("the example is no bomb");
+        Config::parse(Path::new("example"), example::EXAMPLE).expect("the example is no bomb");
     }
 
     #[test]

@@ -238,7 +238,7 @@ fn compare(compare: &Compare, found: &mut Vec<Problem>) {
         found.push(problem(
             at,
             what,
-            "`shadow config schema` shows how it is written",
+            "`shadow config example` shows how it is written",
         ));
     }
 }
@@ -248,7 +248,7 @@ fn gates(gates: &Gates, found: &mut Vec<Problem>) {
         found.push(problem(
             format!("gates.{name}"),
             format!("{given} is not {wanted}"),
-            "`shadow config schema` shows how it is written",
+            "`shadow config example` shows how it is written",
         ));
     }
 }

@@ -1,8 +1,9 @@
 //! The configuration: one typed struct, from a file, from flags, or both (flags win).
 //!
-//! Owns: the notation ([`units`](crate::units), [`place`]), reading the file ([`load`]), the checks ([`check`]) and the documented
-//! example ([`explain`]). Bounds: a file of 1 MiB. Bias: an unknown key, an ambiguous value or a combination that
-//! cannot work is refused before anything is attached, with one line that gives the place and how to fix it.
+//! Owns: the notation ([`units`](crate::units), [`place`]), reading the file ([`load`]), the checks ([`check`]) and
+//! the documented example ([`example`]). Bounds: a file of 1 MiB. Bias: an unknown key, an ambiguous value or a
+//! combination that cannot work is refused before anything is attached, with one line that gives the place and how to
+//! fix it.
 
 pub mod agent;
 mod alias_limit;
@@ -10,7 +11,7 @@ pub mod brakes;
 pub mod budget;
 pub mod check;
 pub mod compare;
-pub mod explain;
+pub mod example;
 pub mod extra_targets;
 pub mod gates;
 pub mod journal;

@@ -131,7 +131,7 @@ impl Rollout {
         Some(Problem {
             at: "rollout.phases".to_owned(),
             what: error.to_string(),
-            fix: "`shadow config schema` shows how it is written".to_owned(),
+            fix: "`shadow config example` shows how it is written".to_owned(),
         })
     }
 }

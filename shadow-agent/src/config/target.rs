@@ -97,7 +97,7 @@ impl Shadow {
         }
         let made = self.gate("shadow:80", &[], [0; 32], &mut |_| Arc::new(Unread));
         if let Err(RuleError { at, what }) = made {
-            say(&at, what, "`shadow config schema` shows how it is written");
+            say(&at, what, "`shadow config example` shows how it is written");
         }
         found
     }

@@ -90,7 +90,7 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 fn good() -> Config {
-    Config::parse(Path::new("example"), explain::EXAMPLE).expect("the example parses")
+    Config::parse(Path::new("example"), example::EXAMPLE).expect("the example parses")
 }
 
 #[test]
@@ -110,14 +110,14 @@ fn the_example_shows_the_defaults_and_every_key() {
     for (section, keys) in sections {
         if keys.is_array() {
             assert!(
-                explain::EXAMPLE.contains(&format!("\n{section}: ")),
+                example::EXAMPLE.contains(&format!("\n{section}: ")),
                 "{section} is not in the example"
             );
             continue;
         }
         for key in keys.as_object().expect("a section is a mapping").keys() {
             assert!(
-                explain::EXAMPLE.contains(&format!("\n  {key}:")),
+                example::EXAMPLE.contains(&format!("\n  {key}:")),
                 "{section}.{key} is not in the example"
             );
         }
@@ -200,7 +200,7 @@ const CANNOT_WORK: [(Change, &str); 18] = [
     ),
     (
         |c| c.gates.match_rate = Rate::FULL,
-        "gates.match_rate: 1 is not at least 0 and below 1; `shadow config schema`",
+        "gates.match_rate: 1 is not at least 0 and below 1; `shadow config example`",
     ),
     (
         |c| c.evidence.groups = 0,

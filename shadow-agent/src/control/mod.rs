@@ -1,8 +1,9 @@
 //! The control socket: how a person reaches a running agent.
 //!
 //! Owns: the protocol ([`proto`]), both of its ends ([`server`], [`client`]), what it reports ([`status`]), and what
-//! outlives the agent ([`state`](crate::state)). Bounds: [`proto::MAX_REQUEST`] bytes a request, [`server::MAX_CLIENTS`] clients, a
-//! deadline for each line. Drops: clients and requests over these bounds, with an answer that says so.
+//! outlives the agent ([`state`](crate::state)). Bounds: [`proto::MAX_REQUEST`] bytes a request,
+//! [`server::MAX_CLIENTS`] clients, a deadline for each line. Drops: clients and requests over these bounds, with an
+//! answer that says so.
 //!
 //! It runs on its own thread, so that it answers when the pipeline is saturated.
 

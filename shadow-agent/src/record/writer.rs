@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     io,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::Ordering::Relaxed,
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use shadow_common::flow::{Endpoint, FlowKey};
@@ -24,9 +24,12 @@ use super::{
     files::{Names, Output},
     tap::Batch,
 };
-use crate::capture::{
-    heartbeat,
-    pcap::write::{Statistics, Writer as Pcapng},
+use crate::{
+    capture::{
+        heartbeat,
+        pcap::write::{Statistics, Writer as Pcapng, address},
+    },
+    clock,
 };
 
 /// How often a growing file is flushed, and the time for the next one is checked.
@@ -212,8 +215,10 @@ impl Writer {
         self.file = Some(Open {
             pcapng,
             began: Instant::now(),
-            start: wall(),
-            offset: wall().as_nanos().saturating_sub(heartbeat::now().as_nanos()),
+            start: clock::wall(),
+            offset: clock::wall()
+                .as_nanos()
+                .saturating_sub(heartbeat::now().as_nanos()),
             commented: HashSet::new(),
             servers: BTreeSet::new(),
             written: BTreeMap::new(),
@@ -371,7 +376,7 @@ impl Open {
         };
         self.pcapng
             .names(names.iter().map(|(address, name)| (*address, &**name)))?;
-        let end = wall();
+        let end = clock::wall();
         // The losses are not known for each interface: all of them are given for the first.
         let mut lost = Some(lost);
         for (index, written) in &self.written {
@@ -387,17 +392,6 @@ impl Open {
         }
         Ok(())
     }
-}
-
-fn wall() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
-}
-
-fn address(end: Endpoint) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from(end.addr)).to_canonical()
 }
 
 fn shown(end: Endpoint) -> std::net::SocketAddr {

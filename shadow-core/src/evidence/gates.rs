@@ -376,11 +376,8 @@ fn shadow_errors(figures: &Figures) -> Reason {
 
 fn coverage(config: &GateConfig, coverage: Proportion) -> Reason {
     let Some(rate) = coverage.rate else {
-        return reason(
-            "coverage",
-            Ruling::InsufficientEvidence,
-            "nothing was seen that is to be compared".to_owned(),
-        );
+        let nothing = "nothing was seen that is to be compared".to_owned();
+        return reason("coverage", Ruling::InsufficientEvidence, nothing);
     };
     // This is the actual share and not a sample, so its interval does not matter. Lost exchanges say nothing against
     // the shadow system, so this gate never results in NO-GO.

@@ -1,9 +1,9 @@
 //! The engine: segments in, exchanges out. Joins the wire, flow, stream, http and pair modules.
 //!
-//! Owns: every tracked connection and the buffers under [`Limits`]. Time comes with each segment and with
-//! [`Engine::handle_timeout`]; the engine never reads a clock. Bounds: `Limits::flows` connections, `Limits::memory`
-//! bytes. Drops: under pressure, whole connections, reported as evicted and counted; never single segments of a
-//! connection that is still read.
+//! Owns: every tracked connection and the buffers under [`Limits`](crate::limits::Limits). Time comes with each
+//! segment and with [`Engine::handle_timeout`]; the engine never reads a clock. Bounds: `Limits::flows` connections,
+//! `Limits::memory` bytes. Drops: under pressure, whole connections, reported as evicted and counted; never single
+//! segments of a connection that is still read.
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@ use serde_json::json;
 use shadow_core::evidence::report::{Group, Sample};
 
 use super::ignore::{inserted, rule};
-use crate::config::{Config, explain};
+use crate::config::{Config, example};
 
 fn group(category: &str, place: &str) -> Group {
     Group {
@@ -74,7 +74,7 @@ fn a_rule_is_written_beside_the_comments_of_the_file() {
         "compare:\n    routes:\n        # the first\n        - route: GET /a\n          ignore:\n            - $.x\n\n        \
          # the last\n        - {route: GET /b, ignore: ['$.y']}\n    # behind\n    arrays: multiset\n",
         "compare:\n  routes:\n  - route: GET /a\n    ignore: ['$.x']\n  arrays: multiset\n",
-        explain::EXAMPLE,
+        example::EXAMPLE,
     ] {
         let once = written(before, &entry);
         let twice = written(&once, &again);

@@ -21,7 +21,7 @@ Examples:
   shadow run --interface eth0 --port 80 --observe --duration 60s
   shadow run --config shadow.yaml --sample 1%
 
-Flags override the file; a list given by flags replaces the file's list. `shadow config schema` prints every key.
+Flags override the file; a list given by flags replaces the file's list. `shadow config example` prints every key.
 Ctrl-C ends the agent with its report; a second one ends it at once. Exit codes: shadow --help.";
 
 /// Arguments of `shadow run`.

@@ -8,6 +8,7 @@ mod packet;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use packet::address;
 use std::{
     collections::BTreeMap,
     io::{self, Write},

@@ -148,6 +148,6 @@ impl Piece<'_> {
     }
 }
 
-fn address(end: Endpoint) -> IpAddr {
+pub(crate) fn address(end: Endpoint) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from(end.addr)).to_canonical()
 }
