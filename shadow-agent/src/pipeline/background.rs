@@ -66,6 +66,7 @@ impl<S: Shadow> Dispatcher<S> {
                 found: &doubt.found,
                 itself: &itself,
                 other: &other,
+                is_close: self.pairs.is_close(&doubt.exchange, exchange),
             };
             let now = self.now(exchange);
             self.lane
@@ -141,6 +142,7 @@ impl<S: Shadow> Dispatcher<S> {
                 found: &found,
                 itself: &itself,
                 other: &other,
+                is_close: true,
             };
             self.lane.books.third(exchange, Asked::Shadow, thirds, now);
         }

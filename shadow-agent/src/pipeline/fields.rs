@@ -38,8 +38,29 @@ const PASSING: [&str; 16] = [
 ];
 
 /// Parts of names of fields that say who asks, or for what.
-const TELLING: [&str; 11] = [
-    "auth", "cookie", "token", "key", "session", "user", "tenant", "if-", "range", "accept", "content-",
+const TELLING: [&str; 22] = [
+    "account",
+    "customer",
+    "client",
+    "org",
+    "uid",
+    "login",
+    "email",
+    "forwarded",
+    "device",
+    "version",
+    "lang",
+    "auth",
+    "cookie",
+    "token",
+    "key",
+    "session",
+    "user",
+    "tenant",
+    "if-",
+    "range",
+    "accept",
+    "content-",
 ];
 
 /// The values of each field so far.

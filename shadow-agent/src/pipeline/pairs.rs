@@ -128,6 +128,13 @@ impl Pairs {
         doubts.take(&exchange.request, began)
     }
 
+    /// Whether the same requester asked both times, close in time.
+    pub(super) fn is_close(&self, before: &Exchange, now: &Exchange) -> bool {
+        let twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = |exchange: &Exchange| exchange.timing.response_last.unwrap_or_default();
+        at(now).since(at(before)) <= twins.within && twins.key(&before.request) == twins.key(&now.request)
+    }
+
     /// Remembers a mismatch until production answers the same request again.
     pub(super) fn remember(&self, doubt: Doubt) {
         if !self.settings.twins.is_zero() && is_safe(&doubt.exchange.request) {

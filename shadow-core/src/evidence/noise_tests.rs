@@ -112,6 +112,7 @@ impl Scene {
             found: &found,
             itself: &itself,
             other: &other,
+            is_close: true,
         };
         let now = Timestamp::from_nanos(number);
         self.ledger.third(&exchange, asked, thirds, now);

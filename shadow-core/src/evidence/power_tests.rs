@@ -221,7 +221,12 @@ impl Run {
     ) {
         if !found.is_empty() {
             let exchange = exchange("GET", "/a");
-            let thirds = Thirds { found, itself, other };
+            let thirds = Thirds {
+                found,
+                itself,
+                other,
+                is_close: true,
+            };
             self.ledger.third(&exchange, asked, thirds, now);
         }
     }

@@ -47,7 +47,10 @@ mod tests {
 
     #[test]
     fn tests_stand_in_the_last_column() {
-        let page = "`no`\n| statement | held by |\n|---|---|\n| a `file` | `one`, `two` |\n";
-        assert_eq!(tests(page).into_iter().collect::<Vec<_>>(), ["one", "two"]);
+        let page = "`no`\n| statement | held by |\n|---|---|\n| a `file` | `test_one`, `test_two`, `>` |\n";
+        assert_eq!(
+            tests(page).into_iter().collect::<Vec<_>>(),
+            ["test_one", "test_two"]
+        );
     }
 }

@@ -130,8 +130,8 @@ impl<'d, 's> Diff<'d, 's> {
             return self.between_anchors((left, &matched_left), (right, &matched_right), arrays);
         }
         self.found(Category::Order, arrays.production.raw(), arrays.shadow.raw());
-        let (left, right) = (unmatched(left, &matched_left), unmatched(right, &matched_right));
-        self.rest(&left, &right, Rest::Moved, arrays);
+        // Also compares matched elements whose values are only close.
+        self.multiset(left, right, arrays);
     }
 
     /// Elements without an equal counterpart: the most similar are paired, and others as `what` says.

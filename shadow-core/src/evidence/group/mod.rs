@@ -22,7 +22,7 @@ use core::fmt::Write as _;
 use hashbrown::HashMap;
 
 use crate::{
-    compare::{Discrepancy, Failure},
+    compare::{Category, Discrepancy, Failure},
     redact::{Answers, Redactor},
 };
 use shadow_proto::time::Timestamp;
@@ -289,8 +289,19 @@ impl Groups {
 
     /// The atom of a discrepancy, and the index of its group.
     fn atom(&mut self, context: Context<'_>, category: &str, found: &Discrepancy) -> Option<(usize, AtomId)> {
-        let pool::Pooled { place, is_new } =
-            self.pools.observe(context.route, &found.place, context.exchange);
+        if found.category == Category::More {
+            // The differences that were not stored have no place, so no evidence can be about them.
+            return None;
+        }
+        let pool::Pooled { place, is_new } = if context.exchange == 0 {
+            // Answers of one system say nothing about which parts recur in the differences between the systems.
+            pool::Pooled {
+                place: self.pools.known(context.route, &found.place),
+                is_new: false,
+            }
+        } else {
+            self.pools.observe(context.route, &found.place, context.exchange)
+        };
         let id = fingerprint(context.route, category, &place);
         if is_new {
             self.fold(context.route_id);

@@ -7,7 +7,7 @@
 //! - the same shift of the same name is noise over all routes together, as frequent as here (`name`),
 //! - all remaining shifts have been asked again, together often enough, and are balanced (`rest`).
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::evidence::{
     noise::{self, Known, Stood},
@@ -236,18 +236,18 @@ impl Groups {
             let name = place_name(&group.place)?;
             Some((group.category.as_str(), name, atom.shift))
         };
-        let mut pooled: HashMap<_, (u64, Known)> = HashMap::new();
+        let mut pooled: HashMap<_, (HashSet<RouteId>, Known)> = HashMap::new();
         for (atom, judged) in self.atoms.iter().zip(&*all) {
             let Some(key) = key(atom) else { continue };
             let (routes, sum) = pooled.entry(key).or_default();
-            *routes = routes.saturating_add(1);
+            routes.extend(self.all.get(atom.group).map(|group| group.route_id));
             *sum = plus(*sum, &judged.known);
         }
         for (atom, judged) in self.atoms.iter().zip(all) {
             let Some((routes, sum)) = key(atom).and_then(|key| pooled.get(&key)) else {
                 continue;
             };
-            if *routes < 2 || !judged.may_be_noise() {
+            if routes.len() < 2 || !judged.may_be_noise() {
                 continue;
             }
             let of = sum.background.iter().fold(
@@ -301,7 +301,8 @@ fn plus(sum: Known, known: &Known) -> Known {
 fn place_name(place: &str) -> Option<&str> {
     let (_, name) = place.rsplit_once(['.', '/', '@'])?;
     let name = name.trim_end_matches("[*]");
-    (!name.is_empty() && name != "*").then_some(name)
+    // Text in markup has no name of its own.
+    (!name.is_empty() && name != "*" && !name.starts_with("text()")).then_some(name)
 }
 
 /// The count, with the total reduced by those in which it could not occur.

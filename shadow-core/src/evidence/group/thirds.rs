@@ -27,6 +27,9 @@ pub struct Thirds<'f> {
     pub itself: &'f [Discrepancy],
     /// Differences between its second answer and the only answer of the other system.
     pub other: &'f [Discrepancy],
+    /// Whether the same requester asked again, close in time. Otherwise production may have had a reason to answer
+    /// differently, so that an answer that equals neither says nothing.
+    pub is_close: bool,
 }
 
 impl Groups {
@@ -51,7 +54,12 @@ impl Groups {
     /// Counts the outcome of a third answer for every difference between the first two, and returns whether it was
     /// counted. Elements are counted by place, so that a stable one is visible among others that always vary.
     pub(crate) fn thirds(&mut self, context: Context<'_>, asked: Asked, thirds: Thirds<'_>) -> bool {
-        let Thirds { found, itself, other } = thirds;
+        let Thirds {
+            found,
+            itself,
+            other,
+            is_close,
+        } = thirds;
         let cut = |found: &[Discrepancy]| found.iter().any(|found| found.category == Category::More);
         if cut(found) || cut(itself) || cut(other) {
             // Nothing is known about a difference that was not stored.
@@ -75,7 +83,8 @@ impl Groups {
                 let count = match itself.cmp(&other) {
                     core::cmp::Ordering::Less => &mut third.stays,
                     core::cmp::Ordering::Greater => &mut third.reverts,
-                    core::cmp::Ordering::Equal => &mut third.varies,
+                    core::cmp::Ordering::Equal if is_close => &mut third.varies,
+                    core::cmp::Ordering::Equal => continue,
                 };
                 *count = count.saturating_add(1);
             }
