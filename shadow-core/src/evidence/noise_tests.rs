@@ -28,6 +28,8 @@ struct Scene {
     comparator: Comparator,
     random: Random,
     service: Service,
+    /// Whether third answers are to the same requester, close in time.
+    is_close: bool,
 }
 
 fn headers() -> Headers {
@@ -42,6 +44,7 @@ impl Scene {
             comparator: Comparator::new(Rules::default()).expect("rules"),
             random: Random(7),
             service: Box::new(service),
+            is_close: true,
         }
     }
 
@@ -112,7 +115,7 @@ impl Scene {
             found: &found,
             itself: &itself,
             other: &other,
-            is_close: true,
+            is_close: self.is_close,
         };
         let now = Timestamp::from_nanos(number);
         self.ledger.third(&exchange, asked, thirds, now);
@@ -370,5 +373,39 @@ fn a_read_behind_a_skipped_write_is_counted_apart() {
             ("GET /users/{id}", Standing::Regression, 11, 10),
             ("GET /orders/{id}", Standing::Regression, 1, 0)
         ]
+    );
+}
+
+#[test]
+fn answers_to_another_requester_say_nothing_about_what_varies() {
+    for (is_close, expected) in [(true, Standing::Noise), (false, Standing::Regression)] {
+        let mut scene = Scene::new(|_, random, _| format!("{{\"id\":\"{}\"}}", uuid(random)));
+        scene.is_close = is_close;
+        for number in 0..100 {
+            scene.judge(number, "/me");
+            scene.third(number, "/me", Asked::Production);
+        }
+        let report = scene.report();
+        assert_eq!(report.groups[0].standing, expected, "{:#?}", report.groups[0]);
+    }
+}
+
+#[test]
+fn differences_over_the_limit_are_never_noise() {
+    let mut scene = Scene::new(|system, random, _| {
+        let values: Vec<String> = (0..80)
+            .map(|n| format!("{{\"id\":{n},\"trace\":\"{}\"}}", uuid(random)))
+            .collect();
+        let total = if system == System::Shadow { -1 } else { 1 };
+        format!("{{\"items\":[{}],\"total\":{total}}}", values.join(","))
+    });
+    for number in 0..200 {
+        scene.judge(number, "/a");
+        scene.pair(number, "/a", Background::Twice);
+    }
+    assert_eq!(
+        scene.report().funnel.noise,
+        0,
+        "one of the differences was not stored"
     );
 }
