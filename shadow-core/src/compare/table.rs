@@ -217,9 +217,11 @@ fn series(line: &str) -> Option<(String, &str)> {
         None => (Vec::new(), rest),
     };
     let rest = rest.strip_prefix([' ', '\t'])?.trim();
-    let value = rest.split_ascii_whitespace().next()?;
-    let numeric = value.parse::<f64>().is_ok();
-    if !numeric {
+    let mut words = rest.split_ascii_whitespace();
+    let value = words.next()?;
+    let is_number = |word: &str| word.parse::<f64>().is_ok();
+    // `took 3 ms` is prose.
+    if !is_number(value) || words.next().is_some_and(|next| !is_number(next) && next != "#") {
         return None;
     }
     let labels = if labels.is_empty() {
@@ -327,6 +329,7 @@ mod tests {
             "up{a=\"1\" 1\n",
             "1 2\n",
             "a=1&b=2",
+            "took 3 ms\nrows 1",
         ] {
             assert_eq!(metrics(none.as_bytes()), None, "{none}");
         }

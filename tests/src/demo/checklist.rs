@@ -75,7 +75,7 @@ fn strays(report: &Report) -> Vec<String> {
     let groups = report
         .groups
         .iter()
-        .filter(|group| !is_planted(&group.route) && !group.standing.is_excused())
+        .filter(|group| !is_planted(&group.route) && group.standing == Standing::Regression)
         .map(|group| format!("{} {} {}", group.route, group.category, group.place));
     let findings = report
         .findings
@@ -96,7 +96,7 @@ pub fn sign(planted: &Planted, report: &Report) -> Option<String> {
                 on_route(&group.route)
                     && group.category == category
                     && group.place.contains(place)
-                    && !group.standing.is_excused()
+                    && group.standing == Standing::Regression
             })
             .map(|group| {
                 format!(

@@ -54,6 +54,10 @@ pub(crate) fn try_everything(when: &str, place: &Place<'_>) {
     };
     let loaded = Program::load(&options).map(drop).map_err(|error| match error {
         LoadError::NotPermitted { .. } => io::ErrorKind::PermissionDenied.into(),
+        // The kernel's answer to the load itself, which comes after the maps.
+        other if other.to_string().contains("Operation not permitted") => {
+            io::ErrorKind::PermissionDenied.into()
+        }
         other => io::Error::other(other.to_string()),
     });
     tried("load a kernel program", loaded);

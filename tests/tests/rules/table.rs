@@ -275,8 +275,8 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     both(
         "/errors/text-error",
-        Answer(404, TEXT, "no such item"),
-        Answer(404, TEXT, "not here"),
+        Answer(410, TEXT, "no such item"),
+        Answer(410, TEXT, "not here"),
         &["value line 1"],
     ),
     both(
@@ -358,7 +358,7 @@ pub(crate) const ROWS: &[Row] = &[
         "/limits/not-a-number",
         r#"{"n":1}"#,
         r#"{"n":NaN}"#,
-        &["decode body"],
+        &["decode body", "value $.n"],
     ),
     json("/ignore/broad", r#"{"broad":[1,2]}"#, r#"{"broad":[3,4]}"#, &[]),
 ];
