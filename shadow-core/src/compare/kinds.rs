@@ -67,7 +67,9 @@ fn nested(
     if structured && once(scope, by_type, production, shadow, findings, depth) == Compared::Done {
         return;
     }
-    let sniffed = if scope.structure() == Structure::Content || said == Kind::Unknown {
+    // Masks are rules about the lines of a text: where the operator wrote some, a text stays one.
+    let is_masked = said == Kind::Text && !scope.masks().is_empty();
+    let sniffed = if !is_masked && scope.structure() == Structure::Content || said == Kind::Unknown {
         by_content(said, a).filter(|kind| *kind != by_type && by_content(said, b) == Some(*kind))
     } else {
         None

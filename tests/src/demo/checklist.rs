@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use shadow_core::evidence::{
     Ruling,
-    report::{FindingKind, Report},
+    report::{FindingKind, Report, Standing},
 };
 
 use crate::{
