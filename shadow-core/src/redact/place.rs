@@ -26,18 +26,32 @@ pub(super) enum Reader {
 
 /// The redacted place, and how to read its values.
 pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
+    if let Some((part, inside)) = multipart(place)
+        && let named @ Reader::Named(says) = outside_json(redactor, part)
+        && says.is_strong()
+    {
+        // Names of what is inside a secret are part of it.
+        let head = inside == "body" || inside.starts_with("header ");
+        let inside = if head { inside.to_owned() } else { redactor.hash(inside) };
+        return (format!("{} {inside}", redactor.by_detectors(part, usize::MAX)), named);
+    }
     let (whole, part) = parted(place);
     let (mut shown, reader) = value(redactor, whole);
     let Some(part) = part else {
         return (shown, reader);
     };
-    shown.push(' ');
-    shown.push_str(&redactor.by_detectors(part, usize::MAX));
     let around = match &reader {
         Reader::Named(says) => *says,
         Reader::Json(path) => said_by(start(redactor, path).secret()),
         Reader::Reference | Reader::Text => Says::Nothing,
     };
+    shown.push(' ');
+    shown.push_str(&match part.split_once(' ') {
+        Some((kind, name)) if around.is_strong() && name.parse::<usize>().is_err() => {
+            format!("{kind} {}", redactor.hash(name))
+        }
+        _ => redactor.by_detectors(part, usize::MAX),
+    });
     let reader = match part_reader(redactor, part) {
         _ if around.is_strong() => Reader::Named(Says::Secret),
         Reader::Named(says) => Reader::Named(says.max(around)),
@@ -45,6 +59,14 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
         _ => Reader::Named(around),
     };
     (shown, reader)
+}
+
+/// `part NAME`, and the place inside the part.
+fn multipart(place: &str) -> Option<(&str, &str)> {
+    let name = place.strip_prefix("part ")?;
+    let end = name.find(' ')?.saturating_add("part ".len());
+    let (part, inside) = place.split_at_checked(end)?;
+    Some((part, inside.trim_start()))
 }
 
 fn said_by(secret: Secret) -> Says {
@@ -84,6 +106,9 @@ fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
     let (before, path) = place.split_at_checked(at).unwrap_or((place, ""));
     let mut shown = redactor.by_detectors(before, usize::MAX);
     shown.push('$');
+    let named = outside_json(redactor, before);
+    // Inside a secret value, what was read as names is part of the value: `part password $.name`.
+    let inside_secret = matches!(named, Reader::Named(says) if says.is_strong());
     let mut start = Start::root(redactor);
     for step in Steps::new(path) {
         let around = start.secret();
@@ -96,7 +121,11 @@ fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
                 } else {
                     around
                 };
-                let redacted = member_name(redactor, name, around);
+                let redacted = if inside_secret {
+                    redactor.hash(name)
+                } else {
+                    member_name(redactor, name, around)
+                };
                 if redacted == name {
                     shown.push_str(step.text);
                 } else {
@@ -108,14 +137,14 @@ fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
                 start.enter(key);
             }
             Some(Key::Some) => {
-                shown.push_str(&keyed(redactor, step.text, start.secret()));
+                let around = if inside_secret { Secret::Path } else { start.secret() };
+                shown.push_str(&keyed(redactor, step.text, around));
                 start.enter(Key::Some);
             }
             // A generalised step; steps of markup do not occur in JSON.
             None | Some(Key::Child(_) | Key::Attribute(_)) => shown.push_str(step.text),
         }
     }
-    let named = outside_json(redactor, before);
     let reader = match named {
         Reader::Named(says) if says > Says::IfLikely => named,
         _ => Reader::Json(path.to_owned()),

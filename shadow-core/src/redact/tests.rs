@@ -165,6 +165,25 @@ fn a_discrepancy_is_redacted_by_its_place() {
 }
 
 #[test]
+fn inside_a_secret_what_was_read_as_names_is_hidden_too() {
+    for place in [
+        "part password $.hunter",
+        "part password line \"hunter\"",
+        "part password /hunter/b",
+        "field password $.hunter.a",
+        "$.password field hunter",
+        "$.password query hunter",
+        "$.password[name='hunter']",
+    ] {
+        let redacted = redactor().place(place);
+        assert!(!redacted.contains("hunter"), "{place}: {redacted}");
+    }
+    for place in ["part password body", "$.password word 3", "part avatar $.size"] {
+        assert_eq!(redactor().place(place), place);
+    }
+}
+
+#[test]
 fn a_secret_at_the_cut_leaves_nothing() {
     for before in 0..=SHOWN_CHARS {
         for secret in [
