@@ -32,8 +32,15 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
     {
         // Names of what is inside a secret are part of it.
         let head = inside == "body" || inside.starts_with("header ");
-        let inside = if head { inside.to_owned() } else { redactor.hash(inside) };
-        return (format!("{} {inside}", redactor.by_detectors(part, usize::MAX)), named);
+        let inside = if head {
+            inside.to_owned()
+        } else {
+            redactor.hash(inside)
+        };
+        return (
+            format!("{} {inside}", redactor.by_detectors(part, usize::MAX)),
+            named,
+        );
     }
     let (whole, part) = parted(place);
     let (mut shown, reader) = value(redactor, whole);
@@ -46,12 +53,14 @@ pub(super) fn read(redactor: &Redactor, place: &str) -> (String, Reader) {
         Reader::Reference | Reader::Text => Says::Nothing,
     };
     shown.push(' ');
-    shown.push_str(&match part.split_once(' ') {
+    match part.split_once(' ') {
         Some((kind, name)) if around.is_strong() && name.parse::<usize>().is_err() => {
-            format!("{kind} {}", redactor.hash(name))
+            shown.push_str(kind);
+            shown.push(' ');
+            shown.push_str(&redactor.hash(name));
         }
-        _ => redactor.by_detectors(part, usize::MAX),
-    });
+        _ => shown.push_str(&redactor.by_detectors(part, usize::MAX)),
+    }
     let reader = match part_reader(redactor, part) {
         _ if around.is_strong() => Reader::Named(Says::Secret),
         Reader::Named(says) => Reader::Named(says.max(around)),
@@ -137,7 +146,11 @@ fn value(redactor: &Redactor, place: &str) -> (String, Reader) {
                 start.enter(key);
             }
             Some(Key::Some) => {
-                let around = if inside_secret { Secret::Path } else { start.secret() };
+                let around = if inside_secret {
+                    Secret::Path
+                } else {
+                    start.secret()
+                };
                 shown.push_str(&keyed(redactor, step.text, around));
                 start.enter(Key::Some);
             }
