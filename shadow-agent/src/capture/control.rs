@@ -13,7 +13,7 @@ use std::{
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, loaded_maps};
 use shadow_common::{
-    config::{self, LAYOUT, MuteKey, Slot},
+    config::{self, LAYOUT, MUTED, MuteKey, Slot},
     flow::FlowKey,
     sample,
 };
@@ -159,7 +159,7 @@ impl Mute {
         flows
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(config::mute_key(flow), 1, 0)
+            .insert(config::mute_key(flow), MUTED, 0)
             .map_err(ControlError::map("mute a connection"))?;
         control.set(Slot::MutedAny, 1, "mute a connection")
     }

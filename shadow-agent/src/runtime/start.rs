@@ -21,7 +21,7 @@ use super::{
     history::HistoryWriter,
     preflight, recording,
     reload::Reloader,
-    targets::{self, MARK},
+    targets,
     watchdog::Watchdog,
 };
 use crate::{
@@ -254,7 +254,9 @@ pub(super) fn load(config: &Config) -> Result<Program, RuntimeError> {
     let options = LoadOptions {
         // The checks keep it under 1 GiB.
         ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
-        mark: MARK,
+        mark: config.capture.mark.0.value,
+        mark_mask: config.capture.mark.0.mask,
+        requests: config.capture.requests,
         heartbeat: config.capture.heartbeat.0,
         ..LoadOptions::default()
     };

@@ -72,6 +72,8 @@ shadow_proto::catalogue! {
         RecordOnly = "record_only",
         /// An `exclude` rule is about it.
         Excluded = "excluded",
+        /// A health probe of a load balancer or an orchestrator.
+        HealthProbe = "health_probe",
         /// No `include` rule is about it.
         NotIncluded = "not_included",
         /// Its key is not in the percentage that is replayed.
@@ -124,6 +126,7 @@ impl SkipPolicy {
             | Self::Grpc
             | Self::RecordOnly
             | Self::Excluded
+            | Self::HealthProbe
             | Self::NotIncluded
             | Self::OutOfShare
             | Self::NoKey
@@ -165,6 +168,7 @@ impl SkipPolicy {
             | Self::EndedAgent
             | Self::Unsendable => true,
             Self::OutOfShare
+            | Self::HealthProbe
             | Self::Replayed
             | Self::QueueFull
             | Self::RateLimited
@@ -229,6 +233,8 @@ impl Gate {
             && !(self.unanswered && unanswered::is_whole(exchange, reason))
         {
             return Decision::Skip(Skip::Incomplete(reason));
+        } else if self.selector.is_probe(request) {
+            SkipPolicy::HealthProbe
         } else if select::changes_protocol(exchange) {
             SkipPolicy::Upgrade
         } else if let Treatment::Skip(reason) = self.writes.treat(exchange) {

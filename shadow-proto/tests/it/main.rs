@@ -16,3 +16,4 @@ mod seq;
 mod support;
 mod transcripts;
 mod tricks;
+mod views;
