@@ -5,7 +5,6 @@ use shadow_common::{
     config::{
         self, ENDPOINT_EXCLUDED, ENDPOINT_TARGET, MUTED_OWN, PORT_ANY, PORT_LISTED, REQUESTS_ANYWHERE, Slot,
     },
-   
     flow::{Endpoint, FlowKey},
     hash,
     headers::{self, ACK, FIN, Headers, RST, SYN, Skip},

@@ -8,6 +8,7 @@
 
 use std::{
     fmt, fs, io,
+    os::fd::{AsFd as _, OwnedFd},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -66,6 +67,7 @@ pub(crate) fn reason(error: &dyn std::error::Error) -> String {
 #[derive(Clone)]
 pub struct Control {
     slots: Arc<Mutex<Array<MapData, u64>>>,
+    map: Arc<OwnedFd>,
 }
 
 impl fmt::Debug for Control {
@@ -76,10 +78,30 @@ impl fmt::Debug for Control {
 
 impl Control {
     pub(crate) fn new(map: Map) -> Result<Self, ControlError> {
-        let slots = Array::try_from(map).map_err(ControlError::map("use the control map"))?;
+        let what = "use the control map";
+        let failed = |reason: String| ControlError::Map { what, reason };
+        let Map::Array(data) = &map else {
+            return Err(failed("it is of another kind".to_owned()));
+        };
+        let copy = data.fd().as_fd().try_clone_to_owned();
+        let copy = copy.map_err(|error| failed(error.to_string()))?;
+        let slots = Array::try_from(map).map_err(ControlError::map(what))?;
         Ok(Self {
             slots: Arc::new(Mutex::new(slots)),
+            map: Arc::new(copy),
         })
+    }
+
+    /// From a descriptor of the map that another process has passed on.
+    pub(crate) fn from_fd(map: OwnedFd) -> Result<Self, ControlError> {
+        let what = "use the control map";
+        let map = MapData::from_fd(map).and_then(Map::from_map_data);
+        Self::new(map.map_err(ControlError::map(what))?)
+    }
+
+    /// A descriptor of the map, to pass on to another process.
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.map.try_clone()
     }
 
     /// Resumes copying packets.

@@ -23,7 +23,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{control::DEFAULT_SOCKET, privs};
+use crate::{control::DEFAULT_SOCKET, guard, privs};
 pub use exit::{Exit, Failure};
 
 /// Mirrors production HTTP traffic to a shadow system and compares the answers.
@@ -67,6 +67,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Check, document or show a configuration
     Config(config::ConfigArgs),
+    /// The process beside an agent; started by it
+    #[command(hide = true)]
+    Guard,
 }
 
 /// Where a running agent is found.
@@ -131,6 +134,7 @@ impl Command {
             Self::Inspect(args) => inspect::run(args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),
+            Self::Guard => guard::serve(),
         }
     }
 }

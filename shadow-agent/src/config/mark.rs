@@ -67,8 +67,23 @@ mod tests {
             let mark: Mark = text.parse().expect("a mark");
             assert_eq!(mark.to_string(), text);
         }
-        assert_eq!("83".parse(), Ok(Mark { value: 0x53, mask: u32::MAX }));
-        for text in ["", "0", "0x0/0xff", "0x53/0x0f", "-1", "0x53/", "x/y", "0x100000000"] {
+        assert_eq!(
+            "83".parse(),
+            Ok(Mark {
+                value: 0x53,
+                mask: u32::MAX
+            })
+        );
+        for text in [
+            "",
+            "0",
+            "0x0/0xff",
+            "0x53/0x0f",
+            "-1",
+            "0x53/",
+            "x/y",
+            "0x100000000",
+        ] {
             assert!(text.parse::<Mark>().is_err(), "{text}");
         }
         assert_eq!(Mark::default().to_string().parse(), Ok(Mark::default()));

@@ -7,8 +7,8 @@ use serde::{
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
 };
 use shadow_core::rewrite::{
-    self, Conditional, HeaderRules, IdentityRules, Marker, MarkerError, MeshFields, PathRules, Place, QueryRules,
-    RequestIds, TracePolicy,
+    self, Conditional, HeaderRules, IdentityRules, Marker, MarkerError, MeshFields, PathRules, Place,
+    QueryRules, RequestIds, TracePolicy,
 };
 
 use super::text::{Named, OneOrMore, Words};

@@ -269,7 +269,10 @@ fn asked(request: &Request, hasher: &mut impl Hasher) {
 /// views of one exchange, the one within the time of the other. Their equality proves nothing.
 fn is_apart(one: &Exchange, other: &Exchange) -> bool {
     let over = |first: &Exchange, second: &Exchange| {
-        first.timing.response_last.zip(second.timing.request_first)
+        first
+            .timing
+            .response_last
+            .zip(second.timing.request_first)
             .is_some_and(|(end, begin)| end < begin)
     };
     over(one, other) || over(other, one)
@@ -461,7 +464,11 @@ mod tests {
         for [first, second] in [[(10, 40), (20, 30)], [(20, 30), (10, 40)], [(10, 40), (10, 40)]] {
             let pairs = pairs();
             assert_eq!(twin(&pairs, &view(first.0, first.1)), None);
-            assert_eq!(twin(&pairs, &view(second.0, second.1)), None, "{first:?} and {second:?}");
+            assert_eq!(
+                twin(&pairs, &view(second.0, second.1)),
+                None,
+                "{first:?} and {second:?}"
+            );
             assert!(twin(&pairs, &view(100, 120)).is_some(), "asked again");
         }
     }

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     capture::{
         Source,
+        attach::Attacher,
         control::{Control, Mute},
         fault::{self, Loss},
         heartbeat,
@@ -37,6 +38,7 @@ use crate::{
     clock::{moment, now_ms},
     config::{Config, extra_targets::Wanted},
     control::{sampling::Sampling, server::Socket},
+    guard,
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,
     replay::{Target, credentials::Held},
@@ -79,7 +81,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         targets,
         stats,
         source,
-    } = load(config)?;
+    } = guarded(config)?;
     aim(config, &targets, &wanted)?;
     disarm_if(killed, &control)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
@@ -182,6 +184,25 @@ fn claim(state: &StateDir) -> Result<Lock, RuntimeError> {
 fn socket(config: &Config) -> Result<Socket, RuntimeError> {
     Socket::open(&config.agent.socket, preflight::group(&config.agent)?)
         .map_err(|error| RuntimeError::new(Cause::CannotCreate, error.to_string()))
+}
+
+/// Loads the kernel program, and starts the process that holds what must not depend on this one. It has privileges that
+/// are given up later.
+fn guarded(config: &Config) -> Result<Program, RuntimeError> {
+    let mut program = load(config)?;
+    let map = program
+        .control
+        .descriptor()
+        .map_err(|error| unavailable(&error))?;
+    let group = preflight::group(&config.agent)?;
+    match guard::start(map, &config.agent.socket, group) {
+        Ok(guard) => program.attacher.guarded(guard),
+        Err(error) => tracing::warn!(
+            %error,
+            "no guard process: a hung agent is killed only by root, and a second agent may go unnoticed"
+        ),
+    }
+    Ok(program)
 }
 
 /// Sets the kernel program's production endpoints and the excluded ones.
@@ -301,10 +322,7 @@ pub(crate) fn offline(config: &Config) -> Result<PipelineSettings, RuntimeError>
     Ok(settings)
 }
 
-pub(super) fn attach(
-    config: &Config,
-    attacher: crate::capture::attach::Attacher,
-) -> Result<Links, RuntimeError> {
+pub(super) fn attach(config: &Config, attacher: Attacher) -> Result<Links, RuntimeError> {
     let patterns: Result<Vec<Pattern>, LinksError> = config
         .capture
         .interfaces

@@ -174,8 +174,9 @@ impl RewritePolicy {
     /// The value to send for a captured field, or `None` to remove it.
     fn value(&self, name: &[u8], value: Bytes, real: bool) -> Result<Option<Bytes>, SkipPolicy> {
         let is = |given: &Bytes| name.eq_ignore_ascii_case(given);
-        let gone =
-            !self.identity.keeps(name) || self.removed.iter().any(is) || self.set.iter().any(|(set, _)| is(set));
+        let gone = !self.identity.keeps(name)
+            || self.removed.iter().any(is)
+            || self.set.iter().any(|(set, _)| is(set));
         if gone {
             return Ok(None);
         }
@@ -193,11 +194,7 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
 
 /// As [`rewrite`], for a request that is sent several times: each `copy` has ids of its own, as requests of production
 /// have. The same copy sent again, because its connection failed, is the same request.
-pub fn rewrite_copy(
-    exchange: &Exchange,
-    policy: &RewritePolicy,
-    copy: u64,
-) -> Result<Rewritten, SkipPolicy> {
+pub fn rewrite_copy(exchange: &Exchange, policy: &RewritePolicy, copy: u64) -> Result<Rewritten, SkipPolicy> {
     let treatment = if policy.writes.is_plain() {
         Treatment::Send
     } else {

@@ -80,7 +80,9 @@ impl IdentityRules {
     /// unique among the replays of a run, and among runs.
     pub(super) fn added(&self, exchange: &Exchange, copy: u64, salt: &[u8; 32]) -> Vec<(Bytes, Bytes)> {
         let headers = &exchange.request.headers;
-        let trace = headers.get("traceparent").filter(|_| self.traceparent != TracePolicy::Keep);
+        let trace = headers
+            .get("traceparent")
+            .filter(|_| self.traceparent != TracePolicy::Keep);
         let request_id = headers
             .iter_bytes()
             .find(|(name, _)| name.eq_ignore_ascii_case(REQUEST_ID))
@@ -96,9 +98,13 @@ impl IdentityRules {
         let mut random = reader(exchange, copy, salt);
         let mut added = Vec::new();
         if traced {
-            let mut ids = [0; 24];
+            let mut ids = [0; 32];
             random.fill(&mut ids);
-            let [trace_id, span_id] = [ids.get(..16), ids.get(16..)].map(|id| hex(id.unwrap_or_default()));
+            let ids = blake3::Hash::from_bytes(ids).to_hex();
+            let (trace_id, span_id) = (
+                ids.get(..32).unwrap_or_default(),
+                ids.get(32..48).unwrap_or_default(),
+            );
             let flags = if trace.is_some_and(is_sampled) { "01" } else { "00" };
             added.push((
                 Bytes::from_static(b"traceparent"),
@@ -153,10 +159,6 @@ fn reader(exchange: &Exchange, copy: u64, salt: &[u8; 32]) -> blake3::OutputRead
     hasher.finalize_xof()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Trace and span id of a version 00 value, joined as they are.
 fn ids_of(value: &[u8]) -> Option<&[u8]> {
     let ids = value.trim_ascii().get(3..52)?;
@@ -181,7 +183,9 @@ fn like(value: &Bytes, random: &mut blake3::OutputReader) -> Bytes {
     random.fill(&mut drawn);
     let dashes = [8, 13, 18, 23];
     let is_uuid = value.len() == 36 && dashes.iter().all(|place| value.get(*place) == Some(&b'-'));
-    let is_hex = value.iter().all(|byte| byte.is_ascii_hexdigit() || !byte.is_ascii_alphanumeric());
+    let is_hex = value
+        .iter()
+        .all(|byte| byte.is_ascii_hexdigit() || !byte.is_ascii_alphanumeric());
     let letters = if is_hex { 6 } else { 26 };
     let other = |(place, (&byte, draw)): (usize, (&u8, u8))| match byte {
         _ if is_uuid && (place == 14 || place == 19) => byte,

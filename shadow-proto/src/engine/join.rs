@@ -25,7 +25,11 @@ impl Engine {
 
     /// Joins the connection of a segment with the one on which the same segment was seen a moment ago.
     pub(super) fn join(&mut self, key: &FlowKey, segment: &Segment<'_>, print: &Print) {
-        let Some(seen) = self.views.as_ref().and_then(|views| views.find(print, segment.at)) else {
+        let Some(seen) = self
+            .views
+            .as_ref()
+            .and_then(|views| views.find(print, segment.at))
+        else {
             return;
         };
         let other = seen.slot;
@@ -83,7 +87,11 @@ impl Engine {
         if !self.flows.is_current(seen.slot, seen.generation) {
             return;
         }
-        let client = if seen.from_client { segment.src } else { segment.dst };
+        let client = if seen.from_client {
+            segment.src
+        } else {
+            segment.dst
+        };
         if !self.flows.alias(seen.slot, key, client) {
             return;
         }
@@ -101,7 +109,11 @@ impl Engine {
         };
         self.drop_view(seen.slot);
         let from_client = self.flows.named(mine, key, segment).src == own.client;
-        let first = if from_client == seen.from_client { client } else { server };
+        let first = if from_client == seen.from_client {
+            client
+        } else {
+            server
+        };
         if self.flows.alias(mine, FlowKey::new(client, server), first) {
             self.out.counters.flows_joined += 1;
         }

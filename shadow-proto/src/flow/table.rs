@@ -144,17 +144,16 @@ impl Table {
         }) else {
             return *segment;
         };
-        let Flow { client: first, server } = flow;
+        let Flow {
+            client: first,
+            server,
+        } = flow;
         let (src, dst) = if segment.src == *client {
             (first, server)
         } else {
             (server, first)
         };
-        Segment {
-            src,
-            dst,
-            ..*segment
-        }
+        Segment { src, dst, ..*segment }
     }
 
     /// The flow in a slot.

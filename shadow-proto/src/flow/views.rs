@@ -1,9 +1,9 @@
 //! Recognises one connection under several pairs of addresses.
 //!
-//! A node that translates addresses (a virtual address of a service, masquerading) shows a connection with the addresses
-//! before the translation on one interface, and with those after it on another. The translation keeps the sequence
-//! number, the acknowledgement number and the payload of each segment. Both numbers begin at random (RFC 9293 section
-//! 3.4.1), so two connections do not have a segment in common by chance.
+//! A node that translates addresses (a virtual address of a service, masquerading) shows a connection with the
+//! addresses before the translation on one interface, and with those after it on another. The translation keeps the
+//! sequence number, the acknowledgement number and the payload of each segment. Both numbers begin at random (RFC 9293
+//! section 3.4.1), so two connections do not have a segment in common by chance.
 //!
 //! Bounds: [`SIGHTINGS`] segments, each for [`WITHIN`]. Drops: a segment that was overwritten is not recognised any
 //! more; the next one is.

@@ -35,7 +35,7 @@ enum Nat {
     Masquerade,
 }
 
-/// What an interface shows of a connection.
+/// The directions of a connection that an interface shows.
 #[derive(Clone, Copy, Debug)]
 enum Shows {
     Both,

@@ -135,7 +135,10 @@ fn health_probes_are_counted_apart() {
         ..Selection::default()
     };
     for (agent, expected) in [
-        ("kube-probe/1.31", Decision::Skip(Skip::Policy(SkipPolicy::HealthProbe))),
+        (
+            "kube-probe/1.31",
+            Decision::Skip(Skip::Policy(SkipPolicy::HealthProbe)),
+        ),
         ("curl/8 (kube-probe/1.31)", REPLAY),
         ("", REPLAY),
     ] {

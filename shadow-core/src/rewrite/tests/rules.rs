@@ -256,7 +256,10 @@ fn every_replay_of_its_own_trace_has_other_ids() {
 }
 
 const TRACED: [(&str, &str); 8] = [
-    ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (
+        "traceparent",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    ),
     ("tracestate", "x=y"),
     ("X-B3-TraceId", "1"),
     ("X-Request-Id", "3d8e1f10-0b1c-4a5e-9f00-0123456789ab"),
@@ -282,7 +285,11 @@ fn a_replay_has_ids_of_its_own_that_name_the_originals() {
         lines(&request)
     };
     let made = sent(0);
-    for name in ["X-B3-TraceId", "X-Envoy-Attempt-Count", "x-envoy-external-address"] {
+    for name in [
+        "X-B3-TraceId",
+        "X-Envoy-Attempt-Count",
+        "x-envoy-external-address",
+    ] {
         assert_eq!(value(&made, name), None, "{made:?}");
     }
     assert_eq!(value(&made, "X-Forwarded-For"), Some("10.0.0.1"));
@@ -297,7 +304,11 @@ fn a_replay_has_ids_of_its_own_that_name_the_originals() {
     let id = value(&made, "X-Request-Id").unwrap();
     assert_ne!(id, TRACED[3].1);
     assert_eq!(id.len(), 36, "{id}");
-    assert_eq!((&id[14..15], &id[19..20]), ("4", "9"), "still a random UUID: {id}");
+    assert_eq!(
+        (&id[14..15], &id[19..20]),
+        ("4", "9"),
+        "still a random UUID: {id}"
+    );
     assert_eq!(value(&made, "Shadow-Request-Id"), Some(TRACED[3].1));
     assert_eq!(made, sent(0), "the same request again");
     assert_ne!(value(&sent(1), "X-Request-Id"), Some(id), "another copy");
@@ -307,9 +318,15 @@ fn a_replay_has_ids_of_its_own_that_name_the_originals() {
 #[test]
 fn ids_are_sent_unchanged_or_not_at_all_if_that_is_wanted() {
     let made = |identity: IdentityRules| {
-        let rules = RewriteRules { identity, ..RewriteRules::default() };
+        let rules = RewriteRules {
+            identity,
+            ..RewriteRules::default()
+        };
         let policy = policy(rules).unwrap();
-        lines(&unpacked(rewrite(&testing::exchange_with("GET", "/", &TRACED), &policy)))
+        lines(&unpacked(rewrite(
+            &testing::exchange_with("GET", "/", &TRACED),
+            &policy,
+        )))
     };
     let kept = made(IdentityRules::KEPT);
     for (name, given) in TRACED {
