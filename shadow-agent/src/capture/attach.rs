@@ -95,7 +95,7 @@ impl fmt::Debug for Attachment {
             .field("interface", &self.interface)
             .field("method", &self.method)
             .field("hooks", &self.links.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

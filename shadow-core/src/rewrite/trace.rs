@@ -69,7 +69,7 @@ impl IdentityRules {
     };
 
     /// Whether this captured field is sent, unchanged.
-    pub(super) fn keeps(&self, name: &[u8]) -> bool {
+    pub(super) fn keeps(self, name: &[u8]) -> bool {
         let removed = self.traceparent != TracePolicy::Keep && is_trace(name)
             || self.request_id != RequestIds::Keep && name.eq_ignore_ascii_case(REQUEST_ID)
             || self.envoy == MeshFields::Strip && starts_with(name, b"x-envoy-");
@@ -78,7 +78,7 @@ impl IdentityRules {
 
     /// The fields to add. Ids are derived from the exchange, the number of the `copy` and the `salt`, so that they are
     /// unique among the replays of a run, and among runs.
-    pub(super) fn added(&self, exchange: &Exchange, copy: u64, salt: &[u8; 32]) -> Vec<(Bytes, Bytes)> {
+    pub(super) fn added(self, exchange: &Exchange, copy: u64, salt: &[u8; 32]) -> Vec<(Bytes, Bytes)> {
         let headers = &exchange.request.headers;
         let trace = headers
             .get("traceparent")
