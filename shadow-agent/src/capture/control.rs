@@ -19,6 +19,8 @@ use shadow_common::{
 };
 use shadow_proto::time::Timestamp;
 
+use super::words::Words;
+
 /// A map of the kernel program cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ControlError {
@@ -66,19 +68,28 @@ pub(crate) fn reason(error: &dyn std::error::Error) -> String {
 #[derive(Clone)]
 pub struct Control {
     slots: Arc<Mutex<Array<MapData, u64>>>,
+    /// The same map for reading, where it can be mapped.
+    words: Option<Arc<Words>>,
 }
 
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Control").finish_non_exhaustive()
+        f.debug_struct("Control")
+            .field("mapped", &self.words.is_some())
+            .finish_non_exhaustive()
     }
 }
 
 impl Control {
     pub(crate) fn new(map: Map) -> Result<Self, ControlError> {
+        let words = match &map {
+            Map::Array(data) => Words::of(data.fd()).ok().map(Arc::new),
+            _ => None,
+        };
         let slots = Array::try_from(map).map_err(ControlError::map("use the control map"))?;
         Ok(Self {
             slots: Arc::new(Mutex::new(slots)),
+            words,
         })
     }
 
@@ -120,6 +131,9 @@ impl Control {
     }
 
     pub(crate) fn get(&self, slot: Slot, what: &'static str) -> Result<u64, ControlError> {
+        if let Some(words) = &self.words {
+            return Ok(words.get(slot));
+        }
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.get(&slot.index(), 0).map_err(ControlError::map(what))
     }

@@ -17,6 +17,7 @@ pub mod ring;
 pub mod stats;
 pub mod targets;
 mod tcx;
+mod words;
 
 use std::{collections::VecDeque, time::Duration};
 
