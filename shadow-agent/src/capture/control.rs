@@ -19,7 +19,7 @@ use shadow_common::{
 };
 use shadow_proto::time::Timestamp;
 
-use super::words::Words;
+use super::mapped::Mapped;
 
 /// A map of the kernel program cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -64,12 +64,16 @@ pub(crate) fn reason(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Bytes of one slot in memory, and of all.
+const WORD: usize = size_of::<u64>();
+const SLOTS: usize = WORD * Slot::COUNT as usize;
+
 /// A handle on the control map of a loaded kernel program.
 #[derive(Clone)]
 pub struct Control {
     slots: Arc<Mutex<Array<MapData, u64>>>,
-    /// The same map for reading, where it can be mapped.
-    words: Option<Arc<Words>>,
+    /// The same map for reading: `BPF_F_MMAPABLE`, which maps of older agents do not have.
+    words: Option<Arc<Mapped>>,
 }
 
 impl fmt::Debug for Control {
@@ -83,7 +87,7 @@ impl fmt::Debug for Control {
 impl Control {
     pub(crate) fn new(map: Map) -> Result<Self, ControlError> {
         let words = match &map {
-            Map::Array(data) => Words::of(data.fd()).ok().map(Arc::new),
+            Map::Array(data) => Mapped::of(data.fd(), SLOTS).ok().map(Arc::new),
             _ => None,
         };
         let slots = Array::try_from(map).map_err(ControlError::map("use the control map"))?;
@@ -132,7 +136,7 @@ impl Control {
 
     pub(crate) fn get(&self, slot: Slot, what: &'static str) -> Result<u64, ControlError> {
         if let Some(words) = &self.words {
-            return Ok(words.get(slot));
+            return Ok(words.word(WORD * slot.index() as usize));
         }
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.get(&slot.index(), 0).map_err(ControlError::map(what))

@@ -11,13 +11,13 @@ pub mod fault;
 pub mod heartbeat;
 pub mod links;
 pub mod load;
+mod mapped;
 pub mod netlink;
 pub mod pcap;
 pub mod ring;
 pub mod stats;
 pub mod targets;
 mod tcx;
-mod words;
 
 use std::{collections::VecDeque, time::Duration};
 
