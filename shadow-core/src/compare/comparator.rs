@@ -11,7 +11,9 @@ use super::{
     decode::{self, DecodeError},
     errors,
     findings::Findings,
-    headers, json, kinds, markup,
+    headers, json, kinds,
+    logged::{self, Logged},
+    markup,
     media::{self, Kind},
     parts,
     rules::Errors,
@@ -25,6 +27,7 @@ pub struct Comparator {
     compiled: Compiled,
     redacted: bool,
     kept_validators: bool,
+    logged: Option<Logged>,
 }
 
 impl Comparator {
@@ -34,6 +37,7 @@ impl Comparator {
             compiled,
             redacted: false,
             kept_validators: false,
+            logged: None,
         })
     }
 
@@ -47,6 +51,11 @@ impl Comparator {
     /// other.
     pub fn kept_validators(&mut self, kept: bool) {
         self.kept_validators = kept;
+    }
+
+    /// For production answers of which only a line of an access log is known: status, redirect and length are compared.
+    pub fn logged_production(&mut self, logged: Option<Logged>) {
+        self.logged = logged;
     }
 
     /// The rules it was compiled from.
@@ -98,6 +107,10 @@ impl Comparator {
     pub fn compare(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
         let scope = Scope::new(&self.compiled, request);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
+        if let Some(logged) = self.logged {
+            logged::compare(&scope, logged, request, (production, shadow), &mut findings);
+            return findings.finish();
+        }
         if self.sent_in_full(request, production.status, shadow.status) {
             headers::not_modified(&scope, request, production, shadow, &mut findings);
             return findings.finish();

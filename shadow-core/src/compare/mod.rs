@@ -25,6 +25,7 @@ mod json;
 mod kinds;
 mod leaf;
 mod lists;
+mod logged;
 pub(crate) mod markup;
 #[cfg(test)]
 mod meaning_tests;
@@ -47,6 +48,7 @@ use serde::{Deserialize, Serialize};
 use shadow_proto::exchange::{Body, Headers};
 
 pub use comparator::Comparator;
+pub use logged::{LengthTolerance, Logged};
 pub use paths::{JsonPath, PathError, PlacePath};
 pub use rules::{
     Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Mask, MaskError, Nulls, Numbers,
