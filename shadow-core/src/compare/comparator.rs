@@ -13,7 +13,9 @@ use super::{
     decode::{self, DecodeError},
     errors,
     findings::Findings,
-    headers, json, kinds, markup,
+    headers, json, kinds,
+    logged::{self, Logged},
+    markup,
     media::{self, Kind},
     parts,
     rules::Errors,
@@ -29,6 +31,7 @@ pub struct Comparator {
     aside: Compiled,
     redacted: bool,
     kept_validators: bool,
+    logged: Option<Logged>,
 }
 
 impl Comparator {
@@ -39,6 +42,7 @@ impl Comparator {
             compiled: Compiled::new(rules)?,
             redacted: false,
             kept_validators: false,
+            logged: None,
         })
     }
 
@@ -52,6 +56,11 @@ impl Comparator {
     /// other.
     pub fn kept_validators(&mut self, kept: bool) {
         self.kept_validators = kept;
+    }
+
+    /// For production answers of which only a line of an access log is known: status, redirect and length are compared.
+    pub fn logged_production(&mut self, logged: Option<Logged>) {
+        self.logged = logged;
     }
 
     /// The rules it was compiled from.
@@ -141,6 +150,10 @@ impl Comparator {
         let clocks = Clocks::of(production.headers, shadow.headers);
         let scope = Scope::new(compiled, request).at(clocks);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
+        if let Some(logged) = self.logged {
+            logged::compare(&scope, logged, request, (production, shadow), &mut findings);
+            return findings.finish();
+        }
         if self.sent_in_full(request, production.status, shadow.status) {
             headers::not_modified(&scope, request, production, shadow, &mut findings);
             return findings.finish();

@@ -28,6 +28,7 @@ mod kinds;
 mod leaf;
 mod leaves;
 mod lists;
+mod logged;
 pub(crate) mod markup;
 #[cfg(test)]
 mod meaning_tests;
@@ -52,6 +53,7 @@ use shadow_proto::exchange::{Body, Headers};
 pub use comparator::Comparator;
 pub(crate) use json::{Element, scan as scan_json};
 pub use leaves::{Checked, Leaves};
+pub use logged::{LengthTolerance, Logged};
 pub use paths::{JsonPath, PathError, PlacePath};
 pub use rules::{
     Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Mask, MaskError, Nulls, Numbers,
