@@ -147,6 +147,13 @@ pub struct Discrepancy {
     pub production: String,
     /// The shadow value, shortened.
     pub shadow: String,
+    /// Leaves of production's answer that it covers: more than one where an element is missing as a whole.
+    #[serde(skip, default = "one")]
+    pub leaves: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The kind of a [`Discrepancy`].

@@ -277,6 +277,7 @@ mod tests {
             place: "$.a".to_owned(),
             production: "1".to_owned(),
             shadow: "2".to_owned(),
+            leaves: 1,
         }]);
         let skipped = exchange("GET", "/");
         let skip = |ledger: &mut Ledger| {
@@ -330,6 +331,7 @@ mod tests {
                 place: place.to_owned(),
                 production: "1".to_owned(),
                 shadow: "2".to_owned(),
+                leaves: 1,
             }]
         };
         let (token, price) = (found("$.token"), found("$.price"));
@@ -391,6 +393,7 @@ mod tests {
             place: "$.stock".to_owned(),
             production: "1".to_owned(),
             shadow: "2".to_owned(),
+            leaves: 1,
         }]);
         judge_at("/stock/7", &mut ledger, 3_000, &stock, Duration::from_millis(1));
         judge_at("/", &mut ledger, 6_000, &Verdict::Match, Duration::from_millis(1));

@@ -114,6 +114,8 @@ struct Atom {
     explainable: bool,
     /// Exchanges with it, except those that a skipped write explains.
     observed: u64,
+    /// Leaves of production's answers that it covered, in all of them.
+    leaves: u64,
     latest: u64,
     background: [u64; 3],
     /// Third answers, by [`Asked`].
@@ -204,6 +206,9 @@ impl Groups {
             explained = after_write && atom.explainable;
             if atom.latest != exchange && !explained {
                 atom.observed = atom.observed.saturating_add(1);
+            }
+            if !explained {
+                atom.leaves = atom.leaves.saturating_add(found.leaves.into());
             }
             atom.latest = exchange;
         }
@@ -344,6 +349,7 @@ impl Groups {
             shift,
             explainable: writes::may_explain(found),
             observed: 0,
+            leaves: 0,
             latest: 0,
             background: [0; 3],
             thirds: [Third::default(); 2],
