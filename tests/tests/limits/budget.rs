@@ -13,7 +13,7 @@ fn an_agent_that_costs_too_much_lowers_its_sample_and_raises_it_again() {
     let scene = Scene::new();
     let _shadow = same(&scene, 80);
     let text = format!(
-        "capture: {{sample: 80%}}\nshadow:\n  url: http://{}\nbudget: {{cores: 0.3, ring_loss: 0%, ring_used: 0%, calm: 1s, floor: 20%}}\ntrips: {{budget: null}}\n",
+        "capture: {{sample: 80%}}\nshadow:\n  url: http://{}\nbudget: {{cores: 0.1, calm: 1s, floor: 20%}}\ntrips: {{budget: null}}\n",
         Scene::shadow()
     );
     let mut agent = plan(&scene, &text).start(&scene.lab.server);
