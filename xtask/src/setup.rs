@@ -83,6 +83,9 @@ const PACKAGES: &[Package] = &[
         "the real server that is mirrored",
     ),
     tool("curl", "curl", &[Test, Bench], "a client that is not ours"),
+    tool("apache2-bin", "apache2", &[Test], "writes access logs"),
+    tool("haproxy", "haproxy", &[Test], "writes access logs"),
+    tool("caddy", "caddy", &[Test], "writes access logs"),
     tool(
         "tshark",
         "tshark",
@@ -298,6 +301,8 @@ fn stop_services(installed: &[&str]) -> Result<()> {
     }
     for (package, units) in [
         ("nginx-light", &["nginx"][..]),
+        ("haproxy", &["haproxy"]),
+        ("caddy", &["caddy"]),
         ("prometheus", &["prometheus", "prometheus-node-exporter"]),
     ] {
         if installed.contains(&package) {

@@ -9,6 +9,8 @@
 mod align;
 mod binary;
 mod charset;
+mod checked;
+mod clocks;
 mod comparator;
 mod compiled;
 #[cfg(test)]
@@ -24,7 +26,9 @@ mod instant;
 mod json;
 mod kinds;
 mod leaf;
+mod leaves;
 mod lists;
+mod logged;
 pub(crate) mod markup;
 #[cfg(test)]
 mod meaning_tests;
@@ -47,6 +51,9 @@ use serde::{Deserialize, Serialize};
 use shadow_proto::exchange::{Body, Headers};
 
 pub use comparator::Comparator;
+pub(crate) use json::{Element, scan as scan_json};
+pub use leaves::{Checked, Leaves};
+pub use logged::{LengthTolerance, Logged};
 pub use paths::{JsonPath, PathError, PlacePath};
 pub use rules::{
     Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Mask, MaskError, Nulls, Numbers,

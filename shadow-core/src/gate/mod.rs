@@ -219,7 +219,7 @@ impl Gate {
     ///
     /// The marker is checked first: a captured replay is a replay, complete or not. Writes are checked before the
     /// selection, so that their count covers all traffic. A write that is only recorded passes; it is skipped when it
-    /// would have been sent.
+    /// would have been sent. A write whose content is not known, as in an access log, is a write all the same.
     pub fn decide(&self, exchange: &Exchange) -> Decision {
         let request = &exchange.request;
         let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
@@ -235,6 +235,8 @@ impl Gate {
             reason
         } else if let Some(reason) = self.selector.refuses(exchange) {
             reason
+        } else if request.body.missing > 0 {
+            return Decision::Skip(Skip::Incomplete(Incomplete::BodyNotSaved));
         } else if !request.body.is_whole() {
             SkipPolicy::BodyOverLimit
         } else {

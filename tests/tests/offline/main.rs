@@ -3,6 +3,7 @@
 
 mod disk;
 mod inputs;
+mod logs;
 mod record;
 mod resume;
 
