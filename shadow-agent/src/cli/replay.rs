@@ -98,7 +98,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 fn settings(
     args: &ReplayArgs,
     config: &Config,
-    told: &Told,
+    told: &Arc<Told>,
     (redacted, logged): (bool, Option<Logged>),
 ) -> Result<PipelineSettings, Failure> {
     let mut settings = runtime::settings(config)?;
@@ -119,7 +119,12 @@ fn settings(
                 replay.gate.send_unanswered();
             }
             if !args.same_server {
-                told.refuse(replay.target.addresses());
+                told.refuse(&replay.target.addresses());
+                let told = Arc::clone(told);
+                replay.target.admitting(move |new| {
+                    told.refuse(new);
+                    new.to_vec()
+                });
             }
         }
     }
@@ -141,6 +146,9 @@ fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
         ..RunArgs::default()
     };
     flags.apply(&mut config);
+    if args.ca_file.is_some() {
+        config.shadow.tls.ca_file.clone_from(&args.ca_file);
+    }
     // Nothing is captured, and only what was requested is kept.
     config.capture.targets.clear();
     config.journal.enabled = false;

@@ -36,6 +36,9 @@ pub struct ReplayArgs {
     /// The shadow system, such as http://127.0.0.1:9090
     #[arg(long, short, value_name = "URL")]
     pub(super) shadow: Option<ShadowUrl>,
+    /// Certificates of the authorities that an https shadow system may be signed by [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
     /// Configuration file: rules, selection, writes, gates and limits as live
     #[arg(long, short, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,

@@ -60,7 +60,7 @@ pub(super) fn ruling(report: &Report, bundles_only: bool) -> Exit {
 
 /// Replays that did not reach the shadow system, so its answer is not known.
 fn unreached(report: &Report) -> u64 {
-    [Unreached::Connect, Unreached::ConnectTimeout]
+    [Unreached::Connect, Unreached::ConnectTimeout, Unreached::Tls]
         .iter()
         .filter_map(|failure| report.funnel.failures.get(failure.as_str()))
         .sum()

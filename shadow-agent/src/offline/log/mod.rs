@@ -165,12 +165,11 @@ impl AccessLog {
             self.told.notes.add("not_http", 1, what, place);
             return None;
         }
-        match line.at {
-            Some(at) => self.latest = at,
-            None => {
-                let what = "lines have no time that can be read; that of the line before is taken";
-                self.told.notes.add("no_time", 1, what, place);
-            }
+        if let Some(at) = line.at {
+            self.latest = at;
+        } else {
+            let what = "lines have no time that can be read; that of the line before is taken";
+            self.told.notes.add("no_time", 1, what, place);
         }
         let coarse = self.latest.as_nanos().is_multiple_of(SECOND) && self.latest != Timestamp::default();
         let at = Timestamp::from_nanos(
