@@ -89,6 +89,9 @@ enum Verb {
         /// JSON with every run instead of the table
         #[arg(long)]
         json: bool,
+        /// Compare with this commit instead of with no agent: it is built in target/against
+        #[arg(long, value_name = "REF")]
+        against: Option<String>,
         /// Passed on: --rounds N, --seconds N, and names of figures
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
@@ -125,7 +128,7 @@ fn main() -> ExitCode {
         } => simulate::run(seed, exchanges, write),
         Verb::Image => image::run(),
         Verb::Deb { binary, output } => deb::run(binary.as_deref(), output.as_deref()),
-        Verb::Bench { json, rest } => bench::run(json, &rest),
+        Verb::Bench { json, against, rest } => bench::run(json, against.as_deref(), &rest),
         Verb::Vm { suite } => vm::run(&suite),
         Verb::Fuzz { seconds, target } => fuzz::run(seconds, &target),
         Verb::Check => check::run(),

@@ -11,6 +11,7 @@ pub mod fault;
 pub mod heartbeat;
 pub mod links;
 pub mod load;
+mod mapped;
 pub mod netlink;
 pub mod pcap;
 pub mod ring;

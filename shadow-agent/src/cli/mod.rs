@@ -4,6 +4,7 @@
 //! asked says in one line what is wrong, where, and how to fix it; it never starts halfway.
 
 pub mod ask;
+pub mod calibrate;
 pub mod config;
 pub mod diffs;
 pub mod doctor;
@@ -54,6 +55,8 @@ enum Command {
     Noise(noise::NoiseArgs),
     /// Replay recorded traffic against a shadow system and compare the answers
     Replay(Box<replay::ReplayArgs>),
+    /// Compare production with itself first: noise, repeats, latency, rules, and whether GO can be reached
+    Calibrate(calibrate::CalibrateArgs),
     /// Record captured traffic to pcapng files
     Record(Box<record::RecordArgs>),
     /// Show what differs, side by side; export a case, or accept a difference
@@ -126,6 +129,7 @@ impl Command {
             Self::Report(args) => ask::report(&args),
             Self::Noise(args) => noise::noise(&args),
             Self::Replay(args) => replay::run(&args),
+            Self::Calibrate(args) => calibrate::run(args),
             Self::Record(args) => record::run(*args),
             Self::Diffs(args) => diffs::run(*args),
             Self::Inspect(args) => inspect::run(args),

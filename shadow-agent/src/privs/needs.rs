@@ -15,6 +15,8 @@ use crate::{
 pub struct Needs {
     /// Folders in which files are made, replaced and removed.
     pub write: Vec<PathBuf>,
+    /// Folders in which files are removed.
+    pub remove: Vec<PathBuf>,
     /// Files and folders that are read.
     pub read: Vec<PathBuf>,
     /// A program is run, such as one that prints a token: it may be any, so everything may be read and executed.
@@ -57,6 +59,7 @@ impl Needs {
     pub fn of(config: &Config, file: Option<&Path>) -> Self {
         let mut needs = Self {
             write: vec![config.agent.state_dir.clone()],
+            remove: folder(&config.agent.socket).into_iter().collect(),
             read: SYSTEM.iter().map(PathBuf::from).collect(),
             commands: false,
             marks: false,
@@ -68,8 +71,6 @@ impl Needs {
             .write
             .extend(config.journal.path.as_deref().and_then(folder));
         needs.write.extend(config.record.file.as_deref().and_then(folder));
-        // It is removed at the end.
-        needs.write.extend(folder(&config.agent.socket));
         needs
             .read
             .extend(config.agent.kill_file.as_deref().and_then(folder));
@@ -100,11 +101,13 @@ impl Needs {
         let is_read =
             |path: &PathBuf| self.commands || beneath(path, &self.read) || beneath(path, &self.write);
         let is_written = |path: &PathBuf| beneath(path, &self.write);
+        let is_removed = |path: &PathBuf| beneath(path, &self.remove) || is_written(path);
         (self.commands || !other.commands)
             && (self.marks || !other.marks)
             && (!self.names.is_empty() || other.names.is_empty())
             && other.read.iter().all(is_read)
             && other.write.iter().all(is_written)
+            && other.remove.iter().all(is_removed)
     }
 }
 

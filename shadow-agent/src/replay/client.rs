@@ -10,7 +10,7 @@ use shadow_proto::{
     http1::{AnswerSettings, ReadAnswer},
     limits::Limits,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Answer, LiveSettings, Notes, Shadow, Target, Unsendable,
@@ -87,10 +87,10 @@ impl HttpShadow {
         self.pool.len()
     }
 
-    async fn send(&self, request: &Wire) -> Answer {
+    async fn send(&self, request: &Wire, end: Instant) -> Answer {
         let mut reconnected = false;
         while let Some(conn) = self.pool.take() {
-            match self.attempt(conn, request).await {
+            match self.attempt(conn, request, end).await {
                 Ok(received) if request.is_repeatable && says_idle(&received.answer) => reconnected = true,
                 Err(lost) if !lost.is_sent => continue,
                 Err(lost) if request.is_repeatable && lost.is_silent => reconnected = true,
@@ -99,19 +99,20 @@ impl HttpShadow {
             break;
         }
         let mut answer = match self.connect().await {
-            Ok(conn) => answer(self.attempt(conn, request).await),
+            Ok(conn) => answer(self.attempt(conn, request, end).await),
             Err(failure) => Answer::unanswered(failure),
         };
         answer.notes.reconnected = reconnected;
         answer
     }
 
-    async fn attempt(&self, mut conn: Conn, request: &Wire) -> Result<Received, Lost> {
+    async fn attempt(&self, mut conn: Conn, request: &Wire, end: Instant) -> Result<Received, Lost> {
         let settings = self.settings.get();
         let bounds = Bounds {
             answer: &self.answers,
             most: settings.max_response,
             patience: settings.first_byte_timeout,
+            end,
         };
         let received = conn.exchange(request, bounds, &self.paths).await?;
         if conn.peer().is_some_and(|peer| self.target.has(peer)) {
@@ -191,7 +192,8 @@ impl Shadow for HttpShadow {
     }
 
     async fn answer(&self, PreparedRequest(request): PreparedRequest) -> Answer {
-        timeout(self.settings.get().timeout, self.send(&request))
+        let end = Instant::now() + self.settings.get().timeout;
+        timeout_at(end, self.send(&request, end))
             .await
             .unwrap_or_else(|_elapsed| Outcome::Failed(Failure::Timeout).into())
     }

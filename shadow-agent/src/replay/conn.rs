@@ -16,7 +16,7 @@ use shadow_core::compare::Failure;
 use shadow_proto::http1::{AnswerReader, AnswerSettings, ReadAnswer, Unread};
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 
 use super::{
@@ -30,6 +30,9 @@ const BUFFER: usize = 16 << 10;
 
 /// Reads after which the thread is given to other exchanges, however fast the bytes come.
 const TURNS: u32 = 8;
+
+/// The longest wait for a shadow system that has answered and still reads the request.
+const STILL_READS: Duration = Duration::from_secs(1);
 
 /// A connection with at most one request on it.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ pub(super) struct Bounds<'b> {
     pub(super) most: u64,
     /// The wait for the head of the final response.
     pub(super) patience: Option<Duration>,
+    /// When the whole exchange is given up.
+    pub(super) end: tokio::time::Instant,
 }
 
 /// A whole answer, and how long it took.
@@ -126,8 +131,10 @@ impl Conn {
         if let Err(failure) = whole {
             return Err(exchange.lost(failure));
         }
-        // A server may answer before it has read the request: it still gets all of it, unless it closes the connection.
-        let rest = exchange.rest().await;
+        // A server may answer before it has read the request: it still gets all of it, unless it closes the connection
+        // or reads no further. The answer counts in any case.
+        let given_up = bounds.end.min(tokio::time::Instant::now() + STILL_READS);
+        let rest = timeout_at(given_up, exchange.rest()).await.unwrap_or(false);
         let Exchange {
             reader,
             marks,

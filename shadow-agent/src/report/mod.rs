@@ -5,6 +5,7 @@
 //! routes and [`text::GROUPS`] groups (half as many excused ones); the number of further ones is shown. Captured values
 //! are shown with control characters escaped: a production response must not be able to control the reader's terminal.
 
+pub mod calibrate;
 pub mod diffs;
 pub mod funnel;
 mod groups;
@@ -15,6 +16,7 @@ mod settle;
 pub mod side;
 pub mod status;
 pub mod text;
+mod verified;
 
 #[cfg(test)]
 mod tests;

@@ -81,15 +81,14 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         source,
     } = load(config)?;
     aim(config, &targets, &mut wanted)?;
-    disarm_if(killed, &control)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
-    let sampling = sampling(config, &rollout, &control)?;
+    let sampling = sampling(config, &rollout, &control, killed)?;
     let ring = source.counters();
     let mut links = attach(config, attacher)?;
     let confined = Confined::before_threads(config, reloader.file())?;
     // Has a thread that writes.
     let keeper = HistoryWriter::open(config)?;
-    let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
+    let (source, mut recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
     let watchdog = watchdog(config, &state, &mut settings)?;
@@ -112,6 +111,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         watchdog,
         tokens: Mutex::new(tokens),
         state,
+        switching: Mutex::default(),
         reloader,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),
@@ -123,13 +123,21 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         socket,
         metrics,
         lock,
-        recorder,
+        recorder: recorder.keep(),
     })
 }
 
-/// Sets the sample, by the rollout if one is running, and lets the kernel program copy: segments copied before the
-/// capture thread reads wait in the ring.
-fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Sampling<Control>, RuntimeError> {
+/// Sets the sample, by the rollout if one is running, and lets the kernel program copy, unless mirroring was killed:
+/// segments copied before the capture thread reads wait in the ring.
+fn sampling(
+    config: &Config,
+    rollout: &Driver,
+    control: &Control,
+    killed: bool,
+) -> Result<Sampling<Control>, RuntimeError> {
+    if killed {
+        control.disarm().map_err(|error| unavailable(&error))?;
+    }
     let sample = rollout
         .sample()
         .unwrap_or_else(|| config.capture.sample.fraction());
@@ -138,14 +146,6 @@ fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Samp
         .renew_heartbeat(heartbeat::now() + config.capture.heartbeat.0)
         .map_err(|error| unavailable(&error))?;
     Ok(sampling)
-}
-
-/// Keeps mirroring off when it was killed before this start.
-fn disarm_if(killed: bool, control: &Control) -> Result<(), RuntimeError> {
-    if killed {
-        control.disarm().map_err(|error| unavailable(&error))?;
-    }
-    Ok(())
 }
 
 /// Opens the record of unfinished work; returns a message when a former agent left some.

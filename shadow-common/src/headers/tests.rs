@@ -159,6 +159,7 @@ proptest! {
         prop_assert_eq!((headers.seq, headers.ack, headers.flags), (built.seq, built.ack, built.flags));
         let end = headers.payload_offset + headers.payload_len;
         prop_assert_eq!(&bytes[headers.payload_offset..end], &*built.payload);
+        prop_assert_eq!(headers.options, built.tcp_options * 4);
         prop_assert_eq!(end + built.padding, bytes.len());
     }
 
@@ -176,6 +177,7 @@ proptest! {
         bytes[at] = value;
         if let Ok(headers) = parsed(&bytes) {
             prop_assert!((40..=40 + 60 + 15 * 4 + MAX_EXTENSIONS * 2048).contains(&headers.payload_offset));
+            prop_assert!(multipath(&Packet(&bytes), &headers).is_none_or(|subtype| subtype < 16));
         }
     }
 
@@ -281,5 +283,46 @@ fn a_total_length_of_zero_takes_the_callers_length() {
             Err(Skip::Malformed),
             "the caller knows no length"
         );
+    }
+}
+
+#[test]
+fn the_option_of_multipath_tcp_is_found_wherever_it_is() {
+    const JOIN: [u8; 12] = [30, 12, 0x10, 2, 1, 2, 3, 4, 5, 6, 7, 8];
+    const LINUX: [u8; 20] = [
+        2, 4, 5, 0xb4, 4, 2, 8, 10, 30, 0, 0x10, 4, 0, 0, 0, 0, 1, 3, 3, 10,
+    ];
+    let found = |v6, options: &[u8], payload: &[u8]| {
+        let mut built = plain(v6);
+        built.tcp_options = options.len().div_ceil(4);
+        built.payload = payload.to_vec();
+        let mut bytes = built.bytes();
+        let at = bytes.len() - payload.len() - built.tcp_options * 4;
+        bytes[at..at + options.len()].copy_from_slice(options);
+        multipath(&Packet(&bytes), &parsed(&bytes).unwrap())
+    };
+    for v6 in [false, true] {
+        for payload in [&b""[..], &[30; 20]] {
+            for before in 0..=28 {
+                let options = [&vec![1; before][..], &JOIN].concat();
+                assert_eq!(found(v6, &options, payload), Some(1), "{before} bytes before");
+            }
+            assert_eq!(
+                found(v6, &[&LINUX[..], &[30, 4, 1, 1]].concat(), payload),
+                Some(0)
+            );
+            assert_eq!(found(v6, &[1, 1, 30, 14, 0x20, 4], payload), Some(2));
+            // Within another option, after the end, cut off, and not there.
+            for options in [
+                &LINUX[..],
+                &[0, 30, 4, 0x10],
+                &[1, 1, 1, 30],
+                &[1, 1, 30, 4],
+                &[8, 200, 30, 4],
+                &[],
+            ] {
+                assert_eq!(found(v6, options, payload), None, "{options:?}");
+            }
+        }
     }
 }

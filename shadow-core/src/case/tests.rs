@@ -48,6 +48,7 @@ fn made(judged: Judged<'_>, limits: CaseLimits) -> Option<Case> {
         route: "POST /cart".to_owned(),
         groups: vec!["0a".to_owned()],
         samples: Vec::new(),
+        leaves: false,
     };
     Case::of(judged, wanted, &redactor, limits)
 }

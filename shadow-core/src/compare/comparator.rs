@@ -6,7 +6,9 @@ use crate::rewrite::{is_not_modified, is_part};
 use shadow_proto::exchange::{Exchange, Request};
 
 use super::{
-    Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary, charset,
+    Category, Checked, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary,
+    charset, checked,
+    clocks::Clocks,
     compiled::Compiled,
     decode::{self, DecodeError},
     errors,
@@ -25,6 +27,8 @@ use super::{
 #[derive(Debug)]
 pub struct Comparator {
     compiled: Compiled,
+    /// The same rules for comparisons that are not counted.
+    aside: Compiled,
     redacted: bool,
     kept_validators: bool,
     logged: Option<Logged>,
@@ -33,8 +37,9 @@ pub struct Comparator {
 impl Comparator {
     /// Compiles the rules, or reports the one that cannot work.
     pub fn new(rules: Rules) -> Result<Self, RuleError> {
-        Compiled::new(rules).map(|compiled| Self {
-            compiled,
+        Ok(Self {
+            aside: Compiled::new(rules.clone())?,
+            compiled: Compiled::new(rules)?,
             redacted: false,
             kept_validators: false,
             logged: None,
@@ -105,7 +110,45 @@ impl Comparator {
     /// When the statuses are of different classes nothing else is compared: an error page differs from an answer in
     /// everything, and only the status is informative.
     pub fn compare(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
-        let scope = Scope::new(&self.compiled, request);
+        self.compared(&self.compiled, request, production, shadow)
+    }
+
+    /// As [`Comparator::compare`], without counting the use of rules: for answers that no system gave.
+    pub fn compare_aside(
+        &self,
+        request: &Request,
+        production: Side<'_>,
+        shadow: Side<'_>,
+    ) -> Vec<Discrepancy> {
+        self.compared(&self.aside, request, production, shadow)
+    }
+
+    /// The leaves of production's content, by how they are compared with those of the shadow system's answer. Equal
+    /// content is compared exactly, whatever the rules.
+    pub fn checked(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Checked {
+        let scope = Scope::new(&self.aside, request);
+        let content = self.decoded(production).ok();
+        let checked = checked::checked(&scope, request, production, content.as_deref());
+        let (a, b) = (production.body, shadow.body);
+        let known = a.blake3().zip(b.blake3());
+        if a.len == b.len && known.is_some_and(|(a, b)| a == b) {
+            return Checked {
+                exact: checked.all(),
+                ..Checked::default()
+            };
+        }
+        checked
+    }
+
+    fn compared(
+        &self,
+        compiled: &Compiled,
+        request: &Request,
+        production: Side<'_>,
+        shadow: Side<'_>,
+    ) -> Vec<Discrepancy> {
+        let clocks = Clocks::of(production.headers, shadow.headers);
+        let scope = Scope::new(compiled, request).at(clocks);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
         if let Some(logged) = self.logged {
             logged::compare(&scope, logged, request, (production, shadow), &mut findings);
@@ -216,7 +259,7 @@ impl Comparator {
     }
 
     /// The content without its content coding, as UTF-8 where it is text.
-    fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
+    pub(crate) fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
         decode::decode(side.headers, &side.body.kept, self.compiled.rules.decoded)
             .map(|content| charset::to_utf8(side.headers, content))
     }

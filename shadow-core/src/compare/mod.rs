@@ -9,6 +9,8 @@
 mod align;
 mod binary;
 mod charset;
+mod checked;
+mod clocks;
 mod comparator;
 mod compiled;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod instant;
 mod json;
 mod kinds;
 mod leaf;
+mod leaves;
 mod lists;
 mod logged;
 pub(crate) mod markup;
@@ -48,6 +51,8 @@ use serde::{Deserialize, Serialize};
 use shadow_proto::exchange::{Body, Headers};
 
 pub use comparator::Comparator;
+pub(crate) use json::{Element, scan as scan_json};
+pub use leaves::{Checked, Leaves};
 pub use logged::{LengthTolerance, Logged};
 pub use paths::{JsonPath, PathError, PlacePath};
 pub use rules::{

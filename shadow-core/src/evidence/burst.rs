@@ -12,6 +12,9 @@ use shadow_proto::time::Timestamp;
 /// Window lengths, as powers of two of a second.
 const SCALES: [u32; 3] = [0, 4, 8];
 
+/// The longest window, in seconds.
+pub(crate) const LONGEST: u64 = 1 << 8;
+
 /// Excess dispersion, by window length.
 pub(crate) type Excess = [f64; SCALES.len()];
 

@@ -182,6 +182,11 @@ fn switches_are_effective_for_the_next_packet() {
     let frame = Frame::v4(100).bytes();
     let control = rig.program.control.clone();
 
+    let shown = format!("{control:?}");
+    assert!(
+        shown.contains("mapped: true"),
+        "every replay takes a system call: {shown}"
+    );
     control.disarm().unwrap();
     assert!(!control.is_armed().unwrap());
     assert_eq!(rig.run(&frame), (Stat::Disarmed, Vec::new()));

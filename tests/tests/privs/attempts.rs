@@ -33,6 +33,11 @@ pub(crate) fn try_everything(when: &str, place: &Place<'_>) {
     let own = |folder: &Path| fs::write(folder.join("written"), "x");
     tried("write the state folder", own(place.state));
     tried("write elsewhere", own(place.elsewhere));
+    tried("write next to the control socket", own(place.sockets));
+    tried(
+        "remove the control socket",
+        fs::remove_file(place.sockets.join(when)),
+    );
     tried("read /proc/stat", fs::read("/proc/stat").map(drop));
     tried("read /etc/shadow", fs::read("/etc/shadow").map(drop));
     let parent = getppid().expect("the test that started this");
@@ -233,6 +238,8 @@ pub(crate) struct Place<'a> {
     pub(crate) state: &'a Path,
     /// A directory with a Unix socket in it.
     pub(crate) elsewhere: &'a Path,
+    /// The directory of the control socket.
+    pub(crate) sockets: &'a Path,
     pub(crate) address: SocketAddr,
 }
 

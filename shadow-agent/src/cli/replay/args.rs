@@ -107,6 +107,11 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 impl ReplayArgs {
+    /// Whether the result is printed as JSON.
+    pub(in crate::cli) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// The hop of a capture that is replayed.
     pub(super) fn selection(&self) -> Selection {
         Selection {

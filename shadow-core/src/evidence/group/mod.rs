@@ -5,8 +5,10 @@
 //! that does not fit in is counted, and nothing excuses it. Only samples are redacted and kept, so during a storm of
 //! mismatches each one costs a hash and a few counts.
 
+mod excuse;
 mod fold;
 mod place;
+mod planted;
 mod pool;
 mod show;
 mod stand;
@@ -14,6 +16,7 @@ mod stand;
 mod tests;
 mod thirds;
 
+pub(crate) use planted::Would;
 pub(crate) use stand::{Standings, Whole};
 pub use thirds::{Asked, Thirds};
 
@@ -115,6 +118,10 @@ struct Atom {
     background: [u64; 3],
     /// Third answers, by [`Asked`].
     thirds: [Third; 2],
+    /// The atom that it became part of.
+    into: Option<AtomId>,
+    /// Whether it was undecided, and the evidence by which.
+    open: Option<(thirds::Basis, bool)>,
 }
 
 /// Where and when a discrepancy was found.
@@ -340,6 +347,8 @@ impl Groups {
             latest: 0,
             background: [0; 3],
             thirds: [Third::default(); 2],
+            into: None,
+            open: None,
         });
         Some((at, atom))
     }

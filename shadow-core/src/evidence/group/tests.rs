@@ -98,5 +98,6 @@ fn a_hundred_thousand_places_stay_bounded() {
         add(&mut groups, exchange, &format!("$.a{}.b{exchange}", exchange / 4));
     }
     assert!(ranked(&groups).len() <= 50);
-    assert!(groups.size().2 <= 100, "{:?}", groups.size());
+    // One for each group, and those that groups are merged into.
+    assert!(groups.size().2 <= 150, "{:?}", groups.size());
 }

@@ -21,6 +21,15 @@ pub const MAX_EXTENSIONS: usize = 6;
 
 const TCP: u8 = 6;
 
+/// Options that are looked at in one segment: as many as there can be with one of Multipath TCP among them, of which
+/// those that matter have at least 12 of the 40 bytes.
+const MAX_OPTIONS: usize = 40 - 12 + 1;
+
+/// Kinds of TCP options (RFC 9293 section 3.1, RFC 8684 section 3).
+const END_OF_OPTIONS: u8 = 0;
+const NO_OPERATION: u8 = 1;
+const MULTIPATH: u8 = 30;
+
 /// The facts of one TCP segment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Headers {
@@ -34,6 +43,8 @@ pub struct Headers {
     pub ack: u32,
     /// TCP control bits (CWR to FIN).
     pub flags: u8,
+    /// Bytes of TCP options, which end where the payload starts.
+    pub options: usize,
     /// Where the payload starts, from the network header.
     pub payload_offset: usize,
     /// Payload bytes.
@@ -241,9 +252,30 @@ fn segment(ip: &Ip, header: [u8; 20]) -> Result<Headers, Skip> {
         seq: u32::from_be_bytes([q0, q1, q2, q3]),
         ack: u32::from_be_bytes([a0, a1, a2, a3]),
         flags,
+        options: size - 20,
         payload_offset,
         payload_len: ip.end - payload_offset,
     })
+}
+
+/// The subtype of the segment's Multipath TCP option (RFC 8684 section 3), if it has one.
+#[inline(always)]
+pub fn multipath<L: Load>(packet: &L, headers: &Headers) -> Option<u8> {
+    let mut at = headers.payload_offset - headers.options;
+    for _ in 0..MAX_OPTIONS {
+        at = packet.forget(at);
+        if at + 2 >= headers.payload_offset {
+            return None;
+        }
+        let [kind, len, subtype] = packet.load(at)?;
+        at += match kind {
+            END_OF_OPTIONS => return None,
+            NO_OPERATION => 1,
+            MULTIPATH => return Some(subtype >> 4),
+            _ => usize::from(len).max(2),
+        };
+    }
+    None
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shadow_core::{compare::Logged, evidence::report::ReportInputs};
+use shadow_core::{
+    compare::Logged,
+    evidence::report::{Report, ReportInputs},
+};
 use shadow_proto::limits::Limits;
 
 pub use args::ReplayArgs;
@@ -34,8 +37,32 @@ const SAVE: Duration = Duration::from_secs(1);
 /// Longest wait in the queue, practically unlimited. The maximum duration would overflow when added to a time.
 const PATIENT: Duration = Duration::from_hours(24 * 365);
 
+/// A replay that has ended.
+#[derive(Debug)]
+pub(super) struct Replayed {
+    pub(super) report: Report,
+    /// All files were bundles.
+    bundles_only: bool,
+    /// The position could not be kept, or a file could not be read to its end.
+    pub(super) failed: Option<Failure>,
+}
+
 /// Replays, and ends with a report.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let Replayed {
+        report,
+        bundles_only,
+        failed,
+    } = replayed(args)?;
+    told::tell(args.json, &report, bundles_only)?;
+    match failed {
+        Some(failure) => Err(failure.into()),
+        None => Ok(told::ruling(&report, bundles_only).into()),
+    }
+}
+
+/// Replays all files.
+pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
     let mut config = configured(args)?;
     let progress = Progress::new();
     progress.log(config.agent.log_level);
@@ -86,12 +113,15 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         ..ReportInputs::default()
     });
     progress.clear();
-    told::tell(args.json, &report, bundles_only)?;
-    kept?;
-    if let Some(Ended::Failed(why)) = &snapshot.ended {
-        return Err(Failure::new(Exit::Data, why.clone()).into());
-    }
-    Ok(told::ruling(&report, bundles_only).into())
+    let unread = match &snapshot.ended {
+        Some(Ended::Failed(why)) => Some(Failure::new(Exit::Data, why.clone())),
+        _ => None,
+    };
+    Ok(Replayed {
+        report,
+        bundles_only,
+        failed: kept.err().or(unread),
+    })
 }
 
 /// Settings as for live traffic, without those that only a capture needs.
