@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{evidence::LedgerLimits, redact::RedactConfig, rewrite::HostPolicy};
 use shadow_proto::limits::Limits;
 
-pub use agent::{Agent, LogLevel};
+pub use agent::{Agent, LogLevel, LogStyle};
 
 use crate::units::{Rate, Size, Span};
 use crate::{

@@ -6,7 +6,7 @@ use clap::Args;
 use shadow_core::compare::LengthTolerance;
 
 use crate::{
-    config::{LogLevel, place::ShadowUrl, writes::WriteMode},
+    config::{LogLevel, LogStyle, place::ShadowUrl, writes::WriteMode},
     offline::{LogFormat, LogSettings, Selection, Speed, Target},
     units::Span,
 };
@@ -92,9 +92,18 @@ pub struct ReplayArgs {
     /// The report as JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// Also as one self-contained page; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Also as JUnit's XML, for a CI system: a test for each gate and route; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
     /// Least severe log line [default: info]
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub(super) log_level: Option<LogLevel>,
+    /// Log lines for people, or one JSON object a line [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogStyle>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -54,7 +54,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         bundles_only,
         failed,
     } = replayed(args)?;
-    told::tell(args.json, &report, bundles_only)?;
+    told::tell(args, &report, bundles_only)?;
     match failed {
         Some(failure) => Err(failure.into()),
         None => Ok(told::ruling(&report, bundles_only).into()),
@@ -63,9 +63,10 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 
 /// Replays all files.
 pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
+    told::one_output(args)?;
     let mut config = configured(args)?;
     let progress = Progress::new();
-    progress.log(config.agent.log_level);
+    progress.log(&config.agent);
     check(&config)?;
     let inputs = args.files.iter().filter(|file| file.as_os_str() == "-");
     if inputs.count() > 1 {
@@ -173,6 +174,7 @@ fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
         concurrency: args.concurrency,
         idle_cpu: Some(Rate::from_percent(0)),
         log_level: args.log_level,
+        log_format: args.log_format,
         ..RunArgs::default()
     };
     flags.apply(&mut config);
