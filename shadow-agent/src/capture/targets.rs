@@ -269,5 +269,10 @@ mod tests {
             (key("10.0.0.1:8080"), ENDPOINT_TARGET),
         ];
         assert_eq!(plan.endpoints, BTreeMap::from(endpoints));
+        // A name of a shadow system that has another address later is the same as one that had it at the start.
+        let mut later = Plan::new(&[target("80"), target("443"), target("10.0.0.1:8080")], &[]);
+        later.exclude(&[elsewhere]);
+        later.exclude(&[shadow]);
+        assert_eq!(later, plan);
     }
 }
