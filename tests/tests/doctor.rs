@@ -1,4 +1,4 @@
-//! What `shadow doctor` says on a host with a running agent: protocols on its ports, packets that are too large.
+//! `shadow doctor` on a host with a running agent: protocols on its ports, packets that are too large.
 
 use std::{
     io::{Read as _, Write as _},
@@ -18,7 +18,7 @@ fn protocols_on_the_port_and_big_packets_are_named() {
     assert!(said.contains("none of another protocol than HTTP/1"), "{said}");
     assert!(!said.contains("big_tcp"), "{said}");
 
-    // What a client of TLS sends first.
+    // The first bytes of a client of TLS.
     scene.lab.client.run(|| {
         let mut connection = TcpStream::connect(Scene::production()).expect("nginx listens");
         connection

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
@@ -11,6 +12,21 @@ use std::{
 
 use shadow_core::evidence::report::Report;
 use shadow_tests::{agent::binary, laws::assert_laws, need, need::find};
+
+/// Settings of `openssl ca`, which alone can sign for a time in the past.
+const SIGNING: &str = "\
+[ca]
+default_ca = x
+[x]
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = p
+unique_subject = no
+[p]
+commonName = supplied
+";
 
 /// Ends the server with the test.
 struct Server {
@@ -57,15 +73,23 @@ impl Authority {
         );
     }
 
-    /// Signs a certificate for these names; `days` may be in the past.
-    fn sign(&self, name: &str, names: &str, days: i32) {
+    /// Signs a certificate for these names, from `start` to `end`.
+    fn sign_for(&self, name: &str, names: &str, (start, end): (&str, &str)) {
         self.openssl(&format!(
             "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
         ));
         fs::write(self.path("ext"), format!("subjectAltName={names}\n")).expect("a file");
+        fs::write(self.path("ca.cnf"), SIGNING).expect("a file");
+        fs::write(self.path("index.txt"), "").expect("a file");
         self.openssl(&format!(
-            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile ext -out {name}.pem"
+            "ca -batch -notext -config ca.cnf -cert ca.pem -keyfile ca.key -in {name}.csr -out {name}.pem -startdate \
+             {start} -enddate {end} -extfile ext"
         ));
+    }
+
+    /// Signs one that is valid.
+    fn sign(&self, name: &str, names: &str) {
+        self.sign_for(name, names, ("20200101000000Z", "20490101000000Z"));
     }
 
     /// nginx with a certificate of this name.
@@ -169,7 +193,7 @@ fn refused(run: (Option<i32>, String, Option<Report>), why: &[&str]) {
     for why in why {
         assert!(told.contains(why), "{told}");
     }
-    // The reason is told once, not with each request.
+    // The reason is logged once, not with each request.
     assert_eq!(told.matches("TLS to the shadow system").count(), 1, "{told}");
 }
 
@@ -181,7 +205,7 @@ fn url(host: &str, server: &Server) -> String {
 fn a_certificate_that_is_trusted_and_for_the_name_is_accepted() {
     need!(Program("nginx"), Program("openssl"));
     let authority = Authority::new();
-    authority.sign("good", "DNS:localhost,DNS:shop.example,IP:127.0.0.1", 2);
+    authority.sign("good", "DNS:localhost,DNS:shop.example,IP:127.0.0.1");
     for versions in ["TLSv1.3", "TLSv1.2"] {
         // One connection is used for several requests, and closed by nginx after a few.
         let server = authority.serve(
@@ -200,9 +224,9 @@ fn a_certificate_that_is_trusted_and_for_the_name_is_accepted() {
 fn a_certificate_that_is_wrong_is_refused_in_words() {
     need!(Program("nginx"), Program("openssl"));
     let authority = Authority::new();
-    authority.sign("good", "DNS:localhost", 2);
-    authority.sign("other", "DNS:a.example,DNS:b.example", 2);
-    authority.sign("expired", "DNS:localhost", -1);
+    authority.sign("good", "DNS:localhost");
+    authority.sign("other", "DNS:a.example,DNS:b.example");
+    authority.sign_for("expired", "DNS:localhost", ("20200101000000Z", "20200102000000Z"));
     let server = authority.serve("good", "");
     let unknown = authority.replay(&url("localhost", &server), "");
     refused(
@@ -235,8 +259,8 @@ fn a_certificate_that_is_wrong_is_refused_in_words() {
 fn a_client_certificate_is_shown_where_it_is_asked_for() {
     need!(Program("nginx"), Program("openssl"));
     let authority = Authority::new();
-    authority.sign("good", "DNS:localhost", 2);
-    authority.sign("client", "DNS:agent", 2);
+    authority.sign("good", "DNS:localhost");
+    authority.sign("client", "DNS:agent");
     let ca = authority.path("ca.pem");
     let asks = format!("ssl_verify_client on; ssl_client_certificate {};", ca.display());
     let server = authority.serve("good", &asks);
@@ -257,7 +281,7 @@ fn a_client_certificate_is_shown_where_it_is_asked_for() {
 fn an_alert_that_asks_for_a_client_certificate_is_told() {
     need!(Program("openssl"));
     let authority = Authority::new();
-    authority.sign("good", "DNS:localhost", 2);
+    authority.sign("good", "DNS:localhost");
     for version in ["-tls1_3", "-tls1_2"] {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -308,7 +332,7 @@ fn an_alert_that_asks_for_a_client_certificate_is_told() {
 fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
     need!(Program("openssl"));
     let authority = Authority::new();
-    authority.sign("good", "DNS:localhost", 2);
+    authority.sign("good", "DNS:localhost");
     let at = |name: &str| authority.path(name).display().to_string();
     fs::write(authority.path("empty"), "").expect("a file");
     for (tls, told) in [
@@ -341,10 +365,11 @@ fn what_does_not_speak_tls_is_told() {
     // Ends with the test's process.
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            drop(std::io::Write::write_all(
-                &mut &connection,
-                b"HTTP/1.1 400 Bad Request\r\n\r\n",
-            ));
+            let mut greeting = [0; 4096];
+            drop((&connection).read(&mut greeting));
+            drop((&connection).write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+            drop(connection.shutdown(Shutdown::Write));
+            drop((&connection).read(&mut greeting));
         }
     });
     let run = authority.replay(&format!("https://{address}"), &authority.trusted());

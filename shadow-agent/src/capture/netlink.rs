@@ -104,8 +104,8 @@ impl Requests {
         Ok(found)
     }
 
-    /// The name of each interface, and the largest packet that passes it in one piece, where it says so: by segmentation
-    /// or receive offload, beyond 64 KiB with BIG TCP.
+    /// The name of each interface, and the largest packet that passes it in one piece, where it says so: by
+    /// segmentation or receive offload, beyond 64 KiB with BIG TCP.
     pub(crate) fn largest_packets(&mut self) -> io::Result<Vec<(String, u32)>> {
         let mut found = Vec::new();
         self.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| {

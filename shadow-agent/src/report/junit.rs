@@ -1,7 +1,7 @@
 //! The report as JUnit's XML, which CI systems show: a test for each gate, and one for each route.
 //!
-//! A gate that failed is a failure, one without enough evidence an error. A route with differences that count fails too,
-//! unless the ruling is GO: then it passes, and the differences are its output.
+//! A gate that failed is a failure, one without enough evidence an error. A route with differences that count fails
+//! too, unless the ruling is GO: then it passes, and the differences are its output.
 
 use std::{fmt::Write as _, io};
 
@@ -151,7 +151,7 @@ fn outcome(report: &Report, route: &Route) -> Outcome {
     }
 }
 
-/// What is known of a route that is not as it should be; nothing if all is.
+/// Everything about a route that is not as it should be; nothing if all is.
 fn told(report: &Report, route: &Route) -> String {
     let mut text = String::new();
     for finding in report

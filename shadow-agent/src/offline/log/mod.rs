@@ -1,7 +1,7 @@
 //! Access logs of servers and proxies.
 //!
-//! Owns: reading lines in the format that was given or detected, and making an exchange of each. A log holds the request
-//! line, the status, and often a length, a duration and a redirect: these are compared
+//! Owns: reading lines in the format that was given or detected, and making an exchange of each. A log holds the
+//! request line, the status, and often a length, a duration and a redirect: these are compared
 //! ([`Comparator::logged_production`](shadow_core::compare::Comparator::logged_production)), and only requests with a
 //! safe method can be sent. Bounds: [`MAX_LINE`](lines) bytes a line, [`BATCH`] lines of one second, which are spread
 //! over it. Drops: nothing; lines that cannot be read are counted with the number of the first ones.
