@@ -93,6 +93,8 @@ shadow_proto::catalogue! {
         Connect = "connect",
         /// No connection in time.
         ConnectTimeout = "connect_timeout",
+        /// No TLS: the certificate or the protocol was refused, by one end or the other.
+        Tls = "tls",
         /// No first byte of a response in time.
         FirstByteTimeout = "first_byte_timeout",
         /// No complete response in time.
