@@ -62,6 +62,16 @@ counters! {
     flows_unread,
     /// Of these, parts of a stream that Multipath TCP spread over several connections.
     flows_mptcp,
+    /// Connections that were read as HTTP/2.
+    h2_connections,
+    /// Of these, joined in the middle.
+    h2_joined,
+    /// Frames of HTTP/2.
+    h2_frames,
+    /// Streams of HTTP/2 that were reset (RST_STREAM).
+    h2_resets,
+    /// Pushes that HTTP/2 servers promised; their responses are not read.
+    h2_pushes,
     /// Segments with payload that followed on connections of these last two kinds, and were not read.
     unread_segments,
     /// Payload bytes in them.
