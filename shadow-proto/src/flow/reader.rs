@@ -76,11 +76,17 @@ impl Reader {
             Self::Http2(conn) => return conn.read(direction, chunk, ctx),
             Self::Http1(conn) => conn,
         };
-        if direction == Direction::ToClient && speaks_first(conn, chunk) {
-            // The client's first bytes decide.
-            return 0;
+        let mut first = *chunk;
+        if conn.is_fresh() && conn.is_in_step() && conn.read_to(Direction::ToClient) == 0 {
+            if direction == Direction::ToServer {
+                // It does not depend on bytes that came before every request, and those wait for it.
+                first.ack = first.ack.map(|_| 0);
+            } else if http2::may_begin_server(chunk.bytes) {
+                // Some HTTP/2 servers send their SETTINGS at once. The client's first bytes decide.
+                return 0;
+            }
         }
-        let used = conn.read(direction, chunk, ctx).min(chunk.bytes.len());
+        let used = conn.read(direction, &first, ctx).min(chunk.bytes.len());
         let Some(switch) = conn.take_switch() else {
             return used;
         };
@@ -168,10 +174,4 @@ impl Reader {
             Self::Http2(_) => {}
         }
     }
-}
-
-/// Whether a server that has received nothing may be an HTTP/2 server: some send their SETTINGS at once.
-fn speaks_first(conn: &Http1, chunk: &Chunk<'_>) -> bool {
-    let nothing = conn.read_to(Direction::ToServer) == 0 && conn.read_to(Direction::ToClient) == 0;
-    nothing && conn.is_in_step() && conn.is_fresh() && http2::may_begin_server(chunk.bytes)
 }

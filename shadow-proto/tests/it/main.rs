@@ -7,6 +7,7 @@ mod bounded;
 mod bulk;
 #[expect(unreachable_pub, reason = "what libFuzzer tries is a public function there")]
 mod fuzzed;
+mod http2;
 mod hyper_oracle;
 mod liveness;
 mod loss;
