@@ -326,7 +326,7 @@ crate::catalogue! {
         /// The request could be taken to be for two hosts (RFC 9112 sections 3.2, 3.2.2): several Host fields, a
         /// value that is no host, or another one in the target.
         AmbiguousHost = "ambiguous_host",
-        /// Not HTTP/1 by its grammar.
+        /// Not HTTP by its grammar (RFC 9112, RFC 9113 section 8).
         Malformed = "malformed",
         /// A head, its number of fields or its trailers over the limit.
         HeadTooLarge = "head_too_large",

@@ -4,12 +4,12 @@
 //! a connection that was joined in the middle, whole frames do.
 
 use crate::{
+    exchange::Incomplete,
     http1::{
         self,
         conn::{Conn as Http1, Switch},
     },
     http2::{self, Conn as Http2},
-    exchange::Incomplete,
     protocol::{Abandon, Chunk, Context, End},
     wire::Direction,
 };

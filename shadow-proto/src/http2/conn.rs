@@ -285,7 +285,13 @@ impl Conn {
     }
 
     /// Begins a field block.
-    pub(super) fn open_block(&mut self, direction: Direction, start: FrameStart, stream: u32, kind: (bool, bool)) {
+    pub(super) fn open_block(
+        &mut self,
+        direction: Direction,
+        start: FrameStart,
+        stream: u32,
+        kind: (bool, bool),
+    ) {
         let (ends, promise) = kind;
         self.side(direction).block = Some(Block {
             stream,

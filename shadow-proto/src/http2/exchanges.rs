@@ -26,7 +26,7 @@ const REFUSED: u32 = 7;
 
 impl Conn {
     /// Handles a complete field block.
-    pub(super) fn block(&mut self, direction: Direction, block: Block, ctx: &mut Context<'_>) {
+    pub(super) fn block(&mut self, direction: Direction, block: &Block, ctx: &mut Context<'_>) {
         let side = self.side(direction);
         let fields = if block.fault.is_some() {
             side.hpack.lose();
@@ -56,8 +56,8 @@ impl Conn {
         let mut sorted = Sorted::of(fields);
         sorted.fault = block.fault.or(sorted.fault);
         match direction {
-            Direction::ToServer => self.request_block(&block, sorted, ctx),
-            Direction::ToClient => self.response_block(&block, sorted, ctx),
+            Direction::ToServer => self.request_block(block, sorted, ctx),
+            Direction::ToClient => self.response_block(block, sorted, ctx),
         }
         self.settle(block.stream, ctx);
     }
@@ -141,7 +141,9 @@ impl Conn {
 
     fn response_block(&mut self, block: &Block, sorted: Sorted, ctx: &mut Context<'_>) {
         let id = block.stream;
-        let interim = sorted.status().is_some_and(|status| (101..200).contains(&status) || status == 100);
+        let interim = sorted
+            .status()
+            .is_some_and(|status| (101..200).contains(&status) || status == 100);
         let missed = self.server.missed.unwrap_or(Incomplete::Malformed);
         let last = self.server.last;
         if !self.streams.contains_key(&id) {
@@ -149,7 +151,12 @@ impl Conn {
                 return;
             }
             let mut orphan = Stream::new(ctx.flow);
-            orphan.blame(self.server.doubt.or(self.client.missed).or(Some(Incomplete::Unrequested)));
+            orphan.blame(
+                self.server
+                    .doubt
+                    .or(self.client.missed)
+                    .or(Some(Incomplete::Unrequested)),
+            );
             self.insert(id, orphan);
             self.bound(ctx);
         }
@@ -336,7 +343,12 @@ impl Conn {
         let (proves, ended) = (reason.is_none(), stream.finish(reason));
         match ended {
             Ended::Exchange(exchange) => {
-                if proves && !matches!(exchange.incomplete, Some(Incomplete::Malformed | Incomplete::Midstream)) {
+                if proves
+                    && !matches!(
+                        exchange.incomplete,
+                        Some(Incomplete::Malformed | Incomplete::Midstream)
+                    )
+                {
                     if client {
                         self.client.prove();
                     }

@@ -61,9 +61,9 @@ pub(super) struct FrameHead {
 impl FrameHead {
     /// From the first nine bytes.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        let &[a, b, c, kind, flags, w, x, y, z, ..] = bytes else {
-            return None;
-        };
+        let (&[high, middle, low, kind, flags], rest) = bytes.split_first_chunk()?;
+        let &stream: &[u8; 4] = rest.first_chunk()?;
+        let stream = u32::from_be_bytes(stream);
         let kind = match kind {
             0 => Kind::Data,
             1 => Kind::Headers,
@@ -79,16 +79,27 @@ impl FrameHead {
             _ => Kind::Unknown,
         };
         Some(Self {
-            len: u32::from_be_bytes([0, a, b, c]),
+            len: u32::from_be_bytes([0, high, middle, low]),
             kind,
             flags,
-            stream: u32::from_be_bytes([w & 0x7f, x, y, z]),
-            reserved: w & 0x80 != 0,
+            stream: stream & 0x7fff_ffff,
+            reserved: stream & 0x8000_0000 != 0,
         })
     }
 
     pub(super) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Bytes of the payload before a field block: the length of the padding, a priority, a promised stream.
+    pub(super) fn before_block(&self) -> u32 {
+        let padding = u32::from(self.has(PADDED));
+        match self.kind {
+            Kind::Headers if self.has(PRIORITY) => padding + 5,
+            Kind::Headers => padding,
+            Kind::PushPromise => padding + 4,
+            _ => 0,
+        }
     }
 
     /// Whether a receiver accepts this header: sizes and streams are as section 6 requires.
@@ -171,9 +182,7 @@ pub(crate) fn may_begin_server(bytes: &[u8]) -> bool {
     match bytes {
         [] => false,
         [0] | [0, 0] | [0, 0, _] => true,
-        [0, 0, len, 4, rest @ ..] => {
-            len.is_multiple_of(6) && rest.iter().take(5).all(|byte| *byte == 0)
-        }
+        [0, 0, len, 4, rest @ ..] => len.is_multiple_of(6) && rest.iter().take(5).all(|byte| *byte == 0),
         _ => false,
     }
 }

@@ -51,7 +51,11 @@ impl Fields {
     /// Keeps what was appended from `start` on, with the name ending at `middle`, unless that exceeds a limit.
     fn keep(&mut self, start: usize, middle: usize, known: bool, limits: &Limits) {
         let over = self.raw.len() > limits.head || self.lines.len() >= limits.fields;
-        let ends = (u32::try_from(start), u32::try_from(middle), u32::try_from(self.raw.len()));
+        let ends = (
+            u32::try_from(start),
+            u32::try_from(middle),
+            u32::try_from(self.raw.len()),
+        );
         match ends {
             (Ok(start), Ok(middle), Ok(end)) if known && !over => self.lines.push(Line {
                 name: start..middle,
@@ -191,7 +195,9 @@ impl Decoder {
             return Some(Found::Static(name, value));
         }
         let place = index.checked_sub(static_table::LEN + 1)?;
-        let known = usize::try_from(place).ok().and_then(|place| self.table.get(place));
+        let known = usize::try_from(place)
+            .ok()
+            .and_then(|place| self.table.get(place));
         Some(known.map_or(Found::Unknown, Found::Dynamic))
     }
 }

@@ -80,13 +80,19 @@ impl Sorted {
             }
             b"content-length" => {
                 let text = core::str::from_utf8(value).ok();
-                let digits = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+                let digits =
+                    text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
                 let length = digits.and_then(|digits| digits.parse().ok());
                 let same = self.length.is_none() || self.length == length;
                 self.length = length;
                 same && length.is_some()
             }
-            _ => !name.is_empty() && name.iter().all(|byte| is_token(*byte) && !byte.is_ascii_uppercase()),
+            _ => {
+                !name.is_empty()
+                    && name
+                        .iter()
+                        .all(|byte| is_token(*byte) && !byte.is_ascii_uppercase())
+            }
         }
     }
 
@@ -134,10 +140,13 @@ impl Sorted {
         // Without an unknown field, a missing one is known to be missing.
         let complete = connect || method.is_some() && self.scheme.is_some() && path.is_some();
         let status = self.status.is_some() || self.protocol && !connect;
-        let method_valid = method.is_none_or(|method| !method.is_empty() && method.iter().all(|byte| is_token(*byte)));
+        let method_valid =
+            method.is_none_or(|method| !method.is_empty() && method.iter().all(|byte| is_token(*byte)));
         let path_valid = path.is_none_or(|path| {
             let form = path.first() == Some(&b'/') || path == b"*" && method == Some(b"OPTIONS");
-            form && !path.iter().any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b'#'))
+            form && !path
+                .iter()
+                .any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b'#'))
         });
         if status || !method_valid || !path_valid || !complete && !self.has_unknown() {
             return Some(Incomplete::Malformed);
@@ -171,14 +180,27 @@ impl Sorted {
             }
             _ => None,
         };
-        let Self { fields, method, path, authority, .. } = self;
+        let Self {
+            fields,
+            method,
+            path,
+            authority,
+            ..
+        } = self;
         let Fields { raw, lines, .. } = fields;
         let shared = Bytes::from(raw);
         let take = |range: &Range<u32>| {
             let range = range.start as usize..range.end as usize;
-            if range.end <= shared.len() { shared.slice(range) } else { Bytes::new() }
+            if range.end <= shared.len() {
+                shared.slice(range)
+            } else {
+                Bytes::new()
+            }
         };
-        let method = method.as_ref().map(|range| usual(&take(range))).unwrap_or_default();
+        let method = method
+            .as_ref()
+            .map(|range| usual(&take(range)))
+            .unwrap_or_default();
         let target = path.as_ref().map(take).unwrap_or_default();
         let mut headers = Headers::default();
         if keep {
@@ -188,7 +210,11 @@ impl Sorted {
             }
             push_regular(&mut headers, &shared, &lines, name.is_some());
         }
-        let target = if keep { target } else { Bytes::copy_from_slice(&target) };
+        let target = if keep {
+            target
+        } else {
+            Bytes::copy_from_slice(&target)
+        };
         let request = Request {
             method,
             target,
@@ -241,7 +267,9 @@ impl Sorted {
 /// Adds the fields that are no pseudo-header fields; `without_host`: `:authority` stands for it.
 fn push_regular(headers: &mut Headers, raw: &[u8], lines: &[Line], without_host: bool) {
     for line in lines {
-        let name = raw.get(line.name.start as usize..line.name.end as usize).unwrap_or_default();
+        let name = raw
+            .get(line.name.start as usize..line.name.end as usize)
+            .unwrap_or_default();
         if name.first() != Some(&b':') && !(without_host && name == b"host") {
             headers.push_span(line.name.clone(), line.value.clone());
         }

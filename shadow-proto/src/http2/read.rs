@@ -2,7 +2,9 @@
 
 use super::{
     conn::Conn,
-    frame::{self, END_HEADERS, END_STREAM, FrameHead, HEADER, Kind, PADDED, PREFACE, PRIORITY, begins_frames},
+    frame::{
+        self, END_HEADERS, END_STREAM, FrameHead, HEADER, Kind, PADDED, PREFACE, PRIORITY, begins_frames,
+    },
     side::{Frame, FrameStart, State},
 };
 use crate::{
@@ -39,7 +41,13 @@ impl Conn {
                 if *have == PREFACE.len() {
                     self.side(direction).state = State::BETWEEN;
                 }
-                self.report(direction, chunk, rest.get(..take).unwrap_or_default(), Role::Framing, ctx);
+                self.report(
+                    direction,
+                    chunk,
+                    rest.get(..take).unwrap_or_default(),
+                    Role::Framing,
+                    ctx,
+                );
                 take
             }
             State::Head { .. } => self.read_head(direction, chunk, rest, ctx),
@@ -195,6 +203,10 @@ impl Conn {
             }
             _ => {}
         }
+        // What comes before a field block in its first frame is framing.
+        let place = head.len - frame.left;
+        let before = usize::try_from(head.before_block().saturating_sub(place)).unwrap_or(0);
+        let (before, block) = part.split_at(before.min(part.len()));
         frame.left -= u32::try_from(take).unwrap_or(frame.left);
         let done = frame.left == 0;
         let role = match head.kind {
@@ -202,7 +214,8 @@ impl Conn {
             Kind::Headers | Kind::PushPromise | Kind::Continuation => Role::FieldBlock,
             _ => Role::Unknown,
         };
-        self.report(direction, chunk, part, role, ctx);
+        self.report(direction, chunk, before, Role::Framing, ctx);
+        self.report(direction, chunk, block, role, ctx);
         if done {
             self.end_frame(direction, ctx);
         }
@@ -226,7 +239,13 @@ impl Conn {
             frame.padding = u32::from(padding);
             frame.left -= 1;
             let (invalid, done) = (frame.padding > frame.left, frame.left == 0);
-            self.report(direction, chunk, part.get(..1).unwrap_or_default(), Role::Framing, ctx);
+            self.report(
+                direction,
+                chunk,
+                part.get(..1).unwrap_or_default(),
+                Role::Framing,
+                ctx,
+            );
             if invalid {
                 self.refuse(direction, ctx);
             } else if done {
@@ -252,7 +271,9 @@ impl Conn {
         let Some(frame) = self.take_frame(direction) else {
             return;
         };
-        let Frame { head, payload, fault, .. } = *frame;
+        let Frame {
+            head, payload, fault, ..
+        } = *frame;
         match head.kind {
             Kind::Data if head.has(END_STREAM) => self.end_message(direction, head.stream, fault, ctx),
             Kind::Headers | Kind::PushPromise | Kind::Continuation => {
@@ -288,13 +309,19 @@ impl Conn {
             }
         }
         if head.has(END_HEADERS) {
-            self.block(direction, block, ctx);
+            self.block(direction, &block, ctx);
         } else {
             self.side(direction).block = Some(block);
         }
     }
 
-    fn settings(&mut self, direction: Direction, head: &FrameHead, payload: &[u8], fault: Option<Incomplete>) {
+    fn settings(
+        &mut self,
+        direction: Direction,
+        head: &FrameHead,
+        payload: &[u8],
+        fault: Option<Incomplete>,
+    ) {
         if head.has(frame::ACK) {
             return self.side(direction).acknowledge();
         }

@@ -18,7 +18,10 @@ pub(super) enum State {
     /// In the client's preface, after so many bytes of it.
     Preface(usize),
     /// In a frame header, with the bytes of it so far.
-    Head { bytes: [u8; HEADER], have: usize },
+    Head {
+        bytes: [u8; HEADER],
+        have: usize,
+    },
     Payload(Box<Frame>),
     /// Where frames begin is not known.
     Search,

@@ -37,7 +37,10 @@ pub(super) struct Half {
 
 impl Half {
     fn held(&self) -> usize {
-        let body = self.body.as_ref().map_or(0, |body| size_of::<Content>() + body.held());
+        let body = self
+            .body
+            .as_ref()
+            .map_or(0, |body| size_of::<Content>() + body.held());
         body + self.trailers.allocated()
     }
 
@@ -167,18 +170,27 @@ impl Stream {
     pub(super) fn finish(mut self, reason: Option<Incomplete>) -> Ended {
         let (body, trailers) = if self.request.kept {
             let request = &mut self.exchange.request;
-            (core::mem::take(&mut request.body), core::mem::take(&mut request.trailers))
+            (
+                core::mem::take(&mut request.body),
+                core::mem::take(&mut request.trailers),
+            )
         } else {
             self.request.finish()
         };
         let told = self.request.length;
-        if self.request.phase == Phase::Done && body.missing == 0 && told.is_some_and(|told| told != body.len) {
+        if self.request.phase == Phase::Done && body.missing == 0 && told.is_some_and(|told| told != body.len)
+        {
             // Section 8.1.1.
             self.blame(Some(Incomplete::Malformed));
         }
         let gap = body.missing > 0;
         self.blame(gap.then_some(Incomplete::RequestGap));
-        let Exchange { request, response, timing, .. } = &mut *self.exchange;
+        let Exchange {
+            request,
+            response,
+            timing,
+            ..
+        } = &mut *self.exchange;
         request.body = body;
         request.trailers = trailers;
         timing.request_last = self.request.last;
@@ -205,12 +217,22 @@ impl Stream {
     }
 
     fn ended(self) -> Ended {
-        let Self { exchange: mut exchange_box, asked, fault, .. } = self;
+        let Self {
+            exchange: mut exchange_box,
+            asked,
+            fault,
+            ..
+        } = self;
         if asked {
             exchange_box.incomplete = fault;
             return Ended::Exchange(exchange_box);
         }
-        let Exchange { flow, response, timing, .. } = *exchange_box;
+        let Exchange {
+            flow,
+            response,
+            timing,
+            ..
+        } = *exchange_box;
         match response {
             Some(response) => Ended::Orphan(Box::new(Orphan {
                 flow,

@@ -62,6 +62,14 @@ counters! {
     flows_unread,
     /// Of these, parts of a stream that Multipath TCP spread over several connections.
     flows_mptcp,
+    /// Segments with payload that followed on connections of these last two kinds, and were not read.
+    unread_segments,
+    /// Payload bytes in them.
+    unread_bytes,
+    /// Requests that appear to begin in them: exchanges that were not compared.
+    exchanges_unread,
+    /// Connections that ended without any payload.
+    flows_empty,
     /// Connections that were read as HTTP/2.
     h2_connections,
     /// Of these, joined in the middle.
@@ -72,14 +80,6 @@ counters! {
     h2_resets,
     /// Pushes that HTTP/2 servers promised; their responses are not read.
     h2_pushes,
-    /// Segments with payload that followed on connections of these last two kinds, and were not read.
-    unread_segments,
-    /// Payload bytes in them.
-    unread_bytes,
-    /// Requests that appear to begin in them: exchanges that were not compared.
-    exchanges_unread,
-    /// Connections that ended without any payload.
-    flows_empty,
     /// Segments of connections that have ended or were abandoned.
     ignored_segments,
     /// Segments without new data: retransmissions, keep-alive and window probes.

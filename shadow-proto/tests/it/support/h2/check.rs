@@ -38,21 +38,23 @@ pub(crate) fn truthfully(said: &[Said], events: &[Event], settings: &Settings) -
     };
     let mut seen = std::collections::HashSet::new();
     for event in events {
-        match event {
-            Event::Exchange(exchange) => match exchange.incomplete {
-                Some(reason) => *tally.incomplete.entry(reason.as_str()).or_default() += 1,
-                None => {
-                    let uid = uid(&exchange.request.headers)
-                        .unwrap_or_else(|| panic!("nobody said {exchange:?}"));
-                    assert!(seen.insert(uid), "{uid} is reported twice");
-                    let said = by_uid.get(&uid).unwrap_or_else(|| panic!("nobody said {uid}"));
-                    same(exchange, said, settings);
-                    tally.complete += 1;
-                }
-            },
-            Event::Orphan(_) => tally.orphans += 1,
-            Event::Abandoned(..) => {}
+        let exchange = match event {
+            Event::Exchange(exchange) => exchange,
+            Event::Orphan(_) => {
+                tally.orphans += 1;
+                continue;
+            }
+            Event::Abandoned(..) => continue,
+        };
+        if let Some(reason) = exchange.incomplete {
+            *tally.incomplete.entry(reason.as_str()).or_default() += 1;
+            continue;
         }
+        let uid = uid(&exchange.request.headers).unwrap_or_else(|| panic!("nobody said {exchange:?}"));
+        assert!(seen.insert(uid), "{uid} is reported twice");
+        let said = by_uid.get(&uid).unwrap_or_else(|| panic!("nobody said {uid}"));
+        same(exchange, said, settings);
+        tally.complete += 1;
     }
     tally
 }
@@ -61,7 +63,10 @@ pub(crate) fn truthfully(said: &[Said], events: &[Event], settings: &Settings) -
 pub(crate) fn exactly(said: &[Said], events: &[Event], settings: &Settings) -> Tally {
     let tally = truthfully(said, events, settings);
     let whole = said.iter().filter(|said| said.whole).count();
-    let left: Vec<&Event> = events.iter().filter(|event| matches!(event, Event::Abandoned(..))).collect();
+    let left: Vec<&Event> = events
+        .iter()
+        .filter(|event| matches!(event, Event::Abandoned(..)))
+        .collect();
     assert!(left.is_empty(), "{tally:?} {left:?}");
     assert_eq!(tally.complete, whole, "{tally:?}");
     let incomplete: usize = tally.incomplete.values().sum();
@@ -80,25 +85,51 @@ fn same(exchange: &Exchange, said: &Said, settings: &Settings) {
     assert_eq!(request.method, said.method.as_bytes(), "{facts}");
     assert_eq!(request.target, said.target.as_bytes(), "{facts}");
     let host = (b"host".to_vec(), b"shop.example".to_vec());
-    let fields: Vec<Field> = core::iter::once(host).chain(said.request.fields.iter().cloned()).collect();
+    let fields: Vec<Field> = core::iter::once(host)
+        .chain(said.request.fields.iter().cloned())
+        .collect();
     assert_eq!(pairs(&request.headers), fields, "request of {facts}");
     assert_eq!(pairs(&request.trailers), said.request.trailers, "{facts}");
     body(&facts, &request.body, &said.request.body, settings);
-    let response = exchange.response.as_ref().expect("a complete exchange has a response");
+    let response = exchange
+        .response
+        .as_ref()
+        .expect("a complete exchange has a response");
     assert_eq!(response.status, said.status, "{facts}");
-    assert_eq!(pairs(&response.headers), said.response.fields, "response of {facts}");
+    assert_eq!(
+        pairs(&response.headers),
+        said.response.fields,
+        "response of {facts}"
+    );
     assert_eq!(pairs(&response.trailers), said.response.trailers, "{facts}");
     body(&facts, &response.body, &said.response.body, settings);
     let timing = exchange.timing;
-    assert!(timing.request_first.is_some() && timing.request_first <= timing.request_last, "{facts} {timing:?}");
-    assert!(timing.response_first.is_some() && timing.response_first <= timing.response_last, "{facts} {timing:?}");
+    assert!(
+        timing.request_first.is_some() && timing.request_first <= timing.request_last,
+        "{facts} {timing:?}"
+    );
+    assert!(
+        timing.response_first.is_some() && timing.response_first <= timing.response_last,
+        "{facts} {timing:?}"
+    );
 }
 
 fn body(facts: &str, body: &Body, sent: &[u8], settings: &Settings) {
-    assert_eq!((body.len, body.missing), (sent.len() as u64, 0), "body of {facts}");
-    assert!(sent.starts_with(&body.kept), "kept part of the body of {facts} differs");
+    assert_eq!(
+        (body.len, body.missing),
+        (sent.len() as u64, 0),
+        "body of {facts}"
+    );
+    assert!(
+        sent.starts_with(&body.kept),
+        "kept part of the body of {facts} differs"
+    );
     assert!(body.is_whole() || sent.len() > settings.limits.body, "{facts}");
-    assert_eq!(body.blake3(), Some(*blake3::hash(sent).as_bytes()), "digest of {facts}");
+    assert_eq!(
+        body.blake3(),
+        Some(*blake3::hash(sent).as_bytes()),
+        "digest of {facts}"
+    );
 }
 
 fn pairs(headers: &Headers) -> Vec<Field> {

@@ -76,7 +76,10 @@ const LENGTHS: &str = "ISXXXXXXXTZXXZXXXXXXXXZXXXXXXXXXBFFHIBDGFFDGDBBBAAABBBBBB
 
 /// The code of each symbol, as bits.
 fn codes() -> Vec<Vec<bool>> {
-    let lengths: Vec<u32> = LENGTHS.bytes().map(|letter| u32::from(letter - b'A') + 5).collect();
+    let lengths: Vec<u32> = LENGTHS
+        .bytes()
+        .map(|letter| u32::from(letter - b'A') + 5)
+        .collect();
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|symbol| (lengths[*symbol], *symbol));
     let mut codes = vec![Vec::new(); lengths.len()];
@@ -174,7 +177,11 @@ impl Encoder {
             .filter(|(_, (other, _))| other == name)
             .map(|(place, (_, other))| (place + 1, other == value))
             .collect();
-        let whole: Vec<usize> = places.iter().filter(|(_, same)| *same).map(|(place, _)| *place).collect();
+        let whole: Vec<usize> = places
+            .iter()
+            .filter(|(_, same)| *same)
+            .map(|(place, _)| *place)
+            .collect();
         if !whole.is_empty() && rng.chance(800) {
             return integer(out, 0x80, 7, whole[rng.below(whole.len())]);
         }
@@ -205,7 +212,10 @@ impl Encoder {
             out.extend_from_slice(text);
             return;
         }
-        let bits: Vec<bool> = text.iter().flat_map(|byte| self.codes[usize::from(*byte)].iter().copied()).collect();
+        let bits: Vec<bool> = text
+            .iter()
+            .flat_map(|byte| self.codes[usize::from(*byte)].iter().copied())
+            .collect();
         integer(out, 0x80, 7, bits.len().div_ceil(8));
         for byte in bits.chunks(8) {
             let padded = byte.iter().copied().chain(core::iter::repeat(true)).take(8);

@@ -143,12 +143,12 @@ impl Talk {
     }
 
     fn settings(&mut self, side: usize) {
-        let size = [None, None, Some(0), Some(100), Some(4_096), Some(65_536)][self.rng.below(6)];
+        let table = [None, None, Some(0), Some(100), Some(4_096), Some(65_536)][self.rng.below(6)];
         let mut pairs = vec![(3, 100), (4, 1 << 20)];
-        pairs.extend(size.map(|size| (1, u32::try_from(size).expect("small"))));
+        pairs.extend(table.map(|size| (1, u32::try_from(size).expect("small"))));
         self.put(side, &frames::settings(&pairs));
         let end = self.halves[side].bytes.len();
-        self.told[1 - side].push_back((end, size));
+        self.told[1 - side].push_back((end, table));
     }
 
     fn acknowledge(&mut self, side: usize) {
@@ -187,8 +187,14 @@ impl Talk {
             steps(response, &said.response, &mut self.rng),
         ];
         if self.rng.chance(150) {
-            let interim = vec![(b":status".to_vec(), b"103".to_vec()), (b"link".to_vec(), b"</a>".to_vec())];
-            steps[SERVER].push_front(Step::Head { fields: interim, ends: false });
+            let interim = vec![
+                (b":status".to_vec(), b"103".to_vec()),
+                (b"link".to_vec(), b"</a>".to_vec()),
+            ];
+            steps[SERVER].push_front(Step::Head {
+                fields: interim,
+                ends: false,
+            });
         }
         if !said.whole {
             let side = self.rng.below(2);
@@ -218,9 +224,17 @@ impl Talk {
         }
         let place = self.rng.below(self.open.len());
         let side = self.rng.below(2);
-        let side = if self.open[place].steps[side].is_empty() { 1 - side } else { side };
+        let side = if self.open[place].steps[side].is_empty() {
+            1 - side
+        } else {
+            side
+        };
         self.step(place, side);
-        if self.open[place].steps.iter().all(std::collections::VecDeque::is_empty) {
+        if self.open[place]
+            .steps
+            .iter()
+            .all(std::collections::VecDeque::is_empty)
+        {
             self.open.remove(place);
         }
     }
@@ -307,11 +321,19 @@ fn message(uid: u32, content: bool, shape: Shape, rng: &mut Rng) -> Message {
         fields.push(field("content-length", &body.len().to_string()));
     }
     let trailers = if content && rng.chance(300) {
-        vec![field("grpc-status", "0"), field("grpc-message", ""), field("x-uid-end", &uid.to_string())]
+        vec![
+            field("grpc-status", "0"),
+            field("grpc-message", ""),
+            field("x-uid-end", &uid.to_string()),
+        ]
     } else {
         Vec::new()
     };
-    Message { fields, body, trailers }
+    Message {
+        fields,
+        body,
+        trailers,
+    }
 }
 
 /// Bytes that look like nothing, like zeros, or like frames of another connection.
@@ -320,7 +342,9 @@ fn content_of(shape: Shape, rng: &mut Rng) -> Vec<u8> {
     match rng.below(4) {
         0 => vec![0; len],
         1 => b"[\"text\"]".iter().copied().cycle().take(len).collect(),
-        2 => (0..len).map(|_| u8::try_from(rng.next() & 255).expect("a byte")).collect(),
+        2 => (0..len)
+            .map(|_| u8::try_from(rng.next() & 255).expect("a byte"))
+            .collect(),
         _ => {
             // Frames, ending where the content ends, with requests on streams that may exist.
             let mut out = Vec::new();
@@ -367,18 +391,30 @@ fn steps(mut head: Vec<Field>, message: &Message, rng: &mut Rng) -> std::collect
     let mut steps = std::collections::VecDeque::new();
     let bare = message.body.is_empty() && message.trailers.is_empty();
     let empty_end = rng.chance(150);
-    steps.push_back(Step::Head { fields: head, ends: bare && !empty_end });
+    steps.push_back(Step::Head {
+        fields: head,
+        ends: bare && !empty_end,
+    });
     let mut rest = message.body.as_slice();
     while !rest.is_empty() {
         let (part, behind) = rest.split_at(rng.between(1, rest.len().min(16_000)));
         rest = behind;
         let ends = rest.is_empty() && message.trailers.is_empty() && !empty_end;
-        steps.push_back(Step::Data { content: part.to_vec(), ends });
+        steps.push_back(Step::Data {
+            content: part.to_vec(),
+            ends,
+        });
     }
     if !message.trailers.is_empty() {
-        steps.push_back(Step::Head { fields: message.trailers.clone(), ends: true });
+        steps.push_back(Step::Head {
+            fields: message.trailers.clone(),
+            ends: true,
+        });
     } else if empty_end {
-        steps.push_back(Step::Data { content: Vec::new(), ends: true });
+        steps.push_back(Step::Data {
+            content: Vec::new(),
+            ends: true,
+        });
     }
     steps
 }
