@@ -345,13 +345,13 @@ crate::catalogue! {
         Idle = "idle",
         /// The capture ended first.
         CaptureEnd = "capture_end",
-        /// HTTP/2: a field refers to an entry of the dynamic table that was inserted before what was captured, or the field
-        /// block itself was not captured.
+        /// HTTP/2: a field refers to an entry of the dynamic table that was inserted before what was captured, or the
+        /// field block itself was not captured.
         H2HeaderState = "h2_header_state",
         /// HTTP/2: the capture began in the middle of the connection, and it is not proven yet where frames begin.
         H2JoinedMidway = "h2_joined_midway",
-        /// HTTP/2: frames were not captured, and it is not proven yet where the next ones begin, or the message may lack
-        /// some of them.
+        /// HTTP/2: frames were not captured, and it is not proven yet where the next ones begin, or the message may
+        /// lack some of them.
         H2Gap = "h2_gap",
         /// HTTP/2: the stream was reset before both messages had ended.
         H2Reset = "h2_reset",

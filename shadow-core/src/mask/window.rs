@@ -12,8 +12,8 @@ use shadow_proto::{
 const KEPT: usize = 64 << 10;
 /// Longest piece: pieces are dropped as a whole.
 const PIECE: usize = 16 << 10;
-/// Stands for each byte of a compressed field block (HTTP/2): a reference to an entry of the dynamic table that is not
-/// there, because nothing is inserted (RFC 7541 section 6.1). A reader of the recording sees fields that it cannot know.
+/// Replaces each byte of a compressed field block (HTTP/2): a reference to an entry of the dynamic table that is not
+/// there, because nothing is inserted (RFC 7541 section 6.1). A reader of the recording sees fields that are unknown.
 const MASKED_FIELD: u8 = 0xfe;
 /// Memory of a piece in addition to its bytes.
 const OVERHEAD: usize = 64;

@@ -50,7 +50,7 @@ impl Conn {
     /// As [`Conn::new`] for the middle of a connection, of which both directions were read up to `positions`.
     pub(crate) fn resumed([client, server]: [u64; 2]) -> Self {
         let mut conn = Self::new(false);
-        conn.client.resume(client);
+        conn.client.pos = client;
         conn.server.pos = server;
         conn
     }

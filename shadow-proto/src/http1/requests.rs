@@ -25,7 +25,7 @@ pub(crate) struct Requests {
     conflict: bool,
     last: Timestamp,
     /// Offset after the last byte that was read.
-    pos: u64,
+    pub(super) pos: u64,
 }
 
 #[derive(Debug)]
@@ -53,10 +53,6 @@ impl Requests {
 
     pub(super) fn pos(&self) -> u64 {
         self.pos
-    }
-
-    pub(super) fn resume(&mut self, pos: u64) {
-        self.pos = pos;
     }
 
     pub(super) fn close(&mut self) {

@@ -118,7 +118,7 @@ impl Decoder {
     pub(super) fn decode(&mut self, block: &[u8], limits: &Limits) -> Result<Fields, Broken> {
         let updates = block.first().is_some_and(|first| first & 0xe0 == 0x20);
         if core::mem::take(&mut self.owes_update) && !updates {
-            // What the encoder evicted is not certain.
+            // It is not certain which entries the encoder evicted.
             self.table.lose();
         }
         let mut fields = Fields::default();

@@ -264,7 +264,7 @@ impl Sorted {
     }
 }
 
-/// Adds the fields that are no pseudo-header fields; `without_host`: `:authority` stands for it.
+/// Adds the fields that are no pseudo-header fields; `without_host`: `:authority` replaces it.
 fn push_regular(headers: &mut Headers, raw: &[u8], lines: &[Line], without_host: bool) {
     for line in lines {
         let name = raw

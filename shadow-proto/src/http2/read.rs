@@ -203,7 +203,7 @@ impl Conn {
             }
             _ => {}
         }
-        // What comes before a field block in its first frame is framing.
+        // The bytes before a field block in its first frame are framing.
         let place = head.len - frame.left;
         let before = usize::try_from(head.before_block().saturating_sub(place)).unwrap_or(0);
         let (before, block) = part.split_at(before.min(part.len()));

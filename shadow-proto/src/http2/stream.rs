@@ -78,7 +78,7 @@ impl Half {
 /// A stream that is open in at least one direction.
 #[derive(Debug)]
 pub(super) struct Stream {
-    /// What is known of the exchange; the request is made up when it was not seen.
+    /// The known part of the exchange; the request is made up when it was not seen.
     pub(super) exchange: Box<Exchange>,
     /// Whether the request was seen.
     pub(super) asked: bool,

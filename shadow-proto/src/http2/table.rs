@@ -76,7 +76,8 @@ impl Table {
         self.entries.get(place)
     }
 
-    /// Inserts an entry. Of an unknown part not even the length is known, so from then on what is evicted is not either.
+    /// Inserts an entry. Of an unknown part not even the length is known, so from then on it is not known what is
+    /// evicted.
     pub(super) fn insert(&mut self, entry: Entry) {
         if entry.name.is_none() || entry.value.is_none() {
             self.max = None;

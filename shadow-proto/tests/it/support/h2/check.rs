@@ -29,7 +29,7 @@ impl Tally {
     }
 }
 
-/// What is reported as complete was said, in these bytes, by this pair, and is reported once.
+/// Everything reported as complete was said, in these bytes, by this pair, and is reported once.
 pub(crate) fn truthfully(said: &[Said], events: &[Event], settings: &Settings) -> Tally {
     let by_uid: HashMap<u32, &Said> = said.iter().map(|said| (said.uid, said)).collect();
     let mut tally = Tally {

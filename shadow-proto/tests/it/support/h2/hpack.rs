@@ -101,7 +101,7 @@ pub(crate) struct Encoder {
     dynamic: VecDeque<Field>,
     size: usize,
     max: usize,
-    /// What the other side allows.
+    /// The size that the other side allows.
     allowed: usize,
     /// Updates of the size that the next block begins with.
     updates: Vec<usize>,

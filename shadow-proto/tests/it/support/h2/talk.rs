@@ -61,7 +61,7 @@ impl Shape {
     }
 }
 
-/// What one side has left to send on one stream.
+/// A frame that one side has left to send on one stream.
 #[derive(Debug)]
 enum Step {
     Head { fields: Vec<Field>, ends: bool },
