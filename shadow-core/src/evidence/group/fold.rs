@@ -73,15 +73,14 @@ impl Groups {
                 return;
             };
             let same = into.atoms.iter().find(|(known, _)| known == shift);
-            match same.map(|(_, same)| *same) {
-                Some(same) => self.merge(*id, same),
-                None => {
-                    // The number of all atoms is the limit here.
-                    into.atoms.push((*shift, *id));
-                    if let Some(atom) = self.atoms.get_mut(id.0 as usize) {
-                        atom.group = group;
-                    }
-                }
+            if let Some(same) = same.map(|(_, same)| *same) {
+                self.merge(*id, same);
+                continue;
+            }
+            // The number of all atoms is the limit here.
+            into.atoms.push((*shift, *id));
+            if let Some(atom) = self.atoms.get_mut(id.0 as usize) {
+                atom.group = group;
             }
         }
     }

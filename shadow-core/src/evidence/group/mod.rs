@@ -68,6 +68,8 @@ pub(crate) struct Groups {
     by_place: HashMap<Fingerprint, usize>,
     places: Vec<Place>,
     pools: pool::Pools,
+    /// How often a step of places was recognised as data.
+    folds: u64,
     limit: usize,
     samples: usize,
     overflow: u64,
@@ -160,6 +162,7 @@ impl Groups {
             by_place: HashMap::new(),
             places: Vec::new(),
             pools: pool::Pools::default(),
+            folds: 0,
             limit,
             samples,
             overflow: 0,
@@ -316,6 +319,7 @@ impl Groups {
         };
         let id = fingerprint(context.route, category, &place);
         if is_new {
+            self.folds = self.folds.saturating_add(1);
             self.fold(context.route_id);
         }
         let at = match self.by_fingerprint.get(&id) {
