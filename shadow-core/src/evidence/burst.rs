@@ -95,7 +95,18 @@ impl Bursts {
 
     /// Mean burst size, at least 1.
     pub(crate) fn factor(&self, seconds: u64) -> f64 {
-        factor(self.excess(seconds), self.count)
+        self.factor_within(seconds, u64::MAX)
+    }
+
+    /// Mean burst size in windows up to this length.
+    pub(crate) fn factor_within(&self, seconds: u64, longest: u64) -> f64 {
+        let mut excess = self.excess(seconds);
+        for (excess, shift) in excess.iter_mut().zip(SCALES) {
+            if 1 << shift > longest {
+                *excess = 0.0;
+            }
+        }
+        factor(excess, self.count)
     }
 }
 
