@@ -168,7 +168,7 @@ fn recorded() -> String {
             let later = at + 1_000_000;
             format!(
                 "1 {number:024x} {at} 0\nGET /{number} HTTP/1.1\r\nHost: shop\r\n\r\n\n🐵🙈🙉\n\
-                 2 {number:024x} {later} 5\nHTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\
+                 2 {number:024x} {later} 5\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
                  Content-Length: 2\r\n\r\nok\n🐵🙈🙉\n"
             )
         })
@@ -234,7 +234,12 @@ fn a_certificate_that_is_wrong_is_refused_in_words() {
         &["by an authority that is not trusted here", "tls.ca_file"],
     );
     let server = authority.serve("other", "");
-    let told = ["not for localhost", "a.example", "b.example", "tls.server_name"];
+    let told = [
+        "not for localhost but for ",
+        "a.example",
+        "b.example",
+        "tls.server_name",
+    ];
     refused(
         authority.replay(&url("localhost", &server), &authority.trusted()),
         &told,

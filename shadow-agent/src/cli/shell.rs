@@ -20,6 +20,7 @@ pub struct CompletionsArgs {
 
 /// Arguments of `shadow man`.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  mkdir -p ~/.local/share/man/man1 && shadow man ~/.local/share/man/man1")]
 pub struct ManArgs {
     /// The folder to write to; it must exist
     #[arg(value_name = "DIR")]

@@ -25,6 +25,8 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 const MOST_SAID: usize = 16;
+/// Names of a certificate that are shown.
+const NAMES: usize = 8;
 
 /// The section `tls` of a target.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -231,14 +233,20 @@ fn certificate(fault: &CertificateError, name: &str) -> String {
             "the certificate is for another name than {name}; use a name that it has in the URL, or name one as \
              tls.server_name"
         ),
-        CertificateError::NotValidForNameContext { presented, .. } => format!(
-            "the certificate is not for {name} but for {}; use that name in the URL, or name it as tls.server_name",
-            if presented.is_empty() {
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            // Each is written like `DnsName("a.example")`.
+            let bare = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
+            let names: Vec<String> = presented.iter().take(NAMES).map(bare).collect();
+            let names = if names.is_empty() {
                 "no name".to_owned()
             } else {
-                presented.join(", ")
-            }
-        ),
+                names.join(", ")
+            };
+            format!(
+                "the certificate is not for {name} but for {names}; use that name in the URL, or name it as \
+                 tls.server_name"
+            )
+        }
         CertificateError::Revoked => format!("the certificate for {name} was revoked; replace it"),
         CertificateError::BadEncoding => format!("the certificate for {name} cannot be read; replace it"),
         other => format!(

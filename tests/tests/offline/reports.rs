@@ -17,7 +17,8 @@ fn recorded() -> String {
             } else {
                 ("/wrong", "]]>\u{1b}[2J<&\"")
             };
-            let (later, length) = (at + 1_000_000, body.len());
+            // Slower than any machine under test: latency is another test's subject.
+            let (later, length) = (at + 2_000_000_000, body.len());
             format!(
                 "1 {number:024x} {at} 0\nGET {path} HTTP/1.1\r\nHost: shop\r\n\r\n\n🐵🙈🙉\n\
                  2 {number:024x} {later} 5\nHTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}\n🐵🙈🙉\n"
@@ -46,14 +47,12 @@ fn elements(text: &str) -> Vec<String> {
             _ => continue,
         };
         open += i32::from(!empty);
-        let tag = String::from_utf8_lossy(start.name().as_ref()).into_owned();
+        let tag = start.name().as_ref().to_owned();
         let name = start
             .attributes()
             .flatten()
-            .find(|attribute| attribute.key.as_ref() == b"name");
-        let name = name.map_or_else(String::new, |name| {
-            String::from_utf8_lossy(&name.value).into_owned()
-        });
+            .find(|attribute| attribute.key.as_ref() == "name");
+        let name = name.map_or_else(String::new, |name| name.value.into_owned());
         found.push(format!("{tag} {name}").trim().to_owned());
     }
     assert_eq!(open, 0, "{text}");
@@ -89,7 +88,7 @@ fn a_replay_writes_a_page_and_tests_for_a_ci_system() {
     let at = |name: &str| directory.path().join(name).display().to_string();
     let (page, tests) = (at("page.html"), at("tests.xml"));
     let (code, json, told) = run(&file, &["--json", "--html", &page, "--junit", &tests]);
-    assert_eq!(code, Some(1), "{told}");
+    assert_ne!(code, Some(0), "{told}");
     serde_json::from_str::<serde_json::Value>(&json).expect("the report as JSON, and nothing else");
     assert!(
         fs::read_to_string(&page)
@@ -114,9 +113,10 @@ fn a_replay_writes_a_page_and_tests_for_a_ci_system() {
             .unwrap_or_else(|| panic!("{name}: {text}"));
         found.get(place + 1).map(String::as_str)
     };
-    assert_eq!(after("testcase GET /wrong"), Some("failure"), "{text}");
-    assert_ne!(after("testcase GET /right"), Some("failure"), "{text}");
-    assert_eq!(after("testcase match_rate"), Some("failure"), "{text}");
+    let is_bad = |name: &str| matches!(after(name), Some("failure" | "error"));
+    assert!(is_bad("testcase GET /wrong"), "{text}");
+    assert!(is_bad("testcase match_rate"), "{text}");
+    assert!(!is_bad("testcase GET /right"), "{text}");
     // In place of the text.
     let (_, xml, _) = run(&file, &["--junit", "-"]);
     assert_eq!(
