@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path};
 
-use crate::row::rows;
+use crate::row::{Row, rows};
 
 /// Port, method, target, status, length of both bodies, reason why it is incomplete.
 type Expected = (
@@ -224,7 +224,11 @@ fn grpc_and_other_http2_is_whole() {
         assert!(rows.iter().all(|row| row.version == "HTTP/2"), "{name}");
         if name.contains("python") {
             let call = |row: &&Row| row.target.as_deref() == Some("/pkg.S/UU");
-            let lengths: Vec<_> = rows.iter().filter(call).map(|row| row.response_body_len).collect();
+            let lengths: Vec<_> = rows
+                .iter()
+                .filter(call)
+                .map(|row| row.response_body_len)
+                .collect();
             // Five bytes before each message; the last call ends with an error and no content.
             assert_eq!(lengths, [Some(9), Some(9), Some(9), Some(9), Some(0)]);
         }
