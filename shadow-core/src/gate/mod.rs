@@ -229,7 +229,7 @@ impl Gate {
         let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
         let policy = if self.markers.iter().any(marked) {
             SkipPolicy::Replayed
-        } else if request.version == Version::Http2 {
+        } else if is_http2(exchange) {
             SkipPolicy::Http2
         } else if let Some(reason) = exchange.incomplete
             && !(self.unanswered && unanswered::is_whole(exchange, reason))
@@ -250,6 +250,13 @@ impl Gate {
         };
         Decision::Skip(Skip::Policy(policy))
     }
+}
+
+/// Whether one of its messages is HTTP/2. The response to an upgrade to it is, and its request is not.
+fn is_http2(exchange: &Exchange) -> bool {
+    let response = exchange.response.as_ref();
+    exchange.request.version == Version::Http2
+        || response.is_some_and(|response| response.version == Version::Http2)
 }
 
 /// Whether a request only reads: its method is safe (RFC 9110 section 9.2.1), and so is any it asks to be treated as.

@@ -59,6 +59,13 @@ impl Context<'_> {
 impl Conn {
     /// Reports the roles in a head after it was read, when it is known whether it is certain to be one.
     pub(super) fn report_head(&self, raw: &[u8], end: u64, ctx: &mut Context<'_>) {
+        if self.switch.is_some() {
+            // The preface of HTTP/2 (RFC 9113 section 3.4): always the same bytes.
+            let begin = end.saturating_sub(raw.len() as u64);
+            return ctx
+                .roles(Direction::ToServer, begin, true)
+                .read(0, Role::Framing, raw);
+        }
         let sure = self.pair.is_in_step() && self.leaving.is_none();
         ctx.roles(Direction::ToServer, end, sure).head(0, raw);
     }

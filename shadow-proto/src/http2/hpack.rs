@@ -122,6 +122,12 @@ impl Decoder {
             self.table.lose();
         }
         let mut fields = Fields::default();
+        if updates && block.iter().all(|byte| byte & 0xe0 == 0x20) {
+            // No message has such a block: a recording masked it.
+            self.table.lose();
+            fields.unknown = true;
+            return Ok(fields);
+        }
         let read = self.read(block, &mut fields, limits);
         if read.is_none() {
             self.table.lose();
