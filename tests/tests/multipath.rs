@@ -183,8 +183,8 @@ fn a_single_path_is_read_like_tcp() {
     });
     let report = agent.stop();
     assert_nothing_wrong(&report);
-    // A kernel that is short of time sends data twice on the only path (findings/mptcp-reinjection.sh): the bytes of such
-    // a connection are not those of the stream.
+    // A kernel that is short of time sends data twice on the only path (findings/mptcp-reinjection.sh): the bytes of
+    // such a connection are not those of the stream.
     let (matched, given_up) = (report.funnel.matched, of(&report.funnel.engine, "flows_mptcp"));
     assert!(given_up < CONNECTIONS / 2, "{:#?}", report.funnel);
     assert!(
