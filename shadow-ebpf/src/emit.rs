@@ -50,7 +50,11 @@ pub(crate) fn segment(ctx: &TcContext, record: &RecordHeader, payload: usize, co
         if payload_len == 0 {
             return Stat::Emitted;
         }
-        scratch.header = RecordHeader { options: 0, ..*record }.words();
+        scratch.header = RecordHeader {
+            options: 0,
+            ..*record
+        }
+        .words();
     }
     if len == 0 {
         if !output(scratch, 0, wake) {

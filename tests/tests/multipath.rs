@@ -23,8 +23,12 @@ use shadow_tests::{
 };
 use tempfile::TempDir;
 
-/// Requests on each connection. Their answers are larger than a path takes at once.
+/// Requests on each connection.
 const VISITS: u64 = 5;
+
+/// Lines of a page: few segments, and more than a path takes at once.
+const SMALL: usize = 100;
+const LARGE: usize = 6000;
 
 /// Connections that are made one after the other.
 const CONNECTIONS: u64 = 8;
@@ -88,14 +92,14 @@ impl Paths {
             .start(&self.server)
     }
 
-    /// Visits over one connection of Multipath TCP. Every answer is right.
-    fn visit(&self) {
+    /// Visits pages of so many lines over one connection of Multipath TCP. Every answer is right.
+    fn visit(&self, lines: usize) {
         self.client.run(|| {
             let stream = socket(AddressFamily::INET, SocketType::STREAM, MULTIPATH).unwrap();
             connect(&stream, &SocketAddr::from(([10, 76, 1, 2], 8080))).unwrap();
             let mut connection = Connection::over(TcpStream::from(stream)).unwrap();
             for number in 0..VISITS {
-                let path = format!("/page/{number}");
+                let path = format!("/{lines}/{number}");
                 let answer = connection.get(&path, "").unwrap();
                 assert!(answer.body == page(&path), "{path}");
                 // Other paths are opened once data has passed on the first.
@@ -118,10 +122,11 @@ impl Paths {
     }
 }
 
-/// A page of its own for each path.
+/// A page of its own for each path, which begins with its number of lines.
 fn page(path: &str) -> Vec<u8> {
-    (0..6000)
-        .flat_map(|line| format!("{path} {line:07}\n").into_bytes())
+    let lines = path.split('/').nth(1).unwrap().parse().unwrap();
+    (0..lines)
+        .flat_map(|line: usize| format!("{path} {line:07}\n").into_bytes())
         .collect()
 }
 
@@ -169,7 +174,7 @@ fn a_single_path_is_read_like_tcp() {
     let paths = Paths::new(1);
     let mut agent = paths.agent("100%");
     for _ in 0..CONNECTIONS {
-        paths.visit();
+        paths.visit(SMALL);
     }
     let all = CONNECTIONS * VISITS;
     let seen = |report: &Report| report.funnel.exchanges + of(&report.funnel.engine, "exchanges_unread");
@@ -178,8 +183,8 @@ fn a_single_path_is_read_like_tcp() {
     });
     let report = agent.stop();
     assert_nothing_wrong(&report);
-    // A kernel that is short of time sends data twice on the only path (findings/mptcp-reinjection.sh): the bytes of such
-    // a connection are not those of the stream.
+    // A kernel that is short of time sends data twice on the only path (findings/mptcp-reinjection.sh): the bytes of
+    // such a connection are not those of the stream.
     let (matched, given_up) = (report.funnel.matched, of(&report.funnel.engine, "flows_mptcp"));
     assert!(given_up < CONNECTIONS / 2, "{:#?}", report.funnel);
     assert!(
@@ -198,7 +203,7 @@ fn an_answer_over_several_paths_is_never_compared() {
         let paths = Paths::new(2);
         let mut agent = paths.agent(sample);
         for _ in 0..CONNECTIONS {
-            paths.visit();
+            paths.visit(LARGE);
         }
         agent.settled_when("connections end", |report| {
             of(&report.funnel.engine, "flows_mptcp") > 0

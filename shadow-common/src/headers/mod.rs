@@ -252,9 +252,9 @@ fn segment(ip: &Ip, header: [u8; 20]) -> Result<Headers, Skip> {
 /// The bytes of options that the reader needs: those of Multipath TCP (RFC 8684) show whether other connections carry
 /// parts of the same stream.
 ///
-/// It goes by length, which is cheap: of the options of Multipath TCP those that matter have at least 12 bytes with a SYN,
-/// and more than the 12 bytes of time stamps with payload, where otherwise only selective acknowledgements are as long.
-/// Of segments without payload the third of the handshake has keys, as the first option or after the time stamps.
+/// It goes by length, which is cheap: of the options of Multipath TCP those that matter have at least 12 bytes with a
+/// SYN, and more than the 12 bytes of time stamps with payload, where otherwise only selective acknowledgements are as
+/// long. Of segments without payload the third of the handshake has keys, first or after the time stamps.
 #[inline(always)]
 pub fn needed_options<L: Load>(packet: &L, headers: &Headers) -> usize {
     const TIME_STAMPS: usize = 12;

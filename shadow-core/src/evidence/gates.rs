@@ -220,7 +220,7 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
     if let Some((low, high)) = median_ratio(&production, &shadow) {
         write!(text, ": {low:.2} to {high:.2} times that (95 % interval)").unwrap_or_default();
     }
-    write!(text, "; allowed is {} times", config.latency_ratio).unwrap_or_default();
+    text += &allowance(config, config.latency_ratio);
     if slow_routes > 0 {
         let are = if slow_routes == 1 {
             "route is"
@@ -261,6 +261,14 @@ fn is_fast(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> boo
     production.count.min(shadow.count) >= config.latency_samples
         && (shadow.p50_high_us.saturating_sub(production.p50_low_us) <= floor(config)
             || median_ratio(&production, &shadow).is_some_and(|(_, high)| high <= config.latency_ratio))
+}
+
+/// The end of a text: a difference up to the floor is allowed at any ratio.
+pub(super) fn allowance(config: &GateConfig, times: f64) -> String {
+    match floor(config) {
+        0 => format!("; allowed is {times} times"),
+        more => format!("; allowed is {times} times, or {more} us more"),
+    }
 }
 
 pub(super) fn floor(config: &GateConfig) -> u64 {

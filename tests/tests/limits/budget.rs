@@ -19,7 +19,8 @@ fn an_agent_that_costs_too_much_lowers_its_sample_and_raises_it_again() {
     let mut agent = plan(&scene, &text).start(&scene.lab.server);
     let sample = |agent: &shadow_tests::agent::Agent| agent.status()["sample"].as_f64().unwrap();
     assert!((sample(&agent) - 0.8).abs() < 1e-6);
-    // As many visits as an agent without optimisation can follow: one that cannot also loses packets, and says that first.
+    // As many visits as an agent without optimisation can follow: one that cannot also loses packets, and says that
+    // first.
     let (lowest, _) = visited(&scene, Duration::from_millis(1), || {
         wait_until("the sample is lowered", Duration::from_secs(15), || {
             sample(&agent) < 0.79
@@ -32,7 +33,8 @@ fn an_agent_that_costs_too_much_lowers_its_sample_and_raises_it_again() {
     assert!(why.contains("CPU time is over the budget"), "{why}");
     let mut highest = 0.0f64;
     wait_until("the sample is raised again", Duration::from_mins(1), || {
-        // To answer costs an agent without optimisation up to 40 ms of CPU time: asked twice a second, it is over the budget.
+        // To answer costs an agent without optimisation up to 40 ms of CPU time: asked twice a second, it is over the
+        // budget.
         std::thread::sleep(Duration::from_secs(3));
         highest = highest.max(sample(&agent));
         highest > 0.79

@@ -2,7 +2,8 @@
 //!
 //! The capture keeps the metadata of a segment and its payload, not its headers, so a packet that is written is
 //! rebuilt: addresses, ports, sequence and acknowledgement numbers, control bits, payload and lengths are those of the
-//! wire. Hop limit, window, options except that of Multipath TCP, identification and the link layer were not captured; they have fixed values here.
+//! wire. Hop limit, window, identification and the link layer were not captured; they have fixed values here. Of the
+//! options that of Multipath TCP is rebuilt, by its meaning.
 //! A segment longer than the maximum IP packet (segmentation offload) becomes several packets.
 
 use std::net::{IpAddr, Ipv6Addr};
