@@ -71,6 +71,13 @@ const PACKAGES: &[Package] = &[
         "network namespaces and veth pairs",
     ),
     tool(
+        "iptables",
+        "iptables",
+        &[Test],
+        "translates addresses as a node does",
+    ),
+    tool("nftables", "nft", &[Test], "translates addresses as a node does"),
+    tool(
         "util-linux",
         "setpriv",
         &[Test, Bench],

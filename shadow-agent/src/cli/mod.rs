@@ -25,7 +25,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{control::DEFAULT_SOCKET, privs};
+use crate::{control::DEFAULT_SOCKET, guard, privs};
 pub use exit::{Exit, Failure};
 
 /// Mirrors production HTTP traffic to a shadow system and compares the answers.
@@ -75,6 +75,9 @@ enum Command {
     Completions(shell::CompletionsArgs),
     /// Write the manual pages
     Man(shell::ManArgs),
+    /// The process beside an agent; started by it
+    #[command(hide = true)]
+    Guard,
 }
 
 /// Where a running agent is found.
@@ -142,6 +145,7 @@ impl Command {
             Self::Config(args) => config::run(&args),
             Self::Completions(args) => shell::completions(&args),
             Self::Man(args) => shell::man(&args),
+            Self::Guard => guard::serve(),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod extra_targets;
 pub mod gates;
 pub mod journal;
 pub mod load;
+pub mod mark;
 pub mod place;
 pub mod record;
 pub mod rewrite;
@@ -34,7 +35,7 @@ pub use agent::{Agent, LogLevel, LogStyle};
 
 use crate::units::{Rate, Size, Span};
 use crate::{
-    capture::load::LoadOptions,
+    capture::load::{LoadOptions, Requests},
     replay::{ReplaySettings, TlsSettings},
 };
 use brakes::Breaker;
@@ -43,6 +44,7 @@ use compare::Compare;
 use extra_targets::ExtraTarget;
 use gates::{Gates, Noise};
 use journal::Journal;
+use mark::Mark;
 use place::{ShadowUrl, Target};
 use record::Record;
 use rewrite::{Credentials, Rewrite};
@@ -103,6 +105,10 @@ pub struct Capture {
     pub ring_size: Size,
     /// The kernel program stops copying when it has seen no heartbeat of the agent for this long.
     pub heartbeat: Span,
+    /// The hook of an interface at which requests are copied.
+    pub requests: Requests,
+    /// The mark of the agent's own sockets.
+    pub mark: Words<Mark>,
 }
 
 /// The shadow system and the replays to it.
@@ -191,6 +197,8 @@ impl Default for Capture {
             sample: Rate::FULL,
             ring_size: Size::bytes(LoadOptions::default().ring_bytes.into()),
             heartbeat: Span(LoadOptions::default().heartbeat),
+            requests: Requests::default(),
+            mark: Words::default(),
         }
     }
 }

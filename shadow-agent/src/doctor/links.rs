@@ -7,8 +7,9 @@ use shadow_common::chunk::MAX_BYTES;
 use super::Finding;
 use crate::{
     capture::{
-        attach::{self, Other},
+        attach::{self, Hook, Other},
         control::{ControlError, find_running},
+        guard,
         netlink::{self, Interface},
     },
     state::Owner,
@@ -52,7 +53,7 @@ pub(super) fn agents() -> Finding {
         }
         Err(ControlError::NotPermitted) => Finding::warn(
             CHECK,
-            "cannot be looked for without CAP_SYS_ADMIN, so `shadow kill` cannot reach one that hangs; use sudo",
+            "cannot be looked for without CAP_SYS_ADMIN; `shadow kill` reaches one that hangs through its guard process",
         ),
         Err(error) => Finding::warn(CHECK, error.to_string()),
     }
@@ -69,7 +70,9 @@ pub(super) fn interfaces() -> Vec<Finding> {
             )];
         }
     };
-    let mut findings: Vec<Finding> = all.iter().take(MOST).map(interface).collect();
+    let locked = guard::locked(&fs::read_to_string("/proc/net/unix").unwrap_or_default());
+    let finding = |at: &Interface| interface(at, locked.contains(&at.index));
+    let mut findings: Vec<Finding> = all.iter().take(MOST).map(finding).collect();
     if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
         findings.push(Finding::ok(CHECK, format!("and {more} more, not looked at")));
     }
@@ -147,23 +150,43 @@ pub fn protocols(engine: &BTreeMap<String, u64>) -> Finding {
     )
 }
 
-fn interface(at: &Interface) -> Finding {
+fn interface(at: &Interface, locked: bool) -> Finding {
     match attach::others(at) {
-        Ok(others) => describe(&at.name, state(&at.name).as_deref(), &others),
+        Ok(others) => describe(&at.name, state(&at.name).as_deref(), &others, locked),
         Err(error) => Finding::warn(
             CHECK,
-            format!("{}: what is attached cannot be listed: {error}", at.name),
+            format!(
+                "{}: cannot tell what is attached, and in which order: {error}; that needs CAP_NET_ADMIN",
+                at.name
+            ),
         ),
     }
 }
 
-pub(super) fn describe(name: &str, state: Option<&str>, others: &[Other]) -> Finding {
+/// `locked` is whether an agent holds the lock of the interface.
+pub(super) fn describe(name: &str, state: Option<&str>, others: &[Other], locked: bool) -> Finding {
     let state = state.unwrap_or("unknown");
+    if others.iter().any(|other| other.ours.is_none()) {
+        let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
+        let agent = if locked {
+            "a Shadow agent is attached, and it cannot be told which of these is its own"
+        } else {
+            "no Shadow agent of this version is attached"
+        };
+        return Finding::warn(
+            CHECK,
+            format!(
+                "{name} ({state}): {} (tcx), without names, which need CAP_SYS_ADMIN; {agent}. `shadow status` says what \
+                 runs before the capture",
+                names.join(", ")
+            ),
+        );
+    }
     if others.is_empty() {
         return Finding::ok(CHECK, format!("{name} ({state}): nothing else is attached"));
     }
     let list = |ours: bool| {
-        let programs = others.iter().filter(|other| other.ours == ours);
+        let programs = others.iter().filter(|other| other.ours == Some(ours));
         let mut names: Vec<String> = programs
             .map(|other| format!("{} ({})", other.name, other.method.as_str()))
             .collect();
@@ -180,10 +203,28 @@ pub(super) fn describe(name: &str, state: Option<&str>, others: &[Other]) -> Fin
     Finding::warn(
         CHECK,
         format!(
-            "{name} ({state}): {foreign}. One that ends the chain or redirects before ours hides those packets from the capture; \
-             mirror another interface on the way if `shadow status` sees no packets"
+            "{name} ({state}): {foreign}{}. One that ends the chain or redirects before ours hides those packets from the capture; \
+             mirror another interface on the way if `shadow status` sees no packets",
+            before(others)
         ),
     )
+}
+
+/// The programs that run before ours.
+fn before(others: &[Other]) -> String {
+    let mut names = Vec::new();
+    for hook in [Hook::Ingress, Hook::Egress] {
+        let at: Vec<&Other> = others.iter().filter(|other| other.hook == hook).collect();
+        if at.iter().any(|other| other.ours == Some(true)) {
+            let first = at.iter().take_while(|other| other.ours != Some(true));
+            names.extend(first.map(|other| other.name.as_str()));
+        }
+    }
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; before ours: {}", names.join(", "))
+    }
 }
 
 /// Interfaces whose packets also pass another one: a port of a bridge or bond, and that bridge or bond.
@@ -204,8 +245,8 @@ pub(super) fn twice(masters: &BTreeMap<String, String>) -> Option<Finding> {
     Some(Finding::warn(
         "duplicates",
         format!(
-            "the same packet passes {}{more}: mirror one of the two. Both work, each request counts once, and each packet is \
-             copied twice",
+            "the same packet passes {}{more}: mirror the ports and not the bridge, which does not see what its own ports \
+             exchange. With both each request counts once, and each packet is copied twice",
             pairs.join(", ")
         ),
     ))

@@ -9,6 +9,10 @@ pub const ENGINE: &[(&str, &str)] = &[
     ("empty_segments", "Segments without payload, SYN, FIN or RST"),
     ("flows_opened", "Connections seen from their beginning"),
     ("flows_midstream", "Connections first seen in the middle"),
+    (
+        "flows_joined",
+        "Pairs of addresses that were another view of a known connection, read with it",
+    ),
     ("flows_closed", "Connections that ended by FIN or RST"),
     ("flows_idle", "Connections forgotten after the idle time"),
     (

@@ -21,12 +21,13 @@ use super::{
     history::HistoryWriter,
     preflight, recording,
     reload::Reloader,
-    targets::{self, MARK},
+    targets,
     watchdog::Watchdog,
 };
 use crate::{
     capture::{
         Source,
+        attach::Attacher,
         control::{Control, Mute},
         fault::{self, Loss},
         heartbeat,
@@ -37,6 +38,7 @@ use crate::{
     clock::{moment, now_ms},
     config::{Config, extra_targets::Wanted},
     control::{sampling::Sampling, server::Socket},
+    guard,
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,
     replay::{Target, credentials::Held},
@@ -79,8 +81,9 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         targets,
         stats,
         source,
-    } = load(config)?;
+    } = guarded(config)?;
     aim(config, &targets, &mut wanted)?;
+    disarm_if(killed, &control)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
     let sampling = sampling(config, &rollout, &control, killed)?;
     let ring = source.counters();
@@ -182,6 +185,25 @@ fn claim(state: &StateDir) -> Result<Lock, RuntimeError> {
 fn socket(config: &Config) -> Result<Socket, RuntimeError> {
     Socket::open(&config.agent.socket, preflight::group(&config.agent)?)
         .map_err(|error| RuntimeError::new(Cause::CannotCreate, error.to_string()))
+}
+
+/// Loads the kernel program, and starts the process that holds what must not depend on this one. It has privileges that
+/// are given up later.
+fn guarded(config: &Config) -> Result<Program, RuntimeError> {
+    let mut program = load(config)?;
+    let map = program
+        .control
+        .descriptor()
+        .map_err(|error| unavailable(&error))?;
+    let group = preflight::group(&config.agent)?;
+    match guard::start(map, &config.agent.socket, group) {
+        Ok(guard) => program.attacher.guarded(guard),
+        Err(error) => tracing::warn!(
+            %error,
+            "no guard process: a hung agent is killed only by root, and a second agent may go unnoticed"
+        ),
+    }
+    Ok(program)
 }
 
 /// Sets the kernel program's production endpoints and the excluded ones, now and when names have other addresses.
@@ -289,7 +311,9 @@ pub(super) fn load(config: &Config) -> Result<Program, RuntimeError> {
     let options = LoadOptions {
         // The checks keep it under 1 GiB.
         ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
-        mark: MARK,
+        mark: config.capture.mark.0.value,
+        mark_mask: config.capture.mark.0.mask,
+        requests: config.capture.requests,
         heartbeat: config.capture.heartbeat.0,
         ..LoadOptions::default()
     };
@@ -334,10 +358,7 @@ pub(crate) fn offline(config: &Config) -> Result<PipelineSettings, RuntimeError>
     Ok(settings)
 }
 
-pub(super) fn attach(
-    config: &Config,
-    attacher: crate::capture::attach::Attacher,
-) -> Result<Links, RuntimeError> {
+pub(super) fn attach(config: &Config, attacher: Attacher) -> Result<Links, RuntimeError> {
     let patterns: Result<Vec<Pattern>, LinksError> = config
         .capture
         .interfaces

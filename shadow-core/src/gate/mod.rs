@@ -74,6 +74,8 @@ shadow_proto::catalogue! {
         RecordOnly = "record_only",
         /// An `exclude` rule is about it.
         Excluded = "excluded",
+        /// A health probe of a load balancer or an orchestrator.
+        HealthProbe = "health_probe",
         /// No `include` rule is about it.
         NotIncluded = "not_included",
         /// Its key is not in the percentage that is replayed.
@@ -127,6 +129,7 @@ impl SkipPolicy {
             | Self::Http2
             | Self::RecordOnly
             | Self::Excluded
+            | Self::HealthProbe
             | Self::NotIncluded
             | Self::OutOfShare
             | Self::NoKey
@@ -169,6 +172,7 @@ impl SkipPolicy {
             | Self::EndedAgent
             | Self::Unsendable => true,
             Self::OutOfShare
+            | Self::HealthProbe
             | Self::Replayed
             | Self::QueueFull
             | Self::RateLimited
@@ -235,6 +239,8 @@ impl Gate {
             && !(self.unanswered && unanswered::is_whole(exchange, reason))
         {
             return Decision::Skip(Skip::Incomplete(reason));
+        } else if self.selector.is_probe(request) {
+            SkipPolicy::HealthProbe
         } else if select::changes_protocol(exchange) {
             SkipPolicy::Upgrade
         } else if let Treatment::Skip(reason) = self.writes.treat(exchange) {

@@ -42,6 +42,8 @@ counters! {
     flows_opened,
     /// Connections first seen in the middle.
     flows_midstream,
+    /// Pairs of addresses that were another view of a known connection, and were read with it.
+    flows_joined,
     /// Connections that ended by FIN or RST.
     flows_closed,
     /// Connections removed after the idle time.

@@ -18,3 +18,4 @@ mod seq;
 mod support;
 mod transcripts;
 mod tricks;
+mod views;
