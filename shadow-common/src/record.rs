@@ -37,6 +37,9 @@ pub struct RecordHeader {
     pub chunk_offset: u32,
     /// Payload bytes in this chunk.
     pub chunk_len: u32,
+    /// Bytes of TCP options that follow instead of a chunk; at most 40. Where the reader needs options, they come
+    /// before the first chunk of their segment.
+    pub options: u8,
 }
 
 impl RecordHeader {
@@ -46,7 +49,7 @@ impl RecordHeader {
     pub fn words(&self) -> [u64; WORDS] {
         let [src_high, src_low] = addr(self.src.addr);
         let [dst_high, dst_low] = addr(self.dst.addr);
-        let rest = u32::from_le_bytes([self.flags, u8::from(self.to_server), 0, 0]);
+        let rest = u32::from_le_bytes([self.flags, u8::from(self.to_server), self.options, 0]);
         [
             self.at,
             src_high,
@@ -94,7 +97,7 @@ impl RecordHeader {
         let ifindex = u32::from_le_bytes(take(&mut rest)?);
         let src_port = u16::from_le_bytes(take(&mut rest)?);
         let dst_port = u16::from_le_bytes(take(&mut rest)?);
-        let [flags, to_server, ..] = take::<4>(&mut rest)?;
+        let [flags, to_server, options, _] = take::<4>(&mut rest)?;
         let header = Self {
             at,
             src: Endpoint {
@@ -113,6 +116,7 @@ impl RecordHeader {
             payload_len,
             chunk_offset,
             chunk_len,
+            options,
         };
         Some((header, chunk))
     }
@@ -154,6 +158,7 @@ mod tests {
                 any::<u32>(),
                 any::<u32>(),
                 any::<u8>(),
+                any::<u8>(),
             ),
             (
                 any::<bool>(),
@@ -165,7 +170,7 @@ mod tests {
         )
             .prop_map(
                 |(
-                    (at, src, dst, seq, ack, flags),
+                    (at, src, dst, seq, ack, flags, options),
                     (to_server, ifindex, payload_len, chunk_offset, chunk_len),
                 )| {
                     RecordHeader {
@@ -180,6 +185,7 @@ mod tests {
                         payload_len,
                         chunk_offset,
                         chunk_len,
+                        options,
                     }
                 },
             )
@@ -220,6 +226,7 @@ mod tests {
             payload_len: 0x5152,
             chunk_offset: 0x1000,
             chunk_len: 0x0fff,
+            options: 0x28,
         };
         #[rustfmt::skip]
         let expected = [
@@ -234,7 +241,7 @@ mod tests {
             7, 0, 0, 0,
             0x12, 0x11,
             0x22, 0x21,
-            0x18, 1, 0, 0,
+            0x18, 1, 0x28, 0,
         ];
         assert_eq!(header.encode(), expected);
     }

@@ -25,6 +25,7 @@ mod fields;
 pub mod gate;
 mod marker;
 pub mod mask;
+pub mod plant;
 pub mod redact;
 pub mod rewrite;
 pub mod rollout;

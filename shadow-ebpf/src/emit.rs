@@ -36,6 +36,26 @@ pub(crate) fn segment(ctx: &TcContext, record: &RecordHeader, payload: usize, co
         counters.add(Stat::Truncated, 1);
     }
     let wake = wake_flag(len);
+    if record.options > 0 {
+        let size = clamp_pow2(scratch.job.forget(u64::from(record.options)) as usize);
+        let to = scratch.chunk.as_mut_ptr();
+        // SAFETY: `to` has CHUNK bytes, and `size` is at most CHUNK.
+        if !unsafe { Skb(ctx).copy(true, payload.wrapping_sub(size), to, size) } {
+            return Stat::LoadFailed;
+        }
+        if !output(scratch, size, wake) {
+            return Stat::RingFull;
+        }
+        counters.add(Stat::Chunks, 1);
+        if payload_len == 0 {
+            return Stat::Emitted;
+        }
+        scratch.header = RecordHeader {
+            options: 0,
+            ..*record
+        }
+        .words();
+    }
     if len == 0 {
         if !output(scratch, 0, wake) {
             return Stat::RingFull;

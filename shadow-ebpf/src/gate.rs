@@ -91,7 +91,8 @@ fn fate(ctx: &TcContext, hook: Hook, counters: Counters) -> Stat {
             _ => return Stat::Muted,
         }
     }
-    if segment.payload_len == 0 && segment.flags & (SYN | FIN | RST) == 0 {
+    let options = headers::needed_options(&Skb(ctx), &segment);
+    if segment.payload_len == 0 && segment.flags & (SYN | FIN | RST) == 0 && options == 0 {
         return Stat::NoPayload;
     }
     let record = RecordHeader {
@@ -106,6 +107,7 @@ fn fate(ctx: &TcContext, hook: Hook, counters: Counters) -> Stat {
         payload_len: segment.payload_len as u32,
         chunk_offset: 0,
         chunk_len: 0,
+        options: options as u8,
     };
     emit::segment(ctx, &record, segment.payload_offset, counters)
 }

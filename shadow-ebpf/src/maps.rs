@@ -1,6 +1,7 @@
 //! The maps, under the names that `shadow_common::config` documents, and access to them.
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
@@ -58,8 +59,9 @@ impl Job {
     }
 }
 
+/// User space maps it, so that the agent asks its kill switch before every replay without a system call.
 #[map]
-pub(crate) static SHADOW_CONTROL: Array<u64> = Array::with_max_entries(Slot::COUNT, 0);
+pub(crate) static SHADOW_CONTROL: Array<u64> = Array::with_max_entries(Slot::COUNT, BPF_F_MMAPABLE);
 
 #[map]
 pub(crate) static SHADOW_PORTS: Array<u8> = Array::with_max_entries(1 << 16, 0);

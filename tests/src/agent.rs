@@ -42,6 +42,7 @@ pub fn binary() -> PathBuf {
 /// An agent to be started.
 #[derive(Debug)]
 pub struct Plan {
+    program: PathBuf,
     directory: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -54,11 +55,19 @@ impl Plan {
         let directory = directory.join("agent");
         std::fs::create_dir_all(&directory).expect("a directory for the agent");
         Self {
+            program: binary(),
             directory,
             args: Vec::new(),
             env: Vec::new(),
             wrapper: Vec::new(),
         }
+    }
+
+    /// Another build of the agent, for example of an earlier commit.
+    #[must_use]
+    pub fn program(mut self, program: &Path) -> Self {
+        program.clone_into(&mut self.program);
+        self
     }
 
     /// Captures `port` on `interface`.
@@ -109,6 +118,7 @@ impl Plan {
     /// Starts it and does not wait.
     pub fn launch(self, namespace: &Netns) -> Agent {
         let Self {
+            program,
             directory,
             args,
             env,
@@ -116,7 +126,7 @@ impl Plan {
         } = self;
         let socket = directory.join("shadow.sock");
         let state = directory.join("state");
-        let mut launch = Launch::new(binary(), &directory).args(["run"]).args(&args);
+        let mut launch = Launch::new(&program, &directory).args(["run"]).args(&args);
         // A test may pass these arguments itself, to check that they are refused.
         if !args.iter().any(|arg| arg == "--socket") {
             launch = launch.args(["--socket".as_ref(), socket.as_os_str()]);
@@ -130,6 +140,7 @@ impl Plan {
             launch = launch.env(name, value);
         }
         Agent {
+            program,
             process: launch.start(namespace),
             namespace: namespace.handle(),
             socket,
@@ -150,6 +161,7 @@ impl Plan {
 pub struct Agent {
     /// The process.
     pub process: Process,
+    program: PathBuf,
     namespace: Netns,
     socket: PathBuf,
     state: PathBuf,
@@ -181,7 +193,7 @@ impl Agent {
     /// Runs `shadow WORDS` against this agent.
     pub fn ask<S: AsRef<OsStr> + Sync>(&self, words: &[S]) -> Output {
         self.namespace.run(|| {
-            self.command(binary())
+            self.command(&self.program)
                 .args(words)
                 .output()
                 .expect("the agent's binary starts")
@@ -262,9 +274,14 @@ impl Agent {
 
     /// Asks it to end, waits, and returns its last report.
     pub fn stop(&mut self) -> Report {
+        self.end();
+        self.report()
+    }
+
+    /// Asks it to end, and waits.
+    pub fn end(&mut self) {
         self.process.signal(Signal::TERM);
         let status = self.process.wait(PATIENCE);
         assert!(status.success(), "{status}\n{}", self.process.output());
-        self.report()
     }
 }

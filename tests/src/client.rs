@@ -8,6 +8,9 @@ use std::{
     time::Duration,
 };
 
+/// The longest wait for one operation.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A response as received.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
@@ -38,11 +41,14 @@ pub struct Connection {
 impl Connection {
     /// Connects, with a timeout of 10 s for every operation.
     pub fn open(server: SocketAddr) -> io::Result<Self> {
-        let patience = Duration::from_secs(10);
-        let stream = TcpStream::connect_timeout(&server, patience)?;
+        Self::over(TcpStream::connect_timeout(&server, PATIENCE)?)
+    }
+
+    /// Over a connection that exists, with the same timeout.
+    pub fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
             stream: BufReader::new(stream),
         })

@@ -206,6 +206,29 @@ fn a_second_agent_on_the_same_interface() {
 }
 
 #[test]
+fn what_is_refused_leaves_no_recording_that_blocks_the_next_start() {
+    need!(Root);
+    let (directory, lab) = wire();
+    let folder = directory.path().join("recordings");
+    fs::create_dir(&folder).unwrap();
+    let config = directory.path().join("shadow.yaml");
+    let text = format!("record: {{file: {}}}\n", folder.join("traffic.pcapng").display());
+    fs::write(&config, text).unwrap();
+    // Read after the recorder has begun.
+    let state = directory.path().join("agent/state");
+    let plan = plan(directory.path()).capture(Lab::LINK, PORT).args(&[
+        "--observe",
+        "--config",
+        config.to_str().unwrap(),
+    ]);
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("paused.json"), "no JSON").unwrap();
+    refused(plan.launch(&lab.server), &lab.server, &["paused.json"]);
+    let left: Vec<_> = fs::read_dir(&folder).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn a_full_disk() {
     need!(Root);
     let directory = tempfile::tempdir().unwrap();

@@ -91,6 +91,15 @@ const PACKAGES: &[Package] = &[
     ),
     tool("curl", "curl", &[Test, Bench], "a client that is not ours"),
     tool(
+        "openssl",
+        "openssl",
+        &[Test],
+        "makes certificates, and serves with them",
+    ),
+    tool("apache2-bin", "apache2", &[Test], "writes access logs"),
+    tool("haproxy", "haproxy", &[Test], "writes access logs"),
+    tool("caddy", "caddy", &[Test], "writes access logs"),
+    tool(
         "tshark",
         "tshark",
         &[Test],
@@ -305,6 +314,8 @@ fn stop_services(installed: &[&str]) -> Result<()> {
     }
     for (package, units) in [
         ("nginx-light", &["nginx"][..]),
+        ("haproxy", &["haproxy"]),
+        ("caddy", &["caddy"]),
         ("prometheus", &["prometheus", "prometheus-node-exporter"]),
     ] {
         if installed.contains(&package) {

@@ -20,6 +20,8 @@ use shadow_common::{
 };
 use shadow_proto::time::Timestamp;
 
+use super::mapped::Mapped;
+
 /// A map of the kernel program cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ControlError {
@@ -63,16 +65,24 @@ pub(crate) fn reason(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Bytes of one slot in memory, and of all.
+const WORD: usize = size_of::<u64>();
+const SLOTS: usize = WORD * Slot::COUNT as usize;
+
 /// A handle on the control map of a loaded kernel program.
 #[derive(Clone)]
 pub struct Control {
     slots: Arc<Mutex<Array<MapData, u64>>>,
+    /// The same map for reading: `BPF_F_MMAPABLE`, which maps of older agents do not have.
+    words: Option<Arc<Mapped>>,
     map: Arc<OwnedFd>,
 }
 
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Control").finish_non_exhaustive()
+        f.debug_struct("Control")
+            .field("mapped", &self.words.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,9 +95,11 @@ impl Control {
         };
         let copy = data.fd().as_fd().try_clone_to_owned();
         let copy = copy.map_err(|error| failed(error.to_string()))?;
+        let words = Mapped::of(data.fd(), SLOTS).ok().map(Arc::new);
         let slots = Array::try_from(map).map_err(ControlError::map(what))?;
         Ok(Self {
             slots: Arc::new(Mutex::new(slots)),
+            words,
             map: Arc::new(copy),
         })
     }
@@ -142,6 +154,9 @@ impl Control {
     }
 
     pub(crate) fn get(&self, slot: Slot, what: &'static str) -> Result<u64, ControlError> {
+        if let Some(words) = &self.words {
+            return Ok(words.word(WORD * slot.index() as usize));
+        }
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.get(&slot.index(), 0).map_err(ControlError::map(what))
     }

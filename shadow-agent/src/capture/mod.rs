@@ -15,6 +15,7 @@ pub mod hook;
 mod link_state;
 pub mod links;
 pub mod load;
+mod mapped;
 pub mod netlink;
 pub mod others;
 pub mod pcap;

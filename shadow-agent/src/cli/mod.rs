@@ -4,6 +4,7 @@
 //! asked says in one line what is wrong, where, and how to fix it; it never starts halfway.
 
 pub mod ask;
+pub mod calibrate;
 pub mod config;
 pub mod diffs;
 pub mod doctor;
@@ -15,6 +16,7 @@ pub mod record;
 pub mod replay;
 pub mod rollout;
 pub mod run;
+pub mod shell;
 pub mod switch;
 pub mod watch;
 
@@ -54,6 +56,8 @@ enum Command {
     Noise(noise::NoiseArgs),
     /// Replay recorded traffic against a shadow system and compare the answers
     Replay(Box<replay::ReplayArgs>),
+    /// Compare production with itself first: noise, repeats, latency, rules, and whether GO can be reached
+    Calibrate(calibrate::CalibrateArgs),
     /// Record captured traffic to pcapng files
     Record(Box<record::RecordArgs>),
     /// Show what differs, side by side; export a case, or accept a difference
@@ -67,6 +71,10 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Check, document or show a configuration
     Config(config::ConfigArgs),
+    /// Print the completions of a shell
+    Completions(shell::CompletionsArgs),
+    /// Write the manual pages
+    Man(shell::ManArgs),
     /// The process beside an agent; started by it
     #[command(hide = true)]
     Guard,
@@ -129,11 +137,14 @@ impl Command {
             Self::Report(args) => ask::report(&args),
             Self::Noise(args) => noise::noise(&args),
             Self::Replay(args) => replay::run(&args),
+            Self::Calibrate(args) => calibrate::run(args),
             Self::Record(args) => record::run(*args),
             Self::Diffs(args) => diffs::run(*args),
             Self::Inspect(args) => inspect::run(args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),
+            Self::Completions(args) => shell::completions(&args),
+            Self::Man(args) => shell::man(&args),
             Self::Guard => guard::serve(),
         }
     }

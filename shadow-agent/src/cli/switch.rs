@@ -86,8 +86,9 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
     let killed = Killed::now(&who(), why);
     let mut remembered = state.kill(&killed);
     let told = asked.and_then(Asked::answer);
-    // The agent's record has less detail about the user, and may have been written later.
-    if told.is_ok() && !matches!(state.killed(), Ok(Some(kept)) if kept == killed) {
+    // The agent's record has less detail about the user, and may have been written later; and an agent that resumed at
+    // the same time may have removed this one.
+    if (told.is_ok() || remembered.is_ok()) && !matches!(state.killed(), Ok(Some(kept)) if kept == killed) {
         remembered = state.kill(&killed);
     }
     outcome.told(&told, "the agent confirms: replays under way are cancelled");

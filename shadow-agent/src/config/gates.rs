@@ -29,6 +29,11 @@ pub struct Gates {
     /// Share of a route's comparisons that skipped writes may explain; a route above it is not verified, and there is
     /// no GO.
     pub excused: Rate,
+    /// Share of the leaves of each route with 1 % of the traffic that must be compared exactly, by rule or by format;
+    /// a route below it is not verified, and there is no GO.
+    pub verified: Rate,
+    /// Share of planted faults that would have to be found, by the lower end of its interval; null for no requirement.
+    pub power: Option<Rate>,
 }
 
 /// How differences between two answers of one system are found.
@@ -61,6 +66,8 @@ impl Default for Gates {
             coverage,
             latency_samples,
             excused,
+            verified,
+            power,
         } = GateConfig::default();
         Self {
             match_rate: Rate::from_fraction(match_rate),
@@ -70,6 +77,8 @@ impl Default for Gates {
             coverage: Rate::from_fraction(coverage),
             latency_samples,
             excused: Rate::from_fraction(excused),
+            verified: Rate::from_fraction(verified),
+            power: power.map(Rate::from_fraction),
         }
     }
 }
@@ -84,6 +93,8 @@ impl From<&Gates> for GateConfig {
             coverage: gates.coverage.fraction(),
             latency_samples: gates.latency_samples,
             excused: gates.excused.fraction(),
+            verified: gates.verified.fraction(),
+            power: gates.power.map(Rate::fraction),
         }
     }
 }

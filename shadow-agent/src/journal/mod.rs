@@ -83,6 +83,9 @@ pub struct Window {
 pub struct Gated {
     /// The share of connections that was copied at the end of the window, 0 to 1.
     pub sample: f64,
+    /// Mismatches that were undecided at the end of the window; none in entries of an older version, where they count
+    /// as wrong.
+    pub undecided: u64,
     /// Skipped, though meant to be compared.
     pub missed: u64,
     /// Verdicts shadow error that the agent did not cause itself.

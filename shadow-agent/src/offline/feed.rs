@@ -15,7 +15,7 @@ use std::{
 use shadow_common::flow::Endpoint;
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
-use super::{AHEAD, HELD, HELD_BYTES, Pace, Reader, Selection, notes::Notes};
+use super::{AHEAD, HELD, HELD_BYTES, LogSettings, Pace, Reader, Selection, notes::Notes};
 use crate::{
     capture::SourceError,
     pipeline::{CaptureCounters, Fed, Feed},
@@ -49,6 +49,8 @@ pub struct Told {
     pub notes: Notes,
     /// The hop of a capture that is replayed.
     pub(super) select: Selection,
+    /// How access logs are read.
+    pub(super) logs: LogSettings,
 }
 
 /// Exchanges that are still referenced.
@@ -59,10 +61,11 @@ struct UnderWay {
 }
 
 impl Told {
-    /// For a run that replays one hop of a capture.
-    pub fn asked(select: Selection) -> Self {
+    /// For a run that replays one hop of a capture, or access logs that are read in this way.
+    pub fn asked(select: Selection, logs: LogSettings) -> Self {
         Self {
             select,
+            logs,
             ..Self::default()
         }
     }

@@ -1,7 +1,7 @@
 //! Recorded traffic: reads files and yields exchanges at the time of their replay.
 //!
 //! files --[`open()`]--> readers --> [`Feed`](crate::pipeline::Feed) with pace and position --> pipeline. Owns: the
-//! formats (captures, [`har`], [`gor`], bundles), the order (by the time of the request's first byte, over all files),
+//! formats (captures, [`har`], [`gor`], [`log`], bundles), the order (by the time of the request's first byte, over all files),
 //! the pace ([`pace`]) and the position for a later run ([`resume`]). Bounds: [`AHEAD`] of recorded time is read ahead,
 //! at most [`HELD`] exchanges and [`HELD_BYTES`]; exchanges above these are sent in the order of completion. Drops:
 //! nothing; an exchange that cannot be replayed is a counted skip of the pipeline.
@@ -11,6 +11,7 @@ mod feed;
 mod gor;
 mod har;
 mod hops;
+mod log;
 mod notes;
 mod open;
 mod pace;
@@ -27,6 +28,7 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 use crate::{capture::SourceError, pipeline::CaptureCounters};
 
 pub use feed::{Files, Told};
+pub use log::{LogFormat, LogSettings, RegexFormat};
 pub use notes::Notes;
 pub use open::{OpenFailure, Opened, open, open_reader, size};
 pub use pace::{Pace, Speed};

@@ -20,6 +20,7 @@ use super::{
     capture::Captures,
     gor::{self, Gor},
     har::Har,
+    log::{AccessLog, LogFormat},
 };
 use crate::{
     capture::{
@@ -36,8 +37,10 @@ const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
-/// Enough for the first line of any format.
-const START: usize = 4096;
+/// Enough for the first lines of any format.
+const START: usize = 64 << 10;
+const MIXED: &str = "an access log is compared by status, length and time alone, and cannot be replayed together with \
+                     other files; replay it in a run of its own";
 
 /// Reasons why a file cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +71,10 @@ pub struct Opened {
     pub(crate) readers: Vec<Box<dyn Reader>>,
     /// Whether every file is a bundle.
     pub bundles_only: bool,
+    /// Whether every file is an access log.
+    pub logs_only: bool,
+    /// Whether the lengths in an access log may include the framing of chunks.
+    pub counts_chunks: bool,
     /// The rules of the first bundle that has any.
     pub rules: Option<serde_json::Value>,
 }
@@ -86,6 +93,7 @@ impl Opened {
 enum Kind {
     Capture(PcapFile),
     Gor(Box<dyn Read + Send>),
+    Log(AccessLog),
     Other(Box<dyn Reader>),
     Bundle(PcapFile, serde_json::Value),
 }
@@ -129,11 +137,13 @@ pub fn open_reader(
 fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings, told: &Arc<Told>) -> Result<Opened, OpenFailure> {
     let mut opened = Opened {
         bundles_only: true,
+        logs_only: true,
         ..Opened::default()
     };
-    let (mut captures, mut gor) = (Vec::new(), Vec::new());
+    let (mut captures, mut gor, mut is_log) = (Vec::new(), Vec::new(), None);
     for (path, kind) in found {
         let name = path.display().to_string();
+        opened.logs_only &= matches!(kind, Kind::Log(_));
         match kind {
             Kind::Capture(file) => {
                 opened.bundles_only = false;
@@ -142,6 +152,12 @@ fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings, told: &Arc<Told>) ->
             Kind::Gor(reader) => {
                 opened.bundles_only = false;
                 gor.push((name, reader));
+            }
+            Kind::Log(log) => {
+                opened.bundles_only = false;
+                opened.counts_chunks |= log.counts_chunks();
+                is_log = Some(path);
+                opened.readers.push(Box::new(log));
             }
             Kind::Other(reader) => {
                 opened.bundles_only = false;
@@ -154,6 +170,14 @@ fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings, told: &Arc<Told>) ->
                 captures.push((name, file));
             }
         }
+    }
+    if let Some(path) = is_log
+        && !opened.logs_only
+    {
+        return Err(OpenFailure::Data {
+            path: path.to_owned(),
+            what: MIXED.to_owned(),
+        });
     }
     if !gor.is_empty() {
         opened
@@ -197,8 +221,18 @@ fn kind(
     if start.is_empty() {
         return Err(data(OpenError::Empty.to_string()));
     }
+    let log = |format: LogFormat, reader| {
+        let name = path.display().to_string();
+        Ok(Kind::Log(AccessLog::new(name, format, reader, told)))
+    };
+    if let Some(format) = &told.logs.format {
+        return log(format.clone(), reader);
+    }
     if gor::looks_like(&start) {
         return Ok(Kind::Gor(reader));
+    }
+    if let Some(format) = LogFormat::detect(&start) {
+        return log(format, reader);
     }
     let mark = start
         .strip_prefix("\u{feff}".as_bytes())
@@ -218,8 +252,8 @@ fn kind(
     match PcapFile::from_reader(reader) {
         Ok(file) => Ok(Kind::Capture(file)),
         Err(OpenError::NotACapture(hex)) => Err(data(format!(
-            "neither a capture (pcap, pcapng), nor HAR, GoReplay's format, or a bundle of `shadow diffs export` (it \
-             begins with {hex})"
+            "neither a capture (pcap, pcapng), nor HAR, GoReplay's format, a bundle of `shadow diffs export`, or an \
+             access log in a known format; --format names or describes one (it begins with {hex})"
         ))),
         Err(error) => Err(data(error.to_string())),
     }

@@ -35,15 +35,23 @@ impl<S: Shadow> Dispatcher<S> {
     }
 
     /// Production's answers to the same request, close in time.
-    pub(super) fn twins(&self, exchange: &Arc<Exchange>) {
+    pub(super) async fn twins(&self, exchange: &Arc<Exchange>) {
         let Some(twin) = self.pairs.twin(exchange) else {
             return;
         };
-        if let (Some(before), Some(now)) = (&twin.response, &exchange.response) {
-            let request = &exchange.request;
-            let _busy = self.lane.unfinished.begin(exchange);
-            let comparator = &self.comparator();
-            let found = comparator.compare(request, pairs::production(before), pairs::production(now));
+        let (Some(before), Some(now)) = (&twin.response, &exchange.response) else {
+            return;
+        };
+        let bytes = before.body.kept.len().max(now.body.kept.len());
+        let (shared, comparator) = (Arc::clone(exchange), self.comparator());
+        let (lane, twin) = (Arc::clone(&self.lane), Arc::clone(&twin));
+        let compare = move || {
+            let _busy = lane.unfinished.begin(&shared);
+            let (before, now) = twin.response.as_ref().zip(shared.response.as_ref())?;
+            let (before, now) = (pairs::production(before), pairs::production(now));
+            Some(comparator.compare(&shared.request, before, now))
+        };
+        if let Some(Some(found)) = beside(bytes, compare).await {
             let now = self.now(exchange);
             self.lane
                 .books
@@ -53,25 +61,14 @@ impl<S: Shadow> Dispatcher<S> {
 
     /// Compares production's next answer to a request with an earlier mismatch, and remembers this one, whose
     /// differences are `found`.
-    pub(super) fn doubts(&self, exchange: &Arc<Exchange>, shadow: &ShadowResponse, found: &[Discrepancy]) {
-        if let Some(doubt) = self.pairs.doubt(exchange)
-            && let (Some(before), Some(now)) = (&doubt.exchange.response, &exchange.response)
-        {
-            let request = &doubt.exchange.request;
-            let comparator = &self.comparator();
-            let again = pairs::production(now);
-            let itself = comparator.compare(request, pairs::production(before), again);
-            let other = comparator.compare(request, again, pairs::shadow(&doubt.shadow));
-            let thirds = Thirds {
-                found: &doubt.found,
-                itself: &itself,
-                other: &other,
-                is_close: self.pairs.is_close(&doubt.exchange, exchange),
-            };
-            let now = self.now(exchange);
-            self.lane
-                .books
-                .third(&doubt.exchange, Asked::Production, thirds, now);
+    pub(super) async fn doubts(
+        &self,
+        exchange: &Arc<Exchange>,
+        shadow: &ShadowResponse,
+        found: &[Discrepancy],
+    ) {
+        if let Some(doubt) = self.pairs.doubt(exchange) {
+            self.doubt(exchange, doubt).await;
         }
         if !found.is_empty() {
             self.pairs.remember(Doubt {
@@ -81,6 +78,40 @@ impl<S: Shadow> Dispatcher<S> {
                 judged: self.now(exchange),
             });
         }
+    }
+
+    /// Compares production's next answer with the two that differ.
+    async fn doubt(&self, exchange: &Arc<Exchange>, doubt: Doubt) {
+        let (Some(before), Some(now)) = (&doubt.exchange.response, &exchange.response) else {
+            return;
+        };
+        let bytes = [&before.body, &now.body, &doubt.shadow.body].map(|body| body.kept.len());
+        let bytes = bytes.into_iter().max().unwrap_or_default();
+        let doubt = Arc::new(doubt);
+        let (shared, comparator) = (Arc::clone(exchange), self.comparator());
+        let (lane, asked) = (Arc::clone(&self.lane), Arc::clone(&doubt));
+        let compare = move || {
+            let _busy = lane.unfinished.begin(&shared);
+            let request = &asked.exchange.request;
+            let (before, now) = asked.exchange.response.as_ref().zip(shared.response.as_ref())?;
+            let (before, again) = (pairs::production(before), pairs::production(now));
+            let itself = comparator.compare(request, before, again);
+            let other = comparator.compare(request, again, pairs::shadow(&asked.shadow));
+            Some((itself, other))
+        };
+        let Some(Some((itself, other))) = beside(bytes, compare).await else {
+            return;
+        };
+        let thirds = Thirds {
+            found: &doubt.found,
+            itself: &itself,
+            other: &other,
+            is_close: self.pairs.is_close(&doubt.exchange, exchange),
+        };
+        let now = self.now(exchange);
+        self.lane
+            .books
+            .third(&doubt.exchange, Asked::Production, thirds, now);
     }
 
     /// The shadow system's answers to the same request, one after the other. `found` is the difference between
@@ -113,7 +144,7 @@ impl<S: Shadow> Dispatcher<S> {
         };
         let (shared, comparator) = (Arc::clone(exchange), self.comparator());
         let lane = Arc::clone(&self.lane);
-        let large = first.body.kept.len() >= LARGE || second.body.kept.len() >= LARGE;
+        let bytes = first.body.kept.len().max(second.body.kept.len());
         let is_mismatch = !found.is_empty();
         let compare = move || {
             let (request, again) = (&shared.request, pairs::shadow(&second));
@@ -124,12 +155,7 @@ impl<S: Shadow> Dispatcher<S> {
                 .map(|production| comparator.compare(request, pairs::production(production), again));
             (itself, other)
         };
-        let compared = if large {
-            elsewhere(compare).await
-        } else {
-            Some(compare())
-        };
-        let Some((itself, other)) = compared else {
+        let Some((itself, other)) = beside(bytes, compare).await else {
             return;
         };
         let now = self.now(exchange);
@@ -153,5 +179,14 @@ impl<S: Shadow> Dispatcher<S> {
             Some(clock) => clock(),
             None => exchange.timing.response_last.unwrap_or_default(),
         }
+    }
+}
+
+/// Runs a comparison: here, or where it delays no replay if the largest body has many bytes.
+async fn beside<T: Send + 'static>(bytes: usize, compare: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    if bytes < LARGE {
+        Some(compare())
+    } else {
+        elsewhere(compare).await
     }
 }

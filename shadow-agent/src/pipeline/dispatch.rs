@@ -13,7 +13,7 @@ use std::{
 };
 
 use shadow_core::{
-    compare::{Comparator, Failure, Outcome, Verdict},
+    compare::{Comparator, Failure, Outcome, ShadowResponse, Verdict},
     gate::{SkipPolicy, is_idempotent},
     rewrite::{RewritePolicy, Rewritten, rewrite_copy},
 };
@@ -21,8 +21,8 @@ use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
 
 use super::{
-    Clock, lane::Lane, lane_limits::Permit, pairs::Pairs, pending::Pending, settings::PairSettings,
-    switch::Ticket,
+    Clock, lane::Lane, lane_limits::Permit, pairs::Pairs, pending::Pending, planter::Planter,
+    settings::PairSettings, switch::Ticket,
 };
 use crate::replay::{Answer, Shadow};
 
@@ -40,6 +40,7 @@ pub(super) struct Dispatcher<S> {
     pub(super) shadow: S,
     pub(super) policy: Policy,
     pub(super) pairs: Pairs,
+    pub(super) planter: Planter,
     /// Tasks that replay one exchange after the other; each ends when the queue is empty.
     workers: AtomicUsize,
 }
@@ -66,6 +67,7 @@ impl<S: Shadow> Dispatcher<S> {
             shadow,
             policy,
             pairs,
+            planter: Planter::new(),
             workers: AtomicUsize::new(0),
         })
     }
@@ -143,22 +145,38 @@ impl<S: Shadow> Dispatcher<S> {
             return;
         };
         self.control(&exchange, &verdict);
-        self.twins(&exchange);
+        self.twins(&exchange).await;
         let Outcome::Response(first) = &outcome else {
             return;
         };
+        self.plant(&exchange, first);
         // The part that a third answer may explain.
         let found = match verdict {
             Verdict::Mismatch(found) if self.lane.books.may_ask_again(&exchange, &outcome) => found,
             _ => Vec::new(),
         };
-        self.doubts(&exchange, first, &found);
+        self.doubts(&exchange, first, &found).await;
         let is_open = || !found.is_empty() && self.lane.books.is_open(&exchange, &found);
         if let Some(draw) = self.pairs.draws(&exchange.request, is_open)
             && let Outcome::Response(first) = outcome
         {
             self.twice(&exchange, (first, found), draw, (deadline, ticket))
                 .await;
+        }
+    }
+
+    /// Plants a fault into a copy of an answer, now and then.
+    fn plant(&self, exchange: &Exchange, first: &ShadowResponse) {
+        if exchange
+            .response
+            .as_ref()
+            .is_none_or(|answer| answer.body.kept.len().max(first.body.kept.len()) >= LARGE)
+        {
+            return;
+        }
+        let _busy = self.lane.unfinished.begin(exchange);
+        if let Some(tried) = self.planter.plant(&self.comparator(), exchange, first) {
+            self.lane.books.planted(exchange, &tried);
         }
     }
 

@@ -17,6 +17,7 @@ mod lane_limits;
 mod notes;
 mod pairs;
 mod pending;
+mod planter;
 mod priority;
 mod queue;
 mod recent;

@@ -244,7 +244,10 @@ impl Doubts {
         let key = self.key(&doubt.exchange.request);
         // The older one is more likely to be between two answers.
         if self.known.get(key).is_none() {
-            let bytes = held_by(&doubt.exchange).saturating_add(doubt.shadow.body.kept.len());
+            let found = doubt.found.iter().map(|found| {
+                size_of_val(found) + found.place.len() + found.production.len() + found.shadow.len()
+            });
+            let bytes = held_by(&doubt.exchange) + doubt.shadow.body.kept.len() + found.sum::<usize>();
             let exchange = kept(&doubt.exchange, self.copies);
             self.known.put(key, Doubt { exchange, ..doubt }, bytes);
         }

@@ -16,7 +16,7 @@ use shadow_proto::exchange::Exchange;
 
 use tokio::time::Instant;
 
-use super::{Clock, lane::Lane, queue::Queued};
+use super::{Clock, lane::Lane, pairs, queue::Queued};
 use crate::clock::now_ms;
 
 /// Longer than any agent runs.
@@ -97,7 +97,15 @@ impl Pending {
         let lane = Arc::clone(&self.lane);
         let _busy = lane.unfinished.begin(self.exchange());
         let verdict = comparator.verdict(self.exchange(), outcome);
-        self.count(outcome, &verdict);
+        let leaves = self.count(outcome, &verdict);
+        if leaves
+            && let Outcome::Response(shadow) = outcome
+            && let Some(production) = &self.exchange().response
+        {
+            let (production, shadow) = (pairs::production(production), pairs::shadow(shadow));
+            let checked = comparator.checked(&self.exchange().request, production, shadow);
+            self.lane.books.checked(self.exchange(), checked);
+        }
         verdict
     }
 
@@ -106,7 +114,8 @@ impl Pending {
         Arc::clone(&self.queued.exchange)
     }
 
-    fn count(&mut self, outcome: &Outcome, verdict: &Verdict) {
+    /// Counts the verdict; returns whether the leaves of the answer are to be counted.
+    fn count(&mut self, outcome: &Outcome, verdict: &Verdict) -> bool {
         self.stage = Stage::Counted;
         let now = match &self.now {
             Some(clock) => clock(),
@@ -116,6 +125,7 @@ impl Pending {
         let lane = &*self.lane;
         let exchange = &self.queued.exchange;
         let wanted = lane.books.judged(exchange, outcome, verdict, now);
+        let leaves = wanted.leaves;
         lane.in_flight.fetch_sub(1, SeqCst);
         if let Some(samples) = &lane.samples {
             let judged = Judged {
@@ -127,6 +137,7 @@ impl Pending {
             };
             samples.offer(judged, wanted);
         }
+        leaves
     }
 }
 
@@ -143,7 +154,7 @@ impl Drop for Pending {
             }
             Stage::Begun => {
                 let failure = Failure::Cancelled;
-                self.count(&Outcome::Failed(failure), &Verdict::ShadowError(failure));
+                let _leaves = self.count(&Outcome::Failed(failure), &Verdict::ShadowError(failure));
             }
             Stage::Counted => (),
         }

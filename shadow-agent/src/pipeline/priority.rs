@@ -2,14 +2,17 @@
 
 use std::io;
 
-use rustix::process::setpriority_process;
+use rustix::process::{getpriority_process, setpriority_process};
 
 /// Gives the calling thread, and those that it starts, a lower priority than the rest of the node: a nice value, and
 /// `SCHED_BATCH`, so that it does not preempt others when it wakes up (sched(7)). Both need no privilege, and cannot be
-/// revoked without one. A setting that the kernel refuses stays as it was.
+/// revoked without one. A setting that the kernel refuses stays as it was, as does a higher nice value, which the agent
+/// may have been started with.
 pub(super) fn lower(nice: u8) {
     // Of the calling thread alone (setpriority(2), C library/kernel differences).
-    let nicer = setpriority_process(None, nice.into()).map_err(io::Error::from);
+    let nicer = getpriority_process(None)
+        .and_then(|now| setpriority_process(None, now.max(nice.into())))
+        .map_err(io::Error::from);
     for result in [nicer, batch()] {
         if let Err(error) = result {
             tracing::debug!(%error, "replays run at the priority of the agent");

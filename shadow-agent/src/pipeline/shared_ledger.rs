@@ -3,12 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shadow_core::{
-    compare::{Discrepancy, Outcome, Verdict},
+    compare::{Checked, Discrepancy, Outcome, Verdict},
     evidence::{
         Asked, Background, GateConfig, Ledger, RouteWindow, Thirds, Wanted,
         report::{Report, ReportInputs},
     },
     gate::Skip,
+    plant::Tried,
 };
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
@@ -54,6 +55,16 @@ impl SharedLedger {
         now: Timestamp,
     ) -> Wanted {
         self.lock().judged(exchange, outcome, verdict, now)
+    }
+
+    /// Counts the leaves of an answer.
+    pub(super) fn checked(&self, exchange: &Exchange, checked: Checked) {
+        self.lock().checked(exchange, checked);
+    }
+
+    /// Counts a planted fault.
+    pub(super) fn planted(&self, exchange: &Exchange, tried: &Tried) {
+        self.lock().planted(exchange, tried);
     }
 
     /// Counts a pair of answers of one system.

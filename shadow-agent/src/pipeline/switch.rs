@@ -65,7 +65,7 @@ impl Switch {
     }
 
     /// As [`Switch::refusal`], but also asks the kernel program: a kill may switch only that off, and on a busy node
-    /// the agent notices later. Used right before sending, as it takes a system call.
+    /// the agent notices later. Used right before sending.
     pub(super) fn refusal_now(&self) -> Option<SkipPolicy> {
         let is_off = || !self.alone.load(SeqCst) && self.armed.as_ref().is_some_and(|armed| !armed.0());
         self.refusal().or_else(|| is_off().then_some(SkipPolicy::Killed))

@@ -1,20 +1,30 @@
 //! Resources that a configured agent uses after its start. A feature that opens a file later names it here.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
-use crate::{capture::attach::Method, config::Config};
+use crate::{
+    capture::attach::Method,
+    config::{Config, place::ShadowUrl},
+};
 
 /// Files and folders that are used while the agent runs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Needs {
     /// Folders in which files are made, replaced and removed.
     pub write: Vec<PathBuf>,
+    /// Folders in which files are removed.
+    pub remove: Vec<PathBuf>,
     /// Files and folders that are read.
     pub read: Vec<PathBuf>,
     /// A program is run, such as one that prints a token: it may be any, so everything may be read and executed.
     pub commands: bool,
     /// Sockets are marked (`SO_MARK`).
     pub marks: bool,
+    /// Names that are resolved again.
+    pub names: Vec<String>,
     /// Interfaces are attached to and detached from by netlink, as before Linux 6.6.
     pub clsact: bool,
 }
@@ -49,9 +59,11 @@ impl Needs {
     pub fn of(config: &Config, file: Option<&Path>) -> Self {
         let mut needs = Self {
             write: vec![config.agent.state_dir.clone()],
+            remove: folder(&config.agent.socket).into_iter().collect(),
             read: SYSTEM.iter().map(PathBuf::from).collect(),
             commands: false,
             marks: false,
+            names: Vec::new(),
             clsact: Method::of_this_kernel() == Method::Clsact,
         };
         // SQLite makes its log and its shared memory beside the file.
@@ -59,14 +71,15 @@ impl Needs {
             .write
             .extend(config.journal.path.as_deref().and_then(folder));
         needs.write.extend(config.record.file.as_deref().and_then(folder));
-        // It is removed at the end.
-        needs.write.extend(folder(&config.agent.socket));
         needs
             .read
             .extend(config.agent.kill_file.as_deref().and_then(folder));
         // Targets that cannot be made were refused before.
         for wanted in config.wanted().unwrap_or_default() {
             needs.marks |= wanted.shadow.url.is_some();
+            let host = wanted.shadow.url.as_ref().map(ShadowUrl::host);
+            let name = host.filter(|host| host.parse::<IpAddr>().is_err());
+            needs.names.extend(name.map(str::to_owned));
             for replace in &wanted.shadow.credentials.replace {
                 needs.read.extend(replace.file.as_deref().and_then(folder));
                 needs.commands |= !replace.command.is_empty();
@@ -88,10 +101,13 @@ impl Needs {
         let is_read =
             |path: &PathBuf| self.commands || beneath(path, &self.read) || beneath(path, &self.write);
         let is_written = |path: &PathBuf| beneath(path, &self.write);
+        let is_removed = |path: &PathBuf| beneath(path, &self.remove) || is_written(path);
         (self.commands || !other.commands)
             && (self.marks || !other.marks)
+            && (!self.names.is_empty() || other.names.is_empty())
             && other.read.iter().all(is_read)
             && other.write.iter().all(is_written)
+            && other.remove.iter().all(is_removed)
     }
 }
 

@@ -10,7 +10,7 @@ use shadow_proto::{
     http1::{AnswerSettings, ReadAnswer},
     limits::Limits,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Answer, LiveSettings, Notes, Shadow, Target, Unsendable,
@@ -19,6 +19,7 @@ use super::{
     pool::Pool,
     request::Wire,
     socket,
+    stream::Stream,
 };
 
 /// The answer of a server that closes an idle connection and says so (RFC 9110 section 15.5.9).
@@ -86,10 +87,10 @@ impl HttpShadow {
         self.pool.len()
     }
 
-    async fn send(&self, request: &Wire) -> Answer {
+    async fn send(&self, request: &Wire, end: Instant) -> Answer {
         let mut reconnected = false;
         while let Some(conn) = self.pool.take() {
-            match self.attempt(conn, request).await {
+            match self.attempt(conn, request, end).await {
                 Ok(received) if request.is_repeatable && says_idle(&received.answer) => reconnected = true,
                 Err(lost) if !lost.is_sent => continue,
                 Err(lost) if request.is_repeatable && lost.is_silent => reconnected = true,
@@ -98,34 +99,51 @@ impl HttpShadow {
             break;
         }
         let mut answer = match self.connect().await {
-            Ok(conn) => answer(self.attempt(conn, request).await),
+            Ok(conn) => answer(self.attempt(conn, request, end).await),
             Err(failure) => Answer::unanswered(failure),
         };
         answer.notes.reconnected = reconnected;
         answer
     }
 
-    async fn attempt(&self, mut conn: Conn, request: &Wire) -> Result<Received, Lost> {
+    async fn attempt(&self, mut conn: Conn, request: &Wire, end: Instant) -> Result<Received, Lost> {
         let settings = self.settings.get();
         let bounds = Bounds {
             answer: &self.answers,
             most: settings.max_response,
             patience: settings.first_byte_timeout,
+            end,
         };
         let received = conn.exchange(request, bounds, &self.paths).await?;
-        self.pool.give(conn);
+        if conn.peer().is_some_and(|peer| self.target.has(peer)) {
+            self.pool.give(conn);
+        }
         Ok(received)
     }
 
+    /// A connection whose other end is known to be the shadow system, where it is reached over TLS.
     async fn connect(&self) -> Result<Conn, Failure> {
-        let connecting = socket::connect(self.target.addresses(), self.mark);
-        let stream = timeout(self.settings.get().connect_timeout, connecting)
-            .await
-            .map_err(|_elapsed| Failure::ConnectTimeout)?
-            .map_err(|error| {
+        let connecting = async {
+            let addresses = self.target.addresses();
+            let stream = socket::connect(&addresses, self.mark).await.map_err(|error| {
                 tracing::debug!(target = %self.target, %error, "cannot connect to the shadow system");
                 Failure::Connect
             })?;
+            let Some(tls) = self.target.tls() else {
+                return Ok(Stream::Plain(stream));
+            };
+            match tls.greet(stream).await {
+                Ok(stream) => Ok(Stream::Tls(Box::new((stream, tls.clone())))),
+                Err(error) if tls.explain(&error) => Err(Failure::Tls),
+                Err(error) => {
+                    tracing::debug!(target = %self.target, %error, "the handshake of TLS was not completed");
+                    Err(Failure::Connect)
+                }
+            }
+        };
+        let stream = timeout(self.settings.get().connect_timeout, connecting)
+            .await
+            .map_err(|_elapsed| Failure::ConnectTimeout)??;
         Ok(Conn::new(stream, &self.paths))
     }
 }
@@ -174,15 +192,21 @@ impl Shadow for HttpShadow {
     }
 
     async fn answer(&self, PreparedRequest(request): PreparedRequest) -> Answer {
-        timeout(self.settings.get().timeout, self.send(&request))
+        let end = Instant::now() + self.settings.get().timeout;
+        timeout_at(end, self.send(&request, end))
             .await
             .unwrap_or_else(|_elapsed| Outcome::Failed(Failure::Timeout).into())
     }
 
     async fn housekeeping(&self) {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            self.pool.sweep();
-        }
+        let sweeping = async {
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                self.pool.sweep();
+            }
+        };
+        let is_current = |conn: &Conn| conn.peer().is_some_and(|peer| self.target.has(peer));
+        let following = self.target.follow(|| self.pool.keep_only(is_current));
+        tokio::join!(sweeping, following);
     }
 }

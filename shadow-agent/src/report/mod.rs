@@ -5,16 +5,19 @@
 //! routes and [`text::GROUPS`] groups (half as many excused ones); the number of further ones is shown. Captured values
 //! are shown with control characters escaped: a production response must not be able to control the reader's terminal.
 
+pub mod calibrate;
 pub mod diffs;
 pub mod funnel;
 mod groups;
 pub mod html;
+pub mod junit;
 mod losses;
 pub mod noise;
 mod settle;
 pub mod side;
 pub mod status;
 pub mod text;
+mod verified;
 
 #[cfg(test)]
 mod tests;

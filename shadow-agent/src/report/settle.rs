@@ -28,13 +28,20 @@ pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         pairs,
     } in settle.iter().take(SETTLE)
     {
-        writeln!(
-            out,
-            "    {}: {} undecided, some {} more pairs",
-            captured(route, WIDE),
-            count(*undecided),
-            count(*pairs)
-        )?;
+        let route = captured(route, WIDE);
+        let undecided = count(*undecided);
+        if *pairs == 0 {
+            writeln!(
+                out,
+                "    {route}: {undecided} undecided, which no repeat decides; see their groups"
+            )?;
+        } else {
+            writeln!(
+                out,
+                "    {route}: {undecided} undecided, some {} more pairs",
+                count(*pairs)
+            )?;
+        }
     }
     more(out, settle.len(), SETTLE, "routes")
 }

@@ -10,7 +10,7 @@ use shadow_core::{
     },
 };
 
-use super::{funnel, groups, losses::losses, settle};
+use super::{funnel, groups, losses::losses, settle, verified};
 use crate::figures::{captured, count, micros, percent, proportion, span};
 
 pub use groups::GROUPS;
@@ -69,6 +69,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         }
     }
     rules(out, report)?;
+    verified::write(out, report)?;
     groups::write(out, report)?;
     also(out, report)?;
     unseen(out, report)

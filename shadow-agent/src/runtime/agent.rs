@@ -73,6 +73,8 @@ pub(super) struct Running {
     pub(super) watchdog: Watchdog,
     pub(super) tokens: Mutex<Vec<Arc<Held>>>,
     pub(super) state: StateDir,
+    /// Held while mirroring is stopped or resumed, so that neither undoes half of the other.
+    pub(super) switching: Mutex<()>,
     pub(super) rollout: Driver,
     pub(super) reloader: Reloader,
     pub(super) report_failures: AtomicU64,
@@ -149,13 +151,16 @@ impl Running {
                 Action::Resume => {
                     let resumed = self.resume_after_trip();
                     self.watchdog.resumed(resumed.is_ok());
-                    if resumed.is_ok() {
-                        self.keeper.tell("resume", "the agent", "the rule's time is over");
-                    }
-                    let outcome = resumed.map_or_else(
-                        |error| format!("still stopped: {error}"),
-                        |()| "mirroring goes on".to_owned(),
-                    );
+                    let outcome = match resumed {
+                        Ok(true) => {
+                            self.keeper.tell("resume", "the agent", "the rule's time is over");
+                            "mirroring goes on".to_owned()
+                        }
+                        Ok(false) => {
+                            "the rule's time is over, but mirroring was stopped by others, too".to_owned()
+                        }
+                        Err(error) => format!("still stopped: {error}"),
+                    };
                     self.report_trip(Trip::now("resume", None, outcome));
                 }
             }

@@ -97,8 +97,11 @@ impl Agent for Running {
     }
 
     fn kill(&self, who: &str, why: &str) -> Result<(), String> {
-        // The kernel first: whatever fails afterwards, nothing more is copied.
+        // The kernel first: whatever fails or waits afterwards, nothing more is copied.
         let stopped = self.control.disarm();
+        let _switching = self.switching();
+        // Once more: mirroring may have been resumed until now.
+        let stopped = stopped.and_then(|()| self.control.disarm());
         self.with_pipeline(Pipeline::kill);
         tracing::warn!(who, "mirroring is stopped");
         self.keeper.tell("kill", who, why);

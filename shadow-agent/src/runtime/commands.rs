@@ -1,6 +1,6 @@
 //! Commands of people, the kill file and the rollout, as the running agent carries them out.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use shadow_core::evidence::{GateConfig, IntervalEvidence, Ledger, Mark};
 
@@ -73,8 +73,18 @@ impl Running {
 }
 
 impl Running {
+    /// For the time in which mirroring is stopped or resumed.
+    pub(super) fn switching(&self) -> MutexGuard<'_, ()> {
+        self.switching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Revokes every kind of kill.
     pub(super) fn go_on(&self) -> Result<(), String> {
+        let _switching = self.switching();
+        self.arm()
+    }
+
+    fn arm(&self) -> Result<(), String> {
         self.may_resume()?;
         self.state
             .resume()
@@ -86,6 +96,7 @@ impl Running {
 
     /// Stops mirroring by a rule, unless it is stopped already.
     pub(super) fn kill_by_trip(&self, pipeline: &Pipeline, killed: &Killed) {
+        let _switching = self.switching();
         // The kernel first: whatever fails afterwards, nothing more is copied.
         let stopped = self.control.disarm();
         pipeline.kill();
@@ -99,16 +110,22 @@ impl Running {
         }
     }
 
-    /// Revokes the kill of a rule, and no other: a person may have killed since.
-    pub(super) fn resume_after_trip(&self) -> Result<(), String> {
-        match self.state.killed() {
-            Ok(Some(Killed {
-                resume_at_ms: Some(_),
-                ..
-            })) => self.go_on(),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
+    /// Revokes the kill of a rule, and no other: `false` when a person has killed since.
+    pub(super) fn resume_after_trip(&self) -> Result<bool, String> {
+        let _switching = self.switching();
+        let killed = || self.state.killed().map_err(|error| error.to_string());
+        let by_rule = killed()?.is_some_and(|killed| killed.resume_at_ms.is_some());
+        if !by_rule {
+            return Ok(false);
         }
+        self.arm()?;
+        // A kill that bypasses the agent may have come between the two.
+        if matches!(killed(), Ok(None)) {
+            return Ok(true);
+        }
+        self.control.disarm().map_err(|error| error.to_string())?;
+        self.with_pipeline(Pipeline::kill);
+        Ok(false)
     }
 }
 

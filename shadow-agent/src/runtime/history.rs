@@ -194,6 +194,7 @@ fn windows(target: &str, routes: &[RouteWindow], sample: f64, now_ms: u64) -> Ve
                 let sum = all.gated.unwrap_or_default();
                 Gated {
                     sample: more.sample,
+                    undecided: sum.undecided + more.undecided,
                     missed: sum.missed + more.missed,
                     failed: sum.failed + more.failed,
                     production_5xx: sum.production_5xx + more.production_5xx,
@@ -225,6 +226,7 @@ fn window(target: &str, route: &RouteWindow, sample: f64, now_ms: u64) -> Window
         shadow: buckets(&route.shadow),
         gated: Some(Gated {
             sample,
+            undecided: route.undecided,
             missed: route.missed,
             failed: route.failed,
             production_5xx: route.production_5xx,

@@ -47,16 +47,35 @@ pub(crate) fn start(
     })
 }
 
+/// A recorder of an agent that has not started yet: its file is removed unless the agent starts.
+#[derive(Debug)]
+pub(super) struct Begun(Option<Recorder>);
+
+impl Begun {
+    /// The agent has started.
+    pub(super) fn keep(&mut self) -> Option<Recorder> {
+        self.0.take()
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(recorder) = self.0.take() {
+            recorder.discard();
+        }
+    }
+}
+
 /// Tees the source into a recorder when one is configured.
 pub(super) fn tee(
     config: &Config,
     source: Box<dyn Source>,
     stats: &StatsReader,
-) -> Result<(Box<dyn Source>, Option<Recorder>), RuntimeError> {
+) -> Result<(Box<dyn Source>, Begun), RuntimeError> {
     let Some((recorder, tap)) = start(&config.record, &config.redact, stats)? else {
-        return Ok((source, None));
+        return Ok((source, Begun(None)));
     };
-    Ok((Box::new(Recorded::new(source, tap)), Some(recorder)))
+    Ok((Box::new(Recorded::new(source, tap)), Begun(Some(recorder))))
 }
 
 /// One line about what was recorded.

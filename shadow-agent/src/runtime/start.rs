@@ -66,7 +66,7 @@ pub(super) struct Started {
 pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, RuntimeError> {
     preflight::privileges()?;
     let loss = Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))?;
-    let wanted = wanted(config)?;
+    let mut wanted = wanted(config)?;
     let state = StateDir::new(&config.agent.state_dir);
     let lock = claim(&state)?;
     let killed = commands::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
@@ -82,16 +82,16 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         stats,
         source,
     } = guarded(config)?;
-    aim(config, &targets, &wanted)?;
+    aim(config, &targets, &mut wanted)?;
     disarm_if(killed, &control)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
-    let sampling = sampling(config, &rollout, &control)?;
+    let sampling = sampling(config, &rollout, &control, killed)?;
     let ring = source.counters();
     let mut links = attach(config, attacher)?;
     let confined = Confined::before_threads(config, reloader.file())?;
     // Has a thread that writes.
     let keeper = HistoryWriter::open(config)?;
-    let (source, recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
+    let (source, mut recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
     let watchdog = watchdog(config, &state, &mut settings)?;
@@ -114,6 +114,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         watchdog,
         tokens: Mutex::new(tokens),
         state,
+        switching: Mutex::default(),
         reloader,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),
@@ -125,13 +126,21 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         socket,
         metrics,
         lock,
-        recorder,
+        recorder: recorder.keep(),
     })
 }
 
-/// Sets the sample, by the rollout if one is running, and lets the kernel program copy: segments copied before the
-/// capture thread reads wait in the ring.
-fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Sampling<Control>, RuntimeError> {
+/// Sets the sample, by the rollout if one is running, and lets the kernel program copy, unless mirroring was killed:
+/// segments copied before the capture thread reads wait in the ring.
+fn sampling(
+    config: &Config,
+    rollout: &Driver,
+    control: &Control,
+    killed: bool,
+) -> Result<Sampling<Control>, RuntimeError> {
+    if killed {
+        control.disarm().map_err(|error| unavailable(&error))?;
+    }
     let sample = rollout
         .sample()
         .unwrap_or_else(|| config.capture.sample.fraction());
@@ -140,14 +149,6 @@ fn sampling(config: &Config, rollout: &Driver, control: &Control) -> Result<Samp
         .renew_heartbeat(heartbeat::now() + config.capture.heartbeat.0)
         .map_err(|error| unavailable(&error))?;
     Ok(sampling)
-}
-
-/// Keeps mirroring off when it was killed before this start.
-fn disarm_if(killed: bool, control: &Control) -> Result<(), RuntimeError> {
-    if killed {
-        control.disarm().map_err(|error| unavailable(&error))?;
-    }
-    Ok(())
 }
 
 /// Opens the record of unfinished work; returns a message when a former agent left some.
@@ -205,17 +206,48 @@ fn guarded(config: &Config) -> Result<Program, RuntimeError> {
     Ok(program)
 }
 
-/// Sets the kernel program's production endpoints and the excluded ones.
-fn aim(config: &Config, targets: &Targets, wanted: &[(Wanted, Option<Target>)]) -> Result<(), RuntimeError> {
+/// Sets the kernel program's production endpoints and the excluded ones, now and when names have other addresses.
+fn aim(
+    config: &Config,
+    targets: &Targets,
+    wanted: &mut [(Wanted, Option<Target>)],
+) -> Result<(), RuntimeError> {
+    admit(config, targets, wanted);
     let excluded: Vec<_> = wanted
         .iter()
         .flat_map(|(_, target)| target)
-        .flat_map(Target::addresses)
-        .copied()
+        .flat_map(|target| target.addresses().to_vec())
         .collect();
     targets
         .set(&config.capture.targets, &excluded)
         .map_err(|error| unavailable(&error))
+}
+
+/// Lets the names of shadow systems have other addresses later: none that is mirrored itself, and none whose packets
+/// would be captured.
+fn admit(config: &Config, targets: &Targets, wanted: &mut [(Wanted, Option<Target>)]) {
+    for target in wanted.iter_mut().filter_map(|(_, target)| target.as_mut()) {
+        let (production, targets) = (config.capture.targets.clone(), targets.clone());
+        target.admitting(move |new| {
+            let mut admitted = new.to_vec();
+            admitted.retain(|address| {
+                let is_mirrored = preflight::is_mirrored(*address, &production);
+                if is_mirrored {
+                    tracing::error!(%address, "the name of a shadow system has the address of a mirrored production endpoint; \
+                                    nothing is sent there");
+                }
+                !is_mirrored
+            });
+            match targets.exclude(&admitted) {
+                Ok(()) => admitted,
+                Err(error) => {
+                    tracing::error!(%error, "new addresses of a shadow system cannot be kept out of the capture, so they are \
+                                    not used");
+                    Vec::new()
+                }
+            }
+        });
+    }
 }
 
 /// Starts the threads of the pipeline, stopped when the kill switch is on.
@@ -248,7 +280,11 @@ fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, RuntimeError
         .into_iter()
         .map(|wanted| {
             let target = match &wanted.shadow.url {
-                Some(url) => Some(preflight::shadow(url, &config.capture.targets)?),
+                Some(url) => Some(preflight::shadow(
+                    url,
+                    &wanted.shadow.tls,
+                    &config.capture.targets,
+                )?),
                 None => None,
             };
             Ok((wanted, target))

@@ -159,6 +159,7 @@ proptest! {
         prop_assert_eq!((headers.seq, headers.ack, headers.flags), (built.seq, built.ack, built.flags));
         let end = headers.payload_offset + headers.payload_len;
         prop_assert_eq!(&bytes[headers.payload_offset..end], &*built.payload);
+        prop_assert_eq!(headers.options, built.tcp_options * 4);
         prop_assert_eq!(end + built.padding, bytes.len());
     }
 
@@ -176,6 +177,7 @@ proptest! {
         bytes[at] = value;
         if let Ok(headers) = parsed(&bytes) {
             prop_assert!((40..=40 + 60 + 15 * 4 + MAX_EXTENSIONS * 2048).contains(&headers.payload_offset));
+            prop_assert!(needed_options(&Packet(&bytes), &headers) <= 40);
         }
     }
 
@@ -281,5 +283,44 @@ fn a_total_length_of_zero_takes_the_callers_length() {
             Err(Skip::Malformed),
             "the caller knows no length"
         );
+    }
+}
+
+#[test]
+fn options_are_needed_where_multipath_tcp_may_be_in_them() {
+    let times = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+    let keys = [&[30, 20, 0x01, 0x01][..], &[7; 16]].concat();
+    let acknowledges = [30, 8, 0x20, 0x01, 0, 0, 0, 9];
+    let selective = [&[1, 1, 5, 18][..], &[7; 16]].concat();
+    let mapping = [30, 14, 0x20, 0x04, 0, 0, 1, 0, 0, 0, 0, 1, 0, 10, 1, 1];
+    let join = [30, 12, 0x10, 2, 1, 2, 3, 4, 5, 6, 7, 8];
+    let (syn, ack) = (0x02, 0x10);
+    let none = &b""[..];
+    for v6 in [false, true] {
+        for (flags, options, payload, expected) in [
+            (syn, join.to_vec(), none, true),
+            (syn, vec![2, 4, 5, 0xb4], none, false),
+            (ack, times.to_vec(), b"GET", false),
+            (ack, mapping.to_vec(), b"GET", true),
+            (ack, [&times[..], &mapping].concat(), b"GET", true),
+            (ack, times.to_vec(), none, false),
+            (ack, keys.clone(), none, true),
+            (ack, [&times[..], &keys].concat(), none, true),
+            (ack, [&times[..], &selective].concat(), none, false),
+            (ack, [&times[..], &acknowledges].concat(), none, false),
+            (ack, selective.clone(), none, false),
+        ] {
+            let mut built = plain(v6);
+            (built.flags, built.tcp_options, built.payload) = (flags, options.len() / 4, payload.to_vec());
+            let mut bytes = built.bytes();
+            let at = bytes.len() - payload.len() - options.len();
+            bytes[at..at + options.len()].copy_from_slice(&options);
+            let needed = needed_options(&Packet(&bytes), &parsed(&bytes).unwrap());
+            assert_eq!(
+                needed,
+                if expected { options.len() } else { 0 },
+                "{flags} {options:?} {payload:?}"
+            );
+        }
     }
 }

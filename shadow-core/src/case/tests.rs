@@ -38,6 +38,7 @@ fn differing() -> (Exchange, Outcome, Verdict) {
         place: "$.api_key".to_owned(),
         production: format!("\"{SECRET}\""),
         shadow: format!("\"another {SECRET}\""),
+        leaves: 1,
     }]);
     (exchange, outcome, verdict)
 }
@@ -48,6 +49,7 @@ fn made(judged: Judged<'_>, limits: CaseLimits) -> Option<Case> {
         route: "POST /cart".to_owned(),
         groups: vec!["0a".to_owned()],
         samples: Vec::new(),
+        leaves: false,
     };
     Case::of(judged, wanted, &redactor, limits)
 }

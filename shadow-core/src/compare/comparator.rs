@@ -6,12 +6,16 @@ use crate::rewrite::{is_not_modified, is_part};
 use shadow_proto::exchange::{Exchange, Request};
 
 use super::{
-    Category, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary, charset,
+    Category, Checked, Discrepancy, Failure, Outcome, RuleError, RuleUsage, Rules, Side, Verdict, binary,
+    charset, checked,
+    clocks::Clocks,
     compiled::Compiled,
     decode::{self, DecodeError},
     errors,
     findings::Findings,
-    headers, json, kinds, markup,
+    headers, json, kinds,
+    logged::{self, Logged},
+    markup,
     media::{self, Kind},
     parts,
     rules::Errors,
@@ -23,17 +27,22 @@ use super::{
 #[derive(Debug)]
 pub struct Comparator {
     compiled: Compiled,
+    /// The same rules for comparisons that are not counted.
+    aside: Compiled,
     redacted: bool,
     kept_validators: bool,
+    logged: Option<Logged>,
 }
 
 impl Comparator {
     /// Compiles the rules, or reports the one that cannot work.
     pub fn new(rules: Rules) -> Result<Self, RuleError> {
-        Compiled::new(rules).map(|compiled| Self {
-            compiled,
+        Ok(Self {
+            aside: Compiled::new(rules.clone())?,
+            compiled: Compiled::new(rules)?,
             redacted: false,
             kept_validators: false,
+            logged: None,
         })
     }
 
@@ -47,6 +56,11 @@ impl Comparator {
     /// other.
     pub fn kept_validators(&mut self, kept: bool) {
         self.kept_validators = kept;
+    }
+
+    /// For production answers of which only a line of an access log is known: status, redirect and length are compared.
+    pub fn logged_production(&mut self, logged: Option<Logged>) {
+        self.logged = logged;
     }
 
     /// The rules it was compiled from.
@@ -96,8 +110,69 @@ impl Comparator {
     /// When the statuses are of different classes nothing else is compared: an error page differs from an answer in
     /// everything, and only the status is informative.
     pub fn compare(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Vec<Discrepancy> {
-        let scope = Scope::new(&self.compiled, request);
+        self.compared(&self.compiled, request, production, shadow)
+    }
+
+    /// As [`Comparator::compare`], without counting the use of rules: for answers that no system gave.
+    pub fn compare_aside(
+        &self,
+        request: &Request,
+        production: Side<'_>,
+        shadow: Side<'_>,
+    ) -> Vec<Discrepancy> {
+        self.compared(&self.aside, request, production, shadow)
+    }
+
+    /// The leaves of production's content, by how they are compared with those of the shadow system's answer. Equal
+    /// content is compared exactly, whatever the rules.
+    pub fn checked(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Checked {
+        let scope = Scope::new(&self.aside, request);
+        let partly =
+            shadow.status == 200 && !self.kept_validators && is_part(production.status, &request.headers);
+        if self.sent_in_full(request, production.status, shadow.status)
+            || partly && parts::cut(production, shadow).is_none()
+        {
+            return Checked::not(shadow.body.kept.len());
+        }
+        if headers::is_redirect_note(&scope, production, shadow) {
+            // It says the target of Location again.
+            return Checked::default();
+        }
+        let content = self.decoded(production).ok();
+        let checked = checked::checked(&scope, request, production, content.as_deref());
+        if self.are_equal(production, shadow, content.as_deref()) {
+            return Checked {
+                exact: checked.all(),
+                ..Checked::default()
+            };
+        }
+        checked
+    }
+
+    /// Whether two contents are equal, in the same content coding or without it.
+    fn are_equal(&self, production: Side<'_>, shadow: Side<'_>, content: Option<&[u8]>) -> bool {
+        let (a, b) = (production.body, shadow.body);
+        let known = a.blake3().zip(b.blake3());
+        let same = a.len == b.len && known.is_some_and(|(a, b)| a == b);
+        let whole = a.is_whole() && b.is_whole();
+        same || whole
+            && content.is_some_and(|content| self.decoded(shadow).is_ok_and(|other| other == content))
+    }
+
+    fn compared(
+        &self,
+        compiled: &Compiled,
+        request: &Request,
+        production: Side<'_>,
+        shadow: Side<'_>,
+    ) -> Vec<Discrepancy> {
+        let clocks = Clocks::of(production.headers, shadow.headers);
+        let scope = Scope::new(compiled, request).at(clocks);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
+        if let Some(logged) = self.logged {
+            logged::compare(&scope, logged, request, (production, shadow), &mut findings);
+            return findings.finish();
+        }
         if self.sent_in_full(request, production.status, shadow.status) {
             headers::not_modified(&scope, request, production, shadow, &mut findings);
             return findings.finish();
@@ -203,7 +278,7 @@ impl Comparator {
     }
 
     /// The content without its content coding, as UTF-8 where it is text.
-    fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
+    pub(crate) fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
         decode::decode(side.headers, &side.body.kept, self.compiled.rules.decoded)
             .map(|content| charset::to_utf8(side.headers, content))
     }

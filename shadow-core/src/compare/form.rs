@@ -77,7 +77,7 @@ fn values(scope: &Scope<'_>, name: &[u8], a: &[u8], b: &[u8], findings: &mut Fin
 }
 
 /// Sorted by name; equal names stay in order.
-fn fields(body: &[u8]) -> Option<Vec<Field<'_>>> {
+pub(super) fn fields(body: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut fields = Vec::new();
     for pair in body
         .trim_ascii()

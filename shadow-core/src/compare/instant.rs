@@ -45,6 +45,24 @@ pub(super) fn rfc3339(text: &str) -> Option<i128> {
     Some(i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
 }
 
+/// Seconds since 1970 of a date in the preferred format of HTTP (RFC 9110 section 5.6.7).
+pub(super) fn http_date(text: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let (_, rest) = text.split_once(", ")?;
+    let mut parts = rest.split(' ');
+    let day = number(parts.next()?, 2)?;
+    let name = parts.next()?;
+    let month = (1i64..).zip(MONTHS).find(|(_, month)| *month == name)?.0;
+    let year = number(parts.next()?, 4)?;
+    let (hour, minute, second) = three(parts.next()?, ':', [2, 2, 2])?;
+    if parts.next() != Some("GMT") || parts.next().is_some() || day > 31 || hour > 23 {
+        return None;
+    }
+    Some(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
 /// Nanoseconds since 1970 of a number with as many digits as seconds or milliseconds between 1973 and 2286.
 pub(super) fn epoch(text: &str) -> Option<i128> {
     let power = if is_seconds(text) {
@@ -145,6 +163,19 @@ mod tests {
             "+026-11-22T20:00:00Z",
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_of_header_fields_are_points_in_time() {
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        for text in [
+            "",
+            "Sun, 06 Nov 1994",
+            "Sun, 06 Non 1994 08:49:37 GMT",
+            "06 Nov 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(http_date(text), None, "{text}");
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) type Content<'c> = (&'c Headers, &'c [u8]);
 
 /// The kind that two contents are compared as.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum As {
+pub(super) enum As {
     Kind(Kind),
     /// JSON documents among other text.
     Pieces,
@@ -88,6 +88,19 @@ fn nested(
         Kind::Bytes => findings.hiding(|findings| text::compare(scope, a, b, findings)),
         _ => text::compare(scope, a, b, findings),
     }
+}
+
+/// The kinds that a content may be compared as, before text and digest.
+pub(super) fn candidates(scope: &Scope<'_>, (headers, content): Content<'_>) -> [Option<As>; 2] {
+    let said = media::kind(headers);
+    let by_type = by_type(said, headers, content);
+    let structured = !matches!(said, Kind::Text | Kind::Bytes | Kind::Unknown) || by_type != As::Kind(said);
+    let is_masked = said == Kind::Text && !scope.masks().is_empty();
+    let sniffs = !is_masked && scope.structure() == Structure::Content || said == Kind::Unknown;
+    [
+        structured.then_some(by_type),
+        sniffs.then(|| by_content(said, content)).flatten(),
+    ]
 }
 
 /// Compares as one kind; `Not` when the contents are not of that kind and nothing was reported.
@@ -231,7 +244,7 @@ fn by_content(said: Kind, content: &[u8]) -> Option<As> {
     (whole || (pieces.is_mostly_documents() && said != Kind::Lines)).then_some(As::Pieces)
 }
 
-fn is_text(content: &[u8]) -> bool {
+pub(super) fn is_text(content: &[u8]) -> bool {
     core::str::from_utf8(content).is_ok() && memchr::memchr(0, content).is_none()
 }
 

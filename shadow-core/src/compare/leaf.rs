@@ -65,6 +65,7 @@ pub(super) fn equal(level: &Level<'_>, a: Leaf<'_>, b: Leaf<'_>) -> bool {
                 .zip(moment(level.format, b))
                 .is_some_and(|(a, b)| a.abs_diff(b) <= span.as_nanos())
         })
+        || level.below.clocks.is_some_and(|clocks| clocks.same(x, y))
 }
 
 /// The class of a leaf: equal leaves have one class under the same rules.

@@ -9,6 +9,8 @@
 mod align;
 mod binary;
 mod charset;
+mod checked;
+mod clocks;
 mod comparator;
 mod compiled;
 #[cfg(test)]
@@ -24,7 +26,9 @@ mod instant;
 mod json;
 mod kinds;
 mod leaf;
+mod leaves;
 mod lists;
+mod logged;
 pub(crate) mod markup;
 #[cfg(test)]
 mod meaning_tests;
@@ -47,6 +51,9 @@ use serde::{Deserialize, Serialize};
 use shadow_proto::exchange::{Body, Headers};
 
 pub use comparator::Comparator;
+pub(crate) use json::{Element, scan as scan_json};
+pub use leaves::{Checked, Leaves};
+pub use logged::{LengthTolerance, Logged};
 pub use paths::{JsonPath, PathError, PlacePath};
 pub use rules::{
     Added, Arrays, Errors, FieldName, FieldNameError, Format, FormatError, Mask, MaskError, Nulls, Numbers,
@@ -86,6 +93,8 @@ shadow_proto::catalogue! {
         Connect = "connect",
         /// No connection in time.
         ConnectTimeout = "connect_timeout",
+        /// No TLS: the certificate or the protocol was refused, by one end or the other.
+        Tls = "tls",
         /// No first byte of a response in time.
         FirstByteTimeout = "first_byte_timeout",
         /// No complete response in time.
@@ -140,6 +149,13 @@ pub struct Discrepancy {
     pub production: String,
     /// The shadow value, shortened.
     pub shadow: String,
+    /// Leaves of production's answer that it covers: more than one where an element is missing as a whole.
+    #[serde(skip, default = "one")]
+    pub leaves: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The kind of a [`Discrepancy`].

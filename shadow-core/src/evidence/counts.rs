@@ -25,10 +25,19 @@ pub struct Counts {
 
 impl Ledger {
     /// Sets the estimated number of exchanges that passed unread, on connections whose messages could not be separated.
-    /// They should have been compared.
+    /// Of these, as large a share should have been compared as of the exchanges that were read.
     pub fn unread(&mut self, total: u64) {
         let more = total.saturating_sub(self.unread);
         self.unread = self.unread.max(total);
+        // Skipped exchanges that were to be compared are in `missed`, unread ones as well.
+        let missed = self.total.missed.saturating_sub(self.unread_missed);
+        let intended = self.total.skipped.saturating_sub(missed).min(self.exchanges);
+        let meant = self.exchanges.saturating_sub(intended);
+        let product = u128::from(more).saturating_mul(u128::from(meant));
+        // Nothing was read: all of them may count.
+        let scaled = product.checked_div(u128::from(self.exchanges));
+        let more = scaled.map_or(more, |scaled| u64::try_from(scaled).unwrap_or(more));
+        self.unread_missed = self.unread_missed.saturating_add(more);
         self.total.missed = self.total.missed.saturating_add(more);
     }
 

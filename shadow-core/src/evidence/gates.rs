@@ -9,6 +9,7 @@ use core::{fmt::Write as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use super::gate_config::GateConfig;
 use super::{
     anytime,
     latency::Quantiles,
@@ -17,91 +18,6 @@ use super::{
     stats::{self, Proportion, trials_needed},
     tail,
 };
-
-/// Conditions that must hold before cut-over.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GateConfig {
-    /// The lower bound of the match rate must be above this.
-    pub match_rate: f64,
-    /// The shadow system's median time to the first byte may be at most this multiple of production's.
-    pub latency_ratio: f64,
-    /// The shadow system's 99th percentile may be at most this multiple of production's. `None` for no limit.
-    pub latency_p99: Option<f64>,
-    /// A median that is slower by less than this is ignored, whatever the ratio: for short answers it measures the
-    /// network.
-    #[serde(with = "shadow_proto::time::duration")]
-    pub latency_floor: Duration,
-    /// Required share of exchanges with a verdict, among those meant to be compared.
-    pub coverage: f64,
-    /// Answers needed before a median can be called slow.
-    pub latency_samples: u64,
-    /// Share of a route's comparisons that skipped writes may explain. A route above it is not verified.
-    pub excused: f64,
-}
-
-impl Default for GateConfig {
-    fn default() -> Self {
-        Self {
-            match_rate: 0.999,
-            latency_ratio: 2.0,
-            latency_p99: None,
-            latency_floor: Duration::from_millis(1),
-            coverage: 0.95,
-            latency_samples: 20,
-            excused: 0.2,
-        }
-    }
-}
-
-/// A gate that could never pass, or never fail.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("gates.{name} must be {wanted}, not {given}")]
-pub struct GateConfigError {
-    /// The configuration key.
-    pub name: &'static str,
-    /// The accepted values.
-    pub wanted: &'static str,
-    /// The given value.
-    pub given: f64,
-}
-
-impl GateConfig {
-    /// Rejects values that make a gate meaningless.
-    pub fn validate(&self) -> Result<(), GateConfigError> {
-        let share = |given: f64| (0.0..1.0).contains(&given);
-        let whole = |given: f64| (0.0..=1.0).contains(&given);
-        let ratio = |given: f64| given.is_finite() && given >= 1.0;
-        let wrong = [
-            (
-                "match_rate",
-                self.match_rate,
-                share(self.match_rate),
-                "at least 0 and below 1",
-            ),
-            ("coverage", self.coverage, whole(self.coverage), "between 0 and 1"),
-            ("excused", self.excused, whole(self.excused), "between 0 and 1"),
-            (
-                "latency_ratio",
-                self.latency_ratio,
-                ratio(self.latency_ratio),
-                "at least 1",
-            ),
-            (
-                "latency_p99",
-                self.latency_p99.unwrap_or(1.0),
-                self.latency_p99.is_none_or(ratio),
-                "at least 1",
-            ),
-        ]
-        .into_iter()
-        .find(|(.., right, _)| !right);
-        match wrong {
-            Some((name, given, _, wanted)) => Err(GateConfigError { name, wanted, given }),
-            None => Ok(()),
-        }
-    }
-}
 
 /// The answer to "may we cut over?".
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -147,7 +63,8 @@ pub struct Judgement {
 /// The result of one gate.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Reason {
-    /// The gate: `match_rate`, `latency`, `latency_p99`, `shadow_errors`, `coverage`.
+    /// The gate: `match_rate`, `latency`, `latency_p99`, `shadow_errors`, `coverage`, `excused`, `verified`,
+    /// `power`.
     pub gate: String,
     /// The ruling of this gate alone.
     pub ruling: Ruling,
@@ -303,7 +220,7 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
     if let Some((low, high)) = median_ratio(&production, &shadow) {
         write!(text, ": {low:.2} to {high:.2} times that (95 % interval)").unwrap_or_default();
     }
-    write!(text, "; allowed is {} times", config.latency_ratio).unwrap_or_default();
+    text += &allowance(config, config.latency_ratio);
     if slow_routes > 0 {
         let are = if slow_routes == 1 {
             "route is"
@@ -344,6 +261,14 @@ fn is_fast(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> boo
     production.count.min(shadow.count) >= config.latency_samples
         && (shadow.p50_high_us.saturating_sub(production.p50_low_us) <= floor(config)
             || median_ratio(&production, &shadow).is_some_and(|(_, high)| high <= config.latency_ratio))
+}
+
+/// The end of a text: a difference up to the floor is allowed at any ratio.
+pub(super) fn allowance(config: &GateConfig, times: f64) -> String {
+    match floor(config) {
+        0 => format!("; allowed is {times} times"),
+        more => format!("; allowed is {times} times, or {more} us more"),
+    }
 }
 
 pub(super) fn floor(config: &GateConfig) -> u64 {

@@ -162,6 +162,14 @@ fn latency_is_a_ratio_above_a_floor() {
 }
 
 #[test]
+fn what_passes_within_the_floor_says_so() {
+    let mut config = GateConfig::default();
+    assert!(allowance(&config, 2.0).ends_with("allowed is 2 times, or 1000 us more"));
+    config.latency_floor = Duration::ZERO;
+    assert!(allowance(&config, 1.5).ends_with("allowed is 1.5 times"));
+}
+
+#[test]
 fn shadow_errors_may_not_be_more_than_productions() {
     let errors = |shadow| with(|figures| figures.shadow_errors = (shadow, 10_000));
     assert_eq!(errors(0), PASSED);

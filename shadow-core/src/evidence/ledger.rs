@@ -16,11 +16,14 @@ use super::{
     gates::GateConfig,
     group::{Added, AtomId, Context, Groups, hex},
     latency::Spans,
+    power,
     report::{self, Standing},
     route::{RouteId, Routes},
     sets::{self, Set, Sets},
     tally::{Judged, Tally},
     trend::Slicer,
+    verified,
+    wanted::Wanted,
     window::Open,
     writes::{WriteLimits, Writes},
 };
@@ -72,24 +75,6 @@ impl Background {
     }
 }
 
-/// Groups that want the exchange just judged as a sample.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Wanted {
-    /// Method and path template. Empty if no group wants it.
-    pub route: String,
-    /// Ids of all groups it belongs to. Empty if no group wants it.
-    pub groups: Vec<String>,
-    /// Of these, ids of groups that do not have enough samples yet.
-    pub samples: Vec<String>,
-}
-
-impl Wanted {
-    /// Whether no group wants it, which is the usual case.
-    pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
-    }
-}
-
 /// Counts, histograms and groups of all exchanges. One per shadow target; time is an argument.
 #[derive(Debug)]
 pub struct Ledger {
@@ -100,6 +85,8 @@ pub struct Ledger {
     pub(super) exchanges: u64,
     /// Estimated number of exchanges that were not read.
     pub(super) unread: u64,
+    /// Of these, exchanges that should have been compared.
+    pub(super) unread_missed: u64,
     pub(super) skips: BTreeMap<Skip, u64>,
     pub(super) total: Tally,
     pub(super) routes: Routes,
@@ -107,6 +94,9 @@ pub struct Ledger {
     pub(super) by_route: Vec<Tally>,
     pub(super) groups: Groups,
     pub(super) sets: Sets,
+    /// By route id.
+    pub(super) verified: Vec<verified::Sum>,
+    pub(super) power: power::Planting,
     pub(super) writes: Writes,
     pub(super) slicer: Slicer,
     pub(super) background: report::Background,
@@ -142,12 +132,15 @@ impl Ledger {
             redactor,
             exchanges: 0,
             unread: 0,
+            unread_missed: 0,
             skips: BTreeMap::new(),
             total: Tally::default(),
             routes: Routes::new(limits.routes),
             by_route: Vec::new(),
             groups: Groups::new(limits.groups, limits.samples),
             sets: Sets::new(limits.sets),
+            verified: Vec::new(),
+            power: power::Planting::default(),
             writes: Writes::new(limits.writes),
             slicer: Slicer::default(),
             background: report::Background::default(),
@@ -237,7 +230,12 @@ impl Ledger {
                     (&shadow.headers, &shadow.body),
                 ])
             });
-        self.group((exchange, answers.as_ref()), route, judged, now)
+        let leaves =
+            matches!(outcome, Outcome::Response(_)) && verified::is_due(self.route(route).compared());
+        Wanted {
+            leaves,
+            ..self.group((exchange, answers.as_ref()), route, judged, now)
+        }
     }
 
     /// Exchanges that were seen but neither skipped nor judged yet.
@@ -295,6 +293,7 @@ impl Ledger {
                     place: "response".to_owned(),
                     production: status.map_or_else(|| ABSENT.to_owned(), |status| format!("status {status}")),
                     shadow: failure.as_str().to_owned(),
+                    leaves: 1,
                 };
                 vec![self.groups.add(context, failure.as_str(), &found)]
             }
@@ -349,6 +348,7 @@ impl Ledger {
             route: self.routes.name(route).to_owned(),
             groups: names(|_| true),
             samples: names(|added| added.sample),
+            leaves: false,
         }
     }
 
@@ -392,6 +392,10 @@ mod tests;
 #[cfg(test)]
 #[path = "noise_tests.rs"]
 mod noise_tests;
+
+#[cfg(test)]
+#[path = "shop_tests.rs"]
+mod shop_tests;
 
 #[cfg(test)]
 #[path = "power_tests.rs"]

@@ -4,12 +4,15 @@
 //! the verdicts, at most 64 KiB. Noise is decided at the time of the query from everything that is known, including
 //! evidence from before the mark.
 
+use hashbrown::HashSet;
+
 use super::{
     burst::{self, Bursts, Excess},
-    gates::GateConfig,
+    gates::{GateConfig, Judgement},
     group::Standings,
     ledger::Ledger,
     sets::Split,
+    settle::too_excused,
     since::{IntervalCounts, IntervalEvidence},
     summary,
     tally::Tally,
@@ -25,6 +28,8 @@ pub struct Mark {
     bursts: Vec<Bursts>,
     /// The second in which the mark was made.
     second: Option<u64>,
+    /// Comparisons of each route, and of these mismatches after a skipped write that were judged when they arrived.
+    routes: Vec<(u64, u64)>,
 }
 
 /// Number of verdicts at one moment.
@@ -43,6 +48,11 @@ impl Ledger {
             sets: self.sets.counts(),
             bursts: self.sets.bursts().collect(),
             second: self.clock.map(|(_, last)| last),
+            routes: self
+                .by_route
+                .iter()
+                .map(|tally| (tally.compared(), tally.judged_at_once.after_skipped_write))
+                .collect(),
         }
     }
 
@@ -50,14 +60,30 @@ impl Ledger {
     pub fn since(&self, mark: &Mark, gates: &GateConfig) -> IntervalEvidence {
         let total = self.total.since(&mark.total);
         let standings = self.standings();
-        let (split, excess) = self.split_since(&standings, mark);
-        let split = split.plus(total.judged_at_once);
-        let seconds = self.seconds_since(mark.second);
-        let burst = burst::factor(excess(seconds), split.regressions.saturating_add(split.undecided));
-        IntervalEvidence::of(
-            &self.sums(&total, split, (burst, total.errors.factor(seconds))),
-            gates,
-        )
+        let splits = self.splits_since(&standings, mark);
+        let split = splits
+            .iter()
+            .fold(total.judged_at_once, |sum, split| sum.plus(*split));
+        let bursts = self.bursts(&standings, mark, split, &total);
+        let evidence = IntervalEvidence::of(&self.sums(&total, split, bursts), gates);
+        IntervalEvidence {
+            judgement: self.judged_by_route(evidence.judgement, gates, (&standings, &splits), mark),
+            ..evidence
+        }
+    }
+
+    /// Adds the gates that look at single routes. `splits` are the mismatches of each since `mark`.
+    pub(super) fn judged_by_route(
+        &self,
+        judgement: Judgement,
+        gates: &GateConfig,
+        (standings, splits): (&Standings, &[Split]),
+        mark: &Mark,
+    ) -> Judgement {
+        judgement
+            .excused(gates, &self.too_excused(gates, splits, mark))
+            .verified(gates, &self.unverified(gates, &self.verified(standings)))
+            .with_power(gates, &self.power_if_asked(gates, standings))
     }
 
     /// The counts that the evidence for a period consists of, with the mean burst sizes of mismatches and of errors.
@@ -123,24 +149,56 @@ impl Ledger {
         (split.regressions.min(told), told)
     }
 
-    /// Mismatches since `mark` by their current standing, and the bursts of those that nothing excuses.
-    fn split_since(&self, standings: &Standings, mark: &Mark) -> (Split, impl Fn(u64) -> Excess) {
-        let mut split = Split::default();
-        let mut open: Vec<Bursts> = Vec::new();
+    /// Mismatches of each route since `mark` by their current standing, without those that were judged at once.
+    pub(super) fn splits_since(&self, standings: &Standings, mark: &Mark) -> Vec<Split> {
+        let mut splits = vec![Split::default(); self.by_route.len()];
         for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
             let before = mark.sets.get(found.id).copied().unwrap_or(0);
-            split.add(found.standing, found.count.saturating_sub(before));
-            if !found.standing.is_excused() {
-                let before = mark.bursts.get(found.id).copied().unwrap_or_default();
-                open.push(found.bursts.since(&before));
+            if let Some(split) = splits.get_mut(found.route.index()) {
+                split.add(found.standing, found.count.saturating_sub(before));
             }
         }
-        let excess = move |seconds| {
-            open.iter().fold(Excess::default(), |sum, bursts| {
-                burst::plus(sum, bursts.excess(seconds))
-            })
-        };
-        (split, excess)
+        splits
+    }
+
+    /// Mean burst sizes since `mark`: of the mismatches that nothing excuses, which are in `split`, and of the errors
+    /// in `total`. Mismatches with one set of differences may come together, and those with different ones as well.
+    pub(super) fn bursts(
+        &self,
+        standings: &Standings,
+        mark: &Mark,
+        split: Split,
+        total: &Tally,
+    ) -> (f64, f64) {
+        let seconds = self.seconds_since(mark.second);
+        let mut open: HashSet<usize> = HashSet::new();
+        let mut excess = Excess::default();
+        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+            if !found.standing.is_excused() {
+                open.insert(found.id);
+                let before = mark.bursts.get(found.id).copied().unwrap_or_default();
+                excess = burst::plus(excess, found.bursts.since(&before).excess(seconds));
+            }
+        }
+        let by_set = burst::factor(excess, split.regressions.saturating_add(split.undecided));
+        let (first, last) = self.clock.unwrap_or_default();
+        // The second of the mark is partly before it.
+        let from = mark.second.map_or(first, |second| second.saturating_add(1));
+        let together = self.sets.burst(|set| open.contains(&set), from, last);
+        (by_set.max(together), total.errors.factor(seconds))
+    }
+
+    /// Routes of which skipped writes explain more than allowed since `mark`, when `splits` are their mismatches since
+    /// then.
+    fn too_excused(&self, gates: &GateConfig, splits: &[Split], mark: &Mark) -> Vec<(&str, u64, u64)> {
+        let routes = self.routes_seen().map(|(id, name, tally)| {
+            let (compared, at_once) = mark.routes.get(id).copied().unwrap_or_default();
+            let split = splits.get(id).copied().unwrap_or_default();
+            let at_once = tally.judged_at_once.after_skipped_write.saturating_sub(at_once);
+            let explained = split.after_skipped_write.saturating_add(at_once);
+            (name, explained, tally.compared().saturating_sub(compared))
+        });
+        too_excused(gates, routes)
     }
 }
 
@@ -224,6 +282,7 @@ mod tests {
             place: "$.a".to_owned(),
             production: "1".to_owned(),
             shadow: "2".to_owned(),
+            leaves: 1,
         }]);
         let skipped = exchange("GET", "/");
         let skip = |ledger: &mut Ledger| {
@@ -277,6 +336,7 @@ mod tests {
                 place: place.to_owned(),
                 production: "1".to_owned(),
                 shadow: "2".to_owned(),
+                leaves: 1,
             }]
         };
         let (token, price) = (found("$.token"), found("$.price"));
@@ -322,5 +382,56 @@ mod tests {
         let stock = Verdict::Mismatch(found("$.stock"));
         judge_at("/stock/7", &mut ledger, 20, &stock, Duration::ZERO);
         assert_eq!(ledger.regressions_since(&before), (0, 0));
+    }
+
+    #[test]
+    fn a_phase_whose_mismatches_skipped_writes_explain_is_not_verified() {
+        let redactor = Redactor::new([1; 32], &RedactConfig::default());
+        let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor);
+        let gates = GateConfig::default();
+        let write = exchange("PUT", "/stock/7");
+        ledger.seen(&write);
+        ledger.skipped(&write, Skip::Policy(SkipPolicy::Write));
+        let mark = ledger.mark();
+        let stock = Verdict::Mismatch(vec![Discrepancy {
+            category: Category::Value,
+            place: "$.stock".to_owned(),
+            production: "1".to_owned(),
+            shadow: "2".to_owned(),
+            leaves: 1,
+        }]);
+        judge_at("/stock/7", &mut ledger, 3_000, &stock, Duration::from_millis(1));
+        judge_at("/", &mut ledger, 6_000, &Verdict::Match, Duration::from_millis(1));
+        let since = ledger.since(&mark, &gates).judgement;
+        let excused = since.reasons.iter().find(|reason| reason.gate == "excused");
+        assert!(
+            excused.is_some_and(|reason| reason.ruling == Ruling::InsufficientEvidence),
+            "{since:#?}"
+        );
+        assert_eq!(since.ruling, Ruling::InsufficientEvidence);
+        // A later phase without such mismatches passes.
+        let later = ledger.mark();
+        judge_at("/", &mut ledger, 6_000, &Verdict::Match, Duration::from_millis(1));
+        assert_eq!(ledger.since(&later, &gates).judgement.ruling, Ruling::Go);
+    }
+
+    #[test]
+    fn unread_exchanges_count_by_the_share_that_is_compared() {
+        let redactor = Redactor::new([1; 32], &RedactConfig::default());
+        let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor);
+        // A tenth of the traffic is selected.
+        let other = exchange("GET", "/");
+        for _ in 0..900 {
+            ledger.seen(&other);
+            ledger.skipped(&other, Skip::Policy(SkipPolicy::OutOfShare));
+        }
+        judge(&mut ledger, 100, &Verdict::Match, Duration::from_millis(1));
+        ledger.unread(500);
+        ledger.unread(500);
+        let since = ledger.since(&Mark::default(), &GateConfig::default());
+        assert_eq!((since.coverage.successes, since.coverage.trials), (100, 150));
+        ledger.unread(1_000);
+        let since = ledger.since(&Mark::default(), &GateConfig::default());
+        assert_eq!(since.coverage.trials, 200);
     }
 }

@@ -24,7 +24,7 @@
 use super::{
     anytime::{self, CERTAIN, DECIDED, UNFAIR},
     report::{Compared, Standing, Third},
-    stats::{Proportion, rounded, share},
+    stats::{Proportion, float, rounded, share},
 };
 
 /// The sources of pairs, the most significant first.
@@ -33,11 +33,23 @@ pub(crate) const SOURCES: [&str; 3] = ["control", "twins", "twice"];
 /// Evidence against a fair coin above which nothing is called noise.
 const SUSPICIOUS: f64 = 4.0;
 
+/// As [`SUSPICIOUS`], where most thirds differ from both other answers: such a system is known to vary.
+const SUSPICIOUS_IF_VARYING: f64 = 40.0;
+
+/// Thirds from which a system is known to vary.
+const VARYING: u64 = 16;
+
 /// Minimum number of thirds that can prove noise.
 const ENOUGH: u64 = 8;
 
+/// Upper limit of the thirds that are said to be needed.
+const MOST_NEEDED: u64 = 100;
+
 /// Number of production's thirds from which they overrule those of the shadow system.
 const OVERRULED: u64 = 20;
+
+/// The shadow system answers what production answers later.
+pub(crate) const FRESHER: &str = "fresher";
 
 /// Evidence on one shift: each count with the total it is a part of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +65,8 @@ pub(crate) struct Known {
     pub(crate) shadow: Third,
     /// Evidence is being collected, so having none yet proves nothing.
     pub(crate) expected: bool,
+    /// Further elements of the same name with the same shift. Among many, some look suspicious by chance.
+    pub(crate) siblings: u64,
 }
 
 /// The standing of a shift, and the reason.
@@ -88,41 +102,70 @@ impl Third {
         self.evidence() >= UNFAIR.ln()
     }
 
-    /// Whether it may turn out to be unfair.
-    pub(crate) fn is_suspicious(&self) -> bool {
-        self.evidence() >= SUSPICIOUS.ln()
+    /// Whether it may turn out to be unfair, as one of this many further ones.
+    pub(crate) fn is_suspicious(&self, siblings: u64) -> bool {
+        let is_varying = self.all() >= VARYING && self.varies >= self.all() / 2;
+        let limit = if is_varying {
+            SUSPICIOUS_IF_VARYING
+        } else {
+            SUSPICIOUS
+        };
+        let limit = (limit * float(siblings.saturating_add(1))).min(UNFAIR);
+        self.evidence() >= limit.ln()
     }
 
     /// Whether the asked system is known to vary by itself as much as the two systems differ.
-    pub(crate) fn is_noise(&self) -> bool {
+    pub(crate) fn is_noise(&self, siblings: u64) -> bool {
         let differ = self.reverts.saturating_add(self.varies);
-        self.all() >= ENOUGH && differ >= self.all() / 3 && !self.is_suspicious()
+        self.all() >= ENOUGH && differ >= self.all() / 3 && !self.is_suspicious(siblings)
     }
 
     /// Further thirds that would decide it, if all of them are of the kind that is most frequent so far.
     fn needed(&self) -> u64 {
-        let mut then = *self;
         let stays = self.stays > self.reverts.saturating_add(self.varies);
-        while !(then.is_unfair() || then.is_noise()) && then.all() < self.all().saturating_add(100) {
+        let decided = |more: u64| {
+            let mut then = *self;
             let next = if stays { &mut then.stays } else { &mut then.varies };
-            *next = next.saturating_add(1);
+            *next = next.saturating_add(more);
+            then.is_unfair() || then.is_noise(0)
+        };
+        let enough = ENOUGH.saturating_sub(self.all());
+        let (mut low, mut high) = (0, if decided(enough) { enough } else { MOST_NEEDED });
+        while low < high {
+            let middle = u64::midpoint(low, high);
+            if decided(middle) {
+                high = middle;
+            } else {
+                low = middle.saturating_add(1);
+            }
         }
-        then.all().saturating_sub(self.all())
+        low
     }
 }
 
 /// The standing of a shift, and the background that decided it.
 pub(crate) fn stand(known: &Known) -> Stood {
     let Known {
-        production, shadow, ..
+        production,
+        shadow,
+        siblings,
+        ..
     } = known;
     if production.is_unfair() && production.stays > production.reverts {
         return Stood::of(Standing::Regression, "production");
     }
-    let overruled = production.all() >= OVERRULED && !production.is_suspicious();
+    let overruled = production.all() >= OVERRULED && !production.is_suspicious(*siblings);
     let best = rates(known, overruled);
-    if let Some((Standing::Regression, held)) = best.as_ref().filter(|(_, held)| held.source == "control") {
-        return Stood::held(Standing::Regression, "rate", held);
+    // A second deployment of production is asked as late as the shadow system.
+    if let Some((standing @ (Standing::Regression | Standing::Noise), held)) =
+        best.as_ref().filter(|(_, held)| held.source == "control")
+        && (*standing == Standing::Regression || production.is_unfair())
+    {
+        return Stood::held(*standing, "rate", held);
+    }
+    if production.is_unfair() {
+        // Its later answers agree with the shadow system's earlier ones: the copied answer was the older one.
+        return Stood::of(Standing::Undecided, FRESHER);
     }
     if shadow.is_unfair() && !(overruled && shadow.stays > shadow.reverts) {
         return Stood::of(Standing::Regression, "repeats");
@@ -133,14 +176,14 @@ pub(crate) fn stand(known: &Known) -> Stood {
             None => Stood::of(Standing::Regression, "one_sided"),
         };
     }
-    let suspicious = production.is_suspicious() && production.stays > production.reverts
-        || shadow.is_suspicious() && !overruled;
+    let suspicious = production.is_suspicious(*siblings) && production.stays > production.reverts
+        || shadow.is_suspicious(*siblings) && !overruled;
     match best {
         Some((Standing::Regression, held)) => Stood::held(Standing::Regression, "rate", &held),
         Some((Standing::Noise, held)) if !suspicious => Stood::held(Standing::Noise, "rate", &held),
         best => {
             // Production's own variation, or the shadow system's if nothing from production contradicts it.
-            let noise = !suspicious && (production.is_noise() || shadow.is_noise());
+            let noise = !suspicious && (production.is_noise(*siblings) || shadow.is_noise(*siblings));
             let standing = if noise {
                 Standing::Noise
             } else if best.is_none() && shadow.all() == 0 && production.all() == 0 && !known.expected {
@@ -339,8 +382,11 @@ mod tests {
         for (shadow, expected) in [
             (third(17, 0, 0), Regression),
             (third(3, 0, 0), Undecided),
+            // It varies, and by chance it stays a few times.
+            (third(4, 0, 40), Noise),
+            (third(11, 2, 105), Noise),
             // It varies, but one element in it never does.
-            (third(4, 0, 40), Undecided),
+            (third(8, 0, 40), Undecided),
             (third(17, 0, 400), Regression),
             (third(0, 0, 8), Noise),
             (third(4, 5, 0), Noise),
@@ -358,6 +404,27 @@ mod tests {
             };
             assert_eq!(stand(&known).standing, expected, "{shadow:?}");
         }
+    }
+
+    #[test]
+    fn among_many_elements_some_look_suspicious() {
+        let known = Known {
+            observed: (20, 10_000),
+            shadow: third(9, 1, 5),
+            expected: true,
+            ..Known::default()
+        };
+        assert_eq!(stand(&known).standing, Undecided);
+        let one_of_many = Known {
+            siblings: 199,
+            ..known
+        };
+        assert_eq!(stand(&one_of_many).standing, Noise);
+        let wrong = Known {
+            shadow: third(17, 0, 2),
+            ..one_of_many
+        };
+        assert_eq!(stand(&wrong).standing, Regression, "the same evidence as for one");
     }
 
     #[test]
@@ -381,6 +448,28 @@ mod tests {
             ..known
         });
         assert_eq!(moving.standing, Noise, "production itself moves on");
+    }
+
+    #[test]
+    fn a_shadow_system_that_is_only_fresher_is_no_regression() {
+        let known = Known {
+            observed: (300, 1000),
+            reverse: Some(0),
+            production: third(1, 30, 2),
+            shadow: third(40, 0, 0),
+            expected: true,
+            ..Known::default()
+        };
+        let stood = stand(&known);
+        assert_eq!((stood.standing, stood.why), (Undecided, FRESHER));
+        let control = stand(&Known {
+            background: [(0, 300), NONE, NONE],
+            ..known
+        });
+        assert_eq!(
+            control.standing, Regression,
+            "a second deployment is never fresher"
+        );
     }
 
     #[test]

@@ -391,9 +391,32 @@ fn answers_to_another_requester_say_nothing_about_what_varies() {
 }
 
 #[test]
+fn what_was_counted_before_its_place_was_known_to_be_data_is_judged_by_later_evidence() {
+    let mut scene = Scene::new(|_, random, _| {
+        let keys: Vec<String> = (0..3)
+            .map(|_| format!("\"w{}\":true", random.number() % 1_000_000))
+            .collect();
+        format!("{{\"stock\":{{{}}}}}", keys.join(","))
+    });
+    scene.ledger = scene.ledger.expecting_pairs(true);
+    for number in 0..100 {
+        scene.judge(number, "/stock");
+        scene.pair(number, "/stock", Background::Twice);
+    }
+    let report = scene.report();
+    let funnel = &report.funnel;
+    assert_eq!(
+        (funnel.regressions, funnel.undecided, funnel.noise),
+        (0, 0, 100),
+        "{:#?}",
+        report.groups
+    );
+}
+
+#[test]
 fn differences_over_the_limit_are_never_noise() {
     let mut scene = Scene::new(|system, random, _| {
-        let values: Vec<String> = (0..80)
+        let values: Vec<String> = (0..300)
             .map(|n| format!("{{\"id\":{n},\"trace\":\"{}\"}}", uuid(random)))
             .collect();
         let total = if system == System::Shadow { -1 } else { 1 };

@@ -2,16 +2,16 @@
 //!
 //! For each mismatch only the set of its atoms (group and shift) is kept, and equal sets are only counted. A mismatch
 //! that was counted long before its noise was understood is therefore still judged correctly and exactly.
-//! Bounds: distinct sets, atoms of a set. Anything over a bound is judged immediately, by what is known when it
-//! arrives.
+//! Bounds: distinct sets, atoms of a set, the latest mismatches (for bursts of different sets). Anything over a bound
+//! is judged immediately, by what is known when it arrives.
 //! Bias: a set with one regression is a regression; a difference that was not stored is undecided.
 
 use hashbrown::HashMap;
 
-use super::{burst::Bursts, group::AtomId, report::Standing, route::RouteId};
+use super::{burst::Bursts, group::AtomId, joint::Log, report::Standing, route::RouteId};
 
 /// Maximum number of atoms in a set; an exchange with more is judged immediately.
-const ATOMS: usize = 128;
+const ATOMS: usize = 512;
 
 /// The atoms of one mismatch, sorted and without duplicates.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -37,6 +37,7 @@ pub(crate) struct Sets {
     ids: HashMap<Set, usize>,
     /// By id.
     counts: Vec<Count>,
+    log: Log,
     limit: usize,
     overflow: u64,
 }
@@ -95,6 +96,7 @@ impl Sets {
         Self {
             ids: HashMap::new(),
             counts: Vec::new(),
+            log: Log::default(),
             limit,
             overflow: 0,
         }
@@ -128,7 +130,13 @@ impl Sets {
             count.all = count.all.saturating_add(1);
             count.bursts.count(second);
         }
+        self.log.count(id, second);
         Ok(())
+    }
+
+    /// Mean burst size of all mismatches of these sets together, from a second on; `last` is the latest second.
+    pub(crate) fn burst(&self, is_open: impl Fn(usize) -> bool, from: u64, last: u64) -> f64 {
+        self.log.factor(is_open, from, last)
     }
 
     /// Every set with its standing and how often it was found; `atom` gives the standing of one atom, after a skipped

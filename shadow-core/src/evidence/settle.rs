@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::gates::{GateConfig, Judgement, Ruling, percent, reason, ruling};
+use super::{
+    gates::{GateConfig, Judgement, Ruling, percent, reason, ruling},
+    stats,
+};
 
 /// A route with undecided differences.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -15,11 +18,31 @@ pub struct Settle {
     pub pairs: u64,
 }
 
+/// Routes of which skipped writes explain more than allowed, the one with the most comparisons first. `routes` are all
+/// routes with the numbers of mismatches that skipped writes explain and of comparisons.
+pub fn too_excused<'r>(
+    config: &GateConfig,
+    routes: impl Iterator<Item = (&'r str, u64, u64)> + Clone,
+) -> Vec<(&'r str, u64, u64)> {
+    let all = routes
+        .clone()
+        .fold(0u64, |sum, (.., compared)| sum.saturating_add(compared));
+    let mut found: Vec<_> = routes
+        .filter(|(_, explained, compared)| {
+            let counts = compared.saturating_mul(100) >= all;
+            counts && stats::share(*explained, *compared).is_some_and(|share| share > config.excused)
+        })
+        .collect();
+    found.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(b.0)));
+    found
+}
+
 impl Judgement {
-    /// Adds the gate on what skipped writes explain. `unverified` are the routes where it is too much, each with its
-    /// number of mismatches and of comparisons.
-    pub(crate) fn verified(mut self, config: &GateConfig, unverified: &[(&str, u64, u64)]) -> Self {
-        let reason = match unverified {
+    /// Adds the gate on what skipped writes explain. `routes` are those where it is too much, each with its number of
+    /// mismatches and of comparisons.
+    #[must_use]
+    pub fn excused(mut self, config: &GateConfig, routes: &[(&str, u64, u64)]) -> Self {
+        let reason = match routes {
             [] => reason(
                 "excused",
                 Ruling::Go,

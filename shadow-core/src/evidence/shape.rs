@@ -107,6 +107,18 @@ impl Shift {
         free(self.production) && free(self.shadow)
     }
 
+    /// Whether both values have the same format, so that a value of another form is still found.
+    pub(crate) fn has_format(self) -> bool {
+        let formatted = match self.production {
+            Shape::Uuid | Shape::Date | Shape::Epoch | Shape::Hex => true,
+            Shape::Integer | Shape::Decimal | Shape::Digits => {
+                !matches!(self.apart, Distance::Further | Distance::Sign)
+            }
+            _ => false,
+        };
+        formatted && !self.is_directed()
+    }
+
     /// Whether the two sides are distinguishable, so that it matters which system has which.
     pub(crate) fn is_directed(self) -> bool {
         self.production != self.shadow
@@ -312,6 +324,7 @@ mod tests {
             place: "$.a".to_owned(),
             production: production.to_owned(),
             shadow: shadow.to_owned(),
+            leaves: 1,
         })
         .to_string()
     }

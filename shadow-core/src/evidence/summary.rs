@@ -2,19 +2,21 @@
 
 use core::time::Duration;
 
+use hashbrown::HashMap;
+
 use crate::compare::Failure;
 
 use super::{
-    burst::{self, Excess},
     gates::{self, Judgement},
-    group::Standings,
+    group::{AtomId, Standings},
     latency::{Buckets, Latencies},
     ledger::Ledger,
+    mark::Mark,
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
     sets::Split,
     settle::Settle,
     since::IntervalEvidence,
-    stats::{self, Proportion, float, rounded},
+    stats::{Proportion, float, rounded},
     tail,
     tally::Tally,
 };
@@ -48,15 +50,16 @@ impl Ledger {
         let standings = self.standings();
         let splits = self.splits(&standings);
         Report {
-            routes: self.route_rows(&splits),
+            routes: self.route_rows(&splits, &self.verified(&standings)),
             groups: self
                 .groups
                 .ranked(&self.slicer, &standings, |route| self.whole(route)),
+            power: self.power(&standings),
             ..self.summary(inputs, &standings, &splits)
         }
     }
 
-    /// A report without routes and groups, which are its expensive part.
+    /// A report without routes, groups and planted faults, which are its expensive part.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
         self.summary(inputs, &standings, &self.splits(&standings))
@@ -67,6 +70,7 @@ impl Ledger {
         let split = splits
             .iter()
             .fold(Split::default(), |sum, split| sum.plus(*split));
+        let start = Mark::default();
         let findings = self.findings();
         let slow_routes = slow(&findings);
         let elapsed = Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms));
@@ -79,7 +83,7 @@ impl Ledger {
             latency,
             judgement,
         } = IntervalEvidence::of_run(
-            &self.sums(total, split, self.bursts(standings, split)),
+            &self.sums(total, split, self.bursts(standings, &start, split, total)),
             &self.gates,
             slow_routes,
             elapsed,
@@ -87,15 +91,14 @@ impl Ledger {
         let judgement = Judgement {
             settle: self.settle(standings, splits),
             ..judgement
-        }
-        .verified(&self.gates, &self.unverified(splits));
+        };
+        let by_route = self.splits_since(standings, &start);
+        let judgement = self.judged_by_route(judgement, &self.gates, (standings, &by_route), &start);
         let available = |errors: Proportion| {
             Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
         };
         Report {
             format: FORMAT,
-            target: String::new(),
-            scope: report::Scope::default(),
             started_ms: inputs.started_ms,
             ended_ms: inputs.now_ms,
             input: inputs.input.clone(),
@@ -105,11 +108,8 @@ impl Ledger {
             latency,
             production_errors,
             shadow_errors,
-            routes: Vec::new(),
-            groups: Vec::new(),
             groups_overflow: self.groups.overflow(),
             findings,
-            rules: Vec::new(),
             judgement,
             availability: report::Availability {
                 production: available(production_errors),
@@ -121,7 +121,7 @@ impl Ledger {
                 ..self.background
             },
             writes: self.writes.figures(),
-            also: Vec::new(),
+            ..Report::default()
         }
     }
 
@@ -136,44 +136,14 @@ impl Ledger {
         splits
     }
 
-    /// Mean burst size of the mismatches that nothing excuses, and of errors.
-    fn bursts(&self, standings: &Standings, split: Split) -> (f64, f64) {
-        let seconds = self.seconds_since(None);
-        let excess = self
-            .sets
-            .judged(|atom, after| standings.of(atom, after))
-            .filter(|found| !found.standing.is_excused())
-            .fold(Excess::default(), |sum, found| {
-                burst::plus(sum, found.bursts.excess(seconds))
-            });
-        let mismatches = split.regressions.saturating_add(split.undecided);
-        (
-            burst::factor(excess, mismatches),
-            self.total.errors.factor(seconds),
-        )
-    }
-
-    /// Routes where skipped writes explain too much, the one with the most comparisons first.
-    fn unverified(&self, splits: &[Split]) -> Vec<(&str, u64, u64)> {
-        let all = self.total.compared();
-        let mut unverified: Vec<_> = self
-            .routes_seen()
-            .filter_map(|(id, name, tally)| {
-                let (explained, compared) = (splits.get(id)?.after_skipped_write, tally.compared());
-                let counts = compared.saturating_mul(100) >= all;
-                let share = stats::share(explained, compared)?;
-                (counts && share > self.gates.excused).then_some((name, explained, compared))
-            })
-            .collect();
-        unverified.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(b.0)));
-        unverified
-    }
-
     /// Routes with undecided mismatches, and the number of further repeats that would settle them.
     fn settle(&self, standings: &Standings, splits: &[Split]) -> Vec<Settle> {
         let mut needed: Vec<u64> = vec![0; splits.len()];
+        // An atom is in many sets.
+        let mut known: HashMap<AtomId, u64> = HashMap::new();
         for set in self.sets.open(|atom, after| standings.of(atom, after)) {
-            let most = set.atoms.iter().map(|atom| standings.needed(*atom)).max();
+            let of = |atom: &AtomId| *known.entry(*atom).or_insert_with(|| standings.needed(*atom));
+            let most = set.atoms.iter().map(of).max();
             if let Some((slot, most)) = needed.get_mut(set.route.index()).zip(most) {
                 *slot = most.max(*slot);
             }
@@ -229,7 +199,7 @@ impl Ledger {
     }
 
     /// Routes with traffic, with their names.
-    fn routes_seen(&self) -> impl Iterator<Item = (usize, &str, &Tally)> {
+    pub(super) fn routes_seen(&self) -> impl Iterator<Item = (usize, &str, &Tally)> + Clone {
         self.routes
             .names()
             .iter()
@@ -240,11 +210,15 @@ impl Ledger {
             .filter(|(.., tally)| tally.skipped.saturating_add(tally.replayed()) > 0)
     }
 
-    fn route_rows(&self, splits: &[Split]) -> Vec<report::Route> {
+    fn route_rows(&self, splits: &[Split], verified: &[Option<report::Verified>]) -> Vec<report::Route> {
         let mut rows: Vec<report::Route> = self
             .routes_seen()
-            .map(|(id, name, tally)| (splits.get(id).copied().unwrap_or_default(), name, tally))
-            .map(|(split, name, tally)| report::Route {
+            .map(|(id, name, tally)| {
+                let verified = verified.get(id).cloned().flatten();
+                (splits.get(id).copied().unwrap_or_default(), verified, name, tally)
+            })
+            .map(|(split, verified, name, tally)| report::Route {
+                verified,
                 route: name.to_owned(),
                 exchanges: tally.skipped.saturating_add(tally.replayed()),
                 skipped: tally.skipped,

@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use super::{
-    gates::{Figures, GateConfig, Reason, Ruling, floor, reason},
+    gates::{Figures, GateConfig, Reason, Ruling, allowance, floor, reason},
     latency::Quantiles,
     report::the_production,
 };
@@ -31,7 +31,7 @@ pub(super) fn gate(config: &GateConfig, figures: &Figures, allowed: f64) -> Reas
         None => write!(text, ", of too few answers to tell"),
     }
     .unwrap_or_default();
-    write!(text, "; allowed is {allowed} times").unwrap_or_default();
+    text += &allowance(config, allowed);
     let within = shadow
         .p99_high_us
         .is_some_and(|high| high.saturating_sub(production.p99_low_us) <= floor(config));

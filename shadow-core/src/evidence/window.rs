@@ -32,6 +32,9 @@ pub struct RouteWindow {
     pub matched: u64,
     /// Verdict mismatch.
     pub mismatched: u64,
+    /// Of these, mismatches that were undecided at the end of the window.
+    #[serde(default)]
+    pub undecided: u64,
     /// Of these, mismatches that were considered noise at the end of the window.
     pub noise: u64,
     /// Of these, mismatches that a skipped write explains.
@@ -147,6 +150,7 @@ impl Open {
             failed: now.failed.saturating_sub(before.failed),
             matched: now.matched.saturating_sub(before.matched),
             mismatched: now.mismatched.saturating_sub(before.mismatched),
+            undecided: at_once.undecided,
             noise: at_once.noise,
             after_skipped_write: at_once.after_skipped_write,
             shadow_errors: now.shadow_errors.saturating_sub(before.shadow_errors),
@@ -181,6 +185,7 @@ impl Ledger {
             .map(|((name, (tally, open)), split)| {
                 let mut window = open.close(tally.counted(), (from, now));
                 window.route.clone_from(name);
+                window.undecided = window.undecided.saturating_add(split.undecided);
                 window.noise = window.noise.saturating_add(split.noise);
                 window.after_skipped_write = window
                     .after_skipped_write

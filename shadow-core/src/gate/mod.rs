@@ -13,7 +13,7 @@ mod unanswered;
 mod writes;
 
 use crate::marker::Marker;
-use shadow_proto::exchange::{Exchange, Incomplete, Request};
+use shadow_proto::exchange::{Exchange, Incomplete, Request, Version};
 
 pub use matcher::{Match, RuleError};
 pub use select::{Selection, Selector};
@@ -68,6 +68,8 @@ shadow_proto::catalogue! {
         GraphqlWrite = "graphql_write",
         /// gRPC, which HTTP/1 does not carry.
         Grpc = "grpc",
+        /// HTTP/2, which is observed only.
+        Http2 = "http2",
         /// A write that is kept and not sent.
         RecordOnly = "record_only",
         /// An `exclude` rule is about it.
@@ -124,6 +126,7 @@ impl SkipPolicy {
             Self::Write
             | Self::GraphqlWrite
             | Self::Grpc
+            | Self::Http2
             | Self::RecordOnly
             | Self::Excluded
             | Self::HealthProbe
@@ -157,6 +160,7 @@ impl SkipPolicy {
             Self::Write
             | Self::GraphqlWrite
             | Self::Grpc
+            | Self::Http2
             | Self::RecordOnly
             | Self::Excluded
             | Self::NotIncluded
@@ -223,12 +227,14 @@ impl Gate {
     ///
     /// The marker is checked first: a captured replay is a replay, complete or not. Writes are checked before the
     /// selection, so that their count covers all traffic. A write that is only recorded passes; it is skipped when it
-    /// would have been sent.
+    /// would have been sent. A write whose content is not known, as in an access log, is a write all the same.
     pub fn decide(&self, exchange: &Exchange) -> Decision {
         let request = &exchange.request;
         let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
         let policy = if self.markers.iter().any(marked) {
             SkipPolicy::Replayed
+        } else if is_http2(exchange) {
+            SkipPolicy::Http2
         } else if let Some(reason) = exchange.incomplete
             && !(self.unanswered && unanswered::is_whole(exchange, reason))
         {
@@ -241,6 +247,8 @@ impl Gate {
             reason
         } else if let Some(reason) = self.selector.refuses(exchange) {
             reason
+        } else if request.body.missing > 0 {
+            return Decision::Skip(Skip::Incomplete(Incomplete::BodyNotSaved));
         } else if !request.body.is_whole() {
             SkipPolicy::BodyOverLimit
         } else {
@@ -248,6 +256,13 @@ impl Gate {
         };
         Decision::Skip(Skip::Policy(policy))
     }
+}
+
+/// Whether one of its messages is HTTP/2. The response to an upgrade to it is, and its request is not.
+fn is_http2(exchange: &Exchange) -> bool {
+    let response = exchange.response.as_ref();
+    exchange.request.version == Version::Http2
+        || response.is_some_and(|response| response.version == Version::Http2)
 }
 
 /// Whether a request only reads: its method is safe (RFC 9110 section 9.2.1), and so is any it asks to be treated as.

@@ -1,8 +1,8 @@
 //! One connection: two streams and the HTTP between them.
 
+use super::reader::Reader;
 use crate::{
     exchange::{Flow, Incomplete},
-    http1::conn::Conn,
     limits::Limits,
     protocol::{Abandon, Chunk, Context, End},
     seq::SeqNum,
@@ -52,7 +52,7 @@ pub(super) struct Half {
     pub(super) stream: Option<Assembler>,
     pub(super) fin: bool,
     pub(super) ended: bool,
-    /// Difference between the data sequence numbers of Multipath TCP and those of this connection.
+    /// Difference between the data sequence numbers of Multipath TCP and those of this connection, from its beginning.
     mapped: Option<u32>,
     /// Position of the hole before known bytes, and since when it has existed.
     pub(super) hole: Option<(u64, Timestamp)>,
@@ -62,7 +62,7 @@ pub(super) struct Half {
 #[derive(Debug)]
 pub(crate) struct Track {
     flow: Flow,
-    pub(super) conn: Conn,
+    pub(super) conn: Reader,
     opening: Opening,
     pub(super) to_server: Half,
     pub(super) to_client: Half,
@@ -81,7 +81,7 @@ impl Track {
     pub(crate) fn new(flow: Flow, opening: Opening, at: Timestamp) -> Self {
         Self {
             flow,
-            conn: Conn::new(opening == Opening::Beginning),
+            conn: Reader::new(opening == Opening::Beginning),
             opening,
             to_server: Half::default(),
             to_client: Half::default(),
@@ -169,7 +169,7 @@ impl Track {
         let direction = self.direction(segment);
         self.place(direction, segment, ctx);
         let Some(stream) = &mut self.half_mut(direction).stream else {
-            return Fate::Open;
+            return self.check_spread(direction, segment, ctx).unwrap_or(Fate::Open);
         };
         let seq = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
         let distance = stream.distance(seq);
@@ -183,9 +183,8 @@ impl Track {
         if let (Some(ranges), Ok(next)) = (&mut ctx.out.ranges, i64::try_from(stream.next())) {
             ranges.placed(direction, next.saturating_add(distance.into()));
         }
-        if self.is_spread(direction, segment) {
-            self.conn.distrust(Incomplete::Multipath, Abandon::Multipath, ctx);
-            return self.fate(ctx);
+        if let Some(fate) = self.check_spread(direction, segment, ctx) {
+            return fate;
         }
         let ack = self.acknowledge(direction, segment);
         if segment.is_bare() {
@@ -208,15 +207,31 @@ impl Track {
         self.fate(ctx)
     }
 
-    /// Whether another TCP connection carries parts of the same stream.
-    fn is_spread(&mut self, direction: Direction, segment: &Segment<'_>) -> bool {
-        match segment.multipath {
-            None => false,
-            Some(Multipath::Join) => true,
-            Some(Multipath::Mapped(ahead)) => {
-                // Data carried by other connections is missing between this segment and the one before it.
-                *self.half_mut(direction).mapped.get_or_insert(ahead) != ahead
+    /// Gives the connection up when another one carries parts of the same stream, or may have done so.
+    fn check_spread(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        ctx: &mut Context<'_>,
+    ) -> Option<Fate> {
+        if !self.is_spread(direction, segment.multipath?) {
+            return None;
+        }
+        self.conn.distrust(Incomplete::Multipath, Abandon::Multipath, ctx);
+        Some(self.fate(ctx))
+    }
+
+    fn is_spread(&mut self, direction: Direction, multipath: Multipath) -> bool {
+        match multipath {
+            Multipath::Join => true,
+            Multipath::First { own, peer } => {
+                let other = self.half_mut(direction.reverse());
+                let differs = peer.is_some_and(|peer| *other.mapped.get_or_insert(peer) != peer);
+                *self.half_mut(direction).mapped.get_or_insert(own) != own || differs
             }
+            // Data carried by other connections is missing before this segment. Without the number of the first byte it
+            // is not known whether it is.
+            Multipath::Mapped(ahead) => self.half(direction).mapped != Some(ahead),
         }
     }
 
@@ -245,7 +260,7 @@ impl Track {
                 // Where this stream began was not seen, so what came before these bytes is unknown.
                 self.opening = Opening::Middle;
                 if self.conn.is_fresh() {
-                    self.conn = Conn::new(false);
+                    self.conn = Reader::new(false);
                 } else {
                     // Requests came with the SYN, and its answer was lost.
                     self.conn.gap(direction, 0, ctx);
@@ -322,7 +337,13 @@ impl Track {
         }
         if stream.is_ended() && !half.ended {
             half.ended = true;
-            self.conn.end(direction, End::Fin, ctx);
+            // A connection may end before the stream that it carries parts of.
+            let end = if half.mapped.is_some() && direction == Direction::ToClient {
+                End::Forgotten(Incomplete::Multipath)
+            } else {
+                End::Fin
+            };
+            self.conn.end(direction, end, ctx);
             moved = true;
         }
         moved

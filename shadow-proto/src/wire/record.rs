@@ -2,14 +2,15 @@
 //!
 //! A segment arrives as one or more chunks, each a record with the facts of the whole segment. A chunk is a segment
 //! of its own: SYN belongs to the first, FIN to the last, RST to each (its data is not part of the stream), and bytes
-//! that were not copied are missing after the last.
+//! that were not copied are missing after the last. Options that may be of Multipath TCP are a record before the
+//! chunks.
 
 use shadow_common::{
     chunk::{CHUNK, MAX_BYTES},
     record::RecordHeader,
 };
 
-use super::{Direction, Flags, Segment};
+use super::{Direction, Flags, Segment, multipath};
 use crate::{seq::SeqNum, time::Timestamp};
 
 /// A record that the kernel program cannot have written: the two sides have different versions.
@@ -53,7 +54,9 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
         payload_len,
         chunk_offset,
         chunk_len,
+        options,
     } = header;
+    let (options, payload) = payload.split_at(if options > 0 { payload.len() } else { 0 });
     if usize::try_from(chunk_len) != Ok(payload.len()) || payload.len() > CHUNK {
         return Err(RecordError::Length {
             said: chunk_len,
@@ -96,7 +99,7 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
         flags,
         payload,
         missing: if last { behind } else { 0 },
-        multipath: None,
+        multipath: multipath::find(options, flags.contains(Flags::SYN)),
     })
 }
 
@@ -104,7 +107,7 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, RecordError> {
 mod tests {
     use shadow_common::flow::Endpoint;
 
-    use super::*;
+    use super::{multipath::Multipath, *};
 
     const ALL: u8 = 0x1f;
 
@@ -121,6 +124,7 @@ mod tests {
             payload_len: 0,
             chunk_offset: 0,
             chunk_len: 0,
+            options: 0,
         }
     }
 
@@ -185,6 +189,29 @@ mod tests {
         let bytes = record(0, 0, 0);
         let segment = decode(&bytes).unwrap();
         assert_eq!((segment.flags, segment.payload.len()), (Flags(ALL), 0));
+    }
+
+    #[test]
+    fn options_of_multipath_tcp_come_before_the_payload() {
+        const DSS: [u8; 16] = [1, 1, 30, 14, 0x20, 0x04, 0, 0, 1, 0, 0, 0, 0, 1, 0, 10];
+        let with = |flags, payload_len, options: &[u8]| {
+            let header = RecordHeader {
+                flags,
+                payload_len,
+                options: u8::try_from(options.len()).unwrap(),
+                ..header()
+            };
+            [&header.encode(), options].concat()
+        };
+        let bytes = with(0x11, 9000, &DSS);
+        let segment = decode(&bytes).unwrap();
+        assert_eq!(segment.multipath, Some(Multipath::Mapped(255)));
+        assert_eq!((segment.payload, segment.missing), (&[][..], 0));
+        assert_eq!(segment.flags, Flags(0x10), "the FIN belongs to the last chunk");
+        let bytes = with(0x02, 0, &[30, 12, 0x10, 2, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let segment = decode(&bytes).unwrap();
+        assert_eq!(segment.multipath, Some(Multipath::Join));
+        assert_eq!((segment.flags, segment.payload.len()), (Flags::SYN, 0));
     }
 
     #[test]

@@ -384,33 +384,94 @@ fn every_flag_at_once_is_no_reason_to_believe_data() {
     assert!(said.is_empty() || said == [b"hello"], "{said:?}");
 }
 
+/// The first connection of a Multipath TCP stream, whose server's data begins at 7, after its handshake.
+fn first_path() -> Net {
+    let mut net = Net::new();
+    net.send(1, Direction::ToServer, (100, 0), Flags::SYN, b"");
+    let first = Some(Multipath::First { own: 7, peer: None });
+    net.send_with(1, Direction::ToClient, (900, 101), SYN_ACK, b"", first);
+    net.ask(1);
+    net
+}
+
 #[test]
 fn parts_of_a_multipath_stream_are_not_compared() {
     let half = ANSWER.len() - 2;
     let asked = 101 + len(ASK);
-    for (ahead, whole) in [([7, 7], true), ([7, 9], false)] {
-        let mut net = begun();
-        net.ask(1);
-        for (part, ahead) in [&ANSWER[..half], &ANSWER[half..]].into_iter().zip(ahead) {
-            let seq = if part.len() == half {
-                901
-            } else {
-                901 + len(&ANSWER[..half])
-            };
+    // The second has data between its parts, the third and fourth before them.
+    for (differences, whole) in [([7, 7], true), ([7, 9], false), ([9, 9], false), ([9, 7], false)] {
+        let mut net = first_path();
+        for (at, ahead) in [0, half].into_iter().zip(differences) {
+            let part = if at == 0 { &ANSWER[..half] } else { &ANSWER[half..] };
+            let numbers = (901 + len(&ANSWER[..at]), asked);
+            // A live capture has the option before the payload.
             let mapped = Some(Multipath::Mapped(ahead));
-            net.send_with(1, Direction::ToClient, (seq, asked), Flags::ACK, part, mapped);
+            net.send_with(1, Direction::ToClient, numbers, Flags::ACK, b"", mapped);
+            net.send(1, Direction::ToClient, numbers, Flags::ACK, part);
         }
         assert_eq!(net.engine.counters().flows_mptcp, u64::from(!whole));
-        assert_eq!(
-            net.judged(),
-            if whole {
-                vec![b"hello".to_vec()]
-            } else {
-                Vec::new()
-            }
-        );
+        let expected: &[&[u8]] = if whole { &[b"hello"] } else { &[] };
+        assert_eq!(net.judged(), expected, "{differences:?}");
     }
-    // Another connection of the stream, from its SYN.
+}
+
+#[test]
+fn a_multipath_stream_without_its_first_number_is_not_compared() {
+    let mut net = begun();
+    net.ask(1);
+    let mapped = Some(Multipath::Mapped(7));
+    net.send_with(
+        1,
+        Direction::ToClient,
+        (901, 101 + len(ASK)),
+        Flags::ACK,
+        ANSWER,
+        mapped,
+    );
+    assert_eq!(net.engine.counters().flows_mptcp, 1);
+    assert_eq!(net.judged(), NONE);
+}
+
+#[test]
+fn requests_of_a_multipath_stream_are_judged_by_the_clients_numbers() {
+    for (ahead, whole) in [(5, true), (6, false)] {
+        let mut net = first_path();
+        net.answer(1);
+        let first = Some(Multipath::First {
+            own: 5,
+            peer: Some(7),
+        });
+        net.send_with(1, Direction::ToServer, (101, 901), Flags::ACK, b"", first);
+        let numbers = (101 + len(ASK), 901 + len(ANSWER));
+        let mapped = Some(Multipath::Mapped(ahead));
+        net.send_with(1, Direction::ToServer, numbers, Flags::ACK, ASK, mapped);
+        net.send(
+            1,
+            Direction::ToClient,
+            (numbers.1, numbers.0 + len(ASK)),
+            Flags::ACK,
+            ANSWER,
+        );
+        assert_eq!(net.judged().len(), if whole { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn the_end_of_one_path_is_not_the_end_of_an_answer() {
+    let answer = b"HTTP/1.1 200 OK\r\n\r\nhello";
+    for multipath in [false, true] {
+        let mut net = if multipath { first_path() } else { begun() };
+        if !multipath {
+            net.ask(1);
+        }
+        net.send(1, Direction::ToClient, (901, 101 + len(ASK)), FIN_ACK, answer);
+        let expected: &[&[u8]] = if multipath { &[] } else { &[b"hello"] };
+        assert_eq!(net.judged(), expected);
+    }
+}
+
+#[test]
+fn a_connection_that_joins_a_multipath_stream_is_not_read() {
     let mut net = Net::new();
     net.send_with(
         1,

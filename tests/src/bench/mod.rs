@@ -5,6 +5,7 @@
 //! passes or fails: a busy machine must not turn a measurement into an error, so the goals are printed next to the
 //! figures.
 
+mod against;
 mod core;
 mod cpu;
 mod faults;
@@ -19,6 +20,8 @@ mod replay;
 mod rig;
 pub mod steady;
 mod storm;
+
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -37,6 +40,8 @@ pub struct Options {
     pub seconds: u32,
     /// Size of the capture that `inspect` reads.
     pub megabytes: usize,
+    /// Another build of the agent: the modes compare it with this one instead of with no agent.
+    pub against: Option<PathBuf>,
     /// Only figures whose name contains one of these.
     pub only: Vec<String>,
 }
@@ -62,8 +67,29 @@ pub fn run(options: &Options) -> Result<Value> {
     let mut results = serde_json::Map::new();
     for mode in modes::MODES.iter().filter(|mode| options.wants(mode.name)) {
         let rig = Rig::new()?;
-        results.insert(mode.name.to_owned(), modes::measure(&rig, mode, options)?);
+        let figures = match &options.against {
+            Some(other) => against::measure(&rig, mode, options, other)?,
+            None => modes::measure(&rig, mode, options)?,
+        };
+        results.insert(mode.name.to_owned(), figures);
     }
+    if options.against.is_none() {
+        others(options, &mut results)?;
+    }
+    if results.is_empty() {
+        bail!("no figure is called {}", options.only.join(" or "));
+    }
+    let machine = json!({
+        "cpus": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+        "kernel": std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
+    });
+    Ok(
+        json!({ "machine": machine, "rounds": options.rounds, "seconds": options.seconds, "figures": results }),
+    )
+}
+
+/// The figures that are no mode of load.
+fn others(options: &Options, results: &mut serde_json::Map<String, Value>) -> Result<()> {
     if options.wants("faults") {
         results.extend(faults::measure(options)?);
     }
@@ -95,14 +121,5 @@ pub fn run(options: &Options) -> Result<Value> {
     if options.wants("memory") {
         results.insert("memory".to_owned(), memory::measure(&[1_000, 20_000])?);
     }
-    if results.is_empty() {
-        bail!("no figure is called {}", options.only.join(" or "));
-    }
-    let machine = json!({
-        "cpus": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
-        "kernel": std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
-    });
-    Ok(
-        json!({ "machine": machine, "rounds": options.rounds, "seconds": options.seconds, "figures": results }),
-    )
+    Ok(())
 }

@@ -80,7 +80,7 @@ pub(super) const MODES: [Mode<'static>; 4] = [
 const CONNECTIONS: u32 = 64;
 
 /// A run that other processes disturbed more than this is repeated.
-const DISTURBED: f64 = 0.12;
+pub(super) const DISTURBED: f64 = 0.12;
 
 /// One run.
 #[derive(Clone, Debug, Serialize)]
@@ -178,7 +178,7 @@ fn once(rig: &Rig, mode: &Mode<'_>, options: &Options, with_agent: bool) -> Resu
     })
 }
 
-fn load(rig: &Rig, load: Load, seconds: u32) -> Result<Seen> {
+pub(super) fn load(rig: &Rig, load: Load, seconds: u32) -> Result<Seen> {
     match load {
         Load::FullSpeed => load::full_speed(
             &rig.lab.client,

@@ -1,7 +1,7 @@
 //! Rig of the measurements: the wire, two nginx on either side, and an agent that is started and stopped.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::cpu::{self, Group};
 use crate::{
-    agent::{Agent, Plan},
+    agent::{self, Agent, Plan},
     netns::Lab,
     nginx::{self, Nginx},
     scene::Scene,
@@ -67,8 +67,14 @@ impl Rig {
 
     /// An agent with these arguments, once it is ready.
     pub(super) fn agent(&self, args: &[&str]) -> Result<Agent> {
+        self.agent_of(&agent::binary(), args)
+    }
+
+    /// The same with another build of the agent.
+    pub(super) fn agent_of(&self, program: &Path, args: &[&str]) -> Result<Agent> {
         let home = tempfile::tempdir_in(self.directory.path())?.keep();
         Ok(Plan::new(&home)
+            .program(program)
             .capture(Lab::LINK, 80)
             .args(args)
             .start(&self.lab.server))

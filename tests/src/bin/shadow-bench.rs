@@ -1,6 +1,6 @@
 //! The figures of `cargo xtask bench`.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use shadow_tests::bench::{self, Options, figures};
@@ -20,6 +20,9 @@ struct Args {
     /// Size of the capture that `inspect` reads
     #[arg(long, default_value_t = 200)]
     megabytes: usize,
+    /// Another build of `shadow`: what both cost under the same load
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Only figures whose name contains one of these
     only: Vec<String>,
 }
@@ -30,12 +33,14 @@ fn main() -> ExitCode {
         rounds,
         seconds,
         megabytes,
+        against,
         only,
     } = Args::parse();
     let options = Options {
         rounds,
         seconds,
         megabytes,
+        against,
         only,
     };
     match bench::run(&options) {

@@ -100,6 +100,12 @@ fn a_kill_by_a_rule_says_which_and_ends_by_itself() {
     again.must(&["kill", "--why", "by hand"]);
     thread::sleep(Duration::from_secs(5));
     let status = again.status();
+    let resumed = |status: &serde_json::Value| {
+        let trips = status["trips"].as_array().unwrap().iter();
+        let resumed = trips.filter(|trip| trip["reason"] == "mirroring goes on");
+        resumed.count()
+    };
+    assert_eq!(resumed(&status), 1, "the first time only: {status}");
     assert_eq!(
         (&status["armed"], &status["killed"]["rule"]),
         (&false.into(), &serde_json::Value::Null),

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket},
     os::{
         fd::AsRawFd as _,
         unix::fs::PermissionsExt as _,
@@ -33,6 +33,11 @@ pub(crate) fn try_everything(when: &str, place: &Place<'_>) {
     let own = |folder: &Path| fs::write(folder.join("written"), "x");
     tried("write the state folder", own(place.state));
     tried("write elsewhere", own(place.elsewhere));
+    tried("write next to the control socket", own(place.sockets));
+    tried(
+        "remove the control socket",
+        fs::remove_file(place.sockets.join(when)),
+    );
     tried("read /proc/stat", fs::read("/proc/stat").map(drop));
     tried("read /etc/shadow", fs::read("/etc/shadow").map(drop));
     let parent = getppid().expect("the test that started this");
@@ -72,6 +77,7 @@ pub(crate) fn try_everything(when: &str, place: &Place<'_>) {
 #[expect(clippy::too_many_lines, reason = "one attempt after the other")]
 fn try_sockets(tried: &impl Fn(&str, io::Result<()>), place: &Place<'_>) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    tried("resolve a name", ("localhost", 80).to_socket_addrs().map(drop));
     tried("connect", TcpStream::connect(place.address).map(drop));
     tried(
         "connect to a Unix socket",
@@ -233,6 +239,8 @@ pub(crate) struct Place<'a> {
     pub(crate) state: &'a Path,
     /// A directory with a Unix socket in it.
     pub(crate) elsewhere: &'a Path,
+    /// The directory of the control socket.
+    pub(crate) sockets: &'a Path,
     pub(crate) address: SocketAddr,
 }
 

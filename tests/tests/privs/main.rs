@@ -114,16 +114,19 @@ fn what_was_given_up_does_not_come_back() {
     }
 }
 
-const ALLOWED: [&str; 6] = [
+const ALLOWED: [&str; 8] = [
     "write the state folder",
+    "remove the control socket",
     "connect",
     "open a UDP socket",
+    "resolve a name",
     "read /proc/stat",
     "make a pair of Unix stream sockets",
     "ask for the index of an interface",
 ];
 
-const FORBIDDEN: [&str; 31] = [
+const FORBIDDEN: [&str; 32] = [
+    "write next to the control socket",
     "read /etc/shadow",
     "read another process's environment",
     "write elsewhere",
@@ -163,9 +166,13 @@ fn confined_child() {
     let Some(folder) = env::var_os(FOLDER) else {
         return;
     };
-    let [state, elsewhere] = ["state", "elsewhere"].map(|name| Path::new(&folder).join(name));
-    for folder in [&state, &elsewhere] {
+    let [state, elsewhere, sockets] =
+        ["state", "elsewhere", "sockets"].map(|name| Path::new(&folder).join(name));
+    for folder in [&state, &elsewhere, &sockets] {
         fs::create_dir(folder).expect("a folder");
+    }
+    for when in ["free", "confined"] {
+        fs::write(sockets.join(when), "").expect("a file in place of the socket");
     }
     let namespace = Netns::new();
     namespace.command(&[
@@ -177,11 +184,12 @@ fn confined_child() {
     let place = Place {
         state: &state,
         elsewhere: &elsewhere,
+        sockets: &sockets,
         address: listener.local_addr().expect("its number"),
     };
     let mut config = Config::default();
     config.agent.state_dir.clone_from(&state);
-    config.agent.socket = state.join("socket");
+    config.agent.socket = sockets.join("confined");
     try_everything("free", &place);
     println!("\ntried regain capabilities in a thread, free: done");
     let needs = Needs::of(&config, None);

@@ -41,6 +41,7 @@ const PROTO_MAY_USE: &[&str] = &[
     "httparse",
     "memchr",
     "serde",
+    "sha2",
     "shadow-common",
     "thiserror",
 ];

@@ -11,8 +11,8 @@ const LINES: usize = 400;
 /// Files in which `unsafe` is allowed, and why. A file joins this list in the commit that justifies it.
 const UNSAFE_FILES: &[(&str, &str)] = &[
     (
-        "shadow-agent/src/capture/backlog.rs",
-        "mmap of the ring's positions",
+        "shadow-agent/src/capture/mapped.rs",
+        "words of kernel memory that the kernel writes",
     ),
     (
         "shadow-agent/src/capture/tcx.rs",

@@ -79,7 +79,7 @@ fn simulated(config: &Config, plan: &Plan, journal: &Reader) -> Result<Simulated
         .partition(|name| known.contains(name));
     let mut windows = Vec::new();
     for target in &targets {
-        windows.extend(journal.overall(target, 0).map_err(failed)?);
+        windows.extend(journal.windows(target, 0).map_err(failed)?);
     }
     let recording = Recording {
         targets,

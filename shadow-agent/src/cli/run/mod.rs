@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 pub use args::RunArgs;
 pub(super) use progress::Progress;
+use shadow_core::evidence::report::Report;
 
 use super::{Exit, Failure, config};
 use crate::{
@@ -15,8 +16,18 @@ use crate::{
     runtime::{self, Reloader},
 };
 
-/// Runs the agent until it is stopped.
+/// Runs the agent until it is stopped, and prints the report.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let (report, failed) = ran(args)?;
+    super::ask::print(&text::report(&report))?;
+    match failed {
+        None => Ok(Exit::Done.into()),
+        Some(failure) => Err(failure.into()),
+    }
+}
+
+/// Runs the agent until it is stopped; returns its report, and its failure if it did not end by itself.
+pub(super) fn ran(args: RunArgs) -> anyhow::Result<(Report, Option<Failure>)> {
     let file = args.config.clone();
     let mut config = match &file {
         Some(file) => config::load(file)?,
@@ -27,7 +38,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     config::check(&config)?;
 
     let progress = Progress::new();
-    let level = progress.log(config.agent.log_level);
+    let level = progress.log(&config.agent);
     let reloader = Reloader::new(
         config.clone(),
         file,
@@ -39,9 +50,6 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         Box::new(move |wanted| level.set(wanted)),
     );
     let ended = runtime::run(&config, reloader, &progress)?;
-    super::ask::print(&text::report(&ended.report))?;
-    match ended.failed {
-        None => Ok(Exit::Done.into()),
-        Some(why) => Err(Failure::new(Exit::Unavailable, why).into()),
-    }
+    let failed = ended.failed.map(|why| Failure::new(Exit::Unavailable, why));
+    Ok((ended.report, failed))
 }

@@ -137,8 +137,9 @@ fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> 
 }
 
 fn insert_windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusqlite::Result<()> {
-    let mut insert = transaction
-        .prepare_cached("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
     for window in windows {
         let Window {
             at_ms,
@@ -173,7 +174,8 @@ fn insert_windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusqlite
             asked(|gated| gated.missed),
             asked(|gated| gated.failed),
             asked(|gated| gated.production_5xx),
-            asked(|gated| gated.shadow_5xx)
+            asked(|gated| gated.shadow_5xx),
+            asked(|gated| gated.undecided).unwrap_or_default()
         ])?;
     }
     Ok(())

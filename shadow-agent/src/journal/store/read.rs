@@ -83,18 +83,10 @@ impl Reader {
         )
     }
 
-    /// Windows of one target that began at or after `since_ms`, oldest first.
+    /// Windows of one target that began at or after `since_ms`, oldest first: those of its routes, and those of all
+    /// routes together, which have no name.
     pub fn windows(&self, target: &str, since_ms: u64) -> rusqlite::Result<Vec<Window>> {
         self.rows("windows WHERE at_ms >= ? AND target = ?", target, since_ms)
-    }
-
-    /// The windows of all its routes together.
-    pub fn overall(&self, target: &str, since_ms: u64) -> rusqlite::Result<Vec<Window>> {
-        self.rows(
-            "windows WHERE at_ms >= ? AND target = ? AND route = ''",
-            target,
-            since_ms,
-        )
     }
 
     /// The names of the targets that have windows.
@@ -109,7 +101,7 @@ impl Reader {
     fn rows(&self, from: &str, target: &str, since_ms: u64) -> rusqlite::Result<Vec<Window>> {
         let mut statement = self.database.prepare_cached(&format!(
             "SELECT at_ms, span_ms, target, route, matched, mismatched, noise, explained, skipped, errors,
-                production, shadow, sample, missed, failed, production_5xx, shadow_5xx
+                production, shadow, sample, missed, failed, production_5xx, shadow_5xx, undecided
              FROM {from} ORDER BY at_ms"
         ))?;
         let rows = statement.query_map(params![int(since_ms), target], window)?;
@@ -152,6 +144,7 @@ fn window(row: &Row<'_>) -> rusqlite::Result<Window> {
         None => None,
         Some(sample) => Some(Gated {
             sample,
+            undecided: number(row, 17)?,
             missed: number(row, 13)?,
             failed: number(row, 14)?,
             production_5xx: number(row, 15)?,

@@ -54,6 +54,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
     UPDATE cases SET recorded = 1, bytes = length(body)
         WHERE id IN (SELECT case_id FROM case_groups WHERE group_id = 'record_only');
     CREATE INDEX cases_kind ON cases(recorded, at_ms, bytes);
+", "
+    ALTER TABLE windows ADD COLUMN undecided INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// How long one side waits for the other: readers never block the writer in WAL mode, but opening may.

@@ -41,6 +41,7 @@ fn window(at_ms: u64) -> Window {
         production: Buckets::of([(1_000, 10)]),
         shadow: Buckets::of([(2_000, 10)]),
         gated: Some(Gated {
+            undecided: 2,
             sample: 0.05,
             missed: 2,
             failed: 1,
@@ -97,11 +98,6 @@ fn what_is_written_is_read_also_while_it_is_being_written() {
     assert_eq!(ids, ["0000000000000002", "0000000000000001"], "newest first");
     assert_eq!(reader.windows("shadow", now).expect("reads"), [window(now)]);
     assert_eq!(reader.windows("shadow", now + 1).expect("reads"), []);
-    assert_eq!(
-        reader.overall("shadow", now).expect("reads"),
-        [],
-        "it is of one route"
-    );
     assert_eq!(reader.targets().expect("reads"), ["shadow"]);
     assert_eq!(reader.events(0, 9).expect("reads"), [event]);
     assert_eq!(reader.report().expect("reads"), Some(report));
@@ -298,7 +294,7 @@ fn windows_of_the_first_version_are_kept_and_say_that_they_know_less() {
         .expect("there is room");
     let kept = Reader::open(&path)
         .expect("it is a journal")
-        .overall("shadow", 0)
+        .windows("shadow", 0)
         .expect("reads");
     assert_eq!((kept[0].matched, kept[0].gated), (7, None), "{kept:?}");
     assert_eq!(kept[1], newer);

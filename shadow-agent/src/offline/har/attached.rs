@@ -1,7 +1,8 @@
 //! Content that an archive keeps in a file next to it (`_file`, as written by Playwright).
 //!
 //! A path that leaves the archive's folder, by `..`, an absolute path or a link, is not opened: archives come from
-//! other hosts, and the content of the file would be sent. Bounds: [`MOST`] bytes; regular files only.
+//! other hosts, and the content of the file would be sent. For the same reason names that begin with a dot are refused:
+//! such files (`.env`, `.netrc`, what is in `.ssh`) are nobody's content. Bounds: [`MOST`] bytes; regular files only.
 
 use std::{
     fs::File,
@@ -32,6 +33,9 @@ impl Folder {
     /// The content of a file in the folder.
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let folder = self.0.as_deref().ok_or(io::ErrorKind::NotFound)?;
+        if name.split('/').any(|part| part.starts_with('.')) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let folder = openat(
             CWD,
             folder,
@@ -68,6 +72,10 @@ mod tests {
         fs::write(outside.path().join("secret"), "no").unwrap();
         fs::write(inside.join("a.json"), "{}").unwrap();
         fs::write(inside.join("sub/b"), "b").unwrap();
+        fs::create_dir(inside.join(".ssh")).unwrap();
+        for hidden in [".env", ".ssh/id", "sub/.netrc"] {
+            fs::write(inside.join(hidden), "no").unwrap();
+        }
         symlink("../secret", inside.join("link")).unwrap();
         symlink("..", inside.join("up")).unwrap();
         let folder = Folder::of(&inside.join("x.har"));
@@ -80,6 +88,10 @@ mod tests {
             "up/secret",
             "sub/../../secret",
             secret.to_str().unwrap(),
+            ".env",
+            ".ssh/id",
+            "sub/.netrc",
+            "sub/../.env",
             "sub",
             "",
             "none",

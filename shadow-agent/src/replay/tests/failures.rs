@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     super::Shadow as _,
-    client, failure, get, response,
+    client, failure, get, request, response,
     server::{Server, once},
     settings,
 };
@@ -52,6 +52,33 @@ async fn it_answers_too_late_or_not_to_the_end() {
         assert_eq!(failure(&client, &get()).await, Failure::Timeout, "{begun:?}");
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
         assert_eq!(client.idle(), 0, "the connection is gone");
+    }
+}
+
+#[tokio::test]
+async fn it_answers_and_reads_no_further() {
+    // More than the buffers of both sockets hold.
+    let upload = request(
+        "POST",
+        "/",
+        &[("Host", "a"), ("Content-Length", "16777216")],
+        &vec![b'x'; 16 << 20],
+    );
+    for timeout in [Duration::from_millis(300), Duration::from_secs(20)] {
+        let server = Server::start(move |mut peer| async move {
+            peer.head().await;
+            peer.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno")
+                .await;
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let mut settings = settings();
+        settings.timeout = timeout;
+        let client = client(server.address, settings);
+        let begin = Instant::now();
+        assert_eq!(response(&client, &upload).await.status, 413, "{timeout:?}");
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+        assert_eq!(client.idle(), 0, "the connection cannot be used again");
     }
 }
 
@@ -210,7 +237,7 @@ async fn it_comes_back_after_a_failure() {
     })
     .await;
     let client = client(server.address, settings());
-    let bad = super::request("GET", "/bad", &[("Host", "a")], b"");
+    let bad = request("GET", "/bad", &[("Host", "a")], b"");
     assert_eq!(failure(&client, &bad).await, Failure::Closed);
     assert_eq!(response(&client, &get()).await.status, 204);
 }

@@ -37,7 +37,7 @@ pub struct Recording {
     pub targets: Vec<String>,
     /// Production is the new system, and these are the old one.
     pub reversed: bool,
-    /// Windows of all their routes together, in any order.
+    /// Windows of their routes and of all routes together, in any order.
     pub windows: Vec<Window>,
     /// Starts, kills and resumes of the agent, oldest first.
     pub events: Vec<Event>,
@@ -94,14 +94,18 @@ pub fn simulate(plan: &Plan, recording: Recording, journal: &str) -> Option<Simu
     } = recording;
     let all = windows
         .iter()
-        .filter(|window| targets.contains(&window.target))
+        .filter(|window| targets.contains(&window.target) && window.route.is_empty())
         .count();
     let (happened, from_ms) = in_order(&targets, windows, events)?;
     let windows = happened.iter().map(|(_, what)| match what {
         Happened::Windows(ended) => ended.as_slice(),
         Happened::Restart | Happened::Kill | Happened::Resume(_) => &[],
     });
-    let looked_at: Vec<Gated> = windows.flatten().map(|(_, _, gated)| *gated).collect();
+    let looked_at: Vec<Gated> = windows
+        .flatten()
+        .filter(|(_, window, _)| window.route.is_empty())
+        .map(|(_, _, gated)| *gated)
+        .collect();
     let samples = || looked_at.iter().map(|gated| gated.sample);
     let mut simulated = Simulated {
         format: FORMAT,
@@ -287,7 +291,11 @@ impl Run {
                 reversed: self.reversed,
                 ..counted.sums()
             };
-            IntervalEvidence::of(&sums, &gates)
+            let evidence = IntervalEvidence::of(&sums, &gates);
+            IntervalEvidence {
+                judgement: evidence.judgement.excused(&gates, &counted.too_excused(&gates)),
+                ..evidence
+            }
         });
         IntervalEvidence::weakest(found).unwrap_or_default()
     }

@@ -230,6 +230,54 @@ fn noise_and_explained_mismatches_fail_no_gate_and_losses_hold_it_up() {
 }
 
 #[test]
+fn undecided_mismatches_are_not_wrong_and_not_right() {
+    let undecided = |number| Window {
+        gated: Some(Gated {
+            sample: 1.0,
+            undecided: 200,
+            ..Gated::default()
+        }),
+        ..window(number, 200)
+    };
+    let simulated = on(OnFailure::Kill, recording((0..60).map(undecided)));
+    assert_eq!(
+        (simulated.end.place.stage, &*simulated.end.place.phase),
+        (Stage::Running, "smoke"),
+        "it neither fails nor passes: {:?}",
+        simulated.end.waits_for
+    );
+}
+
+#[test]
+fn a_route_that_skipped_writes_explain_holds_a_dry_run_up() {
+    let windows = (0..60).flat_map(|number| {
+        let all = Window {
+            explained: 100,
+            ..window(number, 100)
+        };
+        // A tenth of the traffic, half of it explained.
+        let carts = Window {
+            route: "GET /carts/{id}".to_owned(),
+            matched: 50,
+            mismatched: 50,
+            explained: 50,
+            ..window(number, 0)
+        };
+        [all, carts]
+    });
+    let simulated = on(OnFailure::Hold, recording(windows));
+    assert_eq!(&*simulated.end.place.phase, "smoke");
+    let waits = &simulated.end.waits_for;
+    assert!(
+        waits
+            .iter()
+            .any(|what| what.contains("gate excused: GET /carts/{id} is not verified")),
+        "{waits:?}"
+    );
+    assert_eq!(simulated.windows, 60, "those of all routes");
+}
+
+#[test]
 fn what_was_recorded_with_less_is_never_multiplied() {
     let tenth = |number| Window {
         gated: Some(Gated {

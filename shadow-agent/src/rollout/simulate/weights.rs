@@ -1,8 +1,11 @@
 //! Evidence added up from windows, some of it counted in part.
 
+use std::collections::BTreeMap;
+
 use shadow_core::evidence::{
-    IntervalCounts, median_ranks, quantile_ranks,
+    GateConfig, IntervalCounts, median_ranks, quantile_ranks,
     report::{Quantiles, Spans},
+    too_excused,
 };
 
 use crate::journal::{
@@ -16,6 +19,7 @@ use crate::journal::{
 pub(super) struct Weights {
     matched: f64,
     regressions: f64,
+    undecided: f64,
     noise: f64,
     explained: f64,
     failed: f64,
@@ -26,6 +30,8 @@ pub(super) struct Weights {
     shadow_5xx: f64,
     production: Histogram,
     shadow: Histogram,
+    /// By route: mismatches that a skipped write explains, and comparisons.
+    routes: BTreeMap<String, (f64, f64)>,
 }
 
 /// Weights by the journal's buckets of latency.
@@ -39,18 +45,29 @@ impl Default for Histogram {
 }
 
 impl Weights {
+    /// Adds a window of one route, or of all of them together.
     pub(super) fn add(&mut self, window: &Window, gated: &Gated, share: f64) {
         let Gated {
             sample: _,
+            undecided,
             missed,
             failed,
             production_5xx,
             shadow_5xx,
         } = *gated;
+        if !window.route.is_empty() {
+            let (explained, compared) = self.routes.entry(window.route.clone()).or_default();
+            *explained += float(window.explained) * share;
+            *compared += float(window.matched.saturating_add(window.mismatched)) * share;
+            return;
+        }
         let excused = window.noise.saturating_add(window.explained);
+        let open = window.mismatched.saturating_sub(excused);
+        let undecided = undecided.min(open);
         for (sum, count) in [
             (&mut self.matched, window.matched),
-            (&mut self.regressions, window.mismatched.saturating_sub(excused)),
+            (&mut self.regressions, open.saturating_sub(undecided)),
+            (&mut self.undecided, undecided),
             (&mut self.noise, window.noise),
             (&mut self.explained, window.explained),
             (&mut self.failed, failed),
@@ -66,8 +83,8 @@ impl Weights {
     }
 
     pub(super) fn sums(&self) -> IntervalCounts {
-        let [regressions, noise, after_skipped_write] =
-            [self.regressions, self.noise, self.explained].map(whole);
+        let [regressions, undecided, noise, after_skipped_write] =
+            [self.regressions, self.undecided, self.noise, self.explained].map(whole);
         let failed = whole(self.failed);
         let spans = |histogram: &Histogram| Spans {
             first_byte: histogram.quantiles(),
@@ -76,9 +93,8 @@ impl Weights {
         };
         IntervalCounts {
             matched: whole(self.matched),
-            mismatched: regressions + noise + after_skipped_write,
-            // Exchanges that were undecided at the end of a window count as wrong.
-            undecided: 0,
+            mismatched: regressions + undecided + noise + after_skipped_write,
+            undecided,
             noise,
             after_skipped_write,
             shadow_errors: failed + whole(self.ours),
@@ -92,6 +108,18 @@ impl Weights {
             shadow: spans(&self.shadow),
             reversed: false,
         }
+    }
+}
+
+impl Weights {
+    /// Routes of which skipped writes explain more than allowed, with the numbers of mismatches and of comparisons.
+    pub(super) fn too_excused(&self, gates: &GateConfig) -> Vec<(&str, u64, u64)> {
+        let routes = self.routes.iter();
+        too_excused(
+            gates,
+            routes
+                .map(|(route, (explained, compared))| (route.as_str(), whole(*explained), whole(*compared))),
+        )
     }
 }
 
@@ -204,6 +232,7 @@ mod tests {
             ..Window::default()
         };
         let gated = Gated {
+            undecided: 2,
             failed: 3,
             missed: 7,
             ..Gated::default()
@@ -218,6 +247,7 @@ mod tests {
                 sums.noise + sums.after_skipped_write <= sums.mismatched,
                 "{sums:?}"
             );
+            assert!(sums.undecided + sums.noise <= sums.mismatched, "{sums:?}");
             assert!(sums.failed <= sums.shadow_errors, "{sums:?}");
             if share >= 1.0 {
                 assert_eq!((sums.matched, sums.mismatched, sums.missed), (291, 27, 21));

@@ -8,11 +8,13 @@
 //! document. Documents over a bound are compared as text.
 
 mod array;
+mod checked;
 mod diff;
 mod hash;
 mod identity;
 mod parse;
 pub(super) mod pieces;
+mod scan;
 mod strings;
 mod survey;
 pub(super) mod tape;
@@ -32,6 +34,8 @@ use super::{Category, Compared, findings::Findings, findings::shorten, scope::Sc
 use pieces::Pieces;
 use tape::{ParseError, Tape};
 
+pub(super) use checked::checked;
+pub(crate) use scan::{Element, scan};
 pub(super) use survey::survey;
 
 /// The place of the outermost value.

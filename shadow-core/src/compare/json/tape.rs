@@ -169,6 +169,11 @@ impl<'t> Value<'t> {
             .unwrap_or_default()
     }
 
+    /// The position of its text.
+    pub(super) fn range(self) -> core::ops::Range<usize> {
+        self.node.start as usize..self.node.end as usize
+    }
+
     /// The elements of an array, or alternately the names and values of an object.
     fn children(self) -> impl Iterator<Item = Value<'t>> {
         let Value { tape, index, node } = self;

@@ -24,6 +24,7 @@ use hashbrown::DefaultHashBuilder;
 use super::{
     Category, Compared,
     findings::{Findings, shorten},
+    leaves::{Checked, Leaves},
     media,
     scope::{self, Scope},
 };
@@ -98,6 +99,32 @@ pub(super) fn survey(scope: &Scope<'_>, kind: media::Kind, document: &[u8]) {
     let (_, seen) = rules::mark(scope, &mut tree);
     let hiding = if seen.left { Vec::new() } else { seen.hiding };
     scope.surveyed(scope::Kind::Markup, &hiding);
+}
+
+/// The leaves of a document: its texts and attributes. `None` if it has no structure, or is over a bound.
+pub(super) fn checked(scope: &Scope<'_>, is_xml: bool, document: &[u8]) -> Option<Checked> {
+    let parsed = if is_xml {
+        xml::parse(document, &DefaultHashBuilder::default())
+    } else {
+        html::parse(document)
+    };
+    let mut tree = parsed.ok().filter(Tree::has_elements)?;
+    let all = tree.leaves(|_| true);
+    let (levels, _) = rules::mark(scope, &mut tree);
+    let by_format = tree.leaves(|level| levels.has_format(level));
+    let plain = tree.leaves(|level| levels.is_plain(level));
+    let kept = tree.leaves(|_| true);
+    let minus = |a: Leaves, b: Leaves| Leaves {
+        leaves: a.leaves.saturating_sub(b.leaves),
+        bytes: a.bytes.saturating_sub(b.bytes),
+    };
+    Some(Checked {
+        exact: plain,
+        by_rule: minus(minus(kept, plain), by_format),
+        by_format,
+        not: minus(all, kept),
+        ..Checked::default()
+    })
 }
 
 fn describe(body: &[u8], error: Option<ParseError>) -> String {

@@ -36,6 +36,13 @@ impl<'s> Levels<'s> {
         level.is_some_and(|level| level.format.is_none() && !level.limited)
     }
 
+    /// Whether a rule asks for a format.
+    pub(super) fn has_format(&self, level: u32) -> bool {
+        self.0
+            .get(level as usize)
+            .is_some_and(|level| level.format.is_some())
+    }
+
     /// Whether two texts are equal under a level.
     pub(super) fn equal(&self, level: u32, a: &[u8], b: &[u8]) -> bool {
         if a == b {

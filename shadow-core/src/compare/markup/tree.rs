@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use hashbrown::DefaultHashBuilder;
 
+use crate::compare::leaves::Leaves;
+
 /// Nested elements.
 pub(crate) const MAX_DEPTH: usize = 256;
 
@@ -94,6 +96,26 @@ impl<'t> Tree<'t> {
     /// Every node in document order, with the number of the next node after it and its descendants.
     pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = (u32, &mut Node<'t>)> {
         self.nodes.iter_mut().map(|node| (node.next, node))
+    }
+
+    /// The texts and attributes that are not left out and whose level is counted.
+    pub(super) fn leaves(&self, counts: impl Fn(u32) -> bool) -> Leaves {
+        let mut leaves = Leaves::default();
+        let mut at = 0;
+        while let Some(node) = self.node(at) {
+            if node.ignored {
+                at = node.next.max(at.saturating_add(1));
+                continue;
+            }
+            for attribute in node.attributes.iter().filter(|attribute| counts(attribute.level)) {
+                leaves.add(attribute.value.len());
+            }
+            if matches!(node.kind, Kind::Text) && counts(node.level) {
+                leaves.add(node.text.len());
+            }
+            at = at.saturating_add(1);
+        }
+        leaves
     }
 
     /// Fills in the hashes.

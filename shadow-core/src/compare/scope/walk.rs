@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::{Scope, State};
 use crate::compare::{
+    clocks::Clocks,
     compiled::Place,
     paths::{self, Key},
     rules::{Added, Arrays, Format, Nulls, Numbers, PlaceRule, Pointer, Tolerance},
@@ -19,6 +20,8 @@ pub(in crate::compare) struct Below {
     pub(in crate::compare) numbers_as_strings: bool,
     pub(in crate::compare) nulls: Nulls,
     pub(in crate::compare) added: Added,
+    /// The clocks of the two answers, if they are known.
+    pub(in crate::compare) clocks: Option<Clocks>,
 }
 
 /// How the elements of an array are matched.

@@ -4,14 +4,17 @@ use shadow_proto::time::Timestamp;
 
 use crate::{
     compare::Category,
-    evidence::{report, route::RouteId, trend::Slices},
+    evidence::{report, route::RouteId, shape::Shift, trend::Slices},
 };
 
 use super::{AtomId, Fingerprint, Group, Groups, Place, fingerprint};
 
+/// Steps from an atom to the one that it is part of by now: one for each level of a place.
+const MERGES: usize = 64;
+
 impl Groups {
     /// Merges the groups of a route that have the same place by now: one group continues under the common place, the
-    /// others become part of it. Their atoms keep their own counts.
+    /// others become part of it, and their atoms part of its atoms.
     pub(super) fn fold(&mut self, route: RouteId) {
         for at in 0..self.all.len() {
             let Some(group) = self.all.get(at).filter(|group| group.route_id == route) else {
@@ -21,6 +24,7 @@ impl Groups {
             if place == group.place {
                 continue;
             }
+            let from = group.at;
             let id = fingerprint(&group.route, &group.category, &place);
             let next = self.places.len();
             let known = *self
@@ -30,6 +34,7 @@ impl Groups {
             if known == next {
                 self.places.push(Place::default());
             }
+            self.move_place(from, known);
             let into = *self.by_fingerprint.entry(id).or_insert(at);
             if into == at {
                 if let Some(group) = self.all.get_mut(at) {
@@ -38,12 +43,86 @@ impl Groups {
                     group.at = known;
                     group.place = place;
                 }
-            } else if let Some(part) = self.all.get_mut(at).map(Group::take)
-                && let Some(group) = self.all.get_mut(into)
-            {
-                group.take_over(part);
+            } else if let Some(part) = self.all.get_mut(at).map(Group::take) {
+                self.move_atoms(into, &part.atoms);
+                if let Some(group) = self.all.get_mut(into) {
+                    group.take_over(part);
+                }
             }
         }
+    }
+
+    /// Joins the counts of a place with those of another. An exchange or a pair counts once for each place, and may have
+    /// been counted for both.
+    fn move_place(&mut self, from: usize, to: usize) {
+        let Some(moved) = self.places.get_mut(from).filter(|_| from != to) else {
+            return;
+        };
+        let moved = core::mem::take(moved);
+        if let Some(place) = self.places.get_mut(to) {
+            place.observed = place.observed.max(moved.observed);
+            most(&mut place.background, moved.background);
+        }
+    }
+
+    /// Moves atoms to a group: they become part of its atoms with the same shift, so that later evidence is about
+    /// them, too.
+    fn move_atoms(&mut self, group: usize, moved: &[(Shift, AtomId)]) {
+        for (shift, id) in moved {
+            let Some(into) = self.all.get_mut(group) else {
+                return;
+            };
+            let same = into.atoms.iter().find(|(known, _)| known == shift);
+            if let Some(same) = same.map(|(_, same)| *same) {
+                self.merge(*id, same);
+                continue;
+            }
+            // The number of all atoms is the limit here.
+            into.atoms.push((*shift, *id));
+            if let Some(atom) = self.atoms.get_mut(id.0 as usize) {
+                atom.group = group;
+            }
+        }
+    }
+
+    /// An exchange, a pair or a third answer counts once for each atom, and may have been counted for both.
+    fn merge(&mut self, part: AtomId, into: AtomId) {
+        let Some(atom) = self.atoms.get_mut(part.0 as usize) else {
+            return;
+        };
+        atom.into = Some(into);
+        let observed = core::mem::take(&mut atom.observed);
+        let leaves = core::mem::take(&mut atom.leaves);
+        let background = core::mem::take(&mut atom.background);
+        let thirds = core::mem::take(&mut atom.thirds);
+        if let Some(atom) = self.atoms.get_mut(into.0 as usize) {
+            atom.observed = atom.observed.max(observed);
+            atom.leaves = atom.leaves.saturating_add(leaves);
+            most(&mut atom.background, background);
+            for (known, third) in atom.thirds.iter_mut().zip(thirds) {
+                if third.all() > known.all() {
+                    *known = third;
+                }
+            }
+        }
+    }
+
+    /// The atom that an atom is part of by now.
+    pub(super) fn resolved(&self, mut atom: AtomId) -> AtomId {
+        // Each step leads to a group that was merged later.
+        for _ in 0..MERGES {
+            match self.atoms.get(atom.0 as usize).and_then(|atom| atom.into) {
+                Some(into) => atom = into,
+                None => break,
+            }
+        }
+        atom
+    }
+}
+
+fn most(counts: &mut [u64; 3], others: [u64; 3]) {
+    for (count, other) in counts.iter_mut().zip(others) {
+        *count = (*count).max(other);
     }
 }
 
@@ -58,6 +137,7 @@ impl Group {
             last: self.last,
             slices: core::mem::take(&mut self.slices),
             samples: core::mem::take(&mut self.samples),
+            atoms: core::mem::take(&mut self.atoms),
         }
     }
 
@@ -93,6 +173,7 @@ struct Part {
     last: Timestamp,
     slices: Slices,
     samples: Vec<(AtomId, report::Sample)>,
+    atoms: Vec<(Shift, AtomId)>,
 }
 
 /// The group of the same difference in the opposite direction.

@@ -5,8 +5,10 @@
 //! that does not fit in is counted, and nothing excuses it. Only samples are redacted and kept, so during a storm of
 //! mismatches each one costs a hash and a few counts.
 
+mod excuse;
 mod fold;
 mod place;
+mod planted;
 mod pool;
 mod show;
 mod stand;
@@ -14,6 +16,7 @@ mod stand;
 mod tests;
 mod thirds;
 
+pub(crate) use planted::Would;
 pub(crate) use stand::{Standings, Whole};
 pub use thirds::{Asked, Thirds};
 
@@ -65,6 +68,8 @@ pub(crate) struct Groups {
     by_place: HashMap<Fingerprint, usize>,
     places: Vec<Place>,
     pools: pool::Pools,
+    /// How often a step of places was recognised as data.
+    folds: u64,
     limit: usize,
     samples: usize,
     overflow: u64,
@@ -111,10 +116,16 @@ struct Atom {
     explainable: bool,
     /// Exchanges with it, except those that a skipped write explains.
     observed: u64,
+    /// Leaves of production's answers that it covered, in all of them.
+    leaves: u64,
     latest: u64,
     background: [u64; 3],
     /// Third answers, by [`Asked`].
     thirds: [Third; 2],
+    /// The atom that it became part of.
+    into: Option<AtomId>,
+    /// Whether it was undecided, and the evidence by which.
+    open: Option<(thirds::Basis, bool)>,
 }
 
 /// Where and when a discrepancy was found.
@@ -151,6 +162,7 @@ impl Groups {
             by_place: HashMap::new(),
             places: Vec::new(),
             pools: pool::Pools::default(),
+            folds: 0,
             limit,
             samples,
             overflow: 0,
@@ -197,6 +209,9 @@ impl Groups {
             explained = after_write && atom.explainable;
             if atom.latest != exchange && !explained {
                 atom.observed = atom.observed.saturating_add(1);
+            }
+            if !explained {
+                atom.leaves = atom.leaves.saturating_add(found.leaves.into());
             }
             atom.latest = exchange;
         }
@@ -304,6 +319,7 @@ impl Groups {
         };
         let id = fingerprint(context.route, category, &place);
         if is_new {
+            self.folds = self.folds.saturating_add(1);
             self.fold(context.route_id);
         }
         let at = match self.by_fingerprint.get(&id) {
@@ -337,9 +353,12 @@ impl Groups {
             shift,
             explainable: writes::may_explain(found),
             observed: 0,
+            leaves: 0,
             latest: 0,
             background: [0; 3],
             thirds: [Third::default(); 2],
+            into: None,
+            open: None,
         });
         Some((at, atom))
     }

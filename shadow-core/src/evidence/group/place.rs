@@ -11,6 +11,16 @@ pub(super) struct Step<'p> {
     pub(super) pooled: &'static str,
 }
 
+impl Step<'_> {
+    /// Whether it is the name of a member.
+    pub(super) fn is_name(&self) -> bool {
+        self.pooled == MEMBER
+    }
+}
+
+/// The form of a member's name that is data.
+const MEMBER: &str = ".*";
+
 /// The steps of a place, and the text after the last one.
 pub(super) fn steps(place: &str) -> (Vec<Step<'_>>, &str) {
     let mut steps = Vec::new();
@@ -23,8 +33,8 @@ pub(super) fn steps(place: &str) -> (Vec<Step<'_>>, &str) {
         let len = step_len(rest).max(1);
         let (text, behind) = rest.split_at_checked(len).unwrap_or((rest, ""));
         let pooled = match (kind, text.chars().next()) {
-            (Kind::Json, Some('.')) => Some(".*"),
-            (Kind::Json, Some('[')) if text.starts_with("['") && !text.contains("'=") => Some(".*"),
+            (Kind::Json, Some('.')) => Some(MEMBER),
+            (Kind::Json, Some('[')) if text.starts_with("['") && !text.contains("'=") => Some(MEMBER),
             (Kind::Json, Some('[')) => Some("[*]"),
             // An element has a position or not depending on its siblings, so the position is not written.
             (Kind::Markup, Some('[')) => Some(""),

@@ -4,9 +4,12 @@
 //! evidence: `price_change_percentage_24h` is a name, and a word may be a key.
 //! Bounds: objects and lists that are observed ([`PARENTS`]), parts of each ([`PARTS`]) and of all ([`ALL_PARTS`]).
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map::Entry};
 
-use super::{Fingerprint, fingerprint, place};
+use super::{
+    Fingerprint, fingerprint,
+    place::{self, Step},
+};
 
 /// Maximum number of observed objects and lists.
 const PARENTS: usize = 4096;
@@ -17,8 +20,15 @@ const PARTS: usize = 512;
 /// Maximum number of remembered parts of all parents; nothing beyond it is recognised as data.
 const ALL_PARTS: usize = 1 << 16;
 
-/// Number of parts that any object may have.
+/// Number of parts that any list may have.
 const FEW: usize = 12;
+
+/// Number of members that any object may have. Members of a type that seldom differ recur only after about as many
+/// differences as the square root of their number, so it takes more of them to tell keys from names.
+const FEW_NAMES: usize = 32;
+
+/// The first exchange with which an object may be recognised as data.
+const EXCHANGES: usize = 3;
 
 /// Observed objects and lists, by route and place.
 #[derive(Debug, Default)]
@@ -30,13 +40,23 @@ pub(super) struct Pools {
 
 #[derive(Debug, Default)]
 struct Parent {
-    /// The last exchange in which each part differed.
-    parts: HashMap<Fingerprint, u64>,
+    /// The exchanges in which each part differed.
+    parts: HashMap<Fingerprint, Part>,
+    /// Parts that differed in a single exchange.
+    once: usize,
     /// How often a part differed in an exchange, and in how many exchanges at least one did.
     occurrences: usize,
     exchanges: usize,
     latest: u64,
     is_data: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// The last exchange in which it differed.
+    last: u64,
+    /// Whether it differed in others before.
+    again: bool,
 }
 
 /// A place with its data steps replaced.
@@ -55,7 +75,7 @@ impl Pools {
         let mut is_new = false;
         for step in steps {
             out.push_str(step.before);
-            let part = self.part(route, &out, step.text, exchange);
+            let part = self.part(route, &out, &step, exchange);
             is_new |= part == Some((true, true));
             out.push_str(if matches!(part, Some((true, _))) {
                 step.pooled
@@ -85,19 +105,19 @@ impl Pools {
     }
 
     /// Whether a part is data, and whether this became known just now; `None` over a bound.
-    fn part(&mut self, route: &str, before: &str, text: &str, exchange: u64) -> Option<(bool, bool)> {
+    fn part(&mut self, route: &str, before: &str, step: &Step<'_>, exchange: u64) -> Option<(bool, bool)> {
         let id = fingerprint(route, "", before);
         let full = self.parts >= ALL_PARTS;
         if self.parents.len() >= PARENTS && !self.parents.contains_key(&id) {
             return None;
         }
         let parent = self.parents.entry(id).or_default();
-        let part = fingerprint("", "", text);
+        let part = fingerprint("", "", step.text);
         if full && !parent.is_data && !parent.parts.contains_key(&part) {
             return None;
         }
         let before = parent.parts.len();
-        let observed = parent.observe(part, exchange);
+        let observed = parent.observe(part, exchange, step.is_name());
         self.parts = self
             .parts
             .saturating_sub(before)
@@ -108,7 +128,7 @@ impl Pools {
 
 impl Parent {
     /// Whether its parts are data, and whether this became known just now.
-    fn observe(&mut self, part: Fingerprint, exchange: u64) -> (bool, bool) {
+    fn observe(&mut self, part: Fingerprint, exchange: u64, is_name: bool) -> (bool, bool) {
         if self.is_data {
             return (true, false);
         }
@@ -116,18 +136,45 @@ impl Parent {
             self.latest = exchange;
             self.exchanges = self.exchanges.saturating_add(1);
         }
-        let last = self.parts.entry(part).or_default();
-        if *last != exchange {
-            *last = exchange;
-            self.occurrences = self.occurrences.saturating_add(1);
-        }
-        // The members of a type recur, keys do not.
-        let seldom = self.occurrences.saturating_mul(2) < self.parts.len().saturating_mul(self.exchanges);
-        self.is_data = self.parts.len() > PARTS || (self.parts.len() > FEW && seldom);
+        self.count(part, exchange);
+        let parts = self.parts.len();
+        self.is_data = parts > PARTS
+            || if is_name {
+                // The members of a type recur, keys do not.
+                let once = self.once.saturating_mul(4) >= parts.saturating_mul(3);
+                parts > FEW_NAMES && self.exchanges >= EXCHANGES && once
+            } else {
+                let seldom = self.occurrences.saturating_mul(2) < parts.saturating_mul(self.exchanges);
+                parts > FEW && seldom
+            };
         if self.is_data {
             self.parts = HashMap::new();
         }
         (self.is_data, self.is_data)
+    }
+
+    fn count(&mut self, part: Fingerprint, exchange: u64) {
+        match self.parts.entry(part) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                if known.last == exchange {
+                    return;
+                }
+                self.once = self.once.saturating_sub(usize::from(!known.again));
+                *known = Part {
+                    last: exchange,
+                    again: true,
+                };
+            }
+            Entry::Vacant(new) => {
+                new.insert(Part {
+                    last: exchange,
+                    again: false,
+                });
+                self.once = self.once.saturating_add(1);
+            }
+        }
+        self.occurrences = self.occurrences.saturating_add(1);
     }
 }
 
@@ -157,6 +204,17 @@ mod tests {
         let names =
             (1..=10).flat_map(|answer| (0..40).map(move |name| (answer, format!("$.last_{name}_days"))));
         assert_eq!(last(names), "$.last_39_days");
+        // Twenty members of one type, of which one or two differ in each answer.
+        let seldom = (1..=400u64).flat_map(|answer| {
+            [answer * 7 % 20, answer * 11 % 20].map(|name| (answer, format!("$.price_change_{name}_days")))
+        });
+        assert_eq!(last(seldom), "$.price_change_0_days");
+        let mut random = shadow_proto::testing::Random(3);
+        let one = (1..=400u64).map(|answer| (answer, format!("$.price_{}_days", random.number() % 40)));
+        assert!(last(one).ends_with("_days"), "one of forty at a time");
+        let twice =
+            (1..=2).flat_map(|answer| (0..40).map(move |word| (answer, format!("$.w{answer}x{word}"))));
+        assert_eq!(last(twice), "$.w2x39", "two answers may be of two kinds");
         let contexts = (1..=100).map(|answer| (answer, "$['@odata.context']".to_owned()));
         assert_eq!(last(contexts), "$['@odata.context']");
         let long = (1..=2).flat_map(|answer| (0..600).map(move |index| (answer, format!("$[{index}]"))));

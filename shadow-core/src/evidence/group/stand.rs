@@ -41,7 +41,7 @@ pub(crate) struct Whole {
 #[derive(Debug)]
 pub(crate) struct Standings(Vec<Judged>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Judged {
     pub(super) stood: Stood,
     pub(super) known: Known,
@@ -60,11 +60,12 @@ impl Standings {
         self.0.get(atom.0 as usize)
     }
 
-    /// Number of further repeated requests that would settle an atom. None would help if it was not stored.
+    /// Number of further repeated requests that would settle an atom. None would help if it was not stored, or if the
+    /// shadow system is only fresher than production.
     pub(crate) fn needed(&self, atom: AtomId) -> u64 {
-        let open = self
-            .get(atom)
-            .filter(|judged| judged.stood.standing == Standing::Undecided);
+        let open = self.get(atom).filter(|judged| {
+            judged.stood.standing == Standing::Undecided && judged.stood.why != noise::FRESHER
+        });
         open.map_or(0, |judged| noise::needed(&judged.known))
     }
 }
@@ -89,8 +90,10 @@ impl Judged {
     /// Whether it is undecided and no known evidence contradicts its being noise.
     fn may_be_noise(&self) -> bool {
         let open = self.stood.standing == Standing::Undecided || self.stood.why == "unknown";
-        open && !self.known.shadow.is_suspicious()
-            && !(self.known.production.is_suspicious() && self.known.production.stays > 0)
+        let suspicious = |third: Third| third.is_suspicious(self.known.siblings);
+        open && self.stood.why != noise::FRESHER
+            && !suspicious(self.known.shadow)
+            && !(suspicious(self.known.production) && self.known.production.stays > 0)
     }
 }
 
@@ -98,9 +101,11 @@ impl Groups {
     /// The standing of every atom.
     pub(crate) fn standings(&self, whole: impl Fn(RouteId) -> Whole) -> Standings {
         let by_group: Vec<Whole> = self.all.iter().map(|group| whole(group.route_id)).collect();
+        let siblings = self.siblings();
         let of = |atom: &Atom| {
             let whole = by_group.get(atom.group).copied().unwrap_or_default();
-            let (stood, known) = self.stand(atom, &whole);
+            let siblings = self.family(atom).and_then(|family| siblings.get(&family));
+            let (stood, known) = self.stand(atom, &whole, siblings.copied().unwrap_or_default());
             Judged {
                 stood,
                 known,
@@ -112,20 +117,33 @@ impl Groups {
         self.by_place(&mut all);
         self.by_name(&mut all);
         rest(&mut all);
+        for at in 0..all.len() {
+            // Atoms that became part of others have no evidence of their own.
+            if let Some(into) = self.atoms.get(at).and_then(|atom| atom.into)
+                && let Some(judged) = all.get(self.resolved(into).0 as usize).cloned()
+                && let Some(slot) = all.get_mut(at)
+            {
+                *slot = judged;
+            }
+        }
         Standings(all)
     }
 
     /// The current standing of an atom by itself.
     pub(crate) fn standing(&self, atom: AtomId, after_write: bool, whole: &Whole) -> Standing {
         self.atoms
-            .get(atom.0 as usize)
+            .get(self.resolved(atom).0 as usize)
             .map_or(Standing::Undecided, |atom| {
-                excused(self.stand(atom, whole).0.standing, atom.explainable, after_write)
+                excused(
+                    self.stand(atom, whole, 0).0.standing,
+                    atom.explainable,
+                    after_write,
+                )
             })
     }
 
     /// The standing of an atom by itself, and the reason. `whole` is that of its route.
-    pub(super) fn stand(&self, atom: &Atom, whole: &Whole) -> (Stood, Known) {
+    pub(super) fn stand(&self, atom: &Atom, whole: &Whole, siblings: u64) -> (Stood, Known) {
         let compared = if atom.explainable {
             whole.compared.saturating_sub(whole.after_write)
         } else {
@@ -157,6 +175,7 @@ impl Groups {
             production,
             shadow,
             expected: whole.expected,
+            siblings,
         };
         let mut stood = noise::stand(&known);
         if !atom.shift.is_directed() && !stood.standing.is_excused() {
@@ -172,6 +191,27 @@ impl Groups {
             }
         }
         (stood, known)
+    }
+
+    /// What elements of one name on one route have in common.
+    fn family(&self, atom: &Atom) -> Option<(RouteId, &str, &str, Shift)> {
+        let group = self.all.get(atom.group)?;
+        let name = place_name(&group.place)?.split('[').next()?;
+        Some((group.route_id, group.category.as_str(), name, atom.shift))
+    }
+
+    /// The number of further elements of each name.
+    fn siblings(&self) -> HashMap<(RouteId, &str, &str, Shift), u64> {
+        let mut siblings: HashMap<_, u64> = HashMap::new();
+        for atom in self.atoms.iter().filter(|atom| atom.into.is_none()) {
+            if let Some(family) = self.family(atom) {
+                siblings
+                    .entry(family)
+                    .and_modify(|count| *count = count.saturating_add(1))
+                    .or_default();
+            }
+        }
+        siblings
     }
 
     fn place(&self, atom: &Atom) -> Place {
@@ -271,7 +311,7 @@ fn rest(all: &mut [Judged]) {
         .iter()
         .filter(|judged| asked(judged))
         .fold(Third::default(), |sum, judged| sum.plus(judged.known.shadow));
-    if third.is_noise() {
+    if third.is_noise(0) {
         for judged in all.iter_mut().filter(|judged| asked(judged)) {
             judged.stood = Stood::of(Standing::Noise, "rest");
         }
@@ -294,6 +334,7 @@ fn plus(sum: Known, known: &Known) -> Known {
         production: sum.production.plus(known.production),
         shadow: sum.shadow.plus(known.shadow),
         expected: true,
+        siblings: 0,
     }
 }
 

@@ -4,10 +4,13 @@ use hashbrown::HashMap;
 
 use crate::{
     compare::{Category, Discrepancy},
-    evidence::{report::Standing, shape::Shift},
+    evidence::{
+        report::{Standing, Third},
+        shape::Shift,
+    },
 };
 
-use super::{Atom, AtomId, Context, Groups, Whole, fingerprint};
+use super::{AtomId, Context, Groups, Whole, fingerprint};
 
 /// The system that gave a third answer to a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,23 +35,58 @@ pub struct Thirds<'f> {
     pub is_close: bool,
 }
 
+/// The evidence by which an atom was found to be undecided or not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Basis {
+    thirds: [Third; 2],
+    pairs: u64,
+    /// The power of two, and the eighths of it.
+    observed: (u32, u64),
+}
+
 impl Groups {
     /// The atom of a discrepancy, if it was stored.
-    fn known(&self, route: &str, found: &Discrepancy) -> Option<&Atom> {
+    fn known(&self, route: &str, found: &Discrepancy) -> Option<AtomId> {
         let place = self.pools.known(route, &found.place);
         let id = fingerprint(route, found.category.as_str(), &place);
         let group = self.all.get(*self.by_fingerprint.get(&id)?)?;
         let shift = Shift::of(found);
         let (_, atom) = group.atoms.iter().find(|(known, _)| *known == shift)?;
-        self.atoms.get(atom.0 as usize)
+        Some(*atom)
     }
 
     /// Whether one of these differences is undecided by itself.
-    pub(crate) fn is_open(&self, route: &str, found: &[Discrepancy], whole: &Whole) -> bool {
+    pub(crate) fn is_open(&mut self, route: &str, found: &[Discrepancy], whole: &Whole) -> bool {
         found.iter().any(|found| {
             self.known(route, found)
-                .is_some_and(|atom| self.stand(atom, whole).0.standing == Standing::Undecided)
+                .is_some_and(|atom| self.is_undecided(atom, whole))
         })
+    }
+
+    /// Whether an atom is undecided by itself. This is asked for each mismatch and is expensive, so the answer is kept
+    /// until there is other evidence, or an eighth more exchanges with the atom.
+    fn is_undecided(&mut self, id: AtomId, whole: &Whole) -> bool {
+        let Some(atom) = self.atoms.get(id.0 as usize) else {
+            return false;
+        };
+        let sum = |counts: &[u64]| counts.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
+        let eighths = atom
+            .observed
+            .checked_ilog2()
+            .map_or(0, |log| atom.observed >> log.saturating_sub(3));
+        let basis = Basis {
+            thirds: atom.thirds,
+            pairs: sum(&whole.pairs).saturating_add(sum(&atom.background)),
+            observed: (atom.observed.checked_ilog2().unwrap_or_default(), eighths),
+        };
+        if let Some((_, open)) = atom.open.filter(|(known, _)| *known == basis) {
+            return open;
+        }
+        let open = self.stand(atom, whole, 0).0.standing == Standing::Undecided;
+        if let Some(atom) = self.atoms.get_mut(id.0 as usize) {
+            atom.open = Some((basis, open));
+        }
+        open
     }
 
     /// Counts the outcome of a third answer for every difference between the first two, and returns whether it was

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 mod groups;
 mod input;
+mod power;
 mod scope;
+mod verified;
 
 use super::{gates::Judgement, stats::Proportion};
 use crate::compare::RuleUsage;
@@ -16,8 +18,10 @@ pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
 pub use input::{Input, InputFile, InputNote};
+pub use power::{Missed, Power, PowerOf};
 pub(crate) use scope::the_production;
 pub use scope::{Reach, Scope};
+pub use verified::{Share, Verified};
 
 /// Version of this model. It changes when a reader of the previous one would misread this one.
 pub const FORMAT: u32 = 3;
@@ -69,6 +73,9 @@ pub struct Report {
     pub groups_overflow: u64,
     /// Problems that the rates alone do not show: slow routes, failing routes.
     pub findings: Vec<Finding>,
+    /// How many planted faults would have been found.
+    #[serde(default)]
+    pub power: Power,
     /// Use of each comparison rule: a rule that never matched, or that hides a whole body, is a mistake.
     #[serde(default)]
     pub rules: Vec<RuleUsage>,
@@ -196,6 +203,9 @@ pub struct Route {
     pub shadow_errors: u64,
     /// Compared pairs of answers of the same system, from all sources together.
     pub background_pairs: u64,
+    /// How much of its answers is compared; `None` if they have no content.
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// Latency of both systems.
     pub latency: Latency,
 }

@@ -2,7 +2,8 @@
 //!
 //! The capture keeps the metadata of a segment and its payload, not its headers, so a packet that is written is
 //! rebuilt: addresses, ports, sequence and acknowledgement numbers, control bits, payload and lengths are those of the
-//! wire. Hop limit, window, options, identification and the link layer were not captured; they have fixed values here.
+//! wire. Hop limit, window, identification and the link layer were not captured; they have fixed values here. Of the
+//! options that of Multipath TCP is rebuilt, by its meaning.
 //! A segment longer than the maximum IP packet (segmentation offload) becomes several packets.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,7 +11,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use shadow_common::flow::Endpoint;
 use shadow_proto::{
     seq::SeqNum,
-    wire::{Flags, Segment, checksum::Sum},
+    wire::{Flags, Segment, checksum::Sum, multipath},
 };
 
 /// The longest IPv4 packet; also used for IPv6.
@@ -18,22 +19,24 @@ const MAX_PACKET: usize = 65_535;
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 const TCP_HEADER: usize = 20;
-/// The TCP header in words of 32 bits.
-const DATA_OFFSET: u8 = 5;
+/// TCP options at their longest.
+const OPTIONS: usize = 40;
 /// Payload bytes of one packet.
-const MAX_PAYLOAD: usize = MAX_PACKET - IPV6_HEADER - TCP_HEADER;
+const MAX_PAYLOAD: usize = MAX_PACKET - IPV6_HEADER - TCP_HEADER - OPTIONS;
 const TCP: u8 = 6;
 const HOP_LIMIT: u8 = 64;
 const WINDOW: u16 = u16::MAX;
 
 /// One packet of a segment: `payload` and then `missing` bytes that were not captured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Piece<'a> {
     src: Endpoint,
     dst: Endpoint,
     seq: SeqNum,
     ack: SeqNum,
     flags: Flags,
+    /// A multiple of 4 bytes.
+    options: Vec<u8>,
     payload: &'a [u8],
     missing: usize,
 }
@@ -41,7 +44,12 @@ pub(super) struct Piece<'a> {
 /// The packets of a segment, in order; at least one.
 pub(super) fn pieces<'a>(segment: &Segment<'a>) -> impl Iterator<Item = Piece<'a>> + use<'a> {
     let Segment {
-        src, dst, ack, flags, ..
+        src,
+        dst,
+        ack,
+        flags,
+        multipath,
+        ..
     } = *segment;
     let mut seq = segment.seq;
     let mut payload = segment.payload;
@@ -69,12 +77,14 @@ pub(super) fn pieces<'a>(segment: &Segment<'a>) -> impl Iterator<Item = Piece<'a
             flags = flags.without(Flags::FIN.union(Flags::RST));
         }
         first = false;
+        let options = multipath.map_or_else(Vec::new, |multipath| multipath::option(multipath, now.len()));
         let piece = Piece {
             src,
             dst,
             seq,
             ack,
             flags,
+            options,
             payload: now,
             missing: absent,
         };
@@ -92,14 +102,18 @@ impl Piece<'_> {
             (IpAddr::V4(_), IpAddr::V4(_)) => IPV4_HEADER,
             _ => IPV6_HEADER,
         };
-        header + TCP_HEADER + self.payload.len() + self.missing
+        header + self.tcp_len()
+    }
+
+    /// Bytes of the TCP header and the payload on the wire.
+    fn tcp_len(&self) -> usize {
+        TCP_HEADER + self.options.len() + self.payload.len() + self.missing
     }
 
     /// Appends the captured part of the packet.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let segment_len = TCP_HEADER + self.payload.len() + self.missing;
-        // At most MAX_PAYLOAD + TCP_HEADER.
-        let length = u16::try_from(segment_len).unwrap_or(u16::MAX);
+        // At most a packet without its IP header.
+        let length = u16::try_from(self.tcp_len()).unwrap_or(u16::MAX);
         let pseudo = if let (IpAddr::V4(src), IpAddr::V4(dst)) = (address(self.src), address(self.dst)) {
             let start = out.len();
             let total = length.saturating_add(20);
@@ -129,9 +143,12 @@ impl Piece<'_> {
         for word in [self.seq.0, self.ack.0] {
             out.extend_from_slice(&word.to_be_bytes());
         }
-        out.extend_from_slice(&[DATA_OFFSET << 4, self.flags.0]);
+        // The header's length in words of 32 bits, at most 15.
+        let words = u8::try_from((TCP_HEADER + self.options.len()) / 4).unwrap_or_default();
+        out.extend_from_slice(&[words << 4, self.flags.0]);
         out.extend_from_slice(&WINDOW.to_be_bytes());
         out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.options);
         out.extend_from_slice(self.payload);
         if self.missing > 0 {
             // A checksum over bytes that were not captured cannot be computed.

@@ -3,7 +3,7 @@ use std::io::Cursor;
 use shadow_common::flow::Endpoint;
 use shadow_proto::{
     seq::SeqNum,
-    wire::{Direction, Flags},
+    wire::{Direction, Flags, multipath::Multipath},
 };
 
 use super::{
@@ -110,6 +110,33 @@ fn a_segment_longer_than_a_packet_becomes_several_that_follow_each_other() {
         assert!(found.len() > 3, "{} packets", found.len());
         assert_eq!((bytes.len(), missing), (payload.len(), 200_000));
         assert!(bytes == payload);
+    }
+}
+
+#[test]
+fn multipath_tcp_stays_what_it_was() {
+    let first = Multipath::First {
+        own: 7,
+        peer: Some(9),
+    };
+    let long = vec![7; 150_000];
+    for multipath in [first, Multipath::Join, Multipath::Mapped(u32::MAX)] {
+        for (ends, payload) in [(v4(), &b""[..]), (v6(), b"abc"), (v4(), &long)] {
+            let segment = Segment {
+                multipath: Some(multipath),
+                ..segment(ends, payload, 0)
+            };
+            let mut file = PcapFile::from_reader(Box::new(Cursor::new(written(&segment)))).unwrap();
+            let mut bytes = 0;
+            while let Next::Segment(read) = file.next_segment().unwrap() {
+                // A connection joins with a SYN.
+                let is_syn = read.flags.contains(Flags::SYN);
+                let expected = (is_syn || multipath != Multipath::Join).then_some(multipath);
+                assert_eq!(read.multipath, expected, "{ends:?}");
+                bytes += read.payload.len();
+            }
+            assert_eq!(bytes, payload.len());
+        }
     }
 }
 

@@ -119,6 +119,7 @@ fn segment<'a>(packet: &'a [u8], headers: &Headers, at: Timestamp) -> Segment<'a
         seq,
         ack,
         flags,
+        options,
         payload_offset,
         payload_len,
     } = headers;
@@ -135,23 +136,13 @@ fn segment<'a>(packet: &'a [u8], headers: &Headers, at: Timestamp) -> Segment<'a
         flags: Flags(flags),
         payload,
         missing: u32::try_from(payload_len - payload.len()).unwrap_or(u32::MAX),
-        multipath: multipath::find(tcp_header(packet, headers), Flags(flags).contains(Flags::SYN)),
+        multipath: multipath::find(
+            packet
+                .get(payload_offset - options..payload_offset)
+                .unwrap_or_default(),
+            Flags(flags).contains(Flags::SYN),
+        ),
     }
-}
-
-/// The TCP header before a payload: it contains its own length.
-fn tcp_header<'a>(packet: &'a [u8], headers: &Headers) -> &'a [u8] {
-    let before = packet.get(..headers.payload_offset).unwrap_or_default();
-    let [s0, s1] = headers.src.port.to_be_bytes();
-    let [d0, d1] = headers.dst.port.to_be_bytes();
-    let [q0, q1, q2, q3] = headers.seq.to_be_bytes();
-    let start = [s0, s1, d0, d1, q0, q1, q2, q3];
-    (5..=15_u8)
-        .find_map(|words| {
-            let header = before.get(before.len().checked_sub(usize::from(words) * 4)?..)?;
-            (header.get(12)? >> 4 == words && header.starts_with(&start)).then_some(header)
-        })
-        .unwrap_or_default()
 }
 
 impl Skip {

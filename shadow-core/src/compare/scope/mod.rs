@@ -11,6 +11,7 @@ use core::cell::Cell;
 use shadow_proto::exchange::Request;
 
 use super::{
+    clocks::Clocks,
     compiled::{Compiled, Masked, Place},
     leaf::{self, Leaf},
     paths::{self, Key},
@@ -96,6 +97,7 @@ impl<'r> Scope<'r> {
                 numbers_as_strings: rules.numbers_as_strings,
                 nulls: rules.nulls,
                 added: rules.added,
+                clocks: None,
             },
             arrays: rules.arrays,
             masks: Vec::new(),
@@ -129,6 +131,12 @@ impl<'r> Scope<'r> {
             .collect();
         scope.masks = compiled.masks.iter().filter(|mask| is_here(mask.route)).collect();
         scope
+    }
+
+    /// The same, for two answers with these clocks.
+    pub(super) fn at(mut self, clocks: Option<Clocks>) -> Self {
+        self.below.clocks = clocks;
+        self
     }
 
     /// Applies the single settings of an entry of `routes`.

@@ -1,5 +1,6 @@
 //! `shadow replay`: sends recorded traffic to a shadow system.
 
+mod args;
 mod told;
 
 use std::{
@@ -9,10 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shadow_core::evidence::report::ReportInputs;
+use shadow_core::{
+    compare::Logged,
+    evidence::report::{Report, ReportInputs},
+};
 use shadow_proto::limits::Limits;
+
+pub use args::ReplayArgs;
 
 use super::{
     Exit, Failure, config,
@@ -20,106 +25,48 @@ use super::{
 };
 use crate::{
     clock::now_ms,
-    config::{Config, LogLevel, compare::Compare, place::ShadowUrl, writes::WriteMode},
-    offline::{
-        self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Selection, Speed, Target, Told,
-    },
+    config::{Config, compare::Compare},
+    offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Told},
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
     runtime,
-    units::{Rate, Span},
+    units::Rate,
 };
-
-const EXAMPLES: &str = "\
-Examples:
-  shadow replay traffic.pcapng --shadow http://127.0.0.1:9090
-  shadow replay day-*.pcapng.zst --shadow http://10.0.0.9:8080 --speed 10x --config shadow.yaml
-  shadow replay both-sides.pcapng --shadow http://127.0.0.1:9090 --port 8080 --interface eth0
-  shadow replay requests.gor --shadow http://127.0.0.1:9090 --rate 500
-  shadow replay archive.har --shadow http://127.0.0.1:9090 --speed max --loop 3
-  tcpdump -w - port 80 | shadow replay - --shadow http://127.0.0.1:9090
-  shadow replay bundle.json --shadow http://127.0.0.1:9090
-
-Files are pcap, pcapng, HAR 1.2, GoReplay's format, or a bundle of `shadow diffs export --bundle`, plain or compressed with
-gzip or zstd. Exit codes are those of `shadow report`: 0 GO, 1 NO-GO, 2 insufficient evidence; for bundles alone 0 when every
-answer matches, 1 when one does not, 2 when nothing could be sent or the shadow system was not reached.";
 
 const TICK: Duration = Duration::from_millis(100);
 const SAVE: Duration = Duration::from_secs(1);
 /// Longest wait in the queue, practically unlimited. The maximum duration would overflow when added to a time.
 const PATIENT: Duration = Duration::from_hours(24 * 365);
 
-/// Arguments of `shadow replay`.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES)]
-pub struct ReplayArgs {
-    /// Recorded traffic; several files are merged by time; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// The shadow system, such as http://127.0.0.1:9090
-    #[arg(long, short, value_name = "URL")]
-    shadow: Option<ShadowUrl>,
-    /// Configuration file: rules, selection, writes, gates and limits as live
-    #[arg(long, short, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// As fast as it was recorded (1x), slower (0.5x), faster (10x), or as fast as the shadow system answers (max)
-    #[arg(long, value_name = "FACTOR", default_value = "1x")]
-    speed: Speed,
-    /// Replays a second, in place of the recorded gaps
-    #[arg(long, value_name = "N", value_parser = rate, conflicts_with = "speed")]
-    rate: Option<f64>,
-    /// Go through the files so many times
-    #[arg(long = "loop", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    loops: u64,
-    /// Keep the position in this file, and begin after what is done
-    #[arg(long, value_name = "FILE")]
-    resume: Option<PathBuf>,
-    /// Requests whose method is not safe [default: skip]
-    #[arg(long, value_enum)]
-    writes: Option<WriteMode>,
-    /// Longest wait for a whole shadow response [default: 5s]
-    #[arg(long, value_name = "TIME")]
-    timeout: Option<Span>,
-    /// Requests in flight to the shadow system [default: 64]
-    #[arg(long, value_name = "N")]
-    concurrency: Option<usize>,
-    /// Send whole requests whose answer was not recorded, or not whole, too; theirs is not compared
-    #[arg(long)]
-    send_unanswered: bool,
-    /// Replay to the address that answered in the recording, too
-    #[arg(long)]
-    same_server: bool,
-    /// Of captures, only what this port of a server answered; may be given several times
-    #[arg(long, value_name = "PORT")]
-    port: Vec<u16>,
-    /// Of captures, only what this server answered, such as 10.0.0.1 or 10.0.0.1:8080; may be given several times
-    #[arg(long, value_name = "ADDR[:PORT]")]
-    target: Vec<Target>,
-    /// Of captures, only what was captured at this interface: its name in pcapng or PKTAP, its index in `tcpdump -i
-    /// any`
-    #[arg(long, value_name = "NAME")]
-    interface: Option<String>,
-    /// The report as JSON
-    #[arg(long)]
-    json: bool,
-    /// Least severe log line [default: info]
-    #[arg(long, value_enum, value_name = "LEVEL")]
-    log_level: Option<LogLevel>,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix("/s").unwrap_or(text);
-    number
-        .parse()
-        .ok()
-        .filter(|rate: &f64| rate.is_finite() && (0.001..=1e7).contains(rate))
-        .ok_or_else(|| format!("{text:?} is no rate; write for example 500, or 0.5 for one in two seconds"))
+/// A replay that has ended.
+#[derive(Debug)]
+pub(super) struct Replayed {
+    pub(super) report: Report,
+    /// All files were bundles.
+    bundles_only: bool,
+    /// The position could not be kept, or a file could not be read to its end.
+    pub(super) failed: Option<Failure>,
 }
 
 /// Replays, and ends with a report.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let Replayed {
+        report,
+        bundles_only,
+        failed,
+    } = replayed(args)?;
+    told::tell(args, &report, bundles_only)?;
+    match failed {
+        Some(failure) => Err(failure.into()),
+        None => Ok(told::ruling(&report, bundles_only).into()),
+    }
+}
+
+/// Replays all files.
+pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
+    told::one_output(args)?;
     let mut config = configured(args)?;
     let progress = Progress::new();
-    progress.log(config.agent.log_level);
+    progress.log(&config.agent);
     check(&config)?;
     let inputs = args.files.iter().filter(|file| file.as_os_str() == "-");
     if inputs.count() > 1 {
@@ -129,11 +76,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
-    let told = Arc::new(Told::asked(Selection {
-        ports: args.port.clone(),
-        targets: args.target.clone(),
-        interface: args.interface.clone(),
-    }));
+    let told = Arc::new(Told::asked(args.selection(), args.logs()));
     let engine = shadow_proto::engine::Settings {
         limits: Limits::from(&config.limits),
         digest: true,
@@ -141,6 +84,10 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let opened = offline::open(&args.files, &engine, &told).map_err(|error| open_failure(&error))?;
     let bundles_only = opened.bundles_only;
+    let logged = opened.logs_only.then_some(Logged {
+        tolerance: args.tolerance,
+        counts_chunks: opened.counts_chunks,
+    });
     if let (Some(rules), None) = (&opened.rules, &args.config) {
         config.compare = serde_json::from_value::<Compare>(rules.clone())
             .map_err(|error| Failure::new(Exit::Data, format!("the rules in the bundle: {error}")))?;
@@ -148,7 +95,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     // Check again, now with the rules of a bundle.
     check(&config)?;
     let mut position = position(args)?;
-    let settings = settings(args, &config, &told, bundles_only)?;
+    let settings = settings(args, &config, &told, (bundles_only, logged))?;
     let feed = files(args, engine, &told, opened, position.done);
     let started_ms = now_ms();
     let pipeline = Pipeline::play(Box::new(feed), settings)
@@ -167,20 +114,23 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         ..ReportInputs::default()
     });
     progress.clear();
-    told::tell(args.json, &report, bundles_only)?;
-    kept?;
-    if let Some(Ended::Failed(why)) = &snapshot.ended {
-        return Err(Failure::new(Exit::Data, why.clone()).into());
-    }
-    Ok(told::ruling(&report, bundles_only).into())
+    let unread = match &snapshot.ended {
+        Some(Ended::Failed(why)) => Some(Failure::new(Exit::Data, why.clone())),
+        _ => None,
+    };
+    Ok(Replayed {
+        report,
+        bundles_only,
+        failed: kept.err().or(unread),
+    })
 }
 
 /// Settings as for live traffic, without those that only a capture needs.
 fn settings(
     args: &ReplayArgs,
     config: &Config,
-    told: &Told,
-    redacted: bool,
+    told: &Arc<Told>,
+    (redacted, logged): (bool, Option<Logged>),
 ) -> Result<PipelineSettings, Failure> {
     let mut settings = runtime::settings(config)?;
     // There is no production on this host to yield to, and requests must be sent on time.
@@ -188,6 +138,7 @@ fn settings(
     for lane in &mut settings.lanes {
         if let Mode::Replay(replay) = &mut lane.mode {
             replay.comparator.redacted_production(redacted);
+            replay.comparator.logged_production(logged);
             // Progress is counted when the last reference to an exchange is dropped.
             replay.pairs.copies = true;
             // Marking needs a privilege, and nothing is captured here.
@@ -199,7 +150,12 @@ fn settings(
                 replay.gate.send_unanswered();
             }
             if !args.same_server {
-                told.refuse(replay.target.addresses());
+                told.refuse(&replay.target.addresses());
+                let told = Arc::clone(told);
+                replay.target.admitting(move |new| {
+                    told.refuse(new);
+                    new.to_vec()
+                });
             }
         }
     }
@@ -218,9 +174,13 @@ fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
         concurrency: args.concurrency,
         idle_cpu: Some(Rate::from_percent(0)),
         log_level: args.log_level,
+        log_format: args.log_format,
         ..RunArgs::default()
     };
     flags.apply(&mut config);
+    if args.ca_file.is_some() {
+        config.shadow.tls.ca_file.clone_from(&args.ca_file);
+    }
     // Nothing is captured, and only what was requested is kept.
     config.capture.targets.clear();
     config.journal.enabled = false;

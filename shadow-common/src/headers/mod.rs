@@ -36,6 +36,8 @@ pub struct Headers {
     pub ack: u32,
     /// TCP control bits (CWR to FIN).
     pub flags: u8,
+    /// Bytes of TCP options, which end where the payload starts.
+    pub options: usize,
     /// Where the payload starts, from the network header.
     pub payload_offset: usize,
     /// Payload bytes.
@@ -243,9 +245,43 @@ fn segment(ip: &Ip, header: [u8; 20]) -> Result<Headers, Skip> {
         seq: u32::from_be_bytes([q0, q1, q2, q3]),
         ack: u32::from_be_bytes([a0, a1, a2, a3]),
         flags,
+        options: size - 20,
         payload_offset,
         payload_len: ip.end - payload_offset,
     })
+}
+
+/// The bytes of options that the reader needs: those of Multipath TCP (RFC 8684) show whether other connections carry
+/// parts of the same stream.
+///
+/// It goes by length, which is cheap: of the options of Multipath TCP those that matter have at least 12 bytes with a
+/// SYN, and more than the 12 bytes of time stamps with payload, where otherwise only selective acknowledgements are as
+/// long. Of segments without payload the third of the handshake has keys, first or after the time stamps.
+#[inline(always)]
+pub fn needed_options<L: Load>(packet: &L, headers: &Headers) -> usize {
+    const TIME_STAMPS: usize = 12;
+    const KEYS: usize = 20;
+    let needed = if headers.flags & SYN != 0 {
+        headers.options >= TIME_STAMPS
+    } else if headers.payload_len > 0 {
+        headers.options > TIME_STAMPS
+    } else {
+        headers.options >= KEYS && has_keys(packet.load(headers.payload_offset - headers.options))
+    };
+    packet.forget(if needed { headers.options } else { 0 })
+}
+
+#[inline(always)]
+fn has_keys(options: Option<[u8; 16]>) -> bool {
+    let Some([first, _, of_first, .., later, _, of_later, _]) = options else {
+        return false;
+    };
+    is_capable(first, of_first) || is_capable(later, of_later)
+}
+
+/// MP_CAPABLE, by its kind and subtype.
+const fn is_capable(kind: u8, subtype: u8) -> bool {
+    kind == 30 && subtype >> 4 == 0
 }
 
 #[cfg(test)]

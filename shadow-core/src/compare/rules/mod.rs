@@ -227,7 +227,7 @@ impl Default for Rules {
             nulls: Nulls::Distinct,
             added: Added::Report,
             routes: Vec::new(),
-            discrepancies: 64,
+            discrepancies: 256,
             decoded: 32 << 20,
         }
     }
