@@ -137,6 +137,7 @@ fn gates(exchange: &Exchange) {
                     key: Key::Header("Authorization".to_owned()),
                     absent: Absent::Skip,
                 },
+                ..Selection::default()
             },
         ),
     ];

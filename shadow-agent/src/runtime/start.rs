@@ -83,7 +83,6 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         source,
     } = guarded(config)?;
     aim(config, &targets, &mut wanted)?;
-    disarm_if(killed, &control)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
     let sampling = sampling(config, &rollout, &control, killed)?;
     let ring = source.counters();
