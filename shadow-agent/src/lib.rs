@@ -19,6 +19,7 @@ pub mod control;
 pub mod doctor;
 pub mod export;
 pub(crate) mod figures;
+pub mod guard;
 pub(crate) mod har;
 pub mod http;
 pub mod inspect;

@@ -11,7 +11,7 @@ pub const CONTROL_MAP: &str = "SHADOW_CONTROL";
 pub const PORTS_MAP: &str = "SHADOW_PORTS";
 /// Hash from [`EndpointKey`] to `u8`: the `ENDPOINT_*` values.
 pub const ENDPOINTS_MAP: &str = "SHADOW_ENDPTS";
-/// LRU hash from [`MuteKey`] to `u8`.
+/// LRU hash from [`MuteKey`] to `u8`: the `MUTED` values.
 pub const MUTED_MAP: &str = "SHADOW_MUTED";
 /// Per-CPU array of one `[u64; Stat::COUNT]`.
 pub const STATS_MAP: &str = "SHADOW_STATS";
@@ -40,7 +40,7 @@ pub enum Slot {
     MutedAny = 3,
     /// Wake the reader when the ring gets fuller than this many bytes.
     Wake = 4,
-    /// Socket mark of the agent's own connections; 0 for none.
+    /// Socket mark of the agent's own connections, under [`Slot::MarkMask`]; 0 for none.
     Mark = 5,
     /// [`LAYOUT`].
     Layout = 6,
@@ -48,11 +48,25 @@ pub enum Slot {
     OwnerPid = 7,
     /// Start time of the agent (clock ticks since boot, field 22 of `/proc/PID/stat`): pids are used again.
     OwnerStart = 8,
+    /// Bits of a packet's mark that are compared with [`Slot::Mark`]: other software sets bits of its own.
+    MarkMask = 9,
+    /// Hook at which requests are copied, [`REQUESTS_ANYWHERE`] or one of the others; answers are copied at the other
+    /// hook.
+    Requests = 10,
+    /// Not 0 once a connection of the agent's own was seen. Written by the kernel program.
+    OwnAny = 11,
 }
+
+/// [`Slot::Requests`]: requests and answers are copied at both hooks.
+pub const REQUESTS_ANYWHERE: u64 = 0;
+/// [`Slot::Requests`]: requests are copied where they come in, answers where they go out.
+pub const REQUESTS_INGRESS: u64 = 1;
+/// [`Slot::Requests`]: requests are copied where they go out, answers where they come in.
+pub const REQUESTS_EGRESS: u64 = 2;
 
 impl Slot {
     /// How many slots the control map has.
-    pub const COUNT: u32 = 9;
+    pub const COUNT: u32 = 12;
 
     /// Its key in the control map.
     #[inline(always)]
@@ -71,6 +85,11 @@ pub const PORT_LISTED: u8 = 2;
 pub const ENDPOINT_TARGET: u8 = 1;
 /// Endpoint map: a shadow system, never captured even when its port is a target.
 pub const ENDPOINT_EXCLUDED: u8 = 2;
+
+/// Mute map: a connection for which user space has no use.
+pub const MUTED: u8 = 1;
+/// Mute map: a connection of the agent's own, whose answers carry no mark.
+pub const MUTED_OWN: u8 = 2;
 
 /// Key of the endpoint map: the address, then the port in network order.
 pub type EndpointKey = [u8; 18];

@@ -42,6 +42,8 @@ stats! {
     Malformed = "malformed",
     /// Sent by the agent itself, or to or from a shadow system.
     Own = "own",
+    /// A request or an answer at the hook where the configuration does not take it.
+    OtherHook = "other_hook",
     /// The agent's heartbeat is older than its deadline.
     Expired = "expired",
     /// The connection is not in the sample.

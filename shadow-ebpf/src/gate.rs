@@ -2,10 +2,12 @@
 
 use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::TcContext};
 use shadow_common::{
-    config::{self, ENDPOINT_EXCLUDED, ENDPOINT_TARGET, PORT_ANY, PORT_LISTED, Slot},
+    config::{
+        self, ENDPOINT_EXCLUDED, ENDPOINT_TARGET, MUTED_OWN, PORT_ANY, PORT_LISTED, REQUESTS_ANYWHERE, Slot,
+    },
     flow::{Endpoint, FlowKey},
     hash,
-    headers::{self, FIN, Headers, RST, SYN, Skip},
+    headers::{self, ACK, FIN, Headers, RST, SYN, Skip},
     record::RecordHeader,
     sample,
     stat::Stat,
@@ -13,7 +15,7 @@ use shadow_common::{
 
 use crate::{
     TCX_NEXT, emit,
-    maps::{Counters, SHADOW_ENDPTS, SHADOW_MUTED, control, port},
+    maps::{Counters, SHADOW_ENDPTS, SHADOW_MUTED, control, port, set_control},
     skb::Skb,
 };
 
@@ -21,19 +23,35 @@ const ETH_P_IP: u32 = 0x0800;
 const ETH_P_IPV6: u32 = 0x86dd;
 const ETH_HLEN: u32 = 14;
 
+/// The hook that a program is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Hook {
+    /// The hook's number among the values of [`Slot::Requests`].
+    pub(crate) requests: u64,
+}
+
+impl Hook {
+    /// Whether segments of this direction are copied here.
+    #[inline(always)]
+    fn takes(self, to_server: bool) -> bool {
+        let requests = control(Slot::Requests);
+        requests == REQUESTS_ANYWHERE || (requests == self.requests) == to_server
+    }
+}
+
 /// Counts the packet and gives it its one fate.
 #[inline(always)]
-pub(crate) fn packet(ctx: &TcContext) -> i32 {
+pub(crate) fn packet(ctx: &TcContext, hook: Hook) -> i32 {
     let Some(counters) = Counters::get() else {
         return TCX_NEXT;
     };
     counters.add(Stat::Seen, 1);
-    counters.add(fate(ctx, counters), 1);
+    counters.add(fate(ctx, hook, counters), 1);
     TCX_NEXT
 }
 
 #[inline(always)]
-fn fate(ctx: &TcContext, counters: Counters) -> Stat {
+fn fate(ctx: &TcContext, hook: Hook, counters: Counters) -> Stat {
     if control(Slot::Armed) == 0 {
         return Stat::Disarmed;
     }
@@ -50,19 +68,28 @@ fn fate(ctx: &TcContext, counters: Counters) -> Stat {
         Side::Source => false,
     };
     let mark = control(Slot::Mark);
-    if mark != 0 && mark == u64::from(field(ctx, |skb| skb.mark)) {
+    if mark != 0 && mark == u64::from(field(ctx, |skb| skb.mark)) & control(Slot::MarkMask) {
+        remember_own(&segment);
         return Stat::Own;
+    }
+    if !hook.takes(to_server) {
+        return Stat::OtherHook;
     }
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     if now > control(Slot::Deadline) {
         return Stat::Expired;
     }
-    if !sample::selects(control(Slot::Threshold), hash::pair(&segment.src, &segment.dst)) {
+    let client = if to_server { &segment.src } else { &segment.dst };
+    if !sample::selects(control(Slot::Threshold), hash::client(client)) {
         return Stat::Unsampled;
     }
-    if control(Slot::MutedAny) != 0 && is_muted(&segment) {
-        return Stat::Muted;
+    if control(Slot::MutedAny) | control(Slot::OwnAny) != 0 {
+        match muted(&segment) {
+            0 => {}
+            MUTED_OWN => return Stat::Own,
+            _ => return Stat::Muted,
+        }
     }
     let options = headers::needed_options(&Skb(ctx), &segment);
     if segment.payload_len == 0 && segment.flags & (SYN | FIN | RST) == 0 && options == 0 {
@@ -143,17 +170,31 @@ fn end(bits: u8, endpoint: &Endpoint) -> u8 {
     bits & PORT_ANY
 }
 
-/// Whether user space has no use for this connection. A SYN starts a new one on the same ports.
+/// Remembers a connection of the agent's own by its SYN. Its answers carry no mark, and where the node translates the
+/// address of a shadow system, they come from an endpoint that is not excluded.
 #[inline(always)]
-fn is_muted(segment: &Headers) -> bool {
-    let key = config::mute_key(&FlowKey::new(segment.src, segment.dst));
-    if segment.flags & SYN != 0 {
-        // An entry that is not there is as good as removed.
-        let _absent = SHADOW_MUTED.remove(key);
-        return false;
+fn remember_own(segment: &Headers) {
+    if segment.flags & (SYN | ACK) == SYN {
+        let key = config::mute_key(&FlowKey::new(segment.src, segment.dst));
+        // Without room the answers are copied, and user space does not find their request.
+        let _full = SHADOW_MUTED.insert(key, MUTED_OWN, 0);
+        set_control(Slot::OwnAny, 1);
     }
-    // SAFETY: only whether there is a value matters.
-    unsafe { SHADOW_MUTED.get(key) }.is_some()
+}
+
+/// The reason why user space has no use for this connection, or 0. A SYN starts a new one on the same ports; only for
+/// a connection of the agent's own its answer does not.
+#[inline(always)]
+fn muted(segment: &Headers) -> u8 {
+    let key = config::mute_key(&FlowKey::new(segment.src, segment.dst));
+    // SAFETY: the value is one byte, copied at once.
+    let value = unsafe { SHADOW_MUTED.get(key) }.copied().unwrap_or(0);
+    if value == 0 || segment.flags & SYN == 0 || value == MUTED_OWN && segment.flags & ACK != 0 {
+        return value;
+    }
+    // An entry that is not there is as good as removed.
+    let _absent = SHADOW_MUTED.remove(key);
+    0
 }
 
 /// A field of the context.

@@ -12,18 +12,31 @@ mod maps;
 mod skb;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
+use shadow_common::config::{REQUESTS_EGRESS, REQUESTS_INGRESS};
+
+use crate::gate::Hook;
 
 /// Continue with the next program (`TC_ACT_UNSPEC`). Any other value would end the chain under TCX.
 const TCX_NEXT: i32 = -1;
 
 #[classifier]
 fn shadow_ingress(ctx: TcContext) -> i32 {
-    gate::packet(&ctx)
+    gate::packet(
+        &ctx,
+        Hook {
+            requests: REQUESTS_INGRESS,
+        },
+    )
 }
 
 #[classifier]
 fn shadow_egress(ctx: TcContext) -> i32 {
-    gate::packet(&ctx)
+    gate::packet(
+        &ctx,
+        Hook {
+            requests: REQUESTS_EGRESS,
+        },
+    )
 }
 
 /// The kernel shows GPL-only helpers to programs that say so.

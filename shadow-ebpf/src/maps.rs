@@ -89,6 +89,15 @@ pub(crate) fn control(slot: Slot) -> u64 {
     SHADOW_CONTROL.get(slot.index()).copied().unwrap_or(0)
 }
 
+/// Sets a word of the control map that belongs to the kernel program.
+#[inline(always)]
+pub(crate) fn set_control(slot: Slot, value: u64) {
+    if let Some(word) = SHADOW_CONTROL.get_ptr_mut(slot.index()) {
+        // SAFETY: the pointer came from a successful lookup. Every writer of this word writes the same value.
+        unsafe { word.write_volatile(value) };
+    }
+}
+
 /// The `PORT_*` bits of a port.
 #[inline(always)]
 pub(crate) fn port(port: u16) -> u8 {

@@ -4,89 +4,32 @@
 //! Nothing is pinned: with TCX (Linux 6.6) the attachment ends with this process, however it ends. The older clsact
 //! filter survives a `kill -9`; it copies nothing after the heartbeat deadline, and the next start removes it.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, io};
 
 use aya::{
     Ebpf,
     programs::{
-        ProgramError, ProgramInfo, SchedClassifier, TcAttachType, loaded_programs,
+        ProgramError, SchedClassifier, loaded_programs,
         tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle},
     },
-    util::KernelVersion,
 };
-use shadow_common::config::{EGRESS_PROGRAM, INGRESS_PROGRAM};
 
 use super::{
     control::{self, reason},
-    netlink::{self, Interface, Requests},
+    front::{self, Front, Own},
+    guard::{Guard, Locked},
+    hook::PRIORITY,
+    netlink::{Interface, Requests},
+    others::{Strict, asked},
     tcx::{self, TcxLink},
 };
+pub use super::{
+    hook::{Hook, Method},
+    others::{Other, others},
+};
 
-/// Priority of our clsact filter: before most others, whose verdict could end the chain.
-const PRIORITY: u16 = 5;
 /// Handle of our clsact filter.
 const HANDLE: TcHandle = TcHandle::new(0x5348, 0x4457);
-
-/// How the program is attached.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Method {
-    /// A TCX link, from Linux 6.6 on.
-    Tcx,
-    /// A filter of a clsact qdisc.
-    Clsact,
-}
-
-impl Method {
-    /// The best method that this kernel supports.
-    pub fn of_this_kernel() -> Self {
-        match KernelVersion::current() {
-            Ok(version) if version >= KernelVersion::new(6, 6, 0) => Self::Tcx,
-            _ => Self::Clsact,
-        }
-    }
-
-    /// Its name in status and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcx => "tcx",
-            Self::Clsact => "clsact",
-        }
-    }
-}
-
-/// One of the two places where an interface runs programs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Hook {
-    /// Packets that come in.
-    Ingress,
-    /// Packets that go out.
-    Egress,
-}
-
-impl Hook {
-    /// The hooks to attach to.
-    pub const fn of(interface: &Interface) -> &'static [Self] {
-        if interface.loopback {
-            &[Self::Ingress]
-        } else {
-            &[Self::Ingress, Self::Egress]
-        }
-    }
-
-    const fn kind(self) -> TcAttachType {
-        match self {
-            Self::Ingress => TcAttachType::Ingress,
-            Self::Egress => TcAttachType::Egress,
-        }
-    }
-
-    const fn program(self) -> &'static str {
-        match self {
-            Self::Ingress => INGRESS_PROGRAM,
-            Self::Egress => EGRESS_PROGRAM,
-        }
-    }
-}
 
 /// Why an interface is not mirrored.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -114,28 +57,29 @@ pub enum AttachError {
     },
 }
 
-/// Another program on an interface.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Other {
-    /// The hook it is attached to.
-    pub hook: Hook,
-    /// How it is attached.
-    pub method: Method,
-    /// Its program id.
-    pub id: Option<u32>,
-    /// Its name.
-    pub name: String,
-    /// Whether it is a program of Shadow.
-    pub ours: bool,
-}
-
 /// The kernel program on one interface. Dropping it detaches the program.
 pub struct Attachment {
     /// The interface.
     pub interface: Interface,
     /// The method.
     pub method: Method,
+    /// Programs that run before it.
+    pub front: Front,
     links: Vec<Link>,
+    /// Given back after the links.
+    _lock: Option<Lock>,
+}
+
+/// The claim of this agent on an interface.
+struct Lock {
+    guard: Guard,
+    interface: u32,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.guard.unlock(self.interface);
+    }
 }
 
 /// The kernel program at one hook. Dropping it detaches the program.
@@ -159,6 +103,8 @@ impl fmt::Debug for Attachment {
 pub struct Attacher {
     ebpf: Ebpf,
     method: Method,
+    guard: Option<Guard>,
+    own: Own,
 }
 
 impl fmt::Debug for Attacher {
@@ -171,7 +117,42 @@ impl fmt::Debug for Attacher {
 
 impl Attacher {
     pub(crate) fn new(ebpf: Ebpf, method: Method) -> Self {
-        Self { ebpf, method }
+        Self {
+            ebpf,
+            method,
+            guard: None,
+            own: Own::default(),
+        }
+    }
+
+    /// Claims each interface through the guard, and asks it for the order of programs.
+    pub(crate) fn guarded(&mut self, guard: Guard) {
+        self.guard = Some(guard);
+        let mut id = |hook| self.program(hook).and_then(|program| program.info()).ok();
+        let [ingress, egress] = [Hook::Ingress, Hook::Egress].map(|hook| id(hook).map(|info| info.id()));
+        self.own = Own { ingress, egress };
+    }
+
+    /// Programs that run before ours on an interface.
+    pub(crate) fn front(&self, interface: &Interface, requests: &mut Requests) -> Front {
+        front::look(interface, self.method, self.own, self.guard.as_ref(), requests)
+    }
+
+    fn lock(&self, interface: &Interface) -> Result<Option<Lock>, AttachError> {
+        let Some(guard) = &self.guard else {
+            return Ok(None);
+        };
+        match guard.lock(interface.index) {
+            Locked::Held => Ok(Some(Lock {
+                guard: guard.clone(),
+                interface: interface.index,
+            })),
+            Locked::Taken => Err(AttachError::SecondAgent {
+                interface: interface.name.clone(),
+                owner: None,
+            }),
+            Locked::Unknown => Ok(None),
+        }
     }
 
     /// How it attaches.
@@ -199,6 +180,14 @@ impl Attacher {
             method,
             reason,
         };
+        // Without privileges this is all that shows another agent, and then a filter of ours is certainly a dead one's.
+        let lock = match self.lock(interface) {
+            Ok(lock) => lock,
+            // Of a clsact filter it could not be told whether its agent lives.
+            Err(taken) if method == Method::Clsact => return Err(taken),
+            // With privileges the other agent has a process id, too.
+            Err(taken) => return Err(rivals(interface, requests).ok().flatten().unwrap_or(taken)),
+        };
         if let Some(other) = rivals(interface, requests).map_err(refused)? {
             return Err(other);
         }
@@ -216,7 +205,9 @@ impl Attacher {
         Ok(Attachment {
             interface: interface.clone(),
             method,
+            front: self.front(interface, requests),
             links,
+            _lock: lock,
         })
     }
 
@@ -257,7 +248,9 @@ fn exists(error: &TcError) -> bool {
 
 /// Looks for another agent on the interface, and removes the filter of a dead one.
 fn rivals(interface: &Interface, requests: &mut Requests) -> Result<Option<AttachError>, String> {
-    for other in asked(interface, requests)?.into_iter().filter(|other| other.ours) {
+    // A running agent may not ask. Its guard's locks are what keeps another one away.
+    let found = asked(interface, requests, Strict::No)?;
+    for other in found.into_iter().filter(|other| other.ours == Some(true)) {
         let owner = other.id.and_then(owner_of);
         // A TCX link lives as long as its descriptor is open; a clsact filter outlives its agent.
         if other.method == Method::Tcx || owner.as_ref().is_some_and(control::RunningAgent::is_alive) {
@@ -272,7 +265,7 @@ fn rivals(interface: &Interface, requests: &mut Requests) -> Result<Option<Attac
                 "removed the filter that a dead agent left"
             ),
             // The filter went away by itself, or a filter of the same name was listed twice.
-            Err(TcError::IoError(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(TcError::IoError(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(reason(&error)),
         }
     }
@@ -289,45 +282,4 @@ fn owner_of(program: u32) -> Option<control::RunningAgent> {
         .ok()?
         .into_iter()
         .find(|agent| maps.contains(&agent.map_id))
-}
-
-/// Every program at the hooks of an interface, including ours.
-pub fn others(interface: &Interface) -> Result<Vec<Other>, String> {
-    let mut requests = Requests::new().map_err(|error| error.to_string())?;
-    asked(interface, &mut requests)
-}
-
-fn asked(interface: &Interface, requests: &mut Requests) -> Result<Vec<Other>, String> {
-    let mut found = Vec::new();
-    for hook in [Hook::Ingress, Hook::Egress] {
-        let ours = |name: &str| name == hook.program();
-        // Kernels without TCX do not know the query.
-        if let Ok((_, programs)) = SchedClassifier::query_tcx(&interface.name, hook.kind()) {
-            found.extend(programs.iter().map(|info: &ProgramInfo| {
-                let name = info.name_as_str().unwrap_or_default().to_owned();
-                Other {
-                    hook,
-                    method: Method::Tcx,
-                    id: Some(info.id()),
-                    ours: ours(&name),
-                    name,
-                }
-            }));
-        }
-        let parent = match hook {
-            Hook::Ingress => netlink::CLSACT_INGRESS,
-            Hook::Egress => netlink::CLSACT_EGRESS,
-        };
-        let filters = requests
-            .filters(interface.index, parent)
-            .map_err(|error| error.to_string())?;
-        found.extend(filters.into_iter().map(|filter| Other {
-            hook,
-            method: Method::Clsact,
-            id: filter.program,
-            ours: ours(&filter.name),
-            name: filter.name,
-        }));
-    }
-    Ok(found)
 }

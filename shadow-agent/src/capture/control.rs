@@ -8,12 +8,13 @@
 
 use std::{
     fmt, fs, io,
+    os::fd::{AsFd as _, OwnedFd},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, loaded_maps};
 use shadow_common::{
-    config::{self, LAYOUT, MuteKey, Slot},
+    config::{self, LAYOUT, MUTED, MuteKey, Slot},
     flow::FlowKey,
     sample,
 };
@@ -74,6 +75,7 @@ pub struct Control {
     slots: Arc<Mutex<Array<MapData, u64>>>,
     /// The same map for reading: `BPF_F_MMAPABLE`, which maps of older agents do not have.
     words: Option<Arc<Mapped>>,
+    map: Arc<OwnedFd>,
 }
 
 impl fmt::Debug for Control {
@@ -86,15 +88,32 @@ impl fmt::Debug for Control {
 
 impl Control {
     pub(crate) fn new(map: Map) -> Result<Self, ControlError> {
-        let words = match &map {
-            Map::Array(data) => Mapped::of(data.fd(), SLOTS).ok().map(Arc::new),
-            _ => None,
+        let what = "use the control map";
+        let failed = |reason: String| ControlError::Map { what, reason };
+        let Map::Array(data) = &map else {
+            return Err(failed("it is of another kind".to_owned()));
         };
-        let slots = Array::try_from(map).map_err(ControlError::map("use the control map"))?;
+        let copy = data.fd().as_fd().try_clone_to_owned();
+        let copy = copy.map_err(|error| failed(error.to_string()))?;
+        let words = Mapped::of(data.fd(), SLOTS).ok().map(Arc::new);
+        let slots = Array::try_from(map).map_err(ControlError::map(what))?;
         Ok(Self {
             slots: Arc::new(Mutex::new(slots)),
             words,
+            map: Arc::new(copy),
         })
+    }
+
+    /// From a descriptor of the map that another process has passed on.
+    pub(crate) fn from_fd(map: OwnedFd) -> Result<Self, ControlError> {
+        let what = "use the control map";
+        let map = MapData::from_fd(map).and_then(Map::from_map_data);
+        Self::new(map.map_err(ControlError::map(what))?)
+    }
+
+    /// A descriptor of the map, to pass on to another process.
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.map.try_clone()
     }
 
     /// Resumes copying packets.
@@ -177,7 +196,7 @@ impl Mute {
         flows
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(config::mute_key(flow), 1, 0)
+            .insert(config::mute_key(flow), MUTED, 0)
             .map_err(ControlError::map("mute a connection"))?;
         control.set(Slot::MutedAny, 1, "mute a connection")
     }

@@ -4,7 +4,6 @@
 //! Drops: an interface that cannot be attached to is an event with the reason, and is tried again when it changes.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
     io,
     os::fd::{AsFd as _, OwnedFd},
     sync::{Arc, Mutex, PoisonError},
@@ -12,15 +11,14 @@ use std::{
 };
 
 use globset::{Glob, GlobMatcher};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
+pub use super::link_state::{AttachedLink, EVENTS, LinkEvent};
 use super::{
-    attach::{AttachError, Attacher, Attachment, Method},
+    attach::{AttachError, Attacher, Attachment},
+    link_state::State,
     netlink::{Interface, LinkChange, LinkMonitor, Requests},
 };
-
-/// Events that are kept.
-pub const EVENTS: usize = 64;
 
 /// A name or a glob (`veth*`, `eth[01]`).
 #[derive(Clone, Debug)]
@@ -85,70 +83,11 @@ impl From<io::Error> for LinksError {
     }
 }
 
-/// A change of an interface.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum LinkEvent {
-    /// The program is attached to it.
-    Attached {
-        /// The interface.
-        name: String,
-        /// The method.
-        method: Method,
-    },
-    /// The interface is gone, or has a name that was not asked for.
-    Gone {
-        /// The interface.
-        name: String,
-    },
-    /// The program is not attached to it.
-    Failed {
-        /// The error.
-        error: AttachError,
-    },
-    /// Interface changes are no longer received; existing attachments stay.
-    Blind {
-        /// The reason.
-        reason: String,
-    },
-}
-
-/// An interface with the program on it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AttachedLink {
-    /// The interface.
-    pub interface: Interface,
-    /// The method.
-    pub method: Method,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    attached: BTreeMap<u32, Attachment>,
-    events: VecDeque<LinkEvent>,
-    total: u64,
-}
-
-impl State {
-    fn note(&mut self, event: LinkEvent) {
-        match &event {
-            LinkEvent::Attached { name, method } => {
-                tracing::info!(
-                    interface = name,
-                    method = method.as_str(),
-                    "mirroring an interface"
-                );
-            }
-            LinkEvent::Gone { name } => tracing::info!(interface = name, "an interface is gone"),
-            LinkEvent::Failed { error } => tracing::warn!(%error, "an interface is not mirrored"),
-            LinkEvent::Blind { reason } => tracing::warn!(reason, "new interfaces will not be mirrored"),
-        }
-        if self.events.len() == EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
-        self.total += 1;
-    }
-}
+/// How often the order of the programs at the hooks is asked for.
+const LOOK: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
 
 /// The interfaces with the program on them. Dropping it detaches everything.
 #[derive(Debug)]
@@ -225,6 +164,7 @@ impl Links {
         let link = |attachment: &Attachment| AttachedLink {
             interface: attachment.interface.clone(),
             method: attachment.method,
+            front: attachment.front.clone(),
         };
         state.attached.values().map(link).collect()
     }
@@ -267,7 +207,11 @@ impl Watcher {
                 PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN),
                 PollFd::from_borrowed_fd(monitor.as_fd(), PollFlags::IN),
             ];
-            match poll(&mut fds, None) {
+            match poll(&mut fds, Some(&LOOK)) {
+                Ok(0) => {
+                    self.look();
+                    continue;
+                }
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return self.blind(&error),
             }
@@ -278,6 +222,29 @@ impl Watcher {
             match monitor.changes() {
                 Ok(changes) => changes.into_iter().for_each(|change| self.change(change)),
                 Err(error) => return self.blind(&error),
+            }
+        }
+    }
+
+    /// Asks for the order at every hook again.
+    fn look(&mut self) {
+        let interfaces: Vec<Interface> = {
+            let state = self.lock();
+            let attached = state.attached.values();
+            attached.map(|attachment| attachment.interface.clone()).collect()
+        };
+        for interface in interfaces {
+            let front = self.attacher.front(&interface, &mut self.requests);
+            let mut state = self.lock();
+            let Some(attachment) = state.attached.get_mut(&interface.index) else {
+                continue;
+            };
+            let by = front.names();
+            let news = by != attachment.front.names() && !by.is_empty();
+            attachment.front = front;
+            if news {
+                let name = interface.name;
+                state.note(LinkEvent::Overtaken { name, by });
             }
         }
     }

@@ -12,8 +12,10 @@ use aya::{
     util::KernelVersion,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 use shadow_common::config::{
-    CONTROL_MAP, ENDPOINTS_MAP, LAYOUT, MUTED_MAP, PORTS_MAP, RING_MAP, STATS_MAP, Slot,
+    CONTROL_MAP, ENDPOINTS_MAP, LAYOUT, MUTED_MAP, PORTS_MAP, REQUESTS_ANYWHERE, REQUESTS_EGRESS,
+    REQUESTS_INGRESS, RING_MAP, STATS_MAP, Slot,
 };
 
 use super::{
@@ -40,6 +42,10 @@ pub struct LoadOptions {
     pub ring_bytes: u32,
     /// Socket mark of this agent's own connections, which are never captured; 0 for none.
     pub mark: u32,
+    /// The bits of the mark that are compared.
+    pub mark_mask: u32,
+    /// The hook at which requests are copied.
+    pub requests: Requests,
     /// Connections that can be muted at once.
     pub muted_flows: u32,
     /// The program stops copying when the agent has given no sign of life for this long.
@@ -53,9 +59,38 @@ impl Default for LoadOptions {
         Self {
             ring_bytes: 32 << 20,
             mark: 0,
+            mark_mask: u32::MAX,
+            requests: Requests::Any,
             muted_flows: 1 << 16,
             heartbeat: heartbeat::DEADLINE,
             method: None,
+        }
+    }
+}
+
+/// The hook of an interface at which requests are copied. Answers are copied at the other one.
+///
+/// On the host's end of a container's link, requests to the container go out and its answers come in. With
+/// [`Requests::Egress`] a connection between two containers is copied at the link of its server only, on whatever node
+/// the client is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requests {
+    /// Requests and answers at both hooks.
+    #[default]
+    Any,
+    /// Where they come in.
+    Ingress,
+    /// Where they go out.
+    Egress,
+}
+
+impl Requests {
+    const fn word(self) -> u64 {
+        match self {
+            Self::Any => REQUESTS_ANYWHERE,
+            Self::Ingress => REQUESTS_INGRESS,
+            Self::Egress => REQUESTS_EGRESS,
         }
     }
 }
@@ -134,6 +169,8 @@ impl Program {
         let LoadOptions {
             ring_bytes,
             mark,
+            mark_mask,
+            requests,
             muted_flows,
             heartbeat,
             method,
@@ -161,6 +198,8 @@ impl Program {
             stats: StatsReader::new(map(STATS_MAP)?)?,
             source: LiveSource::new(map(RING_MAP)?, ring, control.clone(), heartbeat)?,
         };
+        control.set(Slot::MarkMask, mark_mask.into(), PREPARE)?;
+        control.set(Slot::Requests, requests.word(), PREPARE)?;
         prepare(&control, ring, mark)?;
         let mut attacher = Attacher::new(ebpf, method.unwrap_or_else(Method::of_this_kernel));
         for hook in [Hook::Ingress, Hook::Egress] {
@@ -193,12 +232,14 @@ struct Parts {
     source: LiveSource,
 }
 
+const PREPARE: &str = "prepare the control map";
+
 /// Writes the owner of the program and the settings that do not change.
 fn prepare(control: &Control, ring: u32, mark: u32) -> Result<(), ControlError> {
     let pid = process::id();
     // Without /proc the agent is found by its pid alone.
     let started = control::process_start(pid).unwrap_or(0);
-    let what = "prepare the control map";
+    let what = PREPARE;
     control.set(Slot::Wake, u64::from(ring / 8), what)?;
     control.set(Slot::Mark, u64::from(mark), what)?;
     control.set(Slot::OwnerPid, u64::from(pid), what)?;

@@ -8,16 +8,21 @@ pub mod attach;
 mod backlog;
 pub mod control;
 pub mod fault;
+pub mod front;
+pub mod guard;
 pub mod heartbeat;
+pub mod hook;
+mod link_state;
 pub mod links;
 pub mod load;
 mod mapped;
 pub mod netlink;
+pub mod others;
 pub mod pcap;
 pub mod ring;
 pub mod stats;
 pub mod targets;
-mod tcx;
+pub(crate) mod tcx;
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -1,4 +1,4 @@
-//! TCX links (Linux 6.6) by the index of the interface.
+//! TCX links (Linux 6.6) by the index of the interface, and the programs at a hook.
 //!
 //! aya attaches by name, and the C library opens a Unix socket to look the name up. A confined agent may not open one,
 //! and the index from rtnetlink means the same interface even if its name has changed since.
@@ -11,9 +11,9 @@ use std::{
 use aya::programs::ProgramFd;
 
 /// `BPF_TCX_INGRESS` of linux/bpf.h.
-pub(super) const INGRESS: u32 = 46;
+pub(crate) const INGRESS: u32 = 46;
 /// `BPF_TCX_EGRESS`.
-pub(super) const EGRESS: u32 = 47;
+pub(crate) const EGRESS: u32 = 47;
 
 /// `BPF_LINK_CREATE`.
 const LINK_CREATE: libc::c_int = 28;
@@ -57,4 +57,56 @@ pub(super) fn link(program: &ProgramFd, interface: u32, kind: u32) -> io::Result
     }
     // SAFETY: the call made this descriptor, and nothing else owns it. The kernel sets close-on-exec.
     Ok(TcxLink(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// `BPF_NETKIT_PEER` (Linux 6.7).
+pub(crate) const NETKIT_PEER: u32 = 55;
+
+/// `BPF_PROG_QUERY`.
+const PROG_QUERY: libc::c_int = 16;
+/// Programs at one hook that are told. The kernel allows 64.
+const MOST: u32 = 64;
+
+/// `query` of `union bpf_attr`.
+#[repr(C)]
+struct ProgQuery {
+    interface: u32,
+    kind: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    ids: u64,
+    count: u32,
+    padding: u32,
+    attach_flags_of: u64,
+    links: u64,
+    link_flags: u64,
+    revision: u64,
+}
+
+/// Ids of the programs at the hook `kind` of an interface, in the order in which they run.
+///
+/// This needs CAP_NET_ADMIN. Names would need CAP_SYS_ADMIN, which containers do not have.
+pub(crate) fn programs(interface: u32, kind: u32) -> io::Result<Vec<u32>> {
+    let mut ids = [0_u32; MOST as usize];
+    let mut attr = ProgQuery {
+        interface,
+        kind,
+        query_flags: 0,
+        attach_flags: 0,
+        ids: ids.as_mut_ptr() as u64,
+        count: MOST,
+        padding: 0,
+        attach_flags_of: 0,
+        links: 0,
+        link_flags: 0,
+        revision: 0,
+    };
+    // SAFETY: bpf(2) reads and writes `attr`, of the length passed, and writes `count` ids to `ids`, which has room for
+    // as many. It keeps no reference to either.
+    let code = unsafe { libc::syscall(libc::SYS_bpf, PROG_QUERY, &raw mut attr, size_of_val(&attr)) };
+    if code < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let count = attr.count.min(MOST) as usize;
+    Ok(ids.get(..count).unwrap_or_default().to_vec())
 }

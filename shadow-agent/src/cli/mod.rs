@@ -16,6 +16,7 @@ pub mod record;
 pub mod replay;
 pub mod rollout;
 pub mod run;
+pub mod shell;
 pub mod switch;
 pub mod watch;
 
@@ -24,7 +25,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{control::DEFAULT_SOCKET, privs};
+use crate::{control::DEFAULT_SOCKET, guard, privs};
 pub use exit::{Exit, Failure};
 
 /// Mirrors production HTTP traffic to a shadow system and compares the answers.
@@ -70,6 +71,13 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Check, document or show a configuration
     Config(config::ConfigArgs),
+    /// Print the completions of a shell
+    Completions(shell::CompletionsArgs),
+    /// Write the manual pages
+    Man(shell::ManArgs),
+    /// The process beside an agent; started by it
+    #[command(hide = true)]
+    Guard,
 }
 
 /// Where a running agent is found.
@@ -135,6 +143,9 @@ impl Command {
             Self::Inspect(args) => inspect::run(args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),
+            Self::Completions(args) => shell::completions(&args),
+            Self::Man(args) => shell::man(&args),
+            Self::Guard => guard::serve(),
         }
     }
 }

@@ -94,7 +94,7 @@ impl From<&Gates> for GateConfig {
             latency_samples: gates.latency_samples,
             excused: gates.excused.fraction(),
             verified: gates.verified.fraction(),
-            power: gates.power.map(|power| power.fraction()),
+            power: gates.power.map(Rate::fraction),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod extra_targets;
 pub mod gates;
 pub mod journal;
 pub mod load;
+pub mod mark;
 pub mod place;
 pub mod record;
 pub mod rewrite;
@@ -30,16 +31,20 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{evidence::LedgerLimits, redact::RedactConfig, rewrite::HostPolicy};
 use shadow_proto::limits::Limits;
 
-pub use agent::{Agent, LogLevel};
+pub use agent::{Agent, LogLevel, LogStyle};
 
 use crate::units::{Rate, Size, Span};
-use crate::{capture::load::LoadOptions, replay::ReplaySettings};
+use crate::{
+    capture::load::{LoadOptions, Requests},
+    replay::{ReplaySettings, TlsSettings},
+};
 use brakes::Breaker;
 use budget::Budget;
 use compare::Compare;
 use extra_targets::ExtraTarget;
 use gates::{Gates, Noise};
 use journal::Journal;
+use mark::Mark;
 use place::{ShadowUrl, Target};
 use record::Record;
 use rewrite::{Credentials, Rewrite};
@@ -100,6 +105,10 @@ pub struct Capture {
     pub ring_size: Size,
     /// The kernel program stops copying when it has seen no heartbeat of the agent for this long.
     pub heartbeat: Span,
+    /// The hook of an interface at which requests are copied.
+    pub requests: Requests,
+    /// The mark of the agent's own sockets.
+    pub mark: Words<Mark>,
 }
 
 /// The shadow system and the replays to it.
@@ -108,6 +117,8 @@ pub struct Capture {
 pub struct Shadow {
     /// The address of the shadow system.
     pub url: Option<ShadowUrl>,
+    /// Whom to trust, and which certificate to show, where the URL is one of https.
+    pub tls: TlsSettings,
     /// Count and describe exchanges only; no shadow system.
     pub observe: bool,
     /// Which of the two systems is the new one.
@@ -186,6 +197,8 @@ impl Default for Capture {
             sample: Rate::FULL,
             ring_size: Size::bytes(LoadOptions::default().ring_bytes.into()),
             heartbeat: Span(LoadOptions::default().heartbeat),
+            requests: Requests::default(),
+            mark: Words::default(),
         }
     }
 }
@@ -210,6 +223,7 @@ impl Default for Shadow {
         } = ReplaySettings::default();
         Self {
             url: None,
+            tls: TlsSettings::default(),
             observe: false,
             mode: Mode::Mirror,
             select: Select::default(),
@@ -236,7 +250,7 @@ impl Default for Shadow {
 
 impl Shadow {
     /// Keys that identify the system: they cannot change while the agent runs.
-    pub(crate) const FIXED: [&str; 3] = ["url", "observe", "mode"];
+    pub(crate) const FIXED: [&str; 4] = ["url", "tls", "observe", "mode"];
 }
 
 impl From<&Shadow> for ReplaySettings {

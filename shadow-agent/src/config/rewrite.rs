@@ -7,7 +7,8 @@ use serde::{
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
 };
 use shadow_core::rewrite::{
-    self, Conditional, HeaderRules, Marker, MarkerError, PathRules, Place, QueryRules, TracePolicy,
+    self, Conditional, HeaderRules, IdentityRules, Marker, MarkerError, MeshFields, PathRules, Place,
+    QueryRules, RequestIds, TracePolicy,
 };
 
 use super::text::{Named, OneOrMore, Words};
@@ -25,6 +26,10 @@ pub struct Rewrite {
     pub headers: Fields,
     /// Whether replays appear in the traces of production.
     pub traceparent: TracePolicy,
+    /// Whether replays carry the request ids of production.
+    pub request_id: RequestIds,
+    /// Whether replays carry the fields of a service mesh.
+    pub envoy: MeshFields,
     /// Whether production's validators are sent.
     pub conditional: Conditional,
     /// The field that identifies a replay.
@@ -159,6 +164,17 @@ impl From<KeepOrStrip> for rewrite::Credentials {
         match rest {
             KeepOrStrip::Keep => Self::Keep,
             KeepOrStrip::Strip => Self::Strip,
+        }
+    }
+}
+
+impl Rewrite {
+    /// The rules for what identifies a request.
+    pub(super) fn identity(&self) -> IdentityRules {
+        IdentityRules {
+            traceparent: self.traceparent,
+            request_id: self.request_id,
+            envoy: self.envoy,
         }
     }
 }

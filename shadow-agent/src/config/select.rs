@@ -14,6 +14,8 @@ pub struct Select {
     pub include: Vec<Rule>,
     /// No exchange that matches one of these rules.
     pub exclude: Vec<Rule>,
+    /// Globs of the User-Agent of health probes.
+    pub probes: OneOrMore,
     /// The share of the remaining exchanges.
     pub percent: Rate,
     /// The key by which the share is taken.
@@ -59,11 +61,15 @@ pub enum WithoutKey {
     Flow,
 }
 
+/// Health probes of Kubernetes, of Google's and of Amazon's load balancers.
+const PROBES: [&str; 3] = ["kube-probe/*", "GoogleHC/*", "ELB-HealthChecker/*"];
+
 impl Default for Select {
     fn default() -> Self {
         Self {
             include: Vec::new(),
             exclude: Vec::new(),
+            probes: OneOrMore(PROBES.map(str::to_owned).to_vec()),
             percent: Rate::FULL,
             key: Words(Key::Flow),
             absent: WithoutKey::Skip,
@@ -106,6 +112,7 @@ impl From<&Select> for Selection {
         let Select {
             include,
             exclude,
+            probes,
             percent,
             key,
             absent,
@@ -113,6 +120,7 @@ impl From<&Select> for Selection {
         Self {
             include: include.iter().map(Match::from).collect(),
             exclude: exclude.iter().map(Match::from).collect(),
+            probes: probes.0.clone(),
             share: Share {
                 fraction: percent.fraction(),
                 key: key.0.clone(),

@@ -62,7 +62,7 @@ impl Shadow {
             path: (&self.rewrite.path).into(),
             query: (&self.rewrite.query).into(),
             headers: (&self.rewrite.headers).into(),
-            traceparent: self.rewrite.traceparent,
+            identity: self.rewrite.identity(),
             conditional: self.rewrite.conditional,
             credentials: self.credentials.default.into(),
             replaced: replaced.collect(),

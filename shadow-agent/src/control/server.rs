@@ -6,9 +6,12 @@
 use std::{
     fs::{self, DirBuilder, Permissions},
     io,
-    os::unix::{
-        fs::{DirBuilderExt as _, PermissionsExt as _, chown},
-        net,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{DirBuilderExt as _, PermissionsExt as _, chown},
+            net,
+        },
     },
     path::{Path, PathBuf},
     sync::Arc,
@@ -109,6 +112,11 @@ impl Socket {
             path: path.to_owned(),
             group,
         })
+    }
+
+    /// The listening socket, for a process that serves it.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.listener.try_clone().map(OwnedFd::from)
     }
 
     /// Serves clients until dropped. Must run in a tokio runtime.

@@ -84,6 +84,12 @@ pub struct Attached {
     pub name: String,
     /// The method: `tcx` or `clsact`.
     pub method: String,
+    /// Programs that run before it at ingress and may hide packets from it; `null` when the kernel does not tell.
+    #[serde(default)]
+    pub before_ingress: Option<Vec<String>>,
+    /// The same at egress.
+    #[serde(default)]
+    pub before_egress: Option<Vec<String>>,
 }
 
 /// The ring between the kernel program and the agent.

@@ -169,8 +169,7 @@ pub(super) fn namespaces() -> Finding {
         ),
         _ if contained => Finding::warn(
             CHECK,
-            "in a container: with a network of its own it sees only its own interfaces (host network shows the node's), \
-             and `shadow kill` reaches a hung agent only with CAP_SYS_ADMIN",
+            "in a container: with a network of its own it sees only its own interfaces (host network shows the node's)",
         ),
         _ => Finding::ok(CHECK, "the network namespace of process 1"),
     }

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use shadow_common::chunk::MAX_BYTES;
+
 use super::Finding;
 use crate::{
     capture::{
-        attach::{self, Other},
+        attach::{self, Hook, Other},
         control::{ControlError, find_running},
+        guard,
         netlink::{self, Interface},
     },
     state::Owner,
@@ -50,7 +53,7 @@ pub(super) fn agents() -> Finding {
         }
         Err(ControlError::NotPermitted) => Finding::warn(
             CHECK,
-            "cannot be looked for without CAP_SYS_ADMIN, so `shadow kill` cannot reach one that hangs; use sudo",
+            "cannot be looked for without CAP_SYS_ADMIN; `shadow kill` reaches one that hangs through its guard process",
         ),
         Err(error) => Finding::warn(CHECK, error.to_string()),
     }
@@ -67,7 +70,9 @@ pub(super) fn interfaces() -> Vec<Finding> {
             )];
         }
     };
-    let mut findings: Vec<Finding> = all.iter().take(MOST).map(interface).collect();
+    let locked = guard::locked(&fs::read_to_string("/proc/net/unix").unwrap_or_default());
+    let finding = |at: &Interface| interface(at, locked.contains(&at.index));
+    let mut findings: Vec<Finding> = all.iter().take(MOST).map(finding).collect();
     if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
         findings.push(Finding::ok(CHECK, format!("and {more} more, not looked at")));
     }
@@ -75,26 +80,113 @@ pub(super) fn interfaces() -> Vec<Finding> {
         .iter()
         .filter_map(|at| Some((at.name.clone(), master(&at.name)?)));
     findings.extend(twice(&masters.collect()));
+    let sizes = netlink::Requests::new().and_then(|mut requests| requests.largest_packets());
+    findings.extend(big(&sizes.unwrap_or_default()));
     findings
 }
 
-fn interface(at: &Interface) -> Finding {
+/// Interfaces that pass packets of which the kernel program copies only the beginning.
+pub(super) fn big(sizes: &[(String, u32)]) -> Option<Finding> {
+    // A packet also has headers, which are not copied.
+    let over = |size: u32| usize::try_from(size).is_ok_and(|size| size > MAX_BYTES);
+    let found: Vec<&(String, u32)> = sizes.iter().filter(|(_, size)| over(*size)).collect();
+    let (name, _) = found.first()?;
+    let shown: Vec<String> = found
+        .iter()
+        .take(4)
+        .map(|(name, size)| format!("{name} ({size} bytes)"))
+        .collect();
+    let more = if found.len() > shown.len() {
+        ", and more"
+    } else {
+        ""
+    };
+    Some(Finding::warn(
+        "big_tcp",
+        format!(
+            "{}{more} may pass packets over 64 KiB (BIG TCP), of which 64 KiB are copied: longer answers are incomplete \
+             (truncated). If `shadow report` says so: `ip link set {name} gso_max_size 65536 gro_max_size 65536 \
+             gso_ipv4_max_size 65536 gro_ipv4_max_size 65536`",
+            shown.join(", ")
+        ),
+    ))
+}
+
+/// Counters of connections that spoke another protocol than HTTP/1, the protocol, and what to do.
+const PROTOCOLS: [(&str, &str); 4] = [
+    (
+        "flows_http2",
+        "HTTP/2 (http2): capture where a proxy speaks HTTP/1.1",
+    ),
+    ("flows_tls", "TLS (tls): capture where it has ended"),
+    ("flows_websocket", "WebSocket (websocket): nothing to compare"),
+    ("flows_unknown", "another protocol (unknown): is the port right?"),
+];
+
+/// The protocols on the ports of the running agent.
+pub fn protocols(engine: &BTreeMap<String, u64>) -> Finding {
+    const CHECK: &str = "protocols";
+    let found: Vec<String> = PROTOCOLS
+        .iter()
+        .filter_map(|(name, what)| {
+            let count = engine.get(*name).filter(|count| **count > 0)?;
+            Some(format!("{count} spoke {what}"))
+        })
+        .collect();
+    let opened = engine.get("flows_opened").copied().unwrap_or_default();
+    let opened = opened + engine.get("flows_midstream").copied().unwrap_or_default();
+    if found.is_empty() {
+        return Finding::ok(
+            CHECK,
+            format!("{opened} connections to the mirrored ports, none of another protocol than HTTP/1"),
+        );
+    }
+    Finding::warn(
+        CHECK,
+        format!(
+            "of {opened} connections to the mirrored ports {}",
+            found.join("; ")
+        ),
+    )
+}
+
+fn interface(at: &Interface, locked: bool) -> Finding {
     match attach::others(at) {
-        Ok(others) => describe(&at.name, state(&at.name).as_deref(), &others),
+        Ok(others) => describe(&at.name, state(&at.name).as_deref(), &others, locked),
         Err(error) => Finding::warn(
             CHECK,
-            format!("{}: what is attached cannot be listed: {error}", at.name),
+            format!(
+                "{}: cannot tell what is attached, and in which order: {error}; that needs CAP_NET_ADMIN",
+                at.name
+            ),
         ),
     }
 }
 
-pub(super) fn describe(name: &str, state: Option<&str>, others: &[Other]) -> Finding {
+/// `locked` is whether an agent holds the lock of the interface.
+pub(super) fn describe(name: &str, state: Option<&str>, others: &[Other], locked: bool) -> Finding {
     let state = state.unwrap_or("unknown");
+    if others.iter().any(|other| other.ours.is_none()) {
+        let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
+        let agent = if locked {
+            "a Shadow agent is attached, and it cannot be told which of these is its own"
+        } else {
+            "no Shadow agent of this version is attached"
+        };
+        return Finding::warn(
+            CHECK,
+            format!(
+                "{name} ({state}): {} (tcx), without names, which need CAP_SYS_ADMIN; {agent}. `shadow status` says what \
+                 runs before the capture",
+                names.join(", ")
+            ),
+        );
+    }
     if others.is_empty() {
         return Finding::ok(CHECK, format!("{name} ({state}): nothing else is attached"));
     }
     let list = |ours: bool| {
-        let programs = others.iter().filter(|other| other.ours == ours);
+        let programs = others.iter().filter(|other| other.ours == Some(ours));
         let mut names: Vec<String> = programs
             .map(|other| format!("{} ({})", other.name, other.method.as_str()))
             .collect();
@@ -111,10 +203,28 @@ pub(super) fn describe(name: &str, state: Option<&str>, others: &[Other]) -> Fin
     Finding::warn(
         CHECK,
         format!(
-            "{name} ({state}): {foreign}. One that ends the chain or redirects before ours hides those packets from the capture; \
-             mirror another interface on the way if `shadow status` sees no packets"
+            "{name} ({state}): {foreign}{}. One that ends the chain or redirects before ours hides those packets from the capture; \
+             mirror another interface on the way if `shadow status` sees no packets",
+            before(others)
         ),
     )
+}
+
+/// The programs that run before ours.
+fn before(others: &[Other]) -> String {
+    let mut names = Vec::new();
+    for hook in [Hook::Ingress, Hook::Egress] {
+        let at: Vec<&Other> = others.iter().filter(|other| other.hook == hook).collect();
+        if at.iter().any(|other| other.ours == Some(true)) {
+            let first = at.iter().take_while(|other| other.ours != Some(true));
+            names.extend(first.map(|other| other.name.as_str()));
+        }
+    }
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; before ours: {}", names.join(", "))
+    }
 }
 
 /// Interfaces whose packets also pass another one: a port of a bridge or bond, and that bridge or bond.
@@ -135,8 +245,8 @@ pub(super) fn twice(masters: &BTreeMap<String, String>) -> Option<Finding> {
     Some(Finding::warn(
         "duplicates",
         format!(
-            "the same packet passes {}{more}: mirror one of the two. Both work, each request counts once, and each packet is \
-             copied twice",
+            "the same packet passes {}{more}: mirror the ports and not the bridge, which does not see what its own ports \
+             exchange. With both each request counts once, and each packet is copied twice",
             pairs.join(", ")
         ),
     ))

@@ -71,23 +71,39 @@ fn other(name: &str, ours: bool) -> Other {
         method: Method::Tcx,
         id: Some(1),
         name: name.to_owned(),
-        ours,
+        ours: Some(ours),
     }
 }
 
 #[test]
 fn programs_of_others_are_a_warning_and_ours_are_not() {
-    let none = links::describe("eth0", Some("up"), &[]);
+    let none = links::describe("eth0", Some("up"), &[], false);
     assert_eq!(
         (none.level, none.text.as_str()),
         (Level::Ok, "eth0 (up): nothing else is attached")
     );
-    let ours = links::describe("eth0", Some("up"), &[other("shadow_ingress", true)]);
+    let ours = links::describe("eth0", Some("up"), &[other("shadow_ingress", true)], true);
     assert_eq!(ours.level, Level::Ok);
     let foreign = [other("cil_from_netdev", false), other("shadow_ingress", true)];
-    let foreign = links::describe("eth0", None, &foreign);
+    let foreign = links::describe("eth0", None, &foreign, true);
     assert_eq!(foreign.level, Level::Warn);
     assert!(foreign.text.contains("cil_from_netdev (tcx)"), "{foreign:?}");
+    assert!(
+        foreign.text.contains("before ours: cil_from_netdev"),
+        "{foreign:?}"
+    );
+    let unnamed = Other {
+        ours: None,
+        ..other("program 12", false)
+    };
+    for (locked, says) in [(true, "a Shadow agent is attached"), (false, "no Shadow agent")] {
+        let found = links::describe("eth0", None, core::slice::from_ref(&unnamed), locked);
+        assert_eq!(found.level, Level::Warn);
+        assert!(
+            found.text.contains("program 12") && found.text.contains(says),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]
@@ -95,7 +111,10 @@ fn a_port_and_its_bridge_are_a_duplicate() {
     assert_eq!(links::twice(&std::collections::BTreeMap::new()), None);
     let masters = [("veth1".to_owned(), "br0".to_owned())];
     let found = links::twice(&masters.into()).expect("a duplicate");
-    assert!(found.text.contains("veth1 and br0: mirror one"), "{found:?}");
+    assert!(
+        found.text.contains("veth1 and br0: mirror the ports"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -112,4 +131,46 @@ fn an_examination_tells_its_worst_and_every_finding_is_one_line() {
             "{finding:?}"
         );
     }
+}
+
+#[test]
+fn packets_over_what_is_copied_are_a_warning() {
+    let sizes = |list: &[(&str, u32)]| -> Vec<(String, u32)> {
+        list.iter()
+            .map(|(name, size)| ((*name).to_owned(), *size))
+            .collect()
+    };
+    assert_eq!(links::big(&sizes(&[("lo", 65_536), ("eth0", 0)])), None);
+    let found = links::big(&sizes(&[("lo", 65_536), ("eth0", 185_000), ("eth1", 524_280)])).unwrap();
+    assert_eq!(found.level, Level::Warn);
+    for part in [
+        "eth0 (185000 bytes), eth1 (524280 bytes) may",
+        "ip link set eth0 gso_max_size 65536",
+    ] {
+        assert!(found.text.contains(part), "{found:?}");
+    }
+    assert!(!found.text.contains("lo ("), "{found:?}");
+}
+
+#[test]
+fn protocols_on_the_port_are_named() {
+    let engine = |list: &[(&str, u64)]| {
+        list.iter()
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect()
+    };
+    let found = links::protocols(&engine(&[("flows_opened", 7), ("flows_tls", 0)]));
+    assert_eq!(found.level, Level::Ok);
+    assert!(found.text.starts_with("7 connections"), "{found:?}");
+    let found = links::protocols(&engine(&[
+        ("flows_opened", 7),
+        ("flows_midstream", 2),
+        ("flows_tls", 3),
+        ("flows_http2", 1),
+    ]));
+    assert_eq!(found.level, Level::Warn);
+    for part in ["of 9 connections", "1 spoke HTTP/2 (http2)", "3 spoke TLS (tls)"] {
+        assert!(found.text.contains(part), "{found:?}");
+    }
+    assert!(!found.text.contains("WebSocket"), "{found:?}");
 }

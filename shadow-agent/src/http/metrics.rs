@@ -179,6 +179,7 @@ impl Writer<'_, '_> {
             "Interfaces with the kernel program on them",
             interfaces,
         )?;
+        self.hooks(status)?;
         self.gauge(
             "warnings",
             "Things that do not work as they should; `shadow status` names them",
@@ -188,6 +189,27 @@ impl Writer<'_, '_> {
             "report_failures",
             "Reports that could not be written to the state folder",
             report_failures,
+        )
+    }
+
+    fn hooks(&mut self, status: &Status) -> fmt::Result {
+        let hooks = || {
+            status
+                .interfaces
+                .iter()
+                .flat_map(|at| [&at.before_ingress, &at.before_egress])
+        };
+        self.gauge(
+            "hooks_behind_others",
+            "Hooks at which other programs run before the capture and may hide packets from it",
+            hooks()
+                .filter(|before| before.as_ref().is_some_and(|names| !names.is_empty()))
+                .count() as u64,
+        )?;
+        self.gauge(
+            "hooks_unknown",
+            "Hooks of which it cannot be told whether other programs run before the capture",
+            hooks().filter(|before| before.is_none()).count() as u64,
         )
     }
 

@@ -9,6 +9,10 @@ pub const ENGINE: &[(&str, &str)] = &[
     ("empty_segments", "Segments without payload, SYN, FIN or RST"),
     ("flows_opened", "Connections seen from their beginning"),
     ("flows_midstream", "Connections first seen in the middle"),
+    (
+        "flows_joined",
+        "Pairs of addresses that were another view of a known connection, read with it",
+    ),
     ("flows_closed", "Connections that ended by FIN or RST"),
     ("flows_idle", "Connections forgotten after the idle time"),
     (
@@ -19,7 +23,10 @@ pub const ENGINE: &[(&str, &str)] = &[
         "flows_abandoned",
         "Connections not read any further: protocol, framing or step",
     ),
-    ("flows_http2", "Connections left because they speak HTTP/2"),
+    (
+        "flows_http2",
+        "Connections left because they speak HTTP/2 that cannot be read",
+    ),
     ("flows_tls", "Connections left because they speak TLS"),
     (
         "flows_websocket",
@@ -47,6 +54,14 @@ pub const ENGINE: &[(&str, &str)] = &[
         "Exchanges that seem to have passed on those: they lower the coverage",
     ),
     ("flows_empty", "Connections that ended without any payload"),
+    ("h2_connections", "Connections that were read as HTTP/2"),
+    ("h2_joined", "HTTP/2 connections joined in the middle"),
+    ("h2_frames", "Frames of HTTP/2"),
+    ("h2_resets", "Streams of HTTP/2 that were reset"),
+    (
+        "h2_pushes",
+        "Pushes promised by HTTP/2 servers: their responses are not read",
+    ),
     (
         "ignored_segments",
         "Segments of connections that are over or abandoned",

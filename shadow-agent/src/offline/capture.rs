@@ -138,7 +138,7 @@ impl Captures {
         }
         Ok(Self {
             files: ahead,
-            engine: Engine::new(settings),
+            engine: Engine::new(settings).join_views(),
             counters: CaptureCounters::default(),
             latest: Timestamp::default(),
             ended: false,

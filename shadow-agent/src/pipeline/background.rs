@@ -12,7 +12,7 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 use tokio::time::Instant;
 
 use super::{
-    dispatch::{Dispatcher, LARGE, elsewhere},
+    dispatch::{Dispatcher, LARGE, SECOND, elsewhere},
     pairs::{self, Draw},
     recent::Doubt,
     switch::Ticket,
@@ -123,7 +123,7 @@ impl<S: Shadow> Dispatcher<S> {
         draw: Draw,
         (deadline, ticket): (Instant, &mut Ticket),
     ) {
-        let Ok(request) = self.prepared(exchange) else {
+        let Ok(request) = self.prepared(exchange, SECOND) else {
             return;
         };
         ticket.renew();

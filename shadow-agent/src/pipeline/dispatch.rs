@@ -15,7 +15,7 @@ use std::{
 use shadow_core::{
     compare::{Comparator, Failure, Outcome, ShadowResponse, Verdict},
     gate::{SkipPolicy, is_idempotent},
-    rewrite::{RewritePolicy, Rewritten, rewrite},
+    rewrite::{RewritePolicy, Rewritten, rewrite_copy},
 };
 use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
@@ -29,6 +29,10 @@ use crate::replay::{Answer, Shadow};
 /// Bodies of this many bytes together are compared on a separate thread: otherwise the replay thread would neither send
 /// nor time answers meanwhile.
 pub(super) const LARGE: usize = 128 << 10;
+
+/// Copies of a request that may be sent, each with ids of its own.
+pub(super) const FIRST: u64 = 0;
+pub(super) const SECOND: u64 = 1;
 
 /// Sends queued exchanges to a shadow system and compares the answers.
 pub(super) struct Dispatcher<S> {
@@ -120,7 +124,7 @@ impl<S: Shadow> Dispatcher<S> {
         if let Some(reason) = refusal {
             return pending.skip(reason);
         }
-        let request = match self.prepared(pending.exchange()) {
+        let request = match self.prepared(pending.exchange(), FIRST) {
             Ok(request) => request,
             Err(reason) => return pending.skip(reason),
         };
@@ -166,7 +170,7 @@ impl<S: Shadow> Dispatcher<S> {
         if exchange
             .response
             .as_ref()
-            .is_none_or(|answer| answer.body.kept.len() >= LARGE)
+            .is_none_or(|answer| answer.body.kept.len().max(first.body.kept.len()) >= LARGE)
         {
             return;
         }
@@ -213,12 +217,12 @@ impl<S: Shadow> Dispatcher<S> {
     }
 
     /// The request as it is sent. One that is only to be recorded is saved here.
-    pub(super) fn prepared(&self, exchange: &Exchange) -> Result<S::Prepared, SkipPolicy> {
+    pub(super) fn prepared(&self, exchange: &Exchange, copy: u64) -> Result<S::Prepared, SkipPolicy> {
         let rules = self.lane.rules.load();
         let policy = rules
             .as_ref()
             .map_or(&self.policy.rewrite, |rules| &rules.rewrite);
-        match rewrite(exchange, policy)? {
+        match rewrite_copy(exchange, policy, copy)? {
             Rewritten::Send(request) => self
                 .shadow
                 .prepare(&request)
@@ -291,7 +295,7 @@ impl<S: Shadow> Dispatcher<S> {
             let Ok(again) = self.leave(exchange, deadline, ticket).await else {
                 return outcome;
             };
-            let Ok(same) = self.prepared(exchange) else {
+            let Ok(same) = self.prepared(exchange, FIRST) else {
                 return outcome;
             };
             (request, leave) = (same, again);

@@ -150,7 +150,7 @@ impl Pipeline {
     ) -> Result<Self, StartError> {
         let engine_settings = settings.engine.clone();
         let (now, armed) = (hooks.now.clone(), hooks.armed.clone());
-        let work = Work::Capture(source, hooks, Box::new(Engine::new(engine_settings)));
+        let work = Work::Capture(source, hooks, Box::new(Engine::new(engine_settings).join_views()));
         Self::with(work, now.as_ref(), armed.as_ref(), settings)
     }
 

@@ -107,14 +107,14 @@ mod tests {
             total: Duration::ZERO,
         };
         let began = Instant::now();
-        let planted = (0..10).find_map(|_| {
+        let fault = (0..10).find_map(|_| {
             // The first kinds may not be possible in this answer.
             let tried = planter.plant(&comparator, &exchange, &shadow);
             let mut state = planter.state.lock().unwrap();
             let next = std::mem::replace(&mut state.next, Instant::now());
             tried.map(|_| next)
         });
-        let next = planted.expect("a fault");
+        let next = fault.expect("a fault");
         assert!(next >= began + SHORTEST * (SHARE - 1), "the others wait");
         planter.state.lock().unwrap().next = Instant::now() + Duration::from_hours(1);
         assert!(planter.plant(&comparator, &exchange, &shadow).is_none());

@@ -7,7 +7,7 @@ use shadow_core::evidence::Proportion;
 use super::funnel;
 use crate::figures::{bytes, captured, count, micros, percent, proportion, rate, span};
 use crate::{
-    control::status::{Lane, Status},
+    control::status::{Attached, Lane, Status},
     journal::State,
     replay::BreakerState,
     state::Killed,
@@ -104,8 +104,7 @@ fn place(out: &mut String, status: &Status) -> std::fmt::Result {
         writeln!(out, "  {why}; `shadow resume` mirrors again")?;
     }
     let to = shadow.as_deref().unwrap_or("nowhere: observing only");
-    let names = interfaces.iter().map(|at| format!("{} ({})", at.name, at.method));
-    let names: Vec<String> = names.collect();
+    let names: Vec<String> = interfaces.iter().map(interface).collect();
     let names = if names.is_empty() {
         "none yet".to_owned()
     } else {
@@ -305,4 +304,20 @@ fn clock(at_ms: u64) -> String {
     // The end of the year 9999; later times have no such text form.
     let at = Duration::from_millis(at_ms.min(253_402_300_799_000));
     humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + at).to_string()
+}
+
+/// An interface, with its method and its place among other programs.
+fn interface(at: &Attached) -> String {
+    let Attached {
+        name,
+        method,
+        before_ingress,
+        before_egress,
+    } = at;
+    let place = match (before_ingress, before_egress) {
+        (Some(ingress), Some(egress)) if ingress.is_empty() && egress.is_empty() => String::new(),
+        (Some(ingress), Some(egress)) => format!(", behind {} others", ingress.len().max(egress.len())),
+        _ => ", its place among other programs cannot be told".to_owned(),
+    };
+    format!("{name} ({method}{place})")
 }

@@ -252,6 +252,8 @@ fn status() -> Status {
         interfaces: vec![Attached {
             name: "eth0".to_owned(),
             method: "tcx".to_owned(),
+            before_ingress: Some(Vec::new()),
+            before_egress: Some(Vec::new()),
         }],
         ring: Ring {
             bytes: 32 << 20,

@@ -292,7 +292,17 @@ impl Running {
                 LinkEvent::Blind { reason } => {
                     warnings.push(format!("new interfaces are not noticed: {reason}"));
                 }
-                LinkEvent::Attached { .. } | LinkEvent::Gone { .. } => {}
+                LinkEvent::Overtaken { .. } | LinkEvent::Attached { .. } | LinkEvent::Gone { .. } => {}
+            }
+        }
+        for link in links.iter().flat_map(Links::attached) {
+            let by = link.front.names();
+            if !by.is_empty() {
+                warnings.push(format!(
+                    "on {} others run before the capture and may hide packets from it: {}",
+                    link.interface.name,
+                    by.join(", ")
+                ));
             }
         }
         warnings

@@ -40,6 +40,8 @@ impl Agent for Running {
         let interfaces = links.iter().flat_map(Links::attached).map(|link| Attached {
             name: link.interface.name,
             method: link.method.as_str().to_owned(),
+            before_ingress: link.front.ingress,
+            before_egress: link.front.egress,
         });
         let interfaces = interfaces.collect();
         drop(links);

@@ -21,12 +21,13 @@ use super::{
     history::HistoryWriter,
     preflight, recording,
     reload::Reloader,
-    targets::{self, MARK},
+    targets,
     watchdog::Watchdog,
 };
 use crate::{
     capture::{
         Source,
+        attach::Attacher,
         control::{Control, Mute},
         fault::{self, Loss},
         heartbeat,
@@ -37,6 +38,7 @@ use crate::{
     clock::{moment, now_ms},
     config::{Config, extra_targets::Wanted},
     control::{sampling::Sampling, server::Socket},
+    guard,
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
     record::Recorder,
     replay::{Target, credentials::Held},
@@ -64,7 +66,7 @@ pub(super) struct Started {
 pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, RuntimeError> {
     preflight::privileges()?;
     let loss = Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))?;
-    let wanted = wanted(config)?;
+    let mut wanted = wanted(config)?;
     let state = StateDir::new(&config.agent.state_dir);
     let lock = claim(&state)?;
     let killed = commands::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
@@ -79,8 +81,9 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         targets,
         stats,
         source,
-    } = load(config)?;
-    aim(config, &targets, &wanted)?;
+    } = guarded(config)?;
+    aim(config, &targets, &mut wanted)?;
+    disarm_if(killed, &control)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
     let sampling = sampling(config, &rollout, &control, killed)?;
     let ring = source.counters();
@@ -184,17 +187,67 @@ fn socket(config: &Config) -> Result<Socket, RuntimeError> {
         .map_err(|error| RuntimeError::new(Cause::CannotCreate, error.to_string()))
 }
 
-/// Sets the kernel program's production endpoints and the excluded ones.
-fn aim(config: &Config, targets: &Targets, wanted: &[(Wanted, Option<Target>)]) -> Result<(), RuntimeError> {
+/// Loads the kernel program, and starts the process that holds what must not depend on this one. It has privileges that
+/// are given up later.
+fn guarded(config: &Config) -> Result<Program, RuntimeError> {
+    let mut program = load(config)?;
+    let map = program
+        .control
+        .descriptor()
+        .map_err(|error| unavailable(&error))?;
+    let group = preflight::group(&config.agent)?;
+    match guard::start(map, &config.agent.socket, group) {
+        Ok(guard) => program.attacher.guarded(guard),
+        Err(error) => tracing::warn!(
+            %error,
+            "no guard process: a hung agent is killed only by root, and a second agent may go unnoticed"
+        ),
+    }
+    Ok(program)
+}
+
+/// Sets the kernel program's production endpoints and the excluded ones, now and when names have other addresses.
+fn aim(
+    config: &Config,
+    targets: &Targets,
+    wanted: &mut [(Wanted, Option<Target>)],
+) -> Result<(), RuntimeError> {
+    admit(config, targets, wanted);
     let excluded: Vec<_> = wanted
         .iter()
         .flat_map(|(_, target)| target)
-        .flat_map(Target::addresses)
-        .copied()
+        .flat_map(|target| target.addresses().to_vec())
         .collect();
     targets
         .set(&config.capture.targets, &excluded)
         .map_err(|error| unavailable(&error))
+}
+
+/// Lets the names of shadow systems have other addresses later: none that is mirrored itself, and none whose packets
+/// would be captured.
+fn admit(config: &Config, targets: &Targets, wanted: &mut [(Wanted, Option<Target>)]) {
+    for target in wanted.iter_mut().filter_map(|(_, target)| target.as_mut()) {
+        let (production, targets) = (config.capture.targets.clone(), targets.clone());
+        target.admitting(move |new| {
+            let mut admitted = new.to_vec();
+            admitted.retain(|address| {
+                let is_mirrored = preflight::is_mirrored(*address, &production);
+                if is_mirrored {
+                    tracing::error!(%address, "the name of a shadow system has the address of a mirrored production endpoint; \
+                                    nothing is sent there");
+                }
+                !is_mirrored
+            });
+            match targets.exclude(&admitted) {
+                Ok(()) => admitted,
+                Err(error) => {
+                    tracing::error!(%error, "new addresses of a shadow system cannot be kept out of the capture, so they are \
+                                    not used");
+                    Vec::new()
+                }
+            }
+        });
+    }
 }
 
 /// Starts the threads of the pipeline, stopped when the kill switch is on.
@@ -227,7 +280,11 @@ fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, RuntimeError
         .into_iter()
         .map(|wanted| {
             let target = match &wanted.shadow.url {
-                Some(url) => Some(preflight::shadow(url, &config.capture.targets)?),
+                Some(url) => Some(preflight::shadow(
+                    url,
+                    &wanted.shadow.tls,
+                    &config.capture.targets,
+                )?),
                 None => None,
             };
             Ok((wanted, target))
@@ -254,7 +311,9 @@ pub(super) fn load(config: &Config) -> Result<Program, RuntimeError> {
     let options = LoadOptions {
         // The checks keep it under 1 GiB.
         ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
-        mark: MARK,
+        mark: config.capture.mark.0.value,
+        mark_mask: config.capture.mark.0.mask,
+        requests: config.capture.requests,
         heartbeat: config.capture.heartbeat.0,
         ..LoadOptions::default()
     };
@@ -299,10 +358,7 @@ pub(crate) fn offline(config: &Config) -> Result<PipelineSettings, RuntimeError>
     Ok(settings)
 }
 
-pub(super) fn attach(
-    config: &Config,
-    attacher: crate::capture::attach::Attacher,
-) -> Result<Links, RuntimeError> {
+pub(super) fn attach(config: &Config, attacher: Attacher) -> Result<Links, RuntimeError> {
     let patterns: Result<Vec<Pattern>, LinksError> = config
         .capture
         .interfaces

@@ -20,10 +20,6 @@ use crate::{
     runtime::{Cause, RuntimeError},
 };
 
-/// `SO_MARK` of the agent's own sockets. Kubernetes (0x4000, 0x8000), Cilium (0x0f00), Calico and Tailscale (above
-/// 16 bits), the AWS CNI (0x80) and Istio (0x539) read other bits or other whole values.
-pub(super) const MARK: u32 = 0x53;
-
 pub(super) fn settings(
     config: &Config,
     keeper: &HistoryWriter,
@@ -82,7 +78,7 @@ fn lane(
                 .map_err(|why| RuntimeError::new(Cause::Config, why))?;
             Mode::Replay(Box::new(Replay {
                 settings: ReplaySettings::from(&wanted.shadow),
-                mark: Some(MARK),
+                mark: Some(config.capture.mark.0.value),
                 rewrite,
                 gate,
                 comparator,

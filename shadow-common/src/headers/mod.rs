@@ -12,6 +12,8 @@ use crate::{bytes::Load, flow::Endpoint};
 pub const FIN: u8 = 0x01;
 /// Synchronise sequence numbers.
 pub const SYN: u8 = 0x02;
+/// TCP control bit: the acknowledgement number is significant.
+pub const ACK: u8 = 0x10;
 /// Reset the connection.
 pub const RST: u8 = 0x04;
 

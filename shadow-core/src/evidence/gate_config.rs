@@ -60,6 +60,10 @@ pub struct GateConfigError {
     pub given: f64,
 }
 
+/// The largest detection power that can be asked for: the lower bound for `KEPT` of as many
+/// faults is just above it.
+const MOST_POWER: f64 = 0.997;
+
 impl GateConfig {
     /// Rejects values that make a gate meaningless.
     pub fn validate(&self) -> Result<(), GateConfigError> {
@@ -79,8 +83,8 @@ impl GateConfig {
             (
                 "power",
                 self.power.unwrap_or_default(),
-                share(self.power.unwrap_or_default()),
-                "at least 0 and below 1",
+                (0.0..=MOST_POWER).contains(&self.power.unwrap_or_default()),
+                "between 0 and 0.997: of the faults that are kept no larger share can be shown",
             ),
             (
                 "latency_ratio",

@@ -50,20 +50,24 @@ impl Log {
     /// latest verdict.
     pub(crate) fn factor(&self, is_open: impl Fn(usize) -> bool, from: u64, last: u64) -> f64 {
         let mut bursts = Bursts::default();
-        let from = match self.0.front() {
-            // Nothing is known of the time before it: it begins with the first whole window.
+        let (from, longest) = match self.0.front() {
+            // Nothing is known of the time before it: it begins with the first whole window. Longer windows, of which
+            // there are not at least two, say nothing.
             Some(oldest) if self.0.len() >= RUNS => {
-                from.max(u64::from(oldest.second).next_multiple_of(burst::LONGEST))
+                let oldest = u64::from(oldest.second);
+                let (whole, length) = burst::lengths()
+                    .map(|length| (oldest.next_multiple_of(length), length))
+                    .find(|(from, length)| from.saturating_add(length.saturating_mul(2)) <= last)
+                    .unwrap_or((oldest.saturating_add(1), 1));
+                (from.max(whole), length)
             }
-            _ => from,
+            _ => (from, u64::MAX),
         };
         let counted = self.0.iter().filter(|run| u64::from(run.second) >= from);
         for run in counted.filter(|run| is_open(run.set as usize)) {
-            for _ in 0..run.count {
-                bursts.count(u64::from(run.second));
-            }
+            bursts.count_many(u64::from(run.second), run.count);
         }
-        bursts.factor(last.saturating_sub(from))
+        bursts.factor_within(last.saturating_sub(from), longest)
     }
 }
 
@@ -92,9 +96,17 @@ mod tests {
     #[test]
     fn the_log_is_bounded() {
         let mut log = Log::default();
-        (0..100_000).for_each(|number| log.count(number % 7, number as u64 / 50));
+        // Fifty a second, and at every fourth second two hundred more.
+        for second in 0..2_000_u64 {
+            (0..50).for_each(|set| log.count(set % 7, second));
+            if second.is_multiple_of(4) {
+                (0..200).for_each(|number| log.count(9 + number % 2, second));
+            }
+        }
         assert_eq!(log.0.len(), RUNS);
-        let last = log.factor(|set| set == 9, 0, 1_999);
-        assert!((last - 1.0).abs() < 1e-9, "{last}");
+        let even = log.factor(|set| set < 7, 0, 1_999);
+        assert!((even - 1.0).abs() < 0.01, "{even}");
+        let last = log.factor(|set| set >= 9, 0, 1_999);
+        assert!((100.0..250.0).contains(&last), "{last}");
     }
 }

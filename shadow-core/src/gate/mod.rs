@@ -13,7 +13,7 @@ mod unanswered;
 mod writes;
 
 use crate::marker::Marker;
-use shadow_proto::exchange::{Exchange, Incomplete, Request};
+use shadow_proto::exchange::{Exchange, Incomplete, Request, Version};
 
 pub use matcher::{Match, RuleError};
 pub use select::{Selection, Selector};
@@ -68,10 +68,14 @@ shadow_proto::catalogue! {
         GraphqlWrite = "graphql_write",
         /// gRPC, which HTTP/1 does not carry.
         Grpc = "grpc",
+        /// HTTP/2, which is observed only.
+        Http2 = "http2",
         /// A write that is kept and not sent.
         RecordOnly = "record_only",
         /// An `exclude` rule is about it.
         Excluded = "excluded",
+        /// A health probe of a load balancer or an orchestrator.
+        HealthProbe = "health_probe",
         /// No `include` rule is about it.
         NotIncluded = "not_included",
         /// Its key is not in the percentage that is replayed.
@@ -122,8 +126,10 @@ impl SkipPolicy {
             Self::Write
             | Self::GraphqlWrite
             | Self::Grpc
+            | Self::Http2
             | Self::RecordOnly
             | Self::Excluded
+            | Self::HealthProbe
             | Self::NotIncluded
             | Self::OutOfShare
             | Self::NoKey
@@ -154,6 +160,7 @@ impl SkipPolicy {
             Self::Write
             | Self::GraphqlWrite
             | Self::Grpc
+            | Self::Http2
             | Self::RecordOnly
             | Self::Excluded
             | Self::NotIncluded
@@ -165,6 +172,7 @@ impl SkipPolicy {
             | Self::EndedAgent
             | Self::Unsendable => true,
             Self::OutOfShare
+            | Self::HealthProbe
             | Self::Replayed
             | Self::QueueFull
             | Self::RateLimited
@@ -225,10 +233,14 @@ impl Gate {
         let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
         let policy = if self.markers.iter().any(marked) {
             SkipPolicy::Replayed
+        } else if is_http2(exchange) {
+            SkipPolicy::Http2
         } else if let Some(reason) = exchange.incomplete
             && !(self.unanswered && unanswered::is_whole(exchange, reason))
         {
             return Decision::Skip(Skip::Incomplete(reason));
+        } else if self.selector.is_probe(request) {
+            SkipPolicy::HealthProbe
         } else if select::changes_protocol(exchange) {
             SkipPolicy::Upgrade
         } else if let Treatment::Skip(reason) = self.writes.treat(exchange) {
@@ -244,6 +256,13 @@ impl Gate {
         };
         Decision::Skip(Skip::Policy(policy))
     }
+}
+
+/// Whether one of its messages is HTTP/2. The response to an upgrade to it is, and its request is not.
+fn is_http2(exchange: &Exchange) -> bool {
+    let response = exchange.response.as_ref();
+    exchange.request.version == Version::Http2
+        || response.is_some_and(|response| response.version == Version::Http2)
 }
 
 /// Whether a request only reads: its method is safe (RFC 9110 section 9.2.1), and so is any it asks to be treated as.

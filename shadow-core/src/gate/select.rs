@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use regex::bytes::RegexSet;
+
 use super::{
     SkipPolicy,
-    matcher::{Facts, Match, Matcher, RuleError, Sure},
+    matcher::{Facts, Match, Matcher, RuleError, Sure, globs},
     share::{Share, Shared},
 };
-use shadow_proto::exchange::Exchange;
+use shadow_proto::exchange::{Exchange, Request};
 
 /// Selection rules, as configured by an operator.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +18,8 @@ pub struct Selection {
     pub include: Vec<Match>,
     /// No exchange that matches one of these, included or not.
     pub exclude: Vec<Match>,
+    /// Globs of the User-Agent of health probes.
+    pub probes: Vec<String>,
     /// The share that is replayed of the rest.
     pub share: Share,
 }
@@ -30,6 +34,7 @@ pub struct Selector {
 struct Rules {
     include: Vec<Matcher>,
     exclude: Vec<Matcher>,
+    probes: Option<RegexSet>,
     share: Share,
 }
 
@@ -39,14 +44,16 @@ impl Selector {
         let Selection {
             include,
             exclude,
+            probes,
             share,
         } = selection;
-        if include.is_empty() && exclude.is_empty() && share.is_everything() {
+        if include.is_empty() && exclude.is_empty() && probes.is_empty() && share.is_everything() {
             return Ok(Self::default());
         }
         let rules = Rules {
             include: matchers("include", include)?,
             exclude: matchers("exclude", exclude)?,
+            probes: globs("select.probes", probes, false)?,
             share: share.clone(),
         };
         Ok(Self {
@@ -66,12 +73,25 @@ impl Selector {
         self.rules.as_ref().map_or(1.0, |rules| rules.share.fraction)
     }
 
+    /// Whether a load balancer or an orchestrator asked whether the server is alive.
+    pub(super) fn is_probe(&self, request: &Request) -> bool {
+        let probes = self.rules.as_ref().and_then(|rules| rules.probes.as_ref());
+        probes.is_some_and(|probes| {
+            let agents = request.headers.get_all("user-agent");
+            agents.into_iter().any(|agent| probes.is_match(agent))
+        })
+    }
+
     pub(super) fn refuses(&self, exchange: &Exchange) -> Option<SkipPolicy> {
         let Rules {
             include,
             exclude,
+            probes: _,
             share,
         } = self.rules.as_deref()?;
+        if include.is_empty() && exclude.is_empty() && share.is_everything() {
+            return None;
+        }
         let facts = Facts::new(exchange);
         if exclude.iter().any(|rule| rule.holds(&facts, Sure::Possibly)) {
             return Some(SkipPolicy::Excluded);

@@ -48,7 +48,8 @@ impl Window {
         let before = self.kept;
         self.end = self.end.max(offset + bytes.len() as u64);
         match role {
-            Role::Unknown => {}
+            // Which bytes of a compressed block are secret depends on other blocks.
+            Role::Unknown | Role::FieldBlock => {}
             Role::StartLine => self.add(offset, &renderer.start_line(direction, bytes)),
             Role::FieldName => {
                 self.secret = renderer.is_secret_field(bytes);

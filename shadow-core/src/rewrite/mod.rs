@@ -21,7 +21,7 @@ pub(crate) use conditional::{is_not_modified, is_part};
 pub use credentials::{Credentials, Place, Replacement, TokenSource, is_token};
 pub use place::{HostPolicy, PathRules, QueryRules};
 pub use request::ShadowRequest;
-pub use trace::TracePolicy;
+pub use trace::{IdentityRules, MeshFields, RequestIds, TracePolicy};
 
 use self::{credentials::Wallet, place::Router};
 use crate::gate::{self, RuleError, SkipPolicy, Treatment, WritePolicy};
@@ -41,8 +41,8 @@ pub struct RewriteRules {
     pub query: QueryRules,
     /// Other fields.
     pub headers: HeaderRules,
-    /// `traceparent`.
-    pub traceparent: TracePolicy,
+    /// Trace context, request id, and the fields of a mesh.
+    pub identity: IdentityRules,
     /// Validators of conditional requests.
     pub conditional: Conditional,
     /// Credentials that no rule replaces.
@@ -72,7 +72,7 @@ pub struct RewritePolicy {
     /// Includes the marker, which is last.
     added: Vec<(Bytes, Bytes)>,
     removed: Vec<Bytes>,
-    trace: TracePolicy,
+    identity: IdentityRules,
     conditional: Conditional,
     salt: [u8; 32],
     wallet: Wallet,
@@ -101,7 +101,7 @@ impl RewritePolicy {
                 Bytes::copy_from_slice(marker.value().as_bytes()),
             )],
             removed: Vec::new(),
-            trace: TracePolicy::Keep,
+            identity: IdentityRules::KEPT,
             conditional: Conditional::default(),
             salt: [0; 32],
             wallet: Wallet::default(),
@@ -123,7 +123,7 @@ impl RewritePolicy {
             path,
             query,
             headers: HeaderRules { set, add, remove },
-            traceparent,
+            identity,
             conditional,
             credentials,
             replaced,
@@ -157,7 +157,7 @@ impl RewritePolicy {
             set,
             added,
             removed,
-            trace: traceparent,
+            identity,
             conditional,
             salt,
             wallet: Wallet::new(credentials, replaced)?,
@@ -174,8 +174,9 @@ impl RewritePolicy {
     /// The value to send for a captured field, or `None` to remove it.
     fn value(&self, name: &[u8], value: Bytes, real: bool) -> Result<Option<Bytes>, SkipPolicy> {
         let is = |given: &Bytes| name.eq_ignore_ascii_case(given);
-        let gone =
-            !self.trace.keeps(name) || self.removed.iter().any(is) || self.set.iter().any(|(set, _)| is(set));
+        let gone = !self.identity.keeps(name)
+            || self.removed.iter().any(is)
+            || self.set.iter().any(|(set, _)| is(set));
         if gone {
             return Ok(None);
         }
@@ -188,6 +189,12 @@ impl RewritePolicy {
 ///
 /// Values are slices of the captured head and body: without rules only the marker's handles are copied.
 pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten, SkipPolicy> {
+    rewrite_copy(exchange, policy, 0)
+}
+
+/// As [`rewrite`], for a request that is sent several times: each `copy` has ids of its own, as requests of production
+/// have. The same copy sent again, because its connection failed, is the same request.
+pub fn rewrite_copy(exchange: &Exchange, policy: &RewritePolicy, copy: u64) -> Result<Rewritten, SkipPolicy> {
     let treatment = if policy.writes.is_plain() {
         Treatment::Send
     } else {
@@ -208,7 +215,7 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
         headers.push((name.clone(), value.clone()));
     }
     headers.extend(policy.set.iter().cloned());
-    headers.extend(policy.trace.added(exchange, &policy.salt));
+    headers.extend(policy.identity.added(exchange, copy, &policy.salt));
     headers.extend(policy.added.iter().cloned());
     let made = ShadowRequest {
         method: request.method.clone(),

@@ -9,14 +9,18 @@ use shadow_core::{
     mask::{Bounds, Hide, MASK, Mask},
     redact::{RedactConfig, Redactor},
 };
-use shadow_proto::{engine::Event, exchange::Exchange};
+use shadow_proto::{
+    engine::Event,
+    exchange::{Exchange, Incomplete},
+};
 
 use crate::support::{
     capture::Losses,
     cases,
     drive::{drive, lend, settings},
+    h2::talk::{Shape, talk},
     scene, strategy,
-    wire::Captured,
+    wire::{self, Captured, Plan},
 };
 
 proptest! {
@@ -68,6 +72,26 @@ proptest! {
             let bodies = [Some(&exchange.request.body), exchange.response.as_ref().map(|response| &response.body)];
             for body in bodies.into_iter().flatten() {
                 prop_assert!(body.kept.iter().all(|byte| *byte == MASK));
+            }
+        }
+    }
+}
+
+/// Frames stay, so every exchange is found again; no field of it is.
+#[test]
+fn field_blocks_of_http2_are_masked_as_a_whole() {
+    for seed in 0..20 {
+        let (conversation, said) = talk(seed, 1, Shape::small(12));
+        let segments = wire::send(&conversation, &Plan::plain(1_460), scene::ends(1), 1_000).segments;
+        for hide in [Hide::All, Hide::Named] {
+            let events = drive(&masked(&segments, hide), &settings());
+            assert_eq!(events.len(), said.len(), "{events:?}");
+            for event in &events {
+                let Event::Exchange(exchange) = event else {
+                    panic!("{event:?}")
+                };
+                assert_eq!(exchange.incomplete, Some(Incomplete::H2HeaderState));
+                assert_eq!(exchange.request.headers.len(), 0);
             }
         }
     }

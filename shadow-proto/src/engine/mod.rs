@@ -5,6 +5,7 @@
 //! `Limits::memory` bytes. Drops: under pressure, whole connections, reported as evicted and counted; never single
 //! segments of a connection that is still read.
 
+mod join;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,7 @@ use shadow_common::flow::FlowKey;
 
 use crate::{
     exchange::{Flow, Incomplete},
-    flow::{Entry, Fate, Opening, Table, Timers, Track},
+    flow::{Entry, Fate, Opening, Print, Table, Timers, Track, Views},
     http1::head::{begins_request, is_request_line, looks_like_response},
     protocol::{Context, Sink},
     time::Timestamp,
@@ -44,6 +45,8 @@ pub struct Engine {
     idle: Timers,
     gaps: Timers,
     buffered: usize,
+    /// Set when one connection may be seen under several pairs of addresses.
+    views: Option<Views>,
     out: Sink,
 }
 
@@ -56,6 +59,7 @@ impl Engine {
             idle: Timers::default(),
             gaps: Timers::default(),
             buffered: 0,
+            views: None,
             out: Sink::default(),
         }
     }
@@ -84,13 +88,23 @@ impl Engine {
         let control = Flags::SYN.union(Flags::FIN).union(Flags::RST);
         let empty = segment.payload.is_empty() && segment.flags.0 & control.0 == 0;
         counters.empty_segments += u64::from(empty);
-        let syn = segment.flags.contains(Flags::SYN);
+        let Some(print) = self.views.as_ref().and_then(|_| Print::of(segment)) else {
+            return self.take(key, segment);
+        };
+        self.join(&key, segment, &print);
+        self.take(key, segment);
+        self.note(&key, segment, print);
+    }
+
+    fn take(&mut self, key: FlowKey, original: &Segment<'_>) {
+        let syn = original.flags.contains(Flags::SYN);
         let Some(slot) = self.flows.find(&key) else {
-            if syn || !segment.payload.is_empty() {
-                self.open(key, segment);
+            if syn || !original.payload.is_empty() {
+                self.open(original);
             }
             return;
         };
+        let segment = &self.flows.named(slot, &key, original);
         match self.flows.get(slot) {
             Some(Entry::Open(track)) => {
                 let swapped = track.is_a_guess()
@@ -98,20 +112,20 @@ impl Engine {
                     && is_request_line(segment.payload);
                 if syn && track.is_reopened_by(segment) || swapped {
                     self.close(slot, Closing::Superseded);
-                    self.open(key, segment);
+                    self.open(original);
                 } else {
                     self.advance(slot, segment);
                 }
             }
             Some(Entry::Closed(past)) if syn && !past.began_with(segment) => {
                 self.flows.remove(slot);
-                self.open(key, segment);
+                self.open(original);
             }
             Some(Entry::Abandoned(past, _))
                 if syn && !segment.flags.contains(Flags::ACK) && !past.began_with(segment) =>
             {
                 self.flows.remove(slot);
-                self.open(key, segment);
+                self.open(original);
             }
             Some(Entry::Abandoned(_, reason)) => {
                 let reason = *reason;
@@ -185,7 +199,7 @@ impl Engine {
         }
     }
 
-    fn open(&mut self, key: FlowKey, segment: &Segment<'_>) {
+    fn open(&mut self, segment: &Segment<'_>) {
         while self.flows.len() >= self.settings.limits.flows {
             if !self.evict_one() {
                 break;
@@ -209,7 +223,7 @@ impl Engine {
         }
         let track = Track::new(flow, opening, segment.at);
         let deadline = track.idle_deadline(&self.settings.limits);
-        let (slot, generation) = self.flows.insert(key, deadline, Entry::Open(Box::new(track)));
+        let (slot, generation) = self.flows.insert(flow, deadline, Entry::Open(Box::new(track)));
         self.idle.push(deadline, slot, generation);
         self.advance(slot, segment);
     }
@@ -218,9 +232,8 @@ impl Engine {
         let fate = self.with_track(slot, |track, ctx| track.push(segment, ctx));
         if fate == Some(Fate::Jumped) {
             self.out.counters.out_of_window += 1;
-            let key = FlowKey::new(segment.src, segment.dst);
             self.close(slot, Closing::Superseded);
-            self.open(key, segment);
+            self.open(segment);
         }
     }
 
@@ -236,6 +249,7 @@ impl Engine {
             idle: _,
             gaps,
             buffered,
+            views: _,
             out,
         } = self;
         let generation = flows.generation(slot);
@@ -276,10 +290,10 @@ impl Engine {
             self.report_over(track.flow());
             self.buffered = self.buffered.saturating_sub(track.charged);
             self.out.counters.count_abandoned(reason);
-            let Flow { client, server } = track.flow();
+            let keys = self.flows.keys(slot);
             self.out
                 .events
-                .push_back(Event::Abandoned(FlowKey::new(client, server), reason));
+                .extend(keys.map(|key| Event::Abandoned(key, reason)));
         }
     }
 

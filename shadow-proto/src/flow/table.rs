@@ -1,10 +1,11 @@
 //! The table of connections.
 
 use hashbrown::HashMap;
-use shadow_common::flow::FlowKey;
+use shadow_common::flow::{Endpoint, FlowKey};
 
 use super::track::{Track, acknowledges_syn};
 use crate::{
+    exchange::Flow,
     protocol::Abandon,
     seq::SeqNum,
     time::Timestamp,
@@ -44,10 +45,16 @@ impl Past {
     }
 }
 
+/// Other pairs of addresses of one connection. A node translates a connection once or twice.
+const MOST_ALIASES: usize = 4;
+
 #[derive(Debug)]
 struct Slot {
     generation: u32,
     key: FlowKey,
+    flow: Flow,
+    /// Other keys of the same connection, with the client's endpoint under each.
+    aliases: Vec<(FlowKey, Endpoint)>,
     deadline: Timestamp,
     entry: Option<Entry>,
 }
@@ -77,11 +84,14 @@ impl Table {
     }
 
     /// Adds a flow; returns its slot and generation.
-    pub(crate) fn insert(&mut self, key: FlowKey, deadline: Timestamp, entry: Entry) -> (usize, u32) {
+    pub(crate) fn insert(&mut self, flow: Flow, deadline: Timestamp, entry: Entry) -> (usize, u32) {
+        let key = FlowKey::new(flow.client, flow.server);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 generation: 0,
                 key,
+                flow,
+                aliases: Vec::new(),
                 deadline,
                 entry: None,
             });
@@ -91,11 +101,59 @@ impl Table {
         let generation = self.slots.get_mut(slot).map_or(0, |place| {
             place.generation = place.generation.wrapping_add(1);
             place.key = key;
+            place.flow = flow;
             place.deadline = deadline;
             place.entry = Some(entry);
             place.generation
         });
         (slot, generation)
+    }
+
+    /// Adds another pair of addresses to a connection. `false` when it has too many.
+    pub(crate) fn alias(&mut self, slot: usize, key: FlowKey, client: Endpoint) -> bool {
+        let Some(place) = self.slots.get_mut(slot) else {
+            return false;
+        };
+        if place.aliases.len() >= MOST_ALIASES {
+            return false;
+        }
+        place.aliases.push((key, client));
+        self.by_key.insert(key, slot);
+        true
+    }
+
+    /// The endpoints of a flow.
+    pub(crate) fn flow(&self, slot: usize) -> Option<Flow> {
+        self.slots.get(slot).map(|place| place.flow)
+    }
+
+    /// Every key of a flow.
+    pub(crate) fn keys(&self, slot: usize) -> impl Iterator<Item = FlowKey> {
+        self.slots.get(slot).into_iter().flat_map(|place| {
+            let aliases = place.aliases.iter().map(|(alias, _)| *alias);
+            core::iter::once(place.key).chain(aliases)
+        })
+    }
+
+    /// The segment with the addresses by which its connection was first known.
+    pub(crate) fn named<'a>(&self, slot: usize, key: &FlowKey, segment: &Segment<'a>) -> Segment<'a> {
+        let place = self.slots.get(slot).filter(|place| place.key != *key);
+        let Some((flow, (_, client))) = place.and_then(|place| {
+            let alias = place.aliases.iter().find(|(alias, _)| alias == key)?;
+            Some((place.flow, alias))
+        }) else {
+            return *segment;
+        };
+        let Flow {
+            client: first,
+            server,
+        } = flow;
+        let (src, dst) = if segment.src == *client {
+            (first, server)
+        } else {
+            (server, first)
+        };
+        Segment { src, dst, ..*segment }
     }
 
     /// The flow in a slot.
@@ -140,6 +198,9 @@ impl Table {
     pub(crate) fn remove(&mut self, slot: usize) -> Option<(FlowKey, Entry)> {
         let place = self.slots.get_mut(slot)?;
         let entry = place.entry.take()?;
+        for (alias, _) in place.aliases.drain(..) {
+            self.by_key.remove(&alias);
+        }
         self.by_key.remove(&place.key);
         self.free.push(slot);
         Some((place.key, entry))

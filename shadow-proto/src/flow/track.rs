@@ -1,8 +1,8 @@
 //! One connection: two streams and the HTTP between them.
 
+use super::reader::Reader;
 use crate::{
     exchange::{Flow, Incomplete},
-    http1::conn::Conn,
     limits::Limits,
     protocol::{Abandon, Chunk, Context, End},
     seq::SeqNum,
@@ -62,7 +62,7 @@ pub(super) struct Half {
 #[derive(Debug)]
 pub(crate) struct Track {
     flow: Flow,
-    pub(super) conn: Conn,
+    pub(super) conn: Reader,
     opening: Opening,
     pub(super) to_server: Half,
     pub(super) to_client: Half,
@@ -81,7 +81,7 @@ impl Track {
     pub(crate) fn new(flow: Flow, opening: Opening, at: Timestamp) -> Self {
         Self {
             flow,
-            conn: Conn::new(opening == Opening::Beginning),
+            conn: Reader::new(opening == Opening::Beginning),
             opening,
             to_server: Half::default(),
             to_client: Half::default(),
@@ -114,8 +114,11 @@ impl Track {
     pub(crate) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
         let direction = self.direction(segment);
         match self.half(direction).isn {
-            // A SYN that is captured after its answer still shows the beginning.
-            Some(isn) => isn != segment.seq || self.opening == Opening::Middle && !self.has_data,
+            // A SYN that is captured after its answer still shows the beginning. The answer itself, again, does not.
+            Some(isn) => {
+                let late = self.opening == Opening::Middle && !self.has_data;
+                isn != segment.seq || late && !segment.flags.contains(Flags::ACK)
+            }
             None => {
                 !self.is_answered_by(direction, segment) && (self.opening == Opening::Middle || self.has_data)
             }
@@ -126,6 +129,20 @@ impl Track {
     fn is_answered_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
         let isn = self.half(direction.reverse()).isn;
         isn.is_some_and(|isn| acknowledges_syn(segment, isn))
+    }
+
+    /// How much is known of it: its beginning, the other side's beginning, then the bytes that were read.
+    pub(crate) fn weight(&self) -> (bool, bool, u64) {
+        let Self {
+            to_server, to_client, ..
+        } = self;
+        let both = to_server.isn.is_some() && to_client.isn.is_some();
+        let read = |half: &Half| half.stream.as_ref().map_or(0, Assembler::next);
+        (
+            self.opening == Opening::Beginning,
+            both,
+            read(to_server).saturating_add(read(to_client)),
+        )
     }
 
     /// Whether it was seen from its beginning and ended without any payload in either direction.
@@ -243,7 +260,7 @@ impl Track {
                 // Where this stream began was not seen, so what came before these bytes is unknown.
                 self.opening = Opening::Middle;
                 if self.conn.is_fresh() {
-                    self.conn = Conn::new(false);
+                    self.conn = Reader::new(false);
                 } else {
                     // Requests came with the SYN, and its answer was lost.
                     self.conn.gap(direction, 0, ctx);

@@ -34,7 +34,7 @@ impl Context<'_> {
     }
 
     /// Skips bytes whose position in a message is unknown. Returns how many.
-    pub(super) fn pass_over(&mut self, direction: Direction, chunk: &Chunk<'_>, rest: &[u8]) -> usize {
+    pub(crate) fn pass_over(&mut self, direction: Direction, chunk: &Chunk<'_>, rest: &[u8]) -> usize {
         self.roles(direction, chunk.offset_of(rest), false)
             .read(0, Role::Unknown, rest);
         rest.len()
@@ -59,6 +59,13 @@ impl Context<'_> {
 impl Conn {
     /// Reports the roles in a head after it was read, when it is known whether it is certain to be one.
     pub(super) fn report_head(&self, raw: &[u8], end: u64, ctx: &mut Context<'_>) {
+        if self.switch.is_some() {
+            // The preface of HTTP/2 (RFC 9113 section 3.4): always the same bytes.
+            let begin = end.saturating_sub(raw.len() as u64);
+            return ctx
+                .roles(Direction::ToServer, begin, true)
+                .read(0, Role::Framing, raw);
+        }
         let sure = self.pair.is_in_step() && self.leaving.is_none();
         ctx.roles(Direction::ToServer, end, sure).head(0, raw);
     }

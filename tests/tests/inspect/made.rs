@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path};
 
-use crate::row::rows;
+use crate::row::{Row, rows};
 
 /// Port, method, target, status, length of both bodies, reason why it is incomplete.
 type Expected = (
@@ -130,7 +130,7 @@ const FILES: &[(&str, &[Expected])] = &[
             ok(8080, "GET", "/small.txt", 200, 0, SMALL),
         ],
     ),
-    ("curl-http2.pcapng", &[]),
+    ("curl-http2.pcapng", &[ok(8082, "GET", "/", 403, 0, 153)]),
     ("nginx-ipv6.pcap.gz", &TWO),
     ("nginx-cooked.pcapng.gz", &TWO),
     ("nginx-veth.pcapng.gz", &TWO),
@@ -191,10 +191,48 @@ fn both_sides_of_a_proxy_carry_the_same_bytes() {
 }
 
 #[test]
-fn http2_is_named() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps/curl-http2.pcapng");
-    let (_, summary) = rows(Box::new(File::open(path).expect("an own capture"))).expect("a capture");
-    assert_eq!(summary.abandoned.get("http2"), Some(&1), "{summary:?}");
+fn http2_is_read_with_prior_knowledge_and_after_an_upgrade() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps/asgi.pcapng.gz");
+    let (rows, summary) = rows(Box::new(File::open(path).expect("an own capture"))).expect("a capture");
+    let http2: Vec<_> = rows.iter().filter(|row| row.version == "HTTP/2").collect();
+    let targets: Vec<_> = http2
+        .iter()
+        .map(|row| row.target.as_deref().unwrap_or("-"))
+        .collect();
+    assert_eq!(targets, ["/a", "/b"]);
+    // The request that asked for the upgrade has its response in HTTP/2.
+    let upgraded = rows
+        .iter()
+        .find(|row| row.flow == http2[1].flow)
+        .expect("a request");
+    assert_eq!(
+        (&*upgraded.version, upgraded.status, upgraded.complete),
+        ("HTTP/1.1", Some(200), true)
+    );
+    assert_eq!(summary.engine.get("h2_connections"), Some(&2));
+    assert_eq!(summary.abandoned.get("http2").copied().unwrap_or_default(), 0);
+}
+
+#[test]
+fn grpc_and_other_http2_is_whole() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps");
+    for (name, exchanges) in [("http2-nginx.pcap.gz", 16), ("http2-python.pcap.gz", 16)] {
+        let file = File::open(directory.join(name)).expect("an own capture");
+        let (rows, summary) = rows(Box::new(file)).expect("a capture");
+        assert_eq!(summary.complete, exchanges, "{name}: {summary:?}");
+        assert_eq!(rows.len() as u64, exchanges, "{name}");
+        assert!(rows.iter().all(|row| row.version == "HTTP/2"), "{name}");
+        if name.contains("python") {
+            let call = |row: &&Row| row.target.as_deref() == Some("/pkg.S/UU");
+            let lengths: Vec<_> = rows
+                .iter()
+                .filter(call)
+                .map(|row| row.response_body_len)
+                .collect();
+            // Five bytes before each message; the last call ends with an error and no content.
+            assert_eq!(lengths, [Some(9), Some(9), Some(9), Some(9), Some(0)]);
+        }
+    }
 }
 
 #[test]

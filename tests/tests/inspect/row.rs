@@ -13,6 +13,7 @@ pub(crate) struct Row {
     pub(crate) flow: Flow,
     pub(crate) method: Option<String>,
     pub(crate) target: Option<String>,
+    pub(crate) version: String,
     pub(crate) status: Option<u16>,
     pub(crate) request_body_len: Option<u64>,
     pub(crate) response_body_len: Option<u64>,

@@ -66,7 +66,7 @@ fn interface(name: &str) -> Interface {
 /// The number of our programs on an interface.
 fn ours(name: &str) -> usize {
     let others = others(&interface(name)).expect("programs can be listed");
-    others.iter().filter(|other| other.ours).count()
+    others.iter().filter(|other| other.ours == Some(true)).count()
 }
 
 /// One connection: `len` bytes to the server, then `len` different bytes back.

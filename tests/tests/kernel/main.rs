@@ -11,7 +11,7 @@ use rig::{MARK, Rig, Seen, is_root};
 use shadow_agent::capture::{
     attach::Hook,
     heartbeat,
-    load::LoadOptions,
+    load::{LoadOptions, Requests},
     targets::{Target, endpoint},
 };
 use shadow_common::{flow::FlowKey, stat::Stat};
@@ -193,6 +193,65 @@ fn what_is_not_copied_has_a_name() {
     assert_eq!(rig.fate(), (Stat::Own, Vec::new()), "the agent's own mark");
     rig.run_at(Hook::Egress, &Frame::v4(10).bytes(), MARK + 1);
     assert_eq!(rig.fate().0, Stat::Emitted, "somebody else's mark");
+}
+
+#[test]
+fn own_packets_are_known_by_some_bits_of_their_mark_and_answers_by_their_connection() {
+    if !is_root() {
+        return;
+    }
+    let mut rig = Rig::with(&LoadOptions {
+        ring_bytes: 1 << 20,
+        mark: 0x53,
+        mark_mask: 0x7f,
+        ..LoadOptions::default()
+    });
+    let mut at_egress = |frame: &Frame, mark: u32| {
+        rig.run_at(Hook::Egress, &frame.bytes(), mark);
+        rig.fate().0
+    };
+    let request = Frame::v4(10);
+    for mark in [0x53, 0x1_0053, 0x40d3] {
+        assert_eq!(at_egress(&request, mark), Stat::Own, "{mark:#x}");
+    }
+    for mark in [0, 0x52, 0x54, 0x5f] {
+        assert_eq!(at_egress(&request, mark), Stat::Emitted, "{mark:#x}");
+    }
+    // A connection of the agent's own whose address was translated: its answers have no mark.
+    let answer = Frame::v4(10).reversed();
+    assert_eq!(at_egress(&answer, 0), Stat::Emitted, "nothing is known of it yet");
+    assert_eq!(at_egress(&Frame::v4(0).flags(SYN), 0x53), Stat::Own);
+    assert_eq!(at_egress(&Frame::v4(0).flags(SYN | ACK).reversed(), 0), Stat::Own);
+    assert_eq!(at_egress(&answer, 0), Stat::Own);
+    // Another connection on the same ports.
+    assert_eq!(at_egress(&Frame::v4(0).flags(SYN), 0), Stat::Emitted);
+    assert_eq!(at_egress(&answer, 0), Stat::Emitted);
+}
+
+#[test]
+fn requests_are_copied_at_one_hook_and_answers_at_the_other() {
+    if !is_root() {
+        return;
+    }
+    let (request, answer) = (Frame::v4(10).bytes(), Frame::v4(10).reversed().bytes());
+    for (requests, taken, other) in [
+        (Requests::Egress, Hook::Egress, Hook::Ingress),
+        (Requests::Ingress, Hook::Ingress, Hook::Egress),
+    ] {
+        let mut rig = Rig::with(&LoadOptions {
+            ring_bytes: 1 << 20,
+            requests,
+            ..LoadOptions::default()
+        });
+        let mut at = |hook, frame| {
+            rig.run_at(hook, frame, 0);
+            rig.fate().0
+        };
+        assert_eq!(at(taken, &request), Stat::Emitted, "{requests:?}");
+        assert_eq!(at(other, &request), Stat::OtherHook, "{requests:?}");
+        assert_eq!(at(other, &answer), Stat::Emitted, "{requests:?}");
+        assert_eq!(at(taken, &answer), Stat::OtherHook, "{requests:?}");
+    }
 }
 
 #[test]

@@ -14,7 +14,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "shadow-agent/src/capture/mapped.rs",
         "words of kernel memory that the kernel writes",
     ),
-    ("shadow-agent/src/capture/tcx.rs", "bpf(BPF_LINK_CREATE)"),
+    (
+        "shadow-agent/src/capture/tcx.rs",
+        "bpf(BPF_LINK_CREATE, BPF_PROG_QUERY)",
+    ),
     ("shadow-agent/src/pipeline/priority.rs", "sched_setscheduler(2)"),
     (
         "shadow-agent/src/replay/credentials/command.rs",

@@ -78,6 +78,7 @@ pub(super) fn haproxy(text: &[u8]) -> Option<Line> {
     let (at, rest) = split(text.get(open + 2..)?, b']')?;
     let quote = memchr::memchr(b'"', rest)?;
     let (fields, request) = (rest.get(..quote)?, rest.get(quote + 1..)?);
+    // A line is cut at 1024 bytes by default. Without its closing quote the target may not be whole.
     let request = request.get(..memchr::memrchr(b'"', request)?)?;
     let mut words = Words(fields).map(|word| word.text);
     let (_frontend, backend) = (words.next()?, words.next()?);
@@ -93,10 +94,13 @@ pub(super) fn haproxy(text: &[u8]) -> Option<Line> {
     if status(code).is_none() && code != b"-1" {
         return None;
     }
+    // Requests by HTTP/2 are logged with an absolute URI.
+    let (host, request) = RequestLine::parse(&numbered(request)).map_or((None, None), origin);
     Some(Line {
         client: address(client),
         at: Some(time(at)?),
-        request: RequestLine::parse(&numbered(request)),
+        request,
+        host,
         status: status(code),
         // The bytes include the head.
         bytes: None,
@@ -185,7 +189,7 @@ pub(super) fn alb(text: &[u8]) -> Option<Line> {
     Some(line)
 }
 
-/// The host and the origin form of a request whose target is a URL. The load balancer adds a port to each.
+/// The host and the origin form of a request whose target is a URL. A load balancer adds the port to each.
 fn origin(line: RequestLine) -> (Option<Vec<u8>>, Option<RequestLine>) {
     let Some((scheme, rest)) = memchr::memmem::find(&line.target, b"://").map(|place| {
         (

@@ -5,6 +5,15 @@ use shadow_core::rollout::{Cause, Plan, Stage};
 use super::{Run, Simulated};
 use crate::{figures::count, units::Rate};
 
+/// The limits of every recording.
+const ALWAYS: [&str; 4] = [
+    "a transition is seen at the end of a window (10 s), the agent looks every second",
+    "what is noise is as it was known when each window ended; a running rollout also applies what is learnt later",
+    "latencies are kept in buckets of a quarter: a ratio near its limit stays undecided here and may be decided live",
+    "the journal keeps no counts of what was verified and of planted faults: gates.verified and gates.power are not \
+     applied here",
+];
+
 pub(super) fn notes(run: &Run, simulated: &Simulated, plan: &Plan) -> Vec<String> {
     let Simulated {
         passed_over,
@@ -34,15 +43,7 @@ pub(super) fn notes(run: &Run, simulated: &Simulated, plan: &Plan) -> Vec<String
              how the shadow system bears that load is not known"
         ));
     }
-    notes.push("a transition is seen at the end of a window (10 s), the agent looks every second".to_owned());
-    notes.push(
-        "what is noise is as it was known when each window ended; a running rollout also applies what is learnt later"
-            .to_owned(),
-    );
-    notes.push(
-        "latencies are kept in buckets of a quarter: a ratio near its limit stays undecided here and may be decided live"
-            .to_owned(),
-    );
+    notes.extend(ALWAYS.map(str::to_owned));
     let restarted = run.timeline.iter().any(|step| step.cause == Cause::Restart);
     if restarted {
         notes.push("each start of the agent begins the phase anew, as it would have".to_owned());

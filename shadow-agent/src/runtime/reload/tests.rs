@@ -71,17 +71,20 @@ const LIVE: [(&str, &str); 52] = [
 ];
 
 /// Keys that wait for a restart.
-const FIXED: [(&str, &str); 22] = [
+const FIXED: [(&str, &str); 26] = [
     ("capture.interfaces", "[lo]"),
     ("capture.targets", "[80]"),
     ("capture.ring_size", "64MiB"),
     ("capture.heartbeat", "3s"),
     ("shadow.url", "http://10.0.0.1:80"),
+    ("shadow.tls.ca_file", "/ca.pem"),
+    ("shadow.tls.server_name", "a"),
     ("shadow.observe", "true"),
     ("shadow.mode", "reversed"),
     ("also.next.url", "http://10.0.0.9:80"),
     ("also.next.role", "control"),
     ("also.next.mode", "reversed"),
+    ("also.next.tls", "{server_name: a}"),
     ("noise.twice", "1%"),
     ("redact.names", "[a]"),
     ("evidence.routes", "7"),
@@ -92,6 +95,7 @@ const FIXED: [(&str, &str); 22] = [
     ("agent.socket", "/s"),
     ("agent.state_dir", "/s"),
     ("agent.confine", "false"),
+    ("agent.log_format", "json"),
     ("limits.flows", "7"),
     ("limits.body", "1MiB"),
 ];

@@ -128,6 +128,27 @@ fn what_cannot_be_a_rule_is_refused_with_its_place() {
     }
 }
 
+#[test]
+fn health_probes_are_counted_apart() {
+    let selection = Selection {
+        probes: vec!["kube-probe/*".to_owned()],
+        ..Selection::default()
+    };
+    for (agent, expected) in [
+        (
+            "kube-probe/1.31",
+            Decision::Skip(Skip::Policy(SkipPolicy::HealthProbe)),
+        ),
+        ("curl/8 (kube-probe/1.31)", REPLAY),
+        ("", REPLAY),
+    ] {
+        let given = exchange("GET", "/healthz", &[("User-Agent", agent)]);
+        assert_eq!(select(&selection, &given), expected, "{agent}");
+    }
+    assert!(SkipPolicy::HealthProbe.is_intended(), "no loss of coverage");
+    assert!(!Selector::new(&selection).unwrap().is_selective());
+}
+
 fn share(fraction: f64, key: &str, absent: Absent) -> Selection {
     Selection {
         share: Share {

@@ -239,7 +239,10 @@ fn a_suffix_goes_before_the_port_and_not_behind_an_address() {
 #[test]
 fn every_replay_of_its_own_trace_has_other_ids() {
     let rules = RewriteRules {
-        traceparent: TracePolicy::New,
+        identity: IdentityRules {
+            traceparent: TracePolicy::New,
+            ..IdentityRules::default()
+        },
         ..RewriteRules::default()
     };
     let policy = policy(rules).unwrap();
@@ -249,6 +252,102 @@ fn every_replay_of_its_own_trace_has_other_ids() {
         exchange.index = index;
         let made = lines(&unpacked(rewrite(&exchange, &policy)));
         assert!(seen.insert(made.join("\n")), "{made:?}");
+    }
+}
+
+const TRACED: [(&str, &str); 8] = [
+    (
+        "traceparent",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    ),
+    ("tracestate", "x=y"),
+    ("X-B3-TraceId", "1"),
+    ("X-Request-Id", "3d8e1f10-0b1c-4a5e-9f00-0123456789ab"),
+    ("X-Envoy-Attempt-Count", "1"),
+    ("x-envoy-external-address", "10.0.0.1"),
+    ("X-Forwarded-For", "10.0.0.1"),
+    ("X-Envoyage", "1"),
+];
+
+fn value<'a>(lines: &'a [String], name: &str) -> Option<&'a str> {
+    let of = |line: &'a String| line.strip_prefix(name)?.strip_prefix(": ");
+    lines.iter().find_map(of)
+}
+
+#[test]
+fn a_replay_has_ids_of_its_own_that_name_the_originals() {
+    let policy = policy(RewriteRules::default()).unwrap();
+    let exchange = testing::exchange_with("GET", "/", &TRACED);
+    let sent = |copy| {
+        let Ok(Rewritten::Send(request)) = rewrite_copy(&exchange, &policy, copy) else {
+            panic!("it is sent");
+        };
+        lines(&request)
+    };
+    let made = sent(0);
+    for name in [
+        "X-B3-TraceId",
+        "X-Envoy-Attempt-Count",
+        "x-envoy-external-address",
+    ] {
+        assert_eq!(value(&made, name), None, "{made:?}");
+    }
+    assert_eq!(value(&made, "X-Forwarded-For"), Some("10.0.0.1"));
+    assert_eq!(value(&made, "X-Envoyage"), Some("1"));
+    let parent = value(&made, "traceparent").unwrap();
+    assert!(parent.len() == 55 && parent.ends_with("-01"), "{parent}");
+    assert!(!parent.contains("0af7651916cd43dd8448eb211c80319c"), "{parent}");
+    assert_eq!(
+        value(&made, "tracestate"),
+        Some("shadow=0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331")
+    );
+    let id = value(&made, "X-Request-Id").unwrap();
+    assert_ne!(id, TRACED[3].1);
+    assert_eq!(id.len(), 36, "{id}");
+    assert_eq!(
+        (&id[14..15], &id[19..20]),
+        ("4", "9"),
+        "still a random UUID: {id}"
+    );
+    assert_eq!(value(&made, "Shadow-Request-Id"), Some(TRACED[3].1));
+    assert_eq!(made, sent(0), "the same request again");
+    assert_ne!(value(&sent(1), "X-Request-Id"), Some(id), "another copy");
+    assert_ne!(value(&sent(1), "traceparent"), Some(parent), "another copy");
+}
+
+#[test]
+fn ids_are_sent_unchanged_or_not_at_all_if_that_is_wanted() {
+    let made = |identity: IdentityRules| {
+        let rules = RewriteRules {
+            identity,
+            ..RewriteRules::default()
+        };
+        let policy = policy(rules).unwrap();
+        lines(&unpacked(rewrite(
+            &testing::exchange_with("GET", "/", &TRACED),
+            &policy,
+        )))
+    };
+    let kept = made(IdentityRules::KEPT);
+    for (name, given) in TRACED {
+        assert_eq!(value(&kept, name), Some(given), "{kept:?}");
+    }
+    let stripped = made(IdentityRules {
+        traceparent: TracePolicy::Strip,
+        request_id: RequestIds::Strip,
+        envoy: MeshFields::Strip,
+    });
+    for name in ["traceparent", "tracestate", "X-Request-Id", "Shadow-Request-Id"] {
+        assert_eq!(value(&stripped, name), None, "{stripped:?}");
+    }
+}
+
+#[test]
+fn a_request_without_ids_gets_none() {
+    let policy = policy(RewriteRules::default()).unwrap();
+    let made = lines(&unpacked(rewrite(&testing::exchange("GET", "/"), &policy)));
+    for name in ["traceparent", "tracestate", "X-Request-Id", "Shadow-Request-Id"] {
+        assert_eq!(value(&made, name), None, "{made:?}");
     }
 }
 

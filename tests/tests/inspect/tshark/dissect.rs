@@ -71,6 +71,29 @@ pub(crate) fn messages<'a>(path: &Path, ports: impl Iterator<Item = &'a str>) ->
     messages
 }
 
+/// The `:path` of every HTTP/2 request. `ports` are read as HTTP, whose dissector finds the preface.
+pub(crate) fn http2_paths<'a>(path: &Path, ports: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut tshark = Command::new("tshark");
+    tshark.arg("-n").arg("-r").arg(path);
+    tshark.args([
+        "-o",
+        "tcp.reassemble_out_of_order:TRUE",
+        "-Y",
+        "http2.headers.path",
+    ]);
+    tshark.args(["-T", "fields", "-E", "separator=/t", "-e", "http2.headers.path"]);
+    for port in ports {
+        tshark.args(["-d", &format!("tcp.port=={port},http")]);
+    }
+    let output = tshark.output().expect("tshark runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    // Several requests in one packet are separated by commas.
+    text.lines()
+        .flat_map(|line| line.split(','))
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Endpoints of the packet that holds the segment: in a tunnel it is the last of several.
 fn ends(packet: &str) -> Option<(String, String)> {
     let (before, _) = packet.split_once("<proto name=\"http\"")?;

@@ -46,7 +46,9 @@ fn tshark_sees_the_same_messages() {
         let (rows, summary) = rows(Box::new(reader)).expect("a capture");
         let ports = rows.iter().filter_map(|row| row.flow.server.rsplit(':').next());
         let messages = dissect::messages(&path, ports);
-        let flows = by_flow(rows, messages);
+        let mut flows = by_flow(rows, messages);
+        // HTTP/2 has a comparison of its own.
+        flows.retain(|_, reading| reading.ours.iter().all(|row| row.version != "HTTP/2"));
         for (flow, reading) in &flows {
             let difference = compare(flow, reading, &summary);
             same += reading.ours.len() - difference.ours.len();
@@ -73,6 +75,37 @@ fn tshark_sees_the_same_messages() {
         same > 300,
         "only {same} exchanges were compared: the test proves nothing"
     );
+}
+
+/// In every capture with HTTP/2: the same paths, each as often.
+#[test]
+fn tshark_sees_the_same_http2() {
+    need!(Program("tshark"));
+    let mut compared = 0;
+    for path in captures::all() {
+        let reader = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let (rows, summary) = rows(Box::new(reader)).expect("a capture");
+        if summary
+            .engine
+            .get("h2_connections")
+            .is_none_or(|count| *count == 0)
+        {
+            continue;
+        }
+        let of = |row: &&Row| row.version == "HTTP/2";
+        let mut targets: Vec<String> = rows
+            .iter()
+            .filter(of)
+            .filter_map(|row| row.target.clone())
+            .collect();
+        let ports = rows.iter().filter_map(|row| row.flow.server.rsplit(':').next());
+        let mut asked = dissect::http2_paths(&path, ports);
+        targets.sort();
+        asked.sort();
+        assert_eq!(targets, asked, "{}", name(&path));
+        compared += targets.len();
+    }
+    assert!(compared >= 30, "only {compared} requests were compared");
 }
 
 fn by_flow(rows: Vec<Row>, messages: Vec<Message>) -> BTreeMap<Flow, Reading> {

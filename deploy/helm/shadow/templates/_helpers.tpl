@@ -1,0 +1,32 @@
+{{- define "shadow.name" -}}
+{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "shadow.selector" -}}
+app.kubernetes.io/name: shadow
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "shadow.labels" -}}
+{{ include "shadow.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "shadow.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "shadow.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- if .Values.presets.hostNetwork.enabled -}}
+{{- $_ := set $config.capture "interfaces" .Values.presets.hostNetwork.interfaces -}}
+{{- $_ := set $config.capture "requests" "ingress" -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end -}}
