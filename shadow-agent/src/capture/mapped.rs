@@ -34,8 +34,8 @@ impl Mapped {
             "no word at {offset} of {self:?}"
         );
         let word = self.0.as_ptr().wrapping_add(offset).cast::<u64>();
-        // SAFETY: the word is inside the mapping and aligned, as checked above. The mapping lives as long as `self`, and
-        // the kernel keeps the memory while it is mapped. It is only read here, and the kernel writes a word whole.
+        // SAFETY: the word is inside the mapping and aligned, as checked above. The mapping lives as long as `self`,
+        // and the kernel keeps the memory while it is mapped. It is only read here, and the kernel writes a word whole.
         let word = unsafe { AtomicU64::from_ptr(word.cast_mut()) };
         word.load(Ordering::Acquire)
     }

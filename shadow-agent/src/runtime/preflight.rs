@@ -1,6 +1,9 @@
 //! Checks that need the host: privileges, names, and that the shadow is not production.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+};
 
 use socket2::{Domain, Socket, Type};
 
@@ -110,6 +113,21 @@ fn is_own(ip: IpAddr) -> bool {
             socket.local_addr()
         })
         .is_ok_and(|local| local.as_socket().is_some_and(|local| local.ip() == ip))
+}
+
+/// Listens for requests for metrics.
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, RuntimeError> {
+    TcpListener::bind(address).map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there, choose another port with --metrics",
+            io::ErrorKind::AddrNotAvailable => "this host has no such address, `ip -br address` lists them",
+            _ => "choose another with --metrics",
+        };
+        RuntimeError::new(
+            Cause::CannotCreate,
+            format!("cannot serve metrics on {address}: {error}; {remedy}"),
+        )
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 //! everything made so far, in reverse.
 
 use std::{
-    io,
     net::TcpListener,
     sync::{
         Arc, Mutex, RwLock,
@@ -70,7 +69,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     let state = StateDir::new(&config.agent.state_dir);
     let lock = claim(&state)?;
     let killed = commands::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
-    let metrics = config.agent.metrics.map(listen).transpose()?;
+    let metrics = config.agent.metrics.map(preflight::listen).transpose()?;
     let socket = socket(config)?;
     let facts = facts(config, &wanted)?;
 
@@ -375,20 +374,6 @@ fn links_failure(error: &LinksError) -> RuntimeError {
         LinksError::Missing { .. } | LinksError::Attach(_) | LinksError::Watch(_) => Cause::Unavailable,
     };
     RuntimeError::new(exit, error.to_string())
-}
-
-fn listen(address: std::net::SocketAddr) -> Result<TcpListener, RuntimeError> {
-    TcpListener::bind(address).map_err(|error| {
-        let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there, choose another port with --metrics",
-            io::ErrorKind::AddrNotAvailable => "this host has no such address, `ip -br address` lists them",
-            _ => "choose another with --metrics",
-        };
-        RuntimeError::new(
-            Cause::CannotCreate,
-            format!("cannot serve metrics on {address}: {error}; {remedy}"),
-        )
-    })
 }
 
 fn state_failure(error: &StateError) -> RuntimeError {

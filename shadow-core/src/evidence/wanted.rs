@@ -1,4 +1,4 @@
-//! What the caller is to do with an exchange that was just judged.
+//! Actions for the caller on an exchange that was just judged.
 
 /// Groups that want the exchange just judged as a sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

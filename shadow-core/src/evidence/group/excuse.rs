@@ -13,7 +13,7 @@ impl Groups {
     /// The sum of leaves that were excused as noise in all comparisons, by the index of their route.
     pub(crate) fn excused(&self, standings: &Standings) -> HashMap<usize, Excused> {
         let mut routes: HashMap<usize, Excused> = HashMap::new();
-        // What the shadow system added is none of production's leaves.
+        // Leaves that the shadow system added are none of production's leaves.
         let kinds = [Category::Value, Category::Type, Category::Missing];
         let groups = self.all.iter().filter(|group| {
             let is_leaf = kinds.iter().any(|kind| kind.as_str() == group.category);

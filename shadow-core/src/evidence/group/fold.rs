@@ -52,8 +52,8 @@ impl Groups {
         }
     }
 
-    /// Joins the counts of a place with those of another. An exchange or a pair counts once for each place, and may have
-    /// been counted for both.
+    /// Joins the counts of a place with those of another. An exchange or a pair counts once for each place, and may
+    /// have been counted for both.
     fn move_place(&mut self, from: usize, to: usize) {
         let Some(moved) = self.places.get_mut(from).filter(|_| from != to) else {
             return;
