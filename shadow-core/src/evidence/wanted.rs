@@ -1,4 +1,4 @@
-//! What the caller is to do with an exchange that was just judged.
+//! The samples and counts that an exchange that was just judged is wanted for.
 
 /// Groups that want the exchange just judged as a sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -1,5 +1,6 @@
 //! `shadow replay`: sends recorded traffic to a shadow system.
 
+mod bar;
 mod told;
 
 use std::{
@@ -10,7 +11,6 @@ use std::{
 };
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadow_core::evidence::report::{Report, ReportInputs};
 use shadow_proto::limits::Limits;
 
@@ -100,7 +100,7 @@ pub struct ReplayArgs {
     interface: Option<String>,
     /// The report as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Least severe log line [default: info]
     #[arg(long, value_enum, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
@@ -113,13 +113,6 @@ fn rate(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|rate: &f64| rate.is_finite() && (0.001..=1e7).contains(rate))
         .ok_or_else(|| format!("{text:?} is no rate; write for example 500, or 0.5 for one in two seconds"))
-}
-
-impl ReplayArgs {
-    /// Whether the result is printed as JSON.
-    pub(super) fn is_json(&self) -> bool {
-        self.json
-    }
 }
 
 /// A replay that has ended.
@@ -355,7 +348,7 @@ fn watch(
     let stop = super::signals()?;
     let sizes = args.files.iter().map(|file| offline::size(file));
     let bytes: Option<u64> = sizes.sum();
-    let bar = bar(bytes.map(|bytes| bytes * args.loops));
+    let bar = bar::bar(bytes.map(|bytes| bytes * args.loops));
     let mut save = Instant::now() + SAVE;
     let mut interrupted = false;
     let mut before = (Instant::now(), 0);
@@ -391,19 +384,6 @@ fn watch(
     }
     bar.finish_and_clear();
     Ok(interrupted)
-}
-
-/// A progress bar over the bytes of the files; hidden unless standard error is a terminal.
-fn bar(total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(4));
-    let template = match total {
-        Some(_) => "{wide_bar} {percent}% {msg}, {eta} left",
-        None => "{spinner} {binary_bytes} {msg}",
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn open_failure(error: &OpenFailure) -> Failure {

@@ -193,7 +193,7 @@ impl Groups {
         (stood, known)
     }
 
-    /// What elements of one name on one route have in common.
+    /// The key that elements of one name on one route have in common.
     fn family(&self, atom: &Atom) -> Option<(RouteId, &str, &str, Shift)> {
         let group = self.all.get(atom.group)?;
         let name = place_name(&group.place)?.split('[').next()?;
