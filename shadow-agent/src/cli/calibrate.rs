@@ -69,10 +69,10 @@ pub fn run(args: CalibrateArgs) -> anyhow::Result<ExitCode> {
         How::Replay(args) => {
             let replayed = replay::replayed(&args)?;
             if let Some(failure) = replayed.failed {
-                ask::print(&shown(args.is_json(), &replayed.report)?)?;
+                ask::print(&shown(args.json, &replayed.report)?)?;
                 return Err(failure.into());
             }
-            (args.is_json(), replayed.report)
+            (args.json, replayed.report)
         }
         How::Report(args) => (args.json, diffs::report(&args.origin)?),
     };

@@ -91,7 +91,7 @@ pub struct ReplayArgs {
     pub(super) tolerance: LengthTolerance,
     /// The report as JSON
     #[arg(long)]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
     /// Also as one self-contained page; - is standard output
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
@@ -116,11 +116,6 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 impl ReplayArgs {
-    /// Whether the result is printed as JSON.
-    pub(in crate::cli) fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// The hop of a capture that is replayed.
     pub(super) fn selection(&self) -> Selection {
         Selection {

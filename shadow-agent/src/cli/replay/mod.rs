@@ -1,6 +1,7 @@
 //! `shadow replay`: sends recorded traffic to a shadow system.
 
 mod args;
+mod bar;
 mod told;
 
 use std::{
@@ -10,7 +11,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadow_core::{
     compare::Logged,
     evidence::report::{Report, ReportInputs},
@@ -281,7 +281,7 @@ fn watch(
     let stop = super::signals()?;
     let sizes = args.files.iter().map(|file| offline::size(file));
     let bytes: Option<u64> = sizes.sum();
-    let bar = bar(bytes.map(|bytes| bytes * args.loops));
+    let bar = bar::bar(bytes.map(|bytes| bytes * args.loops));
     let mut save = Instant::now() + SAVE;
     let mut interrupted = false;
     let mut before = (Instant::now(), 0);
@@ -317,19 +317,6 @@ fn watch(
     }
     bar.finish_and_clear();
     Ok(interrupted)
-}
-
-/// A progress bar over the bytes of the files; hidden unless standard error is a terminal.
-fn bar(total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(4));
-    let template = match total {
-        Some(_) => "{wide_bar} {percent}% {msg}, {eta} left",
-        None => "{spinner} {binary_bytes} {msg}",
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn open_failure(error: &OpenFailure) -> Failure {
