@@ -2,9 +2,9 @@
 //!
 //! files --[`open()`]--> readers --> [`Feed`](crate::pipeline::Feed) with pace and position --> pipeline. Owns: the
 //! formats (captures, [`har`], [`gor`], [`log`], bundles), the order (by the time of the request's first byte, over all
-//! files), the pace ([`pace`]) and the position for a later run ([`resume`]). Bounds: [`AHEAD`] of recorded time is read ahead,
-//! at most [`HELD`] exchanges and [`HELD_BYTES`]; exchanges above these are sent in the order of completion. Drops:
-//! nothing; an exchange that cannot be replayed is a counted skip of the pipeline.
+//! files), the pace ([`pace`]) and the position for a later run ([`resume`]). Bounds: [`AHEAD`] of recorded time is
+//! read ahead, at most [`HELD`] exchanges and [`HELD_BYTES`]; exchanges above these are sent in the order of
+//! completion. Drops: nothing; an exchange that cannot be replayed is a counted skip of the pipeline.
 
 mod capture;
 mod feed;

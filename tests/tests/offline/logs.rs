@@ -15,7 +15,7 @@ use flate2::{Compression, write::GzEncoder};
 use shadow_core::evidence::report::Report;
 use shadow_tests::{agent::binary, laws::assert_laws, need, need::find};
 
-/// Requests of clients: quotes, backslashes, bytes above 127, other methods, and what is no HTTP.
+/// Requests with quotes, backslashes, bytes above 127, other methods, and one that is no HTTP.
 const REQUESTS: [&[u8]; 10] = [
     b"GET /a HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: curl \"q\" \\ \xc3\xa9\r\nReferer: http://x/y?a=1",
     b"GET /q?x=\"a\"&y=<b>&z=\\n&w=\\x41&v=%22 HTTP/1.1\r\nHost: shop.example",

@@ -9,7 +9,7 @@ use super::inputs::server;
 
 /// Two routes: the server answers `ok` to both, production answered something else to one of them.
 fn recorded() -> String {
-    (0..40_u64)
+    let records: Vec<String> = (0..40_u64)
         .map(|number| {
             let at = 1_767_225_600_000_000_000 + number * 1_000_000;
             let (path, body) = if number % 2 == 0 {
@@ -24,7 +24,8 @@ fn recorded() -> String {
                  2 {number:024x} {later} 5\nHTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}\n🐵🙈🙉\n"
             )
         })
-        .collect()
+        .collect();
+    records.concat()
 }
 
 /// The names of elements with their attribute `name`, in order; panics unless the document is well-formed.

@@ -4,7 +4,7 @@ use core::{net::IpAddr, time::Duration};
 
 use shadow_proto::{exchange::Version, time::Timestamp};
 
-/// The facts that a server wrote about one request. Everything that its format does not have is `None`.
+/// The record of one request. Everything that its format does not have is `None`.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub(super) client: Option<IpAddr>,

@@ -281,6 +281,10 @@ fn the_texts_of_proxies() {
             "GET /cut - 200 None 4000/9000 - response_cut",
         ]
     );
+}
+
+#[test]
+fn the_text_of_a_load_balancer() {
     let alb = lines(
         r#"
         http 2026-11-30T00:18:31.186641Z app/lb/50dc6c495c0c9188 192.168.131.39:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 "GET http://shop.example:80/a?b=1 HTTP/1.1" "curl/7.46.0" - - arn:aws:x "Root=1" "-" "-" 0 2026-11-30T00:18:31.186000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-"
