@@ -85,6 +85,7 @@ fn segments_to_and_from_a_target_are_copied_whole() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a frame for each kind of option")]
 fn options_that_may_be_of_multipath_tcp_come_before_the_payload() {
     const TIMES: [u8; 12] = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
     const MAPPING: [u8; 16] = [1, 1, 30, 14, 0x20, 0x04, 0, 0, 1, 0, 0, 0, 0, 1, 0, 10];
