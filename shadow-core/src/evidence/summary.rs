@@ -49,8 +49,11 @@ impl Ledger {
     pub fn report(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
         let splits = self.splits(&standings);
+        let (causes, causes_more) = self.causes_of(&standings);
         Report {
             routes: self.route_rows(&splits, &self.verified(&standings)),
+            causes,
+            causes_more,
             groups: self
                 .groups
                 .ranked(&self.slicer, &standings, |route| self.whole(route)),
@@ -58,10 +61,15 @@ impl Ledger {
         }
     }
 
-    /// A report without routes and groups, which are its expensive part.
+    /// A report without routes and groups, which are its largest part.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
-        self.summary(inputs, &standings, &self.splits(&standings))
+        let (causes, causes_more) = self.causes_of(&standings);
+        Report {
+            causes,
+            causes_more,
+            ..self.summary(inputs, &standings, &self.splits(&standings))
+        }
     }
 
     fn summary(&self, inputs: ReportInputs, standings: &Standings, splits: &[Split]) -> Report {
@@ -113,8 +121,6 @@ impl Ledger {
         };
         Report {
             format: FORMAT,
-            target: String::new(),
-            scope: report::Scope::default(),
             started_ms: inputs.started_ms,
             ended_ms: inputs.now_ms,
             input: inputs.input.clone(),
@@ -124,12 +130,9 @@ impl Ledger {
             latency,
             production_errors,
             shadow_errors,
-            routes: Vec::new(),
-            groups: Vec::new(),
             groups_overflow: self.groups.overflow(),
             findings,
             power,
-            rules: Vec::new(),
             judgement,
             availability: report::Availability {
                 production: available(production_errors),
@@ -141,7 +144,7 @@ impl Ledger {
                 ..self.background
             },
             writes: self.writes.figures(),
-            also: Vec::new(),
+            ..Report::default()
         }
     }
 
