@@ -17,9 +17,13 @@ const LONGEST: usize = 1 << 16;
 /// Input: a transcript; invalid lines are skipped.
 pub fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let lines: Vec<Line> = lines(&text);
-    let whole = drive(&lines, usize::MAX);
-    let bytes = drive(&lines, 1);
+    same(&lines(&text));
+}
+
+/// Compares the results in one piece and byte by byte.
+pub fn same(lines: &[Line]) {
+    let whole = drive(lines, usize::MAX);
+    let bytes = drive(lines, 1);
     // After a gap the reader starts again at a segment boundary, so the boundaries may matter there.
     if lines.iter().all(|line| matches!(line, Line::Data(..))) {
         assert_eq!(whole, bytes, "in one piece and byte by byte");

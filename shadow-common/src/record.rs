@@ -37,8 +37,8 @@ pub struct RecordHeader {
     pub chunk_offset: u32,
     /// Payload bytes in this chunk.
     pub chunk_len: u32,
-    /// Bytes of TCP options that follow instead of a chunk; at most 40. They come before the first chunk of a segment
-    /// with options of Multipath TCP.
+    /// Bytes of TCP options that follow instead of a chunk; at most 40. Where the reader needs options, they come before
+    /// the first chunk of their segment.
     pub options: u8,
 }
 

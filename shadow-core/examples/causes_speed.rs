@@ -81,6 +81,7 @@ fn differences(number: u64) -> Vec<Discrepancy> {
             place: format!("$.part.m{}", (spread + at) % PLACES),
             production: "\"x\"".to_owned(),
             shadow: ABSENT.to_owned(),
+            leaves: 1,
         })
         .collect()
 }

@@ -64,8 +64,8 @@ fn fate(ctx: &TcContext, counters: Counters) -> Stat {
     if control(Slot::MutedAny) != 0 && is_muted(&segment) {
         return Stat::Muted;
     }
-    let multipath = is_multipath(ctx, &segment);
-    if segment.payload_len == 0 && segment.flags & (SYN | FIN | RST) == 0 && !multipath {
+    let options = headers::needed_options(&Skb(ctx), &segment);
+    if segment.payload_len == 0 && segment.flags & (SYN | FIN | RST) == 0 && options == 0 {
         return Stat::NoPayload;
     }
     let record = RecordHeader {
@@ -80,7 +80,7 @@ fn fate(ctx: &TcContext, counters: Counters) -> Stat {
         payload_len: segment.payload_len as u32,
         chunk_offset: 0,
         chunk_len: 0,
-        options: if multipath { segment.options as u8 } else { 0 },
+        options: options as u8,
     };
     emit::segment(ctx, &record, segment.payload_offset, counters)
 }
@@ -154,26 +154,6 @@ fn is_muted(segment: &Headers) -> bool {
     }
     // SAFETY: only whether there is a value matters.
     unsafe { SHADOW_MUTED.get(key) }.is_some()
-}
-
-/// Whether the reader needs the options of a segment: they show that Multipath TCP spreads a stream.
-///
-/// The options of other connections are looked at in their SYN and with selective acknowledgements: otherwise they have
-/// time stamps at most, and those of Multipath TCP have 12 bytes with a SYN and more than 12 later. Of segments without
-/// payload only the ones with keys matter, the third of the handshake among them.
-#[inline(always)]
-fn is_multipath(ctx: &TcContext, segment: &Headers) -> bool {
-    const TIME_STAMPS: usize = 12;
-    const MP_CAPABLE: u8 = 0;
-    let syn = segment.flags & SYN != 0;
-    if segment.options + usize::from(syn) <= TIME_STAMPS {
-        return false;
-    }
-    match headers::multipath(&Skb(ctx), segment) {
-        Some(MP_CAPABLE) => true,
-        Some(_) => syn || segment.payload_len > 0,
-        None => false,
-    }
 }
 
 /// A field of the context.

@@ -99,21 +99,24 @@ pub struct Response {
     pub trailers: Headers,
 }
 
-/// The version in a start line.
+/// The version of HTTP.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
     /// HTTP/1.0
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2
+    Http2,
 }
 
 impl Version {
-    /// As written in a start line.
+    /// As written in a start line; HTTP/2 has none.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
         }
     }
 }
@@ -323,7 +326,7 @@ crate::catalogue! {
         /// The request could be taken to be for two hosts (RFC 9112 sections 3.2, 3.2.2): several Host fields, a
         /// value that is no host, or another one in the target.
         AmbiguousHost = "ambiguous_host",
-        /// Not HTTP/1 by its grammar.
+        /// Not HTTP by its grammar (RFC 9112, RFC 9113 section 8).
         Malformed = "malformed",
         /// A head, its number of fields or its trailers over the limit.
         HeadTooLarge = "head_too_large",
@@ -342,6 +345,20 @@ crate::catalogue! {
         Idle = "idle",
         /// The capture ended first.
         CaptureEnd = "capture_end",
+        /// HTTP/2: a field refers to an entry of the dynamic table that was inserted before what was captured, or the
+        /// field block itself was not captured.
+        H2HeaderState = "h2_header_state",
+        /// HTTP/2: the capture began in the middle of the connection, and it is not proven yet where frames begin.
+        H2JoinedMidway = "h2_joined_midway",
+        /// HTTP/2: frames were not captured, and it is not proven yet where the next ones begin, or the message may
+        /// lack some of them.
+        H2Gap = "h2_gap",
+        /// HTTP/2: the stream was reset before both messages had ended.
+        H2Reset = "h2_reset",
+        /// HTTP/2: the server did not process the request: it refused the stream, or GOAWAY named a lower one.
+        H2Unprocessed = "h2_unprocessed",
+        /// HTTP/2: a CONNECT request, also an extended one (RFC 8441): the stream carries another protocol.
+        H2Tunnel = "h2_tunnel",
         /// A recording that is no capture does not hold the content of the request.
         BodyNotSaved = "body_not_saved",
         /// A recording that is no capture holds content from which the bytes on the wire do not follow.

@@ -8,8 +8,9 @@
 //! 3. [`stream`]: one direction as ordered bytes with declared gaps
 //! 4. [`protocol`]: the interface between streams and the readers of a protocol
 //! 5. [`http1`]: HTTP/1 messages, and requests paired with their responses
-//! 6. [`ranges`]: the role of each byte that was read, for a recorder
-//! 7. [`exchange`]: the result; [`engine`] joins 1 to 6
+//! 6. `http2`: HTTP/2 frames, and requests with the responses on their streams
+//! 7. [`ranges`]: the role of each byte that was read, for a recorder
+//! 8. [`exchange`]: the result; [`engine`] joins 1 to 7
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod exchange;
 pub mod flow;
 pub mod http1;
+mod http2;
 pub mod limits;
 pub mod protocol;
 pub mod ranges;

@@ -17,9 +17,11 @@ pub enum Role {
     FieldName,
     /// The value of the field whose name came before.
     FieldValue,
+    /// A part of a compressed field block (HTTP/2): names and values, and references to them.
+    FieldBlock,
     /// Content.
     Content,
-    /// Line ends, the colon of a field and the blanks around its value, chunk sizes.
+    /// Line ends, the colon of a field and the blanks around its value, chunk sizes, frame headers.
     Framing,
     /// A chunk extension.
     Extension,

@@ -26,6 +26,9 @@ use tempfile::TempDir;
 /// Requests on each connection. Their answers are larger than a path takes at once.
 const VISITS: u64 = 5;
 
+/// Connections that are made one after the other.
+const CONNECTIONS: u64 = 8;
+
 /// `IPPROTO_MPTCP`.
 const MULTIPATH: Option<Protocol> = Some(Protocol::from_raw(NonZeroU32::new(262).unwrap()));
 
@@ -165,14 +168,27 @@ fn a_single_path_is_read_like_tcp() {
     need!(Root, File("/proc/sys/net/mptcp/enabled"));
     let paths = Paths::new(1);
     let mut agent = paths.agent("100%");
-    paths.visit();
-    agent.settled(VISITS);
+    for _ in 0..CONNECTIONS {
+        paths.visit();
+    }
+    let all = CONNECTIONS * VISITS;
+    let seen = |report: &Report| report.funnel.exchanges + of(&report.funnel.engine, "exchanges_unread");
+    agent.settled_when("every exchange is seen or estimated", |report| {
+        seen(report) >= all
+    });
     let report = agent.stop();
     assert_nothing_wrong(&report);
-    assert_eq!(report.funnel.matched, VISITS, "{:#?}", report.funnel);
-    assert_eq!(of(&report.funnel.engine, "flows_mptcp"), 0);
+    // A kernel that is short of time sends data twice on the only path (findings/mptcp-reinjection.sh): the bytes of such
+    // a connection are not those of the stream.
+    let (matched, given_up) = (report.funnel.matched, of(&report.funnel.engine, "flows_mptcp"));
+    assert!(given_up < CONNECTIONS / 2, "{:#?}", report.funnel);
+    assert!(
+        matched >= (CONNECTIONS - given_up) * VISITS,
+        "{:#?}",
+        report.funnel
+    );
     let (complete, summary) = paths.recorded();
-    assert_eq!(complete, VISITS, "{summary:#}");
+    assert_eq!(complete, matched, "{summary:#}");
 }
 
 #[test]
@@ -181,7 +197,7 @@ fn an_answer_over_several_paths_is_never_compared() {
     for sample in ["100%", "50%"] {
         let paths = Paths::new(2);
         let mut agent = paths.agent(sample);
-        for _ in 0..8 {
+        for _ in 0..CONNECTIONS {
             paths.visit();
         }
         agent.settled_when("connections end", |report| {
@@ -192,7 +208,11 @@ fn an_answer_over_several_paths_is_never_compared() {
         let spread = of(&report.funnel.engine, "flows_mptcp");
         assert!(spread > 0, "{:#?}", report.funnel);
         assert!(of(&report.funnel.skipped, "mptcp") > 0, "{:#?}", report.funnel);
-        assert!(report.funnel.matched < 8 * VISITS, "{:#?}", report.funnel);
+        assert!(
+            report.funnel.matched < CONNECTIONS * VISITS,
+            "{:#?}",
+            report.funnel
+        );
         let (complete, summary) = paths.recorded();
         assert_eq!(complete, report.funnel.matched, "{summary:#}");
     }

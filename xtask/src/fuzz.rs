@@ -13,10 +13,11 @@ use anyhow::{Context as _, Result, bail};
 use crate::shell;
 
 /// The targets that need only the core.
-const CORE: [&str; 8] = [
+const CORE: [&str; 9] = [
     "record",
     "assembler",
     "connection",
+    "http2",
     "engine",
     "decode",
     "compare",

@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod ci;
+mod deb;
 mod demo;
 mod ebpf;
 mod fuzz;
@@ -15,7 +16,7 @@ mod simulate;
 mod test;
 mod vm;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -74,6 +75,15 @@ enum Verb {
     },
     /// Build the static binary and the container image
     Image,
+    /// Build the Debian package `shadow-mirror`
+    Deb {
+        /// Package this program instead of building a static one
+        #[arg(long, value_name = "FILE")]
+        binary: Option<PathBuf>,
+        /// Where to write it [default: target/deb]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Measure what the agent costs production and what it can do
     Bench {
         /// JSON with every run instead of the table
@@ -117,6 +127,7 @@ fn main() -> ExitCode {
             write,
         } => simulate::run(seed, exchanges, write),
         Verb::Image => image::run(),
+        Verb::Deb { binary, output } => deb::run(binary.as_deref(), output.as_deref()),
         Verb::Bench { json, against, rest } => bench::run(json, against.as_deref(), &rest),
         Verb::Vm { suite } => vm::run(&suite),
         Verb::Fuzz { seconds, target } => fuzz::run(seconds, &target),

@@ -83,6 +83,12 @@ const PACKAGES: &[Package] = &[
         "the real server that is mirrored",
     ),
     tool("curl", "curl", &[Test, Bench], "a client that is not ours"),
+    tool(
+        "openssl",
+        "openssl",
+        &[Test],
+        "makes certificates, and serves with them",
+    ),
     tool("apache2-bin", "apache2", &[Test], "writes access logs"),
     tool("haproxy", "haproxy", &[Test], "writes access logs"),
     tool("caddy", "caddy", &[Test], "writes access logs"),

@@ -104,6 +104,26 @@ impl Requests {
         Ok(found)
     }
 
+    /// The name of each interface, and the largest packet that passes it in one piece, where it says so: by
+    /// segmentation or receive offload, beyond 64 KiB with BIG TCP.
+    pub(crate) fn largest_packets(&mut self) -> io::Result<Vec<(String, u32)>> {
+        let mut found = Vec::new();
+        self.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| {
+            let RouteNetlinkMessage::NewLink(link) = message else {
+                return;
+            };
+            let sizes = link.attributes.iter().filter_map(|attribute| match attribute {
+                LinkAttribute::GsoMaxSize(size)
+                | LinkAttribute::GroMaxSize(size)
+                | LinkAttribute::GsoIpv4MaxSize(size)
+                | LinkAttribute::GroIpv4MaxSize(size) => Some(*size),
+                _ => None,
+            });
+            found.extend(Interface::read(&link).map(|at| at.name).zip(sizes.max()));
+        })?;
+        Ok(found)
+    }
+
     /// The BPF filters at one hook of an interface.
     pub(crate) fn filters(&mut self, index: u32, parent: TcHandle) -> io::Result<Vec<Filter>> {
         let mut request = TcMessage::default();

@@ -83,7 +83,7 @@ pub fn endpoint(end: SocketAddr) -> Endpoint {
 }
 
 /// The intended content of the maps.
-#[derive(Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Plan {
     ports: BTreeMap<u16, u8>,
     endpoints: BTreeMap<EndpointKey, u8>,
@@ -103,15 +103,19 @@ impl Plan {
                 }
             }
         }
-        for &end in excluded {
+        plan.exclude(excluded);
+        plan
+    }
+
+    fn exclude(&mut self, ends: &[SocketAddr]) {
+        for &end in ends {
             // On a port that is not a target nothing is captured anyway, and its packets stay cheap.
-            if let Some(bits) = plan.ports.get_mut(&end.port()) {
+            if let Some(bits) = self.ports.get_mut(&end.port()) {
                 *bits |= PORT_LISTED;
-                plan.endpoints
+                self.endpoints
                     .insert(config::endpoint_key(&endpoint(end)), ENDPOINT_EXCLUDED);
             }
         }
-        plan
     }
 }
 
@@ -148,7 +152,21 @@ impl Targets {
 
     /// Mirrors exactly these targets, and never the excluded endpoints (the shadow systems).
     pub fn set(&self, targets: &[Target], excluded: &[SocketAddr]) -> Result<(), ControlError> {
-        let plan = Plan::new(targets, excluded);
+        let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
+        maps.set(Plan::new(targets, excluded))
+    }
+
+    /// Also excludes these endpoints. Those that were excluded before stay so.
+    pub fn exclude(&self, ends: &[SocketAddr]) -> Result<(), ControlError> {
+        let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plan = maps.now.clone();
+        plan.exclude(ends);
+        maps.set(plan)
+    }
+}
+
+impl Maps {
+    fn set(&mut self, plan: Plan) -> Result<(), ControlError> {
         if plan.endpoints.len() > MAX_ENDPOINTS {
             return Err(ControlError::Map {
                 what: "set the targets",
@@ -158,12 +176,11 @@ impl Targets {
                 ),
             });
         }
-        let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
-        let Maps {
+        let Self {
             ports,
             endpoints,
             now,
-        } = &mut *maps;
+        } = self;
         // Endpoints before ports: no packet may meet a target port whose shadow system is not excluded yet.
         for (key, value) in &plan.endpoints {
             endpoints
@@ -252,5 +269,10 @@ mod tests {
             (key("10.0.0.1:8080"), ENDPOINT_TARGET),
         ];
         assert_eq!(plan.endpoints, BTreeMap::from(endpoints));
+        // A name of a shadow system that has another address later is the same as one that had it at the start.
+        let mut later = Plan::new(&[target("80"), target("443"), target("10.0.0.1:8080")], &[]);
+        later.exclude(&[elsewhere]);
+        later.exclude(&[shadow]);
+        assert_eq!(later, plan);
     }
 }

@@ -137,7 +137,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     .into())
 }
 
-fn ask_status(place: &Place) -> Result<Status, ClientError> {
+pub(super) fn ask_status(place: &Place) -> Result<Status, ClientError> {
     match client::ask(&place.socket, Order::Status, PATIENCE)? {
         Answer::Status(status) => Ok(*status),
         _ => Err(ClientError::Foreign {

@@ -42,7 +42,7 @@ enum How {
     /// With recorded traffic, as shadow replay does
     Replay(Box<ReplayArgs>),
     /// From the report of the running agent, or else of the last one
-    Report(ReportArgs),
+    Report(Box<ReportArgs>),
 }
 
 /// Arguments of `shadow calibrate report`.

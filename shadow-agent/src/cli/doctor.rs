@@ -4,8 +4,8 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use clap::Args;
 
-use super::{Exit, ask};
-use crate::doctor::{Level, examine};
+use super::{Exit, Place, ask};
+use crate::doctor::{Level, examine, links};
 
 /// Arguments of `shadow doctor`.
 #[derive(Args, Debug)]
@@ -17,11 +17,17 @@ pub struct DoctorArgs {
     /// As JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// Examines the host and shows the findings.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
-    let examination = examine();
+    let mut examination = examine();
+    // Another finding says whether an agent runs.
+    if let Ok(status) = ask::ask_status(&args.place) {
+        examination = examination.and(links::protocols(&status.funnel.engine));
+    }
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&examination)?)
     } else {

@@ -17,6 +17,7 @@ pub mod record;
 pub mod replay;
 pub mod rollout;
 pub mod run;
+pub mod shell;
 pub mod switch;
 pub mod watch;
 
@@ -73,6 +74,10 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Check, document or show a configuration
     Config(config::ConfigArgs),
+    /// Print the completions of a shell
+    Completions(shell::CompletionsArgs),
+    /// Write the manual pages
+    Man(shell::ManArgs),
 }
 
 /// Where a running agent is found.
@@ -139,6 +144,8 @@ impl Command {
             Self::Inspect(args) => inspect::run(args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),
+            Self::Completions(args) => shell::completions(&args),
+            Self::Man(args) => shell::man(&args),
         }
     }
 }

@@ -17,6 +17,15 @@ const GROUPS: usize = 4 * html::CASES;
 /// Events that are looked up.
 const EVENTS: u32 = 200;
 
+/// Writes the page of a run without a journal.
+pub(super) fn alone(report: &Report, path: &Path) -> Result<(), Failure> {
+    let history = History {
+        missing: Some("A replay keeps no journal, so there is no history.".to_owned()),
+        ..History::default()
+    };
+    diffs::write(path, &html::page(report, &history))
+}
+
 /// Writes the page, whole or not at all.
 pub(super) fn write(report: &Report, journal: Result<Reader, Failure>, path: &Path) -> Result<(), Failure> {
     let history = match journal {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     capture::Source as _,
-    config::{Config, LogLevel, place::Target},
+    config::{Config, LogLevel, LogStyle, place::Target},
     record::Redact,
     runtime::{Capturing, recording},
     units::{Rate, Size, Span},
@@ -75,13 +75,16 @@ pub struct RecordArgs {
     /// Least severe log line [default: info]
     #[arg(long, value_enum, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
+    /// Log lines for people, or one JSON object a line [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log_format: Option<LogStyle>,
 }
 
 /// Records until a signal, until `--duration` is over, or until the files are full.
 pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
     let config = configured(args)?;
     let progress = Progress::new();
-    progress.log(config.agent.log_level);
+    progress.log(&config.agent);
     let mut capturing = Capturing::start(&config)?;
     let Some((recorder, mut tap)) = recording::start(&config.record, &config.redact, capturing.stats())?
     else {
@@ -156,6 +159,7 @@ fn configured(args: RecordArgs) -> Result<Config, Failure> {
         zstd,
         redact,
         log_level,
+        log_format,
     } = args;
     if output.as_deref() == Some(Path::new("-")) {
         let what = "a recording is not written to standard output; name a file with -o, and read it while it grows with \
@@ -173,6 +177,7 @@ fn configured(args: RecordArgs) -> Result<Config, Failure> {
         sample,
         duration,
         log_level,
+        log_format,
         record: output,
         observe: true,
         ..RunArgs::default()

@@ -27,6 +27,8 @@ pub struct Agent {
     pub duration: Option<Span>,
     /// Least severe log line that is written.
     pub log_level: LogLevel,
+    /// The form of log lines.
+    pub log_format: LogStyle,
     /// Drop every privilege that is not needed once the interfaces are attached.
     pub confine: bool,
 }
@@ -48,6 +50,17 @@ pub enum LogLevel {
     Trace,
 }
 
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogStyle {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 impl Default for Agent {
     fn default() -> Self {
         Self {
@@ -58,6 +71,7 @@ impl Default for Agent {
             kill_file: Some(PathBuf::from(crate::control::DEFAULT_KILL_FILE)),
             duration: None,
             log_level: LogLevel::Info,
+            log_format: LogStyle::Text,
             confine: true,
         }
     }

@@ -30,10 +30,13 @@ use serde::{Deserialize, Serialize};
 use shadow_core::{evidence::LedgerLimits, redact::RedactConfig, rewrite::HostPolicy};
 use shadow_proto::limits::Limits;
 
-pub use agent::{Agent, LogLevel};
+pub use agent::{Agent, LogLevel, LogStyle};
 
 use crate::units::{Rate, Size, Span};
-use crate::{capture::load::LoadOptions, replay::ReplaySettings};
+use crate::{
+    capture::load::LoadOptions,
+    replay::{ReplaySettings, TlsSettings},
+};
 use brakes::Breaker;
 use budget::Budget;
 use compare::Compare;
@@ -108,6 +111,8 @@ pub struct Capture {
 pub struct Shadow {
     /// The address of the shadow system.
     pub url: Option<ShadowUrl>,
+    /// Whom to trust, and which certificate to show, where the URL is one of https.
+    pub tls: TlsSettings,
     /// Count and describe exchanges only; no shadow system.
     pub observe: bool,
     /// Which of the two systems is the new one.
@@ -210,6 +215,7 @@ impl Default for Shadow {
         } = ReplaySettings::default();
         Self {
             url: None,
+            tls: TlsSettings::default(),
             observe: false,
             mode: Mode::Mirror,
             select: Select::default(),
@@ -236,7 +242,7 @@ impl Default for Shadow {
 
 impl Shadow {
     /// Keys that identify the system: they cannot change while the agent runs.
-    pub(crate) const FIXED: [&str; 3] = ["url", "observe", "mode"];
+    pub(crate) const FIXED: [&str; 4] = ["url", "tls", "observe", "mode"];
 }
 
 impl From<&Shadow> for ReplaySettings {

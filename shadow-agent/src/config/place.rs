@@ -28,7 +28,7 @@ impl ShadowUrl {
         &self.host
     }
 
-    /// Port, 80 when the URL names none.
+    /// Port; 80, or 443 of https, when the URL names none.
     pub const fn port(&self) -> u16 {
         self.port
     }
@@ -53,11 +53,11 @@ impl FromStr for ShadowUrl {
         let uri: http::Uri = text
             .parse()
             .map_err(|_unread: http::uri::InvalidUri| wrong("it does not follow RFC 3986"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(wrong("https is not supported, the replay speaks plain HTTP/1.1")),
-            _ => return Err(wrong("the scheme is not http")),
-        }
+        let usual = match uri.scheme_str() {
+            Some("http") => 80,
+            Some("https") => 443,
+            _ => return Err(wrong("the scheme is not http or https")),
+        };
         let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("user and password do not belong in it"));
@@ -75,7 +75,10 @@ impl FromStr for ShadowUrl {
         }
         // `Authority::port` is `None` both without a port and with one that is not a number below 65536.
         let bare = authority.as_str().len() == authority.host().len();
-        let port = authority.port().map(|port| port.as_u16()).or(bare.then_some(80));
+        let port = authority
+            .port()
+            .map(|port| port.as_u16())
+            .or(bare.then_some(usual));
         let port = port
             .filter(|port| *port != 0)
             .ok_or_else(|| wrong("the port is not 1 to 65535"))?;

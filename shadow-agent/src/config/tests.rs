@@ -252,14 +252,15 @@ fn shadow_urls_say_what_is_wrong_with_them() {
         ("http://a", "a", 80),
         ("http://127.0.0.1:9090/", "127.0.0.1", 9090),
         ("http://[::1]:81", "::1", 81),
+        ("https://a", "a", 443),
+        ("https://a:80", "a", 80),
     ] {
         let url: ShadowUrl = text.parse().expect(text);
         assert_eq!((url.host(), url.port()), (host, port), "{text}");
     }
     for (text, why) in [
         ("127.0.0.1:9090", "no scheme"),
-        ("https://a", "https is not supported"),
-        ("ftp://a", "scheme is not http"),
+        ("ftp://a", "scheme is not http or https"),
         ("http://", "RFC 3986"),
         ("http://a:0", "port is not"),
         ("http://a:70000", "port"),

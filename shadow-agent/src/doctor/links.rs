@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use shadow_common::chunk::MAX_BYTES;
+
 use super::Finding;
 use crate::{
     capture::{
@@ -75,7 +77,74 @@ pub(super) fn interfaces() -> Vec<Finding> {
         .iter()
         .filter_map(|at| Some((at.name.clone(), master(&at.name)?)));
     findings.extend(twice(&masters.collect()));
+    let sizes = netlink::Requests::new().and_then(|mut requests| requests.largest_packets());
+    findings.extend(big(&sizes.unwrap_or_default()));
     findings
+}
+
+/// Interfaces that pass packets of which the kernel program copies only the beginning.
+pub(super) fn big(sizes: &[(String, u32)]) -> Option<Finding> {
+    // A packet also has headers, which are not copied.
+    let over = |size: u32| usize::try_from(size).is_ok_and(|size| size > MAX_BYTES);
+    let found: Vec<&(String, u32)> = sizes.iter().filter(|(_, size)| over(*size)).collect();
+    let (name, _) = found.first()?;
+    let shown: Vec<String> = found
+        .iter()
+        .take(4)
+        .map(|(name, size)| format!("{name} ({size} bytes)"))
+        .collect();
+    let more = if found.len() > shown.len() {
+        ", and more"
+    } else {
+        ""
+    };
+    Some(Finding::warn(
+        "big_tcp",
+        format!(
+            "{}{more} may pass packets over 64 KiB (BIG TCP), of which 64 KiB are copied: longer answers are incomplete \
+             (truncated). If `shadow report` says so: `ip link set {name} gso_max_size 65536 gro_max_size 65536 \
+             gso_ipv4_max_size 65536 gro_ipv4_max_size 65536`",
+            shown.join(", ")
+        ),
+    ))
+}
+
+/// Counters of connections that spoke another protocol than HTTP/1, the protocol, and what to do.
+const PROTOCOLS: [(&str, &str); 4] = [
+    (
+        "flows_http2",
+        "HTTP/2 (http2): capture where a proxy speaks HTTP/1.1",
+    ),
+    ("flows_tls", "TLS (tls): capture where it has ended"),
+    ("flows_websocket", "WebSocket (websocket): nothing to compare"),
+    ("flows_unknown", "another protocol (unknown): is the port right?"),
+];
+
+/// The protocols on the ports of the running agent.
+pub fn protocols(engine: &BTreeMap<String, u64>) -> Finding {
+    const CHECK: &str = "protocols";
+    let found: Vec<String> = PROTOCOLS
+        .iter()
+        .filter_map(|(name, what)| {
+            let count = engine.get(*name).filter(|count| **count > 0)?;
+            Some(format!("{count} spoke {what}"))
+        })
+        .collect();
+    let opened = engine.get("flows_opened").copied().unwrap_or_default();
+    let opened = opened + engine.get("flows_midstream").copied().unwrap_or_default();
+    if found.is_empty() {
+        return Finding::ok(
+            CHECK,
+            format!("{opened} connections to the mirrored ports, none of another protocol than HTTP/1"),
+        );
+    }
+    Finding::warn(
+        CHECK,
+        format!(
+            "of {opened} connections to the mirrored ports {}",
+            found.join("; ")
+        ),
+    )
 }
 
 fn interface(at: &Interface) -> Finding {

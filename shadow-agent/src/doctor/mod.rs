@@ -99,14 +99,28 @@ pub fn examine() -> Examination {
     ];
     findings.push(links::agents());
     findings.extend(links::interfaces());
-    Examination {
-        format: FORMAT,
-        worst: findings
-            .iter()
-            .map(|finding| finding.level)
-            .max()
-            .unwrap_or(Level::Ok),
-        findings,
+    Examination::of(findings)
+}
+
+impl Examination {
+    fn of(findings: Vec<Finding>) -> Self {
+        Self {
+            format: FORMAT,
+            worst: findings
+                .iter()
+                .map(|finding| finding.level)
+                .max()
+                .unwrap_or(Level::Ok),
+            findings,
+        }
+    }
+
+    /// With a further finding.
+    #[must_use]
+    pub fn and(self, finding: Finding) -> Self {
+        let mut findings = self.findings;
+        findings.push(finding);
+        Self::of(findings)
     }
 }
 

@@ -113,3 +113,45 @@ fn an_examination_tells_its_worst_and_every_finding_is_one_line() {
         );
     }
 }
+
+#[test]
+fn packets_over_what_is_copied_are_a_warning() {
+    let sizes = |list: &[(&str, u32)]| -> Vec<(String, u32)> {
+        list.iter()
+            .map(|(name, size)| ((*name).to_owned(), *size))
+            .collect()
+    };
+    assert_eq!(links::big(&sizes(&[("lo", 65_536), ("eth0", 0)])), None);
+    let found = links::big(&sizes(&[("lo", 65_536), ("eth0", 185_000), ("eth1", 524_280)])).unwrap();
+    assert_eq!(found.level, Level::Warn);
+    for part in [
+        "eth0 (185000 bytes), eth1 (524280 bytes) may",
+        "ip link set eth0 gso_max_size 65536",
+    ] {
+        assert!(found.text.contains(part), "{found:?}");
+    }
+    assert!(!found.text.contains("lo ("), "{found:?}");
+}
+
+#[test]
+fn protocols_on_the_port_are_named() {
+    let engine = |list: &[(&str, u64)]| {
+        list.iter()
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect()
+    };
+    let found = links::protocols(&engine(&[("flows_opened", 7), ("flows_tls", 0)]));
+    assert_eq!(found.level, Level::Ok);
+    assert!(found.text.starts_with("7 connections"), "{found:?}");
+    let found = links::protocols(&engine(&[
+        ("flows_opened", 7),
+        ("flows_midstream", 2),
+        ("flows_tls", 3),
+        ("flows_http2", 1),
+    ]));
+    assert_eq!(found.level, Level::Warn);
+    for part in ["of 9 connections", "1 spoke HTTP/2 (http2)", "3 spoke TLS (tls)"] {
+        assert!(found.text.contains(part), "{found:?}");
+    }
+    assert!(!found.text.contains("WebSocket"), "{found:?}");
+}

@@ -19,7 +19,10 @@ pub const ENGINE: &[(&str, &str)] = &[
         "flows_abandoned",
         "Connections not read any further: protocol, framing or step",
     ),
-    ("flows_http2", "Connections left because they speak HTTP/2"),
+    (
+        "flows_http2",
+        "Connections left because they speak HTTP/2 that cannot be read",
+    ),
     ("flows_tls", "Connections left because they speak TLS"),
     (
         "flows_websocket",
@@ -47,6 +50,14 @@ pub const ENGINE: &[(&str, &str)] = &[
         "Exchanges that seem to have passed on those: they lower the coverage",
     ),
     ("flows_empty", "Connections that ended without any payload"),
+    ("h2_connections", "Connections that were read as HTTP/2"),
+    ("h2_joined", "HTTP/2 connections joined in the middle"),
+    ("h2_frames", "Frames of HTTP/2"),
+    ("h2_resets", "Streams of HTTP/2 that were reset"),
+    (
+        "h2_pushes",
+        "Pushes promised by HTTP/2 servers: their responses are not read",
+    ),
     (
         "ignored_segments",
         "Segments of connections that are over or abandoned",

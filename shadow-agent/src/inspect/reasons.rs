@@ -34,7 +34,7 @@ pub(super) const fn of(reason: Incomplete) -> &'static str {
             "two readers could take the request to be for two hosts: several Host fields, a value that is no host, or another \
              host in the target (RFC 9112 sections 3.2, 3.2.2)"
         }
-        Incomplete::Malformed => "not HTTP/1 by its grammar (RFC 9112)",
+        Incomplete::Malformed => "not HTTP by its grammar (RFC 9112, RFC 9113 section 8)",
         Incomplete::HeadTooLarge => "a head, its fields or its trailers are over the limit",
         Incomplete::ConflictingOverlap => "the same bytes were sent twice, and not alike",
         Incomplete::UrgentData => {
@@ -45,6 +45,22 @@ pub(super) const fn of(reason: Incomplete) -> &'static str {
         Incomplete::Evicted => "given up to stay under a limit",
         Incomplete::Idle => "nothing more came for too long",
         Incomplete::CaptureEnd => "the capture ended first",
+        Incomplete::H2HeaderState => {
+            "a field refers to an entry of the dynamic table that was not captured, or its block was not (RFC 7541)"
+        }
+        Incomplete::H2JoinedMidway => {
+            "HTTP/2 joined in the middle of the connection: where frames begin is not proven until three exchanges fit"
+        }
+        Incomplete::H2Gap => {
+            "frames of HTTP/2 were not captured: where the next ones begin is not proven until three exchanges fit"
+        }
+        Incomplete::H2Reset => "the stream was reset before both messages had ended (RST_STREAM)",
+        Incomplete::H2Unprocessed => {
+            "the server refused the stream, or went away without it (RFC 9113 section 8.7)"
+        }
+        Incomplete::H2Tunnel => {
+            "CONNECT: the stream carries another protocol (RFC 9113 section 8.5, RFC 8441)"
+        }
         Incomplete::BodyNotSaved => "the recording does not hold the content of the request",
         Incomplete::BodyAltered => "the bytes on the wire do not follow from the content that was recorded",
         Incomplete::BadRecord => "the record cannot be read, or has no request in it",

@@ -547,6 +547,17 @@ fn what_asked_no_server_is_counted_aside() {
 }
 
 #[test]
+fn an_answer_that_playwright_took_from_the_cache_asked_no_server() {
+    let request = r#"{"method":"GET","url":"http://h/a"}"#;
+    for (size, aside) in [("-116", 1), ("-1", 0), ("0", 0), ("12", 0)] {
+        let response = ANSWER.replacen("\"status\"", &format!("\"bodySize\":{size},\"status\""), 1);
+        assert_ne!(response, ANSWER);
+        let (_, told) = entries(request, &response);
+        assert_eq!(noted(&told, "from_cache").0, aside, "{size}");
+    }
+}
+
+#[test]
 fn an_entry_that_cannot_be_read_is_a_record_without_a_verdict() {
     for request in [
         "null",

@@ -166,7 +166,7 @@ impl<S: Shadow> Dispatcher<S> {
         if exchange
             .response
             .as_ref()
-            .is_none_or(|answer| answer.body.kept.len() >= LARGE)
+            .is_none_or(|answer| answer.body.kept.len().max(first.body.kept.len()) >= LARGE)
         {
             return;
         }

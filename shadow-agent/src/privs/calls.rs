@@ -141,9 +141,11 @@ fn any_of(
 pub(super) fn forbid(needs: &Needs) -> Result<(), Error> {
     let commands = if needs.commands { &[][..] } else { COMMANDS };
     // Before Linux 6.6 a netlink socket is created, and bound, for each interface.
+    // musl binds the port from which it asks a name server; glibc does not.
+    let binds = needs.clsact || (!needs.names.is_empty() && cfg!(target_env = "musl"));
     let commands = commands
         .iter()
-        .filter(|call| !(needs.clsact && **call == libc::SYS_bind));
+        .filter(|call| !(binds && **call == libc::SYS_bind));
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = FORBIDDEN
         .iter()
         .chain(commands)

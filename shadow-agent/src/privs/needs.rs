@@ -1,8 +1,14 @@
 //! Resources that a configured agent uses after its start. A feature that opens a file later names it here.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
-use crate::{capture::attach::Method, config::Config};
+use crate::{
+    capture::attach::Method,
+    config::{Config, place::ShadowUrl},
+};
 
 /// Files and folders that are used while the agent runs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,6 +23,8 @@ pub struct Needs {
     pub commands: bool,
     /// Sockets are marked (`SO_MARK`).
     pub marks: bool,
+    /// Names that are resolved again.
+    pub names: Vec<String>,
     /// Interfaces are attached to and detached from by netlink, as before Linux 6.6.
     pub clsact: bool,
 }
@@ -55,6 +63,7 @@ impl Needs {
             read: SYSTEM.iter().map(PathBuf::from).collect(),
             commands: false,
             marks: false,
+            names: Vec::new(),
             clsact: Method::of_this_kernel() == Method::Clsact,
         };
         // SQLite makes its log and its shared memory beside the file.
@@ -68,6 +77,9 @@ impl Needs {
         // Targets that cannot be made were refused before.
         for wanted in config.wanted().unwrap_or_default() {
             needs.marks |= wanted.shadow.url.is_some();
+            let host = wanted.shadow.url.as_ref().map(ShadowUrl::host);
+            let name = host.filter(|host| host.parse::<IpAddr>().is_err());
+            needs.names.extend(name.map(str::to_owned));
             for replace in &wanted.shadow.credentials.replace {
                 needs.read.extend(replace.file.as_deref().and_then(folder));
                 needs.commands |= !replace.command.is_empty();
@@ -92,6 +104,7 @@ impl Needs {
         let is_removed = |path: &PathBuf| beneath(path, &self.remove) || is_written(path);
         (self.commands || !other.commands)
             && (self.marks || !other.marks)
+            && (!self.names.is_empty() || other.names.is_empty())
             && other.read.iter().all(is_read)
             && other.write.iter().all(is_written)
             && other.remove.iter().all(is_removed)

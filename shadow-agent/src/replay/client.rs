@@ -19,6 +19,7 @@ use super::{
     pool::Pool,
     request::Wire,
     socket,
+    stream::Stream,
 };
 
 /// The answer of a server that closes an idle connection and says so (RFC 9110 section 15.5.9).
@@ -114,19 +115,35 @@ impl HttpShadow {
             end,
         };
         let received = conn.exchange(request, bounds, &self.paths).await?;
-        self.pool.give(conn);
+        if conn.peer().is_some_and(|peer| self.target.has(peer)) {
+            self.pool.give(conn);
+        }
         Ok(received)
     }
 
+    /// A connection whose other end is known to be the shadow system, where it is reached over TLS.
     async fn connect(&self) -> Result<Conn, Failure> {
-        let connecting = socket::connect(self.target.addresses(), self.mark);
-        let stream = timeout(self.settings.get().connect_timeout, connecting)
-            .await
-            .map_err(|_elapsed| Failure::ConnectTimeout)?
-            .map_err(|error| {
+        let connecting = async {
+            let addresses = self.target.addresses();
+            let stream = socket::connect(&addresses, self.mark).await.map_err(|error| {
                 tracing::debug!(target = %self.target, %error, "cannot connect to the shadow system");
                 Failure::Connect
             })?;
+            let Some(tls) = self.target.tls() else {
+                return Ok(Stream::Plain(stream));
+            };
+            match tls.greet(stream).await {
+                Ok(stream) => Ok(Stream::Tls(Box::new((stream, tls.clone())))),
+                Err(error) if tls.explain(&error) => Err(Failure::Tls),
+                Err(error) => {
+                    tracing::debug!(target = %self.target, %error, "the handshake of TLS was not completed");
+                    Err(Failure::Connect)
+                }
+            }
+        };
+        let stream = timeout(self.settings.get().connect_timeout, connecting)
+            .await
+            .map_err(|_elapsed| Failure::ConnectTimeout)??;
         Ok(Conn::new(stream, &self.paths))
     }
 }
@@ -182,9 +199,14 @@ impl Shadow for HttpShadow {
     }
 
     async fn housekeeping(&self) {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            self.pool.sweep();
-        }
+        let sweeping = async {
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                self.pool.sweep();
+            }
+        };
+        let is_current = |conn: &Conn| conn.peer().is_some_and(|peer| self.target.has(peer));
+        let following = self.target.follow(|| self.pool.keep_only(is_current));
+        tokio::join!(sweeping, following);
     }
 }

@@ -6,8 +6,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    io,
-    mem::MaybeUninit,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -16,16 +14,15 @@ use std::{
 
 use shadow_core::compare::Failure;
 use shadow_proto::http1::{AnswerReader, AnswerSettings, ReadAnswer, Unread};
-use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
-    net::TcpStream,
     time::{timeout, timeout_at},
 };
 
 use super::{
     meter::{Marks, Paths, Spans},
     request::Wire,
+    stream::Stream,
 };
 
 /// Bytes read at once.
@@ -40,7 +37,7 @@ const STILL_READS: Duration = Duration::from_secs(1);
 /// A connection with at most one request on it.
 #[derive(Debug)]
 pub(super) struct Conn {
-    stream: TcpStream,
+    stream: Stream,
     peer: Option<SocketAddr>,
     buffer: Box<[u8]>,
     /// Whether another request may follow.
@@ -80,9 +77,9 @@ pub(super) struct Lost {
 
 impl Conn {
     /// Takes a fresh connection.
-    pub(super) fn new(stream: TcpStream, paths: &Paths) -> Self {
-        let peer = stream.peer_addr().ok();
-        paths.look(peer, &stream);
+    pub(super) fn new(stream: Stream, paths: &Paths) -> Self {
+        let peer = stream.tcp().peer_addr().ok();
+        paths.look(peer, stream.tcp());
         Self {
             stream,
             peer,
@@ -93,10 +90,13 @@ impl Conn {
     }
 
     /// Whether another request may be sent: the shadow system has neither closed the connection nor sent data on it.
-    pub(super) fn is_open(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        let peeked = SockRef::from(&self.stream).peek(&mut byte);
-        self.reusable && matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub(super) fn is_open(&mut self) -> bool {
+        self.reusable && self.stream.is_open()
+    }
+
+    /// The address of the other end.
+    pub(super) const fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     /// Sends one request and reads its response. After the future is dropped the connection cannot be used again.
@@ -151,14 +151,14 @@ impl Conn {
         };
         self.reusable = answer.keeps_open && is_exact && rest;
         self.used = tokio::time::Instant::now();
-        let spans = marks.spans(paths.look(self.peer, &self.stream));
+        let spans = marks.spans(paths.look(self.peer, self.stream.tcp()));
         Ok(Received { answer, spans })
     }
 }
 
 /// A request that is being sent, and the answer to it.
 struct Exchange<'x> {
-    stream: &'x mut TcpStream,
+    stream: &'x mut Stream,
     buffer: &'x mut [u8],
     /// The data still to be written.
     out: [&'x [u8]; 3],
@@ -212,12 +212,15 @@ impl<'x> Exchange<'x> {
                     self.out = Default::default();
                     self.is_exact = false;
                     if !self.is_sent {
-                        return Err(written.map_or_else(|error| failure(&error), |_nothing| Failure::Closed));
+                        return Err(written
+                            .map_or_else(|error| self.stream.failure(&error), |_nothing| Failure::Closed));
                     }
                     // It may have answered before it closed the connection.
                 }
             }
         }
+        // TLS may have taken bytes that the socket did not; an error is one of the next read, too.
+        drop(Pin::new(&mut *self.stream).poll_flush(cx));
         Ok(())
     }
 
@@ -225,7 +228,7 @@ impl<'x> Exchange<'x> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let mut buffer = ReadBuf::new(self.buffer);
         let read = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut buffer));
-        read.map_err(|error| failure(&error))?;
+        read.map_err(|error| self.stream.failure(&error))?;
         let bytes = buffer.filled();
         if bytes.is_empty() {
             self.reader.end();
@@ -252,16 +255,5 @@ impl<'x> Exchange<'x> {
             is_sent: self.is_sent,
             is_silent: closed && !self.marks.has_read(),
         }
-    }
-}
-
-/// An error of a socket as a failure.
-fn failure(error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
-            Failure::Reset
-        }
-        io::ErrorKind::TimedOut => Failure::Timeout,
-        _ => Failure::Closed,
     }
 }

@@ -14,8 +14,10 @@ mod pool;
 mod request;
 pub mod settings;
 mod socket;
+mod stream;
 pub mod target;
 mod tcp_info;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ pub use client::{HttpShadow, MarkError, PreparedRequest};
 pub use request::Unsendable;
 pub use settings::{LiveSettings, ReplaySettings, ReplaySettingsError};
 pub use target::{Target, TargetError};
+pub use tls::{TlsError, TlsSettings};
 
 /// Result of one request.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ impl Pool {
     /// The most recently used connection that is still open.
     pub(super) fn take(&self) -> Option<Conn> {
         loop {
-            let conn = self.lock().pop()?;
+            let mut conn = self.lock().pop()?;
             if self.is_fresh(&conn) && conn.is_open() {
                 return Some(conn);
             }
@@ -35,7 +35,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request, if it can be reused.
-    pub(super) fn give(&self, conn: Conn) {
+    pub(super) fn give(&self, mut conn: Conn) {
         if !conn.is_open() {
             return;
         }
@@ -48,9 +48,14 @@ impl Pool {
     /// Closes connections that are too old, were closed by the shadow system, or exceed the current number of replays.
     pub(super) fn sweep(&self) {
         let mut idle = self.lock();
-        idle.retain(|conn| self.is_fresh(conn) && conn.is_open());
+        idle.retain_mut(|conn| self.is_fresh(conn) && conn.is_open());
         let more = idle.len().saturating_sub(self.settings.get().concurrency);
         idle.drain(..more);
+    }
+
+    /// Closes the other ones.
+    pub(super) fn keep_only(&self, is_kept: impl Fn(&Conn) -> bool) {
+        self.lock().retain(is_kept);
     }
 
     pub(super) fn len(&self) -> usize {

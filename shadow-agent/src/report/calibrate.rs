@@ -51,7 +51,10 @@ impl<'r> Calibration<'r> {
     pub fn of(report: &'r Report) -> Self {
         let with = |standing: Standing| -> Vec<&Group> {
             let groups = report.groups.iter();
-            groups.filter(|group| group.standing == standing).collect()
+            // Failures have no shifts; the gate on errors judges them.
+            groups
+                .filter(|group| group.standing == standing && !group.shifts.is_empty())
+                .collect()
         };
         let Background {
             twice,
@@ -73,15 +76,16 @@ impl<'r> Calibration<'r> {
             .filter(|reason| !curable(reason))
             .collect();
         let (differences, undecided) = (with(Standing::Regression), with(Standing::Undecided));
+        let latency_equal = latency(report);
         Self {
             format: report.format,
-            ready: repeated && differences.is_empty() && blockers.is_empty(),
+            ready: repeated && differences.is_empty() && blockers.is_empty() && latency_equal != Some(false),
             background: report.background,
             repeated,
             noise: with(Standing::Noise),
             differences,
             undecided,
-            latency_equal: latency(report),
+            latency_equal,
             latency: report.latency,
             rules: Noise::of(report).rules,
             blockers,

@@ -33,7 +33,10 @@ const ENGINE_LOSSES: [(&str, &str); 13] = [
         "flows_evicted",
         "connections were given up for room: raise limits.flows or limits.memory",
     ),
-    ("flows_http2", "connections spoke HTTP/2 (http2)"),
+    (
+        "flows_http2",
+        "connections spoke HTTP/2 that could not be read (http2)",
+    ),
     (
         "flows_tls",
         "connections spoke TLS (tls): capture where it has ended",

@@ -13,6 +13,7 @@ pub mod diffs;
 pub mod funnel;
 mod groups;
 pub mod html;
+pub mod junit;
 mod losses;
 pub mod noise;
 mod settle;

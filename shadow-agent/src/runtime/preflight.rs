@@ -1,12 +1,14 @@
 //! Checks that need the host: privileges, names, and that the shadow is not production.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::{
     capture::{load, targets::Target as Production},
     config::{Agent, place::ShadowUrl},
     control::peer,
-    replay::{Target, TargetError},
+    replay::{Target, TargetError, TlsSettings},
     runtime::{Cause, RuntimeError},
 };
 
@@ -26,18 +28,25 @@ pub(super) fn privileges() -> Result<(), RuntimeError> {
     ))
 }
 
-/// Resolves the shadow system once, and refuses one that is mirrored itself.
-pub(super) fn shadow(url: &ShadowUrl, production: &[Production]) -> Result<Target, RuntimeError> {
-    let target = Target::resolve(&url.to_string()).map_err(|error| {
+/// Resolves the shadow system, and refuses one that is mirrored itself.
+pub(super) fn shadow(
+    url: &ShadowUrl,
+    tls: &TlsSettings,
+    production: &[Production],
+) -> Result<Target, RuntimeError> {
+    let target = Target::resolve(&url.to_string(), tls).map_err(|error| {
         let exit = match error {
             TargetError::Resolve(..) | TargetError::NoAddress(_) => Cause::Unavailable,
-            TargetError::Syntax(_) | TargetError::Scheme(_) | TargetError::Extra(_) => Cause::Config,
+            TargetError::Syntax(_)
+            | TargetError::Scheme(_)
+            | TargetError::Extra(_)
+            | TargetError::Tls(..) => Cause::Config,
         };
         let source =
             std::error::Error::source(&error).map_or_else(String::new, |source| format!(" ({source})"));
         RuntimeError::new(exit, format!("{error}{source}"))
     })?;
-    for address in target.addresses() {
+    for address in target.addresses().iter() {
         if let Some(mirrored) = mirrored(*address, production, is_own) {
             return Err(RuntimeError::new(
                 Cause::Config,
@@ -49,6 +58,11 @@ pub(super) fn shadow(url: &ShadowUrl, production: &[Production]) -> Result<Targe
         }
     }
     Ok(target)
+}
+
+/// Whether a shadow system may be replayed to at an address that its name has now.
+pub(super) fn is_mirrored(address: SocketAddr, production: &[Production]) -> bool {
+    mirrored(address, production, is_own).is_some()
 }
 
 /// The production endpoint that a shadow address is, if any. A target that is only a port means the servers of this
@@ -88,17 +102,14 @@ fn is_own(ip: IpAddr) -> bool {
     if ip.is_loopback() {
         return true;
     }
-    let any: IpAddr = match ip {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    UdpSocket::bind((any, 0))
+    // Any port: UDP "connects" without a packet. Not bound first, which a confined agent may not.
+    let end = SocketAddr::new(ip, 9);
+    Socket::new(Domain::for_address(end), Type::DGRAM, None)
         .and_then(|socket| {
-            // Any port: UDP "connects" without a packet.
-            socket.connect((ip, 9))?;
+            socket.connect(&end.into())?;
             socket.local_addr()
         })
-        .is_ok_and(|local| local.ip() == ip)
+        .is_ok_and(|local| local.as_socket().is_some_and(|local| local.ip() == ip))
 }
 
 #[cfg(test)]
@@ -145,7 +156,7 @@ mod tests {
     fn names_are_resolved_before_they_are_compared() {
         let url: ShadowUrl = "http://localhost:8080".parse().expect("URL");
         let production = ["8080".parse().expect("target")];
-        let failure = shadow(&url, &production).expect_err("localhost is this host");
+        let failure = shadow(&url, &TlsSettings::default(), &production).expect_err("localhost is this host");
         assert_eq!(failure.cause, Cause::Config);
         assert!(
             failure
@@ -154,14 +165,14 @@ mod tests {
             "{failure}"
         );
         let other: ShadowUrl = "http://localhost:8081".parse().expect("URL");
-        shadow(&other, &production).expect("another port");
+        shadow(&other, &TlsSettings::default(), &production).expect("another port");
     }
 
     #[test]
     fn a_name_without_an_address_is_unavailable() {
         // RFC 6761: never resolves.
         let url: ShadowUrl = "http://shadow.invalid:8080".parse().expect("URL");
-        let failure = shadow(&url, &[]).expect_err("no such name");
+        let failure = shadow(&url, &TlsSettings::default(), &[]).expect_err("no such name");
         assert_eq!(failure.cause, Cause::Unavailable);
         assert!(failure.what.contains("shadow.invalid"), "{failure}");
     }

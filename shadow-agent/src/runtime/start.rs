@@ -64,7 +64,7 @@ pub(super) struct Started {
 pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, RuntimeError> {
     preflight::privileges()?;
     let loss = Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))?;
-    let wanted = wanted(config)?;
+    let mut wanted = wanted(config)?;
     let state = StateDir::new(&config.agent.state_dir);
     let lock = claim(&state)?;
     let killed = commands::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
@@ -80,7 +80,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         stats,
         source,
     } = load(config)?;
-    aim(config, &targets, &wanted)?;
+    aim(config, &targets, &mut wanted)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
     let sampling = sampling(config, &rollout, &control, killed)?;
     let ring = source.counters();
@@ -184,17 +184,48 @@ fn socket(config: &Config) -> Result<Socket, RuntimeError> {
         .map_err(|error| RuntimeError::new(Cause::CannotCreate, error.to_string()))
 }
 
-/// Sets the kernel program's production endpoints and the excluded ones.
-fn aim(config: &Config, targets: &Targets, wanted: &[(Wanted, Option<Target>)]) -> Result<(), RuntimeError> {
+/// Sets the kernel program's production endpoints and the excluded ones, now and when names have other addresses.
+fn aim(
+    config: &Config,
+    targets: &Targets,
+    wanted: &mut [(Wanted, Option<Target>)],
+) -> Result<(), RuntimeError> {
+    admit(config, targets, wanted);
     let excluded: Vec<_> = wanted
         .iter()
         .flat_map(|(_, target)| target)
-        .flat_map(Target::addresses)
-        .copied()
+        .flat_map(|target| target.addresses().to_vec())
         .collect();
     targets
         .set(&config.capture.targets, &excluded)
         .map_err(|error| unavailable(&error))
+}
+
+/// Lets the names of shadow systems have other addresses later: none that is mirrored itself, and none whose packets
+/// would be captured.
+fn admit(config: &Config, targets: &Targets, wanted: &mut [(Wanted, Option<Target>)]) {
+    for target in wanted.iter_mut().filter_map(|(_, target)| target.as_mut()) {
+        let (production, targets) = (config.capture.targets.clone(), targets.clone());
+        target.admitting(move |new| {
+            let mut admitted = new.to_vec();
+            admitted.retain(|address| {
+                let is_mirrored = preflight::is_mirrored(*address, &production);
+                if is_mirrored {
+                    tracing::error!(%address, "the name of a shadow system has the address of a mirrored production endpoint; \
+                                    nothing is sent there");
+                }
+                !is_mirrored
+            });
+            match targets.exclude(&admitted) {
+                Ok(()) => admitted,
+                Err(error) => {
+                    tracing::error!(%error, "new addresses of a shadow system cannot be kept out of the capture, so they are \
+                                    not used");
+                    Vec::new()
+                }
+            }
+        });
+    }
 }
 
 /// Starts the threads of the pipeline, stopped when the kill switch is on.
@@ -227,7 +258,11 @@ fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, RuntimeError
         .into_iter()
         .map(|wanted| {
             let target = match &wanted.shadow.url {
-                Some(url) => Some(preflight::shadow(url, &config.capture.targets)?),
+                Some(url) => Some(preflight::shadow(
+                    url,
+                    &wanted.shadow.tls,
+                    &config.capture.targets,
+                )?),
                 None => None,
             };
             Ok((wanted, target))

@@ -204,6 +204,7 @@ mod tests {
             place: place.to_owned(),
             production: "1".to_owned(),
             shadow: "2".to_owned(),
+            leaves: 1,
         }]
     }
 

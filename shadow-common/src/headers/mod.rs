@@ -21,15 +21,6 @@ pub const MAX_EXTENSIONS: usize = 6;
 
 const TCP: u8 = 6;
 
-/// Options that are looked at in one segment: as many as there can be with one of Multipath TCP among them, of which
-/// those that matter have at least 12 of the 40 bytes.
-const MAX_OPTIONS: usize = 40 - 12 + 1;
-
-/// Kinds of TCP options (RFC 9293 section 3.1, RFC 8684 section 3).
-const END_OF_OPTIONS: u8 = 0;
-const NO_OPERATION: u8 = 1;
-const MULTIPATH: u8 = 30;
-
 /// The facts of one TCP segment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Headers {
@@ -258,24 +249,37 @@ fn segment(ip: &Ip, header: [u8; 20]) -> Result<Headers, Skip> {
     })
 }
 
-/// The subtype of the segment's Multipath TCP option (RFC 8684 section 3), if it has one.
+/// The bytes of options that the reader needs: those of Multipath TCP (RFC 8684) show whether other connections carry
+/// parts of the same stream.
+///
+/// It goes by length, which is cheap: of the options of Multipath TCP those that matter have at least 12 bytes with a SYN,
+/// and more than the 12 bytes of time stamps with payload, where otherwise only selective acknowledgements are as long.
+/// Of segments without payload the third of the handshake has keys, as the first option or after the time stamps.
 #[inline(always)]
-pub fn multipath<L: Load>(packet: &L, headers: &Headers) -> Option<u8> {
-    let mut at = headers.payload_offset - headers.options;
-    for _ in 0..MAX_OPTIONS {
-        at = packet.forget(at);
-        if at + 2 >= headers.payload_offset {
-            return None;
-        }
-        let [kind, len, subtype] = packet.load(at)?;
-        at += match kind {
-            END_OF_OPTIONS => return None,
-            NO_OPERATION => 1,
-            MULTIPATH => return Some(subtype >> 4),
-            _ => usize::from(len).max(2),
-        };
-    }
-    None
+pub fn needed_options<L: Load>(packet: &L, headers: &Headers) -> usize {
+    const TIME_STAMPS: usize = 12;
+    const KEYS: usize = 20;
+    let needed = if headers.flags & SYN != 0 {
+        headers.options >= TIME_STAMPS
+    } else if headers.payload_len > 0 {
+        headers.options > TIME_STAMPS
+    } else {
+        headers.options >= KEYS && has_keys(packet.load(headers.payload_offset - headers.options))
+    };
+    packet.forget(if needed { headers.options } else { 0 })
+}
+
+#[inline(always)]
+fn has_keys(options: Option<[u8; 16]>) -> bool {
+    let Some([first, _, of_first, .., later, _, of_later, _]) = options else {
+        return false;
+    };
+    is_capable(first, of_first) || is_capable(later, of_later)
+}
+
+/// MP_CAPABLE, by its kind and subtype.
+const fn is_capable(kind: u8, subtype: u8) -> bool {
+    kind == 30 && subtype >> 4 == 0
 }
 
 #[cfg(test)]

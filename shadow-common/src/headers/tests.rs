@@ -177,7 +177,7 @@ proptest! {
         bytes[at] = value;
         if let Ok(headers) = parsed(&bytes) {
             prop_assert!((40..=40 + 60 + 15 * 4 + MAX_EXTENSIONS * 2048).contains(&headers.payload_offset));
-            prop_assert!(multipath(&Packet(&bytes), &headers).is_none_or(|subtype| subtype < 16));
+            prop_assert!(needed_options(&Packet(&bytes), &headers) <= 40);
         }
     }
 
@@ -287,42 +287,40 @@ fn a_total_length_of_zero_takes_the_callers_length() {
 }
 
 #[test]
-fn the_option_of_multipath_tcp_is_found_wherever_it_is() {
-    const JOIN: [u8; 12] = [30, 12, 0x10, 2, 1, 2, 3, 4, 5, 6, 7, 8];
-    const LINUX: [u8; 20] = [
-        2, 4, 5, 0xb4, 4, 2, 8, 10, 30, 0, 0x10, 4, 0, 0, 0, 0, 1, 3, 3, 10,
-    ];
-    let found = |v6, options: &[u8], payload: &[u8]| {
-        let mut built = plain(v6);
-        built.tcp_options = options.len().div_ceil(4);
-        built.payload = payload.to_vec();
-        let mut bytes = built.bytes();
-        let at = bytes.len() - payload.len() - built.tcp_options * 4;
-        bytes[at..at + options.len()].copy_from_slice(options);
-        multipath(&Packet(&bytes), &parsed(&bytes).unwrap())
-    };
+fn options_are_needed_where_multipath_tcp_may_be_in_them() {
+    let times = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+    let keys = [&[30, 20, 0x01, 0x01][..], &[7; 16]].concat();
+    let acknowledges = [30, 8, 0x20, 0x01, 0, 0, 0, 9];
+    let selective = [&[1, 1, 5, 18][..], &[7; 16]].concat();
+    let mapping = [30, 14, 0x20, 0x04, 0, 0, 1, 0, 0, 0, 0, 1, 0, 10, 1, 1];
+    let join = [30, 12, 0x10, 2, 1, 2, 3, 4, 5, 6, 7, 8];
+    let (syn, ack) = (0x02, 0x10);
+    let none = &b""[..];
     for v6 in [false, true] {
-        for payload in [&b""[..], &[30; 20]] {
-            for before in 0..=28 {
-                let options = [&vec![1; before][..], &JOIN].concat();
-                assert_eq!(found(v6, &options, payload), Some(1), "{before} bytes before");
-            }
+        for (flags, options, payload, expected) in [
+            (syn, join.to_vec(), none, true),
+            (syn, vec![2, 4, 5, 0xb4], none, false),
+            (ack, times.to_vec(), b"GET", false),
+            (ack, mapping.to_vec(), b"GET", true),
+            (ack, [&times[..], &mapping].concat(), b"GET", true),
+            (ack, times.to_vec(), none, false),
+            (ack, keys.clone(), none, true),
+            (ack, [&times[..], &keys].concat(), none, true),
+            (ack, [&times[..], &selective].concat(), none, false),
+            (ack, [&times[..], &acknowledges].concat(), none, false),
+            (ack, selective.clone(), none, false),
+        ] {
+            let mut built = plain(v6);
+            (built.flags, built.tcp_options, built.payload) = (flags, options.len() / 4, payload.to_vec());
+            let mut bytes = built.bytes();
+            let at = bytes.len() - payload.len() - options.len();
+            bytes[at..at + options.len()].copy_from_slice(&options);
+            let needed = needed_options(&Packet(&bytes), &parsed(&bytes).unwrap());
             assert_eq!(
-                found(v6, &[&LINUX[..], &[30, 4, 1, 1]].concat(), payload),
-                Some(0)
+                needed,
+                if expected { options.len() } else { 0 },
+                "{flags} {options:?} {payload:?}"
             );
-            assert_eq!(found(v6, &[1, 1, 30, 14, 0x20, 4], payload), Some(2));
-            // Within another option, after the end, cut off, and not there.
-            for options in [
-                &LINUX[..],
-                &[0, 30, 4, 0x10],
-                &[1, 1, 1, 30],
-                &[1, 1, 30, 4],
-                &[8, 200, 30, 4],
-                &[],
-            ] {
-                assert_eq!(found(v6, options, payload), None, "{options:?}");
-            }
         }
     }
 }

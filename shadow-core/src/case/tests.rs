@@ -38,6 +38,7 @@ fn differing() -> (Exchange, Outcome, Verdict) {
         place: "$.api_key".to_owned(),
         production: format!("\"{SECRET}\""),
         shadow: format!("\"another {SECRET}\""),
+        leaves: 1,
     }]);
     (exchange, outcome, verdict)
 }

@@ -35,9 +35,13 @@ pub(super) fn checked(
     if body.kept.is_empty() && body.is_whole() || request.method.eq_ignore_ascii_case(b"HEAD") {
         return checked;
     }
-    let status_only = status::is_error(answer.status) && scope.errors == Errors::Status;
-    if status_only || scope.ignores_all() {
-        checked.not.add(body.kept.len());
+    let is_error = status::is_error(answer.status);
+    if is_error && scope.errors == Errors::Status || scope.ignores_all() {
+        return Checked::not(body.kept.len());
+    }
+    if is_error && scope.errors == Errors::Type {
+        // At least its type is compared, and often not more.
+        checked.by_rule.add(body.kept.len());
         return checked;
     }
     match content.filter(|_| body.is_whole()) {

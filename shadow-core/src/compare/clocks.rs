@@ -19,14 +19,14 @@ const NOW: i128 = 5 * SECOND;
 /// Deviation of two distances that are equal.
 const DEVIATION: i128 = 2 * SECOND;
 
-/// Distance of two answers that are far apart in time.
-const FAR: i128 = 60 * SECOND;
+/// Distance of two answers that are far apart in time, in seconds.
+const FAR: u32 = 60;
 
-/// The clocks of both answers, in nanoseconds since 1970.
+/// The clocks of both answers, in seconds since 1970. It is small, because it is part of the rules of each place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clocks {
-    production: i128,
-    shadow: i128,
+    production: u32,
+    shadow: u32,
 }
 
 impl Clocks {
@@ -34,7 +34,7 @@ impl Clocks {
     pub(super) fn of(production: &Headers, shadow: &Headers) -> Option<Self> {
         let date = |headers: &Headers| {
             let value = core::str::from_utf8(headers.get("date")?).ok()?;
-            instant::http_date(value.trim())
+            u32::try_from(instant::http_date(value.trim())?).ok()
         };
         Some(Self {
             production: date(production)?,
@@ -52,9 +52,13 @@ impl Clocks {
         let (Some((a_is_text, a)), Some((b_is_text, b))) = (read(production), read(shadow)) else {
             return false;
         };
-        let (a, b) = (a.saturating_sub(self.production), b.saturating_sub(self.shadow));
+        let of = |clock: u32| i128::from(clock).saturating_mul(SECOND);
+        let (a, b) = (
+            a.saturating_sub(of(self.production)),
+            b.saturating_sub(of(self.shadow)),
+        );
         let are_now = a.abs() <= NOW && b.abs() <= NOW;
-        let are_far = self.production.abs_diff(self.shadow) >= FAR.unsigned_abs();
+        let are_far = self.production.abs_diff(self.shadow) >= FAR;
         a_is_text == b_is_text && a.abs_diff(b) <= DEVIATION.unsigned_abs() && (are_now || are_far)
     }
 }

@@ -127,17 +127,36 @@ impl Comparator {
     /// content is compared exactly, whatever the rules.
     pub fn checked(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Checked {
         let scope = Scope::new(&self.aside, request);
+        let partly =
+            shadow.status == 200 && !self.kept_validators && is_part(production.status, &request.headers);
+        if self.sent_in_full(request, production.status, shadow.status)
+            || partly && parts::cut(production, shadow).is_none()
+        {
+            return Checked::not(shadow.body.kept.len());
+        }
+        if headers::is_redirect_note(&scope, production, shadow) {
+            // It says the target of Location again.
+            return Checked::default();
+        }
         let content = self.decoded(production).ok();
         let checked = checked::checked(&scope, request, production, content.as_deref());
-        let (a, b) = (production.body, shadow.body);
-        let known = a.blake3().zip(b.blake3());
-        if a.len == b.len && known.is_some_and(|(a, b)| a == b) {
+        if self.are_equal(production, shadow, content.as_deref()) {
             return Checked {
                 exact: checked.all(),
                 ..Checked::default()
             };
         }
         checked
+    }
+
+    /// Whether two contents are equal, in the same content coding or without it.
+    fn are_equal(&self, production: Side<'_>, shadow: Side<'_>, content: Option<&[u8]>) -> bool {
+        let (a, b) = (production.body, shadow.body);
+        let known = a.blake3().zip(b.blake3());
+        let same = a.len == b.len && known.is_some_and(|(a, b)| a == b);
+        let whole = a.is_whole() && b.is_whole();
+        same || whole
+            && content.is_some_and(|content| self.decoded(shadow).is_ok_and(|other| other == content))
     }
 
     fn compared(

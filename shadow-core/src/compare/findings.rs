@@ -64,6 +64,18 @@ impl Findings {
         production: impl Into<String>,
         shadow: impl Into<String>,
     ) {
+        self.push_element(category, place, production, shadow, 1);
+    }
+
+    /// Adds a difference of an element with this many leaves, unless there are too many.
+    pub(crate) fn push_element(
+        &mut self,
+        category: Category,
+        place: impl Into<String>,
+        production: impl Into<String>,
+        shadow: impl Into<String>,
+        leaves: u32,
+    ) {
         let (production, shadow) = (production.into(), shadow.into());
         if self.redacted && is_unknown(category, &production, &shadow) {
             return;
@@ -86,6 +98,7 @@ impl Findings {
             place,
             production,
             shadow,
+            leaves,
         });
     }
 
@@ -119,6 +132,7 @@ impl Findings {
                 place: "response".to_owned(),
                 production: format!("more than {} differences", self.limit),
                 shadow: format!("more than {} differences", self.limit),
+                leaves: 1,
             });
         }
         self.kept

@@ -43,6 +43,13 @@ impl Leaves {
 }
 
 impl Checked {
+    /// Content of so many bytes that is not compared.
+    pub(super) fn not(bytes: usize) -> Self {
+        let mut checked = Self::default();
+        checked.not.add(bytes);
+        checked
+    }
+
     /// The sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

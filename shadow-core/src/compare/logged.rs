@@ -114,7 +114,8 @@ pub(super) fn compare(
         return;
     }
     let (a, b) = (production.body.len, shadow.body.len);
-    if !logged.tolerance.allows(a, b) && !(logged.counts_chunks && is_chunked(a, b)) {
+    let is_same = logged.tolerance.allows(a, b) || (logged.counts_chunks && is_chunked(a, b));
+    if !is_same {
         findings.push(
             Category::Length,
             "body",

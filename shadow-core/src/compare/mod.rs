@@ -93,6 +93,8 @@ shadow_proto::catalogue! {
         Connect = "connect",
         /// No connection in time.
         ConnectTimeout = "connect_timeout",
+        /// No TLS: the certificate or the protocol was refused, by one end or the other.
+        Tls = "tls",
         /// No first byte of a response in time.
         FirstByteTimeout = "first_byte_timeout",
         /// No complete response in time.
@@ -147,6 +149,13 @@ pub struct Discrepancy {
     pub production: String,
     /// The shadow value, shortened.
     pub shadow: String,
+    /// Leaves of production's answer that it covers: more than one where an element is missing as a whole.
+    #[serde(skip, default = "one")]
+    pub leaves: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The kind of a [`Discrepancy`].

@@ -61,6 +61,7 @@ fn a_storm_of_distinct_mismatches_is_bounded_and_excuses_nothing() {
                 place: format!("header m{}", "x".repeat((random() % 40) as usize)),
                 production: random().to_string(),
                 shadow: random().to_string(),
+                leaves: 1,
             })
             .collect();
         ledger.seen(&exchange);

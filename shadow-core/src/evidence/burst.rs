@@ -12,8 +12,10 @@ use shadow_proto::time::Timestamp;
 /// Window lengths, as powers of two of a second.
 const SCALES: [u32; 3] = [0, 4, 8];
 
-/// The longest window, in seconds.
-pub(crate) const LONGEST: u64 = 1 << 8;
+/// The lengths of the windows in seconds, the longest first.
+pub(crate) fn lengths() -> impl Iterator<Item = u64> {
+    SCALES.into_iter().rev().map(|shift| 1 << shift)
+}
 
 /// Excess dispersion, by window length.
 pub(crate) type Excess = [f64; SCALES.len()];
@@ -40,18 +42,27 @@ struct Scale {
 impl Bursts {
     /// Counts one event in the given second.
     pub(crate) fn count(&mut self, second: u64) {
+        self.count_many(second, 1);
+    }
+
+    /// Counts so many events in the given second.
+    pub(crate) fn count_many(&mut self, second: u64, events: u32) {
         for (scale, shift) in self.scales.iter_mut().zip(SCALES) {
             let window = u32::try_from(second >> shift).unwrap_or(u32::MAX);
             if window != scale.window {
                 scale.window = window;
                 scale.in_window = 0;
             }
-            // (k + 1)^2 - k^2
-            let step = u64::from(scale.in_window).saturating_mul(2).saturating_add(1);
+            // (k + n)^2 - k^2
+            let n = u64::from(events);
+            let step = u64::from(scale.in_window)
+                .saturating_mul(2)
+                .saturating_add(n)
+                .saturating_mul(n);
             scale.squares = scale.squares.saturating_add(step);
-            scale.in_window = scale.in_window.saturating_add(1);
+            scale.in_window = scale.in_window.saturating_add(events);
         }
-        self.count = self.count.saturating_add(1);
+        self.count = self.count.saturating_add(events.into());
     }
 
     /// The counts since an earlier state.

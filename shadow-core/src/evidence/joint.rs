@@ -51,17 +51,22 @@ impl Log {
     pub(crate) fn factor(&self, is_open: impl Fn(usize) -> bool, from: u64, last: u64) -> f64 {
         let mut bursts = Bursts::default();
         let from = match self.0.front() {
-            // Nothing is known of the time before it: it begins with the first whole window.
+            // Nothing is known of the time before it: it begins with the first whole window, the longest of which there
+            // are at least two.
             Some(oldest) if self.0.len() >= RUNS => {
-                from.max(u64::from(oldest.second).next_multiple_of(burst::LONGEST))
+                let oldest = u64::from(oldest.second);
+                let whole = burst::lengths()
+                    .map(|length| oldest.next_multiple_of(length))
+                    .zip(burst::lengths())
+                    .find(|(from, length)| from.saturating_add(length.saturating_mul(2)) <= last)
+                    .map_or(oldest.saturating_add(1), |(from, _)| from);
+                from.max(whole)
             }
             _ => from,
         };
         let counted = self.0.iter().filter(|run| u64::from(run.second) >= from);
         for run in counted.filter(|run| is_open(run.set as usize)) {
-            for _ in 0..run.count {
-                bursts.count(u64::from(run.second));
-            }
+            bursts.count_many(u64::from(run.second), run.count);
         }
         bursts.factor(last.saturating_sub(from))
     }

@@ -304,6 +304,7 @@ impl Ledger {
                     place: "response".to_owned(),
                     production: status.map_or_else(|| ABSENT.to_owned(), |status| format!("status {status}")),
                     shadow: failure.as_str().to_owned(),
+                    leaves: 1,
                 };
                 vec![self.groups.add(context, failure.as_str(), &found)]
             }

@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 
 use super::{
     burst::{self, Bursts, Excess},
-    gates::GateConfig,
+    gates::{GateConfig, Judgement},
     group::Standings,
     ledger::Ledger,
     sets::Split,
@@ -67,13 +67,23 @@ impl Ledger {
         let bursts = self.bursts(&standings, mark, split, &total);
         let evidence = IntervalEvidence::of(&self.sums(&total, split, bursts), gates);
         IntervalEvidence {
-            judgement: evidence
-                .judgement
-                .excused(gates, &self.too_excused(gates, &splits, mark))
-                .verified(gates, &self.unverified(gates, &self.verified(&standings)))
-                .with_power(gates, &self.power(&standings)),
+            judgement: self.judged_by_route(evidence.judgement, gates, (&standings, &splits), mark),
             ..evidence
         }
+    }
+
+    /// Adds the gates that look at single routes. `splits` are the mismatches of each since `mark`.
+    pub(super) fn judged_by_route(
+        &self,
+        judgement: Judgement,
+        gates: &GateConfig,
+        (standings, splits): (&Standings, &[Split]),
+        mark: &Mark,
+    ) -> Judgement {
+        judgement
+            .excused(gates, &self.too_excused(gates, splits, mark))
+            .verified(gates, &self.unverified(gates, &self.verified(standings)))
+            .with_power(gates, &self.power_if_asked(gates, standings))
     }
 
     /// The counts that the evidence for a period consists of, with the mean burst sizes of mismatches and of errors.
@@ -180,12 +190,7 @@ impl Ledger {
 
     /// Routes of which skipped writes explain more than allowed since `mark`, when `splits` are their mismatches since
     /// then.
-    pub(super) fn too_excused(
-        &self,
-        gates: &GateConfig,
-        splits: &[Split],
-        mark: &Mark,
-    ) -> Vec<(&str, u64, u64)> {
+    fn too_excused(&self, gates: &GateConfig, splits: &[Split], mark: &Mark) -> Vec<(&str, u64, u64)> {
         let routes = self.routes_seen().map(|(id, name, tally)| {
             let (compared, at_once) = mark.routes.get(id).copied().unwrap_or_default();
             let split = splits.get(id).copied().unwrap_or_default();
@@ -277,6 +282,7 @@ mod tests {
             place: "$.a".to_owned(),
             production: "1".to_owned(),
             shadow: "2".to_owned(),
+            leaves: 1,
         }]);
         let skipped = exchange("GET", "/");
         let skip = |ledger: &mut Ledger| {
@@ -330,6 +336,7 @@ mod tests {
                 place: place.to_owned(),
                 production: "1".to_owned(),
                 shadow: "2".to_owned(),
+                leaves: 1,
             }]
         };
         let (token, price) = (found("$.token"), found("$.price"));
@@ -391,6 +398,7 @@ mod tests {
             place: "$.stock".to_owned(),
             production: "1".to_owned(),
             shadow: "2".to_owned(),
+            leaves: 1,
         }]);
         judge_at("/stock/7", &mut ledger, 3_000, &stock, Duration::from_millis(1));
         judge_at("/", &mut ledger, 6_000, &Verdict::Match, Duration::from_millis(1));

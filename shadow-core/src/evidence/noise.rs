@@ -156,8 +156,12 @@ pub(crate) fn stand(known: &Known) -> Stood {
     }
     let overruled = production.all() >= OVERRULED && !production.is_suspicious(*siblings);
     let best = rates(known, overruled);
-    if let Some((Standing::Regression, held)) = best.as_ref().filter(|(_, held)| held.source == "control") {
-        return Stood::held(Standing::Regression, "rate", held);
+    // A second deployment of production is asked as late as the shadow system.
+    if let Some((standing @ (Standing::Regression | Standing::Noise), held)) =
+        best.as_ref().filter(|(_, held)| held.source == "control")
+        && (*standing == Standing::Regression || production.is_unfair())
+    {
+        return Stood::held(*standing, "rate", held);
     }
     if production.is_unfair() {
         // Its later answers agree with the shadow system's earlier ones: the copied answer was the older one.

@@ -106,14 +106,14 @@ impl Service {
                 Process::Absent(rare) if random.one_in(rare) => continue,
                 Process::Absent(_) => "\"there\"".to_owned(),
                 Process::Order => {
-                    let mut list = ["a", "b", "c", "d"];
-                    for at in (1..list.len()).rev() {
-                        list.swap(
+                    let mut order = ["a", "b", "c", "d"];
+                    for at in (1..order.len()).rev() {
+                        order.swap(
                             at,
                             usize::try_from(random.number() % (at as u64 + 1)).expect("small"),
                         );
                     }
-                    format!("\"{}\"", list.join(" "))
+                    format!("\"{}\"", order.join(" "))
                 }
                 Process::Correlated => last.to_string(),
             };

@@ -168,6 +168,17 @@ fn mixed(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+impl Ledger {
+    /// As [`Ledger::power`], where only a gate needs it.
+    pub(super) fn power_if_asked(&self, gates: &GateConfig, standings: &Standings) -> Power {
+        if gates.power.is_some() {
+            self.power(standings)
+        } else {
+            Power::default()
+        }
+    }
+}
+
 impl Judgement {
     /// Adds the gate on detection power, if one is asked for.
     pub(super) fn with_power(mut self, config: &GateConfig, power: &Power) -> Self {

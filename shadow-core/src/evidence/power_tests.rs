@@ -116,6 +116,7 @@ fn differences(a: &Answer, b: &Answer) -> Vec<Discrepancy> {
             place: place.clone(),
             production,
             shadow,
+            leaves: 1,
         })
     });
     found.collect()

@@ -40,6 +40,7 @@ pub fn too_excused<'r>(
 impl Judgement {
     /// Adds the gate on what skipped writes explain. `routes` are those where it is too much, each with its number of
     /// mismatches and of comparisons.
+    #[must_use]
     pub fn excused(mut self, config: &GateConfig, routes: &[(&str, u64, u64)]) -> Self {
         let reason = match routes {
             [] => reason(

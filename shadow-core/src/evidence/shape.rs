@@ -329,6 +329,7 @@ mod tests {
             place: "$.a".to_owned(),
             production: production.to_owned(),
             shadow: shadow.to_owned(),
+            leaves: 1,
         })
         .to_string()
     }

@@ -57,11 +57,12 @@ impl Ledger {
             groups: self
                 .groups
                 .ranked(&self.slicer, &standings, |route| self.whole(route)),
+            power: self.power(&standings),
             ..self.summary(inputs, &standings, &splits)
         }
     }
 
-    /// A report without routes and groups, which are its largest part.
+    /// A report without routes, groups and planted faults, which are its largest part.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
         let (causes, causes_more) = self.causes_of(&standings);
@@ -77,6 +78,7 @@ impl Ledger {
         let split = splits
             .iter()
             .fold(Split::default(), |sum, split| sum.plus(*split));
+        let start = Mark::default();
         let findings = self.findings();
         let slow_routes = slow(&findings);
         let elapsed = Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms));
@@ -89,33 +91,17 @@ impl Ledger {
             latency,
             judgement,
         } = IntervalEvidence::of_run(
-            &self.sums(
-                total,
-                split,
-                self.bursts(standings, &Mark::default(), split, total),
-            ),
+            &self.sums(total, split, self.bursts(standings, &start, split, total)),
             &self.gates,
             slow_routes,
             elapsed,
         );
-        let power = self.power(standings);
         let judgement = Judgement {
             settle: self.settle(standings, splits),
             ..judgement
-        }
-        .excused(
-            &self.gates,
-            &self.too_excused(
-                &self.gates,
-                &self.splits_since(standings, &Mark::default()),
-                &Mark::default(),
-            ),
-        )
-        .verified(
-            &self.gates,
-            &self.unverified(&self.gates, &self.verified(standings)),
-        )
-        .with_power(&self.gates, &power);
+        };
+        let by_route = self.splits_since(standings, &start);
+        let judgement = self.judged_by_route(judgement, &self.gates, (standings, &by_route), &start);
         let available = |errors: Proportion| {
             Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
         };
@@ -132,7 +118,6 @@ impl Ledger {
             shadow_errors,
             groups_overflow: self.groups.overflow(),
             findings,
-            power,
             judgement,
             availability: report::Availability {
                 production: available(production_errors),

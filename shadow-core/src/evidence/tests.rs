@@ -34,6 +34,7 @@ pub(super) fn mismatch(place: &str, production: &str, shadow: &str) -> Verdict {
         place: place.to_owned(),
         production: production.to_owned(),
         shadow: shadow.to_owned(),
+        leaves: 1,
     }])
 }
 

@@ -145,6 +145,7 @@ fn only_differences_of_data_are_explained() {
             place: place.to_owned(),
             production: "200".to_owned(),
             shadow: shadow.to_owned(),
+            leaves: 1,
         })
     };
     assert!(found(Category::Status, "status", "404") && !found(Category::Status, "status", "503"));
@@ -233,6 +234,7 @@ fn only_data_and_a_missing_resource_are_explained() {
         place: "$.a".to_owned(),
         production: production.to_owned(),
         shadow: shadow.to_owned(),
+        leaves: 1,
     };
     for (category, production, shadow, expected) in [
         (Category::Value, "1", "2", true),

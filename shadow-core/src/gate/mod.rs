@@ -13,7 +13,7 @@ mod unanswered;
 mod writes;
 
 use crate::marker::Marker;
-use shadow_proto::exchange::{Exchange, Incomplete, Request};
+use shadow_proto::exchange::{Exchange, Incomplete, Request, Version};
 
 pub use matcher::{Match, RuleError};
 pub use select::{Selection, Selector};
@@ -68,6 +68,8 @@ shadow_proto::catalogue! {
         GraphqlWrite = "graphql_write",
         /// gRPC, which HTTP/1 does not carry.
         Grpc = "grpc",
+        /// HTTP/2, which is observed only.
+        Http2 = "http2",
         /// A write that is kept and not sent.
         RecordOnly = "record_only",
         /// An `exclude` rule is about it.
@@ -122,6 +124,7 @@ impl SkipPolicy {
             Self::Write
             | Self::GraphqlWrite
             | Self::Grpc
+            | Self::Http2
             | Self::RecordOnly
             | Self::Excluded
             | Self::NotIncluded
@@ -154,6 +157,7 @@ impl SkipPolicy {
             Self::Write
             | Self::GraphqlWrite
             | Self::Grpc
+            | Self::Http2
             | Self::RecordOnly
             | Self::Excluded
             | Self::NotIncluded
@@ -225,6 +229,8 @@ impl Gate {
         let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
         let policy = if self.markers.iter().any(marked) {
             SkipPolicy::Replayed
+        } else if request.version == Version::Http2 {
+            SkipPolicy::Http2
         } else if let Some(reason) = exchange.incomplete
             && !(self.unanswered && unanswered::is_whole(exchange, reason))
         {

@@ -27,7 +27,13 @@ pub(super) fn is_whole(exchange: &Exchange, reason: Incomplete) -> bool {
         | Incomplete::BodyAltered
         | Incomplete::BadRecord
         | Incomplete::Multipath
-        | Incomplete::PipelineFull => false,
+        | Incomplete::PipelineFull
+        | Incomplete::H2HeaderState
+        | Incomplete::H2JoinedMidway
+        | Incomplete::H2Gap
+        | Incomplete::H2Reset
+        | Incomplete::H2Unprocessed
+        | Incomplete::H2Tunnel => false,
     };
     let Request { headers, body, .. } = &exchange.request;
     let announced = match headers.get("content-length") {

@@ -12,6 +12,9 @@ use shadow_proto::{
 const KEPT: usize = 64 << 10;
 /// Longest piece: pieces are dropped as a whole.
 const PIECE: usize = 16 << 10;
+/// Replaces each byte of a compressed field block (HTTP/2): a reference to an entry of the dynamic table that is not
+/// there, because nothing is inserted (RFC 7541 section 6.1). A reader of the recording sees fields that are unknown.
+const MASKED_FIELD: u8 = 0xfe;
 /// Memory of a piece in addition to its bytes.
 const OVERHEAD: usize = 64;
 
@@ -49,6 +52,7 @@ impl Window {
         self.end = self.end.max(offset + bytes.len() as u64);
         match role {
             Role::Unknown => {}
+            Role::FieldBlock => self.add(offset, &vec![MASKED_FIELD; bytes.len()]),
             Role::StartLine => self.add(offset, &renderer.start_line(direction, bytes)),
             Role::FieldName => {
                 self.secret = renderer.is_secret_field(bytes);

@@ -6,6 +6,9 @@ use crate::compare::{Element, scan_json};
 
 use super::{Changed, Dice, Planted};
 
+/// Decimals that a number of 64 bits may have; with more, adding to it changes none of them.
+const MOST_DECIMALS: usize = 17;
+
 /// Whether a content is a JSON document.
 pub(super) fn is_document(content: &[u8]) -> bool {
     matches!(content.trim_ascii_start().first(), Some(b'{' | b'[')) && scan_json(content).is_some()
@@ -93,6 +96,9 @@ fn near(old: &[u8], dice: &mut Dice) -> Option<Vec<u8>> {
         return None;
     }
     let decimals = text.split_once('.')?.1.len();
+    if decimals > MOST_DECIMALS {
+        return None;
+    }
     let number: f64 = text.parse().ok()?;
     let more = number + (number.abs() * 0.01).max(0.1_f64.powi(i32::try_from(decimals).ok()?));
     Some(format!("{more:.decimals$}").into_bytes())

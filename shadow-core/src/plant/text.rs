@@ -75,12 +75,17 @@ pub(super) fn change(kind: Planted, content: &[u8], dice: &mut Dice) -> Option<C
 /// A word of the same length and form: one of its digits or letters is another one.
 pub(super) fn other_word(old: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut new = old.to_vec();
+    let is_number = old
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
     let places: Vec<usize> = old
         .iter()
         .enumerate()
-        // A first digit that becomes 0 would be no number.
+        .filter(|(_, byte)| byte.is_ascii_alphanumeric())
+        // A first digit that becomes 0, and an exponent without its letter, would be no number.
         .filter(|(at, byte)| {
-            byte.is_ascii_alphanumeric() && !(*at == 0 && byte.is_ascii_digit() && old.len() > 1)
+            let first = old.iter().position(u8::is_ascii_digit) == Some(*at) && old.len() > 1;
+            !is_number || byte.is_ascii_digit() && !first
         })
         // Not in an escape.
         .filter(|(at, _)| {

@@ -167,6 +167,7 @@ impl Redactor {
             place,
             production,
             shadow,
+            leaves,
         } = found;
         let (place, reader) = place::read(self, place);
         let value = |value: &str| match value {
@@ -178,6 +179,7 @@ impl Redactor {
             production: value(production),
             shadow: value(shadow),
             place,
+            leaves: *leaves,
         }
     }
 
@@ -188,6 +190,7 @@ impl Redactor {
             place,
             production,
             shadow,
+            leaves,
         } = found;
         let of_head = |kind: &&str| place.starts_with(*kind);
         if ["header ", "trailer ", "status"].iter().any(of_head) {
@@ -199,6 +202,7 @@ impl Redactor {
             place: place.clone(),
             production: told.hide(self, production),
             shadow: told.hide(self, shadow),
+            leaves: *leaves,
         })
     }
 

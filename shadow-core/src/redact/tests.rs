@@ -137,6 +137,7 @@ fn a_discrepancy_is_redacted_by_its_place() {
             place: place.to_owned(),
             production: production.to_owned(),
             shadow: shadow.to_owned(),
+            leaves: 1,
         })
     };
     for place in [

@@ -6,6 +6,7 @@
 
 mod gaps;
 mod payload;
+mod reader;
 mod table;
 mod timer;
 mod track;

@@ -1,8 +1,8 @@
 //! One connection: two streams and the HTTP between them.
 
+use super::reader::Reader;
 use crate::{
     exchange::{Flow, Incomplete},
-    http1::conn::Conn,
     limits::Limits,
     protocol::{Abandon, Chunk, Context, End},
     seq::SeqNum,
@@ -62,7 +62,7 @@ pub(super) struct Half {
 #[derive(Debug)]
 pub(crate) struct Track {
     flow: Flow,
-    pub(super) conn: Conn,
+    pub(super) conn: Reader,
     opening: Opening,
     pub(super) to_server: Half,
     pub(super) to_client: Half,
@@ -81,7 +81,7 @@ impl Track {
     pub(crate) fn new(flow: Flow, opening: Opening, at: Timestamp) -> Self {
         Self {
             flow,
-            conn: Conn::new(opening == Opening::Beginning),
+            conn: Reader::new(opening == Opening::Beginning),
             opening,
             to_server: Half::default(),
             to_client: Half::default(),
@@ -243,7 +243,7 @@ impl Track {
                 // Where this stream began was not seen, so what came before these bytes is unknown.
                 self.opening = Opening::Middle;
                 if self.conn.is_fresh() {
-                    self.conn = Conn::new(false);
+                    self.conn = Reader::new(false);
                 } else {
                     // Requests came with the SYN, and its answer was lost.
                     self.conn.gap(direction, 0, ctx);

@@ -59,16 +59,8 @@ impl BodyReader {
             Framing::Chunked => (State::Chunked(Box::default()), 0),
             Framing::UntilClose => (State::UntilClose, 0),
         };
-        let keep = settings.limits.body;
-        let first = usize::try_from(expected.min(FIRST)).unwrap_or(0).min(keep);
-        let content = Content {
-            kept: BytesMut::with_capacity(first),
-            keep,
-            digest: settings.digest,
-            running: None,
-            len: 0,
-            missing: 0,
-        };
+        let first = usize::try_from(expected.min(FIRST)).unwrap_or(0);
+        let content = Content::new(settings, first);
         Some(Self { state, content })
     }
 
@@ -146,7 +138,7 @@ impl BodyReader {
             State::Chunked(chunked) => chunked.buffered(),
             State::Length(_) | State::UntilClose => 0,
         };
-        self.content.kept.capacity() + trailer
+        self.content.held() + trailer
     }
 
     /// The content and the trailer fields.
@@ -169,6 +161,24 @@ impl BodyReader {
 }
 
 impl Content {
+    /// No content yet, with room for the `first` bytes.
+    pub(crate) fn new(settings: &Settings, first: usize) -> Self {
+        let keep = settings.limits.body;
+        Self {
+            kept: BytesMut::with_capacity(first.min(keep)),
+            keep,
+            digest: settings.digest,
+            running: None,
+            len: 0,
+            missing: 0,
+        }
+    }
+
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        self.kept.capacity()
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.len = self.len.saturating_add(bytes.len() as u64);
         if let Some(running) = &mut self.running {
@@ -190,7 +200,7 @@ impl Content {
         self.keep = self.kept.len();
     }
 
-    fn lose(&mut self, lost: u64) {
+    pub(crate) fn lose(&mut self, lost: u64) {
         self.len = self.len.saturating_add(lost);
         self.missing = self.missing.saturating_add(lost);
         // Kept bytes are a prefix without holes; after a hole there is neither prefix nor digest.
@@ -199,7 +209,7 @@ impl Content {
         self.digest = false;
     }
 
-    fn finish(self) -> Body {
+    pub(crate) fn finish(self) -> Body {
         Body {
             len: self.len,
             kept: self.kept.freeze(),

@@ -21,6 +21,17 @@ pub(crate) struct Conn {
     /// No more requests are read; the connection is abandoned once the last one is answered.
     pub(super) leaving: Option<Abandon>,
     abandoned: Option<Abandon>,
+    /// The connection has changed to HTTP/2; nothing more is read here.
+    pub(super) switch: Option<Switch>,
+}
+
+/// How a connection changed to HTTP/2.
+#[derive(Debug)]
+pub(crate) enum Switch {
+    /// The client's preface began.
+    Preface,
+    /// A response with status 101 accepted the upgrade (h2c) that this request asked for.
+    Upgraded(Box<Pending>),
 }
 
 impl Conn {
@@ -32,7 +43,26 @@ impl Conn {
             pair: Pair::new(in_step),
             leaving: None,
             abandoned: None,
+            switch: None,
         }
+    }
+
+    /// As [`Conn::new`] for the middle of a connection, of which both directions were read up to `positions`.
+    pub(crate) fn resumed([client, server]: [u64; 2]) -> Self {
+        let mut conn = Self::new(false);
+        conn.client.pos = client;
+        conn.server.pos = server;
+        conn
+    }
+
+    /// The change to HTTP/2, once the bytes before it were read.
+    pub(crate) fn take_switch(&mut self) -> Option<Switch> {
+        self.switch.take()
+    }
+
+    /// Whether every message since the beginning of the connection was seen.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.pair.is_in_step()
     }
 
     /// Why nothing more needs to be read.

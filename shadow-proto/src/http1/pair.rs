@@ -314,6 +314,16 @@ impl Pair {
         ready
     }
 
+    /// Takes the request whose upgrade was accepted: the only one, whole and without a fault. Its response comes in the
+    /// other protocol.
+    pub(crate) fn take_upgraded(&mut self) -> Option<Pending> {
+        if self.pending.len() != 1 || !self.is_in_step() {
+            return None;
+        }
+        self.pending
+            .pop_front_if(|front| !front.reading && front.trust == Trust::Sure && front.fault.is_none())
+    }
+
     /// Takes the request whose response was given up while its body was being read.
     pub(crate) fn pop_given_up(&mut self) -> Option<Pending> {
         self.pending

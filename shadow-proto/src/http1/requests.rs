@@ -3,7 +3,7 @@
 use super::pair::{Pending, Trust};
 use super::{
     body::{BodyReader, Progress},
-    conn::{Conn, report},
+    conn::{Conn, Switch, report},
     fast_path,
     framing::{self, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
@@ -25,7 +25,7 @@ pub(crate) struct Requests {
     conflict: bool,
     last: Timestamp,
     /// Offset after the last byte that was read.
-    pos: u64,
+    pub(super) pos: u64,
 }
 
 #[derive(Debug)]
@@ -73,6 +73,9 @@ impl Conn {
     pub(super) fn read_requests(&mut self, chunk: &Chunk<'_>, ctx: &mut Context<'_>) -> usize {
         let mut used = 0;
         while let Some(rest) = chunk.bytes.get(used..).filter(|rest| !rest.is_empty()) {
+            if self.switch.is_some() {
+                break;
+            }
             // A request is read only after everything that the client had received when it sent it. Otherwise it
             // would appear to have been sent earlier.
             let ahead = self.waits(Direction::ToServer, chunk.ack);
@@ -153,7 +156,8 @@ impl Conn {
 
     fn request_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) {
         if self.pair.is_fresh() && head::is_http2_preface(&raw.bytes) {
-            return self.abandon(Abandon::Http2, ctx);
+            self.switch = Some(Switch::Preface);
+            return;
         }
         let parsed = match head::request(raw, ctx.settings.limits.fields, ctx.settings.fields) {
             Ok(_) if raw.suspicious => Err(Incomplete::AmbiguousFraming),

@@ -3,7 +3,7 @@
 use super::pair::Target;
 use super::{
     body::{BodyReader, Progress},
-    conn::Conn,
+    conn::{Conn, Switch},
     fast_path, foreign,
     framing::{self, Asked, Framing},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
@@ -89,6 +89,9 @@ impl Conn {
         }
         let mut used = 0;
         while let Some(rest) = chunk.bytes.get(used..).filter(|rest| !rest.is_empty()) {
+            if self.switch.is_some() {
+                break;
+            }
             let ahead = self.waits(Direction::ToClient, chunk.ack);
             match self.server.state {
                 State::Closed => used += ctx.pass_over(Direction::ToClient, chunk, rest),
@@ -320,6 +323,12 @@ impl Conn {
         if orphan && framing == Framing::UntilClose && !self.pair.is_in_step() {
             // The request is unknown and may have been HEAD: what follows may be the next response.
             return self.leave_response(Incomplete::Midstream, ctx);
+        }
+        let h2 = status == 101 && upgraded == Abandon::Http2 && !orphan && framing == Framing::Switch;
+        if h2 && let Some(asked) = self.pair.take_upgraded() {
+            self.switch = Some(Switch::Upgraded(Box::new(asked)));
+            self.server.current = None;
+            return;
         }
         match BodyReader::new(framing, ctx.settings) {
             Some(reader) => self.server.state = State::Body(Box::new(reader)),

@@ -34,7 +34,7 @@ impl Context<'_> {
     }
 
     /// Skips bytes whose position in a message is unknown. Returns how many.
-    pub(super) fn pass_over(&mut self, direction: Direction, chunk: &Chunk<'_>, rest: &[u8]) -> usize {
+    pub(crate) fn pass_over(&mut self, direction: Direction, chunk: &Chunk<'_>, rest: &[u8]) -> usize {
         self.roles(direction, chunk.offset_of(rest), false)
             .read(0, Role::Unknown, rest);
         rest.len()

@@ -70,6 +70,16 @@ counters! {
     exchanges_unread,
     /// Connections that ended without any payload.
     flows_empty,
+    /// Connections that were read as HTTP/2.
+    h2_connections,
+    /// Of these, joined in the middle.
+    h2_joined,
+    /// Frames of HTTP/2.
+    h2_frames,
+    /// Streams of HTTP/2 that were reset (RST_STREAM).
+    h2_resets,
+    /// Pushes that HTTP/2 servers promised; their responses are not read.
+    h2_pushes,
     /// Segments of connections that have ended or were abandoned.
     ignored_segments,
     /// Segments without new data: retransmissions, keep-alive and window probes.

@@ -45,7 +45,8 @@ crate::catalogue! {
     Abandon {
         /// The first bytes are no HTTP/1 request, or the framing was lost for good.
         NotHttp = "not_http",
-        /// HTTP/2: the client's preface, the server's first frame, or an upgrade.
+        /// HTTP/2 that cannot be read: the server's first frame without the client's preface, or a server that refuses
+        /// it.
         Http2 = "http2",
         /// TLS records.
         Tls = "tls",

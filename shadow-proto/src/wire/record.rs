@@ -1,8 +1,8 @@
 //! From one ring record to one [`Segment`].
 //!
 //! A segment arrives as one or more chunks, each a record with the facts of the whole segment. A chunk is a segment
-//! of its own. The options of Multipath TCP, where a segment has them, are a record before its chunks. SYN belongs to the first, FIN to the last, RST to each (its data is not part of the stream), and bytes
-//! that were not copied are missing after the last.
+//! of its own: SYN belongs to the first, FIN to the last, RST to each (its data is not part of the stream), and bytes
+//! that were not copied are missing after the last. Options that may be of Multipath TCP are a record before the chunks.
 
 use shadow_common::{
     chunk::{CHUNK, MAX_BYTES},

@@ -18,7 +18,7 @@ use crate::support::{cases, check, drive, scene, strategy};
 const MIB: usize = 1 << 20;
 
 /// One attacker: segments go directly into an engine with small limits, which are checked after each segment.
-struct Attack {
+pub(crate) struct Attack {
     engine: Engine,
     limits: Limits,
     now: u64,
@@ -27,7 +27,7 @@ struct Attack {
 }
 
 impl Attack {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let limits = Limits {
             flows: 500,
             memory: 4 * MIB,
@@ -84,17 +84,17 @@ impl Attack {
     }
 
     /// A handshake: the next sequence numbers are 1 on both sides.
-    fn open(&mut self, client: u32) {
+    pub(crate) fn open(&mut self, client: u32) {
         self.send(client, true, (0, 0), Flags::SYN, b"");
         self.send(client, false, (0, 1), Flags::SYN.union(Flags::ACK), b"");
     }
 
-    fn client(&mut self, seq: u32, payload: &[u8]) {
+    pub(crate) fn client(&mut self, seq: u32, payload: &[u8]) {
         self.send(1, true, (seq, 1), Flags::ACK, payload);
     }
 
     /// Ends the capture; the events returned now were held until now.
-    fn finish(mut self) -> (Vec<Event>, Usage) {
+    pub(crate) fn finish(mut self) -> (Vec<Event>, Usage) {
         let before = self.events.len();
         self.engine.finish();
         self.events.extend(core::iter::from_fn(|| self.engine.poll()));

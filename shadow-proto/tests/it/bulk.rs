@@ -120,6 +120,17 @@ const GRID: ([u16; 5], [usize; 3], [u16; 2]) = ([0, 1, 10, 100, 500], [0, 8, 64]
 #[test]
 #[ignore = "about a minute with optimisation; the build server runs it"]
 fn a_long_run() {
+    long_run(|seed, each, facts| {
+        let tally = row(seed, each, facts);
+        if facts.0 == 0 {
+            assert_eq!(tally.complete, tally.said, "without loss: {facts:?}");
+        }
+        [tally.said, tally.complete, tally.incomplete, tally.orphans]
+    });
+}
+
+/// Runs every combination on every core and prints a table of what was said, complete, incomplete, and responses alone.
+pub(crate) fn long_run(row: impl Fn(u64, usize, (u16, usize, u16)) -> [usize; 4] + Sync) {
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
@@ -138,10 +149,10 @@ fn a_long_run() {
         while let Some((place, facts)) =
             Some(next.fetch_add(1, Relaxed)).and_then(|at| Some((at, rows.get(at)?)))
         {
-            let tally = row(seed * 1_000 + place as u64, each, *facts);
+            let counts = row(seed * 1_000 + place as u64, each, *facts);
             done.lock()
                 .expect("no row panics with the lock")
-                .push((place, *facts, tally));
+                .push((place, *facts, counts));
         }
     };
     std::thread::scope(|scope| {
@@ -157,19 +168,12 @@ fn a_long_run() {
         "| lost | reordered by up to | doubled | said | complete | incomplete | responses alone | wrong |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
-    for (_, (lose, window, duplicate), tally) in done {
+    for (_, (lose, window, duplicate), [said, complete, incomplete, orphans]) in done {
         let percent = |per_mille: u16| format!("{}.{} %", per_mille / 10, per_mille % 10);
         println!(
-            "| {} | {window} | {} | {} | {} | {} | {} | 0 |",
+            "| {} | {window} | {} | {said} | {complete} | {incomplete} | {orphans} | 0 |",
             percent(lose),
             percent(duplicate),
-            tally.said,
-            tally.complete,
-            tally.incomplete,
-            tally.orphans,
         );
-        if lose == 0 {
-            assert_eq!(tally.complete, tally.said, "without loss, reordered by {window}");
-        }
     }
 }

@@ -8,6 +8,8 @@ mod assembler;
 mod connection;
 #[path = "../../../fuzz/src/engine.rs"]
 mod engine;
+#[path = "../../../fuzz/src/http2.rs"]
+mod http2;
 #[path = "../../../fuzz/src/record.rs"]
 mod record;
 
@@ -26,6 +28,11 @@ fn assembler_operations() {
 #[test]
 fn connections() {
     target("connection", &["shadow-proto/tests/transcripts"], connection::run);
+}
+
+#[test]
+fn http2_frames() {
+    target("http2", &["fuzz/seeds/http2"], http2::run);
 }
 
 #[test]

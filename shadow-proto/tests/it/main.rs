@@ -7,6 +7,8 @@ mod bounded;
 mod bulk;
 #[expect(unreachable_pub, reason = "what libFuzzer tries is a public function there")]
 mod fuzzed;
+mod http2;
+mod http2_floods;
 mod hyper_oracle;
 mod liveness;
 mod loss;

@@ -19,7 +19,7 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
     ip_options: usize,
     extensions: Vec<(u8, [u8; 7])>,
-    tcp_options: usize,
+    tcp_options: Vec<u8>,
     /// IPv4 flags and fragment offset.
     fragment: u16,
     protocol: u8,
@@ -38,7 +38,7 @@ impl Frame {
             payload: (0..len).map(|i| (i % 251).to_le_bytes()[0]).collect(),
             ip_options: 0,
             extensions: Vec::new(),
-            tcp_options: 0,
+            tcp_options: Vec::new(),
             fragment: 0x4000,
             protocol: 6,
             overstate: 0,
@@ -70,7 +70,13 @@ impl Frame {
 
     /// Bytes of IPv4 and of TCP options, multiples of 4.
     pub(crate) fn options(mut self, ip: usize, tcp: usize) -> Self {
-        (self.ip_options, self.tcp_options) = (ip, tcp);
+        (self.ip_options, self.tcp_options) = (ip, vec![1; tcp]);
+        self
+    }
+
+    /// TCP options, a multiple of 4 bytes.
+    pub(crate) fn tcp_options(mut self, options: &[u8]) -> Self {
+        self.tcp_options = options.to_vec();
         self
     }
 
@@ -103,10 +109,10 @@ impl Frame {
         out.extend(self.dst.1.to_be_bytes());
         out.extend(self.seq.to_be_bytes());
         out.extend(self.ack.to_be_bytes());
-        out.push(u8::try_from(5 + self.tcp_options / 4).expect("a valid literal") << 4);
+        out.push(u8::try_from(5 + self.tcp_options.len() / 4).expect("a valid literal") << 4);
         out.push(self.flags);
         out.extend([0xff, 0xff, 0, 0, 0, 0]);
-        out.extend(std::iter::repeat_n(1, self.tcp_options));
+        out.extend(&self.tcp_options);
         out.extend(&self.payload);
         out
     }

@@ -15,7 +15,7 @@ use shadow_agent::capture::{
     targets::{Target, endpoint},
 };
 use shadow_common::{flow::FlowKey, stat::Stat};
-use shadow_proto::time::Timestamp;
+use shadow_proto::{time::Timestamp, wire::multipath::Multipath};
 
 /// Instructions that the verifier processed on 6.18. A higher number needs a review (the limit is a million).
 const VERIFIED_BOUND: u32 = 20_000;
@@ -34,6 +34,7 @@ fn expected(frame: &Frame, to_server: bool) -> Seen {
         dst: end(frame.dst),
         payload: frame.payload.clone(),
         missing: 0,
+        multipath: None,
     }
 }
 
@@ -59,7 +60,7 @@ fn segments_to_and_from_a_target_are_copied_whole() {
         Frame::v4(0).flags(FIN_ACK),
         Frame::v4(0).flags(RST),
         Frame::v4(10).flags(FIN_ACK),
-        Frame::v4(17).options(40, 40),
+        Frame::v4(17).options(40, 12),
         Frame::v4(100).options(0, 12),
         Frame::v4(100).fragment(0),
         Frame::v6(1),
@@ -79,6 +80,73 @@ fn segments_to_and_from_a_target_are_copied_whole() {
             );
             rig.run_at(Hook::Egress, &frame.bytes(), 0);
             assert_eq!(rig.fate(), (Stat::Emitted, seen), "the egress hook sees the same");
+        }
+    }
+}
+
+#[test]
+fn options_that_may_be_of_multipath_tcp_come_before_the_payload() {
+    const TIMES: [u8; 12] = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+    const MAPPING: [u8; 16] = [1, 1, 30, 14, 0x20, 0x04, 0, 0, 1, 0, 0, 0, 0, 1, 0, 10];
+    const JOIN: [u8; 12] = [30, 12, 0x10, 2, 1, 2, 3, 4, 5, 6, 7, 8];
+    const SELECTIVE: [u8; 20] = [1, 1, 5, 18, 30, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4];
+    if !is_root() {
+        return;
+    }
+    let keys = [&[30, 20, 0x01, 0x01][..], &[7; 16]].concat();
+    let mut rig = Rig::new();
+    for frame in [Frame::v4(3000), Frame::v6(3000), Frame::v4(3000).options(40, 0)] {
+        let mut one = |frame: &Frame, multipath, payload: bool| {
+            let (fate, seen) = rig.run(&frame.bytes());
+            let whole = expected(frame, true);
+            let first = Seen {
+                payload: Vec::new(),
+                multipath,
+                ..whole.clone()
+            };
+            let rest = payload.then_some(whole);
+            assert_eq!(fate, Stat::Emitted, "{frame:?}");
+            assert_eq!(
+                seen,
+                [first].into_iter().chain(rest).collect::<Vec<_>>(),
+                "{frame:?}"
+            );
+        };
+        for options in [MAPPING.to_vec(), [&TIMES[..], &MAPPING].concat()] {
+            one(
+                &frame.clone().tcp_options(&options),
+                Some(Multipath::Mapped(255)),
+                true,
+            );
+        }
+        one(&frame.clone().options(0, 40), None, true);
+        let mut bare = frame.clone();
+        bare.payload.clear();
+        one(
+            &bare.clone().tcp_options(&JOIN).flags(SYN),
+            Some(Multipath::Join),
+            false,
+        );
+        for options in [keys.clone(), [&TIMES[..], &keys].concat()] {
+            let frame = bare.clone().tcp_options(&options).flags(ACK);
+            let (fate, seen) = rig.run(&frame.bytes());
+            assert_eq!(fate, Stat::Emitted);
+            assert!(
+                matches!(seen[0].multipath, Some(Multipath::First { peer: Some(_), .. })),
+                "{seen:?}"
+            );
+        }
+        for options in [
+            TIMES.to_vec(),
+            SELECTIVE.to_vec(),
+            [&TIMES[..], &SELECTIVE].concat(),
+        ] {
+            let frame = bare.clone().tcp_options(&options).flags(ACK);
+            assert_eq!(
+                rig.run(&frame.bytes()),
+                (Stat::NoPayload, Vec::new()),
+                "{options:?}"
+            );
         }
     }
 }

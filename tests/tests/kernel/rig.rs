@@ -11,7 +11,7 @@ use shadow_agent::capture::{
     stats::KernelStats,
 };
 use shadow_common::stat::Stat;
-use shadow_proto::wire::{Direction, Segment};
+use shadow_proto::wire::{Direction, Segment, multipath::Multipath};
 
 /// The socket mark of the agent that the rig represents.
 pub(crate) const MARK: u32 = 0x5d0;
@@ -27,6 +27,7 @@ pub(crate) struct Seen {
     pub(crate) dst: ([u8; 16], u16),
     pub(crate) payload: Vec<u8>,
     pub(crate) missing: u32,
+    pub(crate) multipath: Option<Multipath>,
 }
 
 impl From<&Segment<'_>> for Seen {
@@ -40,6 +41,7 @@ impl From<&Segment<'_>> for Seen {
             dst: (segment.dst.addr, segment.dst.port),
             payload: segment.payload.to_vec(),
             missing: segment.missing,
+            multipath: segment.multipath,
         }
     }
 }

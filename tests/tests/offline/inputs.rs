@@ -21,7 +21,7 @@ use shadow_core::evidence::report::Report;
 use shadow_tests::{agent::binary, laws::assert_laws};
 
 /// Answers every request on a connection of its own, and counts them.
-fn server() -> (SocketAddr, Arc<AtomicUsize>) {
+pub(super) fn server() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     let asked = Arc::new(AtomicUsize::new(0));

@@ -5,6 +5,7 @@ mod disk;
 mod inputs;
 mod logs;
 mod record;
+mod reports;
 mod resume;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket},
     os::{
         fd::AsRawFd as _,
         unix::fs::PermissionsExt as _,
@@ -77,6 +77,7 @@ pub(crate) fn try_everything(when: &str, place: &Place<'_>) {
 #[expect(clippy::too_many_lines, reason = "one attempt after the other")]
 fn try_sockets(tried: &impl Fn(&str, io::Result<()>), place: &Place<'_>) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    tried("resolve a name", ("localhost", 80).to_socket_addrs().map(drop));
     tried("connect", TcpStream::connect(place.address).map(drop));
     tried(
         "connect to a Unix socket",

@@ -18,8 +18,8 @@ const VISITS: u64 = 60;
 
 /// One run at half the sample can meet the gates of smoke; after that the shadow system must not get worse.
 const PLAN: &str = "rollout:\n  on_failure: hold\n  fail_after: 20\n  phases:\n    \
-     - {name: smoke, sample: 50%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 100000, coverage: 50%}\n    \
-     - {name: full, sample: 100%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 100000, coverage: 50%}\n";
+     - {name: smoke, sample: 50%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 1000, coverage: 50%}\n    \
+     - {name: full, sample: 100%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 1000, coverage: 50%}\n";
 
 /// One run of the agent, which ends: its counts are one window of the journal.
 fn run(scene: &Scene) -> Agent {

@@ -17,9 +17,9 @@ use super::{place, rollout, sample, start, under_load};
 fn phases(on_failure: &str) -> String {
     format!(
         "rollout:\n  on_failure: {on_failure}\n  fail_after: 20\n  phases:\n    \
-         - {{name: smoke, sample: 20%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 100000, coverage: 10%}}\n    \
-         - {{name: half, sample: 50%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 100000, coverage: 10%}}\n    \
-         - {{name: full, sample: 100%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 100000, coverage: 10%}}\n"
+         - {{name: smoke, sample: 20%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 1000, coverage: 10%}}\n    \
+         - {{name: half, sample: 50%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 1000, coverage: 10%}}\n    \
+         - {{name: full, sample: 100%, min_duration: 1s, min_compared: 20, match_rate: 70%, latency_ratio: 1000, coverage: 10%}}\n"
     )
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use shadow_core::compare::LengthTolerance;
 
 use crate::{
-    config::{LogLevel, place::ShadowUrl, writes::WriteMode},
+    config::{LogLevel, LogStyle, place::ShadowUrl, writes::WriteMode},
     offline::{LogFormat, LogSettings, Selection, Speed, Target},
     units::Span,
 };
@@ -36,6 +36,9 @@ pub struct ReplayArgs {
     /// The shadow system, such as http://127.0.0.1:9090
     #[arg(long, short, value_name = "URL")]
     pub(super) shadow: Option<ShadowUrl>,
+    /// Certificates of the authorities that an https shadow system may be signed by [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
     /// Configuration file: rules, selection, writes, gates and limits as live
     #[arg(long, short, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -89,9 +92,18 @@ pub struct ReplayArgs {
     /// The report as JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// Also as one self-contained page; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Also as JUnit's XML, for a CI system: a test for each gate and route; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
     /// Least severe log line [default: info]
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub(super) log_level: Option<LogLevel>,
+    /// Log lines for people, or one JSON object a line [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogStyle>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -54,7 +54,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         bundles_only,
         failed,
     } = replayed(args)?;
-    told::tell(args.json, &report, bundles_only)?;
+    told::tell(args, &report, bundles_only)?;
     match failed {
         Some(failure) => Err(failure.into()),
         None => Ok(told::ruling(&report, bundles_only).into()),
@@ -63,9 +63,10 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 
 /// Replays all files.
 pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
+    told::one_output(args)?;
     let mut config = configured(args)?;
     let progress = Progress::new();
-    progress.log(config.agent.log_level);
+    progress.log(&config.agent);
     check(&config)?;
     let inputs = args.files.iter().filter(|file| file.as_os_str() == "-");
     if inputs.count() > 1 {
@@ -128,7 +129,7 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
 fn settings(
     args: &ReplayArgs,
     config: &Config,
-    told: &Told,
+    told: &Arc<Told>,
     (redacted, logged): (bool, Option<Logged>),
 ) -> Result<PipelineSettings, Failure> {
     let mut settings = runtime::settings(config)?;
@@ -149,7 +150,12 @@ fn settings(
                 replay.gate.send_unanswered();
             }
             if !args.same_server {
-                told.refuse(replay.target.addresses());
+                told.refuse(&replay.target.addresses());
+                let told = Arc::clone(told);
+                replay.target.admitting(move |new| {
+                    told.refuse(new);
+                    new.to_vec()
+                });
             }
         }
     }
@@ -168,9 +174,13 @@ fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
         concurrency: args.concurrency,
         idle_cpu: Some(Rate::from_percent(0)),
         log_level: args.log_level,
+        log_format: args.log_format,
         ..RunArgs::default()
     };
     flags.apply(&mut config);
+    if args.ca_file.is_some() {
+        config.shadow.tls.ca_file.clone_from(&args.ca_file);
+    }
     // Nothing is captured, and only what was requested is kept.
     config.capture.targets.clear();
     config.journal.enabled = false;

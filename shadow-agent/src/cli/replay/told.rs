@@ -1,18 +1,49 @@
 //! The end of a replay: the printed report and the exit code.
 
+use std::path::Path;
+
 use shadow_core::{
     compare::Failure as Unreached,
     evidence::{Ruling, report::Report},
 };
 
+use super::ReplayArgs;
 use crate::{
-    cli::{Exit, ask},
-    report::text,
+    cli::{Exit, Failure, ask, diffs, page},
+    report::{junit, text},
 };
 
-/// Prints the report.
-pub(super) fn tell(json: bool, report: &Report, bundles_only: bool) -> anyhow::Result<()> {
-    let text = if json {
+/// Refuses two reports on standard output.
+pub(super) fn one_output(args: &ReplayArgs) -> Result<(), Failure> {
+    let named = [&args.html, &args.junit].into_iter().flatten();
+    let count = named.filter(|path| is_stdout(path)).count() + usize::from(args.json);
+    if count > 1 {
+        let what = "--json, --html - and --junit - exclude each other: there is one standard output";
+        return Err(Failure::new(Exit::Usage, what));
+    }
+    Ok(())
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == diffs::STDOUT
+}
+
+/// Writes the report to the files that were named, and prints it.
+pub(super) fn tell(args: &ReplayArgs, report: &Report, bundles_only: bool) -> anyhow::Result<()> {
+    if let Some(path) = &args.html {
+        page::alone(report, path)?;
+    }
+    if let Some(path) = &args.junit {
+        diffs::write(path, &junit::report(report)?)?;
+    }
+    if [&args.html, &args.junit]
+        .into_iter()
+        .flatten()
+        .any(|path| is_stdout(path))
+    {
+        return Ok(());
+    }
+    let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(report)?)
     } else if bundles_only {
         reproduced(report)
@@ -60,7 +91,7 @@ pub(super) fn ruling(report: &Report, bundles_only: bool) -> Exit {
 
 /// Replays that did not reach the shadow system, so its answer is not known.
 fn unreached(report: &Report) -> u64 {
-    [Unreached::Connect, Unreached::ConnectTimeout]
+    [Unreached::Connect, Unreached::ConnectTimeout, Unreached::Tls]
         .iter()
         .filter_map(|failure| report.funnel.failures.get(failure.as_str()))
         .sum()

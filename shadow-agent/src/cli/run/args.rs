@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     config::{
-        Config, LogLevel,
+        Config, LogLevel, LogStyle,
         place::{ShadowUrl, Target},
         writes::WriteMode,
     },
@@ -94,6 +94,9 @@ pub struct RunArgs {
     /// Least severe log line [default: info]
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Agent")]
     pub log_level: Option<LogLevel>,
+    /// Log lines for people, or one JSON object a line [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Agent")]
+    pub log_format: Option<LogStyle>,
 }
 
 impl RunArgs {
@@ -122,6 +125,7 @@ impl RunArgs {
             socket,
             duration,
             log_level,
+            log_format,
         } = self;
         let ports = port.into_iter().map(|port| Target { addr: None, port });
         let targets: Vec<Target> = ports.chain(target).collect();
@@ -157,6 +161,7 @@ impl RunArgs {
         set(&mut config.agent.socket, socket);
         config.agent.duration = duration.or(config.agent.duration);
         set(&mut config.agent.log_level, log_level);
+        set(&mut config.agent.log_format, log_format);
     }
 }
 

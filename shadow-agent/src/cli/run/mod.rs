@@ -38,7 +38,7 @@ pub(super) fn ran(args: RunArgs) -> anyhow::Result<(Report, Option<Failure>)> {
     config::check(&config)?;
 
     let progress = Progress::new();
-    let level = progress.log(config.agent.log_level);
+    let level = progress.log(&config.agent);
     let reloader = Reloader::new(
         config.clone(),
         file,

@@ -7,9 +7,15 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt as _, reload};
+use tracing_subscriber::{Layer as _, Registry, fmt::MakeWriter, layer::SubscriberExt as _, reload};
 
-use crate::{config::LogLevel, control::status::Status, report::status, runtime::Observer, shown::Screen};
+use crate::{
+    config::{Agent, LogLevel, LogStyle},
+    control::status::Status,
+    report::status,
+    runtime::Observer,
+    shown::Screen,
+};
 
 /// The least severe log level that is written; can be changed at run time.
 #[derive(Clone, Debug)]
@@ -46,15 +52,18 @@ impl Progress {
 
     /// Sends the log to standard error, from [`Progress::release_log`] on, or at once at the most verbose level. Does
     /// nothing when a logger is set already.
-    pub(in crate::cli) fn log(&self, level: LogLevel) -> Level {
-        if !matches!(level, LogLevel::Debug | LogLevel::Trace) {
+    pub(in crate::cli) fn log(&self, agent: &Agent) -> Level {
+        if !matches!(agent.log_level, LogLevel::Debug | LogLevel::Trace) {
             *self.held() = Some(Vec::new());
         }
-        let (filter, handle) = reload::Layer::new(level.filter());
+        let (filter, handle) = reload::Layer::new(agent.log_level.filter());
         let lines = tracing_subscriber::fmt::layer()
             .with_target(false)
-            .with_ansi(io::stderr().is_terminal())
             .with_writer(self.clone());
+        let lines = match agent.log_format {
+            LogStyle::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+            LogStyle::Json => lines.with_ansi(false).json().flatten_event(true).boxed(),
+        };
         let subscriber = tracing_subscriber::registry().with(filter).with(lines);
         drop(tracing::subscriber::set_global_default(subscriber));
         Level(handle)

@@ -195,7 +195,13 @@ fn from_cache(entry: &Value) -> bool {
         "_fromServiceWorker",
         "_servedFromCache",
     ];
-    marks.iter().any(|mark| set(&entry[*mark])) || worker.iter().any(|mark| set(&entry["response"][*mark]))
+    // Playwright says it only so: HAR 1.2 has no size below -1.
+    let negative = entry["response"]["bodySize"]
+        .as_i64()
+        .is_some_and(|size| size < -1);
+    negative
+        || marks.iter().any(|mark| set(&entry[*mark]))
+        || worker.iter().any(|mark| set(&entry["response"][*mark]))
 }
 
 /// Methods are case-sensitive, but a known method that a recorder writes in lower case is accepted.

@@ -9,7 +9,10 @@ use shadow_proto::{
     time::Timestamp,
 };
 
-use super::{super::har, line::Line};
+use super::{
+    super::har,
+    line::{Line, RequestLine},
+};
 
 /// Makes an exchange of a line whose request began, or whose answer ended, at `at`.
 ///
@@ -22,28 +25,36 @@ pub(super) fn exchange(line: Line, number: u64, at: Timestamp, host: Option<&[u8
         client: line.client.map_or(empty.flow.client, endpoint),
         ..empty.flow
     };
-    let Line {
-        request,
-        host: logged_host,
-        status,
-        bytes,
-        location,
-        mut fields,
-        is_cut,
-        ..
-    } = line;
-    let Some(asked) = request else {
+    let response = line
+        .status
+        .map(|status| response(status, line.bytes, line.location));
+    let incomplete = match (&line.request, &response) {
+        (None, _) => Some(Incomplete::Malformed),
+        (_, None) => Some(Incomplete::NoResponse),
+        (_, Some(_)) => line.is_cut.then_some(Incomplete::ResponseCut),
+    };
+    let host = line.host.as_deref().or(host);
+    let Some(request) = line.request.map(|asked| request(asked, host, line.fields)) else {
         return Exchange {
             flow,
             timing,
-            incomplete: Some(Incomplete::Malformed),
+            incomplete,
             ..empty
         };
     };
+    Exchange {
+        flow,
+        request,
+        response,
+        timing,
+        incomplete,
+        ..empty
+    }
+}
+
+fn request(asked: RequestLine, host: Option<&[u8]>, mut fields: Vec<(Vec<u8>, Vec<u8>)>) -> Request {
     let has_host = fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"host"));
-    if let Some(host) = logged_host.as_deref().or(host)
-        && !has_host
-    {
+    if let Some(host) = host.filter(|_| !has_host) {
         fields.insert(0, (b"Host".to_vec(), host.to_vec()));
     }
     // Content is not sent, so neither is what describes it.
@@ -67,7 +78,11 @@ pub(super) fn exchange(line: Line, number: u64, at: Timestamp, host: Option<&[u8
         trailers: Headers::default(),
     };
     request.body.missing = u64::from(!gate::is_safe(&request));
-    let response = status.map(|status| Response {
+    request
+}
+
+fn response(status: u16, bytes: Option<u64>, location: Option<Vec<u8>>) -> Response {
+    Response {
         status,
         version: Version::Http11,
         reason: "".into(),
@@ -78,19 +93,6 @@ pub(super) fn exchange(line: Line, number: u64, at: Timestamp, host: Option<&[u8
             ..Body::default()
         },
         trailers: Headers::default(),
-    });
-    let incomplete = match &response {
-        None => Some(Incomplete::NoResponse),
-        Some(_) if is_cut => Some(Incomplete::ResponseCut),
-        Some(_) => None,
-    };
-    Exchange {
-        flow,
-        request,
-        response,
-        timing,
-        incomplete,
-        ..empty
     }
 }
 

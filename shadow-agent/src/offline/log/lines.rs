@@ -1,6 +1,6 @@
 //! The lines of a log, one by one.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 /// The longest line that is read. The rest of a longer one is skipped.
 const MAX_LINE: usize = 256 << 10;

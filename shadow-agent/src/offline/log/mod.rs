@@ -1,7 +1,7 @@
 //! Access logs of servers and proxies.
 //!
-//! Owns: reading lines in the format that was given or detected, and making an exchange of each. A log holds the request
-//! line, the status, and often a length, a duration and a redirect: these are compared
+//! Owns: reading lines in the format that was given or detected, and making an exchange of each. A log holds the
+//! request line, the status, and often a length, a duration and a redirect: these are compared
 //! ([`Comparator::logged_production`](shadow_core::compare::Comparator::logged_production)), and only requests with a
 //! safe method can be sent. Bounds: [`MAX_LINE`](lines) bytes a line, [`BATCH`] lines of one second, which are spread
 //! over it. Drops: nothing; lines that cannot be read are counted with the number of the first ones.
@@ -165,12 +165,11 @@ impl AccessLog {
             self.told.notes.add("not_http", 1, what, place);
             return None;
         }
-        match line.at {
-            Some(at) => self.latest = at,
-            None => {
-                let what = "lines have no time that can be read; that of the line before is taken";
-                self.told.notes.add("no_time", 1, what, place);
-            }
+        if let Some(at) = line.at {
+            self.latest = at;
+        } else {
+            let what = "lines have no time that can be read; that of the line before is taken";
+            self.told.notes.add("no_time", 1, what, place);
         }
         let coarse = self.latest.as_nanos().is_multiple_of(SECOND) && self.latest != Timestamp::default();
         let at = Timestamp::from_nanos(

@@ -67,6 +67,7 @@ fn case(number: usize, text: &str) -> Case {
             place: text.to_owned(),
             production: text.to_owned(),
             shadow: text.to_owned(),
+            leaves: 1,
         }],
         ..Case::default()
     }

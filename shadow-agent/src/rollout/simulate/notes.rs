@@ -43,6 +43,11 @@ pub(super) fn notes(run: &Run, simulated: &Simulated, plan: &Plan) -> Vec<String
         "latencies are kept in buckets of a quarter: a ratio near its limit stays undecided here and may be decided live"
             .to_owned(),
     );
+    notes.push(
+        "the journal keeps no counts of what was verified and of planted faults: gates.verified and gates.power are not \
+         applied here"
+            .to_owned(),
+    );
     let restarted = run.timeline.iter().any(|step| step.cause == Cause::Restart);
     if restarted {
         notes.push("each start of the agent begins the phase anew, as it would have".to_owned());

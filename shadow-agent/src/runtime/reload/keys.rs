@@ -38,6 +38,7 @@ pub(super) fn in_force(before: &Config, wanted: &Config) -> Config {
     config.capture.sample = wanted.capture.sample;
     config.shadow = Shadow {
         url: config.shadow.url,
+        tls: config.shadow.tls,
         observe: config.shadow.observe,
         mode: config.shadow.mode,
         ..wanted.shadow

@@ -21,6 +21,21 @@ pub(in crate::compare) fn checked(scope: &Scope<'_>, document: &[u8]) -> Option<
     Some(counted.checked)
 }
 
+/// About how many scalars a value has, without parsing it again.
+pub(super) fn scalars(value: &str) -> u32 {
+    let (mut count, mut in_string, mut escaped) = (1_u32, false, false);
+    for byte in value.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b',' if !in_string => count = count.saturating_add(1),
+            _ => {}
+        }
+    }
+    count
+}
+
 struct Counted<'s> {
     walk: Walk<'s>,
     checked: Checked,

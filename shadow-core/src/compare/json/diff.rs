@@ -13,6 +13,7 @@ use crate::compare::{
 };
 
 use super::{
+    checked::scalars,
     hash::{self, Hashes},
     strings::leaves_equal,
     tape::{Kind, Tape, Value},
@@ -317,11 +318,17 @@ impl<'d, 's> Diff<'d, 's> {
             return self.findings.overflow();
         }
         let place = self.place();
-        self.findings.push(
+        let leaves = if category == Category::Missing {
+            scalars(production)
+        } else {
+            1
+        };
+        self.findings.push_element(
             category,
             place,
             shorten(production.as_bytes()),
             shorten(shadow.as_bytes()),
+            leaves,
         );
     }
 

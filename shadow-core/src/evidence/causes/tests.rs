@@ -26,6 +26,7 @@ fn found(category: Category, place: &str, production: &str, shadow: &str) -> Dis
         place: place.to_owned(),
         production: production.to_owned(),
         shadow: shadow.to_owned(),
+        leaves: 1,
     }
 }
 

@@ -52,15 +52,16 @@ impl Groups {
         }
     }
 
-    /// Adds the counts of a place to those of another.
+    /// Joins the counts of a place with those of another. An exchange or a pair counts once for each place, and may have
+    /// been counted for both.
     fn move_place(&mut self, from: usize, to: usize) {
         let Some(moved) = self.places.get_mut(from).filter(|_| from != to) else {
             return;
         };
         let moved = core::mem::take(moved);
         if let Some(place) = self.places.get_mut(to) {
-            place.observed = place.observed.saturating_add(moved.observed);
-            add(&mut place.background, moved.background);
+            place.observed = place.observed.max(moved.observed);
+            most(&mut place.background, moved.background);
         }
     }
 
@@ -72,32 +73,36 @@ impl Groups {
                 return;
             };
             let same = into.atoms.iter().find(|(known, _)| known == shift);
-            match same.map(|(_, same)| *same) {
-                Some(same) => self.merge(*id, same),
-                None => {
-                    // The number of all atoms is the limit here.
-                    into.atoms.push((*shift, *id));
-                    if let Some(atom) = self.atoms.get_mut(id.0 as usize) {
-                        atom.group = group;
-                    }
-                }
+            if let Some(same) = same.map(|(_, same)| *same) {
+                self.merge(*id, same);
+                continue;
+            }
+            // The number of all atoms is the limit here.
+            into.atoms.push((*shift, *id));
+            if let Some(atom) = self.atoms.get_mut(id.0 as usize) {
+                atom.group = group;
             }
         }
     }
 
+    /// An exchange, a pair or a third answer counts once for each atom, and may have been counted for both.
     fn merge(&mut self, part: AtomId, into: AtomId) {
         let Some(atom) = self.atoms.get_mut(part.0 as usize) else {
             return;
         };
         atom.into = Some(into);
         let observed = core::mem::take(&mut atom.observed);
+        let leaves = core::mem::take(&mut atom.leaves);
         let background = core::mem::take(&mut atom.background);
         let thirds = core::mem::take(&mut atom.thirds);
         if let Some(atom) = self.atoms.get_mut(into.0 as usize) {
-            atom.observed = atom.observed.saturating_add(observed);
-            add(&mut atom.background, background);
-            for (sum, third) in atom.thirds.iter_mut().zip(thirds) {
-                *sum = sum.plus(third);
+            atom.observed = atom.observed.max(observed);
+            atom.leaves = atom.leaves.saturating_add(leaves);
+            most(&mut atom.background, background);
+            for (known, third) in atom.thirds.iter_mut().zip(thirds) {
+                if third.all() > known.all() {
+                    *known = third;
+                }
             }
         }
     }
@@ -115,9 +120,9 @@ impl Groups {
     }
 }
 
-fn add(sum: &mut [u64; 3], more: [u64; 3]) {
-    for (sum, more) in sum.iter_mut().zip(more) {
-        *sum = sum.saturating_add(more);
+fn most(counts: &mut [u64; 3], others: [u64; 3]) {
+    for (count, other) in counts.iter_mut().zip(others) {
+        *count = (*count).max(other);
     }
 }
 

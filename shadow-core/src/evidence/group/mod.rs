@@ -70,6 +70,8 @@ pub(crate) struct Groups {
     by_place: HashMap<Fingerprint, usize>,
     places: Vec<Place>,
     pools: pool::Pools,
+    /// How often a step of places was recognised as data.
+    folds: u64,
     limit: usize,
     samples: usize,
     overflow: u64,
@@ -116,6 +118,8 @@ struct Atom {
     explainable: bool,
     /// Exchanges with it, except those that a skipped write explains.
     observed: u64,
+    /// Leaves of production's answers that it covered, in all of them.
+    leaves: u64,
     latest: u64,
     background: [u64; 3],
     /// Third answers, by [`Asked`].
@@ -160,6 +164,7 @@ impl Groups {
             by_place: HashMap::new(),
             places: Vec::new(),
             pools: pool::Pools::default(),
+            folds: 0,
             limit,
             samples,
             overflow: 0,
@@ -206,6 +211,9 @@ impl Groups {
             explained = after_write && atom.explainable;
             if atom.latest != exchange && !explained {
                 atom.observed = atom.observed.saturating_add(1);
+            }
+            if !explained {
+                atom.leaves = atom.leaves.saturating_add(found.leaves.into());
             }
             atom.latest = exchange;
         }
@@ -313,6 +321,7 @@ impl Groups {
         };
         let id = fingerprint(context.route, category, &place);
         if is_new {
+            self.folds = self.folds.saturating_add(1);
             self.fold(context.route_id);
         }
         let at = match self.by_fingerprint.get(&id) {
@@ -346,6 +355,7 @@ impl Groups {
             shift,
             explainable: writes::may_explain(found),
             observed: 0,
+            leaves: 0,
             latest: 0,
             background: [0; 3],
             thirds: [Third::default(); 2],

@@ -1,11 +1,13 @@
 //! Whether a difference that no system made would be excused.
 
+use core::cell::Cell;
+
 use crate::{
     compare::Discrepancy,
     evidence::{report::Standing, shape::Shift},
 };
 
-use super::{Groups, Standings, fingerprint};
+use super::{Fingerprint, Groups, Standings, fingerprint};
 
 /// A difference that a planted fault would make.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub(crate) struct Would {
     category: &'static str,
     place: Box<str>,
     shift: Shift,
+    /// Its group, by the places that were known to be data when there were so many.
+    group: Cell<Option<(u64, Fingerprint)>>,
 }
 
 impl Would {
@@ -21,7 +25,19 @@ impl Would {
             category: found.category.as_str(),
             place: found.place.as_str().into(),
             shift: Shift::of(found),
+            group: Cell::new(None),
         }
+    }
+
+    /// The group it would be in.
+    fn group(&self, groups: &Groups, route: &str) -> Fingerprint {
+        if let Some((_, id)) = self.group.get().filter(|(folds, _)| *folds == groups.folds) {
+            return id;
+        }
+        let place = groups.pools.known(route, &self.place);
+        let id = fingerprint(route, self.category, &place);
+        self.group.set(Some((groups.folds, id)));
+        id
     }
 }
 
@@ -34,10 +50,9 @@ impl Groups {
     /// Whether a difference would not be excused by what is known now. A shift that was never seen follows those of its
     /// place, as a rare one does.
     pub(crate) fn would_count(&self, standings: &Standings, route: &str, would: &Would) -> bool {
-        let place = self.pools.known(route, &would.place);
         let group = self
             .by_fingerprint
-            .get(&fingerprint(route, would.category, &place))
+            .get(&would.group(self, route))
             .and_then(|at| self.all.get(*at));
         let Some(group) = group else { return true };
         let is_noise = |atom| standings.of(atom, false) == Standing::Noise;

@@ -107,6 +107,7 @@ pub(super) fn sample(context: Context<'_>, found: &Discrepancy) -> report::Sampl
         place,
         production,
         shadow,
+        leaves: _,
     } = match context.answers {
         Some(answers) => context.redactor.discrepancy_of(found, answers),
         None => context.redactor.discrepancy(found),

@@ -17,6 +17,7 @@ fn add(groups: &mut Groups, exchange: u64, place: &str) {
         place: place.to_owned(),
         production: format!("\"{exchange}\""),
         shadow: "\"ann@example.org\"".to_owned(),
+        leaves: 1,
     };
     let context = Context {
         route_id: RouteId::OTHER,

@@ -9,6 +9,7 @@ pub(crate) mod chunks;
 pub(crate) mod drive;
 pub(crate) mod encode;
 pub(crate) mod fields;
+pub(crate) mod h2;
 pub(crate) mod rng;
 pub(crate) mod scene;
 pub(crate) mod spec;

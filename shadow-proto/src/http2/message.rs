@@ -1,0 +1,295 @@
+//! Messages from decoded fields (RFC 9113 section 8): pseudo-header fields, and what makes a message malformed.
+//!
+//! The result has the same form for every version: `:authority` is a Host field, the first one. Bias: a message that a
+//! receiver has to refuse (section 8.1.1) is malformed here, too, so nothing of it becomes another request in HTTP/1.
+
+use core::ops::Range;
+
+use bytes::Bytes;
+
+use super::hpack::{Fields, Line};
+use crate::{
+    exchange::{Body, Headers, Incomplete, Request, Response, Version},
+    http1::head::is_token,
+};
+
+/// The fields of a block by their kind.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    fields: Fields,
+    method: Option<Range<u32>>,
+    scheme: Option<Range<u32>>,
+    authority: Option<Range<u32>>,
+    path: Option<Range<u32>>,
+    status: Option<Range<u32>>,
+    /// `:protocol` (RFC 8441).
+    protocol: bool,
+    /// The number of pseudo-header fields: they come first.
+    pseudo: usize,
+    hosts: usize,
+    /// The announced length of the content.
+    pub(super) length: Option<u64>,
+    pub(super) fault: Option<Incomplete>,
+}
+
+impl Sorted {
+    pub(super) fn of(fields: Fields) -> Self {
+        let mut sorted = Self::default();
+        let mut valid = true;
+        for (place, line) in fields.lines.iter().enumerate() {
+            let (name, value) = (fields.part(&line.name), fields.part(&line.value));
+            valid &= is_value(value);
+            if name.first() == Some(&b':') {
+                // Section 8.3: before all regular fields.
+                valid &= sorted.pseudo == place && sorted.add_pseudo(name, line);
+                sorted.pseudo += 1;
+            } else {
+                valid &= sorted.add_regular(name, value);
+            }
+        }
+        let fault = (!valid).then_some(Incomplete::Malformed);
+        let limit = fields.too_large.then_some(Incomplete::HeadTooLarge);
+        let unknown = fields.unknown.then_some(Incomplete::H2HeaderState);
+        sorted.fault = fault.or(limit).or(unknown);
+        sorted.fields = fields;
+        sorted
+    }
+
+    /// `false` for one that is repeated or not defined.
+    fn add_pseudo(&mut self, name: &[u8], line: &Line) -> bool {
+        let place = match name {
+            b":method" => &mut self.method,
+            b":scheme" => &mut self.scheme,
+            b":authority" => &mut self.authority,
+            b":path" => &mut self.path,
+            b":status" => &mut self.status,
+            b":protocol" => return !core::mem::replace(&mut self.protocol, true),
+            _ => return false,
+        };
+        place.replace(line.value.clone()).is_none()
+    }
+
+    /// `false` for one that makes the message malformed (sections 8.2.1, 8.2.2).
+    fn add_regular(&mut self, name: &[u8], value: &[u8]) -> bool {
+        match name {
+            b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => false,
+            b"te" => value.eq_ignore_ascii_case(b"trailers"),
+            b"host" => {
+                self.hosts += 1;
+                true
+            }
+            b"content-length" => {
+                let text = core::str::from_utf8(value).ok();
+                let digits =
+                    text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+                let length = digits.and_then(|digits| digits.parse().ok());
+                let same = self.length.is_none() || self.length == length;
+                self.length = length;
+                same && length.is_some()
+            }
+            _ => {
+                !name.is_empty()
+                    && name
+                        .iter()
+                        .all(|byte| is_token(*byte) && !byte.is_ascii_uppercase())
+            }
+        }
+    }
+
+    fn text(&self, range: Option<&Range<u32>>) -> Option<&[u8]> {
+        range.map(|range| self.fields.part(range))
+    }
+
+    /// Whether it may begin a request: it has a pseudo-header field of one, or unknown fields.
+    pub(super) fn may_be_request(&self) -> bool {
+        self.method.is_some() || self.path.is_some() || self.pseudo == 0 && self.fields.unknown
+    }
+
+    /// Whether it has pseudo-header fields: then it is no trailer section.
+    pub(super) fn has_pseudo(&self) -> bool {
+        self.pseudo > 0
+    }
+
+    /// Whether a field is not known.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.fields.unknown
+    }
+
+    /// Whether this is CONNECT, plain or extended (section 8.5, RFC 8441).
+    pub(super) fn is_connect(&self) -> bool {
+        self.text(self.method.as_ref()) == Some(b"CONNECT")
+    }
+
+    /// The status code, if there is a valid one.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self.text(self.status.as_ref())? {
+            &[a, b, c] if [a, b, c].iter().all(u8::is_ascii_digit) => {
+                let digit = |byte: u8| u16::from(byte - b'0');
+                Some(digit(a) * 100 + digit(b) * 10 + digit(c)).filter(|status| *status >= 100)
+            }
+            _ => None,
+        }
+    }
+
+    /// The fault of a request head.
+    fn request_fault(&self) -> Option<Incomplete> {
+        let method = self.text(self.method.as_ref());
+        let path = self.text(self.path.as_ref());
+        let authority = self.text(self.authority.as_ref());
+        let connect = self.is_connect();
+        // Without an unknown field, a missing one is known to be missing.
+        let complete = connect || method.is_some() && self.scheme.is_some() && path.is_some();
+        let status = self.status.is_some() || self.protocol && !connect;
+        let method_valid =
+            method.is_none_or(|method| !method.is_empty() && method.iter().all(|byte| is_token(*byte)));
+        let path_valid = path.is_none_or(|path| {
+            let form = path.first() == Some(&b'/') || path == b"*" && method == Some(b"OPTIONS");
+            form && !path
+                .iter()
+                .any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b'#'))
+        });
+        if status || !method_valid || !path_valid || !complete && !self.has_unknown() {
+            return Some(Incomplete::Malformed);
+        }
+        let host = self.host();
+        let stray = |byte: &u8| byte.is_ascii_whitespace() || b"@/\\?#,".contains(byte);
+        let odd = |host: &[u8]| host.iter().any(stray);
+        let ambiguous = self.hosts > 1
+            || authority.is_some_and(odd)
+            || host.is_some_and(odd)
+            || matches!((authority, host), (Some(a), Some(b)) if a != b);
+        ambiguous.then_some(Incomplete::AmbiguousHost)
+    }
+
+    /// The value of the Host field.
+    fn host(&self) -> Option<&[u8]> {
+        let host = |line: &&Line| self.fields.part(&line.name) == b"host";
+        let line = self.fields.lines.iter().find(host)?;
+        Some(self.fields.part(&line.value))
+    }
+
+    /// A request without its content. What is not known is empty, and the fault says so.
+    pub(super) fn into_request(mut self, keep: bool) -> (Request, Option<Incomplete>) {
+        let fault = self.fault.or_else(|| self.request_fault());
+        // RFC 9113 section 8.3.1: `:authority` is what Host is in HTTP/1.
+        let name = match (&self.authority, keep) {
+            (Some(_), true) => {
+                let start = u32::try_from(self.fields.raw.len()).unwrap_or(u32::MAX);
+                self.fields.raw.extend_from_slice(b"host");
+                Some(start..start.saturating_add(4))
+            }
+            _ => None,
+        };
+        let Self {
+            fields,
+            method,
+            path,
+            authority,
+            ..
+        } = self;
+        let Fields { raw, lines, .. } = fields;
+        let shared = Bytes::from(raw);
+        let take = |range: &Range<u32>| {
+            let range = range.start as usize..range.end as usize;
+            if range.end <= shared.len() {
+                shared.slice(range)
+            } else {
+                Bytes::new()
+            }
+        };
+        let method = method
+            .as_ref()
+            .map(|range| usual(&take(range)))
+            .unwrap_or_default();
+        let target = path.as_ref().map(take).unwrap_or_default();
+        let mut headers = Headers::default();
+        if keep {
+            headers = Headers::with_capacity(shared.clone(), lines.len());
+            if let (Some(name), Some(value)) = (&name, &authority) {
+                headers.push_span(name.clone(), value.clone());
+            }
+            push_regular(&mut headers, &shared, &lines, name.is_some());
+        }
+        let target = if keep {
+            target
+        } else {
+            Bytes::copy_from_slice(&target)
+        };
+        let request = Request {
+            method,
+            target,
+            version: Version::Http2,
+            headers,
+            body: Body::default(),
+            trailers: Headers::default(),
+        };
+        (request, fault)
+    }
+
+    /// A response without its content, when its status is known.
+    pub(super) fn into_response(self, keep: bool) -> (Option<Response>, Option<Incomplete>) {
+        let status = self.status();
+        let requests = self.method.is_some() || self.path.is_some() || self.scheme.is_some();
+        let none = status.is_none() && !self.has_unknown();
+        let malformed = requests || none || self.authority.is_some() || self.protocol;
+        let fault = self.fault.or(malformed.then_some(Incomplete::Malformed));
+        // Unknown without a fault cannot be: a status that is not there is one of the unknown fields.
+        let fault = fault.or(status.is_none().then_some(Incomplete::H2HeaderState));
+        let response = status.map(|status| Response {
+            status,
+            version: Version::Http2,
+            reason: Bytes::new(),
+            headers: self.into_fields(keep),
+            body: Body::default(),
+            trailers: Headers::default(),
+        });
+        (response, fault)
+    }
+
+    /// The fields of a trailer section.
+    pub(super) fn into_trailers(self, keep: bool) -> (Headers, Option<Incomplete>) {
+        let fault = self.fault.or(self.has_pseudo().then_some(Incomplete::Malformed));
+        (self.into_fields(keep), fault)
+    }
+
+    fn into_fields(self, keep: bool) -> Headers {
+        let Fields { raw, lines, .. } = self.fields;
+        let mut headers = Headers::default();
+        if keep {
+            let shared = Bytes::from(raw);
+            headers = Headers::with_capacity(shared.clone(), lines.len());
+            push_regular(&mut headers, &shared, &lines, false);
+        }
+        headers
+    }
+}
+
+/// Adds the fields that are no pseudo-header fields; `without_host`: `:authority` replaces it.
+fn push_regular(headers: &mut Headers, raw: &[u8], lines: &[Line], without_host: bool) {
+    for line in lines {
+        let name = raw
+            .get(line.name.start as usize..line.name.end as usize)
+            .unwrap_or_default();
+        if name.first() != Some(&b':') && !(without_host && name == b"host") {
+            headers.push_span(line.name.clone(), line.value.clone());
+        }
+    }
+}
+
+/// Whether this is a valid field value (section 8.2.1).
+fn is_value(value: &[u8]) -> bool {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    !blank(value.first())
+        && !blank(value.last())
+        && !value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
+}
+
+/// A method that does not keep the block alive, if it is one of a few.
+fn usual(method: &Bytes) -> Bytes {
+    match method.as_ref() {
+        b"GET" => Bytes::from_static(b"GET"),
+        b"POST" => Bytes::from_static(b"POST"),
+        b"HEAD" => Bytes::from_static(b"HEAD"),
+        _ => Bytes::copy_from_slice(method),
+    }
+}
