@@ -63,6 +63,20 @@ pub(crate) fn without_parameters(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }
 
+/// The name of a file that looks like a value before its extension, as a pattern: `586.json` is `{id}.json`.
+pub(crate) fn value_with_extension(segment: &str) -> Option<String> {
+    let (value, extension) = segment.rsplit_once('.')?;
+    let is_extension = (1..=5).contains(&extension.len())
+        && extension.starts_with(|c: char| c.is_ascii_lowercase())
+        && extension
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if !is_extension || value.contains(['@', '%']) {
+        return None;
+    }
+    Some(format!("{}.{extension}", placeholder(value)?))
+}
+
 /// Placeholder for a segment that looks like a value.
 pub(crate) fn placeholder(segment: &str) -> Option<&'static str> {
     let bytes = segment.as_bytes();

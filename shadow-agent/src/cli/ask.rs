@@ -13,7 +13,8 @@ use shadow_core::evidence::{Ruling, report::Report};
 
 use super::{
     Exit, Failure, Place,
-    diffs::{self, Origin},
+    against::{self, FailOn},
+    diffs::{self, Origin, Sort},
     page, watch,
 };
 use crate::{
@@ -54,7 +55,7 @@ pub struct StatusArgs {
 #[command(
     after_help = "Exit codes: 0 GO, 1 NO-GO, 2 insufficient evidence, 3 could not tell.\n\
                   Without a running agent it shows the report that the last one kept.\n\n\
-                  Examples:\n  sudo shadow report\n  sudo shadow report --html report.html\n  sudo shadow report --json | jq .judgement.ruling"
+                  Examples:\n  sudo shadow report\n  sudo shadow report --html report.html\n  sudo shadow report --json | jq .judgement.ruling\n  shadow report --against main.json --fail-on new"
 )]
 pub struct ReportArgs {
     /// As JSON, with every route and group
@@ -63,6 +64,15 @@ pub struct ReportArgs {
     /// As one self-contained page, with the history and the cases that the journal keeps; - is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     html: Option<PathBuf>,
+    /// What is new, gone, worse or unchanged since another run: a report as JSON, or a journal
+    #[arg(long, value_name = "OTHER", conflicts_with = "html")]
+    against: Option<PathBuf>,
+    /// With --against: exit with 1 if a difference is new (or worse), and with 0 otherwise
+    #[arg(long, value_name = "CHANGE", requires = "against")]
+    fail_on: Option<FailOn>,
+    /// The order of causes and groups: by harm, or by the number of exchanges
+    #[arg(long, value_name = "ORDER", default_value = "harm")]
+    sort: Sort,
     #[command(flatten)]
     origin: Origin,
 }
@@ -92,8 +102,19 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 
 /// Shows the report of the running agent, or else of the last one. The ruling decides the exit code.
 pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
-    let ReportArgs { json, html, origin } = args;
-    let report = diffs::report(origin)?;
+    let ReportArgs {
+        json,
+        html,
+        against,
+        fail_on,
+        sort,
+        origin,
+    } = args;
+    let mut report = diffs::report(origin)?;
+    sort.apply(&mut report);
+    if let Some(other) = against {
+        return against::run(&report, other, *json, *fail_on);
+    }
     let text = if *json {
         format!("{}\n", serde_json::to_string_pretty(&report)?)
     } else if let Some(file) = html {

@@ -3,6 +3,7 @@
 //! Owns: the grammar of the command line and how each command ends ([`exit`]). Bias: a command that cannot do what was
 //! asked says in one line what is wrong, where, and how to fix it; it never starts halfway.
 
+mod against;
 pub mod ask;
 pub mod calibrate;
 pub mod config;
@@ -62,6 +63,8 @@ enum Command {
     Record(Box<record::RecordArgs>),
     /// Show what differs, side by side; export a case, or accept a difference
     Diffs(Box<diffs::DiffsArgs>),
+    /// Accept a difference: the rules for it, tried on the recorded cases
+    Accept(Box<diffs::AcceptArgs>),
     /// Show the exchanges in a capture file
     #[command(
         after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz\n  shadow inspect --follow traffic.pcapng\n  shadow inspect --why 10.0.0.1:40000 capture.pcapng"
@@ -140,6 +143,7 @@ impl Command {
             Self::Calibrate(args) => calibrate::run(args),
             Self::Record(args) => record::run(*args),
             Self::Diffs(args) => diffs::run(*args),
+            Self::Accept(args) => diffs::accept(&args),
             Self::Inspect(args) => inspect::run(args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use shadow_core::{
     evidence::{
-        Proportion, Ruling,
-        report::{Background, Funnel, Latency},
+        Proportion, Reason, Ruling,
+        report::{Background, Cause, Funnel, Latency},
     },
     rollout::Place,
 };
@@ -67,6 +67,15 @@ pub struct Status {
     pub latency: Latency,
     /// The ruling on the evidence so far.
     pub ruling: Ruling,
+    /// The reasons of the ruling.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
+    /// The first causes, the most harmful first.
+    #[serde(default)]
+    pub causes: Vec<Cause>,
+    /// Number of further causes.
+    #[serde(default)]
+    pub causes_more: u64,
     /// The journal; none when none is kept.
     #[serde(default)]
     pub journal: Option<State>,
@@ -161,6 +170,15 @@ pub struct Lane {
     pub latency: Latency,
     /// The ruling on the evidence so far.
     pub ruling: Ruling,
+    /// The reasons of the ruling.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
+    /// The first causes, the most harmful first.
+    #[serde(default)]
+    pub causes: Vec<Cause>,
+    /// Number of further causes.
+    #[serde(default)]
+    pub causes_more: u64,
 }
 
 /// Rates per second.

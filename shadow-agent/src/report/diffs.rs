@@ -37,7 +37,7 @@ fn write_list(out: &mut String, groups: &[&Group], overflow: u64) -> std::fmt::R
             count(group.exchanges),
             group.rate.rate.map_or_else(|| "-".to_owned(), percent),
             trend(group),
-            captured(&group.route, 60),
+            captured(&group.route, WIDE),
             group.category,
             place(group),
         )?;

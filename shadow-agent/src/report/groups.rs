@@ -25,7 +25,7 @@ pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     };
     let counted = of(&|standing| !standing.is_excused());
     if !counted.is_empty() {
-        writeln!(out, "\nDifferences, the most frequent first")?;
+        writeln!(out, "\nDifferences, the most harmful first")?;
         for (at, group) in counted.iter().take(GROUPS).enumerate() {
             self::group(out, at + 1, group, &report.scope)?;
         }

@@ -5,7 +5,10 @@
 //! routes and [`text::GROUPS`] groups (half as many excused ones); the number of further ones is shown. Captured values
 //! are shown with control characters escaped: a production response must not be able to control the reader's terminal.
 
+pub mod against;
+mod broad;
 pub mod calibrate;
+pub mod causes;
 pub mod diffs;
 pub mod funnel;
 mod groups;

@@ -11,7 +11,7 @@ use shadow_core::{
     evidence::report::{Background, Group, Report, Scope, Shift, Standing},
 };
 
-use super::{groups, text};
+use super::{broad, groups, text};
 use crate::figures::count;
 use crate::shown::screened;
 
@@ -54,7 +54,11 @@ impl<'r> Noise<'r> {
             target: &report.target,
             background: report.background,
             scope: report.scope.clone(),
-            rules: rules(&noise),
+            rules: {
+                let groups = report.groups.iter();
+                let counted: Vec<&Group> = groups.filter(|group| !group.standing.is_excused()).collect();
+                rules(&noise, &counted)
+            },
             noise,
             undecided: with(Standing::Undecided),
             also: report.also.iter().map(Self::of).collect(),
@@ -140,6 +144,9 @@ fn interval(shift: &Shift) -> String {
     )
 }
 
+/// A route that matches every request.
+const EVERYWHERE: &str = "/**";
+
 /// The rule for one place, other than leaving it out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Rule {
@@ -147,20 +154,25 @@ enum Rule {
     Place(String),
 }
 
-/// Rules as YAML.
-fn rules(noise: &[&Group]) -> String {
-    let mut routes: BTreeMap<&str, BTreeMap<&str, Option<Rule>>> = BTreeMap::new();
+/// The rules for each place of each route.
+type Routes = BTreeMap<String, BTreeMap<String, Option<Rule>>>;
+
+/// Rules as YAML. A name that is noise in many places has one rule for all of them, unless it counts somewhere.
+fn rules(noise: &[&Group], counted: &[&Group]) -> String {
+    let mut routes = Routes::new();
     let mut without = Vec::new();
+    let names = broad::names(noise, counted);
     for group in noise {
         if !is_path(&group.place) || group.route.starts_with('{') {
             without.push(groups::name(group));
             continue;
         }
-        let place = routes
-            .entry(&group.route)
-            .or_default()
-            .entry(&group.place)
-            .or_insert(None);
+        let name = broad::leaf(&group.place).filter(|name| names.contains(name));
+        let (route, place) = match name {
+            Some(name) => (EVERYWHERE.to_owned(), format!("$..{name}")),
+            None => (group.route.clone(), group.place.clone()),
+        };
+        let place = routes.entry(route).or_default().entry(place).or_insert(None);
         let rule = rule(group);
         // Two categories at one place, such as missing and added: no single form fits.
         *place = match place {
@@ -168,11 +180,27 @@ fn rules(noise: &[&Group]) -> String {
             _ => Some(rule),
         };
     }
+    for places in routes.values_mut() {
+        let ignored: Vec<String> = places
+            .iter()
+            .filter(|(_, rule)| **rule == Some(Rule::Ignore))
+            .map(|(place, _)| place.clone())
+            .collect();
+        places.retain(|place, _| {
+            !ignored
+                .iter()
+                .any(|broad| broad != place && broad::covers(broad, place))
+        });
+    }
+    yaml(&routes, &without)
+}
+
+fn yaml(routes: &Routes, without: &[String]) -> String {
     let mut out = String::new();
     if !routes.is_empty() {
         out.push_str("compare:\n  routes:\n");
     }
-    for (route, places) in &routes {
+    for (route, places) in routes {
         // Writing to a string cannot fail.
         writeln!(out, "    - route: {}", quoted(route)).unwrap_or_default();
         let ignored: Vec<_> = places
@@ -342,6 +370,49 @@ mod tests {
         );
         let config: Config = serde_yaml_ng::from_str(&noise.rules).expect("a configuration");
         assert_eq!(config.compare.routes.len(), 1);
+    }
+
+    #[test]
+    fn one_name_has_one_rule_and_nothing_covered_has_one() {
+        let on = |route: &str, group: Group| Group {
+            route: route.to_owned(),
+            ..group
+        };
+        let uuid = |place: &str| group("value", place, &[("uuid", "uuid", "")]);
+        let lost = |place: &str| group("missing", place, &[("word", "absent", "")]);
+        let mut groups = vec![
+            on("GET /a", uuid("$.request_id")),
+            on("GET /b", uuid("$.request_id")),
+            on("GET /c", uuid("$.meta.request_id")),
+            on("GET /a", lost("$.data.*")),
+            on("GET /a", lost("$.data.go_threads")),
+            on("GET /a", lost("$.data.x.y")),
+        ];
+        groups.extend(["GET /a", "GET /b", "GET /c"].map(|route| on(route, uuid("$.trace"))));
+        // The same name counts elsewhere, so no rule may hide it everywhere.
+        groups.push(Group {
+            standing: Standing::Regression,
+            ..on("GET /d", lost("$.trace"))
+        });
+        let report = Report {
+            groups,
+            ..Report::default()
+        };
+        let rules = Noise::of(&report).rules;
+        let config: Config = serde_yaml_ng::from_str(&rules).expect("a configuration");
+        let routes: Vec<&str> = config
+            .compare
+            .routes
+            .iter()
+            .map(|rules| rules.route.as_str())
+            .collect();
+        assert_eq!(routes, ["/**", "GET /a", "GET /b", "GET /c"], "{rules}");
+        assert_eq!(rules.matches("request_id").count(), 1, "{rules}");
+        assert_eq!(rules.matches("$.trace").count(), 3, "{rules}");
+        assert!(
+            rules.contains("$.data.*") && !rules.contains("go_threads") && !rules.contains("x.y"),
+            "{rules}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use shadow_core::evidence::Proportion;
 
-use super::funnel;
+use super::{causes, funnel};
 use crate::figures::{bytes, captured, count, micros, percent, proportion, rate, span};
 use crate::{
     control::status::{Attached, Lane, Status},
@@ -77,6 +77,7 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
     for warning in &status.warnings {
         writeln!(out, "  WARNING     {}", captured(warning, 300))?;
     }
+    causes::write(out, &status.causes, status.causes_more)?;
     writeln!(out, "\nFunnel")?;
     funnel::write(out, &status.funnel);
     evidence(out, status)

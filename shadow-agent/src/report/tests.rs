@@ -5,8 +5,8 @@ use shadow_core::{
     evidence::{
         Judgement, Proportion, Reason, Ruling, Settle,
         report::{
-            Compared, Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report, Route, Sample, Shift,
-            Spans, Standing, Trend, TrendDirection,
+            Cause, CauseRoute, Compared, Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report,
+            Route, Sample, Separates, Shift, Spans, Standing, Trend, TrendDirection,
         },
     },
 };
@@ -83,6 +83,50 @@ fn latency(production_us: u64, shadow_us: u64) -> Latency {
         p50_ratio_low: Some(13.9),
         p50_ratio_high: Some(15.2),
     }
+}
+
+fn causes() -> Vec<Cause> {
+    let route = |route: &str| CauseRoute {
+        route: route.to_owned(),
+        exchanges: 400,
+        of: 4_000,
+    };
+    vec![
+        Cause {
+            id: "cause-1f9a03".to_owned(),
+            change: "status 200 -> 401".to_owned(),
+            exchanges: 800,
+            rate: Proportion::new(800, 8_000),
+            routes: vec![route("GET /orders/{id}"), route("GET /users/{id}")],
+            groups: vec!["1f9a03b2c4d5".to_owned()],
+            features: vec![Separates {
+                says: "carry Authorization".to_owned(),
+                with: Proportion::new(800, 800),
+                others: Proportion::new(0, 7_200),
+                ..Separates::default()
+            }],
+            ..Cause::default()
+        },
+        Cause {
+            id: "cause-aabbcc".to_owned(),
+            change: "value at $.\u{1b}[2Jprice".to_owned(),
+            standing: Standing::Undecided,
+            exchanges: 1,
+            rate: Proportion::new(1, 1_997),
+            routes: vec![route("GET /users/{id}")],
+            features: vec![Separates {
+                says: "have the parameter page".to_owned(),
+                with: Proportion::new(0, 1),
+                others: Proportion::new(1_990, 1_996),
+                ..Separates::default()
+            }],
+            sample: Some(Sample {
+                target: "/users/17".to_owned(),
+                ..Sample::default()
+            }),
+            ..Cause::default()
+        },
+    ]
 }
 
 fn group() -> Group {
@@ -166,6 +210,8 @@ fn report() -> Report {
             latency: latency(1_000, 4_560_000),
             ..Route::default()
         }],
+        causes: causes(),
+        causes_more: 4,
         groups: vec![group()],
         findings: vec![Finding {
             kind: FindingKind::Slow,
@@ -216,6 +262,7 @@ fn a_report_of_nothing_claims_nothing() {
 #[test]
 fn long_lists_say_how_much_they_leave_out() {
     let mut report = report();
+    report.causes.clear();
     report.groups = vec![report.groups[0].clone(); text::GROUPS + 5];
     report.groups_overflow = 3;
     let shown = text::report(&report);

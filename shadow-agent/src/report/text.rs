@@ -10,13 +10,16 @@ use shadow_core::{
     },
 };
 
-use super::{funnel, groups, losses::losses, settle, verified};
+use super::{causes, funnel, groups, losses::losses, settle, verified};
 use crate::figures::{captured, count, micros, percent, proportion, span};
 
+pub use causes::CAUSES;
 pub use groups::GROUPS;
 
 /// Routes that are shown.
 pub const ROUTES: usize = 20;
+/// Columns of the name of a route in a table, if one is that long.
+const NAME: usize = 72;
 /// Files that are shown.
 const FILES: usize = 20;
 /// Rules that are shown.
@@ -34,6 +37,8 @@ pub fn report(report: &Report) -> String {
 
 fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     judgement(out, report)?;
+    causes::write(out, &report.causes, report.causes_more)?;
+    findings(out, report)?;
     writeln!(out, "\nFunnel")?;
     funnel::write(out, &report.funnel);
     writeln!(out, "\n  match rate  {}", proportion(&report.match_rate))?;
@@ -57,6 +62,15 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     background(out, &report.background, &report.scope)?;
 
     latency(out, report)?;
+    rules(out, report)?;
+    verified::write(out, report)?;
+    groups::write(out, report)?;
+    also(out, report)?;
+    unseen(out, report)
+}
+
+/// Problems that are no differences: slow routes, replays without an answer.
+fn findings(out: &mut String, report: &Report) -> std::fmt::Result {
     if !report.findings.is_empty() {
         writeln!(out, "\nFindings")?;
         for finding in &report.findings {
@@ -68,11 +82,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
             )?;
         }
     }
-    rules(out, report)?;
-    verified::write(out, report)?;
-    groups::write(out, report)?;
-    also(out, report)?;
-    unseen(out, report)
+    Ok(())
 }
 
 /// The traffic that was compared, and the roles of the systems.
@@ -254,12 +264,20 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
         report.scope.production(),
         report.scope.shadow()
     )?;
+    // Routes that are never replayed have no response times.
+    let timed: Vec<&Route> = report
+        .routes
+        .iter()
+        .filter(|route| route.latency.production.first_byte.count > 0)
+        .collect();
+    let names = timed.iter().take(ROUTES).map(|route| route.route.chars().count());
+    let wide = names.max().unwrap_or_default().clamp(32, NAME);
     writeln!(
         out,
-        "  {:<32} {:>10} {:>20} {:>20} {:>20} {:>20} {:>20}",
+        "  {:<wide$} {:>10} {:>20} {:>20} {:>20} {:>20} {:>20}",
         "", "answers", "first byte p50", "first byte p90", "first byte p99", "last byte p50", "last byte p99"
     )?;
-    latency_line(out, "all routes", &report.latency)?;
+    latency_line(out, (wide, "all routes"), &report.latency)?;
     if let (Some(ratio), Some(low), Some(high)) = (
         report.latency.p50_ratio,
         report.latency.p50_ratio_low,
@@ -267,7 +285,7 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
     ) {
         writeln!(
             out,
-            "  {:<32} {}'s median is {ratio:.2} times {}'s (95 % interval {low:.2} to {high:.2})",
+            "  {:<wide$} {}'s median is {ratio:.2} times {}'s (95 % interval {low:.2} to {high:.2})",
             "",
             if report.scope.reversed {
                 report.scope.the_shadow()
@@ -277,19 +295,13 @@ fn latency(out: &mut String, report: &Report) -> std::fmt::Result {
             report.scope.the_production()
         )?;
     }
-    // Routes that are never replayed have no response times.
-    let timed: Vec<&Route> = report
-        .routes
-        .iter()
-        .filter(|route| route.latency.production.first_byte.count > 0)
-        .collect();
     for Route { route, latency, .. } in timed.iter().take(ROUTES) {
-        latency_line(out, &captured(route, 28), latency)?;
+        latency_line(out, (wide, &captured(route, NAME - 4)), latency)?;
     }
     more(out, timed.len(), ROUTES, "routes")
 }
 
-fn latency_line(out: &mut String, route: &str, latency: &Latency) -> std::fmt::Result {
+fn latency_line(out: &mut String, (wide, route): (usize, &str), latency: &Latency) -> std::fmt::Result {
     let Latency {
         production, shadow, ..
     } = latency;
@@ -303,7 +315,7 @@ fn latency_line(out: &mut String, route: &str, latency: &Latency) -> std::fmt::R
     };
     writeln!(
         out,
-        "  {route:<32} {:>10} {:>20} {:>20} {:>20} {:>20} {:>20}",
+        "  {route:<wide$} {:>10} {:>20} {:>20} {:>20} {:>20} {:>20}",
         count(production.first_byte.count),
         both(|spans| spans.first_byte.p50_us),
         both(|spans| spans.first_byte.p90_us),

@@ -11,6 +11,7 @@ use crate::{
     control::status::{Lane, Queue},
     http::{metrics::Latency, names},
     pipeline::{LaneSnapshot, Pipeline},
+    report::text::CAUSES,
     trips::Trip,
 };
 
@@ -36,7 +37,9 @@ pub(super) fn statuses(
         .collect()
 }
 
-fn status(snapshot: &LaneSnapshot, report: Report, url: Option<String>) -> Lane {
+fn status(snapshot: &LaneSnapshot, mut report: Report, url: Option<String>) -> Lane {
+    let hidden = report.causes.len().saturating_sub(CAUSES);
+    report.causes.truncate(CAUSES);
     Lane {
         name: snapshot.name.clone(),
         role: snapshot.role,
@@ -58,6 +61,9 @@ fn status(snapshot: &LaneSnapshot, report: Report, url: Option<String>) -> Lane 
         background: report.background,
         latency: report.latency,
         ruling: report.judgement.ruling,
+        reasons: report.judgement.reasons,
+        causes: report.causes,
+        causes_more: report.causes_more.saturating_add(hidden as u64),
     }
 }
 

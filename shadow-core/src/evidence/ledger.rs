@@ -13,6 +13,7 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
     burst,
+    causes::Causes,
     gates::GateConfig,
     group::{Added, AtomId, Context, Groups, hex},
     latency::Spans,
@@ -97,6 +98,7 @@ pub struct Ledger {
     /// By route id.
     pub(super) verified: Vec<verified::Sum>,
     pub(super) power: power::Planting,
+    pub(super) causes: Causes,
     pub(super) writes: Writes,
     pub(super) slicer: Slicer,
     pub(super) background: report::Background,
@@ -141,6 +143,7 @@ impl Ledger {
             sets: Sets::new(limits.sets),
             verified: Vec::new(),
             power: power::Planting::default(),
+            causes: Causes::default(),
             writes: Writes::new(limits.writes),
             slicer: Slicer::default(),
             background: report::Background::default(),
@@ -230,11 +233,19 @@ impl Ledger {
                     (&shadow.headers, &shadow.body),
                 ])
             });
+        let added = self.group((exchange, answers.as_ref()), route, judged, now);
+        let mut atoms: Vec<AtomId> = added.iter().map(|added| added.atom).collect();
+        atoms.sort_unstable();
+        atoms.dedup();
+        if matches!(judged.verdict, Verdict::Mismatch(_)) {
+            self.keep(route, (judged.after_write, judged.second), &atoms);
+        }
+        self.explain(exchange, outcome, (route, judged), &atoms);
         let leaves =
             matches!(outcome, Outcome::Response(_)) && verified::is_due(self.route(route).compared());
         Wanted {
             leaves,
-            ..self.group((exchange, answers.as_ref()), route, judged, now)
+            ..self.wanted(route, &added)
         }
     }
 
@@ -265,7 +276,7 @@ impl Ledger {
         route: RouteId,
         judged: Judged<'_>,
         now: Timestamp,
-    ) -> Wanted {
+    ) -> Vec<Added> {
         let context = Context {
             route_id: route,
             route: self.routes.name(route),
@@ -277,8 +288,8 @@ impl Ledger {
             redactor: &self.redactor,
             answers,
         };
-        let added: Vec<Added> = match judged.verdict {
-            Verdict::Match => return Wanted::default(),
+        match judged.verdict {
+            Verdict::Match => Vec::new(),
             Verdict::Mismatch(found) => found
                 .iter()
                 .map(|found| self.groups.add(context, found.category.as_str(), found))
@@ -297,19 +308,12 @@ impl Ledger {
                 };
                 vec![self.groups.add(context, failure.as_str(), &found)]
             }
-        };
-        if matches!(judged.verdict, Verdict::Mismatch(_)) {
-            self.keep(route, (judged.after_write, judged.second), &added);
         }
-        self.wanted(route, &added)
     }
 
     /// Stores which differences a mismatch has, so that it can be judged later.
-    fn keep(&mut self, route: RouteId, (after_write, second): (bool, u64), added: &[Added]) {
-        let mut atoms: Vec<AtomId> = added.iter().map(|added| added.atom).collect();
-        atoms.sort_unstable();
-        atoms.dedup();
-        self.groups.settle(&atoms, after_write);
+    fn keep(&mut self, route: RouteId, (after_write, second): (bool, u64), atoms: &[AtomId]) {
+        self.groups.settle(atoms, after_write);
         let set = Set {
             route,
             after_write,
@@ -357,6 +361,7 @@ impl Ledger {
         let (slice, halvings) = self.slicer.at(now);
         for _ in 0..halvings {
             self.groups.halve();
+            self.causes.halve();
             self.total.slices.halve();
             for tally in &mut self.by_route {
                 tally.slices.halve();

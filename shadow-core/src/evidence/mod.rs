@@ -9,7 +9,9 @@
 mod again;
 mod anytime;
 mod burst;
+mod causes;
 mod counts;
+mod explain;
 mod gate_config;
 mod gates;
 mod group;

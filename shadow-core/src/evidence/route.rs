@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use hashbrown::HashMap;
 use shadow_proto::exchange::{Exchange, Request};
 
-use crate::route_text::{METHODS, literal, path, placeholder, without_parameters};
+use crate::route_text::{METHODS, literal, path, placeholder, value_with_extension, without_parameters};
 
 /// Distinct words at one place of a path; the next new one becomes `{name}`.
 const LITERALS: usize = 40;
@@ -34,6 +34,11 @@ impl RouteId {
 
     pub(crate) fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// The route at an index.
+    pub(crate) fn of(index: usize) -> Option<Self> {
+        u32::try_from(index).ok().map(Self)
     }
 }
 
@@ -97,10 +102,9 @@ impl Routes {
                 break;
             }
             let segment = without_parameters(segment);
-            let placeholder = placeholder(segment).or_else(|| secret(before, segment));
+            let (key, is_placeholder) = pattern(before, segment);
             before = segment;
-            let key = placeholder.map_or_else(|| literal(segment), Cow::Borrowed);
-            match self.child(at, &key, placeholder.is_some(), teaches) {
+            match self.child(at, &key, is_placeholder, teaches) {
                 Some(child) => at = child,
                 None => return RouteId::OTHER,
             }
@@ -168,8 +172,7 @@ impl Routes {
             let segment = if number == SEGMENTS {
                 Cow::Borrowed("{rest}")
             } else {
-                let placeholder = placeholder(said).or_else(|| secret(before, said));
-                placeholder.map_or_else(|| literal(said), Cow::Borrowed)
+                pattern(before, said).0
             };
             before = said;
             let children = self.nodes.get(at as usize).map(|node| &node.children);
@@ -185,6 +188,21 @@ impl Routes {
             }
         }
         out
+    }
+}
+
+/// The form of a segment in a route, and whether it is a placeholder. Extensions are chosen by clients, so a pattern
+/// with one counts as a word.
+fn pattern<'s>(before: &str, segment: &'s str) -> (Cow<'s, str>, bool) {
+    if let Some(secret) = secret(before, segment) {
+        return (Cow::Borrowed(secret), true);
+    }
+    if let Some(file) = value_with_extension(segment) {
+        return (Cow::Owned(file), false);
+    }
+    match placeholder(segment) {
+        Some(placeholder) => (Cow::Borrowed(placeholder), true),
+        None => (literal(segment), false),
     }
 }
 
@@ -256,6 +274,11 @@ mod tests {
             ("/m/ann%40example.org", "GET /m/{email}"),
             ("/p/12.5,-3.25", "GET /p/{id}"),
             ("/static/main.css", "GET /static/main.css"),
+            ("/static/main.4f3a9c1d.css", "GET /static/main.4f3a9c1d.css"),
+            ("/items/586.json", "GET /items/{id}.json"),
+            ("/items/20931.json?x=1", "GET /items/{id}.json"),
+            ("/days/2024-01-31.csv", "GET /days/{date}.csv"),
+            ("/v/1.2.3", "GET /v/{id}"),
             ("http://host:80/users/9?y", "GET /users/{id}"),
             ("http://host", "GET /"),
             ("*", "GET /%2A"),

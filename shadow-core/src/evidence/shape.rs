@@ -141,6 +141,11 @@ impl fmt::Display for Shift {
 }
 
 impl Shape {
+    /// Whether the value is not there.
+    pub(crate) fn is_absent(self) -> bool {
+        self == Self::Absent
+    }
+
     fn is_number(self) -> bool {
         matches!(self, Self::Integer | Self::Decimal | Self::Digits | Self::Epoch)
     }

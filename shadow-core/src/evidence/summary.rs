@@ -49,8 +49,11 @@ impl Ledger {
     pub fn report(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
         let splits = self.splits(&standings);
+        let (causes, causes_more) = self.causes_of(&standings);
         Report {
             routes: self.route_rows(&splits, &self.verified(&standings)),
+            causes,
+            causes_more,
             groups: self
                 .groups
                 .ranked(&self.slicer, &standings, |route| self.whole(route)),
@@ -59,10 +62,15 @@ impl Ledger {
         }
     }
 
-    /// A report without routes, groups and planted faults, which are its expensive part.
+    /// A report without routes, groups and planted faults, which are its largest part.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
-        self.summary(inputs, &standings, &self.splits(&standings))
+        let (causes, causes_more) = self.causes_of(&standings);
+        Report {
+            causes,
+            causes_more,
+            ..self.summary(inputs, &standings, &self.splits(&standings))
+        }
     }
 
     fn summary(&self, inputs: ReportInputs, standings: &Standings, splits: &[Split]) -> Report {

@@ -2,6 +2,8 @@
 //!
 //! Bounds: [`SLICES`] numbers each. When the last slice ends, neighbours are added up and slices become twice as long.
 
+use core::time::Duration;
+
 use shadow_proto::time::Timestamp;
 
 use super::{
@@ -84,10 +86,29 @@ impl Slicer {
     }
 }
 
+impl Slicer {
+    /// Slices used so far.
+    pub(crate) fn used(&self) -> usize {
+        self.latest.saturating_add(1)
+    }
+
+    /// The time from the start to the beginning of a slice.
+    pub(crate) fn since_start(&self, slice: usize) -> Duration {
+        Duration::from_nanos(self.width.saturating_mul(slice as u64))
+    }
+}
+
 impl Slices {
     pub(crate) fn count(&mut self, slice: usize) {
         if let Some(count) = self.0.get_mut(slice) {
             *count = count.saturating_add(1);
+        }
+    }
+
+    /// Adds the counts of other slices of the same time.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (sum, count) in self.0.iter_mut().zip(&other.0) {
+            *sum = sum.saturating_add(*count);
         }
     }
 
@@ -100,7 +121,8 @@ impl Slices {
         self.0 = halved;
     }
 
-    fn sum(&self, range: core::ops::Range<usize>) -> u64 {
+    /// The count of some slices.
+    pub(crate) fn sum(&self, range: core::ops::Range<usize>) -> u64 {
         self.0
             .get(range)
             .unwrap_or_default()

@@ -103,7 +103,7 @@ fn options_that_may_be_of_multipath_tcp_come_before_the_payload() {
             let first = Seen {
                 payload: Vec::new(),
                 multipath,
-                ..whole.clone()
+                ..whole
             };
             let rest = payload.then_some(whole);
             assert_eq!(fate, Stat::Emitted, "{frame:?}");

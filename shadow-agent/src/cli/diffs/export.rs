@@ -130,7 +130,7 @@ pub(in crate::cli) fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// The failure when a file was not written, with advice.
-pub(super) fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+pub(in crate::cli) fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         Exit::CannotCreate,
         format!(

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shadow_core::{
     case::Case,
-    evidence::report::{Group, Report},
+    evidence::report::{CAUSE, Cause, Group, Report},
 };
 
 use super::Origin;
@@ -19,6 +19,9 @@ const CASES: u32 = 10;
 /// The group or case that an id refers to.
 #[derive(Debug, Serialize)]
 pub(super) struct Found {
+    /// The cause, if the id is that of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cause: Option<Cause>,
     pub(super) group: Option<Group>,
     /// The case with that name, or the newest case of the group.
     pub(super) case: Option<Case>,
@@ -74,9 +77,18 @@ pub(in crate::cli) fn unreadable(journal: &Reader, error: &rusqlite::Error) -> F
     )
 }
 
-/// Finds a group or a case. A group may be named by a prefix of its id.
+/// Finds a cause, a group or a case. A cause and a group may be named by a prefix of their id.
 pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
     let report = report(origin);
+    let named = match &report {
+        Ok(report) => cause(report, id)?,
+        Err(_) => None,
+    };
+    // A cause is shown by the group that gives it its name.
+    let id = named
+        .as_ref()
+        .and_then(|cause| cause.groups.first())
+        .map_or(id, String::as_str);
     let group = match &report {
         Ok(report) => group(report, id)?,
         Err(_) => None,
@@ -92,6 +104,7 @@ pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
             cases = listed.into_iter().map(|summary| summary.id).collect();
         }
         return Ok(Found {
+            cause: named,
             group: Some(group),
             case,
             cases,
@@ -106,6 +119,7 @@ pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
     };
     match case {
         Some(case) => Ok(Found {
+            cause: None,
             group: None,
             cases: vec![case.id.clone()],
             case: Some(case),
@@ -118,6 +132,42 @@ pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
             ),
         )),
     }
+}
+
+/// The groups that an id refers to: those of a cause, or one.
+pub(super) fn groups<'r>(report: &'r Report, id: &str) -> Result<Vec<&'r Group>, Failure> {
+    let ids = match cause(report, id)? {
+        Some(cause) => cause.groups,
+        None => group(report, id)?.into_iter().map(|group| group.id).collect(),
+    };
+    let all = std::iter::once(report).chain(&report.also);
+    let found: Vec<&Group> = all
+        .flat_map(|report| &report.groups)
+        .filter(|group| ids.contains(&group.id))
+        .collect();
+    if found.is_empty() {
+        return Err(Failure::new(
+            Exit::Unavailable,
+            format!("there is no cause or group {id:?} in the report; `shadow report` lists them"),
+        ));
+    }
+    Ok(found)
+}
+
+fn cause(report: &Report, id: &str) -> Result<Option<Cause>, Failure> {
+    if !id.starts_with(CAUSE) {
+        return Ok(None);
+    }
+    let all = std::iter::once(report).chain(&report.also);
+    let found = all
+        .flat_map(|report| &report.causes)
+        .find(|cause| cause.id.starts_with(id));
+    found.cloned().map(Some).ok_or_else(|| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("there is no cause {id:?} in the report; `shadow report` lists them"),
+        )
+    })
 }
 
 fn group(report: &Report, id: &str) -> Result<Option<Group>, Failure> {

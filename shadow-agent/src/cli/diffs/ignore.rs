@@ -13,16 +13,20 @@ use super::{Origin, find};
 use crate::{
     cli::{Exit, Failure, ask::print},
     config::Config,
+    figures::captured,
     shown::{complain, is_unsafe, screened},
     whole,
 };
+
+/// Characters of the reason that are written as a comment.
+const WHY: usize = 300;
 
 /// Arguments of `shadow diffs ignore`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  sudo shadow diffs ignore 1f9a03b2c4d5\n  \
                   sudo shadow diffs ignore 1f9a03b2c4d5 --config /etc/shadow/shadow.yaml")]
 pub struct IgnoreArgs {
-    /// A group
+    /// A cause or a group
     id: String,
     /// Write it into this configuration; without it the rule is printed
     #[arg(long, value_name = "FILE")]
@@ -51,7 +55,7 @@ pub(super) fn run(args: &IgnoreArgs) -> anyhow::Result<ExitCode> {
         return Ok(Exit::Done.into());
     };
     let before = fs::read_to_string(file)?;
-    let Some(after) = inserted(&before, &rule) else {
+    let Some(after) = inserted(&before, &rule, "") else {
         print(&pasted(&rule))?;
         let what = format!(
             "{} is laid out in a way that it cannot be written into safely and was left alone; paste the rule above",
@@ -165,23 +169,39 @@ fn entry(rule: &Value, indent: &str) -> String {
     text
 }
 
+/// The lines of an entry below a comment.
+fn commented(rule: &Value, why: &str, indent: &str) -> String {
+    let lines = entry(rule, indent);
+    if why.is_empty() {
+        return lines;
+    }
+    format!("{indent}# {}\n{lines}", captured(why, WHY))
+}
+
 fn flow(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         // Single quotes have no escapes.
+        Value::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", flow(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
         Value::String(text) if text.contains(is_unsafe) => screened(&value.to_string()).into_owned(),
         Value::String(text) => format!("'{}'", text.replace('\'', "''")),
         value => value.to_string(),
     }
 }
 
+/// The rule as a configuration of its own.
 fn pasted(rule: &Value) -> String {
     format!("compare:\n  routes:\n{}", entry(rule, "    "))
 }
 
-/// The file with the rule at the end of `compare.routes`; `None` if the result does not parse to exactly that.
-pub(super) fn inserted(before: &str, rule: &Value) -> Option<String> {
-    let after = placed(before, rule)?;
+/// The file with the rule at the end of `compare.routes`, below a comment that says why; `None` if the result does not parse to exactly that.
+pub(in crate::cli) fn inserted(before: &str, rule: &Value, why: &str) -> Option<String> {
+    let after = placed(before, rule, why)?;
     let read = |text: &str| serde_yaml_ng::from_str::<Value>(text).ok();
     let mut expected = read(before)?;
     if expected.is_null() {
@@ -206,7 +226,8 @@ pub(super) fn inserted(before: &str, rule: &Value) -> Option<String> {
     (loads && read(&after)? == expected).then_some(after)
 }
 
-fn placed(before: &str, rule: &Value) -> Option<String> {
+fn placed(before: &str, rule: &Value, why: &str) -> Option<String> {
+    let entry = |indent: &str| commented(rule, why, indent);
     let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
     let is_key = |line: &str, key: &str| {
         line.strip_prefix(key)
@@ -218,7 +239,11 @@ fn placed(before: &str, rule: &Value) -> Option<String> {
         .enumerate()
         .find_map(|(at, line)| Some((at, is_key(line, "compare")?)))
     else {
-        lines.push(pasted(rule).trim_end().to_owned());
+        lines.push(
+            format!("compare:\n  routes:\n{}", entry("    "))
+                .trim_end()
+                .to_owned(),
+        );
         return Some(lines.join("\n") + "\n");
     };
     if !value.is_empty() {
@@ -237,7 +262,7 @@ fn placed(before: &str, rule: &Value) -> Option<String> {
         Some((at, is_key(line, "routes")?))
     });
     let Some((routes, value)) = routes else {
-        let entry = format!("{indent}routes:\n{}", entry(rule, &format!("{indent}  ")));
+        let entry = format!("{indent}routes:\n{}", entry(&format!("{indent}  ")));
         lines.insert(at + 1, entry.trim_end().to_owned());
         return Some(lines.join("\n") + "\n");
     };
@@ -245,14 +270,22 @@ fn placed(before: &str, rule: &Value) -> Option<String> {
         let comment = lines[routes]
             .split_once(" #")
             .map_or(String::new(), |(_, comment)| format!(" #{comment}"));
-        let entry = entry(rule, &format!("{indent}  "));
+        let entry = entry(&format!("{indent}  "));
         lines[routes] = format!("{indent}routes:{comment}\n{}", entry.trim_end());
         return Some(lines.join("\n") + "\n");
     }
     if !value.is_empty() {
         return None;
     }
-    // After the last line of the last entry.
+    appended(lines, (routes, end), entry)
+}
+
+/// The lines with another entry after the last line of the last entry.
+fn appended(
+    mut lines: Vec<String>,
+    (routes, end): (usize, usize),
+    entry: impl Fn(&str) -> String,
+) -> Option<String> {
     let item = lines[routes + 1..end].iter().find(|line| is_content(line))?;
     let item = item
         .trim_start()
@@ -265,7 +298,7 @@ fn placed(before: &str, rule: &Value) -> Option<String> {
         })
         .filter(|at| is_content(&lines[*at]))
         .last()?;
-    lines.insert(last + 1, entry(rule, &item).trim_end().to_owned());
+    lines.insert(last + 1, entry(&item).trim_end().to_owned());
     Some(lines.join("\n") + "\n")
 }
 

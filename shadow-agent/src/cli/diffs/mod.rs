@@ -3,11 +3,14 @@
 //! Groups come from the running agent; without one they are read from its kept report or its journal. Cases are always
 //! read from the journal, also while an agent writes it.
 
+mod accept;
 mod export;
 mod find;
 mod ignore;
+mod sort;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::{
     fmt::Write as _,
@@ -20,12 +23,16 @@ use clap::{Args, Subcommand};
 use shadow_core::evidence::report::{Group, Standing};
 
 use super::{Exit, Failure, Place, ask::print};
-use crate::report::diffs;
+use crate::report::{causes, diffs};
 
+pub use accept::AcceptArgs;
+pub(in crate::cli) use accept::{run as accept, tell, written};
 pub use export::ExportArgs;
-pub(in crate::cli) use export::{STDOUT, write};
+pub(in crate::cli) use export::{STDOUT, unwritten, write};
 pub(in crate::cli) use find::{journal, report, unopened, unreadable};
 pub use ignore::IgnoreArgs;
+pub use sort::Sort;
+pub(in crate::cli) use verify::against;
 
 /// Arguments of `shadow diffs`.
 #[derive(Args, Debug)]
@@ -69,6 +76,9 @@ struct ListArgs {
     /// The shadow target, when there are several
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
+    /// The order: by harm, by the number of exchanges, or by route
+    #[arg(long, value_name = "ORDER", default_value = "harm")]
+    sort: Sort,
     /// Groups to show
     #[arg(long, value_name = "N", default_value_t = 30)]
     limit: usize,
@@ -91,7 +101,7 @@ pub struct Origin {
     after_help = "Examples:\n  sudo shadow diffs show 1f9a03b2c4d5\n  sudo shadow diffs show 1f9a --json | jq .case.request"
 )]
 struct ShowArgs {
-    /// A group or a case, as `shadow diffs` names it
+    /// A cause, a group or a case, as `shadow report` and `shadow diffs` name them
     id: String,
     /// As JSON
     #[arg(long)]
@@ -117,10 +127,12 @@ fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         category,
         all,
         target,
+        sort,
         limit,
         origin,
     } = args;
-    let report = report(origin)?;
+    let mut report = report(origin)?;
+    sort.apply(&mut report);
     let report = match target {
         None => &report,
         Some(name) => std::iter::once(&report)
@@ -179,6 +191,10 @@ fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         return Ok(Exit::Done.into());
     }
     let mut text = String::new();
+    if let Some(cause) = &found.cause {
+        text.push_str(&causes::cause(cause));
+        text.push('\n');
+    }
     if let Some(group) = &found.group {
         text.push_str(&diffs::group(group));
         text.push('\n');

@@ -1,7 +1,17 @@
 use serde_json::json;
-use shadow_core::evidence::report::{Group, Sample};
+use shadow_core::{
+    case::{Answered, Asked, Case, Field},
+    compare::{Comparator, Rules},
+    evidence::report::{Cause, Group, Report, Sample, Standing},
+    redact::RedactedBody,
+};
 
-use super::ignore::{inserted, rule};
+use super::{
+    accept::{rules, tell, written as accepted},
+    ignore::{inserted, rule},
+    sort::Sort,
+    verify::{effect, is_at},
+};
 use crate::config::{Config, example};
 
 fn group(category: &str, place: &str) -> Group {
@@ -56,7 +66,7 @@ fn each_kind_of_difference_has_its_rule_or_a_reason_why_not() {
 
 /// The text with the rule inserted, parsed as a configuration.
 fn written(before: &str, entry: &serde_json::Value) -> String {
-    let after = inserted(before, entry).unwrap_or_else(|| panic!("it was left alone:\n{before}"));
+    let after = inserted(before, entry, "").unwrap_or_else(|| panic!("it was left alone:\n{before}"));
     Config::parse("test".as_ref(), &after).expect(&after);
     after
 }
@@ -100,6 +110,143 @@ fn a_file_that_cannot_be_changed_safely_is_left_alone() {
         "not: [valid\n",
         "nosuch: 1\n",
     ] {
-        assert_eq!(inserted(before, &entry), None, "{before}");
+        assert_eq!(inserted(before, &entry, ""), None, "{before}");
     }
+}
+
+fn answer(text: &str) -> Answered {
+    Answered {
+        status: 200,
+        headers: vec![Field {
+            name: "Content-Type".to_owned(),
+            value: "application/json".to_owned(),
+        }],
+        body: RedactedBody {
+            len: text.len() as u64,
+            text: Some(text.to_owned()),
+            ..RedactedBody::default()
+        },
+        ..Answered::default()
+    }
+}
+
+fn recorded(production: &str, shadow: &str) -> Case {
+    Case {
+        id: "0000000000000001".to_owned(),
+        route: "GET /users/{id}".to_owned(),
+        request: Asked {
+            method: "GET".to_owned(),
+            target: "/users/7".to_owned(),
+            ..Asked::default()
+        },
+        production: answer(production),
+        shadow: Some(answer(shadow)),
+        ..Case::default()
+    }
+}
+
+fn comparators(rules: &[serde_json::Value]) -> (Comparator, Comparator) {
+    let after = accepted("", rules, "as agreed").expect("it can be written");
+    let config = Config::parse("test".as_ref(), &after).expect(&after);
+    let [before, after] = [Config::default(), config]
+        .map(|config| Comparator::new(Rules::from(&config.compare)).expect("rules"));
+    (before, after)
+}
+
+#[test]
+fn rules_of_one_route_are_one_entry_with_the_reason() {
+    let groups = [
+        group("value", "$.price"),
+        group("missing", "$.role"),
+        group("status", "status"),
+        group("length", "body"),
+    ];
+    let (rules, without) = rules(&groups.iter().collect::<Vec<_>>(), &Config::default());
+    assert_eq!(
+        rules,
+        [json!({"route": "GET /users/{id}", "ignore": ["$.price", "$.role"], "same_status": [[200, 204]]})]
+    );
+    assert_eq!(without.len(), 1, "{without:?}");
+    let text = accepted("# ours\n", &rules, "as agreed\nin #812").expect("it can be written");
+    assert!(
+        text.starts_with("# ours\ncompare:\n  routes:\n    # as agreed\\nin #812\n    - route: "),
+        "{text}"
+    );
+    assert!(Config::parse("test".as_ref(), &text).is_ok(), "{text}");
+}
+
+#[test]
+fn a_rule_is_tried_on_recorded_cases_and_must_do_what_it_claims_only() {
+    let cases = [recorded(
+        r#"{"price": 1, "items": [{"at": 1, "n": 1}]}"#,
+        r#"{"price": 2, "items": [{"at": 2, "n": 2}]}"#,
+    )];
+    let claimed = group("value", "$.items[*].at");
+    let narrow = [json!({"route": "GET /users/{id}", "ignore": ["$.items[*].at"]})];
+    let (before, after) = comparators(&narrow);
+    let checked = effect(&cases, (&before, &after), &[&claimed]);
+    assert_eq!(
+        (checked.cases, checked.removed, checked.also.len()),
+        (1, 1, 0),
+        "{checked:?}"
+    );
+    assert!(tell(&checked).is_ok());
+    let broad = [json!({"route": "GET /users/{id}", "ignore": ["$.items"]})];
+    let (before, after) = comparators(&broad);
+    let checked = effect(&cases, (&before, &after), &[&claimed]);
+    assert_eq!(checked.also.len(), 1, "{checked:?}");
+    let error = tell(&checked).expect_err("it hides more").to_string();
+    assert!(
+        error.contains("hides value at $.items[0].n in case 0000000000000001"),
+        "{error}"
+    );
+    // A body that is not kept whole says nothing.
+    let mut cut = cases[0].clone();
+    cut.production.body.cut = true;
+    assert_eq!(effect(&[cut], (&before, &after), &[&claimed]).cases, 0);
+}
+
+#[test]
+fn places_are_at_their_group() {
+    for (general, place, expected) in [
+        ("$.items[*].price", "$.items[3].price", true),
+        ("$.items[*].price", "$.items[id=4].price", true),
+        ("$.items[*].price", "$.items[3].prices", false),
+        ("$.stock.*", "$.stock.w1", true),
+        ("$.stock.*", "$.stock.w1.x", false),
+        ("line *", "line 12", true),
+        ("header location path *", "header location path 2", true),
+        ("status", "status", true),
+    ] {
+        assert_eq!(is_at(general, place), expected, "{general} {place}");
+    }
+}
+
+#[test]
+fn causes_and_groups_are_sorted_as_asked() {
+    let of = |exchanges: u64, standing| Group {
+        exchanges,
+        standing,
+        ..group("value", "$.a")
+    };
+    let mut report = Report {
+        causes: [3, 9]
+            .map(|exchanges| Cause {
+                exchanges,
+                ..Cause::default()
+            })
+            .to_vec(),
+        groups: vec![
+            of(3, Standing::Regression),
+            of(9, Standing::Regression),
+            of(20, Standing::Noise),
+        ],
+        ..Report::default()
+    };
+    Sort::Harm.apply(&mut report);
+    assert_eq!(report.causes[0].exchanges, 3, "as it came");
+    Sort::Exchanges.apply(&mut report);
+    assert_eq!(report.causes[0].exchanges, 9);
+    let order: Vec<u64> = report.groups.iter().map(|group| group.exchanges).collect();
+    assert_eq!(order, [9, 3, 20]);
 }

@@ -3,6 +3,7 @@
 //! Owns: the terminal while it runs, which is restored however it ends (a key, a signal, a panic), and a thread that
 //! queries the agent, so that keys work even when the agent hangs. Bounds: [`view::KEPT`] seconds of rates.
 
+mod causes;
 mod view;
 
 use std::{

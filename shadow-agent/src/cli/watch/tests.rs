@@ -1,6 +1,9 @@
 use ratatui::{Terminal, backend::TestBackend};
 use shadow_core::{
-    evidence::Proportion,
+    evidence::{
+        Proportion, Reason, Ruling,
+        report::{Cause, Separates},
+    },
     rollout::{self, Stage},
 };
 
@@ -130,12 +133,64 @@ fn a_kill_is_not_to_be_overlooked() {
     );
 }
 
+fn with_causes() -> Box<Status> {
+    let mut status = status();
+    status.ruling = Ruling::NoGo;
+    status.reasons = vec![Reason {
+        gate: "match_rate".to_owned(),
+        ruling: Ruling::NoGo,
+        text: "1,990 of 2,830 answers are as they should be".to_owned(),
+    }];
+    status.causes = (0..5)
+        .map(|number| Cause {
+            id: format!("cause-00000{number}"),
+            change: format!("status 200 -> 50{number}"),
+            exchanges: 739 - number,
+            features: vec![Separates {
+                says: "carry Authorization".to_owned(),
+                with: Proportion::new(739 - number, 739 - number),
+                others: Proportion::new(0, 8_114),
+                ..Separates::default()
+            }],
+            ..Cause::default()
+        })
+        .collect();
+    status.causes_more = 12;
+    status
+}
+
+#[test]
+fn one_screen_has_the_verdict_the_reason_five_causes_and_the_next_step() {
+    let mut view = View::default();
+    view.take(Ok(with_causes()));
+    for (width, rows) in [(80, 24), (80, 40), (200, 50)] {
+        let page = page(&view, width, rows);
+        println!("{page}");
+        for part in [
+            "NO-GO  match_rate: 1,990 of 2,830 answers are as they should be",
+            "739  status 200 -> 500",
+            "735  status 200 -> 504",
+            "12 more: shadow report",
+            "shadow diffs show cause-000000",
+            "shadow: timeout",
+            "40",
+            "p99 0 us / 0 us",
+            "1,234/s exchanges",
+        ] {
+            assert!(page.contains(part), "{part:?} is not on {width}x{rows}\n{page}");
+        }
+        let separated = page.contains("all 739 carry Authorization; none of 8,114 others do");
+        assert_eq!(separated, rows > 24, "{page}");
+    }
+}
+
 #[test]
 fn every_size_is_drawn() {
     let mut view = View::default();
     for _ in 0..400 {
         view.take(Ok(status()));
     }
+    view.take(Ok(with_causes()));
     for (width, height) in [(1, 1), (5, 3), (20, 10), (80, 24), (300, 100)] {
         page(&view, width, height);
     }

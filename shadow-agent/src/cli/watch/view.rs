@@ -10,7 +10,7 @@ use ratatui::{
     widgets::{Block, Paragraph, Sparkline},
 };
 
-use super::News;
+use super::{News, causes};
 use crate::{
     control::status::{Lane, Status},
     figures::{captured, count, micros, percent, rate, span},
@@ -19,6 +19,15 @@ use crate::{
 
 /// Seconds of rates that are kept.
 pub(super) const KEPT: usize = 300;
+
+/// Rows of the head.
+const HEAD: usize = 4;
+
+/// Rows of the funnel.
+const FUNNEL: usize = 9;
+
+/// Rows of the curves.
+const SPARKS: usize = 5;
 
 /// The longest bar of the funnel.
 const BAR: usize = 24;
@@ -48,18 +57,6 @@ impl View {
     }
 
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
-        let [top, middle, lanes, rates, foot] = Layout::vertical([
-            Constraint::Length(4),
-            Constraint::Min(9),
-            Constraint::Length(
-                self.status
-                    .as_ref()
-                    .map_or(0, |status| height(status.lanes.len() + 2)),
-            ),
-            Constraint::Length(5),
-            Constraint::Length(1),
-        ])
-        .areas(frame.area());
         let Some(status) = &self.status else {
             let why = self.gone.as_deref().unwrap_or("asking the agent ...");
             frame.render_widget(
@@ -71,17 +68,55 @@ impl View {
             );
             return;
         };
+        let width = usize::from(frame.area().width);
+        let targets = targets(status, width.saturating_sub(2));
+        let causes = causes::lines(status, width.saturating_sub(2));
+        // Without room for all of it the curves go first, then all but the titles of the causes, then a frame.
+        let fixed = HEAD + FUNNEL + targets.len() + 2 + 1;
+        let rows = usize::from(frame.area().height);
+        let short = fixed + causes.len() + 2 > rows;
+        let causes = if short {
+            causes::titles(status, width.saturating_sub(2))
+        } else {
+            causes
+        };
+        let left = rows.saturating_sub(fixed + causes.len());
+        let sparks = if left < 2 + SPARKS { 0 } else { SPARKS };
+        let targets_block = if left < 2 {
+            Block::new()
+        } else {
+            Block::bordered().title(" targets ")
+        };
+        let [top, why, middle, lanes, rates, foot] = Layout::vertical([
+            Constraint::Length(height(HEAD)),
+            Constraint::Length(height(causes.len() + 2)),
+            Constraint::Min(height(FUNNEL)),
+            Constraint::Length(height(targets.len() + if left < 2 { 0 } else { 2 })),
+            Constraint::Length(height(sparks)),
+            Constraint::Length(1),
+        ])
+        .areas(frame.area());
         frame.render_widget(head(status, self.gone.as_deref()), top);
+        let title = " causes, the most harmful first ";
+        frame.render_widget(Paragraph::new(causes).block(Block::bordered().title(title)), why);
         let [left, right] =
             Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]).areas(middle);
-        frame.render_widget(funnel(status).block(Block::bordered().title(" funnel ")), left);
-        frame.render_widget(losses(status).block(Block::bordered().title(" losses ")), right);
-        frame.render_widget(targets(status).block(Block::bordered().title(" targets ")), lanes);
-        self.sparks(frame, rates, status);
-        frame.render_widget(
-            Paragraph::new("q quits   shadow kill stops all mirroring".dim()),
-            foot,
+        let now = format!(
+            " funnel: {} exchanges, {} replays ",
+            rate(status.rates.exchanges),
+            rate(status.rates.replayed)
         );
+        frame.render_widget(funnel(status).block(Block::bordered().title(now)), left);
+        let room = usize::from(right.width.saturating_sub(2));
+        frame.render_widget(
+            losses(status, room).block(Block::bordered().title(" losses ")),
+            right,
+        );
+        frame.render_widget(Paragraph::new(targets).block(targets_block), lanes);
+        if sparks > 0 {
+            self.sparks(frame, rates, status);
+        }
+        frame.render_widget(Paragraph::new(causes::next(status).dim()), foot);
     }
 
     fn sparks(&self, frame: &mut Frame<'_>, area: Rect, status: &Status) {
@@ -132,13 +167,13 @@ fn head(status: &Status, gone: Option<&str>) -> Paragraph<'static> {
     let first = Line::from(vec![
         state,
         Span::raw(format!(
-            "  {} of connections  {}  {}  up {}",
+            "  {} of connections  {}  up {}",
             Rate::from_fraction(status.sample),
             phase.trim_end(),
-            status.ruling.as_str(),
             span(Duration::from_millis(status.uptime_ms)),
         )),
     ]);
+    let ruling = Line::from(causes::ruling(status));
     let to = status
         .shadow
         .clone()
@@ -169,7 +204,7 @@ fn head(status: &Status, gone: Option<&str>) -> Paragraph<'static> {
         }
         (None, None, None) => Line::raw(""),
     };
-    Paragraph::new(vec![first, second, third])
+    Paragraph::new(vec![first, ruling, second, third])
 }
 
 /// The steps of the funnel: name, count, and the step that its share refers to.
@@ -214,7 +249,7 @@ fn bar(number: u64, whole: u64) -> usize {
 }
 
 /// The losses, largest first.
-fn losses(status: &Status) -> Paragraph<'static> {
+fn losses(status: &Status, room: usize) -> Paragraph<'static> {
     let funnel = &status.funnel;
     let lost = ["ring_full", "load_failed", "expired"]
         .into_iter()
@@ -238,16 +273,23 @@ fn losses(status: &Status) -> Paragraph<'static> {
     }
     let lines: Vec<Line<'_>> = rows
         .into_iter()
-        .map(|(name, number)| Line::raw(format!("{name:<26}{:>10}", count(number))))
+        .map(|(name, number)| {
+            let number = count(number);
+            let wide = room.saturating_sub(number.len() + 1).min(26);
+            let shown: String = name.chars().take(wide).collect();
+            let right = room.min(36).saturating_sub(wide).max(number.len() + 1);
+            Line::raw(format!("{shown:<wide$}{number:>right$}"))
+        })
         .collect();
     Paragraph::new(lines)
 }
 
-fn targets(status: &Status) -> Paragraph<'static> {
-    Paragraph::new(status.lanes.iter().map(target).collect::<Vec<_>>())
+fn targets(status: &Status, room: usize) -> Vec<Line<'static>> {
+    status.lanes.iter().flat_map(|lane| target(lane, room)).collect()
 }
 
-fn target(lane: &Lane) -> Line<'static> {
+/// One line, or two where one has no room.
+fn target(lane: &Lane, room: usize) -> Vec<Line<'static>> {
     let Lane {
         name,
         queue,
@@ -265,17 +307,22 @@ fn target(lane: &Lane) -> Line<'static> {
         "closed" => Style::new(),
         _ => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
     };
-    Line::from(vec![
-        Span::raw(format!("{:<12} {matches}  ", captured(name, 40))),
-        Span::styled(format!("breaker {}", breaker.as_str()), style),
-        Span::raw(format!(
-            "  {} waiting, {} in flight  p50 {} / {}, p99 {} / {}",
-            count(queue.waiting),
-            count(queue.in_flight),
-            micros(production.p50_us),
-            micros(shadow.p50_us),
-            micros(production.p99_us),
-            micros(shadow.p99_us),
-        )),
-    ])
+    let name = format!("{:<12} {matches}  ", captured(name, 40));
+    let breaker = format!("breaker {}", breaker.as_str());
+    let rest = format!(
+        "  {} waiting, {} in flight  p50 {} / {}, p99 {} / {}",
+        count(queue.waiting),
+        count(queue.in_flight),
+        micros(production.p50_us),
+        micros(shadow.p50_us),
+        micros(production.p99_us),
+        micros(shadow.p99_us),
+    );
+    let fits = name.len() + breaker.len() + rest.len() <= room;
+    let mut first = vec![Span::raw(name), Span::styled(breaker, style)];
+    if fits {
+        first.push(Span::raw(rest));
+        return vec![Line::from(first)];
+    }
+    vec![Line::from(first), Line::raw(rest)]
 }

@@ -37,7 +37,7 @@ pub(super) fn section(report: &Report, history: &History) -> Markup {
         bytes: BUDGET,
     };
     html! {
-        h2 { "Differences" @if !differing.is_empty() { ", the most frequent first" } }
+        h2 { "Differences" @if !differing.is_empty() { ", the most harmful first" } }
         @if differing.is_empty() { p.soft { "None that nothing excuses." } }
         (list(report, &differing, history, &mut room, OPEN))
         @if report.groups_overflow > 0 {

@@ -4,6 +4,7 @@
 //! requests. Bounds: [`GROUPS`] groups, [`CASES`] cases of at most [`ROWS`] rows each, and [`BUDGET`] bytes of cases in
 //! total, so many mismatches do not make it longer; it says what it leaves out.
 
+mod causes;
 mod funnel;
 mod groups;
 mod plot;
@@ -56,6 +57,7 @@ pub struct History {
 pub fn page(report: &Report, history: &History) -> String {
     let body = html! {
         (verdict::section(report))
+        (causes::section(report))
         (figures(report))
         h2 { "Match rate over time" }
         (over_time(report, history))
@@ -70,6 +72,7 @@ pub fn page(report: &Report, history: &History) -> String {
         @for other in &report.also {
             h2 { "Also: " (shown(&other.target)) }
             (verdict::section(other))
+            (causes::section(other))
             (figures(other))
             (groups::section(other, history))
         }

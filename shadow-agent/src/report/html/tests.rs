@@ -3,7 +3,7 @@ use shadow_core::{
     compare::{Category, Discrepancy},
     evidence::{
         Proportion, Ruling,
-        report::{Finding, FindingKind, Group, Route, Sample, Standing},
+        report::{Cause, CauseRoute, Finding, FindingKind, Group, Route, Sample, Separates, Standing},
     },
     redact::RedactedBody,
 };
@@ -73,6 +73,38 @@ fn case(number: usize, text: &str) -> Case {
     }
 }
 
+fn cause(number: usize, text: &str) -> Cause {
+    let exchanges = 1_000 - number as u64;
+    Cause {
+        id: format!("cause-{number:06x}"),
+        change: format!("missing at $.{text}"),
+        exchanges,
+        rate: Proportion::new(exchanges, 4_000),
+        routes: (0..1 + number % 3)
+            .map(|route| CauseRoute {
+                route: format!("GET /{route}/{text}"),
+                exchanges,
+                of: 4_000,
+            })
+            .collect(),
+        groups: vec![format!("{number:012x}")],
+        features: vec![Separates {
+            says: format!("carry {text}"),
+            with: Proportion::new(exchanges, exchanges),
+            others: Proportion::new(0, 3_000),
+            low: 0.98,
+            high: 1.0,
+            ..Separates::default()
+        }],
+        sample: Some(Sample {
+            target: text.to_owned(),
+            production: text.to_owned(),
+            ..Sample::default()
+        }),
+        ..Cause::default()
+    }
+}
+
 fn report(groups: usize, text: &str) -> Report {
     let standings = [
         Standing::Regression,
@@ -92,6 +124,7 @@ fn report(groups: usize, text: &str) -> Report {
             route: text.to_owned(),
             ..Route::default()
         }],
+        causes: (0..groups.min(30)).map(|number| cause(number, text)).collect(),
         findings: vec![Finding {
             kind: FindingKind::Slow,
             route: text.to_owned(),
@@ -234,4 +267,27 @@ fn after_the_cut_over_the_systems_are_called_what_they_are() {
     ] {
         assert!(page.contains(part), "{part:?} is not there");
     }
+}
+
+#[test]
+fn the_page_leads_with_the_verdict_and_five_causes() {
+    let page = page(&report(40, "role"), &history(40, "role"));
+    println!("{page}");
+    let at = |what: &str| {
+        page.find(what)
+            .unwrap_or_else(|| panic!("{what:?} is not on the page"))
+    };
+    let order = [
+        "NO-GO</h1>",
+        "Causes, the most harmful first",
+        "missing at $.role",
+        "all 1,000 carry role; none of 3,000 others do",
+        "all 996 carry role",
+        "15 more causes",
+        "all 995 carry role",
+        "shadow diffs show cause-000000",
+        "match rate",
+        "Match rate over time",
+    ];
+    assert!(order.map(at).is_sorted(), "{:?}", order.map(at));
 }

@@ -15,10 +15,12 @@ mod stand;
 #[cfg(test)]
 mod tests;
 mod thirds;
+mod unit;
 
 pub(crate) use planted::Would;
 pub(crate) use stand::{Standings, Whole};
 pub use thirds::{Asked, Thirds};
+pub(crate) use unit::Unit;
 
 use core::fmt::Write as _;
 

@@ -3,7 +3,7 @@
 use crate::{
     compare::Discrepancy,
     evidence::{
-        report::{self, Standing},
+        report::{self, Harm, Standing},
         route::RouteId,
         shape::Shift,
         stats::Proportion,
@@ -14,7 +14,7 @@ use crate::{
 use super::{Context, Group, Groups, Standings, Whole, hex};
 
 impl Groups {
-    /// The groups with exchanges, by standing, then the largest first; equal ones in a stable order.
+    /// The groups with exchanges, by standing, then by harm, then the largest first; equal ones in a stable order.
     pub(crate) fn ranked(
         &self,
         slicer: &Slicer,
@@ -35,6 +35,7 @@ impl Groups {
             };
             rank(a)
                 .cmp(&rank(b))
+                .then_with(|| Harm::of(&a.category).rank().cmp(&Harm::of(&b.category).rank()))
                 .then_with(|| b.exchanges.cmp(&a.exchanges))
                 .then_with(|| a.id.cmp(&b.id))
         });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod causes;
 mod groups;
 mod input;
 mod power;
@@ -14,6 +15,7 @@ use super::{gates::Judgement, stats::Proportion};
 use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;
+pub use causes::{CAUSE, Cause, CauseRoute, FeatureKind, Harm, Separates};
 pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
@@ -67,7 +69,13 @@ pub struct Report {
     pub writes: Writes,
     /// Routes, the one with the most exchanges first.
     pub routes: Vec<Route>,
-    /// Groups of equal discrepancies and failures, the largest first.
+    /// Causes of the differences that nothing excuses, the most harmful first.
+    #[serde(default)]
+    pub causes: Vec<Cause>,
+    /// Number of further causes.
+    #[serde(default)]
+    pub causes_more: u64,
+    /// Groups of equal discrepancies and failures, the most harmful first.
     pub groups: Vec<Group>,
     /// Discrepancies that were not stored in a group.
     pub groups_overflow: u64,

@@ -1,0 +1,220 @@
+//! Findings: the differences of one route that occur in the same exchanges.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::Causes;
+use super::find::Known;
+use crate::evidence::{
+    group::Unit,
+    report::{Harm, Standing},
+    route::RouteId,
+    shape::Shift,
+};
+
+/// Findings of one route that are compared with each other.
+const COMPARED: usize = 64;
+
+/// Groups that are kept as coming with a status.
+const WITH: usize = 256;
+
+/// One difference of a route, with the signatures that have it.
+#[derive(Clone, Debug)]
+pub(super) struct Member<'g> {
+    pub(super) unit: Unit<'g>,
+    pub(super) standing: Standing,
+    /// Ids of signatures, ascending.
+    pub(super) rows: Vec<usize>,
+    /// Indices of groups that come with it.
+    pub(super) with: HashSet<usize>,
+}
+
+/// Differences of one route that occur in the same exchanges.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) route: RouteId,
+    /// Indices of members; the one that gives it its name first.
+    pub(super) members: Vec<usize>,
+    /// Ids of signatures, ascending.
+    pub(super) rows: Vec<usize>,
+    pub(super) exchanges: u64,
+}
+
+impl Causes {
+    /// Every difference that nothing excuses, with its signatures. A status that differs takes what comes with it.
+    pub(super) fn members<'g>(&self, known: &Known<'g>) -> Vec<Member<'g>> {
+        let mut members: Vec<Member<'g>> = Vec::new();
+        let mut by_key: HashMap<(usize, Option<Shift>), usize> = HashMap::new();
+        let units = known.groups.units();
+        let mut signatures: Vec<_> = self.ids.iter().collect();
+        signatures.sort_unstable_by_key(|(_, row)| **row);
+        for (signature, row) in signatures {
+            let mut found: Vec<(usize, Standing)> = Vec::with_capacity(signature.atoms.len());
+            for atom in &signature.atoms {
+                let Some(unit) = units.get(atom.index()).copied().flatten() else {
+                    continue;
+                };
+                // A replay without an answer is no difference between two answers, so nothing excuses it.
+                let standing = if unit.is_failure {
+                    Standing::Regression
+                } else {
+                    known.standings.of(*atom, signature.after_write)
+                };
+                if !standing.is_excused() {
+                    found.push((member(unit, &mut members, &mut by_key), standing));
+                }
+            }
+            attribute(&mut members, &found, *row);
+        }
+        members.retain(|member| !member.rows.is_empty());
+        members
+    }
+
+    /// The members of each route that occur in the same exchanges, or nearly.
+    pub(super) fn findings(&self, members: &[Member<'_>]) -> Vec<Finding> {
+        let mut same: HashMap<(RouteId, &[usize]), usize> = HashMap::new();
+        let mut findings: Vec<Finding> = Vec::new();
+        for (at, member) in members.iter().enumerate() {
+            let next = findings.len();
+            let known = *same.entry((member.unit.route_id, &member.rows)).or_insert(next);
+            if known == next {
+                findings.push(Finding {
+                    route: member.unit.route_id,
+                    members: vec![at],
+                    rows: member.rows.clone(),
+                    exchanges: self.exchanges(&member.rows),
+                });
+            } else if let Some(finding) = findings.get_mut(known) {
+                finding.members.push(at);
+            }
+        }
+        let mut by_route: HashMap<RouteId, Vec<Finding>> = HashMap::new();
+        for finding in findings {
+            by_route.entry(finding.route).or_default().push(finding);
+        }
+        let mut merged: Vec<Finding> = by_route
+            .into_values()
+            .flat_map(|findings| self.merged(findings))
+            .collect();
+        for finding in &mut merged {
+            self.lead(finding, members);
+        }
+        merged
+    }
+
+    /// Merges findings of a route that have most of their exchanges in common.
+    fn merged(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        findings.sort_by(|a, b| {
+            b.exchanges
+                .cmp(&a.exchanges)
+                .then_with(|| a.members.cmp(&b.members))
+        });
+        let mut merged: Vec<Finding> = Vec::new();
+        for finding in findings {
+            let like = merged.iter_mut().take(COMPARED).find(|known| {
+                // Sorted, so the rest is cheap to exclude.
+                let (few, many) = (finding.exchanges, known.exchanges);
+                few.saturating_mul(5) >= many.saturating_mul(4) && {
+                    let both = self.exchanges(&both(&known.rows, &finding.rows));
+                    let either = few.saturating_add(many).saturating_sub(both);
+                    both.saturating_mul(5) >= either.saturating_mul(4)
+                }
+            });
+            match like {
+                Some(known) => {
+                    known.members.extend(finding.members);
+                    known.rows.extend(finding.rows);
+                    known.rows.sort_unstable();
+                    known.rows.dedup();
+                    known.exchanges = self.exchanges(&known.rows);
+                }
+                None => merged.push(finding),
+            }
+        }
+        merged
+    }
+
+    /// Puts the member that says most first.
+    fn lead(&self, finding: &mut Finding, members: &[Member<'_>]) {
+        finding.members.sort_by_cached_key(|at| {
+            members.get(*at).map(|member| {
+                let place = member.unit.place;
+                (
+                    Harm::of(member.unit.category).rank(),
+                    core::cmp::Reverse(self.exchanges(&member.rows)),
+                    place.len(),
+                    place,
+                )
+            })
+        });
+    }
+
+    /// The exchanges of some signatures.
+    pub(super) fn exchanges(&self, rows: &[usize]) -> u64 {
+        rows.iter()
+            .filter_map(|row| self.differed.get(*row))
+            .fold(0, |sum, row| sum.saturating_add(row.all))
+    }
+}
+
+/// The member for a difference. Statuses are told apart by both values, anything else by its place.
+fn member<'g>(
+    unit: Unit<'g>,
+    members: &mut Vec<Member<'g>>,
+    by_key: &mut HashMap<(usize, Option<Shift>), usize>,
+) -> usize {
+    let shift = (unit.category == "status").then_some(unit.shift);
+    let next = members.len();
+    let at = *by_key.entry((unit.at, shift)).or_insert(next);
+    if at == next {
+        members.push(Member {
+            unit,
+            standing: Standing::Undecided,
+            rows: Vec::new(),
+            with: HashSet::new(),
+        });
+    }
+    at
+}
+
+/// Adds a signature to its members: to those about the status, if there are any.
+fn attribute(members: &mut [Member<'_>], found: &[(usize, Standing)], row: usize) {
+    let is_status = |at: usize| {
+        members
+            .get(at)
+            .is_some_and(|member| member.unit.category == "status")
+    };
+    let (first, with): (Vec<_>, Vec<_>) = found.iter().partition(|(at, _)| is_status(*at));
+    let (leads, with) = if first.is_empty() {
+        (with, first)
+    } else {
+        (first, with)
+    };
+    let with: Vec<usize> = with
+        .iter()
+        .filter_map(|(at, _)| members.get(*at))
+        .map(|member| member.unit.at)
+        .collect();
+    for (at, standing) in leads {
+        let Some(member) = members.get_mut(at) else {
+            continue;
+        };
+        member.standing = member.standing.min(standing);
+        if member.rows.last() != Some(&row) {
+            member.rows.push(row);
+        }
+        for group in &with {
+            if member.with.len() < WITH {
+                member.with.insert(*group);
+            }
+        }
+    }
+}
+
+/// What two ascending lists have in common.
+fn both(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    few.iter()
+        .filter(|row| many.binary_search(row).is_ok())
+        .copied()
+        .collect()
+}
