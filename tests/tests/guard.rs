@@ -103,7 +103,7 @@ fn a_second_agent_on_an_interface_is_refused_without_cap_sys_admin() {
     let mut second = plan("second", Lab::LINK).launch(&scene.lab.server);
     let status = second.process.wait(Duration::from_secs(20));
     assert!(!status.success(), "{status}");
-    let said = second.process.output().to_string();
+    let said = second.process.output();
     assert!(said.contains("another Shadow agent"), "{said}");
     // Another interface is free, and so is this one once its agent is gone, however it went.
     plan("third", "s1").start(&scene.lab.server).stop();

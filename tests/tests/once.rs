@@ -101,15 +101,15 @@ impl Node {
     fn visit(&self, address: SocketAddr, from: usize) {
         self.client.run(|| {
             let mut kept = Connection::open(address).expect("a connection");
-            self.ask(&mut kept, from..from + 10);
+            Self::ask(&mut kept, from..from + 10);
             for number in from + 10..from + 20 {
                 let mut fresh = Connection::open(address).expect("a connection");
-                self.ask(&mut fresh, number..number + 1);
+                Self::ask(&mut fresh, number..number + 1);
             }
         });
     }
 
-    fn ask(&self, connection: &mut Connection, numbers: std::ops::Range<usize>) {
+    fn ask(connection: &mut Connection, numbers: std::ops::Range<usize>) {
         for number in numbers {
             let target = format!("/orders/{number}");
             let answer = if number.is_multiple_of(2) {
@@ -223,7 +223,7 @@ fn a_connection_older_than_the_agent_is_mirrored_once() {
         .client
         .run(|| Connection::open((SERVICE, PORT).into()).expect("a connection"));
     let mut agent = node.agent(&ALL, (SHADOW, PORT).into(), &[]);
-    node.client.run(|| node.ask(&mut old, 0..20));
+    node.client.run(|| Node::ask(&mut old, 0..20));
     // The first exchanges of a connection that is seen from the middle are not certain to belong together.
     let report = agent.settled_when("the exchanges are seen", |report| report.funnel.exchanges >= 20);
     assert_laws(&report);

@@ -27,6 +27,12 @@ Examples:
 
 Exit codes: 0 ready, 1 production differs from itself, 2 GO cannot be reached as it is, 3 could not tell.";
 
+const RUN: &str = "Example:
+  sudo shadow calibrate run --interface eth0 --port 8080 --shadow http://10.0.0.8:8080 --duration 10m";
+
+const REPLAY: &str = "Example:
+  shadow calibrate replay traffic.pcapng --shadow http://127.0.0.1:8081";
+
 /// Arguments of `shadow calibrate`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -38,8 +44,10 @@ pub struct CalibrateArgs {
 #[derive(Debug, Subcommand)]
 enum How {
     /// With live traffic, as shadow run does
+    #[command(after_help = RUN)]
     Run(Box<RunArgs>),
     /// With recorded traffic, as shadow replay does
+    #[command(after_help = REPLAY)]
     Replay(Box<ReplayArgs>),
     /// From the report of the running agent, or else of the last one
     Report(Box<ReportArgs>),

@@ -242,7 +242,7 @@ fn section(out: &mut String, title: &str, found: &[&Group]) -> std::fmt::Result 
 
 #[cfg(test)]
 mod tests {
-    use shadow_core::evidence::Judgement;
+    use shadow_core::evidence::{Judgement, report::Shift};
 
     use super::*;
 
@@ -262,6 +262,7 @@ mod tests {
                 place: "$.id".to_owned(),
                 exchanges: 7,
                 standing,
+                shifts: vec![Shift::default()],
                 ..Group::default()
             }],
             judgement: Judgement {
@@ -304,6 +305,15 @@ mod tests {
 
         let differs = report(Standing::Regression, Vec::new());
         assert_eq!(Calibration::of(&differs).ruling(), Ruling::NoGo);
+
+        let mut timeouts = report(Standing::Regression, Vec::new());
+        timeouts.groups[0].category = "timeout".to_owned();
+        timeouts.groups[0].shifts.clear();
+        assert_eq!(
+            Calibration::of(&timeouts).ruling(),
+            Ruling::Go,
+            "the gate on errors judges them"
+        );
 
         let mut alone = report(Standing::Noise, Vec::new());
         alone.background.twice.compared = 0;

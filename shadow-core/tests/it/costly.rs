@@ -178,7 +178,7 @@ fn no_content_is_dear_to_compare() {
         let found = comparator.compare(&request, side(&a), side(&b));
         let start = a.kept.slice(..30);
         assert!(
-            (1..=65).contains(&found.len()),
+            (1..=Rules::default().discrepancies + 1).contains(&found.len()),
             "{kind} {start:?}: {} found",
             found.len()
         );

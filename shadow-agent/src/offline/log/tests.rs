@@ -234,7 +234,6 @@ fn the_objects_of_envoy_traefik_and_nginx() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a line of each proxy")]
 fn the_texts_of_proxies() {
     let envoy = lines(
         r#"

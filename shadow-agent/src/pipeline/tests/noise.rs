@@ -93,7 +93,9 @@ async fn productions_own_answers_are_compared() {
     let run = bench.run();
     for (millis, body) in [(0, "a"), (1000, "a"), (2000, "b"), (9000, "c")] {
         let mut exchange = exchange("GET", "/ok", body);
-        exchange.timing.response_last = Some(Timestamp::from_nanos(millis * 1_000_000));
+        let at = Some(Timestamp::from_nanos(millis * 1_000_000));
+        exchange.timing.request_first = at;
+        exchange.timing.response_last = at;
         bench.admit(exchange);
     }
     bench.desk.flush();

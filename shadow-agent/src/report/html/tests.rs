@@ -80,7 +80,7 @@ fn cause(number: usize, text: &str) -> Cause {
         change: format!("missing at $.{text}"),
         exchanges,
         rate: Proportion::new(exchanges, 4_000),
-        routes: (0..1 + number % 3)
+        routes: (0..=number % 3)
             .map(|route| CauseRoute {
                 route: format!("GET /{route}/{text}"),
                 exchanges,
