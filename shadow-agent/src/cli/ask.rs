@@ -64,7 +64,7 @@ pub struct ReportArgs {
     /// As one self-contained page, with the history and the cases that the journal keeps; - is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     html: Option<PathBuf>,
-    /// What is new, gone, worse or unchanged since another run: a report as JSON, or a journal
+    /// Compare with another run, a report as JSON or a journal: new, gone, worse, unchanged
     #[arg(long, value_name = "OTHER", conflicts_with = "html")]
     against: Option<PathBuf>,
     /// With --against: exit with 1 if a difference is new (or worse), and with 0 otherwise

@@ -33,6 +33,9 @@ const RUN: &str = "Example:
 const REPLAY: &str = "Example:
   shadow calibrate replay traffic.pcapng --shadow http://127.0.0.1:8081";
 
+const REPORT: &str = "Example:
+  sudo shadow calibrate report";
+
 /// Arguments of `shadow calibrate`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -50,6 +53,7 @@ enum How {
     #[command(after_help = REPLAY)]
     Replay(Box<ReplayArgs>),
     /// From the report of the running agent, or else of the last one
+    #[command(after_help = REPORT)]
     Report(Box<ReportArgs>),
 }
 

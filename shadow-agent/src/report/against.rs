@@ -17,7 +17,7 @@ use crate::figures::{captured, count, percent};
 /// Groups of each kind that are shown.
 const SHOWN: usize = 20;
 
-/// What became of a difference since the other run.
+/// The change of a difference since the other run.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -46,7 +46,7 @@ pub struct Row<'r> {
     pub category: &'r str,
     /// Its place.
     pub place: &'r str,
-    /// What became of it.
+    /// Its change.
     pub change: Change,
     /// The id of its cause in this run.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ pub struct Wanted {
     pub groups: Vec<String>,
     /// Of these, ids of groups that do not have enough samples yet.
     pub samples: Vec<String>,
-    /// Whether the leaves of production's answer are to be counted ([`Ledger::checked`]).
+    /// Whether the leaves of production's answer are to be counted.
     pub leaves: bool,
 }
 

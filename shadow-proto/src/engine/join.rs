@@ -1,4 +1,4 @@
-//! One connection that is seen under several pairs of addresses is read once ([`Views`](crate::flow::Views)).
+//! One connection that is seen under several pairs of addresses is read once ([`Views`]).
 //!
 //! All its segments go to the connection that was known first, under its addresses, where those that repeat bytes are
 //! duplicates as on any second interface. So nothing depends on which of the views is complete: a view that shows one

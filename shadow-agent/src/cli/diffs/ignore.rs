@@ -199,7 +199,8 @@ fn pasted(rule: &Value) -> String {
     format!("compare:\n  routes:\n{}", entry(rule, "    "))
 }
 
-/// The file with the rule at the end of `compare.routes`, below a comment that says why; `None` if the result does not parse to exactly that.
+/// The file with the rule at the end of `compare.routes`, below a comment that says why; `None` if the result does not
+/// parse to exactly that.
 pub(in crate::cli) fn inserted(before: &str, rule: &Value, why: &str) -> Option<String> {
     let after = placed(before, rule, why)?;
     let read = |text: &str| serde_yaml_ng::from_str::<Value>(text).ok();

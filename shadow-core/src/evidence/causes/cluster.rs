@@ -210,7 +210,7 @@ fn attribute(members: &mut [Member<'_>], found: &[(usize, Standing)], row: usize
     }
 }
 
-/// What two ascending lists have in common.
+/// The numbers that two ascending lists have in common.
 fn both(a: &[usize], b: &[usize]) -> Vec<usize> {
     let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
     few.iter()

@@ -26,7 +26,7 @@ const SHOWN: usize = 50;
 /// Groups that a cause lists.
 const LISTED: usize = 200;
 
-/// What is known of the differences.
+/// The known facts about the differences.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'k> {
     pub(crate) groups: &'k Groups,

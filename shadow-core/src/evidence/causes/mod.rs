@@ -45,7 +45,7 @@ struct Signature {
     atoms: Box<[AtomId]>,
 }
 
-/// What was counted of all exchanges with a verdict.
+/// Counts of all exchanges with a verdict.
 #[derive(Debug, Default)]
 pub(crate) struct Causes {
     features: Features,
@@ -131,7 +131,7 @@ impl Causes {
     }
 }
 
-/// What is kept.
+/// The number of kept entries.
 #[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct Size {

@@ -161,7 +161,7 @@ impl Causes {
             b.gain
                 .partial_cmp(&a.gain)
                 .unwrap_or(Ordering::Equal)
-                // What is there says more than what is not.
+                // A present feature says more than an absent one.
                 .then_with(|| (a.low < 0.0).cmp(&(b.low < 0.0)))
                 .then_with(|| a.kind.cmp(&b.kind))
                 .then_with(|| a.name.cmp(&b.name))
