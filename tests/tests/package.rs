@@ -116,6 +116,6 @@ fn the_package_is_installed_upgraded_removed_and_purged() {
     ] {
         assert!(told.lines().any(|told| told == line), "{line}: {told}\n{faults}");
     }
-    assert!(told.contains("complete -F _shadow"), "{told}");
+    assert!(told.contains("-F _shadow"), "{told}");
     assert!(!Path::new("/etc/shadow-mirror").exists(), "the host is unchanged");
 }

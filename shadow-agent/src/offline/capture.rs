@@ -138,7 +138,7 @@ impl Captures {
         }
         Ok(Self {
             files: ahead,
-            engine: Engine::new(settings).join_views(),
+            engine: Engine::new(settings),
             counters: CaptureCounters::default(),
             latest: Timestamp::default(),
             ended: false,

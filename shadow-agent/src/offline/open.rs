@@ -38,7 +38,7 @@ const LOOK: Timespec = Timespec {
     tv_nsec: 100_000_000,
 };
 /// Enough for the first lines of any format.
-const START: usize = 64 << 10;
+const START: usize = 4096;
 const MIXED: &str = "an access log is compared by status, length and time alone, and cannot be replayed together with \
                      other files; replay it in a run of its own";
 

@@ -58,6 +58,7 @@ fn a_killed_agent_leaves_a_whole_journal() {
     wait_until("it is written again", PATIENCE, || {
         cases().is_ok_and(|cases| cases > kept)
     });
+    again.settled(10);
     again.stop();
     let reader = Reader::open(&journal).expect("a journal");
     let kinds: Vec<String> = reader
