@@ -206,7 +206,9 @@ fn ask(server: SocketAddr) {
 fn lines(log: &Path, least: usize) -> Vec<Vec<u8>> {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        let text = fs::read(log).unwrap_or_default();
+        let mut text = fs::read(log).unwrap_or_default();
+        // The last line may be half written.
+        text.truncate(text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0));
         let lines: Vec<Vec<u8>> = text
             .split(|byte| *byte == b'\n')
             .filter(|line| line.contains(&b'/') || line.contains(&b'"'))
