@@ -265,14 +265,17 @@ fn take(
     }
 }
 
+/// A character of a method (RFC 9110 section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// Whether the recorder documents that it shows text at this position: the path of a request, the name of a parameter
 /// or of a field, and the values of some fields.
 fn may_show(line: &[u8], place: usize) -> bool {
     let words: Vec<&[u8]> = line.splitn(2, |byte| *byte == b' ').collect();
     if let [method, rest] = words[..]
-        && method
-            .iter()
-            .all(|byte| byte.is_ascii_uppercase() || *byte == MASK)
+        && method.iter().all(|byte| is_token(*byte) || *byte == MASK)
         && matches!(rest.first(), Some(b'/' | b'*'))
         && place > method.len()
     {
