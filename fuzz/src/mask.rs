@@ -53,6 +53,10 @@ pub fn run(input: &[u8]) {
         text => (0, text),
     };
     let text = String::from_utf8_lossy(text);
+    // What may be shown is said for HTTP/1 below. HTTP/2 has tests of its own (`shadow-core/src/mask`).
+    if text.contains("PRI * HTTP/2") {
+        return;
+    }
     let lines = lines(&text);
     for way in 0..4 {
         let mut wire = Wire::new(usize::from(how) + way);

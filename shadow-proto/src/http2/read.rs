@@ -118,14 +118,19 @@ impl Conn {
         *have += take;
         let complete = *have == HEADER;
         let head = FrameHead::parse(bytes.as_slice()).filter(|_| complete);
-        self.report(direction, chunk, part, Role::Framing, ctx);
-        if let Some(head) = head {
-            self.begin_frame(direction, head, ctx);
-        }
+        let accepted = head.is_some_and(|head| self.begin_frame(direction, head, ctx));
+        // What is no header after all, and a part of one, may be anything.
+        let role = if accepted && take == HEADER {
+            Role::Framing
+        } else {
+            Role::Unknown
+        };
+        self.report(direction, chunk, part, role, ctx);
         take
     }
 
-    fn begin_frame(&mut self, direction: Direction, head: FrameHead, ctx: &mut Context<'_>) {
+    /// Begins a frame; false if no receiver accepts it.
+    fn begin_frame(&mut self, direction: Direction, head: FrameHead, ctx: &mut Context<'_>) -> bool {
         ctx.out.counters.h2_frames += 1;
         let side = self.side(direction);
         let expected = match &side.block {
@@ -140,7 +145,8 @@ impl Conn {
             head.is_valid(direction) && head.len <= side.most_frame
         };
         if !expected || !first || !accepted {
-            return self.refuse(direction, ctx);
+            self.refuse(direction, ctx);
+            return false;
         }
         side.began = true;
         let start = side.frame_start;
@@ -165,6 +171,7 @@ impl Conn {
         if head.len == 0 {
             self.end_frame(direction, ctx);
         }
+        true
     }
 
     fn read_payload(
