@@ -54,7 +54,7 @@ pub fn run(input: &[u8]) {
     };
     let text = String::from_utf8_lossy(text);
     // What may be shown is said for HTTP/1 below. HTTP/2 has tests of its own (`shadow-core/src/mask`).
-    if text.contains("PRI * HTTP/2") {
+    if text.contains("PRI * HTTP/2.0\\r\\n\\r\\n") {
         return;
     }
     let lines = lines(&text);

@@ -382,10 +382,8 @@ pub(crate) fn looks_like_response(bytes: &[u8]) -> bool {
     bytes.get(..common) == START.get(..common)
 }
 
-/// The client connection preface of HTTP/2 (RFC 9113 section 3.4).
-pub(crate) fn is_http2_preface(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PRI * HTTP/2.0")
-}
+/// The part of the client connection preface of HTTP/2 (RFC 9113 section 3.4) that has the form of a head.
+pub(crate) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
 /// `tchar` of RFC 9110 section 5.6.2.
 pub(crate) fn is_token(byte: u8) -> bool {

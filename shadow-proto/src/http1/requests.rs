@@ -155,7 +155,7 @@ impl Conn {
     }
 
     fn request_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) {
-        if self.pair.is_fresh() && head::is_http2_preface(&raw.bytes) {
+        if self.pair.is_fresh() && *raw.bytes == *head::HTTP2_PREFACE {
             self.switch = Some(Switch::Preface);
             return;
         }

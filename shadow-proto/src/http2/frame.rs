@@ -8,9 +8,6 @@ pub(super) const HEADER: usize = 9;
 /// The client's connection preface (RFC 9113 section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The part of it that an HTTP/1 reader takes for a head.
-pub(crate) const PREFACE_HEAD: usize = PREFACE.len() - b"SM\r\n\r\n".len();
-
 /// Largest payload of a frame unless the receiver allows more (SETTINGS_MAX_FRAME_SIZE).
 pub(super) const USUAL_FRAME: u32 = 1 << 14;
 

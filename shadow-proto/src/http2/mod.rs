@@ -27,4 +27,4 @@ mod stream;
 mod table;
 
 pub(crate) use conn::Conn;
-pub(crate) use frame::{PREFACE_HEAD, are_frames, begins_with_preface, may_begin_server};
+pub(crate) use frame::{are_frames, begins_with_preface, may_begin_server};

@@ -116,16 +116,15 @@ impl Conn {
             *to = *from;
         }
         *have += take;
-        let complete = *have == HEADER;
-        let head = FrameHead::parse(bytes.as_slice()).filter(|_| complete);
-        let accepted = head.is_some_and(|head| self.begin_frame(direction, head, ctx));
-        // What is no header after all, and a part of one, may be anything.
-        let role = if accepted && take == HEADER {
-            Role::Framing
-        } else {
-            Role::Unknown
-        };
-        self.report(direction, chunk, part, role, ctx);
+        if *have == HEADER {
+            let (bytes, begin) = (*bytes, side.frame_start.at.offset);
+            let head = FrameHead::parse(&bytes);
+            let accepted = head.is_some_and(|head| self.begin_frame(direction, head, ctx));
+            // What is no header after all may be anything.
+            let role = if accepted { Role::Framing } else { Role::Unknown };
+            let sure = self.side(direction).doubt.is_none();
+            ctx.roles(direction, begin, sure).read(0, role, &bytes);
+        }
         take
     }
 
