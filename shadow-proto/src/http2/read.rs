@@ -180,7 +180,6 @@ impl Conn {
         rest: &[u8],
         ctx: &mut Context<'_>,
     ) -> usize {
-        let most_head = ctx.settings.limits.head.saturating_add(BESIDE_BLOCK);
         let side = self.side(direction);
         let State::Payload(frame) = &mut side.state else {
             return 0;
@@ -191,23 +190,20 @@ impl Conn {
         let take = usize::try_from(frame.left).unwrap_or(usize::MAX).min(rest.len());
         let part = rest.get(..take).unwrap_or_default();
         let head = frame.head;
-        match head.kind {
+        let most = match head.kind {
             Kind::Data => return self.read_data(direction, chunk, part, ctx),
             Kind::Headers | Kind::PushPromise | Kind::Continuation => {
-                if frame.payload.len() + take <= most_head {
-                    frame.payload.extend_from_slice(part);
-                } else {
-                    frame.fault = frame.fault.or(Some(Incomplete::HeadTooLarge));
-                }
+                Some(ctx.settings.limits.head.saturating_add(BESIDE_BLOCK))
             }
-            Kind::Settings | Kind::RstStream | Kind::GoAway => {
-                if frame.payload.len() + take <= MOST_CONTROL {
-                    frame.payload.extend_from_slice(part);
-                } else {
-                    frame.fault = frame.fault.or(Some(Incomplete::HeadTooLarge));
-                }
+            Kind::Settings | Kind::RstStream | Kind::GoAway => Some(MOST_CONTROL),
+            _ => None,
+        };
+        if let Some(most) = most {
+            if frame.payload.len() + take <= most {
+                frame.payload.extend_from_slice(part);
+            } else {
+                frame.fault = frame.fault.or(Some(Incomplete::HeadTooLarge));
             }
-            _ => {}
         }
         // The bytes before a field block in its first frame are framing.
         let place = head.len - frame.left;
