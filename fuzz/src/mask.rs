@@ -53,7 +53,7 @@ pub fn run(input: &[u8]) {
         text => (0, text),
     };
     let text = String::from_utf8_lossy(text);
-    // What may be shown is said for HTTP/1 below. HTTP/2 has tests of its own (`shadow-core/src/mask`).
+    // The oracle below knows HTTP/1 only. HTTP/2 has tests of its own (`shadow-core/src/mask`).
     if text.contains("PRI * HTTP/2.0\\r\\n\\r\\n") {
         return;
     }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use shadow_core::{
-    compare::{Discrepancy, Outcome, ShadowResponse, Verdict},
+    compare::{Discrepancy, Outcome, ShadowResponse, Side, Verdict},
     evidence::{Asked, Background, Thirds},
 };
 use shadow_proto::{exchange::Exchange, time::Timestamp};
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     dispatch::{Dispatcher, LARGE, SECOND, elsewhere},
-    pairs::{self, Draw},
+    pairs::Draw,
     recent::Doubt,
     switch::Ticket,
 };
@@ -48,7 +48,7 @@ impl<S: Shadow> Dispatcher<S> {
         let compare = move || {
             let _busy = lane.unfinished.begin(&shared);
             let (before, now) = twin.response.as_ref().zip(shared.response.as_ref())?;
-            let (before, now) = (pairs::production(before), pairs::production(now));
+            let (before, now) = (Side::from(before), Side::from(now));
             Some(comparator.compare(&shared.request, before, now))
         };
         if let Some(Some(found)) = beside(bytes, compare).await {
@@ -94,9 +94,9 @@ impl<S: Shadow> Dispatcher<S> {
             let _busy = lane.unfinished.begin(&shared);
             let request = &asked.exchange.request;
             let (before, now) = asked.exchange.response.as_ref().zip(shared.response.as_ref())?;
-            let (before, again) = (pairs::production(before), pairs::production(now));
+            let (before, again) = (Side::from(before), Side::from(now));
             let itself = comparator.compare(request, before, again);
-            let other = comparator.compare(request, again, pairs::shadow(&asked.shadow));
+            let other = comparator.compare(request, again, Side::from(&asked.shadow));
             Some((itself, other))
         };
         let Some(Some((itself, other))) = beside(bytes, compare).await else {
@@ -147,12 +147,12 @@ impl<S: Shadow> Dispatcher<S> {
         let bytes = first.body.kept.len().max(second.body.kept.len());
         let is_mismatch = !found.is_empty();
         let compare = move || {
-            let (request, again) = (&shared.request, pairs::shadow(&second));
+            let (request, again) = (&shared.request, Side::from(&second));
             let _busy = lane.unfinished.begin(&shared);
-            let itself = comparator.compare(request, pairs::shadow(&first), again);
+            let itself = comparator.compare(request, Side::from(&first), again);
             let production = shared.response.as_ref().filter(|_| is_mismatch);
-            let other = production
-                .map(|production| comparator.compare(request, pairs::production(production), again));
+            let other =
+                production.map(|production| comparator.compare(request, Side::from(production), again));
             (itself, other)
         };
         let Some((itself, other)) = beside(bytes, compare).await else {

@@ -16,12 +16,9 @@ use std::{
     time::Duration,
 };
 
-use shadow_core::{
-    compare::{ShadowResponse, Side},
-    gate::is_safe,
-};
+use shadow_core::gate::is_safe;
 use shadow_proto::{
-    exchange::{Exchange, Request, Response},
+    exchange::{Exchange, Request},
     time::Timestamp,
 };
 
@@ -289,26 +286,9 @@ fn kept(exchange: &Arc<Exchange>, copies: bool) -> Arc<Exchange> {
     }
 }
 
-/// Production's answer as one side of a comparison.
-pub(super) fn production(response: &Response) -> Side<'_> {
-    Side {
-        status: response.status,
-        headers: &response.headers,
-        body: &response.body,
-    }
-}
-
-/// A shadow system's answer, likewise.
-pub(super) fn shadow(response: &ShadowResponse) -> Side<'_> {
-    Side {
-        status: response.status,
-        headers: &response.headers,
-        body: &response.body,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use shadow_core::compare::ShadowResponse;
     use shadow_proto::exchange::{Body, Headers};
 
     use super::{

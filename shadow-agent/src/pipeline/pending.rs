@@ -9,14 +9,14 @@ use std::{
 
 use shadow_core::{
     case::Judged,
-    compare::{Comparator, Failure, Outcome, Verdict},
+    compare::{Comparator, Failure, Outcome, Side, Verdict},
     gate::{Skip, SkipPolicy},
 };
 use shadow_proto::exchange::Exchange;
 
 use tokio::time::Instant;
 
-use super::{Clock, lane::Lane, pairs, queue::Queued};
+use super::{Clock, lane::Lane, queue::Queued};
 use crate::clock::now_ms;
 
 /// Longer than any agent runs.
@@ -102,7 +102,7 @@ impl Pending {
             && let Outcome::Response(shadow) = outcome
             && let Some(production) = &self.exchange().response
         {
-            let (production, shadow) = (pairs::production(production), pairs::shadow(shadow));
+            let (production, shadow) = (Side::from(production), Side::from(shadow));
             let checked = comparator.checked(&self.exchange().request, production, shadow);
             self.lane.books.checked(self.exchange(), checked);
         }

@@ -85,19 +85,7 @@ impl Comparator {
         let Some(production) = &exchange.response else {
             return Verdict::ShadowError(Failure::Cancelled);
         };
-        let found = self.compare(
-            &exchange.request,
-            Side {
-                status: production.status,
-                headers: &production.headers,
-                body: &production.body,
-            },
-            Side {
-                status: shadow.status,
-                headers: &shadow.headers,
-                body: &shadow.body,
-            },
-        );
+        let found = self.compare(&exchange.request, production.into(), shadow.into());
         if found.is_empty() {
             Verdict::Match
         } else {
@@ -127,10 +115,9 @@ impl Comparator {
     /// content is compared exactly, whatever the rules.
     pub fn checked(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Checked {
         let scope = Scope::new(&self.aside, request);
-        let partly =
-            shadow.status == 200 && !self.kept_validators && is_part(production.status, &request.headers);
         if self.sent_in_full(request, production.status, shadow.status)
-            || partly && parts::cut(production, shadow).is_none()
+            || self.sent_as_whole(request, production.status, shadow.status)
+                && parts::cut(production, shadow).is_none()
         {
             return Checked::not(shadow.body.kept.len());
         }
@@ -177,7 +164,7 @@ impl Comparator {
             headers::not_modified(&scope, request, production, shadow, &mut findings);
             return findings.finish();
         }
-        if shadow.status == 200 && !self.kept_validators && is_part(production.status, &request.headers) {
+        if self.sent_as_whole(request, production.status, shadow.status) {
             headers::compare(&scope, request, production, shadow, &mut findings);
             if let Some(part) = parts::cut(production, shadow) {
                 let shadow = Side {
@@ -212,6 +199,11 @@ impl Comparator {
     fn sent_in_full(&self, request: &Request, production: u16, shadow: u16) -> bool {
         let in_full = shadow == 200 || shadow == 206 && request.headers.get("range").is_some();
         in_full && !self.kept_validators && is_not_modified(production, &request.headers)
+    }
+
+    /// Whether production sent a part, and the shadow system the whole, because its request had no validators.
+    fn sent_as_whole(&self, request: &Request, production: u16, shadow: u16) -> bool {
+        shadow == 200 && !self.kept_validators && is_part(production, &request.headers)
     }
 
     fn bodies(&self, scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {

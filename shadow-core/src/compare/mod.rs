@@ -48,7 +48,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use shadow_proto::exchange::{Body, Headers};
+use shadow_proto::exchange::{Body, Headers, Response};
 
 pub use comparator::Comparator;
 pub(crate) use json::{Element, scan as scan_json};
@@ -229,4 +229,24 @@ pub struct Side<'a> {
     pub headers: &'a Headers,
     /// Content.
     pub body: &'a Body,
+}
+
+impl<'a> From<&'a Response> for Side<'a> {
+    fn from(response: &'a Response) -> Self {
+        Self {
+            status: response.status,
+            headers: &response.headers,
+            body: &response.body,
+        }
+    }
+}
+
+impl<'a> From<&'a ShadowResponse> for Side<'a> {
+    fn from(response: &'a ShadowResponse) -> Self {
+        Self {
+            status: response.status,
+            headers: &response.headers,
+            body: &response.body,
+        }
+    }
 }

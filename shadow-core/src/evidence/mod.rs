@@ -31,6 +31,8 @@ mod stats;
 mod summary;
 mod tail;
 mod tally;
+#[cfg(test)]
+mod testing;
 mod trend;
 mod verified;
 mod wanted;

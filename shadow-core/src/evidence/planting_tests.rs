@@ -11,8 +11,8 @@ use shadow_proto::{
 
 use super::*;
 use crate::{
-    compare::{Comparator, Outcome, Rules, ShadowResponse, Side, Verdict},
-    evidence::{Asked, Background, LedgerLimits, Thirds, report::ReportInputs},
+    compare::{Comparator, Outcome, Rules, ShadowResponse, Verdict},
+    evidence::{LedgerLimits, report::ReportInputs, testing::asked_again},
     plant::{Planted, Tried, compare_again},
     redact::{RedactConfig, Redactor},
 };
@@ -180,14 +180,6 @@ fn response(media: &str, body: String) -> ShadowResponse {
     }
 }
 
-fn side(answer: &ShadowResponse) -> Side<'_> {
-    Side {
-        status: answer.status,
-        headers: &answer.headers,
-        body: &answer.body,
-    }
-}
-
 impl Run {
     fn new(seed: u64, service: Service) -> Self {
         let redactor = Redactor::new([1; 32], &RedactConfig::default());
@@ -228,22 +220,13 @@ impl Run {
         if random || (self.budget >= 1.0 && !found.is_empty() && self.ledger.is_open(&exchange, &found)) {
             self.budget -= 1.0;
             let again = self.answer(number);
-            let compare = |a: &ShadowResponse, b: &ShadowResponse| {
-                self.comparator.compare(&exchange.request, side(a), side(b))
-            };
-            let (itself, other) = (compare(&shadow, &again), compare(&production, &again));
-            if random {
-                self.ledger.background(&exchange, Background::Twice, &itself, now);
-            }
-            if !found.is_empty() {
-                let thirds = Thirds {
-                    found: &found,
-                    itself: &itself,
-                    other: &other,
-                    is_close: true,
-                };
-                self.ledger.third(&exchange, Asked::Shadow, thirds, now);
-            }
+            asked_again(
+                (&mut self.ledger, &self.comparator),
+                &exchange,
+                [&production, &shadow, &again],
+                (&found, random),
+                now,
+            );
         }
         if plant {
             self.plant(number, &exchange, &shadow);

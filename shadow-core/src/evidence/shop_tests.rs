@@ -16,6 +16,7 @@ use crate::{
     evidence::{
         Asked, Ruling, Thirds,
         report::{Report, ReportInputs},
+        testing::asked_again,
     },
     redact::RedactConfig,
 };
@@ -108,14 +109,6 @@ struct Shop {
     doubts: BTreeMap<String, (ShadowResponse, ShadowResponse, Vec<Discrepancy>)>,
 }
 
-fn side(answer: &ShadowResponse) -> Side<'_> {
-    Side {
-        status: 200,
-        headers: &answer.headers,
-        body: &answer.body,
-    }
-}
-
 impl Shop {
     fn answer(&mut self, route: &str, id: u64, now: u64) -> ShadowResponse {
         let media = if route == "/terms" {
@@ -148,13 +141,14 @@ impl Shop {
         self.ledger.seen(&exchange);
         let wanted = self.ledger.judged(&exchange, &outcome, &verdict, at);
         if wanted.leaves {
-            let checked = self
-                .comparator
-                .checked(&exchange.request, side(&production), side(&shadow));
+            let checked =
+                self.comparator
+                    .checked(&exchange.request, Side::from(&production), Side::from(&shadow));
             self.ledger.checked(&exchange, checked);
         }
         let compare = |a: &ShadowResponse, b: &ShadowResponse| {
-            self.comparator.compare(&exchange.request, side(a), side(b))
+            self.comparator
+                .compare(&exchange.request, Side::from(a), Side::from(b))
         };
         if let Some((before, other, found)) = self.doubts.remove(&target) {
             let thirds = Thirds {
@@ -174,22 +168,13 @@ impl Shop {
         if random || (self.budget >= 1.0 && !found.is_empty() && self.ledger.is_open(&exchange, &found)) {
             self.budget -= 1.0;
             let again = self.answer(route, id, now);
-            let compare = |a: &ShadowResponse, b: &ShadowResponse| {
-                self.comparator.compare(&exchange.request, side(a), side(b))
-            };
-            let (itself, other) = (compare(&shadow, &again), compare(&production, &again));
-            if random {
-                self.ledger.background(&exchange, Background::Twice, &itself, at);
-            }
-            if !found.is_empty() {
-                let thirds = Thirds {
-                    found: &found,
-                    itself: &itself,
-                    other: &other,
-                    is_close: true,
-                };
-                self.ledger.third(&exchange, Asked::Shadow, thirds, at);
-            }
+            asked_again(
+                (&mut self.ledger, &self.comparator),
+                &exchange,
+                [&production, &shadow, &again],
+                (&found, random),
+                at,
+            );
         }
         if !found.is_empty() && self.doubts.len() < 512 {
             self.doubts.insert(target, (production, shadow, found));

@@ -102,23 +102,17 @@ pub fn compare_again(
     shadow: &ShadowResponse,
     (kind, other, seed): (Planted, Option<&[u8]>, u64),
 ) -> Option<Tried> {
-    let production = exchange.response.as_ref()?;
-    let production = Side {
-        status: production.status,
-        headers: &production.headers,
-        body: &production.body,
-    };
+    let production = Side::from(exchange.response.as_ref()?);
     let is_whole = shadow.body.is_whole() && production.body.is_whole();
     let of_head = matches!(kind, Planted::Status | Planted::Header);
     if !is_whole || !of_head && exchange.request.method.eq_ignore_ascii_case(b"HEAD") {
         return None;
     }
-    let side = |answer| side_of(answer);
-    let content = comparator.decoded(side(shadow)).ok()?;
+    let content = comparator.decoded(shadow.into()).ok()?;
     let Fault { answer, place } = plant(kind, shadow, &content, other, seed)?;
     let request = &exchange.request;
-    let before = comparator.compare_aside(request, production, side(shadow));
-    let mut found = comparator.compare_aside(request, production, side(&answer));
+    let before = comparator.compare_aside(request, production, shadow.into());
+    let mut found = comparator.compare_aside(request, production, Side::from(&answer));
     // That there are more differences than are stored does not show the fault.
     found.retain(|found| found.category != Category::More && !before.contains(found));
     Some(Tried { kind, place, found })
@@ -126,16 +120,8 @@ pub fn compare_again(
 
 /// The decoded content of an answer, as a later fault's other content.
 pub fn content_of(comparator: &Comparator, answer: &ShadowResponse) -> Option<Vec<u8>> {
-    let content = comparator.decoded(side_of(answer)).ok()?;
+    let content = comparator.decoded(answer.into()).ok()?;
     (!content.is_empty() && content.len() <= MAX_CONTENT).then(|| content.into_owned())
-}
-
-fn side_of(answer: &ShadowResponse) -> Side<'_> {
-    Side {
-        status: answer.status,
-        headers: &answer.headers,
-        body: &answer.body,
-    }
 }
 
 /// A text with a change at a place.

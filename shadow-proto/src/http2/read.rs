@@ -120,7 +120,7 @@ impl Conn {
             let (bytes, begin) = (*bytes, side.frame_start.at.offset);
             let head = FrameHead::parse(&bytes);
             let accepted = head.is_some_and(|head| self.begin_frame(direction, head, ctx));
-            // What is no header after all may be anything.
+            // Bytes that are no frame header may be anything.
             let role = if accepted { Role::Framing } else { Role::Unknown };
             let sure = self.side(direction).doubt.is_none();
             ctx.roles(direction, begin, sure).read(0, role, &bytes);

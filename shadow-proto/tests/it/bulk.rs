@@ -22,7 +22,7 @@ use crate::support::{
 };
 
 /// Loss per mille, reordering window, duplicates per mille.
-const ROWS: &[(u16, usize, u16)] = &[
+pub(crate) const ROWS: &[(u16, usize, u16)] = &[
     (0, 0, 0),
     (0, 8, 50),
     (1, 0, 0),

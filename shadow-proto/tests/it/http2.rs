@@ -3,16 +3,19 @@
 
 use shadow_proto::engine::Settings;
 
-use crate::support::{
-    capture::{self, Losses},
-    drive::{drive, settings},
-    h2::{
-        check::{self, Tally},
-        talk::{Said, Shape, talk},
+use crate::{
+    bulk::ROWS,
+    support::{
+        capture::{self, Losses},
+        drive::{drive, settings},
+        h2::{
+            check::{self, Tally},
+            talk::{Said, Shape, talk},
+        },
+        rng::Rng,
+        scene,
+        wire::{self, Captured, Plan},
     },
-    rng::Rng,
-    scene,
-    wire::{self, Captured, Plan},
 };
 
 /// The captured part of one conversation.
@@ -136,17 +139,6 @@ fn a_lost_segment_anywhere_makes_nothing_wrong() {
     println!("one lost: {all:?}");
     assert!(all.complete * 10 > all.said * 4, "{all:?}");
 }
-
-/// Loss per mille, reordering window, duplicates per mille.
-const ROWS: &[(u16, usize, u16)] = &[
-    (0, 0, 0),
-    (0, 8, 50),
-    (1, 0, 0),
-    (10, 0, 0),
-    (10, 8, 50),
-    (100, 4, 0),
-    (500, 0, 0),
-];
 
 /// At least so many exchanges with these losses, half of them joined somewhere when `join` is set.
 fn row(seed: u64, exchanges: usize, (lose, window, duplicate): (u16, usize, u16)) -> Tally {

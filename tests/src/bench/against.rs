@@ -15,8 +15,8 @@ use super::{
     figures::{median, per},
     load::Seen,
     memory,
-    modes::{self, DISTURBED, Mode},
-    rig::{Rig, share},
+    modes::{self, Mode},
+    rig::{Rig, share, undisturbed},
 };
 use crate::agent;
 
@@ -57,15 +57,8 @@ pub(super) fn measure(rig: &Rig, mode: &Mode<'_>, options: &Options, other: &Pat
     Ok(summary(&pairs))
 }
 
-/// A run that was not disturbed too much, or the third one.
 fn run(rig: &Rig, mode: &Mode<'_>, options: &Options, program: &Path) -> Result<Run> {
-    for _ in 0..2 {
-        let run = once(rig, mode, options, program)?;
-        if run.foreign.is_none_or(|share| share < DISTURBED) {
-            return Ok(run);
-        }
-    }
-    once(rig, mode, options, program)
+    undisturbed(|| once(rig, mode, options, program), |run| run.foreign)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]

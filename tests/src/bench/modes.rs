@@ -15,7 +15,7 @@ use super::{
     figures::{median, per},
     load::{self, Seen},
     memory,
-    rig::{Rig, share},
+    rig::{Rig, share, undisturbed},
 };
 use crate::{laws, scene::Scene};
 
@@ -79,9 +79,6 @@ pub(super) const MODES: [Mode<'static>; 4] = [
 /// At full speed.
 const CONNECTIONS: u32 = 64;
 
-/// A run that other processes disturbed more than this is repeated.
-pub(super) const DISTURBED: f64 = 0.12;
-
 /// One run.
 #[derive(Clone, Debug, Serialize)]
 struct Run {
@@ -126,15 +123,8 @@ pub(super) fn measure(rig: &Rig, mode: &Mode<'_>, options: &Options) -> Result<V
     Ok(summary(mode, &pairs))
 }
 
-/// A run that was not disturbed too much, or the third one.
 fn run(rig: &Rig, mode: &Mode<'_>, options: &Options, with_agent: bool) -> Result<Run> {
-    for _ in 0..2 {
-        let run = once(rig, mode, options, with_agent)?;
-        if run.foreign.is_none_or(|share| share < DISTURBED) {
-            return Ok(run);
-        }
-    }
-    once(rig, mode, options, with_agent)
+    undisturbed(|| once(rig, mode, options, with_agent), |run| run.foreign)
 }
 
 fn once(rig: &Rig, mode: &Mode<'_>, options: &Options, with_agent: bool) -> Result<Run> {

@@ -20,6 +20,9 @@ use crate::{
 /// The machine is quiet enough when other processes take less than this share.
 const QUIET: f64 = 0.05;
 
+/// A run that other processes disturbed more than this is repeated.
+const DISTURBED: f64 = 0.12;
+
 /// Everything but the agent.
 #[derive(Debug)]
 pub(super) struct Rig {
@@ -109,4 +112,18 @@ impl Rig {
 pub(super) fn share(before: Option<u64>, after: Option<u64>, span: Duration) -> Option<f64> {
     let cpus = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Some(after?.saturating_sub(before?) as f64 / (span.as_nanos() as f64 * cpus as f64))
+}
+
+/// A run that was not disturbed too much, or the third one.
+pub(super) fn undisturbed<R>(
+    mut once: impl FnMut() -> Result<R>,
+    foreign: impl Fn(&R) -> Option<f64>,
+) -> Result<R> {
+    for _ in 0..2 {
+        let run = once()?;
+        if foreign(&run).is_none_or(|share| share < DISTURBED) {
+            return Ok(run);
+        }
+    }
+    once()
 }

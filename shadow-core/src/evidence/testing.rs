@@ -1,0 +1,32 @@
+//! Steps of a mirrored service, for the tests that play one.
+
+use shadow_proto::{exchange::Exchange, time::Timestamp};
+
+use super::{Asked, Background, Ledger, Thirds};
+use crate::compare::{Comparator, Discrepancy, ShadowResponse, Side};
+
+/// Counts a second answer of the shadow system: as a pair if it was drawn at random, and as a third answer to what was
+/// found between production's answer and the first one.
+pub(super) fn asked_again(
+    (ledger, comparator): (&mut Ledger, &Comparator),
+    exchange: &Exchange,
+    [production, shadow, again]: [&ShadowResponse; 3],
+    (found, random): (&[Discrepancy], bool),
+    now: Timestamp,
+) {
+    let compare =
+        |a: &ShadowResponse| comparator.compare(&exchange.request, Side::from(a), Side::from(again));
+    let (itself, other) = (compare(shadow), compare(production));
+    if random {
+        ledger.background(exchange, Background::Twice, &itself, now);
+    }
+    if !found.is_empty() {
+        let thirds = Thirds {
+            found,
+            itself: &itself,
+            other: &other,
+            is_close: true,
+        };
+        ledger.third(exchange, Asked::Shadow, thirds, now);
+    }
+}
