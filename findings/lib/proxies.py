@@ -78,7 +78,8 @@ class Proxies:
         path = self.write(
             "apache.conf",
             f"{modules}ServerName shop.test\nListen 127.0.0.1:{port}\nPidFile {self.tmp}/apache.pid\n"
-            f'DefaultRuntimeDir {self.tmp}\nErrorLog {self.tmp}/apache.errors\nCustomLog {self.tmp}/apache.log "{form}"\n'
+            f"DefaultRuntimeDir {self.tmp}\nErrorLog {self.tmp}/apache.errors\n"
+            f'CustomLog {self.tmp}/apache.log "{form}"\n'
             f"ProxyPass / http://127.0.0.1:{server}/\nProxyPreserveHost on\n",
         )
         return ["/usr/sbin/apache2", "-X", "-f", path]
@@ -96,7 +97,8 @@ class Proxies:
         paths = "".join(f"{kind}_temp_path {self.tmp}/{kind};" for kind in kinds)
         path = self.write(
             "nginx.conf",
-            f"daemon off; master_process off; pid {self.tmp}/nginx.pid; error_log {self.tmp}/nginx.errors; events {{}}\n"
+            f"daemon off; master_process off; pid {self.tmp}/nginx.pid; error_log {self.tmp}/nginx.errors;\n"
+            "events {}\n"
             f"http {{ access_log {self.tmp}/nginx.log; {paths} server {{ listen 127.0.0.1:{port};\n"
             f"location / {{ proxy_pass http://127.0.0.1:{server}; proxy_http_version 1.1;"
             ' proxy_set_header Connection ""; proxy_set_header Host $http_host; } } }\n',
