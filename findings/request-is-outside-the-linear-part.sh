@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Software:  Linux 6.18, SCHED_CLS programs on TCX (6.6 and later). Needs root for a network namespace of its own.
-# Behaviour: on egress the packet of a TCP segment has its headers in the linear part and its payload outside, also when
-#            the payload is 18 bytes: `data_end - data` is the size of the headers. A program with direct packet access
-#            passes the verifier, and its bounds check fails for each packet with payload.
-# One would guess otherwise: examples read the payload between data and data_end, XDP programs on ingress find it there,
-#            a packet of less than 100 bytes has no reason to be scattered, and UDP on the same hook is linear.
+# Behaviour: on egress the packet of a TCP segment has its headers in the linear part and its payload outside, also
+#            when the payload is 18 bytes: `data_end - data` is the size of the headers. A program with direct packet
+#            access passes the verifier, and its bounds check fails for each packet with payload.
+# One would guess otherwise: examples read the payload between data and data_end, XDP programs on ingress find it
+#            there, a packet of less than 100 bytes has no reason to be scattered, and UDP on the same hook is linear.
 # Seen:      segments of 66 bytes without payload: linear 66. With 18, 200 and 5000 bytes of payload: linear 66 each
 #            time. A UDP datagram with 18 bytes: linear 60 of 60. bpf_skb_load_bytes reads the payload in all cases.
 # Source:    Linux tcp_sendmsg_locked() allocates a segment with room for headers only and puts all payload into page
