@@ -140,7 +140,10 @@ class Proxies:
         }
         for name, port in self.ports.items():
             command = commands[name](port, self.servers[name])
-            self.processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            # Caddy writes to its user's folder.
+            environment = os.environ | {"HOME": self.tmp, "XDG_CONFIG_HOME": self.tmp, "XDG_DATA_HOME": self.tmp}
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            self.processes.append(subprocess.Popen(command, env=environment, **quiet))
         for name, port in self.ports.items():
             for _ in range(400):
                 try:
