@@ -17,8 +17,9 @@ set -euo pipefail
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-[[ -x /usr/bin/tshark ]] || DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y tshark >/dev/null
-/usr/bin/tshark --version | grep -F 'TShark (Wireshark) 4.0.17' || { echo 'this finding is about tshark 4.0.17'; exit 2; }
+export DEBIAN_FRONTEND=noninteractive
+[[ -x /usr/bin/tshark ]] || apt-get -o DPkg::Lock::Timeout=300 install -y tshark >/dev/null
+/usr/bin/tshark --version | grep -F 'TShark (Wireshark) 4.0.17' || { echo 'this finding is about 4.0.17'; exit 2; }
 cat >"$tmp/keys.py" <<'PY'
 import json
 import socket
