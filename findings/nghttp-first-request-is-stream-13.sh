@@ -25,7 +25,10 @@ import subprocess
 import sys
 
 HEADERS, PRIORITY, SETTINGS = 1, 2, 4
-NODE = "const c = require('http2').connect(process.argv[1]); c.on('error', () => {}); c.request({':path': '/item'}).end()"
+NODE = (
+    "const client = require('http2').connect(process.argv[1]); client.on('error', () => {});"
+    "client.request({':path': '/item'}).on('error', () => {}).end()"
+)
 
 
 def frames(data):
