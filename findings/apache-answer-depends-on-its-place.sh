@@ -31,9 +31,8 @@ tmp = sys.argv[1]
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
-modules = "".join(
-    f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in ("mpm_event", "authz_core", "http2")
-)
+names = "mpm_event", "authz_core", "http2"
+modules = "".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in names)
 with open(f"{tmp}/apache.conf", "w", encoding="ascii") as file:
     file.write(
         f"{modules}ServerName shop.test\nListen 127.0.0.1:{port}\nPidFile {tmp}/pid\nDefaultRuntimeDir {tmp}\n"

