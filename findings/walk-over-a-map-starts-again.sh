@@ -6,7 +6,7 @@
 # One would guess otherwise: an iterator over a hash table goes on, or fails, when its element is gone, and "next key
 #            of a key that is not there" sounds like an error.
 # Seen:      1000 entries. A walk that deletes nothing: 1000 steps. One that deletes each tenth entry that it meets:
-#            about 46,000 steps. Asking for the key after a deleted one: the very first key.
+#            45,000 to 50,000 steps. Asking for the key after a deleted one: the very first key.
 # Source:    bpf(2), BPF_MAP_GET_NEXT_KEY: "If key is not found, the operation returns zero and sets the next_key
 #            pointer to the key of the first element".
 # Date:      2026-11-30
