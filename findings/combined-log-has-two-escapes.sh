@@ -61,8 +61,8 @@ def apache(port):
     form = r"%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\""
     path = write(
         "apache.conf",
-        f"{modules}User nobody\nGroup nogroup\nServerName shop.test\nListen 127.0.0.1:{port}\nPidFile {tmp}/apache.pid\n"
-        f"DefaultRuntimeDir {tmp}\nErrorLog {tmp}/apache.errors\nDocumentRoot {tmp}/files\n"
+        f"{modules}User nobody\nGroup nogroup\nServerName shop.test\nListen 127.0.0.1:{port}\n"
+        f"PidFile {tmp}/apache.pid\nDefaultRuntimeDir {tmp}\nErrorLog {tmp}/apache.errors\nDocumentRoot {tmp}/files\n"
         f'LogFormat "{form}" combined\nCustomLog {tmp}/apache.log combined\n',
     )
     return ["/usr/sbin/apache2", "-X", "-f", path]

@@ -25,7 +25,7 @@ done
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 [[ -x /usr/bin/tshark ]] || apt-get -o DPkg::Lock::Timeout=300 install -y tshark >/dev/null
-/usr/bin/tshark --version 2>/dev/null | grep -F 'TShark (Wireshark) 4.0.17' || { echo 'this finding is about 4.0.17'; exit 2; }
+/usr/bin/tshark --version 2>/dev/null | grep -F 'TShark (Wireshark) 4.0.17' || { echo 'not tshark 4.0.17'; exit 2; }
 cat >"$tmp/probes.py" <<'PY'
 import socket
 import struct
