@@ -60,10 +60,15 @@ pub struct Route {
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub(super) struct Section {
+    /// Applies where no route matches.
     default: WriteMode,
+    /// The field that asks for a dry run, such as `X-Dry-Run: 1`.
     header: Option<String>,
+    /// The first rule that matches a write decides.
     routes: Vec<Route>,
+    /// Globs of the paths that serve GraphQL.
     graphql: OneOrMore,
+    /// The treatment of gRPC.
     grpc: Grpc,
 }
 
