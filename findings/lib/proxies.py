@@ -50,6 +50,7 @@ class Proxies:
     def __init__(self, servers, upstream_http2=False):
         self.tmp, self.envoy = os.environ["TMP_OF_FINDING"], os.environ["ENVOY"]
         self.servers, self.ports = servers, {name: free_port() for name in servers}
+        self.admin = free_port()  # of Envoy
         self.syslog = socket.socket(type=socket.SOCK_DGRAM)
         self.syslog.bind(("127.0.0.1", 0))
         self.caddy_scheme = "h2c://" if upstream_http2 else ""
@@ -127,7 +128,8 @@ class Proxies:
             "listeners": [{"address": address(port), "filter_chains": chains}],
             "clusters": [{"name": "shop", "connect_timeout": "5s", "load_assignment": assignment}],
         }
-        path = self.write("envoy.json", json.dumps({"static_resources": resources}))
+        admin = {"address": address(self.admin)}
+        path = self.write("envoy.json", json.dumps({"admin": admin, "static_resources": resources}))
         return [self.envoy, "-c", path, "--concurrency", "1", "-l", "error", "--use-dynamic-base-id"]
 
     def __enter__(self):
