@@ -3,6 +3,7 @@
 use core::fmt;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
@@ -12,7 +13,7 @@ use shadow_core::gate::{self, Grpc, Match, WriteRules};
 use super::{select::Rule, text::OneOrMore};
 
 /// The treatment of requests whose method is not safe (RFC 9110 section 9.2.1).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum WriteMode {
@@ -43,7 +44,7 @@ pub struct Writes {
 }
 
 /// A rule for some writes.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The requests.
@@ -54,10 +55,11 @@ pub struct Route {
 }
 
 /// The section form.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WritesSection")]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
-struct Section {
+pub(super) struct Section {
     default: WriteMode,
     header: Option<String>,
     routes: Vec<Route>,

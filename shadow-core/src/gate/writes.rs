@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use regex::bytes::RegexSet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -33,7 +34,7 @@ pub enum Writes {
 }
 
 /// Handling of gRPC, which needs HTTP/2 and so never arrives whole over HTTP/1.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grpc {
     /// It is skipped with its own reason.
