@@ -1,9 +1,9 @@
 //! Faults that are planted into copies of answers, to measure what the comparison would find.
 //!
 //! Owns: which exchanges get one, of which kind, and the content of another answer. Nothing is sent, and nothing is
-//! counted as an answer. Bounds: one part in [`SHARE`] of the processor time that the agent uses, in all lanes together,
-//! and of one core. So the less there is to do, the fewer faults are planted, and the more exchanges there are, the
-//! smaller is their part.
+//! counted as an answer. Bounds: one part in [`SHARE`] of the processor time that the agent uses, in all lanes
+//! together, and of one core. So the less there is to do, the fewer faults are planted, and the more exchanges there
+//! are, the smaller is their part.
 
 use std::{
     sync::{
