@@ -68,6 +68,12 @@ impl Comparator {
         &self.compiled.rules
     }
 
+    /// Whether it compares as another one does.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let settings = |of: &Self| (of.redacted, of.kept_validators, of.logged);
+        settings(self) == settings(other) && self.rules() == other.rules()
+    }
+
     /// The usage of each rule so far, in the order of the configuration.
     pub fn usage(&self) -> Vec<RuleUsage> {
         self.compiled.counters.usage()
@@ -153,8 +159,7 @@ impl Comparator {
         production: Side<'_>,
         shadow: Side<'_>,
     ) -> Vec<Discrepancy> {
-        let clocks = Clocks::of(production.headers, shadow.headers);
-        let scope = Scope::new(compiled, request).at(clocks);
+        let scope = Scope::new(compiled, request);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
         if let Some(logged) = self.logged {
             logged::compare(&scope, logged, request, (production, shadow), &mut findings);
@@ -171,7 +176,7 @@ impl Comparator {
                     body: &part,
                     ..shadow
                 };
-                self.bodies(&scope, production, shadow, &mut findings);
+                self.bodies(scope, production, shadow, &mut findings);
             }
             return findings.finish();
         }
@@ -188,7 +193,7 @@ impl Comparator {
             let status_only = (is_error(production) && scope.errors == Errors::Status)
                 || headers::is_redirect_note(&scope, production, shadow);
             if !status_only && !scope.ignores_all() {
-                self.bodies(&scope, production, shadow, &mut findings);
+                self.bodies(scope, production, shadow, &mut findings);
             }
         }
         findings.finish()
@@ -206,12 +211,12 @@ impl Comparator {
         shadow == 200 && !self.kept_validators && is_part(production, &request.headers)
     }
 
-    fn bodies(&self, scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
+    fn bodies(&self, scope: Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
         let (left, right) = (production.body, shadow.body);
         if !left.is_whole() || !right.is_whole() {
             return binary::digests(left, right, findings);
         }
-        self.survey(scope, production);
+        self.survey(&scope, production);
         // By far the most common case, and the cheapest: the same bytes in the same coding.
         let same_coding = || {
             let coding = "content-encoding";
@@ -225,6 +230,7 @@ impl Comparator {
         }
         match (self.decoded(production), self.decoded(shadow)) {
             (Ok(a), Ok(b)) => {
+                let scope = &scope.at(Clocks::of(production.headers, shadow.headers));
                 let (a, b) = ((production.headers, a.as_ref()), (shadow.headers, b.as_ref()));
                 let by_type = is_error(production)
                     && scope.errors == Errors::Type

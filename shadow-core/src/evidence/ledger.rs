@@ -17,6 +17,7 @@ use super::{
     causes::Causes,
     gates::GateConfig,
     group::{Added, AtomId, Context, Groups, hex},
+    joint,
     latency::Spans,
     power,
     report::{self, Standing},
@@ -70,13 +71,6 @@ shadow_proto::catalogue! {
     }
 }
 
-impl Background {
-    /// Its index in arrays by source.
-    pub(super) fn index(self) -> usize {
-        self as usize
-    }
-}
-
 /// Counts, histograms and groups of all exchanges. One per shadow target; time is an argument.
 #[derive(Debug)]
 pub struct Ledger {
@@ -98,6 +92,10 @@ pub struct Ledger {
     pub(super) sets: Sets,
     /// By route id.
     pub(super) verified: Vec<verified::Sum>,
+    /// The moment when the rules of comparison changed the last time.
+    pub(super) beginning: verified::Beginning,
+    /// Comparisons of each route after which its leaves are counted again.
+    pub(super) leaves_from: Vec<u64>,
     pub(super) power: power::Planting,
     pub(super) causes: Causes,
     pub(super) writes: Writes,
@@ -106,6 +104,8 @@ pub struct Ledger {
     /// By route id.
     pub(super) windows: Vec<Open>,
     pub(super) window_from: Option<Timestamp>,
+    /// The times of errors of either system alone.
+    pub(super) errors: joint::Log,
     /// The seconds of the first and of the latest verdict.
     pub(super) clock: Option<(u64, u64)>,
     /// Whether pairs of answers of one system are collected.
@@ -143,6 +143,8 @@ impl Ledger {
             groups: Groups::new(limits.groups, limits.samples),
             sets: Sets::new(limits.sets),
             verified: Vec::new(),
+            beginning: verified::Beginning::default(),
+            leaves_from: Vec::new(),
             power: power::Planting::default(),
             causes: Causes::default(),
             writes: Writes::new(limits.writes),
@@ -150,6 +152,7 @@ impl Ledger {
             background: report::Background::default(),
             windows: Vec::new(),
             window_from: None,
+            errors: joint::Log::default(),
             clock: None,
             expects_pairs: false,
         }
@@ -217,7 +220,9 @@ impl Ledger {
             })),
         };
         let route = self.routes.of(exchange);
-        self.total.judged(judged);
+        if self.total.judged(judged) {
+            self.errors.count(0, second);
+        }
         self.route(route).judged(judged);
         self.window_from.get_or_insert(now);
         let open = grown(&mut self.windows, route);
@@ -242,8 +247,7 @@ impl Ledger {
             self.keep(route, (judged.after_write, judged.second), &atoms);
         }
         self.explain(exchange, outcome, (route, judged), &atoms);
-        let leaves =
-            matches!(outcome, Outcome::Response(_)) && verified::is_due(self.route(route).compared());
+        let leaves = matches!(outcome, Outcome::Response(_)) && self.leaves_are_due(route);
         Wanted {
             leaves,
             ..self.wanted(route, &added)

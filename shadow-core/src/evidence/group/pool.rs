@@ -104,6 +104,19 @@ impl Pools {
         out
     }
 
+    /// The objects and lists that are known to be data.
+    pub(super) fn data(&self) -> Vec<Fingerprint> {
+        let data = self.parents.iter().filter(|(_, parent)| parent.is_data);
+        data.map(|(id, _)| *id).collect()
+    }
+
+    /// Takes over that these are data.
+    pub(super) fn are_data(&mut self, ids: &[Fingerprint]) {
+        for id in ids {
+            self.parents.entry(*id).or_default().is_data = true;
+        }
+    }
+
     /// Whether a part is data, and whether this became known just now; `None` over a bound.
     fn part(&mut self, route: &str, before: &str, step: &Step<'_>, exchange: u64) -> Option<(bool, bool)> {
         let id = fingerprint(route, "", before);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 mod causes;
 mod groups;
 mod input;
+mod origin;
 mod power;
 mod scope;
 mod verified;
@@ -20,6 +21,7 @@ pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
 pub use input::{Input, InputFile, InputNote};
+pub use origin::{Origin, SourceShare};
 pub use power::{Missed, Power, PowerOf};
 pub(crate) use scope::the_production;
 pub use scope::{Reach, Scope};
@@ -36,6 +38,12 @@ pub struct Report {
     /// The name of the target.
     #[serde(default)]
     pub target: String,
+    /// Where its counts are from, unless it is merged evidence.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    /// The sources of merged evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceShare>,
     /// The traffic covered by the report, and which of the two systems is the new one.
     #[serde(default)]
     pub scope: Scope,
