@@ -34,6 +34,9 @@ pub struct Comparator {
     logged: Option<Logged>,
 }
 
+/// A content without its content coding.
+type Decoded<'s> = Result<Cow<'s, [u8]>, DecodeError>;
+
 impl Comparator {
     /// Compiles the rules, or reports the one that cannot work.
     pub fn new(rules: Rules) -> Result<Self, RuleError> {
@@ -131,7 +134,7 @@ impl Comparator {
             // It says the target of Location again.
             return Checked::default();
         }
-        let content = self.decoded(production).ok();
+        let content = self.contents(production, shadow).0.ok();
         let checked = checked::checked(&scope, request, production, content.as_deref());
         if self.are_equal(production, shadow, content.as_deref()) {
             return Checked {
@@ -228,7 +231,7 @@ impl Comparator {
         if left.kept == right.kept && (left.kept.is_empty() || same_coding()) {
             return;
         }
-        match (self.decoded(production), self.decoded(shadow)) {
+        match self.contents(production, shadow) {
             (Ok(a), Ok(b)) => {
                 let scope = &scope.at(Clocks::of(production.headers, shadow.headers));
                 let (a, b) = ((production.headers, a.as_ref()), (shadow.headers, b.as_ref()));
@@ -241,7 +244,7 @@ impl Comparator {
             }
             (Err(_), Err(_)) => binary::digests(left, right, findings),
             (a, b) => {
-                let shown = |side: Result<Cow<'_, [u8]>, DecodeError>, len: usize| match side {
+                let shown = |side: Decoded<'_>, len: usize| match side {
                     Ok(content) => format!("{} bytes when decoded", content.len()),
                     Err(error) => format!("{error}: {len} bytes"),
                 };
@@ -275,8 +278,26 @@ impl Comparator {
         }
     }
 
+    /// Both contents without their content codings. Production's clients can read what production sends, so content of
+    /// production whose coding cannot be removed is read leniently. The shadow system's is only if it has the same
+    /// fault.
+    fn contents<'s>(&self, production: Side<'s>, shadow: Side<'s>) -> (Decoded<'s>, Decoded<'s>) {
+        let leniently = |side: Side<'s>, strict: Decoded<'s>| {
+            decode::leniently(side.headers, &side.body.kept, self.compiled.rules.decoded)
+                .map_or(strict, |content| Ok(charset::to_utf8(side.headers, content)))
+        };
+        match (self.decoded(production), self.decoded(shadow)) {
+            (a @ Err(_), b @ Ok(_)) => (leniently(production, a), b),
+            (Err(a), Err(b)) if a == b => match (leniently(production, Err(a)), leniently(shadow, Err(b))) {
+                (Ok(left), Ok(right)) => (Ok(left), Ok(right)),
+                _ => (Err(a), Err(b)),
+            },
+            strict => strict,
+        }
+    }
+
     /// The content without its content coding, as UTF-8 where it is text.
-    pub(crate) fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
+    pub(crate) fn decoded<'s>(&self, side: Side<'s>) -> Decoded<'s> {
         decode::decode(side.headers, &side.body.kept, self.compiled.rules.decoded)
             .map(|content| charset::to_utf8(side.headers, content))
     }

@@ -320,7 +320,9 @@ impl Groups {
                 is_new: false,
             }
         } else {
-            self.pools.observe(context.route, &found.place, context.exchange)
+            let lacked = pool::Lacked::by(category);
+            self.pools
+                .observe(context.route, &found.place, lacked, context.exchange)
         };
         let id = fingerprint(context.route, category, &place);
         if is_new {
