@@ -119,6 +119,7 @@ fn compare(comparator: &Comparator, production: &Body, shadow: &Body) -> usize {
     let side = |body| Side {
         status: 200,
         headers: &headers,
+        trailers: Headers::none(),
         body,
     };
     comparator.compare(&request, side(production), side(shadow)).len()

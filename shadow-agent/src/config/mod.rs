@@ -36,7 +36,7 @@ pub use agent::{Agent, LogLevel, LogStyle};
 use crate::units::{Rate, Size, Span};
 use crate::{
     capture::load::{LoadOptions, Requests},
-    replay::{ReplaySettings, TlsSettings},
+    replay::{Protocol, ReplaySettings, TlsSettings},
 };
 use brakes::Breaker;
 use budget::Budget;
@@ -117,6 +117,8 @@ pub struct Capture {
 pub struct Shadow {
     /// The address of the shadow system.
     pub url: Option<ShadowUrl>,
+    /// The version of HTTP that is spoken to it.
+    pub protocol: Protocol,
     /// Whom to trust, and which certificate to show, where the URL is one of https.
     pub tls: TlsSettings,
     /// Count and describe exchanges only; no shadow system.
@@ -207,6 +209,7 @@ impl Default for Shadow {
     fn default() -> Self {
         // Destructured, so that a new setting fails to compile here.
         let ReplaySettings {
+            protocol,
             concurrency,
             queue,
             queue_bytes,
@@ -223,6 +226,7 @@ impl Default for Shadow {
         } = ReplaySettings::default();
         Self {
             url: None,
+            protocol,
             tls: TlsSettings::default(),
             observe: false,
             mode: Mode::Mirror,
@@ -256,6 +260,7 @@ impl Shadow {
 impl From<&Shadow> for ReplaySettings {
     fn from(shadow: &Shadow) -> Self {
         Self {
+            protocol: shadow.protocol,
             concurrency: shadow.concurrency,
             queue: shadow.queue,
             queue_bytes: shadow.queue_bytes.as_usize(),

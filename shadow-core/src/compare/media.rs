@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Html,
     Form,
     Multipart,
+    /// Messages of gRPC or gRPC-Web.
+    Grpc,
     Text,
     Bytes,
     /// No media type is given: the content decides.
@@ -90,6 +92,7 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
         b"application/xml" | b"text/xml" => Kind::Xml,
         b"application/x-www-form-urlencoded" => Kind::Form,
         _ if LINES.contains(&essence) => Kind::Lines,
+        _ if is_framed(essence) => Kind::Grpc,
         _ if essence.ends_with(b"+json") => Kind::Json,
         _ if essence.ends_with(b"+xml") => Kind::Xml,
         _ if essence.starts_with(b"multipart/") => Kind::Multipart,
@@ -98,6 +101,19 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
         }
         _ => Kind::Bytes,
     }
+}
+
+/// Whether a media type, in lower case, is one of gRPC. The content of `grpc-web-text` is in base64.
+fn is_framed(essence: &[u8]) -> bool {
+    let rest = essence.strip_prefix(b"application/grpc").unwrap_or(b"-");
+    let rest = rest.strip_prefix(b"-web").unwrap_or(rest);
+    rest.is_empty() || rest.first() == Some(&b'+')
+}
+
+/// Whether the messages of gRPC are JSON.
+pub(super) fn is_grpc_json(headers: &Headers) -> bool {
+    let value = headers.get("content-type").unwrap_or_default();
+    normalised(value).ends_with(b"+json")
 }
 
 /// Whether the content is a picture, a sound, a film or a font, regardless of its bytes.
@@ -220,6 +236,9 @@ pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
         b"text/xml" => out = b"application/xml".to_vec(),
         b"text/xml-external-parsed-entity" => out = b"application/xml-external-parsed-entity".to_vec(),
         b"text/json" => out = b"application/json".to_vec(),
+        // The default of gRPC, which some servers write and others do not.
+        b"application/grpc+proto" => out = b"application/grpc".to_vec(),
+        b"application/grpc-web+proto" => out = b"application/grpc-web".to_vec(),
         _ => {}
     }
     if JSON.contains(&out.as_slice()) || out.ends_with(b"+json") || LINES.contains(&out.as_slice()) {
@@ -298,6 +317,11 @@ mod tests {
             ("application/x-javascript", Kind::Text),
             ("application/octet-stream", Kind::Bytes),
             ("application/jsonlike", Kind::Bytes),
+            ("application/grpc", Kind::Grpc),
+            ("application/grpc+json", Kind::Grpc),
+            ("application/grpc-web+proto; x=y", Kind::Grpc),
+            ("application/grpc-web-text", Kind::Bytes),
+            ("application/grpcish", Kind::Bytes),
             ("image/png", Kind::Bytes),
             ("", Kind::Bytes),
         ] {
@@ -324,6 +348,7 @@ mod tests {
                 "application/problem+json",
             ),
             ("application/x-javascript", "text/javascript"),
+            ("application/grpc", "application/grpc+proto"),
             ("application/xml;charset=utf-8", "text/xml; charset=utf-8"),
         ] {
             assert_eq!(normalised(a.as_bytes()), normalised(b.as_bytes()), "{a} {b}");

@@ -21,6 +21,7 @@ mod ledger;
 mod mark;
 mod noise;
 mod power;
+mod protocols;
 pub mod report;
 pub(crate) mod route;
 mod sets;
