@@ -155,6 +155,7 @@ fn compare(comparator: &Comparator, production: &Body, shadow: &Body) -> usize {
     let side = |at: usize, body| Side {
         status: 200,
         headers: &headers[at],
+        trailers: Headers::none(),
         body,
     };
     comparator

@@ -8,7 +8,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
 };
-use shadow_core::gate::{self, Grpc, Match, WriteRules};
+use shadow_core::gate::{self, Match, WriteRules};
 
 use super::{select::Rule, text::OneOrMore};
 
@@ -39,8 +39,16 @@ pub struct Writes {
     pub routes: Vec<Route>,
     /// Globs of the paths that serve GraphQL.
     pub graphql: OneOrMore,
-    /// The treatment of gRPC.
-    pub grpc: Grpc,
+    /// The rules for gRPC.
+    pub grpc: GrpcRules,
+}
+
+/// The rules for gRPC.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrpcRules {
+    /// Globs of the methods that only read.
+    pub safe: OneOrMore,
 }
 
 /// A rule for some writes.
@@ -69,7 +77,7 @@ pub(super) struct Section {
     /// Globs of the paths that serve GraphQL.
     graphql: OneOrMore,
     /// The treatment of gRPC.
-    grpc: Grpc,
+    grpc: GrpcRules,
 }
 
 struct WritesVisitor;
@@ -158,7 +166,7 @@ impl From<&Writes> for WriteRules {
                 .map(|Route { rule, writes }| (Match::from(rule), (*writes).into()))
                 .collect(),
             graphql: graphql.0.clone(),
-            grpc: *grpc,
+            grpc_safe: grpc.safe.0.clone(),
         }
     }
 }

@@ -117,9 +117,14 @@ impl Lane {
     /// Counts additional notes about an answer.
     pub(super) fn read(&self, notes: &Notes) {
         self.notes.read(notes);
-        if notes.reconnected {
-            self.notes.add(ReplayNote::Reconnected);
-            self.brakes.extra();
+        for (is_so, note) in [
+            (notes.reconnected, ReplayNote::Reconnected),
+            (notes.unprocessed, ReplayNote::Unprocessed),
+        ] {
+            if is_so {
+                self.notes.add(note);
+                self.brakes.extra();
+            }
         }
     }
 

@@ -153,6 +153,7 @@ mod tests {
         let shadow = ShadowResponse {
             status: 200,
             headers: Headers::from_pairs([("content-type", "application/json")]),
+            trailers: Headers::default(),
             body: Body::whole("{\"a\":1,\"b\":[1,2,3]}"),
             first_byte: Duration::ZERO,
             total: Duration::ZERO,

@@ -8,7 +8,7 @@ use core::ops::ControlFlow;
 use shadow_proto::exchange::Request;
 
 use super::{
-    Side, decode, form,
+    Side, decode, form, grpc,
     json::{self, pieces::Pieces},
     kinds::{self, As, Content},
     leaves::Checked,
@@ -98,6 +98,12 @@ fn once(scope: &Scope<'_>, kind: As, content: Content<'_>, depth: usize) -> Opti
                     None if data.is_empty() => {}
                     None => checked.exact.add(data.len()),
                 }
+            }
+            Some(checked)
+        }
+        As::Kind(Kind::Grpc) => {
+            for document in grpc::documents(headers, text)? {
+                checked = checked.plus(json::checked(scope, &document)?);
             }
             Some(checked)
         }

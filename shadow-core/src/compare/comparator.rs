@@ -13,7 +13,7 @@ use super::{
     decode::{self, DecodeError},
     errors,
     findings::Findings,
-    headers, json, kinds,
+    grpc, headers, json, kinds,
     logged::{self, Logged},
     markup,
     media::{self, Kind},
@@ -195,6 +195,11 @@ impl Comparator {
             headers::compare(&scope, request, production, shadow, &mut findings);
             let status_only = (is_error(production) && scope.errors == Errors::Status)
                 || headers::is_redirect_note(&scope, production, shadow);
+            let is_grpc = grpc::is_grpc(production.headers) || grpc::is_grpc(shadow.headers);
+            if is_grpc && !grpc::statuses(&scope, production, shadow, &mut findings) {
+                // As with statuses of different classes: the messages differ in everything.
+                return findings.finish();
+            }
             if !status_only && !scope.ignores_all() {
                 self.bodies(scope, production, shadow, &mut findings);
             }
@@ -267,6 +272,13 @@ impl Comparator {
             Kind::Xml | Kind::Html => {
                 if let Some(document) = document(scope.wants_survey(scope::Kind::Markup)) {
                     markup::survey(scope, kind, &document);
+                }
+            }
+            Kind::Grpc => {
+                if let Some(content) = document(scope.wants_survey(scope::Kind::Values)) {
+                    for document in grpc::documents(production.headers, &content).unwrap_or_default() {
+                        json::survey(scope, &document);
+                    }
                 }
             }
             Kind::Text => {

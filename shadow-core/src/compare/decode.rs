@@ -56,6 +56,16 @@ enum Coding {
 }
 
 impl Coding {
+    fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"gzip" | b"x-gzip" => Self::Gzip,
+            b"deflate" => Self::Deflate,
+            b"br" => Self::Brotli,
+            b"zstd" => Self::Zstd,
+            _ => return None,
+        })
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -106,6 +116,14 @@ const NONE: [&[u8]; 15] = [
     b"amz-1.0",
 ];
 
+/// Removes one coding by its name, as gRPC's messages have it.
+pub(super) fn decode_as(name: &[u8], body: &[u8], cap: usize) -> Result<Vec<u8>, DecodeError> {
+    match Coding::named(&name.trim_ascii().to_ascii_lowercase()) {
+        Some(coding) => remove(coding, body, cap),
+        None => Err(DecodeError::Unknown),
+    }
+}
+
 /// Whether every name in the Content-Encoding field is a known coding or means none. Content with another name is
 /// compared undecoded, and not shown.
 pub(crate) fn is_known(headers: &Headers) -> bool {
@@ -126,15 +144,14 @@ fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
         .flat_map(|field| headers.get_all(field))
         .flat_map(|value| value.split(|byte| *byte == b','));
     for name in names {
-        let coding = match name.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"gzip" | b"x-gzip" => Coding::Gzip,
-            b"deflate" => Coding::Deflate,
-            b"br" => Coding::Brotli,
-            b"zstd" => Coding::Zstd,
-            coding if UNREAD.contains(&coding) => return Err(DecodeError::Unknown),
+        let name = name.trim_ascii().to_ascii_lowercase();
+        if UNREAD.contains(&name.as_slice()) {
+            return Err(DecodeError::Unknown);
+        }
+        let Some(coding) = Coding::named(&name) else {
             // `identity`, and other names that servers use for content without a coding: the name of a character set,
             // `none`, `binary`, a transfer encoding.
-            _ => continue,
+            continue;
         };
         if found.len() == MAX_CODINGS {
             return Err(DecodeError::TooManyCodings);

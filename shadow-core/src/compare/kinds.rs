@@ -9,7 +9,7 @@ use shadow_proto::exchange::Headers;
 use super::{
     Compared, binary, decode, events,
     findings::Findings,
-    form,
+    form, grpc,
     inside::{self, Texts, packed},
     json::{self, pieces::Pieces},
     markup,
@@ -92,7 +92,7 @@ fn nested(
     let by_content = scope.structure() == Structure::Content && !media::is_pictured(production.0);
     let texts = is_text(a) && is_text(b) && (said == Kind::Unknown || by_content);
     match said {
-        Kind::Multipart => binary::contents(a, b, findings),
+        Kind::Multipart | Kind::Grpc => binary::contents(a, b, findings),
         Kind::Bytes | Kind::Unknown if !texts => binary::contents(a, b, findings),
         Kind::Bytes => findings.hiding(|findings| text::compare(scope, a, b, findings)),
         _ => text::compare(scope, a, b, findings),
@@ -141,6 +141,7 @@ fn once(
         As::Kind(Kind::Xml) => markup::xml(scope, a, b, findings),
         As::Kind(Kind::Html) => markup::html(scope, a, b, findings),
         As::Kind(Kind::Form) => form::compare(scope, a, b, findings),
+        As::Kind(Kind::Grpc) => grpc::compare(scope, production, shadow, &data, findings),
         As::Kind(Kind::Multipart) if depth < MAX_NESTED => {
             let contents = |a: &multipart::Part<'_>, b: &multipart::Part<'_>, findings: &mut Findings| {
                 let (a, b) = ((&a.headers, a.content), (&b.headers, b.content));

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Html,
     Form,
     Multipart,
+    /// Messages of gRPC or gRPC-Web.
+    Grpc,
     Text,
     Bytes,
     /// No media type is given: the content decides.
@@ -90,6 +92,7 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
         b"application/xml" | b"text/xml" => Kind::Xml,
         b"application/x-www-form-urlencoded" => Kind::Form,
         _ if LINES.contains(&essence) => Kind::Lines,
+        _ if is_framed(essence) => Kind::Grpc,
         _ if essence.ends_with(b"+json") => Kind::Json,
         _ if essence.ends_with(b"+xml") => Kind::Xml,
         _ if essence.starts_with(b"multipart/") => Kind::Multipart,
@@ -98,6 +101,19 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
         }
         _ => Kind::Bytes,
     }
+}
+
+/// Whether a media type, in lower case, is one of gRPC. The content of `grpc-web-text` is in base64.
+fn is_framed(essence: &[u8]) -> bool {
+    let rest = essence.strip_prefix(b"application/grpc").unwrap_or(b"-");
+    let rest = rest.strip_prefix(b"-web").unwrap_or(rest);
+    rest.is_empty() || rest.first() == Some(&b'+')
+}
+
+/// Whether the messages of gRPC are JSON.
+pub(super) fn is_grpc_json(headers: &Headers) -> bool {
+    let value = headers.get("content-type").unwrap_or_default();
+    normalised(value).ends_with(b"+json")
 }
 
 /// Whether the content is a picture, a sound, a film or a font, regardless of its bytes.
@@ -186,13 +202,16 @@ fn lower(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// Names of one media type: those in use before it was registered, and the registered one. Of each pair the second is
 /// meant.
-const ALIASES: [(&[u8], &[u8]); 37] = [
+const ALIASES: [(&[u8], &[u8]); 39] = [
     (b"application/csv", b"text/csv"),
     (b"application/font-otf", b"font/otf"),
     (b"application/font-sfnt", b"font/ttf"),
     (b"application/font-ttf", b"font/ttf"),
     (b"application/font-woff", b"font/woff"),
     (b"application/font-woff2", b"font/woff2"),
+    // The default of gRPC, which some servers write and others do not.
+    (b"application/grpc+proto", b"application/grpc"),
+    (b"application/grpc-web+proto", b"application/grpc-web"),
     (b"application/ndjson", b"application/x-ndjson"),
     (b"application/x-font-opentype", b"font/otf"),
     (b"application/x-font-otf", b"font/otf"),
@@ -357,6 +376,11 @@ mod tests {
             ("application/x-javascript", Kind::Text),
             ("application/octet-stream", Kind::Bytes),
             ("application/jsonlike", Kind::Bytes),
+            ("application/grpc", Kind::Grpc),
+            ("application/grpc+json", Kind::Grpc),
+            ("application/grpc-web+proto; x=y", Kind::Grpc),
+            ("application/grpc-web-text", Kind::Bytes),
+            ("application/grpcish", Kind::Bytes),
             ("image/png", Kind::Bytes),
             ("", Kind::Bytes),
         ] {
@@ -383,6 +407,7 @@ mod tests {
                 "application/problem+json",
             ),
             ("application/x-javascript", "text/javascript"),
+            ("application/grpc", "application/grpc+proto"),
             ("application/xml;charset=utf-8", "text/xml"),
             ("application/javascript", "text/javascript; charset=utf-8"),
             ("image/x-icon", "image/vnd.microsoft.icon"),

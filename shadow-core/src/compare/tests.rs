@@ -28,6 +28,7 @@ impl Answer {
         Side {
             status: self.status,
             headers: &self.headers,
+            trailers: Headers::none(),
             body: &self.body,
         }
     }
@@ -189,6 +190,7 @@ fn an_outcome_becomes_a_verdict() {
         Outcome::Response(ShadowResponse {
             status: 200,
             headers: Headers::from_pairs(JSON.iter().copied()),
+            trailers: Headers::default(),
             body: Body::whole(body),
             first_byte: core::time::Duration::ZERO,
             total: core::time::Duration::ZERO,

@@ -19,7 +19,7 @@ use super::{
     group::{Added, AtomId, Context, Groups, hex},
     joint,
     latency::Spans,
-    power,
+    power, protocols,
     report::{self, Standing},
     route::{RouteId, Routes},
     sets::{self, Set, Sets},
@@ -84,6 +84,7 @@ pub struct Ledger {
     /// Of these, exchanges that should have been compared.
     pub(super) unread_missed: u64,
     pub(super) skips: BTreeMap<Skip, u64>,
+    pub(super) protocols: protocols::Protocols,
     pub(super) total: Tally,
     pub(super) routes: Routes,
     /// By route id.
@@ -137,6 +138,7 @@ impl Ledger {
             unread: 0,
             unread_missed: 0,
             skips: BTreeMap::new(),
+            protocols: protocols::Protocols::default(),
             total: Tally::default(),
             routes: Routes::new(limits.routes),
             by_route: Vec::new(),
@@ -180,6 +182,7 @@ impl Ledger {
     /// Counts an exchange that was not replayed.
     pub fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
         count(self.skips.entry(skip).or_default());
+        self.protocols.skipped(exchange, skip);
         self.total.skip(skip);
         let route = self.routes.of(exchange);
         self.route(route).skip(skip);
@@ -200,6 +203,7 @@ impl Ledger {
             Outcome::Failed(_) => None,
         };
         self.writes.read(exchange);
+        self.protocols.judged(exchange, verdict);
         let slice = self.slice(now);
         let second = burst::second(now);
         let (first, last) = self.clock.unwrap_or((second, second));

@@ -278,6 +278,7 @@ mod tests {
             _ => Outcome::Response(ShadowResponse {
                 status: 200,
                 headers: Headers::default(),
+                trailers: Headers::default(),
                 body: Body::default(),
                 first_byte: after,
                 total: after,

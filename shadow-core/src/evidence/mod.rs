@@ -22,6 +22,7 @@ mod mark;
 mod merge;
 mod noise;
 mod power;
+mod protocols;
 pub mod report;
 pub(crate) mod route;
 mod sets;

@@ -174,6 +174,7 @@ fn response(media: &str, body: String) -> ShadowResponse {
     ShadowResponse {
         status: 200,
         headers: Headers::from_pairs([("content-type", media), ("cache-control", "no-store")]),
+        trailers: Headers::default(),
         body: Body::whole(body),
         first_byte: Duration::from_millis(3),
         total: Duration::from_millis(3),

@@ -38,6 +38,7 @@ impl Run {
         let [shadow, again] = [(); 2].map(|()| ShadowResponse {
             status: 200,
             headers: headers.clone(),
+            trailers: Headers::default(),
             body: Body::whole(answer()),
             first_byte: Duration::from_millis(3),
             total: Duration::from_millis(3),
@@ -52,6 +53,7 @@ impl Run {
         let of = |body| Side {
             status: 200,
             headers: &headers,
+            trailers: Headers::none(),
             body,
         };
         if wanted.leaves {
@@ -184,6 +186,7 @@ fn every_kind_of_content_is_counted_by_its_leaves() {
         let side = Side {
             status: 200,
             headers: &headers,
+            trailers: Headers::none(),
             body: &body_of,
         };
         let other = Body::whole("x");

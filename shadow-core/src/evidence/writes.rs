@@ -322,7 +322,8 @@ impl<T: Default> Generations<T> {
 /// another type, for another status, or for header fields that say how to treat the content rather than which content
 /// it is.
 pub(crate) fn may_explain(found: &Discrepancy) -> bool {
-    let of_a_resource = |status: &str| matches!(status, "200" | "304" | "404" | "410");
+    // With the codes OK and NOT_FOUND of gRPC.
+    let of_a_resource = |status: &str| matches!(status, "200" | "304" | "404" | "410" | "0" | "5");
     match found.category {
         Category::Status => of_a_resource(&found.production) && of_a_resource(&found.shadow),
         Category::Header => ["etag", "last-modified", "content-length"]

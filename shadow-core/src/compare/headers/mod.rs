@@ -161,6 +161,7 @@ mod tests {
         let side = |headers| Side {
             status: 200,
             headers,
+            trailers: Headers::none(),
             body: &body,
         };
         compare(

@@ -98,6 +98,7 @@ fn answer(random: &mut Random, status: u16) -> Outcome {
     Outcome::Response(ShadowResponse {
         status,
         headers: Headers::default(),
+        trailers: Headers::default(),
         body: Body::default(),
         first_byte: span(random),
         total: span(random),
@@ -483,6 +484,7 @@ fn a_go_of_many_nodes_needs_no_go_of_any() {
                 let outcome = Outcome::Response(ShadowResponse {
                     status: 200,
                     headers: Headers::default(),
+                    trailers: Headers::default(),
                     body: Body::default(),
                     first_byte: Duration::from_millis(3),
                     total: Duration::from_millis(3),
