@@ -256,6 +256,7 @@ fn gates(gates: &Gates, found: &mut Vec<Problem>) {
 fn evidence(caps: LedgerLimits, found: &mut Vec<Problem>) {
     let LedgerLimits {
         routes,
+        names,
         groups,
         samples: _,
         sets,
@@ -263,6 +264,7 @@ fn evidence(caps: LedgerLimits, found: &mut Vec<Problem>) {
     } = caps;
     let caps = [
         ("evidence.routes", routes),
+        ("evidence.names", names),
         ("evidence.groups", groups),
         ("evidence.sets", sets),
     ];

@@ -57,7 +57,7 @@ impl Ledger {
     /// Records a fault that was planted into a copy of the shadow system's answer.
     pub fn planted(&mut self, exchange: &Exchange, tried: &Tried) {
         let kept = Kept {
-            route: self.routes.of(exchange),
+            route: self.route_of(exchange),
             kind: tried.kind,
             place: tried.place.as_str().into(),
             would: tried.found.iter().take(DIFFERENCES).map(Would::of).collect(),

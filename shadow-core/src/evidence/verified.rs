@@ -59,7 +59,7 @@ pub(super) fn is_due(compared: u64) -> bool {
 impl Ledger {
     /// Records the leaves of one answer that was compared.
     pub fn checked(&mut self, exchange: &Exchange, checked: Checked) {
-        let route = self.routes.of(exchange).index();
+        let route = self.route_of(exchange).index();
         if self.verified.len() <= route {
             self.verified.resize_with(route.saturating_add(1), Sum::default);
         }
@@ -109,6 +109,12 @@ impl Ledger {
 }
 
 impl Sum {
+    /// Adds those of another route.
+    pub(super) fn take_over(&mut self, part: Self) {
+        self.answers = self.answers.saturating_add(part.answers);
+        self.checked = self.checked.plus(part.checked);
+    }
+
     fn shares(&self, excused: Excused, compared: u64) -> Option<report::Verified> {
         let Checked {
             exact,

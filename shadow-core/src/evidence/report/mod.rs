@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod causes;
+mod fields;
 mod groups;
 mod input;
 mod power;
 mod scope;
 mod verified;
 
-use super::{gates::Judgement, stats::Proportion};
+use super::{coverage::CoverageWindows, gates::Judgement, stats::Proportion};
 use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;
 pub use causes::{CAUSE, Cause, CauseRoute, FeatureKind, Harm, Separates};
+pub use fields::{FieldShare, Fields};
 pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
@@ -52,6 +54,9 @@ pub struct Report {
     /// `already_a_replay`, `upgrade`, `observe_only`). A replay that the agent itself gave up (`cancelled`,
     /// `response_over_limit`) counts as one without a verdict.
     pub coverage: Proportion,
+    /// The same over time: a burst that was missed is none of the run.
+    #[serde(default)]
+    pub coverage_windows: CoverageWindows,
     /// Share of right answers among those that can be decided: `(matched + noise) / (matched + mismatched -
     /// after_skipped_write)`.
     pub match_rate: Proportion,
@@ -87,6 +92,9 @@ pub struct Report {
     /// Use of each comparison rule: a rule that never matched, or that hides a whole body, is a mistake.
     #[serde(default)]
     pub rules: Vec<RuleUsage>,
+    /// Header fields of both systems' answers that were not compared.
+    #[serde(default)]
+    pub fields: Fields,
     /// The resulting judgement.
     pub judgement: Judgement,
     /// Reports of the further targets; empty in each of those.
@@ -241,6 +249,8 @@ pub enum FindingKind {
     TimesOut,
     /// Replays failed for another reason.
     Fails,
+    /// Production did not answer requests.
+    NotAnswered,
     /// A field of its answers breaks a rule of HTTP.
     OddField,
 }
