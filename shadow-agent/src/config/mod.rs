@@ -13,6 +13,7 @@ pub mod check;
 pub mod compare;
 pub mod example;
 pub mod extra_targets;
+pub mod faults;
 pub mod gates;
 pub mod journal;
 pub mod load;

@@ -11,6 +11,7 @@ use crate::{
         place::{ShadowUrl, Target},
         writes::WriteMode,
     },
+    record::Redact,
     units::{Rate, Size, Span},
 };
 
@@ -79,6 +80,9 @@ pub struct RunArgs {
     /// Record what is captured to this pcapng file as well
     #[arg(long, value_name = "FILE", help_heading = "Agent")]
     pub record: Option<PathBuf>,
+    /// What is masked in the recording; one that is to be replayed and compared needs none [default: all]
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Agent")]
+    pub redact: Option<Redact>,
     /// Serve Prometheus metrics there, such as 127.0.0.1:9464
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Agent")]
     pub metrics: Option<SocketAddr>,
@@ -120,6 +124,7 @@ impl RunArgs {
             cores,
             idle_cpu,
             record,
+            redact,
             metrics,
             state_dir,
             socket,
@@ -156,6 +161,7 @@ impl RunArgs {
         set(&mut config.budget.cores, cores);
         set(&mut config.budget.idle_cpu, idle_cpu);
         config.record.file = record.or(config.record.file.take());
+        set(&mut config.record.redact, redact);
         config.agent.metrics = metrics.or(config.agent.metrics);
         set(&mut config.agent.state_dir, state_dir);
         set(&mut config.agent.socket, socket);
