@@ -171,28 +171,52 @@ pub(super) fn ask_status(place: &Place) -> Result<Status, ClientError> {
     }
 }
 
+/// Why an agent did not give its report.
+enum Unanswered {
+    /// None is running.
+    Ended(String),
+    /// One is running, or may be.
+    Unexpected(String),
+}
+
+impl Unanswered {
+    fn why(&self) -> &str {
+        match self {
+            Self::Ended(why) | Self::Unexpected(why) => why,
+        }
+    }
+}
+
 /// The report of the running agent, or else the one that the last agent kept.
 pub(super) fn find_report(place: &Place) -> Result<Report, Failure> {
     let unanswered = match client::ask(&place.socket, Order::Report, PATIENCE) {
         Ok(Answer::Report(report)) => return Ok(*report),
-        Ok(_) => "the agent answered with no report".to_owned(),
-        Err(error) => error.to_string(),
+        Ok(_) => Unanswered::Unexpected("the agent answered with no report".to_owned()),
+        Err(error @ ClientError::Absent(_)) => Unanswered::Ended(error.to_string()),
+        Err(error) => Unanswered::Unexpected(error.to_string()),
     };
     let state = StateDir::new(&place.state_dir);
     let kept: Result<Option<Report>, StateError> = state.report();
     match kept {
         Ok(Some(report)) => {
-            complain(&format!(
-                "{unanswered}. This is the report kept in {}",
-                state.report_path().display()
-            ));
+            let kept = format!("this is the report kept in {}", state.report_path().display());
+            match unanswered {
+                Unanswered::Unexpected(why) => complain(&format!("{why}; {kept}")),
+                // After the end of an agent there is nothing to warn of: a script gets what it asks for.
+                Unanswered::Ended(_) if io::stderr().is_terminal() => complain(&kept),
+                Unanswered::Ended(_) => {}
+            }
             Ok(report)
         }
         Ok(None) => Err(unknown(format!(
-            "there is no report: {unanswered}; and none is kept in {}",
+            "there is no report: {}; and none is kept in {}",
+            unanswered.why(),
             state.report_path().display()
         ))),
-        Err(error) => Err(unknown(format!("there is no report: {unanswered}; and {error}"))),
+        Err(error) => Err(unknown(format!(
+            "there is no report: {}; and {error}",
+            unanswered.why()
+        ))),
     }
 }
 

@@ -209,11 +209,17 @@ impl Lane {
 
     /// The report on this target.
     pub fn report(&self, inputs: ReportInputs) -> Report {
+        let sample = inputs.sample;
+        let report = self.notes.report(self.books.report(inputs));
         Report {
             target: self.name.clone(),
-            scope: Scope::new(self.reach, inputs.sample),
+            scope: Scope::new(self.reach, sample),
             rules: self.rules(),
-            ..self.notes.report(self.books.report(inputs))
+            fields: match &self.comparator {
+                Some(comparator) => report.fields.clone().not_compared(comparator.rules()),
+                None => report.fields.clone(),
+            },
+            ..report
         }
     }
 

@@ -10,6 +10,7 @@ mod broad;
 pub mod calibrate;
 pub mod causes;
 pub mod diffs;
+mod fields;
 pub mod funnel;
 mod groups;
 pub mod html;

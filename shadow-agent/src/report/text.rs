@@ -10,7 +10,7 @@ use shadow_core::{
     },
 };
 
-use super::{causes, funnel, groups, losses::losses, settle, sources, verified};
+use super::{causes, fields, funnel, groups, losses::losses, settle, sources, verified};
 use crate::figures::{captured, count, micros, percent, proportion, span};
 
 pub use causes::CAUSES;
@@ -65,6 +65,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
 
     latency(out, report)?;
     rules(out, report)?;
+    fields::write(out, report)?;
     verified::write(out, report)?;
     groups::write(out, report)?;
     also(out, report)?;

@@ -124,6 +124,11 @@ pub(super) fn decode_as(name: &[u8], body: &[u8], cap: usize) -> Result<Vec<u8>,
     }
 }
 
+/// Whether a name, in lower case, means no content coding.
+pub(crate) fn is_none(name: &[u8]) -> bool {
+    NONE.contains(&name)
+}
+
 /// Whether every name in the Content-Encoding field is a known coding or means none. Content with another name is
 /// compared undecoded, and not shown.
 pub(crate) fn is_known(headers: &Headers) -> bool {

@@ -332,7 +332,7 @@ pub(super) fn split_quoted(value: &[u8], separator: u8) -> impl Iterator<Item = 
     })
 }
 
-fn unquoted(value: &[u8]) -> Vec<u8> {
+pub(super) fn unquoted(value: &[u8]) -> Vec<u8> {
     let Some(inner) = value
         .strip_prefix(b"\"")
         .and_then(|value| value.strip_suffix(b"\""))

@@ -15,8 +15,10 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 use super::{
     burst,
     causes::Causes,
+    coverage,
+    field_names::FieldNames,
     gates::GateConfig,
-    group::{Added, AtomId, Context, Groups, hex},
+    group::{Added, AtomId, Context, Groups},
     joint,
     latency::Spans,
     power, protocols,
@@ -37,6 +39,8 @@ use super::{
 pub struct LedgerLimits {
     /// Maximum number of distinct routes; further ones are counted as `{other}`. Each costs up to 50 KiB.
     pub routes: usize,
+    /// Maximum number of distinct words at one place of a path. With more they are data, and all are `{name}`.
+    pub names: usize,
     /// Maximum number of groups of discrepancies; discrepancies of further groups are counted together.
     pub groups: usize,
     /// Samples kept for each group.
@@ -51,6 +55,7 @@ impl Default for LedgerLimits {
     fn default() -> Self {
         Self {
             routes: 256,
+            names: 42,
             groups: 1024,
             samples: 3,
             sets: 8192,
@@ -77,6 +82,8 @@ pub struct Ledger {
     pub(super) gates: GateConfig,
     /// Production is the new system and the shadow is the old one.
     pub(super) reversed: bool,
+    /// Latencies are shown and not judged.
+    pub(super) untimed: bool,
     pub(super) redactor: Redactor,
     pub(super) exchanges: u64,
     /// Estimated number of exchanges that were not read.
@@ -100,6 +107,8 @@ pub struct Ledger {
     pub(super) power: power::Planting,
     pub(super) causes: Causes,
     pub(super) writes: Writes,
+    pub(super) field_names: FieldNames,
+    pub(super) coverage: coverage::Windows,
     pub(super) slicer: Slicer,
     pub(super) background: report::Background,
     /// By route id.
@@ -133,6 +142,7 @@ impl Ledger {
         Self {
             gates,
             reversed: false,
+            untimed: false,
             redactor,
             exchanges: 0,
             unread: 0,
@@ -140,7 +150,7 @@ impl Ledger {
             skips: BTreeMap::new(),
             protocols: protocols::Protocols::default(),
             total: Tally::default(),
-            routes: Routes::new(limits.routes),
+            routes: Routes::new(limits.routes, limits.names),
             by_route: Vec::new(),
             groups: Groups::new(limits.groups, limits.samples),
             sets: Sets::new(limits.sets),
@@ -150,6 +160,8 @@ impl Ledger {
             power: power::Planting::default(),
             causes: Causes::default(),
             writes: Writes::new(limits.writes),
+            field_names: FieldNames::default(),
+            coverage: coverage::Windows::default(),
             slicer: Slicer::default(),
             background: report::Background::default(),
             windows: Vec::new(),
@@ -169,6 +181,11 @@ impl Ledger {
         self
     }
 
+    /// Shows latencies without judging them: requests were not sent as clients sent them.
+    pub fn set_untimed(&mut self) {
+        self.untimed = true;
+    }
+
     /// Uses other gates from now on, also for what was counted before.
     pub fn set_gates(&mut self, gates: GateConfig) {
         self.gates = gates;
@@ -183,8 +200,11 @@ impl Ledger {
     pub fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
         count(self.skips.entry(skip).or_default());
         self.protocols.skipped(exchange, skip);
+        if !skip.is_intended() {
+            self.coverage.missed(coverage::when(exchange), 1);
+        }
         self.total.skip(skip);
-        let route = self.routes.of(exchange);
+        let route = self.route_of(exchange);
         self.route(route).skip(skip);
         self.writes.skipped(exchange, skip);
         self.writes.read(exchange);
@@ -205,6 +225,7 @@ impl Ledger {
         self.writes.read(exchange);
         self.protocols.judged(exchange, verdict);
         let slice = self.slice(now);
+        self.coverage.verdict(exchange, verdict, now);
         let second = burst::second(now);
         let (first, last) = self.clock.unwrap_or((second, second));
         self.clock = Some((first.min(second), last.max(second)));
@@ -223,7 +244,7 @@ impl Ledger {
                 whole: shadow.total,
             })),
         };
-        let route = self.routes.of(exchange);
+        let route = self.route_of(exchange);
         if self.total.judged(judged) {
             self.errors.count(0, second);
         }
@@ -233,6 +254,7 @@ impl Ledger {
         if let Some((open, (production, shadow))) = open.zip(judged.spans) {
             open.record(production, shadow);
         }
+        self.field_names.count(&self.redactor, exchange, shadow);
         let answers = exchange
             .response
             .as_ref()
@@ -342,29 +364,6 @@ impl Ledger {
         self.route(route).judged_at_once.add(standing, 1);
     }
 
-    fn wanted(&self, route: RouteId, added: &[Added]) -> Wanted {
-        if !added.iter().any(|added| added.sample) {
-            return Wanted::default();
-        }
-        let names = |which: fn(&Added) -> bool| {
-            let mut names: Vec<_> = added
-                .iter()
-                .filter(|added| which(added))
-                .filter_map(|added| added.group)
-                .map(|group| hex(&group))
-                .collect();
-            names.sort_unstable();
-            names.dedup();
-            names
-        };
-        Wanted {
-            route: self.routes.name(route).to_owned(),
-            groups: names(|_| true),
-            samples: names(|added| added.sample),
-            leaves: false,
-        }
-    }
-
     /// The time slice that contains `now`.
     fn slice(&mut self, now: Timestamp) -> usize {
         let (slice, halvings) = self.slicer.at(now);
@@ -387,7 +386,7 @@ impl Ledger {
 }
 
 /// The entry of a route; missing entries up to it are created.
-fn grown<T: Default>(by_route: &mut Vec<T>, route: RouteId) -> Option<&mut T> {
+pub(super) fn grown<T: Default>(by_route: &mut Vec<T>, route: RouteId) -> Option<&mut T> {
     let at = route.index();
     if by_route.len() <= at {
         by_route.resize_with(at.saturating_add(1), T::default);

@@ -73,13 +73,14 @@ struct Sum {
 impl Ledger {
     /// Records a fault that was planted into a copy of the shadow system's answer.
     pub fn planted(&mut self, exchange: &Exchange, tried: &Tried) {
-        self.power.add(Kept {
+        let kept = Kept {
             number: self.power.next(),
-            route: self.routes.of(exchange),
+            route: self.route_of(exchange),
             kind: tried.kind,
             place: tried.place.as_str().into(),
             would: tried.found.iter().take(DIFFERENCES).map(Would::of).collect(),
-        });
+        };
+        self.power.add(kept);
     }
 
     /// The power since a moment, by what is known now.

@@ -8,6 +8,7 @@ use crate::{
     compare::{Failure, Verdict},
     gate::Skip,
 };
+use shadow_proto::exchange::Incomplete;
 
 use super::{
     burst::Bursts,
@@ -25,6 +26,8 @@ pub(super) struct Tally {
     pub(super) skipped: u64,
     /// Of these, exchanges that were meant to be compared.
     pub(super) missed: u64,
+    /// Of these, requests that production did not answer.
+    pub(super) not_answered: u64,
     pub(super) matched: u64,
     pub(super) mismatched: u64,
     pub(super) failures: BTreeMap<Failure, u64>,
@@ -63,6 +66,8 @@ impl Tally {
     pub(super) fn skip(&mut self, skip: Skip) {
         count(&mut self.skipped);
         self.missed = self.missed.saturating_add(u64::from(!skip.is_intended()));
+        let not_answered = skip == Skip::Incomplete(Incomplete::NoResponse);
+        self.not_answered = self.not_answered.saturating_add(u64::from(not_answered));
     }
 
     /// Counts a replay; returns whether it was an error of either system alone.
@@ -86,6 +91,51 @@ impl Tally {
             self.shadow.record(shadow);
         }
         is_error
+    }
+
+    /// Adds the counts of another route.
+    pub(super) fn take_over(&mut self, part: Self) {
+        let Self {
+            skipped,
+            missed,
+            not_answered,
+            matched,
+            mismatched,
+            failures,
+            after_write,
+            judged_at_once,
+            production_5xx,
+            shadow_5xx,
+            // Asked for only of all routes together.
+            errors: _,
+            pairs,
+            slices,
+            production,
+            shadow,
+        } = part;
+        for (sum, count) in [
+            (&mut self.skipped, skipped),
+            (&mut self.missed, missed),
+            (&mut self.not_answered, not_answered),
+            (&mut self.matched, matched),
+            (&mut self.mismatched, mismatched),
+            (&mut self.after_write, after_write),
+            (&mut self.production_5xx, production_5xx),
+            (&mut self.shadow_5xx, shadow_5xx),
+        ] {
+            *sum = sum.saturating_add(count);
+        }
+        for (sum, count) in self.pairs.iter_mut().zip(pairs) {
+            *sum = sum.saturating_add(count);
+        }
+        for (failure, count) in failures {
+            let sum = self.failures.entry(failure).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        self.judged_at_once = self.judged_at_once.plus(judged_at_once);
+        self.slices.add(&slices);
+        self.production.take_over(&production);
+        self.shadow.take_over(&shadow);
     }
 
     /// Matches and mismatches.

@@ -21,7 +21,7 @@ use super::{
     group::{AtomId, Standings},
     ledger::Ledger,
     report::{self, Share},
-    route::RouteId,
+    route::{RouteId, Routes},
     stats::{float, rounded},
     tally::Tally,
 };
@@ -73,6 +73,27 @@ pub(super) struct Beginning {
 }
 
 impl Beginning {
+    /// The same by the routes of now: what routes had that became part of others belongs to these.
+    fn by_now(&self, routes: &Routes) -> Self {
+        let into = |at: usize| RouteId::of(at).map_or(at, |route| routes.resolved(route).index());
+        let mut sums = Vec::new();
+        for (at, sum) in self.sums.iter().enumerate() {
+            add(&mut sums, into(at), |slot: &mut Sum| *slot = slot.plus(*sum));
+        }
+        let mut compared = Vec::new();
+        for (at, count) in self.compared.iter().enumerate() {
+            add(&mut compared, into(at), |slot: &mut u64| {
+                *slot = slot.saturating_add(*count)
+            });
+        }
+        Self {
+            sums,
+            compared,
+            leaves: self.leaves.clone(),
+            ..*self
+        }
+    }
+
     /// Whether the rules of comparison were changed between the two.
     pub(super) fn is_before(&self, other: &Self) -> bool {
         self.rules < other.rules
@@ -115,7 +136,7 @@ impl Ledger {
 
     /// Records the leaves of one answer that was compared.
     pub fn checked(&mut self, exchange: &Exchange, checked: Checked) {
-        let route = self.routes.of(exchange).index();
+        let route = self.route_of(exchange).index();
         if self.verified.len() <= route {
             self.verified.resize_with(route.saturating_add(1), Sum::default);
         }
@@ -127,6 +148,7 @@ impl Ledger {
 
     /// How much of each route is verified since a moment, by route id. `None` for a route without content.
     pub(super) fn verified(&self, standings: &Standings, from: &Beginning) -> Vec<Option<report::Verified>> {
+        let from = &from.by_now(&self.routes);
         let excused = self.groups.excused(standings, &from.leaves);
         self.compared_since(from)
             .enumerate()
@@ -140,8 +162,9 @@ impl Ledger {
     }
 
     /// Comparisons since a moment, by route id.
-    fn compared_since<'l>(&'l self, from: &'l Beginning) -> impl Iterator<Item = u64> + 'l {
-        let before = from.compared.iter().copied().chain(core::iter::repeat(0));
+    fn compared_since(&self, from: &Beginning) -> impl Iterator<Item = u64> + '_ {
+        let before = from.by_now(&self.routes).compared.into_iter();
+        let before = before.chain(core::iter::repeat(0));
         let compared = self.by_route.iter().map(Tally::compared).zip(before);
         compared.map(|(compared, before)| compared.saturating_sub(before))
     }
@@ -247,7 +270,7 @@ fn add<T: Clone + Default>(entries: &mut Vec<T>, at: usize, change: impl FnOnce(
 }
 
 impl Sum {
-    fn plus(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self) -> Self {
         Self {
             answers: self.answers.saturating_add(other.answers),
             checked: self.checked.plus(other.checked),

@@ -209,13 +209,33 @@ fn outside_json(redactor: &Redactor, place: &str) -> Reader {
         .chain(field.map(|name| redactor.names.field(name)))
         .chain(parameter.map(|name| redactor.names.parameter(name)))
         .max();
-    if let Some(says) = said.filter(|says| *says > Says::Nothing) {
+    if let Some(says) = said.filter(|says| *says > Says::Nothing && !is_attribute(place)) {
         return Reader::Named(says);
     }
     match field {
         Some(name) if super::is_reference(name, "") => Reader::Reference,
         _ => Reader::Text,
     }
+}
+
+/// Whether the values are those of an attribute of a cookie: `header set-cookie sid samesite`. Values of cookies have no
+/// parts of their own.
+fn is_attribute(place: &str) -> bool {
+    const ATTRIBUTES: [&str; 8] = [
+        "domain",
+        "httponly",
+        "max-age",
+        "partitioned",
+        "path",
+        "priority",
+        "samesite",
+        "secure",
+    ];
+    let mut words = place.split(' ');
+    words.next() == Some("header")
+        && words.next() == Some("set-cookie")
+        && words.next().is_some()
+        && words.next_back().is_some_and(|last| ATTRIBUTES.contains(&last))
 }
 
 impl Reader {

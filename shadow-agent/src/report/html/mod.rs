@@ -5,6 +5,7 @@
 //! total, so many mismatches do not make it longer; it says what it leaves out.
 
 mod causes;
+mod fields;
 mod funnel;
 mod groups;
 mod plot;
@@ -70,6 +71,7 @@ pub fn page(report: &Report, history: &History) -> String {
         (funnel::unseen(&report.funnel))
         (routes(report))
         (verified::section(report))
+        (fields::section(report))
         (events(history))
         @for other in &report.also {
             h2 { "Also: " (shown(&other.target)) }

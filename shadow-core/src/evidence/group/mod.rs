@@ -7,6 +7,7 @@
 
 mod excuse;
 mod fold;
+mod join;
 mod place;
 mod planted;
 mod pool;

@@ -162,6 +162,27 @@ impl Pools {
         }
     }
 
+    /// Makes what is known of the objects and lists on the way to a place of a route known of another route. The
+    /// exchanges of the two are different ones.
+    pub(super) fn inherit(&mut self, from: &str, into: &str, found: &str) {
+        if from == into {
+            return;
+        }
+        let (steps, _) = place::steps(found);
+        let mut out = String::with_capacity(found.len());
+        for step in steps {
+            out.push_str(step.before);
+            if let Some(parent) = self.parents.remove(&fingerprint(from, "", &out)) {
+                let known = self.parents.entry(fingerprint(into, "", &out)).or_default();
+                let before = parent.parts.len().saturating_add(known.parts.len());
+                known.take_over(parent, step.is_name());
+                let after = known.parts.len();
+                self.parts = self.parts.saturating_sub(before).saturating_add(after);
+            }
+            out.push_str(step.text);
+        }
+    }
+
     /// Whether a part is data, and whether this became known just now; `None` over a bound.
     fn part(
         &mut self,
@@ -201,8 +222,16 @@ impl Parent {
             self.exchanges = self.exchanges.saturating_add(1);
         }
         self.count(part, lacked, exchange);
+        self.is_data = self.looks_like_data(is_name);
+        if self.is_data {
+            self.parts = HashMap::new();
+        }
+        (self.is_data, self.is_data)
+    }
+
+    fn looks_like_data(&self, is_name: bool) -> bool {
         let parts = self.parts.len();
-        self.is_data = parts > PARTS
+        parts > PARTS
             || if is_name {
                 // The members of a type recur, keys do not.
                 let once = self.once.saturating_mul(4) >= parts.saturating_mul(3);
@@ -211,11 +240,43 @@ impl Parent {
             } else {
                 let seldom = self.occurrences.saturating_mul(2) < parts.saturating_mul(self.exchanges);
                 parts > FEW && seldom
-            };
+            }
+    }
+
+    /// Adds what is known of the same object or list on another route.
+    fn take_over(&mut self, other: Self, is_name: bool) {
+        self.is_data |= other.is_data;
+        self.occurrences = self.occurrences.saturating_add(other.occurrences);
+        self.exchanges = self.exchanges.saturating_add(other.exchanges);
+        if self.is_data {
+            self.parts = HashMap::new();
+            return;
+        }
+        for (id, part) in other.parts {
+            match self.parts.entry(id) {
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    self.once = self.once.saturating_sub(usize::from(!known.again));
+                    let lacked = known.lacked.or(part.lacked);
+                    let [before, now] = [known.lacked, lacked].map(|lacked| usize::from(lacked.is_both()));
+                    self.optional = self.optional.saturating_sub(before).saturating_add(now);
+                    *known = Part {
+                        last: known.last.max(part.last),
+                        again: true,
+                        lacked,
+                    };
+                }
+                Entry::Vacant(new) => {
+                    self.once = self.once.saturating_add(usize::from(!part.again));
+                    self.optional = self.optional.saturating_add(usize::from(part.lacked.is_both()));
+                    new.insert(part);
+                }
+            }
+        }
+        self.is_data = self.looks_like_data(is_name);
         if self.is_data {
             self.parts = HashMap::new();
         }
-        (self.is_data, self.is_data)
     }
 
     fn count(&mut self, part: Fingerprint, lacked: Lacked, exchange: u64) {

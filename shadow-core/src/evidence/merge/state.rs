@@ -80,7 +80,9 @@ impl Ledger {
         }
         let routes = self.routes.names().iter().enumerate().map(|(id, name)| {
             let tally = self.by_route.get(id).map(Tally::stored);
-            (name.clone(), tally.unwrap_or_default())
+            // What became part of another route is of that one.
+            let now = RouteId::of(id).map_or(name.as_str(), |route| self.routes.name(route));
+            (now.to_owned(), tally.unwrap_or_default())
         });
         State {
             exchanges: self.exchanges,

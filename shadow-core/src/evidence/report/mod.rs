@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod causes;
+mod fields;
 mod groups;
 mod input;
 mod origin;
@@ -12,11 +13,12 @@ mod power;
 mod scope;
 mod verified;
 
-use super::{gates::Judgement, stats::Proportion};
+use super::{coverage::CoverageWindows, gates::Judgement, stats::Proportion};
 use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;
 pub use causes::{CAUSE, Cause, CauseRoute, FeatureKind, Harm, Separates};
+pub use fields::{FieldShare, Fields};
 pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
@@ -66,6 +68,9 @@ pub struct Report {
     /// Connections that were open before the capture: their first exchanges cannot be read.
     #[serde(default)]
     pub joined: Joined,
+    /// The same over time: a burst that was missed is none of the run.
+    #[serde(default)]
+    pub coverage_windows: CoverageWindows,
     /// Share of right answers among those that can be decided: `(matched + noise) / (matched + mismatched -
     /// after_skipped_write)`.
     pub match_rate: Proportion,
@@ -101,6 +106,9 @@ pub struct Report {
     /// Use of each comparison rule: a rule that never matched, or that hides a whole body, is a mistake.
     #[serde(default)]
     pub rules: Vec<RuleUsage>,
+    /// Header fields of both systems' answers that were not compared.
+    #[serde(default)]
+    pub fields: Fields,
     /// The resulting judgement.
     pub judgement: Judgement,
     /// Reports of the further targets; empty in each of those.
@@ -275,6 +283,8 @@ pub enum FindingKind {
     TimesOut,
     /// Replays failed for another reason.
     Fails,
+    /// Production did not answer requests.
+    NotAnswered,
     /// A field of its answers breaks a rule of HTTP.
     OddField,
 }
