@@ -95,7 +95,7 @@ for name in ("directly", "behind nginx"):
                 proxy.terminate()
         node.kill()
 for name, (read, between, seconds) in results.items():
-    print(f"{name:12} GET reads {read!r}; its handler begins {between:.2f} s after PUT's; answered after {seconds:.2f} s")
+    print(f"{name:12} GET reads {read!r}; its handler begins {between:.2f} s after PUT's, answer {seconds:.2f} s")
 (direct, direct_gap, direct_end), (proxied, proxied_gap, proxied_end) = results.values()
 holds = direct == "old" and direct_gap < 0.5 and proxied == "new" and proxied_gap > 0.9
 sys.exit(0 if holds and direct_end > 0.9 and proxied_end > 0.9 else "CHANGED")
