@@ -41,7 +41,7 @@ pub use agent::{Agent, LogLevel, LogStyle};
 use crate::{
     budget::BudgetSettings,
     capture::load::{LoadOptions, Requests},
-    replay::{BreakerSettings, ReplaySettings, TlsSettings},
+    replay::{BreakerSettings, Protocol, ReplaySettings, TlsSettings},
 };
 use extra_targets::ExtraTarget;
 use journal::Journal;
@@ -120,6 +120,8 @@ pub struct Capture {
 pub struct Shadow {
     /// The address of the shadow system.
     pub url: Option<ShadowUrl>,
+    /// The version of HTTP that is spoken to it.
+    pub protocol: Protocol,
     /// Whom to trust, and which certificate to show, where the URL is one of https.
     pub tls: TlsSettings,
     /// Count and describe exchanges only; no shadow system.
@@ -182,6 +184,7 @@ impl Default for Shadow {
     fn default() -> Self {
         // Destructured, so that a new setting fails to compile here.
         let ReplaySettings {
+            protocol,
             concurrency,
             queue,
             queue_bytes,
@@ -198,6 +201,7 @@ impl Default for Shadow {
         } = ReplaySettings::default();
         Self {
             url: None,
+            protocol,
             tls: TlsSettings::default(),
             observe: false,
             mode: Mode::Mirror,
@@ -231,6 +235,7 @@ impl Shadow {
 impl From<&Shadow> for ReplaySettings {
     fn from(shadow: &Shadow) -> Self {
         Self {
+            protocol: shadow.protocol,
             concurrency: shadow.concurrency,
             queue: shadow.queue,
             queue_bytes: shadow.queue_bytes.as_usize(),

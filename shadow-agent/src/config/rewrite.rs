@@ -113,7 +113,9 @@ pub enum KeepOrStrip {
 #[schemars(rename = "CredentialsSection")]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Section {
+    /// The treatment of credentials that no token replaces.
     default: KeepOrStrip,
+    /// Credentials that a token replaces.
     replace: Vec<Replace>,
 }
 

@@ -116,7 +116,7 @@ pub(super) fn big(sizes: &[(String, u32)]) -> Option<Finding> {
 const PROTOCOLS: [(&str, &str); 4] = [
     (
         "flows_http2",
-        "HTTP/2 (http2): capture where a proxy speaks HTTP/1.1",
+        "HTTP/2 (http2) that cannot be read: capture both directions from the start of connections",
     ),
     ("flows_tls", "TLS (tls): capture where it has ended"),
     ("flows_websocket", "WebSocket (websocket): nothing to compare"),

@@ -161,6 +161,7 @@ impl Kept {
         let [production, shadow] = [&self.production, &self.shadow].map(|(status, headers, body)| Side {
             status: *status,
             headers,
+            trailers: Headers::none(),
             body,
         });
         comparator.compare(&self.request, production, shadow)
