@@ -1,8 +1,8 @@
 //! Coverage over time.
 //!
-//! A burst of requests that is too much for the agent, or a short loss, says little about the rest of a run. So coverage
-//! is also counted in windows of time, and the gate is open if nearly all windows with traffic are covered, although
-//! many exchanges were missed in few of them.
+//! A burst of requests that is too much for the agent, or a short loss, says little about the rest of a run. So
+//! coverage is also counted in windows of time, and the gate is open if nearly all windows with traffic are covered,
+//! although many exchanges were missed in few of them.
 //! Bounds: [`WINDOWS`] windows; when the last one ends, neighbours are added up and windows become twice as long.
 //! Bias: only few windows may be left out, and no route of which nothing was compared is.
 
@@ -94,7 +94,7 @@ impl Windows {
 
     fn at(&mut self, second: u64) -> Option<&mut Window> {
         let start = *self.start.get_or_insert(second);
-        // What is late is counted in the first window.
+        // An earlier second is counted in the first window.
         let since = second.saturating_sub(start);
         while since >> self.doublings >= WINDOWS as u64 {
             let (mut halved, whole) = (Vec::with_capacity(WINDOWS / 2), &self.counts);

@@ -305,7 +305,7 @@ fn pattern<'s>(before: &str, segment: &'s str) -> Cow<'s, str> {
     placeholder(segment).map_or_else(|| literal(segment), Cow::Borrowed)
 }
 
-/// Whether a pattern stands for any value. Captured braces are encoded, so they do not look like one.
+/// Whether a pattern matches any value. Captured braces are encoded, so they do not look like one.
 pub(super) fn is_placeholder(pattern: &str) -> bool {
     pattern.starts_with('{') && pattern.ends_with('}')
 }

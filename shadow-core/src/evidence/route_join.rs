@@ -1,4 +1,4 @@
-//! What was counted for a route that becomes part of another: counts add up, because no exchange was of both.
+//! Counts of a route that becomes part of another one: they add up, because no exchange was of both.
 
 use std::collections::BTreeMap;
 

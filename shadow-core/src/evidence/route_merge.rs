@@ -1,7 +1,7 @@
 //! Merging of routes that turn out to be one.
 //!
 //! The tree depends only on which paths occur: a place with too many words has names, whether the words were at one
-//! node from the beginning or at several that became one. So what is merged is merged again where it has too many words.
+//! node from the beginning or at several that became one. So merged nodes are merged further where they have too many.
 
 use hashbrown::HashMap;
 

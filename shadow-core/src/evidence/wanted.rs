@@ -27,7 +27,7 @@ impl Wanted {
 }
 
 impl Ledger {
-    /// What to keep of an exchange with these differences.
+    /// The groups that want an exchange with these differences.
     pub(super) fn wanted(&self, route: RouteId, added: &[Added]) -> Wanted {
         if !added.iter().any(|added| added.sample) {
             return Wanted::default();

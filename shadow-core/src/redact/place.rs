@@ -218,8 +218,8 @@ fn outside_json(redactor: &Redactor, place: &str) -> Reader {
     }
 }
 
-/// Whether the values are those of an attribute of a cookie: `header set-cookie sid samesite`. Values of cookies have no
-/// parts of their own.
+/// Whether the values are those of an attribute of a cookie: `header set-cookie sid samesite`. Values of cookies have
+/// no parts of their own.
 fn is_attribute(place: &str) -> bool {
     const ATTRIBUTES: [&str; 8] = [
         "domain",

@@ -81,7 +81,7 @@ pub struct RunArgs {
     /// Record what is captured to this pcapng file as well
     #[arg(long, value_name = "FILE", help_heading = "Agent")]
     pub record: Option<PathBuf>,
-    /// What is masked in the recording; one that is to be replayed and compared needs none [default: all]
+    /// Data that is masked in the recording; one that is to be replayed and compared needs none [default: all]
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Agent")]
     pub redact: Option<Redact>,
     /// Serve Prometheus metrics there, such as 127.0.0.1:9464

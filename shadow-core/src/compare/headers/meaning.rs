@@ -1,8 +1,8 @@
-//! What a header field means, by its name: how its values are read, so that the same meaning is the same text.
+//! The meaning of a header field by its name: how its values are read, so that the same meaning is the same text.
 //!
-//! A field is read into parts, such as the elements of a set or the parameters of a challenge. Order, case, white space,
-//! empty elements, quotes and whether a list is in one field or several make a difference only where they have a
-//! meaning.
+//! A field is read into parts, such as the elements of a set or the parameters of a challenge. Order, case, white
+//! space, empty elements, quotes and whether a list is in one field or several make a difference only where they have
+//! a meaning.
 
 use std::collections::BTreeMap;
 
@@ -233,7 +233,7 @@ fn challenges(name: &str, headers: &Headers) -> Parts {
             continue;
         };
         let name = name.trim().to_ascii_lowercase();
-        // What ends in `=` and has no name is a token68.
+        // Text that ends in `=` and has no name is a token68.
         if OF_ONE_ANSWER.contains(&name.as_str()) || value.trim_matches('=').is_empty() {
             continue;
         }

@@ -157,8 +157,8 @@ struct Link {
     attributes: Attributes,
 }
 
-/// Links by relation, each by reference and attribute (RFC 8288 section 3). Where an answer has several of one relation,
-/// the target tells which is which.
+/// Links by relation, each by reference and attribute (RFC 8288 section 3). Where an answer has several of one
+/// relation, the target tells which is which.
 pub(super) fn links(request: &Request, production: &Headers, shadow: &Headers, findings: &mut Findings) {
     let read = |headers: &Headers| -> Vec<Link> {
         let values = headers.get_all("link").flat_map(split_links);

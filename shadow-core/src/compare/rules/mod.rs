@@ -175,7 +175,7 @@ pub struct RouteRules {
     pub added: Option<Added>,
 }
 
-/// The name of a header field (RFC 9110 section 5.1), in lower case. One that ends in `*` stands for all fields that begin
+/// The name of a header field (RFC 9110 section 5.1), in lower case. One that ends in `*` means all fields that begin
 /// like it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FieldName(String);
@@ -191,12 +191,12 @@ impl FieldName {
         &self.0
     }
 
-    /// The beginning of the names that it stands for, if it ends in `*`.
+    /// The beginning of the names that it means, if it ends in `*`.
     pub fn start(&self) -> Option<&str> {
         self.0.strip_suffix('*')
     }
 
-    /// Whether it stands for the field with this name, in lower case.
+    /// Whether it means the field with this name, in lower case.
     pub fn covers(&self, name: &str) -> bool {
         self.start()
             .map_or(self.0 == name, |start| name.starts_with(start))
