@@ -2,8 +2,9 @@
 //!
 //! Each gate evaluates one figure with its interval. It passes if the whole interval passes, fails if the whole
 //! interval fails, and is undecided otherwise. The intervals hold at any time ([`anytime`]), because gates are
-//! evaluated continuously. Coverage is not an estimate and has no interval. NO-GO needs one failed gate, GO needs every
-//! gate to pass. An undecided difference counts as right where a gate would fail, and as wrong where it would pass.
+//! evaluated continuously. Coverage is exact, except for exchanges that were not read: their number is an estimate
+//! ([`Unread`]), and the lower end counts. NO-GO needs one failed gate, GO needs every gate to pass. An undecided
+//! difference counts as right where a gate would fail, and as wrong where it would pass.
 
 use core::{fmt::Write as _, time::Duration};
 
@@ -17,6 +18,7 @@ use super::{
     settle::Settle,
     stats::{self, Proportion, trials_needed},
     tail,
+    unread::Unread,
 };
 
 /// The answer to "may we cut over?".
@@ -82,6 +84,8 @@ pub(crate) struct Figures {
     pub(crate) burst: f64,
     pub(crate) error_burst: f64,
     pub(crate) coverage: Proportion,
+    /// Exchanges among them that were not read.
+    pub(crate) unread: Unread,
     pub(crate) production: Quantiles,
     pub(crate) shadow: Quantiles,
     /// Errors and requests.
@@ -104,7 +108,7 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
             .latency_p99
             .map(|allowed| tail::gate(config, figures, allowed)),
         Some(shadow_errors(figures)),
-        Some(coverage(config, figures.coverage)),
+        Some(coverage(config, figures)),
     ];
     let reasons: Vec<Reason> = reasons.into_iter().flatten().collect();
     let ruling = ruling(&reasons);
@@ -299,25 +303,37 @@ fn shadow_errors(figures: &Figures) -> Reason {
     reason("shadow_errors", ruling, text)
 }
 
-fn coverage(config: &GateConfig, coverage: Proportion) -> Reason {
-    let Some(rate) = coverage.rate else {
+fn coverage(config: &GateConfig, figures: &Figures) -> Reason {
+    let (coverage, unread) = (figures.coverage, figures.unread);
+    let (Some(rate), Some(low)) = (coverage.rate, coverage.low) else {
         let nothing = "nothing was seen that is to be compared".to_owned();
         return reason("coverage", Ruling::InsufficientEvidence, nothing);
     };
-    // This is the actual share and not a sample, so its interval does not matter. Lost exchanges say nothing against
-    // the shadow system, so this gate never results in NO-GO.
-    let ruling = if rate >= config.coverage {
+    // Lost exchanges say nothing against the shadow system, so this gate never results in NO-GO.
+    let ruling = if low >= config.coverage {
         Ruling::Go
     } else {
         Ruling::InsufficientEvidence
     };
-    let text = format!(
+    let mut text = format!(
         "{} of {} exchanges that were to be compared have a verdict: {}, needed is {}",
         coverage.successes,
         coverage.trials,
         percent(rate),
         percent(config.coverage),
     );
+    if unread.high > 0 {
+        // Writing to a String cannot fail.
+        write!(
+            text,
+            "; {} of them were not read (95 % interval {} to {}): at worst {}",
+            unread.exchanges,
+            unread.low,
+            unread.high,
+            percent(low),
+        )
+        .unwrap_or_default();
+    }
     reason("coverage", ruling, text)
 }
 

@@ -84,10 +84,6 @@ pub struct Ledger {
     pub(super) reversed: bool,
     pub(super) redactor: Redactor,
     pub(super) exchanges: u64,
-    /// Estimated number of exchanges that were not read.
-    pub(super) unread: u64,
-    /// Of these, exchanges that should have been compared.
-    pub(super) unread_missed: u64,
     pub(super) skips: BTreeMap<Skip, u64>,
     pub(super) total: Tally,
     pub(super) routes: Routes,
@@ -133,8 +129,6 @@ impl Ledger {
             reversed: false,
             redactor,
             exchanges: 0,
-            unread: 0,
-            unread_missed: 0,
             skips: BTreeMap::new(),
             total: Tally::default(),
             routes: Routes::new(limits.routes),

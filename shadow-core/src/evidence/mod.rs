@@ -34,6 +34,7 @@ mod tally;
 #[cfg(test)]
 mod testing;
 mod trend;
+mod unread;
 mod verified;
 mod wanted;
 mod window;
@@ -49,6 +50,7 @@ pub use mark::{Mark, VerdictMark};
 pub use settle::{Settle, too_excused};
 pub use since::{IntervalCounts, IntervalEvidence};
 pub use stats::{Proportion, median_ranks, newcombe, quantile_ranks, wilson};
+pub use unread::{Unread, UnreadTraffic};
 pub use wanted::Wanted;
 pub use window::{Marks, RouteWindow};
 pub use writes::WriteLimits;

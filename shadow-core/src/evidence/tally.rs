@@ -14,6 +14,7 @@ use super::{
     ledger::count,
     sets::Split,
     trend::Slices,
+    unread::{Unread, UnreadTraffic},
     window::Counted,
 };
 
@@ -23,6 +24,8 @@ pub(super) struct Tally {
     pub(super) skipped: u64,
     /// Of these, exchanges that were meant to be compared.
     pub(super) missed: u64,
+    /// The traffic that was not read; of no route.
+    pub(super) unread: UnreadTraffic,
     pub(super) matched: u64,
     pub(super) mismatched: u64,
     pub(super) failures: BTreeMap<Failure, u64>,
@@ -102,6 +105,14 @@ impl Tally {
         self.failures
             .values()
             .fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Exchanges that were not read and should have been compared.
+    pub(super) fn unread(&self) -> Unread {
+        let replayed = self.replayed();
+        let meant = replayed.saturating_add(self.missed);
+        let all = replayed.saturating_add(self.skipped);
+        self.unread.estimate().scaled(meant, all)
     }
 
     /// All verdicts.
