@@ -36,5 +36,4 @@ pub mod shown;
 pub mod state;
 pub mod trips;
 pub mod unfinished;
-pub mod units;
 pub mod whole;

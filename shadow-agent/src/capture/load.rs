@@ -12,6 +12,7 @@ use aya::{
     util::KernelVersion,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_common::config::{
     CONTROL_MAP, ENDPOINTS_MAP, LAYOUT, MUTED_MAP, PORTS_MAP, REQUESTS_ANYWHERE, REQUESTS_EGRESS,
@@ -73,7 +74,7 @@ impl Default for LoadOptions {
 /// On the host's end of a container's link, requests to the container go out and its answers come in. With
 /// [`Requests::Egress`] a connection between two containers is copied at the link of its server only, on whatever node
 /// the client is.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Requests {
     /// Requests and answers at both hooks.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
@@ -12,7 +13,7 @@ use shadow_core::gate::{self, Match, WriteRules};
 use super::{select::Rule, text::OneOrMore};
 
 /// The treatment of requests whose method is not safe (RFC 9110 section 9.2.1).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum WriteMode {
@@ -43,7 +44,7 @@ pub struct Writes {
 }
 
 /// The rules for gRPC.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GrpcRules {
     /// Globs of the methods that only read.
@@ -51,7 +52,7 @@ pub struct GrpcRules {
 }
 
 /// A rule for some writes.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The requests.
@@ -62,14 +63,20 @@ pub struct Route {
 }
 
 /// The section form.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WritesSection")]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
-struct Section {
+pub(super) struct Section {
+    /// Applies where no route matches.
     default: WriteMode,
+    /// The field that asks for a dry run, such as `X-Dry-Run: 1`.
     header: Option<String>,
+    /// The first rule that matches a write decides.
     routes: Vec<Route>,
+    /// Globs of the paths that serve GraphQL.
     graphql: OneOrMore,
+    /// The rules for gRPC.
     grpc: GrpcRules,
 }
 

@@ -18,10 +18,9 @@ pub mod status;
 
 use shadow_core::evidence::report::Report;
 
-use crate::{
-    rollout::{self, RolloutStatus},
-    units::Rate,
-};
+use shadow_proto::units::Rate;
+
+use crate::rollout::{self, RolloutStatus};
 use reload::Reloaded;
 use status::Status;
 

@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 use shadow_core::evidence::report::Report;
 
 use super::{reload::Reloaded, status::Status};
-use crate::{
-    rollout::{self, RolloutStatus},
-    units::Rate,
-};
+use shadow_proto::units::Rate;
+
+use crate::rollout::{self, RolloutStatus};
 
 /// The version of the protocol. It changes when a request would be misread by the other version.
 pub const VERSION: u32 = 1;

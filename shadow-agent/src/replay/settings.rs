@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_proto::exchange::Version;
 
 use super::BreakerSettings;
 
 /// The version of HTTP that is spoken to the shadow system.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// That of the captured request: HTTP/2 for one that was read as HTTP/2, else HTTP/1.1.

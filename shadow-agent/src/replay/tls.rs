@@ -19,6 +19,7 @@ use rustls::{
     },
     version::{TLS12, TLS13},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -31,7 +32,7 @@ const MOST_SAID: usize = 16;
 const NAMES: usize = 8;
 
 /// The section `tls` of a target.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSettings {
     /// Certificates of the authorities that are trusted, in place of the system's.

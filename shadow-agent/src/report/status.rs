@@ -6,12 +6,13 @@ use shadow_core::evidence::Proportion;
 
 use super::{causes, funnel};
 use crate::figures::{bytes, captured, count, micros, percent, proportion, rate, span};
+use shadow_proto::units::Rate;
+
 use crate::{
     control::status::{Attached, Lane, Status},
     journal::State,
     replay::BreakerState,
     state::Killed,
-    units::Rate,
 };
 
 /// Trips that are shown.

@@ -9,6 +9,8 @@ use super::{
     agent::{Running, rounded},
     lanes,
 };
+use shadow_proto::units::Rate;
+
 use crate::{
     capture::links::Links,
     clock::moment,
@@ -21,7 +23,6 @@ use crate::{
     pipeline::Pipeline,
     rollout::{self, RolloutStatus},
     state::Killed,
-    units::Rate,
 };
 
 impl Agent for Running {

@@ -189,7 +189,7 @@ impl Running {
                 .map_err(refused)?;
         }
         if is_changed("gates") {
-            self.set_gates(&GateConfig::from(&after.gates));
+            self.set_gates(&after.gates);
         }
         if is_changed("gates") || is_changed("rollout") {
             let plan = after.rollout.plan(&after.gates);

@@ -16,7 +16,9 @@ use core::{
 };
 
 use hashbrown::{DefaultHashBuilder, HashMap};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shadow_proto::units::{As, Span};
 
 use crate::{
     compare::{Category, Discrepancy, Outcome},
@@ -36,13 +38,13 @@ const ABOVE: usize = 2;
 const SEGMENTS: usize = 16;
 
 /// Limits for remembering skipped writes.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WriteLimits {
     /// Maximum number of paths; each costs about 64 bytes. With 0 no write is remembered, so nothing is explained.
     pub paths: usize,
     /// How long a write explains reads.
-    #[serde(with = "shadow_proto::time::duration")]
+    #[serde(with = "As::<Span>")]
     pub ttl: Duration,
 }
 
