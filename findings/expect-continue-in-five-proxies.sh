@@ -8,8 +8,9 @@
 #            one expectation is answered by one 100.
 # Seen:      the server says 100 where it is asked. `Expect` at the server: HAProxy, Apache, Caddy. Of 20 requests
 #            through Caddy 10 to 18 got two; one through each of the others got one. Then 200 from all five.
-# Source:    RFC 9110, section 10.1.1: a proxy MUST forward it to an HTTP/1.1 server whose version it knows, unless it
-#            answers with a final status itself. Section 15.2: any number of 1xx may precede the final answer.
+# Source:    RFC 9110, section 10.1.1: a proxy MUST answer with a final status or begin to forward the request; it MAY
+#            say 100 itself if it believes that the server speaks HTTP/1.0 only. Section 15.2: any number of 1xx may
+#            precede the final answer.
 # Date:      2026-11-30
 # So, for a passive observer: on the client's side of such a proxy the 100 says nothing about the server, and who takes
 #            the status line after the first 100 for the answer has a 100 as the answer of some of Caddy's requests. A

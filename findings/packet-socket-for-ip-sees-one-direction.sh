@@ -7,7 +7,7 @@
 # Seen:      one exchange by TCP, ten packets, on the client's veth: ETH_P_ALL has sent and received ones, among them
 #            the request and the answer; ETH_P_IP the received ones alone: the answer, no request.
 # Source:    Linux net/core/dev.c, dev_queue_xmit_nit(): sent packets are offered to the list of those who want all
-#            (ptype_all), not to those by type. packet(7) says "incoming packets of that protocol".
+#            (ptype_all), not to those by type. packet(7): "All incoming packets of that protocol type".
 # Date:      2026-11-30
 # So, for a passive observer: the socket that asks for IPv4 to save work has answers without requests, and no error or
 #            counter says so. Ask for ETH_P_ALL with a filter program for IPv4 and TCP.

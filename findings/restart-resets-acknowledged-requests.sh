@@ -8,8 +8,8 @@
 #            share one address, and an acknowledged request is one that the server has.
 # Seen:      40 connections, each with a request that the server's kernel has acknowledged; nobody has called accept().
 #            The old socket is closed: 20 or so are reset. The new one accepts the others and reads their requests.
-# Source:    Linux Documentation/networking/ip-sysctl.rst, tcp_migrate_req (5.14): "the kernel ... aborts connections".
-#            lwn.net/Articles/837506.
+# Source:    Linux Documentation/networking/ip-sysctl.rst, tcp_migrate_req (5.14): without it established sockets in
+#            the accept queue "are aborted" when their listener is closed.
 # Date:      2026-11-30
 # So, for a passive observer: a request, its acknowledgement, then RST with no byte of an answer is no crash and no
 #            refusal by the application, which never saw the request: the client may send it again without risk. Count

@@ -47,12 +47,13 @@ def read_all(sock):
 class Proxies:
     """Runs the proxies as long as the `with` block lasts. `ports` has the port of each by name."""
 
-    def __init__(self, servers, upstream_http2=False):
+    def __init__(self, servers, nginx_keepalive=False):
         self.tmp, self.envoy = os.environ["TMP_OF_FINDING"], os.environ["ENVOY"]
         self.servers, self.ports = servers, {name: free_port() for name in servers}
+        self.admin = free_port()  # of Envoy
         self.syslog = socket.socket(type=socket.SOCK_DGRAM)
         self.syslog.bind(("127.0.0.1", 0))
-        self.caddy_scheme = "h2c://" if upstream_http2 else ""
+        self.nginx_keepalive = nginx_keepalive  # the other proxies keep connections to the server by default
         self.processes = []
 
     def write(self, name, text):
@@ -88,19 +89,20 @@ class Proxies:
         path = self.write(
             "Caddyfile",
             f"{{\n admin off\n auto_https off\n}}\n:{port} {{\n log {{\n  output file {self.tmp}/caddy.log\n }}\n"
-            f" reverse_proxy {self.caddy_scheme}127.0.0.1:{server}\n}}\n",
+            f" reverse_proxy 127.0.0.1:{server}\n}}\n",
         )
         return ["/usr/bin/caddy", "run", "--config", path, "--adapter", "caddyfile"]
 
     def nginx(self, port, server):
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         paths = "".join(f"{kind}_temp_path {self.tmp}/{kind};" for kind in kinds)
+        keepalive = "keepalive 4;" if self.nginx_keepalive else ""
         path = self.write(
             "nginx.conf",
             f"daemon off; master_process off; pid {self.tmp}/nginx.pid; error_log {self.tmp}/nginx.errors;\n"
-            "events {}\n"
-            f"http {{ access_log {self.tmp}/nginx.log; {paths} server {{ listen 127.0.0.1:{port};\n"
-            f"location / {{ proxy_pass http://127.0.0.1:{server}; proxy_http_version 1.1;"
+            f"events {{}}\nhttp {{ access_log {self.tmp}/nginx.log; {paths}\n"
+            f"upstream shop {{ server 127.0.0.1:{server}; {keepalive} }} server {{ listen 127.0.0.1:{port};\n"
+            "location / { proxy_pass http://shop; proxy_http_version 1.1;"
             ' proxy_set_header Connection ""; proxy_set_header Host $http_host; } } }\n',
         )
         return ["/usr/sbin/nginx", "-c", path]
@@ -127,7 +129,8 @@ class Proxies:
             "listeners": [{"address": address(port), "filter_chains": chains}],
             "clusters": [{"name": "shop", "connect_timeout": "5s", "load_assignment": assignment}],
         }
-        path = self.write("envoy.json", json.dumps({"static_resources": resources}))
+        admin = {"address": address(self.admin)}
+        path = self.write("envoy.json", json.dumps({"admin": admin, "static_resources": resources}))
         return [self.envoy, "-c", path, "--concurrency", "1", "-l", "error", "--use-dynamic-base-id"]
 
     def __enter__(self):

@@ -51,16 +51,7 @@ pub(crate) fn proportion(share: &Proportion) -> String {
     )
 }
 
-/// `850 us`, `12.3 ms` or `4.56 s`.
-pub(crate) fn micros(micros: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let exact = micros as f64;
-    match micros {
-        0..1_000 => format!("{micros} us"),
-        1_000..1_000_000 => format!("{:.1} ms", exact / 1e3),
-        _ => format!("{:.2} s", exact / 1e6),
-    }
-}
+pub(crate) use shadow_core::evidence::micros;
 
 /// `1h 2m 3s`.
 pub(crate) fn span(span: Duration) -> String {

@@ -36,7 +36,8 @@ const HANDLE: TcHandle = TcHandle::new(0x5348, 0x4457);
 pub enum AttachError {
     /// Two agents would mirror every request twice.
     #[error(
-        "another Shadow agent{} is already attached to interface {interface}: stop it, or choose another interface",
+        "another Shadow agent{} is already attached to interface {interface}: stop it, or choose another interface (one \
+         agent mirrors and records: `shadow run --record FILE`)",
         owner.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
     )]
     SecondAgent {

@@ -15,7 +15,7 @@ use super::{
     Exit, Failure, Place,
     against::{self, FailOn},
     diffs::{self, Origin, Sort},
-    page, watch,
+    merge, page, watch,
 };
 use crate::{
     control::{
@@ -55,7 +55,7 @@ pub struct StatusArgs {
 #[command(
     after_help = "Exit codes: 0 GO, 1 NO-GO, 2 insufficient evidence, 3 could not tell.\n\
                   Without a running agent it shows the report that the last one kept.\n\n\
-                  Examples:\n  sudo shadow report\n  sudo shadow report --html report.html\n  sudo shadow report --json | jq .judgement.ruling\n  shadow report --against main.json --fail-on new"
+                  Examples:\n  sudo shadow report\n  sudo shadow report --html report.html\n  sudo shadow report --json | jq .judgement.ruling\n  shadow report --against main.json --fail-on new\n  sudo shadow report --evidence node-a.evidence\n  shadow report --merge node-a.evidence node-b.evidence"
 )]
 pub struct ReportArgs {
     /// As JSON, with every route and group
@@ -70,6 +70,12 @@ pub struct ReportArgs {
     /// With --against: exit with 1 if a difference is new (or worse), and with 0 otherwise
     #[arg(long, value_name = "CHANGE", requires = "against")]
     fail_on: Option<FailOn>,
+    /// One verdict from the evidence of several nodes or runs: files of --evidence, or evidence.json of state folders
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    merge: Vec<PathBuf>,
+    /// Write the counts that the report is made of, for --merge; - is standard output
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "html", "against", "merge"])]
+    evidence: Option<PathBuf>,
     /// The order of causes and groups: by harm, or by the number of exchanges
     #[arg(long, value_name = "ORDER", default_value = "harm")]
     sort: Sort,
@@ -107,10 +113,20 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         html,
         against,
         fail_on,
+        merge,
+        evidence,
         sort,
         origin,
     } = args;
-    let mut report = diffs::report(origin)?;
+    if let Some(file) = evidence {
+        merge::write(origin.place(), file)?;
+        return Ok(Exit::Done.into());
+    }
+    let mut report = if merge.is_empty() {
+        diffs::report(origin)?
+    } else {
+        merge::report(merge)?
+    };
     sort.apply(&mut report);
     if let Some(other) = against {
         return against::run(&report, other, *json, *fail_on);
@@ -118,7 +134,15 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let text = if *json {
         format!("{}\n", serde_json::to_string_pretty(&report)?)
     } else if let Some(file) = html {
-        page::write(&report, diffs::journal(origin), file)?;
+        if merge.is_empty() {
+            page::write(&report, diffs::journal(origin), file)?;
+        } else {
+            page::alone(
+                &report,
+                "Merged evidence has no journal, so there is no history.",
+                file,
+            )?;
+        }
         if file.as_os_str() == diffs::STDOUT {
             String::new()
         } else {
@@ -147,28 +171,52 @@ pub(super) fn ask_status(place: &Place) -> Result<Status, ClientError> {
     }
 }
 
+/// Why an agent did not give its report.
+enum Unanswered {
+    /// None is running.
+    Ended(String),
+    /// One is running, or may be.
+    Unexpected(String),
+}
+
+impl Unanswered {
+    fn why(&self) -> &str {
+        match self {
+            Self::Ended(why) | Self::Unexpected(why) => why,
+        }
+    }
+}
+
 /// The report of the running agent, or else the one that the last agent kept.
 pub(super) fn find_report(place: &Place) -> Result<Report, Failure> {
     let unanswered = match client::ask(&place.socket, Order::Report, PATIENCE) {
         Ok(Answer::Report(report)) => return Ok(*report),
-        Ok(_) => "the agent answered with no report".to_owned(),
-        Err(error) => error.to_string(),
+        Ok(_) => Unanswered::Unexpected("the agent answered with no report".to_owned()),
+        Err(error @ ClientError::Absent(_)) => Unanswered::Ended(error.to_string()),
+        Err(error) => Unanswered::Unexpected(error.to_string()),
     };
     let state = StateDir::new(&place.state_dir);
     let kept: Result<Option<Report>, StateError> = state.report();
     match kept {
         Ok(Some(report)) => {
-            complain(&format!(
-                "{unanswered}. This is the report kept in {}",
-                state.report_path().display()
-            ));
+            let kept = format!("this is the report kept in {}", state.report_path().display());
+            match unanswered {
+                Unanswered::Unexpected(why) => complain(&format!("{why}; {kept}")),
+                // After the end of an agent there is nothing to warn of: a script gets what it asks for.
+                Unanswered::Ended(_) if io::stderr().is_terminal() => complain(&kept),
+                Unanswered::Ended(_) => {}
+            }
             Ok(report)
         }
         Ok(None) => Err(unknown(format!(
-            "there is no report: {unanswered}; and none is kept in {}",
+            "there is no report: {}; and none is kept in {}",
+            unanswered.why(),
             state.report_path().display()
         ))),
-        Err(error) => Err(unknown(format!("there is no report: {unanswered}; and {error}"))),
+        Err(error) => Err(unknown(format!(
+            "there is no report: {}; and {error}",
+            unanswered.why()
+        ))),
     }
 }
 

@@ -6,7 +6,11 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Place, ask};
 use crate::{
-    config::{Config, example, load::LoadError, schema},
+    config::{
+        Config, example, faults,
+        load::{self, LoadError},
+        schema,
+    },
     control::{
         client::{self, ClientError},
         proto::{Answer, Order},
@@ -61,7 +65,10 @@ enum Action {
 pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Check { file } => {
-            check(&load(file)?)?;
+            let text = load::read(file).map_err(|error| unreadable(&error))?;
+            if let Err(faults) = faults::of(file, &text) {
+                return Err(told(faults).into());
+            }
             ask::print(&format!("{}: ok\n", file.display()))?;
         }
         Action::Reload { json, place } => reload(place, *json)?,
@@ -109,23 +116,31 @@ fn reload(place: &Place, json: bool) -> anyhow::Result<()> {
 
 /// Reads a file, or fails with the matching exit code.
 pub(super) fn load(file: &std::path::Path) -> Result<Config, Failure> {
-    Config::load(file).map_err(|error| {
-        let exit = match error {
-            LoadError::Read { .. } => Exit::NoInput,
-            LoadError::TooLarge(_) | LoadError::Wrong { .. } => Exit::Config,
-        };
-        Failure::new(exit, error.to_string())
-    })
+    Config::load(file).map_err(|error| unreadable(&error))
 }
 
-/// Prints every problem but the last, which becomes the failure. Each is one line on standard error.
-pub(super) fn check(config: &Config) -> Result<(), Failure> {
-    let mut problems = config.problems();
-    let Some(last) = problems.pop() else {
-        return Ok(());
+fn unreadable(error: &LoadError) -> Failure {
+    let exit = match error {
+        LoadError::Read { .. } => Exit::NoInput,
+        LoadError::TooLarge(_) | LoadError::Wrong { .. } => Exit::Config,
     };
-    for problem in problems {
-        crate::shown::complain(&problem.to_string());
+    Failure::new(exit, error.to_string())
+}
+
+/// Fails if values contradict each other.
+pub(super) fn check(config: &Config) -> Result<(), Failure> {
+    let problems: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
+    if problems.is_empty() {
+        return Ok(());
     }
-    Err(Failure::new(Exit::Config, last.to_string()))
+    Err(told(problems))
+}
+
+/// Prints every fault but the last, which becomes the failure. Each is one line on standard error.
+fn told(mut faults: Vec<String>) -> Failure {
+    let last = faults.pop().unwrap_or_default();
+    for fault in faults {
+        crate::shown::complain(&fault);
+    }
+    Failure::new(Exit::Config, last)
 }

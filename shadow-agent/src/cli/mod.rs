@@ -11,6 +11,7 @@ pub mod diffs;
 pub mod doctor;
 pub mod exit;
 pub mod inspect;
+mod merge;
 pub mod noise;
 mod page;
 pub mod record;

@@ -253,6 +253,7 @@ fn gates(gates: &GateConfig, found: &mut Vec<Problem>) {
 fn evidence(caps: LedgerLimits, found: &mut Vec<Problem>) {
     let LedgerLimits {
         routes,
+        names,
         groups,
         samples: _,
         sets,
@@ -260,6 +261,7 @@ fn evidence(caps: LedgerLimits, found: &mut Vec<Problem>) {
     } = caps;
     let caps = [
         ("evidence.routes", routes),
+        ("evidence.names", names),
         ("evidence.groups", groups),
         ("evidence.sets", sets),
     ];

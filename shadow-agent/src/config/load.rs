@@ -45,20 +45,25 @@ pub enum LoadError {
     },
 }
 
+/// The text of a file.
+pub fn read(path: &Path) -> Result<String, LoadError> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+        .map_err(|source| LoadError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(LoadError::TooLarge(path.to_owned()));
+    }
+    Ok(text)
+}
+
 impl Config {
     /// Reads a file. Checks single values; [`super::check`] checks them together.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let mut text = String::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
-            .map_err(|source| LoadError::Read {
-                path: path.to_owned(),
-                source,
-            })?;
-        if text.len() as u64 > MAX_FILE {
-            return Err(LoadError::TooLarge(path.to_owned()));
-        }
-        Self::parse(path, &text)
+        Self::parse(path, &read(path)?)
     }
 
     /// As [`Config::load`], from text; `path` is used only in errors.

@@ -11,6 +11,7 @@ mod budget;
 pub mod check;
 pub mod example;
 pub mod extra_targets;
+pub mod faults;
 pub mod journal;
 pub mod load;
 pub mod mark;

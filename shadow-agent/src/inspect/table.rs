@@ -17,6 +17,7 @@ use shadow_proto::{
 };
 
 use super::json::socket;
+use crate::figures::micros;
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -168,12 +169,8 @@ fn span(from: Option<Timestamp>, to: Option<Timestamp>) -> Cow<'static, str> {
     } else {
         ("", to.since(from))
     };
-    let nanos = span.as_nanos();
-    match nanos {
-        0..1_000_000 => format!("{sign}{} us", nanos / 1_000).into(),
-        1_000_000..1_000_000_000 => format!("{sign}{:.1} ms", span.as_secs_f64() * 1e3).into(),
-        _ => format!("{sign}{:.2} s", span.as_secs_f64()).into(),
-    }
+    let shown = micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
+    format!("{sign}{shown}").into()
 }
 
 /// Printable ASCII unchanged; every other byte, including control characters, as `\xnn`.

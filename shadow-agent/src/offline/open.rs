@@ -28,6 +28,7 @@ use crate::{
         pcap::{OpenError, Packing, PcapFile},
     },
     export::bundle::Bundle,
+    record::MASKED,
 };
 
 /// A JSON document that does not begin like a HAR file is held as a whole until its format is known.
@@ -75,6 +76,8 @@ pub struct Opened {
     pub logs_only: bool,
     /// Whether the lengths in an access log may include the framing of chunks.
     pub counts_chunks: bool,
+    /// The first recording of which nothing but lengths is left.
+    pub masked: Option<String>,
     /// The rules of the first bundle that has any.
     pub rules: Option<serde_json::Value>,
 }
@@ -91,7 +94,8 @@ impl Opened {
 }
 
 enum Kind {
-    Capture(PcapFile),
+    /// And whether its content is masked.
+    Capture(PcapFile, bool),
     Gor(Box<dyn Read + Send>),
     Log(AccessLog),
     Other(Box<dyn Reader>),
@@ -145,8 +149,9 @@ fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings, told: &Arc<Told>) ->
         let name = path.display().to_string();
         opened.logs_only &= matches!(kind, Kind::Log(_));
         match kind {
-            Kind::Capture(file) => {
+            Kind::Capture(file, is_masked) => {
                 opened.bundles_only = false;
+                opened.masked = opened.masked.or_else(|| is_masked.then(|| name.clone()));
                 captures.push((name, file));
             }
             Kind::Gor(reader) => {
@@ -250,13 +255,19 @@ fn kind(
         return json(path, text, settings, told).map_err(data);
     }
     match PcapFile::from_reader(reader) {
-        Ok(file) => Ok(Kind::Capture(file)),
+        Ok(file) => Ok(Kind::Capture(file, is_masked(&start))),
         Err(OpenError::NotACapture(hex)) => Err(data(format!(
             "neither a capture (pcap, pcapng), nor HAR, GoReplay's format, a bundle of `shadow diffs export`, or an \
              access log in a known format; --format names or describes one (it begins with {hex})"
         ))),
         Err(error) => Err(data(error.to_string())),
     }
+}
+
+/// Whether a capture begins with the comment of a recording whose content is masked.
+fn is_masked(start: &[u8]) -> bool {
+    let has = |text: &str| memchr::memmem::find(start, text.as_bytes()).is_some();
+    has(MASKED) && has("Recorded by shadow ")
 }
 
 /// Whether the first member is the one that every archive has.

@@ -27,7 +27,7 @@ use std::{
 
 use shadow_core::redact::Redactor;
 
-pub use redact::Redact;
+pub use redact::{MASKED, Redact};
 pub use tap::{Recorded, Tap};
 
 /// Bytes that are handed to the writer at once.

@@ -17,6 +17,9 @@ pub enum Redact {
     None,
 }
 
+/// The level in the comment of a recording of which nothing but lengths is left.
+pub const MASKED: &str = "(redact: all)";
+
 impl Redact {
     /// As it is written in the configuration.
     pub const fn as_str(self) -> &'static str {

@@ -369,3 +369,23 @@ fn an_unmasked_recording_is_read_back_unchanged_and_a_masked_one_has_no_secret()
     assert_eq!(after.len(), before.len(), "{after:?}");
     assert!(!has_secret(&file));
 }
+
+#[test]
+fn a_replay_is_told_that_the_content_is_masked() {
+    let settings = engine::Settings {
+        limits: Limits::default(),
+        digest: true,
+        fields: true,
+    };
+    for (redact, is_masked) in [
+        (Redact::All, true),
+        (Redact::Headers, false),
+        (Redact::None, false),
+    ] {
+        let (_, file) = recorded(redact);
+        let read = Box::new(io::Cursor::new(file));
+        let told = Arc::default();
+        let opened = crate::offline::open_reader("a.pcapng".as_ref(), read, &settings, &told);
+        assert_eq!(opened.unwrap().masked.is_some(), is_masked, "{redact:?}");
+    }
+}

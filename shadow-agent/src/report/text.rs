@@ -10,7 +10,7 @@ use shadow_core::{
     },
 };
 
-use super::{causes, funnel, groups, losses::losses, settle, verified};
+use super::{causes, fields, funnel, groups, losses::losses, settle, sources, verified};
 use crate::figures::{captured, count, micros, percent, proportion, span};
 
 pub use causes::CAUSES;
@@ -37,6 +37,7 @@ pub fn report(report: &Report) -> String {
 
 fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     judgement(out, report)?;
+    sources::write(out, report)?;
     causes::write(out, &report.causes, report.causes_more)?;
     findings(out, report)?;
     writeln!(out, "\nFunnel")?;
@@ -64,6 +65,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
 
     latency(out, report)?;
     rules(out, report)?;
+    fields::write(out, report)?;
     verified::write(out, report)?;
     groups::write(out, report)?;
     also(out, report)?;

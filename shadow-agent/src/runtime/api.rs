@@ -3,7 +3,7 @@
 use std::sync::{PoisonError, atomic::Ordering::Relaxed};
 
 use shadow_common::stat::Stat;
-use shadow_core::evidence::report::Report;
+use shadow_core::evidence::{Evidence, report::Report};
 
 use super::{
     agent::{Running, rounded},
@@ -91,6 +91,10 @@ impl Agent for Running {
 
     fn report(&self) -> Report {
         self.report_now()
+    }
+
+    fn evidence(&self) -> Evidence {
+        self.evidence_now()
     }
 
     fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {

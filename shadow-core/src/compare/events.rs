@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use hashbrown::DefaultHashBuilder;
 
 use super::{
-    ABSENT, Category, Compared,
+    ABSENT, Category, Compared, PRESENT,
     align::Features,
     findings::{Findings, shorten},
     lists::{self, Pair},
@@ -135,7 +135,7 @@ fn events(a: &Event<'_>, b: &Event<'_>, data: &CompareData<'_>, findings: &mut F
         } else {
             Category::Added
         };
-        let shown = |has: bool| if has { "(present)" } else { ABSENT };
+        let shown = |has: bool| if has { PRESENT } else { ABSENT };
         findings.push(category, "id", shown(a.has_id), shown(b.has_id));
     }
     if a.data != b.data {

@@ -37,6 +37,11 @@ impl Findings {
         Self { redacted, ..self }
     }
 
+    /// Whether a value of production is unknown because it was redacted.
+    pub(crate) fn is_redacted(&self, production: &[u8]) -> bool {
+        self.redacted && memchr::memmem::find(production, REDACTED.as_bytes()).is_some()
+    }
+
     /// Whether it would keep no more, so the search can stop.
     pub(crate) fn is_full(&self) -> bool {
         self.more

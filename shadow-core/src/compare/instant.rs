@@ -45,11 +45,12 @@ pub(super) fn rfc3339(text: &str) -> Option<i128> {
     Some(i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
 }
 
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// Seconds since 1970 of a date in the preferred format of HTTP (RFC 9110 section 5.6.7).
 pub(super) fn http_date(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let (_, rest) = text.split_once(", ")?;
     let mut parts = rest.split(' ');
     let day = number(parts.next()?, 2)?;
@@ -61,6 +62,50 @@ pub(super) fn http_date(text: &str) -> Option<i64> {
         return None;
     }
     Some(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// Seconds since 1970 of a date in any form that a field may have: the formats of HTTP (RFC 9110 section 5.6.7), and
+/// those of cookies, whose parts are in any order (RFC 6265 section 5.1.1).
+pub(super) fn any_date(text: &str) -> Option<i64> {
+    let is_delimiter = |c: char| !(c.is_ascii_alphanumeric() || c == ':');
+    let (mut time, mut day, mut month, mut year) = (None, None, None, None);
+    for token in text
+        .split(is_delimiter)
+        .filter(|token| !token.is_empty())
+        .take(12)
+    {
+        let digits = token.bytes().take_while(u8::is_ascii_digit).count();
+        let value = token.get(..digits).and_then(|digits| digits.parse::<i64>().ok());
+        if time.is_none() && token.contains(':') {
+            time = clock_time(token);
+        } else if day.is_none() && (1..=2).contains(&digits) {
+            day = value;
+        } else if month.is_none() && digits == 0 {
+            let name = token.get(..3).unwrap_or_default();
+            let mut months = (1i64..).zip(MONTHS);
+            month = months.find(|(_, month)| month.eq_ignore_ascii_case(name));
+        } else if year.is_none() && matches!(digits, 2 | 4) {
+            year = value.map(|year| match year {
+                0..=69 => year + 2000,
+                70..=99 => year + 1900,
+                year => year,
+            });
+        }
+    }
+    let ((hour, minute, second), day, (month, _), year) = (time?, day?, month?, year?);
+    let valid = (1..=31).contains(&day) && hour <= 23 && minute <= 59 && second <= 60 && year >= 1601;
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    valid.then_some(seconds)
+}
+
+/// `8:49:37`
+fn clock_time(text: &str) -> Option<(i64, i64, i64)> {
+    let mut parts = text.split(':').map(|part| {
+        let is_short = is_digits(part, 1..=2);
+        is_short.then(|| part.parse::<i64>().ok()).flatten()
+    });
+    let time = (parts.next()??, parts.next()??, parts.next()??);
+    parts.next().is_none().then_some(time)
 }
 
 /// Nanoseconds since 1970 of a number with as many digits as seconds or milliseconds between 1973 and 2286.
@@ -176,6 +221,30 @@ mod tests {
             "06 Nov 1994 08:49:37 GMT",
         ] {
             assert_eq!(http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_of_cookies_have_many_forms() {
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06-Nov-1994 08:49:37 GMT",
+            "6 november 1994 8:49:37",
+        ] {
+            assert_eq!(any_date(text), Some(784_111_777), "{text}");
+        }
+        assert_eq!(any_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        for text in [
+            "",
+            "0",
+            "-1",
+            "1994-11-06T08:49:37Z",
+            "Sun, 06 Nov 1994",
+            "06 Nov 1994 8:49",
+        ] {
+            assert_eq!(any_date(text), None, "{text}");
         }
     }
 

@@ -231,6 +231,9 @@ pub(crate) const REDACTED: &str = "[redacted:";
 /// The value shown for an absent part of a message.
 pub const ABSENT: &str = "(absent)";
 
+/// Shown for a part that is only there or not.
+pub(crate) const PRESENT: &str = "(present)";
+
 /// One answer to compare: production's, or the shadow system's.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {

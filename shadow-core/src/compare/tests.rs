@@ -92,10 +92,17 @@ fn the_content_decides_and_not_its_coding() {
     );
     assert_eq!(found(&plain, &raw), ["decode body"]);
     let (a, b) = (
-        answer(200, &[("Content-Encoding", "gzip")], "x"),
-        answer(200, &[("Content-Encoding", "gzip")], "yy"),
+        answer(200, &[("Content-Encoding", "gzip")], &b"\xff"[..]),
+        answer(200, &[("Content-Encoding", "gzip")], &b"\xff\xff"[..]),
     );
     assert_eq!(found(&a, &b), ["length body"], "neither can be decoded");
+    let other = answer(
+        200,
+        &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
+        r#"{"a":2}"#,
+    );
+    assert_eq!(found(&raw, &other), ["value $.a"], "neither was coded");
+    assert_eq!(found(&raw, &plain), [""; 0], "production's clients read it");
 }
 
 #[test]

@@ -13,6 +13,13 @@ use super::{
     route::{RouteId, Routes},
 };
 
+impl Background {
+    /// Its index in arrays by source.
+    pub(super) fn index(self) -> usize {
+        self as usize
+    }
+}
+
 impl Ledger {
     /// Records whether two answers of one system to the request of `exchange` differ; `found` is empty if they do not.
     pub fn background(
@@ -29,7 +36,7 @@ impl Ledger {
         };
         count(&mut pairs.compared);
         pairs.differed = pairs.differed.saturating_add(u64::from(!found.is_empty()));
-        let route = self.routes.of(exchange);
+        let route = self.route_of(exchange);
         if let Some(pairs) = self.route(route).pairs.get_mut(source.index()) {
             count(pairs);
         }
@@ -39,7 +46,7 @@ impl Ledger {
 
     /// Records a third answer to the request of `exchange`, whose first two answers differ.
     pub fn third(&mut self, exchange: &Exchange, asked: Asked, thirds: Thirds<'_>, now: Timestamp) {
-        let route = self.routes.of(exchange);
+        let route = self.route_of(exchange);
         let context = about((&self.routes, &self.redactor), route, exchange, now);
         if self.groups.thirds(context, asked, thirds) {
             count(match asked {
@@ -57,7 +64,7 @@ impl Ledger {
 
     /// Whether one of these differences in the answer is undecided, so that a third answer would help.
     pub fn is_open(&mut self, exchange: &Exchange, found: &[Discrepancy]) -> bool {
-        let route = self.routes.of(exchange);
+        let route = self.route_of(exchange);
         let whole = self.whole(route);
         self.groups.is_open(self.routes.name(route), found, &whole)
     }

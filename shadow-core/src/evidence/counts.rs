@@ -39,6 +39,7 @@ impl Ledger {
         let more = scaled.map_or(more, |scaled| u64::try_from(scaled).unwrap_or(more));
         self.unread_missed = self.unread_missed.saturating_add(more);
         self.total.missed = self.total.missed.saturating_add(more);
+        self.coverage.missed(None, more);
     }
 
     /// The totals, without making a report.

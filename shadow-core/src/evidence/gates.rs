@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 pub(super) use super::gate_config::GateConfig;
 use super::{
     anytime,
-    latency::Quantiles,
+    coverage::{self, CoverageWindows},
+    latency::{Quantiles, micros},
     report::the_production,
     settle::Settle,
     stats::{self, Proportion, trials_needed},
@@ -82,6 +83,7 @@ pub(crate) struct Figures {
     pub(crate) burst: f64,
     pub(crate) error_burst: f64,
     pub(crate) coverage: Proportion,
+    pub(crate) windows: CoverageWindows,
     pub(crate) production: Quantiles,
     pub(crate) shadow: Quantiles,
     /// Errors and requests.
@@ -93,6 +95,8 @@ pub(crate) struct Figures {
     pub(crate) elapsed: Duration,
     /// Production is the new system and the shadow is the old one.
     pub(crate) reversed: bool,
+    /// Latencies are shown and not judged.
+    pub(crate) untimed: bool,
 }
 
 /// Evaluates all gates.
@@ -102,9 +106,10 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
         Some(latency(config, figures)),
         config
             .latency_p99
+            .filter(|_| !figures.untimed)
             .map(|allowed| tail::gate(config, figures, allowed)),
         Some(shadow_errors(figures)),
-        Some(coverage(config, figures.coverage)),
+        Some(coverage::gate(config, figures.coverage, &figures.windows)),
     ];
     let reasons: Vec<Reason> = reasons.into_iter().flatten().collect();
     let ruling = ruling(&reasons);
@@ -211,14 +216,18 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
         ..
     } = *figures;
     let mut text = format!(
-        "median time to first byte {} us, {}'s {} us",
-        shadow.p50_us,
+        "median time to first byte {}, {}'s {}",
+        micros(shadow.p50_us),
         the_production(figures.reversed),
-        production.p50_us,
+        micros(production.p50_us),
     );
     // Writing to a String cannot fail.
     if let Some((low, high)) = median_ratio(&production, &shadow) {
         write!(text, ": {low:.2} to {high:.2} times that (95 % interval)").unwrap_or_default();
+    }
+    if figures.untimed {
+        text += "; not judged, because the requests were sent as fast as possible";
+        return reason("latency", Ruling::Go, text);
     }
     text += &allowance(config, config.latency_ratio);
     if slow_routes > 0 {
@@ -227,7 +236,11 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
         } else {
             "routes are"
         };
-        write!(text, "; {slow_routes} {are} slower than that").unwrap_or_default();
+        write!(
+            text,
+            "; {slow_routes} {are} slower than that, by the first or the last byte"
+        )
+        .unwrap_or_default();
     }
     let ruling = if slow_routes > 0 || is_slow(config, production, shadow) {
         Ruling::NoGo
@@ -267,7 +280,7 @@ fn is_fast(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> boo
 pub(super) fn allowance(config: &GateConfig, times: f64) -> String {
     match floor(config) {
         0 => format!("; allowed is {times} times"),
-        more => format!("; allowed is {times} times, or {more} us more"),
+        more => format!("; allowed is {times} times, or {} more", micros(more)),
     }
 }
 
@@ -297,28 +310,6 @@ fn shadow_errors(figures: &Figures) -> Reason {
         Ruling::InsufficientEvidence
     };
     reason("shadow_errors", ruling, text)
-}
-
-fn coverage(config: &GateConfig, coverage: Proportion) -> Reason {
-    let Some(rate) = coverage.rate else {
-        let nothing = "nothing was seen that is to be compared".to_owned();
-        return reason("coverage", Ruling::InsufficientEvidence, nothing);
-    };
-    // This is the actual share and not a sample, so its interval does not matter. Lost exchanges say nothing against
-    // the shadow system, so this gate never results in NO-GO.
-    let ruling = if rate >= config.coverage {
-        Ruling::Go
-    } else {
-        Ruling::InsufficientEvidence
-    };
-    let text = format!(
-        "{} of {} exchanges that were to be compared have a verdict: {}, needed is {}",
-        coverage.successes,
-        coverage.trials,
-        percent(rate),
-        percent(config.coverage),
-    );
-    reason("coverage", ruling, text)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ fn good() -> Figures {
         undecided: 0,
         burst: 1.0,
         error_burst: 1.0,
+        windows: CoverageWindows::default(),
         coverage: Proportion::new(990, 1000),
         production: quantiles(5_000, 100),
         shadow: quantiles(6_000, 100),
@@ -23,6 +24,7 @@ fn good() -> Figures {
         shadow_errors: (5, 10_000),
         slow_routes: 0,
         reversed: false,
+        untimed: false,
         elapsed: Duration::from_secs(100),
     }
 }
@@ -164,7 +166,7 @@ fn latency_is_a_ratio_above_a_floor() {
 #[test]
 fn what_passes_within_the_floor_says_so() {
     let mut config = GateConfig::default();
-    assert!(allowance(&config, 2.0).ends_with("allowed is 2 times, or 1000 us more"));
+    assert!(allowance(&config, 2.0).ends_with("allowed is 2 times, or 1.0 ms more"));
     config.latency_floor = Duration::ZERO;
     assert!(allowance(&config, 1.5).ends_with("allowed is 1.5 times"));
 }
@@ -190,12 +192,37 @@ fn low_coverage_is_missing_evidence() {
 }
 
 #[test]
+fn latency_that_is_not_judged_is_shown() {
+    let slow = Figures {
+        shadow: quantiles(600_000, 100),
+        slow_routes: 3,
+        ..good()
+    };
+    assert_eq!(rule(&slow).0, Ruling::NoGo);
+    let judgement = judge(
+        &GateConfig {
+            latency_p99: Some(1.0),
+            ..GateConfig::default()
+        },
+        &Figures {
+            untimed: true,
+            ..slow
+        },
+    );
+    assert_eq!(judgement.ruling, Ruling::Go, "{judgement:?}");
+    let told = judgement.reasons.iter().find(|reason| reason.gate == "latency");
+    let told = told.map(|reason| reason.text.as_str()).unwrap_or_default();
+    assert!(told.contains("600.0 ms") && told.contains("not judged"), "{told}");
+}
+
+#[test]
 fn nothing_seen_is_no_evidence() {
     let nothing = Figures {
         matches: Proportion::new(0, 0),
         undecided: 0,
         burst: 1.0,
         error_burst: 1.0,
+        windows: CoverageWindows::default(),
         coverage: Proportion::new(0, 0),
         production: quantiles(0, 0),
         shadow: quantiles(0, 0),
@@ -203,6 +230,7 @@ fn nothing_seen_is_no_evidence() {
         shadow_errors: (0, 0),
         slow_routes: 0,
         reversed: false,
+        untimed: false,
         elapsed: Duration::ZERO,
     };
     let (ruling, gates) = rule(&nothing);

@@ -53,6 +53,19 @@ pub(crate) fn two_digits(span: Duration) -> u64 {
     (micros >> spare) << spare
 }
 
+/// A time in microseconds for people: `850 us`, `15.9 ms` or `4.56 s`.
+pub fn micros(micros: u64) -> String {
+    let exact = stats::float(micros);
+    // Rounded first, so that no text says 1000.0.
+    if micros < 1_000 {
+        format!("{micros} us")
+    } else if micros < 999_950 {
+        format!("{:.1} ms", exact / 1e3)
+    } else {
+        format!("{:.2} s", exact / 1e6)
+    }
+}
+
 /// Quantiles of a latency, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Quantiles {
@@ -94,6 +107,13 @@ impl Latency {
             let micros = u64::try_from(span.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
             // The histogram resizes itself up to the longest value; there is no other error.
             histogram.record(micros).unwrap_or_default();
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        if let (Some(histogram), Some(other)) = (&mut self.0, &other.0) {
+            // It resizes itself, and both have the same precision; there is no other error.
+            histogram.add(other).unwrap_or_default();
         }
     }
 
@@ -175,12 +195,59 @@ impl Latencies {
         self.whole.record(spans.whole);
     }
 
+    /// Adds the values of another route.
+    pub(crate) fn take_over(&mut self, part: &Self) {
+        self.first.add(&part.first);
+        self.whole.add(&part.whole);
+    }
+
     /// Values recorded since `before`, an earlier state of the same histograms.
     pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             first: self.first.since(&before.first),
             whole: self.whole.since(&before.whole),
         }
+    }
+}
+
+/// Both spans of one system as (microseconds, count), in a form that can be stored.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct StoredLatencies {
+    first: Vec<(u64, u32)>,
+    whole: Vec<(u64, u32)>,
+}
+
+impl Latency {
+    fn stored(&self) -> Vec<(u64, u32)> {
+        let recorded = self.0.iter().flat_map(Histogram::iter_recorded);
+        recorded
+            .map(|recorded| (recorded.value_iterated_to(), recorded.count_at_value()))
+            .collect()
+    }
+
+    fn add_stored(&mut self, stored: &[(u64, u32)]) {
+        let longest = u64::try_from(LONGEST.as_micros()).unwrap_or(u64::MAX);
+        for (micros, count) in stored {
+            if let Some(histogram) = &mut self.0 {
+                // As in `record`. The end of a bucket may be after the longest value.
+                let micros = (*micros).min(longest);
+                histogram.record_n(micros, *count).unwrap_or_default();
+            }
+        }
+    }
+}
+
+impl Latencies {
+    pub(crate) fn stored(&self) -> StoredLatencies {
+        StoredLatencies {
+            first: self.first.stored(),
+            whole: self.whole.stored(),
+        }
+    }
+
+    pub(crate) fn add_stored(&mut self, stored: &StoredLatencies) {
+        self.first.add_stored(&stored.first);
+        self.whole.add_stored(&stored.whole);
     }
 }
 
@@ -195,6 +262,21 @@ mod tests {
             latency.record(Duration::from_millis(if n < slow { 400 } else { 10 }));
         }
         latency.quantiles()
+    }
+
+    #[test]
+    fn times_have_one_notation() {
+        for (given, shown) in [
+            (0, "0 us"),
+            (999, "999 us"),
+            (1_000, "1.0 ms"),
+            (15_871, "15.9 ms"),
+            (999_949, "999.9 ms"),
+            (999_950, "1.00 s"),
+            (4_560_000, "4.56 s"),
+        ] {
+            assert_eq!(micros(given), shown);
+        }
     }
 
     #[test]

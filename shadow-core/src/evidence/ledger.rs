@@ -15,8 +15,11 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 use super::{
     burst,
     causes::Causes,
+    coverage,
+    field_names::FieldNames,
     gates::GateConfig,
-    group::{Added, AtomId, Context, Groups, hex},
+    group::{Added, AtomId, Context, Groups},
+    joint,
     latency::Spans,
     power, protocols,
     report::{self, Standing},
@@ -36,6 +39,8 @@ use super::{
 pub struct LedgerLimits {
     /// Maximum number of distinct routes; further ones are counted as `{other}`. Each costs up to 50 KiB.
     pub routes: usize,
+    /// Maximum number of distinct words at one place of a path. With more they are data, and all are `{name}`.
+    pub names: usize,
     /// Maximum number of groups of discrepancies; discrepancies of further groups are counted together.
     pub groups: usize,
     /// Samples kept for each group.
@@ -50,6 +55,7 @@ impl Default for LedgerLimits {
     fn default() -> Self {
         Self {
             routes: 256,
+            names: 42,
             groups: 1024,
             samples: 3,
             sets: 8192,
@@ -70,19 +76,14 @@ shadow_proto::catalogue! {
     }
 }
 
-impl Background {
-    /// Its index in arrays by source.
-    pub(super) fn index(self) -> usize {
-        self as usize
-    }
-}
-
 /// Counts, histograms and groups of all exchanges. One per shadow target; time is an argument.
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) gates: GateConfig,
     /// Production is the new system and the shadow is the old one.
     pub(super) reversed: bool,
+    /// Latencies are shown and not judged.
+    pub(super) untimed: bool,
     pub(super) redactor: Redactor,
     pub(super) exchanges: u64,
     /// Estimated number of exchanges that were not read.
@@ -99,14 +100,22 @@ pub struct Ledger {
     pub(super) sets: Sets,
     /// By route id.
     pub(super) verified: Vec<verified::Sum>,
+    /// The moment when the rules of comparison changed the last time.
+    pub(super) beginning: verified::Beginning,
+    /// Comparisons of each route after which its leaves are counted again.
+    pub(super) leaves_from: Vec<u64>,
     pub(super) power: power::Planting,
     pub(super) causes: Causes,
     pub(super) writes: Writes,
+    pub(super) field_names: FieldNames,
+    pub(super) coverage: coverage::Windows,
     pub(super) slicer: Slicer,
     pub(super) background: report::Background,
     /// By route id.
     pub(super) windows: Vec<Open>,
     pub(super) window_from: Option<Timestamp>,
+    /// The times of errors of either system alone.
+    pub(super) errors: joint::Log,
     /// The seconds of the first and of the latest verdict.
     pub(super) clock: Option<(u64, u64)>,
     /// Whether pairs of answers of one system are collected.
@@ -133,6 +142,7 @@ impl Ledger {
         Self {
             gates,
             reversed: false,
+            untimed: false,
             redactor,
             exchanges: 0,
             unread: 0,
@@ -140,18 +150,23 @@ impl Ledger {
             skips: BTreeMap::new(),
             protocols: protocols::Protocols::default(),
             total: Tally::default(),
-            routes: Routes::new(limits.routes),
+            routes: Routes::new(limits.routes, limits.names),
             by_route: Vec::new(),
             groups: Groups::new(limits.groups, limits.samples),
             sets: Sets::new(limits.sets),
             verified: Vec::new(),
+            beginning: verified::Beginning::default(),
+            leaves_from: Vec::new(),
             power: power::Planting::default(),
             causes: Causes::default(),
             writes: Writes::new(limits.writes),
+            field_names: FieldNames::default(),
+            coverage: coverage::Windows::default(),
             slicer: Slicer::default(),
             background: report::Background::default(),
             windows: Vec::new(),
             window_from: None,
+            errors: joint::Log::default(),
             clock: None,
             expects_pairs: false,
         }
@@ -164,6 +179,11 @@ impl Ledger {
         self.expects_pairs = expects;
         self.background.expected = expects;
         self
+    }
+
+    /// Shows latencies without judging them: requests were not sent as clients sent them.
+    pub fn set_untimed(&mut self) {
+        self.untimed = true;
     }
 
     /// Uses other gates from now on, also for what was counted before.
@@ -180,8 +200,11 @@ impl Ledger {
     pub fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
         count(self.skips.entry(skip).or_default());
         self.protocols.skipped(exchange, skip);
+        if !skip.is_intended() {
+            self.coverage.missed(coverage::when(exchange), 1);
+        }
         self.total.skip(skip);
-        let route = self.routes.of(exchange);
+        let route = self.route_of(exchange);
         self.route(route).skip(skip);
         self.writes.skipped(exchange, skip);
         self.writes.read(exchange);
@@ -202,6 +225,7 @@ impl Ledger {
         self.writes.read(exchange);
         self.protocols.judged(exchange, verdict);
         let slice = self.slice(now);
+        self.coverage.verdict(exchange, verdict, now);
         let second = burst::second(now);
         let (first, last) = self.clock.unwrap_or((second, second));
         self.clock = Some((first.min(second), last.max(second)));
@@ -220,14 +244,17 @@ impl Ledger {
                 whole: shadow.total,
             })),
         };
-        let route = self.routes.of(exchange);
-        self.total.judged(judged);
+        let route = self.route_of(exchange);
+        if self.total.judged(judged) {
+            self.errors.count(0, second);
+        }
         self.route(route).judged(judged);
         self.window_from.get_or_insert(now);
         let open = grown(&mut self.windows, route);
         if let Some((open, (production, shadow))) = open.zip(judged.spans) {
             open.record(production, shadow);
         }
+        self.field_names.count(&self.redactor, exchange, shadow);
         let answers = exchange
             .response
             .as_ref()
@@ -246,8 +273,7 @@ impl Ledger {
             self.keep(route, (judged.after_write, judged.second), &atoms);
         }
         self.explain(exchange, outcome, (route, judged), &atoms);
-        let leaves =
-            matches!(outcome, Outcome::Response(_)) && verified::is_due(self.route(route).compared());
+        let leaves = matches!(outcome, Outcome::Response(_)) && self.leaves_are_due(route);
         Wanted {
             leaves,
             ..self.wanted(route, &added)
@@ -338,29 +364,6 @@ impl Ledger {
         self.route(route).judged_at_once.add(standing, 1);
     }
 
-    fn wanted(&self, route: RouteId, added: &[Added]) -> Wanted {
-        if !added.iter().any(|added| added.sample) {
-            return Wanted::default();
-        }
-        let names = |which: fn(&Added) -> bool| {
-            let mut names: Vec<_> = added
-                .iter()
-                .filter(|added| which(added))
-                .filter_map(|added| added.group)
-                .map(|group| hex(&group))
-                .collect();
-            names.sort_unstable();
-            names.dedup();
-            names
-        };
-        Wanted {
-            route: self.routes.name(route).to_owned(),
-            groups: names(|_| true),
-            samples: names(|added| added.sample),
-            leaves: false,
-        }
-    }
-
     /// The time slice that contains `now`.
     fn slice(&mut self, now: Timestamp) -> usize {
         let (slice, halvings) = self.slicer.at(now);
@@ -383,7 +386,7 @@ impl Ledger {
 }
 
 /// The entry of a route; missing entries up to it are created.
-fn grown<T: Default>(by_route: &mut Vec<T>, route: RouteId) -> Option<&mut T> {
+pub(super) fn grown<T: Default>(by_route: &mut Vec<T>, route: RouteId) -> Option<&mut T> {
     let at = route.index();
     if by_route.len() <= at {
         by_route.resize_with(at.saturating_add(1), T::default);

@@ -1,6 +1,6 @@
 //! Counts since a given moment: the evidence of one rollout phase, or of one window of a trip rule.
 //!
-//! A [`Mark`] is a copy of the totals, at most about 600 KiB for any number of routes. A [`VerdictMark`] copies only
+//! A [`Mark`] is a copy of the totals, at most about 700 KiB for any number of routes. A [`VerdictMark`] copies only
 //! the verdicts, at most 64 KiB. Noise is decided at the time of the query from everything that is known, including
 //! evidence from before the mark.
 
@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 
 use super::{
     burst::{self, Bursts, Excess},
+    coverage::CoverageWindows,
     gates::{GateConfig, Judgement},
     group::Standings,
     ledger::Ledger,
@@ -16,6 +17,7 @@ use super::{
     since::{IntervalCounts, IntervalEvidence},
     summary,
     tally::Tally,
+    verified::Beginning,
 };
 
 /// State of the ledger at one moment.
@@ -29,7 +31,9 @@ pub struct Mark {
     /// The second in which the mark was made.
     second: Option<u64>,
     /// Comparisons of each route, and of these mismatches after a skipped write that were judged when they arrived.
-    routes: Vec<(u64, u64)>,
+    pub(super) routes: Vec<(u64, u64)>,
+    /// Verified content and planted faults until then.
+    pub(super) beginning: Beginning,
 }
 
 /// Number of verdicts at one moment.
@@ -41,9 +45,13 @@ pub struct VerdictMark {
 }
 
 impl Ledger {
-    /// Records the current state of the counters.
-    pub fn mark(&self) -> Mark {
+    /// Records the current state of the counters. The leaves of the next answers of each route are counted again, and
+    /// planted faults are sampled again.
+    pub fn mark(&mut self) -> Mark {
+        self.count_leaves_again();
+        self.power.sample_again();
         Mark {
+            beginning: self.beginning_now(),
             total: self.total.clone(),
             sets: self.sets.counts(),
             bursts: self.sets.bursts().collect(),
@@ -65,7 +73,12 @@ impl Ledger {
             .iter()
             .fold(total.judged_at_once, |sum, split| sum.plus(*split));
         let bursts = self.bursts(&standings, mark, split, &total);
-        let evidence = IntervalEvidence::of(&self.sums(&total, split, bursts), gates);
+        let windows = self.coverage_since(mark.second, gates);
+        let sums = IntervalCounts {
+            windows,
+            ..self.sums(&total, split, bursts)
+        };
+        let evidence = IntervalEvidence::of(&sums, gates);
         IntervalEvidence {
             judgement: self.judged_by_route(evidence.judgement, gates, (&standings, &splits), mark),
             ..evidence
@@ -80,10 +93,23 @@ impl Ledger {
         (standings, splits): (&Standings, &[Split]),
         mark: &Mark,
     ) -> Judgement {
+        let from = self.beginning_of(mark);
         judgement
             .excused(gates, &self.too_excused(gates, splits, mark))
-            .verified(gates, &self.unverified(gates, &self.verified(standings)))
-            .with_power(gates, &self.power_if_asked(gates, standings))
+            .verified(
+                gates,
+                &self.unverified(gates, &self.verified(standings, from), from),
+            )
+            .with_power(gates, &self.power_if_asked(gates, standings, from))
+    }
+
+    /// The beginning of what a mark may be judged by: the mark, or a later change of the rules.
+    pub(super) fn beginning_of<'a>(&'a self, mark: &'a Mark) -> &'a Beginning {
+        if mark.beginning.is_before(&self.beginning) {
+            &self.beginning
+        } else {
+            &mark.beginning
+        }
     }
 
     /// The counts that the evidence for a period consists of, with the mean burst sizes of mismatches and of errors.
@@ -109,6 +135,7 @@ impl Ledger {
             shadow_errors: total.shadow_errors(),
             failed: total.failed(),
             missed: total.missed,
+            windows: CoverageWindows::default(),
             production_5xx: total.production_5xx,
             shadow_5xx: total.shadow_5xx,
             burst,
@@ -116,6 +143,7 @@ impl Ledger {
             production: latency.production,
             shadow: latency.shadow,
             reversed: self.reversed,
+            untimed: self.untimed,
         }
     }
 
@@ -139,7 +167,7 @@ impl Ledger {
         let at_once = self.total.judged_at_once.minus(mark.judged_at_once);
         let mut split = Split::default();
         let standings = self.standings();
-        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+        for found in self.sets_found(&standings) {
             let before = mark.sets.get(found.id).copied().unwrap_or(0);
             split.add(found.standing, found.count.saturating_sub(before));
         }
@@ -152,7 +180,7 @@ impl Ledger {
     /// Mismatches of each route since `mark` by their current standing, without those that were judged at once.
     pub(super) fn splits_since(&self, standings: &Standings, mark: &Mark) -> Vec<Split> {
         let mut splits = vec![Split::default(); self.by_route.len()];
-        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+        for found in self.sets_found(standings) {
             let before = mark.sets.get(found.id).copied().unwrap_or(0);
             if let Some(split) = splits.get_mut(found.route.index()) {
                 split.add(found.standing, found.count.saturating_sub(before));
@@ -173,7 +201,7 @@ impl Ledger {
         let seconds = self.seconds_since(mark.second);
         let mut open: HashSet<usize> = HashSet::new();
         let mut excess = Excess::default();
-        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+        for found in self.sets_found(standings) {
             if !found.standing.is_excused() {
                 open.insert(found.id);
                 let before = mark.bursts.get(found.id).copied().unwrap_or_default();
@@ -191,8 +219,9 @@ impl Ledger {
     /// Routes of which skipped writes explain more than allowed since `mark`, when `splits` are their mismatches since
     /// then.
     fn too_excused(&self, gates: &GateConfig, splits: &[Split], mark: &Mark) -> Vec<(&str, u64, u64)> {
+        let marked = self.marked(mark);
         let routes = self.routes_seen().map(|(id, name, tally)| {
-            let (compared, at_once) = mark.routes.get(id).copied().unwrap_or_default();
+            let (compared, at_once) = marked.get(id).copied().unwrap_or_default();
             let split = splits.get(id).copied().unwrap_or_default();
             let at_once = tally.judged_at_once.after_skipped_write.saturating_sub(at_once);
             let explained = split.after_skipped_write.saturating_add(at_once);
@@ -208,6 +237,7 @@ impl Tally {
         Self {
             skipped: self.skipped.saturating_sub(before.skipped),
             missed: self.missed.saturating_sub(before.missed),
+            not_answered: self.not_answered.saturating_sub(before.not_answered),
             matched: self.matched.saturating_sub(before.matched),
             mismatched: self.mismatched.saturating_sub(before.mismatched),
             failures: self

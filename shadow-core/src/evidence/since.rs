@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    coverage::CoverageWindows,
     gates::{self, Figures, GateConfig, Judgement, Ruling},
     report,
     stats::Proportion,
@@ -30,6 +31,8 @@ pub struct IntervalCounts {
     pub failed: u64,
     /// Skipped, but meant to be compared.
     pub missed: u64,
+    /// The same over time; nothing where it is not known.
+    pub windows: CoverageWindows,
     /// Answers of production with a 5xx status.
     pub production_5xx: u64,
     /// Answers of the shadow system with a 5xx status.
@@ -44,6 +47,8 @@ pub struct IntervalCounts {
     pub shadow: report::Spans,
     /// Production is the new system and the shadow is the old one; the reasons mention it.
     pub reversed: bool,
+    /// Latencies are shown and not judged.
+    pub untimed: bool,
 }
 
 /// Counts since a given moment, and what they prove by themselves.
@@ -102,6 +107,7 @@ impl IntervalEvidence {
                 burst,
                 error_burst: sums.error_burst.max(1.0),
                 coverage,
+                windows: sums.windows,
                 production: latency.production.first_byte,
                 shadow: latency.shadow.first_byte,
                 production_errors: (production_errors.successes, judged),
@@ -109,6 +115,7 @@ impl IntervalEvidence {
                 slow_routes,
                 elapsed,
                 reversed: sums.reversed,
+                untimed: sums.untimed,
             },
         );
         Self {

@@ -9,14 +9,14 @@ use crate::compare::Failure;
 use super::{
     gates::{self, Judgement},
     group::{AtomId, Standings},
-    latency::{Buckets, Latencies},
+    latency::{Buckets, Latencies, micros},
     ledger::Ledger,
     mark::Mark,
     protocols,
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
     sets::Split,
     settle::Settle,
-    since::IntervalEvidence,
+    since::{IntervalCounts, IntervalEvidence},
     stats::{Proportion, float, rounded},
     tail,
     tally::Tally,
@@ -51,23 +51,36 @@ impl Ledger {
         let standings = self.standings();
         let splits = self.splits(&standings);
         let (causes, causes_more) = self.causes_of(&standings);
+        let from = &self.beginning;
         Report {
-            routes: self.route_rows(&splits, &self.verified(&standings)),
+            routes: self.route_rows(&splits, &self.verified(&standings, from)),
             causes,
             causes_more,
             groups: self
                 .groups
                 .ranked(&self.slicer, &standings, |route| self.whole(route)),
-            power: self.power(&standings),
+            power: self.power(&standings, from),
+            fields: self.field_names.all(),
             ..self.summary(inputs, &standings, &splits)
         }
     }
 
-    /// A report without routes, groups and planted faults, which are its largest part.
+    /// A report without groups, which are its largest part. Of routes it has only their exchanges and how much of
+    /// them is verified.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
         let (causes, causes_more) = self.causes_of(&standings);
+        let from = &self.beginning;
+        let verified = self.verified(&standings, from);
+        let row = |(id, name, tally): (usize, &str, &Tally)| report::Route {
+            route: name.to_owned(),
+            exchanges: tally.skipped.saturating_add(tally.replayed()),
+            verified: verified.get(id).cloned().flatten(),
+            ..report::Route::default()
+        };
         Report {
+            routes: busiest(self.routes_seen().map(row)),
+            power: self.power(&standings, from),
             causes,
             causes_more,
             ..self.summary(inputs, &standings, &self.splits(&standings))
@@ -82,6 +95,7 @@ impl Ledger {
         let start = Mark::default();
         let findings = self.findings();
         let slow_routes = slow(&findings);
+        let coverage_windows = self.coverage_since(None, &self.gates);
         let elapsed = Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms));
         let IntervalEvidence {
             compared: _,
@@ -92,7 +106,10 @@ impl Ledger {
             latency,
             judgement,
         } = IntervalEvidence::of_run(
-            &self.sums(total, split, self.bursts(standings, &start, split, total)),
+            &IntervalCounts {
+                windows: coverage_windows,
+                ..self.sums(total, split, self.bursts(standings, &start, split, total))
+            },
             &self.gates,
             slow_routes,
             elapsed,
@@ -103,9 +120,6 @@ impl Ledger {
         };
         let by_route = self.splits_since(standings, &start);
         let judgement = self.judged_by_route(judgement, &self.gates, (standings, &by_route), &start);
-        let available = |errors: Proportion| {
-            Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
-        };
         Report {
             format: FORMAT,
             started_ms: inputs.started_ms,
@@ -115,6 +129,7 @@ impl Ledger {
             joined: protocols::joined(&inputs.engine),
             funnel: self.funnel(inputs, split),
             coverage,
+            coverage_windows,
             match_rate,
             latency,
             production_errors,
@@ -123,8 +138,8 @@ impl Ledger {
             findings,
             judgement,
             availability: report::Availability {
-                production: available(production_errors),
-                shadow: available(shadow_errors),
+                production: without(production_errors),
+                shadow: without(shadow_errors),
             },
             background: report::Background {
                 overflow: self.groups.background_overflow(),
@@ -139,7 +154,7 @@ impl Ledger {
     /// Mismatches of each route by their current standing.
     fn splits(&self, standings: &Standings) -> Vec<Split> {
         let mut splits: Vec<Split> = self.by_route.iter().map(|tally| tally.judged_at_once).collect();
-        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+        for found in self.sets_found(standings) {
             if let Some(split) = splits.get_mut(found.route.index()) {
                 split.add(found.standing, found.count);
             }
@@ -155,7 +170,7 @@ impl Ledger {
         for set in self.sets.open(|atom, after| standings.of(atom, after)) {
             let of = |atom: &AtomId| *known.entry(*atom).or_insert_with(|| standings.needed(*atom));
             let most = set.atoms.iter().map(of).max();
-            if let Some((slot, most)) = needed.get_mut(set.route.index()).zip(most) {
+            if let Some((slot, most)) = needed.get_mut(self.routes.resolved(set.route).index()).zip(most) {
                 *slot = most.max(*slot);
             }
         }
@@ -222,7 +237,7 @@ impl Ledger {
     }
 
     fn route_rows(&self, splits: &[Split], verified: &[Option<report::Verified>]) -> Vec<report::Route> {
-        let mut rows: Vec<report::Route> = self
+        let rows = self
             .routes_seen()
             .map(|(id, name, tally)| {
                 let verified = verified.get(id).cloned().flatten();
@@ -245,10 +260,8 @@ impl Ledger {
                     .fold(0, |sum, pairs| sum.saturating_add(*pairs)),
                 shadow_errors: tally.shadow_errors(),
                 latency: latency(tally),
-            })
-            .collect();
-        rows.sort_by(|a, b| b.exchanges.cmp(&a.exchanges).then_with(|| a.route.cmp(&b.route)));
-        rows
+            });
+        busiest(rows)
     }
 
     fn findings(&self) -> Vec<Finding> {
@@ -262,10 +275,14 @@ impl Ledger {
                     (count > 0).then(|| format!("{count} of {replays} replays {what}"))
                 };
                 [
-                    (FindingKind::Slow, self.slow(tally)),
-                    (FindingKind::SlowTail, self.slow_tail(tally)),
+                    (FindingKind::Slow, self.slow(tally).filter(|_| !self.untimed)),
+                    (
+                        FindingKind::SlowTail,
+                        self.slow_tail(tally).filter(|_| !self.untimed),
+                    ),
                     (FindingKind::TimesOut, of(timeouts, "timed out")),
                     (FindingKind::Fails, of(failed, "got no answer")),
+                    (FindingKind::NotAnswered, self.not_answered(tally)),
                 ]
                 .map(|(kind, text)| {
                     text.map(|text| Finding {
@@ -279,6 +296,18 @@ impl Ledger {
             .collect();
         found.sort_by(|a, b| (a.kind, &a.route).cmp(&(b.kind, &b.route)));
         found
+    }
+
+    /// Whether production left requests without an answer, so that they could not be compared.
+    fn not_answered(&self, tally: &Tally) -> Option<String> {
+        let all = tally.skipped.saturating_add(tally.replayed());
+        (tally.not_answered > 0).then(|| {
+            format!(
+                "{} did not answer {} of {all} requests: their connections ended first",
+                report::the_production(self.reversed),
+                tally.not_answered
+            )
+        })
     }
 
     /// Whether the 99th percentile of a route is slow, reported like a slow median.
@@ -295,11 +324,12 @@ impl Ledger {
             .into_iter()
             .find(|(_, production, shadow)| tail::is_slow(&self.gates, allowed, *production, *shadow))?;
         Some(format!(
-            "99th percentile of the time to the {span} {} us, {}'s {} us, over {} answers",
-            shadow.p99_us,
+            "99th percentile of the time to the {span} {}, {}'s {}, over {} answers{}",
+            micros(shadow.p99_us),
             report::the_production(self.reversed),
-            production.p99_us,
-            shadow.count
+            micros(production.p99_us),
+            shadow.count,
+            gates::allowance(&self.gates, allowed)
         ))
     }
 
@@ -316,13 +346,26 @@ impl Ledger {
             .into_iter()
             .find(|(_, production, shadow)| gates::is_slow(&self.gates, *production, *shadow))?;
         Some(format!(
-            "median time to the {span} {} us, {}'s {} us, over {} answers",
-            shadow.p50_us,
+            "median time to the {span} {}, {}'s {}, over {} answers{}",
+            micros(shadow.p50_us),
             report::the_production(self.reversed),
-            production.p50_us,
-            shadow.count
+            micros(production.p50_us),
+            shadow.count,
+            gates::allowance(&self.gates, self.gates.latency_ratio)
         ))
     }
+}
+
+/// The rows with the most exchanges first.
+fn busiest(rows: impl Iterator<Item = report::Route>) -> Vec<report::Route> {
+    let mut rows: Vec<report::Route> = rows.collect();
+    rows.sort_by(|a, b| b.exchanges.cmp(&a.exchanges).then_with(|| a.route.cmp(&b.route)));
+    rows
+}
+
+/// The share of the others.
+fn without(errors: Proportion) -> Proportion {
+    Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
 }
 
 /// Number of slow routes.

@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use super::{
     gates::{Figures, GateConfig, Reason, Ruling, allowance, floor, reason},
-    latency::Quantiles,
+    latency::{Quantiles, micros},
     report::the_production,
 };
 
@@ -20,10 +20,10 @@ pub(super) fn is_slow(config: &GateConfig, allowed: f64, production: Quantiles, 
 pub(super) fn gate(config: &GateConfig, figures: &Figures, allowed: f64) -> Reason {
     let (production, shadow) = (figures.production, figures.shadow);
     let mut text = format!(
-        "99th percentile of the time to first byte {} us, {}'s {} us",
-        shadow.p99_us,
+        "99th percentile of the time to first byte {}, {}'s {}",
+        micros(shadow.p99_us),
         the_production(figures.reversed),
-        production.p99_us,
+        micros(production.p99_us),
     );
     let interval = shadow.p99_ratio(&production);
     match interval {

@@ -1,5 +1,11 @@
 //! Actions for the caller on an exchange that was just judged.
 
+use super::{
+    group::{Added, hex},
+    ledger::Ledger,
+    route::RouteId,
+};
+
 /// Groups that want the exchange just judged as a sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Wanted {
@@ -17,5 +23,31 @@ impl Wanted {
     /// Whether no group wants it, which is the usual case.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
+    }
+}
+
+impl Ledger {
+    /// The groups that want an exchange with these differences.
+    pub(super) fn wanted(&self, route: RouteId, added: &[Added]) -> Wanted {
+        if !added.iter().any(|added| added.sample) {
+            return Wanted::default();
+        }
+        let names = |which: fn(&Added) -> bool| {
+            let mut names: Vec<_> = added
+                .iter()
+                .filter(|added| which(added))
+                .filter_map(|added| added.group)
+                .map(|group| hex(&group))
+                .collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        Wanted {
+            route: self.routes.name(route).to_owned(),
+            groups: names(|_| true),
+            samples: names(|added| added.sample),
+            leaves: false,
+        }
     }
 }

@@ -128,12 +128,42 @@ pub(super) struct Counted {
     pub(super) judged_at_once: Split,
 }
 
+impl Counted {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            skipped: self.skipped.saturating_add(other.skipped),
+            missed: self.missed.saturating_add(other.missed),
+            failed: self.failed.saturating_add(other.failed),
+            matched: self.matched.saturating_add(other.matched),
+            mismatched: self.mismatched.saturating_add(other.mismatched),
+            shadow_errors: self.shadow_errors.saturating_add(other.shadow_errors),
+            production_5xx: self.production_5xx.saturating_add(other.production_5xx),
+            shadow_5xx: self.shadow_5xx.saturating_add(other.shadow_5xx),
+            judged_at_once: self.judged_at_once.plus(other.judged_at_once),
+        }
+    }
+}
+
 impl Open {
     pub(super) fn record(&mut self, production: Spans, shadow: Spans) {
         let both = [(&mut self.production, production), (&mut self.shadow, shadow)];
         for ([first, whole], spans) in both {
             first.record(spans.first);
             whole.record(spans.whole);
+        }
+    }
+
+    /// Adds those of another route since the same moment.
+    pub(super) fn take_over(&mut self, part: Self) {
+        self.counted = self.counted.plus(part.counted);
+        let both = [
+            (&mut self.production, part.production),
+            (&mut self.shadow, part.shadow),
+        ];
+        for (marks, part) in both {
+            for (marks, part) in marks.iter_mut().zip(&part) {
+                marks.merge(part);
+            }
         }
     }
 
@@ -168,7 +198,7 @@ impl Ledger {
         let from = self.window_from.replace(now).unwrap_or(now);
         let mut splits = vec![Split::default(); self.by_route.len()];
         let standings = self.standings();
-        for found in self.sets.judged(|atom, after| standings.of(atom, after)) {
+        for found in self.sets_found(&standings) {
             if let Some(split) = splits.get_mut(found.route.index()) {
                 split.add(found.standing, self.sets.in_window(found.id));
             }

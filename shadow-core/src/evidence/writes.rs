@@ -66,6 +66,8 @@ pub(crate) struct Writes {
     reads: Generations<Read>,
     seen: u64,
     evicted: u64,
+    /// Paths that other ledgers remember.
+    elsewhere: u64,
 }
 
 /// A table of two generations: when the young one is full, the old one is dropped.
@@ -104,15 +106,23 @@ impl Writes {
             reads: Generations::default(),
             seen: 0,
             evicted: 0,
+            elsewhere: 0,
         }
     }
 
     pub(crate) fn figures(&self) -> report::Writes {
         report::Writes {
             seen: self.seen,
-            paths: self.written.len(),
+            paths: self.written.len().saturating_add(self.elsewhere),
             evicted: self.evicted,
         }
+    }
+
+    /// Adds the figures of another ledger.
+    pub(crate) fn add(&mut self, figures: report::Writes) {
+        self.seen = self.seen.saturating_add(figures.seen);
+        self.elsewhere = self.elsewhere.saturating_add(figures.paths);
+        self.evicted = self.evicted.saturating_add(figures.evicted);
     }
 
     /// Remembers a skipped exchange if it is a write that may have changed something.

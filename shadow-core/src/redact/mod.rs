@@ -38,7 +38,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{ABSENT, Discrepancy, JsonPath, REDACTED, paths::PathSet};
+use crate::compare::{ABSENT, Discrepancy, JsonPath, PRESENT, REDACTED, paths::PathSet};
 use shadow_proto::exchange::Headers;
 
 use form::Values;
@@ -172,7 +172,7 @@ impl Redactor {
         } = found;
         let (place, reader) = place::read(self, place);
         let value = |value: &str| match value {
-            ABSENT => ABSENT.to_owned(),
+            ABSENT | PRESENT => value.to_owned(),
             value => reader.value(self, value),
         };
         Discrepancy {

@@ -245,6 +245,21 @@ impl<'s> AnswerReader<'s> {
 
     fn framing(&mut self, head: &ResponseHead) -> Result<Framing, Unread> {
         const LENGTH: &[u8] = b"content-length";
+        const CODING: &[u8] = b"transfer-encoding";
+        let mut codings = head.headers.get_all("transfer-encoding").peekable();
+        let is_none = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+        if codings.peek().is_some() && codings.all(|coding| is_none(coding.trim_ascii())) {
+            self.oddities.add(CODING, Oddity::NoCoding);
+            let others = head
+                .headers
+                .iter()
+                .filter(|(name, _)| !name.eq_ignore_ascii_case(CODING));
+            let again = ResponseHead {
+                said: Said::of(others),
+                ..head.clone()
+            };
+            return framing::response(&again, self.asked).map_err(|_ambiguous| Unread::Protocol);
+        }
         if let Ok(framing) = framing::response(head, self.asked) {
             return Ok(framing);
         }

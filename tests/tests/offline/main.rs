@@ -101,7 +101,14 @@ fn a_recording_is_replayed_and_nothing_differs() {
         report.funnel
     );
     assert!(report.funnel.matched > 0, "{:#?}", report.funnel);
-    // The latency of a machine under test is arbitrary; the exit code follows the report.
+    let latency = report
+        .judgement
+        .reasons
+        .iter()
+        .find(|reason| reason.gate == "latency");
+    let latency = latency.expect("the gate");
+    assert_eq!(latency.ruling, Ruling::Go, "shown, and not judged: {latency:?}");
+    assert!(latency.text.contains("not judged"), "{latency:?}");
     let expected = match report.judgement.ruling {
         Ruling::Go => 0,
         Ruling::NoGo => 1,
@@ -130,4 +137,12 @@ fn a_masked_recording_has_every_exchange_and_no_body() {
         answered + 1,
         "a line for each exchange and one for the summary"
     );
+    let refused = Command::new(agent::binary())
+        .args(["replay", "--shadow", "http://127.0.0.1:9"])
+        .arg(&file)
+        .output()
+        .expect("replay runs");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(65), "{said}");
+    assert!(said.contains("record again with --redact none"), "{said}");
 }

@@ -131,9 +131,13 @@ fn without_header(route: &str, name: &str, config: &Config) -> Value {
     let without = |key: &str| -> Vec<Value> {
         let listed = compare.get(key).and_then(Value::as_array);
         let listed = listed.into_iter().flatten().filter(|listed| {
-            listed
-                .as_str()
-                .is_none_or(|listed| !listed.eq_ignore_ascii_case(name))
+            let covers = |listed: &str| match listed.strip_suffix('*') {
+                Some(start) => name
+                    .get(..start.len())
+                    .is_some_and(|head| head.eq_ignore_ascii_case(start)),
+                None => listed.eq_ignore_ascii_case(name),
+            };
+            !listed.as_str().is_some_and(covers)
         });
         listed.cloned().collect()
     };

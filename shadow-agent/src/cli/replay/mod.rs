@@ -27,7 +27,7 @@ use shadow_proto::units::Rate;
 use crate::{
     clock::now_ms,
     config::Config,
-    offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Told},
+    offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Speed, Told},
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
     runtime,
 };
@@ -68,14 +68,7 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
     let progress = Progress::new();
     progress.log(&config.agent);
     check(&config)?;
-    let inputs = args.files.iter().filter(|file| file.as_os_str() == "-");
-    if inputs.count() > 1 {
-        return Err(Failure::new(
-            Exit::Usage,
-            "standard input (`-`) is named twice; it can be read once",
-        )
-        .into());
-    }
+    one_input(args)?;
     let told = Arc::new(Told::asked(args.selection(), args.logs()));
     let engine = shadow_proto::engine::Settings {
         limits: config.limits.clone(),
@@ -83,6 +76,7 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
         fields: true,
     };
     let opened = offline::open(&args.files, &engine, &told).map_err(|error| open_failure(&error))?;
+    is_comparable(&opened)?;
     let bundles_only = opened.bundles_only;
     let logged = opened.logs_only.then_some(Logged {
         tolerance: args.tolerance,
@@ -125,6 +119,28 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
     })
 }
 
+/// Refuses to read standard input twice.
+fn one_input(args: &ReplayArgs) -> Result<(), Failure> {
+    let inputs = args.files.iter().filter(|file| file.as_os_str() == "-");
+    if inputs.count() > 1 {
+        let what = "standard input (`-`) is named twice; it can be read once";
+        return Err(Failure::new(Exit::Usage, what));
+    }
+    Ok(())
+}
+
+/// Refuses a recording of which nothing but lengths is left.
+fn is_comparable(opened: &Opened) -> Result<(), Failure> {
+    let Some(masked) = &opened.masked else {
+        return Ok(());
+    };
+    let what = format!(
+        "{masked} was recorded with its bodies and values masked (redact: all), so there is nothing in it to compare \
+         with; record again with --redact none (or --redact headers, which keeps the bodies)"
+    );
+    Err(Failure::new(Exit::Data, what))
+}
+
 /// Settings as for live traffic, without those that only a capture needs.
 fn settings(
     args: &ReplayArgs,
@@ -136,6 +152,9 @@ fn settings(
     // There is no production on this host to yield to, and requests must be sent on time.
     (settings.idle_cpu, settings.nice) = (0, None);
     for lane in &mut settings.lanes {
+        if args.rate.is_none() && args.speed == Speed::Max {
+            lane.ledger.set_untimed();
+        }
         if let Mode::Replay(replay) = &mut lane.mode {
             replay.comparator.redacted_production(redacted);
             replay.comparator.logged_production(logged);

@@ -7,10 +7,13 @@ use clap::Args;
 
 use shadow_proto::units::{Rate, Size, Span};
 
-use crate::config::{
-    Config, LogLevel, LogStyle,
-    place::{ShadowUrl, Target},
-    writes::WriteMode,
+use crate::{
+    config::{
+        Config, LogLevel, LogStyle,
+        place::{ShadowUrl, Target},
+        writes::WriteMode,
+    },
+    record::Redact,
 };
 
 const EXAMPLES: &str = "\
@@ -78,6 +81,9 @@ pub struct RunArgs {
     /// Record what is captured to this pcapng file as well
     #[arg(long, value_name = "FILE", help_heading = "Agent")]
     pub record: Option<PathBuf>,
+    /// Data that is masked in the recording; one that is to be replayed and compared needs none [default: all]
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Agent")]
+    pub redact: Option<Redact>,
     /// Serve Prometheus metrics there, such as 127.0.0.1:9464
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Agent")]
     pub metrics: Option<SocketAddr>,
@@ -119,6 +125,7 @@ impl RunArgs {
             cores,
             idle_cpu,
             record,
+            redact,
             metrics,
             state_dir,
             socket,
@@ -155,6 +162,7 @@ impl RunArgs {
         set(&mut config.budget.cores, cores);
         set(&mut config.budget.idle_cpu, idle_cpu);
         config.record.file = record.or(config.record.file.take());
+        set(&mut config.record.redact, redact);
         config.agent.metrics = metrics.or(config.agent.metrics);
         set(&mut config.agent.state_dir, state_dir);
         set(&mut config.agent.socket, socket);

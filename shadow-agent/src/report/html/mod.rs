@@ -5,12 +5,14 @@
 //! total, so many mismatches do not make it longer; it says what it leaves out.
 
 mod causes;
+mod fields;
 mod funnel;
 mod groups;
 mod plot;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod verified;
 
 use std::{
     collections::BTreeMap,
@@ -68,6 +70,8 @@ pub fn page(report: &Report, history: &History) -> String {
         (funnel::table(&report.funnel))
         (funnel::unseen(&report.funnel))
         (routes(report))
+        (verified::section(report))
+        (fields::section(report))
         (events(history))
         @for other in &report.also {
             h2 { "Also: " (shown(&other.target)) }
@@ -75,6 +79,7 @@ pub fn page(report: &Report, history: &History) -> String {
             (causes::section(other))
             (figures(other))
             (groups::section(other, history))
+            (verified::section(other))
         }
         (footer(report))
     };

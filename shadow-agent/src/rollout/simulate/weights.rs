@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shadow_core::evidence::{
-    GateConfig, IntervalCounts, median_ranks, quantile_ranks,
+    CoverageWindows, GateConfig, IntervalCounts, median_ranks, quantile_ranks,
     report::{Quantiles, Spans},
     too_excused,
 };
@@ -100,6 +100,8 @@ impl Weights {
             shadow_errors: failed + whole(self.ours),
             failed,
             missed: whole(self.missed),
+            // Bursts are not known from sums.
+            windows: CoverageWindows::default(),
             burst: 1.0,
             error_burst: 1.0,
             production_5xx: whole(self.production_5xx),
@@ -107,6 +109,7 @@ impl Weights {
             production: spans(&self.production),
             shadow: spans(&self.shadow),
             reversed: false,
+            untimed: false,
         }
     }
 }

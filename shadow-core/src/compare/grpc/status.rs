@@ -91,6 +91,7 @@ fn errors(scope: &Scope<'_>, a: &Status<'_>, b: &Status<'_>, findings: &mut Find
             without: Parts::default(),
             findings,
             parts: 0,
+            is_inside: false,
         };
         inside::compare(texts, |text| shorten(text.as_bytes()));
     }

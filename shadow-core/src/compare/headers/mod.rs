@@ -1,20 +1,29 @@
 //! Comparison of header fields by meaning.
 //!
-//! References are resolved against the request (RFC 9110 section 10.2.2) and differ by component, cookies by name and
-//! attribute. Fields that describe absent content (RFC 9110 section 15.4.5) are not compared.
+//! References are resolved against the request (RFC 9110 section 10.2.2) and differ by component, cookies and links by
+//! name and attribute, sets by element, other fields as [`meaning`] says. Fields that describe absent content (RFC 9110
+//! section 15.4.5) are not compared.
 
+mod codings;
+mod cookies;
+mod meaning;
 mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 
 use shadow_proto::exchange::{Headers, Request};
 
 use super::{
-    ABSENT, Category, Side,
+    ABSENT, Category, PRESENT, Side,
     findings::Findings,
     findings::shorten,
     media,
     rules::{FieldName, Redirects},
     scope::Scope,
 };
+use meaning::{Meaning, Parts};
 
 /// Largest human-readable note of a redirect, in bytes.
 const NOTE: usize = 16 << 10;
@@ -30,23 +39,124 @@ pub(super) fn compare(
     let (left, right) = (production.headers, shadow.headers);
     let without_content = is_without_content(production) && is_without_content(shadow);
     let note = is_redirect_note(scope, production, shadow);
-    for name in scope.headers.iter().map(FieldName::as_str) {
+    for name in listed(scope.headers, [left, right]) {
+        let name = name.as_ref();
         if left.get_all(name).eq(right.get_all(name))
-            || same_meaning(name, left, right)
             || ((without_content || note) && name == "content-type")
+            || meaning::is_beside_the_point(name, production, shadow)
         {
             continue;
         }
-        if scope.is_parted() && parts::compare(name, request, left, right, findings) {
-            continue;
-        }
-        found(name, shown(name, left), shown(name, right), findings);
+        field(scope.is_parted(), name, request, [production, shadow], findings);
     }
-    for name in scope.header_presence.iter().map(FieldName::as_str) {
-        let there = |headers: &Headers| headers.get(name).map_or(ABSENT, |_| "(present)").to_owned();
+    for name in listed(scope.header_presence, [left, right]) {
+        let name = name.as_ref();
+        let there = |headers: &Headers| headers.get(name).map_or(ABSENT, |_| PRESENT).to_owned();
         let (left, right) = (there(left), there(right));
         if left != right {
             found(name, left, right, findings);
+        }
+    }
+}
+
+/// The fields that a list names: those of a name that ends in `*` are all that begin so.
+fn listed<'n>(names: &'n [FieldName], answers: [&'n Headers; 2]) -> impl Iterator<Item = Cow<'n, str>> {
+    names.iter().flat_map(move |name| {
+        let Some(start) = name.start() else {
+            return vec![Cow::Borrowed(name.as_str())];
+        };
+        let mut all: Vec<String> = answers
+            .iter()
+            .flat_map(|headers| headers.iter())
+            .filter_map(|(name, _)| core::str::from_utf8(name).ok())
+            .map(str::to_ascii_lowercase)
+            .filter(|name| name.starts_with(start))
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter().map(Cow::Owned).collect()
+    })
+}
+
+/// Compares a field whose text differs.
+fn field(
+    is_parted: bool,
+    name: &str,
+    request: &Request,
+    [production, shadow]: [Side<'_>; 2],
+    findings: &mut Findings,
+) {
+    let (left, right) = (production.headers, shadow.headers);
+    let meaning = Meaning::of(name);
+    let whole = |findings: &mut Findings| found(name, shown(name, left), shown(name, right), findings);
+    let absent = [left, right].map(|headers| meaning.is_absent(name, headers));
+    if absent == [true, true] {
+        return;
+    }
+    if absent.contains(&true) && !meaning.is_said_by_parts() {
+        let shown = |at: usize, headers| match absent.get(at) {
+            Some(true) => ABSENT.to_owned(),
+            _ => shown(name, headers),
+        };
+        return found(name, shown(0, left), shown(1, right), findings);
+    }
+    // Of a redacted field the parts are not known.
+    if right.get(name).is_some() && left.get_all(name).any(|value| findings.is_redacted(value)) {
+        return;
+    }
+    if meaning == Meaning::Delay && meaning::same_delay(name, left, right)
+        || meaning == Meaning::Codings && codings::are_negotiated(request, production, shadow)
+    {
+        return;
+    }
+    if matches!(meaning, Meaning::Cookies | Meaning::Links) {
+        let compare = |findings: &mut Findings| match meaning {
+            Meaning::Cookies => cookies::compare(request, left, right, findings),
+            _ => parts::links(request, left, right, findings),
+        };
+        if is_parted {
+            return compare(findings);
+        }
+        let mut probe = Findings::new(0);
+        compare(&mut probe);
+        if probe.is_full() {
+            whole(findings);
+        }
+        return;
+    }
+    let parts = (meaning.parts(name, production), meaning.parts(name, shadow));
+    if let (Some(a), Some(b)) = parts {
+        if is_parted {
+            by_part(name, &a, &b, findings);
+        } else if a != b {
+            whole(findings);
+        }
+        return;
+    }
+    if meaning.normal(name, left) == meaning.normal(name, right) {
+        return;
+    }
+    let is_reference = meaning == Meaning::Reference;
+    let has_parts = is_reference || meaning == Meaning::Elements && name != "etag";
+    if !(is_parted && has_parts && parts::compare(name, is_reference, request, [left, right], findings)) {
+        whole(findings);
+    }
+}
+
+/// Compares the parts of a field by name.
+fn by_part(name: &str, production: &Parts, shadow: &Parts, findings: &mut Findings) {
+    let mut parts: Vec<&String> = production.keys().chain(shadow.keys()).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    for part in parts {
+        let (a, b) = (production.get(part), shadow.get(part));
+        if a != b {
+            let shown = |text: Option<&String>| {
+                text.map_or_else(|| ABSENT.to_owned(), |text| shorten(text.as_bytes()))
+            };
+            let part = part.split(' ').map(|word| media::shown_name(word.as_bytes()));
+            let part = part.collect::<Vec<_>>().join(" ");
+            found(&format!("{name} {part}"), shown(a), shown(b), findings);
         }
     }
 }
@@ -113,155 +223,4 @@ fn shown(name: &str, headers: &Headers) -> String {
         return ABSENT.to_owned();
     }
     shorten(&values.join(b", ".as_slice()))
-}
-
-/// Whether two different texts of a field have the same meaning.
-fn same_meaning(name: &str, production: &Headers, shadow: &Headers) -> bool {
-    if production.get(name).is_none() || shadow.get(name).is_none() {
-        return false;
-    }
-    let normal = |headers: &Headers| -> Vec<Vec<u8>> {
-        let values = headers.get_all(name);
-        if name.eq_ignore_ascii_case("content-type") {
-            values.map(media::normalised).collect()
-        } else if name.eq_ignore_ascii_case("cache-control") {
-            directives(values)
-        } else if name.eq_ignore_ascii_case("set-cookie") {
-            // Not a comma-separated list (RFC 9110 section 5.3), and not ordered.
-            let mut cookies: Vec<Vec<u8>> = values.map(<[u8]>::to_vec).collect();
-            cookies.sort();
-            cookies
-        } else {
-            // One element per line is the same as all on one line.
-            values
-                .flat_map(|value| media::split_quoted(value, b','))
-                .map(|element| element.trim_ascii().to_vec())
-                .collect()
-        }
-    };
-    normal(production) == normal(shadow)
-}
-
-/// Cache directives have no order, and their names ignore case (RFC 9111 section 5.2).
-fn directives<'v>(values: impl Iterator<Item = &'v [u8]>) -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> = values
-        .flat_map(|value| media::split_quoted(value, b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|directive| !directive.is_empty())
-        .map(|directive| {
-            let end = memchr::memchr(b'=', directive).unwrap_or(directive.len());
-            let (name, argument) = directive.split_at_checked(end).unwrap_or((directive, &[]));
-            [&name.to_ascii_lowercase(), argument].concat()
-        })
-        .collect();
-    all.sort();
-    all.dedup();
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compare::{Rules, compiled::Compiled};
-    use shadow_proto::{exchange::Body, testing};
-
-    fn differ(rules: &Rules, a: &[(&str, &str)], b: &[(&str, &str)]) -> Vec<(String, String, String)> {
-        let mut findings = Findings::new(10);
-        let (a, b) = (
-            Headers::from_pairs(a.iter().copied()),
-            Headers::from_pairs(b.iter().copied()),
-        );
-        let compiled = Compiled::new(rules.clone()).expect("the rules work");
-        let scope = Scope::new(&compiled, &testing::exchange("GET", "/").request);
-        let body = Body::default();
-        let side = |headers| Side {
-            status: 200,
-            headers,
-            trailers: Headers::none(),
-            body: &body,
-        };
-        compare(
-            &scope,
-            &testing::exchange("GET", "/").request,
-            side(&a),
-            side(&b),
-            &mut findings,
-        );
-        let found = findings.finish();
-        assert!(
-            found.iter().all(|found| found.category == Category::Header),
-            "{found:?}"
-        );
-        found
-            .into_iter()
-            .map(|found| (found.place, found.production, found.shadow))
-            .collect()
-    }
-
-    type Fields<'a> = &'a [(&'a str, &'a str)];
-
-    #[test]
-    fn equal_meaning_is_no_difference() {
-        let rules = Rules {
-            headers: ["content-type", "cache-control", "location", "vary", "set-cookie"]
-                .map(|name| FieldName::try_from(name.to_owned()).expect(name))
-                .to_vec(),
-            ..Rules::default()
-        };
-        let cases: [(Fields<'_>, Fields<'_>); 6] = [
-            (
-                &[("Content-Type", "text/html; charset=UTF-8")],
-                &[("content-type", "text/html;charset=utf-8")],
-            ),
-            (
-                &[("Cache-Control", "no-cache, max-age=0")],
-                &[("Cache-Control", "Max-Age=0"), ("Cache-Control", "no-cache")],
-            ),
-            (&[("Vary", "a, b")], &[("Vary", "a"), ("Vary", "b")]),
-            (
-                &[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")],
-                &[("Set-Cookie", "b=2"), ("Set-Cookie", "a=1")],
-            ),
-            (&[("ETag", "\"1\"")], &[("etag", "W/\"2\"")]),
-            (&[("Date", "today"), ("X-Any", "1")], &[("Date", "tomorrow")]),
-        ];
-        for (a, b) in cases {
-            assert_eq!(differ(&rules, a, b), [], "{a:?} {b:?}");
-        }
-    }
-
-    #[test]
-    fn listed_fields_that_differ_are_found() {
-        let rules = Rules::default();
-        let found = differ(
-            &rules,
-            &[
-                ("Content-Type", "text/html"),
-                ("Location", "/a"),
-                ("ETag", "x"),
-                ("Cache-Control", "no-store"),
-            ],
-            &[
-                ("Content-Type", "text/plain"),
-                ("Location", "/A"),
-                ("Cache-Control", "no-store, private"),
-            ],
-        );
-        let row = |place: &str, a: &str, b: &str| (place.to_owned(), a.to_owned(), b.to_owned());
-        assert_eq!(
-            found,
-            [
-                row("header content-type", "text/html", "text/plain"),
-                row("header cache-control", "no-store", "no-store, private"),
-                row("header location path 1", "a", "A"),
-                row("header etag", "(present)", ABSENT),
-            ]
-        );
-        let gone = differ(&rules, &[], &[("Location", "")]);
-        assert_eq!(
-            gone,
-            [row("header location", ABSENT, "")],
-            "an empty field is a field"
-        );
-    }
 }

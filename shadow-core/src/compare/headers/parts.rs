@@ -1,6 +1,6 @@
-//! Comparison of header fields by part: references by component, cookies and links by name and attribute.
+//! Comparison of header fields by part: references by component, links by relation and attribute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use shadow_proto::exchange::{Headers, Request};
 
@@ -15,15 +15,12 @@ use crate::compare::{
     scope::Parts,
 };
 
-/// Fields that hold a reference.
-const REFERENCES: [&str; 3] = ["location", "content-location", "referer"];
-
-/// Compares a field by its parts; false when it has no parts, or is absent on one side.
+/// Compares a field with one value on both sides by the parts of its text; false for any other.
 pub(super) fn compare(
     name: &str,
+    is_reference: bool,
     request: &Request,
-    production: &Headers,
-    shadow: &Headers,
+    [production, shadow]: [&Headers; 2],
     findings: &mut Findings,
 ) -> bool {
     let one = |headers: &'_ Headers| -> Option<String> {
@@ -31,23 +28,14 @@ pub(super) fn compare(
         let value = String::from_utf8(values.next()?.to_vec()).ok()?;
         values.next().is_none().then_some(value)
     };
-    if name == "set-cookie" {
-        return cookies(production, shadow, findings);
-    }
-    if name == "link" {
-        return links(request, production, shadow, findings);
-    }
     let (Some(a), Some(b)) = (one(production), one(shadow)) else {
         return false;
     };
-    if REFERENCES.contains(&name) {
-        reference(&format!("header {name}"), request, &a, &b, findings);
+    let place = format!("header {name}");
+    if is_reference {
+        reference(&place, request, &a, &b, findings);
         return true;
     }
-    if name == "content-type" || name == "cache-control" || name == "etag" {
-        return false;
-    }
-    let place = format!("header {name}");
     let texts = Texts {
         place: &place,
         production: &a,
@@ -56,6 +44,7 @@ pub(super) fn compare(
         without: Parts::default(),
         findings,
         parts: 0,
+        is_inside: false,
     };
     inside::compare(texts, |text| shorten(text.as_bytes()));
     true
@@ -79,6 +68,7 @@ fn reference(place: &str, request: &Request, production: &str, shadow: &str, fin
         without: Parts::default(),
         findings,
         parts: 0,
+        is_inside: false,
     };
     // A relative reference has the scheme of the request, which is not known behind a proxy.
     let schemes = Url::new(production).scheme.zip(Url::new(shadow).scheme);
@@ -160,69 +150,113 @@ fn absolute(path: &str) -> String {
 
 type Attributes = BTreeMap<String, String>;
 
-/// Cookies by name, and each by value and attribute (RFC 6265 section 5.2).
-fn cookies(production: &Headers, shadow: &Headers, findings: &mut Findings) -> bool {
-    let read = |headers: &Headers| -> BTreeMap<String, Attributes> {
-        headers
-            .get_all("set-cookie")
-            .map(|value| {
-                let value = String::from_utf8_lossy(value).into_owned();
-                let mut parts = value.split(';').map(str::trim);
-                let pair = |part: &str, name: fn(&str) -> String| match part.split_once('=') {
-                    Some((left, right)) => (name(left.trim()), right.trim().to_owned()),
-                    None => (name(part), String::new()),
-                };
-                let (name, content) = pair(parts.next().unwrap_or_default(), str::to_owned);
-                let mut attributes: Attributes = parts
-                    .filter(|part| !part.is_empty())
-                    .map(|part| pair(part, str::to_ascii_lowercase))
-                    .collect();
-                attributes.insert("value".to_owned(), content);
-                (name, attributes)
-            })
-            .collect()
-    };
-    by_name("set-cookie", &read(production), &read(shadow), "value", findings);
-    true
+/// One link: its relations, and its target and other parameters.
+struct Link {
+    relation: String,
+    target: String,
+    attributes: Attributes,
 }
 
-/// Links by relation and title, each by reference and attribute (RFC 8288 section 3).
-fn links(request: &Request, production: &Headers, shadow: &Headers, findings: &mut Findings) -> bool {
-    let read = |headers: &Headers| -> BTreeMap<String, Attributes> {
-        let mut links = BTreeMap::new();
-        let values = headers
-            .get_all("link")
-            .flat_map(|value| media::split_quoted(value, b','));
-        for value in values {
-            let text = String::from_utf8_lossy(value.trim_ascii()).into_owned();
-            let Some((target, rest)) = text.strip_prefix('<').and_then(|text| text.split_once('>')) else {
-                links.insert(text, Attributes::new());
-                continue;
-            };
-            let parameter = |name| {
-                let value = media::parameter(rest.as_bytes(), name)?;
-                Some(String::from_utf8_lossy(&value).into_owned())
-            };
-            let target = resolved(request, target);
-            let name = parameter("rel").unwrap_or_else(|| target.clone());
-            let mut attributes = Attributes::from([("target".to_owned(), target)]);
-            for name in ["type", "title", "hreflang", "as", "crossorigin", "media"] {
-                if let Some(value) = parameter(name) {
-                    attributes.insert(name.to_owned(), value);
-                }
-            }
-            let mut unique = name.clone();
-            let mut number = 1usize;
-            while links.contains_key(&unique) {
-                number = number.saturating_add(1);
-                unique = format!("{name} {number}");
-            }
-            links.insert(unique, attributes);
-        }
-        links
+/// Links by relation, each by reference and attribute (RFC 8288 section 3). Where an answer has several of one
+/// relation, the target tells which is which.
+pub(super) fn links(request: &Request, production: &Headers, shadow: &Headers, findings: &mut Findings) {
+    let read = |headers: &Headers| -> Vec<Link> {
+        let values = headers.get_all("link").flat_map(split_links);
+        values.filter_map(|value| link(request, value)).collect()
     };
-    by_name("link", &read(production), &read(shadow), "target", findings);
-    true
+    let (production, shadow) = (read(production), read(shadow));
+    let mut several: HashSet<&str> = HashSet::new();
+    for side in [&production, &shadow] {
+        let mut seen: HashSet<&str> = HashSet::new();
+        several.extend(
+            side.iter()
+                .map(|link| link.relation.as_str())
+                .filter(|name| !seen.insert(name)),
+        );
+    }
+    let named = |links: &[Link]| -> BTreeMap<String, Attributes> {
+        let name = |link: &Link| match link.relation.as_str() {
+            "" => link.target.clone(),
+            relation if several.contains(relation) => format!("{relation} {}", link.target),
+            relation => relation.to_owned(),
+        };
+        links
+            .iter()
+            .map(|link| (name(link), link.attributes.clone()))
+            .collect()
+    };
+    by_name("link", &named(&production), &named(&shadow), "target", findings);
+}
+
+fn link(request: &Request, value: &[u8]) -> Option<Link> {
+    let text = String::from_utf8_lossy(value.trim_ascii()).into_owned();
+    if text.is_empty() {
+        return None;
+    }
+    let Some((target, rest)) = text.strip_prefix('<').and_then(|text| text.split_once('>')) else {
+        return Some(Link {
+            relation: String::new(),
+            target: text,
+            attributes: Attributes::new(),
+        });
+    };
+    let target = resolved(request, target);
+    let mut relation = String::new();
+    let mut attributes = Attributes::new();
+    for parameter in media::split_quoted(rest.as_bytes(), b';') {
+        let mut halves = parameter.splitn(2, |byte| *byte == b'=');
+        let text = |half: Option<&[u8]>| {
+            let half = media::unquoted(half.unwrap_or_default().trim_ascii());
+            String::from_utf8_lossy(&half).into_owned()
+        };
+        let name = text(halves.next()).to_ascii_lowercase();
+        let value = text(halves.next());
+        match name.as_str() {
+            "" => {}
+            // Only the first one counts (RFC 8288 section 3.3), and it may name several relations.
+            "rel" if relation.is_empty() => {
+                let mut relations: Vec<String> = value
+                    .split_ascii_whitespace()
+                    .map(str::to_ascii_lowercase)
+                    .collect();
+                relations.sort_unstable();
+                relations.dedup();
+                relation = relations.join(" ");
+            }
+            "rel" => {}
+            _ => {
+                let value = match name.as_str() {
+                    "type" | "hreflang" | "as" | "crossorigin" => value.to_ascii_lowercase(),
+                    "anchor" => resolved(request, &value),
+                    _ => value,
+                };
+                attributes.entry(name).or_insert(value);
+            }
+        }
+    }
+    attributes.insert("target".to_owned(), target.clone());
+    Some(Link {
+        relation,
+        target,
+        attributes,
+    })
+}
+
+/// The links of a field: the parts between commas that are neither in a reference nor in a quoted string.
+fn split_links(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped, mut inside) = (false, false, false);
+    value.split(move |&byte| {
+        let escape = core::mem::take(&mut escaped);
+        match byte {
+            _ if escape => {}
+            b'\\' if quoted => escaped = true,
+            b'"' if !inside => quoted = !quoted,
+            b'<' if !quoted => inside = true,
+            b'>' => inside = false,
+            _ => return byte == b',' && !quoted && !inside,
+        }
+        false
+    })
 }
 
 fn by_name(
@@ -266,6 +300,7 @@ fn by_name(
                         without: Parts::default(),
                         findings,
                         parts: 0,
+                        is_inside: false,
                     };
                     inside::compare(texts, |text| shorten(text.as_bytes()));
                 }

@@ -28,6 +28,36 @@ pub use route::{RouteError, RoutePattern};
 pub use settings::{Errors, Numbers, Redirects, Statuses, Structure, Texts};
 pub(crate) use text::{Text, written_as_text};
 
+/// Header fields that clients depend on, so that they are compared unless rules say otherwise.
+const HEADERS: [&str; 17] = [
+    "content-type",
+    "content-encoding",
+    "content-range",
+    "cache-control",
+    "vary",
+    "location",
+    "link",
+    "allow",
+    "retry-after",
+    "www-authenticate",
+    "set-cookie",
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+    "access-control-expose-headers",
+    "access-control-max-age",
+];
+
+/// The same for fields whose values differ by nature.
+const HEADER_PRESENCE: [&str; 5] = [
+    "etag",
+    "x-total-count",
+    "ratelimit*",
+    "x-ratelimit-*",
+    "x-rate-limit-*",
+];
+
 /// Limits on entries of `routes`, and on places and masks in total.
 const MAX_ROUTES: usize = 256;
 const MAX_PLACES: usize = 4096;
@@ -145,7 +175,8 @@ pub struct RouteRules {
     pub added: Option<Added>,
 }
 
-/// The name of a header field (RFC 9110 section 5.1), in lower case.
+/// The name of a header field (RFC 9110 section 5.1), in lower case. One that ends in `*` means all fields that begin
+/// like it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FieldName(String);
 
@@ -158,6 +189,17 @@ impl FieldName {
     /// In lower case.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The beginning of the names that it means, if it ends in `*`.
+    pub fn start(&self) -> Option<&str> {
+        self.0.strip_suffix('*')
+    }
+
+    /// Whether it means the field with this name, in lower case.
+    pub fn covers(&self, name: &str) -> bool {
+        self.start()
+            .map_or(self.0 == name, |start| name.starts_with(start))
     }
 }
 
@@ -178,8 +220,8 @@ impl Default for Rules {
     fn default() -> Self {
         let names = |names: &[&str]| names.iter().map(|&name| FieldName(name.to_owned())).collect();
         Self {
-            headers: names(&["content-type", "cache-control", "location"]),
-            header_presence: names(&["etag"]),
+            headers: names(&HEADERS),
+            header_presence: names(&HEADER_PRESENCE),
             status: Statuses::Exact,
             same_status: Vec::new(),
             errors: Errors::Type,
@@ -214,6 +256,17 @@ pub struct RuleError {
 }
 
 impl Rules {
+    /// Whether a header field is compared for some request, by its value or by its presence.
+    pub(crate) fn compare_field(&self, name: &str) -> bool {
+        let of_routes = self
+            .routes
+            .iter()
+            .flat_map(|entry| [&entry.headers, &entry.header_presence]);
+        let lists = [&self.headers, &self.header_presence];
+        let mut names = lists.into_iter().chain(of_routes.flatten()).flatten();
+        names.any(|listed| listed.covers(name))
+    }
+
     /// Rejects rules that cannot work. Single values were checked when they were read.
     pub(crate) fn validate(&self) -> Result<(), RuleError> {
         check_statuses("", &self.same_status)?;

@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_captured_wildcard_is_no_wildcard_in_the_name_of_its_route() {
-        let mut routes = Routes::new(100);
+        let mut routes = Routes::new(100, 40);
         for (target, expected) in [
             ("*", "OPTIONS /%2A"),
             ("/**", "OPTIONS /%2A%2A"),

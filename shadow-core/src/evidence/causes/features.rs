@@ -11,7 +11,7 @@ use shadow_proto::exchange::{Body, Headers, Version};
 
 use super::{Asking, change::Feature, row::FeatureId};
 use crate::evidence::report::FeatureKind;
-use crate::route_text;
+use crate::{redact::Redactor, route_text};
 
 /// Features of one exchange.
 const OF_ONE: usize = 96;
@@ -138,11 +138,23 @@ impl Features {
                 is_plain(parameter).then(|| parameter.to_owned())
             }));
         }
-        let template = asking.route.split_once(" /").map_or("", |(_, path)| path);
         let path = route_text::path(&asking.request.target).unwrap_or_default();
+        self.segments(asking.route, path, redactor, found);
+    }
+
+    /// The segments of a path that its route leaves open.
+    pub(super) fn segments(
+        &mut self,
+        route: &str,
+        path: &str,
+        redactor: &Redactor,
+        found: &mut Vec<FeatureId>,
+    ) {
+        let template = route.split_once(" /").map_or("", |(_, path)| path);
         let mut before = "";
         for (pattern, segment) in template.split('/').zip(path.split('/')).take(12) {
-            if pattern.starts_with('{') && pattern != "{rest}" && !before.starts_with('{') {
+            let is_open = pattern.starts_with('{') && pattern != "{rest}" && !segment.starts_with('{');
+            if is_open && !before.starts_with('{') {
                 let text = (before, segment);
                 found.extend(self.value(FeatureKind::Segment, before, text, || {
                     let text = format!("/{before}/{segment}");

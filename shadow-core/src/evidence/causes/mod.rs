@@ -16,6 +16,7 @@ mod features;
 mod find;
 mod join;
 mod row;
+mod same_route;
 mod separate;
 #[cfg(test)]
 mod tests;

@@ -58,11 +58,50 @@ impl Row {
                         *count = count.saturating_add(1);
                     }
                 }
-                Err(_) if self.counts.len() >= WIDE || room.used >= ALL => lost.add(*feature),
-                Err(at) => {
-                    self.counts.insert(at, (*feature, 1));
-                    room.used = room.used.saturating_add(1);
+                Err(at) => self.insert(at, (*feature, 1), room, lost),
+            }
+        }
+    }
+
+    /// Counts a feature for every exchange so far.
+    pub(super) fn have_all(&mut self, feature: FeatureId, room: &mut Room, lost: &mut Lost) {
+        let all = u32::try_from(self.all).unwrap_or(u32::MAX);
+        if all == 0 {
+            return;
+        }
+        match self.counts.binary_search_by_key(&feature, |(known, _)| *known) {
+            Ok(at) => {
+                if let Some((_, count)) = self.counts.get_mut(at) {
+                    *count = all;
                 }
+            }
+            Err(at) => self.insert(at, (feature, all), room, lost),
+        }
+    }
+
+    fn insert(&mut self, at: usize, count: (FeatureId, u32), room: &mut Room, lost: &mut Lost) {
+        if self.counts.len() >= WIDE || room.used >= ALL {
+            lost.add(count.0);
+            return;
+        }
+        self.counts.insert(at, count);
+        room.used = room.used.saturating_add(1);
+    }
+
+    /// Adds the counts of other exchanges.
+    pub(super) fn take_over(&mut self, part: Self, room: &mut Room, lost: &mut Lost) {
+        room.free(&part);
+        self.all = self.all.saturating_add(part.all);
+        self.latest = self.latest.max(part.latest);
+        self.slices.add(&part.slices);
+        for (feature, count) in part.counts {
+            match self.counts.binary_search_by_key(&feature, |(known, _)| *known) {
+                Ok(at) => {
+                    if let Some((_, sum)) = self.counts.get_mut(at) {
+                        *sum = sum.saturating_add(count);
+                    }
+                }
+                Err(at) => self.insert(at, (feature, count), room, lost),
             }
         }
     }

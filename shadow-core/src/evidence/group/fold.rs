@@ -12,15 +12,38 @@ use super::{AtomId, Fingerprint, Group, Groups, Place, fingerprint};
 /// Steps from an atom to the one that it is part of by now: one for each level of a place.
 const MERGES: usize = 64;
 
+/// How the exchanges of two counts are related.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Counted {
+    /// An exchange, a pair or a third answer may be counted in both, so the sum is at least the larger one.
+    Together,
+    /// None is counted in both: they are of different routes.
+    Apart,
+}
+
+impl Counted {
+    pub(super) fn sum(self, a: u64, b: u64) -> u64 {
+        match self {
+            Self::Together => a.max(b),
+            Self::Apart => a.saturating_add(b),
+        }
+    }
+}
+
 impl Groups {
     /// Merges the groups of a route that have the same place by now: one group continues under the common place, the
     /// others become part of it, and their atoms part of its atoms.
     pub(super) fn fold(&mut self, route: RouteId) {
+        self.fold_as(route, None);
+    }
+
+    /// As [`Groups::fold`], by the places that are known to be data on another route.
+    pub(super) fn fold_as(&mut self, route: RouteId, like: Option<&str>) {
         for at in 0..self.all.len() {
             let Some(group) = self.all.get(at).filter(|group| group.route_id == route) else {
                 continue;
             };
-            let place = self.pools.known(&group.route, &group.place);
+            let place = self.pools.known(like.unwrap_or(&group.route), &group.place);
             if place == group.place {
                 continue;
             }
@@ -34,7 +57,7 @@ impl Groups {
             if known == next {
                 self.places.push(Place::default());
             }
-            self.move_place(from, known);
+            self.move_place(from, known, Counted::Together);
             let into = *self.by_fingerprint.entry(id).or_insert(at);
             if into == at {
                 if let Some(group) = self.all.get_mut(at) {
@@ -44,37 +67,36 @@ impl Groups {
                     group.place = place;
                 }
             } else if let Some(part) = self.all.get_mut(at).map(Group::take) {
-                self.move_atoms(into, &part.atoms);
+                self.move_atoms(into, &part.atoms, Counted::Together);
                 if let Some(group) = self.all.get_mut(into) {
-                    group.take_over(part);
+                    group.take_over(part, Counted::Together);
                 }
             }
         }
     }
 
-    /// Joins the counts of a place with those of another. An exchange or a pair counts once for each place, and may
-    /// have been counted for both.
-    fn move_place(&mut self, from: usize, to: usize) {
+    /// Joins the counts of a place with those of another. An exchange or a pair counts once for each place.
+    pub(super) fn move_place(&mut self, from: usize, to: usize, counted: Counted) {
         let Some(moved) = self.places.get_mut(from).filter(|_| from != to) else {
             return;
         };
         let moved = core::mem::take(moved);
         if let Some(place) = self.places.get_mut(to) {
-            place.observed = place.observed.max(moved.observed);
-            most(&mut place.background, moved.background);
+            place.observed = counted.sum(place.observed, moved.observed);
+            sums(&mut place.background, moved.background, counted);
         }
     }
 
     /// Moves atoms to a group: they become part of its atoms with the same shift, so that later evidence is about
     /// them, too.
-    fn move_atoms(&mut self, group: usize, moved: &[(Shift, AtomId)]) {
+    pub(super) fn move_atoms(&mut self, group: usize, moved: &[(Shift, AtomId)], counted: Counted) {
         for (shift, id) in moved {
             let Some(into) = self.all.get_mut(group) else {
                 return;
             };
             let same = into.atoms.iter().find(|(known, _)| known == shift);
             if let Some(same) = same.map(|(_, same)| *same) {
-                self.merge(*id, same);
+                self.merge(*id, same, counted);
                 continue;
             }
             // The number of all atoms is the limit here.
@@ -85,8 +107,8 @@ impl Groups {
         }
     }
 
-    /// An exchange, a pair or a third answer counts once for each atom, and may have been counted for both.
-    fn merge(&mut self, part: AtomId, into: AtomId) {
+    /// An exchange, a pair or a third answer counts once for each atom.
+    fn merge(&mut self, part: AtomId, into: AtomId, counted: Counted) {
         let Some(atom) = self.atoms.get_mut(part.0 as usize) else {
             return;
         };
@@ -96,12 +118,14 @@ impl Groups {
         let background = core::mem::take(&mut atom.background);
         let thirds = core::mem::take(&mut atom.thirds);
         if let Some(atom) = self.atoms.get_mut(into.0 as usize) {
-            atom.observed = atom.observed.max(observed);
+            atom.observed = counted.sum(atom.observed, observed);
             atom.leaves = atom.leaves.saturating_add(leaves);
-            most(&mut atom.background, background);
+            sums(&mut atom.background, background, counted);
             for (known, third) in atom.thirds.iter_mut().zip(thirds) {
-                if third.all() > known.all() {
-                    *known = third;
+                match counted {
+                    Counted::Apart => *known = known.plus(third),
+                    Counted::Together if third.all() > known.all() => *known = third,
+                    Counted::Together => {}
                 }
             }
         }
@@ -120,15 +144,15 @@ impl Groups {
     }
 }
 
-fn most(counts: &mut [u64; 3], others: [u64; 3]) {
+fn sums(counts: &mut [u64; 3], others: [u64; 3], counted: Counted) {
     for (count, other) in counts.iter_mut().zip(others) {
-        *count = (*count).max(other);
+        *count = counted.sum(*count, other);
     }
 }
 
 impl Group {
     /// Takes the counts of a group that becomes part of another; it is no longer shown from then on.
-    fn take(&mut self) -> Part {
+    pub(super) fn take(&mut self) -> Part {
         Part {
             exchanges: core::mem::take(&mut self.exchanges),
             after_skipped_write: core::mem::take(&mut self.after_skipped_write),
@@ -141,7 +165,7 @@ impl Group {
         }
     }
 
-    fn take_over(&mut self, part: Part) {
+    pub(super) fn take_over(&mut self, part: Part, counted: Counted) {
         if part.exchanges == 0 {
             return;
         }
@@ -151,12 +175,13 @@ impl Group {
             self.first.min(part.first)
         };
         self.last = self.last.max(part.last);
-        // An exchange may be counted in both groups.
-        if part.exchanges > self.exchanges {
-            self.exchanges = part.exchanges;
-            self.slices = part.slices;
+        match counted {
+            Counted::Apart => self.slices.add(&part.slices),
+            Counted::Together if part.exchanges > self.exchanges => self.slices = part.slices,
+            Counted::Together => {}
         }
-        self.after_skipped_write = self.after_skipped_write.max(part.after_skipped_write);
+        self.exchanges = counted.sum(self.exchanges, part.exchanges);
+        self.after_skipped_write = counted.sum(self.after_skipped_write, part.after_skipped_write);
         self.discrepancies = self.discrepancies.saturating_add(part.discrepancies);
         if self.samples.is_empty() {
             self.samples = part.samples;
@@ -165,7 +190,7 @@ impl Group {
 }
 
 /// Counts of a group that becomes part of another.
-struct Part {
+pub(super) struct Part {
     exchanges: u64,
     after_skipped_write: u64,
     discrepancies: u64,
@@ -173,7 +198,7 @@ struct Part {
     last: Timestamp,
     slices: Slices,
     samples: Vec<(AtomId, report::Sample)>,
-    atoms: Vec<(Shift, AtomId)>,
+    pub(super) atoms: Vec<(Shift, AtomId)>,
 }
 
 /// The group of the same difference in the opposite direction.

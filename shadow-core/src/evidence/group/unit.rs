@@ -25,6 +25,10 @@ impl Groups {
     }
 
     fn unit(&self, atom: &Atom) -> Option<Unit<'_>> {
+        let atom = match atom.into {
+            Some(into) => self.atoms.get(self.resolved(into).index())?,
+            None => atom,
+        };
         let mut at = atom.group;
         let mut group = self.all.get(at)?;
         if group.exchanges == 0 {

@@ -5,21 +5,25 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod causes;
+mod fields;
 mod groups;
 mod input;
+mod origin;
 mod power;
 mod scope;
 mod verified;
 
-use super::{gates::Judgement, stats::Proportion};
+use super::{coverage::CoverageWindows, gates::Judgement, stats::Proportion};
 use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;
 pub use causes::{CAUSE, Cause, CauseRoute, FeatureKind, Harm, Separates};
+pub use fields::{FieldShare, Fields};
 pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
 pub use input::{Input, InputFile, InputNote};
+pub use origin::{Origin, SourceShare};
 pub use power::{Missed, Power, PowerOf};
 pub(crate) use scope::the_production;
 pub use scope::{Reach, Scope};
@@ -36,6 +40,12 @@ pub struct Report {
     /// The name of the target.
     #[serde(default)]
     pub target: String,
+    /// Where its counts are from, unless it is merged evidence.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    /// The sources of merged evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceShare>,
     /// The traffic covered by the report, and which of the two systems is the new one.
     #[serde(default)]
     pub scope: Scope,
@@ -58,6 +68,9 @@ pub struct Report {
     /// Connections that were open before the capture: their first exchanges cannot be read.
     #[serde(default)]
     pub joined: Joined,
+    /// The same over time: a burst that was missed is none of the run.
+    #[serde(default)]
+    pub coverage_windows: CoverageWindows,
     /// Share of right answers among those that can be decided: `(matched + noise) / (matched + mismatched -
     /// after_skipped_write)`.
     pub match_rate: Proportion,
@@ -93,6 +106,9 @@ pub struct Report {
     /// Use of each comparison rule: a rule that never matched, or that hides a whole body, is a mistake.
     #[serde(default)]
     pub rules: Vec<RuleUsage>,
+    /// Header fields of both systems' answers that were not compared.
+    #[serde(default)]
+    pub fields: Fields,
     /// The resulting judgement.
     pub judgement: Judgement,
     /// Reports of the further targets; empty in each of those.
@@ -267,6 +283,8 @@ pub enum FindingKind {
     TimesOut,
     /// Replays failed for another reason.
     Fails,
+    /// Production did not answer requests.
+    NotAnswered,
     /// A field of its answers breaks a rule of HTTP.
     OddField,
 }

@@ -1,0 +1,50 @@
+//! Rows of a route that becomes part of another one.
+
+use super::{Causes, RouteId, Row, Signature};
+use crate::redact::Redactor;
+
+impl Causes {
+    /// Makes what was counted for a route count for another one, both with their names.
+    pub(crate) fn join(
+        &mut self,
+        (part, was): (RouteId, &str),
+        (into, name): (RouteId, &str),
+        redactor: &Redactor,
+    ) {
+        // Segments that the former name contains are open now: each of its exchanges had them.
+        let mut segments = Vec::new();
+        let path = was.split_once(" /").map_or("", |(_, path)| path);
+        self.features.segments(name, path, redactor, &mut segments);
+        let matched = self.matched.get_mut(part.index()).map(core::mem::take);
+        if self.matched.len() <= into.index() {
+            self.matched
+                .resize_with(into.index().saturating_add(1), Row::default);
+        }
+        if let Some((mut row, slot)) = matched.zip(self.matched.get_mut(into.index())) {
+            for segment in &segments {
+                row.have_all(*segment, &mut self.room, self.features.lost());
+            }
+            slot.take_over(row, &mut self.room, self.features.lost());
+        }
+        let moved: Vec<(Signature, usize)> = self
+            .ids
+            .extract_if(|signature, _| signature.route == part)
+            .collect();
+        for (signature, at) in moved {
+            let signature = Signature {
+                route: into,
+                ..signature
+            };
+            let Some(mut row) = self.differed.get_mut(at).map(core::mem::take) else {
+                continue;
+            };
+            for segment in &segments {
+                row.have_all(*segment, &mut self.room, self.features.lost());
+            }
+            let known = *self.ids.entry(signature).or_insert(at);
+            if let Some(slot) = self.differed.get_mut(known) {
+                slot.take_over(row, &mut self.room, self.features.lost());
+            }
+        }
+    }
+}
