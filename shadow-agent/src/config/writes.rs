@@ -76,7 +76,7 @@ pub(super) struct Section {
     routes: Vec<Route>,
     /// Globs of the paths that serve GraphQL.
     graphql: OneOrMore,
-    /// The treatment of gRPC.
+    /// The rules for gRPC.
     grpc: GrpcRules,
 }
 

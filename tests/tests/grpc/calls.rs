@@ -131,7 +131,7 @@ fn planted_faults_are_found_at_their_fields() {
         [
             ("status", "trailer grpc-status"),
             ("value", "$.3.2"),
-            ("value", "event * $.3.2")
+            ("value", "event 1 $.3.2")
         ],
         "{:#?}",
         report.groups

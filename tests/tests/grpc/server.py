@@ -45,7 +45,7 @@ def get(request, context):
     if key == 98 and is_other:
         context.abort(grpc.StatusCode.UNAVAILABLE, "later")
     context.send_initial_metadata((("shop-region", "eu"),))
-    context.set_trailing_metadata((("shop-cost-bin", bytes([0, 1, key])),))
+    context.set_trailing_metadata((("shop-cost", str(key)),))
     return item(key)
 
 

@@ -97,7 +97,8 @@ pub(super) fn rule(group: &Group, config: &Config) -> Result<Value, String> {
     if let Some(name) = place.strip_prefix("header ") {
         return Ok(without_header(route, name, config));
     }
-    if category == "status" {
+    // No rule takes two codes of gRPC for the same.
+    if category == "status" && place == "status" {
         let seen = group.samples.iter().find_map(|sample| {
             let code = |text: &str| text.parse::<u16>().ok();
             Some([code(&sample.production)?, code(&sample.shadow)?])
