@@ -9,7 +9,7 @@
 //! the same way. The number of exchanges in a number of bytes is then a renewal count: with the mean size `m`, the
 //! coefficient of variation `c` and `n` exchanges read, `bytes / m` exchanges are expected, with the variance
 //! `c^2 * bytes / m`; and `m` itself is known up to `c / sqrt(n)`. Both errors are bounded by a normal mixture that
-//! holds at any time ([`anytime`](super::anytime)), and are added in squares. The interval has every number of
+//! holds at any time ([`anytime`]), and are added in squares. The interval has every number of
 //! exchanges whose expected bytes differ from those seen by no more than that. Assumption: a request that is not read
 //! is as large as one that is. Clients only, because requests vary far less in size than answers do.
 //!
