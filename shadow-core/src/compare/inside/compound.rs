@@ -39,12 +39,14 @@ pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
 impl Texts<'_, '_> {
     /// A part that differs. The whole text is shown: its form says whether it is a secret.
     fn composed(&mut self, number: usize) {
+        // All parts are one value.
+        let leaves = u32::from(self.parts == 0);
         self.parts = self.parts.saturating_add(1);
         let part = format!("word {number}");
         if !self.without.leave_out(&part) {
             let place = format!("{} {part}", self.place);
             let [a, b] = [self.production, self.shadow].map(|text| shorten(text.as_bytes()));
-            self.findings.push(self.category, place, a, b);
+            self.findings.push_element(self.category, place, a, b, leaves);
         }
     }
 }
