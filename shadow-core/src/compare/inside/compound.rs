@@ -1,7 +1,7 @@
 //! Comparison of composed identifiers by part: `order_5f2a90c1`, `arn:aws:s3:eu:12:9c1c09e9`, `f3a0c9d8@shop.example`.
 //!
-//! Bias: dates, addresses and identifiers of one kind are values of their own and are not split. A text is composed only
-//! if it has a word, and a part that is new each time.
+//! Bias: dates, addresses and identifiers of one kind are values of their own and are not split. A text is composed
+//! only if it has a word, and a part that is new each time.
 
 use super::{Texts, words};
 use crate::compare::findings::shorten;
@@ -53,12 +53,12 @@ impl Texts<'_, '_> {
 
 struct Part<'t> {
     text: &'t str,
-    /// What follows it.
+    /// The characters after it.
     gap: &'t str,
 }
 
-/// Letters and digits, and what is between them; a UUID, a date and an address are one part each. `None` for one part, for text with blanks, and for
-/// more than a few parts.
+/// Letters and digits, and what is between them; a UUID, a date and an address are one part each. `None` for one part,
+/// for text with blanks, and for more than a few parts.
 fn split(text: &str) -> Option<Vec<Part<'_>>> {
     let (mut parts, mut rest) = (Vec::new(), text);
     if !rest.starts_with(char::is_alphanumeric) || text.contains(char::is_whitespace) {
