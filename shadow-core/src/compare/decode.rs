@@ -76,8 +76,8 @@ impl Coding {
     }
 }
 
-/// Removes every coding that the Content-Encoding and Transfer-Encoding fields name, the last one first. An empty body is returned as it is:
-/// answers to HEAD and 304 answers name a coding too.
+/// Removes every coding that the Content-Encoding and Transfer-Encoding fields name, the last one first. An empty body
+/// is returned as it is: answers to HEAD and 304 answers name a coding too.
 pub(crate) fn decode<'b>(
     headers: &Headers,
     body: &'b [u8],
@@ -195,7 +195,7 @@ fn fill(reader: impl Read, out: &mut Vec<u8>, cap: usize) -> Option<()> {
         .map(|_read| ())
 }
 
-/// What a lenient client makes of content whose coding cannot be removed: content that is text was never coded, and of
+/// The reading of a lenient client where a coding cannot be removed: content that is text was never coded, and of
 /// damaged gzip or deflate data the part before the damage is used. `None` if there is neither.
 pub(crate) fn leniently<'b>(headers: &Headers, body: &'b [u8], cap: usize) -> Option<Cow<'b, [u8]>> {
     let mut content = Cow::Borrowed(body);

@@ -35,7 +35,7 @@ crate::catalogue! {
         BareLineFeed = "bare_line_feed",
         /// Content-Length beside Transfer-Encoding (section 6.3): the length is left out.
         LengthAndCoding = "length_and_coding",
-        /// A transfer coding that is none, as in RFC 2616 (`identity`): it is left out.
+        /// A name for no transfer coding, as in RFC 2616 (`identity`): it is left out.
         NoCoding = "no_coding",
         /// A trailer section that cannot be read: it is left out.
         Trailer = "trailer",

@@ -310,12 +310,12 @@ fn undeclared(text: &str, lengths: Lengths) -> Option<Vec<u8>> {
 
 /// Base64 of either alphabet, with or without padding, white space, and the beginning of a `data:` URL.
 fn base64(text: &str) -> Option<Vec<u8>> {
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let data = text
         .strip_prefix("data:")
         .and_then(|rest| rest.split_once(";base64,"));
     let text = data.map_or(text, |(_, text)| text);
-    const LENIENT: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let alphabet = if text.iter().any(|byte| matches!(byte, b'-' | b'_')) {
         URL_SAFE

@@ -15,7 +15,7 @@ use crate::compare::{
 use super::{
     checked::scalars,
     hash::{self, Hashes},
-    keys::{self, Renamed},
+    keys::{self, sorted},
     strings::leaves_equal,
     tape::{Kind, Tape, Value},
 };
@@ -181,7 +181,7 @@ impl<'d, 's> Diff<'d, 's> {
     }
 
     /// Recursion depth is that of the documents, which the parser bounds.
-    fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
+    pub(super) fn values(&mut self, production: Value<'d>, shadow: Value<'d>, level: Level<'s>) {
         if self.is_full() {
             return;
         }
@@ -251,53 +251,6 @@ impl<'d, 's> Diff<'d, 's> {
         for pair in renamed.into_iter().flatten() {
             self.renamed(pair, level);
         }
-    }
-
-    /// Members whose names are keys that differ in each answer.
-    fn renamed(&mut self, pair: Renamed<'d>, level: Level<'s>) {
-        if self.is_full() {
-            return;
-        }
-        let (a, b) = match pair {
-            Renamed::Both(a, b) => (Some(a), Some(b)),
-            Renamed::Production(a) => (Some(a), None),
-            Renamed::Shadow(b) => (None, Some(b)),
-        };
-        let Some((name, _)) = a.or(b) else { return };
-        let below = if level.is_closed() {
-            self.walk.below(level)
-        } else {
-            let text = name.string();
-            self.walk.enter(level, Key::Name(&String::from_utf8_lossy(&text)))
-        };
-        let (category, passes) = match (a, b) {
-            (Some(_), Some(_)) => (Category::Value, false),
-            (_, None) => (Category::Missing, false),
-            (None, _) => (Category::Added, below.below.added == Added::Allow),
-        };
-        if below.ignored.is_none() && !passes {
-            if !self.findings.has_room() {
-                self.findings.overflow();
-            } else if !level.parts.leave_out(keys::PART) {
-                let place = format!("{} {}", self.place(), keys::PART);
-                let shown = |side: Option<(Value<'_>, Value<'_>)>| {
-                    side.map_or_else(|| ABSENT.to_owned(), |(name, _)| shorten(name.raw().as_bytes()))
-                };
-                let leaves = a
-                    .filter(|_| b.is_none())
-                    .map_or(1, |(_, value)| scalars(value.raw()));
-                self.findings
-                    .push_element(category, place, shown(a), shown(b), leaves);
-            }
-            if let (Some((_, a)), Some((_, b))) = (a, b)
-                && a.raw() != b.raw()
-            {
-                self.trail.push(Step::Member(name));
-                self.values(a, b, below);
-                self.trail.pop();
-            }
-        }
-        self.walk.leave(below);
     }
 
     /// A member; `repeated` when the object already had one of the same name.
@@ -441,16 +394,4 @@ impl Pair<'_> {
             Self::Production(value) | Self::Shadow(value) => there(value).then_some(self),
         }
     }
-}
-
-pub(super) type Member<'d> = (std::borrow::Cow<'d, [u8]>, Value<'d>, Value<'d>);
-
-/// Members sorted by name; equal names stay in order.
-fn sorted<'d>(object: Value<'d>) -> Vec<Member<'d>> {
-    let mut members: Vec<Member<'d>> = object
-        .members()
-        .map(|(name, value)| (name.string(), name, value))
-        .collect();
-    members.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-    members
 }

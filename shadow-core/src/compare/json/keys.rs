@@ -4,14 +4,25 @@
 //! others by their order. Bias: only names that look like new ones each time are keys, and only if every name without a
 //! counterpart is one: other members are missing and added.
 
+use std::borrow::Cow;
+
 use hashbrown::HashMap;
 
-use crate::compare::inside::words::is_volatile;
+use crate::compare::{
+    ABSENT, Category, findings::shorten, inside::words::is_volatile, paths::Key, rules::Added, scope::Level,
+};
 
-use super::{diff::Member, tape::Value};
+use super::{
+    checked::scalars,
+    diff::{Diff, Step},
+    tape::Value,
+};
 
 /// The part of an object that its keys are.
-pub(super) const PART: &str = "key";
+const PART: &str = "key";
+
+/// A member by the text of its name.
+type Member<'d> = (Cow<'d, [u8]>, Value<'d>, Value<'d>);
 
 /// The name and the value of a member.
 type Named<'d> = (Value<'d>, Value<'d>);
@@ -75,4 +86,63 @@ fn alone<'d>(members: &[Member<'d>], others: &[Member<'d>]) -> Option<Vec<Named<
     }
     alone.sort_by_key(|(name, _)| name.index());
     Some(alone)
+}
+
+impl<'d, 's> Diff<'d, 's> {
+    /// Members whose names are keys that differ in each answer.
+    pub(super) fn renamed(&mut self, pair: Renamed<'d>, level: Level<'s>) {
+        if self.is_full() {
+            return;
+        }
+        let (a, b) = match pair {
+            Renamed::Both(a, b) => (Some(a), Some(b)),
+            Renamed::Production(a) => (Some(a), None),
+            Renamed::Shadow(b) => (None, Some(b)),
+        };
+        let Some((name, _)) = a.or(b) else { return };
+        let below = if level.is_closed() {
+            self.walk.below(level)
+        } else {
+            let text = name.string();
+            self.walk.enter(level, Key::Name(&String::from_utf8_lossy(&text)))
+        };
+        let (category, passes) = match (a, b) {
+            (Some(_), Some(_)) => (Category::Value, false),
+            (_, None) => (Category::Missing, false),
+            (None, _) => (Category::Added, below.below.added == Added::Allow),
+        };
+        if below.ignored.is_none() && !passes {
+            if !self.findings.has_room() {
+                self.findings.overflow();
+            } else if !level.parts.leave_out(PART) {
+                let place = format!("{} {}", self.place(), PART);
+                let shown = |side: Option<(Value<'_>, Value<'_>)>| {
+                    side.map_or_else(|| ABSENT.to_owned(), |(name, _)| shorten(name.raw().as_bytes()))
+                };
+                let leaves = a
+                    .filter(|_| b.is_none())
+                    .map_or(1, |(_, value)| scalars(value.raw()));
+                self.findings
+                    .push_element(category, place, shown(a), shown(b), leaves);
+            }
+            if let (Some((_, a)), Some((_, b))) = (a, b)
+                && a.raw() != b.raw()
+            {
+                self.trail.push(Step::Member(name));
+                self.values(a, b, below);
+                self.trail.pop();
+            }
+        }
+        self.walk.leave(below);
+    }
+}
+
+/// Members sorted by name; equal names stay in order.
+pub(super) fn sorted<'d>(object: Value<'d>) -> Vec<Member<'d>> {
+    let mut members: Vec<Member<'d>> = object
+        .members()
+        .map(|(name, value)| (name.string(), name, value))
+        .collect();
+    members.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    members
 }

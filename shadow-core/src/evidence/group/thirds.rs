@@ -90,8 +90,8 @@ impl Groups {
     }
 
     /// Counts the outcome of a third answer for every difference between the first two, and returns whether it was
-    /// counted. Elements are counted by place, so that a stable one is visible among others that always vary. Where many
-    /// elements have one place, those that only one answer has say nothing about the values of the others.
+    /// counted. Elements are counted by place, so that a stable one is visible among others that always vary. Where
+    /// many elements have one place, those that only one answer has say nothing about the values of the others.
     pub(crate) fn thirds(&mut self, context: Context<'_>, asked: Asked, thirds: Thirds<'_>) -> bool {
         let Thirds {
             found,
@@ -149,5 +149,5 @@ impl Groups {
     }
 }
 
-/// A place, and whether it stands for elements that only one of two answers has.
+/// A place, and whether its elements are only in one of two answers.
 type Counted = (String, bool);

@@ -18,6 +18,7 @@ fn pktap(inner: u32, length: u32) -> Vec<u8> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each link layer")]
 fn headers_before_another_link_layer() {
     let null = [&30_u32.to_le_bytes()[..], &ipv6(6, &tcp(0, PAYLOAD))].concat();
     let llc = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0][..], &packet()].concat();
