@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shadow_core::evidence::Proportion;
+use shadow_core::evidence::{Proportion, Unread};
 
 use crate::shown::is_unsafe;
 
@@ -29,7 +29,8 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// `99.9 % (1,998 of 2,000; 95 % interval 99.64 % to 99.97 %)`, or `unknown` if the total is zero.
+/// `99.9 % (1,998 of 2,000; 95 % interval 99.64 % to 99.97 %)`, or `unknown` if the total is zero. An exact share has
+/// no interval.
 pub(crate) fn proportion(share: &Proportion) -> String {
     let Proportion {
         successes,
@@ -41,17 +42,33 @@ pub(crate) fn proportion(share: &Proportion) -> String {
     let (Some(rate), Some(low), Some(high)) = (rate, low, high) else {
         return "unknown: nothing was compared yet".to_owned();
     };
+    let interval = if low == high {
+        String::new()
+    } else {
+        format!("; 95 % interval {} to {}", percent(*low), percent(*high))
+    };
     format!(
-        "{} ({} of {}; 95 % interval {} to {})",
+        "{} ({} of {}{interval})",
         percent(*rate),
         count(*successes),
         count(*trials),
-        percent(*low),
-        percent(*high)
     )
 }
 
 pub(crate) use shadow_core::evidence::micros;
+
+/// `57 (95 % interval 50 to 80)`; `None` if everything was read.
+pub(crate) fn unread(unread: &Unread) -> Option<String> {
+    let Unread { low, exchanges, high } = *unread;
+    (high > 0).then(|| {
+        format!(
+            "{} (95 % interval {} to {})",
+            count(exchanges),
+            count(low),
+            count(high)
+        )
+    })
+}
 
 /// `1h 2m 3s`.
 pub(crate) fn span(span: Duration) -> String {

@@ -3,9 +3,9 @@
 //! In the order of the data: [`capture`] reads segments (live ring or file), [`pipeline`] runs the engine and hands
 //! exchanges on, [`replay`] sends them to the shadow system, [`report`] presents the outcome, [`journal`] keeps it,
 //! [`export`] gives single cases to other tools, [`rollout`] raises the sample by it, [`budget`] lowers it and
-//! [`trips`] stops by itself, [`inspect`] reads capture files. [`control`] is the socket, [`http`] the metrics,
-//! [`doctor`] checks the host, [`privs`] gives up privileges, [`whole`] writes files and [`shown`] formats output for
-//! people, [`cli`] and [`config`] read what a person types.
+//! [`trips`] stops by itself, [`inspect`] reads capture files, [`explain`] follows one flow. [`control`] is the
+//! socket, [`http`] the metrics, [`doctor`] checks the host, [`privs`] gives up privileges, [`whole`] writes files and
+//! [`shown`] formats output for people, [`cli`] and [`config`] read what a person types.
 
 // Tests may unwrap, so this is here and not among the lints of the workspace.
 #![warn(clippy::unwrap_used)]
@@ -17,6 +17,7 @@ pub(crate) mod clock;
 pub mod config;
 pub mod control;
 pub mod doctor;
+pub mod explain;
 pub mod export;
 pub(crate) mod figures;
 pub mod guard;

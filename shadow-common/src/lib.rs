@@ -3,7 +3,7 @@
 //! In the order of the data: [`bytes`] loads packet bytes (from an skb or a slice), [`headers`] finds the TCP segment
 //! in them, [`flow`] names its two ends, [`hash`] and [`sample`] decide whether its connection is copied,
 //! [`chunk`] cuts its payload, [`record`] is what goes through the ring. [`config`] and [`stat`] are the maps'
-//! vocabulary.
+//! vocabulary, [`explain`] that of the program of `shadow explain`.
 //!
 //! No unsafe, no allocation, no panic: the kernel verifier and hostile packets both read this crate.
 
@@ -20,6 +20,7 @@
 pub mod bytes;
 pub mod chunk;
 pub mod config;
+pub mod explain;
 pub mod flow;
 pub mod hash;
 pub mod headers;

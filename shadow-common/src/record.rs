@@ -125,13 +125,13 @@ impl RecordHeader {
 /// Address bytes as two words whose little-endian form is the address.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the two halves of a 128-bit word")]
-const fn addr(bytes: [u8; 16]) -> [u64; 2] {
+pub(crate) const fn addr(bytes: [u8; 16]) -> [u64; 2] {
     let word = u128::from_le_bytes(bytes);
     [word as u64, (word >> 64) as u64]
 }
 
 #[inline(always)]
-const fn pair(first: u32, second: u32) -> u64 {
+pub(crate) const fn pair(first: u32, second: u32) -> u64 {
     first as u64 | (second as u64) << 32
 }
 

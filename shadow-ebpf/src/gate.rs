@@ -13,6 +13,8 @@ use shadow_common::{
     stat::Stat,
 };
 
+#[cfg(feature = "explain")]
+use crate::explain;
 use crate::{
     TCX_NEXT, emit,
     maps::{Counters, SHADOW_ENDPTS, SHADOW_MUTED, control, port, set_control},
@@ -46,21 +48,35 @@ pub(crate) fn packet(ctx: &TcContext, hook: Hook) -> i32 {
         return TCX_NEXT;
     };
     counters.add(Stat::Seen, 1);
-    counters.add(fate(ctx, hook, counters), 1);
+    let fate = fate(ctx, hook, counters);
+    counters.add(fate, 1);
+    #[cfg(feature = "explain")]
+    explain::tell(ctx, hook, fate);
     TCX_NEXT
 }
 
 #[inline(always)]
 fn fate(ctx: &TcContext, hook: Hook, counters: Counters) -> Stat {
+    #[cfg(not(feature = "explain"))]
     if control(Slot::Armed) == 0 {
         return Stat::Disarmed;
     }
     let segment = match parse(ctx) {
         Ok(segment) => segment,
-        Err(Skip::NotIp | Skip::NotTcp) => return Stat::NotTargeted,
-        Err(Skip::Fragment) => return Stat::Fragment,
-        Err(Skip::Malformed) => return Stat::Malformed,
+        Err(Skip::NotIp) => return Stat::NotTargeted,
+        Err(Skip::NotTcp) => return no_segment(ctx, Stat::NotTargeted),
+        Err(Skip::Fragment) => return no_segment(ctx, Stat::Fragment),
+        Err(Skip::Malformed) => return no_segment(ctx, Stat::Malformed),
     };
+    // Of packets of another flow nothing is logged, so the flow has to be known first.
+    #[cfg(feature = "explain")]
+    if !explain::is_asked(ctx, &segment) {
+        return Stat::NotTargeted;
+    }
+    #[cfg(feature = "explain")]
+    if control(Slot::Armed) == 0 {
+        return Stat::Disarmed;
+    }
     let to_server = match target(&segment) {
         Side::None => return Stat::NotTargeted,
         Side::Excluded => return Stat::Own,
@@ -110,6 +126,14 @@ fn fate(ctx: &TcContext, hook: Hook, counters: Counters) -> Stat {
         options: options as u8,
     };
     emit::segment(ctx, &record, segment.payload_offset, counters)
+}
+
+/// The fate of a packet of IP that is no whole TCP segment.
+#[inline(always)]
+fn no_segment(_ctx: &TcContext, fate: Stat) -> Stat {
+    #[cfg(feature = "explain")]
+    explain::may_be_asked(_ctx);
+    fate
 }
 
 #[inline(always)]
@@ -199,7 +223,7 @@ fn muted(segment: &Headers) -> u8 {
 
 /// A field of the context.
 #[inline(always)]
-fn field(ctx: &TcContext, read: impl FnOnce(&aya_ebpf::bindings::__sk_buff) -> u32) -> u32 {
+pub(crate) fn field(ctx: &TcContext, read: impl FnOnce(&aya_ebpf::bindings::__sk_buff) -> u32) -> u32 {
     // SAFETY: the context is valid while the program runs; the verifier rewrites each access to one checked load.
     read(unsafe { &*ctx.skb.skb })
 }

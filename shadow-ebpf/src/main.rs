@@ -2,11 +2,16 @@
 //!
 //! An observer: it changes no packet and returns `TCX_NEXT` on every path, so the programs behind it and the stack see
 //! what they would see without it. Work per packet is bounded; what it cannot copy it counts, under one name each.
+//!
+//! With the feature `explain` it is another program, for `shadow explain`: it looks at one flow only, and logs the fate
+//! of each packet. The ordinary program does not log.
 
 #![no_std]
 #![no_main]
 
 mod emit;
+#[cfg(feature = "explain")]
+mod explain;
 mod gate;
 mod maps;
 mod skb;
@@ -19,24 +24,40 @@ use crate::gate::Hook;
 /// Continue with the next program (`TC_ACT_UNSPEC`). Any other value would end the chain under TCX.
 const TCX_NEXT: i32 = -1;
 
-#[classifier]
-fn shadow_ingress(ctx: TcContext) -> i32 {
-    gate::packet(
-        &ctx,
-        Hook {
-            requests: REQUESTS_INGRESS,
-        },
-    )
+macro_rules! program {
+    ($name:ident, $requests:expr) => {
+        #[classifier]
+        fn $name(ctx: TcContext) -> i32 {
+            gate::packet(
+                &ctx,
+                Hook {
+                    requests: $requests,
+                },
+            )
+        }
+    };
 }
 
-#[classifier]
-fn shadow_egress(ctx: TcContext) -> i32 {
-    gate::packet(
-        &ctx,
-        Hook {
-            requests: REQUESTS_EGRESS,
-        },
-    )
+#[cfg(not(feature = "explain"))]
+mod programs {
+    use super::*;
+
+    program!(shadow_ingress, REQUESTS_INGRESS);
+    program!(shadow_egress, REQUESTS_EGRESS);
+}
+
+#[cfg(feature = "explain")]
+mod programs {
+    use super::*;
+
+    program!(explain_ingress, REQUESTS_INGRESS);
+    program!(explain_egress, REQUESTS_EGRESS);
+
+    #[classifier]
+    fn explain_log(ctx: TcContext) -> i32 {
+        explain::log(&ctx);
+        TCX_NEXT
+    }
 }
 
 /// The kernel shows GPL-only helpers to programs that say so.

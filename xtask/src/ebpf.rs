@@ -1,6 +1,6 @@
-//! `cargo xtask ebpf`: builds the kernel program.
+//! `cargo xtask ebpf`: builds the kernel programs, that of the agent and that of `shadow explain`.
 //!
-//! The object is committed together with a hash of all its sources, so that `cargo build` needs stable Rust only and
+//! Each object is committed together with a hash of all its sources, so that `cargo build` needs stable Rust only and
 //! anybody can prove where the bytes come from: `--check` builds again and compares. Paths are remapped, so a build
 //! in another folder gives the same bytes; another compiler does not, which is why its version is pinned here.
 
@@ -17,15 +17,30 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::shell;
 
-/// Compiler version of the committed object.
+/// Compiler version of the committed objects.
 const RUSTC: &str = "1.96.0";
 const LINKER: &str = "0.13.0";
 
 const TARGET: &str = "bpfel-unknown-none";
-const OBJECT: &str = "shadow-ebpf/shadow.bpf.o";
-const RECORD: &str = "shadow-ebpf/shadow.bpf.sum";
 
-/// All sources of the object. Tests that have a file of their own are not included.
+/// The program of the agent, and that of `shadow explain`.
+const OBJECTS: [Object; 2] = [
+    Object {
+        file: "shadow-ebpf/shadow.bpf.o",
+        record: "shadow-ebpf/shadow.bpf.sum",
+        feature: None,
+    },
+    Object {
+        file: "shadow-ebpf/explain.bpf.o",
+        record: "shadow-ebpf/explain.bpf.sum",
+        feature: Some("explain"),
+    },
+];
+
+/// The map of aya-log.
+const LOG_MAP: &str = "AYA_LOG";
+
+/// All sources of the objects. Tests that have a file of their own are not included.
 const SOURCES: &[&str] = &[
     "shadow-common/Cargo.toml",
     "shadow-common/src",
@@ -34,80 +49,121 @@ const SOURCES: &[&str] = &[
     "shadow-ebpf/src",
 ];
 
-/// Builds the object, or with `check` rebuilds it and compares bytes.
+/// Builds the objects, or with `check` rebuilds them and compares bytes.
 pub(crate) fn run(check: bool) -> Result<()> {
     let toolchain = Toolchain::find()?;
-    println!("kernel program: {}", toolchain.name());
+    println!("kernel programs: {}", toolchain.name());
     if check {
         sources_match()?;
-        let built = toolchain.build()?;
+    }
+    for object in &OBJECTS {
+        let built = toolchain.build(object)?;
+        if check {
+            object.compare(&toolchain, &built)?;
+        } else {
+            fs::write(shell::root().join(object.file), &built).context(object.file)?;
+            fs::write(shell::root().join(object.record), object.record(&built)?).context(object.record)?;
+            println!("{}: {} bytes", object.file, built.len());
+        }
+    }
+    if !check && toolchain.is_pinned().is_err() {
+        println!(
+            "note: the committed objects are built with rustc {RUSTC} and bpf-linker {LINKER}; \
+             run `cargo xtask setup --only ebpf` before you commit these"
+        );
+    }
+    Ok(())
+}
+
+/// Whether the committed objects were built from these sources, and only that of `shadow explain` logs. Cheap: compares
+/// hashes and builds nothing.
+pub(crate) fn sources_match() -> Result<()> {
+    OBJECTS.iter().try_for_each(Object::matches)
+}
+
+/// A committed object.
+struct Object {
+    file: &'static str,
+    record: &'static str,
+    /// The feature of the crate that it is built with.
+    feature: Option<&'static str>,
+}
+
+impl Object {
+    fn matches(&self) -> Result<()> {
+        let Self { file, record, .. } = self;
+        let object = fs::read(shell::root().join(file)).with_context(|| format!("{file} is missing"))?;
+        let recorded =
+            fs::read_to_string(shell::root().join(record)).with_context(|| format!("{record} is missing"))?;
+        ensure!(
+            recorded == self.record(&object)?,
+            "the kernel program's sources have changed since {file} was built: run `cargo xtask ebpf` and commit the \
+             result"
+        );
+        ensure!(
+            logs(&object) == self.feature.is_some(),
+            "{file}: only the object of `shadow explain` has a map for log lines ({LOG_MAP})"
+        );
+        Ok(())
+    }
+
+    fn compare(&self, toolchain: &Toolchain, built: &[u8]) -> Result<()> {
+        let file = self.file;
         if let Err(other) = toolchain.is_pinned() {
             // A distribution changes over time. The sources match the object and build; the bytes prove nothing here.
-            println!("SKIPPED: {OBJECT} was not compared byte for byte: {other}");
+            println!("SKIPPED: {file} was not compared byte for byte: {other}");
             return Ok(());
         }
-        let committed = fs::read(shell::root().join(OBJECT)).context(OBJECT)?;
+        let committed = fs::read(shell::root().join(file)).context(file)?;
         ensure!(
             built == committed,
-            "{OBJECT} ({} bytes, {}) is not what its sources build ({} bytes, {}): run `cargo xtask ebpf` and commit",
+            "{file} ({} bytes, {}) is not what its sources build ({} bytes, {}): run `cargo xtask ebpf` and commit",
             committed.len(),
             hex(&committed),
             built.len(),
-            hex(&built)
+            hex(built)
         );
-        println!("{OBJECT} is what its sources build: {} bytes", built.len());
-        return Ok(());
+        println!("{file} is what its sources build: {} bytes", built.len());
+        Ok(())
     }
-    let built = toolchain.build()?;
-    fs::write(shell::root().join(OBJECT), &built).context(OBJECT)?;
-    fs::write(shell::root().join(RECORD), record(&built)?).context(RECORD)?;
-    println!("{OBJECT}: {} bytes", built.len());
-    if toolchain.is_pinned().is_err() {
-        println!(
-            "note: the committed object is built with rustc {RUSTC} and bpf-linker {LINKER}; \
-             run `cargo xtask setup --only ebpf` before you commit this one"
-        );
+
+    /// The record that is committed together with the object.
+    fn record(&self, object: &[u8]) -> Result<String> {
+        let mut files = BTreeMap::new();
+        for source in SOURCES {
+            collect(&shell::root().join(source), &mut files)?;
+        }
+        let mut hasher = blake3::Hasher::new();
+        for (path, bytes) in &files {
+            let name = path.strip_prefix(shell::root())?.to_string_lossy();
+            hasher.update(&(name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        }
+        let name = self.file.rsplit('/').next().unwrap_or_default();
+        let mut text = format!("# Written by `cargo xtask ebpf`: what {name} was built from.\n");
+        writeln!(text, "rustc {RUSTC}")?;
+        writeln!(text, "bpf-linker {LINKER}")?;
+        if let Some(feature) = self.feature {
+            writeln!(text, "feature {feature}")?;
+        }
+        writeln!(
+            text,
+            "sources {} ({} files)",
+            hasher.finalize().to_hex(),
+            files.len()
+        )?;
+        writeln!(text, "object {}", hex(object))?;
+        Ok(text)
     }
-    Ok(())
 }
 
-/// Whether the committed object was built from these sources. Cheap: compares hashes and builds nothing.
-pub(crate) fn sources_match() -> Result<()> {
-    let object = fs::read(shell::root().join(OBJECT)).with_context(|| format!("{OBJECT} is missing"))?;
-    let recorded =
-        fs::read_to_string(shell::root().join(RECORD)).with_context(|| format!("{RECORD} is missing"))?;
-    ensure!(
-        recorded == record(&object)?,
-        "the kernel program's sources have changed since {OBJECT} was built: run `cargo xtask ebpf` and commit the result"
-    );
-    Ok(())
-}
-
-/// The record that is committed together with the object.
-fn record(object: &[u8]) -> Result<String> {
-    let mut files = BTreeMap::new();
-    for source in SOURCES {
-        collect(&shell::root().join(source), &mut files)?;
-    }
-    let mut hasher = blake3::Hasher::new();
-    for (path, bytes) in &files {
-        let name = path.strip_prefix(shell::root())?.to_string_lossy();
-        hasher.update(&(name.len() as u64).to_le_bytes());
-        hasher.update(name.as_bytes());
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    }
-    let mut text = String::from("# Written by `cargo xtask ebpf`: what shadow.bpf.o was built from.\n");
-    writeln!(text, "rustc {RUSTC}")?;
-    writeln!(text, "bpf-linker {LINKER}")?;
-    writeln!(
-        text,
-        "sources {} ({} files)",
-        hasher.finalize().to_hex(),
-        files.len()
-    )?;
-    writeln!(text, "object {}", hex(object))?;
-    Ok(text)
+/// Whether an object can log: it then has aya-log's map, whose name is in its symbol table.
+fn logs(object: &[u8]) -> bool {
+    object
+        .windows(LOG_MAP.len())
+        .any(|window| window == LOG_MAP.as_bytes())
 }
 
 fn collect(path: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
@@ -191,8 +247,8 @@ impl Toolchain {
         Ok(())
     }
 
-    /// Builds and reads the object.
-    fn build(&self) -> Result<Vec<u8>> {
+    /// Builds and reads an object.
+    fn build(&self, object: &Object) -> Result<Vec<u8>> {
         let target_dir = shell::target_dir().join("ebpf");
         let cargo_home = env::var_os("CARGO_HOME")
             .map(PathBuf::from)
@@ -204,6 +260,7 @@ impl Toolchain {
         command
             .current_dir(shell::root().join("shadow-ebpf"))
             .args(["build", "--release", "--locked", "--target", TARGET])
+            .args(object.feature.map(|feature| format!("--features={feature}")))
             .env("RUSTC", &self.rustc)
             .env("CARGO_TARGET_DIR", &target_dir)
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))

@@ -41,9 +41,9 @@ enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Build the kernel program `shadow-ebpf/shadow.bpf.o`
+    /// Build the kernel programs `shadow-ebpf/shadow.bpf.o` and `explain.bpf.o`
     Ebpf {
-        /// Rebuild and compare with the committed object, byte for byte; change nothing
+        /// Rebuild and compare with the committed objects, byte for byte; change nothing
         #[arg(long)]
         check: bool,
     },

@@ -10,7 +10,7 @@ use aya::{
     Ebpf,
     programs::{
         ProgramError, SchedClassifier, loaded_programs,
-        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle},
+        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError},
     },
 };
 
@@ -18,18 +18,14 @@ use super::{
     control::{self, reason},
     front::{self, Front, Own},
     guard::{Guard, Locked},
-    hook::PRIORITY,
     netlink::{Interface, Requests},
     others::{Strict, asked},
     tcx::{self, TcxLink},
 };
 pub use super::{
-    hook::{Hook, Method},
+    hook::{Hook, Method, Role},
     others::{Other, others},
 };
-
-/// Handle of our clsact filter.
-const HANDLE: TcHandle = TcHandle::new(0x5348, 0x4457);
 
 /// Why an interface is not mirrored.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -45,6 +41,12 @@ pub enum AttachError {
         interface: String,
         /// The other agent, where it is known.
         owner: Option<u32>,
+    },
+    /// Filters of clsact have one place for it.
+    #[error("another `shadow explain` follows a flow on interface {interface}: end it first")]
+    SecondExplain {
+        /// The interface.
+        interface: String,
     },
     /// The kernel refused.
     #[error("cannot attach to interface {interface} ({}): {reason}", method.as_str())]
@@ -104,6 +106,7 @@ impl fmt::Debug for Attachment {
 pub struct Attacher {
     ebpf: Ebpf,
     method: Method,
+    role: Role,
     guard: Option<Guard>,
     own: Own,
 }
@@ -117,10 +120,11 @@ impl fmt::Debug for Attacher {
 }
 
 impl Attacher {
-    pub(crate) fn new(ebpf: Ebpf, method: Method) -> Self {
+    pub(crate) fn new(ebpf: Ebpf, method: Method, role: Role) -> Self {
         Self {
             ebpf,
             method,
+            role,
             guard: None,
             own: Own::default(),
         }
@@ -156,6 +160,11 @@ impl Attacher {
         }
     }
 
+    /// The loaded object, for maps that only one of the programs has.
+    pub(super) const fn object(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
     /// How it attaches.
     pub const fn method(&self) -> Method {
         self.method
@@ -164,7 +173,7 @@ impl Attacher {
     /// The loaded program for a hook, for `BPF_PROG_TEST_RUN` and its info.
     pub fn program(&mut self, hook: Hook) -> Result<&mut SchedClassifier, ProgramError> {
         self.ebpf
-            .program_mut(hook.program())
+            .program_mut(self.role.program(hook))
             .ok_or(ProgramError::NotLoaded)?
             .try_into()
     }
@@ -187,9 +196,9 @@ impl Attacher {
             // Of a clsact filter it could not be told whether its agent lives.
             Err(taken) if method == Method::Clsact => return Err(taken),
             // With privileges the other agent has a process id, too.
-            Err(taken) => return Err(rivals(interface, requests).ok().flatten().unwrap_or(taken)),
+            Err(taken) => return Err(self.rivals(interface, requests).ok().flatten().unwrap_or(taken)),
         };
-        if let Some(other) = rivals(interface, requests).map_err(refused)? {
+        if let Some(other) = self.rivals(interface, requests).map_err(refused)? {
             return Err(other);
         }
         if method == Method::Clsact
@@ -201,7 +210,8 @@ impl Attacher {
         let mut links = Vec::new();
         for &hook in Hook::of(interface) {
             // On an error, the hooks attached so far are dropped.
-            links.push(self.link(interface, hook).map_err(refused)?);
+            let after = self.after(interface, hook, requests).map_err(refused)?;
+            links.push(self.link(interface, hook, after).map_err(refused)?);
         }
         Ok(Attachment {
             interface: interface.clone(),
@@ -212,23 +222,41 @@ impl Attacher {
         })
     }
 
-    fn link(&mut self, interface: &Interface, hook: Hook) -> Result<Link, String> {
-        let method = self.method;
+    /// The program that ours goes directly after: `shadow explain` sees what an agent sees, and is not before it.
+    fn after(
+        &self,
+        interface: &Interface,
+        hook: Hook,
+        requests: &mut Requests,
+    ) -> Result<Option<u32>, String> {
+        if self.role == Role::Mirror {
+            return Ok(None);
+        }
+        let found = asked(interface, requests, Strict::No)?;
+        let agents = found
+            .into_iter()
+            .filter(|other| other.hook == hook && other.method == Method::Tcx && other.ours == Some(true));
+        Ok(agents.filter_map(|agent| agent.id).next_back())
+    }
+
+    fn link(&mut self, interface: &Interface, hook: Hook, after: Option<u32>) -> Result<Link, String> {
+        let (method, role) = (self.method, self.role);
         let why = |error: ProgramError| reason(&error);
         let program = self.program(hook).map_err(why)?;
         match method {
             Method::Tcx => {
                 let program = program.fd().map_err(why)?;
                 let link = match hook {
-                    Hook::Ingress => tcx::link(program, interface.index, tcx::INGRESS),
-                    Hook::Egress => tcx::link(program, interface.index, tcx::EGRESS),
+                    Hook::Ingress => tcx::link(program, interface.index, tcx::INGRESS, after),
+                    Hook::Egress => tcx::link(program, interface.index, tcx::EGRESS, after),
                 };
                 link.map(Link::Tcx).map_err(|error| error.to_string())
             }
             Method::Clsact => {
+                let (priority, handle) = role.filter();
                 let options = TcAttachOptions::Netlink(NlOptions {
-                    priority: PRIORITY,
-                    handle: HANDLE,
+                    priority,
+                    handle,
                     classid: None,
                 });
                 let id = program.attach_with_options(&interface.name, hook.kind(), options);
@@ -236,6 +264,41 @@ impl Attacher {
                 Ok(Link::Clsact(link))
             }
         }
+    }
+
+    /// Looks for another program with the same role on the interface, and removes the filter of a dead process.
+    fn rivals(&self, interface: &Interface, requests: &mut Requests) -> Result<Option<AttachError>, String> {
+        let role = self.role;
+        // A running agent may not ask. Its guard's locks are what keeps another one away.
+        let found = asked(interface, requests, Strict::No)?;
+        for other in found
+            .into_iter()
+            .filter(|other| other.name == role.program(other.hook))
+        {
+            // Several may look at a flow at once.
+            if role == Role::Explain && other.method == Method::Tcx {
+                continue;
+            }
+            let owner = other.id.and_then(|id| owner_of(id, role));
+            // A TCX link lives as long as its descriptor is open; a clsact filter outlives its process.
+            if other.method == Method::Tcx || owner.as_ref().is_some_and(control::RunningAgent::is_alive) {
+                let (interface, owner) = (interface.name.clone(), owner.map(|agent| agent.pid));
+                return Ok(Some(match role {
+                    Role::Mirror => AttachError::SecondAgent { interface, owner },
+                    Role::Explain => AttachError::SecondExplain { interface },
+                }));
+            }
+            match tc::qdisc_detach_program(&interface.name, other.hook.kind(), &other.name) {
+                Ok(()) => tracing::info!(
+                    interface = interface.name,
+                    "removed the filter that a dead process left"
+                ),
+                // The filter went away by itself, or a filter of the same name was listed twice.
+                Err(TcError::IoError(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(reason(&error)),
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -247,39 +310,20 @@ fn exists(error: &TcError) -> bool {
     }
 }
 
-/// Looks for another agent on the interface, and removes the filter of a dead one.
-fn rivals(interface: &Interface, requests: &mut Requests) -> Result<Option<AttachError>, String> {
-    // A running agent may not ask. Its guard's locks are what keeps another one away.
-    let found = asked(interface, requests, Strict::No)?;
-    for other in found.into_iter().filter(|other| other.ours == Some(true)) {
-        let owner = other.id.and_then(owner_of);
-        // A TCX link lives as long as its descriptor is open; a clsact filter outlives its agent.
-        if other.method == Method::Tcx || owner.as_ref().is_some_and(control::RunningAgent::is_alive) {
-            return Ok(Some(AttachError::SecondAgent {
-                interface: interface.name.clone(),
-                owner: owner.map(|agent| agent.pid),
-            }));
-        }
-        match tc::qdisc_detach_program(&interface.name, other.hook.kind(), &other.name) {
-            Ok(()) => tracing::info!(
-                interface = interface.name,
-                "removed the filter that a dead agent left"
-            ),
-            // The filter went away by itself, or a filter of the same name was listed twice.
-            Err(TcError::IoError(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(reason(&error)),
-        }
-    }
-    Ok(None)
+/// The agent whose program is attached to an interface.
+pub fn agent_on(interface: &Interface) -> Option<control::RunningAgent> {
+    let others = others(interface).ok()?;
+    let mut agents = others.into_iter().filter(|other| other.ours == Some(true));
+    agents.find_map(|agent| owner_of(agent.id?, Role::Mirror).filter(control::RunningAgent::is_alive))
 }
 
-/// The agent whose control map the program uses.
-fn owner_of(program: u32) -> Option<control::RunningAgent> {
+/// The process whose control map the program uses.
+fn owner_of(program: u32, role: Role) -> Option<control::RunningAgent> {
     let info = loaded_programs()
         .filter_map(Result::ok)
         .find(|info| info.id() == program)?;
     let maps: BTreeSet<u32> = info.map_ids().ok()??.into_iter().collect();
-    control::find_running()
+    control::find_loaded(role)
         .ok()?
         .into_iter()
         .find(|agent| maps.contains(&agent.map_id))

@@ -14,13 +14,13 @@ use std::{
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, loaded_maps};
 use shadow_common::{
-    config::{self, LAYOUT, MUTED, MuteKey, Slot},
+    config::{self, MUTED, MuteKey, Slot},
     flow::FlowKey,
     sample,
 };
 use shadow_proto::time::Timestamp;
 
-use super::mapped::Mapped;
+use super::{hook::Role, mapped::Mapped};
 
 /// A map of the kernel program cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -224,8 +224,13 @@ impl RunningAgent {
     }
 }
 
-/// Every loaded kernel program of Shadow on this host, in the order in which they were loaded.
+/// The kernel program of every agent on this host, in the order in which they were loaded.
 pub fn find_running() -> Result<Vec<RunningAgent>, ControlError> {
+    find_loaded(Role::Mirror)
+}
+
+/// Every loaded kernel program with this role.
+pub(super) fn find_loaded(role: Role) -> Result<Vec<RunningAgent>, ControlError> {
     let mut found = Vec::new();
     for info in loaded_maps() {
         let info = match info {
@@ -248,7 +253,7 @@ pub fn find_running() -> Result<Vec<RunningAgent>, ControlError> {
             // Another program's map with our name.
             continue;
         };
-        if control.get(Slot::Layout, "read the control map") != Ok(LAYOUT) {
+        if control.get(Slot::Layout, "read the control map") != Ok(role.layout()) {
             continue;
         }
         let pid = control.get(Slot::OwnerPid, "read the agent's process id")?;

@@ -1,12 +1,53 @@
 //! The hooks of an interface, and how the kernel program is attached to them.
 
-use aya::{programs::TcAttachType, util::KernelVersion};
-use shadow_common::config::{EGRESS_PROGRAM, INGRESS_PROGRAM};
+use aya::{
+    programs::{TcAttachType, tc::TcHandle},
+    util::KernelVersion,
+};
+use shadow_common::{config, explain};
 
 use super::netlink::Interface;
 
 /// Priority of our clsact filter: before most others, whose verdict could end the chain.
 pub(crate) const PRIORITY: u16 = 5;
+
+/// Which of the two kernel programs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Role {
+    /// The agent's, which mirrors.
+    #[default]
+    Mirror,
+    /// That of `shadow explain`, which follows one flow beside an agent.
+    Explain,
+}
+
+impl Role {
+    /// Its name at a hook.
+    pub(super) const fn program(self, hook: Hook) -> &'static str {
+        match (self, hook) {
+            (Self::Mirror, Hook::Ingress) => config::INGRESS_PROGRAM,
+            (Self::Mirror, Hook::Egress) => config::EGRESS_PROGRAM,
+            (Self::Explain, Hook::Ingress) => explain::INGRESS_PROGRAM,
+            (Self::Explain, Hook::Egress) => explain::EGRESS_PROGRAM,
+        }
+    }
+
+    /// The value by which its control map is known.
+    pub(crate) const fn layout(self) -> u64 {
+        match self {
+            Self::Mirror => config::LAYOUT,
+            Self::Explain => explain::LAYOUT,
+        }
+    }
+
+    /// Priority and handle of its clsact filter. That of `shadow explain` comes after the agent's.
+    pub(super) const fn filter(self) -> (u16, TcHandle) {
+        match self {
+            Self::Mirror => (PRIORITY, TcHandle::new(0x5348, 0x4457)),
+            Self::Explain => (PRIORITY + 1, TcHandle::new(0x5348, 0x4558)),
+        }
+    }
+}
 
 /// How the program is attached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,13 +99,6 @@ impl Hook {
         match self {
             Self::Ingress => TcAttachType::Ingress,
             Self::Egress => TcAttachType::Egress,
-        }
-    }
-
-    pub(super) const fn program(self) -> &'static str {
-        match self {
-            Self::Ingress => INGRESS_PROGRAM,
-            Self::Egress => EGRESS_PROGRAM,
         }
     }
 }

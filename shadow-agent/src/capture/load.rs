@@ -1,6 +1,6 @@
 //! Loads the kernel program.
 //!
-//! The compiled object is part of this binary (`shadow-ebpf/shadow.bpf.o`, built by `cargo xtask ebpf`). Nothing is
+//! The compiled objects are part of this binary (`shadow-ebpf/*.bpf.o`, built by `cargo xtask ebpf`). Nothing is
 //! attached and nothing is copied until [`Links`](super::links::Links) attach and the heartbeat beats.
 
 use std::{process, time::Duration};
@@ -15,12 +15,12 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_common::config::{
-    CONTROL_MAP, ENDPOINTS_MAP, LAYOUT, MUTED_MAP, PORTS_MAP, REQUESTS_ANYWHERE, REQUESTS_EGRESS,
-    REQUESTS_INGRESS, RING_MAP, STATS_MAP, Slot,
+    CONTROL_MAP, ENDPOINTS_MAP, MUTED_MAP, PORTS_MAP, REQUESTS_ANYWHERE, REQUESTS_EGRESS, REQUESTS_INGRESS,
+    RING_MAP, STATS_MAP, Slot,
 };
 
 use super::{
-    attach::{Attacher, Hook, Method},
+    attach::{Attacher, Hook, Method, Role},
     control::{self, Control, ControlError, Mute, reason},
     heartbeat,
     ring::LiveSource,
@@ -28,9 +28,14 @@ use super::{
     targets::Targets,
 };
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
+static MIRROR: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../shadow-ebpf/shadow.bpf.o"
+));
+
+static EXPLAIN: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../shadow-ebpf/explain.bpf.o"
 ));
 
 /// The oldest kernel on which the program was tested.
@@ -53,6 +58,8 @@ pub struct LoadOptions {
     pub heartbeat: Duration,
     /// How to attach; `None` is the best method that this kernel supports.
     pub method: Option<Method>,
+    /// Which of the two programs.
+    pub role: Role,
 }
 
 impl Default for LoadOptions {
@@ -65,6 +72,7 @@ impl Default for LoadOptions {
             muted_flows: 1 << 16,
             heartbeat: heartbeat::DEADLINE,
             method: None,
+            role: Role::Mirror,
         }
     }
 }
@@ -175,7 +183,12 @@ impl Program {
             muted_flows,
             heartbeat,
             method,
+            role,
         } = *options;
+        let object = match role {
+            Role::Mirror => MIRROR,
+            Role::Explain => EXPLAIN,
+        };
         let ring = ring_bytes
             .checked_next_power_of_two()
             .filter(|ring| RING_RANGE.contains(ring))
@@ -186,7 +199,7 @@ impl Program {
             .verifier_log_level(VerifierLogLevel::DEBUG)
             .map_max_entries(RING_MAP, ring)
             .map_max_entries(MUTED_MAP, muted_flows.max(1))
-            .load(OBJECT)
+            .load(object)
             .map_err(explain)?;
         let mut map = |name: &'static str| {
             ebpf.take_map(name)
@@ -201,8 +214,8 @@ impl Program {
         };
         control.set(Slot::MarkMask, mark_mask.into(), PREPARE)?;
         control.set(Slot::Requests, requests.word(), PREPARE)?;
-        prepare(&control, ring, mark)?;
-        let mut attacher = Attacher::new(ebpf, method.unwrap_or_else(Method::of_this_kernel));
+        prepare(&control, ring, mark, role)?;
+        let mut attacher = Attacher::new(ebpf, method.unwrap_or_else(Method::of_this_kernel), role);
         for hook in [Hook::Ingress, Hook::Egress] {
             attacher
                 .program(hook)
@@ -236,7 +249,7 @@ struct Parts {
 const PREPARE: &str = "prepare the control map";
 
 /// Writes the owner of the program and the settings that do not change.
-fn prepare(control: &Control, ring: u32, mark: u32) -> Result<(), ControlError> {
+fn prepare(control: &Control, ring: u32, mark: u32, role: Role) -> Result<(), ControlError> {
     let pid = process::id();
     // Without /proc the agent is found by its pid alone.
     let started = control::process_start(pid).unwrap_or(0);
@@ -247,7 +260,7 @@ fn prepare(control: &Control, ring: u32, mark: u32) -> Result<(), ControlError> 
     control.set(Slot::OwnerStart, started, what)?;
     control.set_sample(1.0)?;
     control.arm()?;
-    control.set(Slot::Layout, LAYOUT, what)
+    control.set(Slot::Layout, role.layout(), what)
 }
 
 fn kernel() -> String {

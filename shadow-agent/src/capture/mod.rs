@@ -18,6 +18,7 @@ pub mod load;
 mod mapped;
 pub mod netlink;
 pub mod others;
+pub mod packet_log;
 pub mod pcap;
 pub mod ring;
 pub mod stats;

@@ -5,7 +5,7 @@ use std::io;
 use aya::programs::{ProgramInfo, SchedClassifier};
 
 use super::{
-    hook::{Hook, Method},
+    hook::{Hook, Method, Role},
     netlink::{self, Interface, Requests},
     tcx,
 };
@@ -21,7 +21,7 @@ pub struct Other {
     pub id: Option<u32>,
     /// Its name; its number where a name needs CAP_SYS_ADMIN.
     pub name: String,
-    /// Whether it is a program of Shadow; `None` where that needs CAP_SYS_ADMIN.
+    /// Whether it is the program of an agent; `None` where that needs CAP_SYS_ADMIN.
     pub ours: Option<bool>,
 }
 
@@ -48,7 +48,7 @@ fn tcx_programs(interface: &Interface, hook: Hook) -> io::Result<Vec<Other>> {
         hook,
         method: Method::Tcx,
         id: Some(id),
-        ours: name.as_deref().map(|name| name == hook.program()),
+        ours: name.as_deref().map(|name| name == Role::Mirror.program(hook)),
         name: name.unwrap_or_else(|| format!("program {id}")),
     };
     let ids = match tcx::programs(interface.index, kind) {
@@ -72,7 +72,7 @@ pub(super) fn asked(
 ) -> Result<Vec<Other>, String> {
     let mut found = Vec::new();
     for hook in [Hook::Ingress, Hook::Egress] {
-        let ours = |name: &str| name == hook.program();
+        let ours = |name: &str| name == Role::Mirror.program(hook);
         match tcx_programs(interface, hook) {
             Ok(programs) => found.extend(programs),
             Err(error) if strict == Strict::Yes => return Err(error.to_string()),

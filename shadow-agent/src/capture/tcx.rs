@@ -19,6 +19,10 @@ pub(crate) const EGRESS: u32 = 47;
 const LINK_CREATE: libc::c_int = 28;
 /// `BPF_F_BEFORE`, relative to nothing: first, before programs whose verdict ends the chain.
 const BEFORE: u32 = 1 << 3;
+/// `BPF_F_AFTER`.
+const AFTER: u32 = 1 << 4;
+/// `BPF_F_ID`: `relative` is the id of a program.
+const ID: u32 = 1 << 5;
 
 /// The program at one hook of an interface. Dropping it detaches the program.
 #[derive(Debug)]
@@ -37,15 +41,21 @@ struct LinkCreate {
     expected_revision: u64,
 }
 
-/// Attaches the program to the hook `kind` of the interface with this index.
-pub(super) fn link(program: &ProgramFd, interface: u32, kind: u32) -> io::Result<TcxLink> {
+/// Attaches the program to the hook `kind` of the interface with this index: directly after the program with the id
+/// `after`, or first.
+pub(super) fn link(
+    program: &ProgramFd,
+    interface: u32,
+    kind: u32,
+    after: Option<u32>,
+) -> io::Result<TcxLink> {
     let program = program.as_fd().as_raw_fd();
     let attr = LinkCreate {
         program: u32::try_from(program).map_err(|_negative| io::ErrorKind::InvalidInput)?,
         interface,
         kind,
-        flags: BEFORE,
-        relative: 0,
+        flags: after.map_or(BEFORE, |_| AFTER | ID),
+        relative: after.unwrap_or(0),
         padding: 0,
         expected_revision: 0,
     };

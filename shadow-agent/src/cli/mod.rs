@@ -10,6 +10,7 @@ pub mod config;
 pub mod diffs;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod inspect;
 mod merge;
 pub mod noise;
@@ -71,6 +72,8 @@ enum Command {
         after_help = "Examples:\n  shadow inspect capture.pcapng\n  shadow inspect --json --path '/api/**' capture.pcap.gz\n  shadow inspect --follow traffic.pcapng\n  shadow inspect --why 10.0.0.1:40000 capture.pcapng"
     )]
     Inspect(inspect::InspectArgs),
+    /// Explain live why the traffic of an address is not seen, not whole or not replayed
+    Explain(Box<explain::ExplainArgs>),
     /// Say whether the agent will work on this host, and if not, why
     Doctor(doctor::DoctorArgs),
     /// Check, document or show a configuration
@@ -146,6 +149,7 @@ impl Command {
             Self::Diffs(args) => diffs::run(*args),
             Self::Accept(args) => diffs::accept(&args),
             Self::Inspect(args) => inspect::run(args),
+            Self::Explain(args) => explain::run(*args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),
             Self::Completions(args) => shell::completions(&args),

@@ -72,6 +72,11 @@ impl Shadow {
         Ok((Gate::new(selector, writes, markers.to_vec()), rewrite))
     }
 
+    /// The same without tokens: where credentials are replaced, no request can be sent.
+    pub fn gate_without_tokens(&self, markers: &[Marker]) -> Result<(Gate, RewritePolicy), RuleError> {
+        self.gate("shadow:80", markers, [0; 32], &mut |_| Arc::new(Unread))
+    }
+
     /// Faults in the rules of a target, which is `section` of the file.
     pub(super) fn rule_problems(&self, section: &str) -> Vec<Problem> {
         let mut found = Vec::new();
@@ -96,8 +101,7 @@ impl Shadow {
                 );
             }
         }
-        let made = self.gate("shadow:80", &[], [0; 32], &mut |_| Arc::new(Unread));
-        if let Err(RuleError { at, what }) = made {
+        if let Err(RuleError { at, what }) = self.gate_without_tokens(&[]) {
             say(&at, what, "`shadow config example` shows how it is written");
         }
         found

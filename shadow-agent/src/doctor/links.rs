@@ -112,11 +112,11 @@ pub(super) fn big(sizes: &[(String, u32)]) -> Option<Finding> {
     ))
 }
 
-/// Counters of connections that spoke another protocol than HTTP/1, the protocol, and what to do.
+/// Counters of connections that could not be read, the protocol, and what to do.
 const PROTOCOLS: [(&str, &str); 4] = [
     (
         "flows_http2",
-        "HTTP/2 (http2) that cannot be read: capture both directions from the start of connections",
+        "HTTP/2 that could not be read (http2): the client's preface was not seen, or the server refused it",
     ),
     ("flows_tls", "TLS (tls): capture where it has ended"),
     ("flows_websocket", "WebSocket (websocket): nothing to compare"),
@@ -135,16 +135,20 @@ pub fn protocols(engine: &BTreeMap<String, u64>) -> Finding {
         .collect();
     let opened = engine.get("flows_opened").copied().unwrap_or_default();
     let opened = opened + engine.get("flows_midstream").copied().unwrap_or_default();
+    let http2 = match engine.get("h2_connections") {
+        None | Some(0) => String::new(),
+        Some(number) => format!("{number} of them HTTP/2, "),
+    };
     if found.is_empty() {
         return Finding::ok(
             CHECK,
-            format!("{opened} connections to the mirrored ports, none of another protocol than HTTP/1"),
+            format!("{opened} connections to the mirrored ports, {http2}none of another protocol than HTTP"),
         );
     }
     Finding::warn(
         CHECK,
         format!(
-            "of {opened} connections to the mirrored ports {}",
+            "of {opened} connections to the mirrored ports {http2}{}",
             found.join("; ")
         ),
     )

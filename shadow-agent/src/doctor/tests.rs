@@ -162,6 +162,13 @@ fn protocols_on_the_port_are_named() {
     let found = links::protocols(&engine(&[("flows_opened", 7), ("flows_tls", 0)]));
     assert_eq!(found.level, Level::Ok);
     assert!(found.text.starts_with("7 connections"), "{found:?}");
+    assert!(
+        found.text.contains("none of another protocol than HTTP"),
+        "{found:?}"
+    );
+    let found = links::protocols(&engine(&[("flows_opened", 7), ("h2_connections", 4)]));
+    assert_eq!(found.level, Level::Ok, "HTTP/2 is read");
+    assert!(found.text.contains("4 of them HTTP/2"), "{found:?}");
     let found = links::protocols(&engine(&[
         ("flows_opened", 7),
         ("flows_midstream", 2),
@@ -169,7 +176,11 @@ fn protocols_on_the_port_are_named() {
         ("flows_http2", 1),
     ]));
     assert_eq!(found.level, Level::Warn);
-    for part in ["of 9 connections", "1 spoke HTTP/2 (http2)", "3 spoke TLS (tls)"] {
+    for part in [
+        "of 9 connections",
+        "1 spoke HTTP/2 that could not be read (http2)",
+        "3 spoke TLS (tls)",
+    ] {
         assert!(found.text.contains(part), "{found:?}");
     }
     assert!(!found.text.contains("WebSocket"), "{found:?}");

@@ -49,6 +49,7 @@ pub const ENGINE: &[(&str, &str)] = &[
         "Segments with payload that followed on those two",
     ),
     ("unread_bytes", "Payload bytes in them"),
+    ("unread_request_bytes", "Of these, bytes that the clients sent"),
     (
         "exchanges_unread",
         "Exchanges that seem to have passed on those: they lower the coverage",

@@ -149,7 +149,7 @@ impl From<&Timing> for Times {
 }
 
 /// IPv4 addresses are not written in mapped form.
-pub(super) fn socket(endpoint: Endpoint) -> SocketAddr {
+pub(crate) fn socket(endpoint: Endpoint) -> SocketAddr {
     SocketAddr::new(
         IpAddr::V6(Ipv6Addr::from(endpoint.addr)).to_canonical(),
         endpoint.port,

@@ -33,8 +33,11 @@ use output::Output;
 
 pub use filter::{Ends, Filter, StatusRange};
 pub use follow::Following;
+pub(crate) use json::socket;
 pub use live::{Showing, Shown};
+pub(crate) use reasons::{meaning, of as meaning_of};
 pub use summary::{Seen, Summary};
+pub(crate) use why::control_bits;
 pub use why::why;
 
 /// Output formats.

@@ -3,7 +3,7 @@
 use shadow_proto::exchange::{Exchange, Headers, Incomplete, Version};
 
 /// The meaning of a reason. For an ambiguous message it includes the possible readings, as far as the heads show them.
-pub(super) fn meaning(exchange: &Exchange, reason: Incomplete) -> &'static str {
+pub(crate) fn meaning(exchange: &Exchange, reason: Incomplete) -> &'static str {
     match reason {
         Incomplete::AmbiguousFraming => readings(exchange),
         other => of(other),
@@ -11,7 +11,7 @@ pub(super) fn meaning(exchange: &Exchange, reason: Incomplete) -> &'static str {
 }
 
 /// The meaning of a reason.
-pub(super) const fn of(reason: Incomplete) -> &'static str {
+pub(crate) const fn of(reason: Incomplete) -> &'static str {
     match reason {
         Incomplete::Midstream => {
             "the beginning of the connection, or a message of it, was not captured: an answer may be another request's, until \

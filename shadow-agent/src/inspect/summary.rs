@@ -6,13 +6,17 @@ use std::{
 };
 
 use serde::{Serialize, Serializer};
+use shadow_core::evidence::UnreadTraffic;
 use shadow_proto::{
     engine::{Abandon, Counters, Event},
     exchange::Incomplete,
 };
 
 use super::{Filter, Format};
-use crate::capture::pcap::{Counts, Damage, Packing, PcapFile, Tally};
+use crate::{
+    capture::pcap::{Counts, Damage, Packing, PcapFile, Tally},
+    figures,
+};
 
 /// Every counter of one pass.
 #[derive(Debug, Serialize)]
@@ -185,11 +189,10 @@ fn unread_connections(engine: &Counters, out: &mut impl Write) -> io::Result<()>
     if engine.flows_empty > 0 {
         writeln!(out, "flows      {} ended without any payload", engine.flows_empty)?;
     }
-    if engine.exchanges_unread > 0 {
+    if let Some(number) = figures::unread(&UnreadTraffic::from(engine).estimate()) {
         writeln!(
             out,
-            "unread     {} exchanges, as far as can be said, on connections not read to the end",
-            engine.exchanges_unread
+            "unread     {number} exchanges, on connections not read to the end"
         )?;
     }
     if engine.gaps > 0 {

@@ -112,6 +112,19 @@ pub fn why(file: &mut PcapFile, ends: &Ends, out: &mut impl Write) -> io::Result
     Ok(summary)
 }
 
+/// The names of the control bits of a segment that open, close or acknowledge.
+pub(crate) fn control_bits(flags: Flags) -> String {
+    let names = [
+        (Flags::SYN, "SYN"),
+        (Flags::FIN, "FIN"),
+        (Flags::RST, "RST"),
+        (Flags::ACK, "ACK"),
+    ];
+    let set = names.iter().filter(|(flag, _)| flags.contains(*flag));
+    let set: Vec<&str> = set.map(|(_, name)| *name).collect();
+    set.join("+")
+}
+
 struct Story<'a, W> {
     engine: Engine,
     before: Counters,
@@ -149,17 +162,6 @@ impl<W: Write> Story<'_, W> {
         let first = *self.first.get_or_insert(segment.at);
         let origin = &mut self.origins[usize::from(segment.src > segment.dst)];
         let relative = segment.seq.0.wrapping_sub(*origin.get_or_insert(segment.seq.0));
-        let names = [
-            (Flags::SYN, "SYN"),
-            (Flags::FIN, "FIN"),
-            (Flags::RST, "RST"),
-            (Flags::ACK, "ACK"),
-        ];
-        let flags: Vec<&str> = names
-            .iter()
-            .filter(|(flag, _)| segment.flags.contains(*flag))
-            .map(|(_, name)| *name)
-            .collect();
         let missing = match segment.missing {
             0 => String::new(),
             missing => format!(", {missing} more not captured"),
@@ -169,7 +171,7 @@ impl<W: Write> Story<'_, W> {
             segment.at.since(first).as_secs_f64(),
             socket(segment.src),
             socket(segment.dst),
-            flags.join("+"),
+            control_bits(segment.flags),
             segment.payload.len(),
         )
     }

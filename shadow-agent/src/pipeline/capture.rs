@@ -164,7 +164,7 @@ impl Capture {
         counters.engine = self.engine.counters().clone();
         counters.usage = self.engine.usage();
         for entry in &self.desk.entries {
-            entry.lane.books.unread(counters.engine.exchanges_unread);
+            entry.lane.books.unread((&counters.engine).into());
         }
         self.published.store(Arc::new(counters));
     }

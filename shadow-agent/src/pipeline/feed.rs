@@ -92,7 +92,7 @@ impl Play {
         let mut counters = CaptureCounters::default();
         self.feed.count(&mut counters);
         for entry in &self.desk.entries {
-            entry.lane.books.unread(counters.engine.exchanges_unread);
+            entry.lane.books.unread((&counters.engine).into());
         }
         self.published.store(Arc::new(counters));
     }

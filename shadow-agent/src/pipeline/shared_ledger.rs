@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use shadow_core::{
     compare::{Checked, Discrepancy, Outcome, Verdict},
     evidence::{
-        Asked, Background, GateConfig, Ledger, Mark, RouteWindow, Thirds, Wanted,
+        Asked, Background, GateConfig, Ledger, Mark, RouteWindow, Thirds, UnreadTraffic, Wanted,
         report::{Report, ReportInputs},
     },
     gate::Skip,
@@ -40,10 +40,10 @@ impl SharedLedger {
         self.lock().skipped(exchange, skip);
     }
 
-    /// The number of exchanges that were not read so far.
-    pub(super) fn unread(&self, total: u64) {
-        if total > 0 {
-            self.lock().unread(total);
+    /// The traffic that was not read so far.
+    pub(super) fn unread(&self, traffic: UnreadTraffic) {
+        if traffic.begun > 0 || traffic.bytes > 0 {
+            self.lock().unread(traffic);
         }
     }
 

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use shadow_core::{
     compare::RuleUsage,
     evidence::{
-        Judgement, Proportion, Reason, Ruling, Settle,
+        Judgement, Proportion, Reason, Ruling, Settle, Unread,
         report::{
             Cause, CauseRoute, Compared, Finding, FindingKind, Funnel, Group, Latency, Quantiles, Report,
             Route, Sample, Separates, Shift, Spans, Standing, Trend, TrendDirection,
@@ -202,7 +202,7 @@ fn report() -> Report {
         started_ms: 1_000,
         ended_ms: 3_724_000,
         funnel: funnel(),
-        coverage: Proportion::new(2_000, 2_005),
+        coverage: Unread::default().coverage(2_000, 2_005),
         match_rate: Proportion::new(1_990, 1_997),
         latency: latency(850, 12_345),
         routes: vec![Route {
@@ -249,6 +249,36 @@ fn assert_golden(shown: &str, golden: &str) {
 #[test]
 fn the_report_reads_as_agreed() {
     assert_golden(&text::report(&report()), include_str!("golden/report.txt"));
+}
+
+#[test]
+fn exchanges_that_were_not_read_are_shown_with_their_interval() {
+    let unread = Unread {
+        low: 50,
+        exchanges: 57,
+        high: 80,
+    };
+    let report = Report {
+        coverage: unread.coverage(2_000, 2_005),
+        unread,
+        ..report()
+    };
+    let shown = text::report(&report);
+    for part in [
+        "  coverage    96.993 % (2,000 of 2,062; 95 % interval 95.923 % to 97.324 %)\n",
+        "  unread      57 (95 % interval 50 to 80) of these exchanges passed, but could not be read\n",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let page = super::html::page(&report, &super::html::History::default());
+    assert!(
+        page.contains(
+            "2,000 of 2,062 meant to be compared; not read: 57 (95 % interval 50 to 80), at worst 95.923 %"
+        ),
+        "{page}"
+    );
+    let json = serde_json::to_value(&report).expect("a report is JSON");
+    assert_eq!(json["unread"]["high"], 80);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use shadow_core::{
 };
 
 use super::{causes, fields, funnel, groups, losses::losses, protocols, settle, sources, verified};
-use crate::figures::{captured, count, micros, percent, proportion, span};
+use crate::figures::{captured, count, micros, percent, proportion, span, unread};
 
 pub use causes::CAUSES;
 pub use groups::GROUPS;
@@ -44,6 +44,12 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     funnel::write(out, &report.funnel);
     writeln!(out, "\n  match rate  {}", proportion(&report.match_rate))?;
     writeln!(out, "  coverage    {}", proportion(&report.coverage))?;
+    if let Some(number) = unread(&report.unread) {
+        writeln!(
+            out,
+            "  unread      {number} of these exchanges passed, but could not be read"
+        )?;
+    }
     protocols::write(out, report)?;
     unverified(out, &report.funnel)?;
     let Availability { production, shadow } = &report.availability;

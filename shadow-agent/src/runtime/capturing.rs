@@ -3,7 +3,12 @@
 use super::{preflight, start};
 use crate::{
     capture::{
-        attach::Attacher, control::Control, links::Links, load::Program, ring::LiveSource, stats::StatsReader,
+        attach::{Attacher, Role},
+        control::Control,
+        links::Links,
+        load::Program,
+        ring::LiveSource,
+        stats::StatsReader,
     },
     config::Config,
     runtime::{Cause, RuntimeError},
@@ -30,7 +35,7 @@ impl Capturing {
             targets,
             stats,
             source,
-        } = start::load(config)?;
+        } = start::load(config, Role::Mirror)?;
         targets
             .set(&config.capture.targets, &[])
             .and_then(|()| control.set_sample(config.capture.sample.fraction()))

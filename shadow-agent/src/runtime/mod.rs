@@ -9,6 +9,7 @@ mod capturing;
 mod commands;
 mod confine;
 mod error;
+mod explaining;
 mod history;
 mod lanes;
 mod meter;
@@ -34,6 +35,7 @@ pub(crate) use self::{
     agent::engine,
     capturing::Capturing,
     error::{Cause, RuntimeError},
+    explaining::{Explaining, Judge},
     reload::Reloader,
     start::offline as settings,
 };

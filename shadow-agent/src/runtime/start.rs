@@ -26,7 +26,7 @@ use super::{
 use crate::{
     capture::{
         Source,
-        attach::Attacher,
+        attach::{Attacher, Role},
         control::{Control, Mute},
         fault::{self, Loss},
         heartbeat,
@@ -188,7 +188,7 @@ fn socket(config: &Config) -> Result<Socket, RuntimeError> {
 /// Loads the kernel program, and starts the process that holds what must not depend on this one. It has privileges that
 /// are given up later.
 fn guarded(config: &Config) -> Result<Program, RuntimeError> {
-    let mut program = load(config)?;
+    let mut program = load(config, Role::Mirror)?;
     let map = program
         .control
         .descriptor()
@@ -270,7 +270,7 @@ fn unavailable(error: &dyn std::error::Error) -> RuntimeError {
 }
 
 /// Every target with its address; without one when observing.
-fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, RuntimeError> {
+pub(super) fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, RuntimeError> {
     let wanted = config
         .wanted()
         .map_err(|error| RuntimeError::new(Cause::Config, error.to_string()))?;
@@ -305,10 +305,11 @@ fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Result<Facts, 
     })
 }
 
-pub(super) fn load(config: &Config) -> Result<Program, RuntimeError> {
+pub(super) fn load(config: &Config, role: Role) -> Result<Program, RuntimeError> {
     let options = LoadOptions {
         // The checks keep it under 1 GiB.
         ring_bytes: u32::try_from(config.capture.ring_size.as_u64()).unwrap_or(u32::MAX),
+        role,
         mark: config.capture.mark.0.value,
         mark_mask: config.capture.mark.0.mask,
         requests: config.capture.requests,

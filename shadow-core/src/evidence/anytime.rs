@@ -139,9 +139,15 @@ pub(crate) fn difference(a: (u64, u64), b: (u64, u64)) -> Option<(f64, f64)> {
 /// normal mixture for a coin with this probability of heads, whose variance is `n * quantile * (1 - quantile)`. Exact
 /// for the median. An approximation for other quantiles, good from some hundred answers in the rarer tail.
 pub(crate) fn quantile_spread(quantile: f64, n: f64) -> f64 {
-    // Where the boundary is tightest: at about twenty answers.
+    spread(n * quantile * (1.0 - quantile))
+}
+
+/// Maximum distance of a sum with this variance from its expectation, at 95 % at any time: the boundary of the normal
+/// mixture.
+pub(crate) fn spread(variance: f64) -> f64 {
+    // Where the boundary is tightest: at about twenty coins.
     const TUNED: f64 = 5.0;
-    let variance = n * quantile * (1.0 - quantile) + TUNED;
+    let variance = variance + TUNED;
     (variance * (variance / (TUNED * 0.05 * 0.05)).ln()).sqrt()
 }
 

@@ -1,6 +1,6 @@
 //! Totals only, for callers that ask several times a second.
 
-use super::ledger::Ledger;
+use super::{ledger::Ledger, unread::UnreadTraffic};
 
 /// Totals of a ledger. Every exchange is in `skipped`, in `replayed`, or still in flight.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -24,22 +24,10 @@ pub struct Counts {
 }
 
 impl Ledger {
-    /// Sets the estimated number of exchanges that passed unread, on connections whose messages could not be separated.
-    /// Of these, as large a share should have been compared as of the exchanges that were read.
-    pub fn unread(&mut self, total: u64) {
-        let more = total.saturating_sub(self.unread);
-        self.unread = self.unread.max(total);
-        // Skipped exchanges that were to be compared are in `missed`, unread ones as well.
-        let missed = self.total.missed.saturating_sub(self.unread_missed);
-        let intended = self.total.skipped.saturating_sub(missed).min(self.exchanges);
-        let meant = self.exchanges.saturating_sub(intended);
-        let product = u128::from(more).saturating_mul(u128::from(meant));
-        // Nothing was read: all of them may count.
-        let scaled = product.checked_div(u128::from(self.exchanges));
-        let more = scaled.map_or(more, |scaled| u64::try_from(scaled).unwrap_or(more));
-        self.unread_missed = self.unread_missed.saturating_add(more);
-        self.total.missed = self.total.missed.saturating_add(more);
-        self.coverage.missed(None, more);
+    /// Sets the traffic that passed unread so far, on connections whose messages could not be separated. Of the
+    /// exchanges in it, as large a share should have been compared as of the exchanges that were read.
+    pub fn unread(&mut self, traffic: UnreadTraffic) {
+        self.total.unread = traffic;
     }
 
     /// The totals, without making a report.

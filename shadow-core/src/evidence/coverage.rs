@@ -6,7 +6,7 @@
 //! Bounds: [`WINDOWS`] windows; when the last one ends, neighbours are added up and windows become twice as long.
 //! Bias: only few windows may be left out, and no route of which nothing was compared is.
 
-use core::time::Duration;
+use core::{fmt::Write as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shadow_proto::{exchange::Exchange, time::Timestamp};
@@ -14,7 +14,7 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 use super::{
     burst,
     gate_config::GateConfig,
-    gates::{Reason, Ruling, percent, reason},
+    gates::{Figures, Reason, Ruling, percent, reason},
     ledger::Ledger,
     stats::{Proportion, share},
 };
@@ -154,14 +154,16 @@ impl Windows {
 }
 
 impl CoverageWindows {
-    /// Whether so few windows have too little coverage that the others count.
-    fn is_burst(&self, needed: f64) -> bool {
+    /// Whether so few windows have too little coverage that the others count, with exchanges that were not read and may
+    /// all have been in these.
+    fn is_burst(&self, needed: f64, unread: u64) -> bool {
         let covered = self.windows.saturating_sub(self.low);
+        let others = share(self.others.successes, self.others.trials.saturating_add(unread));
         self.low > 0
             && self.windows >= ENOUGH
             && !self.unseen_route
             && share(covered, self.windows).is_some_and(|covered| covered >= needed)
-            && self.others.rate.is_some_and(|rate| rate >= needed)
+            && others.is_some_and(|rate| rate >= needed)
     }
 }
 
@@ -188,27 +190,43 @@ pub(super) fn when(exchange: &Exchange) -> Option<Timestamp> {
         .or(timing.response_first)
 }
 
-/// The gate. This is the actual share and not a sample, so its interval does not matter. Lost exchanges say nothing
-/// against the shadow system, so it never results in NO-GO.
-pub(super) fn gate(config: &GateConfig, coverage: Proportion, windows: &CoverageWindows) -> Reason {
-    let Some(rate) = coverage.rate else {
+/// The gate. Lost exchanges say nothing against the shadow system, so it never results in NO-GO. Of the number of
+/// exchanges that were not read, the end of the interval with more of them counts.
+pub(super) fn gate(config: &GateConfig, figures: &Figures) -> Reason {
+    let Figures {
+        coverage,
+        unread,
+        windows,
+        ..
+    } = figures;
+    let (Some(rate), Some(low)) = (coverage.rate, coverage.low) else {
         let nothing = "nothing was seen that is to be compared".to_owned();
         return reason("coverage", Ruling::InsufficientEvidence, nothing);
     };
-    let is_burst = rate < config.coverage && windows.is_burst(config.coverage);
-    let text = format!(
-        "{} of {} exchanges that were to be compared have a verdict: {}, needed is {}{}",
+    let is_burst = low < config.coverage && windows.is_burst(config.coverage, unread.high);
+    let mut text = format!(
+        "{} of {} exchanges that were to be compared have a verdict: {}, needed is {}",
         coverage.successes,
         coverage.trials,
         percent(rate),
         percent(config.coverage),
-        if is_burst {
-            windows.explained()
-        } else {
-            String::new()
-        }
     );
-    let is = if rate >= config.coverage || is_burst {
+    if unread.high > 0 {
+        // Writing to a String cannot fail.
+        write!(
+            text,
+            "; {} of them were not read (95 % interval {} to {}): at worst {}",
+            unread.exchanges,
+            unread.low,
+            unread.high,
+            percent(low),
+        )
+        .unwrap_or_default();
+    }
+    if is_burst {
+        text += &windows.explained();
+    }
+    let is = if low >= config.coverage || is_burst {
         Ruling::Go
     } else {
         Ruling::InsufficientEvidence

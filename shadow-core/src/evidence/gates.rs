@@ -2,8 +2,9 @@
 //!
 //! Each gate evaluates one figure with its interval. It passes if the whole interval passes, fails if the whole
 //! interval fails, and is undecided otherwise. The intervals hold at any time ([`anytime`]), because gates are
-//! evaluated continuously. Coverage is not an estimate and has no interval. NO-GO needs one failed gate, GO needs every
-//! gate to pass. An undecided difference counts as right where a gate would fail, and as wrong where it would pass.
+//! evaluated continuously. Coverage is exact, except for exchanges that were not read: their number is an estimate
+//! ([`Unread`]), and the lower end counts. NO-GO needs one failed gate, GO needs every gate to pass. An undecided
+//! difference counts as right where a gate would fail, and as wrong where it would pass.
 
 use core::{fmt::Write as _, time::Duration};
 
@@ -18,6 +19,7 @@ use super::{
     settle::Settle,
     stats::{self, Proportion, trials_needed},
     tail,
+    unread::Unread,
 };
 
 /// The answer to "may we cut over?".
@@ -84,6 +86,8 @@ pub(crate) struct Figures {
     pub(crate) error_burst: f64,
     pub(crate) coverage: Proportion,
     pub(crate) windows: CoverageWindows,
+    /// Exchanges among them that were not read.
+    pub(crate) unread: Unread,
     pub(crate) production: Quantiles,
     pub(crate) shadow: Quantiles,
     /// Errors and requests.
@@ -109,7 +113,7 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
             .filter(|_| !figures.untimed)
             .map(|allowed| tail::gate(config, figures, allowed)),
         Some(shadow_errors(figures)),
-        Some(coverage::gate(config, figures.coverage, &figures.windows)),
+        Some(coverage::gate(config, figures)),
     ];
     let reasons: Vec<Reason> = reasons.into_iter().flatten().collect();
     let ruling = ruling(&reasons);

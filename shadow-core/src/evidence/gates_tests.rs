@@ -17,7 +17,8 @@ fn good() -> Figures {
         burst: 1.0,
         error_burst: 1.0,
         windows: CoverageWindows::default(),
-        coverage: Proportion::new(990, 1000),
+        coverage: Unread::default().coverage(990, 1000),
+        unread: Unread::default(),
         production: quantiles(5_000, 100),
         shadow: quantiles(6_000, 100),
         production_errors: (5, 10_000),
@@ -186,7 +187,7 @@ fn shadow_errors_may_not_be_more_than_productions() {
 
 #[test]
 fn low_coverage_is_missing_evidence() {
-    let coverage = |judged| with(|figures| figures.coverage = Proportion::new(judged, 1_000));
+    let coverage = |judged| with(|figures| figures.coverage = Unread::default().coverage(judged, 1_000));
     assert_eq!(coverage(950), PASSED);
     assert_eq!(coverage(949), only(Ruling::InsufficientEvidence, "coverage"));
 }
@@ -223,7 +224,8 @@ fn nothing_seen_is_no_evidence() {
         burst: 1.0,
         error_burst: 1.0,
         windows: CoverageWindows::default(),
-        coverage: Proportion::new(0, 0),
+        coverage: Unread::default().coverage(0, 0),
+        unread: Unread::default(),
         production: quantiles(0, 0),
         shadow: quantiles(0, 0),
         production_errors: (0, 0),

@@ -86,10 +86,6 @@ pub struct Ledger {
     pub(super) untimed: bool,
     pub(super) redactor: Redactor,
     pub(super) exchanges: u64,
-    /// Estimated number of exchanges that were not read.
-    pub(super) unread: u64,
-    /// Of these, exchanges that should have been compared.
-    pub(super) unread_missed: u64,
     pub(super) skips: BTreeMap<Skip, u64>,
     pub(super) protocols: protocols::Protocols,
     pub(super) total: Tally,
@@ -145,8 +141,6 @@ impl Ledger {
             untimed: false,
             redactor,
             exchanges: 0,
-            unread: 0,
-            unread_missed: 0,
             skips: BTreeMap::new(),
             protocols: protocols::Protocols::default(),
             total: Tally::default(),

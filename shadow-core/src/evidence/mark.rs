@@ -136,6 +136,7 @@ impl Ledger {
             failed: total.failed(),
             missed: total.missed,
             windows: CoverageWindows::default(),
+            unread: total.unread(),
             production_5xx: total.production_5xx,
             shadow_5xx: total.shadow_5xx,
             burst,
@@ -238,6 +239,7 @@ impl Tally {
             skipped: self.skipped.saturating_sub(before.skipped),
             missed: self.missed.saturating_sub(before.missed),
             not_answered: self.not_answered.saturating_sub(before.not_answered),
+            unread: self.unread.since(&before.unread),
             matched: self.matched.saturating_sub(before.matched),
             mismatched: self.mismatched.saturating_sub(before.mismatched),
             failures: self
@@ -268,10 +270,11 @@ mod tests {
     use super::*;
     use crate::{
         compare::{Category, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
-        evidence::{LedgerLimits, Ruling},
+        evidence::{LedgerLimits, Ruling, Unread, UnreadTraffic},
         gate::{Skip, SkipPolicy},
         redact::{RedactConfig, Redactor},
     };
+    use shadow_proto::engine::Sizes;
     use shadow_proto::testing::exchange;
     use shadow_proto::{
         exchange::{Body, Headers},
@@ -457,12 +460,69 @@ mod tests {
             ledger.skipped(&other, Skip::Policy(SkipPolicy::OutOfShare));
         }
         judge(&mut ledger, 100, &Verdict::Match, Duration::from_millis(1));
-        ledger.unread(500);
-        ledger.unread(500);
+        ledger.unread(begun(500));
+        ledger.unread(begun(500));
         let since = ledger.since(&Mark::default(), &GateConfig::default());
         assert_eq!((since.coverage.successes, since.coverage.trials), (100, 150));
-        ledger.unread(1_000);
+        let mark = ledger.mark();
+        ledger.unread(begun(1_000));
         let since = ledger.since(&Mark::default(), &GateConfig::default());
         assert_eq!(since.coverage.trials, 200);
+        // Nothing else happened since the mark: all of the rest may count.
+        assert_eq!(ledger.since(&mark, &GateConfig::default()).unread.exchanges, 500);
+    }
+
+    fn begun(exchanges: u64) -> UnreadTraffic {
+        UnreadTraffic {
+            begun: exchanges,
+            ..UnreadTraffic::default()
+        }
+    }
+
+    /// The ruling of the coverage gate after 10,000 exchanges with a verdict and requests of which each took one of
+    /// these sizes, when 400 were seen to begin in `bytes` that were not read.
+    fn coverage_gate(sizes: &[u64], bytes: u64) -> (Ruling, Unread) {
+        let redactor = Redactor::new([1; 32], &RedactConfig::default());
+        let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor);
+        judge(&mut ledger, 10_000, &Verdict::Match, Duration::from_millis(1));
+        let mut read = Sizes::default();
+        for at in 0..10_000 {
+            read.count(1, sizes[at % sizes.len()]);
+        }
+        ledger.unread(UnreadTraffic {
+            bytes,
+            sizes: read,
+            ..begun(400)
+        });
+        let since = ledger.since(&Mark::default(), &GateConfig::default());
+        let gate = since
+            .judgement
+            .reasons
+            .into_iter()
+            .find(|reason| reason.gate == "coverage");
+        let gate = gate.expect("a gate on coverage");
+        assert!(gate.text.contains("400 of them were not read"), "{}", gate.text);
+        assert!(
+            since.coverage.rate > Some(0.96),
+            "the estimate passes: {:?}",
+            since.coverage
+        );
+        (gate.ruling, since.unread)
+    }
+
+    #[test]
+    fn the_end_of_the_interval_decides_about_coverage() {
+        // 400 of 10,400 are 3.8 %, of 5 % that may be missing.
+        let (ruling, unread) = coverage_gate(&[200], 400 * 200);
+        assert_eq!(ruling, Ruling::Go, "{unread:?}");
+        // A few large uploads among small requests: as many bytes may be many more requests.
+        let (ruling, unread) = coverage_gate(
+            &[100, 100, 100, 100, 100, 100, 100, 100, 100, 20_000],
+            400 * 2_090,
+        );
+        assert_eq!(ruling, Ruling::InsufficientEvidence, "{unread:?}");
+        // The bytes of more requests than were seen to begin, as in HTTP/2 or with pipelining.
+        let (ruling, unread) = coverage_gate(&[200], 600 * 200);
+        assert_eq!(ruling, Ruling::InsufficientEvidence, "{unread:?}");
     }
 }

@@ -40,6 +40,7 @@ mod tally;
 #[cfg(test)]
 mod testing;
 mod trend;
+mod unread;
 mod verified;
 mod wanted;
 mod window;
@@ -57,6 +58,7 @@ pub use merge::{EVIDENCE, Evidence, MergeError, Settings, Source, State};
 pub use settle::{Settle, too_excused};
 pub use since::{IntervalCounts, IntervalEvidence};
 pub use stats::{Proportion, median_ranks, newcombe, quantile_ranks, wilson};
+pub use unread::{Unread, UnreadTraffic};
 pub use wanted::Wanted;
 pub use window::{Marks, RouteWindow};
 pub use writes::WriteLimits;

@@ -10,6 +10,7 @@ use super::{
     report,
     stats::Proportion,
     summary,
+    unread::Unread,
 };
 
 /// All inputs of the gates of a phase, as counts.
@@ -33,6 +34,8 @@ pub struct IntervalCounts {
     pub missed: u64,
     /// The same over time; nothing where it is not known.
     pub windows: CoverageWindows,
+    /// Not read, but meant to be compared.
+    pub unread: Unread,
     /// Answers of production with a 5xx status.
     pub production_5xx: u64,
     /// Answers of the shadow system with a 5xx status.
@@ -59,8 +62,12 @@ pub struct IntervalEvidence {
     /// `(matched + noise) / (matched + mismatched - after_skipped_write)`. Its interval holds at any time, and for
     /// every possible outcome of the undecided mismatches.
     pub match_rate: Proportion,
-    /// Exchanges with a verdict, among those meant to be compared.
+    /// Exchanges with a verdict, among those meant to be compared. Its interval is that of the exchanges that were not
+    /// read; without any the share is exact.
     pub coverage: Proportion,
+    /// Exchanges that were not read, of those meant to be compared.
+    #[serde(default)]
+    pub unread: Unread,
     /// Answers of production with a 5xx status, among all exchanges with a verdict.
     pub production_errors: Proportion,
     /// Replays that failed or got a 5xx, among the same exchanges.
@@ -95,7 +102,7 @@ impl IntervalEvidence {
         let wrong = told.saturating_sub(good).saturating_sub(undecided);
         let burst = sums.burst.max(1.0);
         let match_rate = Proportion::of_limit(told, wrong, undecided, burst);
-        let coverage = Proportion::new(judged, meant);
+        let coverage = sums.unread.coverage(judged, meant);
         let production_errors = Proportion::new(sums.production_5xx.min(judged), judged);
         let shadow_errors = Proportion::new(sums.failed.saturating_add(sums.shadow_5xx), judged);
         let latency = summary::between(sums.production, sums.shadow);
@@ -108,6 +115,7 @@ impl IntervalEvidence {
                 error_burst: sums.error_burst.max(1.0),
                 coverage,
                 windows: sums.windows,
+                unread: sums.unread,
                 production: latency.production.first_byte,
                 shadow: latency.shadow.first_byte,
                 production_errors: (production_errors.successes, judged),
@@ -122,6 +130,7 @@ impl IntervalEvidence {
             compared,
             match_rate,
             coverage,
+            unread: sums.unread,
             production_errors,
             shadow_errors,
             latency,

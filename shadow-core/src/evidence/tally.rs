@@ -17,6 +17,7 @@ use super::{
     ledger::count,
     sets::Split,
     trend::Slices,
+    unread::{Unread, UnreadTraffic},
     window::Counted,
 };
 
@@ -28,6 +29,8 @@ pub(super) struct Tally {
     pub(super) missed: u64,
     /// Of these, requests that production did not answer.
     pub(super) not_answered: u64,
+    /// The traffic that was not read; of no route.
+    pub(super) unread: UnreadTraffic,
     pub(super) matched: u64,
     pub(super) mismatched: u64,
     pub(super) failures: BTreeMap<Failure, u64>,
@@ -99,6 +102,8 @@ impl Tally {
             skipped,
             missed,
             not_answered,
+            // Of no route.
+            unread: _,
             matched,
             mismatched,
             failures,
@@ -156,6 +161,14 @@ impl Tally {
         self.failures
             .values()
             .fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Exchanges that were not read and should have been compared.
+    pub(super) fn unread(&self) -> Unread {
+        let replayed = self.replayed();
+        let meant = replayed.saturating_add(self.missed);
+        let all = replayed.saturating_add(self.skipped);
+        self.unread.estimate().scaled(meant, all)
     }
 
     /// All verdicts.

@@ -6,12 +6,12 @@
 //! segments of a connection that is still read.
 
 mod join;
+mod segment;
 #[cfg(test)]
 mod tests;
 
 pub use crate::{
-    protocol::Counters,
-    protocol::{Abandon, Event, Settings},
+    protocol::{Abandon, Counters, Event, Settings, Sizes},
     ranges::{RangeLog, Record, Role},
 };
 use shadow_common::flow::FlowKey;
@@ -19,11 +19,12 @@ use shadow_common::flow::FlowKey;
 use crate::{
     exchange::{Flow, Incomplete},
     flow::{Entry, Fate, Opening, Print, Table, Timers, Track, Views},
-    http1::head::{begins_request, is_request_line, looks_like_response},
+    http1::head::{begins_request, is_request_line},
     protocol::{Context, Sink},
     time::Timestamp,
     wire::{Direction, Flags, Segment},
 };
+use segment::{client_side, size};
 
 /// Time for which late segments of a finished connection are recognised.
 const LINGER: core::time::Duration = core::time::Duration::from_secs(2);
@@ -132,8 +133,11 @@ impl Engine {
                 let counters = &mut self.out.counters;
                 counters.ignored_segments += 1;
                 if reason.hides_exchanges() && !segment.payload.is_empty() {
-                    let bytes = segment.payload.len() as u64 + u64::from(segment.missing);
-                    counters.count_unread(bytes, begins_request(segment.payload));
+                    let is_request = self
+                        .flows
+                        .flow(slot)
+                        .is_some_and(|flow| flow.client == segment.src);
+                    counters.count_unread(size(segment), is_request, begins_request(segment.payload));
                 }
                 let ends = segment.flags.0 & Flags::FIN.union(Flags::RST).0 != 0;
                 let limits = &self.settings.limits;
@@ -229,7 +233,12 @@ impl Engine {
     }
 
     fn advance(&mut self, slot: usize, segment: &Segment<'_>) {
-        let fate = self.with_track(slot, |track, ctx| track.push(segment, ctx));
+        let fate = self.with_track(slot, |track, ctx| {
+            if track.direction(segment) == Direction::ToServer {
+                track.request_bytes = track.request_bytes.saturating_add(size(segment));
+            }
+            track.push(segment, ctx)
+        });
         if fate == Some(Fate::Jumped) {
             self.out.counters.out_of_window += 1;
             self.close(slot, Closing::Superseded);
@@ -261,7 +270,13 @@ impl Engine {
             flow: track.flow(),
             out,
         };
+        let before = ctx.out.counters.exchanges;
         let fate = step(track, &mut ctx);
+        let exchanges = ctx.out.counters.exchanges - before;
+        if exchanges > 0 {
+            let bytes = core::mem::take(&mut track.request_bytes);
+            ctx.out.counters.sizes.count(exchanges, bytes);
+        }
         let held = track.buffered();
         *buffered = (*buffered + held).saturating_sub(track.charged);
         track.charged = held;
@@ -369,28 +384,4 @@ enum Closing {
     Superseded,
     /// It is given up.
     Forgotten(Incomplete),
-}
-
-/// The direction of the first segment of a flow.
-fn client_side(segment: &Segment<'_>) -> Direction {
-    if segment.flags.contains(Flags::SYN) {
-        let answer = segment.flags.contains(Flags::ACK);
-        return if answer {
-            Direction::ToClient
-        } else {
-            Direction::ToServer
-        };
-    }
-    if let Some(direction) = segment.direction {
-        return direction;
-    }
-    if is_request_line(segment.payload) {
-        return Direction::ToServer;
-    }
-    // The capture began inside a message: servers usually have the lower port.
-    if looks_like_response(segment.payload) || segment.src.port < segment.dst.port {
-        Direction::ToClient
-    } else {
-        Direction::ToServer
-    }
 }

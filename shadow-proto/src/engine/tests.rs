@@ -370,6 +370,35 @@ fn what_follows_where_reading_is_not_safe_is_counted() {
 }
 
 #[test]
+fn unread_requests_are_measured_by_those_that_were_read() {
+    let mut wire = Wire::open();
+    for number in 0..3 {
+        wire.client(&get(number));
+        wire.server(&ok(number));
+    }
+    let request = get(0).len() as u64;
+    let read = wire.engine.counters().sizes;
+    let square = u128::from(request) * u128::from(request);
+    assert_eq!(
+        (read.exchanges, read.bytes, read.squares),
+        (3, 3 * request, 3 * square)
+    );
+
+    wire.client(b"POST /1 HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    wire.server(&ok(3));
+    // Two requests in one segment: one line at its beginning, the bytes of both.
+    wire.client(&[get(4), get(5)].concat());
+    wire.server(&[ok(4), ok(5)].concat());
+    let counters = wire.engine.counters();
+    assert_eq!(counters.exchanges_unread, 1);
+    assert_eq!(counters.unread_request_bytes, 2 * request);
+    assert!(counters.unread_bytes > 2 * request);
+    let mut both = read;
+    both.add(&read);
+    assert_eq!((both.exchanges, both.bytes), (6, 6 * request));
+}
+
+#[test]
 fn connections_without_payload_are_counted() {
     let mut wire = Wire::open();
     wire.segment(true, Flags::FIN.union(Flags::ACK), b"", false);

@@ -75,6 +75,8 @@ pub(crate) struct Track {
     pub(crate) gap_queued: bool,
     /// Bytes that the engine charges for it against the memory limit.
     pub(crate) charged: usize,
+    /// Payload bytes of the client since the latest exchange.
+    pub(crate) request_bytes: u64,
 }
 
 impl Track {
@@ -90,6 +92,7 @@ impl Track {
             last_seen: at,
             gap_queued: false,
             charged: 0,
+            request_bytes: 0,
         }
     }
 

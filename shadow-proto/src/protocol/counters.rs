@@ -2,6 +2,7 @@
 
 use super::Abandon;
 use crate::exchange::Incomplete;
+use serde::{Deserialize, Serialize};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
@@ -9,20 +10,23 @@ macro_rules! counters {
         #[derive(Clone, Debug, Default, Eq, PartialEq)]
         pub struct Counters {
             $($(#[$doc])* pub $name: u64,)+
+            /// Sizes of the requests that were read.
+            pub sizes: Sizes,
             /// Incomplete exchanges, by reason, in the order of [`Incomplete::ALL`].
             incomplete: [u64; Incomplete::ALL.len()],
         }
 
         impl Counters {
-            /// Name and value of every counter except the incomplete ones, in a stable order.
+            /// Name and value of every counter except the incomplete ones and the sizes, in a stable order.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)+].into_iter()
             }
 
             /// Adds the counts of another engine.
             pub fn add(&mut self, other: &Self) {
-                let Self { $($name,)+ incomplete } = other;
+                let Self { $($name,)+ sizes, incomplete } = other;
                 $(self.$name += $name;)+
+                self.sizes.add(sizes);
                 for (count, more) in self.incomplete.iter_mut().zip(incomplete) {
                     *count += more;
                 }
@@ -68,6 +72,8 @@ counters! {
     unread_segments,
     /// Payload bytes in them.
     unread_bytes,
+    /// Of these, bytes that the clients sent.
+    unread_request_bytes,
     /// Requests that appear to begin in them: exchanges that were not compared.
     exchanges_unread,
     /// Connections that ended without any payload.
@@ -118,6 +124,39 @@ counters! {
     exchanges_incomplete,
 }
 
+/// How many bytes clients sent for an exchange, over all that were read: payload as captured, with repetitions. It is
+/// the measure for connections that are not read, whose bytes are counted alike.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Sizes {
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Bytes of them all.
+    pub bytes: u64,
+    /// Sum of their squares.
+    pub squares: u128,
+}
+
+impl Sizes {
+    /// Counts exchanges that took `bytes` together. Several at once count as equally large.
+    pub fn count(&mut self, exchanges: u64, bytes: u64) {
+        let Some(square) = (u128::from(bytes) * u128::from(bytes)).checked_div(exchanges.into()) else {
+            return;
+        };
+        self.add(&Self {
+            exchanges,
+            bytes,
+            squares: square,
+        });
+    }
+
+    /// Adds the sizes of other exchanges.
+    pub fn add(&mut self, other: &Self) {
+        self.exchanges = self.exchanges.saturating_add(other.exchanges);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.squares = self.squares.saturating_add(other.squares);
+    }
+}
+
 impl Counters {
     /// Counts one more connection that is not read any further.
     pub(crate) fn count_abandoned(&mut self, reason: Abandon) {
@@ -133,9 +172,10 @@ impl Counters {
     }
 
     /// Counts one more segment with payload of a connection whose message boundaries were lost.
-    pub(crate) fn count_unread(&mut self, bytes: u64, begins_request: bool) {
+    pub(crate) fn count_unread(&mut self, bytes: u64, is_request: bool, begins_request: bool) {
         self.unread_segments += 1;
         self.unread_bytes += bytes;
+        self.unread_request_bytes += if is_request { bytes } else { 0 };
         self.exchanges_unread += u64::from(begins_request);
     }
 

@@ -16,7 +16,7 @@ use crate::{
     time::Timestamp,
 };
 
-pub use counters::Counters;
+pub use counters::{Counters, Sizes};
 
 /// Settings of an [`Engine`](crate::engine::Engine).
 #[derive(Clone, Debug)]

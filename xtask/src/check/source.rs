@@ -25,6 +25,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ),
     ("shadow-agent/src/replay/tcp_info.rs", "getsockopt(TCP_INFO)"),
     ("shadow-ebpf/src/emit.rs", "helpers and maps of the kernel"),
+    ("shadow-ebpf/src/explain.rs", "helpers and maps of the kernel"),
     ("shadow-ebpf/src/gate.rs", "helpers and maps of the kernel"),
     ("shadow-ebpf/src/main.rs", "exported symbols"),
     ("shadow-ebpf/src/maps.rs", "helpers and maps of the kernel"),

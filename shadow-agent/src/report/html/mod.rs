@@ -22,7 +22,7 @@ use std::{
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shadow_core::{case::Case, compare::RuleUsage, evidence::report::Report};
 
-use crate::figures::{captured, count, micros, percent, proportion};
+use crate::figures::{captured, count, micros, percent, proportion, unread};
 use crate::journal::{Event, Window};
 
 /// Groups that are shown, of each kind.
@@ -128,6 +128,9 @@ fn figures(report: &Report) -> Markup {
             div { span.soft { "match rate" } b { (share(&report.match_rate)) } span.soft.small { (interval(&report.match_rate)) } }
             div { span.soft { "coverage" } b { (share(&report.coverage)) } span.soft.small {
                 (count(report.coverage.successes)) " of " (count(report.coverage.trials)) " meant to be compared"
+                @if let Some(number) = unread(&report.unread) {
+                    "; not read: " (number) ", at worst " (report.coverage.low.map_or_else(|| "-".to_owned(), percent))
+                }
             } }
             div { span.soft { "compared" } b { (count(report.match_rate.trials)) } span.soft.small {
                 (count(report.funnel.mismatched)) " differ: " (count(report.funnel.regressions)) " regressions, "

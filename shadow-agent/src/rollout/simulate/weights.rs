@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shadow_core::evidence::{
-    CoverageWindows, GateConfig, IntervalCounts, median_ranks, quantile_ranks,
+    CoverageWindows, GateConfig, IntervalCounts, Unread, median_ranks, quantile_ranks,
     report::{Quantiles, Spans},
     too_excused,
 };
@@ -102,6 +102,8 @@ impl Weights {
             missed: whole(self.missed),
             // Bursts are not known from sums.
             windows: CoverageWindows::default(),
+            // A window is of one route, and what was not read is of none.
+            unread: Unread::default(),
             burst: 1.0,
             error_burst: 1.0,
             production_5xx: whole(self.production_5xx),

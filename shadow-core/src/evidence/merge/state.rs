@@ -18,6 +18,7 @@ use crate::{
         route::RouteId,
         sets::StoredSets,
         tally::{StoredTally, Tally},
+        unread::UnreadTraffic,
         verified::StoredVerified,
     },
     gate::{Skip, SkipPolicy},
@@ -28,8 +29,7 @@ use shadow_proto::exchange::Incomplete;
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct State {
     exchanges: u64,
-    unread: u64,
-    unread_missed: u64,
+    unread: UnreadTraffic,
     /// By reason: decisions, and incomplete exchanges.
     skipped: BTreeMap<String, u64>,
     incomplete: BTreeMap<String, u64>,
@@ -86,8 +86,7 @@ impl Ledger {
         });
         State {
             exchanges: self.exchanges,
-            unread: self.unread,
-            unread_missed: self.unread_missed,
+            unread: self.total.unread,
             skipped,
             incomplete,
             total: self.total.stored(),
@@ -157,13 +156,8 @@ impl Ledger {
     }
 
     fn add_state(&mut self, state: &State, planted: u64, timed: &mut Timed) -> Option<()> {
-        for (sum, more) in [
-            (&mut self.exchanges, state.exchanges),
-            (&mut self.unread, state.unread),
-            (&mut self.unread_missed, state.unread_missed),
-        ] {
-            *sum = sum.saturating_add(more);
-        }
+        self.exchanges = self.exchanges.saturating_add(state.exchanges);
+        self.total.unread = self.total.unread.plus(&state.unread);
         self.add_skips(state)?;
         self.total.add_stored(&state.total)?;
         let mut routes: Vec<(RouteId, String)> = Vec::with_capacity(state.routes.len());

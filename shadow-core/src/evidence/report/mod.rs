@@ -13,7 +13,7 @@ mod power;
 mod scope;
 mod verified;
 
-use super::{coverage::CoverageWindows, gates::Judgement, stats::Proportion};
+use super::{coverage::CoverageWindows, gates::Judgement, stats::Proportion, unread::Unread};
 use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;
@@ -60,7 +60,8 @@ pub struct Report {
     pub input: Input,
     /// Exchanges with a verdict, among those meant to be compared: all except those skipped on purpose (`write`,
     /// `already_a_replay`, `upgrade`, `observe_only`). A replay that the agent itself gave up (`cancelled`,
-    /// `response_over_limit`) counts as one without a verdict.
+    /// `response_over_limit`) counts as one without a verdict. The interval is that of `unread`; without unread
+    /// exchanges the share is exact.
     pub coverage: Proportion,
     /// The same for each protocol that occurred: `http1`, `http2` and `grpc`.
     #[serde(default)]
@@ -71,6 +72,9 @@ pub struct Report {
     /// The same over time: a burst that was missed is none of the run.
     #[serde(default)]
     pub coverage_windows: CoverageWindows,
+    /// Exchanges that passed on connections whose messages could not be separated, of those meant to be compared.
+    #[serde(default)]
+    pub unread: Unread,
     /// Share of right answers among those that can be decided: `(matched + noise) / (matched + mismatched -
     /// after_skipped_write)`.
     pub match_rate: Proportion,
