@@ -76,8 +76,8 @@ impl Pairs {
         }
     }
 
-    /// Whether a request that only reads is to be sent once more. A quarter of the share is drawn at random, the rest is for answers
-    /// with something undecided, and the unused rest is drawn at random as well.
+    /// Whether a request that only reads is to be sent once more. A quarter of the share is drawn at random, the rest
+    /// is for answers with something undecided, and the unused rest is drawn at random as well.
     pub(super) fn draws(&self, is_open: impl FnOnce() -> bool) -> Option<Draw> {
         let wanted = self.settings.twice;
         if wanted <= 0.0 {

@@ -17,6 +17,7 @@ pub mod html;
 pub mod junit;
 mod losses;
 pub mod noise;
+mod protocols;
 mod settle;
 pub mod side;
 mod sources;

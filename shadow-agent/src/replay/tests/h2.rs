@@ -202,7 +202,8 @@ impl Frames {
     }
 }
 
-/// A server whose first connection answers one request, and does `second` to the next one. Later connections answer all.
+/// A server whose first connection answers one request, and does `second` to the next one. Later connections answer
+/// all.
 async fn first_connection<F, S>(second: F) -> Server
 where
     F: Fn(Frames, u32) -> S + Clone + Send + Sync + 'static,

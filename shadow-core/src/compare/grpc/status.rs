@@ -162,7 +162,7 @@ impl<'a> Status<'a> {
         Self {
             code: text(CODE).and_then(|code| code.trim().parse().ok()),
             text: decoded(fields.get(TEXT).unwrap_or_default()),
-            // What is no base64 is compared as it was sent.
+            // Invalid base64 is compared as it was sent.
             details: details.map(|value| BASE64.decode(value).unwrap_or_else(|_invalid| value.to_vec())),
         }
     }
