@@ -209,13 +209,14 @@ pub(in crate::compare) fn normalised(text: &str) -> Cow<'_, str> {
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
         rest = behind;
-        let code = behind.first_chunk::<2>().filter(|_| byte == b'%').and_then(hex);
+        let digits = behind.first_chunk::<2>().filter(|_| byte == b'%');
+        let code = digits.copied().and_then(hex);
         if code.is_some() {
             rest = behind.get(2..).unwrap_or_default();
         }
         match code {
             Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             Some(byte) => encode(byte, &mut out),
             None if forbidden(byte) => encode(byte, &mut out),
@@ -225,9 +226,8 @@ pub(in crate::compare) fn normalised(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn hex(digits: &[u8; 2]) -> Option<u8> {
+fn hex([high, low]: [u8; 2]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    let [high, low] = *digits;
     u8::try_from(digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?).ok()
 }
 
