@@ -32,7 +32,7 @@ impl Ledger {
             self.route(into).take_over(tally);
         }
         join_at(&mut self.verified, (part, into), |sum, part| {
-            *sum = sum.plus(part)
+            *sum = sum.plus(part);
         });
         join_at(&mut self.leaves_from, (part, into), |sum, part| {
             *sum = sum.saturating_add(part);

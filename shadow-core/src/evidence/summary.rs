@@ -89,14 +89,10 @@ impl Ledger {
 
     fn summary(&self, inputs: ReportInputs, standings: &Standings, splits: &[Split]) -> Report {
         let total = &self.total;
-        let split = splits
-            .iter()
-            .fold(Split::default(), |sum, split| sum.plus(*split));
+        let split = splits.iter().copied().fold(Split::default(), Split::plus);
         let start = Mark::default();
         let findings = self.findings();
-        let slow_routes = slow(&findings);
         let coverage_windows = self.coverage_since(None, &self.gates);
-        let elapsed = Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms));
         let IntervalEvidence {
             compared: _,
             match_rate,
@@ -112,8 +108,8 @@ impl Ledger {
                 ..self.sums(total, split, self.bursts(standings, &start, split, total))
             },
             &self.gates,
-            slow_routes,
-            elapsed,
+            slow(&findings),
+            Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms)),
         );
         let judgement = Judgement {
             settle: self.settle(standings, splits),

@@ -83,7 +83,7 @@ impl Beginning {
         let mut compared = Vec::new();
         for (at, count) in self.compared.iter().enumerate() {
             add(&mut compared, into(at), |slot: &mut u64| {
-                *slot = slot.saturating_add(*count)
+                *slot = slot.saturating_add(*count);
             });
         }
         Self {

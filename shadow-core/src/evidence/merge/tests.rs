@@ -11,7 +11,7 @@ use shadow_proto::{
 use super::*;
 use crate::{
     compare::{Category, Checked, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
-    evidence::{Asked, Background, Ruling, Thirds, report::Trend},
+    evidence::{Asked, Background, CoverageWindows, Ruling, Thirds, report::Trend},
     gate::{Skip, SkipPolicy},
     plant::{Planted, Tried},
 };
@@ -177,6 +177,10 @@ fn comparable(mut report: Report) -> Report {
     report.causes.clear();
     report.sources.clear();
     report.scope = Scope::default();
+    report.fields.fields.clear();
+    report.fields.answers = 0;
+    report.coverage_windows = CoverageWindows::default();
+    report.protocols.clear();
     report.target.clear();
     report.funnel.kernel.clear();
     for group in &mut report.groups {
