@@ -52,6 +52,7 @@ pub fn run(input: &[u8]) {
         let side = |body| Side {
             status: 200,
             headers: &headers,
+            trailers: Headers::none(),
             body,
         };
         comparator.compare(&request(), side(a), side(b))

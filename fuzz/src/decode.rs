@@ -33,6 +33,7 @@ pub fn run(input: &[u8]) {
     let side = |headers, body| Side {
         status: 200,
         headers,
+        trailers: Headers::none(),
         body,
     };
     let request = request();

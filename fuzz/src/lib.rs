@@ -9,6 +9,7 @@ pub mod config;
 pub mod connection;
 pub mod decode;
 pub mod engine;
+pub mod grpc;
 pub mod http2;
 pub mod mask;
 #[cfg(feature = "agent")]

@@ -7,7 +7,7 @@ use shadow_agent::{
     config::Config,
     offline::{Told, open_reader},
 };
-use shadow_core::compare::{Comparator, Rules};
+use shadow_core::compare::Comparator;
 use shadow_proto::{engine::Settings, exchange::Exchange, limits::Limits};
 
 /// Most exchanges that are checked.
@@ -52,7 +52,7 @@ fn compiled(rules: &serde_json::Value) {
     };
     // JSON is valid YAML.
     if let Ok(config) = Config::parse(Path::new("rules"), &text) {
-        drop(Comparator::new(Rules::from(&config.compare)));
+        drop(Comparator::new(config.compare));
     }
 }
 

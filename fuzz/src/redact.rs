@@ -63,6 +63,7 @@ fn compared(redactor: &Redactor, headers: &Headers, body: &Body, text: &str) {
     let side = |body| Side {
         status: 200,
         headers,
+        trailers: Headers::none(),
         body,
     };
     for found in comparator.compare(&request(), side(body), side(&other)) {

@@ -37,5 +37,4 @@ pub mod shown;
 pub mod state;
 pub mod trips;
 pub mod unfinished;
-pub mod units;
 pub mod whole;

@@ -1,6 +1,6 @@
 //! The state that outlives the agent: the last report, the kill state, and the agent's identity.
 //!
-//! Owns: four files in the state folder. `report.json` is replaced whole, so that a reader never sees half of one;
+//! Owns: the files in the state folder. `report.json` is replaced whole, so that a reader never sees half of one;
 //! `killed` keeps a restart from mirroring again before somebody said `resume`; `rollout.json` keeps a rollout at its
 //! phase; `agent.json` is locked while its agent lives and names its process, so that the kill switch finds the right
 //! kernel program when that process hangs. Bias: after the start a failed write is counted, and never ends the agent.
@@ -254,6 +254,16 @@ impl StateDir {
     /// The report that was kept last, if any.
     pub fn report<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
         self.load("report.json")
+    }
+
+    /// Keeps the counts that a report is made of.
+    pub fn save_evidence<T: Serialize>(&self, evidence: &T) -> Result<(), StateError> {
+        self.replace("evidence.json", evidence)
+    }
+
+    /// The counts that were kept last, if any.
+    pub fn evidence<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
+        self.load("evidence.json")
     }
 
     /// Renames the report of an agent that ended abruptly, so that it outlives the next agent's first one. `None` when

@@ -96,6 +96,7 @@ fn fed(differing: bool) -> (Ledger, Duration) {
     let outcome = Outcome::Response(ShadowResponse {
         status: 200,
         headers: Headers::from_pairs([("Server", "app/2")]),
+        trailers: Headers::default(),
         body: Body::default(),
         first_byte: Duration::from_millis(1),
         total: Duration::from_millis(1),

@@ -74,15 +74,43 @@ fn answers(comparator: &Comparator, size: usize) -> Vec<(&'static str, u128, usi
         }
     });
     let mut measured = vec![("serde_json_parses_both", reference, 2 * production.len())];
+    let noisy = |seed: u64| {
+        of_items(size, |id| {
+            item(id, "12.50", &format!("{:016x}", mixed(seed + id as u64)))
+        })
+    };
+    let shuffled = {
+        let count = production.matches("\"id\"").count();
+        of_items(size, |at| {
+            let id = at * 7919 % count;
+            item(id, "12.50", &format!("item number {id}"))
+        })
+    };
     let cases = [
-        ("same_bytes", production.clone(), 0),
-        ("same_value_other_text", production.replace("12.50", "12.5"), 0),
-        ("one_difference", production.replacen("12.50", "13.51", 1), 1),
-        ("many_differences", production.replace("12.50", "13.51"), 2),
+        ("same_bytes", production.clone(), production.clone(), 0),
+        (
+            "same_value_other_text",
+            production.clone(),
+            production.replace("12.50", "12.5"),
+            0,
+        ),
+        (
+            "one_difference",
+            production.clone(),
+            production.replacen("12.50", "13.51", 1),
+            1,
+        ),
+        (
+            "many_differences",
+            production.clone(),
+            production.replace("12.50", "13.51"),
+            2,
+        ),
+        ("noisy", noisy(0), noisy(1 << 32), 2),
+        ("shuffled", production, shuffled, 1),
     ];
-    let production = Body::whole(production);
-    for (case, shadow, least) in cases {
-        let shadow = Body::whole(shadow);
+    for (case, production, shadow, least) in cases {
+        let (production, shadow) = (Body::whole(production), Body::whole(shadow));
         let found = compare(comparator, &production, &shadow);
         assert!(
             found >= least && (least > 0 || found == 0),
@@ -107,7 +135,15 @@ fn reversed(comparator: &Comparator, count: usize) -> (u128, usize) {
 }
 
 fn compare(comparator: &Comparator, production: &Body, shadow: &Body) -> usize {
-    let headers = Headers::from_pairs([("Content-Type", "application/json"), ("ETag", "\"1\"")]);
+    let headers = ["00", "01"].map(|second| {
+        let date = format!("Mon, 23 Nov 2026 12:00:{second} GMT");
+        let fields = [
+            ("Content-Type", "application/json"),
+            ("ETag", "\"1\""),
+            ("Date", date.as_str()),
+        ];
+        Headers::from_pairs(fields)
+    });
     let request = Request {
         method: Bytes::from_static(b"GET"),
         target: Bytes::from_static(b"/items/4711?page=2"),
@@ -116,28 +152,47 @@ fn compare(comparator: &Comparator, production: &Body, shadow: &Body) -> usize {
         body: Body::default(),
         trailers: Headers::default(),
     };
-    let side = |body| Side {
+    let side = |at: usize, body| Side {
         status: 200,
-        headers: &headers,
+        headers: &headers[at],
+        trailers: Headers::none(),
         body,
     };
-    comparator.compare(&request, side(production), side(shadow)).len()
+    comparator
+        .compare(&request, side(0, production), side(1, shadow))
+        .len()
 }
 
 /// A list of records of about `size` bytes; every `every`th price is `price`.
 fn items(size: usize, every: usize, price: &str) -> String {
+    of_items(size, |id| {
+        let price = if id % every == every / 2 { price } else { "12.50" };
+        item(id, price, &format!("item number {id}"))
+    })
+}
+
+fn of_items(size: usize, item: impl Fn(usize) -> String) -> String {
     let mut items = Vec::new();
     let mut len = 0;
     while len < size {
-        let id = items.len();
-        let price = if id % every == every / 2 { price } else { "12.50" };
-        let item = format!(
-            r#"{{"id":{id},"name":"item number {id}","price":{price},"tags":["a","b"],"stock":{{"here":true,"count":{id}}}}}"#
-        );
+        let item = item(items.len());
         len += item.len() + 1;
         items.push(item);
     }
     format!(r#"{{"items":[{}]}}"#, items.join(","))
+}
+
+fn item(id: usize, price: &str, name: &str) -> String {
+    format!(
+        r#"{{"id":{id},"name":"{name}","price":{price},"tags":["a","b"],"stock":{{"here":true,"count":{id}}}}}"#
+    )
+}
+
+/// A number that looks random (splitmix64).
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^ (mixed >> 27)
 }
 
 /// Nanoseconds per call.

@@ -191,6 +191,7 @@ fn main() {
     let outcome = Outcome::Response(ShadowResponse {
         status: 200,
         headers: response_headers(),
+        trailers: Headers::default(),
         body: Body::default(),
         first_byte: Duration::from_micros(300),
         total: Duration::from_micros(310),

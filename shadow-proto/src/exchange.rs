@@ -137,6 +137,15 @@ struct Span {
 }
 
 impl Headers {
+    /// No fields.
+    pub fn none() -> &'static Self {
+        static NONE: Headers = Headers {
+            raw: Bytes::new(),
+            spans: Vec::new(),
+        };
+        &NONE
+    }
+
     /// No fields yet, with the buffer that later spans point into.
     pub fn new(raw: Bytes) -> Self {
         Self {

@@ -32,4 +32,5 @@ pub mod stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod units;
 pub mod wire;

@@ -2,39 +2,45 @@
 
 use core::time::Duration;
 
+use crate::units::{As, Size, Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Limits on the memory of the engine and on its waits. Memory use depends on these numbers, not on the traffic.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Connections tracked at once; beyond it the longest idle one is evicted.
     pub flows: usize,
     /// Bytes buffered over all flows: out-of-order segments, heads and bodies being read. Beyond it, the flow that
     /// needs more is given up.
+    #[serde(with = "As::<Size>")]
     pub memory: usize,
     /// Out-of-order bytes held for one direction of one flow before the hole before them is declared lost.
+    #[serde(with = "As::<Size>")]
     pub out_of_order: usize,
     /// A request or response head (start line and fields), and a trailer section, in bytes.
+    #[serde(with = "As::<Size>")]
     pub head: usize,
     /// Fields in one head.
     pub fields: usize,
     /// Bytes of one body that are kept; beyond it only length and digest.
+    #[serde(with = "As::<Size>")]
     pub body: usize,
     /// Requests of one connection that wait for their response.
     pub pipeline: usize,
     /// A hole whose bytes the receiver has acknowledged was lost by the capture. It is declared after this wait,
     /// which only covers reordering between CPUs.
-    #[serde(with = "crate::time::duration")]
+    #[serde(with = "As::<Span>")]
     pub acked_gap: Duration,
     /// A hole without an acknowledgement may still be filled by a retransmission.
-    #[serde(with = "crate::time::duration")]
+    #[serde(with = "As::<Span>")]
     pub open_gap: Duration,
     /// A flow without any segment for this long is removed.
-    #[serde(with = "crate::time::duration")]
+    #[serde(with = "As::<Span>")]
     pub idle: Duration,
     /// The same after a FIN from one side.
-    #[serde(with = "crate::time::duration")]
+    #[serde(with = "As::<Span>")]
     pub half_closed: Duration,
 }
 

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::shell;
 
 /// The targets that need only the core.
-const CORE: [&str; 9] = [
+const CORE: [&str; 10] = [
     "record",
     "assembler",
     "connection",
@@ -21,6 +21,7 @@ const CORE: [&str; 9] = [
     "engine",
     "decode",
     "compare",
+    "grpc",
     "redact",
     "mask",
 ];

@@ -98,6 +98,13 @@ const PACKAGES: &[Package] = &[
     ),
     tool("apache2-bin", "apache2", &[Test], "writes access logs"),
     tool("haproxy", "haproxy", &[Test], "writes access logs"),
+    tool("nghttp2-client", "h2load", &[Test], "a client of HTTP/2"),
+    Package {
+        name: "python3-grpcio",
+        probe: Probe::File("/usr/lib/python3/dist-packages/grpc/__init__.py"),
+        groups: &[Test],
+        why: "a client and a server of gRPC",
+    },
     tool("caddy", "caddy", &[Test], "writes access logs"),
     tool(
         "tshark",

@@ -16,6 +16,9 @@ use std::{
 };
 
 pub use probe::Probe;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use shadow_proto::units::{As, Rate, Size, Span};
 
 /// Time until the effect of a step down shows in the readings.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -23,25 +26,37 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// Below this share of every limit the share may rise.
 const ROOM: f64 = 0.7;
 
-/// Limits on the agent's resource use. 0 means no limit.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Limits on the agent's use of the node. 0 means no limit.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct BudgetSettings {
     /// Cores, as an average of a second.
     pub cores: f64,
     /// Bytes of resident memory.
+    #[serde(with = "As::<Size>")]
     pub memory: u64,
     /// Share of packets that are lost because the ring is full.
+    #[serde(with = "As::<Rate>")]
     pub ring_loss: f64,
     /// Share of the ring that waits to be read at once.
+    #[serde(with = "As::<Rate>")]
     pub ring_used: f64,
     /// Share of time in which something on the node waits for a CPU (PSI, `some`).
+    #[serde(with = "As::<Rate>")]
     pub cpu_pressure: f64,
     /// Share of time in which everything on the node waits for memory (PSI, `full`).
+    #[serde(with = "As::<Rate>")]
     pub memory_pressure: f64,
     /// The part of the sample that is always kept.
+    #[serde(with = "As::<Rate>")]
     pub floor: f64,
     /// How long usage must stay low before a step up.
+    #[serde(with = "As::<Span>")]
     pub calm: Duration,
+    /// The share of the node's CPU time that replays leave idle.
+    pub idle_cpu: Rate,
+    /// The nice value of the threads that replay and compare.
+    pub nice: u8,
 }
 
 impl Default for BudgetSettings {
@@ -55,6 +70,8 @@ impl Default for BudgetSettings {
             memory_pressure: 0.2,
             floor: 0.01,
             calm: Duration::from_secs(10),
+            idle_cpu: Rate::from_percent(5),
+            nice: 5,
         }
     }
 }

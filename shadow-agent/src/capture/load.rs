@@ -12,6 +12,7 @@ use aya::{
     util::KernelVersion,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_common::config::{
     CONTROL_MAP, ENDPOINTS_MAP, MUTED_MAP, PORTS_MAP, REQUESTS_ANYWHERE, REQUESTS_EGRESS, REQUESTS_INGRESS,
@@ -81,7 +82,7 @@ impl Default for LoadOptions {
 /// On the host's end of a container's link, requests to the container go out and its answers come in. With
 /// [`Requests::Egress`] a connection between two containers is copied at the link of its server only, on whatever node
 /// the client is.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Requests {
     /// Requests and answers at both hooks.
@@ -184,10 +185,6 @@ impl Program {
             method,
             role,
         } = *options;
-        let object = match role {
-            Role::Mirror => MIRROR,
-            Role::Explain => EXPLAIN,
-        };
         let ring = ring_bytes
             .checked_next_power_of_two()
             .filter(|ring| RING_RANGE.contains(ring))
@@ -198,7 +195,7 @@ impl Program {
             .verifier_log_level(VerifierLogLevel::DEBUG)
             .map_max_entries(RING_MAP, ring)
             .map_max_entries(MUTED_MAP, muted_flows.max(1))
-            .load(object)
+            .load(object(role))
             .map_err(explain)?;
         let mut map = |name: &'static str| {
             ebpf.take_map(name)
@@ -243,6 +240,13 @@ struct Parts {
     targets: Targets,
     stats: StatsReader,
     source: LiveSource,
+}
+
+fn object(role: Role) -> &'static [u8] {
+    match role {
+        Role::Mirror => MIRROR,
+        Role::Explain => EXPLAIN,
+    }
 }
 
 const PREPARE: &str = "prepare the control map";

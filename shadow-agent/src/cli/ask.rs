@@ -15,7 +15,7 @@ use super::{
     Exit, Failure, Place,
     against::{self, FailOn},
     diffs::{self, Origin, Sort},
-    page, watch,
+    merge, page, watch,
 };
 use crate::{
     control::{
@@ -55,7 +55,7 @@ pub struct StatusArgs {
 #[command(
     after_help = "Exit codes: 0 GO, 1 NO-GO, 2 insufficient evidence, 3 could not tell.\n\
                   Without a running agent it shows the report that the last one kept.\n\n\
-                  Examples:\n  sudo shadow report\n  sudo shadow report --html report.html\n  sudo shadow report --json | jq .judgement.ruling\n  shadow report --against main.json --fail-on new"
+                  Examples:\n  sudo shadow report\n  sudo shadow report --html report.html\n  sudo shadow report --json | jq .judgement.ruling\n  shadow report --against main.json --fail-on new\n  sudo shadow report --evidence node-a.evidence\n  shadow report --merge node-a.evidence node-b.evidence"
 )]
 pub struct ReportArgs {
     /// As JSON, with every route and group
@@ -70,6 +70,12 @@ pub struct ReportArgs {
     /// With --against: exit with 1 if a difference is new (or worse), and with 0 otherwise
     #[arg(long, value_name = "CHANGE", requires = "against")]
     fail_on: Option<FailOn>,
+    /// One verdict from the evidence of several nodes or runs: files of --evidence, or evidence.json of state folders
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    merge: Vec<PathBuf>,
+    /// Write the counts that the report is made of, for --merge; - is standard output
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "html", "against", "merge"])]
+    evidence: Option<PathBuf>,
     /// The order of causes and groups: by harm, or by the number of exchanges
     #[arg(long, value_name = "ORDER", default_value = "harm")]
     sort: Sort,
@@ -107,10 +113,20 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         html,
         against,
         fail_on,
+        merge,
+        evidence,
         sort,
         origin,
     } = args;
-    let mut report = diffs::report(origin)?;
+    if let Some(file) = evidence {
+        merge::write(origin.place(), file)?;
+        return Ok(Exit::Done.into());
+    }
+    let mut report = if merge.is_empty() {
+        diffs::report(origin)?
+    } else {
+        merge::report(merge)?
+    };
     sort.apply(&mut report);
     if let Some(other) = against {
         return against::run(&report, other, *json, *fail_on);
@@ -118,7 +134,15 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let text = if *json {
         format!("{}\n", serde_json::to_string_pretty(&report)?)
     } else if let Some(file) = html {
-        page::write(&report, diffs::journal(origin), file)?;
+        if merge.is_empty() {
+            page::write(&report, diffs::journal(origin), file)?;
+        } else {
+            page::alone(
+                &report,
+                "Merged evidence has no journal, so there is no history.",
+                file,
+            )?;
+        }
         if file.as_os_str() == diffs::STDOUT {
             String::new()
         } else {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Place, ask};
 use crate::{
-    config::{Config, example, load::LoadError},
+    config::{Config, example, load::LoadError, schema},
     control::{
         client::{self, ClientError},
         proto::{Answer, Order},
@@ -42,8 +42,13 @@ enum Action {
     },
     /// Print a documented file with every key and its default
     #[command(after_help = "Example:\n  shadow config example > shadow.yaml")]
-    #[command(alias = "schema")]
     Example,
+    /// Print the JSON Schema of the file, by which editors complete and check it
+    #[command(
+        after_help = "Example:\n  shadow config schema > shadow.schema.json\n\nFirst line of shadow.yaml for editors with the \
+                      YAML language server:\n  # yaml-language-server: $schema=shadow.schema.json"
+    )]
+    Schema,
     /// Print what a file means, with every default filled in
     #[command(alias = "explain", after_help = "Example:\n  shadow config show shadow.yaml")]
     Show {
@@ -62,6 +67,9 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         Action::Reload { json, place } => reload(place, *json)?,
         Action::Example => {
             ask::print(example::EXAMPLE)?;
+        }
+        Action::Schema => {
+            ask::print(&format!("{:#}\n", schema::schema().as_value()))?;
         }
         Action::Show { file } => {
             let config = load(file)?;

@@ -9,7 +9,10 @@ use std::{
 };
 
 use clap::Args;
-use shadow_proto::engine::{Engine, Event};
+use shadow_proto::{
+    engine::{Engine, Event},
+    units::{Rate, Span},
+};
 
 use super::{Exit, Failure, ask::unwritable, config, run::RunArgs};
 use crate::{
@@ -30,7 +33,6 @@ use crate::{
     explain::{BUSY, Beside, Flow, Line, Start, Story, busy, rates},
     runtime::Explaining,
     shown::Screen,
-    units::{Rate, Span},
 };
 
 const EXAMPLES: &str = "\

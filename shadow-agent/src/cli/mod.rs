@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod inspect;
+mod merge;
 pub mod noise;
 mod page;
 pub mod record;

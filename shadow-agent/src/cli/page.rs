@@ -17,10 +17,10 @@ const GROUPS: usize = 4 * html::CASES;
 /// Events that are looked up.
 const EVENTS: u32 = 200;
 
-/// Writes the page of a run without a journal.
-pub(super) fn alone(report: &Report, path: &Path) -> Result<(), Failure> {
+/// Writes the page of a run without a journal, and says why there is none.
+pub(super) fn alone(report: &Report, why: &str, path: &Path) -> Result<(), Failure> {
     let history = History {
-        missing: Some("A replay keeps no journal, so there is no history.".to_owned()),
+        missing: Some(why.to_owned()),
         ..History::default()
     };
     diffs::write(path, &html::page(report, &history))

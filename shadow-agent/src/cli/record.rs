@@ -12,12 +12,13 @@ use super::{
     Exit, Failure, config,
     run::{Progress, RunArgs},
 };
+use shadow_proto::units::{Rate, Size, Span};
+
 use crate::{
     capture::Source as _,
     config::{Config, LogLevel, LogStyle, place::Target},
     record::Redact,
     runtime::{Capturing, recording},
-    units::{Rate, Size, Span},
 };
 
 const EXAMPLES: &str = "\

@@ -9,6 +9,8 @@ use clap::Args;
 use rustix::process::setpriority_process;
 
 use super::{Exit, Failure, Place, ask};
+use shadow_proto::units::Rate;
+
 use crate::{
     capture::control::{ControlError, RunningAgent, find_running},
     control::{
@@ -17,7 +19,6 @@ use crate::{
     },
     guard,
     state::{Killed, Owner, StateDir},
-    units::Rate,
 };
 
 /// How long the agent may take to confirm what the map already says.

@@ -1,10 +1,9 @@
 use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
-use crate::{
-    config::{Config, writes::WriteMode},
-    units::Span,
-};
+use shadow_proto::units::Span;
+
+use crate::config::{Config, writes::WriteMode};
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())

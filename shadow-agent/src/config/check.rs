@@ -9,17 +9,14 @@ use shadow_core::{
     compare::{Comparator, Rules},
     evidence::{GateConfig, GateConfigError, LedgerLimits},
 };
-use shadow_proto::limits::Limits;
 
 use crate::replay::ReplaySettings;
 
 use super::{
-    Capture, Config, Shadow,
-    compare::Compare,
+    Capture, Config, Shadow, budget,
     extra_targets::{FIRST, is_name},
-    gates::Gates,
 };
-use crate::units::Size;
+use shadow_proto::units::Size;
 
 /// A setting that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -57,13 +54,13 @@ impl Config {
         compare(&self.compare, &mut found);
         gates(&self.gates, &mut found);
         evidence(self.evidence, &mut found);
-        self.budget.problems(&mut found);
+        budget::problems(&self.budget, &mut found);
         self.trips.problems(&mut found);
         found.extend(self.rollout.problem(&self.gates));
         found.extend(self.journal.problems());
         found.extend(self.record.problems());
         found.extend(self.agent.problems());
-        if let Err(error) = Limits::from(&self.limits).validate() {
+        if let Err(error) = self.limits.validate() {
             found.push(problem(
                 format!("limits.{}", error.name),
                 format!("{} is too small to complete anything", error.given),
@@ -231,8 +228,8 @@ fn also(config: &Config, found: &mut Vec<Problem>) {
 }
 
 /// The core's own message, which names the key, split into place and fault.
-fn compare(compare: &Compare, found: &mut Vec<Problem>) {
-    if let Err(error) = Comparator::new(Rules::from(compare)) {
+fn compare(rules: &Rules, found: &mut Vec<Problem>) {
+    if let Err(error) = Comparator::new(rules.clone()) {
         let text = error.to_string();
         let (at, what) = text.split_once(": ").unwrap_or(("compare", &text));
         found.push(problem(
@@ -243,8 +240,8 @@ fn compare(compare: &Compare, found: &mut Vec<Problem>) {
     }
 }
 
-fn gates(gates: &Gates, found: &mut Vec<Problem>) {
-    if let Err(GateConfigError { name, wanted, given }) = GateConfig::from(gates).validate() {
+fn gates(gates: &GateConfig, found: &mut Vec<Problem>) {
+    if let Err(GateConfigError { name, wanted, given }) = gates.validate() {
         found.push(problem(
             format!("gates.{name}"),
             format!("{given} is not {wanted}"),

@@ -13,7 +13,9 @@ use serde::{
 };
 use serde_yaml_ng::{Mapping, Value};
 
-use super::{Config, Shadow, compare::Compare};
+use shadow_core::compare::Rules;
+
+use super::{Config, Shadow};
 use crate::pipeline::Role;
 
 /// The name of the target in the section `shadow`.
@@ -43,7 +45,7 @@ pub struct Wanted {
     /// Where it is replayed, and how.
     pub shadow: Shadow,
     /// The rules of comparison.
-    pub compare: Compare,
+    pub compare: Rules,
 }
 
 impl Config {
@@ -144,7 +146,7 @@ impl<'de> Visitor<'de> for Item {
                 "name" => also.name = map.next_value()?,
                 "role" => also.role = map.next_value()?,
                 "compare" => {
-                    let value = map.next_value_seed(Checked(is::<Compare>))?;
+                    let value = map.next_value_seed(Checked(is::<Rules>))?;
                     also.differs.insert(key.into(), value);
                 }
                 _ => {

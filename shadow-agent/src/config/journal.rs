@@ -2,15 +2,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::case::CaseLimits;
 
 use super::check::Problem;
-use crate::units::{Size, Span};
 use crate::{journal::Retention, state::StateDir};
+use shadow_proto::units::{Size, Span};
 
 /// The journal's settings.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Journal {
     /// Whether a journal is kept.

@@ -1,62 +1,65 @@
 //! The configuration: one typed struct, from a file, from flags, or both (flags win).
 //!
-//! Owns: the notation ([`units`](crate::units), [`place`]), reading the file ([`load`]), the checks ([`check`]) and
+//! Owns: the notation ([`units`](shadow_proto::units), [`place`]), reading the file ([`load`]), the checks ([`check`]) and
 //! the documented example ([`example`]). Bounds: a file of 1 MiB. Bias: an unknown key, an ambiguous value or a
 //! combination that cannot work is refused before anything is attached, with one line that gives the place and how to
 //! fix it.
 
 pub mod agent;
 mod alias_limit;
-pub mod brakes;
-pub mod budget;
+mod budget;
 pub mod check;
-pub mod compare;
 pub mod example;
 pub mod extra_targets;
-pub mod gates;
 pub mod journal;
 pub mod load;
 pub mod mark;
+pub mod noise;
 pub mod place;
 pub mod record;
 pub mod rewrite;
 pub mod rollout;
+pub mod schema;
 pub mod select;
 pub mod target;
 pub mod text;
 pub mod trips;
 pub mod writes;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use shadow_core::{evidence::LedgerLimits, redact::RedactConfig, rewrite::HostPolicy};
+use shadow_core::{
+    compare::Rules,
+    evidence::{GateConfig, LedgerLimits},
+    redact::RedactConfig,
+    rewrite::HostPolicy,
+};
 use shadow_proto::limits::Limits;
 
 pub use agent::{Agent, LogLevel, LogStyle};
 
-use crate::units::{Rate, Size, Span};
 use crate::{
+    budget::BudgetSettings,
     capture::load::{LoadOptions, Requests},
-    replay::{ReplaySettings, TlsSettings},
+    replay::{BreakerSettings, Protocol, ReplaySettings, TlsSettings},
 };
-use brakes::Breaker;
-use budget::Budget;
-use compare::Compare;
 use extra_targets::ExtraTarget;
-use gates::{Gates, Noise};
 use journal::Journal;
 use mark::Mark;
+use noise::Noise;
 use place::{ShadowUrl, Target};
 use record::Record;
 use rewrite::{Credentials, Rewrite};
 use rollout::Rollout;
 use select::Select;
+use shadow_proto::units::{Rate, Size, Span};
 use target::Mode;
 use text::Words;
 use trips::Trips;
 use writes::Writes;
 
 /// The whole configuration.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The traffic that is mirrored.
@@ -66,9 +69,9 @@ pub struct Config {
     /// Further targets.
     pub also: Vec<ExtraTarget>,
     /// The rules of comparison.
-    pub compare: Compare,
+    pub compare: Rules,
     /// The conditions for a cut-over.
-    pub gates: Gates,
+    pub gates: GateConfig,
     /// How differences between two answers of one system are found.
     pub noise: Noise,
     /// The phases of a rollout.
@@ -82,17 +85,17 @@ pub struct Config {
     /// The recording's settings.
     pub record: Record,
     /// The agent's limits on the node's resources.
-    pub budget: Budget,
+    pub budget: BudgetSettings,
     /// Conditions that stop mirroring automatically.
     pub trips: Trips,
     /// The agent itself: socket, state, metrics, log.
     pub agent: Agent,
     /// The agent's limits on memory.
-    pub limits: Caps,
+    pub limits: Limits,
 }
 
 /// The traffic that is mirrored.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
     /// Interface names or globs.
@@ -112,11 +115,13 @@ pub struct Capture {
 }
 
 /// The shadow system and the replays to it.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shadow {
     /// The address of the shadow system.
     pub url: Option<ShadowUrl>,
+    /// The version of HTTP that is spoken to it.
+    pub protocol: Protocol,
     /// Whom to trust, and which certificate to show, where the URL is one of https.
     pub tls: TlsSettings,
     /// Count and describe exchanges only; no shadow system.
@@ -158,35 +163,7 @@ pub struct Shadow {
     /// How often an idempotent request is sent again when its connection failed before an answer.
     pub retries: u32,
     /// When replays to a failing target are suspended.
-    pub breaker: Breaker,
-}
-
-/// The limits of the core: [`Limits`] in the notation of the file.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Caps {
-    /// Connections tracked at once.
-    pub flows: usize,
-    /// Bytes buffered over all connections.
-    pub memory: Size,
-    /// Out-of-order bytes held for one direction of a connection.
-    pub out_of_order: Size,
-    /// One request or response head.
-    pub head: Size,
-    /// Fields in one head.
-    pub fields: usize,
-    /// Bytes of one body that are kept; of the rest only length and digest.
-    pub body: Size,
-    /// Requests of one connection that wait for their response.
-    pub pipeline: usize,
-    /// Wait before a hole that the receiver acknowledged is declared lost.
-    pub acked_gap: Span,
-    /// Wait before any other hole is declared lost.
-    pub open_gap: Span,
-    /// A connection without a segment for this long is forgotten.
-    pub idle: Span,
-    /// The same after a FIN from one side.
-    pub half_closed: Span,
+    pub breaker: BreakerSettings,
 }
 
 impl Default for Capture {
@@ -207,6 +184,7 @@ impl Default for Shadow {
     fn default() -> Self {
         // Destructured, so that a new setting fails to compile here.
         let ReplaySettings {
+            protocol,
             concurrency,
             queue,
             queue_bytes,
@@ -219,10 +197,11 @@ impl Default for Shadow {
             bytes_per_second,
             first_byte_timeout,
             retries,
-            breaker: _,
+            breaker,
         } = ReplaySettings::default();
         Self {
             url: None,
+            protocol,
             tls: TlsSettings::default(),
             observe: false,
             mode: Mode::Mirror,
@@ -243,7 +222,7 @@ impl Default for Shadow {
             bytes_per_second: bytes_per_second.map(Size::bytes),
             first_byte_timeout: first_byte_timeout.map(Span),
             retries,
-            breaker: Breaker::default(),
+            breaker,
         }
     }
 }
@@ -256,6 +235,7 @@ impl Shadow {
 impl From<&Shadow> for ReplaySettings {
     fn from(shadow: &Shadow) -> Self {
         Self {
+            protocol: shadow.protocol,
             concurrency: shadow.concurrency,
             queue: shadow.queue,
             queue_bytes: shadow.queue_bytes.as_usize(),
@@ -268,61 +248,13 @@ impl From<&Shadow> for ReplaySettings {
             bytes_per_second: shadow.bytes_per_second.map(Size::as_u64),
             first_byte_timeout: shadow.first_byte_timeout.map(|span| span.0),
             retries: shadow.retries,
-            breaker: shadow.breaker.into(),
+            breaker: shadow.breaker,
         }
     }
 }
 
-impl Default for Caps {
-    fn default() -> Self {
-        // Destructured, so that a new limit fails to compile here.
-        let Limits {
-            flows,
-            memory,
-            out_of_order,
-            head,
-            fields,
-            body,
-            pipeline,
-            acked_gap,
-            open_gap,
-            idle,
-            half_closed,
-        } = Limits::default();
-        Self {
-            flows,
-            memory: memory.into(),
-            out_of_order: out_of_order.into(),
-            head: head.into(),
-            fields,
-            body: body.into(),
-            pipeline,
-            acked_gap: Span(acked_gap),
-            open_gap: Span(open_gap),
-            idle: Span(idle),
-            half_closed: Span(half_closed),
-        }
-    }
-}
-
-impl From<&Caps> for Limits {
-    fn from(caps: &Caps) -> Self {
-        Self {
-            flows: caps.flows,
-            memory: caps.memory.as_usize(),
-            out_of_order: caps.out_of_order.as_usize(),
-            head: caps.head.as_usize(),
-            fields: caps.fields,
-            body: caps.body.as_usize(),
-            pipeline: caps.pipeline,
-            acked_gap: caps.acked_gap.0,
-            open_gap: caps.open_gap.0,
-            idle: caps.idle.0,
-            half_closed: caps.half_closed.0,
-        }
-    }
-}
-
+#[cfg(test)]
+mod compare_tests;
 #[cfg(test)]
 mod hint_tests;
 #[cfg(test)]

@@ -3,14 +3,15 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::Problem;
 use crate::record::Redact;
-use crate::units::{Size, Span};
+use shadow_proto::units::{Size, Span};
 
 /// How captured segments are recorded.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
     /// The pcapng file.

@@ -2,6 +2,7 @@
 
 use core::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
@@ -15,7 +16,7 @@ use super::text::{Named, OneOrMore, Words};
 use crate::replay::credentials::Replace;
 
 /// Changes to a request.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rewrite {
     /// A prefix of the path.
@@ -37,7 +38,7 @@ pub struct Rewrite {
 }
 
 /// A prefix of the path.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Path {
     /// The prefix that is removed.
@@ -47,7 +48,7 @@ pub struct Path {
 }
 
 /// Query parameters.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Query {
     /// Set to one value, replacing all others.
@@ -57,7 +58,7 @@ pub struct Query {
 }
 
 /// Header fields.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fields {
     /// Set to one value, replacing all others.
@@ -97,7 +98,7 @@ pub struct Credentials {
 }
 
 /// The treatment of Authorization, Proxy-Authorization and Cookie that no token replaces.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeepOrStrip {
     /// They are sent.
@@ -108,10 +109,13 @@ pub enum KeepOrStrip {
 }
 
 /// The section form.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[schemars(rename = "CredentialsSection")]
 #[serde(deny_unknown_fields, default)]
-struct Section {
+pub(super) struct Section {
+    /// The treatment of credentials that no token replaces.
     default: KeepOrStrip,
+    /// Credentials that a token replaces.
     replace: Vec<Replace>,
 }
 

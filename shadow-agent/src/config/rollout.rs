@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::{
     evidence::GateConfig,
     rollout::{self, Plan, PlanError},
 };
 
-use super::{check::Problem, gates::Gates};
-use crate::units::{Rate, Span};
+use super::check::Problem;
+use shadow_proto::units::{Rate, Span};
 
 /// The phases, and the effect of a failed gate.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rollout {
     /// The effect of a failed gate.
@@ -26,7 +27,7 @@ pub struct Rollout {
 }
 
 /// One phase.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// Its name.
@@ -49,7 +50,7 @@ pub struct Phase {
 }
 
 /// The effect of a failed gate.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// A user decides; the sample is kept.
@@ -95,18 +96,17 @@ impl Default for Rollout {
 
 impl Rollout {
     /// The plan in the form of the core. A gate that a phase does not set is taken from `gates`.
-    pub fn plan(&self, gates: &Gates) -> Plan {
-        let whole = GateConfig::from(gates);
+    pub fn plan(&self, gates: &GateConfig) -> Plan {
         let phase = |phase: &Phase| rollout::Phase {
             name: phase.name.clone(),
             sample: phase.sample.fraction(),
             min_duration: phase.min_duration.0,
             min_compared: phase.min_compared,
             gates: GateConfig {
-                match_rate: phase.match_rate.map_or(whole.match_rate, Rate::fraction),
-                latency_ratio: phase.latency_ratio.unwrap_or(whole.latency_ratio),
-                coverage: phase.coverage.map_or(whole.coverage, Rate::fraction),
-                ..whole.clone()
+                match_rate: phase.match_rate.map_or(gates.match_rate, Rate::fraction),
+                latency_ratio: phase.latency_ratio.unwrap_or(gates.latency_ratio),
+                coverage: phase.coverage.map_or(gates.coverage, Rate::fraction),
+                ..gates.clone()
             },
         };
         Plan {
@@ -122,10 +122,10 @@ impl Rollout {
     }
 
     /// The core's reason to refuse the plan.
-    pub(super) fn problem(&self, gates: &Gates) -> Option<Problem> {
+    pub(super) fn problem(&self, gates: &GateConfig) -> Option<Problem> {
         let error = self.plan(gates).validate().err()?;
         // Wrong values of `gates` are reported there.
-        if matches!(error, PlanError::Gate { .. }) && GateConfig::from(gates).validate().is_err() {
+        if matches!(error, PlanError::Gate { .. }) && gates.validate().is_err() {
             return None;
         }
         Some(Problem {

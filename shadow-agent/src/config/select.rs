@@ -1,13 +1,14 @@
 //! `select`: the exchanges that are replayed to a target.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::gate::{Absent, Key, Match, Selection, Share};
 
 use super::text::{Named, OneOrMore, Words};
-use crate::units::{Rate, Size};
+use shadow_proto::units::{Rate, Size};
 
 /// The exchanges that are replayed.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Select {
     /// Only exchanges that match one of these rules; empty means all.
@@ -25,7 +26,7 @@ pub struct Select {
 }
 
 /// A rule. Every key that is given must match; of a list, one entry.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rule {
     /// Methods.
@@ -51,7 +52,7 @@ pub struct Rule {
 }
 
 /// The treatment of an exchange without the key.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WithoutKey {
     /// It is not replayed.

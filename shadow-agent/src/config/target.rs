@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::{
     gate::{Gate, RuleError, Selection, Selector, WritePolicy, WriteRules},
@@ -16,7 +17,7 @@ use crate::replay::credentials::Replace;
 const MOST_REPLACED: usize = 8;
 
 /// Which of the two systems is the new one.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The shadow system: it is to replace production.

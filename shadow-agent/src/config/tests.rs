@@ -199,7 +199,7 @@ const CANNOT_WORK: [(Change, &str); 18] = [
         "compare.same_status[0]: one status code is the same as no other; write [200, 204]",
     ),
     (
-        |c| c.gates.match_rate = Rate::FULL,
+        |c| c.gates.match_rate = 1.0,
         "gates.match_rate: 1 is not at least 0 and below 1; `shadow config example`",
     ),
     (

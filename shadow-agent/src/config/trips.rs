@@ -2,14 +2,15 @@
 
 use core::{fmt, str::FromStr as _, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::check::Problem;
 use crate::trips::rules::Limit;
-use crate::units::{Rate, Span};
+use shadow_proto::units::{Rate, Span};
 
 /// Conditions that stop mirroring automatically; null for never.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trips {
     /// Replays without an answer.
@@ -23,7 +24,7 @@ pub struct Trips {
 }
 
 /// A condition checked for each target.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTrip {
     /// Trips above this share.
@@ -43,7 +44,7 @@ pub struct TargetTrip {
 }
 
 /// A condition checked for the whole agent; its effect is a kill.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeTrip {
     /// Trips above this share.
@@ -60,7 +61,7 @@ pub struct NodeTrip {
 }
 
 /// The budget cannot be kept; the effect is a kill.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetTrip {
     /// After this time at the lowest sample.
@@ -71,7 +72,7 @@ pub struct BudgetTrip {
 }
 
 /// The effect of a trip.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Replays to this target stop.

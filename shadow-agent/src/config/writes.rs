@@ -3,16 +3,17 @@
 use core::fmt;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
 };
-use shadow_core::gate::{self, Grpc, Match, WriteRules};
+use shadow_core::gate::{self, Match, WriteRules};
 
 use super::{select::Rule, text::OneOrMore};
 
 /// The treatment of requests whose method is not safe (RFC 9110 section 9.2.1).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum WriteMode {
@@ -38,12 +39,20 @@ pub struct Writes {
     pub routes: Vec<Route>,
     /// Globs of the paths that serve GraphQL.
     pub graphql: OneOrMore,
-    /// The treatment of gRPC.
-    pub grpc: Grpc,
+    /// The rules for gRPC.
+    pub grpc: GrpcRules,
+}
+
+/// The rules for gRPC.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrpcRules {
+    /// Globs of the methods that only read.
+    pub safe: OneOrMore,
 }
 
 /// A rule for some writes.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The requests.
@@ -54,15 +63,21 @@ pub struct Route {
 }
 
 /// The section form.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WritesSection")]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
-struct Section {
+pub(super) struct Section {
+    /// Applies where no route matches.
     default: WriteMode,
+    /// The field that asks for a dry run, such as `X-Dry-Run: 1`.
     header: Option<String>,
+    /// The first rule that matches a write decides.
     routes: Vec<Route>,
+    /// Globs of the paths that serve GraphQL.
     graphql: OneOrMore,
-    grpc: Grpc,
+    /// The treatment of gRPC.
+    grpc: GrpcRules,
 }
 
 struct WritesVisitor;
@@ -151,7 +166,7 @@ impl From<&Writes> for WriteRules {
                 .map(|Route { rule, writes }| (Match::from(rule), (*writes).into()))
                 .collect(),
             graphql: graphql.0.clone(),
-            grpc: *grpc,
+            grpc_safe: grpc.safe.0.clone(),
         }
     }
 }

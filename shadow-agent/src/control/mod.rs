@@ -16,12 +16,11 @@ pub mod sampling;
 pub mod server;
 pub mod status;
 
-use shadow_core::evidence::report::Report;
+use shadow_core::evidence::{Evidence, report::Report};
 
-use crate::{
-    rollout::{self, RolloutStatus},
-    units::Rate,
-};
+use shadow_proto::units::Rate;
+
+use crate::rollout::{self, RolloutStatus};
 use reload::Reloaded;
 use status::Status;
 
@@ -37,6 +36,8 @@ pub trait Agent: Send + Sync + 'static {
     fn status(&self) -> Status;
     /// Its current report.
     fn report(&self) -> Report;
+    /// The counts that its report is made of.
+    fn evidence(&self) -> Evidence;
     /// Changes the sampled share of connections.
     fn sample(&self, rate: Rate, who: &str) -> Result<(), String>;
     /// Stops all mirroring; `who` and `why` are kept.

@@ -7,13 +7,12 @@
 //! `serde_json` cannot read back with its `arbitrary_precision`, which the comparison of JSON bodies needs.
 
 use serde::{Deserialize, Serialize};
-use shadow_core::evidence::report::Report;
+use shadow_core::evidence::{Evidence, report::Report};
 
 use super::{reload::Reloaded, status::Status};
-use crate::{
-    rollout::{self, RolloutStatus},
-    units::Rate,
-};
+use shadow_proto::units::Rate;
+
+use crate::rollout::{self, RolloutStatus};
 
 /// The version of the protocol. It changes when a request would be misread by the other version.
 pub const VERSION: u32 = 1;
@@ -31,6 +30,8 @@ pub enum Order {
     Status,
     /// Ask for the report.
     Report,
+    /// Ask for the counts that the report is made of.
+    Evidence,
     /// Change the sampled share of connections.
     Sample(Rate),
     /// Stop all mirroring; with the reason, for the record.
@@ -52,6 +53,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// To [`Order::Report`].
     Report(Box<Report>),
+    /// To [`Order::Evidence`].
+    Evidence(Box<Evidence>),
     /// To [`Order::Rollout`].
     Rollout(Box<RolloutStatus>),
     /// To [`Order::Reload`].
@@ -80,6 +83,7 @@ struct Request {
 enum Verb {
     Status,
     Report,
+    Evidence,
     Sample,
     Kill,
     Resume,
@@ -109,6 +113,8 @@ struct Reply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     report: Option<Box<Report>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    evidence: Option<Box<Evidence>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     rollout: Option<Box<RolloutStatus>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reloaded: Option<Reloaded>,
@@ -130,6 +136,7 @@ impl Order {
         match self {
             Self::Status => {}
             Self::Report => request.verb = Verb::Report,
+            Self::Evidence => request.verb = Verb::Evidence,
             Self::Sample(rate) => (request.verb, request.rate) = (Verb::Sample, Some(rate)),
             Self::Kill(why) => (request.verb, request.why) = (Verb::Kill, Some(why)),
             Self::Resume => request.verb = Verb::Resume,
@@ -173,13 +180,14 @@ impl Order {
             ));
         }
         let request: Request = serde_json::from_slice(line).map_err(|_unread: serde_json::Error| {
-            "unknown verb or argument: status, report, sample with \"rate\", kill with \"why\", resume, rollout with \
+            "unknown verb or argument: status, report, evidence, sample with \"rate\", kill with \"why\", resume, rollout with \
              \"action\", reload"
                 .to_owned()
         })?;
         Ok(match request.verb {
             Verb::Status => Self::Status,
             Verb::Report => Self::Report,
+            Verb::Evidence => Self::Evidence,
             Verb::Sample => Self::Sample(request.rate.ok_or("sample needs \"rate\", such as \"5%\"")?),
             Verb::Kill => Self::Kill(request.why.unwrap_or_default()),
             Verb::Resume => Self::Resume,
@@ -220,6 +228,7 @@ impl Answer {
             Self::Done => reply.done = Some(true),
             Self::Status(status) => reply.status = Some(status),
             Self::Report(report) => reply.report = Some(report),
+            Self::Evidence(evidence) => reply.evidence = Some(evidence),
             Self::Rollout(status) => reply.rollout = Some(status),
             Self::Reloaded(reloaded) => reply.reloaded = Some(reloaded),
             Self::Error(error) => reply.error = Some(error),
@@ -241,6 +250,10 @@ impl Answer {
             Reply {
                 report: Some(report), ..
             } => Ok(Self::Report(report)),
+            Reply {
+                evidence: Some(evidence),
+                ..
+            } => Ok(Self::Evidence(evidence)),
             Reply {
                 rollout: Some(status),
                 ..

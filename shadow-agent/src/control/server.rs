@@ -250,6 +250,7 @@ async fn obey(order: Order, agent: &Arc<dyn Agent>, peer: UCred) -> Answer {
         Order::Sample(rate) => beside(agent, move |agent| done(agent.sample(rate, &who))).await,
         Order::Status => beside(agent, |agent| Answer::Status(Box::new(agent.status()))).await,
         Order::Report => beside(agent, |agent| Answer::Report(Box::new(agent.report()))).await,
+        Order::Evidence => beside(agent, |agent| Answer::Evidence(Box::new(agent.evidence()))).await,
         Order::Rollout(order) => {
             let told = |status| Answer::Rollout(Box::new(status));
             beside(agent, move |agent| {

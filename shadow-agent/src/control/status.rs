@@ -163,6 +163,12 @@ pub struct Lane {
     pub funnel: Funnel,
     /// Matches of compared exchanges.
     pub match_rate: Proportion,
+    /// Its routes, the one with the most exchanges first.
+    #[serde(default)]
+    pub routes: Vec<RouteChecked>,
+    /// Planted faults that would have been found. Its interval holds at any time.
+    #[serde(default)]
+    pub power: Proportion,
     /// Pairs of answers of the same system that were compared.
     #[serde(default)]
     pub background: Background,
@@ -179,6 +185,19 @@ pub struct Lane {
     /// Number of further causes.
     #[serde(default)]
     pub causes_more: u64,
+}
+
+/// How much of one route is verified.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct RouteChecked {
+    /// Method and path template.
+    pub route: String,
+    /// Exchanges that were skipped or judged.
+    pub exchanges: u64,
+    /// Share of the values of its answers that are compared exactly, by rule or by format; none without content.
+    pub verified: Option<f64>,
+    /// Planted faults that would have been found; none if none was planted, or if more than 64 routes have missed more.
+    pub caught: Option<Proportion>,
 }
 
 /// Rates per second.

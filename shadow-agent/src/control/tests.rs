@@ -49,6 +49,10 @@ impl Agent for Script {
         Report::default()
     }
 
+    fn evidence(&self) -> Evidence {
+        Evidence::default()
+    }
+
     fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {
         assert!(who.contains("uid "), "{who}");
         self.hear(format!("sample {rate}"));
@@ -145,6 +149,8 @@ fn every_verb_is_heard_and_answered() {
     assert!((status.sample - 0.05).abs() < 1e-12, "{}", status.sample);
     let report = ask(&path, Order::Report, PATIENCE).expect("report");
     assert_eq!(report, Answer::Report(Box::default()));
+    let evidence = ask(&path, Order::Evidence, PATIENCE).expect("evidence");
+    assert_eq!(evidence, Answer::Evidence(Box::default()));
     let rate = "5%".parse().expect("rate");
     assert_eq!(
         ask(&path, Order::Sample(rate), PATIENCE).expect("sample"),

@@ -116,7 +116,7 @@ pub(super) fn big(sizes: &[(String, u32)]) -> Option<Finding> {
 const PROTOCOLS: [(&str, &str); 4] = [
     (
         "flows_http2",
-        "HTTP/2 that could not be read (http2): the client's preface was not seen, or the server refused it",
+        "HTTP/2 that could not be read (http2): capture both directions from the start of connections",
     ),
     ("flows_tls", "TLS (tls): capture where it has ended"),
     ("flows_websocket", "WebSocket (websocket): nothing to compare"),

@@ -10,7 +10,10 @@ use super::{
     metrics::{Latency, Writer},
     names,
 };
-use crate::{control::status::Lane, replay::BreakerState};
+use crate::{
+    control::status::{Lane, RouteChecked},
+    replay::BreakerState,
+};
 
 /// A metric's name, its meaning, and how it is read.
 type Read = (&'static str, &'static str, fn(&Lane) -> u64);
@@ -123,6 +126,37 @@ impl Writer<'_, '_> {
             "match_ratio",
             "What is as it should be, of what can be told",
             rates,
+        )?;
+        self.checked(lanes)
+    }
+
+    /// How much is verified, and how many planted faults would have been found.
+    fn checked(&mut self, lanes: &[Lane]) -> fmt::Result {
+        self.gauges(
+            "verified_ratio",
+            "Share of the values of a route's answers that are compared exactly, by rule or by format",
+            by_route(lanes, |route| route.verified),
+        )?;
+        self.gauges(
+            "route_detection_power_ratio",
+            "Share of the faults planted into copies of a route's answers that would have been found",
+            by_route(lanes, |route| route.caught?.rate),
+        )?;
+        let power = || lanes.iter().map(|lane| (of(lane), lane.power));
+        self.gauges(
+            "detection_power_ratio",
+            "Share of the faults planted into copies of answers that would have been found",
+            power().filter_map(|(labels, power)| Some((labels, power.rate?))),
+        )?;
+        self.gauges(
+            "detection_power_low_ratio",
+            "Lower end of the 95 % interval of that share",
+            power().filter_map(|(labels, power)| Some((labels, power.low?))),
+        )?;
+        self.gauges(
+            "planted_faults",
+            "Planted faults in the sample that these shares are of",
+            power().map(|(labels, power)| (labels, whole(power.trials))),
         )
     }
 
@@ -186,6 +220,17 @@ impl Writer<'_, '_> {
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
 fn whole(count: u64) -> f64 {
     count as f64
+}
+
+/// A figure of every route that has it.
+fn by_route(
+    lanes: &[Lane],
+    figure: fn(&RouteChecked) -> Option<f64>,
+) -> impl Iterator<Item = ([(&str, &str); 2], f64)> {
+    lanes.iter().flat_map(move |lane| {
+        let figured = lane.routes.iter();
+        figured.filter_map(move |route| Some((with(lane, "route", &route.route), figure(route)?)))
+    })
 }
 
 fn of(lane: &Lane) -> [(&str, &str); 1] {

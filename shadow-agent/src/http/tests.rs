@@ -16,7 +16,7 @@ use super::{
     names,
     server::{Scraped, serve},
 };
-use crate::control::status::{Lane, Status};
+use crate::control::status::{Lane, RouteChecked, Status};
 
 /// Every counter with a different number.
 fn figures() -> Figures {
@@ -30,6 +30,20 @@ fn figures() -> Figures {
     let mut lane = Lane {
         name: "shadow".to_owned(),
         match_rate: Proportion::new(99, 100),
+        routes: vec![
+            RouteChecked {
+                route: "GET /a\"b".to_owned(),
+                exchanges: 90,
+                verified: Some(0.75),
+                caught: Some(Proportion::new(3, 4)),
+            },
+            RouteChecked {
+                route: "PUT /c".to_owned(),
+                exchanges: 10,
+                ..RouteChecked::default()
+            },
+        ],
+        power: Proportion::new(3, 4),
         ..Lane::default()
     };
     let funnel = &mut status.funnel;
@@ -107,6 +121,13 @@ fn every_counter_and_reason_is_exported_with_its_number() {
     has("shadow_sample_ratio 0.05".to_owned());
     has("shadow_uptime_seconds 1.5".to_owned());
     has("shadow_match_ratio{target=\"shadow\"} 0.99".to_owned());
+    let of_route = "target=\"shadow\",route=\"GET /a\\\"b\"";
+    has(format!("shadow_verified_ratio{{{of_route}}} 0.75"));
+    has(format!("shadow_route_detection_power_ratio{{{of_route}}} 0.75"));
+    assert!(!text.contains("PUT /c"), "nothing is known of it: {text}");
+    has("shadow_detection_power_ratio{target=\"shadow\"} 0.75".to_owned());
+    has("shadow_planted_faults{target=\"shadow\"} 4.0".to_owned());
+    assert!(text.contains("\nshadow_detection_power_low_ratio{target=\"shadow\"} 0."));
     has("shadow_report_failures_total 7".to_owned());
     has("shadow_latency_seconds_bucket{le=\"+Inf\",target=\"shadow\",system=\"shadow\",span=\"first_byte\"} 15".to_owned());
 }
@@ -124,7 +145,13 @@ fn reasons_that_never_happened_are_zero_and_an_unknown_rate_is_absent() {
         text.contains("shadow_kernel_packets_total{fate=\"ring_full\"} 0\n"),
         "{text}"
     );
-    assert!(!text.contains("shadow_match_ratio{"), "{text}");
+    for absent in [
+        "shadow_match_ratio{",
+        "shadow_verified_ratio{",
+        "shadow_detection_power_ratio{",
+    ] {
+        assert!(!text.contains(absent), "{text}");
+    }
 }
 
 /// The names in the `# TYPE` lines.

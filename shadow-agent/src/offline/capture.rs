@@ -91,7 +91,7 @@ impl Drop for Ahead {
         let notes = &self.told.notes;
         let Counts {
             packets,
-            segments: _,
+            segments,
             skipped,
             link_types,
             not_selected,
@@ -104,6 +104,14 @@ impl Drop for Ahead {
         for reason in [Skip::Fragment, Skip::CutHeaders, Skip::Malformed, Skip::TooDeep] {
             let what = "frames could not be read for this reason";
             notes.add(reason.as_str(), skipped.get(reason), what, || self.name.clone());
+        }
+        // Some frames of other protocols are in every capture. A layer that cannot be read is in most frames.
+        for reason in [Skip::NotIp, Skip::NotTcp] {
+            let count = skipped.get(reason);
+            if count > *segments {
+                let what = "frames hold no TCP that can be read, more than those that do";
+                notes.add(reason.as_str(), count, what, || self.name.clone());
+            }
         }
         let what = "frames are of another hop than --interface, --port and --target ask for";
         notes.add("not_selected", not_selected + self.passed_over, what, || {

@@ -107,6 +107,43 @@ fn a_payload_of_goreplay_with_two_readings_is_not_whole() {
 }
 
 #[test]
+fn what_an_editor_adds_to_a_file_of_goreplay_is_no_record() {
+    let text = [
+        "\u{feff}".to_owned(),
+        request("aa", 1_000, "/one"),
+        "\n\r\n".to_owned(),
+        response("aa", 2_000, "first"),
+        "\n".to_owned(),
+    ]
+    .concat();
+    let told: Vec<_> = gor(&text).unwrap().iter().map(told).collect();
+    assert_eq!(told, [("/one".to_owned(), Some(200), "first".to_owned(), None)]);
+}
+
+#[test]
+fn the_separator_of_goreplay_may_be_in_a_message() {
+    let body = format!("a{SEPARATOR}b{SEPARATOR}c");
+    let text = [
+        request("aa", 1_000, "/one"),
+        response("aa", 2_000, &body),
+        request("bb", 3_000, "/two"),
+        response("bb", 4_000, "x"),
+    ]
+    .concat();
+    let whole = |target: &str, body: &str| (target.to_owned(), Some(200), body.to_owned(), None);
+    let found: Vec<_> = gor(&text).unwrap().iter().map(told).collect();
+    assert_eq!(found, [whole("/one", &body), whole("/two", "x")]);
+    // A message that is cut off ends before the next record.
+    let cut =
+        text.replacen("a\n\u{1f435}", "\n\u{1f435}", 1)
+            .replacen("Content-Length: 3", "Content-Length: 9", 1);
+    assert_eq!(
+        gor(&cut).unwrap().iter().map(told).next_back(),
+        Some(whole("/two", "x"))
+    );
+}
+
+#[test]
 fn messages_of_goreplay_find_each_other_in_any_order_and_file() {
     let (first, second) = (
         [
@@ -477,6 +514,21 @@ fn a_response_is_what_production_sent_or_not_compared() {
             r#""status":200,"content":{"text":"aGk\n=","encoding":"base64"}"#,
             Ok("hi"),
         ),
+        (
+            "GET",
+            r#""status":200,"content":{"text":"aGkh","size":3}"#,
+            Ok("hi!"),
+        ),
+        (
+            "GET",
+            r#""status":200,"content":{"text":"aGkh","size":4}"#,
+            Ok("aGkh"),
+        ),
+        (
+            "GET",
+            r#""status":200,"content":{"text":"data:text/plain;base64,aGkh","encoding":"base64"}"#,
+            Ok("hi!"),
+        ),
         ("GET", r#""status":200,"content":{"text":"\ud83d x"}"#, altered),
         (
             "GET",
@@ -535,6 +587,11 @@ fn what_asked_no_server_is_counted_aside() {
             r#","_wasFulfilled":true"#,
             "from_cache",
         ),
+        (
+            r#"{"method":"GET","url":"http://h/a"}"#,
+            r#","response":{"status":307,"headers":[{"name":"Non-Authoritative-Reason","value":"HSTS"}]}"#,
+            "from_cache",
+        ),
     ] {
         let (found, told) = entries(request, &format!("{ANSWER}{more}"));
         assert_eq!(found.len(), 1, "{request}");
@@ -591,6 +648,35 @@ fn fields_that_http2_or_a_recorder_splits_and_joins() {
     let listed = r#"{"method":"GET","url":"http://h/a","cookies":[{"name":"y","value":"8"},{"name":"z","value":"9"}]}"#;
     let (found, _) = entries(listed, ANSWER);
     assert_eq!(found[0].request.headers.get("cookie"), Some(&b"y=8; z=9"[..]));
+}
+
+#[test]
+fn json_of_a_writer_that_is_not_strict_is_read() {
+    let answer = "{\"status\":200,\"content\":{\"text\":\"a\tb NaN\"}},\"time\":NaN,\"x\":-Infinity";
+    let (found, told) = entries(r#"{"method":"GET","url":"http://h/a"}"#, answer);
+    assert_eq!(noted(&told, "bad_record").0, 0);
+    assert_eq!(*found[0].response.as_ref().unwrap().body.kept, *b"a\tb NaN");
+}
+
+#[test]
+fn a_recorder_that_saved_no_fields_still_knows_the_media_type() {
+    for (headers, expected) in [("[]", Some(&b"text/csv"[..])), (r#"{"X":"y"}"#, None)] {
+        let answer =
+            format!(r#"{{"status":200,"headers":{headers},"content":{{"mimeType":"text/csv","text":"a"}}}}"#);
+        let (found, _) = entries(r#"{"method":"GET","url":"http://h/a"}"#, &answer);
+        let response = found[0].response.as_ref().unwrap();
+        assert_eq!(response.headers.get("content-type"), expected, "{headers}");
+    }
+}
+
+#[test]
+fn archives_that_were_joined_are_read_one_after_the_other() {
+    let one = |target: &str| {
+        format!(r#"{{"log":{{"entries":[{{"request":{{"method":"GET","url":"http://h{target}"}}}}]}}}}"#)
+    };
+    let found = all(&mut har(&format!("{}\n{}\n", one("/a"), one("/b"))).unwrap()).unwrap();
+    let targets: Vec<_> = found.iter().map(|exchange| told(exchange).0).collect();
+    assert_eq!(targets, ["/a", "/b"]);
 }
 
 #[test]

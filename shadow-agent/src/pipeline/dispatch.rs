@@ -145,11 +145,17 @@ impl<S: Shadow> Dispatcher<S> {
             return;
         };
         self.control(&exchange, &verdict);
-        self.twins(&exchange).await;
+        let is_read = self.is_read(&exchange);
+        if is_read {
+            self.twins(&exchange).await;
+        }
         let Outcome::Response(first) = &outcome else {
             return;
         };
         self.plant(&exchange, first);
+        if !is_read {
+            return;
+        }
         // The part that a third answer may explain.
         let found = match verdict {
             Verdict::Mismatch(found) if self.lane.books.may_ask_again(&exchange, &outcome) => found,
@@ -157,7 +163,7 @@ impl<S: Shadow> Dispatcher<S> {
         };
         self.doubts(&exchange, first, &found).await;
         let is_open = || !found.is_empty() && self.lane.books.is_open(&exchange, &found);
-        if let Some(draw) = self.pairs.draws(&exchange.request, is_open)
+        if let Some(draw) = self.pairs.draws(is_open)
             && let Outcome::Response(first) = outcome
         {
             self.twice(&exchange, (first, found), draw, (deadline, ticket))
@@ -237,6 +243,15 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
+    /// Whether the request of this exchange only reads, so that it may be sent more than once, and asked again.
+    fn is_read(&self, exchange: &Exchange) -> bool {
+        let rules = self.lane.rules.load();
+        let policy = rules
+            .as_ref()
+            .map_or(&self.policy.rewrite, |rules| &rules.rewrite);
+        policy.is_read(exchange)
+    }
+
     /// Notes the parts that are removed from the request of this exchange.
     fn note(&self, exchange: &Exchange) {
         let rules = self.lane.rules.load();
@@ -274,7 +289,7 @@ impl<S: Shadow> Dispatcher<S> {
         ticket: &mut Ticket,
     ) -> Outcome {
         let mut left = self.lane.live().get().retries;
-        if left > 0 && !is_idempotent(&exchange.request) {
+        if left > 0 && !is_idempotent(&exchange.request) && !self.is_read(exchange) {
             left = 0;
         }
         loop {

@@ -6,15 +6,15 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
 };
 
 use arc_swap::ArcSwapOption;
 use shadow_core::{
     compare::{Comparator, RuleUsage},
     evidence::{
-        GateConfig, Ledger, RouteWindow,
-        report::{Reach, ReplayNote, Report, ReportInputs, Scope},
+        GateConfig, Ledger, Mark, RouteWindow, Source,
+        report::{Origin, Reach, ReplayNote, Report, ReportInputs, Scope},
     },
     gate::SkipPolicy,
 };
@@ -50,6 +50,8 @@ pub struct Lane {
     pub(super) brakes: Arc<LaneLimits>,
     pub(super) notes: LaneNotes,
     live: LiveSettings,
+    /// States of the ledger that were given out.
+    states: AtomicU64,
     /// Replacements of the rules it was started with; none until they are changed.
     pub(super) rules: ArcSwapOption<LaneRules>,
     /// Replays that were begun and have no verdict yet.
@@ -77,6 +79,7 @@ impl Lane {
             brakes: Arc::new(LaneLimits::new(&settings)),
             notes: LaneNotes::default(),
             live: settings.into(),
+            states: AtomicU64::new(0),
             rules: ArcSwapOption::empty(),
             in_flight: AtomicUsize::new(0),
         }
@@ -114,9 +117,14 @@ impl Lane {
     /// Counts additional notes about an answer.
     pub(super) fn read(&self, notes: &Notes) {
         self.notes.read(notes);
-        if notes.reconnected {
-            self.notes.add(ReplayNote::Reconnected);
-            self.brakes.extra();
+        for (is_so, note) in [
+            (notes.reconnected, ReplayNote::Reconnected),
+            (notes.unprocessed, ReplayNote::Unprocessed),
+        ] {
+            if is_so {
+                self.notes.add(note);
+                self.brakes.extra();
+            }
         }
     }
 
@@ -155,9 +163,28 @@ impl Lane {
         self.books.with(look)
     }
 
-    /// Sends and compares by other rules from the next exchange on. Ignored by a lane that only observes.
+    /// Sends and compares by other rules from the next exchange on. Ignored by a lane that only observes. Answers that
+    /// were compared by other rules say nothing about what is verified by these.
     pub fn set_rules(&self, rules: LaneRules) {
+        let former = self.comparator();
+        let same = former.is_some_and(|former| former.is_as(&rules.comparator));
         self.rules.store(Some(Arc::new(rules)));
+        if !same {
+            self.books.rules_changed();
+        }
+    }
+
+    /// Records the current state of the ledger.
+    pub fn mark(&self) -> Mark {
+        self.books.mark()
+    }
+
+    /// The comparison in force; none in a lane that only observes.
+    fn comparator(&self) -> Option<Arc<Comparator>> {
+        match &*self.rules.load() {
+            Some(rules) => Some(Arc::clone(&rules.comparator)),
+            None => self.comparator.clone(),
+        }
     }
 
     /// The current replay settings; shared with the connections to the target.
@@ -190,12 +217,48 @@ impl Lane {
         }
     }
 
-    fn rules(&self) -> Vec<RuleUsage> {
-        let comparator = self.comparator.as_deref();
-        comparator.map(Comparator::usage).unwrap_or_default()
+    /// The counts that the report is made of. `later` is the time at which the clock of the exchanges began, in
+    /// nanoseconds since 1970.
+    pub fn source(
+        &self,
+        (node, run): (&str, &str),
+        place: usize,
+        inputs: ReportInputs,
+        later: u64,
+    ) -> Source {
+        let rules = self.comparator().map(|comparator| comparator.rules().clone());
+        let (settings, state) = self.with_ledger(|ledger| {
+            let settings = ledger.settings(rules.unwrap_or_default());
+            (settings, ledger.state(later))
+        });
+        Source {
+            origin: Origin {
+                node: node.to_owned(),
+                run: run.to_owned(),
+                target: self.name.clone(),
+            },
+            sequence: self.states.fetch_add(1, Relaxed),
+            place,
+            settings,
+            started_ms: inputs.started_ms,
+            ended_ms: inputs.now_ms,
+            kernel: inputs.kernel,
+            engine: inputs.engine,
+            notes: self.notes.report(Report::default()).funnel.notes,
+            scope: Scope::new(self.reach, inputs.sample),
+            rules: self.rules(),
+            state,
+        }
     }
 
-    /// The same without routes and groups, which are the expensive part of it.
+    fn rules(&self) -> Vec<RuleUsage> {
+        let comparator = self.comparator();
+        comparator
+            .map(|comparator| comparator.usage())
+            .unwrap_or_default()
+    }
+
+    /// The same without groups and most figures of routes, which are the expensive part of it.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         Report {
             target: self.name.clone(),

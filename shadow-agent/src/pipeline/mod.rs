@@ -37,7 +37,10 @@ use std::{
 };
 
 use shadow_common::flow::FlowKey;
-use shadow_core::evidence::report::{Reach, Report, ReportInputs};
+use shadow_core::evidence::{
+    Evidence,
+    report::{Reach, Report, ReportInputs},
+};
 use shadow_proto::{
     engine::{self, Abandon, Engine},
     limits::Limits,
@@ -206,12 +209,23 @@ impl Pipeline {
         self.each(inputs, Lane::overview).collect()
     }
 
+    /// The counts that the report is made of, of every lane; `run` is the node and the run, `later` as for
+    /// [`Lane::source`].
+    pub fn evidence(&self, run: (&str, &str), inputs: ReportInputs, later: u64) -> Evidence {
+        let sources = self.each(inputs, |lane, inputs| (lane, inputs)).enumerate();
+        Evidence::of(
+            sources
+                .map(|(place, (lane, inputs))| lane.source(run, place, inputs, later))
+                .collect(),
+        )
+    }
+
     /// The first lane gets all inputs, the others those that belong to all.
-    fn each(
-        &self,
+    fn each<'l, T>(
+        &'l self,
         inputs: ReportInputs,
-        look: fn(&Lane, ReportInputs) -> Report,
-    ) -> impl Iterator<Item = Report> {
+        look: fn(&'l Lane, ReportInputs) -> T,
+    ) -> impl Iterator<Item = T> {
         let times = ReportInputs {
             started_ms: inputs.started_ms,
             now_ms: inputs.now_ms,

@@ -42,6 +42,7 @@ impl LaneNotes {
     pub(super) fn read(&self, notes: &crate::replay::Notes) {
         let crate::replay::Notes {
             reconnected: _,
+            unprocessed: _,
             under_path,
             odd,
         } = notes;

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::{compare::Comparator, evidence::Ledger, gate::Gate, rewrite::RewritePolicy};
 
@@ -9,7 +10,7 @@ use super::samples::Samples;
 use crate::replay::{ReplaySettings, Target};
 
 /// Role of a target in the comparison.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The system that is to replace production.

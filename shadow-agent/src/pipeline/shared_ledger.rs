@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use shadow_core::{
     compare::{Checked, Discrepancy, Outcome, Verdict},
     evidence::{
-        Asked, Background, GateConfig, Ledger, RouteWindow, Thirds, UnreadTraffic, Wanted,
+        Asked, Background, GateConfig, Ledger, Mark, RouteWindow, Thirds, UnreadTraffic, Wanted,
         report::{Report, ReportInputs},
     },
     gate::Skip,
@@ -99,6 +99,15 @@ impl SharedLedger {
 
     pub(super) fn set_gates(&self, gates: GateConfig) {
         self.lock().set_gates(gates);
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        self.lock().mark()
+    }
+
+    /// From now on other rules of comparison are in force.
+    pub(super) fn rules_changed(&self) {
+        self.lock().rules_changed();
     }
 
     pub(super) fn report(&self, inputs: ReportInputs) -> Report {

@@ -1,10 +1,11 @@
 //! The masking levels of a recording.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::mask::Hide;
 
 /// The data masked in a recording.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Redact {
     /// Bodies, query values, and header fields except those about framing, types and caching

@@ -1,6 +1,8 @@
-//! The real shadow system, over HTTP/1.1.
+//! The real shadow system, over HTTP/1.1 or HTTP/2.
 
 use std::{io, time::Duration};
+
+use http::uri::Scheme;
 
 use shadow_core::{
     compare::{Failure, Outcome, ShadowResponse},
@@ -15,6 +17,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     Answer, LiveSettings, Notes, Shadow, Target, Unsendable,
     conn::{Bounds, Conn, Lost, Received},
+    deadline,
+    downgrade::for_http1,
+    h2::{self, Place, Session},
     meter::Paths,
     pool::Pool,
     request::Wire,
@@ -28,25 +33,54 @@ const REQUEST_TIMEOUT: u16 = 408;
 /// How often idle connections are checked.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Sends requests to one shadow system over a pool of keep-alive connections.
+/// Sends requests to one shadow system over a pool of connections.
 ///
-/// A request is sent once, with two exceptions. A reused connection may turn out to have ended before anything was
+/// A request is sent once, with three exceptions. A reused connection may turn out to have ended before anything was
 /// written: then the shadow system cannot have seen the request. Or it may end later, before one byte of an answer,
 /// because the shadow system closed it as idle at the same time: then a request that may be repeated is sent once more
-/// on a new connection (RFC 9112 section 9.3.1).
+/// on a new connection (RFC 9112 section 9.3.1). Or HTTP/2 says there that the request was not processed, by
+/// REFUSED_STREAM or GOAWAY: then any request is (RFC 9113 section 8.7).
 #[derive(Debug)]
 pub struct HttpShadow {
     target: Target,
     mark: Option<u32>,
     settings: LiveSettings,
     answers: AnswerSettings,
+    /// Bytes of one head.
+    head: usize,
     paths: Paths,
     pool: Pool,
 }
 
-/// A request as it will be written. Boxed, because it passes through futures that are moved as a whole.
+/// A request as it will be written.
 #[derive(Debug)]
-pub struct PreparedRequest(Box<Wire>);
+pub struct PreparedRequest {
+    form: Form,
+    /// The time that the client gave the call, if it said so.
+    within: Option<Duration>,
+}
+
+/// A request in the version in which it is sent. Boxed, because it passes through futures that are moved as a whole.
+#[derive(Debug)]
+enum Form {
+    Http1(Box<Wire>),
+    Http2(Box<h2::Request>),
+}
+
+impl Form {
+    fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Http1(request) => request.is_repeatable,
+            Self::Http2(request) => request.is_repeatable,
+        }
+    }
+}
+
+/// A connection that is free for a request, and that request.
+enum Line<'r> {
+    Http1(Conn, &'r Wire),
+    Http2(Place, &'r h2::Request),
+}
 
 /// The mark that keeps replays out of the capture cannot be set.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +107,7 @@ impl HttpShadow {
             socket::open(address, Some(mark)).map_err(|source| MarkError { mark, source })?;
         }
         Ok(Self {
+            head: limits.head,
             answers: AnswerSettings::new(limits),
             pool: Pool::new(settings.clone()),
             paths: Paths::default(),
@@ -82,37 +117,52 @@ impl HttpShadow {
         })
     }
 
-    /// Connections that wait for a request.
+    /// Connections that may take another request.
     pub fn idle(&self) -> usize {
         self.pool.len()
     }
 
-    async fn send(&self, request: &Wire, end: Instant) -> Answer {
-        let mut reconnected = false;
-        while let Some(conn) = self.pool.take() {
-            match self.attempt(conn, request, end).await {
-                Ok(received) if request.is_repeatable && says_idle(&received.answer) => reconnected = true,
+    async fn send(&self, request: &Form, end: Instant) -> Answer {
+        let is_repeatable = request.is_repeatable();
+        let (mut reconnected, mut unprocessed) = (false, false);
+        while let Some(line) = self.reuse(request) {
+            match self.attempt(line, end).await {
+                Ok(received) if is_repeatable && says_idle(&received.answer) => reconnected = true,
                 Err(lost) if !lost.is_sent => continue,
-                Err(lost) if request.is_repeatable && lost.is_silent => reconnected = true,
+                Err(lost) if lost.is_unprocessed => unprocessed = true,
+                Err(lost) if is_repeatable && lost.is_silent => reconnected = true,
                 other => return answer(other),
             }
             break;
         }
-        let mut answer = match self.connect().await {
-            Ok(conn) => answer(self.attempt(conn, request, end).await),
+        let mut answer = match self.connect(request).await {
+            Ok(line) => answer(self.attempt(line, end).await),
             Err(failure) => Answer::unanswered(failure),
         };
         answer.notes.reconnected = reconnected;
+        answer.notes.unprocessed = unprocessed;
         answer
     }
 
-    async fn attempt(&self, mut conn: Conn, request: &Wire, end: Instant) -> Result<Received, Lost> {
+    /// An open connection that is free.
+    fn reuse<'r>(&self, request: &'r Form) -> Option<Line<'r>> {
+        Some(match request {
+            Form::Http1(request) => Line::Http1(self.pool.take()?, request),
+            Form::Http2(request) => Line::Http2(self.pool.join()?, request),
+        })
+    }
+
+    async fn attempt(&self, line: Line<'_>, end: Instant) -> Result<Received, Lost> {
         let settings = self.settings.get();
         let bounds = Bounds {
             answer: &self.answers,
             most: settings.max_response,
             patience: settings.first_byte_timeout,
             end,
+        };
+        let (mut conn, request) = match line {
+            Line::Http1(conn, request) => (conn, request),
+            Line::Http2(place, request) => return place.exchange(request, bounds, &self.paths).await,
         };
         let received = conn.exchange(request, bounds, &self.paths).await?;
         if conn.peer().is_some_and(|peer| self.target.has(peer)) {
@@ -121,30 +171,42 @@ impl HttpShadow {
         Ok(received)
     }
 
-    /// A connection whose other end is known to be the shadow system, where it is reached over TLS.
-    async fn connect(&self) -> Result<Conn, Failure> {
+    /// A new connection for a request. Its other end is known to be the shadow system, where it is reached over TLS.
+    async fn connect<'r>(&self, request: &'r Form) -> Result<Line<'r>, Failure> {
         let connecting = async {
-            let addresses = self.target.addresses();
-            let stream = socket::connect(&addresses, self.mark).await.map_err(|error| {
-                tracing::debug!(target = %self.target, %error, "cannot connect to the shadow system");
-                Failure::Connect
-            })?;
-            let Some(tls) = self.target.tls() else {
-                return Ok(Stream::Plain(stream));
-            };
-            match tls.greet(stream).await {
-                Ok(stream) => Ok(Stream::Tls(Box::new((stream, tls.clone())))),
-                Err(error) if tls.explain(&error) => Err(Failure::Tls),
-                Err(error) => {
-                    tracing::debug!(target = %self.target, %error, "the handshake of TLS was not completed");
-                    Err(Failure::Connect)
+            let stream = self.stream(matches!(request, Form::Http2(_))).await?;
+            match request {
+                Form::Http1(request) => Ok(Line::Http1(Conn::new(stream, &self.paths), request)),
+                Form::Http2(request) => {
+                    let session = Session::begin(stream, self.head, &self.paths).await?;
+                    let place = self.pool.add(session).ok_or(Failure::Unprocessed)?;
+                    Ok(Line::Http2(place, request))
                 }
             }
         };
-        let stream = timeout(self.settings.get().connect_timeout, connecting)
+        timeout(self.settings.get().connect_timeout, connecting)
             .await
-            .map_err(|_elapsed| Failure::ConnectTimeout)??;
-        Ok(Conn::new(stream, &self.paths))
+            .map_err(|_elapsed| Failure::ConnectTimeout)?
+    }
+
+    /// A new stream to the shadow system.
+    async fn stream(&self, is_h2: bool) -> Result<Stream, Failure> {
+        let addresses = self.target.addresses();
+        let stream = socket::connect(&addresses, self.mark).await.map_err(|error| {
+            tracing::debug!(target = %self.target, %error, "cannot connect to the shadow system");
+            Failure::Connect
+        })?;
+        let Some(tls) = self.target.tls() else {
+            return Ok(Stream::Plain(stream));
+        };
+        match tls.greet(stream, is_h2).await {
+            Ok(stream) => Ok(Stream::Tls(Box::new((stream, tls.clone())))),
+            Err(error) if tls.explain(&error) => Err(Failure::Tls),
+            Err(error) => {
+                tracing::debug!(target = %self.target, %error, "the handshake of TLS was not completed");
+                Err(Failure::Connect)
+            }
+        }
     }
 }
 
@@ -164,18 +226,21 @@ fn answer(attempt: Result<Received, Lost>) -> Answer {
         status,
         headers,
         body,
+        trailers,
         keeps_open: _,
         odd,
     } = answer;
     Answer {
         notes: Notes {
             reconnected: false,
+            unprocessed: false,
             under_path: spans.is_under_path,
             odd,
         },
         ..Outcome::Response(ShadowResponse {
             status,
             headers,
+            trailers,
             body,
             first_byte: spans.first_byte,
             total: spans.total,
@@ -188,12 +253,24 @@ impl Shadow for HttpShadow {
     type Prepared = PreparedRequest;
 
     fn prepare(&self, request: &ShadowRequest) -> Result<Self::Prepared, Unsendable> {
-        Wire::new(request, self.target.authority()).map(|wire| PreparedRequest(Box::new(wire)))
+        let authority = self.target.authority();
+        let form = if self.settings.get().protocol.is_h2(request.version) {
+            let is_tls = self.target.tls().is_some();
+            let scheme = if is_tls { Scheme::HTTPS } else { Scheme::HTTP };
+            Form::Http2(Box::new(h2::Request::new(request, scheme, authority)?))
+        } else {
+            Form::Http1(Box::new(Wire::new(&for_http1(request), authority)?))
+        };
+        Ok(PreparedRequest {
+            form,
+            within: deadline::of(request),
+        })
     }
 
-    async fn answer(&self, PreparedRequest(request): PreparedRequest) -> Answer {
-        let end = Instant::now() + self.settings.get().timeout;
-        timeout_at(end, self.send(&request, end))
+    async fn answer(&self, PreparedRequest { form, within }: PreparedRequest) -> Answer {
+        let limit = self.settings.get().timeout;
+        let end = Instant::now() + within.map_or(limit, |within| within.min(limit));
+        timeout_at(end, self.send(&form, end))
             .await
             .unwrap_or_else(|_elapsed| Outcome::Failed(Failure::Timeout).into())
     }
@@ -205,8 +282,9 @@ impl Shadow for HttpShadow {
                 self.pool.sweep();
             }
         };
-        let is_current = |conn: &Conn| conn.peer().is_some_and(|peer| self.target.has(peer));
-        let following = self.target.follow(|| self.pool.keep_only(is_current));
+        let following = self
+            .target
+            .follow(|| self.pool.keep_only(|peer| self.target.has(peer)));
         tokio::join!(sweeping, following);
     }
 }

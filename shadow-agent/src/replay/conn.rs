@@ -32,7 +32,7 @@ const BUFFER: usize = 16 << 10;
 const TURNS: u32 = 8;
 
 /// The longest wait for a shadow system that has answered and still reads the request.
-const STILL_READS: Duration = Duration::from_secs(1);
+pub(super) const STILL_READS: Duration = Duration::from_secs(1);
 
 /// A connection with at most one request on it.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ pub(super) struct Lost {
     pub(super) is_sent: bool,
     /// Whether the connection ended before one byte of a response, final or interim.
     pub(super) is_silent: bool,
+    /// Whether the shadow system said that it did not process the request (RFC 9113 section 8.7).
+    pub(super) is_unprocessed: bool,
 }
 
 impl Conn {
@@ -147,6 +149,7 @@ impl Conn {
                 failure: Failure::Closed,
                 is_sent,
                 is_silent: false,
+                is_unprocessed: false,
             });
         };
         self.reusable = answer.keeps_open && is_exact && rest;
@@ -254,6 +257,7 @@ impl<'x> Exchange<'x> {
             failure,
             is_sent: self.is_sent,
             is_silent: closed && !self.marks.has_read(),
+            is_unprocessed: false,
         }
     }
 }

@@ -90,6 +90,14 @@ impl Paths {
         }
     }
 
+    /// The smallest round trip that was measured to an address.
+    pub(super) fn known(&self, peer: Option<SocketAddr>) -> Duration {
+        match peer.filter(|peer| !peer.ip().is_loopback()) {
+            Some(peer) => self.least(peer, None),
+            None => Duration::ZERO,
+        }
+    }
+
     /// The smallest round trip to an address, including the new measurement.
     fn least(&self, peer: SocketAddr, measured: Option<Duration>) -> Duration {
         let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,12 +2,16 @@
 //!
 //! Owns: the connections to the shadow system. Bounds: [`ReplaySettings`]. Drops: nothing; every request ends as an
 //! [`Outcome`], or is refused as [`Unsendable`] before anything is sent. Sends nothing twice by itself but a repeatable
-//! request whose reused connection ended without an answer: the caller may, within its limits.
+//! request whose reused connection ended without an answer, and a request that the shadow system says it did not
+//! process: the caller may, within its limits.
 
 pub(crate) mod breaker;
 mod client;
 mod conn;
 pub mod credentials;
+mod deadline;
+mod downgrade;
+mod h2;
 mod meter;
 pub(crate) mod pace;
 mod pool;
@@ -34,7 +38,7 @@ use shadow_proto::http1::OddField;
 pub use breaker::{BreakerSettings, BreakerState, Change};
 pub use client::{HttpShadow, MarkError, PreparedRequest};
 pub use request::Unsendable;
-pub use settings::{LiveSettings, ReplaySettings, ReplaySettingsError};
+pub use settings::{LiveSettings, Protocol, ReplaySettings, ReplaySettingsError};
 pub use target::{Target, TargetError};
 pub use tls::{TlsError, TlsSettings};
 
@@ -54,6 +58,8 @@ pub struct Answer {
 pub struct Notes {
     /// The request was sent once more: its reused connection had ended.
     pub reconnected: bool,
+    /// The request was sent once more: HTTP/2 said on a reused connection that it had not been processed.
+    pub unprocessed: bool,
     /// The first byte came in less than the round trip of the path.
     pub under_path: bool,
     /// Fields that were read although they break a rule.

@@ -3,12 +3,41 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use shadow_proto::exchange::Version;
 
 use super::BreakerSettings;
+
+/// The version of HTTP that is spoken to the shadow system.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// That of the captured request: HTTP/2 for one that was read as HTTP/2, else HTTP/1.1.
+    #[default]
+    Same,
+    /// HTTP/1.1.
+    H1,
+    /// HTTP/2: by prior knowledge, or by ALPN where the shadow system is reached over TLS.
+    H2,
+}
+
+impl Protocol {
+    /// Whether a request that came in this version is sent over HTTP/2.
+    pub(super) fn is_h2(self, version: Version) -> bool {
+        match self {
+            Self::Same => version == Version::Http2,
+            Self::H1 => false,
+            Self::H2 => true,
+        }
+    }
+}
 
 /// Bounds and waits of the replay side. The queue and the connections use at most these amounts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplaySettings {
+    /// The version of HTTP.
+    pub protocol: Protocol,
     /// Replays in flight at once, and so connections to the shadow system.
     pub concurrency: usize,
     /// Requests a second, at most; those of a tenth of a second may go at once.
@@ -66,6 +95,7 @@ const MOST_RETRIES: u32 = 3;
 impl Default for ReplaySettings {
     fn default() -> Self {
         Self {
+            protocol: Protocol::Same,
             concurrency: 64,
             queue: 1024,
             queue_bytes: 64 << 20,
@@ -99,6 +129,7 @@ impl ReplaySettings {
     /// Refuses settings under which nothing could be replayed.
     pub fn validate(&self) -> Result<(), ReplaySettingsError> {
         let Self {
+            protocol: _,
             concurrency,
             queue,
             queue_bytes,

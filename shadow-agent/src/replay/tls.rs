@@ -19,17 +19,20 @@ use rustls::{
     },
     version::{TLS12, TLS13},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+/// The name of HTTP/2 in ALPN.
+const H2: &[u8] = b"h2";
 const MOST_SAID: usize = 16;
 /// Names of a certificate that are shown.
 const NAMES: usize = 8;
 
 /// The section `tls` of a target.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSettings {
     /// Certificates of the authorities that are trusted, in place of the system's.
@@ -80,7 +83,8 @@ pub enum TlsError {
 /// A client for one shadow system. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Tls {
-    connector: TlsConnector,
+    /// With ALPN for HTTP/1.1, and for HTTP/2.
+    connectors: [TlsConnector; 2],
     name: ServerName<'static>,
     said: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -117,17 +121,32 @@ impl Tls {
             (Some(_), None) => return Err(half("certificate", "key")),
             (None, Some(_)) => return Err(half("key", "certificate")),
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let connectors = [&b"http/1.1"[..], H2].map(|name| {
+            config.alpn_protocols = vec![name.to_vec()];
+            TlsConnector::from(Arc::new(config.clone()))
+        });
         Ok(Self {
-            connector: Arc::new(config).into(),
+            connectors,
             name: ServerName::try_from(name.to_owned()).map_err(|_error| TlsError::Name(name.to_owned()))?,
             said: Arc::default(),
         })
     }
 
-    /// Greets the server and checks its certificate.
-    pub(super) async fn greet(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        self.connector.connect(self.name.clone(), stream).await
+    /// Greets the server, checks its certificate, and agrees on a version of HTTP.
+    pub(super) async fn greet(&self, stream: TcpStream, is_h2: bool) -> io::Result<TlsStream<TcpStream>> {
+        let [http1, http2] = &self.connectors;
+        if !is_h2 {
+            return http1.connect(self.name.clone(), stream).await;
+        }
+        let stream = http2.connect(self.name.clone(), stream).await?;
+        // RFC 9113 section 3.2: a server that ignores ALPN does not speak HTTP/2.
+        if stream.get_ref().1.alpn_protocol() == Some(H2) {
+            Ok(stream)
+        } else {
+            Err(io::Error::other(Error::AlertReceived(
+                AlertDescription::NoApplicationProtocol,
+            )))
+        }
     }
 
     /// Logs why a handshake failed, once for each reason. Returns whether it was for TLS.
@@ -275,7 +294,9 @@ fn alerted(alert: AlertDescription) -> String {
                 .to_owned()
         }
         AlertDescription::NoApplicationProtocol => {
-            "it does not speak HTTP/1.1 (ALPN http/1.1), which replays need; enable it there".to_owned()
+            "it does not speak the version of HTTP that replays ask for (ALPN); enable it there, or choose another one as \
+             shadow.protocol"
+                .to_owned()
         }
         AlertDescription::ProtocolVersion => "it offers neither TLS 1.3 nor TLS 1.2; enable one of them there".to_owned(),
         AlertDescription::UnrecognisedName => {

@@ -127,6 +127,7 @@ impl Lines {
         for note in ReplayNote::ALL {
             let what = match note {
                 ReplayNote::Reconnected => "sent once more, on a new connection",
+                ReplayNote::Unprocessed => "sent once more, not processed before",
                 ReplayNote::WithoutValidators => "sent without production's validators",
                 ReplayNote::WithoutUpgrade => "sent without the offer of a protocol",
                 ReplayNote::ReadLeniently => "answered with fields that break HTTP",

@@ -18,6 +18,7 @@ mod losses;
 pub mod noise;
 mod settle;
 pub mod side;
+mod sources;
 pub mod status;
 pub mod text;
 mod verified;

@@ -6,12 +6,13 @@ use shadow_core::evidence::Proportion;
 
 use super::{causes, funnel};
 use crate::figures::{bytes, captured, count, micros, percent, proportion, rate, span};
+use shadow_proto::units::Rate;
+
 use crate::{
     control::status::{Attached, Lane, Status},
     journal::State,
     replay::BreakerState,
     state::Killed,
-    units::Rate,
 };
 
 /// Trips that are shown.
@@ -277,7 +278,42 @@ fn evidence(out: &mut String, status: &Status) -> std::fmt::Result {
             micros(shadow.p99_us)
         )?;
     }
+    if let Some(first) = status.lanes.first() {
+        checked(out, first)?;
+    }
     writeln!(out, "  so far      {}", ruling.as_str())
+}
+
+/// The busy route of which the least is verified, and the detection power.
+fn checked(out: &mut String, lane: &Lane) -> std::fmt::Result {
+    let all = lane.routes.iter().map(|route| route.exchanges).sum::<u64>();
+    let busy = lane
+        .routes
+        .iter()
+        .filter(|route| route.exchanges.saturating_mul(100) >= all);
+    let least = busy
+        .filter_map(|route| Some((route.verified?, &route.route)))
+        .min_by(|(a, _), (b, _)| a.total_cmp(b));
+    if let Some((share, route)) = least {
+        writeln!(
+            out,
+            "  verified    {} of the values, at the least, of each route with 1 % of the traffic ({})",
+            percent(share),
+            captured(route, 100)
+        )?;
+    }
+    let power = &lane.power;
+    if let (Some(rate), Some(low), Some(high)) = (power.rate, power.low, power.high) {
+        writeln!(
+            out,
+            "  power       would have caught {} of {} planted faults (95 % interval {} to {})",
+            percent(rate),
+            count(power.trials),
+            percent(low),
+            percent(high)
+        )?;
+    }
+    Ok(())
 }
 
 fn why(killed: &Killed) -> String {

@@ -14,7 +14,7 @@ use shadow_core::{
 use super::{status, text};
 use crate::figures;
 use crate::{
-    control::status::{Attached, Queue, Rates, Ring, Status},
+    control::status::{Attached, Lane, Queue, Rates, Ring, RouteChecked, Status},
     state::Killed,
 };
 
@@ -354,6 +354,24 @@ fn status() -> Status {
         match_rate: Proportion::new(1_990, 1_997),
         latency: latency(850, 12_345),
         warnings: vec!["2 packets were lost".to_owned()],
+        lanes: vec![Lane {
+            routes: vec![
+                RouteChecked {
+                    route: "GET /orders/{id}".to_owned(),
+                    exchanges: 2_000,
+                    verified: Some(0.964),
+                    caught: None,
+                },
+                RouteChecked {
+                    route: "GET /rare".to_owned(),
+                    exchanges: 5,
+                    verified: Some(0.2),
+                    caught: None,
+                },
+            ],
+            power: Proportion::new(1_491, 1_500),
+            ..Lane::default()
+        }],
         ..Status::default()
     }
 }

@@ -10,7 +10,7 @@ use shadow_core::{
     },
 };
 
-use super::{causes, funnel, groups, losses::losses, settle, verified};
+use super::{causes, funnel, groups, losses::losses, settle, sources, verified};
 use crate::figures::{captured, count, micros, percent, proportion, span, unread};
 
 pub use causes::CAUSES;
@@ -37,6 +37,7 @@ pub fn report(report: &Report) -> String {
 
 fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     judgement(out, report)?;
+    sources::write(out, report)?;
     causes::write(out, &report.causes, report.causes_more)?;
     findings(out, report)?;
     writeln!(out, "\nFunnel")?;
@@ -49,6 +50,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
             "  unread      {number} of these exchanges passed, but could not be read"
         )?;
     }
+    protocols(out, report)?;
     unverified(out, &report.funnel)?;
     let Availability { production, shadow } = &report.availability;
     if production.trials > 0 {
@@ -108,6 +110,30 @@ fn scope(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     writeln!(out)
+}
+
+/// Coverage by protocol, if there was more than HTTP/1.
+fn protocols(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.protocols.keys().any(|name| name != "http1") {
+        for (name, row) in &report.protocols {
+            let exchanges = count(row.exchanges);
+            writeln!(
+                out,
+                "    {name:<9} {} ({exchanges} exchanges)",
+                proportion(&row.coverage)
+            )?;
+        }
+    }
+    let joined = &report.joined.http2;
+    if joined.successes > 0 {
+        writeln!(
+            out,
+            "  joined      {} of {} HTTP/2 connections were open before the capture: fields sent before it are unknown",
+            count(joined.successes),
+            count(joined.trials)
+        )?;
+    }
+    Ok(())
 }
 
 /// The share of all exchanges that is not verified, with the reasons.

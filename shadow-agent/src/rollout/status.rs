@@ -8,10 +8,9 @@ use shadow_core::{
     rollout::{Cause, Moment, Place, Rollout, Stage, Transition},
 };
 
-use crate::{
-    figures::{captured, count, percent, span},
-    units::Rate,
-};
+use shadow_proto::units::Rate;
+
+use crate::figures::{captured, count, percent, span};
 
 /// The version of [`RolloutStatus`] in JSON. It changes when a reader of the previous version would misread this one.
 pub const FORMAT: u32 = 1;

@@ -15,8 +15,8 @@ use std::{
 
 use shadow_common::stat::Stat;
 use shadow_core::evidence::{
-    Ledger,
-    report::{Report, ReportInputs},
+    Evidence, Ledger,
+    report::{Origin, Report, ReportInputs},
 };
 
 use super::{
@@ -28,6 +28,7 @@ use super::{
 use crate::{
     capture::{
         control::Control,
+        heartbeat,
         links::{LinkEvent, Links},
         ring::RingCounters,
         stats::{KernelStats, StatsReader},
@@ -186,11 +187,14 @@ impl Running {
     /// Saves the report. A failure is counted, and logged once per run of failures; it never ends the agent.
     pub(super) fn save(&self) {
         let report = self.report_now();
-        self.keeper.keep(
+        let is_kept = self.keeper.keep(
             &self.pipeline.read().unwrap_or_else(PoisonError::into_inner),
             &report,
             self.copied(),
         );
+        if is_kept {
+            self.save_evidence();
+        }
         match self.state.save_report(&report) {
             Ok(()) => self.failing.store(false, Relaxed),
             Err(error) => {
@@ -202,8 +206,33 @@ impl Running {
         }
     }
 
+    /// Saves the counts that the report is made of, for `shadow report --merge`.
+    fn save_evidence(&self) {
+        if let Err(error) = self.state.save_evidence(&self.evidence_now()) {
+            tracing::warn!(%error, "the evidence is not kept; the agent goes on");
+        }
+    }
+
+    pub(super) fn evidence_now(&self) -> Evidence {
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        let inputs = self.inputs(&pipeline.snapshot());
+        let (node, run) = self.node_and_run();
+        // The clock of the exchanges begins when the node starts.
+        let now = inputs.now_ms.saturating_mul(1_000_000);
+        let later = now.saturating_sub(heartbeat::now().as_nanos());
+        pipeline.evidence((&node, &run), inputs, later)
+    }
+
+    /// The name of this node, and that of this run on it.
+    fn node_and_run(&self) -> (String, String) {
+        let node = rustix::system::uname();
+        let run = format!("{}-{}", self.facts.started_ms, std::process::id());
+        (node.nodename().to_string_lossy().into_owned(), run)
+    }
+
     /// Writes everything left into the journal; returns the last report.
     pub(super) fn finish(&self) -> Report {
+        self.save_evidence();
         let report = self.report_now();
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         self.keeper.end(&pipeline, &report, self.copied());
@@ -213,7 +242,20 @@ impl Running {
     pub(super) fn report_now(&self) -> Report {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = pipeline.snapshot();
-        pipeline.report(self.inputs(&snapshot))
+        let mut report = pipeline.report(self.inputs(&snapshot));
+        let (node, run) = self.node_and_run();
+        let Report {
+            target, origin, also, ..
+        } = &mut report;
+        let others = also.iter_mut().map(|other| (&other.target, &mut other.origin));
+        for (target, origin) in std::iter::once((&*target, origin)).chain(others) {
+            *origin = Origin {
+                node: node.clone(),
+                run: run.clone(),
+                target: target.clone(),
+            };
+        }
+        report
     }
 
     pub(super) fn inputs(&self, snapshot: &Snapshot) -> ReportInputs {

@@ -3,12 +3,14 @@
 use std::sync::{PoisonError, atomic::Ordering::Relaxed};
 
 use shadow_common::stat::Stat;
-use shadow_core::evidence::report::Report;
+use shadow_core::evidence::{Evidence, report::Report};
 
 use super::{
     agent::{Running, rounded},
     lanes,
 };
+use shadow_proto::units::Rate;
+
 use crate::{
     capture::links::Links,
     clock::moment,
@@ -21,7 +23,6 @@ use crate::{
     pipeline::Pipeline,
     rollout::{self, RolloutStatus},
     state::Killed,
-    units::Rate,
 };
 
 impl Agent for Running {
@@ -90,6 +91,10 @@ impl Agent for Running {
 
     fn report(&self) -> Report {
         self.report_now()
+    }
+
+    fn evidence(&self) -> Evidence {
+        self.evidence_now()
     }
 
     fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {

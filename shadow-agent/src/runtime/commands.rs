@@ -2,7 +2,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use shadow_core::evidence::{GateConfig, IntervalEvidence, Ledger, Mark};
+use shadow_core::evidence::{GateConfig, IntervalEvidence, Mark};
 
 use super::{
     agent::Running,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::moment,
     control::{Agent, kill_file::KillFile, reload::Reloaded},
-    pipeline::{Pipeline, Role},
+    pipeline::{Lane, Pipeline, Role},
     rollout::Mirror,
     state::{Killed, StateDir, StateError},
 };
@@ -65,10 +65,10 @@ impl Running {
         pipeline.lanes().for_each(|lane| lane.set_gates(gates.clone()));
     }
 
-    fn of_shadows<T>(&self, look: impl Fn(&Ledger) -> T) -> Vec<T> {
+    fn marks_of_shadows(&self) -> Vec<Mark> {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let shadows = pipeline.lanes().filter(|lane| lane.role() == Role::Shadow);
-        shadows.map(|lane| lane.with_ledger(&look)).collect()
+        shadows.map(Lane::mark).collect()
     }
 }
 
@@ -149,7 +149,7 @@ impl Mirror for Running {
     }
 
     fn marks(&self) -> Vec<Mark> {
-        self.of_shadows(Ledger::mark)
+        self.marks_of_shadows()
     }
 
     fn since(&self, marks: &[Mark], gates: &GateConfig) -> IntervalEvidence {
@@ -189,7 +189,7 @@ impl Running {
                 .map_err(refused)?;
         }
         if is_changed("gates") {
-            self.set_gates(&GateConfig::from(&after.gates));
+            self.set_gates(&after.gates);
         }
         if is_changed("gates") || is_changed("rollout") {
             let plan = after.rollout.plan(&after.gates);

@@ -8,7 +8,6 @@ use shadow_core::{
 use shadow_proto::{
     engine::{self, Engine},
     exchange::Exchange,
-    limits::Limits,
 };
 
 use super::{preflight, rules, start, targets};
@@ -77,7 +76,7 @@ impl Explaining {
             .map_err(|error| unavailable(&error))?;
         let log = PacketLog::new(&mut attacher, asked).map_err(|error| unavailable(&error))?;
         let settings = engine::Settings {
-            limits: Limits::from(&config.limits),
+            limits: config.limits.clone(),
             digest: false,
             fields: true,
         };

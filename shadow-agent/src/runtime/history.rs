@@ -135,18 +135,20 @@ impl HistoryWriter {
         journal.as_ref().map(Journal::state)
     }
 
-    /// Writes what is due. `sample` is the share of connections that is copied.
-    pub(super) fn keep(&self, pipeline: &Pipeline, report: &Report, sample: f64) {
+    /// Writes what is due; returns whether the report was. `sample` is the share of connections that is copied.
+    pub(super) fn keep(&self, pipeline: &Pipeline, report: &Report, sample: f64) -> bool {
         let now = Instant::now();
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if now >= due.window {
             due.window = now + WINDOW;
             self.windows(pipeline, sample);
         }
-        if now >= due.report {
+        let is_due = now >= due.report;
+        if is_due {
             due.report = now + REPORT;
             self.sink.offer(Entry::Report(Box::new(report.clone())));
         }
+        is_due
     }
 
     /// Writes everything that is left, and closes the journal.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use shadow_core::evidence::{
     Buckets,
-    report::{Report, ReportInputs},
+    report::{Report, ReportInputs, Verified},
 };
 
 use crate::{
-    control::status::{Lane, Queue},
+    control::status::{Lane, Queue, RouteChecked},
     http::{metrics::Latency, names},
     pipeline::{LaneSnapshot, Pipeline},
     report::text::CAUSES,
@@ -40,7 +40,16 @@ pub(super) fn statuses(
 fn status(snapshot: &LaneSnapshot, mut report: Report, url: Option<String>) -> Lane {
     let hidden = report.causes.len().saturating_sub(CAUSES);
     report.causes.truncate(CAUSES);
+    let caught = |route: &str| report.power.by_route.iter().find(|row| row.route == route);
+    let routes = report.routes.iter().map(|row| RouteChecked {
+        route: row.route.clone(),
+        exchanges: row.exchanges,
+        verified: row.verified.as_ref().map(Verified::share),
+        caught: caught(&row.route).map(|row| row.caught),
+    });
     Lane {
+        routes: routes.collect(),
+        power: report.power.caught,
         name: snapshot.name.clone(),
         role: snapshot.role,
         url,

@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError};
 
 use shadow_core::{
-    compare::{Comparator, Rules},
+    compare::Comparator,
     gate::Gate,
     rewrite::{Conditional, Marker, RewritePolicy, TokenSource},
 };
@@ -61,7 +61,7 @@ pub(super) fn rules(
         .shadow
         .gate(authority, markers, salt, &mut source)
         .map_err(|error| format!("{}.{error}", wanted.name))?;
-    let mut comparator = Comparator::new(Rules::from(&wanted.compare)).map_err(|error| error.to_string())?;
+    let mut comparator = Comparator::new(wanted.compare.clone()).map_err(|error| error.to_string())?;
     comparator.kept_validators(wanted.shadow.rewrite.conditional == Conditional::Keep);
     Ok((gate, rewrite, comparator))
 }

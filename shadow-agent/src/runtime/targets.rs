@@ -2,12 +2,8 @@
 
 use std::{fs::File, io::Read as _, sync::Arc};
 
-use shadow_core::{
-    evidence::{GateConfig, Ledger},
-    redact::Redactor,
-    rewrite::Marker,
-};
-use shadow_proto::{engine, limits::Limits};
+use shadow_core::{evidence::Ledger, redact::Redactor, rewrite::Marker};
+use shadow_proto::engine;
 
 use super::{
     history::HistoryWriter,
@@ -27,7 +23,7 @@ pub(super) fn settings(
     key: [u8; 32],
 ) -> Result<(PipelineSettings, Vec<Arc<Held>>), RuntimeError> {
     let replays = wanted.iter().any(|(_, target)| target.is_some());
-    let mut limits = Limits::from(&config.limits);
+    let mut limits = config.limits.clone();
     if !replays {
         // Bodies that are only counted need not be kept.
         limits.body = 0;
@@ -69,7 +65,7 @@ fn lane(
         redactor: redactor.clone(),
         limits: config.journal.case(),
     });
-    let gates = GateConfig::from(&config.gates);
+    let gates = config.gates.clone();
     let ledger = Ledger::new(config.evidence, gates, redactor).reversed(reversed);
     let mode = match target {
         None => Mode::Observe,

@@ -13,7 +13,7 @@ use shadow_common::stat::Stat;
 use shadow_core::evidence::{Ledger, VerdictMark};
 
 use crate::{
-    budget::{Budget, BudgetSettings, Cause, Probe},
+    budget::{Budget, Cause, Probe},
     capture::{ring::RingCounters, stats::KernelStats},
     clock::now_ms,
     config::{
@@ -107,7 +107,7 @@ impl Watchdog {
             log: Log::default(),
             inner: Mutex::new(Inner {
                 looked: now,
-                budget: Budget::new(BudgetSettings::from(&config.budget)),
+                budget: Budget::new(config.budget),
                 probe: Probe::new(),
                 ring: ring_window(rules),
                 lanes: (0..=config.also.len()).map(|_| lane_windows(rules)).collect(),
@@ -127,7 +127,7 @@ impl Watchdog {
     /// Watches by another budget and other rules from now on. Active trips keep their duration.
     pub(super) fn set(&self, config: &Config) {
         let mut inner = self.inner();
-        inner.budget.set(BudgetSettings::from(&config.budget));
+        inner.budget.set(config.budget);
         if inner.rules != config.trips {
             inner.ring = ring_window(&config.trips);
             inner.lanes.fill_with(|| lane_windows(&config.trips));

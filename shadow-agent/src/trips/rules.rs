@@ -214,6 +214,7 @@ mod tests {
         let answer = Outcome::Response(ShadowResponse {
             status: 200,
             headers: Headers::default(),
+            trailers: Headers::default(),
             body: Body::default(),
             first_byte: Duration::ZERO,
             total: Duration::ZERO,

@@ -29,6 +29,7 @@ fn differing() -> (Exchange, Outcome, Verdict) {
     let outcome = Outcome::Response(ShadowResponse {
         status: 200,
         headers,
+        trailers: Headers::default(),
         body,
         first_byte: Duration::from_micros(1500),
         total: Duration::from_millis(2),

@@ -2,8 +2,8 @@
 //!
 //! Owns: the order of the sources of the character set: a byte order mark, the `charset` parameter, the zero bytes of
 //! JSON in UTF-16 or UTF-32, and for text that is not UTF-8 an XML declaration or an HTML `meta` element. Bounds: the
-//! converted text is at most three times as long. Bytes not in the character set become U+FFFD; content of an unknown
-//! character set is unchanged.
+//! converted text is at most three times as long. Bytes not in the character set become U+FFFD, and those of text that
+//! is not the UTF-8 it should be become characters for private use; other content is unchanged.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,51 @@ use encoding_rs::{Encoding, UTF_8};
 
 use shadow_proto::exchange::Headers;
 
-use super::media;
+use super::media::{self, Kind};
 
 /// Bytes searched for a declaration of the character set (HTML standard, section 13.2.3.2).
 const PRESCAN: usize = 1024;
 
 /// The content in UTF-8, without a byte order mark.
 pub(super) fn to_utf8<'c>(headers: &Headers, content: Cow<'c, [u8]>) -> Cow<'c, [u8]> {
+    match known(headers, content) {
+        content if core::str::from_utf8(&content).is_ok() || !is_text(headers, &content) => content,
+        content => Cow::Owned(marked(&content)),
+    }
+}
+
+/// Whether content that is not UTF-8 is text: by its media type, or by its beginning, and without control characters.
+fn is_text(headers: &Headers, content: &[u8]) -> bool {
+    let control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n' | 0x0c);
+    let begun = || matches!(content.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'));
+    let typed = match media::kind(headers) {
+        Kind::Multipart => false,
+        Kind::Bytes | Kind::Unknown => begun(),
+        _ => true,
+    };
+    typed && !content.iter().any(control)
+}
+
+/// The first character that replaces a byte: one for each byte from 0x80, all for private use.
+const MARKS: u32 = 0xf780;
+
+/// Text with a few bytes that are not UTF-8: each becomes a character of its own, so that different bytes still differ.
+fn marked(content: &[u8]) -> Vec<u8> {
+    let mut text = String::with_capacity(content.len());
+    for chunk in content.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(
+            chunk
+                .invalid()
+                .iter()
+                .filter_map(|byte| char::from_u32(MARKS.saturating_add(u32::from(*byte & 0x7f)))),
+        );
+    }
+    text.into_bytes()
+}
+
+/// The content in UTF-8, if its character set is known.
+fn known<'c>(headers: &Headers, content: Cow<'c, [u8]>) -> Cow<'c, [u8]> {
     if let Some(big) = utf32(headers, &content) {
         return Cow::Owned(from_utf32(&content, big));
     }
@@ -179,6 +217,13 @@ mod tests {
         assert_eq!(utf8("text/html", page), "<meta charset=iso-8859-1>é");
         let xml = b"<?xml version='1.0' encoding='ISO-8859-1'?><a>\xe9</a>";
         assert!(utf8("text/xml", xml).ends_with("<a>é</a>"));
+        let latin = b"{\"a\":\"caf\xe9\"}";
+        assert_eq!(
+            utf8("application/json; charset=utf-8", latin),
+            "{\"a\":\"caf\u{f7e9}\"}"
+        );
+        assert_eq!(utf8("application/octet-stream", latin), "{\"a\":\"caf\u{f7e9}\"}");
+        assert_ne!(utf8("text/csv", b"a,\xe9"), utf8("text/csv", b"a,\xe8"));
         let bytes = Headers::default();
         assert_eq!(*to_utf8(&bytes, Cow::Borrowed(b"\xff\xd8\xff")), *b"\xff\xd8\xff");
     }

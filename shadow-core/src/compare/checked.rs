@@ -8,7 +8,7 @@ use core::ops::ControlFlow;
 use shadow_proto::exchange::Request;
 
 use super::{
-    Side, form,
+    Side, decode, form, grpc,
     json::{self, pieces::Pieces},
     kinds::{self, As, Content},
     leaves::Checked,
@@ -52,7 +52,13 @@ pub(super) fn checked(
 }
 
 fn nested(scope: &Scope<'_>, content: Content<'_>, checked: &mut Checked, depth: usize) {
-    let (_, text) = content;
+    let (headers, text) = content;
+    if let Some(text) = (depth < MAX_NESTED)
+        .then(|| decode::gzip_file(text, scope.decoded()))
+        .flatten()
+    {
+        return nested(scope, (headers, &text), checked, depth.saturating_add(1));
+    }
     let found = kinds::candidates(scope, content)
         .into_iter()
         .flatten()
@@ -92,6 +98,12 @@ fn once(scope: &Scope<'_>, kind: As, content: Content<'_>, depth: usize) -> Opti
                     None if data.is_empty() => {}
                     None => checked.exact.add(data.len()),
                 }
+            }
+            Some(checked)
+        }
+        As::Kind(Kind::Grpc) => {
+            for document in grpc::documents(headers, text)? {
+                checked = checked.plus(json::checked(scope, &document)?);
             }
             Some(checked)
         }

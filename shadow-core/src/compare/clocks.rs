@@ -79,6 +79,7 @@ mod tests {
         let side = |at: usize| Side {
             status: 200,
             headers: &headers[at],
+            trailers: Headers::none(),
             body: &bodies[at],
         };
         let comparator = Comparator::new(Rules::default()).expect("rules");

@@ -13,7 +13,7 @@ use super::{
     decode::{self, DecodeError},
     errors,
     findings::Findings,
-    headers, json, kinds,
+    grpc, headers, json, kinds,
     logged::{self, Logged},
     markup,
     media::{self, Kind},
@@ -33,6 +33,9 @@ pub struct Comparator {
     kept_validators: bool,
     logged: Option<Logged>,
 }
+
+/// A content without its content coding.
+type Decoded<'s> = Result<Cow<'s, [u8]>, DecodeError>;
 
 impl Comparator {
     /// Compiles the rules, or reports the one that cannot work.
@@ -66,6 +69,12 @@ impl Comparator {
     /// The rules it was compiled from.
     pub fn rules(&self) -> &Rules {
         &self.compiled.rules
+    }
+
+    /// Whether it compares as another one does.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let settings = |of: &Self| (of.redacted, of.kept_validators, of.logged);
+        settings(self) == settings(other) && self.rules() == other.rules()
     }
 
     /// The usage of each rule so far, in the order of the configuration.
@@ -125,7 +134,7 @@ impl Comparator {
             // It says the target of Location again.
             return Checked::default();
         }
-        let content = self.decoded(production).ok();
+        let content = self.contents(production, shadow).0.ok();
         let checked = checked::checked(&scope, request, production, content.as_deref());
         if self.are_equal(production, shadow, content.as_deref()) {
             return Checked {
@@ -153,8 +162,7 @@ impl Comparator {
         production: Side<'_>,
         shadow: Side<'_>,
     ) -> Vec<Discrepancy> {
-        let clocks = Clocks::of(production.headers, shadow.headers);
-        let scope = Scope::new(compiled, request).at(clocks);
+        let scope = Scope::new(compiled, request);
         let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
         if let Some(logged) = self.logged {
             logged::compare(&scope, logged, request, (production, shadow), &mut findings);
@@ -171,7 +179,7 @@ impl Comparator {
                     body: &part,
                     ..shadow
                 };
-                self.bodies(&scope, production, shadow, &mut findings);
+                self.bodies(scope, production, shadow, &mut findings);
             }
             return findings.finish();
         }
@@ -187,8 +195,13 @@ impl Comparator {
             headers::compare(&scope, request, production, shadow, &mut findings);
             let status_only = (is_error(production) && scope.errors == Errors::Status)
                 || headers::is_redirect_note(&scope, production, shadow);
+            let is_grpc = grpc::is_grpc(production.headers) || grpc::is_grpc(shadow.headers);
+            if is_grpc && !grpc::statuses(&scope, production, shadow, &mut findings) {
+                // As with statuses of different classes: the messages differ in everything.
+                return findings.finish();
+            }
             if !status_only && !scope.ignores_all() {
-                self.bodies(&scope, production, shadow, &mut findings);
+                self.bodies(scope, production, shadow, &mut findings);
             }
         }
         findings.finish()
@@ -206,12 +219,12 @@ impl Comparator {
         shadow == 200 && !self.kept_validators && is_part(production, &request.headers)
     }
 
-    fn bodies(&self, scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
+    fn bodies(&self, scope: Scope<'_>, production: Side<'_>, shadow: Side<'_>, findings: &mut Findings) {
         let (left, right) = (production.body, shadow.body);
         if !left.is_whole() || !right.is_whole() {
             return binary::digests(left, right, findings);
         }
-        self.survey(scope, production);
+        self.survey(&scope, production);
         // By far the most common case, and the cheapest: the same bytes in the same coding.
         let same_coding = || {
             let coding = "content-encoding";
@@ -223,8 +236,9 @@ impl Comparator {
         if left.kept == right.kept && (left.kept.is_empty() || same_coding()) {
             return;
         }
-        match (self.decoded(production), self.decoded(shadow)) {
+        match self.contents(production, shadow) {
             (Ok(a), Ok(b)) => {
+                let scope = &scope.at(Clocks::of(production.headers, shadow.headers));
                 let (a, b) = ((production.headers, a.as_ref()), (shadow.headers, b.as_ref()));
                 let by_type = is_error(production)
                     && scope.errors == Errors::Type
@@ -235,7 +249,7 @@ impl Comparator {
             }
             (Err(_), Err(_)) => binary::digests(left, right, findings),
             (a, b) => {
-                let shown = |side: Result<Cow<'_, [u8]>, DecodeError>, len: usize| match side {
+                let shown = |side: Decoded<'_>, len: usize| match side {
                     Ok(content) => format!("{} bytes when decoded", content.len()),
                     Err(error) => format!("{error}: {len} bytes"),
                 };
@@ -260,6 +274,13 @@ impl Comparator {
                     markup::survey(scope, kind, &document);
                 }
             }
+            Kind::Grpc => {
+                if let Some(content) = document(scope.wants_survey(scope::Kind::Values)) {
+                    for document in grpc::documents(production.headers, &content).unwrap_or_default() {
+                        json::survey(scope, &document);
+                    }
+                }
+            }
             Kind::Text => {
                 if let Some(document) = document(scope.wants_lines()) {
                     text::survey(scope, &document);
@@ -269,8 +290,26 @@ impl Comparator {
         }
     }
 
+    /// Both contents without their content codings. Production's clients can read what production sends, so content of
+    /// production whose coding cannot be removed is read leniently. The shadow system's is only if it has the same
+    /// fault.
+    fn contents<'s>(&self, production: Side<'s>, shadow: Side<'s>) -> (Decoded<'s>, Decoded<'s>) {
+        let leniently = |side: Side<'s>, strict: Decoded<'s>| {
+            decode::leniently(side.headers, &side.body.kept, self.compiled.rules.decoded)
+                .map_or(strict, |content| Ok(charset::to_utf8(side.headers, content)))
+        };
+        match (self.decoded(production), self.decoded(shadow)) {
+            (a @ Err(_), b @ Ok(_)) => (leniently(production, a), b),
+            (Err(a), Err(b)) if a == b => match (leniently(production, Err(a)), leniently(shadow, Err(b))) {
+                (Ok(left), Ok(right)) => (Ok(left), Ok(right)),
+                _ => (Err(a), Err(b)),
+            },
+            strict => strict,
+        }
+    }
+
     /// The content without its content coding, as UTF-8 where it is text.
-    pub(crate) fn decoded<'s>(&self, side: Side<'s>) -> Result<Cow<'s, [u8]>, DecodeError> {
+    pub(crate) fn decoded<'s>(&self, side: Side<'s>) -> Decoded<'s> {
         decode::decode(side.headers, &side.body.kept, self.compiled.rules.decoded)
             .map(|content| charset::to_utf8(side.headers, content))
     }

@@ -17,6 +17,7 @@ pub(super) fn under(rules: Rules, a: Answer<'_>, b: Answer<'_>) -> Vec<Discrepan
     let side = |status, headers, body| Side {
         status,
         headers,
+        trailers: Headers::none(),
         body,
     };
     let request = testing::exchange_with("GET", "/shop/a?x=1", &[("Host", "shop.example")]).request;

@@ -11,9 +11,8 @@ use shadow_proto::exchange::Headers;
 const MAX_CODINGS: usize = 4;
 
 /// Valid codings that are not removed (IANA's registry, and former practice).
-const UNREAD: [&[u8]; 12] = [
+const UNREAD: [&[u8]; 11] = [
     b"aes128gcm",
-    b"aws-chunked",
     b"bzip2",
     b"compress",
     b"dcb",
@@ -57,6 +56,16 @@ enum Coding {
 }
 
 impl Coding {
+    fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"gzip" | b"x-gzip" => Self::Gzip,
+            b"deflate" => Self::Deflate,
+            b"br" => Self::Brotli,
+            b"zstd" => Self::Zstd,
+            _ => return None,
+        })
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -67,7 +76,7 @@ impl Coding {
     }
 }
 
-/// Removes every coding that the Content-Encoding field names, the last one first. An empty body is returned as it is:
+/// Removes every coding that the Content-Encoding and Transfer-Encoding fields name, the last one first. An empty body is returned as it is:
 /// answers to HEAD and 304 answers name a coding too.
 pub(crate) fn decode<'b>(
     headers: &Headers,
@@ -87,9 +96,11 @@ pub(crate) fn decode<'b>(
     Ok(content)
 }
 
-/// Names that mean no content coding: those of the registry, of character sets and of transfer encodings.
-const NONE: [&[u8]; 14] = [
+/// Names that mean no content coding: those of the registry, of character sets and of transfer encodings, and the one
+/// that stores keep of an upload that came in signed chunks (`aws-chunked`).
+const NONE: [&[u8]; 15] = [
     b"",
+    b"aws-chunked",
     b"identity",
     b"none",
     b"null",
@@ -105,6 +116,14 @@ const NONE: [&[u8]; 14] = [
     b"amz-1.0",
 ];
 
+/// Removes one coding by its name, as gRPC's messages have it.
+pub(super) fn decode_as(name: &[u8], body: &[u8], cap: usize) -> Result<Vec<u8>, DecodeError> {
+    match Coding::named(&name.trim_ascii().to_ascii_lowercase()) {
+        Some(coding) => remove(coding, body, cap),
+        None => Err(DecodeError::Unknown),
+    }
+}
+
 /// Whether every name in the Content-Encoding field is a known coding or means none. Content with another name is
 /// compared undecoded, and not shown.
 pub(crate) fn is_known(headers: &Headers) -> bool {
@@ -119,19 +138,20 @@ pub(crate) fn is_known(headers: &Headers) -> bool {
 /// In the order in which they were applied.
 fn codings(headers: &Headers) -> Result<Vec<Coding>, DecodeError> {
     let mut found = Vec::new();
-    let names = headers
-        .get_all("content-encoding")
+    // The message reader has removed `chunked`, and nothing else (RFC 9112 section 7).
+    let names = ["content-encoding", "transfer-encoding"]
+        .into_iter()
+        .flat_map(|field| headers.get_all(field))
         .flat_map(|value| value.split(|byte| *byte == b','));
     for name in names {
-        let coding = match name.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"gzip" | b"x-gzip" => Coding::Gzip,
-            b"deflate" => Coding::Deflate,
-            b"br" => Coding::Brotli,
-            b"zstd" => Coding::Zstd,
-            coding if UNREAD.contains(&coding) => return Err(DecodeError::Unknown),
+        let name = name.trim_ascii().to_ascii_lowercase();
+        if UNREAD.contains(&name.as_slice()) {
+            return Err(DecodeError::Unknown);
+        }
+        let Some(coding) = Coding::named(&name) else {
             // `identity`, and other names that servers use for content without a coding: the name of a character set,
             // `none`, `binary`, a transfer encoding.
-            _ => continue,
+            continue;
         };
         if found.len() == MAX_CODINGS {
             return Err(DecodeError::TooManyCodings);
@@ -168,6 +188,45 @@ fn fill(reader: impl Read, out: &mut Vec<u8>, cap: usize) -> Option<()> {
         .read_to_end(out)
         .ok()
         .map(|_read| ())
+}
+
+/// What a lenient client makes of content whose coding cannot be removed: content that is text was never coded, and of
+/// damaged gzip or deflate data the part before the damage is used. `None` if there is neither.
+pub(crate) fn leniently<'b>(headers: &Headers, body: &'b [u8], cap: usize) -> Option<Cow<'b, [u8]>> {
+    let mut content = Cow::Borrowed(body);
+    for coding in codings(headers).ok()?.into_iter().rev() {
+        let mut out = Vec::new();
+        let read = match coding {
+            Coding::Gzip => gzip(&content, &mut out, cap),
+            Coding::Deflate => deflate(&content, &mut out, cap),
+            Coding::Brotli | Coding::Zstd => remove(coding, &content, cap).ok().map(|read| out = read),
+        };
+        if read.is_none() && is_plain(&content) {
+            continue;
+        }
+        if out.is_empty() || out.len() > cap {
+            return None;
+        }
+        content = Cow::Owned(out);
+    }
+    Some(content)
+}
+
+/// Whether content is text without control characters, which no coding produces.
+fn is_plain(content: &[u8]) -> bool {
+    let control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n' | 0x0c);
+    core::str::from_utf8(content).is_ok() && !content.iter().any(control)
+}
+
+/// The first bytes of a gzip member (RFC 1952 section 2.3.1).
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+
+/// The content of a gzip file, whatever its fields say; `None` if it is none.
+pub(crate) fn gzip_file(content: &[u8], cap: usize) -> Option<Vec<u8>> {
+    if !content.starts_with(&GZIP) {
+        return None;
+    }
+    remove(Coding::Gzip, content, cap).ok()
 }
 
 /// Members one after the other (RFC 1952 section 2.2). Padding with zeros or blanks after the last one is ignored, as

@@ -61,6 +61,7 @@ fn every_coding_is_removed() {
         ("UTF-8", plain.to_vec()),
         ("none", plain.to_vec()),
         ("binary, gzip", gzip(plain)),
+        ("aws-chunked", plain.to_vec()),
         (
             "zstd",
             [&b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc"[..], &zstd(plain)].concat(),
@@ -74,6 +75,17 @@ fn every_coding_is_removed() {
         decode(&twice, &zstd(&gzip(plain)), CAP).as_deref() == Ok(plain),
         "two fields are one list"
     );
+}
+
+#[test]
+fn a_transfer_coding_is_removed() {
+    let headers = Headers::from_pairs([
+        ("Transfer-Encoding", "gzip, chunked"),
+        ("Content-Encoding", "zstd"),
+    ]);
+    let body = gzip(&zstd(b"x"));
+    let decoded = decode(&headers, &body, CAP);
+    assert_eq!(decoded.as_deref(), Ok(&b"x"[..]));
 }
 
 #[test]
@@ -96,6 +108,47 @@ fn what_cannot_be_removed_has_a_name() {
             "{coding}"
         );
     }
+}
+
+#[test]
+fn a_lenient_client_reads_what_is_there() {
+    let lenient = |coding: &str, body: &[u8]| {
+        let headers = Headers::from_pairs([("Content-Encoding", coding)]);
+        assert!(decode(&headers, body, CAP).is_err(), "{coding}");
+        leniently(&headers, body, CAP).map(Cow::into_owned)
+    };
+    let text = b"{\"price\":10}";
+    let damaged = |mut body: Vec<u8>, from_end: usize| {
+        let at = body.len() - from_end;
+        body[at] ^= 1;
+        body
+    };
+    for (coding, body) in [
+        ("gzip", [gzip(text), b"more".to_vec()].concat()),
+        ("gzip", damaged(gzip(text), 5)),
+        ("gzip", gzip(text)[..gzip(text).len() - 8].to_vec()),
+        ("gzip", text.to_vec()),
+        ("br", text.to_vec()),
+        ("zstd, gzip", text.to_vec()),
+        ("gzip, gzip", gzip(text)),
+    ] {
+        assert_eq!(
+            lenient(coding, &body).as_deref(),
+            Some(&text[..]),
+            "{coding} {body:?}"
+        );
+    }
+    assert_eq!(lenient("gzip", b"\x89PNG\r\n\x1a\n"), None);
+    assert_eq!(lenient("compress", text), None);
+    assert_eq!(lenient("gzip", &gzip(&vec![0; CAP + 1])), None);
+}
+
+#[test]
+fn a_gzip_file_is_read_whatever_the_fields_say() {
+    assert_eq!(gzip_file(&gzip(b"x"), CAP).as_deref(), Some(&b"x"[..]));
+    assert_eq!(gzip_file(b"x", CAP), None);
+    assert_eq!(gzip_file(&gzip(b"x")[..12], CAP), None);
+    assert_eq!(gzip_file(&gzip(&vec![0; CAP + 1]), CAP), None);
 }
 
 #[test]

@@ -7,10 +7,10 @@
 use shadow_proto::exchange::Headers;
 
 use super::{
-    Compared, binary, events,
+    Compared, binary, decode, events,
     findings::Findings,
-    form,
-    inside::{self, Texts},
+    form, grpc,
+    inside::{self, Texts, packed},
     json::{self, pieces::Pieces},
     markup,
     media::{self, Kind},
@@ -58,6 +58,15 @@ fn nested(
     if a == b {
         return;
     }
+    if let Some((a, b)) = (depth < MAX_NESTED).then(|| unpacked(scope, a, b)).flatten() {
+        return nested(
+            scope,
+            (production.0, &a),
+            (shadow.0, &b),
+            findings,
+            depth.saturating_add(1),
+        );
+    }
     let said = match media::kind(production.0) {
         Kind::Unknown => media::kind(shadow.0),
         kind => kind,
@@ -83,11 +92,22 @@ fn nested(
     let by_content = scope.structure() == Structure::Content && !media::is_pictured(production.0);
     let texts = is_text(a) && is_text(b) && (said == Kind::Unknown || by_content);
     match said {
-        Kind::Multipart => binary::contents(a, b, findings),
+        Kind::Multipart | Kind::Grpc => binary::contents(a, b, findings),
         Kind::Bytes | Kind::Unknown if !texts => binary::contents(a, b, findings),
         Kind::Bytes => findings.hiding(|findings| text::compare(scope, a, b, findings)),
         _ => text::compare(scope, a, b, findings),
     }
+}
+
+/// The contents of two gzip files, or of two answers without the field that names the coding, and documents in base64.
+fn unpacked(scope: &Scope<'_>, a: &[u8], b: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let cap = scope.decoded();
+    if let (Some(a), Some(b)) = (decode::gzip_file(a, cap), decode::gzip_file(b, cap)) {
+        return Some((a, b));
+    }
+    let text = |content| core::str::from_utf8(content).ok();
+    let (a, b) = packed::documents(text(a)?, text(b)?)?;
+    Some((a.into_bytes(), b.into_bytes()))
 }
 
 /// The kinds that a content may be compared as, before text and digest.
@@ -121,6 +141,7 @@ fn once(
         As::Kind(Kind::Xml) => markup::xml(scope, a, b, findings),
         As::Kind(Kind::Html) => markup::html(scope, a, b, findings),
         As::Kind(Kind::Form) => form::compare(scope, a, b, findings),
+        As::Kind(Kind::Grpc) => grpc::compare(scope, production, shadow, &data, findings),
         As::Kind(Kind::Multipart) if depth < MAX_NESTED => {
             let contents = |a: &multipart::Part<'_>, b: &multipart::Part<'_>, findings: &mut Findings| {
                 let (a, b) = ((&a.headers, a.content), (&b.headers, b.content));
@@ -192,6 +213,10 @@ fn by_type(said: Kind, headers: &Headers, content: &[u8]) -> As {
     if said == Kind::Text && media::is_table(headers) {
         return As::Csv(table::separator(content));
     }
+    // Any text is a form with one name.
+    if said == Kind::Form && core::str::from_utf8(content).is_ok_and(json::is_json) {
+        return As::Kind(Kind::Json);
+    }
     As::Kind(said)
 }
 
@@ -256,6 +281,8 @@ pub(super) fn embedded(
     b: &str,
     findings: &mut Findings,
 ) {
+    let packed = packed::documents(a, b);
+    let (a, b) = packed.as_ref().map_or((a, b), |(a, b)| (a.as_str(), b.as_str()));
     if json::is_json(a) && json::is_json(b) {
         let compared = json::within(scope, place, a, b, findings);
         if compared == Compared::Done {
@@ -288,6 +315,7 @@ pub(super) fn embedded(
         without,
         findings,
         parts: 0,
+        is_inside: false,
     };
     inside::compare(texts, |text| super::findings::shorten(text.as_bytes()));
 }

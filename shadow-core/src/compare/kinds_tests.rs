@@ -11,6 +11,7 @@ fn found_between(a: (&str, &[u8]), b: (&str, &[u8])) -> Vec<String> {
     let side = |headers, body| Side {
         status: 200,
         headers,
+        trailers: Headers::none(),
         body,
     };
     stated(comparator.compare(

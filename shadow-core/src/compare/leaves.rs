@@ -42,12 +42,35 @@ impl Leaves {
     }
 }
 
+impl Leaves {
+    /// The difference to an earlier state.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            leaves: self.leaves.saturating_sub(other.leaves),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+}
+
 impl Checked {
     /// Content of so many bytes that is not compared.
     pub(super) fn not(bytes: usize) -> Self {
         let mut checked = Self::default();
         checked.not.add(bytes);
         checked
+    }
+
+    /// The difference to an earlier state.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            exact: self.exact.minus(other.exact),
+            by_rule: self.by_rule.minus(other.by_rule),
+            by_format: self.by_format.minus(other.by_format),
+            by_digest: self.by_digest.minus(other.by_digest),
+            not: self.not.minus(other.not),
+        }
     }
 
     /// The sum of both.

@@ -184,11 +184,13 @@ mod tests {
             Side {
                 status,
                 headers: &fields(location),
+                trailers: Headers::none(),
                 body: &body,
             },
             Side {
                 status: other,
                 headers: &fields(target),
+                trailers: Headers::none(),
                 body: &Body::whole(content.as_bytes().to_vec()),
             },
         )

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Html,
     Form,
     Multipart,
+    /// Messages of gRPC or gRPC-Web.
+    Grpc,
     Text,
     Bytes,
     /// No media type is given: the content decides.
@@ -90,6 +92,7 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
         b"application/xml" | b"text/xml" => Kind::Xml,
         b"application/x-www-form-urlencoded" => Kind::Form,
         _ if LINES.contains(&essence) => Kind::Lines,
+        _ if is_framed(essence) => Kind::Grpc,
         _ if essence.ends_with(b"+json") => Kind::Json,
         _ if essence.ends_with(b"+xml") => Kind::Xml,
         _ if essence.starts_with(b"multipart/") => Kind::Multipart,
@@ -98,6 +101,19 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
         }
         _ => Kind::Bytes,
     }
+}
+
+/// Whether a media type, in lower case, is one of gRPC. The content of `grpc-web-text` is in base64.
+fn is_framed(essence: &[u8]) -> bool {
+    let rest = essence.strip_prefix(b"application/grpc").unwrap_or(b"-");
+    let rest = rest.strip_prefix(b"-web").unwrap_or(rest);
+    rest.is_empty() || rest.first() == Some(&b'+')
+}
+
+/// Whether the messages of gRPC are JSON.
+pub(super) fn is_grpc_json(headers: &Headers) -> bool {
+    let value = headers.get("content-type").unwrap_or_default();
+    normalised(value).ends_with(b"+json")
 }
 
 /// Whether the content is a picture, a sound, a film or a font, regardless of its bytes.
@@ -184,10 +200,75 @@ fn lower(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Names of one media type: those in use before it was registered, and the registered one. Of each pair the second is
+/// meant.
+const ALIASES: [(&[u8], &[u8]); 39] = [
+    (b"application/csv", b"text/csv"),
+    (b"application/font-otf", b"font/otf"),
+    (b"application/font-sfnt", b"font/ttf"),
+    (b"application/font-ttf", b"font/ttf"),
+    (b"application/font-woff", b"font/woff"),
+    (b"application/font-woff2", b"font/woff2"),
+    // The default of gRPC, which some servers write and others do not.
+    (b"application/grpc+proto", b"application/grpc"),
+    (b"application/grpc-web+proto", b"application/grpc-web"),
+    (b"application/ndjson", b"application/x-ndjson"),
+    (b"application/x-font-opentype", b"font/otf"),
+    (b"application/x-font-otf", b"font/otf"),
+    (b"application/x-font-truetype", b"font/ttf"),
+    (b"application/x-font-ttf", b"font/ttf"),
+    (b"application/x-font-woff", b"font/woff"),
+    (b"application/x-font-woff2", b"font/woff2"),
+    (b"application/x-gzip", b"application/gzip"),
+    (b"application/x-json", b"application/json"),
+    (b"application/x-pdf", b"application/pdf"),
+    (b"application/x-rar-compressed", b"application/vnd.rar"),
+    (b"application/x-yaml", b"application/yaml"),
+    (b"application/x-zip-compressed", b"application/zip"),
+    (b"audio/mp3", b"audio/mpeg"),
+    (b"audio/wave", b"audio/wav"),
+    (b"audio/x-flac", b"audio/flac"),
+    (b"audio/x-m4a", b"audio/mp4"),
+    (b"audio/x-wav", b"audio/wav"),
+    (b"image/jpg", b"image/jpeg"),
+    (b"image/x-icon", b"image/vnd.microsoft.icon"),
+    (b"image/x-ms-bmp", b"image/bmp"),
+    (b"image/x-png", b"image/png"),
+    (b"text/json", b"application/json"),
+    (b"text/tsv", b"text/tab-separated-values"),
+    (b"text/x-json", b"application/json"),
+    (b"text/x-markdown", b"text/markdown"),
+    (b"text/x-vcard", b"text/vcard"),
+    (b"text/x-yaml", b"application/yaml"),
+    (b"text/xml", b"application/xml"),
+    (
+        b"text/xml-external-parsed-entity",
+        b"application/xml-external-parsed-entity",
+    ),
+    (b"text/yaml", b"application/yaml"),
+];
+
+/// Types besides those of JSON and XML whose content is in UTF-8 where no parameter says otherwise: RFC 9239 section
+/// 4.2, the HTML standard, RFC 7111, RFC 6350 and RFC 5545.
+const IN_UTF_8: [&[u8]; 5] = [
+    b"text/javascript",
+    b"text/event-stream",
+    b"text/csv",
+    b"text/vcard",
+    b"text/calendar",
+];
+
+/// The name of a character set (Encoding standard, section 4.2), in lower case.
+fn charset(label: &[u8]) -> Vec<u8> {
+    let name = encoding_rs::Encoding::for_label(label).map(|encoding| encoding.name().as_bytes());
+    name.unwrap_or(label).to_ascii_lowercase()
+}
+
 /// The canonical form of a media type: type, subtype and parameter names in lower case (section 8.3.1), parameters
-/// sorted, their values unquoted, and those of `charset` in lower case. The types of JavaScript are one (RFC 9239), and
-/// so are those of XML (RFC 7303 section 9). JSON is in UTF-8 whatever a parameter says (RFC 8259 section 11), so UTF-8
-/// is dropped there. The boundary of multipart content is dropped: each answer has its own.
+/// sorted, their values unquoted, and character sets by one name. The types of JavaScript are one (RFC 9239), and so
+/// are those of XML (RFC 7303 section 9) and other [`ALIASES`]. Content that is in UTF-8 without a parameter (RFC 8259
+/// section 11, RFC 7303 section 3) is so with one. The boundary of multipart content is dropped: each answer has its
+/// own.
 pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
     let mut parts = split_quoted(value, b';');
     let mut out = parts.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
@@ -203,10 +284,7 @@ pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
                 .to_ascii_lowercase();
             let value = unquoted(halves.next().unwrap_or_default().trim_ascii());
             let value = if name == b"charset" {
-                match value.to_ascii_lowercase() {
-                    value if value == b"utf8" => b"utf-8".to_vec(),
-                    value => value,
-                }
+                charset(&value)
             } else {
                 value
             };
@@ -216,13 +294,13 @@ pub(super) fn normalised(value: &[u8]) -> Vec<u8> {
     if SCRIPTS.contains(&out.as_slice()) {
         out = b"text/javascript".to_vec();
     }
-    match out.as_slice() {
-        b"text/xml" => out = b"application/xml".to_vec(),
-        b"text/xml-external-parsed-entity" => out = b"application/xml-external-parsed-entity".to_vec(),
-        b"text/json" => out = b"application/json".to_vec(),
-        _ => {}
+    if let Some((_, name)) = ALIASES.iter().find(|(alias, _)| **alias == *out) {
+        out = name.to_vec();
     }
-    if JSON.contains(&out.as_slice()) || out.ends_with(b"+json") || LINES.contains(&out.as_slice()) {
+    let is_json =
+        JSON.contains(&out.as_slice()) || out.ends_with(b"+json") || LINES.contains(&out.as_slice());
+    let is_xml = out == b"application/xml" || out.ends_with(b"+xml");
+    if is_json || is_xml || IN_UTF_8.contains(&out.as_slice()) {
         parameters.retain(|(name, value)| name != b"charset" || value != b"utf-8");
     }
     if out.starts_with(b"multipart/") {
@@ -298,6 +376,11 @@ mod tests {
             ("application/x-javascript", Kind::Text),
             ("application/octet-stream", Kind::Bytes),
             ("application/jsonlike", Kind::Bytes),
+            ("application/grpc", Kind::Grpc),
+            ("application/grpc+json", Kind::Grpc),
+            ("application/grpc-web+proto; x=y", Kind::Grpc),
+            ("application/grpc-web-text", Kind::Bytes),
+            ("application/grpcish", Kind::Bytes),
             ("image/png", Kind::Bytes),
             ("", Kind::Bytes),
         ] {
@@ -324,7 +407,13 @@ mod tests {
                 "application/problem+json",
             ),
             ("application/x-javascript", "text/javascript"),
-            ("application/xml;charset=utf-8", "text/xml; charset=utf-8"),
+            ("application/grpc", "application/grpc+proto"),
+            ("application/xml;charset=utf-8", "text/xml"),
+            ("application/javascript", "text/javascript; charset=utf-8"),
+            ("image/x-icon", "image/vnd.microsoft.icon"),
+            ("application/font-woff2", "font/woff2"),
+            ("text/plain; charset=latin1", "text/plain; charset=ISO-8859-1"),
+            ("image/svg+xml; charset=utf8", "image/svg+xml"),
         ] {
             assert_eq!(normalised(a.as_bytes()), normalised(b.as_bytes()), "{a} {b}");
         }
@@ -332,6 +421,9 @@ mod tests {
             ("text/html", "text/plain"),
             ("text/html", "text/html;charset=utf-8"),
             ("application/json", "application/json; charset=utf-16"),
+            ("text/xml", "text/xml; charset=iso-8859-1"),
+            ("text/plain; charset=x-one", "text/plain; charset=x-two"),
+            ("image/x-icon", "image/png"),
             ("application/json", "application/json; profile=x"),
             ("application/atom+xml", "application/xml"),
             ("a/b;boundary=X", "a/b;boundary=x"),

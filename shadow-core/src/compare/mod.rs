@@ -20,6 +20,7 @@ mod errors;
 pub(crate) mod events;
 mod findings;
 pub(crate) mod form;
+pub(crate) mod grpc;
 mod headers;
 mod inside;
 mod instant;
@@ -69,6 +70,8 @@ pub struct ShadowResponse {
     pub status: u16,
     /// Header fields in order; names as sent where the client preserves them.
     pub headers: Headers,
+    /// Trailer fields.
+    pub trailers: Headers,
     /// The content, kept up to the same cap as production's.
     pub body: Body,
     /// Last request byte written to first response byte read.
@@ -79,6 +82,10 @@ pub struct ShadowResponse {
 
 /// The outcome of a replayed request.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "failures are rare, and a box would cost every answer an allocation"
+)]
 pub enum Outcome {
     /// It answered.
     Response(ShadowResponse),
@@ -103,8 +110,12 @@ shadow_proto::catalogue! {
         Reset = "reset",
         /// The connection was closed before the response was complete.
         Closed = "closed_early",
-        /// The answer was not HTTP/1.
+        /// The answer was not one of the version of HTTP that was spoken.
         Protocol = "protocol",
+        /// HTTP/2: the shadow system reset the stream.
+        StreamReset = "stream_reset",
+        /// HTTP/2: the shadow system did not process the request: it refused the stream, or GOAWAY named a lower one.
+        Unprocessed = "unprocessed",
         /// The answer was larger than the agent's limit.
         TooLarge = "response_over_limit",
         /// Cancelled in flight by the kill switch or at shutdown.
@@ -227,6 +238,8 @@ pub struct Side<'a> {
     pub status: u16,
     /// Header fields.
     pub headers: &'a Headers,
+    /// Trailer fields.
+    pub trailers: &'a Headers,
     /// Content.
     pub body: &'a Body,
 }
@@ -236,6 +249,7 @@ impl<'a> From<&'a Response> for Side<'a> {
         Self {
             status: response.status,
             headers: &response.headers,
+            trailers: &response.trailers,
             body: &response.body,
         }
     }
@@ -246,6 +260,7 @@ impl<'a> From<&'a ShadowResponse> for Side<'a> {
         Self {
             status: response.status,
             headers: &response.headers,
+            trailers: &response.trailers,
             body: &response.body,
         }
     }

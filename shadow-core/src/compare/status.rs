@@ -10,6 +10,11 @@ pub(super) fn same(scope: &Scope<'_>, production: u16, shadow: u16) -> bool {
     if scope.status == Statuses::Class && same_class(production, shadow) {
         return true;
     }
+    is_listed(scope, production, shadow)
+}
+
+/// Whether a rule says that two different codes are the same. Those of gRPC (0 to 16) and HTTP never meet.
+pub(super) fn is_listed(scope: &Scope<'_>, production: u16, shadow: u16) -> bool {
     let mut same = false;
     for (rule, list) in scope.same_status {
         let both = list.contains(&production) && list.contains(&shadow);

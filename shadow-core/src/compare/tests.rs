@@ -28,6 +28,7 @@ impl Answer {
         Side {
             status: self.status,
             headers: &self.headers,
+            trailers: Headers::none(),
             body: &self.body,
         }
     }
@@ -91,10 +92,17 @@ fn the_content_decides_and_not_its_coding() {
     );
     assert_eq!(found(&plain, &raw), ["decode body"]);
     let (a, b) = (
-        answer(200, &[("Content-Encoding", "gzip")], "x"),
-        answer(200, &[("Content-Encoding", "gzip")], "yy"),
+        answer(200, &[("Content-Encoding", "gzip")], &b"\xff"[..]),
+        answer(200, &[("Content-Encoding", "gzip")], &b"\xff\xff"[..]),
     );
     assert_eq!(found(&a, &b), ["length body"], "neither can be decoded");
+    let other = answer(
+        200,
+        &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
+        r#"{"a":2}"#,
+    );
+    assert_eq!(found(&raw, &other), ["value $.a"], "neither was coded");
+    assert_eq!(found(&raw, &plain), [""; 0], "production's clients read it");
 }
 
 #[test]
@@ -182,6 +190,7 @@ fn an_outcome_becomes_a_verdict() {
         Outcome::Response(ShadowResponse {
             status: 200,
             headers: Headers::from_pairs(JSON.iter().copied()),
+            trailers: Headers::default(),
             body: Body::whole(body),
             first_byte: core::time::Duration::ZERO,
             total: core::time::Duration::ZERO,

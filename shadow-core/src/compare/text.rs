@@ -137,6 +137,7 @@ pub(super) fn line(scope: &Scope<'_>, place: &str, a: &[u8], b: &[u8], findings:
                 without: Parts::default(),
                 findings,
                 parts: 0,
+                is_inside: false,
             };
             inside::compare(texts, |text| shorten(if core::ptr::eq(text, x) { a } else { b }));
         }

@@ -13,6 +13,13 @@ use super::{
     route::{RouteId, Routes},
 };
 
+impl Background {
+    /// Its index in arrays by source.
+    pub(super) fn index(self) -> usize {
+        self as usize
+    }
+}
+
 impl Ledger {
     /// Records whether two answers of one system to the request of `exchange` differ; `found` is empty if they do not.
     pub fn background(

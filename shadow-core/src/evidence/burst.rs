@@ -6,6 +6,8 @@
 //! Bounds: about ten numbers per count.
 //! Bias: uneven traffic looks like bursts, which requires more evidence than necessary.
 
+use serde::{Deserialize, Serialize};
+
 use super::stats::float;
 use shadow_proto::time::Timestamp;
 
@@ -26,13 +28,13 @@ pub(crate) fn second(now: Timestamp) -> u64 {
 }
 
 /// Sums of the squares of a count, by window.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Bursts {
     count: u64,
     scales: [Scale; SCALES.len()],
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Scale {
     window: u32,
     in_window: u32,
@@ -63,6 +65,21 @@ impl Bursts {
             scale.in_window = scale.in_window.saturating_add(events);
         }
         self.count = self.count.saturating_add(events.into());
+    }
+
+    /// The counts of both, when nothing is known of how their windows overlap: at most as if the larger windows of both
+    /// were the same (Minkowski's inequality). Exact if one of them is empty.
+    pub(crate) fn joined(&self, other: &Self) -> Self {
+        let mut joined = if self.count == 0 { *other } else { *self };
+        if self.count == 0 || other.count == 0 {
+            return joined;
+        }
+        joined.count = self.count.saturating_add(other.count);
+        for (scale, other) in joined.scales.iter_mut().zip(other.scales) {
+            let root = float(scale.squares).sqrt() + float(other.squares).sqrt();
+            scale.squares = whole((root * root).ceil());
+        }
+        joined
     }
 
     /// The counts since an earlier state.
@@ -108,6 +125,15 @@ impl Bursts {
         }
         factor(excess, self.count)
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a sum of squares is not negative, and the conversion saturates"
+)]
+fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 /// The sum of two excesses.

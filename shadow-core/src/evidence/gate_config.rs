@@ -2,13 +2,16 @@
 
 use core::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shadow_proto::units::{As, AsOption, Rate, Span};
 
 /// Conditions that must hold before cut-over.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateConfig {
     /// The lower bound of the match rate must be above this.
+    #[serde(with = "As::<Rate>")]
     pub match_rate: f64,
     /// The shadow system's median time to the first byte may be at most this multiple of production's.
     pub latency_ratio: f64,
@@ -16,19 +19,23 @@ pub struct GateConfig {
     pub latency_p99: Option<f64>,
     /// A median that is slower by less than this is ignored, whatever the ratio: for short answers it measures the
     /// network.
-    #[serde(with = "shadow_proto::time::duration")]
+    #[serde(with = "As::<Span>")]
     pub latency_floor: Duration,
     /// Required share of exchanges with a verdict, among those meant to be compared.
+    #[serde(with = "As::<Rate>")]
     pub coverage: f64,
     /// Answers needed before a median can be called slow.
     pub latency_samples: u64,
     /// Share of a route's comparisons that skipped writes may explain. A route above it is not verified.
+    #[serde(with = "As::<Rate>")]
     pub excused: f64,
     /// Required share of the leaves of each route with at least 1 % of the traffic that is compared exactly, by rule
     /// or by format.
+    #[serde(with = "As::<Rate>")]
     pub verified: f64,
     /// Required share of planted faults that would have been found, by the lower end of its interval. `None` for no
     /// requirement.
+    #[serde(with = "AsOption::<Rate>")]
     pub power: Option<f64>,
 }
 

@@ -231,7 +231,11 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
         } else {
             "routes are"
         };
-        write!(text, "; {slow_routes} {are} slower than that").unwrap_or_default();
+        write!(
+            text,
+            "; {slow_routes} {are} slower than that, by the first or the last byte"
+        )
+        .unwrap_or_default();
     }
     let ruling = if slow_routes > 0 || is_slow(config, production, shadow) {
         Ruling::NoGo

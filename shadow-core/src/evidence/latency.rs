@@ -184,6 +184,47 @@ impl Latencies {
     }
 }
 
+/// Both spans of one system as (microseconds, count), in a form that can be stored.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct StoredLatencies {
+    first: Vec<(u64, u32)>,
+    whole: Vec<(u64, u32)>,
+}
+
+impl Latency {
+    fn stored(&self) -> Vec<(u64, u32)> {
+        let recorded = self.0.iter().flat_map(Histogram::iter_recorded);
+        recorded
+            .map(|recorded| (recorded.value_iterated_to(), recorded.count_at_value()))
+            .collect()
+    }
+
+    fn add_stored(&mut self, stored: &[(u64, u32)]) {
+        let longest = u64::try_from(LONGEST.as_micros()).unwrap_or(u64::MAX);
+        for (micros, count) in stored {
+            if let Some(histogram) = &mut self.0 {
+                // As in `record`. The end of a bucket may be after the longest value.
+                let micros = (*micros).min(longest);
+                histogram.record_n(micros, *count).unwrap_or_default();
+            }
+        }
+    }
+}
+
+impl Latencies {
+    pub(crate) fn stored(&self) -> StoredLatencies {
+        StoredLatencies {
+            first: self.first.stored(),
+            whole: self.whole.stored(),
+        }
+    }
+
+    pub(crate) fn add_stored(&mut self, stored: &StoredLatencies) {
+        self.first.add_stored(&stored.first);
+        self.whole.add_stored(&stored.whole);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,8 +17,9 @@ use super::{
     causes::Causes,
     gates::GateConfig,
     group::{Added, AtomId, Context, Groups, hex},
+    joint,
     latency::Spans,
-    power,
+    power, protocols,
     report::{self, Standing},
     route::{RouteId, Routes},
     sets::{self, Set, Sets},
@@ -30,7 +32,7 @@ use super::{
 };
 
 /// Limits of the ledger.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LedgerLimits {
     /// Maximum number of distinct routes; further ones are counted as `{other}`. Each costs up to 50 KiB.
@@ -69,13 +71,6 @@ shadow_proto::catalogue! {
     }
 }
 
-impl Background {
-    /// Its index in arrays by source.
-    pub(super) fn index(self) -> usize {
-        self as usize
-    }
-}
-
 /// Counts, histograms and groups of all exchanges. One per shadow target; time is an argument.
 #[derive(Debug)]
 pub struct Ledger {
@@ -85,6 +80,7 @@ pub struct Ledger {
     pub(super) redactor: Redactor,
     pub(super) exchanges: u64,
     pub(super) skips: BTreeMap<Skip, u64>,
+    pub(super) protocols: protocols::Protocols,
     pub(super) total: Tally,
     pub(super) routes: Routes,
     /// By route id.
@@ -93,6 +89,10 @@ pub struct Ledger {
     pub(super) sets: Sets,
     /// By route id.
     pub(super) verified: Vec<verified::Sum>,
+    /// The moment when the rules of comparison changed the last time.
+    pub(super) beginning: verified::Beginning,
+    /// Comparisons of each route after which its leaves are counted again.
+    pub(super) leaves_from: Vec<u64>,
     pub(super) power: power::Planting,
     pub(super) causes: Causes,
     pub(super) writes: Writes,
@@ -101,6 +101,8 @@ pub struct Ledger {
     /// By route id.
     pub(super) windows: Vec<Open>,
     pub(super) window_from: Option<Timestamp>,
+    /// The times of errors of either system alone.
+    pub(super) errors: joint::Log,
     /// The seconds of the first and of the latest verdict.
     pub(super) clock: Option<(u64, u64)>,
     /// Whether pairs of answers of one system are collected.
@@ -130,12 +132,15 @@ impl Ledger {
             redactor,
             exchanges: 0,
             skips: BTreeMap::new(),
+            protocols: protocols::Protocols::default(),
             total: Tally::default(),
             routes: Routes::new(limits.routes),
             by_route: Vec::new(),
             groups: Groups::new(limits.groups, limits.samples),
             sets: Sets::new(limits.sets),
             verified: Vec::new(),
+            beginning: verified::Beginning::default(),
+            leaves_from: Vec::new(),
             power: power::Planting::default(),
             causes: Causes::default(),
             writes: Writes::new(limits.writes),
@@ -143,6 +148,7 @@ impl Ledger {
             background: report::Background::default(),
             windows: Vec::new(),
             window_from: None,
+            errors: joint::Log::default(),
             clock: None,
             expects_pairs: false,
         }
@@ -170,6 +176,7 @@ impl Ledger {
     /// Counts an exchange that was not replayed.
     pub fn skipped(&mut self, exchange: &Exchange, skip: Skip) {
         count(self.skips.entry(skip).or_default());
+        self.protocols.skipped(exchange, skip);
         self.total.skip(skip);
         let route = self.routes.of(exchange);
         self.route(route).skip(skip);
@@ -190,6 +197,7 @@ impl Ledger {
             Outcome::Failed(_) => None,
         };
         self.writes.read(exchange);
+        self.protocols.judged(exchange, verdict);
         let slice = self.slice(now);
         let second = burst::second(now);
         let (first, last) = self.clock.unwrap_or((second, second));
@@ -210,7 +218,9 @@ impl Ledger {
             })),
         };
         let route = self.routes.of(exchange);
-        self.total.judged(judged);
+        if self.total.judged(judged) {
+            self.errors.count(0, second);
+        }
         self.route(route).judged(judged);
         self.window_from.get_or_insert(now);
         let open = grown(&mut self.windows, route);
@@ -235,8 +245,7 @@ impl Ledger {
             self.keep(route, (judged.after_write, judged.second), &atoms);
         }
         self.explain(exchange, outcome, (route, judged), &atoms);
-        let leaves =
-            matches!(outcome, Outcome::Response(_)) && verified::is_due(self.route(route).compared());
+        let leaves = matches!(outcome, Outcome::Response(_)) && self.leaves_are_due(route);
         Wanted {
             leaves,
             ..self.wanted(route, &added)

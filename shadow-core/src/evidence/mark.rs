@@ -1,6 +1,6 @@
 //! Counts since a given moment: the evidence of one rollout phase, or of one window of a trip rule.
 //!
-//! A [`Mark`] is a copy of the totals, at most about 600 KiB for any number of routes. A [`VerdictMark`] copies only
+//! A [`Mark`] is a copy of the totals, at most about 700 KiB for any number of routes. A [`VerdictMark`] copies only
 //! the verdicts, at most 64 KiB. Noise is decided at the time of the query from everything that is known, including
 //! evidence from before the mark.
 
@@ -16,6 +16,7 @@ use super::{
     since::{IntervalCounts, IntervalEvidence},
     summary,
     tally::Tally,
+    verified::Beginning,
 };
 
 /// State of the ledger at one moment.
@@ -30,6 +31,8 @@ pub struct Mark {
     second: Option<u64>,
     /// Comparisons of each route, and of these mismatches after a skipped write that were judged when they arrived.
     routes: Vec<(u64, u64)>,
+    /// Verified content and planted faults until then.
+    beginning: Beginning,
 }
 
 /// Number of verdicts at one moment.
@@ -41,9 +44,13 @@ pub struct VerdictMark {
 }
 
 impl Ledger {
-    /// Records the current state of the counters.
-    pub fn mark(&self) -> Mark {
+    /// Records the current state of the counters. The leaves of the next answers of each route are counted again, and
+    /// planted faults are sampled again.
+    pub fn mark(&mut self) -> Mark {
+        self.count_leaves_again();
+        self.power.sample_again();
         Mark {
+            beginning: self.beginning_now(),
             total: self.total.clone(),
             sets: self.sets.counts(),
             bursts: self.sets.bursts().collect(),
@@ -80,10 +87,23 @@ impl Ledger {
         (standings, splits): (&Standings, &[Split]),
         mark: &Mark,
     ) -> Judgement {
+        let from = self.beginning_of(mark);
         judgement
             .excused(gates, &self.too_excused(gates, splits, mark))
-            .verified(gates, &self.unverified(gates, &self.verified(standings)))
-            .with_power(gates, &self.power_if_asked(gates, standings))
+            .verified(
+                gates,
+                &self.unverified(gates, &self.verified(standings, from), from),
+            )
+            .with_power(gates, &self.power_if_asked(gates, standings, from))
+    }
+
+    /// The beginning of what a mark may be judged by: the mark, or a later change of the rules.
+    pub(super) fn beginning_of<'a>(&'a self, mark: &'a Mark) -> &'a Beginning {
+        if mark.beginning.is_before(&self.beginning) {
+            &self.beginning
+        } else {
+            &mark.beginning
+        }
     }
 
     /// The counts that the evidence for a period consists of, with the mean burst sizes of mismatches and of errors.
@@ -261,6 +281,7 @@ mod tests {
             _ => Outcome::Response(ShadowResponse {
                 status: 200,
                 headers: Headers::default(),
+                trailers: Headers::default(),
                 body: Body::default(),
                 first_byte: after,
                 total: after,

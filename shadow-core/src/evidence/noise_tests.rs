@@ -62,6 +62,7 @@ impl Scene {
         let outcome = Outcome::Response(ShadowResponse {
             status: 200,
             headers: headers(),
+            trailers: Headers::default(),
             body: self.answer(System::Shadow, number),
             first_byte: Duration::from_millis(3),
             total: Duration::from_millis(3),
@@ -84,6 +85,7 @@ impl Scene {
         let side = |body| Side {
             status: 200,
             headers: &headers,
+            trailers: Headers::none(),
             body,
         };
         let found = self
@@ -106,6 +108,7 @@ impl Scene {
         let side = |body| Side {
             status: 200,
             headers: &headers,
+            trailers: Headers::none(),
             body,
         };
         let compare = |a, b| self.comparator.compare(&exchange.request, side(a), side(b));

@@ -11,8 +11,8 @@ use shadow_proto::{
 
 use super::*;
 use crate::{
-    compare::{Comparator, Outcome, Rules, ShadowResponse, Verdict},
-    evidence::{LedgerLimits, report::ReportInputs, testing::asked_again},
+    compare::{Category, Comparator, Discrepancy, Outcome, Rules, ShadowResponse, Verdict},
+    evidence::{LedgerLimits, Mark, report::ReportInputs, testing::asked_again},
     plant::{Planted, Tried, compare_again},
     redact::{RedactConfig, Redactor},
 };
@@ -174,6 +174,7 @@ fn response(media: &str, body: String) -> ShadowResponse {
     ShadowResponse {
         status: 200,
         headers: Headers::from_pairs([("content-type", media), ("cache-control", "no-store")]),
+        trailers: Headers::default(),
         body: Body::whole(body),
         first_byte: Duration::from_millis(3),
         total: Duration::from_millis(3),
@@ -259,7 +260,7 @@ impl Run {
     fn power(&self) -> (u64, u64, Vec<String>) {
         let standings = self.ledger.standings();
         let (mut found, mut all, mut missed) = (0, 0, Vec::new());
-        for (kept, is_noisy) in self.ledger.power.kept.iter().zip(&self.noisy) {
+        for (kept, is_noisy) in self.ledger.power.all.kept.iter().zip(&self.noisy) {
             if *is_noisy {
                 continue;
             }
@@ -381,4 +382,73 @@ fn the_faults_that_are_kept_are_bounded() {
     }
     let power = run.ledger.report(ReportInputs::default()).power;
     assert_eq!((power.planted, power.caught.trials), (10_000, KEPT as u64));
+}
+
+/// Plants faults that are found, or not.
+fn plant(run: &mut Run, count: usize, is_found: bool) {
+    let found = Discrepancy {
+        category: Category::Status,
+        place: "status".to_owned(),
+        production: "200".to_owned(),
+        shadow: "500".to_owned(),
+        leaves: 1,
+    };
+    let tried = Tried {
+        kind: Planted::Status,
+        place: "status".to_owned(),
+        found: is_found.then_some(found).into_iter().collect(),
+    };
+    for _ in 0..count {
+        run.ledger.planted(&exchange("GET", "/a"), &tried);
+    }
+}
+
+#[test]
+fn planted_faults_count_from_a_mark_and_from_a_change_of_rules_on() {
+    let mut run = Run::new(3, Service::any(1, "application/json"));
+    run.exchange(0, false);
+    let ruling = |run: &Run, mark: &Mark| {
+        let gates = GateConfig {
+            power: Some(0.9),
+            ..GateConfig::default()
+        };
+        let judgement = run.ledger.since(mark, &gates).judgement;
+        let gate = judgement.reasons.into_iter().find(|gate| gate.gate == "power");
+        let gate = gate.expect("the gate is asked for");
+        (gate.ruling, gate.text)
+    };
+    let all = Mark::default();
+    plant(&mut run, 20_000, true);
+    let first = run.ledger.mark();
+    assert_eq!(
+        ruling(&run, &first).0,
+        Ruling::InsufficientEvidence,
+        "none since then"
+    );
+    plant(&mut run, 1_000, false);
+    let (is, text) = ruling(&run, &first);
+    assert!(text.starts_with("0 of 1000 "), "all of them are kept: {text}");
+    assert_eq!(is, Ruling::InsufficientEvidence);
+    assert_eq!(ruling(&run, &all).0, Ruling::Go, "{}", ruling(&run, &all).1);
+
+    let second = run.ledger.mark();
+    plant(&mut run, 500, true);
+    assert!(ruling(&run, &second).1.starts_with("500 of 500 "));
+    assert_eq!(
+        ruling(&run, &first).0,
+        Ruling::InsufficientEvidence,
+        "an older mark"
+    );
+
+    run.ledger.rules_changed();
+    let power = |run: &Run| run.ledger.report(ReportInputs::default()).power;
+    assert_eq!((power(&run).planted, power(&run).caught.trials), (0, 0));
+    plant(&mut run, 300, false);
+    for mark in [&all, &first, &second] {
+        assert!(ruling(&run, mark).1.starts_with("0 of 300 "));
+    }
+    let power = power(&run);
+    assert_eq!((power.planted, power.caught.trials), (300, 300));
+    assert_eq!(power.by_route[0].route, "GET /a");
+    assert_eq!(power.by_route[0].caught.trials, 300);
 }

@@ -184,6 +184,7 @@ impl Run {
         let outcome = Outcome::Response(ShadowResponse {
             status: 200,
             headers: Headers::default(),
+            trailers: Headers::default(),
             body: Body::default(),
             first_byte: Duration::from_millis(3),
             total: Duration::from_millis(3),

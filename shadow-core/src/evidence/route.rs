@@ -78,6 +78,15 @@ impl Routes {
         self.names.get(route.index()).map_or("", String::as_str)
     }
 
+    /// The route with this name, a new one if there is none. It is not learned: no exchange leads to it.
+    pub(crate) fn named(&mut self, name: &str) -> RouteId {
+        let at = self.names.iter().position(|known| known == name);
+        if at.is_none() {
+            self.names.push(name.to_owned());
+        }
+        RouteId(u32::try_from(at.unwrap_or(self.names.len().saturating_sub(1))).unwrap_or_default())
+    }
+
     /// The route of an exchange. A new one is learned only within the limits, and only if production's answer shows
     /// that the path exists.
     pub(crate) fn of(&mut self, exchange: &Exchange) -> RouteId {

@@ -7,8 +7,15 @@
 //! Bias: a set with one regression is a regression; a difference that was not stored is undecided.
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
-use super::{burst::Bursts, group::AtomId, joint::Log, report::Standing, route::RouteId};
+use super::{
+    burst::Bursts,
+    group::AtomId,
+    joint::{Log, StoredLog, Times},
+    report::Standing,
+    route::RouteId,
+};
 
 /// Maximum number of atoms in a set; an exchange with more is judged immediately.
 const ATOMS: usize = 512;
@@ -23,7 +30,7 @@ pub(crate) struct Set {
 }
 
 /// Mismatches by standing.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Split {
     pub(crate) regressions: u64,
     pub(crate) undecided: u64,
@@ -182,6 +189,99 @@ impl Sets {
     pub(crate) fn end_window(&mut self) {
         for count in &mut self.counts {
             count.before = count.all;
+        }
+    }
+}
+
+/// All sets of a ledger, in a form that can be stored.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct StoredSets {
+    sets: Vec<StoredSet>,
+    pub(crate) log: StoredLog,
+    overflow: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+struct StoredSet {
+    route: u32,
+    after_write: bool,
+    atoms: Vec<u32>,
+    count: u64,
+    bursts: Bursts,
+}
+
+impl Sets {
+    /// All sets; `later` seconds are added to all times.
+    pub(crate) fn stored(&self, later: u64) -> StoredSets {
+        let mut sets: Vec<(usize, StoredSet)> = self
+            .ids
+            .iter()
+            .map(|(set, id)| {
+                let count = self.counts.get(*id).copied().unwrap_or_default();
+                let stored = StoredSet {
+                    route: u32::try_from(set.route.index()).unwrap_or(u32::MAX),
+                    after_write: set.after_write,
+                    atoms: set.atoms.iter().map(|atom| atom.number()).collect(),
+                    count: count.all,
+                    bursts: count.bursts,
+                };
+                (*id, stored)
+            })
+            .collect();
+        sets.sort_by_key(|(id, _)| *id);
+        StoredSets {
+            sets: sets.into_iter().map(|(_, set)| set).collect(),
+            log: self.log.stored(later),
+            overflow: self.overflow,
+        }
+    }
+
+    /// Adds the sets of another ledger and returns their ids here. Their bursts follow from the times, where all of
+    /// these are known ([`Sets::add_times`]). `None` if the stored form is damaged.
+    pub(crate) fn add_stored(
+        &mut self,
+        stored: &StoredSets,
+        route: impl Fn(u32) -> Option<RouteId>,
+        atom: impl Fn(u32) -> AtomId,
+    ) -> Option<Vec<usize>> {
+        self.overflow = self.overflow.saturating_add(stored.overflow);
+        let mut ids = Vec::with_capacity(stored.sets.len());
+        for set in &stored.sets {
+            let mut atoms: Vec<AtomId> = set.atoms.iter().map(|number| atom(*number)).collect();
+            atoms.sort_unstable();
+            atoms.dedup();
+            if atoms.contains(&AtomId::NONE) {
+                atoms = vec![AtomId::NONE];
+            }
+            let known = Set {
+                route: route(set.route)?,
+                after_write: set.after_write,
+                atoms: atoms.into(),
+            };
+            let next = self.counts.len();
+            let id = *self.ids.entry(known).or_insert(next);
+            if id == next {
+                self.counts.push(Count::default());
+            }
+            if let Some(count) = self.counts.get_mut(id) {
+                count.all = count.all.saturating_add(set.count);
+                if !stored.log.is_complete() {
+                    count.bursts = count.bursts.joined(&set.bursts);
+                }
+            }
+            ids.push(id);
+        }
+        Some(ids)
+    }
+
+    /// Adds the times of mismatches by their sets here, of several logs.
+    pub(crate) fn add_times(&mut self, times: &Times) {
+        let exact = times.bursts();
+        self.log = times.log();
+        for (id, bursts) in exact {
+            if let Some(count) = self.counts.get_mut(id) {
+                count.bursts = count.bursts.joined(&bursts);
+            }
         }
     }
 }

@@ -8,10 +8,12 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::compare::{ABSENT, Category, Discrepancy};
 
 /// The shape of a value.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub(crate) enum Shape {
     Absent,
     Null,
@@ -42,7 +44,7 @@ pub(crate) enum Shape {
 }
 
 /// The distance between two numbers.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub(crate) enum Distance {
     /// At least one of them is not a number.
     #[default]
@@ -56,7 +58,7 @@ pub(crate) enum Distance {
 }
 
 /// Production's value and the shadow system's, by shape.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub(crate) struct Shift {
     pub(crate) production: Shape,
     pub(crate) shadow: Shape,

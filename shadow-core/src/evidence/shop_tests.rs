@@ -119,6 +119,7 @@ impl Shop {
         ShadowResponse {
             status: 200,
             headers: Headers::from_pairs([("content-type", media)]),
+            trailers: Headers::default(),
             body: Body::whole(body(route, id, now, &mut self.random)),
             first_byte: Duration::from_millis(3),
             total: Duration::from_millis(3),

@@ -12,6 +12,7 @@ use super::{
     latency::{Buckets, Latencies},
     ledger::Ledger,
     mark::Mark,
+    protocols,
     report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
     sets::Split,
     settle::Settle,
@@ -50,23 +51,35 @@ impl Ledger {
         let standings = self.standings();
         let splits = self.splits(&standings);
         let (causes, causes_more) = self.causes_of(&standings);
+        let from = &self.beginning;
         Report {
-            routes: self.route_rows(&splits, &self.verified(&standings)),
+            routes: self.route_rows(&splits, &self.verified(&standings, from)),
             causes,
             causes_more,
             groups: self
                 .groups
                 .ranked(&self.slicer, &standings, |route| self.whole(route)),
-            power: self.power(&standings),
+            power: self.power(&standings, from),
             ..self.summary(inputs, &standings, &splits)
         }
     }
 
-    /// A report without routes, groups and planted faults, which are its largest part.
+    /// A report without groups, which are its largest part. Of routes it has only their exchanges and how much of
+    /// them is verified.
     pub fn overview(&self, inputs: ReportInputs) -> Report {
         let standings = self.standings();
         let (causes, causes_more) = self.causes_of(&standings);
+        let from = &self.beginning;
+        let verified = self.verified(&standings, from);
+        let row = |(id, name, tally): (usize, &str, &Tally)| report::Route {
+            route: name.to_owned(),
+            exchanges: tally.skipped.saturating_add(tally.replayed()),
+            verified: verified.get(id).cloned().flatten(),
+            ..report::Route::default()
+        };
         Report {
+            routes: busiest(self.routes_seen().map(row)),
+            power: self.power(&standings, from),
             causes,
             causes_more,
             ..self.summary(inputs, &standings, &self.splits(&standings))
@@ -103,14 +116,13 @@ impl Ledger {
         };
         let by_route = self.splits_since(standings, &start);
         let judgement = self.judged_by_route(judgement, &self.gates, (standings, &by_route), &start);
-        let available = |errors: Proportion| {
-            Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
-        };
         Report {
             format: FORMAT,
             started_ms: inputs.started_ms,
             ended_ms: inputs.now_ms,
             input: inputs.input.clone(),
+            protocols: self.protocols.coverage(),
+            joined: protocols::joined(&inputs.engine),
             funnel: self.funnel(inputs, split),
             coverage,
             unread,
@@ -221,7 +233,7 @@ impl Ledger {
     }
 
     fn route_rows(&self, splits: &[Split], verified: &[Option<report::Verified>]) -> Vec<report::Route> {
-        let mut rows: Vec<report::Route> = self
+        let rows = self
             .routes_seen()
             .map(|(id, name, tally)| {
                 let verified = verified.get(id).cloned().flatten();
@@ -244,10 +256,8 @@ impl Ledger {
                     .fold(0, |sum, pairs| sum.saturating_add(*pairs)),
                 shadow_errors: tally.shadow_errors(),
                 latency: latency(tally),
-            })
-            .collect();
-        rows.sort_by(|a, b| b.exchanges.cmp(&a.exchanges).then_with(|| a.route.cmp(&b.route)));
-        rows
+            });
+        busiest(rows)
     }
 
     fn findings(&self) -> Vec<Finding> {
@@ -322,6 +332,18 @@ impl Ledger {
             shadow.count
         ))
     }
+}
+
+/// The rows with the most exchanges first.
+fn busiest(rows: impl Iterator<Item = report::Route>) -> Vec<report::Route> {
+    let mut rows: Vec<report::Route> = rows.collect();
+    rows.sort_by(|a, b| b.exchanges.cmp(&a.exchanges).then_with(|| a.route.cmp(&b.route)));
+    rows
+}
+
+/// The share without errors.
+fn available(errors: Proportion) -> Proportion {
+    Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
 }
 
 /// Number of slow routes.

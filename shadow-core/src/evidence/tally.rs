@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     compare::{Failure, Verdict},
     gate::Skip,
@@ -10,7 +12,7 @@ use crate::{
 use super::{
     burst::Bursts,
     group::Whole,
-    latency::{Latencies, Spans},
+    latency::{Latencies, Spans, StoredLatencies},
     ledger::count,
     sets::Split,
     trend::Slices,
@@ -66,18 +68,19 @@ impl Tally {
         self.missed = self.missed.saturating_add(u64::from(!skip.is_intended()));
     }
 
-    pub(super) fn judged(&mut self, judged: Judged<'_>) {
+    /// Counts a replay; returns whether it was an error of either system alone.
+    pub(super) fn judged(&mut self, judged: Judged<'_>) -> bool {
         match judged.verdict {
             Verdict::Match => count(&mut self.matched),
             Verdict::Mismatch(_) => count(&mut self.mismatched),
             Verdict::ShadowError(failure) => count(self.failures.entry(*failure).or_default()),
         }
-        let add = |counter: &mut u64, when: bool| *counter = counter.saturating_add(u64::from(when));
-        add(&mut self.after_write, judged.after_write);
-        add(&mut self.production_5xx, judged.production_5xx);
-        add(&mut self.shadow_5xx, judged.shadow_5xx);
+        add(&mut self.after_write, judged.after_write.into());
+        add(&mut self.production_5xx, judged.production_5xx.into());
+        add(&mut self.shadow_5xx, judged.shadow_5xx.into());
         let failed = matches!(judged.verdict, Verdict::ShadowError(failure) if !failure.is_ours());
-        if failed || judged.shadow_5xx != judged.production_5xx {
+        let is_error = failed || judged.shadow_5xx != judged.production_5xx;
+        if is_error {
             self.errors.count(judged.second);
         }
         self.slices.count(judged.slice);
@@ -85,6 +88,7 @@ impl Tally {
             self.production.record(production);
             self.shadow.record(shadow);
         }
+        is_error
     }
 
     /// Matches and mismatches.
@@ -146,4 +150,88 @@ impl Tally {
             judged_at_once: self.judged_at_once,
         }
     }
+}
+
+/// A tally in a form that can be stored.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub(super) struct StoredTally {
+    skipped: u64,
+    missed: u64,
+    matched: u64,
+    mismatched: u64,
+    failures: BTreeMap<String, u64>,
+    after_write: u64,
+    judged_at_once: Split,
+    production_5xx: u64,
+    shadow_5xx: u64,
+    errors: Bursts,
+    pairs: [u64; 3],
+    production: StoredLatencies,
+    shadow: StoredLatencies,
+}
+
+impl Tally {
+    pub(super) fn stored(&self) -> StoredTally {
+        let failures = self.failures.iter();
+        StoredTally {
+            skipped: self.skipped,
+            missed: self.missed,
+            matched: self.matched,
+            mismatched: self.mismatched,
+            failures: failures
+                .map(|(failure, count)| (failure.as_str().to_owned(), *count))
+                .collect(),
+            after_write: self.after_write,
+            judged_at_once: self.judged_at_once,
+            production_5xx: self.production_5xx,
+            shadow_5xx: self.shadow_5xx,
+            errors: self.errors,
+            pairs: self.pairs,
+            production: self.production.stored(),
+            shadow: self.shadow.stored(),
+        }
+    }
+
+    /// Adds the counts of another tally, except errors over time. `None` if the stored form is damaged.
+    pub(super) fn add_stored(&mut self, stored: &StoredTally) -> Option<()> {
+        for (name, count) in &stored.failures {
+            let failure = *Failure::ALL.iter().find(|failure| failure.as_str() == name)?;
+            add(self.failures.entry(failure).or_default(), *count);
+        }
+        for (sum, count) in [
+            (&mut self.skipped, stored.skipped),
+            (&mut self.missed, stored.missed),
+            (&mut self.matched, stored.matched),
+            (&mut self.mismatched, stored.mismatched),
+            (&mut self.after_write, stored.after_write),
+            (&mut self.production_5xx, stored.production_5xx),
+            (&mut self.shadow_5xx, stored.shadow_5xx),
+        ] {
+            add(sum, count);
+        }
+        for (sum, count) in self.pairs.iter_mut().zip(stored.pairs) {
+            add(sum, count);
+        }
+        self.judged_at_once = self.judged_at_once.plus(stored.judged_at_once);
+        self.production.add_stored(&stored.production);
+        self.shadow.add_stored(&stored.shadow);
+        Some(())
+    }
+}
+
+impl StoredTally {
+    /// Matches and mismatches.
+    pub(super) fn compared(&self) -> u64 {
+        self.matched.saturating_add(self.mismatched)
+    }
+
+    /// Errors over time.
+    pub(super) fn errors(&self) -> Bursts {
+        self.errors
+    }
+}
+
+fn add(sum: &mut u64, count: u64) {
+    *sum = sum.saturating_add(count);
 }

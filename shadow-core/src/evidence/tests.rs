@@ -22,6 +22,7 @@ pub(super) fn answered(status: u16, after: Duration) -> Outcome {
     Outcome::Response(ShadowResponse {
         status,
         headers: Headers::default(),
+        trailers: Headers::default(),
         body: Body::default(),
         first_byte: after,
         total: after,

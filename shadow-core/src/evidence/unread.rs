@@ -32,7 +32,7 @@ const STEPS: usize = 64;
 const SHORTEST: u64 = 13;
 
 /// Counts of the traffic on connections whose messages could not be separated.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct UnreadTraffic {
     /// Requests that appear to begin in it.
     pub begun: u64,
@@ -70,6 +70,17 @@ impl UnreadTraffic {
             begun: self.begun.saturating_sub(before.begun),
             bytes: self.bytes.saturating_sub(before.bytes),
             sizes: self.sizes,
+        }
+    }
+
+    /// The traffic of two captures.
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        let mut sizes = self.sizes;
+        sizes.add(&other.sizes);
+        Self {
+            begun: self.begun.saturating_add(other.begun),
+            bytes: self.bytes.saturating_add(other.bytes),
+            sizes,
         }
     }
 
@@ -261,6 +272,21 @@ mod tests {
         }
         assert_eq!(estimate(0, 0, Sizes::default()), Unread::default());
         assert_eq!(estimate(0, 0, sizes(100, &[200])), Unread::default());
+    }
+
+    #[test]
+    fn two_captures_are_added_and_can_be_stored() {
+        let one = UnreadTraffic {
+            begun: 3,
+            bytes: 100,
+            sizes: sizes(40, &[1 << 40]),
+        };
+        let both = one.plus(&one);
+        assert_eq!((both.begun, both.bytes, both.sizes.exchanges), (6, 200, 80));
+        assert!(both.sizes.squares > u64::MAX.into());
+        let text = serde_json::to_string(&both).expect("JSON");
+        let read: UnreadTraffic = serde_json::from_str(&text).expect("the same JSON");
+        assert_eq!(read, both);
     }
 
     #[test]

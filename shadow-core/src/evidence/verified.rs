@@ -4,22 +4,29 @@
 //! is noise says little about the value. For some answers of each route the leaves are counted by how they are
 //! compared ([`Checked`]). Of these, the leaves that were excused as noise are taken from the groups: a value that
 //! still has to have a format (a UUID, a date, a number of about the same size) counts as compared by format.
-//! Bounds: six numbers for each route.
+//! Shares begin again with a mark and with changed rules of comparison: answers that were compared by other rules say
+//! nothing about these.
+//! Bounds: about ten numbers for each route, and one for each difference.
 //! Bias: few noisy leaves of an answer, usually identifiers of the request, do not count against a route if most of the
 //! others are verified.
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::compare::Checked;
 use shadow_proto::exchange::Exchange;
 
 use super::{
     gates::{GateConfig, Judgement, Ruling, percent, reason, ruling},
-    group::Standings,
+    group::{AtomId, Standings},
     ledger::Ledger,
     report::{self, Share},
+    route::RouteId,
     stats::{float, rounded},
+    tally::Tally,
 };
 
-/// Answers of a route whose leaves are counted at first.
+/// Answers of a route whose leaves are counted at first, and after each mark.
 const FIRST: u64 = 16;
 
 /// Afterwards, one answer in this number.
@@ -29,7 +36,7 @@ const EVERY: u64 = 256;
 const ALLOWED: (f64, f64) = (2.0, 0.5);
 
 /// The counted leaves of one route.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(super) struct Sum {
     answers: u64,
     checked: Checked,
@@ -51,12 +58,61 @@ pub(super) struct Unverified<'r> {
     verified: report::Verified,
 }
 
-/// Whether the leaves of an answer are to be counted, when this many of its route were compared.
-pub(super) fn is_due(compared: u64) -> bool {
-    compared <= FIRST || compared.is_multiple_of(EVERY)
+/// State of the counts at the moment from which shares and planted faults count.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beginning {
+    /// How often the rules of comparison had changed.
+    rules: u64,
+    sums: Vec<Sum>,
+    /// Comparisons of each route.
+    compared: Vec<u64>,
+    /// Leaves that each difference had covered.
+    leaves: Vec<u64>,
+    /// The number of the next planted fault.
+    pub(super) planted: u64,
+}
+
+impl Beginning {
+    /// Whether the rules of comparison were changed between the two.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        self.rules < other.rules
+    }
 }
 
 impl Ledger {
+    /// Whether the leaves of the answer that was just compared are to be counted.
+    pub(super) fn leaves_are_due(&self, route: RouteId) -> bool {
+        let compared = self.by_route.get(route.index()).map_or(0, Tally::compared);
+        let before = self.leaves_from.get(route.index()).copied().unwrap_or(0);
+        compared.saturating_sub(before) <= FIRST || compared.is_multiple_of(EVERY)
+    }
+
+    /// Counts the leaves of the next answers of each route, whatever was counted before.
+    pub(super) fn count_leaves_again(&mut self) {
+        self.leaves_from = self.by_route.iter().map(Tally::compared).collect();
+    }
+
+    /// The present state of the counts.
+    pub(super) fn beginning_now(&self) -> Beginning {
+        Beginning {
+            rules: self.beginning.rules,
+            sums: self.verified.clone(),
+            compared: self.by_route.iter().map(Tally::compared).collect(),
+            leaves: self.groups.leaves(),
+            planted: self.power.next(),
+        }
+    }
+
+    /// Forgets what was verified, and which faults were planted: from now on other rules of comparison are in force.
+    pub fn rules_changed(&mut self) {
+        self.count_leaves_again();
+        self.power.begin_again();
+        self.beginning = Beginning {
+            rules: self.beginning.rules.saturating_add(1),
+            ..self.beginning_now()
+        };
+    }
+
     /// Records the leaves of one answer that was compared.
     pub fn checked(&mut self, exchange: &Exchange, checked: Checked) {
         let route = self.routes.of(exchange).index();
@@ -69,18 +125,25 @@ impl Ledger {
         }
     }
 
-    /// How much of each route is verified, by route id. `None` for a route without content.
-    pub(super) fn verified(&self, standings: &Standings) -> Vec<Option<report::Verified>> {
-        let excused = self.groups.excused(standings);
-        let compared = self.by_route.iter().map(super::tally::Tally::compared);
-        compared
+    /// How much of each route is verified since a moment, by route id. `None` for a route without content.
+    pub(super) fn verified(&self, standings: &Standings, from: &Beginning) -> Vec<Option<report::Verified>> {
+        let excused = self.groups.excused(standings, &from.leaves);
+        self.compared_since(from)
             .enumerate()
             .map(|(route, compared)| {
                 let sum = self.verified.get(route)?;
+                let before = from.sums.get(route).copied().unwrap_or_default();
                 let excused = excused.get(&route).copied().unwrap_or_default();
-                sum.shares(excused, compared)
+                sum.since(before).shares(excused, compared)
             })
             .collect()
+    }
+
+    /// Comparisons since a moment, by route id.
+    fn compared_since<'l>(&'l self, from: &'l Beginning) -> impl Iterator<Item = u64> + 'l {
+        let before = from.compared.iter().copied().chain(core::iter::repeat(0));
+        let compared = self.by_route.iter().map(Tally::compared).zip(before);
+        compared.map(|(compared, before)| compared.saturating_sub(before))
     }
 
     /// Routes of which too little is verified, the one with the most comparisons first.
@@ -88,13 +151,17 @@ impl Ledger {
         &'l self,
         gates: &GateConfig,
         verified: &[Option<report::Verified>],
+        from: &Beginning,
     ) -> Vec<Unverified<'l>> {
-        let all = self.total.compared();
+        let compared: Vec<u64> = self.compared_since(from).collect();
+        let all = compared
+            .iter()
+            .fold(0u64, |sum, count| sum.saturating_add(*count));
         let mut found: Vec<Unverified<'l>> = self
             .routes_seen()
-            .filter_map(|(id, route, tally)| {
+            .filter_map(|(id, route, _)| {
                 let verified = verified.get(id)?.clone()?;
-                let compared = tally.compared();
+                let compared = compared.get(id).copied()?;
                 let counts = compared > 0 && compared.saturating_mul(100) >= all;
                 (counts && !verified.is_enough(gates.verified)).then_some(Unverified {
                     route,
@@ -108,7 +175,92 @@ impl Ledger {
     }
 }
 
+/// The counted leaves by route, in a form that can be stored.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(super) struct StoredVerified {
+    sums: Vec<Sum>,
+    /// Sums and comparisons that do not count any more.
+    before: Vec<(Sum, u64)>,
+    /// How often the rules of comparison had changed.
+    rules: u64,
+}
+
+impl Ledger {
+    pub(super) fn verified_stored(&self) -> StoredVerified {
+        let compared = self.beginning.compared.iter().copied().enumerate();
+        let before = compared.map(|(route, compared)| {
+            let sum = self.beginning.sums.get(route).copied();
+            (sum.unwrap_or_default(), compared)
+        });
+        StoredVerified {
+            sums: self.verified.clone(),
+            before: before.collect(),
+            rules: self.beginning.rules,
+        }
+    }
+
+    /// Leaves that differences had covered before the rules of comparison changed.
+    pub(super) fn leaves_before(&self) -> &[u64] {
+        &self.beginning.leaves
+    }
+
+    /// Adds what another ledger verified; `leaves` are those that do not count any more. `None` if the stored form is
+    /// damaged.
+    pub(super) fn add_verified(
+        &mut self,
+        stored: &StoredVerified,
+        route: impl Fn(usize) -> Option<RouteId>,
+        leaves: &HashMap<AtomId, u64>,
+    ) -> Option<()> {
+        let beginning = &mut self.beginning;
+        beginning.rules = beginning.rules.max(stored.rules);
+        for (at, sum) in stored.sums.iter().enumerate() {
+            add(&mut self.verified, route(at)?.index(), |slot| {
+                *slot = slot.plus(*sum);
+            });
+        }
+        for (at, (sum, compared)) in stored.before.iter().enumerate() {
+            let at = route(at)?.index();
+            add(&mut beginning.sums, at, |slot| *slot = slot.plus(*sum));
+            add(&mut beginning.compared, at, |slot| {
+                *slot = slot.saturating_add(*compared);
+            });
+        }
+        for (atom, leaves) in leaves.iter().filter(|(_, leaves)| **leaves > 0) {
+            let at = atom.number() as usize;
+            add(&mut beginning.leaves, at, |slot| {
+                *slot = slot.saturating_add(*leaves);
+            });
+        }
+        Some(())
+    }
+}
+
+/// Changes an entry; missing ones up to it are created.
+fn add<T: Clone + Default>(entries: &mut Vec<T>, at: usize, change: impl FnOnce(&mut T)) {
+    if entries.len() <= at {
+        entries.resize(at.saturating_add(1), T::default());
+    }
+    if let Some(entry) = entries.get_mut(at) {
+        change(entry);
+    }
+}
+
 impl Sum {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            answers: self.answers.saturating_add(other.answers),
+            checked: self.checked.plus(other.checked),
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            answers: self.answers.saturating_sub(before.answers),
+            checked: self.checked.minus(before.checked),
+        }
+    }
+
     fn shares(&self, excused: Excused, compared: u64) -> Option<report::Verified> {
         let Checked {
             exact,

@@ -9,7 +9,7 @@ use shadow_proto::{
 use super::*;
 use crate::{
     compare::{Comparator, Outcome, Rules, ShadowResponse, Side},
-    evidence::{Background, LedgerLimits, report::ReportInputs},
+    evidence::{Background, LedgerLimits, Mark, report::ReportInputs},
     redact::{RedactConfig, Redactor},
 };
 
@@ -38,6 +38,7 @@ impl Run {
         let [shadow, again] = [(); 2].map(|()| ShadowResponse {
             status: 200,
             headers: headers.clone(),
+            trailers: Headers::default(),
             body: Body::whole(answer()),
             first_byte: Duration::from_millis(3),
             total: Duration::from_millis(3),
@@ -52,6 +53,7 @@ impl Run {
         let of = |body| Side {
             status: 200,
             headers: &headers,
+            trailers: Headers::none(),
             body,
         };
         if wanted.leaves {
@@ -184,6 +186,7 @@ fn every_kind_of_content_is_counted_by_its_leaves() {
         let side = Side {
             status: 200,
             headers: &headers,
+            trailers: Headers::none(),
             body: &body_of,
         };
         let other = Body::whole("x");
@@ -201,4 +204,86 @@ fn every_kind_of_content_is_counted_by_its_leaves() {
             "equal bytes need no rule"
         );
     }
+}
+
+/// The ruling of the gate on shares since a mark.
+fn since(run: &Run, mark: &Mark) -> Ruling {
+    let judgement = run.ledger.since(mark, &GateConfig::default()).judgement;
+    let gate = judgement.reasons.iter().find(|reason| reason.gate == "verified");
+    gate.expect("it is always there").ruling
+}
+
+#[test]
+fn a_phase_is_judged_by_the_shares_of_its_own_answers() {
+    let whole = || b"{\"a\":1,\"b\":2,\"c\":3}".to_vec();
+    let mut random = Random(4);
+    let mut tokens = move || {
+        let mut token = || format!("t-{:x}", random.number());
+        format!(
+            "{{\"a\":\"{}\",\"b\":\"{}\",\"c\":\"{}\"}}",
+            token(),
+            token(),
+            token()
+        )
+        .into_bytes()
+    };
+    let mut run = Run::new(Rules::default(), JSON);
+    // Noise, then equal content, then noise again, in few answers.
+    (0..3_000).for_each(|number| run.compare(number, &mut tokens));
+    let noisy = run.ledger.mark();
+    assert_eq!(since(&run, &Mark::default()), Ruling::InsufficientEvidence);
+    (3_000..3_100).for_each(|number| run.compare(number, whole));
+    assert_eq!(since(&run, &noisy), Ruling::Go);
+    assert_eq!(since(&run, &Mark::default()), Ruling::InsufficientEvidence);
+
+    let equal = run.ledger.mark();
+    (3_100..20_000).for_each(|number| run.compare(number, whole));
+    let late = run.ledger.mark();
+    assert_eq!(since(&run, &equal), Ruling::Go);
+    (20_000..20_020).for_each(|number| run.compare(number, &mut tokens));
+    assert_eq!(since(&run, &late), Ruling::InsufficientEvidence);
+    assert_eq!(since(&run, &equal), Ruling::Go, "a small part of all since then");
+}
+
+#[test]
+fn shares_begin_again_with_other_rules() {
+    let answer = || b"{\"a\":1,\"b\":2}".to_vec();
+    let mut number = 0;
+    let mut random = Random(9);
+    let mut run = Run::new(ignoring("$.b"), JSON);
+    let mut more = |run: &mut Run| {
+        for _ in 0..40 {
+            number += 1;
+            run.compare(number, || {
+                format!("{{\"a\":1,\"b\":{}}}", random.number()).into_bytes()
+            });
+        }
+    };
+    more(&mut run);
+    let mark = run.ledger.mark();
+    more(&mut run);
+    assert_eq!(since(&run, &mark), Ruling::InsufficientEvidence);
+    run.comparator = Comparator::new(Rules::default()).expect("rules");
+    run.ledger.rules_changed();
+    let shares = |run: &Run| {
+        run.ledger.report(ReportInputs::default()).routes[0]
+            .verified
+            .clone()
+    };
+    assert_eq!(shares(&run), None, "nothing was compared by these rules yet");
+    (200..240).for_each(|number| run.compare(number, answer));
+    let verified = shares(&run).expect("it has content");
+    assert_eq!((verified.answers, verified.share()), (16, 1.0), "{verified:?}");
+    assert_eq!(
+        since(&run, &mark),
+        Ruling::Go,
+        "a mark from before is judged from the change on"
+    );
+    // The same in the other direction.
+    run.comparator = Comparator::new(ignoring("$.b")).expect("rules");
+    run.ledger.rules_changed();
+    more(&mut run);
+    assert_eq!(since(&run, &mark), Ruling::InsufficientEvidence);
+    let verified = shares(&run).expect("it has content");
+    assert!((verified.share() - 0.5).abs() < 1e-9, "{verified:?}");
 }

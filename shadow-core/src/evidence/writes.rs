@@ -16,7 +16,9 @@ use core::{
 };
 
 use hashbrown::{DefaultHashBuilder, HashMap};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shadow_proto::units::{As, Span};
 
 use crate::{
     compare::{Category, Discrepancy, Outcome},
@@ -36,13 +38,13 @@ const ABOVE: usize = 2;
 const SEGMENTS: usize = 16;
 
 /// Limits for remembering skipped writes.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WriteLimits {
     /// Maximum number of paths; each costs about 64 bytes. With 0 no write is remembered, so nothing is explained.
     pub paths: usize,
     /// How long a write explains reads.
-    #[serde(with = "shadow_proto::time::duration")]
+    #[serde(with = "As::<Span>")]
     pub ttl: Duration,
 }
 
@@ -64,6 +66,8 @@ pub(crate) struct Writes {
     reads: Generations<Read>,
     seen: u64,
     evicted: u64,
+    /// Paths that other ledgers remember.
+    elsewhere: u64,
 }
 
 /// A table of two generations: when the young one is full, the old one is dropped.
@@ -102,15 +106,23 @@ impl Writes {
             reads: Generations::default(),
             seen: 0,
             evicted: 0,
+            elsewhere: 0,
         }
     }
 
     pub(crate) fn figures(&self) -> report::Writes {
         report::Writes {
             seen: self.seen,
-            paths: self.written.len(),
+            paths: self.written.len().saturating_add(self.elsewhere),
             evicted: self.evicted,
         }
+    }
+
+    /// Adds the figures of another ledger.
+    pub(crate) fn add(&mut self, figures: report::Writes) {
+        self.seen = self.seen.saturating_add(figures.seen);
+        self.elsewhere = self.elsewhere.saturating_add(figures.paths);
+        self.evicted = self.evicted.saturating_add(figures.evicted);
     }
 
     /// Remembers a skipped exchange if it is a write that may have changed something.
@@ -310,7 +322,8 @@ impl<T: Default> Generations<T> {
 /// another type, for another status, or for header fields that say how to treat the content rather than which content
 /// it is.
 pub(crate) fn may_explain(found: &Discrepancy) -> bool {
-    let of_a_resource = |status: &str| matches!(status, "200" | "304" | "404" | "410");
+    // With the codes OK and NOT_FOUND of gRPC.
+    let of_a_resource = |status: &str| matches!(status, "200" | "304" | "404" | "410" | "0" | "5");
     match found.category {
         Category::Status => of_a_resource(&found.production) && of_a_resource(&found.shadow),
         Category::Header => ["etag", "last-modified", "content-length"]

@@ -16,6 +16,7 @@ fn answer(status: u16) -> Outcome {
     Outcome::Response(ShadowResponse {
         status,
         headers: Headers::default(),
+        trailers: Headers::default(),
         body: Body::default(),
         first_byte: Duration::ZERO,
         total: Duration::ZERO,

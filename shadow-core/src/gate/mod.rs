@@ -5,6 +5,7 @@
 //! document. Bias: when in doubt, skip and count the reason.
 
 mod graphql;
+mod grpc;
 mod matcher;
 mod methods;
 mod select;
@@ -13,13 +14,14 @@ mod unanswered;
 mod writes;
 
 use crate::marker::Marker;
-use shadow_proto::exchange::{Exchange, Incomplete, Request, Version};
+use shadow_proto::exchange::{Exchange, Incomplete, Request};
 
 pub use matcher::{Match, RuleError};
 pub use select::{Selection, Selector};
 pub use share::{Absent, Key, Share};
-pub use writes::{Grpc, WritePolicy, WriteRules, Writes};
+pub use writes::{WritePolicy, WriteRules, Writes};
 
+pub(crate) use grpc::is_grpc;
 pub(crate) use matcher::without_port;
 pub(crate) use writes::Treatment;
 
@@ -66,10 +68,10 @@ shadow_proto::catalogue! {
         Write = "write",
         /// A GraphQL request that is not certainly a query, and writes are skipped.
         GraphqlWrite = "graphql_write",
-        /// gRPC, which HTTP/1 does not carry.
-        Grpc = "grpc",
-        /// HTTP/2, which is observed only.
-        Http2 = "http2",
+        /// A gRPC call whose method is not listed as safe, and writes are skipped.
+        GrpcWrite = "grpc_write",
+        /// A gRPC call whose response began before its request had ended: no replay keeps the order of its messages.
+        GrpcInterleaved = "grpc_interleaved",
         /// A write that is kept and not sent.
         RecordOnly = "record_only",
         /// An `exclude` rule is about it.
@@ -125,8 +127,7 @@ impl SkipPolicy {
         match self {
             Self::Write
             | Self::GraphqlWrite
-            | Self::Grpc
-            | Self::Http2
+            | Self::GrpcWrite
             | Self::RecordOnly
             | Self::Excluded
             | Self::HealthProbe
@@ -138,6 +139,7 @@ impl SkipPolicy {
             | Self::SentOnly
             | Self::Observed => true,
             Self::NoCredentials
+            | Self::GrpcInterleaved
             | Self::BodyOverLimit
             | Self::QueueFull
             | Self::RateLimited
@@ -159,8 +161,8 @@ impl SkipPolicy {
         match self {
             Self::Write
             | Self::GraphqlWrite
-            | Self::Grpc
-            | Self::Http2
+            | Self::GrpcWrite
+            | Self::GrpcInterleaved
             | Self::RecordOnly
             | Self::Excluded
             | Self::NotIncluded
@@ -189,7 +191,10 @@ impl SkipPolicy {
 
     /// Whether production's state changed, or may have, and the shadow system's did not.
     pub const fn is_skipped_write(self) -> bool {
-        matches!(self, Self::Write | Self::GraphqlWrite | Self::RecordOnly)
+        matches!(
+            self,
+            Self::Write | Self::GraphqlWrite | Self::GrpcWrite | Self::RecordOnly
+        )
     }
 }
 
@@ -233,8 +238,6 @@ impl Gate {
         let marked = |marker: &Marker| request.headers.get(marker.name()).is_some();
         let policy = if self.markers.iter().any(marked) {
             SkipPolicy::Replayed
-        } else if is_http2(exchange) {
-            SkipPolicy::Http2
         } else if let Some(reason) = exchange.incomplete
             && !(self.unanswered && unanswered::is_whole(exchange, reason))
         {
@@ -251,18 +254,13 @@ impl Gate {
             return Decision::Skip(Skip::Incomplete(Incomplete::BodyNotSaved));
         } else if !request.body.is_whole() {
             SkipPolicy::BodyOverLimit
+        } else if grpc::is_interleaved(exchange) {
+            SkipPolicy::GrpcInterleaved
         } else {
             return Decision::Replay;
         };
         Decision::Skip(Skip::Policy(policy))
     }
-}
-
-/// Whether one of its messages is HTTP/2. The response to an upgrade to it is, and its request is not.
-fn is_http2(exchange: &Exchange) -> bool {
-    let response = exchange.response.as_ref();
-    exchange.request.version == Version::Http2
-        || response.is_some_and(|response| response.version == Version::Http2)
 }
 
 /// Whether a request only reads: its method is safe (RFC 9110 section 9.2.1), and so is any it asks to be treated as.

@@ -10,7 +10,7 @@ use regex::bytes::RegexSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SkipPolicy, graphql,
+    SkipPolicy, graphql, grpc,
     matcher::{self, Facts, Match, Matcher, RuleError, Sure},
     methods,
 };
@@ -32,17 +32,6 @@ pub enum Writes {
     RecordOnly,
 }
 
-/// Handling of gRPC, which needs HTTP/2 and so never arrives whole over HTTP/1.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Grpc {
-    /// It is skipped with its own reason.
-    #[default]
-    Skip,
-    /// It is a write like any other POST: for gRPC-Web, which uses HTTP/1.
-    Write,
-}
-
 /// Rules for writes, as configured by an operator.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct WriteRules {
@@ -54,8 +43,8 @@ pub struct WriteRules {
     pub routes: Vec<(Match, Writes)>,
     /// Paths (globs) that serve GraphQL: there a POST with a query is a read, and a GET with a mutation is a write.
     pub graphql: Vec<String>,
-    /// The handling of gRPC.
-    pub grpc: Grpc,
+    /// Methods of gRPC (globs of `package.Service/Method`) that only read. Any other call is a write.
+    pub grpc_safe: Vec<String>,
 }
 
 /// Compiled [`WriteRules`]. Cheap to clone.
@@ -70,7 +59,7 @@ struct Rules {
     header: Option<(Bytes, Bytes)>,
     routes: Vec<(Matcher, Writes)>,
     graphql: Option<RegexSet>,
-    grpc: Grpc,
+    grpc_safe: Option<RegexSet>,
 }
 
 /// Action for one exchange, if it is a write.
@@ -92,7 +81,7 @@ enum Kind {
     Read,
     Write,
     GraphqlWrite,
-    Grpc,
+    GrpcWrite,
 }
 
 impl From<Writes> for WritePolicy {
@@ -120,7 +109,7 @@ impl WritePolicy {
             header,
             routes,
             graphql,
-            grpc,
+            grpc_safe,
         } = rules;
         let within = |error: RuleError| error.within("writes");
         let asks = routes.iter().map(|(_, writes)| writes).chain([default]);
@@ -146,7 +135,7 @@ impl WritePolicy {
             header,
             routes: routes.collect::<Result<_, RuleError>>()?,
             graphql: matcher::globs("graphql", graphql, true).map_err(within)?,
-            grpc: *grpc,
+            grpc_safe: matcher::globs("grpc.safe", &with_slash(grpc_safe), true).map_err(within)?,
         };
         Ok(Self {
             rules: Arc::new(rules),
@@ -164,13 +153,18 @@ impl WritePolicy {
         !special(self.rules.default) && !self.rules.routes.iter().any(|(_, writes)| special(*writes))
     }
 
+    /// Whether the request of this exchange only reads, so that it may be sent more than once.
+    pub fn is_read(&self, exchange: &Exchange) -> bool {
+        self.kind(exchange) == Kind::Read
+    }
+
     pub(crate) fn treat(&self, exchange: &Exchange) -> Treatment {
         let kind = self.kind(exchange);
         let reason = match kind {
             Kind::Read => return Treatment::Send,
-            Kind::Grpc => return Treatment::Skip(SkipPolicy::Grpc),
             Kind::Write => SkipPolicy::Write,
             Kind::GraphqlWrite => SkipPolicy::GraphqlWrite,
+            Kind::GrpcWrite => SkipPolicy::GrpcWrite,
         };
         match self.wanted(exchange) {
             Writes::Skip => Treatment::Skip(reason),
@@ -182,10 +176,17 @@ impl WritePolicy {
 
     fn kind(&self, exchange: &Exchange) -> Kind {
         let request = &exchange.request;
-        let Rules { graphql, grpc, .. } = &*self.rules;
-        let safe = methods::is_safe(&request.method);
-        if *grpc == Grpc::Skip && !safe && matcher::media_type(request).starts_with(b"application/grpc") {
-            return Kind::Grpc;
+        let Rules {
+            graphql, grpc_safe, ..
+        } = &*self.rules;
+        if grpc::is_grpc(request) && !methods::is_safe(&request.method) {
+            // gRPC's paths have no query and are not normalised: the bytes are the name of the method.
+            let listed = |set: &RegexSet| !request.target.contains(&b'?') && set.is_match(&request.target);
+            let is_post = |method: &[u8]| method == b"POST";
+            let only_reads = is_post(&request.method)
+                && methods::overrides(request, is_post)
+                && grpc_safe.as_ref().is_some_and(listed);
+            return if only_reads { Kind::Read } else { Kind::GrpcWrite };
         }
         if let Some(paths) = graphql {
             let facts = Facts::new(exchange);
@@ -220,4 +221,12 @@ impl WritePolicy {
         });
         first.map_or(*default, |(_, writes)| *writes)
     }
+}
+
+/// Globs of paths from globs of methods, which may be written with and without a slash.
+fn with_slash(methods: &[String]) -> Vec<String> {
+    methods
+        .iter()
+        .map(|method| format!("/{}", method.trim_start_matches('/')))
+        .collect()
 }

@@ -7,6 +7,7 @@ fn answer(media: &str, body: &str) -> ShadowResponse {
     ShadowResponse {
         status: 200,
         headers: Headers::from_pairs([("content-type", media)]),
+        trailers: Headers::default(),
         body: Body::whole(body.as_bytes().to_vec()),
         first_byte: Duration::ZERO,
         total: Duration::ZERO,

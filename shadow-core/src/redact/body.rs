@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{
-    decode, events,
+    decode, events, grpc,
     media::{self, Kind},
     multipart,
 };
@@ -95,6 +95,9 @@ impl Reader<'_> {
         if kind == Kind::Multipart {
             return self.parts(headers, content, shown, depth);
         }
+        if kind == Kind::Grpc {
+            return self.messages(headers, content, shown);
+        }
         let text = as_text(content)?;
         let kind = match kind {
             Kind::Unknown if text.trim_start().starts_with(['{', '[']) => Kind::Json,
@@ -109,11 +112,18 @@ impl Reader<'_> {
                 let whole = form::replace(text, shown, self.redactor, form::Values::Json, &mut out);
                 (out, !whole)
             }
-            Kind::Bytes | Kind::Multipart => return None,
+            Kind::Bytes | Kind::Grpc | Kind::Multipart => return None,
             Kind::Xml | Kind::Html => markup::replace(text, shown, self.redactor, self.told),
             Kind::Text if is_rows(headers) => csv::replace(text, shown, self.redactor, self.told),
             Kind::Text | Kind::Unknown => self.plain(text, shown),
         })
+    }
+
+    /// Messages of gRPC as JSON, one per line. They are never all of the content: it cannot be made from them again.
+    fn messages(&mut self, headers: &Headers, content: &[u8], shown: usize) -> Option<(String, bool)> {
+        let documents = grpc::documents(headers, content)?;
+        let text = String::from_utf8(documents.join(&b"\n"[..])).ok()?;
+        Some((self.lines(&text, shown).0, true))
     }
 
     /// One JSON text per line.

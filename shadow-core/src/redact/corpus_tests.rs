@@ -197,6 +197,7 @@ fn kept(target: &str, fields: &[(&str, &str)], body: &str, other: &str) -> Strin
     let outcome = Outcome::Response(ShadowResponse {
         status: 201,
         headers,
+        trailers: Headers::default(),
         body: Body::whole(other.as_bytes().to_vec()),
         first_byte: Duration::from_millis(1),
         total: Duration::from_millis(2),

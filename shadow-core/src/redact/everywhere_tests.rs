@@ -121,6 +121,7 @@ fn kept(kind: &str, template: &str, one: &str, two: &str) -> String {
     let outcome = Outcome::Response(ShadowResponse {
         status: 200,
         headers,
+        trailers: Headers::default(),
         body,
         first_byte: Duration::from_millis(1),
         total: Duration::from_millis(2),

@@ -35,6 +35,7 @@ mod tests;
 use core::fmt::Write as _;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{ABSENT, Discrepancy, JsonPath, REDACTED, paths::PathSet};
@@ -57,7 +58,7 @@ const READ_CHARS: usize = 2048;
 const REFERENCES: [&str; 4] = ["location", "content-location", "referer", "refresh"];
 
 /// Secrets in addition to those recognised by name or form.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedactConfig {
     /// Additional names of header fields, query and form parameters, JSON members and XML elements whose values are

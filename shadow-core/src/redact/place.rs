@@ -90,15 +90,20 @@ fn said_by(secret: Secret) -> Says {
 fn part_reader(redactor: &Redactor, part: &str) -> Reader {
     let (kind, name) = part.split_once(' ').unwrap_or((part, ""));
     let names = name.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
-    let parameter = matches!(kind, "query" | "field").then(|| redactor.names.parameter(name));
+    // A reference may be in a parameter of another one.
+    let last = [" query ", " fragment "]
+        .into_iter()
+        .find_map(|kind| Some(name.rsplit_once(kind)?.1))
+        .unwrap_or(name);
+    let parameter = matches!(kind, "query" | "field" | "fragment").then(|| redactor.names.parameter(last));
     let said = names
         .map(|name| redactor.names.document(name))
         .chain(parameter)
         .max()
         .unwrap_or(Says::Nothing);
     match kind {
-        // A token is a secret, whatever it contains.
-        "claim" | "parameter" | "signature" => Reader::Named(Says::Secret),
+        // A token is a secret, whatever it contains, and a key may be one.
+        "claim" | "parameter" | "signature" | "key" => Reader::Named(Says::Secret),
         _ if said > Says::Nothing => Reader::Named(said),
         "path" | "host" => Reader::Reference,
         _ => Reader::Text,

@@ -5,13 +5,14 @@
 //! production refused with 412 is sent unchanged, so that the shadow system refuses it too.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate;
 use shadow_proto::exchange::{Exchange, Headers};
 
 /// Handling of validators in conditional requests.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conditional {
     /// They are removed unless production refused the request for them, so that the shadow system answers in full.

@@ -26,7 +26,7 @@ pub use trace::{IdentityRules, MeshFields, RequestIds, TracePolicy};
 use self::{credentials::Wallet, place::Router};
 use crate::gate::{self, RuleError, SkipPolicy, Treatment, WritePolicy};
 use shadow_proto::{
-    exchange::{Exchange, Request},
+    exchange::{Exchange, Request, Version},
     request_target,
 };
 
@@ -166,6 +166,11 @@ impl RewritePolicy {
         })
     }
 
+    /// Whether the request of this exchange only reads, so that it may be sent more than once.
+    pub fn is_read(&self, exchange: &Exchange) -> bool {
+        self.writes.is_read(exchange)
+    }
+
     /// Whether the request of this exchange is sent without some validators that it carried.
     pub fn leaves_out_validators(&self, exchange: &Exchange) -> bool {
         self.conditional.left_out(exchange).is_anything()
@@ -223,12 +228,12 @@ pub fn rewrite_copy(exchange: &Exchange, policy: &RewritePolicy, copy: u64) -> R
         version: request.version,
         headers,
         body: request.body.kept.clone(),
-        trailers: if chunked {
+        trailers: if chunked || request.version == Version::Http2 {
             trailers_of(request, policy, sent)?
         } else {
             Vec::new()
         },
-        is_repeatable: gate::is_idempotent(request),
+        is_repeatable: gate::is_idempotent(request) || policy.writes.is_read(exchange),
     };
     Ok(if sent {
         Rewritten::Send(made)
@@ -285,6 +290,8 @@ fn fields_of(
             b"content-length" if chunked => None,
             b"content-length" => (!core::mem::replace(&mut framed, true))
                 .then(|| Bytes::from(request.body.kept.len().to_string())),
+            // Requests over HTTP/2 say no more with it than that trailers are accepted (RFC 9113 section 8.2.2).
+            b"te" if request.version == Version::Http2 => Some(value),
             // The body is sent immediately, without waiting for the 100.
             b"expect" if value.eq_ignore_ascii_case(b"100-continue") => None,
             other if fields::is_hop_by_hop(other) || named.iter().any(|hop| hop == other) => None,

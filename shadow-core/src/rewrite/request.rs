@@ -14,11 +14,12 @@ pub struct ShadowRequest {
     /// The version the client used.
     pub version: Version,
     /// Fields in the order and letter case of the captured request. They contain at most one of `Content-Length` and
-    /// `Transfer-Encoding`, at most once; it determines the framing of `body`.
+    /// `Transfer-Encoding`, at most once; it determines the framing of `body`. A request that came over HTTP/2 may have
+    /// neither, whatever its content.
     pub headers: Vec<(Bytes, Bytes)>,
     /// Content without transfer coding.
     pub body: Bytes,
-    /// Trailer fields; empty unless the body is chunked.
+    /// Trailer fields; empty unless the body is chunked, or the request came over HTTP/2.
     pub trailers: Vec<(Bytes, Bytes)>,
     /// Whether sending it twice leaves the same state as sending it once (RFC 9110 section 9.2.2).
     pub is_repeatable: bool,

@@ -5,12 +5,13 @@
 //! names the original.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 /// Handling of trace context: `traceparent` and `tracestate` (W3C Recommendation, 2021), and B3.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TracePolicy {
     /// A request that belongs to a trace gets another one, sampled if the captured one was. Its `tracestate` is
@@ -26,7 +27,7 @@ pub enum TracePolicy {
 }
 
 /// Handling of `X-Request-Id`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestIds {
     /// Another id of the same form; the captured one is in `Shadow-Request-Id`.
@@ -39,7 +40,7 @@ pub enum RequestIds {
 }
 
 /// Handling of the fields that a service mesh adds for the next hop (`X-Envoy-*`): retry counts, timeouts, peers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeshFields {
     /// Removed.

@@ -173,6 +173,7 @@ fn no_content_is_dear_to_compare() {
         let side = |body| Side {
             status: 200,
             headers: &headers,
+            trailers: Headers::none(),
             body,
         };
         let found = comparator.compare(&request, side(&a), side(&b));

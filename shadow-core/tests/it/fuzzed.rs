@@ -12,6 +12,8 @@ mod decode;
 #[expect(dead_code, reason = "only its connections are used here")]
 #[path = "../../../fuzz/src/engine.rs"]
 mod engine;
+#[path = "../../../fuzz/src/grpc.rs"]
+mod grpc;
 #[path = "../../../fuzz/src/mask.rs"]
 mod mask;
 #[path = "../../../fuzz/src/redact.rs"]
@@ -27,6 +29,11 @@ fn content_codings() {
 #[test]
 fn pairs_of_bodies() {
     target("compare", &["fuzz/seeds/compare"], compare::run);
+}
+
+#[test]
+fn messages_of_grpc() {
+    target("grpc", &["fuzz/seeds/grpc"], grpc::run);
 }
 
 #[test]

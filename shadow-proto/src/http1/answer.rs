@@ -6,7 +6,7 @@
 //! leave one meaning are read and named ([`OddField`]), and after odd framing the connection is not reused.
 
 use super::{
-    body::{BodyReader, Progress},
+    body::{BodyReader, Content, Progress},
     framing::{self, Asked, Framing, Said},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
     lenient::{self, OddField, Oddities, Oddity},
@@ -39,7 +39,7 @@ impl AnswerSettings {
 /// Why a response is not read any further.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unread {
-    /// It is not HTTP/1, or has no certain end, or its head exceeds a bound.
+    /// It is not HTTP, or has no certain end, or its head exceeds a bound.
     Protocol,
     /// Its content exceeds the bound.
     TooLarge,
@@ -54,10 +54,42 @@ pub struct ReadAnswer {
     pub headers: Headers,
     /// Content.
     pub body: Body,
+    /// Trailer fields.
+    pub trailers: Headers,
     /// Whether the connection may carry another request.
     pub keeps_open: bool,
     /// Faults in its head that did not prevent reading.
     pub odd: Vec<OddField>,
+}
+
+/// Collects content that is already without framing, such as that of HTTP/2, within the same bounds.
+#[derive(Debug)]
+pub struct AnswerContent {
+    content: Content,
+    left: u64,
+}
+
+impl AnswerContent {
+    /// Accepts at most `most` bytes.
+    pub fn new(most: u64, settings: &AnswerSettings) -> Self {
+        Self {
+            content: Content::new(&settings.0, 0),
+            left: most,
+        }
+    }
+
+    /// Adds bytes.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unread> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.left = self.left.checked_sub(length).ok_or(Unread::TooLarge)?;
+        self.content.push(bytes);
+        Ok(())
+    }
+
+    /// The content.
+    pub fn finish(self) -> Body {
+        self.content.finish()
+    }
 }
 
 /// Reads one response.
@@ -202,13 +234,32 @@ impl<'s> AnswerReader<'s> {
         }
         match BodyReader::new(framing, self.settings) {
             Some(reader) => self.stage = Stage::Body(Box::new((head, reader))),
-            None => self.done(head, Body::default(), framing != Framing::Switch),
+            None => self.done(
+                head,
+                (Body::default(), Headers::default()),
+                framing != Framing::Switch,
+            ),
         }
         Ok(())
     }
 
     fn framing(&mut self, head: &ResponseHead) -> Result<Framing, Unread> {
         const LENGTH: &[u8] = b"content-length";
+        const CODING: &[u8] = b"transfer-encoding";
+        let mut codings = head.headers.get_all("transfer-encoding").peekable();
+        let is_none = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+        if codings.peek().is_some() && codings.all(|coding| is_none(coding.trim_ascii())) {
+            self.oddities.add(CODING, Oddity::NoCoding);
+            let others = head
+                .headers
+                .iter()
+                .filter(|(name, _)| !name.eq_ignore_ascii_case(CODING));
+            let again = ResponseHead {
+                said: Said::of(others),
+                ..head.clone()
+            };
+            return framing::response(&again, self.asked).map_err(|_ambiguous| Unread::Protocol);
+        }
         if let Ok(framing) = framing::response(head, self.asked) {
             return Ok(framing);
         }
@@ -256,15 +307,15 @@ impl<'s> AnswerReader<'s> {
         let (head, reader) = *body;
         let delimited = !reader.ends_at_close();
         match reader.finish(self.settings) {
-            Ok((body, _trailers)) => self.done(head, body, delimited),
+            Ok(content) => self.done(head, content, delimited),
             Err((body, _reason)) => {
                 self.oddities.add(b"", Oddity::Trailer);
-                self.done(head, body, false);
+                self.done(head, (body, Headers::default()), false);
             }
         }
     }
 
-    fn done(&mut self, head: ResponseHead, body: Body, delimited: bool) {
+    fn done(&mut self, head: ResponseHead, (body, trailers): (Body, Headers), delimited: bool) {
         let oddities = core::mem::take(&mut self.oddities);
         let framed_oddly = oddities.concern_framing();
         let odd = oddities.into_list();
@@ -284,6 +335,7 @@ impl<'s> AnswerReader<'s> {
             status,
             headers,
             body,
+            trailers,
             keeps_open: delimited && !closes && !framed_oddly && version == Version::Http11,
             odd,
         }));

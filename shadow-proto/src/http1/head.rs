@@ -159,12 +159,42 @@ pub(crate) struct ResponseHead {
 
 /// Parses a request head (RFC 9112 section 3). Without `keep` its fields are read but not kept.
 pub(crate) fn request(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Result<RequestHead, Incomplete> {
-    with_fields(max_fields, |fields| {
-        let mut parsed = httparse::Request::new(&mut []);
-        let config = httparse::ParserConfig::default();
-        config.parse_request_with_uninit_headers(&mut parsed, &raw.bytes, fields)?;
-        Ok(request_of(&raw.bytes, &parsed, keep))
+    let read = |bytes: &[u8]| {
+        with_fields(max_fields, |fields| {
+            let mut parsed = httparse::Request::new(&mut []);
+            let config = httparse::ParserConfig::default();
+            config.parse_request_with_uninit_headers(&mut parsed, bytes, fields)?;
+            Ok(request_of(bytes, &parsed, keep))
+        })
+    };
+    read(&raw.bytes).or_else(|fault| {
+        let (target, plain) = odd_target(&raw.bytes).ok_or(fault)?;
+        Ok(RequestHead {
+            target,
+            ..read(&plain)?
+        })
     })
+}
+
+/// The target of a request line in origin form that has bytes of another character set than UTF-8, and the head with
+/// plain letters in their place. RFC 9112 section 3.2 allows none of them, but servers route them like any others.
+fn odd_target(raw: &[u8]) -> Option<(Bytes, Vec<u8>)> {
+    let line = raw.split(|byte| *byte == b'\n').next()?;
+    let start = memchr(b' ', line)?.checked_add(1)?;
+    let end = start.checked_add(memchr(b' ', line.get(start..)?)?)?;
+    let target = line
+        .get(start..end)
+        .filter(|target| target.first() == Some(&b'/'))?;
+    if core::str::from_utf8(target).is_ok() {
+        return None;
+    }
+    let mut plain = raw.to_vec();
+    for byte in plain.get_mut(start..end)? {
+        if !byte.is_ascii() {
+            *byte = b'x';
+        }
+    }
+    Some((Bytes::copy_from_slice(target), plain))
 }
 
 /// Builds the request head from the `parsed` form of `raw`.

@@ -35,6 +35,8 @@ crate::catalogue! {
         BareLineFeed = "bare_line_feed",
         /// Content-Length beside Transfer-Encoding (section 6.3): the length is left out.
         LengthAndCoding = "length_and_coding",
+        /// A transfer coding that is none, as in RFC 2616 (`identity`): it is left out.
+        NoCoding = "no_coding",
         /// A trailer section that cannot be read: it is left out.
         Trailer = "trailer",
     }
@@ -53,6 +55,7 @@ impl Oddity {
                 "lines of the head end with LF alone (RFC 9112 section 2.2); read as ends of lines"
             }
             Self::LengthAndCoding => "stands beside Transfer-Encoding (RFC 9112 section 6.3); left out",
+            Self::NoCoding => "names no transfer coding (RFC 9112 section 7); left out",
             Self::Trailer => "the trailer section cannot be read; left out",
         }
     }
@@ -169,18 +172,20 @@ fn field<'l>(line: &'l [u8], oddities: &mut Oddities) -> Option<(&'l [u8], &'l [
     Some((name, value))
 }
 
-/// RFC 9112 section 4; the reason phrase may be absent together with its space.
+/// RFC 9112 section 4; the reason phrase may be absent together with its space, and there may be more spaces. A higher
+/// minor version is read as the highest known one (RFC 9110 section 2.5).
 fn status_line(line: &[u8]) -> Option<(Version, u16, &[u8])> {
-    let mut parts = line.splitn(3, |byte| *byte == b' ');
-    let version = match parts.next()? {
-        b"HTTP/1.1" => Version::Http11,
-        b"HTTP/1.0" => Version::Http10,
+    let (version, rest) = line.strip_prefix(b"HTTP/1.")?.split_first()?;
+    let version = match version {
+        b'0' => Version::Http10,
+        b'1'..=b'9' => Version::Http11,
         _ => return None,
     };
-    let code = parts.next()?;
-    let digits = code.len() == 3 && code.iter().all(u8::is_ascii_digit);
+    let rest = rest.strip_prefix(b" ")?.trim_ascii_start();
+    let (code, reason) = rest.split_at_checked(3)?;
+    let digits = code.iter().all(u8::is_ascii_digit) && matches!(reason.first(), None | Some(b' '));
     let status = core::str::from_utf8(code).ok()?.parse().ok();
-    let reason = parts.next().unwrap_or_default();
+    let reason = reason.trim_ascii_start();
     Some((version, status.filter(|status| digits && *status >= 100)?, reason))
 }
 
@@ -274,7 +279,13 @@ mod tests {
         ] {
             assert_eq!(read(head), None, "{head:?}");
         }
-        assert_eq!(read("HTTP/1.0 204\r\n\r\n").map(|(status, ..)| status), Some(204));
+        for head in [
+            "HTTP/1.0 204\r\n\r\n",
+            "HTTP/1.2 204 No\r\n\r\n",
+            "HTTP/1.1  204  No\r\n\r\n",
+        ] {
+            assert_eq!(read(head).map(|(status, ..)| status), Some(204), "{head:?}");
+        }
     }
 
     #[test]

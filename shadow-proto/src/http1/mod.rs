@@ -25,6 +25,6 @@ mod requests;
 mod responses;
 pub(crate) mod roles;
 
-pub use answer::{AnswerReader, AnswerSettings, ReadAnswer, Unread};
+pub use answer::{AnswerContent, AnswerReader, AnswerSettings, ReadAnswer, Unread};
 pub use head::is_request_line;
 pub use lenient::{OddField, Oddity};

@@ -1,5 +1,7 @@
 //! The counters of the engine.
 
+use serde::{Deserialize, Serialize};
+
 use super::Abandon;
 use crate::exchange::Incomplete;
 
@@ -125,7 +127,7 @@ counters! {
 
 /// How many bytes clients sent for an exchange, over all that were read: payload as captured, with repetitions. It is
 /// the measure for connections that are not read, whose bytes are counted alike.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Sizes {
     /// Exchanges.
     pub exchanges: u64,

@@ -96,6 +96,13 @@ pub struct Origin {
     place: Place,
 }
 
+impl Origin {
+    /// Where the agent is.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  sudo shadow diffs show 1f9a03b2c4d5\n  sudo shadow diffs show 1f9a --json | jq .case.request"

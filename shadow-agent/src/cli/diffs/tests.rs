@@ -1,7 +1,7 @@
 use serde_json::json;
 use shadow_core::{
     case::{Answered, Asked, Case, Field},
-    compare::{Comparator, Rules},
+    compare::Comparator,
     evidence::report::{Cause, Group, Report, Sample, Standing},
     redact::RedactedBody,
 };
@@ -148,8 +148,8 @@ fn recorded(production: &str, shadow: &str) -> Case {
 fn comparators(rules: &[serde_json::Value]) -> (Comparator, Comparator) {
     let after = accepted("", rules, "as agreed").expect("it can be written");
     let config = Config::parse("test".as_ref(), &after).expect(&after);
-    let [before, after] = [Config::default(), config]
-        .map(|config| Comparator::new(Rules::from(&config.compare)).expect("rules"));
+    let [before, after] =
+        [Config::default(), config].map(|config| Comparator::new(config.compare).expect("rules"));
     (before, after)
 }
 

@@ -5,7 +5,7 @@
 
 use shadow_core::{
     case::{Answered, Case, Field},
-    compare::{Comparator, Discrepancy, Rules, Side},
+    compare::{Comparator, Discrepancy, Side},
     evidence::report::Group,
 };
 use shadow_proto::exchange::{Body, Headers, Request, Version};
@@ -51,8 +51,7 @@ pub(in crate::cli) fn against(
         }
     }
     let comparator = |config: &Config| {
-        Comparator::new(Rules::from(&config.compare))
-            .map_err(|error| Failure::new(Exit::Config, error.to_string()))
+        Comparator::new(config.compare.clone()).map_err(|error| Failure::new(Exit::Config, error.to_string()))
     };
     Ok(effect(
         &cases,
@@ -162,6 +161,7 @@ impl Kept {
         let [production, shadow] = [&self.production, &self.shadow].map(|(status, headers, body)| Side {
             status: *status,
             headers,
+            trailers: Headers::none(),
             body,
         });
         comparator.compare(&self.request, production, shadow)

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use shadow_core::compare::LengthTolerance;
 
+use shadow_proto::units::Span;
+
 use crate::{
     config::{LogLevel, LogStyle, place::ShadowUrl, writes::WriteMode},
     offline::{LogFormat, LogSettings, Selection, Speed, Target},
-    units::Span,
 };
 
 const EXAMPLES: &str = "\

@@ -15,7 +15,6 @@ use shadow_core::{
     compare::Logged,
     evidence::report::{Report, ReportInputs},
 };
-use shadow_proto::limits::Limits;
 
 pub use args::ReplayArgs;
 
@@ -23,13 +22,14 @@ use super::{
     Exit, Failure, config,
     run::{Progress, RunArgs},
 };
+use shadow_proto::units::Rate;
+
 use crate::{
     clock::now_ms,
-    config::{Config, compare::Compare},
+    config::Config,
     offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Told},
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
     runtime,
-    units::Rate,
 };
 
 const TICK: Duration = Duration::from_millis(100);
@@ -78,7 +78,7 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
     }
     let told = Arc::new(Told::asked(args.selection(), args.logs()));
     let engine = shadow_proto::engine::Settings {
-        limits: Limits::from(&config.limits),
+        limits: config.limits.clone(),
         digest: true,
         fields: true,
     };
@@ -89,7 +89,7 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
         counts_chunks: opened.counts_chunks,
     });
     if let (Some(rules), None) = (&opened.rules, &args.config) {
-        config.compare = serde_json::from_value::<Compare>(rules.clone())
+        config.compare = serde_json::from_value(rules.clone())
             .map_err(|error| Failure::new(Exit::Data, format!("the rules in the bundle: {error}")))?;
     }
     // Check again, now with the rules of a bundle.

@@ -8,6 +8,8 @@ use std::{
 
 use shadow_core::rollout::Plan;
 
+use shadow_proto::units::Rate;
+
 use crate::{
     cli::{
         Exit, Failure, Place, ask, config,
@@ -19,7 +21,6 @@ use crate::{
     pipeline::Role,
     rollout::simulate::{self, Recording, Simulated},
     state::StateDir,
-    units::Rate,
 };
 
 /// Events that are read: as many as a journal keeps.

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{
-    config::{
-        Config, LogLevel, LogStyle,
-        place::{ShadowUrl, Target},
-        writes::WriteMode,
-    },
-    units::{Rate, Size, Span},
+use shadow_proto::units::{Rate, Size, Span};
+
+use crate::config::{
+    Config, LogLevel, LogStyle,
+    place::{ShadowUrl, Target},
+    writes::WriteMode,
 };
 
 const EXAMPLES: &str = "\

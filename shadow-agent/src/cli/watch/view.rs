@@ -11,10 +11,11 @@ use ratatui::{
 };
 
 use super::{News, causes};
+use shadow_proto::units::Rate;
+
 use crate::{
     control::status::{Lane, Status},
     figures::{captured, count, micros, percent, rate, span},
-    units::Rate,
 };
 
 /// Seconds of rates that are kept.

@@ -39,10 +39,43 @@ impl<'a> Head<'a> {
     }
 }
 
+/// The text after blank lines and a byte order mark, which editors add.
+pub(super) fn without_blanks(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes())
+        .unwrap_or(text)
+        .trim_ascii_start()
+}
+
 /// Whether a file begins like a GoReplay file.
 pub(in crate::offline) fn looks_like(start: &[u8]) -> bool {
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = without_blanks(start)
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     Head::parse(line).is_some() || memmem::find(start, SEPARATOR).is_some()
+}
+
+/// Whether bytes are enough to tell whether a record begins.
+fn begins(bytes: &[u8]) -> bool {
+    const LONGEST: usize = 256;
+    let bytes = bytes.trim_ascii_start();
+    bytes.len() > LONGEST || memchr::memchr(b'\n', bytes).is_some()
+}
+
+/// Whether the message of a payload has less content than its Content-Length announces.
+fn is_cut(payload: &[u8]) -> bool {
+    const END: &[u8] = b"\r\n\r\n";
+    let Some(end) = memmem::find(payload, END) else {
+        return false;
+    };
+    let (head, content) = payload.split_at(end);
+    let length = head.split(|byte| *byte == b'\n').find_map(|line| {
+        let (name, value) = line.split_at(memchr::memchr(b':', line)?);
+        let is_length = name.eq_ignore_ascii_case(b"content-length");
+        let value = is_length.then(|| value.get(1..))??;
+        str::from_utf8(value.trim_ascii()).ok()?.parse::<usize>().ok()
+    });
+    length.is_some_and(|length| content.len().saturating_sub(END.len()) < length)
 }
 
 /// One payload with its header line; the payload is empty if it is too long.
@@ -61,6 +94,8 @@ pub(super) struct File {
     /// The offset of `buffer` in the file.
     offset: u64,
     number: u64,
+    /// Whether the file was read to its end.
+    ended: bool,
     /// The latest time of its requests.
     pub(super) at: Timestamp,
 }
@@ -74,6 +109,7 @@ impl File {
             searched: 0,
             offset: 0,
             number: 0,
+            ended: false,
             at: Timestamp::default(),
         }
     }
@@ -92,10 +128,20 @@ impl File {
             let found = self
                 .buffer
                 .get(from..)
-                .and_then(|rest| memmem::find(rest, SEPARATOR));
-            if let Some(found) = found {
-                let mut payload = self.pass(from + found + SEPARATOR.len());
-                payload.truncate(from + found);
+                .and_then(|rest| memmem::find(rest, SEPARATOR))
+                .map(|found| from + found);
+            if let Some(end) = found {
+                let next = end + SEPARATOR.len();
+                if !self.ended && !begins(self.buffer.get(next..).unwrap_or_default()) {
+                    self.fill()?;
+                    continue;
+                }
+                if !too_long && self.is_content(end, next) {
+                    self.searched = next + SEPARATOR.len();
+                    continue;
+                }
+                let mut payload = self.pass(next);
+                payload.truncate(end);
                 if too_long {
                     payload.clear();
                 } else if payload.iter().all(u8::is_ascii_whitespace) {
@@ -105,33 +151,48 @@ impl File {
                 self.number += 1;
                 return Ok(Some(Record { place, payload }));
             }
-            self.searched = self.buffer.len();
+            self.searched = self.searched.max(self.buffer.len());
             if self.buffer.len() > MAX_PAYLOAD {
                 // The rest of the payload is skipped: the records after it can be read.
                 too_long = true;
                 self.pass(self.buffer.len() - SEPARATOR.len());
             }
-            let have = self.buffer.len();
-            self.buffer.resize(have + READ, 0);
-            let read = self.reader.read(self.buffer.get_mut(have..).unwrap_or_default());
-            self.buffer.truncate(have + *read.as_ref().unwrap_or(&0));
-            match read {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-                Ok(0) => {
-                    let mut payload = self.pass(self.buffer.len());
-                    let blank = payload.iter().all(u8::is_ascii_whitespace);
-                    if too_long {
-                        payload.clear();
-                    } else if blank {
-                        return Ok(None);
-                    }
-                    self.number += 1;
-                    return Ok(Some(Record { place, payload }));
+            if self.ended {
+                let mut payload = self.pass(self.buffer.len());
+                let blank = payload.iter().all(u8::is_ascii_whitespace);
+                if too_long {
+                    payload.clear();
+                } else if blank {
+                    return Ok(None);
                 }
-                Ok(_) => {}
+                self.number += 1;
+                return Ok(Some(Record { place, payload }));
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads more of the file.
+    fn fill(&mut self) -> io::Result<()> {
+        let have = self.buffer.len();
+        self.buffer.resize(have + READ, 0);
+        let read = self.reader.read(self.buffer.get_mut(have..).unwrap_or_default());
+        self.buffer.truncate(have + *read.as_ref().unwrap_or(&0));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
+            Ok(read) => {
+                self.ended = read == 0;
+                Ok(())
             }
         }
+    }
+
+    /// Whether a separator is content of the message before it: more of it is announced, and no record follows.
+    fn is_content(&self, end: usize, next: usize) -> bool {
+        let rest = self.buffer.get(next..).unwrap_or_default().trim_ascii_start();
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        !rest.is_empty() && Head::parse(line).is_none() && self.buffer.get(..end).is_some_and(is_cut)
     }
 
     /// Removes the first bytes of the buffer.

@@ -128,7 +128,8 @@ impl Gor {
 
     fn take(&mut self, file: usize, record: Record, sink: &mut dyn FnMut(Box<Exchange>)) {
         let Record { place, payload } = record;
-        let end = memchr::memchr(b'\n', &payload).unwrap_or(payload.len());
+        let payload = file::without_blanks(&payload);
+        let end = memchr::memchr(b'\n', payload).unwrap_or(payload.len());
         let Some(Head { kind, id, at }) = payload.get(..end).and_then(Head::parse) else {
             return self.broken(self.latest, place, sink);
         };

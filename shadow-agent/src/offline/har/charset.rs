@@ -38,6 +38,12 @@ pub(super) fn bytes(text: String, content_type: &str, lengths: Lengths) -> Optio
             .map(|(_, bytes)| bytes)
             .find(|bytes| fits(bytes));
     }
+    // Bytes that were each taken for a character: no text has control characters.
+    let control = |sign: char| sign.is_control() && !matches!(sign, '\t' | '\r' | '\n');
+    let bytewise = text.chars().all(|sign| u32::from(sign) <= 0xff) && text.contains(control);
+    if is_binary(content_type) && bytewise && counted != Some(text.chars().count() as u64) {
+        return None;
+    }
     let as_counted = |bytes: &[u8]| counted.is_some_and(|length| length > 0 && length == bytes.len() as u64);
     if text.contains(REPLACED) {
         // U+FFFD may have been in the content, or replace bytes that were not text.
@@ -195,6 +201,7 @@ mod tests {
                 Some(8),
                 Some("héllo".as_bytes().to_vec()),
             ),
+            ("\u{89}PNG\u{ff}\0", "image/png", None, Some(8), None),
             ("a\u{fffd}b", "text/plain", None, Some(3), None),
             ("a\u{fffd}b", "text/plain", None, None, None),
             (

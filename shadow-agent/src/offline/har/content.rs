@@ -69,7 +69,9 @@ pub(super) fn posted(
         let coding = text(&posted["encoding"]).or_else(|| text(&posted["_encoding"]));
         let bytes = match Coding::of(coding.as_deref()) {
             Coding::Base64 => base64(&saved).filter(fits),
-            Coding::None => charset::bytes(saved, &content_type, lengths),
+            Coding::None => {
+                undeclared(&saved, lengths).or_else(|| charset::bytes(saved, &content_type, lengths))
+            }
             Coding::Unknown => None,
         };
         let bytes = bytes.ok_or(Incomplete::BodyAltered)?;
@@ -236,7 +238,8 @@ pub(super) fn saved(answered: &Value, status: u16, method: &str, fields: &Fields
     let bytes = match Coding::of(text(&content["encoding"]).as_deref()) {
         Coding::Base64 => base64(&found).filter(fits),
         Coding::None if certain.is_none() && twice_decoded(&found, &content_type) => None,
-        Coding::None => charset::bytes(found, &content_type, Lengths { certain, counted }),
+        Coding::None => undeclared(&found, Lengths { certain, counted })
+            .or_else(|| charset::bytes(found, &content_type, Lengths { certain, counted })),
         Coding::Unknown => None,
     };
     let Some(bytes) = bytes else {
@@ -295,8 +298,22 @@ impl Coding {
     }
 }
 
-/// Base64 of either alphabet, with or without padding and white space.
+/// Content in base64 that is not marked as such: the text decodes to exactly the length that is known, and has another
+/// one itself.
+fn undeclared(text: &str, lengths: Lengths) -> Option<Vec<u8>> {
+    let length = lengths.certain.or(lengths.counted).filter(|length| *length > 0)?;
+    if text.len() as u64 == length || !text.is_ascii() {
+        return None;
+    }
+    base64(text).filter(|bytes| bytes.len() as u64 == length)
+}
+
+/// Base64 of either alphabet, with or without padding, white space, and the beginning of a `data:` URL.
 fn base64(text: &str) -> Option<Vec<u8>> {
+    let data = text
+        .strip_prefix("data:")
+        .and_then(|rest| rest.split_once(";base64,"));
+    let text = data.map_or(text, |(_, text)| text);
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();

@@ -115,6 +115,12 @@ impl Archive {
                 || (name.eq_ignore_ascii_case("content-encoding") && !coded)
         };
         let mut fields: Vec<_> = fields.into_iter().filter(|(name, _)| !untrue(name)).collect();
+        if fields.is_empty()
+            && let Some(kind) = text(&answered["content"]["mimeType"]).filter(|kind| kind.contains('/'))
+        {
+            // The fields were not saved; this one is known.
+            fields.push(("Content-Type".to_owned(), kind));
+        }
         let location = text(&answered["redirectURL"]).unwrap_or_default();
         let moved = matches!(status, 301 | 302 | 303 | 307 | 308);
         if moved && !location.is_empty() && !has(&fields, "location") {
@@ -199,7 +205,10 @@ fn from_cache(entry: &Value) -> bool {
     let negative = entry["response"]["bodySize"]
         .as_i64()
         .is_some_and(|size| size < -1);
+    // Chrome answers such a request itself, with a redirect to https.
+    let internal = has(&pairs(&entry["response"]["headers"]), "non-authoritative-reason");
     negative
+        || internal
         || marks.iter().any(|mark| set(&entry[*mark]))
         || worker.iter().any(|mark| set(&entry["response"][*mark]))
 }

@@ -146,8 +146,35 @@ impl Har {
 /// An entry, if its text is JSON in UTF-8.
 fn parsed(text: &mut [u8]) -> Option<Value> {
     whole_characters(text);
-    let entry: Value = serde_json::from_slice(text).ok()?;
+    let entry: Value = serde_json::from_slice(text)
+        .or_else(|_| serde_json::from_slice(&repaired(text)))
+        .ok()?;
     entry["request"].is_object().then_some(entry)
+}
+
+/// JSON of writers that are not strict: numbers that are none become `null`, and control characters in strings are
+/// escaped.
+fn repaired(text: &[u8]) -> Vec<u8> {
+    const NUMBERS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let mut out = Vec::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    let mut rest = text;
+    while let Some((&byte, behind)) = rest.split_first() {
+        if !quoted && let Some(after) = NUMBERS.iter().find_map(|number| rest.strip_prefix(*number)) {
+            out.extend_from_slice(b"null");
+            rest = after;
+            continue;
+        }
+        rest = behind;
+        if quoted && byte < b' ' {
+            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+        } else {
+            out.push(byte);
+        }
+        quoted ^= byte == b'"' && !escaped;
+        escaped = quoted && byte == b'\\' && !escaped;
+    }
+    out
 }
 
 /// Half of a surrogate pair is not a character. It is replaced by U+FFFD, which is recognized when content is read.

@@ -102,10 +102,12 @@ impl Splitter {
                 });
             } else if byte == b'}' {
                 self.at += 1;
-                let Some(depth) = self.depth.checked_sub(1) else {
-                    return Ok(Next::End);
-                };
-                self.depth = depth;
+                match self.depth.checked_sub(1) {
+                    Some(depth) => self.depth = depth,
+                    // Another archive may follow.
+                    None if self.solid()? == Some(b'{') => self.at += 1,
+                    None => return Ok(Next::End),
+                }
             } else {
                 self.member(out)?;
             }

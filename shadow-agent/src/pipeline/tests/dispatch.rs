@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use shadow_core::{
+    gate::{Gate, Selector, WritePolicy},
+    rewrite::{Marker, RewritePolicy, RewriteRules},
+};
 use shadow_proto::exchange::{Exchange, Incomplete};
 use tokio::task::JoinHandle;
 
@@ -34,6 +38,7 @@ pub(super) struct Bench {
     pub(super) script: Script,
     pub(super) pairs: PairSettings,
     pub(super) told: Vec<Arc<Lane>>,
+    rewrite: RewritePolicy,
 }
 
 impl Bench {
@@ -54,12 +59,28 @@ impl Bench {
             script: Script::default(),
             pairs: PairSettings::default(),
             told: Vec::new(),
+            rewrite: rewrite(),
         }
+    }
+
+    /// Replays writes as these rules say.
+    pub(super) fn writes(&mut self, writes: &WritePolicy) {
+        let gate = Gate::new(Selector::default(), writes.clone(), vec![Marker::default()]);
+        self.desk.entries = vec![Entry::new(Arc::clone(&self.lane), Some(gate))];
+        let rules = RewriteRules::default();
+        self.rewrite = RewritePolicy::new(
+            rules,
+            "shadow.example",
+            &Marker::default(),
+            writes.clone(),
+            [0; 32],
+        )
+        .unwrap();
     }
 
     pub(super) fn run(&self) -> JoinHandle<()> {
         let policy = Policy {
-            rewrite: rewrite(),
+            rewrite: self.rewrite.clone(),
             comparator: Arc::new(comparator()),
             pairs: self.pairs,
             now: None,

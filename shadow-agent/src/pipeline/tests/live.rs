@@ -5,9 +5,14 @@ use std::{
     time::Duration,
 };
 
+use shadow_core::{
+    compare::{Comparator, Rules},
+    evidence::report::ReportInputs,
+};
 use tokio::time::{Instant, sleep};
 
-use super::{dispatch::Bench, exchange, failed, skipped};
+use super::{dispatch::Bench, exchange, failed, gate, rewrite, skipped};
+use crate::pipeline::LaneRules;
 use crate::replay::{BreakerSettings, BreakerState, ReplaySettings};
 
 const MS: Duration = Duration::from_millis(1);
@@ -103,6 +108,48 @@ async fn bytes_a_second_fall_and_rise() {
         let sent = script.sent().len() - before;
         assert!((least..=most).contains(&sent), "{sent} of 24 kB at {bytes:?}");
     }
+    bench.finish(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_rules_of_comparison_begin_the_shares_again() {
+    let mut bench = Bench::new(base());
+    let run = bench.run();
+    let answers = |bench: &Bench| {
+        let report = bench.lane.report(ReportInputs::default());
+        let verified = report.routes.first().and_then(|route| route.verified.clone());
+        verified.map_or(0, |verified| verified.answers)
+    };
+    let set = |bench: &Bench, rules: Rules| {
+        bench.lane.set_rules(LaneRules {
+            gate: gate(),
+            rewrite: rewrite(),
+            comparator: Arc::new(Comparator::new(rules).unwrap()),
+        });
+    };
+    offer(&mut bench, "/ok", 20).await;
+    assert_eq!(answers(&bench), 16);
+    set(&bench, Rules::default());
+    assert_eq!(
+        answers(&bench),
+        0,
+        "it is not known that these rules are the same"
+    );
+    offer(&mut bench, "/ok", 5).await;
+    set(&bench, Rules::default());
+    assert_eq!(answers(&bench), 5, "the rules are the same");
+    let other = Rules {
+        ignore: vec!["$.id".parse().unwrap()],
+        ..Rules::default()
+    };
+    set(&bench, other);
+    assert_eq!(answers(&bench), 0);
+    offer(&mut bench, "/ok", 20).await;
+    assert_eq!(answers(&bench), 16);
+    // A phase counts by itself.
+    bench.lane.mark();
+    offer(&mut bench, "/ok", 20).await;
+    assert_eq!(answers(&bench), 32);
     bench.finish(run).await;
 }
 

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shadow_core::evidence::report::{self, ReportInputs};
+use shadow_core::{
+    evidence::report::{self, ReportInputs},
+    gate::{WritePolicy, WriteRules, Writes},
+};
 use shadow_proto::time::Timestamp;
 
 use super::{
@@ -11,7 +14,7 @@ use super::{
         settings::{PairSettings, Role},
     },
     dispatch::Bench,
-    exchange, ledger,
+    exchange, exchange_with, ledger,
 };
 use crate::replay::ReplaySettings;
 
@@ -116,4 +119,35 @@ async fn what_a_control_target_differs_in_is_background_of_the_others() {
     bench.finish(run).await;
     let pairs = background(&main).control;
     assert_eq!((pairs.compared, pairs.differed), (2, 1), "a failure says nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_reads_is_sent_twice() {
+    let rules = |default, grpc_safe: &[&str]| WriteRules {
+        default,
+        grpc_safe: grpc_safe.iter().map(|&name| name.to_owned()).collect(),
+        ..WriteRules::default()
+    };
+    for (safe, times) in [(&[][..], 1), (&["p.S/*"][..], 2)] {
+        let mut bench = Bench::new(ReplaySettings::default());
+        bench.pairs = always_twice();
+        let writes = WritePolicy::new(&rules(Writes::Replay, safe)).unwrap();
+        bench.writes(&writes);
+        let run = bench.run();
+        for _ in 0..3 {
+            bench.admit(exchange("POST", "/ok", "ok"));
+        }
+        bench.admit(exchange_with(
+            "POST",
+            "/p.S/ok",
+            &[("content-type", "application/grpc")],
+            "ok",
+        ));
+        let script = bench.script.clone();
+        let funnel = bench.finish(run).await;
+        assert_eq!(funnel.replayed, 4, "{funnel:?}");
+        let sent = script.sent();
+        let count = |target: &str| sent.iter().filter(|sent| *sent == target).count();
+        assert_eq!((count("/ok"), count("/p.S/ok")), (3, times), "{safe:?}");
+    }
 }

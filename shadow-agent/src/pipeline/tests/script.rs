@@ -104,6 +104,7 @@ fn response(body: &'static str) -> Outcome {
     Outcome::Response(ShadowResponse {
         status: 200,
         headers: Headers::default(),
+        trailers: Headers::default(),
         body: Body::whole(body),
         first_byte: Duration::from_millis(1),
         total: Duration::from_millis(2),

@@ -8,7 +8,9 @@
 
 use std::{fmt, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shadow_proto::units::{As, Rate, Span};
 use tokio::time::Instant;
 
 use super::ReplaySettingsError;
@@ -20,15 +22,19 @@ const PARTS: u32 = 10;
 const LONGEST: u32 = 16;
 
 /// When a breaker opens, and how it closes again.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct BreakerSettings {
-    /// Opens when at least this share of replays failed, 0 to 1; 0 never opens.
+    /// Opens when at least this share of replays failed; 0% never opens.
+    #[serde(with = "As::<Rate>")]
     pub errors: f64,
     /// Replays in the window below which nothing is concluded.
     pub minimum: u32,
     /// The length of the window.
+    #[serde(with = "As::<Span>")]
     pub window: Duration,
     /// How long it stays open; twice as long after each probe that fails, up to 16 times.
+    #[serde(with = "As::<Span>")]
     pub open: Duration,
     /// Probes that must be answered before it closes.
     pub probes: u32,

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::units::Span;
+use shadow_proto::units::Span;
 
 fn replace(command: &[&str], timeout_ms: u64) -> Replace {
     Replace {

@@ -1,6 +1,7 @@
 //! The client against raw TCP servers on loopback: the bytes on the wire, and the name of each kind of failure.
 
 mod failures;
+mod h2;
 mod hostile;
 mod live;
 mod reuse;

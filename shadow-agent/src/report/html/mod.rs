@@ -11,6 +11,7 @@ mod plot;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod verified;
 
 use std::{
     collections::BTreeMap,
@@ -68,6 +69,7 @@ pub fn page(report: &Report, history: &History) -> String {
         (funnel::table(&report.funnel))
         (funnel::unseen(&report.funnel))
         (routes(report))
+        (verified::section(report))
         (events(history))
         @for other in &report.also {
             h2 { "Also: " (shown(&other.target)) }
@@ -75,6 +77,7 @@ pub fn page(report: &Report, history: &History) -> String {
             (causes::section(other))
             (figures(other))
             (groups::section(other, history))
+            (verified::section(other))
         }
         (footer(report))
     };

@@ -3,7 +3,10 @@ use shadow_core::{
     compare::{Category, Discrepancy},
     evidence::{
         Proportion, Ruling,
-        report::{Cause, CauseRoute, Finding, FindingKind, Group, Route, Sample, Separates, Standing},
+        report::{
+            Cause, CauseRoute, Finding, FindingKind, Group, Missed, Power, PowerOf, Route, Sample, Separates,
+            Share, Standing, Verified,
+        },
     },
     redact::RedactedBody,
 };
@@ -105,6 +108,25 @@ fn cause(number: usize, text: &str) -> Cause {
     }
 }
 
+fn power(text: &str) -> Power {
+    Power {
+        planted: 5_000,
+        caught: Proportion::new(3_980, 4_000),
+        by_route: vec![PowerOf {
+            route: text.to_owned(),
+            caught: Proportion::new(3_980, 4_000),
+            ..PowerOf::default()
+        }],
+        missed: vec![Missed {
+            route: text.to_owned(),
+            place: format!("$.{text}"),
+            count: 20,
+            why: "not_compared".to_owned(),
+        }],
+        ..Power::default()
+    }
+}
+
 fn report(groups: usize, text: &str) -> Report {
     let standings = [
         Standing::Regression,
@@ -112,6 +134,10 @@ fn report(groups: usize, text: &str) -> Report {
         Standing::Noise,
         Standing::AfterSkippedWrite,
     ];
+    let share = |leaves: f64| Share {
+        leaves,
+        bytes: leaves,
+    };
     let mut report = Report {
         target: text.to_owned(),
         started_ms: 1_700_000_000_000,
@@ -122,8 +148,16 @@ fn report(groups: usize, text: &str) -> Report {
             .collect(),
         routes: vec![Route {
             route: text.to_owned(),
+            verified: Some(Verified {
+                answers: 16,
+                leaves: 12.0,
+                exact: share(0.75),
+                not: share(0.25),
+                ..Verified::default()
+            }),
             ..Route::default()
         }],
+        power: power(text),
         causes: (0..groups.min(30)).map(|number| cause(number, text)).collect(),
         findings: vec![Finding {
             kind: FindingKind::Slow,
@@ -224,6 +258,10 @@ fn every_part_is_there_and_what_is_missing_is_said() {
         "Noise: a system differs from itself",
         "Explained: behind a write",
         "What was done",
+        "The comparison would have caught <b>99.5 %</b> of 4,000 planted faults",
+        "<td class=\"n\">75 %</td>",
+        "<td class=\"n\">99.5 % of 4,000</td>",
+        "<td>not compared</td>",
         "Also: x",
     ] {
         assert!(full.contains(part), "{part}");
@@ -239,6 +277,7 @@ fn every_part_is_there_and_what_is_missing_is_said() {
         nothing.contains("There is no journal") && nothing.contains("None that nothing excuses"),
         "{nothing}"
     );
+    assert!(!nothing.contains("planted"), "{nothing}");
     assert!(!nothing.contains("NaN") && !nothing.contains("inf"), "{nothing}");
 }
 

@@ -3,7 +3,9 @@
 use shadow_core::rollout::{Cause, Plan, Stage};
 
 use super::{Run, Simulated};
-use crate::{figures::count, units::Rate};
+use shadow_proto::units::Rate;
+
+use crate::figures::count;
 
 /// The limits of every recording.
 const ALWAYS: [&str; 4] = [

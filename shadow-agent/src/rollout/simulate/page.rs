@@ -11,10 +11,9 @@ use shadow_core::{
 };
 
 use super::Simulated;
-use crate::{
-    figures::{captured, count, span},
-    units::Rate,
-};
+use shadow_proto::units::Rate;
+
+use crate::figures::{captured, count, span};
 
 /// The page of `shadow rollout start --dry-run`.
 pub fn page(simulated: &Simulated) -> String {

@@ -7,7 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    config::{Config, Shadow, budget::Budget, extra_targets::ExtraTarget},
+    budget::BudgetSettings,
+    config::{Config, Shadow, extra_targets::ExtraTarget},
     privs::Needs,
 };
 
@@ -51,7 +52,7 @@ pub(super) fn in_force(before: &Config, wanted: &Config) -> Config {
     config.compare = wanted.compare;
     config.gates = wanted.gates;
     config.rollout = wanted.rollout;
-    config.budget = Budget {
+    config.budget = BudgetSettings {
         nice: config.budget.nice,
         ..wanted.budget
     };

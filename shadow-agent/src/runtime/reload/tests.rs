@@ -15,7 +15,8 @@ fn reloaded(before: &str, wanted: &str) -> (Vec<String>, Vec<String>) {
 }
 
 /// Keys that may change while the agent runs, each with a value other than its default.
-const LIVE: [(&str, &str); 52] = [
+const LIVE: [(&str, &str); 53] = [
+    ("shadow.protocol", "h1"),
     ("capture.sample", "5%"),
     ("shadow.select.percent", "50%"),
     ("shadow.writes.default", "replay"),

@@ -37,6 +37,14 @@ pub(super) fn compare(
     if name == "link" {
         return links(request, production, shadow, findings);
     }
+    if name == "cache-control" {
+        let (a, b) = (directives(production), directives(shadow));
+        if a.is_empty() || b.is_empty() {
+            return false;
+        }
+        by_name(name, &a, &b, "value", findings);
+        return true;
+    }
     let (Some(a), Some(b)) = (one(production), one(shadow)) else {
         return false;
     };
@@ -44,7 +52,7 @@ pub(super) fn compare(
         reference(&format!("header {name}"), request, &a, &b, findings);
         return true;
     }
-    if name == "content-type" || name == "cache-control" || name == "etag" {
+    if name == "content-type" || name == "etag" {
         return false;
     }
     let place = format!("header {name}");
@@ -56,6 +64,7 @@ pub(super) fn compare(
         without: Parts::default(),
         findings,
         parts: 0,
+        is_inside: false,
     };
     inside::compare(texts, |text| shorten(text.as_bytes()));
     true
@@ -79,6 +88,7 @@ fn reference(place: &str, request: &Request, production: &str, shadow: &str, fin
         without: Parts::default(),
         findings,
         parts: 0,
+        is_inside: false,
     };
     // A relative reference has the scheme of the request, which is not known behind a proxy.
     let schemes = Url::new(production).scheme.zip(Url::new(shadow).scheme);
@@ -159,6 +169,40 @@ fn absolute(path: &str) -> String {
 }
 
 type Attributes = BTreeMap<String, String>;
+
+/// Cache directives by name, which ignores case, with their argument (RFC 9111 section 5.2): unquoted, a number without
+/// leading zeros, a list without blanks. They have no order, and of several with one name the first counts.
+pub(super) fn directives(headers: &Headers) -> BTreeMap<String, Attributes> {
+    let mut all = BTreeMap::new();
+    let values = headers
+        .get_all("cache-control")
+        .flat_map(|value| media::split_quoted(value, b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|directive| !directive.is_empty());
+    for directive in values {
+        let text = String::from_utf8_lossy(directive);
+        let (name, argument) = text.split_once('=').unwrap_or((&text, ""));
+        let argument = argument.trim();
+        let plain = argument
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(argument);
+        let items: Vec<&str> = plain.split(',').map(|item| digits(item.trim())).collect();
+        let attributes = Attributes::from([("value".to_owned(), items.join(","))]);
+        all.entry(name.trim().to_ascii_lowercase()).or_insert(attributes);
+    }
+    all
+}
+
+/// A number without leading zeros; other text as it is.
+fn digits(text: &str) -> &str {
+    let short = text.trim_start_matches('0');
+    if !short.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        short
+    } else {
+        text
+    }
+}
 
 /// Cookies by name, and each by value and attribute (RFC 6265 section 5.2).
 fn cookies(production: &Headers, shadow: &Headers, findings: &mut Findings) -> bool {
@@ -266,6 +310,7 @@ fn by_name(
                         without: Parts::default(),
                         findings,
                         parts: 0,
+                        is_inside: false,
                     };
                     inside::compare(texts, |text| shorten(text.as_bytes()));
                 }

@@ -1,11 +1,14 @@
-//! Comparison of text values by content: references by component, forms by field, tokens (JWT) by claim, prose by word.
+//! Comparison of text values by content: references by component, forms by field, tokens (JWT) by claim, prose and
+//! composed identifiers by word.
 //!
 //! The place of a part is appended to that of the value: `$.next query page`, `header location path 2`, `$.message word
 //! 4`. So a part that varies never hides the others. Bounds: bytes of a value that is split into parts ([`MAX_TEXT`]);
 //! a longer one differs as a whole. The number of parts is bounded by the limit of discrepancies. Bias: two texts that
 //! differ always give a discrepancy, of a part or else of the whole.
 
+mod compound;
 mod jwt;
+pub(super) mod packed;
 pub(super) mod url;
 pub(super) mod words;
 
@@ -31,6 +34,8 @@ pub(super) struct Texts<'t, 'f> {
     pub(super) findings: &'f mut Findings,
     /// The number of parts that differ so far, including those left out.
     pub(super) parts: usize,
+    /// Whether they are a part of other texts already.
+    pub(super) is_inside: bool,
 }
 
 /// Finds the differences of two unequal texts. `whole` shows a value that is not split.
@@ -40,6 +45,7 @@ pub(super) fn compare(mut texts: Texts<'_, '_>, whole: impl Fn(&str) -> String) 
         && (jwt::compare(&mut texts)
             || url::compare(&mut texts)
             || fields(&mut texts)
+            || compound::compare(&mut texts)
             || words::compare(&mut texts));
     if !parted {
         let (a, b) = (whole(texts.production), whole(texts.shadow));
@@ -113,6 +119,7 @@ mod tests {
             without: Parts::default(),
             findings: &mut findings,
             parts: 0,
+            is_inside: false,
         };
         compare(texts, |text| shorten(text.as_bytes()));
         stated(findings.finish())
@@ -139,6 +146,22 @@ mod tests {
                 ],
             ),
             ("/p?a=1", "/p", &["missing $.x query a: 1 | (absent)"]),
+            (
+                "/p#token=1&ok=1",
+                "/p#error=2&ok=1",
+                &[
+                    "added $.x fragment error: (absent) | 2",
+                    "missing $.x fragment token: 1 | (absent)",
+                ],
+            ),
+            (
+                "/login?next=%2Fcart%3Ft%3D1",
+                "/login?next=%2Ferror%3Ft%3D2",
+                &[
+                    "value $.x query next path 1: cart | error",
+                    "value $.x query next query t: 1 | 2",
+                ],
+            ),
             (
                 "/p?a=1&b=2",
                 "/p?b=2&a=1",

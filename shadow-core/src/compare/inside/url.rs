@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Texts;
-use crate::compare::media;
+use crate::compare::{media, scope::Parts};
 use shadow_proto::request_target;
 
 /// Bytes of a reference.
@@ -101,14 +101,45 @@ pub(in crate::compare) fn components(a: Url<'_>, b: Url<'_>, texts: &mut Texts<'
     path(a.path, b.path, texts);
     let query = |url: Url<'_>| url.query.map_or_else(Vec::new, |query| query.as_bytes().to_vec());
     by_name("query", &query(a), &query(b), texts);
-    if a.fragment != b.fragment {
-        texts.part(
-            "fragment",
-            a.fragment.map(str::as_bytes),
-            b.fragment.map(str::as_bytes),
-        );
+    let fields = |fragment: Option<&str>| fragment.is_some_and(|text| text.contains('='));
+    match (a.fragment, b.fragment) {
+        (a, b) if a == b => {}
+        // Answers of an authorisation server (RFC 6749 section 4.2.2).
+        (Some(left), Some(right)) if fields(a.fragment) && fields(b.fragment) => {
+            by_name("fragment", left.as_bytes(), right.as_bytes(), texts);
+        }
+        (left, right) => texts.part("fragment", left.map(str::as_bytes), right.map(str::as_bytes)),
     }
     texts.parts > before
+}
+
+/// A reference in a field of another one, compared by component; false when one of the values is not a reference.
+fn reference_inside(part: &str, a: &[u8], b: &[u8], texts: &mut Texts<'_, '_>) -> bool {
+    let (Ok(left), Ok(right)) = (core::str::from_utf8(a), core::str::from_utf8(b)) else {
+        return false;
+    };
+    if texts.is_inside || !is_url(left) || !is_url(right) {
+        return false;
+    }
+    if texts.without.leave_out(part) {
+        texts.parts = texts.parts.saturating_add(1);
+        return true;
+    }
+    let place = format!("{} {part}", texts.place);
+    let mut inner = Texts {
+        place: &place,
+        production: left,
+        shadow: right,
+        category: texts.category,
+        without: Parts::default(),
+        findings: texts.findings,
+        parts: 0,
+        is_inside: true,
+    };
+    let differs = components(Url::new(left), Url::new(right), &mut inner);
+    let parts = inner.parts;
+    texts.parts = texts.parts.saturating_add(parts);
+    differs
 }
 
 fn path(a: &str, b: &str, texts: &mut Texts<'_, '_>) {
@@ -159,40 +190,52 @@ pub(super) fn by_name(part: &str, a: &[u8], b: &[u8], texts: &mut Texts<'_, '_>)
         let (a, b) = (value(a), value(b));
         if a != b {
             let part = format!("{part} {}", media::shown_name(name));
-            texts.part(&part, a.as_deref(), b.as_deref());
+            let both = a.as_deref().zip(b.as_deref());
+            if !both.is_some_and(|(a, b)| reference_inside(&part, a, b, texts)) {
+                texts.part(&part, a.as_deref(), b.as_deref());
+            }
         }
     }
 }
 
-/// Normalises percent-encodings: in capitals, and only for characters that need them (RFC 3986 section 6.2.2).
+/// Normalises percent-encodings: in capitals, and exactly for the characters that need them (RFC 3986 section 6.2.2).
+/// Characters that no reference may hold are encoded, as browsers do.
 pub(in crate::compare) fn normalised(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
+    let forbidden = |byte: u8| !byte.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&byte);
+    if !text.bytes().any(|byte| byte == b'%' || forbidden(byte)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        let (plain, behind) = rest.split_at(at);
-        out.push_str(plain);
-        let code = behind
-            .get(1..3)
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match code.and_then(|digits| Some((digits, u8::from_str_radix(digits, 16).ok()?))) {
-            Some((_, byte)) if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') => {
-                out.push(char::from(byte));
-            }
-            Some((digits, _)) => {
-                out.push('%');
-                out.push_str(&digits.to_ascii_uppercase());
-            }
-            None => {
-                out.push('%');
-                rest = behind.get(1..).unwrap_or_default();
-                continue;
-            }
+    let mut rest = text.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        let code = behind.first_chunk::<2>().filter(|_| byte == b'%').and_then(hex);
+        if code.is_some() {
+            rest = behind.get(2..).unwrap_or_default();
         }
-        rest = behind.get(3..).unwrap_or_default();
+        match code {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                out.push(char::from(byte))
+            }
+            Some(byte) => encode(byte, &mut out),
+            None if forbidden(byte) => encode(byte, &mut out),
+            None => out.push(char::from(byte)),
+        }
     }
-    out.push_str(rest);
     Cow::Owned(out)
+}
+
+fn hex(digits: &[u8; 2]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let [high, low] = *digits;
+    u8::try_from(digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?).ok()
+}
+
+fn encode(byte: u8, out: &mut String) {
+    let digit = |nibble: u8| {
+        char::from_digit(nibble.into(), 16)
+            .unwrap_or_default()
+            .to_ascii_uppercase()
+    };
+    out.extend(['%', digit(byte >> 4), digit(byte & 0x0f)]);
 }

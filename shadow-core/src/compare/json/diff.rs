@@ -15,6 +15,7 @@ use crate::compare::{
 use super::{
     checked::scalars,
     hash::{self, Hashes},
+    keys::{self, Renamed},
     strings::leaves_equal,
     tape::{Kind, Tape, Value},
 };
@@ -220,12 +221,13 @@ impl<'d, 's> Diff<'d, 's> {
             return;
         }
         let (left, right) = (sorted(production), sorted(shadow));
+        let renamed = keys::renamed(&left, &right);
         let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
         // The name of the last members seen.
         let mut last = None;
         loop {
             let order = match (left.peek(), right.peek()) {
-                (None, None) => return,
+                (None, None) => break,
                 (Some(_), None) => core::cmp::Ordering::Less,
                 (None, Some(_)) => core::cmp::Ordering::Greater,
                 (Some((a, ..)), Some((b, ..))) => a.cmp(b),
@@ -237,13 +239,65 @@ impl<'d, 's> Diff<'d, 's> {
                 (Some((.., a)), Some((.., b))) => Pair::Both(*a, *b),
                 (Some((.., a)), None) => Pair::Production(*a),
                 (None, Some((.., b))) => Pair::Shadow(*b),
-                (None, None) => return,
+                (None, None) => break,
             };
-            let Some((text, name, _)) = a.or(b) else { return };
+            let Some((text, name, _)) = a.or(b) else { break };
             let repeated = last.as_ref() == Some(&text);
-            self.member(name, pair, repeated, level);
+            if renamed.is_none() || pair.is_both() || repeated {
+                self.member(name, pair, repeated, level);
+            }
             last = Some(text);
         }
+        for pair in renamed.into_iter().flatten() {
+            self.renamed(pair, level);
+        }
+    }
+
+    /// Members whose names are keys that differ in each answer.
+    fn renamed(&mut self, pair: Renamed<'d>, level: Level<'s>) {
+        if self.is_full() {
+            return;
+        }
+        let (a, b) = match pair {
+            Renamed::Both(a, b) => (Some(a), Some(b)),
+            Renamed::Production(a) => (Some(a), None),
+            Renamed::Shadow(b) => (None, Some(b)),
+        };
+        let Some((name, _)) = a.or(b) else { return };
+        let below = if level.is_closed() {
+            self.walk.below(level)
+        } else {
+            let text = name.string();
+            self.walk.enter(level, Key::Name(&String::from_utf8_lossy(&text)))
+        };
+        let (category, passes) = match (a, b) {
+            (Some(_), Some(_)) => (Category::Value, false),
+            (_, None) => (Category::Missing, false),
+            (None, _) => (Category::Added, below.below.added == Added::Allow),
+        };
+        if below.ignored.is_none() && !passes {
+            if !self.findings.has_room() {
+                self.findings.overflow();
+            } else if !level.parts.leave_out(keys::PART) {
+                let place = format!("{} {}", self.place(), keys::PART);
+                let shown = |side: Option<(Value<'_>, Value<'_>)>| {
+                    side.map_or_else(|| ABSENT.to_owned(), |(name, _)| shorten(name.raw().as_bytes()))
+                };
+                let leaves = a
+                    .filter(|_| b.is_none())
+                    .map_or(1, |(_, value)| scalars(value.raw()));
+                self.findings
+                    .push_element(category, place, shown(a), shown(b), leaves);
+            }
+            if let (Some((_, a)), Some((_, b))) = (a, b)
+                && a.raw() != b.raw()
+            {
+                self.trail.push(Step::Member(name));
+                self.values(a, b, below);
+                self.trail.pop();
+            }
+        }
+        self.walk.leave(below);
     }
 
     /// A member; `repeated` when the object already had one of the same name.
@@ -370,6 +424,10 @@ impl Pair<'_> {
         matches!(self, Self::Both(a, b) if a.raw() == b.raw())
     }
 
+    fn is_both(self) -> bool {
+        matches!(self, Self::Both(..))
+    }
+
     /// The pair when null counts as missing.
     fn without_nulls(self) -> Option<Self> {
         let there = |value: Value<'_>| value.kind() != Kind::Null;
@@ -385,7 +443,7 @@ impl Pair<'_> {
     }
 }
 
-type Member<'d> = (std::borrow::Cow<'d, [u8]>, Value<'d>, Value<'d>);
+pub(super) type Member<'d> = (std::borrow::Cow<'d, [u8]>, Value<'d>, Value<'d>);
 
 /// Members sorted by name; equal names stay in order.
 fn sorted<'d>(object: Value<'d>) -> Vec<Member<'d>> {

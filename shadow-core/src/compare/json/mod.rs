@@ -12,6 +12,7 @@ mod checked;
 mod diff;
 mod hash;
 mod identity;
+mod keys;
 mod parse;
 pub(super) mod pieces;
 mod scan;

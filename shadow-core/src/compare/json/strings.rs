@@ -3,7 +3,7 @@
 use crate::compare::{
     Category,
     findings::{Findings, shorten},
-    inside::{self, Texts},
+    inside::{self, Texts, packed},
     leaf::{self, Leaf},
     scope::{self, Level},
 };
@@ -26,7 +26,9 @@ impl<'d, 's> Diff<'d, 's> {
         if !self.scope.is_parted() || level.format.is_some() || level.limited {
             return self.found(Category::Value, production.raw(), shadow.raw());
         }
-        if self.documents_inside(a, b, level) {
+        let packed = packed::documents(a, b);
+        let (x, y) = packed.as_ref().map_or((a, b), |(a, b)| (a.as_str(), b.as_str()));
+        if self.documents_inside(x, y, level) {
             return;
         }
         if !self.findings.has_room() {
@@ -41,6 +43,7 @@ impl<'d, 's> Diff<'d, 's> {
             without: level.parts,
             findings: &mut self.findings,
             parts: 0,
+            is_inside: false,
         };
         let (raw_a, raw_b) = (production.raw(), shadow.raw());
         inside::compare(texts, |text| {

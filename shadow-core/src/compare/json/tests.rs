@@ -311,3 +311,44 @@ fn ten_thousand_elements_in_another_order_are_quick() {
     assert_eq!(found_under(&rules, &list(false), &list(true)), [""; 0]);
     assert_eq!(found(&list(false), &list(true)).len(), 1);
 }
+
+#[test]
+fn members_with_new_keys_are_compared_by_value() {
+    const A: [&str; 3] = ["5f2a90c1-1c2d-4e5f-8a9b-0c1d2e3f4a5b", "0b4b7f3e12", "1763856000"];
+    const B: [&str; 3] = ["7f2a90c1-1c2d-4e5f-8a9b-0c1d2e3f4a5b", "9b4b7f3e12", "1763856777"];
+    let of = |keys: [&str; 3], values: [&str; 3]| {
+        let members = keys
+            .iter()
+            .zip(values)
+            .map(|(key, value)| format!("\"{key}\":{value}"));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    };
+    let equal = of(A, ["{\"p\":1}", "{\"p\":2}", "{\"p\":3}"]);
+    let moved = found(&equal, &of(B, ["{\"p\":3}", "{\"p\":1}", "{\"p\":2}"]));
+    assert!(
+        moved.len() == 3 && moved.iter().all(|found| found.starts_with("value $ key: ")),
+        "{moved:?}"
+    );
+    let other = found(&equal, &of(B, ["{\"p\":3}", "{\"p\":9}", "{\"q\":2}"]));
+    let ends: Vec<(&str, &str)> = other
+        .iter()
+        .filter_map(|found| found.split(": ").next()?.split_once(' '))
+        .map(|(category, place)| (category, place.get(place.len() - 2..).unwrap_or(place)))
+        .collect();
+    let key = ("value", "ey");
+    assert_eq!(
+        ends,
+        [key, key, ("value", ".p"), key, ("missing", ".p"), ("added", ".q")],
+        "{other:?}"
+    );
+    let fewer = found(&equal, "{\"7f2a90c1\":{\"p\":2}}");
+    assert_eq!(
+        fewer
+            .iter()
+            .filter(|found| found.starts_with("missing $ key: "))
+            .count(),
+        2
+    );
+    let named = found("{\"total\":1,\"5f2a90c1aa\":2}", "{\"sum\":1,\"0b4b7f3e12\":2}");
+    assert_eq!(named.len(), 4, "one name is no key: {named:?}");
+}

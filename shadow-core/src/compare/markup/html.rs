@@ -124,12 +124,39 @@ fn plain<'t>(name: Vec<u8>) -> Name<'t> {
     }
 }
 
-/// A `class` is a set of words; in other attributes every blank is significant.
+/// Attributes whose presence is their value (HTML standard, section 2.3.2).
+const BOOLEAN: [&[u8]; 22] = [
+    b"allowfullscreen",
+    b"async",
+    b"autofocus",
+    b"autoplay",
+    b"checked",
+    b"controls",
+    b"default",
+    b"defer",
+    b"disabled",
+    b"formnovalidate",
+    b"inert",
+    b"ismap",
+    b"itemscope",
+    b"loop",
+    b"multiple",
+    b"muted",
+    b"nomodule",
+    b"novalidate",
+    b"open",
+    b"readonly",
+    b"required",
+    b"selected",
+];
+
+/// A `class` is a set of words, and a boolean attribute has no value but itself; in other attributes every blank is
+/// significant.
 fn attribute<'t>(name: Vec<u8>, value: Vec<u8>) -> Attribute<'t> {
-    let value = if name == b"class" {
-        collapsed(&value)
-    } else {
-        value
+    let value = match name.as_slice() {
+        b"class" => collapsed(&value),
+        boolean if BOOLEAN.contains(&boolean) => Vec::new(),
+        _ => value,
     };
     Attribute {
         name: plain(name),

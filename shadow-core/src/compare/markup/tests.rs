@@ -143,6 +143,7 @@ fn insignificant_parts_of_html_are_no_difference() {
             "<!doctype html>\n<html>\n<body class=\"a b\">\n<p>x</p><p> y <br/></body></html>\n",
         ),
         ("<input disabled value=1>", "<input value='1' disabled=''>"),
+        ("<input disabled>", "<input disabled='disabled'>"),
         ("<p>a<!-- 1 -->b", "<p>ab<!-- 2 -->"),
         ("<p>a&amp;b", "<p>a&b"),
         ("<ul><li>1<li>2</ul>", "<ul><li>1</li> <li>2</li></ul>"),

@@ -161,9 +161,11 @@ impl fmt::Display for Key<'_> {
     }
 }
 
+/// Whether a name can be written after a dot. Besides those of the RFC, these are numbers of fields: `$.1.3`.
 fn is_shorthand(name: &str) -> bool {
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
     !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && (is_number || !name.starts_with(|c: char| c.is_ascii_digit()))
         && name.chars().all(|c| is_shorthand_char(c) && !c.is_control())
 }
 

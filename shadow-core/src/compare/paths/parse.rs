@@ -1,10 +1,10 @@
 //! The notation of RFC 9535.
 //!
 //! Filters (`?`) are refused, with the column: a rule names places, and where it applies must not depend on the content
-//! of the answers. One selector is added to those of the RFC, because findings print it: `[id=4]` names the elements
-//! with that member, `[name='two words']` likewise.
+//! of the answers. Two selectors are added to those of the RFC, because findings print them: `[id=4]` names the
+//! elements with that member, `[name='two words']` likewise, and `.3` the field of that number in a message of gRPC.
 
-use super::{PathError, Select, Step, is_shorthand_char};
+use super::{PathError, Select, Step, is_shorthand, is_shorthand_char};
 
 /// Integers above this are not exact in JSON (RFC 9535 section 2.1, RFC 7493 section 2.2).
 const EXACT: i64 = (1 << 53) - 1;
@@ -52,7 +52,7 @@ impl Parser<'_> {
             .find(|c: char| !is_shorthand_char(c))
             .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        if !is_shorthand(name) {
             return Err(self.wrong("expected a name; write other names as ['name']"));
         }
         self.rest = rest;

@@ -85,8 +85,8 @@ impl PlacePath {
 }
 
 /// Parts of texts with a name or a number, and those without.
-const NAMED: [&str; 6] = ["word", "path", "query", "field", "claim", "parameter"];
-const SINGLE: [&str; 5] = ["scheme", "host", "path", "fragment", "signature"];
+const NAMED: [&str; 7] = ["word", "path", "query", "field", "claim", "parameter", "fragment"];
+const SINGLE: [&str; 6] = ["scheme", "host", "path", "fragment", "signature", "key"];
 
 /// A place, and the part of a text after it.
 pub(crate) fn parted(text: &str) -> (&str, Option<&str>) {

@@ -158,7 +158,7 @@ fn a_wrong_path_is_refused_with_its_column() {
         ("$.a['\\ud800']", 7),
         ("$.a['\\\"']", 7),
         ("$.a['\n']", 6),
-        ("$.1", 3),
+        ("$.1a", 3),
     ] {
         let (index, error) = PathSet::compile(&["$.fine".to_owned(), path.to_owned()]).expect_err(path);
         assert_eq!((index, error.column), (1, column), "{error}");
@@ -176,6 +176,7 @@ fn a_key_reads_back_as_a_path() {
         "back\\slash",
         "",
         "0digit",
+        "13",
         "ключ",
         "a.b",
         "a-b",

@@ -13,9 +13,9 @@ mod route;
 mod settings;
 mod text;
 
-use core::time::Duration;
-
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shadow_proto::units::{As, Size};
 
 use super::paths::PlacePath;
 
@@ -34,7 +34,7 @@ const MAX_PLACES: usize = 4096;
 const MAX_MASKS: usize = 64;
 
 /// The rules: which parts are compared, and which differences are accepted.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// Response header fields whose values are compared. Others are not.
@@ -79,13 +79,14 @@ pub struct Rules {
     /// Discrepancies kept for one exchange; a further entry marks that there were more.
     pub discrepancies: usize,
     /// Largest decoded body in bytes. A larger one is compared by length and digest.
+    #[serde(with = "As::<Size>")]
     pub decoded: usize,
 }
 
-/// Rules for some requests. A setting that is not given is unchanged. `S` as in [`PlaceRule`].
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+/// Rules for some requests. A setting that is not given is unchanged.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct RouteRules<S = Duration> {
+pub struct RouteRules {
     /// The requests: `GET /users/{id}`.
     pub route: RoutePattern,
     /// Instead of [`Rules::headers`].
@@ -113,8 +114,8 @@ pub struct RouteRules<S = Duration> {
     #[serde(default)]
     pub mask: Vec<Mask>,
     /// In addition to [`Rules::places`].
-    #[serde(default = "Vec::new")]
-    pub places: Vec<PlaceRule<S>>,
+    #[serde(default)]
+    pub places: Vec<PlaceRule>,
     /// Instead of [`Rules::tolerance`].
     #[serde(default)]
     pub tolerance: Option<Tolerance>,
@@ -142,37 +143,6 @@ pub struct RouteRules<S = Duration> {
     /// Instead of [`Rules::added`].
     #[serde(default)]
     pub added: Option<Added>,
-}
-
-impl<S> RouteRules<S> {
-    /// Converts the time spans to another notation.
-    pub fn convert<T>(self, span: impl Fn(S) -> T) -> RouteRules<T> {
-        RouteRules {
-            route: self.route,
-            headers: self.headers,
-            header_presence: self.header_presence,
-            status: self.status,
-            same_status: self.same_status,
-            errors: self.errors,
-            error_type: self.error_type,
-            ignore: self.ignore,
-            mask: self.mask,
-            places: self
-                .places
-                .into_iter()
-                .map(|place| place.convert(&span))
-                .collect(),
-            tolerance: self.tolerance,
-            numbers: self.numbers,
-            numbers_as_strings: self.numbers_as_strings,
-            structure: self.structure,
-            text: self.text,
-            redirects: self.redirects,
-            arrays: self.arrays,
-            nulls: self.nulls,
-            added: self.added,
-        }
-    }
 }
 
 /// The name of a header field (RFC 9110 section 5.1), in lower case.

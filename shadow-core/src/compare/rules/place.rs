@@ -2,7 +2,9 @@
 
 use core::{fmt, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
+use shadow_proto::units::{AsOption, Span};
 
 use crate::compare::paths::PlacePath;
 
@@ -10,11 +12,9 @@ use super::{Format, Pointer};
 
 /// Rule for the values at a place. `tolerance`, `within`, `numbers_as_strings`, `nulls` and `added` also apply to
 /// everything below it; the others only to the place itself.
-///
-/// `S` is a span of time in the notation of the reader.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct PlaceRule<S = Duration> {
+pub struct PlaceRule {
     /// Where.
     pub path: PlacePath,
     /// Whether it is left out, with everything below; `false` revokes an earlier `ignore` of the same place.
@@ -27,8 +27,8 @@ pub struct PlaceRule<S = Duration> {
     #[serde(default)]
     pub tolerance: Option<Tolerance>,
     /// The largest distance of two timestamps: RFC 3339, or seconds or milliseconds since 1970.
-    #[serde(default = "Option::default")]
-    pub within: Option<S>,
+    #[serde(default, with = "AsOption::<Span>")]
+    pub within: Option<Duration>,
     /// Whether `"1.50"` and `1.5` are the same number.
     #[serde(default)]
     pub numbers_as_strings: Option<bool>,
@@ -46,7 +46,7 @@ pub struct PlaceRule<S = Duration> {
     pub added: Option<Added>,
 }
 
-impl<S> PlaceRule<S> {
+impl PlaceRule {
     /// An entry of `ignore`.
     pub(crate) fn ignoring(path: PlacePath) -> Self {
         Self {
@@ -63,24 +63,6 @@ impl<S> PlaceRule<S> {
         }
     }
 
-    /// Converts the span to another notation.
-    pub fn convert<T>(self, span: impl FnOnce(S) -> T) -> PlaceRule<T> {
-        PlaceRule {
-            path: self.path,
-            ignore: self.ignore,
-            format: self.format,
-            tolerance: self.tolerance,
-            within: self.within.map(span),
-            numbers_as_strings: self.numbers_as_strings,
-            arrays: self.arrays,
-            key: self.key,
-            nulls: self.nulls,
-            added: self.added,
-        }
-    }
-}
-
-impl PlaceRule {
     /// Returns the problem, if any.
     pub(super) fn validate(&self) -> Result<(), String> {
         let Self {
@@ -137,7 +119,7 @@ impl PlaceRule {
 }
 
 /// The largest distance of two numbers that count as equal; one of the two limits must hold.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tolerance {
     /// The largest distance.
@@ -185,7 +167,7 @@ impl de::Visitor<'_> for AtLeastZero {
 }
 
 /// Whether order and number of array elements matter.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrays {
     /// Element by element.
@@ -198,7 +180,7 @@ pub enum Arrays {
 }
 
 /// Whether a null member counts as missing.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Nulls {
     /// A null member is different from a missing one.
@@ -209,7 +191,7 @@ pub enum Nulls {
 }
 
 /// Whether the shadow system may have members that production does not have.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Added {
     /// Added members are discrepancies.

@@ -1,9 +1,10 @@
 //! Settings with a fixed set of values.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How close two status codes must be.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Statuses {
     /// The same code, or two that `same_status` lists together.
@@ -14,7 +15,7 @@ pub enum Statuses {
 }
 
 /// Comparison of two error responses, 4xx or 5xx.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Errors {
     /// The type of the error, where one of them states it; messages are for people. Else the whole content.
@@ -27,7 +28,7 @@ pub enum Errors {
 }
 
 /// Equality of two JSON numbers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Numbers {
     /// The same decimal number in every digit, in any notation: 2000 is 2000.0 and 2e3, never 2000.0000000000001.
@@ -38,7 +39,7 @@ pub enum Numbers {
 }
 
 /// How the kind of a body is chosen.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Structure {
     /// By the content, where the media type says only text or bytes, or does not fit.
@@ -49,7 +50,7 @@ pub enum Structure {
 }
 
 /// Whether text in documents is split into parts.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Texts {
     /// By its content: JSON, references, forms, tokens, words.
@@ -60,7 +61,7 @@ pub enum Texts {
 }
 
 /// Comparison of the content of redirects (RFC 9110 section 15.4).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Redirects {
     /// The target. A text that repeats it, and its media type, are for people without a browser.

@@ -133,6 +133,11 @@ impl<'r> Scope<'r> {
         scope
     }
 
+    /// Most bytes of a content without its coding.
+    pub(super) fn decoded(&self) -> usize {
+        self.compiled.rules.decoded
+    }
+
     /// The same, for two answers with these clocks.
     pub(super) fn at(mut self, clocks: Option<Clocks>) -> Self {
         self.below.clocks = clocks;

@@ -69,6 +69,7 @@ fn ask(ledger: &mut Ledger, asked: &Asked<'_>, found: Vec<Discrepancy>) {
     let outcome = Outcome::Response(ShadowResponse {
         status: 200,
         headers: Headers::from_pairs(server.iter().copied().filter(|(_, value)| !value.is_empty())),
+        trailers: Headers::default(),
         body: exchange
             .response
             .as_ref()

@@ -7,11 +7,27 @@ use crate::{
     evidence::{report::Standing, stats::float, verified::Excused},
 };
 
-use super::{Groups, Standings};
+use super::{AtomId, Groups, Standings};
 
 impl Groups {
-    /// The sum of leaves that were excused as noise in all comparisons, by the index of their route.
-    pub(crate) fn excused(&self, standings: &Standings) -> HashMap<usize, Excused> {
+    /// The leaves that each difference covered so far.
+    pub(crate) fn leaves(&self) -> Vec<u64> {
+        self.atoms.iter().map(|atom| atom.leaves).collect()
+    }
+
+    /// Leaves that differences had covered earlier, by the atoms that these are part of by now.
+    pub(super) fn leaves_before(&self, before: &[u64]) -> HashMap<AtomId, u64> {
+        let mut sums: HashMap<AtomId, u64> = HashMap::new();
+        for (at, leaves) in (0..).zip(before).filter(|(_, leaves)| **leaves > 0) {
+            let sum = sums.entry(self.resolved(AtomId(at))).or_default();
+            *sum = sum.saturating_add(*leaves);
+        }
+        sums
+    }
+
+    /// The sum of leaves that were excused as noise, by the index of their route, without those from `before`.
+    pub(crate) fn excused(&self, standings: &Standings, before: &[u64]) -> HashMap<usize, Excused> {
+        let before = self.leaves_before(before);
         let mut routes: HashMap<usize, Excused> = HashMap::new();
         // Leaves that the shadow system added are none of production's leaves.
         let kinds = [Category::Value, Category::Type, Category::Missing];
@@ -27,7 +43,8 @@ impl Groups {
                 };
                 if judged.stood.standing == Standing::Noise {
                     let atom = self.atoms.get(id.0 as usize);
-                    let leaves = atom.map_or(0.0, |atom| float(atom.leaves));
+                    let before = before.get(id).copied().unwrap_or(0);
+                    let leaves = atom.map_or(0.0, |atom| float(atom.leaves.saturating_sub(before)));
                     if shift.has_format() {
                         excused.by_format += leaves;
                     } else {

@@ -12,19 +12,22 @@ mod planted;
 mod pool;
 mod show;
 mod stand;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod thirds;
 mod unit;
 
-pub(crate) use planted::Would;
+pub(crate) use planted::{StoredWould, Would};
 pub(crate) use stand::{Standings, Whole};
+pub(crate) use stored::StoredGroups;
 pub use thirds::{Asked, Thirds};
 pub(crate) use unit::Unit;
 
 use core::fmt::Write as _;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{Category, Discrepancy, Failure},
@@ -104,7 +107,7 @@ struct Group {
 }
 
 /// A place on a route. Counts how often only the shapes differed there, which shows nothing about values of one shape.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Place {
     observed: u64,
     background: [u64; 3],
@@ -317,7 +320,9 @@ impl Groups {
                 is_new: false,
             }
         } else {
-            self.pools.observe(context.route, &found.place, context.exchange)
+            let lacked = pool::Lacked::by(category);
+            self.pools
+                .observe(context.route, &found.place, lacked, context.exchange)
         };
         let id = fingerprint(context.route, category, &place);
         if is_new {

@@ -72,7 +72,7 @@ impl Kind {
         }
         match word {
             "line" | "event" | "part" | "document" | "text" | "word" | "path" | "query" | "field"
-            | "claim" => Self::Counted,
+            | "claim" | "fragment" => Self::Counted,
             _ if word.starts_with('$') => Self::Json,
             _ if word.starts_with('/') => Self::Markup,
             _ => Self::Word,

@@ -6,6 +6,8 @@
 
 use hashbrown::{HashMap, hash_map::Entry};
 
+use crate::compare::Category;
+
 use super::{
     Fingerprint, fingerprint,
     place::{self, Step},
@@ -27,6 +29,10 @@ const FEW: usize = 12;
 /// differences as the square root of their number, so it takes more of them to tell keys from names.
 const FEW_NAMES: usize = 32;
 
+/// Number of members of any object that now one system lacks and now the other. They are optional members; with more of
+/// them, all are keys.
+const FEW_OPTIONAL: usize = 16;
+
 /// The first exchange with which an object may be recognised as data.
 const EXCHANGES: usize = 3;
 
@@ -44,6 +50,8 @@ struct Parent {
     parts: HashMap<Fingerprint, Part>,
     /// Parts that differed in a single exchange.
     once: usize,
+    /// Parts that now one system lacked and now the other.
+    optional: usize,
     /// How often a part differed in an exchange, and in how many exchanges at least one did.
     occurrences: usize,
     exchanges: usize,
@@ -57,6 +65,36 @@ struct Part {
     last: u64,
     /// Whether it differed in others before.
     again: bool,
+    /// Which systems lacked it.
+    lacked: Lacked,
+}
+
+/// The systems that lacked a part so far, or in one difference.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Lacked {
+    production: bool,
+    shadow: bool,
+}
+
+impl Lacked {
+    /// By the category of a difference.
+    pub(super) fn by(category: &str) -> Self {
+        Self {
+            production: category == Category::Added.as_str(),
+            shadow: category == Category::Missing.as_str(),
+        }
+    }
+
+    fn is_both(self) -> bool {
+        self.production && self.shadow
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            production: self.production || other.production,
+            shadow: self.shadow || other.shadow,
+        }
+    }
 }
 
 /// A place with its data steps replaced.
@@ -69,13 +107,20 @@ pub(super) struct Pooled {
 
 impl Pools {
     /// Records a difference in an exchange and returns its place.
-    pub(super) fn observe(&mut self, route: &str, found: &str, exchange: u64) -> Pooled {
+    pub(super) fn observe(&mut self, route: &str, found: &str, lacked: Lacked, exchange: u64) -> Pooled {
         let (steps, rest) = place::steps(found);
         let mut out = String::with_capacity(found.len());
         let mut is_new = false;
-        for step in steps {
+        let last = steps.len();
+        for (number, step) in (1usize..).zip(steps) {
             out.push_str(step.before);
-            let part = self.part(route, &out, &step, exchange);
+            // Only the last step is lacked, not what it is in.
+            let lacked = if number == last && rest.is_empty() {
+                lacked
+            } else {
+                Lacked::default()
+            };
+            let part = self.part(route, &out, (&step, lacked), exchange);
             is_new |= part == Some((true, true));
             out.push_str(if matches!(part, Some((true, _))) {
                 step.pooled
@@ -104,8 +149,27 @@ impl Pools {
         out
     }
 
+    /// The objects and lists that are known to be data.
+    pub(super) fn data(&self) -> Vec<Fingerprint> {
+        let data = self.parents.iter().filter(|(_, parent)| parent.is_data);
+        data.map(|(id, _)| *id).collect()
+    }
+
+    /// Takes over that these are data.
+    pub(super) fn are_data(&mut self, ids: &[Fingerprint]) {
+        for id in ids {
+            self.parents.entry(*id).or_default().is_data = true;
+        }
+    }
+
     /// Whether a part is data, and whether this became known just now; `None` over a bound.
-    fn part(&mut self, route: &str, before: &str, step: &Step<'_>, exchange: u64) -> Option<(bool, bool)> {
+    fn part(
+        &mut self,
+        route: &str,
+        before: &str,
+        (step, lacked): (&Step<'_>, Lacked),
+        exchange: u64,
+    ) -> Option<(bool, bool)> {
         let id = fingerprint(route, "", before);
         let full = self.parts >= ALL_PARTS;
         if self.parents.len() >= PARENTS && !self.parents.contains_key(&id) {
@@ -117,7 +181,7 @@ impl Pools {
             return None;
         }
         let before = parent.parts.len();
-        let observed = parent.observe(part, exchange, step.is_name());
+        let observed = parent.observe(part, lacked, exchange, step.is_name());
         self.parts = self
             .parts
             .saturating_sub(before)
@@ -128,7 +192,7 @@ impl Pools {
 
 impl Parent {
     /// Whether its parts are data, and whether this became known just now.
-    fn observe(&mut self, part: Fingerprint, exchange: u64, is_name: bool) -> (bool, bool) {
+    fn observe(&mut self, part: Fingerprint, lacked: Lacked, exchange: u64, is_name: bool) -> (bool, bool) {
         if self.is_data {
             return (true, false);
         }
@@ -136,13 +200,14 @@ impl Parent {
             self.latest = exchange;
             self.exchanges = self.exchanges.saturating_add(1);
         }
-        self.count(part, exchange);
+        self.count(part, lacked, exchange);
         let parts = self.parts.len();
         self.is_data = parts > PARTS
             || if is_name {
                 // The members of a type recur, keys do not.
                 let once = self.once.saturating_mul(4) >= parts.saturating_mul(3);
-                parts > FEW_NAMES && self.exchanges >= EXCHANGES && once
+                let keys = parts > FEW_NAMES && once || self.optional > FEW_OPTIONAL;
+                self.exchanges >= EXCHANGES && keys
             } else {
                 let seldom = self.occurrences.saturating_mul(2) < parts.saturating_mul(self.exchanges);
                 parts > FEW && seldom
@@ -153,23 +218,27 @@ impl Parent {
         (self.is_data, self.is_data)
     }
 
-    fn count(&mut self, part: Fingerprint, exchange: u64) {
+    fn count(&mut self, part: Fingerprint, lacked: Lacked, exchange: u64) {
         match self.parts.entry(part) {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
+                let lacked = known.lacked.or(lacked);
+                if lacked.is_both() && !known.lacked.is_both() {
+                    self.optional = self.optional.saturating_add(1);
+                }
+                known.lacked = lacked;
                 if known.last == exchange {
                     return;
                 }
                 self.once = self.once.saturating_sub(usize::from(!known.again));
-                *known = Part {
-                    last: exchange,
-                    again: true,
-                };
+                known.last = exchange;
+                known.again = true;
             }
             Entry::Vacant(new) => {
                 new.insert(Part {
                     last: exchange,
                     again: false,
+                    lacked,
                 });
                 self.once = self.once.saturating_add(1);
             }
@@ -186,7 +255,7 @@ mod tests {
         let mut pools = Pools::default();
         let mut shown = String::new();
         for (exchange, place) in places {
-            shown = pools.observe("GET /", &place, exchange).place;
+            shown = pools.observe("GET /", &place, Lacked::default(), exchange).place;
             assert_eq!(pools.known("GET /", &place), shown);
         }
         shown
@@ -219,5 +288,28 @@ mod tests {
         assert_eq!(last(contexts), "$['@odata.context']");
         let long = (1..=2).flat_map(|answer| (0..600).map(move |index| (answer, format!("$[{index}]"))));
         assert_eq!(last(long), "$[*]");
+    }
+
+    #[test]
+    fn keys_of_a_small_vocabulary_are_data_and_optional_members_are_not() {
+        let last = |names: u64, both_ways: bool| {
+            let (mut pools, mut shown) = (Pools::default(), String::new());
+            for exchange in 1..=200u64 {
+                for number in [exchange % names, exchange * 7 % names, exchange * 11 % names] {
+                    let lacks = both_ways && exchange.is_multiple_of(2);
+                    let category = if lacks { Category::Added } else { Category::Missing };
+                    let place = format!("$.stock.w{number}x");
+                    let lacked = Lacked::by(category.as_str());
+                    shown = pools.observe("GET /", &place, lacked, exchange).place;
+                }
+            }
+            shown
+        };
+        assert_eq!(last(31, true), "$.stock.*");
+        assert!(
+            last(31, false).ends_with('x'),
+            "a system lacks them, the other has them"
+        );
+        assert!(last(13, true).ends_with('x'), "a few are optional");
     }
 }

@@ -93,6 +93,59 @@ fn what_is_keyed_by_data_becomes_one_group() {
 }
 
 #[test]
+fn keys_that_only_one_answer_has_say_nothing_about_the_values_of_others() {
+    let redactor = Redactor::new([0; 32], &RedactConfig::default());
+    let context = |exchange: u64| Context {
+        route_id: RouteId::OTHER,
+        route: "GET /x",
+        target: b"/x",
+        exchange,
+        now: Timestamp::from_nanos(1000),
+        slice: 0,
+        after_write: false,
+        redactor: &redactor,
+        answers: None,
+    };
+    let found = |category: Category, key: u64| Discrepancy {
+        category,
+        place: format!("$.stock.w{key}"),
+        production: "1".to_owned(),
+        shadow: "99".to_owned(),
+        leaves: 1,
+    };
+    let mut groups = Groups::new(1000, 2);
+    for exchange in 1..60 {
+        for key in 0..10 {
+            let found = found(Category::Missing, exchange * 7 + key * 13);
+            groups.add(context(exchange), found.category.as_str(), &found);
+        }
+        let wrong = found(Category::Value, exchange);
+        groups.add(context(exchange), wrong.category.as_str(), &wrong);
+        // The second answer has other keys than the first one, and a wrong value of another key.
+        let others: Vec<_> = (0..9).map(|key| found(Category::Missing, 900 + key)).collect();
+        let thirds = Thirds {
+            found: &[wrong],
+            itself: &others,
+            other: &[&others[..3], &[found(Category::Value, 5)]].concat(),
+            is_close: true,
+        };
+        assert!(groups.thirds(context(0), Asked::Shadow, thirds));
+    }
+    let all = groups
+        .all
+        .iter()
+        .filter(|group| group.category == Category::Value.as_str());
+    let counted: Vec<_> = all
+        .flat_map(|group| &group.atoms)
+        .map(|(_, atom)| groups.atoms[groups.resolved(*atom).0 as usize].thirds[Asked::Shadow as usize])
+        .collect();
+    let (stays, others) = counted.iter().fold((0, 0), |(stays, others), third| {
+        (stays + third.stays, others + third.all() - third.stays)
+    });
+    assert!(stays > 50 && others < 5, "{counted:?}");
+}
+
+#[test]
 fn a_hundred_thousand_places_stay_bounded() {
     let mut groups = Groups::new(50, 3);
     for exchange in 0..100_000u64 {

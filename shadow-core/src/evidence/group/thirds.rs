@@ -90,7 +90,8 @@ impl Groups {
     }
 
     /// Counts the outcome of a third answer for every difference between the first two, and returns whether it was
-    /// counted. Elements are counted by place, so that a stable one is visible among others that always vary.
+    /// counted. Elements are counted by place, so that a stable one is visible among others that always vary. Where many
+    /// elements have one place, those that only one answer has say nothing about the values of the others.
     pub(crate) fn thirds(&mut self, context: Context<'_>, asked: Asked, thirds: Thirds<'_>) -> bool {
         let Thirds {
             found,
@@ -109,8 +110,8 @@ impl Groups {
             let Some((_, atom)) = self.atom(context, found.category.as_str(), found) else {
                 continue;
             };
-            let place = self.pools.known(context.route, &found.place);
-            let varies = |by_place: &HashMap<String, u32>| by_place.get(&place).copied().unwrap_or(0);
+            let place = self.counted_place(context.route, found);
+            let varies = |by_place: &HashMap<Counted, u32>| by_place.get(&place).copied().unwrap_or(0);
             let (itself, other) = (varies(&itself), varies(&other));
             if seen.contains(&atom) || itself == 0 && other == 0 {
                 continue;
@@ -131,13 +132,22 @@ impl Groups {
     }
 
     /// The number of differing elements at each place.
-    fn count_by_place(&self, route: &str, found: &[Discrepancy]) -> HashMap<String, u32> {
+    fn count_by_place(&self, route: &str, found: &[Discrepancy]) -> HashMap<Counted, u32> {
         let mut places = HashMap::with_capacity(found.len());
         for found in found {
-            let place = self.pools.known(route, &found.place);
-            let count: &mut u32 = places.entry(place).or_default();
+            let count: &mut u32 = places.entry(self.counted_place(route, found)).or_default();
             *count = count.saturating_add(1);
         }
         places
     }
+
+    fn counted_place(&self, route: &str, found: &Discrepancy) -> Counted {
+        let place = self.pools.known(route, &found.place);
+        let is_one_sided = matches!(found.category, Category::Missing | Category::Added);
+        let is_pooled = place != found.place;
+        (place, is_pooled && is_one_sided)
+    }
 }
+
+/// A place, and whether it stands for elements that only one of two answers has.
+type Counted = (String, bool);

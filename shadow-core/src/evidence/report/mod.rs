@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 mod causes;
 mod groups;
 mod input;
+mod origin;
 mod power;
 mod scope;
 mod verified;
@@ -20,6 +21,7 @@ pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
 pub use input::{Input, InputFile, InputNote};
+pub use origin::{Origin, SourceShare};
 pub use power::{Missed, Power, PowerOf};
 pub(crate) use scope::the_production;
 pub use scope::{Reach, Scope};
@@ -36,6 +38,12 @@ pub struct Report {
     /// The name of the target.
     #[serde(default)]
     pub target: String,
+    /// Where its counts are from, unless it is merged evidence.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    /// The sources of merged evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceShare>,
     /// The traffic covered by the report, and which of the two systems is the new one.
     #[serde(default)]
     pub scope: Scope,
@@ -56,6 +64,12 @@ pub struct Report {
     /// Exchanges that passed on connections whose messages could not be separated, of those meant to be compared.
     #[serde(default)]
     pub unread: Unread,
+    /// The same for each protocol that occurred: `http1`, `http2` and `grpc`.
+    #[serde(default)]
+    pub protocols: BTreeMap<String, ProtocolCoverage>,
+    /// Connections that were open before the capture: their first exchanges cannot be read.
+    #[serde(default)]
+    pub joined: Joined,
     /// Share of right answers among those that can be decided: `(matched + noise) / (matched + mismatched -
     /// after_skipped_write)`.
     pub match_rate: Proportion,
@@ -145,6 +159,8 @@ shadow_proto::catalogue! {
     ReplayNote {
         /// Sent once more: its reused connection had ended without an answer.
         Reconnected = "reconnected",
+        /// Sent once more: HTTP/2's REFUSED_STREAM or GOAWAY said that it had not been processed.
+        Unprocessed = "unprocessed",
         /// Sent without production's validators.
         WithoutValidators = "without_validators",
         /// Sent without its offer of another protocol.
@@ -154,6 +170,24 @@ shadow_proto::catalogue! {
         /// The first byte came in less than the round trip of the path, and counts as zero.
         UnderPath = "under_path_rtt",
     }
+}
+
+/// Exchanges of one protocol.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct ProtocolCoverage {
+    /// All that were seen.
+    pub exchanges: u64,
+    /// Those with a verdict, among those meant to be compared.
+    pub coverage: Proportion,
+}
+
+/// Connections that were joined in the middle.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Joined {
+    /// Among all connections.
+    pub connections: Proportion,
+    /// Among connections of HTTP/2, whose fields are known only as far as they were sent since then.
+    pub http2: Proportion,
 }
 
 /// The latency of both systems.

@@ -13,16 +13,20 @@ pub struct Power {
     pub caught: Proportion,
     /// The same by route and kind, the weakest first.
     pub by_kind: Vec<PowerOf>,
+    /// The same by route, the weakest first.
+    #[serde(default)]
+    pub by_route: Vec<PowerOf>,
     /// Where faults would have been missed, the most frequent first.
     pub missed: Vec<Missed>,
 }
 
-/// Planted faults of one kind on one route.
+/// Planted faults of one kind, or of all kinds, on one route.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct PowerOf {
     /// Method and path template.
     pub route: String,
-    /// The kind of fault.
+    /// The kind of fault; empty for all kinds together.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kind: String,
     /// The share that would have been found.
     pub caught: Proportion,

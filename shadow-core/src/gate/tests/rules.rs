@@ -5,10 +5,13 @@ use proptest::prelude::*;
 
 use super::{REPLAY, exchange};
 use crate::gate::{
-    Absent, Decision, Gate, Grpc, Key, Match, Selection, Selector, Share, Skip, SkipPolicy, WritePolicy,
+    Absent, Decision, Gate, Key, Match, Selection, Selector, Share, Skip, SkipPolicy, WritePolicy,
     WriteRules, Writes,
 };
-use shadow_proto::exchange::{Body, Exchange};
+use shadow_proto::{
+    exchange::{Body, Exchange},
+    time::Timestamp,
+};
 
 fn select(selection: &Selection, exchange: &Exchange) -> Decision {
     let selector = Selector::new(selection).unwrap();
@@ -266,19 +269,60 @@ fn a_rule_that_lets_a_write_through_wants_every_reading_to_fit() {
 }
 
 #[test]
-fn grpc_is_skipped_unless_it_is_a_write_like_any() {
-    let fields = [("Content-Type", "application/grpc-web+proto")];
-    let given = exchange("POST", "/p.S/M", &fields);
-    let rules = WriteRules {
+fn a_call_of_grpc_is_a_write_unless_its_method_is_listed() {
+    let call = |target: &str| exchange("POST", target, &[("Content-Type", "application/grpc-web+proto")]);
+    let skipping = WriteRules {
+        grpc_safe: vec!["shop.Catalog/Get*".to_owned(), "/shop.Health/**".to_owned()],
+        ..WriteRules::default()
+    };
+    let write = skipped(SkipPolicy::GrpcWrite);
+    for (target, expected) in [
+        ("/shop.Catalog/GetItem", REPLAY),
+        ("/shop.Health/Check", REPLAY),
+        ("/shop.Catalog/SetItem", write),
+        ("/shop.Catalog/%47etItem", write),
+        ("//shop.Catalog/GetItem", write),
+        ("/shop.Catalog/GetItem/x", write),
+        ("/shop.Catalog/GetItem?_method=DELETE", write),
+        ("/other/shop.Catalog/GetItem", write),
+    ] {
+        assert_eq!(writes(&skipping, &call(target)), expected, "{target}");
+    }
+    let put = exchange(
+        "PUT",
+        "/shop.Catalog/GetItem",
+        &[("Content-Type", "application/grpc")],
+    );
+    assert_eq!(writes(&skipping, &put), write);
+    assert_eq!(
+        writes(&WriteRules::default(), &call("/shop.Catalog/GetItem")),
+        write
+    );
+    let replaying = WriteRules {
         default: Writes::Replay,
         ..WriteRules::default()
     };
-    assert_eq!(writes(&rules, &given), skipped(SkipPolicy::Grpc));
-    let like_any = WriteRules {
-        grpc: Grpc::Write,
-        ..rules
+    assert_eq!(writes(&replaying, &call("/shop.Catalog/SetItem")), REPLAY);
+}
+
+#[test]
+fn a_call_whose_response_began_before_its_request_had_ended_is_not_replayed() {
+    let policy = WriteRules {
+        default: Writes::Replay,
+        ..WriteRules::default()
     };
-    assert_eq!(writes(&like_any, &given), REPLAY);
+    for (media, apart, expected) in [
+        ("application/grpc", 1, REPLAY),
+        ("application/grpc", 0, REPLAY),
+        ("application/grpc", -1, skipped(SkipPolicy::GrpcInterleaved)),
+        ("application/json", -1, REPLAY),
+    ] {
+        let mut given = exchange("POST", "/p.S/M", &[("content-type", media)]);
+        let at = |millis: i64| Some(Timestamp::from_nanos(u64::try_from(millis).unwrap() * 1_000_000));
+        given.timing.request_last = at(10);
+        given.timing.response_first = at(10 + apart);
+        assert_eq!(writes(&policy, &given), expected, "{media}, {apart} ms");
+    }
 }
 
 #[test]

@@ -77,6 +77,10 @@ impl LinkType {
             | pseudo::NET_ANALYZER
             | pseudo::NET_ANALYZER_PREAMBLE
             | pseudo::PKTAP
+            | pseudo::PKTAP_APPLE
+            | pseudo::SLIP
+            | pseudo::IPNET
+            | pseudo::IP_OVER_IB
             | pseudo::MPACKET
             | pseudo::BROADCOM
             | pseudo::BROADCOM_BEFORE

@@ -8,18 +8,23 @@ use super::{
 };
 
 pub(super) const TOKEN_RING: u16 = 6;
+pub(super) const SLIP: u16 = 8;
 pub(super) const FRAME_RELAY: u16 = 107;
 pub(super) const PRISM: u16 = 119;
 pub(super) const IP_OVER_FC: u16 = 122;
 pub(super) const SUN_ATM: u16 = 123;
 pub(super) const APPLE_1394: u16 = 138;
+/// Apple's programs write PKTAP with a number that others may use for anything.
+pub(super) const PKTAP_APPLE: u16 = 149;
 pub(super) const AVS: u16 = 163;
 pub(super) const PPI: u16 = 192;
 pub(super) const ERF: u16 = 197;
 pub(super) const FRAME_RELAY_DIRECTED: u16 = 206;
 pub(super) const MPLS: u16 = 219;
+pub(super) const IPNET: u16 = 226;
 pub(super) const NET_ANALYZER: u16 = 240;
 pub(super) const NET_ANALYZER_PREAMBLE: u16 = 241;
+pub(super) const IP_OVER_IB: u16 = 242;
 pub(super) const PKTAP: u16 = 258;
 pub(super) const MPACKET: u16 = 274;
 pub(super) const BROADCOM: u16 = 281;
@@ -32,6 +37,7 @@ pub(super) fn offset(code: u16, frame: &[u8]) -> Result<usize, Skip> {
     let (layer, at) = match code {
         // Length, and the type of the next header.
         PKTAP => return inside(frame, word(frame, 0)?, word(frame, 8)?),
+        PKTAP_APPLE if is_pktap(frame) => return inside(frame, word(frame, 0)?, word(frame, 8)?),
         PPI => return inside(frame, le16(frame, 2)?.into(), word(frame, 4)?),
         // The tag precedes the EtherType; if marked as extended, it has four more bytes.
         DSA => {
@@ -49,6 +55,10 @@ pub(super) fn offset(code: u16, frame: &[u8]) -> Result<usize, Skip> {
             _ => return Err(Skip::NotIp),
         },
         MPLS => (Layer::Mpls, 0),
+        SLIP => (Layer::Ip, 16),
+        IPNET => (Layer::Ip, 24),
+        // After the global route header.
+        IP_OVER_IB => (Layer::Type(be16(frame, 40)?), 44),
         FRAME_RELAY => frame_relay(frame, 0)?,
         FRAME_RELAY_DIRECTED => frame_relay(frame, 1)?,
         PRISM => (Layer::Wlan, word(frame, 4)?),
@@ -75,10 +85,19 @@ pub(super) fn offset(code: u16, frame: &[u8]) -> Result<usize, Skip> {
     walk(frame, layer, at)
 }
 
+/// Whether a frame begins with the length and the record type of a PKTAP header.
+fn is_pktap(frame: &[u8]) -> bool {
+    const SHORTEST: usize = 108;
+    const LONGEST: usize = 1024;
+    const PACKET: usize = 1;
+    let length = word(frame, 0).unwrap_or_default();
+    (SHORTEST..=LONGEST).contains(&length) && word(frame, 4) == Ok(PACKET)
+}
+
 /// A frame of another type that begins at `at`; a nested PKTAP or PPI header is refused.
 fn inside(frame: &[u8], at: usize, code: usize) -> Result<usize, Skip> {
     let link = LinkType::from_code(u16::try_from(code).unwrap_or(u16::MAX));
-    if matches!(link, LinkType::Prefixed(PKTAP | PPI)) {
+    if matches!(link, LinkType::Prefixed(PKTAP | PKTAP_APPLE | PPI)) {
         return Err(Skip::TooDeep);
     }
     let rest = frame.get(at..).ok_or(Skip::CutHeaders)?;

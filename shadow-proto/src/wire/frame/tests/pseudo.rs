@@ -25,6 +25,10 @@ fn headers_before_another_link_layer() {
         (258, [pktap(1, 108), ethernet(&[])].concat()),
         (258, [pktap(0, 156), null].concat()),
         (258, [pktap(12, 108), packet()].concat()),
+        (149, [pktap(1, 108), ethernet(&[])].concat()),
+        (8, [&[0; 16][..], &packet()].concat()),
+        (226, [&[1, 2][..], &[0; 22], &packet()].concat()),
+        (242, [&[0; 40][..], &[8, 0, 0, 0], &packet()].concat()),
         (
             192,
             [&[0, 0, 12, 0, 1, 0, 0, 0, 9, 9, 9, 9][..], &ethernet(&[])].concat(),
@@ -87,6 +91,12 @@ fn a_header_in_itself_and_lengths_beyond_the_frame_are_refused() {
         (258, nested, Skip::TooDeep),
         (258, pktap(1, 40_000), Skip::CutHeaders),
         (258, [pktap(147, 108), ethernet(&[])].concat(), Skip::LinkType),
+        (149, ethernet(&[]), Skip::LinkType),
+        (
+            149,
+            [pktap(149, 108), pktap(1, 108), ethernet(&[])].concat(),
+            Skip::TooDeep,
+        ),
         (192, vec![0, 0, 0xff, 0xff, 1, 0, 0, 0], Skip::CutHeaders),
         (119, vec![0xff; 8], Skip::CutHeaders),
         (107, vec![0; 40], Skip::Malformed),

@@ -1,10 +1,12 @@
 //! Rates, sizes and durations in readable notation: `5%`, `64MiB`, `2s`.
 //!
-//! One notation for flags and for the file. Bias: an ambiguous value (`--sample 5`) is refused with an example instead
-//! of guessed.
+//! One notation for flags and for the file. A field of a plain type is read and written in it with
+//! [`As`]. Bias: an ambiguous value (`--sample 5`) is refused with an example instead of guessed.
 
 use core::{fmt, marker::PhantomData, str::FromStr, time::Duration};
+use std::borrow::Cow;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A share from 0 % to 100 %.
@@ -86,6 +88,48 @@ impl From<usize> for Size {
     }
 }
 
+impl From<u64> for Size {
+    fn from(bytes: u64) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Size> for usize {
+    fn from(size: Size) -> Self {
+        size.as_usize()
+    }
+}
+
+impl From<Size> for u64 {
+    fn from(size: Size) -> Self {
+        size.0
+    }
+}
+
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        span.0
+    }
+}
+
+impl From<f64> for Rate {
+    fn from(fraction: f64) -> Self {
+        Self::from_fraction(fraction)
+    }
+}
+
+impl From<Rate> for f64 {
+    fn from(rate: Rate) -> Self {
+        rate.0
+    }
+}
+
 impl FromStr for Rate {
     type Err = UnitError;
 
@@ -126,13 +170,31 @@ impl FromStr for Span {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        shadow_proto::time::duration::parse(text)
+        let wrong = || UnitError {
+            given: text.to_owned(),
+            kind: "duration",
+            example: "200ms, 5s, 2m or 1h",
+        };
+        let text = text.trim();
+        let split = text
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let number: f64 = number
+            .parse()
+            .map_err(|_unread: core::num::ParseFloatError| wrong())?;
+        let scale = match unit.trim() {
+            "us" => 1e-6,
+            "ms" => 1e-3,
+            "" | "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3_600.0,
+            "d" => 86_400.0,
+            _ => return Err(wrong()),
+        };
+        Duration::try_from_secs_f64(number * scale)
             .map(Self)
-            .map_err(|_unread: String| UnitError {
-                given: text.to_owned(),
-                kind: "duration",
-                example: "200ms, 5s, 2m or 1h",
-            })
+            .map_err(|_unread: core::time::TryFromFloatSecsError| wrong())
     }
 }
 
@@ -217,6 +279,16 @@ macro_rules! written {
                 to.collect_str(self)
             }
         }
+
+        impl JsonSchema for $unit {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($unit).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": ["string", "number"], "description": $kind})
+            }
+        }
     )+ };
 }
 
@@ -224,6 +296,70 @@ written! {
     Rate, "a rate such as 5%";
     Size, "a size such as 64MiB";
     Span, "a duration such as 2s";
+}
+
+/// A plain value that the file holds in the notation of a unit, for `#[serde(with = "As::<Size>")]`.
+#[derive(Clone, Copy, Debug)]
+pub struct As<U>(PhantomData<U>);
+
+impl<'de, U: Deserialize<'de>> As<U> {
+    /// Reads the unit.
+    pub fn deserialize<T: From<U>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+        U::deserialize(from).map(T::from)
+    }
+}
+
+impl<U: Serialize> As<U> {
+    /// Writes the unit.
+    pub fn serialize<T: Copy + Into<U>, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        (*value).into().serialize(to)
+    }
+}
+
+impl<U: JsonSchema> JsonSchema for As<U> {
+    fn inline_schema() -> bool {
+        U::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        U::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        U::json_schema(generator)
+    }
+}
+
+/// The same for a value that may be null.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOption<U>(PhantomData<U>);
+
+impl<'de, U: Deserialize<'de>> AsOption<U> {
+    /// Reads the unit or null.
+    pub fn deserialize<T: From<U>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+        Ok(Option::<U>::deserialize(from)?.map(T::from))
+    }
+}
+
+impl<U: Serialize> AsOption<U> {
+    /// Writes the unit or null.
+    pub fn serialize<T: Copy + Into<U>, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(T::into).serialize(to)
+    }
+}
+
+impl<U: JsonSchema> JsonSchema for AsOption<U> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Option::<U>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Option::<U>::json_schema(generator)
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! Evidence in files: what an agent has counted, and one report on several of these.
+//!
+//! Bounds: the size of a file that is read as a whole.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use shadow_core::evidence::{EVIDENCE, Evidence, report::Report};
+
+use super::{Exit, Failure, Place, diffs};
+use crate::{
+    control::{
+        client,
+        proto::{Answer, Order},
+    },
+    shown::complain,
+    state::StateDir,
+    whole,
+};
+
+/// How long an agent may take to answer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Writes the evidence of the running agent, or else what the last one kept.
+pub(super) fn write(place: &Place, path: &Path) -> Result<(), Failure> {
+    let unknown = |what: String| Failure::new(Exit::Unknown, what);
+    let evidence = match client::ask(&place.socket, Order::Evidence, PATIENCE) {
+        Ok(Answer::Evidence(evidence)) => *evidence,
+        answer => {
+            let why = match answer {
+                Ok(_) => "the agent answered with no evidence".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let kept: Option<Evidence> = StateDir::new(&place.state_dir)
+                .evidence()
+                .map_err(|error| unknown(format!("there is no evidence: {why}; and {error}")))?;
+            let kept =
+                kept.ok_or_else(|| unknown(format!("there is no evidence: {why}; and none is kept")))?;
+            complain(&format!("{why}. This is the evidence that the last agent kept"));
+            kept
+        }
+    };
+    let text = serde_json::to_string(&evidence).map_err(|error| unknown(error.to_string()))?;
+    diffs::write(path, &format!("{text}\n"))
+}
+
+/// The report on the evidence in all files.
+pub(super) fn report(files: &[PathBuf]) -> Result<Report, Failure> {
+    let mut all = Evidence::default();
+    for file in files {
+        all = all.merge(read(file)?);
+    }
+    all.report()
+        .map_err(|error| Failure::new(Exit::Data, error.to_string()))
+}
+
+fn read(file: &Path) -> Result<Evidence, Failure> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u32,
+    }
+    let unreadable = |exit, why: String| Failure::new(exit, format!("{}: {why}", file.display()));
+    let text = whole::read(file).map_err(|error| unreadable(Exit::NoInput, error.to_string()))?;
+    let foreign = |error: serde_json::Error| {
+        unreadable(
+            Exit::Data,
+            format!("this is no evidence of shadow (`shadow report --evidence` writes it): {error}"),
+        )
+    };
+    let Versioned { format } = serde_json::from_slice(&text).map_err(foreign)?;
+    if format != EVIDENCE {
+        return Err(unreadable(
+            Exit::Data,
+            format!("evidence of format {format}, this version reads {EVIDENCE}"),
+        ));
+    }
+    serde_json::from_slice(&text).map_err(foreign)
+}

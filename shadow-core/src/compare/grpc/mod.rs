@@ -1,0 +1,78 @@
+//! Comparison of gRPC answers: the status, and the messages as trees.
+//!
+//! Owns: the framing of messages (`frames`), their structure without a schema (`wire`), and the status (`status`).
+//! Messages become JSON documents, whose members are named by field numbers (`$.1.3[2]`), so that rules, noise and
+//! redaction apply to them as to JSON. Bounds: messages of one answer, their decoded bytes, depth and fields. Bias:
+//! content that cannot be read as messages is compared by length and digest, never skipped.
+
+mod frames;
+mod status;
+mod wire;
+
+use shadow_proto::exchange::Headers;
+
+use super::{
+    Compared, events,
+    findings::Findings,
+    json,
+    kinds::Content,
+    media::{self, Kind},
+    scope::Scope,
+};
+
+pub(super) use status::compare as statuses;
+
+/// Decoded bytes of the messages of one answer.
+const DECODED: usize = 32 << 20;
+
+/// Whether these are the fields of a gRPC answer.
+pub(super) fn is_grpc(headers: &Headers) -> bool {
+    media::kind(headers) == Kind::Grpc
+}
+
+/// Compares two sequences of messages; `Not` if one of them cannot be read.
+pub(super) fn compare(
+    scope: &Scope<'_>,
+    (left, production): Content<'_>,
+    (right, shadow): Content<'_>,
+    data: &events::CompareData<'_>,
+    findings: &mut Findings,
+) -> Compared {
+    let (Some(a), Some(b)) = (
+        frames::read(left, production, DECODED),
+        frames::read(right, shadow, DECODED),
+    ) else {
+        return Compared::Not;
+    };
+    let documents = if media::is_grpc_json(left) || media::is_grpc_json(right) {
+        Some([a.documents(), b.documents()])
+    } else {
+        // Both sides have one structure: a field is a message only if it is one in both.
+        wire::documents([&a.messages, &b.messages])
+    };
+    let Some([a, b]) = documents else {
+        return Compared::Not;
+    };
+    if let ([a], [b]) = (a.as_slice(), b.as_slice()) {
+        return json::compare(scope, a, b, json::ROOT, findings);
+    }
+    events::documents(
+        a.iter().map(Vec::as_slice).collect(),
+        b.iter().map(Vec::as_slice).collect(),
+        data,
+        findings,
+    )
+}
+
+/// The messages of one answer as JSON documents, or `None` if they cannot be read.
+pub(crate) fn documents(headers: &Headers, content: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let read = frames::read(headers, content, DECODED)?;
+    if media::is_grpc_json(headers) {
+        return Some(read.documents());
+    }
+    let [documents, _] = wire::documents([&read.messages, &[]])?;
+    Some(documents)
+}
+
+#[cfg(test)]
+mod tests;

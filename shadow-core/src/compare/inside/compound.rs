@@ -1,0 +1,217 @@
+//! Comparison of composed identifiers by part: `order_5f2a90c1`, `arn:aws:s3:eu:12:9c1c09e9`, `f3a0@shop.example`.
+//!
+//! Bias: dates, addresses and identifiers of one kind are values of their own and are not split. A text is composed only
+//! if it has a word, and another part that is certainly none.
+
+use super::Texts;
+use crate::compare::findings::shorten;
+
+/// Parts of one identifier.
+const MAX_PARTS: usize = 16;
+
+/// Letters of a word; a longer part may be random.
+const WORD: usize = 11;
+
+/// Letters of a unit after a number.
+const UNIT: usize = 3;
+
+/// Compares two composed identifiers; false when one of the texts is none, or they are composed differently.
+pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
+    let (a, b) = (texts.production, texts.shadow);
+    if let (Some(left), Some(right)) = (unit(a), unit(b))
+        && left != right
+    {
+        texts.composed(2);
+        // The number differs as it does with the same unit: as the whole.
+        return false;
+    }
+    let (Some(left), Some(right)) = (split(a), split(b)) else {
+        return false;
+    };
+    let alike = left.len() == right.len() && left.iter().zip(&right).all(|(a, b)| a.gap == b.gap);
+    let composed = |parts: &[Part<'_>]| {
+        parts.iter().any(|part| is_word(part.text)) && parts.iter().any(|part| !is_plain(part.text))
+    };
+    if !alike || !composed(&left) || !composed(&right) {
+        return false;
+    }
+    for (number, (a, b)) in (1usize..).zip(left.iter().zip(&right)) {
+        if a.text != b.text {
+            texts.composed(number);
+        }
+    }
+    true
+}
+
+impl Texts<'_, '_> {
+    /// A part that differs. The whole text is shown: its form says whether it is a secret.
+    fn composed(&mut self, number: usize) {
+        self.parts = self.parts.saturating_add(1);
+        let part = format!("word {number}");
+        if !self.without.leave_out(&part) {
+            let place = format!("{} {part}", self.place);
+            let [a, b] = [self.production, self.shadow].map(|text| shorten(text.as_bytes()));
+            self.findings.push(self.category, place, a, b);
+        }
+    }
+}
+
+struct Part<'t> {
+    text: &'t str,
+    /// What follows it.
+    gap: &'t str,
+}
+
+/// Letters and digits, and what is between them; a UUID, a date and an address are one part each. `None` for one part, for text with blanks, and for
+/// more than a few parts.
+fn split(text: &str) -> Option<Vec<Part<'_>>> {
+    let (mut parts, mut rest) = (Vec::new(), text);
+    if !rest.starts_with(char::is_alphanumeric) || text.contains(char::is_whitespace) {
+        return None;
+    }
+    while !rest.is_empty() {
+        let word = || rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+        let length = uuid(rest).or_else(|| number(rest)).unwrap_or_else(word);
+        let (text, behind) = rest.split_at_checked(length)?;
+        let next = behind.find(char::is_alphanumeric).unwrap_or(behind.len());
+        let (gap, behind) = behind.split_at_checked(next)?;
+        parts.push(Part { text, gap });
+        rest = behind;
+        if parts.len() > MAX_PARTS {
+            return None;
+        }
+    }
+    (parts.len() > 1).then_some(parts)
+}
+
+/// The length of the UUID that a text begins with.
+fn uuid(text: &str) -> Option<usize> {
+    const LENGTH: usize = 36;
+    let is_uuid = text
+        .get(..LENGTH)?
+        .bytes()
+        .enumerate()
+        .all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    let ends = !text.get(LENGTH..)?.starts_with(char::is_alphanumeric);
+    (is_uuid && ends).then_some(LENGTH)
+}
+
+/// The length of the date, the time, the address or the version that a text begins with: groups of digits.
+fn number(text: &str) -> Option<usize> {
+    let dated = |c: char| c.is_ascii_digit() || matches!(c, 'T' | 'Z' | ':' | '.' | '-' | '+');
+    let is_date = text.bytes().take(10).enumerate().all(|(at, byte)| {
+        if matches!(at, 4 | 7) {
+            byte == b'-'
+        } else {
+            byte.is_ascii_digit()
+        }
+    });
+    let grouped = |c: char| c.is_ascii_digit() || matches!(c, ':' | '.');
+    let end = |kind: &dyn Fn(char) -> bool| text.find(|c| !kind(c)).unwrap_or(text.len());
+    let end = if is_date && text.len() >= 10 {
+        end(&dated)
+    } else {
+        end(&grouped)
+    };
+    let digits = text
+        .get(..end)?
+        .trim_end_matches(|c: char| !c.is_ascii_digit() && c != 'Z');
+    let ends = !text.get(digits.len()..)?.starts_with(char::is_alphanumeric);
+    (ends && digits.contains(['.', ':', '-'])).then_some(digits.len())
+}
+
+/// Whether a part may be a word: only letters, and few.
+fn is_plain(part: &str) -> bool {
+    part.chars().all(char::is_alphabetic) && part.chars().count() <= WORD
+}
+
+/// Whether a part is a word, and no hexadecimal digits by chance.
+fn is_word(part: &str) -> bool {
+    is_plain(part) && !part.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The unit of a number: `ms` of `12.5ms`.
+fn unit(text: &str) -> Option<&str> {
+    let start = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+    let unit = text
+        .get(start..)
+        .filter(|_| text.starts_with(|c: char| c.is_ascii_digit()))?;
+    let letters = unit.chars().all(|c| c.is_alphabetic() || c == '%');
+    (letters && unit.chars().count() <= UNIT).then_some(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{
+        Category,
+        findings::{Findings, stated},
+        scope::Parts,
+    };
+
+    fn differ(a: &str, b: &str) -> (bool, Vec<String>) {
+        let mut findings = Findings::new(20);
+        let done = compare(&mut Texts {
+            place: "$.x",
+            production: a,
+            shadow: b,
+            category: Category::Value,
+            without: Parts::default(),
+            findings: &mut findings,
+            parts: 0,
+            is_inside: false,
+        });
+        (done, stated(findings.finish()))
+    }
+
+    #[test]
+    fn a_composed_identifier_differs_by_part() {
+        for (a, b, words) in [
+            (
+                "order:5f2a90c1-1c2d-4e5f-8a9b-0c1d2e3f4a5b",
+                "order:0b4b7f3e-1c2d-4e5f-8a9b-0c1d2e3f4a5b",
+                &[2][..],
+            ),
+            ("order_5f2a90c1", "item_0b4b7f3e", &[1, 2]),
+            ("arn:s3:eu:123:9c1c", "arn:s3:eu:999:9c1c", &[4]),
+            ("f3a0@shop.example", "f3a0@evil.example", &[2]),
+            (
+                "ts=2025-10-09T08:55:54.059298Z",
+                "at=2025-10-09T08:05:05.378596+02:00",
+                &[1, 2],
+            ),
+            ("node-10.0.0.1:80", "host-10.0.0.12:80", &[1, 2]),
+        ] {
+            let found = words
+                .iter()
+                .map(|word| format!("value $.x word {word}: {a} | {b}"));
+            assert_eq!(differ(a, b), (true, found.collect()), "{a}");
+        }
+        let unit = vec!["value $.x word 2: 12ms | 12s".to_owned()];
+        assert_eq!(differ("12ms", "12s"), (false, unit));
+    }
+
+    #[test]
+    fn other_values_are_not_split() {
+        for (a, b) in [
+            ("2025-10-09T08:55:54.059298Z", "2025-10-09T08:05:05.378596Z"),
+            ("10.0.0.1", "10.0.0.2"),
+            ("ab:12:cd:00:9f:fe", "00:12:cd:ab:9f:fe"),
+            (
+                "5f2a90c1-1c2d-4e5f-8a9b-0c1d2e3f4a5b",
+                "0b4b7f3e-1c2d-4e5f-8a9b-0c1d2e3f4a5b",
+            ),
+            ("order_5f2a", "order-5f2a"),
+            ("order_5f2a", "order_5f_2a"),
+            ("well-known", "well-done"),
+            ("12ms", "15ms"),
+            ("V1StGXR8Z5jdHi6BmyT", "bQ3StGXR8Z5jdHi6Bmy"),
+            ("", "a_1"),
+        ] {
+            assert_eq!(differ(a, b), (false, Vec::new()), "{a} {b}");
+        }
+    }
+}
