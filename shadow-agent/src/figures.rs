@@ -42,10 +42,10 @@ pub(crate) fn proportion(share: &Proportion) -> String {
     let (Some(rate), Some(low), Some(high)) = (rate, low, high) else {
         return "unknown: nothing was compared yet".to_owned();
     };
-    let interval = if low == high {
-        String::new()
-    } else {
+    let interval = if low < high {
         format!("; 95 % interval {} to {}", percent(*low), percent(*high))
+    } else {
+        String::new()
     };
     format!(
         "{} ({} of {}{interval})",

@@ -122,11 +122,9 @@ fn exit_codes_are_as_documented() {
         std::fs::write(&path, text).expect("write");
         path.to_str().expect("a path of text").to_owned()
     };
-    let good = file(
-        "good.yaml",
-        "capture: {interfaces: [lo], targets: [1]}\nshadow: {observe: true}\n",
-    );
-    let unknown = file("unknown.yaml", "captur: {}\n");
+    let whole = "capture: {interfaces: [lo], targets: [1]}\nshadow: {observe: true}\n";
+    let good = file("good.yaml", whole);
+    let unknown = file("unknown.yaml", &format!("{whole}captur: {{}}\n"));
     let lacking = file(
         "lacking.yaml",
         "capture: {interfaces: [lo]}\nshadow: {observe: true}\n",
@@ -145,7 +143,7 @@ fn exit_codes_are_as_documented() {
         (
             &["config", "check", &unknown],
             78,
-            "unknown.yaml:1:1: unknown key `captur`",
+            "unknown.yaml:3:1: unknown key `captur`",
         ),
         (
             &["config", "check", &lacking],

@@ -97,37 +97,8 @@ fn all_are(packets: &[Value], fate: &str) -> bool {
     packets.iter().all(|packet| packet["fate"] == fate)
 }
 
-#[test]
-fn a_flow_is_seen_and_the_agent_beside_it_is_undisturbed() {
-    need!(Root, Program("nginx"), Program("ip"));
-    let scene = Scene::new();
-    let _shadow = scene.identical_shadow();
-    let mut agent = scene.agent().start(&scene.lab.server);
-    let own = programs(&scene.lab.server, Lab::LINK);
-    let shadow = format!("http://{}", Scene::shadow());
-    let mut explain = Explain::start(&scene, CLIENT, &["--shadow", &shadow]);
-    let start = &explain.lines()[0];
-    assert_eq!(start["agent"]["pid"], agent.process.pid(), "{start}");
-    assert_eq!(start["agent"]["armed"], true, "{start}");
-    assert_eq!(start["interfaces"][0], Lab::LINK, "{start}");
-    let both = programs(&scene.lab.server, Lab::LINK);
-    let place = |name: &str| both.iter().position(|found| found == name);
-    assert!(
-        place("shadow_ingress") < place("explain_ingress") && place("explain_egress").is_some(),
-        "the agent's program stays first: {both:?}"
-    );
-
-    let secret = "c2VjcmV0LXRva2VuLTEyMzQ1Njc4";
-    visit(
-        &scene,
-        &["/1k.json", &format!("/n/7?token={secret}"), "/200k.json"],
-    );
-    scene.lab.client.run(|| {
-        let mut connection = Connection::open(Scene::production()).expect("nginx listens");
-        connection
-            .post("/read", "", b"{\"order\": 1}")
-            .expect("an answer");
-    });
+/// Four exchanges were explained, of which one is a write, with all packets of them.
+fn assert_explained(explain: &Explain, shadow: &str) {
     let exchanges = explain.exchanges(4);
     for exchange in &exchanges {
         assert_eq!(exchange["complete"], true, "{exchange}");
@@ -160,6 +131,40 @@ fn a_flow_is_seen_and_the_agent_beside_it_is_undisturbed() {
             .map(direction)
             .all(|(inwards, by_client)| inwards == by_client)
     );
+}
+
+#[test]
+fn a_flow_is_seen_and_the_agent_beside_it_is_undisturbed() {
+    need!(Root, Program("nginx"), Program("ip"));
+    let scene = Scene::new();
+    let _shadow = scene.identical_shadow();
+    let mut agent = scene.agent().start(&scene.lab.server);
+    let own = programs(&scene.lab.server, Lab::LINK);
+    let shadow = format!("http://{}", Scene::shadow());
+    let mut explain = Explain::start(&scene, CLIENT, &["--shadow", &shadow]);
+    let start = &explain.lines()[0];
+    assert_eq!(start["agent"]["pid"], agent.process.pid(), "{start}");
+    assert_eq!(start["agent"]["armed"], true, "{start}");
+    assert_eq!(start["interfaces"][0], Lab::LINK, "{start}");
+    let both = programs(&scene.lab.server, Lab::LINK);
+    let place = |name: &str| both.iter().position(|found| found == name);
+    assert!(
+        place("shadow_ingress") < place("explain_ingress") && place("explain_egress").is_some(),
+        "the agent's program stays first: {both:?}"
+    );
+
+    let secret = "c2VjcmV0LXRva2VuLTEyMzQ1Njc4";
+    visit(
+        &scene,
+        &["/1k.json", &format!("/n/7?token={secret}"), "/200k.json"],
+    );
+    scene.lab.client.run(|| {
+        let mut connection = Connection::open(Scene::production()).expect("nginx listens");
+        connection
+            .post("/read", "", b"{\"order\": 1}")
+            .expect("an answer");
+    });
+    assert_explained(&explain, &shadow);
     assert!(!explain.0.output().contains(secret), "no secret is shown");
     let summary = explain.end();
     assert_eq!(summary["complete"], 4, "{summary}");

@@ -185,10 +185,6 @@ impl Program {
             method,
             role,
         } = *options;
-        let object = match role {
-            Role::Mirror => MIRROR,
-            Role::Explain => EXPLAIN,
-        };
         let ring = ring_bytes
             .checked_next_power_of_two()
             .filter(|ring| RING_RANGE.contains(ring))
@@ -199,7 +195,7 @@ impl Program {
             .verifier_log_level(VerifierLogLevel::DEBUG)
             .map_max_entries(RING_MAP, ring)
             .map_max_entries(MUTED_MAP, muted_flows.max(1))
-            .load(object)
+            .load(object(role))
             .map_err(explain)?;
         let mut map = |name: &'static str| {
             ebpf.take_map(name)
@@ -244,6 +240,13 @@ struct Parts {
     targets: Targets,
     stats: StatsReader,
     source: LiveSource,
+}
+
+fn object(role: Role) -> &'static [u8] {
+    match role {
+        Role::Mirror => MIRROR,
+        Role::Explain => EXPLAIN,
+    }
 }
 
 const PREPARE: &str = "prepare the control map";

@@ -121,6 +121,8 @@ fn read(line: &str) -> Option<Packet> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use shadow_common::{flow::Endpoint, stat::Stat};
 
     use super::*;
@@ -143,11 +145,10 @@ mod tests {
         let mut words = packet.words();
         words[WORDS - 1] |= Packet::end(Stat::Emitted.index() as u64, true);
         let bytes = words.map(u64::to_le_bytes);
-        let line: String = bytes
-            .as_flattened()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut line = String::new();
+        for byte in bytes.as_flattened() {
+            write!(line, "{byte:02x}").expect("writing to memory");
+        }
         assert_eq!(read(&line), Some(packet));
         for other in [
             "",

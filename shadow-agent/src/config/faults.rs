@@ -196,9 +196,8 @@ evidence:
     }
 
     #[test]
-    fn what_is_no_yaml_is_one_fault() {
-        assert_eq!(faults("capture: [").len(), 1);
-        for text in ["a: b: c", "\t- x", "- 1\n- 2\n", "- 1\n  - 2: {\n"] {
+    fn what_is_no_yaml_has_few_faults() {
+        for text in ["capture: [", "a: b: c", "\t- x", "- 1\n- 2\n", "- 1\n  - 2: {\n"] {
             let found = faults(text);
             assert!(!found.is_empty() && found.len() <= FAULTS, "{text:?} {found:?}");
         }

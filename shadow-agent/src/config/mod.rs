@@ -1,9 +1,9 @@
 //! The configuration: one typed struct, from a file, from flags, or both (flags win).
 //!
-//! Owns: the notation ([`units`](shadow_proto::units), [`place`]), reading the file ([`load`]), the checks ([`check`]) and
-//! the documented example ([`example`]). Bounds: a file of 1 MiB. Bias: an unknown key, an ambiguous value or a
-//! combination that cannot work is refused before anything is attached, with one line that gives the place and how to
-//! fix it.
+//! Owns: the notation of addresses ([`place`]) and words ([`text`]), reading the file ([`load`]), the checks
+//! ([`check`]), the documented example ([`example`]) and the schema ([`schema`]). Bounds: a file of 1 MiB. Bias: an
+//! unknown key, an ambiguous value or a combination that cannot work is refused before anything is attached, with one
+//! line that gives the place and how to fix it.
 
 pub mod agent;
 mod alias_limit;

@@ -12,7 +12,7 @@ use shadow_core::{
 };
 use shadow_proto::{
     engine::Event,
-    exchange::{Exchange, Orphan, Timing},
+    exchange::{Exchange, Incomplete, Orphan, Timing},
     time::Timestamp,
     wire::Flags,
 };
@@ -199,7 +199,7 @@ impl Story {
             target,
             status: exchange.response.as_ref().map(|response| response.status),
             complete: exchange.incomplete.is_none(),
-            incomplete_reason: exchange.incomplete.map(|reason| reason.as_str()),
+            incomplete_reason: exchange.incomplete.map(Incomplete::as_str),
             text: exchange
                 .incomplete
                 .map(|reason| meaning(exchange, reason).to_owned()),

@@ -14,6 +14,7 @@ mod counts;
 mod coverage;
 mod explain;
 mod field_names;
+mod findings;
 mod gate_config;
 mod gates;
 mod group;

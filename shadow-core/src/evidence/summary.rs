@@ -4,21 +4,19 @@ use core::time::Duration;
 
 use hashbrown::HashMap;
 
-use crate::compare::Failure;
-
 use super::{
+    findings,
     gates::{self, Judgement},
     group::{AtomId, Standings},
-    latency::{Buckets, Latencies, micros},
+    latency::{Buckets, Latencies},
     ledger::Ledger,
     mark::Mark,
     protocols,
-    report::{self, FORMAT, Finding, FindingKind, Funnel, Report, ReportInputs},
+    report::{self, FORMAT, Funnel, Report, ReportInputs},
     sets::Split,
     settle::Settle,
     since::{IntervalCounts, IntervalEvidence},
     stats::{Proportion, float, rounded},
-    tail,
     tally::Tally,
 };
 use crate::gate::Skip;
@@ -108,7 +106,7 @@ impl Ledger {
                 ..self.sums(total, split, self.bursts(standings, &start, split, total))
             },
             &self.gates,
-            slow(&findings),
+            findings::slow(&findings),
             Duration::from_millis(inputs.now_ms.saturating_sub(inputs.started_ms)),
         );
         let judgement = Judgement {
@@ -116,7 +114,6 @@ impl Ledger {
             ..judgement
         };
         let by_route = self.splits_since(standings, &start);
-        let judgement = self.judged_by_route(judgement, &self.gates, (standings, &by_route), &start);
         Report {
             format: FORMAT,
             started_ms: inputs.started_ms,
@@ -134,7 +131,7 @@ impl Ledger {
             shadow_errors,
             groups_overflow: self.groups.overflow(),
             findings,
-            judgement,
+            judgement: self.judged_by_route(judgement, &self.gates, (standings, &by_route), &start),
             availability: report::Availability {
                 production: without(production_errors),
                 shadow: without(shadow_errors),
@@ -261,97 +258,6 @@ impl Ledger {
             });
         busiest(rows)
     }
-
-    fn findings(&self) -> Vec<Finding> {
-        let mut found: Vec<Finding> = self
-            .routes_seen()
-            .flat_map(|(_, name, tally)| {
-                let timeouts = failures(tally, Failure::is_timeout);
-                let failed = failures(tally, |failure| !failure.is_timeout() && !failure.is_ours());
-                let replays = tally.replayed();
-                let of = |count: u64, what: &str| {
-                    (count > 0).then(|| format!("{count} of {replays} replays {what}"))
-                };
-                [
-                    (FindingKind::Slow, self.slow(tally).filter(|_| !self.untimed)),
-                    (
-                        FindingKind::SlowTail,
-                        self.slow_tail(tally).filter(|_| !self.untimed),
-                    ),
-                    (FindingKind::TimesOut, of(timeouts, "timed out")),
-                    (FindingKind::Fails, of(failed, "got no answer")),
-                    (FindingKind::NotAnswered, self.not_answered(tally)),
-                ]
-                .map(|(kind, text)| {
-                    text.map(|text| Finding {
-                        kind,
-                        route: name.to_owned(),
-                        text,
-                    })
-                })
-            })
-            .flatten()
-            .collect();
-        found.sort_by(|a, b| (a.kind, &a.route).cmp(&(b.kind, &b.route)));
-        found
-    }
-
-    /// Whether production left requests without an answer, so that they could not be compared.
-    fn not_answered(&self, tally: &Tally) -> Option<String> {
-        let all = tally.skipped.saturating_add(tally.replayed());
-        (tally.not_answered > 0).then(|| {
-            format!(
-                "{} did not answer {} of {all} requests: their connections ended first",
-                report::the_production(self.reversed),
-                tally.not_answered
-            )
-        })
-    }
-
-    /// Whether the 99th percentile of a route is slow, reported like a slow median.
-    fn slow_tail(&self, tally: &Tally) -> Option<String> {
-        let report::Latency {
-            production, shadow, ..
-        } = latency(tally);
-        let spans = [
-            ("first byte", production.first_byte, shadow.first_byte),
-            ("last byte", production.whole, shadow.whole),
-        ];
-        let allowed = self.gates.latency_p99.unwrap_or(self.gates.latency_ratio);
-        let (span, production, shadow) = spans
-            .into_iter()
-            .find(|(_, production, shadow)| tail::is_slow(&self.gates, allowed, *production, *shadow))?;
-        Some(format!(
-            "99th percentile of the time to the {span} {}, {}'s {}, over {} answers{}",
-            micros(shadow.p99_us),
-            report::the_production(self.reversed),
-            micros(production.p99_us),
-            shadow.count,
-            gates::allowance(&self.gates, allowed)
-        ))
-    }
-
-    /// Whether the shadow system is slow on a route, in either span: a server may send its head immediately.
-    fn slow(&self, tally: &Tally) -> Option<String> {
-        let report::Latency {
-            production, shadow, ..
-        } = latency(tally);
-        let spans = [
-            ("first byte", production.first_byte, shadow.first_byte),
-            ("last byte", production.whole, shadow.whole),
-        ];
-        let (span, production, shadow) = spans
-            .into_iter()
-            .find(|(_, production, shadow)| gates::is_slow(&self.gates, *production, *shadow))?;
-        Some(format!(
-            "median time to the {span} {}, {}'s {}, over {} answers{}",
-            micros(shadow.p50_us),
-            report::the_production(self.reversed),
-            micros(production.p50_us),
-            shadow.count,
-            gates::allowance(&self.gates, self.gates.latency_ratio)
-        ))
-    }
 }
 
 /// The rows with the most exchanges first.
@@ -364,20 +270,6 @@ fn busiest(rows: impl Iterator<Item = report::Route>) -> Vec<report::Route> {
 /// The share of the others.
 fn without(errors: Proportion) -> Proportion {
     Proportion::new(errors.trials.saturating_sub(errors.successes), errors.trials)
-}
-
-/// Number of slow routes.
-fn slow(findings: &[Finding]) -> usize {
-    let slow = |finding: &&Finding| finding.kind == FindingKind::Slow;
-    findings.iter().filter(slow).count()
-}
-
-fn failures(tally: &Tally, which: impl Fn(Failure) -> bool) -> u64 {
-    tally
-        .failures
-        .iter()
-        .filter(|(failure, _)| which(**failure))
-        .fold(0, |sum, (_, count)| sum.saturating_add(*count))
 }
 
 /// Reasons of different modules with the same name are added up.

@@ -19,7 +19,7 @@ use shadow_common::flow::FlowKey;
 use crate::{
     exchange::{Flow, Incomplete},
     flow::{Entry, Fate, Opening, Print, Table, Timers, Track, Views},
-    http1::head::{begins_request, is_request_line},
+    http1::begins::{begins_request, is_request_line},
     protocol::{Context, Sink},
     time::Timestamp,
     wire::{Direction, Flags, Segment},

@@ -1,7 +1,7 @@
 //! Facts about single segments.
 
 use crate::{
-    http1::head::{is_request_line, looks_like_response},
+    http1::begins::{is_request_line, looks_like_response},
     wire::{Direction, Flags, Segment},
 };
 

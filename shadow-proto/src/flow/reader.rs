@@ -92,7 +92,7 @@ impl Reader {
         };
         let known = conn.is_in_step();
         let mut conn = match switch {
-            Switch::Preface => Http2::at_preface(http1::head::HTTP2_PREFACE.len(), known, self.positions()),
+            Switch::Preface => Http2::at_preface(http1::begins::HTTP2_PREFACE.len(), known, self.positions()),
             Switch::Upgraded(asked) => {
                 Http2::upgraded((asked.exchange, asked.head_end, asked.ack), self.positions())
             }

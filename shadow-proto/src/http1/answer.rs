@@ -6,6 +6,7 @@
 //! leave one meaning are read and named ([`OddField`]), and after odd framing the connection is not reused.
 
 use super::{
+    begins,
     body::{BodyReader, Content, Progress},
     framing::{self, Asked, Framing, Said},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
@@ -176,7 +177,7 @@ impl<'s> AnswerReader<'s> {
 
     fn read_head(&mut self, rest: &[u8]) -> Result<usize, Unread> {
         let blank = if self.buffer.is_empty() {
-            head::blank(rest)
+            begins::blank(rest)
         } else {
             0
         };
@@ -189,7 +190,7 @@ impl<'s> AnswerReader<'s> {
         let raw = match step {
             HeadStep::Complete(raw) => raw,
             HeadStep::TooLarge => return Err(Unread::Protocol),
-            HeadStep::More if head::looks_like_response(self.buffer.so_far()) => return Ok(used),
+            HeadStep::More if begins::looks_like_response(self.buffer.so_far()) => return Ok(used),
             HeadStep::More => return Err(Unread::Protocol),
         };
         let length = raw.bytes.len();

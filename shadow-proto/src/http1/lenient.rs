@@ -7,10 +7,7 @@
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::{
-    framing::Said,
-    head::{ResponseHead, is_token},
-};
+use super::{begins::is_token, framing::Said, head::ResponseHead};
 use crate::exchange::{Headers, Version};
 
 /// Most oddities kept for one head.

@@ -9,8 +9,9 @@ use core::cell::Cell;
 use memchr::memmem;
 
 use super::{
+    begins::looks_like_request,
     framing::Said,
-    head::{RawHead, RequestHead, ResponseHead, lenient_request, lenient_response, looks_like_request},
+    head::{RawHead, RequestHead, ResponseHead, lenient_request, lenient_response},
     roles::{plain_field, text_of},
 };
 

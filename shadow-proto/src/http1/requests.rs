@@ -2,6 +2,7 @@
 
 use super::pair::{Pending, Trust};
 use super::{
+    begins,
     body::{BodyReader, Progress},
     conn::{Conn, Switch, report},
     fast_path,
@@ -72,10 +73,9 @@ impl Requests {
 impl Conn {
     pub(super) fn read_requests(&mut self, chunk: &Chunk<'_>, ctx: &mut Context<'_>) -> usize {
         let mut used = 0;
-        while let Some(rest) = chunk.bytes.get(used..).filter(|rest| !rest.is_empty()) {
-            if self.switch.is_some() {
-                break;
-            }
+        while self.switch.is_none()
+            && let Some(rest) = chunk.bytes.get(used..).filter(|rest| !rest.is_empty())
+        {
             // A request is read only after everything that the client had received when it sent it. Otherwise it
             // would appear to have been sent earlier.
             let ahead = self.waits(Direction::ToServer, chunk.ack);
@@ -85,7 +85,7 @@ impl Conn {
                 State::Body(ref reader) if ahead && reader.awaits_content() => break,
                 State::Wait if self.pair.is_empty() => self.client.state = State::Head,
                 State::Wait => break,
-                State::Search if used == 0 && chunk.starts_segment && head::is_request_line(rest) => {
+                State::Search if used == 0 && chunk.starts_segment && begins::is_request_line(rest) => {
                     self.client.state = State::Head;
                 }
                 State::Search | State::Closed => used += ctx.pass_over(Direction::ToServer, chunk, rest),
@@ -106,12 +106,12 @@ impl Conn {
     ) -> usize {
         if self.client.head.is_empty() {
             // RFC 9112 section 2.2: empty lines before a request line are ignored.
-            let blank = head::blank(rest);
+            let blank = begins::blank(rest);
             if blank > 0 {
                 let sure = self.pair.is_in_step();
                 return ctx.pass_blank(Direction::ToServer, chunk, rest, blank, sure);
             }
-            if !head::looks_like_request(rest) {
+            if !begins::looks_like_request(rest) {
                 self.leave_garbage(rest, ctx);
                 return ctx.pass_over(Direction::ToServer, chunk, rest);
             }
@@ -135,8 +135,8 @@ impl Conn {
         let (used, step) = self.client.head.push(rest, ctx.settings.limits.head);
         // The method may have arrived in pieces, none of which was too long for one.
         let begins = match &step {
-            HeadStep::Complete(raw) => head::looks_like_request(&raw.bytes),
-            HeadStep::More | HeadStep::TooLarge => head::looks_like_request(self.client.head.so_far()),
+            HeadStep::Complete(raw) => begins::looks_like_request(&raw.bytes),
+            HeadStep::More | HeadStep::TooLarge => begins::looks_like_request(self.client.head.so_far()),
         };
         match step {
             _ if !begins => self.leave_garbage(&[], ctx),
@@ -155,14 +155,14 @@ impl Conn {
     }
 
     fn request_head(&mut self, raw: &RawHead<'_>, end: u64, ctx: &mut Context<'_>) {
-        if self.pair.is_fresh() && *raw.bytes == *head::HTTP2_PREFACE {
+        if self.pair.is_fresh() && *raw.bytes == *begins::HTTP2_PREFACE {
             self.switch = Some(Switch::Preface);
             return;
         }
         let parsed = match head::request(raw, ctx.settings.limits.fields, ctx.settings.fields) {
             Ok(_) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
             Err(Incomplete::Malformed) if raw.suspicious => Err(Incomplete::AmbiguousFraming),
-            Err(Incomplete::Malformed) if self.pair.is_fresh() && !head::names_http(&raw.bytes) => {
+            Err(Incomplete::Malformed) if self.pair.is_fresh() && !begins::names_http(&raw.bytes) => {
                 return self.abandon(Abandon::NotHttp, ctx);
             }
             parsed => parsed,
@@ -310,7 +310,7 @@ impl Conn {
         self.client.last = self.client.last.max(chunk.at);
         let unasked = self.pair.back().is_some_and(|back| back.was_answered_unasked());
         let skipped = unasked && chunk.ack >= Some(self.server.pos()) && reader.awaits_content();
-        let read = if skipped && head::may_begin_request(rest) {
+        let read = if skipped && begins::may_begin_request(rest) {
             // The response came instead of 100 (Continue), and some clients then continue without the body. A server
             // that expects one reads the next request as it.
             Err(Incomplete::AmbiguousFraming)

@@ -2,6 +2,7 @@
 
 use super::pair::Target;
 use super::{
+    begins,
     body::{BodyReader, Progress},
     conn::{Conn, Switch},
     fast_path, foreign,
@@ -96,7 +97,7 @@ impl Conn {
             match self.server.state {
                 State::Closed => used += ctx.pass_over(Direction::ToClient, chunk, rest),
                 State::Search if ahead => break,
-                State::Search if used == 0 && chunk.starts_segment && head::looks_like_response(rest) => {
+                State::Search if used == 0 && chunk.starts_segment && begins::looks_like_response(rest) => {
                     self.server.state = State::Head;
                 }
                 State::Search => used += ctx.pass_over(Direction::ToClient, chunk, rest),
@@ -136,7 +137,7 @@ impl Conn {
         if self.server.current.is_none() {
             // Some servers send an empty line after a body without counting it; it begins no message.
             let foreign = !self.server.foreign.is_empty();
-            let blank = head::blank(rest);
+            let blank = begins::blank(rest);
             if blank > 0 && !foreign {
                 let sure = self.pair.is_in_step();
                 return Some(ctx.pass_blank(Direction::ToClient, chunk, rest, blank, sure));
@@ -146,7 +147,7 @@ impl Conn {
                 Target::Front => None,
                 Target::Nobody(reason) => Some(reason),
             };
-            if foreign || !head::looks_like_response(rest) {
+            if foreign || !begins::looks_like_response(rest) {
                 self.refuse_garbage(rest, orphan.is_none(), ctx);
                 return Some(ctx.pass_over(Direction::ToClient, chunk, rest));
             }
@@ -187,7 +188,7 @@ impl Conn {
         self.touch(chunk);
         let (used, step) = self.server.head.push(rest, ctx.settings.limits.head);
         match step {
-            HeadStep::More if head::looks_like_response(self.server.head.so_far()) => {}
+            HeadStep::More if begins::looks_like_response(self.server.head.so_far()) => {}
             HeadStep::More => {
                 let current = self.server.current.as_ref();
                 let answers = current.is_some_and(|current| current.orphan.is_none());

@@ -3,7 +3,7 @@
 use memchr::memchr;
 use shadow_common::flow::FlowKey;
 
-use super::{conn::Conn, head::is_token};
+use super::{begins::is_token, conn::Conn};
 use crate::{
     exchange::Flow,
     protocol::{Chunk, Context},

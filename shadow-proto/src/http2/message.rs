@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::hpack::{Fields, Line};
 use crate::{
     exchange::{Body, Headers, Incomplete, Request, Response, Version},
-    http1::head::is_token,
+    http1::begins::is_token,
 };
 
 /// The fields of a block by their kind.

@@ -80,7 +80,7 @@ impl Ledger {
         }
         let routes = self.routes.names().iter().enumerate().map(|(id, name)| {
             let tally = self.by_route.get(id).map(Tally::stored);
-            // What became part of another route is of that one.
+            // A route that became part of another one has its name.
             let now = RouteId::of(id).map_or(name.as_str(), |route| self.routes.name(route));
             (now.to_owned(), tally.unwrap_or_default())
         });
