@@ -128,11 +128,11 @@ fn no_write_reaches_the_shadow_system_by_default() {
         ]
     );
     assert_eq!(report.funnel.skipped["write"], writes, "{:#?}", report.funnel);
-    assert_eq!(report.funnel.skipped["grpc"], 1, "{:#?}", report.funnel);
+    assert_eq!(report.funnel.skipped["grpc_write"], 1, "{:#?}", report.funnel);
     assert_eq!(report.funnel.unverified["write"], writes);
     let text = String::from_utf8_lossy(&stage.agent.ask(&["report"]).stdout).into_owned();
     assert!(
-        text.contains("of all exchanges: write 89.286 %, grpc 1.786 %"),
+        text.contains("of all exchanges: write 89.286 %, grpc_write 1.786 %"),
         "{text}"
     );
 }

@@ -1,7 +1,8 @@
 //! Comparison of composed identifiers by part: `order_5f2a90c1`, `arn:aws:s3:eu:12:9c1c09e9`, `f3a0c9d8@shop.example`.
 //!
 //! Bias: dates, addresses and identifiers of one kind are values of their own and are not split. A text is composed
-//! only if it has a word, and a part that is new each time.
+//! only if it has a word, and a part that is new each time. Parts of the form of such a part, but for UUIDs, are one
+//! value with the whole text: a process number in it is the same each time, and means nothing.
 
 use super::{Texts, words};
 use crate::compare::findings::shorten;
@@ -21,30 +22,41 @@ pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
     let alike = left.len() == right.len() && left.iter().zip(&right).all(|(a, b)| a.gap == b.gap);
     let named = |parts: &[Part<'_>]| parts.iter().any(|part| is_word(part.text));
     // Without a part that is new each time, the whole is a name: `room-3`.
-    let is_new = left
+    let any_new = left
         .iter()
         .zip(&right)
         .any(|(a, b)| is_new(a.text) && is_new(b.text));
-    if !alike || !is_new || !named(&left) || !named(&right) {
+    if !alike || !any_new || !named(&left) || !named(&right) {
         return false;
     }
+    let of_one_answer = |part: &str| is_new(part) && uuid(part).is_none();
+    let mut is_whole = false;
     for (number, (a, b)) in (1usize..).zip(left.iter().zip(&right)) {
-        if a.text != b.text {
-            texts.composed(number);
+        if of_one_answer(a.text) && of_one_answer(b.text) {
+            is_whole |= a.text != b.text;
+        } else if a.text != b.text {
+            texts.composed(Some(number));
         }
+    }
+    if is_whole {
+        texts.composed(None);
     }
     true
 }
 
 impl Texts<'_, '_> {
-    /// A part that differs. The whole text is shown: its form says whether it is a secret.
-    fn composed(&mut self, number: usize) {
+    /// A part that differs, or the text because of those that are new. The whole text is shown: its form says whether it
+    /// is a secret.
+    fn composed(&mut self, number: Option<usize>) {
         // All parts are one value.
         let leaves = u32::from(self.parts == 0);
         self.parts = self.parts.saturating_add(1);
-        let part = format!("word {number}");
-        if !self.without.leave_out(&part) {
-            let place = format!("{} {part}", self.place);
+        let part = number.map(|number| format!("word {number}"));
+        if !part.as_ref().is_some_and(|part| self.without.leave_out(part)) {
+            let place = match part {
+                Some(part) => format!("{} {part}", self.place),
+                None => self.place.to_owned(),
+            };
             let [a, b] = [self.production, self.shadow].map(|text| shorten(text.as_bytes()));
             self.findings.push_element(self.category, place, a, b, leaves);
         }
@@ -125,10 +137,12 @@ fn is_new(part: &str) -> bool {
     hex || part.chars().count() > WORD || words::is_volatile(part)
 }
 
-/// Whether a part is a word: only letters, and few, and no hexadecimal digits by chance.
+/// Whether a part is a word: only letters, some and not many, and no hexadecimal digits by chance.
 fn is_word(part: &str) -> bool {
     let letters = part.chars().all(char::is_alphabetic);
-    letters && part.chars().count() <= WORD && !part.bytes().all(|byte| byte.is_ascii_hexdigit())
+    letters
+        && (2..=WORD).contains(&part.chars().count())
+        && !part.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -163,19 +177,24 @@ mod tests {
                 "order:0b4b7f3e-1c2d-4e5f-8a9b-0c1d2e3f4a5b",
                 &[2][..],
             ),
-            ("order_5f2a90c1", "item_0b4b7f3e", &[1, 2]),
-            ("arn:s3:eu:123:9c1c09e9", "arn:s3:eu:999:9c1c09e8", &[4, 5]),
+            ("order_5f2a90c1", "item_0b4b7f3e", &[1, 0]),
+            ("web-0000a3f1-000123", "web-0000b7c2-000456", &[3, 0]),
+            ("arn:s3:eu:123:9c1c09e9", "arn:s3:eu:999:9c1c09e8", &[4, 0]),
             ("f3a0c9d8@shop.example", "f3a0c9d8@evil.example", &[2]),
             (
                 "ts=2025-10-09T08:55:54.059298Z",
                 "at=2025-10-09T08:05:05.378596+02:00",
-                &[1, 2],
+                &[1, 0],
             ),
-            ("node-10.0.0.1:80", "host-10.0.0.12:80", &[1, 2]),
+            ("node-10.0.0.1:80", "host-10.0.0.12:80", &[1, 0]),
         ] {
+            let place = |word: &i32| match word {
+                0 => "$.x".to_owned(),
+                word => format!("$.x word {word}"),
+            };
             let found = words
                 .iter()
-                .map(|word| format!("value $.x word {word}: {a} | {b}"));
+                .map(|word| format!("value {}: {a} | {b}", place(word)));
             assert_eq!(differ(a, b), (true, found.collect()), "{a}");
         }
     }
@@ -195,6 +214,7 @@ mod tests {
             ("well-known", "well-done"),
             ("12ms", "15s"),
             ("room-3", "series-7"),
+            ("p-000012ab-000123", "r-00008cd1-000099"),
             ("V1StGXR8Z5jdHi6BmyT", "bQ3StGXR8Z5jdHi6Bmy"),
             ("", "a_1"),
         ] {
