@@ -45,8 +45,8 @@ pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
 }
 
 impl Texts<'_, '_> {
-    /// A part that differs, or the text because of those that are new. The whole text is shown: its form says whether it
-    /// is a secret.
+    /// A part that differs, or the text because of those that are new. The whole text is shown: its form says whether
+    /// it is a secret.
     fn composed(&mut self, number: Option<usize>) {
         // All parts are one value.
         let leaves = u32::from(self.parts == 0);
