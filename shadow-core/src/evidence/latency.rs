@@ -195,6 +195,14 @@ impl Latencies {
         self.whole.record(spans.whole);
     }
 
+    /// Without values, and without room for any.
+    pub(crate) fn none() -> Self {
+        Self {
+            first: Latency(None),
+            whole: Latency(None),
+        }
+    }
+
     /// Adds the values of another route.
     pub(crate) fn take_over(&mut self, part: &Self) {
         self.first.add(&part.first);

@@ -96,7 +96,7 @@ impl Tally {
         is_error
     }
 
-    /// Adds the counts of another route.
+    /// Adds the counts of another route or ledger.
     pub(super) fn take_over(&mut self, part: Self) {
         let Self {
             skipped,
@@ -128,14 +128,13 @@ impl Tally {
             (&mut self.production_5xx, production_5xx),
             (&mut self.shadow_5xx, shadow_5xx),
         ] {
-            *sum = sum.saturating_add(count);
+            add(sum, count);
         }
         for (sum, count) in self.pairs.iter_mut().zip(pairs) {
-            *sum = sum.saturating_add(count);
+            add(sum, count);
         }
         for (failure, count) in failures {
-            let sum = self.failures.entry(failure).or_default();
-            *sum = sum.saturating_add(count);
+            add(self.failures.entry(failure).or_default(), count);
         }
         self.judged_at_once = self.judged_at_once.plus(judged_at_once);
         self.slices.add(&slices);
@@ -210,6 +209,7 @@ impl Tally {
 pub(super) struct StoredTally {
     skipped: u64,
     missed: u64,
+    not_answered: u64,
     matched: u64,
     mismatched: u64,
     failures: BTreeMap<String, u64>,
@@ -229,6 +229,7 @@ impl Tally {
         StoredTally {
             skipped: self.skipped,
             missed: self.missed,
+            not_answered: self.not_answered,
             matched: self.matched,
             mismatched: self.mismatched,
             failures: failures
@@ -247,25 +248,7 @@ impl Tally {
 
     /// Adds the counts of another tally, except errors over time. `None` if the stored form is damaged.
     pub(super) fn add_stored(&mut self, stored: &StoredTally) -> Option<()> {
-        for (name, count) in &stored.failures {
-            let failure = *Failure::ALL.iter().find(|failure| failure.as_str() == name)?;
-            add(self.failures.entry(failure).or_default(), *count);
-        }
-        for (sum, count) in [
-            (&mut self.skipped, stored.skipped),
-            (&mut self.missed, stored.missed),
-            (&mut self.matched, stored.matched),
-            (&mut self.mismatched, stored.mismatched),
-            (&mut self.after_write, stored.after_write),
-            (&mut self.production_5xx, stored.production_5xx),
-            (&mut self.shadow_5xx, stored.shadow_5xx),
-        ] {
-            add(sum, count);
-        }
-        for (sum, count) in self.pairs.iter_mut().zip(stored.pairs) {
-            add(sum, count);
-        }
-        self.judged_at_once = self.judged_at_once.plus(stored.judged_at_once);
+        self.take_over(stored.counts()?);
         self.production.add_stored(&stored.production);
         self.shadow.add_stored(&stored.shadow);
         Some(())
@@ -281,6 +264,32 @@ impl StoredTally {
     /// Errors over time.
     pub(super) fn errors(&self) -> Bursts {
         self.errors
+    }
+
+    /// Everything but latencies. `None` if a name is not known.
+    fn counts(&self) -> Option<Tally> {
+        let failures = self.failures.iter().map(|(name, count)| {
+            let failure = Failure::ALL.iter().find(|failure| failure.as_str() == name);
+            Some((*failure?, *count))
+        });
+        Some(Tally {
+            skipped: self.skipped,
+            missed: self.missed,
+            not_answered: self.not_answered,
+            unread: UnreadTraffic::default(),
+            matched: self.matched,
+            mismatched: self.mismatched,
+            failures: failures.collect::<Option<_>>()?,
+            after_write: self.after_write,
+            judged_at_once: self.judged_at_once,
+            production_5xx: self.production_5xx,
+            shadow_5xx: self.shadow_5xx,
+            errors: self.errors,
+            pairs: self.pairs,
+            slices: Slices::default(),
+            production: Latencies::none(),
+            shadow: Latencies::none(),
+        })
     }
 }
 

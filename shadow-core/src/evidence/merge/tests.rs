@@ -150,8 +150,9 @@ fn event(ledgers: &mut [&mut Ledger], random: &mut Random, now: Timestamp) {
                 Skip::Policy(SkipPolicy::QueueFull),
                 Skip::Policy(SkipPolicy::OutOfShare),
                 Skip::Incomplete(Incomplete::ResponseGap),
+                Skip::Incomplete(Incomplete::NoResponse),
             ];
-            ledger.skipped(&asked, skips[route % 3]);
+            ledger.skipped(&asked, skips[route]);
             continue;
         }
         ledger.judged(&asked, &outcome, &verdict, now);
