@@ -70,22 +70,22 @@ pub fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     }
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        let triplet = match (byte, behind) {
-            (b'%', [high, low, tail @ ..]) => hex(*high)
-                .zip(hex(*low))
-                .map(|(high, low)| (high << 4 | low, tail)),
-            _ => None,
-        };
-        if let Some((value, tail)) = triplet {
-            decoded.push(value);
-            rest = tail;
-        } else {
-            decoded.push(byte);
-        }
+    while let Some((value, tail)) = triplet(rest).or_else(|| {
+        let (byte, tail) = rest.split_first()?;
+        Some((*byte, tail))
+    }) {
+        decoded.push(value);
+        rest = tail;
     }
     Cow::Owned(decoded)
+}
+
+/// The byte of the percent-encoding that a text begins with, and the text after it.
+pub fn triplet(text: &[u8]) -> Option<(u8, &[u8])> {
+    let [b'%', high, low, tail @ ..] = text else {
+        return None;
+    };
+    Some((hex(*high)? << 4 | hex(*low)?, tail))
 }
 
 /// As [`decoded`], with `+` for a space (the form encoding of the URL Standard).

@@ -222,13 +222,19 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
+    /// Uses the rules for rewriting that are in force.
+    fn rewriting<T>(&self, with: impl FnOnce(&RewritePolicy) -> T) -> T {
+        let rules = self.lane.rules.load();
+        with(
+            rules
+                .as_ref()
+                .map_or(&self.policy.rewrite, |rules| &rules.rewrite),
+        )
+    }
+
     /// The request as it is sent. One that is only to be recorded is saved here.
     pub(super) fn prepared(&self, exchange: &Exchange, copy: u64) -> Result<S::Prepared, SkipPolicy> {
-        let rules = self.lane.rules.load();
-        let policy = rules
-            .as_ref()
-            .map_or(&self.policy.rewrite, |rules| &rules.rewrite);
-        match rewrite_copy(exchange, policy, copy)? {
+        match self.rewriting(|policy| rewrite_copy(exchange, policy, copy))? {
             Rewritten::Send(request) => self
                 .shadow
                 .prepare(&request)
@@ -245,20 +251,12 @@ impl<S: Shadow> Dispatcher<S> {
 
     /// Whether the request of this exchange only reads, so that it may be sent more than once, and asked again.
     fn is_read(&self, exchange: &Exchange) -> bool {
-        let rules = self.lane.rules.load();
-        let policy = rules
-            .as_ref()
-            .map_or(&self.policy.rewrite, |rules| &rules.rewrite);
-        policy.is_read(exchange)
+        self.rewriting(|policy| policy.is_read(exchange))
     }
 
     /// Notes the parts that are removed from the request of this exchange.
     fn note(&self, exchange: &Exchange) {
-        let rules = self.lane.rules.load();
-        let policy = rules
-            .as_ref()
-            .map_or(&self.policy.rewrite, |rules| &rules.rewrite);
-        self.lane.notes.sent(exchange, policy);
+        self.rewriting(|policy| self.lane.notes.sent(exchange, policy));
     }
 
     /// Waits for a turn, unless that is cancelled. Then the request may be sent at once.

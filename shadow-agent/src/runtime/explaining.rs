@@ -65,15 +65,8 @@ impl Explaining {
             stats: _,
             source,
         } = start::load(config, Role::Explain)?;
-        let excluded: Vec<_> = wanted
-            .iter()
-            .flat_map(|(_, target)| target)
-            .flat_map(|target| target.addresses().to_vec())
-            .collect();
-        targets
-            .set(&config.capture.targets, &excluded)
-            .and_then(|()| control.set_sample(sample))
-            .map_err(|error| unavailable(&error))?;
+        start::capture(config, &targets, &wanted)?;
+        control.set_sample(sample).map_err(|error| unavailable(&error))?;
         let log = PacketLog::new(&mut attacher, asked).map_err(|error| unavailable(&error))?;
         let settings = engine::Settings {
             limits: config.limits.clone(),

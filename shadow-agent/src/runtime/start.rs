@@ -211,6 +211,15 @@ fn aim(
     wanted: &mut [(Wanted, Option<Target>)],
 ) -> Result<(), RuntimeError> {
     admit(config, targets, wanted);
+    capture(config, targets, wanted)
+}
+
+/// Sets the kernel program's production endpoints, and the addresses of the shadow systems as excluded ones.
+pub(super) fn capture(
+    config: &Config,
+    targets: &Targets,
+    wanted: &[(Wanted, Option<Target>)],
+) -> Result<(), RuntimeError> {
     let excluded: Vec<_> = wanted
         .iter()
         .flat_map(|(_, target)| target)

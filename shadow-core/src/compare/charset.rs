@@ -26,14 +26,19 @@ pub(super) fn to_utf8<'c>(headers: &Headers, content: Cow<'c, [u8]>) -> Cow<'c, 
 
 /// Whether content that is not UTF-8 is text: by its media type, or by its beginning, and without control characters.
 fn is_text(headers: &Headers, content: &[u8]) -> bool {
-    let control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n' | 0x0c);
     let begun = || matches!(content.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'));
     let typed = match media::kind(headers) {
         Kind::Multipart => false,
         Kind::Bytes | Kind::Unknown => begun(),
         _ => true,
     };
-    typed && !content.iter().any(control)
+    typed && !has_control(content)
+}
+
+/// Whether content has control characters that text does not have.
+pub(super) fn has_control(content: &[u8]) -> bool {
+    let control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n' | 0x0c);
+    content.iter().any(control)
 }
 
 /// The first character that replaces a byte: one for each byte from 0x80, all for private use.

@@ -7,6 +7,8 @@ use std::{borrow::Cow, io::Read};
 
 use shadow_proto::exchange::Headers;
 
+use super::charset;
+
 /// Stacked codings. More than one is rare, more than this is an attack.
 const MAX_CODINGS: usize = 4;
 
@@ -219,8 +221,7 @@ pub(crate) fn leniently<'b>(headers: &Headers, body: &'b [u8], cap: usize) -> Op
 
 /// Whether content is text without control characters, which no coding produces.
 fn is_plain(content: &[u8]) -> bool {
-    let control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n' | 0x0c);
-    core::str::from_utf8(content).is_ok() && !content.iter().any(control)
+    core::str::from_utf8(content).is_ok() && !charset::has_control(content)
 }
 
 /// The first bytes of a gzip member (RFC 1952 section 2.3.1).

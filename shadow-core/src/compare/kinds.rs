@@ -308,14 +308,8 @@ pub(super) fn embedded(
         });
     }
     let texts = Texts {
-        place,
-        production: a,
-        shadow: b,
-        category: super::Category::Value,
         without,
-        findings,
-        parts: 0,
-        is_inside: false,
+        ..Texts::new(place, [a, b], super::Category::Value, findings)
     };
     inside::compare(texts, |text| super::findings::shorten(text.as_bytes()));
 }

@@ -40,9 +40,7 @@ impl Leaves {
             bytes: self.bytes.saturating_add(other.bytes),
         }
     }
-}
 
-impl Leaves {
     /// The difference to an earlier state.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {

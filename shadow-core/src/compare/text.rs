@@ -22,7 +22,7 @@ use super::{
         self, Texts,
         words::{self, Words, is_volatile},
     },
-    scope::{Parts, Scope},
+    scope::Scope,
 };
 
 /// Lines of a differing stretch, on each side, up to which they are aligned. The work is at most its square.
@@ -129,16 +129,7 @@ pub(super) fn line(scope: &Scope<'_>, place: &str, a: &[u8], b: &[u8], findings:
     }
     match (core::str::from_utf8(&left), core::str::from_utf8(&right)) {
         (Ok(x), Ok(y)) if scope.is_parted() => {
-            let texts = Texts {
-                place,
-                production: x,
-                shadow: y,
-                category: Category::Value,
-                without: Parts::default(),
-                findings,
-                parts: 0,
-                is_inside: false,
-            };
+            let texts = Texts::new(place, [x, y], Category::Value, findings);
             inside::compare(texts, |text| shorten(if core::ptr::eq(text, x) { a } else { b }));
         }
         _ => findings.push(Category::Value, place, shorten(a), shorten(b)),

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::float;
+use super::stats::{float, whole};
 use shadow_proto::time::Timestamp;
 
 /// Window lengths, as powers of two of a second.
@@ -125,15 +125,6 @@ impl Bursts {
         }
         factor(excess, self.count)
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a sum of squares is not negative, and the conversion saturates"
-)]
-fn whole(number: f64) -> u64 {
-    number as u64
 }
 
 /// The sum of two excesses.

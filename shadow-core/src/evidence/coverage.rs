@@ -6,7 +6,7 @@
 //! Bounds: [`WINDOWS`] windows; when the last one ends, neighbours are added up and windows become twice as long.
 //! Bias: only few windows may be left out, and no route of which nothing was compared is.
 
-use core::{fmt::Write as _, time::Duration};
+use core::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use shadow_proto::{exchange::Exchange, time::Timestamp};
@@ -15,7 +15,7 @@ use super::{
     burst,
     gate_config::GateConfig,
     gates::{Figures, Reason, Ruling, percent, reason},
-    ledger::Ledger,
+    ledger::{Ledger, grown},
     stats::{Proportion, share},
 };
 use crate::compare::Verdict;
@@ -70,7 +70,7 @@ impl Windows {
         let at = when(exchange).unwrap_or(now);
         match verdict {
             // A failure of the agent itself.
-            Verdict::ShadowError(failure) if failure.is_ours() => self.missed(Some(at), 1),
+            Verdict::ShadowError(failure) if failure.is_ours() => self.missed(Some(at)),
             _ => self.judged(at),
         }
     }
@@ -81,14 +81,14 @@ impl Windows {
         }
     }
 
-    /// Counts exchanges that were missed.
-    pub(super) fn missed(&mut self, at: Option<Timestamp>, count: u64) {
+    /// Counts an exchange that was missed.
+    pub(super) fn missed(&mut self, at: Option<Timestamp>) {
         let latest = self.start.map_or(0, |start| {
             let windows = self.counts.len().saturating_sub(1) as u64;
             start.saturating_add(windows << self.doublings)
         });
         if let Some(window) = self.at(at.map_or(latest, burst::second)) {
-            window.missed = window.missed.saturating_add(count);
+            window.missed = window.missed.saturating_add(1);
         }
     }
 
@@ -111,11 +111,7 @@ impl Windows {
             self.counts = halved;
             self.doublings = self.doublings.saturating_add(1);
         }
-        let at = usize::try_from(since >> self.doublings).ok()?;
-        if self.counts.len() <= at {
-            self.counts.resize_with(at.saturating_add(1), Window::default);
-        }
-        self.counts.get_mut(at)
+        grown(&mut self.counts, usize::try_from(since >> self.doublings).ok()?)
     }
 
     /// The windows after a second, or all of them, where so much coverage is needed.
@@ -164,6 +160,20 @@ impl CoverageWindows {
             && !self.unseen_route
             && share(covered, self.windows).is_some_and(|covered| covered >= needed)
             && others.is_some_and(|rate| rate >= needed)
+    }
+
+    /// Why a low coverage of all exchanges is none of the run.
+    fn explained(&self) -> String {
+        let seconds = self.low.saturating_mul(self.seconds);
+        format!(
+            "; but {} were missed in a burst of {seconds} s ({} s after the start), and {} of the other {} windows of \
+             {} s have a verdict",
+            self.missed,
+            self.worst_at,
+            percent(self.others.rate.unwrap_or_default()),
+            self.windows.saturating_sub(self.low),
+            self.seconds
+        )
     }
 }
 
@@ -234,25 +244,10 @@ pub(super) fn gate(config: &GateConfig, figures: &Figures) -> Reason {
     reason("coverage", is, text)
 }
 
-impl CoverageWindows {
-    /// Why a low coverage of all exchanges is none of the run.
-    fn explained(&self) -> String {
-        let seconds = self.low.saturating_mul(self.seconds);
-        let worst = Duration::from_secs(self.worst_at);
-        format!(
-            "; but {} were missed in a burst of {seconds} s ({} s after the start), and {} of the other {} windows of \
-             {} s have a verdict",
-            self.missed,
-            worst.as_secs(),
-            percent(self.others.rate.unwrap_or_default()),
-            self.windows.saturating_sub(self.low),
-            self.seconds
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
     use crate::{
         compare::{Outcome, ShadowResponse},

@@ -4,7 +4,7 @@ use crate::compare::Failure;
 
 use super::{
     gates,
-    latency::micros,
+    latency::{Quantiles, micros},
     ledger::Ledger,
     report::{self, Finding, FindingKind},
     summary::latency,
@@ -62,15 +62,8 @@ impl Ledger {
 
     /// Whether the 99th percentile of a route is slow, reported like a slow median.
     fn slow_tail(&self, tally: &Tally) -> Option<String> {
-        let report::Latency {
-            production, shadow, ..
-        } = latency(tally);
-        let spans = [
-            ("first byte", production.first_byte, shadow.first_byte),
-            ("last byte", production.whole, shadow.whole),
-        ];
         let allowed = self.gates.latency_p99.unwrap_or(self.gates.latency_ratio);
-        let (span, production, shadow) = spans
+        let (span, production, shadow) = spans(tally)
             .into_iter()
             .find(|(_, production, shadow)| tail::is_slow(&self.gates, allowed, *production, *shadow))?;
         Some(format!(
@@ -85,14 +78,7 @@ impl Ledger {
 
     /// Whether the shadow system is slow on a route, in either span: a server may send its head immediately.
     fn slow(&self, tally: &Tally) -> Option<String> {
-        let report::Latency {
-            production, shadow, ..
-        } = latency(tally);
-        let spans = [
-            ("first byte", production.first_byte, shadow.first_byte),
-            ("last byte", production.whole, shadow.whole),
-        ];
-        let (span, production, shadow) = spans
+        let (span, production, shadow) = spans(tally)
             .into_iter()
             .find(|(_, production, shadow)| gates::is_slow(&self.gates, *production, *shadow))?;
         Some(format!(
@@ -104,6 +90,17 @@ impl Ledger {
             gates::allowance(&self.gates, self.gates.latency_ratio)
         ))
     }
+}
+
+/// Both spans of a route by name: production's, and the shadow system's.
+fn spans(tally: &Tally) -> [(&'static str, Quantiles, Quantiles); 2] {
+    let report::Latency {
+        production, shadow, ..
+    } = latency(tally);
+    [
+        ("first byte", production.first_byte, shadow.first_byte),
+        ("last byte", production.whole, shadow.whole),
+    ]
 }
 
 /// Number of slow routes.

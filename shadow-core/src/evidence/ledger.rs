@@ -195,7 +195,7 @@ impl Ledger {
         count(self.skips.entry(skip).or_default());
         self.protocols.skipped(exchange, skip);
         if !skip.is_intended() {
-            self.coverage.missed(coverage::when(exchange), 1);
+            self.coverage.missed(coverage::when(exchange));
         }
         self.total.skip(skip);
         let route = self.route_of(exchange);
@@ -244,7 +244,7 @@ impl Ledger {
         }
         self.route(route).judged(judged);
         self.window_from.get_or_insert(now);
-        let open = grown(&mut self.windows, route);
+        let open = grown(&mut self.windows, route.index());
         if let Some((open, (production, shadow))) = open.zip(judged.spans) {
             open.record(production, shadow);
         }
@@ -375,17 +375,16 @@ impl Ledger {
     pub(super) fn route(&mut self, route: RouteId) -> &mut Tally {
         let Self { by_route, total, .. } = self;
         // It was just created; the fallback is never used.
-        grown(by_route, route).unwrap_or(total)
+        grown(by_route, route.index()).unwrap_or(total)
     }
 }
 
 /// The entry of a route; missing entries up to it are created.
-pub(super) fn grown<T: Default>(by_route: &mut Vec<T>, route: RouteId) -> Option<&mut T> {
-    let at = route.index();
-    if by_route.len() <= at {
-        by_route.resize_with(at.saturating_add(1), T::default);
+pub(super) fn grown<T: Default>(table: &mut Vec<T>, at: usize) -> Option<&mut T> {
+    if table.len() <= at {
+        table.resize_with(at.saturating_add(1), T::default);
     }
-    by_route.get_mut(at)
+    table.get_mut(at)
 }
 
 pub(super) fn count(counter: &mut u64) {

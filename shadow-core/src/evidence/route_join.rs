@@ -4,7 +4,14 @@ use std::collections::BTreeMap;
 
 use shadow_proto::exchange::Exchange;
 
-use super::{group::Standings, ledger::Ledger, mark::Mark, route::RouteId, sets::Found, window::Open};
+use super::{
+    group::Standings,
+    ledger::{Ledger, grown},
+    mark::Mark,
+    route::RouteId,
+    sets::Found,
+    window::Open,
+};
 
 impl Ledger {
     /// The route of an exchange. If the exchange shows that routes are one, they are joined first.
@@ -52,14 +59,24 @@ impl Ledger {
 
     /// The counts of a mark by the routes of now.
     pub(super) fn marked(&self, mark: &Mark) -> Vec<(u64, u64)> {
-        let mut marked = vec![(0u64, 0u64); self.by_route.len()];
-        for (at, (compared, at_once)) in mark.routes.iter().enumerate() {
-            let route = RouteId::of(at).map(|route| self.routes.resolved(route).index());
-            if let Some(sum) = route.and_then(|route| marked.get_mut(route)) {
-                *sum = (sum.0.saturating_add(*compared), sum.1.saturating_add(*at_once));
+        let mut marked = self.by_now(&mark.routes, |sum, (compared, at_once)| {
+            *sum = (sum.0.saturating_add(*compared), sum.1.saturating_add(*at_once));
+        });
+        marked.resize(self.by_route.len(), (0, 0));
+        marked
+    }
+
+    /// A table by the route ids of an earlier moment as one by those of now: routes that became part of others belong
+    /// to these.
+    pub(super) fn by_now<T: Default>(&self, table: &[T], join: impl Fn(&mut T, &T)) -> Vec<T> {
+        let mut joined = Vec::with_capacity(table.len());
+        for (at, part) in table.iter().enumerate() {
+            let into = RouteId::of(at).map_or(at, |route| self.routes.resolved(route).index());
+            if let Some(sum) = grown(&mut joined, into) {
+                join(sum, part);
             }
         }
-        marked
+        joined
     }
 }
 
@@ -68,7 +85,7 @@ fn join_at<T: Default>(table: &mut Vec<T>, (part, into): (RouteId, RouteId), joi
     let Some(part) = table.get_mut(part.index()).map(core::mem::take) else {
         return;
     };
-    if let Some(into) = super::ledger::grown(table, into) {
+    if let Some(into) = grown(table, into.index()) {
         join(into, part);
     }
 }

@@ -156,6 +156,16 @@ pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
 
+/// The whole part of a number of at least 0.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates, and a negative number is 0"
+)]
+pub(crate) fn whole(number: f64) -> u64 {
+    number as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,7 +19,10 @@
 use serde::{Deserialize, Serialize};
 use shadow_proto::engine::{Counters, Sizes};
 
-use super::{anytime, stats::Proportion, stats::float, stats::rounded, stats::share};
+use super::{
+    anytime,
+    stats::{Proportion, float, rounded, share, whole},
+};
 
 /// Exchanges from which the mean and the spread of sizes are taken.
 const FEW: u64 = 30;
@@ -182,15 +185,6 @@ impl Unread {
 )]
 fn wide(sum: u128) -> f64 {
     sum as f64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates, and negative numbers are zero exchanges"
-)]
-fn whole(count: f64) -> u64 {
-    count as u64
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ use shadow_proto::exchange::Exchange;
 use super::{
     gates::{GateConfig, Judgement, Ruling, percent, reason, ruling},
     group::{AtomId, Standings},
-    ledger::Ledger,
+    ledger::{Ledger, grown},
     report::{self, Share},
-    route::{RouteId, Routes},
+    route::RouteId,
     stats::{float, rounded},
     tally::Tally,
 };
@@ -73,27 +73,6 @@ pub(super) struct Beginning {
 }
 
 impl Beginning {
-    /// The same by the routes of now: what routes had that became part of others belongs to these.
-    fn by_now(&self, routes: &Routes) -> Self {
-        let into = |at: usize| RouteId::of(at).map_or(at, |route| routes.resolved(route).index());
-        let mut sums = Vec::new();
-        for (at, sum) in self.sums.iter().enumerate() {
-            add(&mut sums, into(at), |slot: &mut Sum| *slot = slot.plus(*sum));
-        }
-        let mut compared = Vec::new();
-        for (at, count) in self.compared.iter().enumerate() {
-            add(&mut compared, into(at), |slot: &mut u64| {
-                *slot = slot.saturating_add(*count);
-            });
-        }
-        Self {
-            sums,
-            compared,
-            leaves: self.leaves.clone(),
-            ..*self
-        }
-    }
-
     /// Whether the rules of comparison were changed between the two.
     pub(super) fn is_before(&self, other: &Self) -> bool {
         self.rules < other.rules
@@ -137,10 +116,7 @@ impl Ledger {
     /// Records the leaves of one answer that was compared.
     pub fn checked(&mut self, exchange: &Exchange, checked: Checked) {
         let route = self.route_of(exchange).index();
-        if self.verified.len() <= route {
-            self.verified.resize_with(route.saturating_add(1), Sum::default);
-        }
-        if let Some(sum) = self.verified.get_mut(route) {
+        if let Some(sum) = grown(&mut self.verified, route) {
             sum.answers = sum.answers.saturating_add(1);
             sum.checked = sum.checked.plus(checked);
         }
@@ -148,13 +124,13 @@ impl Ledger {
 
     /// How much of each route is verified since a moment, by route id. `None` for a route without content.
     pub(super) fn verified(&self, standings: &Standings, from: &Beginning) -> Vec<Option<report::Verified>> {
-        let from = &from.by_now(&self.routes);
+        let before = self.by_now(&from.sums, |sum, part| *sum = sum.plus(*part));
         let excused = self.groups.excused(standings, &from.leaves);
         self.compared_since(from)
             .enumerate()
             .map(|(route, compared)| {
                 let sum = self.verified.get(route)?;
-                let before = from.sums.get(route).copied().unwrap_or_default();
+                let before = before.get(route).copied().unwrap_or_default();
                 let excused = excused.get(&route).copied().unwrap_or_default();
                 sum.since(before).shares(excused, compared)
             })
@@ -163,8 +139,8 @@ impl Ledger {
 
     /// Comparisons since a moment, by route id.
     fn compared_since(&self, from: &Beginning) -> impl Iterator<Item = u64> + '_ {
-        let before = from.by_now(&self.routes).compared.into_iter();
-        let before = before.chain(core::iter::repeat(0));
+        let before = self.by_now(&from.compared, |sum, part| *sum = sum.saturating_add(*part));
+        let before = before.into_iter().chain(core::iter::repeat(0));
         let compared = self.by_route.iter().map(Tally::compared).zip(before);
         compared.map(|(compared, before)| compared.saturating_sub(before))
     }
@@ -238,34 +214,22 @@ impl Ledger {
         let beginning = &mut self.beginning;
         beginning.rules = beginning.rules.max(stored.rules);
         for (at, sum) in stored.sums.iter().enumerate() {
-            add(&mut self.verified, route(at)?.index(), |slot| {
-                *slot = slot.plus(*sum);
-            });
+            let slot = grown(&mut self.verified, route(at)?.index())?;
+            *slot = slot.plus(*sum);
         }
         for (at, (sum, compared)) in stored.before.iter().enumerate() {
             let at = route(at)?.index();
-            add(&mut beginning.sums, at, |slot| *slot = slot.plus(*sum));
-            add(&mut beginning.compared, at, |slot| {
-                *slot = slot.saturating_add(*compared);
-            });
+            let slot = grown(&mut beginning.sums, at)?;
+            *slot = slot.plus(*sum);
+            let slot = grown(&mut beginning.compared, at)?;
+            *slot = slot.saturating_add(*compared);
         }
         for (atom, leaves) in leaves.iter().filter(|(_, leaves)| **leaves > 0) {
             let at = atom.number() as usize;
-            add(&mut beginning.leaves, at, |slot| {
-                *slot = slot.saturating_add(*leaves);
-            });
+            let slot = grown(&mut beginning.leaves, at)?;
+            *slot = slot.saturating_add(*leaves);
         }
         Some(())
-    }
-}
-
-/// Changes an entry; missing ones up to it are created.
-fn add<T: Clone + Default>(entries: &mut Vec<T>, at: usize, change: impl FnOnce(&mut T)) {
-    if entries.len() <= at {
-        entries.resize(at.saturating_add(1), T::default());
-    }
-    if let Some(entry) = entries.get_mut(at) {
-        change(entry);
     }
 }
 

@@ -9,16 +9,16 @@ use base64::{
     Engine as _,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use shadow_proto::exchange::Headers;
+use shadow_proto::{exchange::Headers, request_target};
 
 use super::{
     super::{
-        ABSENT, Category, Compared, Side,
+        ABSENT, Category, Compared, PRESENT, Side,
         findings::{Findings, shorten},
         inside::{self, Texts},
         json,
         rules::Errors,
-        scope::{Parts, Scope},
+        scope::Scope,
         status,
     },
     DECODED, frames, wire,
@@ -83,16 +83,7 @@ fn errors(scope: &Scope<'_>, a: &Status<'_>, b: &Status<'_>, findings: &mut Find
     }
     if (scope.errors == Errors::Whole || !is_stated) && a.text != b.text {
         let place = format!("trailer {TEXT}");
-        let texts = Texts {
-            place: &place,
-            production: &a.text,
-            shadow: &b.text,
-            category: Category::Header,
-            without: Parts::default(),
-            findings,
-            parts: 0,
-            is_inside: false,
-        };
+        let texts = Texts::new(&place, [&a.text, &b.text], Category::Header, findings);
         inside::compare(texts, |text| shorten(text.as_bytes()));
     }
 }
@@ -100,7 +91,7 @@ fn errors(scope: &Scope<'_>, a: &Status<'_>, b: &Status<'_>, findings: &mut Find
 fn details(scope: &Scope<'_>, production: Option<&[u8]>, shadow: Option<&[u8]>, findings: &mut Findings) {
     let place = format!("trailer {DETAILS}");
     let (Some(a), Some(b)) = (production, shadow) else {
-        let shown = |side: Option<&[u8]>| side.map_or(ABSENT, |_| "(present)").to_owned();
+        let shown = |side: Option<&[u8]>| side.map_or(ABSENT, |_| PRESENT).to_owned();
         return findings.push(Category::Header, place, shown(production), shown(shadow));
     };
     let (a, b) = (without_message(a), without_message(b));
@@ -170,25 +161,8 @@ impl<'a> Status<'a> {
 
 /// Percent-decoded; an invalid escape stays as it is.
 fn decoded(value: &[u8]) -> Cow<'_, str> {
-    if memchr::memchr(b'%', value).is_none() {
-        return String::from_utf8_lossy(value);
+    match request_target::decoded(value) {
+        Cow::Borrowed(text) => String::from_utf8_lossy(text),
+        Cow::Owned(text) => Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
     }
-    let mut out = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((&byte, behind)) = rest.split_first() {
-        let escaped = behind.split_first_chunk::<2>().filter(|_| byte == b'%');
-        let hex = |digit: u8| {
-            char::from(digit)
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        };
-        let read = escaped.and_then(|([high, low], behind)| {
-            let byte = hex(*high)?.checked_mul(16)?.checked_add(hex(*low)?)?;
-            Some((byte, behind))
-        });
-        let (byte, behind) = read.unwrap_or((byte, behind));
-        out.push(byte);
-        rest = behind;
-    }
-    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }

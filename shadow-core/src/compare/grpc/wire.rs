@@ -261,17 +261,8 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 fn string(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
+    // Text is always JSON.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
 /// Writes one field as it is on the wire.

@@ -12,7 +12,6 @@ use crate::compare::{
         url::{self, Url},
     },
     media,
-    scope::Parts,
 };
 
 /// Compares a field with one value on both sides by the parts of its text; false for any other.
@@ -36,16 +35,7 @@ pub(super) fn compare(
         reference(&place, request, &a, &b, findings);
         return true;
     }
-    let texts = Texts {
-        place: &place,
-        production: &a,
-        shadow: &b,
-        category: Category::Header,
-        without: Parts::default(),
-        findings,
-        parts: 0,
-        is_inside: false,
-    };
+    let texts = Texts::new(&place, [&a, &b], Category::Header, findings);
     inside::compare(texts, |text| shorten(text.as_bytes()));
     true
 }
@@ -60,16 +50,7 @@ fn reference(place: &str, request: &Request, production: &str, shadow: &str, fin
         }
     };
     let (a, b) = (without_scheme(production), without_scheme(shadow));
-    let mut texts = Texts {
-        place,
-        production: &a,
-        shadow: &b,
-        category: Category::Header,
-        without: Parts::default(),
-        findings,
-        parts: 0,
-        is_inside: false,
-    };
+    let mut texts = Texts::new(place, [&a, &b], Category::Header, findings);
     // A relative reference has the scheme of the request, which is not known behind a proxy.
     let schemes = Url::new(production).scheme.zip(Url::new(shadow).scheme);
     if let Some((left, right)) = schemes.filter(|(left, right)| !left.eq_ignore_ascii_case(right)) {
@@ -292,16 +273,7 @@ fn by_name(
             }
             match (a, b) {
                 (Some(a), Some(b)) if attribute == main => {
-                    let texts = Texts {
-                        place: &place,
-                        production: a,
-                        shadow: b,
-                        category: Category::Header,
-                        without: Parts::default(),
-                        findings,
-                        parts: 0,
-                        is_inside: false,
-                    };
+                    let texts = Texts::new(&place, [a, b], Category::Header, findings);
                     inside::compare(texts, |text| shorten(text.as_bytes()));
                 }
                 (a, b) => {

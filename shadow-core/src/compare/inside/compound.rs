@@ -5,7 +5,7 @@
 //! value with the whole text: a process number in it is the same each time, and means nothing.
 
 use super::{Texts, words};
-use crate::compare::findings::shorten;
+use crate::compare::{findings::shorten, rules::is_uuid};
 
 /// Parts of one identifier.
 const MAX_PARTS: usize = 16;
@@ -94,16 +94,8 @@ fn split(text: &str) -> Option<Vec<Part<'_>>> {
 /// The length of the UUID that a text begins with.
 fn uuid(text: &str) -> Option<usize> {
     const LENGTH: usize = 36;
-    let is_uuid = text
-        .get(..LENGTH)?
-        .bytes()
-        .enumerate()
-        .all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    let ends = !text.get(LENGTH..)?.starts_with(char::is_alphanumeric);
-    (is_uuid && ends).then_some(LENGTH)
+    let (uuid, rest) = text.split_at_checked(LENGTH)?;
+    (is_uuid(uuid.as_bytes()) && !rest.starts_with(char::is_alphanumeric)).then_some(LENGTH)
 }
 
 /// The length of the date, the time, the address or the version that a text begins with: groups of digits.
@@ -151,21 +143,11 @@ mod tests {
     use crate::compare::{
         Category,
         findings::{Findings, stated},
-        scope::Parts,
     };
 
     fn differ(a: &str, b: &str) -> (bool, Vec<String>) {
         let mut findings = Findings::new(20);
-        let done = compare(&mut Texts {
-            place: "$.x",
-            production: a,
-            shadow: b,
-            category: Category::Value,
-            without: Parts::default(),
-            findings: &mut findings,
-            parts: 0,
-            is_inside: false,
-        });
+        let done = compare(&mut Texts::new("$.x", [a, b], Category::Value, &mut findings));
         (done, stated(findings.finish()))
     }
 

@@ -38,6 +38,27 @@ pub(super) struct Texts<'t, 'f> {
     pub(super) is_inside: bool,
 }
 
+impl<'t, 'f> Texts<'t, 'f> {
+    /// Two texts of which no part is left out.
+    pub(super) fn new(
+        place: &'t str,
+        [production, shadow]: [&'t str; 2],
+        category: Category,
+        findings: &'f mut Findings,
+    ) -> Self {
+        Self {
+            place,
+            production,
+            shadow,
+            category,
+            without: Parts::default(),
+            findings,
+            parts: 0,
+            is_inside: false,
+        }
+    }
+}
+
 /// Finds the differences of two unequal texts. `whole` shows a value that is not split.
 pub(super) fn compare(mut texts: Texts<'_, '_>, whole: impl Fn(&str) -> String) {
     let short = texts.production.len().max(texts.shadow.len()) <= MAX_TEXT;
@@ -111,16 +132,7 @@ mod tests {
 
     fn differ(a: &str, b: &str) -> Vec<String> {
         let mut findings = Findings::new(20);
-        let texts = Texts {
-            place: "$.x",
-            production: a,
-            shadow: b,
-            category: Category::Value,
-            without: Parts::default(),
-            findings: &mut findings,
-            parts: 0,
-            is_inside: false,
-        };
+        let texts = Texts::new("$.x", [a, b], Category::Value, &mut findings);
         compare(texts, |text| shorten(text.as_bytes()));
         stated(findings.finish())
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Texts;
-use crate::compare::{media, scope::Parts};
+use crate::compare::media;
 use shadow_proto::request_target;
 
 /// Bytes of a reference.
@@ -127,14 +127,8 @@ fn reference_inside(part: &str, a: &[u8], b: &[u8], texts: &mut Texts<'_, '_>) -
     }
     let place = format!("{} {part}", texts.place);
     let mut inner = Texts {
-        place: &place,
-        production: left,
-        shadow: right,
-        category: texts.category,
-        without: Parts::default(),
-        findings: texts.findings,
-        parts: 0,
         is_inside: true,
+        ..Texts::new(&place, [left, right], texts.category, texts.findings)
     };
     let differs = components(Url::new(left), Url::new(right), &mut inner);
     let parts = inner.parts;
@@ -208,30 +202,18 @@ pub(in crate::compare) fn normalised(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        let code = behind
-            .first_chunk::<2>()
-            .filter(|_| byte == b'%')
-            .and_then(|digits| hex(*digits));
-        if code.is_some() {
-            rest = behind.get(2..).unwrap_or_default();
-        }
+        let code = request_target::triplet(rest);
+        rest = code.map_or(behind, |(_, tail)| tail);
         match code {
-            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+            Some((byte, _)) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
                 out.push(char::from(byte));
             }
-            Some(byte) => encode(byte, &mut out),
+            Some((byte, _)) => encode(byte, &mut out),
             None if forbidden(byte) => encode(byte, &mut out),
             None => out.push(char::from(byte)),
         }
     }
     Cow::Owned(out)
-}
-
-fn hex(digits: [u8; 2]) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let [high, low] = digits;
-    u8::try_from(digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?).ok()
 }
 
 fn encode(byte: u8, out: &mut String) {

@@ -36,14 +36,8 @@ impl<'d, 's> Diff<'d, 's> {
         }
         let place = self.place();
         let texts = Texts {
-            place: &place,
-            production: a,
-            shadow: b,
-            category: Category::Value,
             without: level.parts,
-            findings: &mut self.findings,
-            parts: 0,
-            is_inside: false,
+            ..Texts::new(&place, [a, b], Category::Value, &mut self.findings)
         };
         let (raw_a, raw_b) = (production.raw(), shadow.raw());
         inside::compare(texts, |text| {

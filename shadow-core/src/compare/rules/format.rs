@@ -86,7 +86,7 @@ impl Format {
 }
 
 /// 8-4-4-4-12 hexadecimal digits (RFC 9562 section 4).
-fn is_uuid(bytes: &[u8]) -> bool {
+pub(crate) fn is_uuid(bytes: &[u8]) -> bool {
     bytes.len() == 36
         && bytes.iter().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => *byte == b'-',

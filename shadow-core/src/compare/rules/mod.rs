@@ -19,6 +19,7 @@ use shadow_proto::units::{As, Size};
 
 use super::paths::PlacePath;
 
+pub(crate) use format::is_uuid;
 pub use format::{Format, FormatError};
 pub use mask::{Mask, MaskError};
 pub use place::{Added, Arrays, Nulls, PlaceRule, Tolerance};

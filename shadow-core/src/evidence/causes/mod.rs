@@ -23,7 +23,7 @@ mod tests;
 
 use hashbrown::HashMap;
 
-use super::{group::AtomId, route::RouteId};
+use super::{group::AtomId, ledger::grown, route::RouteId};
 use features::Features;
 use row::{Room, Row};
 
@@ -64,11 +64,7 @@ impl Causes {
     /// Counts an exchange whose answers match.
     pub(crate) fn matched(&mut self, asking: Asking<'_>) {
         let features = self.features.of(asking);
-        let at = asking.route_id.index();
-        if self.matched.len() <= at {
-            self.matched.resize_with(at.saturating_add(1), Row::default);
-        }
-        if let Some(row) = self.matched.get_mut(at) {
+        if let Some(row) = grown(&mut self.matched, asking.route_id.index()) {
             row.count(&features, asking.slice, &mut self.room, self.features.lost());
         }
     }

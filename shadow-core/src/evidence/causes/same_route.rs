@@ -1,7 +1,7 @@
 //! Rows of a route that becomes part of another one.
 
-use super::{Causes, RouteId, Row, Signature};
-use crate::redact::Redactor;
+use super::{Causes, RouteId, Signature};
+use crate::{evidence::ledger::grown, redact::Redactor};
 
 impl Causes {
     /// Makes what was counted for a route count for another one, both with their names.
@@ -16,11 +16,7 @@ impl Causes {
         let path = was.split_once(" /").map_or("", |(_, path)| path);
         self.features.segments(name, path, redactor, &mut segments);
         let matched = self.matched.get_mut(part.index()).map(core::mem::take);
-        if self.matched.len() <= into.index() {
-            self.matched
-                .resize_with(into.index().saturating_add(1), Row::default);
-        }
-        if let Some((mut row, slot)) = matched.zip(self.matched.get_mut(into.index())) {
+        if let Some((mut row, slot)) = matched.zip(grown(&mut self.matched, into.index())) {
             for segment in &segments {
                 row.have_all(*segment, &mut self.room, self.features.lost());
             }

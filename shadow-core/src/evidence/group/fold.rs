@@ -144,7 +144,7 @@ impl Groups {
     }
 }
 
-fn sums(counts: &mut [u64; 3], others: [u64; 3], counted: Counted) {
+pub(super) fn sums(counts: &mut [u64; 3], others: [u64; 3], counted: Counted) {
     for (count, other) in counts.iter_mut().zip(others) {
         *count = counted.sum(*count, other);
     }

@@ -14,7 +14,10 @@ use crate::evidence::{
 };
 use shadow_proto::time::Timestamp;
 
-use super::{Atom, AtomId, FURTHER_SAMPLES, Fingerprint, Group, Groups, Place};
+use super::{
+    Atom, AtomId, FURTHER_SAMPLES, Fingerprint, Group, Groups, Place,
+    fold::{Counted, sums},
+};
 
 /// All groups of a ledger.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -274,9 +277,7 @@ impl Groups {
         let atom = self.atoms.get_mut(id.0 as usize)?;
         atom.observed = atom.observed.saturating_add(stored.observed);
         atom.leaves = atom.leaves.saturating_add(stored.leaves);
-        for (sum, count) in atom.background.iter_mut().zip(stored.background) {
-            *sum = sum.saturating_add(count);
-        }
+        sums(&mut atom.background, stored.background, Counted::Apart);
         for (sum, third) in atom.thirds.iter_mut().zip(stored.thirds) {
             *sum = sum.plus(third);
         }
@@ -287,8 +288,6 @@ impl Groups {
 impl Place {
     fn add(&mut self, other: &Self) {
         self.observed = self.observed.saturating_add(other.observed);
-        for (sum, count) in self.background.iter_mut().zip(other.background) {
-            *sum = sum.saturating_add(count);
-        }
+        sums(&mut self.background, other.background, Counted::Apart);
     }
 }
