@@ -14,14 +14,7 @@
 #            yesterday it copies today. Give `prio`, record which filters came before, and compare after a restart.
 set -euo pipefail
 
-[[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }
-for tool in ip tc unshare; do
-    command -v "$tool" >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y iproute2 util-linux >/dev/null
-done
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH
-PYTHONPATH=$(cd "$(dirname "$0")/lib" && pwd)
+. "$(dirname "$0")/lib/bpf.sh"
 cat >"$tmp/order.py" <<'PY'
 import os
 import socket

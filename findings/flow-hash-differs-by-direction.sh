@@ -17,12 +17,7 @@
 #            Hash the sorted tuple in the program.
 set -euo pipefail
 
-[[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }
-for tool in ip unshare; do
-    command -v "$tool" >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y iproute2 util-linux >/dev/null
-done
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$(dirname "$0")/lib/bpf.sh"
 cat >"$tmp/hashes.py" <<'PY'
 import os
 import socket
@@ -78,7 +73,5 @@ print(f"{CONNECTIONS} connections: {len(sets[0])} hashes on egress, {len(sets[1]
 print(f"both directions by a packet socket: {alone} hash")
 sys.exit(0 if same and len(sets[0]) == 2 * CONNECTIONS and alone == 1 else "CHANGED")
 PY
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH
-PYTHONPATH=$(cd "$(dirname "$0")/lib" && pwd)
 unshare --net bash -euc 'ip link set lo up; exec timeout 30 python3 "$1"' bash "$tmp/hashes.py"
 echo 'PASS: a connection has two flow hashes'

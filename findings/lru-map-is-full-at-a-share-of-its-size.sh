@@ -15,11 +15,7 @@
 #            another way than "the map is full".
 set -euo pipefail
 
-[[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH
-PYTHONPATH=$(cd "$(dirname "$0")/lib" && pwd)
+. "$(dirname "$0")/lib/bpf.sh"
 cat >"$tmp/lru.py" <<'PY'
 import os
 import struct

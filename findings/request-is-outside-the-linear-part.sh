@@ -15,12 +15,7 @@
 #            bpf_skb_pull_data where the packet may be changed.
 set -euo pipefail
 
-[[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }
-for tool in ip unshare; do
-    command -v "$tool" >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y iproute2 util-linux >/dev/null
-done
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$(dirname "$0")/lib/bpf.sh"
 cat >"$tmp/linear.py" <<'PY'
 import socket
 import struct
@@ -78,7 +73,5 @@ sizes = {66: 66} | {66 + size: 66 for size in PAYLOADS}
 handshake = {74: 74}
 sys.exit(0 if tcp == sizes | handshake and udp == {60: 60} and len(ends) == len(PAYLOADS) else "CHANGED")
 PY
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH
-PYTHONPATH=$(cd "$(dirname "$0")/lib" && pwd)
 unshare --net bash -euc 'ip link set lo up; exec timeout 30 python3 "$1"' bash "$tmp/linear.py"
 echo 'PASS: the payload is outside the linear part'

@@ -15,14 +15,7 @@
 #            a cookie on ingress names a socket that no lookup in this namespace finds.
 set -euo pipefail
 
-[[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }
-for tool in ip unshare; do
-    command -v "$tool" >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y iproute2 util-linux >/dev/null
-done
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH
-PYTHONPATH=$(cd "$(dirname "$0")/lib" && pwd)
+. "$(dirname "$0")/lib/bpf.sh"
 cat >"$tmp/mark.py" <<'PY'
 import os
 import socket

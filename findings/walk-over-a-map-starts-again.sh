@@ -16,11 +16,7 @@
 #            iterator program.
 set -euo pipefail
 
-[[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH
-PYTHONPATH=$(cd "$(dirname "$0")/lib" && pwd)
+. "$(dirname "$0")/lib/bpf.sh"
 cat >"$tmp/walk.py" <<'PY'
 import ctypes
 import struct

@@ -16,14 +16,7 @@
 #            Size buffers by bytes, not by packets, and look at the peer's XDP before you blame the application.
 set -euo pipefail
 
-[[ $(id -u) == 0 ]] || { echo 'needs root'; exit 2; }
-for tool in ip unshare; do
-    command -v "$tool" >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y iproute2 util-linux >/dev/null
-done
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH
-PYTHONPATH=$(cd "$(dirname "$0")/lib" && pwd)
+. "$(dirname "$0")/lib/bpf.sh"
 cat >"$tmp/segments.py" <<'PY'
 import ctypes
 import os
