@@ -284,6 +284,9 @@ fn may_show(line: &[u8], place: usize) -> bool {
         && place > method.len()
     {
         let before = &line[method.len() + 1..place];
+        if !before.iter().any(|byte| matches!(byte, b'?' | b'#' | b';')) {
+            return true;
+        }
         let is_name = line[place..]
             .iter()
             .find(|byte| matches!(byte, b'=' | b'&' | b';' | b' ' | b'?' | b'#'));
@@ -291,11 +294,7 @@ fn may_show(line: &[u8], place: usize) -> bool {
             .iter()
             .rev()
             .find(|byte| matches!(byte, b'=' | b'&' | b';' | b'?' | b'#'));
-        return match value {
-            None => true,
-            Some(b'=') => false,
-            Some(_) => is_name == Some(&b'='),
-        };
+        return value != Some(&b'=') && is_name == Some(&b'=');
     }
     match line.iter().position(|byte| *byte == b':') {
         Some(colon) if place < colon => !line[..colon].contains(&b' '),

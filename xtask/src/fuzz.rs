@@ -130,7 +130,9 @@ fn one(target: &str, seconds: u64, seed: Option<u32>, agent: bool) -> Result<Str
     let output = command.output().context("cargo fuzz does not start")?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        bail!("{} ended with {}:\n{said}", shell::words(&command), output.status);
+        let input = input(target).unwrap_or_default();
+        let command = shell::words(&command);
+        bail!("{command} ended with {}:\n{said}\nThe input: {input}", output.status);
     }
     let figure = |name: &str| {
         let line = said.lines().find_map(|line| line.strip_prefix(name));
@@ -141,6 +143,21 @@ fn one(target: &str, seconds: u64, seed: Option<u32>, agent: bool) -> Result<Str
         figure("stat::number_of_executed_units:"),
         figure("stat::peak_rss_mb:")
     ))
+}
+
+/// The newest input that failed, as an escaped string: the folder of a build machine is often gone.
+fn input(target: &str) -> Option<String> {
+    const SHOWN: usize = 2048;
+    let folder = shell::root().join("fuzz/artifacts").join(target);
+    let written = |path: &PathBuf| fs::metadata(path).and_then(|about| about.modified()).ok();
+    let newest = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .max_by_key(written)?;
+    let input = fs::read(newest).ok()?;
+    let shown = input.get(..SHOWN).unwrap_or(&input).escape_ascii();
+    Some(format!("{} bytes, \"{shown}\"", input.len()))
 }
 
 /// Initial inputs: the transcripts, or small files of the target's own, and former failures.

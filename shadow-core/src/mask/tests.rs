@@ -110,6 +110,20 @@ const ANSWERED: &str = "HTTP/1.1 200 OK\r\nSet-Cookie: id=s3cret\r\nTransfer-Enc
                         6;x=s3cret\r\ns3cret\r\n0\r\nX-Sum: s3cret\r\n\r\n";
 
 #[test]
+fn parameters_of_a_path_are_parameters() {
+    let shown = |hide| {
+        let mut talk = Talk::begun(hide);
+        talk.asks("GET /cart;jsessionid=s3cret;v=2/a=b?q=1 HTTP/1.1\r\n\r\n");
+        talk.text()
+    };
+    assert_eq!(shown(Hide::All), "GET /cart;jsessionid=******;v=*****?q=* HTTP/1.1\r\n\r\n");
+    assert_eq!(
+        shown(Hide::Named),
+        "GET /cart;jsessionid=******;v=2/a=b?q=1 HTTP/1.1\r\n\r\n"
+    );
+}
+
+#[test]
 fn everything_secret_is_masked_and_every_length_stays() {
     let mut talk = Talk::begun(Hide::All);
     talk.asks(ASKED).answers(ANSWERED);

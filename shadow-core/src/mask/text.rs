@@ -118,9 +118,10 @@ impl Renderer {
     }
 
     fn target(&self, target: &[u8], out: &mut Vec<u8>) {
+        // Segments of a path may have parameters too: `/cart;jsessionid=...` (RFC 3986 section 3.3).
         let path = target
             .iter()
-            .position(|byte| matches!(byte, b'?' | b'#'))
+            .position(|byte| matches!(byte, b'?' | b'#' | b';'))
             .unwrap_or(target.len());
         let (path, query) = target.split_at_checked(path).unwrap_or((target, &[]));
         // Other forms than a path may contain userinfo: `http://user:password@host/`.
