@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Software:  Linux 6.18: two ends of a TCP connection on one host in a BPF sockmap with an SK_MSG program, as proxies and
-#            service meshes use it to shorten the way between local sockets. Needs root for a packet socket and for a
+# Software:  Linux 6.18: both ends of a TCP connection on one host in a BPF sockmap with an SK_MSG program, as service
+#            meshes have it to shorten the way between local sockets. Needs root for a packet socket and for a
 #            network namespace of its own.
 # Behaviour: a whole exchange takes place on an ordinary TCP connection, and no segment of it has payload. SYN, SYN-ACK
 #            and both FIN are sent, and the sequence numbers are those of a connection on which nothing was said.
