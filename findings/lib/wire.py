@@ -46,10 +46,10 @@ def parse(frame, time, sent):
 
 class Wire:
     def __init__(self, device):
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self.socket.bind((device, 0))
+        self.socket.bind((device, ETH_P_ALL))
         self.socket.setblocking(False)
         self.found = []
 
