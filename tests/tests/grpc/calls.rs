@@ -131,7 +131,8 @@ fn planted_faults_are_found_at_their_fields() {
         [
             ("status", "trailer grpc-status"),
             ("value", "$.3.2"),
-            ("value", "event 1 $.3.2")
+            ("value", "event 1 $.3.2"),
+            ("value", "trailer grpc-status-details-bin $.3.2.1")
         ],
         "{:#?}",
         report.groups

@@ -40,13 +40,16 @@ def key_of(request):
 def get(request, context):
     key = key_of(request)
     if key == 99:
-        context.set_trailing_metadata((("retry-hint", "none"),))
+        reason = text(1, "type.googleapis.com/google.rpc.ErrorInfo") + text(2, text(1, "MOVED" if is_other else "GONE"))
+        details = number(1, 5) + text(2, "item 99 is not here: 100 %") + text(3, reason)
+        context.set_trailing_metadata((("retry-hint", "none"), ("grpc-status-details-bin", details)))
         context.abort(grpc.StatusCode.NOT_FOUND, "item 99 is not here: 100 %")
     if key == 98 and is_other:
         context.abort(grpc.StatusCode.UNAVAILABLE, "later")
     context.send_initial_metadata((("shop-region", "eu"),))
-    context.set_trailing_metadata((("shop-cost", str(key)),))
-    return item(key)
+    context.set_trailing_metadata((("shop-cost", str(key)), ("shop-cost-bin", bytes([0, key, 255]))))
+    traces = [value for name, value in context.invocation_metadata() if name == "trace-bin"]
+    return item(key) + b"".join(text(5, trace) for trace in traces)
 
 
 def large(request, context):

@@ -35,6 +35,7 @@ const CORE_MAY_USE: &[&str] = &[
 
 /// The same for `shadow-proto`.
 const PROTO_MAY_USE: &[&str] = &[
+    "base64",
     "blake3",
     "bytes",
     "bytesize",
