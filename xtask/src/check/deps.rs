@@ -21,6 +21,7 @@ const CORE_MAY_USE: &[&str] = &[
     "html5gum",
     "http",
     "memchr",
+    "prost-reflect",
     "quick-xml",
     "regex",
     "ruzstd",
