@@ -3,6 +3,7 @@
 import sys
 import time
 from concurrent import futures
+from pathlib import Path
 
 import grpc
 
@@ -85,7 +86,13 @@ handlers = {
 }
 server = grpc.server(futures.ThreadPoolExecutor(8), compression=grpc.Compression.Gzip if is_other else None)
 server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Shop", handlers),))
-if server.add_insecure_port(address) == 0:
+if "tls" in sys.argv:
+    here = Path(__file__).parent
+    pair = ((here / "key.pem").read_bytes(), (here / "cert.pem").read_bytes())
+    port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+else:
+    port = server.add_insecure_port(address)
+if port == 0:
     sys.exit(f"cannot listen on {address}")
 server.start()
 print("ready", flush=True)
