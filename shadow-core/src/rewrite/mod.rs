@@ -234,6 +234,7 @@ pub fn rewrite_copy(exchange: &Exchange, policy: &RewritePolicy, copy: u64) -> R
             Vec::new()
         },
         is_repeatable: gate::is_idempotent(request) || policy.writes.is_read(exchange),
+        is_first: exchange.index == 0,
     };
     Ok(if sent {
         Rewritten::Send(made)
