@@ -105,6 +105,24 @@ const PACKAGES: &[Package] = &[
         groups: &[Test],
         why: "a client and a server of gRPC",
     },
+    Package {
+        name: "python3-protobuf",
+        probe: Probe::File("/usr/lib/python3/dist-packages/google/protobuf/__init__.py"),
+        groups: &[Test],
+        why: "messages of gRPC with generated code",
+    },
+    tool(
+        "protobuf-compiler",
+        "protoc",
+        &[Test],
+        "writes a set of descriptors, and code for messages",
+    ),
+    Package {
+        name: "libprotobuf-dev",
+        probe: Probe::File("/usr/include/google/protobuf/any.proto"),
+        groups: &[Test],
+        why: "the types that every set of descriptors may import",
+    },
     tool("caddy", "caddy", &[Test], "writes access logs"),
     tool(
         "uwsgi-core",

@@ -102,7 +102,7 @@ fn once(scope: &Scope<'_>, kind: As, content: Content<'_>, depth: usize) -> Opti
             Some(checked)
         }
         As::Kind(Kind::Grpc) => {
-            for document in grpc::documents(headers, text)? {
+            for document in grpc::documents(headers, text, scope.answer_type())? {
                 checked = checked.plus(json::checked(scope, &document)?);
             }
             Some(checked)
