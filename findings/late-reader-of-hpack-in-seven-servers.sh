@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# Software:  HAProxy 2.6.12, Apache httpd 2.4.71, Caddy 2.6.2, lighttpd 1.4.69, h2o 2.2.5, nghttpx 1.52.0 (Debian 12) as
+#            proxies, and Node 20: HTTP/2 without TLS to the client, ten equal requests on one connection.
+# Behaviour: how much of the tenth answer can be read without the first nine depends on the server's software alone.
+#            From HAProxy everything; from Caddy and lighttpd the status and nothing else; from the others two or three
+#            fields, which are not the same ones.
+# One would guess otherwise: HPACK is one format with one purpose, equal answers are encoded alike, and the proxies were
+#            given the same answer by the same server.
+# Seen:      fields of the tenth answer, and those that need no history: HAProxy 5 and 5; Apache and nghttpx 7 and 3;
+#            h2o 7 and 3; Node 5 and 2; Caddy 7 and 1; lighttpd 8 and 1. HAProxy inserts three fields into the table
+#            each time and never uses one; its strings are never Huffman-coded.
+# Source:    RFC 7541, section 6 and appendix A: an encoder may choose any form for any field.
+# Date:      2026-11-30
+# So, for a tool that joins a connection late (after its start, or after a gap): "a late join loses all fields" and "a
+#            late join loses little" are both wrong in general. Decide field by field, keep what is literal or static,
+#            and mark the rest as unknown. A test of this with one server says nothing of the others.
+set -euo pipefail
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+chmod a+rx "$tmp"
+for pair in haproxy:haproxy apache2:apache2-bin caddy:caddy lighttpd:lighttpd h2o:h2o nghttpx:nghttp2-proxy \
+    node:nodejs; do
+    command -v "${pair%:*}" >/dev/null || [[ -x /usr/sbin/${pair%:*} ]] ||
+        apt-get -o DPkg::Lock::Timeout=300 install -y "${pair#*:}" >/dev/null
+done
+{
+    /usr/sbin/haproxy -v | grep -o 'version 2\.6\.12'
+    /usr/sbin/apache2 -v | grep -o 'Apache/2\.4\.71'
+    echo "Caddy $(/usr/bin/caddy version)" | grep -F 'Caddy 2.6.2'
+    /usr/sbin/lighttpd -v | grep -o 'lighttpd/1\.4\.69'
+    h2o --version | grep -o 'version 2\.2\.5'
+    nghttpx --version | grep -o 'nghttp2/1\.52\.0'
+    node --version | grep '^v20\.'
+} || { echo 'this finding is about other versions of these servers'; exit 2; }
+cat >"$tmp/late.py" <<'PY'
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+HEADERS, SETTINGS, GOAWAY, END_STREAM, END_HEADERS, IS_ACK, STATIC = 1, 4, 7, 1, 4, 1, 61
+folder = sys.argv[1]
+FIELDS = b"Content-Type: text/plain\r\nX-Shop: abc\r\nSet-Cookie: id=0123456789\r\nContent-Length: 2\r\n"
+NODE = """
+require('http2').createServer((request, response) => {
+  response.setHeader('content-type', 'text/plain');
+  response.setHeader('x-shop', 'abc');
+  response.setHeader('set-cookie', 'id=0123456789');
+  response.end('ok');
+}).listen(Number(process.argv[1]), '127.0.0.1');
+"""
+
+
+def number(data, at, bits):
+    """An integer of HPACK, and the place after it."""
+    value, at, shift = data[at] & ((1 << bits) - 1), at + 1, 0
+    if value == (1 << bits) - 1:
+        while True:
+            value += (data[at] & 127) << shift
+            shift, at = shift + 7, at + 1
+            if not data[at - 1] & 128:
+                break
+    return value, at
+
+
+def forms(data):
+    """For each field: whether it needs history, is inserted, and has a string with Huffman coding."""
+    at, found = 0, []
+    while at < len(data):
+        first = data[at]
+        if first & 0xE0 == 0x20:  # another size of the table
+            _, at = number(data, at, 5)
+            continue
+        bits = 7 if first & 128 else 6 if first & 64 else 4
+        index, at = number(data, at, bits)
+        huffman = False
+        for _ in range(0 if first & 128 else 1 if index else 2):
+            huffman |= bool(data[at] & 128)
+            size, at = number(data, at, 7)
+            at += size
+        found.append((index > STATIC, first & 0xC0 == 64, huffman))
+    return found
+
+
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+def tenth_answer(port):
+    """The header block of the tenth answer. Each request is the same: static fields and a literal authority."""
+    request = b"\x82\x86\x84\x01\x09shop.test"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
+        data, block = b"", b""
+        for stream in range(1, 21, 2):
+            sock.sendall(frame(HEADERS, END_STREAM | END_HEADERS, stream, request))
+            ended = False
+            while not ended:
+                while len(data) < 9 or len(data) < 9 + int.from_bytes(data[:3], "big"):
+                    data += sock.recv(65536)
+                size = int.from_bytes(data[:3], "big")
+                kind, flags, of, payload = data[3], data[4], int.from_bytes(data[5:9], "big"), data[9 : 9 + size]
+                data = data[9 + size :]
+                assert kind != GOAWAY, payload
+                if kind == SETTINGS and not flags & IS_ACK:
+                    sock.sendall(frame(SETTINGS, IS_ACK, 0))
+                if kind == HEADERS and of == stream:
+                    block = payload
+                ended = of == stream and kind in (0, HEADERS) and bool(flags & END_STREAM)
+    return block
+
+
+def upstream(sock):
+    data = b""
+    with contextlib.suppress(OSError):
+        while piece := sock.recv(65536):
+            data += piece
+            if data.endswith(b"\r\n\r\n"):
+                sock.sendall(b"HTTP/1.1 200 OK\r\n" + FIELDS + b"\r\nok")
+                data = b""
+
+
+def accept(listener):
+    while True:
+        threading.Thread(target=upstream, args=(listener.accept()[0],), daemon=True).start()
+
+
+def write(name, text):
+    with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+        file.write(text)
+    return f"{folder}/{name}"
+
+
+def commands(port, server):
+    names = "mpm_event", "authz_core", "http2", "proxy", "proxy_http"
+    modules = "".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in names)
+    apache = (
+        f"{modules}User nobody\nGroup nogroup\nServerName shop.test\nListen 127.0.0.1:{port}\n"
+        f"PidFile {folder}/apache.pid\nDefaultRuntimeDir {folder}\nErrorLog {folder}/apache.errors\n"
+        f"Protocols h2c http/1.1\nProxyPass / http://127.0.0.1:{server}/\n"
+    )
+    haproxy = (
+        "defaults\n mode http\n timeout connect 5s\n timeout client 20s\n timeout server 20s\n"
+        f"listen shop\n bind 127.0.0.1:{port} proto h2\n server s 127.0.0.1:{server}\n"
+    )
+    caddy = (
+        "{\n admin off\n auto_https off\n servers {\n  protocols h1 h2c\n }\n}\n"
+        f":{port} {{\n reverse_proxy 127.0.0.1:{server}\n}}\n"
+    )
+    lighttpd = (
+        f'server.modules = ("mod_proxy")\nserver.bind = "127.0.0.1"\nserver.port = {port}\n'
+        f'server.document-root = "{folder}"\nproxy.server = ("" => (("host" => "127.0.0.1", "port" => {server})))\n'
+    )
+    h2o = (
+        f"user: root\nlisten:\n  host: 127.0.0.1\n  port: {port}\nhosts:\n  default:\n    paths:\n      /:\n"
+        f"        proxy.reverse.url: http://127.0.0.1:{server}/\n"
+    )
+    nghttpx = ["nghttpx", f"-f127.0.0.1,{port};no-tls", f"-b127.0.0.1,{server}", "--workers=1", "--conf=/dev/null"]
+    return {
+        "HAProxy": ["/usr/sbin/haproxy", "-db", "-f", write("haproxy.cfg", haproxy)],
+        "Apache": ["/usr/sbin/apache2", "-DFOREGROUND", "-f", write("apache.conf", apache)],
+        "nghttpx": nghttpx,
+        "h2o": ["h2o", "-c", write("h2o.conf", h2o)],
+        "Node": ["node", "-e", NODE, str(port)],
+        "Caddy": ["/usr/bin/caddy", "run", "--config", write("Caddyfile", caddy), "--adapter", "caddyfile"],
+        "lighttpd": ["/usr/sbin/lighttpd", "-D", "-f", write("lighttpd.conf", lighttpd)],
+    }
+
+
+listener = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=accept, args=(listener,), daemon=True).start()
+environment = os.environ | {"HOME": folder, "XDG_CONFIG_HOME": folder, "XDG_DATA_HOME": folder}
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+results = {}
+for name in ("HAProxy", "Apache", "nghttpx", "h2o", "Node", "Caddy", "lighttpd"):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = commands(port, listener.getsockname()[1])[name]
+    with subprocess.Popen(command, env=environment, **quiet) as process:
+        for _ in range(400):
+            with contextlib.suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.05)
+        fields = forms(tenth_answer(port))
+        process.terminate()
+    results[name] = len(fields), sum(not history for history, _, _ in fields)
+    inserted, huffman = (sum(one[place] for one in fields) for place in (1, 2))
+    print(f"{name:8} fields {len(fields)}, without history {results[name][1]}, inserted {inserted}, Huffman {huffman}")
+    if name == "HAProxy" and (inserted, huffman) != (3, 0):
+        sys.exit("CHANGED")
+expected = {"HAProxy": (5, 5), "Apache": (7, 3), "nghttpx": (7, 3), "h2o": (7, 3), "Node": (5, 2)}
+sys.exit(0 if results == expected | {"Caddy": (7, 1), "lighttpd": (8, 1)} else "CHANGED")
+PY
+timeout -k 10 60 python3 "$tmp/late.py" "$tmp"
+echo 'PASS: what a late reader has depends on the server'
