@@ -16,34 +16,16 @@
 #            and mark the rest as unknown. A test of this with one server says nothing of the others.
 set -euo pipefail
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-chmod a+rx "$tmp"
-for pair in haproxy:haproxy apache2:apache2-bin caddy:caddy lighttpd:lighttpd h2o:h2o nghttpx:nghttp2-proxy \
-    node:nodejs; do
-    command -v "${pair%:*}" >/dev/null || [[ -x /usr/sbin/${pair%:*} ]] ||
-        apt-get -o DPkg::Lock::Timeout=300 install -y "${pair#*:}" >/dev/null
-done
-{
-    /usr/sbin/haproxy -v | grep -o 'version 2\.6\.12'
-    /usr/sbin/apache2 -v | grep -o 'Apache/2\.4\.71'
-    echo "Caddy $(/usr/bin/caddy version)" | grep -F 'Caddy 2.6.2'
-    /usr/sbin/lighttpd -v | grep -o 'lighttpd/1\.4\.69'
-    h2o --version | grep -o 'version 2\.2\.5'
-    nghttpx --version | grep -o 'nghttp2/1\.52\.0'
-    node --version | grep '^v20\.'
-} || { echo 'this finding is about other versions of these servers'; exit 2; }
+. "$(dirname "$0")/lib/h2servers.sh"
 cat >"$tmp/late.py" <<'PY'
 import contextlib
-import os
 import socket
-import subprocess
 import sys
 import threading
-import time
 
-HEADERS, SETTINGS, GOAWAY, END_STREAM, END_HEADERS, IS_ACK, STATIC = 1, 4, 7, 1, 4, 1, 61
-folder = sys.argv[1]
+from h2servers import END_HEADERS, END_STREAM, GOAWAY, HEADERS, IS_ACK, NAMES, PREFACE, SETTINGS, frame, frames, running
+
+STATIC = 61
 FIELDS = b"Content-Type: text/plain\r\nX-Shop: abc\r\nSet-Cookie: id=0123456789\r\nContent-Length: 2\r\n"
 NODE = """
 require('http2').createServer((request, response) => {
@@ -86,31 +68,24 @@ def forms(data):
     return found
 
 
-def frame(kind, flags, stream, payload=b""):
-    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
-
-
 def late_answers(port):
     """The header blocks of the last five of ten answers. Each request is the same, without use of the table."""
     request = b"\x82\x86\x84\x01\x09shop.test"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
-        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
+        sock.sendall(PREFACE + frame(SETTINGS, 0, 0))
         data, blocks = b"", []
         for stream in range(1, 21, 2):
             sock.sendall(frame(HEADERS, END_STREAM | END_HEADERS, stream, request))
             ended = False
             while not ended:
-                while len(data) < 9 or len(data) < 9 + int.from_bytes(data[:3], "big"):
-                    data += sock.recv(65536)
-                size = int.from_bytes(data[:3], "big")
-                kind, flags, of, payload = data[3], data[4], int.from_bytes(data[5:9], "big"), data[9 : 9 + size]
-                data = data[9 + size :]
-                assert kind != GOAWAY, payload
-                if kind == SETTINGS and not flags & IS_ACK:
-                    sock.sendall(frame(SETTINGS, IS_ACK, 0))
-                if kind == HEADERS and of == stream:
-                    blocks.append(payload)
-                ended = of == stream and kind in (0, HEADERS) and bool(flags & END_STREAM)
+                found, data = frames(data + sock.recv(65536))
+                for kind, flags, of, payload in found:
+                    assert kind != GOAWAY, payload
+                    if kind == SETTINGS and not flags & IS_ACK:
+                        sock.sendall(frame(SETTINGS, IS_ACK, 0))
+                    if kind == HEADERS and of == stream:
+                        blocks.append(payload)
+                    ended |= of == stream and kind in (0, HEADERS) and bool(flags & END_STREAM)
     return blocks[5:]
 
 
@@ -129,67 +104,13 @@ def accept(listener):
         threading.Thread(target=upstream, args=(listener.accept()[0],), daemon=True).start()
 
 
-def write(name, text):
-    with open(f"{folder}/{name}", "w", encoding="ascii") as file:
-        file.write(text)
-    return f"{folder}/{name}"
-
-
-def commands(port, server):
-    names = "mpm_event", "authz_core", "http2", "proxy", "proxy_http"
-    modules = "".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in names)
-    apache = (
-        f"{modules}User nobody\nGroup nogroup\nServerName shop.test\nListen 127.0.0.1:{port}\n"
-        f"PidFile {folder}/apache.pid\nDefaultRuntimeDir {folder}\nErrorLog {folder}/apache.errors\n"
-        f"Protocols h2c http/1.1\nProxyPass / http://127.0.0.1:{server}/\n"
-    )
-    haproxy = (
-        "defaults\n mode http\n timeout connect 5s\n timeout client 20s\n timeout server 20s\n"
-        f"listen shop\n bind 127.0.0.1:{port} proto h2\n server s 127.0.0.1:{server}\n"
-    )
-    caddy = (
-        "{\n admin off\n auto_https off\n servers {\n  protocols h1 h2c\n }\n}\n"
-        f":{port} {{\n reverse_proxy 127.0.0.1:{server}\n}}\n"
-    )
-    lighttpd = (
-        f'server.modules = ("mod_proxy")\nserver.bind = "127.0.0.1"\nserver.port = {port}\n'
-        f'server.document-root = "{folder}"\nproxy.server = ("" => (("host" => "127.0.0.1", "port" => {server})))\n'
-    )
-    h2o = (
-        f"user: root\nlisten:\n  host: 127.0.0.1\n  port: {port}\nhosts:\n  default:\n    paths:\n      /:\n"
-        f"        proxy.reverse.url: http://127.0.0.1:{server}/\n"
-    )
-    nghttpx = ["nghttpx", f"-f127.0.0.1,{port};no-tls", f"-b127.0.0.1,{server}", "--workers=1", "--conf=/dev/null"]
-    return {
-        "HAProxy": ["/usr/sbin/haproxy", "-db", "-f", write("haproxy.cfg", haproxy)],
-        "Apache": ["/usr/sbin/apache2", "-DFOREGROUND", "-f", write("apache.conf", apache)],
-        "nghttpx": nghttpx,
-        "h2o": ["h2o", "-c", write("h2o.conf", h2o)],
-        "Node": ["node", "-e", NODE, str(port)],
-        "Caddy": ["/usr/bin/caddy", "run", "--config", write("Caddyfile", caddy), "--adapter", "caddyfile"],
-        "lighttpd": ["/usr/sbin/lighttpd", "-D", "-f", write("lighttpd.conf", lighttpd)],
-    }
-
-
 listener = socket.create_server(("127.0.0.1", 0))
 threading.Thread(target=accept, args=(listener,), daemon=True).start()
-environment = os.environ | {"HOME": folder, "XDG_CONFIG_HOME": folder, "XDG_DATA_HOME": folder}
-quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 results = {}
-for name in ("HAProxy", "Apache", "nghttpx", "h2o", "Node", "Caddy", "lighttpd"):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = commands(port, listener.getsockname()[1])[name]
-    with subprocess.Popen(command, env=environment, **quiet) as process:
-        for _ in range(400):
-            with contextlib.suppress(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            time.sleep(0.05)
+for name in NAMES:
+    with running(name, sys.argv[1], listener.getsockname()[1], NODE) as port:
         # An answer in which the Date has just changed has one field more that can be read.
         fields = max(map(forms, late_answers(port)), key=lambda one: sum(history for history, _, _ in one))
-        process.terminate()
     results[name] = len(fields), sum(not history for history, _, _ in fields)
     inserted, huffman = (sum(one[place] for one in fields) for place in (1, 2))
     print(f"{name:8} fields {len(fields)}, without history {results[name][1]}, inserted {inserted}, Huffman {huffman}")
