@@ -4,9 +4,9 @@
 # Behaviour: both clients take messages of up to 4 MiB only and end the call with RESOURCE_EXHAUSTED, a status that no
 #            server has sent: they reset the stream when they have read the length in the first bytes. grpcio does so
 #            with ENHANCE_YOUR_CALM, grpc-js with CANCEL. To the server the answer was good.
-# One would guess otherwise: a limit of the receiver is told to the sender, one library's two versions reset with one
-#            code, and ENHANCE_YOUR_CALM (RFC 9113: "excessive load") is what a server says to a client that sends too
-#            much.
+# One would guess otherwise: a limit of the receiver is announced to the sender, one library's two versions reset with
+#            one code, and ENHANCE_YOUR_CALM (RFC 9113: "excessive load") is what a server says to a client that sends
+#            too much.
 # Seen:      status at the client RESOURCE_EXHAUSTED (8) in both; RST_STREAM code 11 (grpcio) and 8 (grpc-js) after less
 #            than 1,000,000 of the 5,000,000 bytes; grpc-status from the server: none.
 # Source:    grpc.max_receive_message_length, 4 MiB by default. RFC 9113, section 7.
