@@ -1,8 +1,9 @@
-//! Messages of gRPC: for any framing, coding and content, an answer equals itself, differences are mutual, and what is
-//! kept of it has a bound.
+//! Messages of gRPC, with and without their types: for any framing, coding and content, an answer equals itself,
+//! differences are mutual, and what is kept of it has a bound.
 
 use shadow_core::{
     compare::{Comparator, Rules, Side},
+    descriptors::Descriptors,
     redact::{RedactConfig, Redactor},
 };
 use shadow_proto::exchange::{Body, Headers};
@@ -11,13 +12,21 @@ use super::decode::request;
 
 const CODINGS: [&str; 5] = ["identity", "gzip", "deflate", "zstd", "unknown"];
 
-const MEDIA: [&str; 3] = [
+const MEDIA: [&str; 5] = [
     "application/grpc",
     "application/grpc+json",
     "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/proto",
 ];
 
-/// Input: a byte for coding and media type, the length of the first answer in two bytes, and both answers.
+/// The types of a shop.
+const SHOP: &[u8] = include_bytes!("../../shadow-core/tests/descriptors/shop.pb");
+
+/// The highest bit of the first byte: the types are known.
+const TYPED: u8 = 0x80;
+
+/// Input: a byte for coding, media type and types, the length of the first answer in two bytes, and both answers.
 pub fn run(input: &[u8]) {
     let [choice, high, low, rest @ ..] = input else {
         return;
@@ -25,7 +34,10 @@ pub fn run(input: &[u8]) {
     let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
     let (one, other) = rest.split_at(length);
     let coding = CODINGS[usize::from(choice & 15) % CODINGS.len()];
-    let media = MEDIA[usize::from(choice >> 4) % MEDIA.len()];
+    let media = MEDIA[usize::from((choice & !TYPED) >> 4) % MEDIA.len()];
+    let mut shop = Descriptors::from("shop.pb".to_owned());
+    shop.read(SHOP).expect("a set of descriptors");
+    let shop = (choice & TYPED != 0).then_some(shop);
     let headers = Headers::from_pairs([("content-type", media), ("grpc-encoding", coding)]);
     let trailers = Headers::from_pairs([("grpc-status", "5"), ("grpc-status-details-bin", "CAUSA2E=")]);
     let fields = Headers::from_pairs([
@@ -34,8 +46,13 @@ pub fn run(input: &[u8]) {
         ("grpc-status-details-bin".as_bytes(), other),
     ]);
     let [one, other] = [one, other].map(|content| Body::whole(content.to_vec()));
-    let comparator = Comparator::new(Rules::default()).expect("the defaults are rules");
-    let request = request();
+    let comparator = Comparator::new(Rules {
+        proto_descriptors: shop,
+        ..Rules::default()
+    });
+    let comparator = comparator.expect("the defaults are rules");
+    let mut request = request();
+    request.target = "/shop.Shop/Get".into();
     let sides = [(&one, &trailers), (&other, &trailers), (&other, &fields)].map(|(body, trailers)| Side {
         status: 200,
         headers: &headers,

@@ -11,6 +11,8 @@
 //! 6. [`case`]: one exchange that differed, for a person to look at
 //! 7. [`rollout`]: raises and lowers the sample by evidence
 //!
+//! [`descriptors`] has the names and types of messages of gRPC, where there is a file of them.
+//!
 //! [`mask`] takes secrets out of captured segments for a recording; it reads them with an engine of its own.
 
 #![forbid(unsafe_code)]
@@ -20,6 +22,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod descriptors;
 pub mod evidence;
 mod fields;
 pub mod gate;

@@ -41,6 +41,11 @@ impl Drop for Server {
     }
 }
 
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("an address")
+}
+
 /// An authority, and a folder for everything that it signs.
 struct Authority(tempfile::TempDir);
 
@@ -94,9 +99,12 @@ impl Authority {
 
     /// nginx with a certificate of this name.
     fn serve(&self, name: &str, more: &str) -> Server {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let address = listener.local_addr().expect("an address");
-        drop(listener);
+        self.serve_over(name, "ssl", more)
+    }
+
+    /// The same with these parameters of its socket.
+    fn serve_over(&self, name: &str, socket: &str, more: &str) -> Server {
+        let address = free_address();
         let folder = self.0.path().display();
         let file = self.path(&format!("{}.conf", address.port()));
         let text = format!(
@@ -105,7 +113,7 @@ http {{
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder}; uwsgi_temp_path {folder};
   scgi_temp_path {folder}; access_log off;
   server {{
-    listen {address} ssl;
+    listen {address} {socket};
     ssl_certificate {folder}/{name}.pem; ssl_certificate_key {folder}/{name}.key;
     {more}
     location / {{ return 200 ok; }}
@@ -130,12 +138,37 @@ http {{
         server
     }
 
+    /// The server of openssl with a certificate of this name.
+    fn openssl_server(&self, name: &str, more: &[&str]) -> Server {
+        let address = free_address();
+        let child = Command::new("openssl")
+            .args(["s_server", "-quiet", "-accept", &address.to_string()])
+            .args(["-cert", &format!("{name}.pem"), "-key", &format!("{name}.key")])
+            .args(more)
+            .current_dir(self.0.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl starts");
+        let server = Server { child, address };
+        thread::sleep(Duration::from_millis(500));
+        server
+    }
+
     /// Replays twenty requests to a URL, under a section `tls`; the exit code, standard error, and the report.
     fn replay(&self, url: &str, tls: &str) -> (Option<i32>, String, Option<Report>) {
+        self.replay_over(url, "same", tls)
+    }
+
+    /// The same over a version of HTTP.
+    fn replay_over(&self, url: &str, protocol: &str, tls: &str) -> (Option<i32>, String, Option<Report>) {
         let recording = self.path("requests.gor");
         fs::write(&recording, recorded()).expect("a file");
         let config = self.path("shadow.yaml");
-        let text = format!("noise: {{twice: 0%}}\nshadow:\n  breaker: {{errors: 0%}}\n  tls: {{{tls}}}\n");
+        let text = format!(
+            "noise: {{twice: 0%}}\nshadow:\n  breaker: {{errors: 0%}}\n  protocol: {protocol}\n  tls: {{{tls}}}\n"
+        );
         fs::write(&config, text).expect("a file");
         let output = Command::new(binary())
             .args(["replay", "--json", "--speed", "max", "--shadow", url, "--config"])
@@ -283,43 +316,64 @@ fn a_client_certificate_is_shown_where_it_is_asked_for() {
     assert_eq!(report.expect("a report").funnel.mismatched, REQUESTS, "{told}");
 }
 
+/// nginx answers as production did only where it is asked over this version.
+fn only_over(version: &str) -> String {
+    format!("if ($server_protocol != {version}) {{ return 421 $server_protocol; }}")
+}
+
+#[test]
+fn the_version_of_http_is_agreed_in_the_handshake() {
+    need!(Program("nginx"), Program("openssl"));
+    let authority = Authority::new();
+    authority.sign("good", "DNS:localhost");
+    for versions in ["TLSv1.3", "TLSv1.2"] {
+        for (protocol, version) in [("h2", "HTTP/2.0"), ("same", "HTTP/1.1"), ("h1", "HTTP/1.1")] {
+            // One connection is used for several requests at once, and ended by GOAWAY after a few.
+            let more = format!(
+                "ssl_protocols {versions}; keepalive_requests 7; {}",
+                only_over(version)
+            );
+            let server = authority.serve_over("good", "ssl http2", &more);
+            matched(authority.replay_over(&url("localhost", &server), protocol, &authority.trusted()));
+        }
+    }
+}
+
+#[test]
+fn a_system_that_refuses_or_ignores_http2_is_told() {
+    need!(Program("nginx"), Program("openssl"));
+    let authority = Authority::new();
+    authority.sign("good", "DNS:localhost");
+    let told = ["the version of HTTP", "(ALPN)", "shadow.protocol"];
+    // nginx ends the handshake with an alert, openssl agrees on nothing.
+    let servers = [
+        authority.serve("good", ""),
+        authority.openssl_server("good", &["-HTTP"]),
+    ];
+    for server in &servers {
+        refused(
+            authority.replay_over(&url("localhost", server), "h2", &authority.trusted()),
+            &told,
+        );
+    }
+}
+
 #[test]
 fn an_alert_that_asks_for_a_client_certificate_is_told() {
     need!(Program("openssl"));
     let authority = Authority::new();
     authority.sign("good", "DNS:localhost");
     for version in ["-tls1_3", "-tls1_2"] {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let address = listener.local_addr().expect("an address");
-        drop(listener);
-        let child = Command::new("openssl")
-            .args([
-                "s_server",
-                "-accept",
-                &address.to_string(),
-                "-cert",
-                "good.pem",
-                "-key",
-                "good.key",
-            ])
-            .args([
-                "-Verify",
-                "2",
-                "-verify_return_error",
-                "-CAfile",
-                "ca.pem",
-                "-www",
-                "-quiet",
-                version,
-            ])
-            .current_dir(authority.0.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("openssl starts");
-        let server = Server { child, address };
-        thread::sleep(Duration::from_millis(500));
+        let asking = [
+            "-Verify",
+            "2",
+            "-verify_return_error",
+            "-CAfile",
+            "ca.pem",
+            "-www",
+            version,
+        ];
+        let server = authority.openssl_server("good", &asking);
         let (_, told, report) = authority.replay(&url("localhost", &server), &authority.trusted());
         let report = report.unwrap_or_else(|| panic!("{told}"));
         let failures = &report.funnel.failures;

@@ -69,6 +69,7 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
             if let Err(faults) = faults::of(file, &text) {
                 return Err(told(faults).into());
             }
+            read_descriptors(&mut load(file)?)?;
             ask::print(&format!("{}: ok\n", file.display()))?;
         }
         Action::Reload { json, place } => reload(place, *json)?,
@@ -119,10 +120,15 @@ pub(super) fn load(file: &std::path::Path) -> Result<Config, Failure> {
     Config::load(file).map_err(|error| unreadable(&error))
 }
 
+/// Reads the file of descriptors that a configuration names.
+pub(super) fn read_descriptors(config: &mut Config) -> Result<(), Failure> {
+    config.read_descriptors().map_err(|error| unreadable(&error))
+}
+
 fn unreadable(error: &LoadError) -> Failure {
     let exit = match error {
         LoadError::Read { .. } => Exit::NoInput,
-        LoadError::TooLarge(_) | LoadError::Wrong { .. } => Exit::Config,
+        LoadError::TooLarge(_) | LoadError::Descriptors { .. } | LoadError::Wrong { .. } => Exit::Config,
     };
     Failure::new(exit, error.to_string())
 }

@@ -84,15 +84,26 @@ impl ExtraTarget {
         }
     }
 
+    /// Whether it names a file of descriptors of its own.
+    pub(super) fn has_descriptors(&self) -> bool {
+        let compare = self.differs.get("compare");
+        compare.is_some_and(|compare| compare.get("proto_descriptors").is_some())
+    }
+
     fn over(&self, first: &Wanted) -> Result<Wanted, serde_yaml_ng::Error> {
         let mut shadow = self.differs.clone();
         let compare = shadow.remove("compare");
+        let proto_descriptors = first.compare.proto_descriptors.clone();
         Ok(Wanted {
             name: self.name.clone(),
             role: self.role,
             shadow: laid_over(&first.shadow, shadow)?,
             compare: match compare {
-                Some(Value::Mapping(differs)) => laid_over(&first.compare, differs)?,
+                Some(Value::Mapping(differs)) => Rules {
+                    // Read once, for all targets.
+                    proto_descriptors,
+                    ..laid_over(&first.compare, differs)?
+                },
                 _ => first.compare.clone(),
             },
         })

@@ -11,6 +11,9 @@ use super::{Config, alias_limit::bomb};
 /// A larger file is not a configuration.
 const MAX_FILE: u64 = 1 << 20;
 
+/// A larger file is not a set of descriptors.
+const MAX_DESCRIPTORS: u64 = 64 << 20;
+
 /// Characters of the reader's message that are shown.
 const MAX_MESSAGE: usize = 4096;
 
@@ -31,6 +34,14 @@ pub enum LoadError {
     /// The file is too large.
     #[error("{} is larger than 1 MiB, which no configuration is; check the path given with --config", .0.display())]
     TooLarge(PathBuf),
+    /// The file of descriptors that it names cannot be used.
+    #[error("compare.proto_descriptors (--proto-descriptors): {path} {what}")]
+    Descriptors {
+        /// The file.
+        path: String,
+        /// The fault and how to fix it.
+        what: String,
+    },
     /// The file is not a valid configuration.
     #[error("{}:{line}:{column}: {what}", path.display())]
     Wrong {
@@ -64,6 +75,26 @@ impl Config {
     /// Reads a file. Checks single values; [`super::check`] checks them together.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         Self::parse(path, &read(path)?)
+    }
+
+    /// Reads the file of descriptors, if one is named. Not to be called by an agent that gave up its files.
+    pub fn read_descriptors(&mut self) -> Result<(), LoadError> {
+        let Some(descriptors) = &mut self.compare.proto_descriptors else {
+            return Ok(());
+        };
+        let path = descriptors.path().to_owned();
+        let mut content = Vec::new();
+        let read =
+            File::open(&path).and_then(|file| file.take(MAX_DESCRIPTORS + 1).read_to_end(&mut content));
+        let what = match read {
+            Err(error) => format!("cannot be read: {error}"),
+            Ok(_) if content.len() as u64 > MAX_DESCRIPTORS => "is larger than 64 MiB".to_owned(),
+            Ok(_) => match descriptors.read(&content) {
+                Ok(()) => return Ok(()),
+                Err(error) => error.to_string(),
+            },
+        };
+        Err(LoadError::Descriptors { path, what })
     }
 
     /// As [`Config::load`], from text; `path` is used only in errors.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::{
+    descriptors::Descriptors,
     gate::{Gate, RuleError, Selection, Selector, WritePolicy, WriteRules},
     rewrite::{Marker, Replacement, RewritePolicy, RewriteRules, TokenSource},
 };
@@ -44,16 +45,20 @@ impl Shadow {
     }
 
     /// The rules for what may be sent and how it is changed. `source` provides each credential that a token replaces;
-    /// `salt` is random.
+    /// `salt` is random. `descriptors` may say which methods of gRPC only read.
     pub fn gate(
         &self,
         authority: &str,
         markers: &[Marker],
         salt: [u8; 32],
+        descriptors: Option<&Descriptors>,
         source: &mut dyn FnMut(&Replace) -> Arc<dyn TokenSource>,
     ) -> Result<(Gate, RewritePolicy), RuleError> {
         let selector = Selector::new(&Selection::from(&self.select))?;
-        let writes = WritePolicy::new(&WriteRules::from(&self.writes))?;
+        let writes = WritePolicy::new(&WriteRules {
+            descriptors: descriptors.cloned(),
+            ..WriteRules::from(&self.writes)
+        })?;
         let replaced = self.credentials.replace.iter().map(|replace| Replacement {
             place: replace.place(),
             source: source(replace),
@@ -73,8 +78,14 @@ impl Shadow {
     }
 
     /// The same without tokens: where credentials are replaced, no request can be sent.
-    pub fn gate_without_tokens(&self, markers: &[Marker]) -> Result<(Gate, RewritePolicy), RuleError> {
-        self.gate("shadow:80", markers, [0; 32], &mut |_| Arc::new(Unread))
+    pub fn gate_without_tokens(
+        &self,
+        markers: &[Marker],
+        descriptors: Option<&Descriptors>,
+    ) -> Result<(Gate, RewritePolicy), RuleError> {
+        self.gate("shadow:80", markers, [0; 32], descriptors, &mut |_| {
+            Arc::new(Unread)
+        })
     }
 
     /// Faults in the rules of a target, which is `section` of the file.
@@ -101,7 +112,7 @@ impl Shadow {
                 );
             }
         }
-        if let Err(RuleError { at, what }) = self.gate_without_tokens(&[]) {
+        if let Err(RuleError { at, what }) = self.gate_without_tokens(&[], None) {
             say(&at, what, "`shadow config example` shows how it is written");
         }
         found

@@ -25,7 +25,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         ),
         (
             "compare:\n  wavelength: 3\n",
-            "shadow.yaml:2:3: unknown key `wavelength` in `compare`; known are headers, header_presence, status, same_status, errors, error_type, ignore, mask, places, tolerance, numbers, numbers_as_strings, structure, text, redirects, arrays, nulls, added, routes, discrepancies, decoded",
+            "shadow.yaml:2:3: unknown key `wavelength` in `compare`; known are headers, header_presence, status, same_status, errors, error_type, ignore, mask, places, tolerance, numbers, numbers_as_strings, structure, text, redirects, arrays, nulls, added, proto_descriptors, routes, discrepancies, decoded",
         ),
         (
             "capture:\n  targets: [8080]\n\n  sample: 5\n",
@@ -87,6 +87,35 @@ fn a_file_that_cannot_be_read_is_named() {
     std::fs::write(&huge, vec![b'#'; 2 << 20]).expect("write");
     let error = Config::load(&huge).expect_err("too large").to_string();
     assert!(error.contains("larger than 1 MiB"), "{error}");
+}
+
+#[test]
+fn descriptors_are_read_once_for_all_targets() {
+    let set = "../shadow-core/tests/descriptors/shop.pb";
+    let read = |path: &str| {
+        let text = format!(
+            "compare: {{proto_descriptors: {path}}}\nalso: [{{name: b, url: 'http://b:1', compare: {{added: allow}}}}]\n"
+        );
+        let mut config = Config::parse(Path::new("x"), &text).expect("a configuration");
+        config.read_descriptors().map(|()| config)
+    };
+    let config = read(set).expect("a set");
+    let wanted = config.wanted().expect("targets");
+    assert_eq!(wanted.len(), 2);
+    for wanted in wanted {
+        let known = wanted.compare.proto_descriptors;
+        assert!(known.is_some_and(|known| known.is_read()), "{}", wanted.name);
+    }
+    for (path, told) in [
+        (
+            "/none.pb",
+            "compare.proto_descriptors (--proto-descriptors): /none.pb cannot be read: ",
+        ),
+        ("Cargo.toml", "Cargo.toml is no usable set of descriptors: "),
+    ] {
+        let error = read(path).expect_err(path).to_string();
+        assert!(error.contains(told), "{error}");
+    }
 }
 
 fn good() -> Config {
@@ -356,6 +385,10 @@ fn further_targets_that_cannot_work_are_named() {
         (
             "{name: next, url: http://b:1, concurrency: 0}",
             "also[0].concurrency: 0 is out of range",
+        ),
+        (
+            "{name: next, url: http://b:1, compare: {proto_descriptors: /a.pb}}",
+            "also[0].compare.proto_descriptors: is for all targets",
         ),
     ] {
         let text = format!(

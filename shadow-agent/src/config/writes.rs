@@ -167,6 +167,8 @@ impl From<&Writes> for WriteRules {
                 .collect(),
             graphql: graphql.0.clone(),
             grpc_safe: grpc.safe.0.clone(),
+            // They are in another section.
+            descriptors: None,
         }
     }
 }

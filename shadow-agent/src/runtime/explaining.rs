@@ -110,13 +110,12 @@ impl Judge {
         let markers = rules::markers(wanted.iter());
         let judge = |wanted: Wanted| {
             let url = wanted.shadow.url.as_ref().map(ToString::to_string);
-            let rules =
-                match &url {
-                    None => None,
-                    Some(_) => Some(wanted.shadow.gate_without_tokens(&markers).map_err(|error| {
-                        RuntimeError::new(Cause::Config, format!("{}.{error}", wanted.name))
-                    })?),
-                };
+            let descriptors = wanted.compare.proto_descriptors.as_ref();
+            let gate = || {
+                let gate = wanted.shadow.gate_without_tokens(&markers, descriptors);
+                gate.map_err(|error| RuntimeError::new(Cause::Config, format!("{}.{error}", wanted.name)))
+            };
+            let rules = url.is_some().then(gate).transpose()?;
             Ok(Self {
                 name: wanted.name,
                 url,

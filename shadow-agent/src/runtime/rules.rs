@@ -59,7 +59,13 @@ pub(super) fn rules(
     let mut source = |replace: &Replace| -> Arc<dyn TokenSource> { tokens.source(replace) };
     let (gate, rewrite) = wanted
         .shadow
-        .gate(authority, markers, salt, &mut source)
+        .gate(
+            authority,
+            markers,
+            salt,
+            wanted.compare.proto_descriptors.as_ref(),
+            &mut source,
+        )
         .map_err(|error| format!("{}.{error}", wanted.name))?;
     let mut comparator = Comparator::new(wanted.compare.clone()).map_err(|error| error.to_string())?;
     comparator.kept_validators(wanted.shadow.rewrite.conditional == Conditional::Keep);

@@ -59,7 +59,7 @@ fn lane(
     target: Option<Target>,
 ) -> Result<LaneSettings, RuntimeError> {
     let reversed = wanted.shadow.mode == target::Mode::Reversed;
-    let redactor = Redactor::new(key, &config.redact);
+    let redactor = Redactor::new(key, &config.redact).knowing(config.compare.proto_descriptors.clone());
     let samples = config.journal.enabled.then(|| Samples {
         sink: keeper.sink(),
         redactor: redactor.clone(),

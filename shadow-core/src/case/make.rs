@@ -49,6 +49,7 @@ impl Case {
             Verdict::Mismatch(found) => (found, None),
             Verdict::ShadowError(failure) => (&[], Some(failure.as_str().to_owned())),
         };
+        let [_, redactor] = &redactor.of_call(&exchange.request.target);
         let maker = Maker { redactor, limits };
         let response = exchange.response.as_ref()?;
         let production = maker.production(exchange, response);
@@ -108,6 +109,7 @@ impl Case {
         redactor: &Redactor,
         limits: CaseLimits,
     ) -> Option<Self> {
+        let [_, redactor] = &redactor.of_call(&sent.target);
         let maker = Maker { redactor, limits };
         let reason = SkipPolicy::RecordOnly.as_str();
         let request = Request {
@@ -149,6 +151,7 @@ struct Maker<'m> {
 
 impl Maker<'_> {
     fn request(&self, request: &Request) -> Asked {
+        let [redactor, _] = self.redactor.of_call(&request.target);
         Asked {
             // The peer chooses the method token.
             method: self.redactor.text(&String::from_utf8_lossy(&request.method)),
@@ -157,9 +160,7 @@ impl Maker<'_> {
                 .whole_target(&String::from_utf8_lossy(&request.target)),
             version: request.version.as_str().to_owned(),
             headers: self.fields(&request.headers),
-            body: self
-                .redactor
-                .body(&request.headers, &request.body, self.limits.body),
+            body: redactor.body(&request.headers, &request.body, self.limits.body),
         }
     }
 

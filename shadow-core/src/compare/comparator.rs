@@ -196,6 +196,9 @@ impl Comparator {
             let status_only = (is_error(production) && scope.errors == Errors::Status)
                 || headers::is_redirect_note(&scope, production, shadow);
             let is_grpc = grpc::is_grpc(production.headers) || grpc::is_grpc(shadow.headers);
+            if media::kind(production.headers) == Kind::Grpc {
+                scope.lacks_type(request);
+            }
             if is_grpc && !grpc::statuses(&scope, production, shadow, &mut findings) {
                 // As with statuses of different classes: the messages differ in everything.
                 return findings.finish();
@@ -276,7 +279,8 @@ impl Comparator {
             }
             Kind::Grpc => {
                 if let Some(content) = document(scope.wants_survey(scope::Kind::Values)) {
-                    for document in grpc::documents(production.headers, &content).unwrap_or_default() {
+                    let documents = grpc::documents(production.headers, &content, scope.answer_type());
+                    for document in documents.unwrap_or_default() {
                         json::survey(scope, &document);
                     }
                 }

@@ -249,6 +249,14 @@ fn rules_that_cannot_work_are_refused() {
         (r#"{"discrepancies": 0}"#, "compare.discrepancies: 0 is less"),
         (r#"{"decoded": 10}"#, "compare.decoded: 10 is less"),
         (
+            r#"{"same_status": [[0, 17]]}"#,
+            "compare.same_status[0]: 17 is no status code",
+        ),
+        (
+            r#"{"same_status": [[5, 404]]}"#,
+            "compare.same_status[0]: 404 is a status of HTTP among codes of gRPC; make two lists of it",
+        ),
+        (
             r#"{"same_status": [[200, 99]]}"#,
             "compare.same_status[0]: 99 is no status code",
         ),

@@ -1,4 +1,4 @@
-//! Comparison of error responses by type: RFC 9457's `type`, or the place that the rules name. Messages are for people,
+//! Comparison of error responses by type: RFC 9457's `type`, Connect's `code`, or the place that the rules name. Messages are for people,
 //! and change with every rewrite.
 //!
 //! Bias: where neither answer states the type of the error, the whole content is compared.
@@ -63,6 +63,13 @@ fn kind(scope: &Scope<'_>, (headers, content): Answer<'_>) -> Option<Kind> {
             let text = String::from_utf8_lossy(&value.content()).into_owned();
             return Some(Kind { place, text });
         }
+    }
+    if scope.is_connect()
+        && let Some(code) = root.get("code")
+    {
+        let text = String::from_utf8_lossy(&code.content()).into_owned();
+        let place = "$.code".to_owned();
+        return Some(Kind { place, text });
     }
     if !media::is_problem(headers) {
         return None;

@@ -77,6 +77,18 @@ const JSON: [&[u8]; 6] = [
     b"application/x-amz-json-1.1",
 ];
 
+/// One message of Protocol Buffers: the type of Connect, and older names.
+pub(super) const BARE: [&[u8]; 5] = [
+    b"application/proto",
+    b"application/protobuf",
+    b"application/x-protobuf",
+    b"application/x-google-protobuf",
+    b"application/vnd.google.protobuf",
+];
+
+/// gRPC-Web whose content is in base64.
+pub(super) const WEB_TEXT: &[u8] = b"application/grpc-web-text";
+
 /// The kind by the Content-Type field.
 pub(crate) fn kind(headers: &Headers) -> Kind {
     let Some(value) = headers.get("content-type") else {
@@ -92,7 +104,7 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
         b"application/xml" | b"text/xml" => Kind::Xml,
         b"application/x-www-form-urlencoded" => Kind::Form,
         _ if LINES.contains(&essence) => Kind::Lines,
-        _ if is_framed(essence) => Kind::Grpc,
+        _ if is_framed(essence) || BARE.contains(&essence) => Kind::Grpc,
         _ if essence.ends_with(b"+json") => Kind::Json,
         _ if essence.ends_with(b"+xml") => Kind::Xml,
         _ if essence.starts_with(b"multipart/") => Kind::Multipart,
@@ -103,15 +115,26 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
     }
 }
 
-/// Whether a media type, in lower case, is one of gRPC. The content of `grpc-web-text` is in base64.
+/// Whether a media type, in lower case, is one of gRPC.
 fn is_framed(essence: &[u8]) -> bool {
     let rest = essence.strip_prefix(b"application/grpc").unwrap_or(b"-");
     let rest = rest.strip_prefix(b"-web").unwrap_or(rest);
+    let rest = rest
+        .strip_prefix(b"-text")
+        .filter(|_| essence.starts_with(WEB_TEXT))
+        .unwrap_or(rest);
     rest.is_empty() || rest.first() == Some(&b'+')
 }
 
+/// The type without parameters, in lower case.
+pub(super) fn essence(headers: &Headers) -> Vec<u8> {
+    let value = headers.get("content-type").unwrap_or_default();
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().to_ascii_lowercase()
+}
+
 /// Whether the messages of gRPC are JSON.
-pub(super) fn is_grpc_json(headers: &Headers) -> bool {
+pub(crate) fn is_grpc_json(headers: &Headers) -> bool {
     let value = headers.get("content-type").unwrap_or_default();
     normalised(value).ends_with(b"+json")
 }
@@ -202,7 +225,7 @@ fn lower(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// Names of one media type: those in use before it was registered, and the registered one. Of each pair the second is
 /// meant.
-const ALIASES: [(&[u8], &[u8]); 39] = [
+const ALIASES: [(&[u8], &[u8]); 42] = [
     (b"application/csv", b"text/csv"),
     (b"application/font-otf", b"font/otf"),
     (b"application/font-sfnt", b"font/ttf"),
@@ -212,6 +235,7 @@ const ALIASES: [(&[u8], &[u8]); 39] = [
     // The default of gRPC, which some servers write and others do not.
     (b"application/grpc+proto", b"application/grpc"),
     (b"application/grpc-web+proto", b"application/grpc-web"),
+    (b"application/grpc-web-text+proto", b"application/grpc-web-text"),
     (b"application/ndjson", b"application/x-ndjson"),
     (b"application/x-font-opentype", b"font/otf"),
     (b"application/x-font-otf", b"font/otf"),
@@ -222,6 +246,8 @@ const ALIASES: [(&[u8], &[u8]); 39] = [
     (b"application/x-gzip", b"application/gzip"),
     (b"application/x-json", b"application/json"),
     (b"application/x-pdf", b"application/pdf"),
+    (b"application/x-google-protobuf", b"application/protobuf"),
+    (b"application/x-protobuf", b"application/protobuf"),
     (b"application/x-rar-compressed", b"application/vnd.rar"),
     (b"application/x-yaml", b"application/yaml"),
     (b"application/x-zip-compressed", b"application/zip"),
@@ -379,7 +405,12 @@ mod tests {
             ("application/grpc", Kind::Grpc),
             ("application/grpc+json", Kind::Grpc),
             ("application/grpc-web+proto; x=y", Kind::Grpc),
-            ("application/grpc-web-text", Kind::Bytes),
+            ("application/grpc-web-text", Kind::Grpc),
+            ("application/grpc-web-text+proto", Kind::Grpc),
+            ("application/grpc-text", Kind::Bytes),
+            ("application/proto", Kind::Grpc),
+            ("Application/X-Protobuf; messageType=a.B", Kind::Grpc),
+            ("application/protocol", Kind::Bytes),
             ("application/grpcish", Kind::Bytes),
             ("image/png", Kind::Bytes),
             ("", Kind::Bytes),

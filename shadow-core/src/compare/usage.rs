@@ -5,6 +5,7 @@
 //! a rule for that place is unused but still valid.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,12 @@ impl RuleUsage {
                 "{matched} bodies were compared as what they are, and not as their media type says; {rule}: type turns that off"
             ));
         }
+        if rule == LACKING {
+            return Some(format!(
+                "{matched} answers were compared by field number: the file of {rule} has no method for them, \
+                 such as {what}"
+            ));
+        }
         if *hid_all > 0 {
             return Some(format!(
                 "{rule} ({what}) hides the whole body: nothing was left to compare in {hid_all} of {asked} bodies looked at"
@@ -57,7 +64,16 @@ pub(super) struct Counters {
     rows: Vec<Row>,
     /// Bodies that were compared as another kind than their media type says.
     content_otherwise: AtomicU64,
+    /// Answers whose method the set of descriptors lacks, and the first such method.
+    lacking: AtomicU64,
+    lacked: OnceLock<String>,
 }
+
+/// The row in which those answers are reported.
+const LACKING: &str = "compare.proto_descriptors";
+
+/// Longest name of a method that is reported.
+const LONGEST: usize = 200;
 
 /// The row in which those bodies are reported.
 const OTHERWISE: &str = "compare.structure";
@@ -93,6 +109,14 @@ impl Counters {
             matched: otherwise,
             hid_all: 0,
         });
+        let lacking = self.lacking.load(Relaxed);
+        let lacking = (lacking > 0).then(|| RuleUsage {
+            rule: LACKING.to_owned(),
+            what: self.lacked.get().cloned().unwrap_or_default(),
+            asked: lacking,
+            matched: lacking,
+            hid_all: 0,
+        });
         self.rows
             .iter()
             .map(|row| RuleUsage {
@@ -103,12 +127,26 @@ impl Counters {
                 hid_all: row.hid_all.load(Relaxed),
             })
             .chain(otherwise)
+            .chain(lacking)
             .collect()
     }
 
     /// Records that a body was compared as another kind than its media type says.
     pub(super) fn content_otherwise(&self) {
         self.content_otherwise.fetch_add(1, Relaxed);
+    }
+
+    /// Records that the set of descriptors has no method for a request with this target.
+    pub(super) fn lacks_type(&self, target: &[u8]) {
+        self.lacking.fetch_add(1, Relaxed);
+        self.lacked.get_or_init(|| {
+            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._".contains(byte);
+            let name = Some(target).filter(|name| name.len() <= LONGEST && name.iter().all(is_name));
+            name.map_or_else(
+                || "one with an unusual name".to_owned(),
+                |name| String::from_utf8_lossy(name).into_owned(),
+            )
+        });
     }
 
     pub(super) fn asked(&self, rule: RuleId) {

@@ -11,6 +11,11 @@ pub(crate) fn is_grpc(request: &Request) -> bool {
     media_type(request).starts_with(b"application/grpc")
 }
 
+/// Whether a request is a call of gRPC or of Connect: its path names a method, and its content is one.
+pub(super) fn is_call(request: &Request) -> bool {
+    is_grpc(request) || request.headers.get("connect-protocol-version").is_some()
+}
+
 /// Whether the request went on after the response had begun.
 pub(super) fn is_interleaved(exchange: &Exchange) -> bool {
     let timing = &exchange.timing;

@@ -14,7 +14,7 @@ use super::{
     matcher::{self, Facts, Match, Matcher, RuleError, Sure},
     methods,
 };
-use crate::fields;
+use crate::{descriptors::Descriptors, fields};
 use shadow_proto::exchange::Exchange;
 
 /// Handling of requests that may change state.
@@ -45,6 +45,8 @@ pub struct WriteRules {
     pub graphql: Vec<String>,
     /// Methods of gRPC (globs of `package.Service/Method`) that only read. Any other call is a write.
     pub grpc_safe: Vec<String>,
+    /// Methods that only read are also those whose description says that they have no side effects.
+    pub descriptors: Option<Descriptors>,
 }
 
 /// Compiled [`WriteRules`]. Cheap to clone.
@@ -60,6 +62,7 @@ struct Rules {
     routes: Vec<(Matcher, Writes)>,
     graphql: Option<RegexSet>,
     grpc_safe: Option<RegexSet>,
+    descriptors: Option<Descriptors>,
 }
 
 /// Action for one exchange, if it is a write.
@@ -110,6 +113,7 @@ impl WritePolicy {
             routes,
             graphql,
             grpc_safe,
+            descriptors,
         } = rules;
         let within = |error: RuleError| error.within("writes");
         let asks = routes.iter().map(|(_, writes)| writes).chain([default]);
@@ -136,6 +140,7 @@ impl WritePolicy {
             routes: routes.collect::<Result<_, RuleError>>()?,
             graphql: matcher::globs("graphql", graphql, true).map_err(within)?,
             grpc_safe: matcher::globs("grpc.safe", &with_slash(grpc_safe), true).map_err(within)?,
+            descriptors: descriptors.clone(),
         };
         Ok(Self {
             rules: Arc::new(rules),
@@ -177,15 +182,20 @@ impl WritePolicy {
     fn kind(&self, exchange: &Exchange) -> Kind {
         let request = &exchange.request;
         let Rules {
-            graphql, grpc_safe, ..
+            graphql,
+            grpc_safe,
+            descriptors,
+            ..
         } = &*self.rules;
-        if grpc::is_grpc(request) && !methods::is_safe(&request.method) {
+        if grpc::is_call(request) && !methods::is_safe(&request.method) {
             // gRPC's paths have no query and are not normalised: the bytes are the name of the method.
             let listed = |set: &RegexSet| !request.target.contains(&b'?') && set.is_match(&request.target);
+            let described =
+                |known: &Descriptors| known.method_at(&request.target).is_some_and(|it| it.only_reads);
             let is_post = |method: &[u8]| method == b"POST";
             let only_reads = is_post(&request.method)
                 && methods::overrides(request, is_post)
-                && grpc_safe.as_ref().is_some_and(listed);
+                && (grpc_safe.as_ref().is_some_and(listed) || descriptors.as_ref().is_some_and(described));
             return if only_reads { Kind::Read } else { Kind::GrpcWrite };
         }
         if let Some(paths) = graphql {

@@ -6,15 +6,17 @@
 //! possible gets none.
 
 mod json;
+mod messages;
 mod text;
 
 use core::time::Duration;
 
 use bytes::Bytes;
+use prost_reflect::MessageDescriptor;
 use shadow_proto::exchange::{Body, Exchange, Headers};
 
 use crate::compare::{
-    Category, Comparator, Discrepancy, ShadowResponse, Side,
+    Category, Comparator, Discrepancy, ShadowResponse, Side, grpc,
     media::{self, Kind},
 };
 
@@ -108,14 +110,12 @@ pub fn compare_again(
     let production = Side::from(exchange.response.as_ref()?);
     let is_whole = shadow.body.is_whole() && production.body.is_whole();
     let of_head = matches!(kind, Planted::Status | Planted::Header);
-    // Faults are not planted in messages of gRPC: a change of their bytes is rarely one of a value.
-    let is_opaque =
-        exchange.request.method.eq_ignore_ascii_case(b"HEAD") || media::kind(&shadow.headers) == Kind::Grpc;
-    if !is_whole || !of_head && is_opaque {
+    if !is_whole || !of_head && exchange.request.method.eq_ignore_ascii_case(b"HEAD") {
         return None;
     }
     let content = comparator.decoded(shadow.into()).ok()?;
-    let Fault { answer, place } = plant(kind, shadow, &content, other, seed)?;
+    let of = comparator.rules().answer_type(&exchange.request);
+    let Fault { answer, place } = plant(kind, shadow, (&content, other), of, seed)?;
     let request = &exchange.request;
     let before = comparator.compare_aside(request, production, shadow.into());
     let mut found = comparator.compare_aside(request, production, Side::from(&answer));
@@ -138,12 +138,13 @@ pub(crate) struct Changed {
 }
 
 /// Plants a fault of a kind into an answer; `content` is its content without its content coding, and `other` the
-/// decoded content of another answer to the same method. `None` if that kind of fault is not possible there.
-pub fn plant(
+/// decoded content of another answer to the same method. `of` is the type of messages in it, if it is known. `None` if
+/// that kind of fault is not possible there.
+fn plant(
     kind: Planted,
     answer: &ShadowResponse,
-    content: &[u8],
-    other: Option<&[u8]>,
+    (content, other): (&[u8], Option<&[u8]>),
+    of: Option<&MessageDescriptor>,
     seed: u64,
 ) -> Option<Fault> {
     let mut dice = Dice(seed);
@@ -157,6 +158,7 @@ pub fn plant(
         })
     };
     match kind {
+        Planted::Status if grpc::is_grpc(&answer.headers) => grpc_status(answer, content, &mut dice),
         Planted::Status => {
             let others = [200, 201, 302, 400, 404, 409, 500, 503];
             let status = *dice.pick(&others).filter(|status| **status != answer.status)?;
@@ -177,7 +179,10 @@ pub fn plant(
         }
         Planted::Other => changed(other?.to_vec(), "body".to_owned()),
         _ => {
-            let found = if json::is_document(content) {
+            let found = if media::kind(&answer.headers) == Kind::Grpc && !media::is_grpc_json(&answer.headers)
+            {
+                messages::change(kind, (&answer.headers, content), of, &mut dice)
+            } else if json::is_document(content) {
                 json::change(kind, content, &mut dice)
             } else {
                 text::change(kind, content, &mut dice)
@@ -185,6 +190,23 @@ pub fn plant(
             found.and_then(|Changed { text, place }| changed(text, place))
         }
     }
+}
+
+/// Another status of gRPC, where the answer has it.
+fn grpc_status(answer: &ShadowResponse, content: &[u8], dice: &mut Dice) -> Option<Fault> {
+    let mut changed = answer.clone();
+    if let Some(trailers) = messages::other_status(&answer.trailers, dice) {
+        changed.trailers = trailers;
+    } else if let Some(headers) = messages::other_status(&answer.headers, dice) {
+        changed.headers = headers;
+    } else {
+        let text = messages::other_web_status(&answer.headers, content, dice)?;
+        changed = with_content(answer, text);
+    }
+    Some(Fault {
+        answer: changed,
+        place: "trailer grpc-status".to_owned(),
+    })
 }
 
 /// Header fields that are compared and that faults are planted in.

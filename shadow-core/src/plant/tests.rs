@@ -16,7 +16,7 @@ fn answer(media: &str, body: &str) -> ShadowResponse {
 
 fn planted(kind: Planted, media: &str, body: &str, seed: u64) -> Option<String> {
     let answer = answer(media, body);
-    let fault = plant(kind, &answer, body.as_bytes(), Some(b"another"), seed)?;
+    let fault = plant(kind, &answer, (body.as_bytes(), Some(b"another")), None, seed)?;
     Some(String::from_utf8_lossy(&fault.answer.body.kept).into_owned())
 }
 

@@ -37,6 +37,17 @@ pub struct RedactedBody {
 }
 
 impl Redactor {
+    /// For the contents of requests with this target, and of the answers to them.
+    pub(crate) fn of_call(&self, target: &[u8]) -> [Self; 2] {
+        let method = self.descriptors.as_ref().and_then(|known| known.method(target));
+        [true, false].map(|asks| Self {
+            message: method
+                .map(|method| if asks { &method.input } else { &method.output })
+                .cloned(),
+            ..self.clone()
+        })
+    }
+
     /// Redacts a body of a message with these header fields; about `cap` bytes of it are read.
     pub fn body(&self, headers: &Headers, body: &Body, cap: usize) -> RedactedBody {
         self.read_body(headers, body, cap, &mut Told::default())
@@ -121,7 +132,7 @@ impl Reader<'_> {
 
     /// Messages of gRPC as JSON, one per line. They are never all of the content: it cannot be made from them again.
     fn messages(&mut self, headers: &Headers, content: &[u8], shown: usize) -> Option<(String, bool)> {
-        let documents = grpc::documents(headers, content)?;
+        let documents = grpc::documents(headers, content, self.redactor.message.as_ref())?;
         let text = String::from_utf8(documents.join(&b"\n"[..])).ok()?;
         Some((self.lines(&text, shown).0, true))
     }

@@ -35,10 +35,14 @@ mod tests;
 use core::fmt::Write as _;
 use std::sync::Arc;
 
+use prost_reflect::MessageDescriptor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{ABSENT, Discrepancy, JsonPath, PRESENT, REDACTED, paths::PathSet};
+use crate::{
+    compare::{ABSENT, Discrepancy, JsonPath, PRESENT, REDACTED, paths::PathSet},
+    descriptors::Descriptors,
+};
 use shadow_proto::exchange::Headers;
 
 use form::Values;
@@ -74,6 +78,9 @@ pub struct Redactor {
     key: [u8; 32],
     names: Arc<Names>,
     paths: Arc<PathSet>,
+    descriptors: Option<Descriptors>,
+    /// The type of messages in bodies.
+    message: Option<MessageDescriptor>,
 }
 
 impl core::fmt::Debug for Redactor {
@@ -93,7 +100,16 @@ impl Redactor {
             key,
             names: Arc::new(Names::new(&config.names)),
             paths: Arc::new(PathSet::of(config.paths.iter().map(JsonPath::steps))),
+            descriptors: None,
+            message: None,
         }
+    }
+
+    /// With the names of fields in messages of gRPC: names and paths apply to them then.
+    #[must_use]
+    pub fn knowing(mut self, descriptors: Option<Descriptors>) -> Self {
+        self.descriptors = descriptors;
+        self
     }
 
     /// Whether the value of a header field of this name may be secret, for any value.

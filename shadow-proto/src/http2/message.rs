@@ -1,10 +1,12 @@
 //! Messages from decoded fields (RFC 9113 section 8): pseudo-header fields, and what makes a message malformed.
 //!
 //! The result has the same form for every version: `:authority` is a Host field, the first one. Bias: a message that a
-//! receiver has to refuse (section 8.1.1) is malformed here, too, so nothing of it becomes another request in HTTP/1.
+//! receiver has to refuse (section 8.1.1) is malformed here, too, so nothing of it becomes another request in HTTP/1. A
+//! binary value of gRPC becomes the base64 that every peer reads.
 
 use core::ops::Range;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 
 use super::hpack::{Fields, Line};
@@ -33,7 +35,8 @@ pub(super) struct Sorted {
 }
 
 impl Sorted {
-    pub(super) fn of(fields: Fields) -> Self {
+    pub(super) fn of(mut fields: Fields) -> Self {
+        encode_binary(&mut fields);
         let mut sorted = Self::default();
         let mut valid = true;
         for (place, line) in fields.lines.iter().enumerate() {
@@ -276,6 +279,25 @@ fn push_regular(headers: &mut Headers, raw: &[u8], lines: &[Line], without_host:
     }
 }
 
+/// Encodes values that gRPC's C core sends to itself without base64: a zero byte, then the bytes as they are ("true
+/// binary metadata", gRPC proposal G1). Both peers agree on that in SETTINGS, so another peer is sent base64.
+fn encode_binary(fields: &mut Fields) {
+    let Fields { raw, lines, .. } = fields;
+    for Line { name, value } in lines {
+        let part = |range: &Range<u32>| raw.get(range.start as usize..range.end as usize);
+        let is_binary = part(name).is_some_and(|name| name.ends_with(b"-bin"));
+        let Some([0, bytes @ ..]) = part(value).filter(|_| is_binary) else {
+            continue;
+        };
+        let text = BASE64_STANDARD_NO_PAD.encode(bytes);
+        let start = raw.len();
+        raw.extend_from_slice(text.as_bytes());
+        if let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(raw.len())) {
+            *value = start..end;
+        }
+    }
+}
+
 /// Whether this is a valid field value (section 8.2.1).
 fn is_value(value: &[u8]) -> bool {
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
@@ -291,5 +313,71 @@ fn usual(method: &Bytes) -> Bytes {
         b"POST" => Bytes::from_static(b"POST"),
         b"HEAD" => Bytes::from_static(b"HEAD"),
         _ => Bytes::copy_from_slice(method),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields of a trailer section, and its fault.
+    fn trailers(pairs: &[(&str, &[u8])]) -> (Vec<(String, Vec<u8>)>, Option<Incomplete>) {
+        let mut fields = Fields::default();
+        for (name, value) in pairs {
+            let start = u32::try_from(fields.raw.len()).unwrap();
+            fields.raw.extend_from_slice(name.as_bytes());
+            let middle = u32::try_from(fields.raw.len()).unwrap();
+            fields.raw.extend_from_slice(value);
+            let end = u32::try_from(fields.raw.len()).unwrap();
+            fields.lines.push(Line {
+                name: start..middle,
+                value: middle..end,
+            });
+        }
+        let (headers, fault) = Sorted::of(fields).into_trailers(true);
+        let text = |name: &[u8]| String::from_utf8(name.to_vec()).unwrap();
+        let found = headers.iter().map(|(name, value)| (text(name), value.to_vec()));
+        (found.collect(), fault)
+    }
+
+    #[test]
+    fn a_binary_value_becomes_base64() {
+        let sent: [(&str, &[u8]); 4] = [
+            ("a-bin", b"\0\0\r\n "),
+            ("b-bin", b"\0"),
+            ("c-bin", b"AA0KIA"),
+            ("grpc-status", b"0"),
+        ];
+        let (fields, fault) = trailers(&sent);
+        let read: Vec<(&str, &[u8])> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .collect();
+        assert_eq!(
+            read,
+            [
+                ("a-bin", &b"AA0KIA"[..]),
+                ("b-bin", b""),
+                ("c-bin", b"AA0KIA"),
+                ("grpc-status", b"0")
+            ]
+        );
+        assert_eq!(fault, None);
+    }
+
+    #[test]
+    fn a_zero_byte_anywhere_else_is_malformed() {
+        for (name, value) in [
+            ("a", &b"\0b"[..]),
+            ("a-bin", b"b\0"),
+            ("a-binary", b"\0b"),
+            ("a-bin", b"\r\0"),
+        ] {
+            assert_eq!(
+                trailers(&[(name, value)]).1,
+                Some(Incomplete::Malformed),
+                "{name} {value:?}"
+            );
+        }
     }
 }

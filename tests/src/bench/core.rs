@@ -14,7 +14,8 @@ pub(super) fn measure() -> Result<Value> {
         } else {
             "counted"
         };
-        let name = format!("body_{}_{kept}", run["body"]);
+        let version = if run["http"] == 2 { "http2_" } else { "" };
+        let name = format!("{version}body_{}_{kept}", run["body"]);
         figures.insert(
             format!("{name}_exchanges_per_second"),
             run["exchanges_per_second"].clone(),

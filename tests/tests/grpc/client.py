@@ -25,8 +25,11 @@ with grpc.insecure_channel(address) as channel:
     grpc.channel_ready_future(channel).result(timeout=10)
     for number in range(rounds):
         name = number % 20
-        answer = channel.unary_unary(count("Get"))(key(name), timeout=10, metadata=(("tenant", "a"),))
-        assert answer.startswith(key(name)), answer
+        trace = bytes([0, number % 256, 0, 10, 13, 32, 255])
+        metadata = (("tenant", "a"), ("trace-bin", trace), ("trace-bin", b""))
+        answer, call = channel.unary_unary(count("Get")).with_call(key(name), timeout=10, metadata=metadata)
+        assert answer.startswith(key(name)) and trace in answer, answer
+        assert ("shop-cost-bin", bytes([0, name, 255])) in call.trailing_metadata(), call.trailing_metadata()
         for missing in (98, 99):
             try:
                 channel.unary_unary(count("Get"))(key(missing), timeout=10)

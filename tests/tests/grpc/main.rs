@@ -2,4 +2,5 @@
 //! another such server and compared.
 
 mod calls;
+mod typed;
 mod versions;

@@ -3,6 +3,7 @@
 import sys
 import time
 from concurrent import futures
+from pathlib import Path
 
 import grpc
 
@@ -40,13 +41,16 @@ def key_of(request):
 def get(request, context):
     key = key_of(request)
     if key == 99:
-        context.set_trailing_metadata((("retry-hint", "none"),))
+        reason = text(1, "type.googleapis.com/google.rpc.ErrorInfo") + text(2, text(1, "MOVED" if is_other else "GONE"))
+        details = number(1, 5) + text(2, "item 99 is not here: 100 %") + text(3, reason)
+        context.set_trailing_metadata((("retry-hint", "none"), ("grpc-status-details-bin", details)))
         context.abort(grpc.StatusCode.NOT_FOUND, "item 99 is not here: 100 %")
     if key == 98 and is_other:
         context.abort(grpc.StatusCode.UNAVAILABLE, "later")
     context.send_initial_metadata((("shop-region", "eu"),))
-    context.set_trailing_metadata((("shop-cost", str(key)),))
-    return item(key)
+    context.set_trailing_metadata((("shop-cost", str(key)), ("shop-cost-bin", bytes([0, key, 255]))))
+    traces = [value for name, value in context.invocation_metadata() if name == "trace-bin"]
+    return item(key) + b"".join(text(5, trace) for trace in traces)
 
 
 def large(request, context):
@@ -82,7 +86,13 @@ handlers = {
 }
 server = grpc.server(futures.ThreadPoolExecutor(8), compression=grpc.Compression.Gzip if is_other else None)
 server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Shop", handlers),))
-if server.add_insecure_port(address) == 0:
+if "tls" in sys.argv:
+    here = Path(__file__).parent
+    pair = ((here / "key.pem").read_bytes(), (here / "cert.pem").read_bytes())
+    port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+else:
+    port = server.add_insecure_port(address)
+if port == 0:
     sys.exit(f"cannot listen on {address}")
 server.start()
 print("ready", flush=True)

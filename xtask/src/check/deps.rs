@@ -21,6 +21,7 @@ const CORE_MAY_USE: &[&str] = &[
     "html5gum",
     "http",
     "memchr",
+    "prost-reflect",
     "quick-xml",
     "regex",
     "ruzstd",
@@ -35,6 +36,7 @@ const CORE_MAY_USE: &[&str] = &[
 
 /// The same for `shadow-proto`.
 const PROTO_MAY_USE: &[&str] = &[
+    "base64",
     "blake3",
     "bytes",
     "bytesize",

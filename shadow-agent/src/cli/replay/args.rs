@@ -58,6 +58,10 @@ pub struct ReplayArgs {
     /// Requests whose method is not safe [default: skip]
     #[arg(long, value_enum)]
     pub(super) writes: Option<WriteMode>,
+    /// Names and types of messages of gRPC: a set of descriptors, as protoc --include_imports --descriptor_set_out
+    /// writes it
+    #[arg(long, value_name = "FILE")]
+    pub(super) proto_descriptors: Option<String>,
     /// Longest wait for a whole shadow response [default: 5s]
     #[arg(long, value_name = "TIME")]
     pub(super) timeout: Option<Span>,

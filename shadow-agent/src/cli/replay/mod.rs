@@ -189,6 +189,7 @@ fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
     let flags = RunArgs {
         shadow: args.shadow.clone(),
         writes: args.writes,
+        proto_descriptors: args.proto_descriptors.clone(),
         timeout: args.timeout,
         concurrency: args.concurrency,
         idle_cpu: Some(Rate::from_percent(0)),
@@ -200,6 +201,7 @@ fn configured(args: &ReplayArgs) -> Result<Config, Failure> {
     if args.ca_file.is_some() {
         config.shadow.tls.ca_file.clone_from(&args.ca_file);
     }
+    config::read_descriptors(&mut config)?;
     // Nothing is captured, and only what was requested is kept.
     config.capture.targets.clear();
     config.journal.enabled = false;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use shadow_core::descriptors::Descriptors;
 use shadow_proto::units::{Rate, Size, Span};
 
 use crate::{
@@ -59,6 +60,10 @@ pub struct RunArgs {
     /// Requests whose method is not safe [default: skip]
     #[arg(long, value_enum, help_heading = "Shadow system")]
     pub writes: Option<WriteMode>,
+    /// Names and types of messages of gRPC: a set of descriptors, as protoc --include_imports --descriptor_set_out
+    /// writes it
+    #[arg(long, value_name = "FILE", help_heading = "Shadow system")]
+    pub proto_descriptors: Option<String>,
     /// Longest wait for a whole shadow response [default: 5s]
     #[arg(long, value_name = "TIME", help_heading = "Shadow system")]
     pub timeout: Option<Span>,
@@ -118,6 +123,7 @@ impl RunArgs {
             shadow,
             observe,
             writes,
+            proto_descriptors,
             timeout,
             concurrency,
             queue,
@@ -155,6 +161,8 @@ impl RunArgs {
             config.shadow.url = shadow;
         }
         set(&mut config.shadow.writes.default, writes);
+        let descriptors = proto_descriptors.map(Descriptors::from);
+        config.compare.proto_descriptors = descriptors.or(config.compare.proto_descriptors.take());
         set(&mut config.shadow.timeout, timeout);
         set(&mut config.shadow.concurrency, concurrency);
         set(&mut config.shadow.queue, queue);

@@ -36,6 +36,7 @@ pub(super) fn ran(args: RunArgs) -> anyhow::Result<(Report, Option<Failure>)> {
     let flags = args.clone();
     args.apply(&mut config);
     config::check(&config)?;
+    config::read_descriptors(&mut config)?;
 
     let progress = Progress::new();
     let level = progress.log(&config.agent);

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use shadow_core::compare::Rules;
 
 use crate::{
     budget::BudgetSettings,
@@ -49,7 +50,12 @@ pub(super) fn in_force(before: &Config, wanted: &Config) -> Config {
         let both = config.also.iter().zip(&wanted.also);
         config.also = both.map(|(before, wanted)| before.with_live(wanted)).collect();
     }
-    config.compare = wanted.compare;
+    // The file of descriptors was read before the agent gave up its files.
+    let proto_descriptors = config.compare.proto_descriptors;
+    config.compare = Rules {
+        proto_descriptors,
+        ..wanted.compare
+    };
     config.gates = wanted.gates;
     config.rollout = wanted.rollout;
     config.budget = BudgetSettings {

@@ -72,7 +72,7 @@ const LIVE: [(&str, &str); 53] = [
 ];
 
 /// Keys that wait for a restart.
-const FIXED: [(&str, &str); 26] = [
+const FIXED: [(&str, &str); 27] = [
     ("capture.interfaces", "[lo]"),
     ("capture.targets", "[80]"),
     ("capture.ring_size", "64MiB"),
@@ -82,6 +82,7 @@ const FIXED: [(&str, &str); 26] = [
     ("shadow.tls.server_name", "a"),
     ("shadow.observe", "true"),
     ("shadow.mode", "reversed"),
+    ("compare.proto_descriptors", "/a.pb"),
     ("also.next.url", "http://10.0.0.9:80"),
     ("also.next.role", "control"),
     ("also.next.mode", "reversed"),

@@ -1,10 +1,15 @@
-//! Length-prefixed messages (gRPC over HTTP/2), and the trailers that gRPC-Web puts after them.
+//! Messages in a content: length-prefixed (gRPC over HTTP/2), with trailers after them (gRPC-Web), that in base64
+//! (gRPC-Web text), or one message alone (Connect, and Protocol Buffers over plain HTTP).
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
 use shadow_proto::exchange::Headers;
 
-use super::super::decode;
+use super::{
+    super::{decode, media},
+    BASE64,
+};
 
 /// Messages of one answer.
 const MAX_MESSAGES: usize = 1 << 16;
@@ -15,24 +20,68 @@ const COMPRESSED: u8 = 1;
 /// The flag of the trailers of gRPC-Web.
 const TRAILERS: u8 = 0x80;
 
-/// The content of an answer.
-#[derive(Debug, Default)]
-pub(super) struct Read<'b> {
-    /// Its messages without their compression.
-    pub(super) messages: Vec<Cow<'b, [u8]>>,
-    /// Trailers of gRPC-Web: lines of fields.
-    pub(super) trailers: Option<&'b [u8]>,
+/// The form in which a content holds messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Framing {
+    /// Each with its length (gRPC, gRPC-Web).
+    Prefixed,
+    /// The same in base64 (gRPC-Web text).
+    Base64,
+    /// One message alone.
+    Bare,
 }
 
-impl Read<'_> {
+impl Framing {
+    /// That of a content of [`media::Kind::Grpc`].
+    pub(super) fn of(headers: &Headers) -> Self {
+        let essence = media::essence(headers);
+        if media::BARE.contains(&essence.as_slice()) {
+            Self::Bare
+        } else if essence.starts_with(media::WEB_TEXT) {
+            Self::Base64
+        } else {
+            Self::Prefixed
+        }
+    }
+}
+
+/// The content of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Read<'b> {
+    /// Its messages without their compression.
+    pub(crate) messages: Vec<Cow<'b, [u8]>>,
+    /// Trailers of gRPC-Web: lines of fields.
+    pub(crate) trailers: Option<Cow<'b, [u8]>>,
+}
+
+impl<'b> Read<'b> {
+    /// Reads all messages; `cap` bounds their decoded bytes. `None` if the content has another form, or is over a bound.
+    pub(crate) fn of(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Self> {
+        match Framing::of(headers) {
+            Framing::Prefixed => prefixed(headers, content, cap),
+            Framing::Base64 => {
+                let content = from_base64(content)?;
+                let Read { messages, trailers } = prefixed(headers, &content, cap)?;
+                let owned = |part: Cow<'_, [u8]>| Cow::Owned(part.into_owned());
+                Some(Self {
+                    messages: messages.into_iter().map(owned).collect(),
+                    trailers: trailers.map(owned),
+                })
+            }
+            Framing::Bare => Some(Self {
+                messages: vec![Cow::Borrowed(content)],
+                trailers: None,
+            }),
+        }
+    }
+
     /// The messages, which are documents already.
     pub(super) fn documents(&self) -> Vec<Vec<u8>> {
         self.messages.iter().map(|message| message.to_vec()).collect()
     }
 }
 
-/// Reads all messages. `None` if the content has another form, or is over a bound.
-pub(super) fn read<'b>(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Read<'b>> {
+fn prefixed<'b>(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Read<'b>> {
     let mut read = Read::default();
     let mut rest = content;
     let mut left = cap;
@@ -42,8 +91,9 @@ pub(super) fn read<'b>(headers: &Headers, content: &'b [u8], cap: usize) -> Opti
         let (message, behind) = behind.split_at_checked(length)?;
         rest = behind;
         if flag & TRAILERS != 0 {
-            read.trailers = (*flag == TRAILERS && rest.is_empty()).then_some(message);
-            read.trailers?;
+            let is_last = *flag == TRAILERS && rest.is_empty();
+            read.trailers = Some(Cow::Borrowed(message)).filter(|_| is_last);
+            read.trailers.as_ref()?;
             break;
         }
         let message = match *flag {
@@ -62,4 +112,40 @@ pub(super) fn read<'b>(headers: &Headers, content: &'b [u8], cap: usize) -> Opti
         read.messages.push(message);
     }
     Some(read)
+}
+
+/// A content in base64, of which each piece that the server wrote may be padded.
+fn from_base64(content: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(content.len() / 4 * 3);
+    let mut rest = content.trim_ascii();
+    while !rest.is_empty() {
+        let text = memchr::memchr(b'=', rest).unwrap_or(rest.len());
+        let padding = rest.iter().skip(text).take_while(|byte| **byte == b'=').count();
+        let (piece, behind) = rest.split_at_checked(text.checked_add(padding)?)?;
+        BASE64.decode_vec(piece, &mut out).ok()?;
+        rest = behind;
+    }
+    Some(out)
+}
+
+/// The content of an answer with these header fields that has these messages, without compression. `None` if it cannot
+/// have them.
+pub(crate) fn framed(headers: &Headers, messages: &[Vec<u8>], trailers: Option<&[u8]>) -> Option<Vec<u8>> {
+    let framing = Framing::of(headers);
+    if framing == Framing::Bare {
+        return <[Vec<u8>; 1]>::try_from(messages.to_vec())
+            .ok()
+            .map(|[message]| message);
+    }
+    let mut out = Vec::new();
+    let parts = messages.iter().map(|message| (0, message.as_slice()));
+    for (flag, part) in parts.chain(trailers.map(|lines| (TRAILERS, lines))) {
+        out.push(flag);
+        out.extend(u32::try_from(part.len()).ok()?.to_be_bytes());
+        out.extend_from_slice(part);
+    }
+    Some(match framing {
+        Framing::Base64 => BASE64.encode(out).into_bytes(),
+        _ => out,
+    })
 }

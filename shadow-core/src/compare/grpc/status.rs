@@ -5,10 +5,7 @@
 
 use std::borrow::Cow;
 
-use base64::{
-    Engine as _,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64::Engine as _;
 use shadow_proto::{exchange::Headers, request_target};
 
 use super::{
@@ -21,14 +18,8 @@ use super::{
         scope::Scope,
         status,
     },
-    DECODED, frames, wire,
+    BASE64, DECODED, Read, document, wire,
 };
-
-/// Binary values are padded by some senders, and not by others.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The field of google.rpc.Status that repeats the message.
 const MESSAGE: u32 = 2;
@@ -98,7 +89,8 @@ fn details(scope: &Scope<'_>, production: Option<&[u8]>, shadow: Option<&[u8]>, 
     if a == b {
         return;
     }
-    let documents = wire::documents([&[Cow::Borrowed(&a)], &[Cow::Borrowed(&b)]]);
+    let of = scope.message_type("google.rpc.Status");
+    let documents = document::documents([&[Cow::Borrowed(&a)], &[Cow::Borrowed(&b)]], of.as_ref());
     let mut compared = Compared::Not;
     if let Some([a, b]) = &documents
         && let ([a], [b]) = (a.as_slice(), b.as_slice())
@@ -133,13 +125,23 @@ fn fields(side: Side<'_>) -> Cow<'_, Headers> {
     if side.headers.get(CODE).is_some() {
         return Cow::Borrowed(side.headers);
     }
-    let read = frames::read(side.headers, &side.body.kept, DECODED);
+    let read = Read::of(side.headers, &side.body.kept, DECODED);
     let lines = read.and_then(|read| read.trailers).unwrap_or_default();
+    Cow::Owned(web_fields(&lines))
+}
+
+/// Whether this is the name of the field with the code.
+pub(crate) fn is_status(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(CODE.as_bytes())
+}
+
+/// The fields that gRPC-Web has after the messages.
+pub(crate) fn web_fields(lines: &[u8]) -> Headers {
     let fields = lines.split(|byte| *byte == b'\n').filter_map(|line| {
         let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
         Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
     });
-    Cow::Owned(Headers::from_pairs(fields))
+    Headers::from_pairs(fields)
 }
 
 impl<'a> Status<'a> {

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use shadow_proto::{exchange::Body, testing};
 
 use super::{
-    wire::{Value, documents, put},
+    document::documents,
+    wire::{Value, put},
     *,
 };
 use crate::compare::{Comparator, Errors, Rules, Side, findings::stated};
@@ -79,7 +80,7 @@ fn differ(a: &Answer, b: &Answer) -> Vec<String> {
 
 /// A document of one message, alone.
 fn document(message: &[u8]) -> String {
-    let [mut documents, _] = documents([&[message.into()], &[]]).unwrap();
+    let [mut documents, _] = documents([&[message.into()], &[]], None).unwrap();
     String::from_utf8(documents.remove(0)).unwrap()
 }
 
@@ -253,6 +254,127 @@ fn a_status_is_compared_however_it_is_written() {
 }
 
 #[test]
+fn codes_that_are_listed_are_the_same() {
+    let of =
+        |code: &str, message: &str| answer(&[("grpc-status", code), ("grpc-message", message)], Vec::new());
+    let listed = || Rules {
+        same_status: vec![vec![200, 204], vec![5, 13]],
+        ..Rules::default()
+    };
+    let (a, b) = (of("5", "no item"), of("13", "broken"));
+    assert_eq!(differ(&a, &b), ["status trailer grpc-status: 5 | 13"]);
+    assert_eq!(differ_by(listed(), &a, &b), [""; 0]);
+    assert_eq!(
+        differ_by(listed(), &a, &of("14", "later")),
+        ["status trailer grpc-status: 5 | 14"]
+    );
+    // The messages of answers whose codes are the same are compared.
+    let with = |code: &str, price| {
+        answer(
+            &[("grpc-status", code)],
+            framed(&[&message(&[(1, Value::Varint(price))])]),
+        )
+    };
+    assert_eq!(
+        differ_by(listed(), &with("5", 1), &with("13", 2)),
+        ["value $.1: 1 | 2"]
+    );
+}
+
+/// An answer over HTTP alone.
+fn plain(media: &str, content: &[u8]) -> Answer {
+    Answer {
+        headers: Headers::from_pairs([("content-type", media)]),
+        trailers: Headers::default(),
+        body: Body::whole(content.to_vec()),
+    }
+}
+
+#[test]
+fn the_forms_of_the_web_are_compared_alike() {
+    let item = |price| message(&[(1, text("green")), (2, Value::Varint(price))]);
+    let content = |price, code: &str| {
+        let mut trailers = framed(&[format!("grpc-status:{code}\r\n").as_bytes()]);
+        trailers[0] = 0x80;
+        (framed(&[&item(price)]), trailers)
+    };
+    let binary = |price, code: &str| {
+        let (messages, trailers) = content(price, code);
+        plain("application/grpc-web+proto", &[messages, trailers].concat())
+    };
+    // Each piece that is flushed is padded.
+    let coded = |price, code: &str| {
+        let (messages, trailers) = content(price, code);
+        let pieces = [messages, trailers].map(|piece| base64::prelude::BASE64_STANDARD.encode(piece));
+        assert!(pieces[0].ends_with('='), "{pieces:?}");
+        plain("application/grpc-web-text+proto", pieces.concat().as_bytes())
+    };
+    let whole = |price, code: &str| {
+        let (messages, trailers) = content(price, code);
+        let text = BASE64_STANDARD_NO_PAD.encode([messages, trailers].concat());
+        plain("application/grpc-web-text", text.as_bytes())
+    };
+    assert_eq!(differ(&coded(5, "0"), &whole(5, "0")), [""; 0]);
+    for (a, b, c) in [
+        (binary(5, "0"), binary(6, "0"), binary(5, "7")),
+        (coded(5, "0"), coded(6, "0"), whole(5, "7")),
+    ] {
+        assert_eq!(differ(&a, &b), ["value $.2: 5 | 6"]);
+        assert_eq!(differ(&a, &c), ["status trailer grpc-status: 0 | 7"]);
+    }
+    let broken = plain("application/grpc-web-text", b"AAAA!");
+    assert_eq!(differ(&broken, &broken.clone()), [""; 0]);
+    assert!(!differ(&broken, &whole(5, "0")).is_empty());
+}
+
+#[test]
+fn one_message_over_plain_http_is_a_tree() {
+    let item = |price| message(&[(1, text("tea")), (2, Value::Varint(price))]);
+    for media in ["application/proto", "application/x-protobuf"] {
+        assert_eq!(
+            differ(&plain(media, &item(5)), &plain(media, &item(6))),
+            ["value $.2: 5 | 6"],
+            "{media}"
+        );
+        let found = differ(&plain(media, &item(5)), &plain(media, b"\xff"));
+        assert!(matches!(&found[..], [one] if one.contains("body")), "{found:?}");
+    }
+}
+
+#[test]
+fn errors_of_connect_are_compared_by_their_code() {
+    let error = |code: &str, text: &str| {
+        plain(
+            "application/json",
+            format!("{{\"code\":\"{code}\",\"message\":\"{text}\"}}").as_bytes(),
+        )
+    };
+    let comparator = Comparator::new(Rules::default()).unwrap();
+    let under = |fields: &[(&str, &str)], a: &Answer, b: &Answer| {
+        let request = testing::exchange_with("POST", "/p.S/M", fields).request;
+        let [production, shadow] = [a, b].map(|answer| Side {
+            status: 404,
+            headers: &answer.headers,
+            trailers: &answer.trailers,
+            body: &answer.body,
+        });
+        stated(comparator.compare(&request, production, shadow))
+    };
+    let connect = [("connect-protocol-version", "1")];
+    let (a, b, c) = (
+        error("not_found", "one"),
+        error("not_found", "two"),
+        error("internal", "one"),
+    );
+    assert_eq!(under(&connect, &a, &b), [""; 0]);
+    assert_eq!(
+        under(&connect, &a, &c),
+        ["error_type $.code: not_found | internal"]
+    );
+    assert_eq!(under(&[], &a, &b).len(), 1, "another protocol has no such codes");
+}
+
+#[test]
 fn details_of_an_error_are_its_type() {
     let details = |reason: &str, text_of: &str, pad: bool| {
         let info = message(&[(1, text(reason))]);
@@ -303,7 +425,7 @@ fn depth_and_fields_are_bounded() {
     let shown = document(&deep);
     assert!(shown.matches('{').count() <= 40, "{}", shown.len());
     let many = [8, 1].repeat(1 << 20);
-    assert!(documents([&[many.into()], &[]]).is_none());
+    assert!(documents([&[many.into()], &[]], None).is_none());
 }
 
 fn any_message(depth: u32) -> BoxedStrategy<Vec<u8>> {
@@ -327,14 +449,14 @@ proptest! {
     /// Documents are equal exactly when the messages are, up to the order of fields.
     #[test]
     fn documents_are_equal_only_for_equal_messages(a in any_message(2), b in any_message(2)) {
-        let [left, right] = documents([&[a.as_slice().into()], &[b.as_slice().into()]]).unwrap();
+        let [left, right] = documents([&[a.as_slice().into()], &[b.as_slice().into()]], None).unwrap();
         prop_assert!(serde_json::from_slice::<serde_json::Value>(&left[0]).is_ok());
         if a == b {
             prop_assert_eq!(&left, &right);
         }
         if left == right {
             let sorted = |message: &[u8]| {
-                let mut found: Vec<_> = wire::fields(message).unwrap().into_iter().map(|(number, value)| (number, format!("{value:?}"))).collect();
+                let mut found: Vec<_> = fields(message).unwrap().into_iter().map(|(number, value)| (number, format!("{value:?}"))).collect();
                 found.sort();
                 found
             };

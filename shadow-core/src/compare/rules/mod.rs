@@ -13,11 +13,16 @@ mod route;
 mod settings;
 mod text;
 
+use prost_reflect::MessageDescriptor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use shadow_proto::units::{As, Size};
+use shadow_proto::{
+    exchange::Request,
+    units::{As, Size},
+};
 
 use super::paths::PlacePath;
+use crate::descriptors::Descriptors;
 
 pub(crate) use format::is_uuid;
 pub use format::{Format, FormatError};
@@ -64,6 +69,9 @@ const MAX_ROUTES: usize = 256;
 const MAX_PLACES: usize = 4096;
 const MAX_MASKS: usize = 64;
 
+/// The codes of gRPC.
+const GRPC_CODES: core::ops::Range<u16> = 0..17;
+
 /// The rules: which parts are compared, and which differences are accepted.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -74,7 +82,7 @@ pub struct Rules {
     pub header_presence: Vec<FieldName>,
     /// How close two status codes must be.
     pub status: Statuses,
-    /// Lists of status codes with the same meaning.
+    /// Lists of status codes with the same meaning: of HTTP, or of gRPC (0 to 16).
     pub same_status: Vec<Vec<u16>>,
     /// Comparison of two error responses.
     pub errors: Errors,
@@ -105,6 +113,8 @@ pub struct Rules {
     pub nulls: Nulls,
     /// Whether the shadow system may have members that production does not have.
     pub added: Added,
+    /// A file with a set of descriptors: the names and types of messages of gRPC.
+    pub proto_descriptors: Option<Descriptors>,
     /// Rules for some requests.
     pub routes: Vec<RouteRules>,
     /// Discrepancies kept for one exchange; a further entry marks that there were more.
@@ -239,6 +249,7 @@ impl Default for Rules {
             arrays: Arrays::Ordered,
             nulls: Nulls::Distinct,
             added: Added::Report,
+            proto_descriptors: None,
             routes: Vec::new(),
             discrepancies: 256,
             decoded: 32 << 20,
@@ -257,6 +268,12 @@ pub struct RuleError {
 }
 
 impl Rules {
+    /// The type of the messages in answers to a request, if it is known.
+    pub(crate) fn answer_type(&self, request: &Request) -> Option<&MessageDescriptor> {
+        let method = self.proto_descriptors.as_ref()?.method(&request.target)?;
+        Some(&method.output)
+    }
+
     /// Whether a header field is compared for some request, by its value or by its presence.
     pub(crate) fn compare_field(&self, name: &str) -> bool {
         let of_routes = self
@@ -313,8 +330,15 @@ impl Rules {
 fn check_statuses(at: &str, lists: &[Vec<u16>]) -> Result<(), RuleError> {
     for (index, list) in lists.iter().enumerate() {
         let at = || format!("{at}same_status[{index}]");
-        if let Some(status) = list.iter().find(|status| !(100..1000).contains(*status)) {
-            return Err(error(at(), format!("{status} is no status code")));
+        let is_grpc = list.iter().any(|status| GRPC_CODES.contains(status));
+        let codes = if is_grpc { GRPC_CODES } else { 100..1000 };
+        if let Some(status) = list.iter().find(|status| !codes.contains(*status)) {
+            let what = if is_grpc && (100..1000).contains(status) {
+                format!("{status} is a status of HTTP among codes of gRPC; make two lists of it")
+            } else {
+                format!("{status} is no status code")
+            };
+            return Err(error(at(), what));
         }
         if list.len() < 2 {
             return Err(error(

@@ -8,6 +8,7 @@ mod walk;
 
 use core::cell::Cell;
 
+use prost_reflect::MessageDescriptor;
 use shadow_proto::exchange::Request;
 
 use super::{
@@ -20,6 +21,7 @@ use super::{
     },
     usage::RuleId,
 };
+use crate::descriptors::Descriptors;
 
 pub(super) use walk::{Below, Level, Matching, Parts, Walk};
 
@@ -44,6 +46,9 @@ pub(super) struct Scope<'r> {
     below: Below,
     arrays: Arrays,
     masks: Vec<&'r Masked>,
+    /// The type of the messages in the answers.
+    answer_type: Option<&'r MessageDescriptor>,
+    is_connect: bool,
     number: u64,
 }
 
@@ -101,13 +106,11 @@ impl<'r> Scope<'r> {
             },
             arrays: rules.arrays,
             masks: Vec::new(),
+            answer_type: rules.answer_type(request),
+            is_connect: request.headers.get("connect-protocol-version").is_some(),
             number: compiled.next(),
         };
-        let asked = if rules.routes.is_empty() {
-            None
-        } else {
-            Asked::new(request)
-        };
+        let asked = (!rules.routes.is_empty()).then(|| Asked::new(request)).flatten();
         let is_for = |entry: usize| {
             let route = rules.routes.get(entry).map(|entry| &entry.route);
             asked
@@ -131,6 +134,30 @@ impl<'r> Scope<'r> {
             .collect();
         scope.masks = compiled.masks.iter().filter(|mask| is_here(mask.route)).collect();
         scope
+    }
+
+    /// The type of the messages in answers to this request, if it is known.
+    pub(super) fn answer_type(&self) -> Option<&'r MessageDescriptor> {
+        self.answer_type
+    }
+
+    /// The type of messages with this full name, if it is known.
+    pub(super) fn message_type(&self, name: &str) -> Option<MessageDescriptor> {
+        let known = self.compiled.rules.proto_descriptors.as_ref();
+        known.and_then(|known| known.message(name))
+    }
+
+    /// Records that there are descriptors, and none for the method of this request.
+    pub(super) fn lacks_type(&self, request: &Request) {
+        let known = self.compiled.rules.proto_descriptors.as_ref();
+        if self.answer_type.is_none() && known.is_some_and(Descriptors::is_read) {
+            self.compiled.counters.lacks_type(&request.target);
+        }
+    }
+
+    /// Whether the request is a call of Connect.
+    pub(super) fn is_connect(&self) -> bool {
+        self.is_connect
     }
 
     /// Most bytes of a content without its coding.

@@ -326,6 +326,37 @@ fn a_call_whose_response_began_before_its_request_had_ended_is_not_replayed() {
 }
 
 #[test]
+fn a_method_that_is_said_to_have_no_side_effects_is_a_read() {
+    let rules = WriteRules {
+        descriptors: Some(crate::descriptors::tests::shop()),
+        ..WriteRules::default()
+    };
+    let grpc = ("content-type", "application/grpc");
+    let web = ("content-type", "application/grpc-web-text");
+    let connect = [
+        ("content-type", "application/json"),
+        ("connect-protocol-version", "1"),
+    ];
+    let other = ("x-http-method-override", "DELETE");
+    let write = skipped(SkipPolicy::GrpcWrite);
+    for (target, fields, expected) in [
+        ("/shop.Shop/Get", &[grpc][..], REPLAY),
+        ("/shop.Shop/List", &[web], REPLAY),
+        ("/shop.Shop/Get", &connect, REPLAY),
+        ("/shop.Shop/Get", &connect[..1], skipped(SkipPolicy::Write)),
+        ("/shop.Shop/Put", &[grpc], write),
+        ("/shop.Shop/Put", &connect, write),
+        ("/shop.Shop/Peek", &[grpc], write),
+        ("/shop.Shop/Get?x", &[grpc], write),
+        ("/a/shop.Shop/Get", &[grpc], write),
+        ("/shop.Shop/Get", &[grpc, other], write),
+    ] {
+        let given = exchange("POST", target, fields);
+        assert_eq!(writes(&rules, &given), expected, "{target} {fields:?}");
+    }
+}
+
+#[test]
 fn a_dry_run_without_a_field_is_refused() {
     let rules = WriteRules {
         default: Writes::DryRun,

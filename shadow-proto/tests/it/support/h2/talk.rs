@@ -1,5 +1,7 @@
 //! Conversations: streams that begin, continue and end in any order that both sides may choose.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
+
 use super::{
     frames,
     hpack::{Encoder, Field},
@@ -313,6 +315,13 @@ fn message(uid: u32, content: bool, shape: Shape, rng: &mut Rng) -> Message {
     if rng.chance(50) {
         fields.push(field("x-long", &"v".repeat(rng.below(5_000))));
     }
+    if rng.chance(200) {
+        let bytes: Vec<u8> = (0..rng.below(9))
+            .map(|_| [0, 10, 32, 255][rng.below(4)])
+            .collect();
+        let text = BASE64_STANDARD_NO_PAD.encode(bytes);
+        fields.push(field("trace-bin", &text));
+    }
     let mut body = Vec::new();
     if content && rng.chance(700) {
         body = content_of(shape, rng);
@@ -324,6 +333,7 @@ fn message(uid: u32, content: bool, shape: Shape, rng: &mut Rng) -> Message {
         vec![
             field("grpc-status", "0"),
             field("grpc-message", ""),
+            field("grpc-status-details-bin", "CAUSAA"),
             field("x-uid-end", &uid.to_string()),
         ]
     } else {
@@ -385,9 +395,23 @@ fn request_head(said: &Said, rng: &mut Rng) -> Vec<Field> {
     pseudo
 }
 
+/// Fields as they are sent: the first binary value of gRPC without base64, after a zero byte.
+fn sent(fields: &[Field]) -> Vec<Field> {
+    let mut first = true;
+    let sent = |(name, value): &Field| {
+        let mut value = value.clone();
+        if name.ends_with(b"-bin") && core::mem::take(&mut first) {
+            let bytes = BASE64_STANDARD_NO_PAD.decode(&value).expect("base64");
+            value = [&[0], bytes.as_slice()].concat();
+        }
+        (name.clone(), value)
+    };
+    fields.iter().map(sent).collect()
+}
+
 /// The frames of one message: pseudo-header fields first.
 fn steps(mut head: Vec<Field>, message: &Message, rng: &mut Rng) -> std::collections::VecDeque<Step> {
-    head.extend(message.fields.iter().cloned());
+    head.extend(sent(&message.fields));
     let mut steps = std::collections::VecDeque::new();
     let bare = message.body.is_empty() && message.trailers.is_empty();
     let empty_end = rng.chance(150);
@@ -407,7 +431,7 @@ fn steps(mut head: Vec<Field>, message: &Message, rng: &mut Rng) -> std::collect
     }
     if !message.trailers.is_empty() {
         steps.push_back(Step::Head {
-            fields: message.trailers.clone(),
+            fields: sent(&message.trailers),
             ends: true,
         });
     } else if empty_end {
