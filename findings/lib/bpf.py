@@ -87,12 +87,12 @@ def insert(fd, key_offset):
     )
 
 
-def load(*parts):
-    """A program of type SCHED_CLS, from instructions."""
+def load(*parts, kind=3, expected=0):
+    """A program from instructions, of type SCHED_CLS if no other is given; `expected` is its attach type."""
     text = b"".join(parts)
     insns, licence = ctypes.create_string_buffer(text), ctypes.create_string_buffer(b"GPL")
-    head = struct.pack("2I2Q", 3, len(text) // 8, ctypes.addressof(insns), ctypes.addressof(licence))
-    return bpf(PROG_LOAD, head)
+    head = struct.pack("2I2Q", kind, len(text) // 8, ctypes.addressof(insns), ctypes.addressof(licence))
+    return bpf(PROG_LOAD, head + struct.pack("44xI", expected))
 
 
 def counter(code=NEXT):
@@ -106,8 +106,12 @@ def count(fd):
     return struct.unpack("Q", lookup(fd, bytes(4)))[0]
 
 
+def link(program, target, hook):
+    return bpf(LINK_CREATE, struct.pack("4I", program, target, hook, 0))
+
+
 def attach_tcx(program, device, hook):
-    return bpf(LINK_CREATE, struct.pack("4I", program, socket.if_nametoindex(device), hook, 0))
+    return link(program, socket.if_nametoindex(device), hook)
 
 
 def pin(program, path):

@@ -47,12 +47,13 @@ def read_all(sock):
 class Proxies:
     """Runs the proxies as long as the `with` block lasts. `ports` has the port of each by name."""
 
-    def __init__(self, servers, nginx_keepalive=False):
+    def __init__(self, servers, nginx_keepalive=False, http2_servers=False):
         self.tmp, self.envoy = os.environ["TMP_OF_FINDING"], os.environ["ENVOY"]
         self.servers, self.ports = servers, {name: free_port() for name in servers}
         self.admin = free_port()  # of Envoy
         self.syslog = socket.socket(type=socket.SOCK_DGRAM)
         self.syslog.bind(("127.0.0.1", 0))
+        self.http2_servers = http2_servers  # without TLS; not for nginx, which has no HTTP/2 to the server
         self.nginx_keepalive = nginx_keepalive  # the other proxies keep connections to the server by default
         self.processes = []
 
@@ -62,34 +63,37 @@ class Proxies:
         return f"{self.tmp}/{name}"
 
     def haproxy(self, port, server):
+        options = " proto h2" if self.http2_servers else ""
         path = self.write(
             "haproxy.cfg",
             f"defaults\n mode http\n log 127.0.0.1:{self.syslog.getsockname()[1]} local0\n option httplog\n"
             " timeout connect 5s\n timeout client 20s\n timeout server 20s\n"
-            f"listen shop\n bind 127.0.0.1:{port}\n server s 127.0.0.1:{server}\n",
+            f"listen shop\n bind 127.0.0.1:{port}\n server s 127.0.0.1:{server}{options}\n",
         )
         return ["/usr/sbin/haproxy", "-db", "-q", "-f", path]
 
     def apache(self, port, server):
         modules = "".join(
             f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
-            for name in ("mpm_event", "authz_core", "proxy", "proxy_http")
+            for name in ("mpm_event", "authz_core", "proxy", "proxy_http2" if self.http2_servers else "proxy_http")
         )
+        scheme = "h2c" if self.http2_servers else "http"
         form = r"%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\""
         path = self.write(
             "apache.conf",
             f"{modules}ServerName shop.test\nListen 127.0.0.1:{port}\nPidFile {self.tmp}/apache.pid\n"
             f"DefaultRuntimeDir {self.tmp}\nErrorLog {self.tmp}/apache.errors\n"
             f'CustomLog {self.tmp}/apache.log "{form}"\n'
-            f"ProxyPass / http://127.0.0.1:{server}/\nProxyPreserveHost on\n",
+            f"ProxyPass / {scheme}://127.0.0.1:{server}/\nProxyPreserveHost on\n",
         )
         return ["/usr/sbin/apache2", "-X", "-f", path]
 
     def caddy(self, port, server):
+        scheme = "h2c://" if self.http2_servers else ""
         path = self.write(
             "Caddyfile",
             f"{{\n admin off\n auto_https off\n}}\n:{port} {{\n log {{\n  output file {self.tmp}/caddy.log\n }}\n"
-            f" reverse_proxy 127.0.0.1:{server}\n}}\n",
+            f" reverse_proxy {scheme}127.0.0.1:{server}\n}}\n",
         )
         return ["/usr/bin/caddy", "run", "--config", path, "--adapter", "caddyfile"]
 
@@ -124,10 +128,16 @@ class Proxies:
         }
         endpoints = [{"lb_endpoints": [{"endpoint": {"address": address(server)}}]}]
         assignment = {"cluster_name": "shop", "endpoints": endpoints}
+        cluster = {"name": "shop", "connect_timeout": "5s", "load_assignment": assignment}
+        if self.http2_servers:
+            options = {"@type": kind + "upstreams.http.v3.HttpProtocolOptions"}
+            options["explicit_http_config"] = {"http2_protocol_options": {}}
+            name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+            cluster["typed_extension_protocol_options"] = {name: options}
         chains = [{"filters": [{"name": "http", "typed_config": manager}]}]
         resources = {
             "listeners": [{"address": address(port), "filter_chains": chains}],
-            "clusters": [{"name": "shop", "connect_timeout": "5s", "load_assignment": assignment}],
+            "clusters": [cluster],
         }
         admin = {"address": address(self.admin)}
         path = self.write("envoy.json", json.dumps({"admin": admin, "static_resources": resources}))

@@ -12,6 +12,8 @@ pub enum Need {
     Program(&'static str),
     /// A file or device.
     File(&'static str),
+    /// A program that `cargo xtask setup` installs from Python's package index.
+    Python(&'static str),
 }
 
 impl fmt::Display for Need {
@@ -20,6 +22,7 @@ impl fmt::Display for Need {
             Self::Root => f.write_str("this test needs root (network namespaces, bpf)"),
             Self::Program(name) => write!(f, "{name} is not installed (cargo xtask setup installs it)"),
             Self::File(path) => write!(f, "there is no {path}"),
+            Self::Python(name) => write!(f, "there is no {} (cargo xtask setup)", python(name).display()),
         }
     }
 }
@@ -31,8 +34,14 @@ impl Need {
             Self::Root => rustix::process::geteuid().is_root(),
             Self::Program(name) => find(name).is_some(),
             Self::File(path) => PathBuf::from(path).exists(),
+            Self::Python(name) => python(name).exists(),
         }
     }
+}
+
+/// A program in the folder for Python's packages.
+pub fn python(program: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin")).join(program)
 }
 
 /// The full path of a program, also in directories that are only on root's path.

@@ -2,6 +2,7 @@
 //! is never compared.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     num::NonZeroU32,
@@ -19,7 +20,9 @@ use shadow_tests::{
     client::Connection,
     laws::assert_laws,
     need,
+    need::python,
     netns::{Netns, veth},
+    process::{Launch, Process, wait_until},
 };
 use tempfile::TempDir;
 
@@ -44,7 +47,22 @@ struct Paths {
 }
 
 impl Paths {
+    /// Served by this program.
     fn new(links: u8) -> Self {
+        let paths = Self::linked(links);
+        for (port, protocol) in [(8080, MULTIPATH), (9090, None)] {
+            let listener = paths.server.run(|| {
+                let listener = socket(AddressFamily::INET, SocketType::STREAM, protocol).unwrap();
+                bind(&listener, &SocketAddr::from(([0, 0, 0, 0], port))).unwrap();
+                listen(&listener, 64).unwrap();
+                TcpListener::from(listener)
+            });
+            thread::spawn(move || serve(&listener));
+        }
+        paths
+    }
+
+    fn linked(links: u8) -> Self {
         let [client, server] = [(); 2].map(|()| Netns::new());
         for namespace in [&client, &server] {
             let limits = ["subflows", "4", "add_addr_accepted", "4"];
@@ -61,20 +79,49 @@ impl Paths {
                 server.command(&["ip", "mptcp", "endpoint", "add", &there, "dev", &far, "signal"]);
             }
         }
-        for (port, protocol) in [(8080, MULTIPATH), (9090, None)] {
-            let listener = server.run(|| {
-                let listener = socket(AddressFamily::INET, SocketType::STREAM, protocol).unwrap();
-                bind(&listener, &SocketAddr::from(([0, 0, 0, 0], port))).unwrap();
-                listen(&listener, 64).unwrap();
-                TcpListener::from(listener)
-            });
-            thread::spawn(move || serve(&listener));
-        }
         Self {
             client,
             server,
             directory: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// A server in Go, which listens with Multipath TCP unless told otherwise, with the same pages.
+    fn served_by_go(&self, port: u16, environment: (&str, &str)) -> Process {
+        let site = self.directory.path().join("site");
+        for (lines, number) in [SMALL, LARGE]
+            .into_iter()
+            .flat_map(|lines| (0..VISITS).map(move |n| (lines, n)))
+        {
+            let path = format!("/{lines}/{number}");
+            let file = site.join(format!("static{path}"));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, page(&path)).unwrap();
+        }
+        fs::write(
+            site.join("hugo.toml"),
+            "disableKinds = ['home', 'taxonomy', 'sitemap', 'RSS', '404']\n",
+        )
+        .unwrap();
+        let (name, value) = environment;
+        let process = Launch::new(python("hugo"), self.directory.path())
+            .args([
+                "server",
+                "--bind",
+                "0.0.0.0",
+                "--port",
+                &port.to_string(),
+                "--source",
+            ])
+            .args([&site])
+            .args(["--disableLiveReload", "--watch=false"])
+            .env(name, value)
+            .start(&self.server);
+        wait_until("hugo listens", Duration::from_secs(60), || {
+            self.server
+                .run(|| TcpStream::connect(("127.0.0.1", port)).is_ok())
+        });
+        process
     }
 
     fn recording(&self) -> PathBuf {
@@ -84,7 +131,7 @@ impl Paths {
     fn agent(&self, sample: &str) -> Agent {
         let config = self.directory.path().join("shadow.yaml");
         let record = format!("record: {{file: {}, redact: none}}\n", self.recording().display());
-        std::fs::write(&config, record).unwrap();
+        fs::write(&config, record).unwrap();
         Plan::new(self.directory.path())
             .capture("s*", 8080)
             .replay(SocketAddr::from(([127, 0, 0, 1], 9090)))
@@ -221,4 +268,25 @@ fn an_answer_over_several_paths_is_never_compared() {
         let (complete, summary) = paths.recorded();
         assert_eq!(complete, report.funnel.matched, "{summary:#}");
     }
+}
+
+#[test]
+fn a_server_in_go_uses_several_paths_by_itself() {
+    need!(Root, Python("hugo"), File("/proc/sys/net/mptcp/enabled"));
+    let paths = Paths::linked(2);
+    let _production = paths.served_by_go(8080, ("GODEBUG", ""));
+    let _shadow = paths.served_by_go(9090, ("GODEBUG", "multipathtcp=0"));
+    let mut agent = paths.agent("100%");
+    for _ in 0..CONNECTIONS {
+        paths.visit(SMALL);
+        paths.visit(LARGE);
+    }
+    agent.settled_when("connections end", |report| {
+        of(&report.funnel.engine, "flows_mptcp") > 0
+    });
+    let report = agent.stop();
+    assert_nothing_wrong(&report);
+    assert!(of(&report.funnel.skipped, "mptcp") > 0, "{:#?}", report.funnel);
+    let (complete, summary) = paths.recorded();
+    assert_eq!(complete, report.funnel.matched, "{summary:#}");
 }

@@ -132,7 +132,10 @@ fn one(target: &str, seconds: u64, seed: Option<u32>, agent: bool) -> Result<Str
     if !output.status.success() {
         let input = input(target).unwrap_or_default();
         let command = shell::words(&command);
-        bail!("{command} ended with {}:\n{said}\nThe input: {input}", output.status);
+        bail!(
+            "{command} ended with {}:\n{said}\nThe input: {input}",
+            output.status
+        );
     }
     let figure = |name: &str| {
         let line = said.lines().find_map(|line| line.strip_prefix(name));

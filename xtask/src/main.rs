@@ -10,6 +10,7 @@ mod demo;
 mod ebpf;
 mod fuzz;
 mod image;
+mod python;
 mod setup;
 mod shell;
 mod simulate;

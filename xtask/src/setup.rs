@@ -7,7 +7,7 @@ use std::{path::Path, process::Command};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
-use crate::shell;
+use crate::{python, shell};
 
 /// The task that needs something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -106,6 +106,30 @@ const PACKAGES: &[Package] = &[
         why: "a client and a server of gRPC",
     },
     tool("caddy", "caddy", &[Test], "writes access logs"),
+    tool(
+        "uwsgi-core",
+        "uwsgi-core",
+        &[Test],
+        "a server that closes its connections",
+    ),
+    Package {
+        name: "uwsgi-plugin-python3",
+        probe: Probe::File("/usr/lib/uwsgi/plugins/python311_plugin.so"),
+        groups: &[Test],
+        why: "its applications",
+    },
+    tool(
+        "openjdk-17-jdk-headless",
+        "javac",
+        &[Test],
+        "a client that offers HTTP/2",
+    ),
+    Package {
+        name: "python3-venv",
+        probe: Probe::File("/usr/lib/python3.11/ensurepip/__init__.py"),
+        groups: &[Test],
+        why: "installs from Python's package index",
+    },
     tool(
         "tshark",
         "tshark",
@@ -258,6 +282,14 @@ pub(crate) fn run(only: &[Group], dry_run: bool) -> Result<()> {
     for tool in &tools {
         println!("missing: {:28} {}", tool.program, tool.why);
     }
+    let python = if wanted(&Test) {
+        python::missing()
+    } else {
+        Vec::new()
+    };
+    for tool in &python {
+        println!("missing: {:28} {}", tool.package, tool.why);
+    }
     let components = if wanted(&Check) {
         missing_components()?
     } else {
@@ -266,7 +298,7 @@ pub(crate) fn run(only: &[Group], dry_run: bool) -> Result<()> {
     for component in &components {
         println!("missing: {component:28} a component of the Rust toolchain");
     }
-    if packages.is_empty() && tools.is_empty() && components.is_empty() {
+    if packages.is_empty() && tools.is_empty() && python.is_empty() && components.is_empty() {
         eprintln!("setup: nothing is missing");
         return Ok(());
     }
@@ -288,6 +320,11 @@ pub(crate) fn run(only: &[Group], dry_run: bool) -> Result<()> {
                 .args(tool.args)
                 .envs(tool.env.iter().copied()),
         )?;
+    }
+    if !python.is_empty()
+        && let Err(error) = python::install(&python)
+    {
+        println!("not installed: {error:#}. Tests that need it are skipped");
     }
     Ok(())
 }

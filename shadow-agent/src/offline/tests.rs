@@ -615,6 +615,29 @@ fn an_answer_that_playwright_took_from_the_cache_asked_no_server() {
 }
 
 #[test]
+fn an_answer_that_a_cache_completed_is_the_304_that_was_sent() {
+    let conditional =
+        r#"{"method":"GET","url":"http://h/a","headers":[{"name":"If-None-Match","value":"\"1\""}]}"#;
+    let plain = r#"{"method":"GET","url":"http://h/a"}"#;
+    let answer = |fields: &str, sent: u64| {
+        format!(
+            r#"{{"status":200,"statusText":"OK","headers":[{fields}{{"name":"ETag","value":"\"1\""}}],"bodySize":{sent},"content":{{"size":2,"mimeType":"application/json","text":"{{}}"}}}}"#
+        )
+    };
+    let with_type = answer(r#"{"name":"Content-Type","value":"application/json"},"#, 0);
+    for (request, response, expected) in [
+        (conditional, &answer("", 0), (304, 0)),
+        (plain, &answer("", 0), (200, 2)),
+        (conditional, &answer("", 2), (200, 2)),
+        (conditional, &with_type, (200, 2)),
+    ] {
+        let (found, _) = entries(request, response);
+        let made = found[0].response.as_ref().unwrap();
+        assert_eq!((made.status, made.body.len), expected, "{request} {response}");
+    }
+}
+
+#[test]
 fn an_entry_that_cannot_be_read_is_a_record_without_a_verdict() {
     for request in [
         "null",

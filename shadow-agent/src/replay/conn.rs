@@ -14,6 +14,7 @@ use std::{
 
 use shadow_core::compare::Failure;
 use shadow_proto::http1::{AnswerReader, AnswerSettings, ReadAnswer, Unread};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
     time::{timeout, timeout_at},
@@ -109,16 +110,7 @@ impl Conn {
         paths: &Paths,
     ) -> Result<Received, Lost> {
         self.reusable = false;
-        let mut exchange = Exchange {
-            stream: &mut self.stream,
-            buffer: &mut self.buffer,
-            out: request.parts(),
-            reader: AnswerReader::new(request.method(), bounds.most, bounds.answer),
-            marks: Marks::new(),
-            reads: 0,
-            is_sent: false,
-            is_exact: true,
-        };
+        let mut exchange = self.begun(request, bounds);
         let head = exchange.until(AnswerReader::has_head);
         let head = match bounds.patience {
             Some(patience) => timeout(patience, head)
@@ -157,6 +149,20 @@ impl Conn {
         let spans = marks.spans(paths.look(self.peer, self.stream.tcp()));
         Ok(Received { answer, spans })
     }
+
+    fn begun<'x>(&'x mut self, request: &'x Wire, bounds: Bounds<'x>) -> Exchange<'x> {
+        Exchange {
+            stream: &mut self.stream,
+            buffer: &mut self.buffer,
+            out: request.parts(),
+            reader: AnswerReader::new(request.method(), bounds.most, bounds.answer),
+            marks: Marks::new(),
+            reads: 0,
+            is_sent: false,
+            is_exact: true,
+            is_first: request.is_first,
+        }
+    }
 }
 
 /// A request that is being sent, and the answer to it.
@@ -171,6 +177,8 @@ struct Exchange<'x> {
     is_sent: bool,
     /// Whether everything was written, and nothing came after the answer.
     is_exact: bool,
+    /// Whether production's client sent the request on a new connection.
+    is_first: bool,
 }
 
 impl<'x> Exchange<'x> {
@@ -248,7 +256,20 @@ impl<'x> Exchange<'x> {
         });
         self.marks.read(now, self.reader.is_begun());
         self.is_exact &= used? == bytes.len();
+        if self.is_first && !self.reader.is_done() {
+            self.acknowledge();
+        }
         Poll::Ready(Ok(()))
+    }
+
+    /// Acknowledges what was read at once, as a client's new connection does. On a connection that has carried a
+    /// request the kernel waits up to 40 ms for data to send along, and a server that writes its answer in several
+    /// parts without TCP_NODELAY holds the next part back until then. An error costs only that wait.
+    fn acknowledge(&self) {
+        let set = SockRef::from(self.stream.tcp()).set_tcp_quickack(true);
+        if let Err(error) = set {
+            tracing::debug!(%error, "TCP_QUICKACK is not set");
+        }
     }
 
     fn lost(&self, failure: Failure) -> Lost {
@@ -259,5 +280,60 @@ impl<'x> Exchange<'x> {
             is_silent: closed && !self.marks.has_read(),
             is_unprocessed: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shadow_core::rewrite::ShadowRequest;
+    use shadow_proto::limits::Limits;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::replay::tests::get;
+
+    /// On a connection that has carried requests the kernel waits with its acknowledgements, unless asked. Where this
+    /// machine is so slow that it has not waited in vain when it is asked, nothing is seen of that.
+    #[tokio::test]
+    async fn a_first_request_is_acknowledged_as_on_a_new_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, peer) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (mut peer, _) = peer.unwrap();
+        let mut conn = Conn::new(Stream::Plain(client.unwrap()), &Paths::default());
+        let mut late = 0;
+        for _ in 0..50 {
+            late += u32::from(!is_at_once(&mut conn, &mut peer, false).await);
+            assert!(is_at_once(&mut conn, &mut peer, true).await);
+        }
+        assert!(late > 0, "the kernel never waited, so nothing was tested");
+    }
+
+    /// Whether the kernel acknowledges at once when the head of an answer was read.
+    async fn is_at_once(conn: &mut Conn, peer: &mut TcpStream, is_first: bool) -> bool {
+        let answer = AnswerSettings::new(Limits::default());
+        let bounds = Bounds {
+            answer: &answer,
+            most: 1 << 20,
+            patience: None,
+            end: tokio::time::Instant::now(),
+        };
+        let wire = Wire::new(&ShadowRequest { is_first, ..get() }, "shadow").unwrap();
+        let mut exchange = conn.begun(&wire, bounds);
+        exchange
+            .poll_write(&mut Context::from_waker(std::task::Waker::noop()))
+            .unwrap();
+        assert!(peer.read(&mut [0; 1024]).await.unwrap() > 0);
+        peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            .await
+            .unwrap();
+        exchange.until(AnswerReader::has_head).await.unwrap();
+        let at_once = SockRef::from(exchange.stream.tcp()).tcp_quickack().unwrap();
+        peer.write_all(b"ok").await.unwrap();
+        exchange.until(AnswerReader::is_done).await.unwrap();
+        at_once
     }
 }

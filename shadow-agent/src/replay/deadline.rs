@@ -65,6 +65,7 @@ mod tests {
                 body: Bytes::new(),
                 trailers: Vec::new(),
                 is_repeatable: false,
+                is_first: false,
             };
             assert_eq!(of(&request), expected, "{value:?}");
         }

@@ -77,6 +77,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             is_repeatable: false,
+            is_first: false,
         };
         let wire = super::super::request::Wire::new(&for_http1(&request), "shadow").unwrap();
         String::from_utf8(wire.parts().concat()).unwrap()

@@ -38,6 +38,8 @@ pub(super) struct Wire {
     end: Bytes,
     /// Whether it may be sent once more when its connection ended without an answer.
     pub(super) is_repeatable: bool,
+    /// Whether it was the first on the connection of production's client.
+    pub(super) is_first: bool,
 }
 
 impl Wire {
@@ -51,6 +53,7 @@ impl Wire {
             body,
             trailers,
             is_repeatable,
+            is_first,
         } = request;
         let chunked = request.is_chunked();
         if !is_token(method) {
@@ -88,6 +91,7 @@ impl Wire {
             body: body.clone(),
             end: Bytes::new(),
             is_repeatable: *is_repeatable,
+            is_first: *is_first,
         };
         if body.len() <= COPIED {
             head.extend_from_slice(&wire.body);
@@ -165,6 +169,7 @@ mod tests {
             body: Bytes::copy_from_slice(body),
             trailers: Vec::new(),
             is_repeatable: true,
+            is_first: false,
         }
     }
 

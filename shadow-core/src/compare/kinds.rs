@@ -7,7 +7,9 @@
 use shadow_proto::exchange::Headers;
 
 use super::{
-    Category, Compared, binary, decode, events,
+    Category, Compared, binary, decode,
+    encoded::Encoding,
+    events,
     findings::Findings,
     form, grpc,
     inside::{self, Texts, packed},
@@ -35,6 +37,8 @@ pub(super) enum As {
     /// A table with this separator.
     Csv(u8),
     Metrics,
+    /// A document in a binary encoding.
+    Encoded(Encoding),
 }
 
 /// Compares two contents by their structure, else by production's media type, else by the shadow system's.
@@ -162,6 +166,12 @@ fn once(
             let json = |text| metrics::metrics(text).map(|metrics| metrics.json);
             as_json(scope, json(a), json(b), findings)
         }
+        As::Encoded(encoding) => {
+            let [a, b] = encoding
+                .documents(a, b)
+                .map_or([None, None], |sides| sides.map(Some));
+            as_json(scope, a, b, findings)
+        }
     }
 }
 
@@ -226,6 +236,11 @@ fn data(scope: &Scope<'_>, a: &[u8], b: &[u8], findings: &mut Findings) {
 
 /// The kind by media type.
 fn by_type(said: Kind, headers: &Headers, content: &[u8]) -> As {
+    if said == Kind::Bytes
+        && let Some(encoding) = Encoding::of(headers)
+    {
+        return As::Encoded(encoding);
+    }
     if said == Kind::Text && media::is_table(headers) {
         return As::Csv(table::separator(content));
     }

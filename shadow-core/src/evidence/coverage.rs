@@ -27,7 +27,7 @@ const WINDOWS: usize = 256;
 const ENOUGH: u64 = 20;
 
 /// Counts by window.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(super) struct Windows {
     /// The first second.
     start: Option<u64>,
@@ -37,7 +37,7 @@ pub(super) struct Windows {
 }
 
 /// Exchanges that were meant to be compared, in one window.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Window {
     /// Those with a verdict.
     judged: u64,
@@ -97,21 +97,45 @@ impl Windows {
         // An earlier second is counted in the first window.
         let since = second.saturating_sub(start);
         while since >> self.doublings >= WINDOWS as u64 {
-            let (mut halved, whole) = (Vec::with_capacity(WINDOWS / 2), &self.counts);
-            for pair in whole.chunks(2) {
-                let sum = |read: fn(&Window) -> u64| {
-                    pair.iter()
-                        .fold(0u64, |sum, window| sum.saturating_add(read(window)))
-                };
-                halved.push(Window {
-                    judged: sum(|window| window.judged),
-                    missed: sum(|window| window.missed),
-                });
-            }
-            self.counts = halved;
-            self.doublings = self.doublings.saturating_add(1);
+            self.double();
         }
         grown(&mut self.counts, usize::try_from(since >> self.doublings).ok()?)
+    }
+
+    /// Adds up neighbours.
+    fn double(&mut self) {
+        let sum = |pair: &[Window]| pair.iter().copied().fold(Window::default(), Window::plus);
+        self.counts = self.counts.chunks(2).map(sum).collect();
+        self.doublings = self.doublings.saturating_add(1);
+    }
+
+    /// The same windows so many seconds later.
+    pub(super) fn later(mut self, seconds: u64) -> Self {
+        self.start = self.start.map(|start| start.saturating_add(seconds));
+        self
+    }
+
+    /// The windows of several ledgers together, as long as the longest. One that overlaps two of these is counted in
+    /// that of its first second.
+    pub(super) fn together(of: &[&Self]) -> Self {
+        let mut sum = Self {
+            start: of.iter().filter_map(|windows| windows.start).min(),
+            doublings: of
+                .iter()
+                .map(|windows| windows.doublings)
+                .max()
+                .unwrap_or_default(),
+            counts: Vec::new(),
+        };
+        for windows in of {
+            let start = windows.start.unwrap_or_default();
+            for (at, counts) in (0u64..).zip(&windows.counts) {
+                if let Some(window) = sum.at(start.saturating_add(at << windows.doublings)) {
+                    *window = window.plus(*counts);
+                }
+            }
+        }
+        sum
     }
 
     /// The windows after a second, or all of them, where so much coverage is needed.
@@ -146,6 +170,15 @@ impl Windows {
         }
         found.others = Proportion::new(others.judged, others.judged.saturating_add(others.missed));
         found
+    }
+}
+
+impl Window {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            judged: self.judged.saturating_add(other.judged),
+            missed: self.missed.saturating_add(other.missed),
+        }
     }
 }
 
@@ -335,6 +368,45 @@ mod tests {
         // A phase after the burst.
         let mark = ledger.mark();
         assert_eq!(ledger.since(&mark, &GateConfig::default()).coverage.trials, 0);
+    }
+
+    #[test]
+    fn windows_of_several_nodes_are_those_of_one() {
+        let sums = |windows: &Windows| {
+            windows
+                .counts
+                .iter()
+                .copied()
+                .fold(Window::default(), Window::plus)
+        };
+        for seconds in [1, 200, 256, 5_000] {
+            let (mut one, mut nodes) = (Windows::default(), vec![Windows::default(); 3]);
+            for second in 0..seconds {
+                // The clock of each node begins at another time.
+                let node = second % 3;
+                let moment = |second: u64| Timestamp::from_nanos(second * 1_000_000_000);
+                let local = moment(100 + second - node * 7);
+                if second % 10 == 0 {
+                    one.missed(Some(moment(100 + second)));
+                    nodes[node as usize].missed(Some(local));
+                }
+                one.judged(moment(100 + second));
+                nodes[node as usize].judged(local);
+            }
+            let nodes: Vec<_> = (0..3)
+                .zip(nodes)
+                .map(|(node, windows)| windows.later(node * 7))
+                .collect();
+            let together = Windows::together(&nodes.iter().collect::<Vec<_>>());
+            assert_eq!(sums(&together), sums(&one), "{seconds}");
+            if seconds <= WINDOWS as u64 {
+                assert_eq!(together, one, "{seconds}");
+            }
+        }
+        assert_eq!(
+            Windows::together(&[&Windows::default(), &Windows::default()]),
+            Windows::default()
+        );
     }
 
     #[test]

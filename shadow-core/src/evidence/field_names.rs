@@ -86,6 +86,17 @@ impl FieldNames {
         }
     }
 
+    /// Adds the counts of another ledger, whatever the number of names.
+    pub(super) fn add_stored(&mut self, stored: &Fields) {
+        self.answers = self.answers.saturating_add(stored.answers);
+        self.further = self.further.saturating_add(stored.further);
+        for field in &stored.fields {
+            let [production, shadow] = self.names.entry(field.name.as_str().into()).or_default();
+            production.answers = production.answers.saturating_add(field.production);
+            shadow.answers = shadow.answers.saturating_add(field.shadow);
+        }
+    }
+
     /// All fields that an application writes, those that differ most between the systems first.
     pub(super) fn all(&self) -> Fields {
         let mut fields: Vec<FieldShare> = self

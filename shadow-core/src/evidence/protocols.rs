@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use shadow_proto::exchange::{Exchange, Version};
 
 use super::{
@@ -17,11 +18,11 @@ use crate::{
 const NAMES: [&str; 3] = ["http1", "http2", "grpc"];
 
 /// Counts of every protocol.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(super) struct Protocols([Counts; 3]);
 
 /// Exchanges of one protocol.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Counts {
     judged: u64,
     /// They were to be compared, and have no verdict.
@@ -59,6 +60,15 @@ impl Protocols {
             http2
         } else {
             http1
+        }
+    }
+
+    /// Adds the counts of another ledger.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (counts, other) in self.0.iter_mut().zip(&other.0) {
+            counts.judged = counts.judged.saturating_add(other.judged);
+            counts.missed = counts.missed.saturating_add(other.missed);
+            counts.intended = counts.intended.saturating_add(other.intended);
         }
     }
 

@@ -116,7 +116,10 @@ fn parameters_of_a_path_are_parameters() {
         talk.asks("GET /cart;jsessionid=s3cret;v=2/a=b?q=1 HTTP/1.1\r\n\r\n");
         talk.text()
     };
-    assert_eq!(shown(Hide::All), "GET /cart;jsessionid=******;v=*****?q=* HTTP/1.1\r\n\r\n");
+    assert_eq!(
+        shown(Hide::All),
+        "GET /cart;jsessionid=******;v=*****?q=* HTTP/1.1\r\n\r\n"
+    );
     assert_eq!(
         shown(Hide::Named),
         "GET /cart;jsessionid=******;v=2/a=b?q=1 HTTP/1.1\r\n\r\n"

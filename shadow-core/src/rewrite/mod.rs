@@ -234,6 +234,7 @@ pub fn rewrite_copy(exchange: &Exchange, policy: &RewritePolicy, copy: u64) -> R
             Vec::new()
         },
         is_repeatable: gate::is_idempotent(request) || policy.writes.is_read(exchange),
+        is_first: exchange.index == 0,
     };
     Ok(if sent {
         Rewritten::Send(made)
@@ -271,7 +272,7 @@ fn fields_of(
 ) -> Result<Vec<(Bytes, Bytes)>, SkipPolicy> {
     let request = &exchange.request;
     let named = fields::connection_names(&request.headers);
-    let left_out = policy.conditional.left_out(exchange);
+    let mut left_out = policy.conditional.left_out(exchange);
     let mut headers = Vec::with_capacity(request.headers.len().saturating_add(2));
     let mut host_sent = false;
     let mut framed = false;

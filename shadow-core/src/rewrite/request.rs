@@ -23,6 +23,8 @@ pub struct ShadowRequest {
     pub trailers: Vec<(Bytes, Bytes)>,
     /// Whether sending it twice leaves the same state as sending it once (RFC 9110 section 9.2.2).
     pub is_repeatable: bool,
+    /// Whether it was the first on the client's connection.
+    pub is_first: bool,
 }
 
 impl core::fmt::Debug for ShadowRequest {
@@ -36,6 +38,7 @@ impl core::fmt::Debug for ShadowRequest {
             body,
             trailers,
             is_repeatable: _,
+            is_first: _,
         } = self;
         write!(
             f,

@@ -1,14 +1,15 @@
 //! Every planted fault is found under the right category and group, and nothing else is, over ten thousand exchanges
-//! with natural differences in nearly every answer. No rule describes the natural differences.
+//! with natural differences in nearly every answer. No rule describes the natural differences. A recording of the same
+//! traffic, replayed later against the same rewrite, gives the same findings.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use shadow_core::evidence::{
     Ruling,
     report::{Report, Standing},
 };
 use shadow_tests::{
-    agent::{Agent, Plan},
+    agent::{self, Agent, Plan},
     demo::checklist::{is_planted, sign},
     laws::assert_laws,
     need,
@@ -27,7 +28,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 const CONFIG: &str = "noise: {twice: 50%}\ngates: {latency_floor: 60ms}\nshadow: {concurrency: 128}\n";
 
 /// A program next to the test executables.
-fn program(name: &str, args: &[&str], directory: &std::path::Path, namespace: &Netns) -> Process {
+fn program(name: &str, args: &[&str], directory: &Path, namespace: &Netns) -> Process {
     let path = match name {
         "shadow-demo-load" => env!("CARGO_BIN_EXE_shadow-demo-load"),
         _ => env!("CARGO_BIN_EXE_shadow-demo-service"),
@@ -77,7 +78,9 @@ fn every_planted_fault_is_found_and_nothing_else_is() {
         serve("rewrite", &rewrite, &lab.shadow),
     );
     let config = home.join("shadow.yaml");
-    fs::write(&config, CONFIG).expect("a configuration");
+    let recording = home.join("traffic.pcapng");
+    let record = format!("record: {{file: {}, redact: none}}\n", recording.display());
+    fs::write(&config, format!("{CONFIG}{record}")).expect("a configuration");
     let mut agent = Plan::new(home)
         .capture(Lab::LINK, PORT)
         .args(&["--config", &config.display().to_string()])
@@ -101,9 +104,48 @@ fn every_planted_fault_is_found_and_nothing_else_is() {
     drop(customers);
     let report = agent.settled_when("the last replays are over", |report| report.funnel.in_flight == 0);
     assert_laws(&report);
-    let last = agent.stop();
+    let live = agent.stop();
+    judge(&live);
+    let rules = home.join("replay.yaml");
+    fs::write(&rules, CONFIG).expect("a configuration");
+    let words = [
+        &rules.display().to_string(),
+        "--shadow",
+        &format!("http://{rewrite}"),
+    ]
+    .map(str::to_owned);
+    let replayed = replayed(&lab.server, home, &recording, &words);
     drop(shops);
-    judge(&last);
+    judge(&replayed);
+    assert_eq!(regressions(&replayed), regressions(&live));
+    let [then, now] = [&live, &replayed].map(|report| report.match_rate.rate.expect("comparisons"));
+    assert!(
+        (then - now).abs() < 0.02,
+        "match rate {then} live, {now} from the recording"
+    );
+}
+
+/// The report of a replay of the recording, at its own pace.
+fn replayed(namespace: &Netns, home: &Path, recording: &Path, words: &[String]) -> Report {
+    let mut replay = Launch::new(agent::binary(), home)
+        .args(["replay", "--json", "--config"])
+        .args(words)
+        .args([recording.as_os_str()])
+        .start(namespace);
+    assert_eq!(replay.wait(LIMIT).code(), Some(1), "{}", replay.output());
+    let report: Report = serde_json::from_str(&replay.stdout()).expect("a report");
+    assert_laws(&report);
+    report
+}
+
+/// The faults by route and place. The directives of a field differ one by one.
+fn regressions(report: &Report) -> BTreeSet<(&str, Vec<&str>)> {
+    report
+        .groups
+        .iter()
+        .filter(|group| group.standing == Standing::Regression)
+        .map(|group| (group.route.as_str(), group.place.split(' ').take(2).collect()))
+        .collect()
 }
 
 fn judge(report: &Report) {
@@ -128,13 +170,7 @@ fn judge(report: &Report) {
         .collect();
     assert!(strays.is_empty(), "{strays:#?}");
     // On the routes with a fault, only the fault counts as well.
-    let faults = report
-        .groups
-        .iter()
-        .filter(|group| group.standing == Standing::Regression)
-        .map(|group| (&group.route, group.place.split(' ').take(2).collect::<Vec<_>>()));
-    // The directives of a field differ one by one.
-    let faults: BTreeSet<_> = faults.collect();
+    let faults = regressions(report);
     assert_eq!(
         faults.len(),
         5,

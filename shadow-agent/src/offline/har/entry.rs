@@ -47,6 +47,7 @@ impl Archive {
         };
         let (asked, answered) = (&entry["request"], &entry["response"]);
         let fields = request_fields(asked);
+        let is_conditional = has(&fields, "if-none-match") || has(&fields, "if-modified-since");
         let url = text(&asked["url"]).unwrap_or_default();
         let (authority, target) = match url::read(&url, &asked["queryString"]) {
             Url::Http { authority, target } => (authority, target),
@@ -65,7 +66,7 @@ impl Archive {
             Ok(body) => (body, None),
             Err(reason) => (Vec::new(), Some(reason)),
         };
-        let Answer { response, incomplete } = self.answered(answered, &method);
+        let Answer { response, incomplete } = self.answered(answered, &method, is_conditional);
         let at = started.unwrap_or(before);
         let timing = timing(entry, at, response.is_some());
         let exchange = Exchange {
@@ -85,7 +86,7 @@ impl Archive {
         Made::Exchange(Box::new(exchange), started.is_some())
     }
 
-    fn answered(&self, answered: &Value, method: &str) -> Answer {
+    fn answered(&self, answered: &Value, method: &str, is_conditional: bool) -> Answer {
         let status = match &answered["status"] {
             // `200 OK` is unambiguous.
             Value::String(text) => text.split_whitespace().next().and_then(|word| word.parse().ok()),
@@ -99,6 +100,8 @@ impl Archive {
             };
         };
         let fields = split(pairs(&answered["headers"]));
+        let not_modified = is_conditional && status == 200 && is_not_modified(answered, &fields);
+        let status = if not_modified { 304 } else { status };
         let content::Saved {
             bytes,
             missing,
@@ -131,7 +134,13 @@ impl Archive {
             response: Some(Response {
                 status,
                 version: Version::Http11,
-                reason: text(&answered["statusText"]).unwrap_or_default().into(),
+                reason: if not_modified {
+                    None
+                } else {
+                    text(&answered["statusText"])
+                }
+                .unwrap_or_default()
+                .into(),
                 headers: Headers::from_pairs(fields),
                 body,
                 trailers: Headers::default(),
@@ -211,6 +220,15 @@ fn from_cache(entry: &Value) -> bool {
         || internal
         || marks.iter().any(|mark| set(&entry[*mark]))
         || worker.iter().any(|mark| set(&entry["response"][*mark]))
+}
+
+/// Whether a browser's cache made a 200 of a 304: Playwright writes the content of the cache and the fields of the answer,
+/// in which nothing was sent.
+fn is_not_modified(answered: &Value, fields: &[(String, String)]) -> bool {
+    let of_content = ["content-type", "content-length", "transfer-encoding"];
+    answered["bodySize"].as_i64() == Some(0)
+        && size(&answered["content"]["size"]).is_some_and(|size| size > 0)
+        && !of_content.iter().any(|name| has(fields, name))
 }
 
 /// Methods are case-sensitive, but a known method that a recorder writes in lower case is accepted.

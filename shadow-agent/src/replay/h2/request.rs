@@ -122,6 +122,7 @@ mod tests {
             body: Bytes::from_static(b"hello"),
             trailers: vec![(Bytes::from("x-sum"), Bytes::from("1"))],
             is_repeatable: false,
+            is_first: false,
         }
     }
 

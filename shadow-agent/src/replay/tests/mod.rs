@@ -53,10 +53,11 @@ fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) ->
         body: Bytes::copy_from_slice(body),
         trailers: Vec::new(),
         is_repeatable: method != "POST",
+        is_first: false,
     }
 }
 
-fn get() -> ShadowRequest {
+pub(super) fn get() -> ShadowRequest {
     request("GET", "/", &[("Host", "production.example")], b"")
 }
 

@@ -9,6 +9,8 @@ mod frames;
 mod status;
 mod wire;
 
+use std::borrow::Cow;
+
 use shadow_proto::exchange::Headers;
 
 use super::{
@@ -21,6 +23,7 @@ use super::{
 };
 
 pub(super) use status::compare as statuses;
+pub(super) use wire::digest;
 
 /// Decoded bytes of the messages of one answer.
 const DECODED: usize = 32 << 20;
@@ -72,6 +75,13 @@ pub(crate) fn documents(headers: &Headers, content: &[u8]) -> Option<Vec<Vec<u8>
     }
     let [documents, _] = wire::documents([&read.messages, &[]])?;
     Some(documents)
+}
+
+/// Two messages outside gRPC as JSON documents of one structure, or `None` if they cannot be read.
+pub(super) fn messages(sides: [&[u8]; 2]) -> Option<[Vec<u8>; 2]> {
+    let [a, b] = sides.map(|message| [Cow::Borrowed(message)]);
+    let [a, b] = wire::documents([&a, &b])?.map(|mut side| side.pop());
+    Some([a?, b?])
 }
 
 #[cfg(test)]

@@ -254,7 +254,7 @@ impl Field {
 }
 
 /// Length and digest: bytes cannot be searched for secrets.
-fn digest(bytes: &[u8]) -> String {
+pub(in crate::compare) fn digest(bytes: &[u8]) -> String {
     let hash = blake3::hash(bytes).to_hex();
     // One word, so that it differs as a whole.
     format!("bytes:{}:{}", bytes.len(), hash.get(..16).unwrap_or_default())

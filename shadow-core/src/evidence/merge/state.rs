@@ -1,7 +1,7 @@
 //! A ledger in a form that can be stored, and a ledger from several of these.
 //!
 //! Everything that a verdict follows from is in it: counts, latencies, groups, sets of differences, repeats, what was
-//! verified, planted faults. Features of causes and counts over time are not.
+//! verified, planted faults, coverage over time. Features of causes and trends are not.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{
+        coverage::Windows,
         group::{AtomId, StoredGroups},
         joint::{StoredLog, Times},
         ledger::{Ledger, LedgerLimits},
         power::StoredPower,
+        protocols::Protocols,
         report,
         route::RouteId,
         sets::StoredSets,
@@ -44,6 +46,12 @@ pub struct State {
     writes: report::Writes,
     background: report::Background,
     clock: Option<(u64, u64)>,
+    #[serde(default)]
+    coverage: Windows,
+    #[serde(default)]
+    protocols: Protocols,
+    #[serde(default)]
+    fields: report::Fields,
 }
 
 /// Counts whose times are known only together with those of the other states.
@@ -101,6 +109,9 @@ impl Ledger {
             clock: self
                 .clock
                 .map(|(first, last)| (first.saturating_add(seconds), last.saturating_add(seconds))),
+            coverage: self.coverage.clone().later(seconds),
+            protocols: self.protocols,
+            fields: self.field_names.all(),
         }
     }
 
@@ -125,6 +136,8 @@ impl Ledger {
             self.add_state(state, planted, &mut timed).ok_or(at)?;
         }
         self.in_order(timed);
+        let coverage: Vec<&Windows> = states.iter().map(|state| &state.coverage).collect();
+        self.coverage = Windows::together(&coverage);
         Ok(())
     }
 
@@ -183,6 +196,8 @@ impl Ledger {
         self.add_power(&state.power, planted, |id| route(id as usize))?;
         self.writes.add(state.writes);
         self.background = self.background.plus(state.background);
+        self.protocols.add(&state.protocols);
+        self.field_names.add_stored(&state.fields);
         self.clock = match (self.clock, state.clock) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (known, other) => known.or(other),

@@ -178,10 +178,8 @@ fn comparable(mut report: Report) -> Report {
     report.causes.clear();
     report.sources.clear();
     report.scope = Scope::default();
-    report.fields.fields.clear();
-    report.fields.answers = 0;
+    // Windows of more than a second begin with the first exchange of each node.
     report.coverage_windows = CoverageWindows::default();
-    report.protocols.clear();
     report.target.clear();
     report.funnel.kernel.clear();
     for group in &mut report.groups {

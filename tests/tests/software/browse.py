@@ -1,0 +1,27 @@
+"""Browses pages and records them: browse.py ARCHIVE BASE PAGE..."""
+
+import sys
+
+from playwright.sync_api import Error, sync_playwright
+
+FETCH = """async () => {
+  await (await fetch('/1k.json?from=script')).text();
+  await (await fetch('/read', {method: 'POST', body: new URLSearchParams({a: '1', b: '\\u00e9'})})).text();
+}"""
+
+archive, base, *pages = sys.argv[1:]
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(
+        executable_path="/usr/bin/chromium",
+        args=["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+    )
+    context = browser.new_context(record_har_path=archive)
+    page = context.new_page()
+    for name in pages:
+        try:
+            page.goto(f"{base}/{name}")
+        except Error as error:
+            sys.exit(f"{name}: {error}")
+        page.evaluate(FETCH)
+    context.close()
+    browser.close()
