@@ -17,7 +17,7 @@ const PROCESS: [&str; 6] = ["dotnet_", "go_", "jvm_", "nodejs_", "process_", "py
 /// Whole numbers up to this one are exact in floating point.
 const EXACT: f64 = 9e15;
 
-/// Stands for the value of a series that is not compared.
+/// In place of the value of a series that is not compared.
 const OF_THE_PROCESS: &str = "(of the process)";
 
 /// Metrics as JSON.

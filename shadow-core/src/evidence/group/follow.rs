@@ -39,8 +39,8 @@ impl Groups {
         self.by_fingerprint.get(&text).copied()
     }
 
-    /// Excuses another order of a list where its elements are noise, and more frequently so: elements that are chosen at
-    /// random are sometimes the same ones in another order.
+    /// Excuses another order of a list where its elements are noise, and more frequently so: elements that are chosen
+    /// at random are sometimes the same ones in another order.
     pub(super) fn by_content(&self, all: &mut [Judged]) {
         let order = Category::Order.as_str();
         let mut most: HashMap<(RouteId, &str), u64> = HashMap::new();
