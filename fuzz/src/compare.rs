@@ -9,7 +9,7 @@ use shadow_proto::exchange::{Body, Headers};
 
 use super::decode::request;
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 16] = [
     "application/json",
     "application/x-ndjson",
     "text/event-stream",
@@ -23,6 +23,9 @@ const KINDS: [&str; 13] = [
     "text/csv",
     "text/plain; charset=utf-16",
     "text/javascript",
+    "application/cbor",
+    "application/msgpack",
+    "application/x-protobuf",
 ];
 
 /// Separator after the first body.

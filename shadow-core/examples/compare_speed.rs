@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release -p shadow-core --example compare_speed [-- --json]`
 //!
+//! With `--calls N CASE` it compares the answers of one case (such as `64KiB_noisy`) N times and nothing else, for a
+//! profiler or a count of instructions.
+//!
 //! The figure is the minimum of many short rounds: on a shared machine, the round least disturbed by others.
 
 use core::{hint::black_box, time::Duration};
@@ -25,7 +28,13 @@ const MANY_RULES: &str = r#"{
 }"#;
 
 fn main() {
-    let json = std::env::args().any(|arg| arg == "--json");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [calls, number, case] = &args[..]
+        && calls == "--calls"
+    {
+        return repeat(case, number.parse().expect("a number"));
+    }
+    let json = args.iter().any(|arg| arg == "--json");
     let report = |name: &str, bytes: usize, nanos: u128| {
         let rate = rate(bytes, nanos);
         if json {
@@ -65,6 +74,23 @@ fn comparator(rules: &str) -> Comparator {
     Comparator::new(serde_json::from_str::<Rules>(rules).expect("rules")).expect("rules that work")
 }
 
+/// Compares the answers of one case, without rules.
+fn repeat(name: &str, calls: u32) {
+    let comparator = comparator("{}");
+    let (size, case) = SIZES
+        .iter()
+        .find_map(|(size, begin)| Some((*size, name.strip_prefix(begin)?.strip_prefix('_')?)))
+        .expect("a size");
+    let (_, production, shadow, _) = cases(size)
+        .into_iter()
+        .find(|(name, ..)| *name == case)
+        .expect("a case");
+    let (production, shadow) = (Body::whole(production), Body::whole(shadow));
+    for _ in 0..calls {
+        black_box(compare(&comparator, black_box(&production), &shadow));
+    }
+}
+
 /// Each case by name, with its time and the bytes of both answers.
 fn answers(comparator: &Comparator, size: usize) -> Vec<(&'static str, u128, usize)> {
     let production = items(size, usize::MAX, "12.50");
@@ -74,6 +100,24 @@ fn answers(comparator: &Comparator, size: usize) -> Vec<(&'static str, u128, usi
         }
     });
     let mut measured = vec![("serde_json_parses_both", reference, 2 * production.len())];
+    for (case, production, shadow, least) in cases(size) {
+        let (production, shadow) = (Body::whole(production), Body::whole(shadow));
+        let found = compare(comparator, &production, &shadow);
+        assert!(
+            found >= least && (least > 0 || found == 0),
+            "{case}: {found} found"
+        );
+        let nanos = measure(|| {
+            black_box(compare(comparator, black_box(&production), &shadow));
+        });
+        measured.push((case, nanos, production.kept.len() + shadow.kept.len()));
+    }
+    measured
+}
+
+/// The answers of each case, and the least number of differences.
+fn cases(size: usize) -> [(&'static str, String, String, usize); 6] {
+    let production = items(size, usize::MAX, "12.50");
     let noisy = |seed: u64| {
         of_items(size, |id| {
             item(id, "12.50", &format!("{:016x}", mixed(seed + id as u64)))
@@ -86,7 +130,7 @@ fn answers(comparator: &Comparator, size: usize) -> Vec<(&'static str, u128, usi
             item(id, "12.50", &format!("item number {id}"))
         })
     };
-    let cases = [
+    [
         ("same_bytes", production.clone(), production.clone(), 0),
         (
             "same_value_other_text",
@@ -108,20 +152,7 @@ fn answers(comparator: &Comparator, size: usize) -> Vec<(&'static str, u128, usi
         ),
         ("noisy", noisy(0), noisy(1 << 32), 2),
         ("shuffled", production, shuffled, 1),
-    ];
-    for (case, production, shadow, least) in cases {
-        let (production, shadow) = (Body::whole(production), Body::whole(shadow));
-        let found = compare(comparator, &production, &shadow);
-        assert!(
-            found >= least && (least > 0 || found == 0),
-            "{case}: {found} found"
-        );
-        let nanos = measure(|| {
-            black_box(compare(comparator, black_box(&production), &shadow));
-        });
-        measured.push((case, nanos, production.kept.len() + shadow.kept.len()));
-    }
-    measured
+    ]
 }
 
 /// An array against itself reversed.

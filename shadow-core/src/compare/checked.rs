@@ -131,6 +131,7 @@ fn once(scope: &Scope<'_>, kind: As, content: Content<'_>, depth: usize) -> Opti
         }
         As::Csv(separator) => json::checked(scope, &table::csv(text, separator)?),
         As::Metrics => json::checked(scope, &table::metrics(text)?),
+        As::Encoded(encoding) => json::checked(scope, &encoding.document(text)?),
         As::Kind(Kind::Multipart | Kind::Text | Kind::Bytes | Kind::Unknown) => None,
     }
 }

@@ -7,7 +7,9 @@
 use shadow_proto::exchange::Headers;
 
 use super::{
-    Compared, binary, decode, events,
+    Compared, binary, decode,
+    encoded::Encoding,
+    events,
     findings::Findings,
     form, grpc,
     inside::{self, Texts, packed},
@@ -35,6 +37,8 @@ pub(super) enum As {
     /// A table with this separator.
     Csv(u8),
     Metrics,
+    /// A document in a binary encoding.
+    Encoded(Encoding),
 }
 
 /// Compares two contents by their structure, else by production's media type, else by the shadow system's.
@@ -159,6 +163,12 @@ fn once(
             findings,
         ),
         As::Metrics => as_json(scope, table::metrics(a), table::metrics(b), findings),
+        As::Encoded(encoding) => {
+            let [a, b] = encoding
+                .documents(a, b)
+                .map_or([None, None], |sides| sides.map(Some));
+            as_json(scope, a, b, findings)
+        }
     }
 }
 
@@ -210,6 +220,11 @@ fn data(scope: &Scope<'_>, a: &[u8], b: &[u8], findings: &mut Findings) {
 
 /// The kind by media type.
 fn by_type(said: Kind, headers: &Headers, content: &[u8]) -> As {
+    if said == Kind::Bytes
+        && let Some(encoding) = Encoding::of(headers)
+    {
+        return As::Encoded(encoding);
+    }
     if said == Kind::Text && media::is_table(headers) {
         return As::Csv(table::separator(content));
     }

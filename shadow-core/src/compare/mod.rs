@@ -16,6 +16,7 @@ mod compiled;
 #[cfg(test)]
 mod content_tests;
 pub(crate) mod decode;
+mod encoded;
 mod errors;
 pub(crate) mod events;
 mod findings;

@@ -36,11 +36,13 @@ const NOT_MODIFIED: u16 = 304;
 const PRECONDITION_FAILED: u16 = 412;
 
 /// Fields to remove from one request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct LeftOut {
     validators: bool,
     range: bool,
     is_write: bool,
+    /// Whether `If-Match: *` was sent.
+    any: bool,
 }
 
 impl Conditional {
@@ -66,22 +68,29 @@ impl Conditional {
             range: matches!(status, 200 | PARTIAL | NOT_MODIFIED)
                 && request.headers.get("if-range").is_some(),
             is_write,
+            any: false,
         }
     }
 }
 
 impl LeftOut {
     /// Whether any field is removed.
-    pub(super) fn is_anything(self) -> bool {
+    pub(super) fn is_anything(&self) -> bool {
         self.validators
     }
 
     /// The value of a field to send, or `None` to remove the field. `name` is in lower case.
-    pub(super) fn value(self, name: &[u8], value: Bytes) -> Option<Bytes> {
+    pub(super) fn value(&mut self, name: &[u8], value: Bytes) -> Option<Bytes> {
         match name {
-            _ if !self.validators || is_any(&value) => Some(value),
-            // For servers that require the field in every write (428). The condition was true, so the resource exists.
-            b"if-match" if self.is_write => Some(Bytes::from_static(b"*")),
+            _ if !self.validators => Some(value),
+            // The condition was true, so production had a representation (RFC 9110 section 13.1.1): that much of it can
+            // be asked of another system, and servers that require the field in every write (428) accept it. It is
+            // sent once: `*` is no element of the list that several fields are.
+            b"if-match" if self.is_write => {
+                let is_first = !core::mem::replace(&mut self.any, true);
+                is_first.then(|| Bytes::from_static(b"*"))
+            }
+            _ if is_any(&value) => Some(value),
             b"range" if self.range => None,
             name if is_validator(name) => None,
             _ => Some(value),

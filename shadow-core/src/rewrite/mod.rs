@@ -272,7 +272,7 @@ fn fields_of(
 ) -> Result<Vec<(Bytes, Bytes)>, SkipPolicy> {
     let request = &exchange.request;
     let named = fields::connection_names(&request.headers);
-    let left_out = policy.conditional.left_out(exchange);
+    let mut left_out = policy.conditional.left_out(exchange);
     let mut headers = Vec::with_capacity(request.headers.len().saturating_add(2));
     let mut host_sent = false;
     let mut framed = false;

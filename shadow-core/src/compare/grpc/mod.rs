@@ -12,6 +12,8 @@ mod shape;
 mod status;
 mod wire;
 
+use std::borrow::Cow;
+
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use prost_reflect::MessageDescriptor;
 use shadow_proto::exchange::Headers;
@@ -27,6 +29,7 @@ use super::{
 
 use frames::Framing;
 pub(crate) use frames::{Read, framed};
+pub(super) use scalar::digest;
 pub(super) use status::compare as statuses;
 pub(crate) use status::{is_status, web_fields};
 pub(crate) use wire::{Value, fields, put, text};
@@ -91,6 +94,13 @@ pub(crate) fn documents(
     }
     let [documents, _] = document::documents([&read.messages, &[]], of)?;
     Some(documents)
+}
+
+/// Two messages outside gRPC as JSON documents of one structure, or `None` if they cannot be read.
+pub(super) fn messages(sides: [&[u8]; 2]) -> Option<[Vec<u8>; 2]> {
+    let [a, b] = sides.map(|message| [Cow::Borrowed(message)]);
+    let [a, b] = document::documents([&a, &b], None)?.map(|mut side| side.pop());
+    Some([a?, b?])
 }
 
 #[cfg(test)]

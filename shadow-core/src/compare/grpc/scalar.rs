@@ -132,7 +132,7 @@ pub(super) fn text_or_digest(bytes: &[u8], out: &mut String) {
 }
 
 /// Length and digest: bytes cannot be searched for secrets.
-pub(super) fn digest(bytes: &[u8]) -> String {
+pub(in crate::compare) fn digest(bytes: &[u8]) -> String {
     let hash = blake3::hash(bytes).to_hex();
     // One word, so that it differs as a whole.
     format!("bytes:{}:{}", bytes.len(), hash.get(..16).unwrap_or_default())

@@ -1,5 +1,5 @@
 //! Comparison of text values by content: references by component, forms by field, tokens (JWT) by claim, prose and
-//! composed identifiers by word.
+//! composed identifiers by word, shuffled lists by item, numbers with a unit by both.
 //!
 //! The place of a part is appended to that of the value: `$.next query page`, `header location path 2`, `$.message word
 //! 4`. So a part that varies never hides the others. Bounds: bytes of a value that is split into parts ([`MAX_TEXT`]);
@@ -9,6 +9,8 @@
 mod compound;
 mod jwt;
 pub(super) mod packed;
+mod quantity;
+mod shuffled;
 pub(super) mod url;
 pub(super) mod words;
 
@@ -66,7 +68,9 @@ pub(super) fn compare(mut texts: Texts<'_, '_>, whole: impl Fn(&str) -> String) 
         && (jwt::compare(&mut texts)
             || url::compare(&mut texts)
             || fields(&mut texts)
+            || quantity::compare(&mut texts)
             || compound::compare(&mut texts)
+            || shuffled::compare(&mut texts)
             || words::compare(&mut texts));
     if !parted {
         let (a, b) = (whole(texts.production), whole(texts.shadow));

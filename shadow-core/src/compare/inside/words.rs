@@ -63,7 +63,7 @@ impl Texts<'_, '_> {
 }
 
 /// A text from some characters before an offset.
-fn around(text: &str, at: usize) -> String {
+pub(super) fn around(text: &str, at: usize) -> String {
     let from = text
         .char_indices()
         .map(|(index, _)| index)

@@ -33,7 +33,8 @@ impl<'d, 's> Diff<'d, 's> {
         if let Matching::Set = arrays.level.matching {
             return self.set(&all_left, &all_right, arrays);
         }
-        let (left, right) = without_equal_ends(&all_left, &all_right);
+        let trimmed = Trimmed::of(&all_left, &all_right);
+        let [left, right] = trimmed.middle;
         if let Matching::Keyed(key) = arrays.level.matching {
             arrays.key = name_of(key, &all_left, &all_right);
             return self.keyed(key, left, right, arrays);
@@ -49,13 +50,13 @@ impl<'d, 's> Diff<'d, 's> {
                 Some(Differing::At(position)) => {
                     let one = position..position.saturating_add(1);
                     let side = |all: &[Element<'d>]| all.get(one.clone()).unwrap_or_default().to_vec();
-                    arrays.key = self.key_of(&all_left, &all_right);
+                    arrays.key = self.key_of(&trimmed);
                     return self.pairs(&side(left), &side(right), arrays);
                 }
                 None => {}
             }
         }
-        arrays.key = self.key_of(&all_left, &all_right);
+        arrays.key = self.key_of(&trimmed);
         if single {
             return self.pairs(left, right, arrays);
         }
@@ -76,6 +77,9 @@ impl<'d, 's> Diff<'d, 's> {
     ) {
         let name = key.string();
         let of = |element: &Element<'d>| element.1.member(&name).map(Value::content);
+        if left.len() == right.len() && left.iter().zip(right).all(|(a, b)| of(a) == of(b)) {
+            return self.pairs(left, right, arrays);
+        }
         let mut open: HashMap<_, usize> = HashMap::with_capacity(right.len());
         for (position, element) in right.iter().enumerate() {
             open.insert(of(element), position);
@@ -277,18 +281,30 @@ pub(super) fn unmatched<'d>(elements: &[Element<'d>], matched: &[bool]) -> Vec<E
         .collect()
 }
 
-/// Without the common elements at the beginning and the end.
-fn without_equal_ends<'s, 'd>(
-    left: &'s [Element<'d>],
-    right: &'s [Element<'d>],
-) -> (&'s [Element<'d>], &'s [Element<'d>]) {
-    let same = |((_, a), (_, b)): &(&Element<'d>, &Element<'d>)| a.raw() == b.raw();
-    let start = left.iter().zip(right).take_while(same).count();
-    let (left, right) = (
-        left.get(start..).unwrap_or_default(),
-        right.get(start..).unwrap_or_default(),
-    );
-    let end = left.iter().rev().zip(right.iter().rev()).take_while(same).count();
-    let keep = |side: &'s [Element<'d>]| side.get(..side.len().saturating_sub(end)).unwrap_or_default();
-    (keep(left), keep(right))
+/// Two arrays in three parts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trimmed<'s, 'd> {
+    /// The elements at the beginning and at the end whose text is equal on both sides, as production has them.
+    pub(super) ends: [&'s [Element<'d>]; 2],
+    /// The elements between them, of production and of the shadow system.
+    pub(super) middle: [&'s [Element<'d>]; 2],
+}
+
+impl<'s, 'd> Trimmed<'s, 'd> {
+    fn of(left: &'s [Element<'d>], right: &'s [Element<'d>]) -> Self {
+        let same = |((_, a), (_, b)): &(&Element<'d>, &Element<'d>)| a.raw() == b.raw();
+        let start = left.iter().zip(right).take_while(same).count();
+        let (first, left) = left.split_at_checked(start).unwrap_or_default();
+        let (_, right) = right.split_at_checked(start).unwrap_or_default();
+        let end = left.iter().rev().zip(right.iter().rev()).take_while(same).count();
+        let cut = |side: &'s [Element<'d>]| {
+            side.split_at_checked(side.len().saturating_sub(end))
+                .unwrap_or_default()
+        };
+        let ((left, last), (right, _)) = (cut(left), cut(right));
+        Self {
+            ends: [first, last],
+            middle: [left, right],
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::compare::{
 };
 
 use super::{
+    array::Trimmed,
     diff::{Diff, Element},
     tape::{Kind, Value},
 };
@@ -29,59 +30,77 @@ const NAMES: [&str; 14] = [
     "id", "@id", "_id", "uuid", "key", "sku", "code", "slug", "name", "rel", "href", "url", "path", "title",
 ];
 
-/// A member that may identify elements.
-struct Candidate<'d> {
-    name: Value<'d>,
-    rank: usize,
-    seen: [HashSet<u64>; 2],
-}
-
 impl<'d> Diff<'d, '_> {
     /// The name of the member that identifies the elements of both arrays: unique, in every element, with a known name
     /// or text values, and with the most values in common.
-    pub(super) fn key_of(&self, left: &[Element<'d>], right: &[Element<'d>]) -> Option<Value<'d>> {
-        let (_, first) = left.first().filter(|(_, first)| first.kind() == Kind::Object)?;
-        let mut candidates: Vec<Candidate<'d>> = first
+    pub(super) fn key_of(&self, arrays: &Trimmed<'_, 'd>) -> Option<Value<'d>> {
+        let ([start, end], [left, right]) = (arrays.ends, arrays.middle);
+        let (_, first) = start.iter().chain(left).chain(end).next()?;
+        if first.kind() != Kind::Object {
+            return None;
+        }
+        let mut candidates: Vec<(usize, Value<'d>)> = first
             .members()
             .filter_map(|(name, value)| {
                 let known = NAMES.iter().position(|known| *name.string() == *known.as_bytes());
                 let text = matches!(value.kind(), Kind::Plain | Kind::Escaped);
-                (value.kind().is_text_or_number() && (text || known.is_some())).then(|| Candidate {
-                    name,
-                    rank: known.unwrap_or(NAMES.len()),
-                    seen: Default::default(),
-                })
+                (value.kind().is_text_or_number() && (text || known.is_some()))
+                    .then(|| (known.unwrap_or(NAMES.len()), name))
             })
             .take(CANDIDATES)
             .collect();
-        for (side, elements) in [left, right].into_iter().enumerate() {
-            for (_, element) in elements {
-                candidates.retain_mut(|candidate| {
-                    let value = element.member(&candidate.name.string());
-                    value
-                        .filter(|value| value.kind().is_text_or_number())
-                        .is_some_and(|value| {
-                            let hash = self.state.hash_one(value.content());
-                            candidate.seen.get_mut(side).is_some_and(|seen| seen.insert(hash))
-                        })
-                });
-                if candidates.is_empty() {
-                    return None;
-                }
+        // Names that usually identify elements come first, even if a few elements more or less match.
+        candidates.sort_by_key(|(rank, _)| *rank);
+        let shorter = left.len().min(right.len());
+        let least = shorter
+            .saturating_add(start.len())
+            .saturating_add(end.len())
+            .div_ceil(2);
+        let mut best: Option<(usize, Value<'d>)> = None;
+        for (rank, name) in candidates {
+            let shared = self.shared(&name.string(), arrays).unwrap_or_default();
+            if shared < least.max(1) {
+                continue;
+            }
+            if rank < NAMES.len() {
+                return Some(name);
+            }
+            if best.is_none_or(|(most, _)| shared > most) {
+                best = Some((shared, name));
             }
         }
-        let shared = |candidate: &Candidate<'_>| {
-            let [a, b] = &candidate.seen;
-            a.intersection(b).count()
+        best.map(|(_, name)| name)
+    }
+
+    /// How many values of a member both arrays have; `None` unless every element has one of its own.
+    ///
+    /// Elements that are equal on both sides are read once.
+    fn shared(&self, name: &[u8], arrays: &Trimmed<'_, 'd>) -> Option<usize> {
+        let ([start, end], [left, right]) = (arrays.ends, arrays.middle);
+        let hash = |(_, element): &Element<'d>| {
+            let value = element.member(name)?;
+            let known = value.kind().is_text_or_number();
+            known.then(|| self.state.hash_one(value.content()))
         };
-        let least = left.len().min(right.len()).div_ceil(2).max(1);
-        let best = candidates
-            .into_iter()
-            .map(|candidate| (shared(&candidate), candidate))
-            .filter(|(shared, _)| *shared >= least)
-            // Names that usually identify elements come first, even if a few elements more or less match.
-            .min_by_key(|(shared, candidate)| (candidate.rank, core::cmp::Reverse(*shared)))?;
-        Some(best.1.name)
+        let ends = start.len().saturating_add(end.len());
+        let mut seen = HashSet::with_capacity(ends.saturating_add(left.len()));
+        for element in start.iter().chain(end) {
+            seen.insert(hash(element)?).then_some(())?;
+        }
+        let mut others = Vec::with_capacity(right.len());
+        for element in right {
+            let hash = hash(element)?;
+            (!seen.contains(&hash)).then_some(())?;
+            others.push(hash);
+        }
+        for element in left {
+            seen.insert(hash(element)?).then_some(())?;
+        }
+        let all = others.len();
+        let shared = others.iter().filter(|hash| seen.contains(*hash)).count();
+        others.sort_unstable();
+        others.dedup();
+        (others.len() == all).then_some(ends.saturating_add(shared))
     }
 
     /// Pairs of similar elements, by position in the two lists.

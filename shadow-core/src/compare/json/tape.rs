@@ -221,8 +221,20 @@ impl<'t> Value<'t> {
         if self.node.kind != Kind::Object {
             return None;
         }
-        let named = self.members().filter(|(given, _)| *given.string() == *name);
+        let named = self.members().filter(|(given, _)| given.is_named(name));
         named.last().map(|(_, value)| value)
+    }
+
+    /// Whether the content of a string is this name.
+    fn is_named(self, name: &[u8]) -> bool {
+        match self.node.kind {
+            // The text has quotes.
+            Kind::Plain => {
+                let (start, end) = (self.node.start as usize, self.node.end as usize);
+                end.saturating_sub(start).saturating_sub(2) == name.len() && *self.string() == *name
+            }
+            _ => *self.string() == *name,
+        }
     }
 
     /// The content of a string as UTF-8. A lone surrogate, which JSON allows and UTF-8 does not, becomes the three

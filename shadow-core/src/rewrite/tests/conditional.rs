@@ -28,12 +28,13 @@ fn production_s_validators_are_left_out_where_it_acted_on_the_request() {
     const ETAG: (&str, &str) = ("If-None-Match", "\"p\"");
     const SINCE: (&str, &str) = ("If-Modified-Since", "Sat, 29 Oct 1994 19:43:31 GMT");
     const MATCH: (&str, &str) = ("if-match", "\"p\"");
+    const LIST: (&str, &str) = ("If-Match", "\"p\", \"q\"");
     const UNMODIFIED: (&str, &str) = ("If-Unmodified-Since", "Sat, 29 Oct 1994 19:43:31 GMT");
     const IF_RANGE: (&str, &str) = ("If-Range", "\"p\"");
     const RANGE: (&str, &str) = ("Range", "bytes=0-3");
     const ANY: (&str, &str) = ("If-None-Match", "*");
     type Fields<'f> = &'f [(&'f str, &'f str)];
-    let cases: [(&str, Fields<'_>, u16, &[&str]); 16] = [
+    let cases: [(&str, Fields<'_>, u16, &[&str]); 20] = [
         ("GET", &[ETAG, SINCE], 304, &[]),
         ("HEAD", &[ETAG], 200, &[]),
         ("GET", &[SINCE, ("Accept", "*/*")], 200, &["Accept: */*"]),
@@ -47,6 +48,10 @@ fn production_s_validators_are_left_out_where_it_acted_on_the_request() {
         ("GET", &[RANGE, ETAG], 304, &["Range: bytes=0-3"]),
         ("PUT", &[MATCH], 204, &["if-match: *"]),
         ("PUT", &[MATCH, UNMODIFIED], 200, &["if-match: *"]),
+        ("PUT", &[MATCH, LIST], 200, &["if-match: *"]),
+        ("DELETE", &[LIST], 204, &["If-Match: *"]),
+        ("PATCH", &[UNMODIFIED], 200, &[]),
+        ("PUT", &[LIST, ("If-None-Match", "\"q\"")], 303, &["If-Match: *"]),
         ("PUT", &[MATCH], 412, &["if-match: \"p\""]),
         ("PUT", &[MATCH], 409, &["if-match: \"p\""]),
         ("PUT", &[ANY], 201, &["If-None-Match: *"]),
