@@ -239,7 +239,7 @@ mod tests {
             let records: Vec<String> = (0..40).map(|id| record(id, price + id)).collect();
             format!("{{\"items\":[{}]}}", records.join(","))
         };
-        let exchange = exchange("GET", "/items", &body(10));
+        let exchange = exchange("GET", "/items", body(10));
         let shadow = answer(body(11));
         let (began, mut planting, mut faults) = (of_thread(), Duration::ZERO, 0u32);
         while of_thread() - began < MEASURED {
