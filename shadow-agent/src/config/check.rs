@@ -222,13 +222,6 @@ fn also(config: &Config, found: &mut Vec<Problem>) {
                 "give each its own",
             ));
         }
-        if also.has_descriptors() {
-            found.push(problem(
-                format!("{at}.compare.proto_descriptors"),
-                "is for all targets",
-                "give it as compare.proto_descriptors",
-            ));
-        }
         bounds(&target.shadow, &at, found);
         compare(&target.compare, found);
     }

@@ -84,12 +84,6 @@ impl ExtraTarget {
         }
     }
 
-    /// Whether it names a file of descriptors of its own.
-    pub(super) fn has_descriptors(&self) -> bool {
-        let compare = self.differs.get("compare");
-        compare.is_some_and(|compare| compare.get("proto_descriptors").is_some())
-    }
-
     fn over(&self, first: &Wanted) -> Result<Wanted, serde_yaml_ng::Error> {
         let mut shadow = self.differs.clone();
         let compare = shadow.remove("compare");
@@ -157,7 +151,7 @@ impl<'de> Visitor<'de> for Item {
                 "name" => also.name = map.next_value()?,
                 "role" => also.role = map.next_value()?,
                 "compare" => {
-                    let value = map.next_value_seed(Checked(is::<Rules>))?;
+                    let value = map.next_value_seed(Checked(rules))?;
                     also.differs.insert(key.into(), value);
                 }
                 _ => {
@@ -191,6 +185,14 @@ fn is<T: for<'de> Deserialize<'de>>(value: Value) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The same for the rules of one target.
+fn rules(value: Value) -> Result<(), String> {
+    if value.get("proto_descriptors").is_some() {
+        return Err("proto_descriptors is for all targets; give it as compare.proto_descriptors".to_owned());
+    }
+    is::<Rules>(value)
 }
 
 /// Refuses an unknown key at its place in the file.

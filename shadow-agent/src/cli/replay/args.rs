@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use shadow_core::compare::LengthTolerance;
+use shadow_core::{compare::LengthTolerance, descriptors::Descriptors};
 
 use shadow_proto::units::Span;
 
@@ -61,7 +61,7 @@ pub struct ReplayArgs {
     /// Names and types of messages of gRPC: a set of descriptors, as protoc --include_imports --descriptor_set_out
     /// writes it
     #[arg(long, value_name = "FILE")]
-    pub(super) proto_descriptors: Option<String>,
+    pub(super) proto_descriptors: Option<Descriptors>,
     /// Longest wait for a whole shadow response [default: 5s]
     #[arg(long, value_name = "TIME")]
     pub(super) timeout: Option<Span>,

@@ -63,7 +63,7 @@ pub struct RunArgs {
     /// Names and types of messages of gRPC: a set of descriptors, as protoc --include_imports --descriptor_set_out
     /// writes it
     #[arg(long, value_name = "FILE", help_heading = "Shadow system")]
-    pub proto_descriptors: Option<String>,
+    pub proto_descriptors: Option<Descriptors>,
     /// Longest wait for a whole shadow response [default: 5s]
     #[arg(long, value_name = "TIME", help_heading = "Shadow system")]
     pub timeout: Option<Span>,
@@ -157,12 +157,9 @@ impl RunArgs {
             config.shadow.observe = true;
             config.shadow.url = None;
         }
-        if shadow.is_some() {
-            config.shadow.url = shadow;
-        }
+        config.shadow.url = shadow.or(config.shadow.url.take());
         set(&mut config.shadow.writes.default, writes);
-        let descriptors = proto_descriptors.map(Descriptors::from);
-        config.compare.proto_descriptors = descriptors.or(config.compare.proto_descriptors.take());
+        config.compare.proto_descriptors = proto_descriptors.or(config.compare.proto_descriptors.take());
         set(&mut config.shadow.timeout, timeout);
         set(&mut config.shadow.concurrency, concurrency);
         set(&mut config.shadow.queue, queue);

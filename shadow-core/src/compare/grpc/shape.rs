@@ -17,6 +17,9 @@ use super::{
 /// Nested messages; one further down is bytes.
 const MAX_DEPTH: usize = 32;
 
+/// Bytes that count as one field where the library reads a message.
+const BYTES_OF_FIELD: usize = 4;
+
 /// The structure of all messages at one place.
 #[derive(Debug, Default)]
 pub(super) struct Shape(pub(super) BTreeMap<u32, Field>);
@@ -82,12 +85,14 @@ fn message(
         {
             return Some(any);
         }
-        if scalar::has_own_form(of)
-            && messages
-                .iter()
-                .all(|message| scalar::own_form(of, message).is_some())
-        {
-            return Some(Form::Own(of.clone()));
+        let own = |message: &&[u8]| scalar::own_form(of, message).is_some();
+        if scalar::has_own_form(of) {
+            // The library reads them, so their fields are not counted one by one.
+            let bytes: usize = messages.iter().map(|message| message.len()).sum();
+            *left = left.checked_sub(bytes / BYTES_OF_FIELD)?;
+            if messages.iter().all(own) {
+                return Some(Form::Own(of.clone()));
+            }
         }
     }
     shape(messages, of, depth, left).map(Form::Message)

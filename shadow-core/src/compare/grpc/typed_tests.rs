@@ -332,6 +332,24 @@ fn depth_and_elements_are_bounded() {
     assert!(found[0][0].len() < 100, "too many to be read as a list");
 }
 
+#[test]
+fn what_the_library_reads_is_bounded() {
+    let value = with(&[], &[(3, Value::Bytes(&vec![b'x'; 40_000]))]);
+    let entry = with(&[], &[(1, Value::Bytes(b"k")), (2, Value::Bytes(&value))]);
+    let facts = with(&[], &[(1, Value::Bytes(&entry))]);
+    let cart = with(&[], &[(9, Value::Bytes(&facts))]);
+    for (count, start) in [(10, "{\"facts\":{\"k\":\"xx"), (100, "{\"9\":{\"1\":")] {
+        let many = vec![cart.as_slice().into(); count];
+        let [found, _] = documents([&many, &[]], Some(&of("shop.Cart"))).unwrap();
+        assert!(
+            found
+                .iter()
+                .all(|document| document.starts_with(start.as_bytes())),
+            "{count}"
+        );
+    }
+}
+
 proptest! {
     /// Any fields of a type give JSON, and equal ones no difference.
     #[test]
