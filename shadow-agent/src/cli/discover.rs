@@ -7,8 +7,17 @@ use clap::Args;
 use super::{Exit, Failure, config};
 use crate::discover;
 
+const EXAMPLES: &str = "\
+Examples:
+  shadow discover --config /etc/shadow/shadow.yaml
+  shadow discover --config shadow.yaml --node node1 --api http://127.0.0.1:8001
+
+In a pod the token and the authority of its service account are used. The chart (presets.pods) starts it beside the
+agent.";
+
 /// Arguments of `shadow discover`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct DiscoverArgs {
     /// Configuration file, of which capture.kubernetes is used
     #[arg(long, short, value_name = "FILE")]
