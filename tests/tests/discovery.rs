@@ -132,10 +132,10 @@ struct Api {
 }
 
 impl Api {
-    fn start(node: &Netns, list: Vec<Value>) -> Arc<Self> {
+    fn start(host: &Netns, list: Vec<Value>) -> Arc<Self> {
         let this = Arc::new(Self::default());
         *this.list.lock().expect("a list") = list;
-        let listener = node.run(|| TcpListener::bind(API)).expect("a free port");
+        let listener = host.run(|| TcpListener::bind(API)).expect("a free port");
         let serving = Arc::clone(&this);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -178,7 +178,7 @@ impl Api {
 
 /// A node with an agent and a shadow system.
 struct Node {
-    node: Netns,
+    host: Netns,
     _space: Netns,
     shadow: Server,
     directory: TempDir,
@@ -187,9 +187,9 @@ struct Node {
 
 impl Node {
     fn new() -> Self {
-        let [node, space] = [(); 2].map(|()| Netns::new());
-        veth(&node, "n0", &space, "x0");
-        node.address("n0", "10.91.0.1/24");
+        let [host, space] = [(); 2].map(|()| Netns::new());
+        veth(&host, "n0", &space, "x0");
+        host.address("n0", "10.91.0.1/24");
         space.address("x0", "10.91.0.2/24");
         let directory = tempfile::tempdir().expect("a directory");
         let config = directory.path().join("shadow.yaml");
@@ -203,7 +203,7 @@ impl Node {
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a mode");
         Self {
             shadow: Server::start(&space, end(SHADOW), Behaviour::Answer(b"{\"id\": 1}".to_vec())),
-            node,
+            host,
             _space: space,
             directory,
             config,
@@ -213,7 +213,7 @@ impl Node {
     fn agent(&self) -> Agent {
         let config = self.config.to_str().expect("a path");
         let plan = Plan::new(self.directory.path()).args(&["--config", config]);
-        plan.replay(end(SHADOW)).start(&self.node)
+        plan.replay(end(SHADOW)).start(&self.host)
     }
 
     fn discovery(&self) -> Process {
@@ -231,7 +231,7 @@ impl Node {
             ])
             .args([&self.config])
             .wrapped(&user)
-            .start(&self.node)
+            .start(&self.host)
     }
 }
 
@@ -262,7 +262,7 @@ fn the_pods_of_a_service_are_mirrored_as_they_come_and_go() {
     need!(Root, Program("setpriv"));
     let node = Node::new();
     let [shop, pay] = [1, 2].map(|number| Pod::new(number).begin());
-    let api = Api::start(&node.node, vec![shop.api("a", 5)]);
+    let api = Api::start(&node.host, vec![shop.api("a", 5)]);
     let mut agent = node.agent();
     let warnings = agent.status()["warnings"].to_string();
     assert!(warnings.contains("shadow discover"), "{warnings}");

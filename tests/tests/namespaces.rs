@@ -42,28 +42,28 @@ fn end(host: &str, port: u16) -> SocketAddr {
 /// A pod with its own client: another pair has the same names, numbers and addresses.
 struct Pod {
     client: Netns,
-    pod: Netns,
+    network: Netns,
 }
 
 impl Pod {
     fn new() -> Self {
-        let [client, pod] = [(); 2].map(|()| Netns::new());
-        veth(&client, "c0", &pod, "eth0");
+        let [client, network] = [(); 2].map(|()| Netns::new());
+        veth(&client, "c0", &network, "eth0");
         client.address("c0", &format!("{CLIENT}/24"));
-        pod.address("eth0", &format!("{POD}/24"));
-        Self { client, pod }
+        network.address("eth0", &format!("{POD}/24"));
+        Self { client, network }
     }
 
     fn serve(&self, answer: &str) -> Server {
         Server::start(
-            &self.pod,
+            &self.network,
             end(POD, PORT),
             Behaviour::Answer(answer.as_bytes().to_vec()),
         )
     }
 
     fn path(&self) -> String {
-        self.pod.path().to_str().expect("a path of digits").to_owned()
+        self.network.path().to_str().expect("a path of digits").to_owned()
     }
 
     /// A connection from a port that is chosen.
@@ -80,7 +80,7 @@ impl Pod {
 
 /// The agent's node, and the shadow system.
 struct Node {
-    node: Netns,
+    host: Netns,
     shadow: Server,
     _shadow_space: Netns,
     directory: TempDir,
@@ -88,15 +88,15 @@ struct Node {
 
 impl Node {
     fn new(answer: fn(&Received) -> Vec<u8>) -> Self {
-        let [node, space] = [(); 2].map(|()| Netns::new());
-        veth(&node, "n0", &space, "x0");
-        node.address("n0", "10.91.0.1/24");
+        let [host, space] = [(); 2].map(|()| Netns::new());
+        veth(&host, "n0", &space, "x0");
+        host.address("n0", "10.91.0.1/24");
         space.address("x0", "10.91.0.2/24");
         let address = SHADOW.parse().expect("an address");
         Self {
             shadow: Server::start(&space, address, Behaviour::Raw(answer)),
             _shadow_space: space,
-            node,
+            host,
             directory: tempfile::tempdir().expect("a directory"),
         }
     }
@@ -134,7 +134,7 @@ fn namespaces_with_the_same_addresses_are_mirrored_once_and_told_apart() {
     let node = Node::new(rewrite);
     let pods = [Pod::new(), Pod::new()];
     let numbers = pods.each_ref().map(|pod| {
-        let found = pod.pod.run(netlink::interfaces).expect("interfaces");
+        let found = pod.network.run(netlink::interfaces).expect("interfaces");
         found
             .into_iter()
             .find(|at| at.name == "eth0")
@@ -152,7 +152,7 @@ fn namespaces_with_the_same_addresses_are_mirrored_once_and_told_apart() {
         end(CLIENT, PORT),
         Behaviour::Answer(b"{}".to_vec()),
     );
-    let mut agent = node.plan(&pods.each_ref().map(Pod::path)).start(&node.node);
+    let mut agent = node.plan(&pods.each_ref().map(Pod::path)).start(&node.host);
     let mut connections = pods.each_ref().map(|pod| pod.connect(40_000));
     for number in 0..30 {
         for (name, connection) in ["a", "b"].iter().zip(&mut connections) {
@@ -161,7 +161,7 @@ fn namespaces_with_the_same_addresses_are_mirrored_once_and_told_apart() {
                 .expect("an answer");
             assert_eq!(answer.status, 200);
         }
-        pods[0].pod.run(|| {
+        pods[0].network.run(|| {
             let mut out = Connection::open(end(CLIENT, PORT)).expect("a connection");
             assert_eq!(out.get("/out", "").expect("an answer").status, 200);
         });
@@ -274,7 +274,7 @@ fn only_the_attach_process_may_enter_namespaces() {
     need!(Root);
     let node = Node::new(rewrite);
     let pod = Pod::new();
-    let mut agent = node.plan(&[pod.path()]).start(&node.node);
+    let mut agent = node.plan(&[pod.path()]).start(&node.host);
     let mut seen = BTreeSet::new();
     for pid in processes(&agent) {
         let (command, threads) = capabilities(pid);
@@ -302,7 +302,7 @@ fn two_hundred_namespaces_come_and_go_and_leave_nothing() {
         .map(|n| format!("shadow-gone-{}-{n}", std::process::id()))
         .collect();
     let names = Names(names);
-    let mut agent = node.plan(&names.0).start(&node.node);
+    let mut agent = node.plan(&names.0).start(&node.host);
     let mut before = None;
     for round in 0..11 {
         named(&names.0, true);
@@ -334,10 +334,10 @@ fn a_pod_that_is_gone_is_freed_at_once_also_when_the_agent_is_killed() {
     need!(Root);
     let node = Node::new(rewrite);
     let [first, second] = [Pod::new(), Pod::new()];
-    let mut agent = node.plan(&[first.path(), second.path()]).start(&node.node);
+    let mut agent = node.plan(&[first.path(), second.path()]).start(&node.host);
     assert_eq!(states(&agent), ["no_traffic", "no_traffic"]);
-    let Pod { client, pod } = first;
-    drop(pod);
+    let Pod { client, network } = first;
+    drop(network);
     // The kernel takes the other end of a link away with the namespace.
     wait_until("the namespace is freed", Duration::from_secs(2), || {
         let left = client.run(netlink::interfaces).expect("interfaces");
@@ -354,14 +354,14 @@ fn a_pod_that_is_gone_is_freed_at_once_also_when_the_agent_is_killed() {
             .iter()
             .all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
     });
-    let left = shadow_tests::attached::programs(&second.pod, "eth0");
+    let left = shadow_tests::attached::programs(&second.network, "eth0");
     assert!(left.is_empty(), "{left:?}");
 }
 
 /// One connection with these bytes there and back.
 fn talk(pod: &Pod, there: &'static [u8], back: &'static [u8]) {
     let listener = pod
-        .pod
+        .network
         .run(|| TcpListener::bind(end(POD, PORT)))
         .expect("a free port");
     thread::scope(|scope| {
@@ -385,7 +385,7 @@ fn a_namespace_of_which_not_everything_is_seen_has_a_reason() {
     need!(Root);
     let node = Node::new(rewrite);
     let pods = [(); 5].map(|()| Pod::new());
-    let mut agent = node.plan(&pods.each_ref().map(Pod::path)).start(&node.node);
+    let mut agent = node.plan(&pods.each_ref().map(Pod::path)).start(&node.host);
     let [http, tls, other, empty, one_way] = &pods;
     talk(
         http,
@@ -396,17 +396,17 @@ fn a_namespace_of_which_not_everything_is_seen_has_a_reason() {
     talk(other, b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n");
     talk(empty, b"", b"");
     // Answers leave by another interface.
-    veth(&one_way.client, "c1", &one_way.pod, "eth1");
+    veth(&one_way.client, "c1", &one_way.network, "eth1");
     one_way.client.address("c1", "10.92.0.1/24");
-    one_way.pod.address("eth1", "10.92.0.2/24");
-    for space in [&one_way.client, &one_way.pod] {
+    one_way.network.address("eth1", "10.92.0.2/24");
+    for space in [&one_way.client, &one_way.network] {
         space.command(&["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0"]);
         for link in ["c0", "c1", "eth0", "eth1"] {
             let key = format!("net.ipv4.conf.{link}.rp_filter=0");
             space.run(|| drop(Command::new("sysctl").args(["-qw", &key]).output()));
         }
     }
-    one_way.pod.command(&[
+    one_way.network.command(&[
         "ip",
         "route",
         "add",

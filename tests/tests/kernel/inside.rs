@@ -18,10 +18,11 @@ use shadow_agent::{
         attach::Method,
         load::{LoadOptions, Program},
         namespaces::{InsideMaps, Namespace, Namespaces, Traffic, Wanted},
+        ring::LiveSource,
     },
 };
 use shadow_common::config::LABELLED;
-use shadow_proto::wire::Direction;
+use shadow_proto::wire::{Direction, Segment};
 use shadow_tests::{
     attached,
     netns::{Netns, veth},
@@ -92,6 +93,33 @@ fn wanted(pod: &Netns) -> Wanted {
     }
 }
 
+/// The payload that has been captured, and the labels under which.
+fn captured(source: &mut LiveSource, labels: &mut BTreeSet<u32>) -> Vec<(Option<Direction>, Vec<u8>)> {
+    let mut payload = Vec::new();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(300) {
+        let mut take = |segment: &Segment<'_>| {
+            labels.insert(segment.ifindex);
+            if !segment.payload.is_empty() {
+                payload.push((segment.direction, segment.payload.to_vec()));
+            }
+        };
+        source
+            .poll(Duration::from_millis(20), &mut take)
+            .expect("the ring can be read");
+    }
+    payload
+}
+
+/// A pod and its client.
+fn pair() -> (Netns, Netns) {
+    let [client, pod] = [(); 2].map(|()| Netns::new());
+    veth(&client, "c0", &pod, "eth0");
+    client.address("c0", "10.88.0.1/24");
+    pod.address("eth0", "10.88.0.2/24");
+    (client, pod)
+}
+
 #[test]
 fn each_namespace_has_a_label_of_its_own_by_links_and_by_filters() {
     if !is_root() {
@@ -102,13 +130,7 @@ fn each_namespace_has_a_label_of_its_own_by_links_and_by_filters() {
             println!("SKIPPED: this kernel has no TCX");
             continue;
         }
-        let pods = [(); 2].map(|()| {
-            let [client, pod] = [(); 2].map(|()| Netns::new());
-            veth(&client, "c0", &pod, "eth0");
-            client.address("c0", "10.88.0.1/24");
-            pod.address("eth0", "10.88.0.2/24");
-            (client, pod)
-        });
+        let pods = [(); 2].map(|()| pair());
         let options = LoadOptions {
             method: Some(method),
             ..LoadOptions::default()
@@ -139,19 +161,7 @@ fn each_namespace_has_a_label_of_its_own_by_links_and_by_filters() {
             let names = attached::programs(pod, "eth0");
             assert_eq!(names, ["shadow_ingress", "shadow_egress"], "{method:?}");
             exchange(client, pod);
-            let mut payload = Vec::new();
-            let quiet = Instant::now();
-            while quiet.elapsed() < Duration::from_millis(300) {
-                let mut take = |segment: &shadow_proto::wire::Segment<'_>| {
-                    seen.insert(segment.ifindex);
-                    if !segment.payload.is_empty() {
-                        payload.push((segment.direction, segment.payload.to_vec()));
-                    }
-                };
-                source
-                    .poll(Duration::from_millis(20), &mut take)
-                    .expect("the ring can be read");
-            }
+            let payload = captured(&mut source, &mut seen);
             let request = (Some(Direction::ToServer), b"request".to_vec());
             let answer = (Some(Direction::ToClient), b"answer".to_vec());
             assert_eq!(payload, [request, answer], "{method:?}");
@@ -175,10 +185,7 @@ fn a_filter_that_a_killed_agent_has_left_lets_everything_pass_and_is_replaced() 
     if !is_root() {
         return;
     }
-    let [client, pod] = [(); 2].map(|()| Netns::new());
-    veth(&client, "c0", &pod, "eth0");
-    client.address("c0", "10.88.0.1/24");
-    pod.address("eth0", "10.88.0.2/24");
+    let (client, pod) = pair();
     let options = LoadOptions {
         method: Some(Method::Clsact),
         ..LoadOptions::default()
