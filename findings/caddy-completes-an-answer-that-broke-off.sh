@@ -9,8 +9,8 @@
 # Seen:      50 bytes of content, then the end of the connection. Caddy: "0\r\n\r\n" after them. With Content-Length 100
 #            and 50 bytes all five end the connection early. Log: 200 from all; only HAProxy (SD) and Envoy (UPE) note
 #            that something was wrong.
-# Source:    Caddy's log has "aborting with incomplete response" for it at this version; later versions abort the
-#            handler (github.com/caddyserver/caddy/pull/5951).
+# Source:    Caddy notes "aborting with incomplete response" in its error log, and continues as after a complete one.
+#            Later versions end the connection instead: github.com/caddyserver/caddy/issues/7845.
 # Date:      2026-11-30
 # So, for a tool that compares answers behind Caddy: shorter content is all that is left of a server that broke off, and
 #            no framing error tells of it, so that a comparison calls it a difference of the application. Capture

@@ -9,8 +9,8 @@
 # Seen:      new connection: ECONNREFUSED within milliseconds; segments: SYN alone. Established one: the request is sent
 #            four times or more within two seconds, read() waits without an error (SO_ERROR 111 meanwhile); after the
 #            rule is gone request and answer arrive.
-# Source:    nft(8): `reject` is ICMP port-unreachable unless "with tcp reset" is given. RFC 5461, section 2: a soft
-#            error once the connection is established.
+# Source:    nft(8): `reject` is ICMP port-unreachable unless "with tcp reset" is given. RFC 5461: a soft error once the
+#            connection is established.
 # Date:      2026-11-30
 # So, for a passive observer: a failed connect is a SYN that is never answered nor repeated, not an RST; a count of RSTs
 #            misses all of them. And a request that comes four times is one request: the reject did not end it.

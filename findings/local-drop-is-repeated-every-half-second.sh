@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Software:  Linux 6.18, TCP on loopback, SCHED_CLS programs on TCX (6.6 and later). Needs root for a network namespace
 #            of its own.
-# Behaviour: a segment that a program on egress drops is sent again every half second, for as long as it lasts. The
-#            same segment, dropped by a program on ingress, is sent again after pauses that double.
+# Behaviour: a segment that a program on egress drops is sent again every half second, for as long as it lasts. The same
+#            segment, dropped by a program on ingress, is sent again after pauses that double.
 # One would guess otherwise: TCP doubles its timeout after each loss (RFC 6298, section 5.5), and does not know who
 #            dropped a segment and where.
 # Seen:      within four seconds on egress: 0.2, then 0.5 s between any two copies, nine in all. On ingress: 0.2, 0.2
 #            (the probe for a lost tail), 0.4, 0.8, 1.7 s, six in all.
 # Source:    Linux net/ipv4/tcp_timer.c, tcp_retransmit_timer(): what the host itself did not take is "local
 #            congestion", which is tried again every TCP_RESOURCE_PROBE_INTERVAL (HZ/2) without backing off. TC_ACT_SHOT
-#            on egress is reported to the sender as NET_XMIT_DROP; on ingress nobody is told.
+#            on egress is reported to the sender as NET_XMIT_DROP; on ingress no one is informed.
 # Date:      2026-11-30
 # So, for a passive observer on egress: its own place in the list decides what it sees when a policy (or a full queue)
 #            behind it drops: a stalled connection that never backs off is no broken TCP and no attack. And a fault that

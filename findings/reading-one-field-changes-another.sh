@@ -32,8 +32,8 @@ TSTAMP, TSTAMP_TYPE, MONOTONIC = 152, 180, 1
 
 
 def observe(hook, with_type):
-    """The map with skb->tstamp of segments with payload, and the link. Reads the type, too, if it is told
-    so, and does nothing with it."""
+    """The map with skb->tstamp of segments with payload, and the link. If `with_type` is
+    set, it also reads the type and does nothing with it."""
     seen = create_map(HASH, 8, 8, 64)
     program = load(
         instruction(0xBF, 6, 1),

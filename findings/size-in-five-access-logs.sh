@@ -9,7 +9,7 @@
 # Seen:      content of 10 bytes. With Content-Length: 10 in all but HAProxy (head and content). Chunked in ten pieces,
 #            one by one: nginx more than 60, Apache, Caddy and Envoy 10.
 # Source:    nginx counts what it sent minus the header's size; the chunk filter comes before. Apache %b: "excluding
-#            HTTP headers" and before the chunk filter. HAProxy %B: "bytes read" from the server, headers included.
+#            HTTP headers" and before the chunk filter. HAProxy %B: bytes sent to the client, headers included.
 # Date:      2026-11-30
 # So, for a tool that checks captures against access logs, or two systems by their logs: the sizes differ for equal
 #            answers, and in nginx they vary from one to the next with the server's timing. Compare the size of the

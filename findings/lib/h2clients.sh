@@ -1,5 +1,5 @@
-# Sourced by findings that compare clients of HTTP/2: grpc.sh, proxies.sh and nghttp, checks of versions, and one folder
-# less to remove by hand. Python finds h2clients.py.
+# Sourced by findings that compare clients of HTTP/2: installs what grpc.sh and proxies.sh install, curl and nghttp, and
+# checks versions. Both folders are removed at the end. Python finds h2clients.py.
 . "$(dirname "${BASH_SOURCE[0]}")/grpc.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/proxies.sh"
 trap 'rm -rf "$tmp" "$TMP_OF_FINDING"' EXIT

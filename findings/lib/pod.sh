@@ -1,7 +1,7 @@
 # Sourced by findings that need a host and a pod, after bpf.sh: `with_pod SCRIPT [SETUP]` runs a Python script in a new
 # network namespace that is connected to another one by a veth. The host's end is v0 (10.9.9.1), the pod's v1
-# (10.9.9.2). The script's argument is a process in the pod. SETUP runs before it, as shell code; `$P COMMAND` in it runs
-# in the pod.
+# (10.9.9.2). The script's argument is a process in the pod. SETUP runs before it, as shell code; `$P COMMAND` in it
+# runs in the pod.
 with_pod() {
     unshare --net bash -euc '
         sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1

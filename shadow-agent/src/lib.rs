@@ -4,18 +4,21 @@
 //! exchanges on, [`replay`] sends them to the shadow system, [`report`] presents the outcome, [`journal`] keeps it,
 //! [`export`] gives single cases to other tools, [`rollout`] raises the sample by it, [`budget`] lowers it and
 //! [`trips`] stops by itself, [`inspect`] reads capture files, [`explain`] follows one flow. [`control`] is the
-//! socket, [`http`] the metrics, [`doctor`] checks the host, [`privs`] gives up privileges, [`whole`] writes files and
+//! socket, [`http`] the metrics, [`doctor`] checks the host, [`privs`] gives up privileges, [`attach`] is the
+//! process that keeps some of them, [`discover`] the one that talks to Kubernetes, [`whole`] writes files and
 //! [`shown`] formats output for people, [`cli`] and [`config`] read what a person types.
 
 // Tests may unwrap, so this is here and not among the lints of the workspace.
 #![warn(clippy::unwrap_used)]
 
+pub mod attach;
 pub mod budget;
 pub mod capture;
 pub mod cli;
 pub(crate) mod clock;
 pub mod config;
 pub mod control;
+pub mod discover;
 pub mod doctor;
 pub mod explain;
 pub mod export;

@@ -18,10 +18,90 @@ pub const STATS_MAP: &str = "SHADOW_STATS";
 /// The ring buffer of records.
 pub const RING_MAP: &str = "SHADOW_RING";
 
+/// Per-CPU array of one `u64`: the label of the attachment through which this packet came, see [`label`].
+pub const LABEL_MAP: &str = "SHADOW_LABEL";
+/// Program array: [`INSIDE_INGRESS_PROGRAM`] and [`INSIDE_EGRESS_PROGRAM`].
+pub const INSIDE_MAP: &str = "SHADOW_INSIDE";
+/// Array of `[u64; Heard::COUNT]`, indexed by [`heard_index`].
+pub const HEARD_MAP: &str = "SHADOW_HEARD";
+
 /// The program for the ingress hook.
 pub const INGRESS_PROGRAM: &str = "shadow_ingress";
 /// The program for the egress hook.
 pub const EGRESS_PROGRAM: &str = "shadow_egress";
+
+/// The program for the ingress hook of an interface in another network namespace. Entered by a tail call from a program
+/// that has written the label.
+pub const INSIDE_INGRESS_PROGRAM: &str = "shadow_ns_in";
+/// The same for the egress hook.
+pub const INSIDE_EGRESS_PROGRAM: &str = "shadow_ns_out";
+
+/// Set in the interface number of a record whose attachment has a label: numbers of interfaces are positive `int`s.
+pub const LABELLED: u32 = 1 << 31;
+
+/// Attachments with a label that can exist at once.
+pub const MOST_LABELS: u32 = 1024;
+
+/// The word in [`LABEL_MAP`]: the number that records carry in place of the interface (every network namespace has an
+/// interface number 2), and the hook at which requests are copied ([`REQUESTS_ANYWHERE`] or one of the others).
+#[inline(always)]
+#[must_use]
+pub const fn label(number: u32, requests: u64) -> u64 {
+    (number | LABELLED) as u64 | requests << 32
+}
+
+/// The number of a label.
+#[inline(always)]
+#[must_use]
+pub const fn label_number(label: u64) -> u32 {
+    (label & 0xffff_ffff) as u32
+}
+
+/// The hook at which an attachment with this label copies requests.
+#[inline(always)]
+#[must_use]
+pub const fn label_requests(label: u64) -> u64 {
+    label >> 32
+}
+
+/// Where [`HEARD_MAP`] keeps the times of a labelled attachment.
+#[inline(always)]
+#[must_use]
+pub const fn heard_index(number: u32) -> u32 {
+    number % MOST_LABELS
+}
+
+/// When an attachment last passed a packet to or from a target (monotonic clock, ns; 0 for never), whether the packet
+/// was copied or not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum Heard {
+    /// To the server.
+    ToServer = 0,
+    /// From the server.
+    ToClient = 1,
+    /// To the server, with payload.
+    PayloadToServer = 2,
+    /// From the server, with payload.
+    PayloadToClient = 3,
+}
+
+impl Heard {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+
+    /// The word for a packet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(to_server: bool, payload: bool) -> Self {
+        match (to_server, payload) {
+            (true, false) => Self::ToServer,
+            (false, false) => Self::ToClient,
+            (true, true) => Self::PayloadToServer,
+            (false, true) => Self::PayloadToClient,
+        }
+    }
+}
 
 /// Value of [`Slot::Layout`]: raised whenever a slot changes its meaning.
 pub const LAYOUT: u64 = u64::from_be_bytes(*b"shadow\0\x01");
@@ -134,6 +214,20 @@ mod tests {
     }
 
     #[test]
+    fn a_label_keeps_its_parts_and_is_no_interface() {
+        for number in [1, 2, MOST_LABELS, LABELLED - 1] {
+            let word = label(number, REQUESTS_INGRESS);
+            assert_eq!(label_requests(word), REQUESTS_INGRESS);
+            assert_eq!(label_number(word), number | LABELLED);
+            assert!(
+                i32::try_from(label_number(word)).is_err(),
+                "an interface has such a number"
+            );
+            assert_eq!(heard_index(label_number(word)), number % MOST_LABELS);
+        }
+    }
+
+    #[test]
     fn names_fit_the_kernel() {
         for name in [
             CONTROL_MAP,
@@ -142,8 +236,13 @@ mod tests {
             MUTED_MAP,
             STATS_MAP,
             RING_MAP,
+            LABEL_MAP,
+            INSIDE_MAP,
+            HEARD_MAP,
             INGRESS_PROGRAM,
             EGRESS_PROGRAM,
+            INSIDE_INGRESS_PROGRAM,
+            INSIDE_EGRESS_PROGRAM,
         ] {
             assert!(name.len() < 16, "{name}: the kernel keeps 15 bytes of a name");
         }

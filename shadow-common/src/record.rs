@@ -29,7 +29,7 @@ pub struct RecordHeader {
     pub flags: u8,
     /// The receiver is a target: the segment goes to the server.
     pub to_server: bool,
-    /// Interface index.
+    /// Interface index, or the label of the attachment ([`crate::config::LABELLED`]).
     pub ifindex: u32,
     /// Payload bytes of the whole segment.
     pub payload_len: u32,

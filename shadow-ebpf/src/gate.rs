@@ -30,13 +30,19 @@ const ETH_HLEN: u32 = 14;
 pub(crate) struct Hook {
     /// The hook's number among the values of [`Slot::Requests`].
     pub(crate) requests: u64,
+    /// Whether the attachment has a label.
+    pub(crate) inside: bool,
 }
 
 impl Hook {
     /// Whether segments of this direction are copied here.
     #[inline(always)]
-    fn takes(self, to_server: bool) -> bool {
-        let requests = control(Slot::Requests);
+    fn takes(self, label: u64, to_server: bool) -> bool {
+        let requests = if self.inside {
+            config::label_requests(label)
+        } else {
+            control(Slot::Requests)
+        };
         requests == REQUESTS_ANYWHERE || (requests == self.requests) == to_server
     }
 }
@@ -61,6 +67,7 @@ fn fate(ctx: &TcContext, hook: Hook, counters: Counters) -> Stat {
     if control(Slot::Armed) == 0 {
         return Stat::Disarmed;
     }
+    let label = label(hook);
     let segment = match parse(ctx) {
         Ok(segment) => segment,
         Err(Skip::NotIp) => return Stat::NotTargeted,
@@ -88,11 +95,15 @@ fn fate(ctx: &TcContext, hook: Hook, counters: Counters) -> Stat {
         remember_own(&segment);
         return Stat::Own;
     }
-    if !hook.takes(to_server) {
+    if !hook.takes(label, to_server) {
         return Stat::OtherHook;
     }
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
+    #[cfg(not(feature = "explain"))]
+    if hook.inside {
+        crate::maps::heard(label, to_server, segment.payload_len > 0, now);
+    }
     if now > control(Slot::Deadline) {
         return Stat::Expired;
     }
@@ -119,13 +130,31 @@ fn fate(ctx: &TcContext, hook: Hook, counters: Counters) -> Stat {
         ack: segment.ack,
         flags: segment.flags,
         to_server,
-        ifindex: field(ctx, |skb| skb.ifindex),
+        ifindex: if hook.inside {
+            config::label_number(label)
+        } else {
+            field(ctx, |skb| skb.ifindex)
+        },
         payload_len: segment.payload_len as u32,
         chunk_offset: 0,
         chunk_len: 0,
         options: options as u8,
     };
     emit::segment(ctx, &record, segment.payload_offset, counters)
+}
+
+/// The label of the attachment; 0 without one.
+#[cfg(not(feature = "explain"))]
+#[inline(always)]
+fn label(hook: Hook) -> u64 {
+    if hook.inside { crate::maps::label() } else { 0 }
+}
+
+/// `shadow explain` attaches to interfaces of its own network namespace only.
+#[cfg(feature = "explain")]
+#[inline(always)]
+fn label(_: Hook) -> u64 {
+    0
 }
 
 /// The fate of a packet of IP that is no whole TCP segment.

@@ -26,12 +26,16 @@ const TCX_NEXT: i32 = -1;
 
 macro_rules! program {
     ($name:ident, $requests:expr) => {
+        program!($name, $requests, false);
+    };
+    ($name:ident, $requests:expr, $inside:expr) => {
         #[classifier]
         fn $name(ctx: TcContext) -> i32 {
             gate::packet(
                 &ctx,
                 Hook {
                     requests: $requests,
+                    inside: $inside,
                 },
             )
         }
@@ -44,6 +48,9 @@ mod programs {
 
     program!(shadow_ingress, REQUESTS_INGRESS);
     program!(shadow_egress, REQUESTS_EGRESS);
+    // For interfaces in other network namespaces, by a tail call from a program that has written the label.
+    program!(shadow_ns_in, REQUESTS_INGRESS, true);
+    program!(shadow_ns_out, REQUESTS_EGRESS, true);
 }
 
 #[cfg(feature = "explain")]

@@ -1,10 +1,14 @@
 //! The maps, under the names that `shadow_common::config` documents, and access to them.
 
+#[cfg(not(feature = "explain"))]
+use aya_ebpf::maps::ProgramArray;
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
+#[cfg(not(feature = "explain"))]
+use shadow_common::config::{self, Heard, MOST_LABELS};
 use shadow_common::{
     chunk::CHUNK,
     config::{EndpointKey, MuteKey, Slot},
@@ -82,6 +86,42 @@ pub(crate) static SHADOW_RING: RingBuf = RingBuf::with_byte_size(1 << 24, 0);
 
 #[map]
 pub(crate) static SHADOW_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+#[cfg(not(feature = "explain"))]
+#[map]
+static SHADOW_LABEL: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Set by user space before anything is attached in another network namespace.
+#[cfg(not(feature = "explain"))]
+#[map]
+static SHADOW_INSIDE: ProgramArray = ProgramArray::with_max_entries(2, 0);
+
+#[cfg(not(feature = "explain"))]
+#[map]
+static SHADOW_HEARD: Array<[u64; Heard::COUNT]> = Array::with_max_entries(MOST_LABELS, 0);
+
+/// The label of the attachment through which the packet came. The program of the attachment has written it and made a
+/// tail call; both run on one CPU with bottom halves off.
+#[cfg(not(feature = "explain"))]
+#[inline(always)]
+pub(crate) fn label() -> u64 {
+    SHADOW_LABEL.get(0).copied().unwrap_or(0)
+}
+
+/// Remembers when a labelled attachment has passed a packet of a target.
+#[cfg(not(feature = "explain"))]
+#[inline(always)]
+pub(crate) fn heard(label: u64, to_server: bool, payload: bool, now: u64) {
+    if let Some(times) = SHADOW_HEARD.get_ptr_mut(config::heard_index(config::label_number(label))) {
+        // SAFETY: the pointer came from a successful lookup, and the index is in the array. CPUs that write at once
+        // write almost the same time.
+        unsafe { (*times)[Heard::of(to_server, false) as usize] = now };
+        if payload {
+            // SAFETY: as above.
+            unsafe { (*times)[Heard::of(to_server, true) as usize] = now };
+        }
+    }
+}
 
 /// A word of the control map.
 #[inline(always)]

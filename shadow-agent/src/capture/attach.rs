@@ -4,12 +4,16 @@
 //! Nothing is pinned: with TCX (Linux 6.6) the attachment ends with this process, however it ends. The older clsact
 //! filter survives a `kill -9`; it copies nothing after the heartbeat deadline, and the next start removes it.
 
-use std::{collections::BTreeSet, fmt, io};
+use std::{
+    collections::BTreeSet,
+    fmt, io,
+    os::fd::{AsFd as _, OwnedFd},
+};
 
 use aya::{
     Ebpf,
     programs::{
-        ProgramError, SchedClassifier, loaded_programs,
+        ProgramError, ProgramFd, SchedClassifier, loaded_programs,
         tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError},
     },
 };
@@ -20,7 +24,7 @@ use super::{
     guard::{Guard, Locked},
     netlink::{Interface, Requests},
     others::{Strict, asked},
-    tcx::{self, TcxLink},
+    tcx,
 };
 pub use super::{
     hook::{Hook, Method, Role},
@@ -88,7 +92,7 @@ impl Drop for Lock {
 /// The kernel program at one hook. Dropping it detaches the program.
 #[expect(dead_code, reason = "held to be dropped")]
 enum Link {
-    Tcx(TcxLink),
+    Tcx(OwnedFd),
     Clsact(SchedClassifierLink),
 }
 
@@ -163,6 +167,14 @@ impl Attacher {
     /// The loaded object, for maps that only one of the programs has.
     pub(super) const fn object(&mut self) -> &mut Ebpf {
         &mut self.ebpf
+    }
+
+    /// Loads another program of the object.
+    pub(super) fn load(&mut self, name: &str) -> Result<&ProgramFd, ProgramError> {
+        let program = self.ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+        let program: &mut SchedClassifier = program.try_into()?;
+        program.load()?;
+        program.fd()
     }
 
     /// How it attaches.
@@ -245,7 +257,7 @@ impl Attacher {
         let program = self.program(hook).map_err(why)?;
         match method {
             Method::Tcx => {
-                let program = program.fd().map_err(why)?;
+                let program = program.fd().map_err(why)?.as_fd();
                 let link = match hook {
                     Hook::Ingress => tcx::link(program, interface.index, tcx::INGRESS, after),
                     Hook::Egress => tcx::link(program, interface.index, tcx::EGRESS, after),

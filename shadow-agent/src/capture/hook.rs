@@ -6,7 +6,7 @@ use aya::{
 };
 use shadow_common::{config, explain};
 
-use super::netlink::Interface;
+use super::netlink::{self, FilterPlace, Interface};
 
 /// Priority of our clsact filter: before most others, whose verdict could end the chain.
 pub(crate) const PRIORITY: u16 = 5;
@@ -23,7 +23,7 @@ pub enum Role {
 
 impl Role {
     /// Its name at a hook.
-    pub(super) const fn program(self, hook: Hook) -> &'static str {
+    pub(crate) const fn program(self, hook: Hook) -> &'static str {
         match (self, hook) {
             (Self::Mirror, Hook::Ingress) => config::INGRESS_PROGRAM,
             (Self::Mirror, Hook::Egress) => config::EGRESS_PROGRAM,
@@ -42,9 +42,24 @@ impl Role {
 
     /// Priority and handle of its clsact filter. That of `shadow explain` comes after the agent's.
     pub(super) const fn filter(self) -> (u16, TcHandle) {
-        match self {
-            Self::Mirror => (PRIORITY, TcHandle::new(0x5348, 0x4457)),
-            Self::Explain => (PRIORITY + 1, TcHandle::new(0x5348, 0x4558)),
+        let FilterPlace {
+            priority,
+            major,
+            minor,
+        } = self.place();
+        (priority, TcHandle::new(major, minor))
+    }
+
+    /// The same, for rtnetlink.
+    pub(crate) const fn place(self) -> FilterPlace {
+        let (priority, minor) = match self {
+            Self::Mirror => (PRIORITY, 0x4457),
+            Self::Explain => (PRIORITY + 1, 0x4558),
+        };
+        FilterPlace {
+            priority,
+            major: 0x5348,
+            minor,
         }
     }
 }
@@ -92,6 +107,14 @@ impl Hook {
             &[Self::Ingress]
         } else {
             &[Self::Ingress, Self::Egress]
+        }
+    }
+
+    /// Its qdisc, for filters.
+    pub(crate) const fn parent(self) -> netlink_packet_route::tc::TcHandle {
+        match self {
+            Self::Ingress => netlink::CLSACT_INGRESS,
+            Self::Egress => netlink::CLSACT_EGRESS,
         }
     }
 

@@ -16,6 +16,7 @@ mod link_state;
 pub mod links;
 pub mod load;
 mod mapped;
+pub mod namespaces;
 pub mod netlink;
 pub mod others;
 pub mod packet_log;

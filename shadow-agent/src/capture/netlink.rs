@@ -2,14 +2,17 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd},
 };
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{LinkAttribute, LinkFlags, LinkMessage},
-    tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption},
+    tc::{TcAttribute, TcBpfFlags, TcFilterBpfOption, TcHandle, TcMessage, TcOption},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -69,6 +72,16 @@ pub(crate) struct Filter {
     pub(crate) program: Option<u32>,
     pub(crate) priority: u16,
     pub(crate) handle: u32,
+}
+
+/// Where a filter is among those of a hook.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct FilterPlace {
+    /// A lower one runs first.
+    pub(crate) priority: u16,
+    /// The two halves of its handle.
+    pub(crate) major: u16,
+    pub(crate) minor: u16,
 }
 
 /// Every interface of this network namespace.
@@ -138,14 +151,86 @@ impl Requests {
         Ok(found)
     }
 
+    /// Makes sure that an interface has a clsact qdisc.
+    pub(crate) fn add_clsact(&mut self, index: u32) -> io::Result<()> {
+        let mut request = TcMessage::default();
+        request.header.index = i32::try_from(index).unwrap_or(0);
+        request.header.parent = TcHandle {
+            major: 0xffff,
+            minor: 0xfff1,
+        };
+        request.header.handle = TcHandle {
+            major: 0xffff,
+            minor: 0,
+        };
+        request.attributes.push(TcAttribute::Kind("clsact".to_owned()));
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        match self.order(RouteNetlinkMessage::NewQueueDiscipline(request), flags) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Puts a program at a hook, in place of the filter that was at the same place.
+    pub(crate) fn set_filter(
+        &mut self,
+        index: u32,
+        parent: TcHandle,
+        place: FilterPlace,
+        program: (&str, BorrowedFd<'_>),
+    ) -> io::Result<()> {
+        let (name, fd) = program;
+        let mut request = filter_at(index, parent, place);
+        request.attributes.extend([
+            TcAttribute::Kind("bpf".to_owned()),
+            TcAttribute::Options(vec![
+                TcOption::Bpf(TcFilterBpfOption::ProgFd(fd.as_raw_fd().unsigned_abs())),
+                TcOption::Bpf(TcFilterBpfOption::ProgName(name.to_owned())),
+                TcOption::Bpf(TcFilterBpfOption::Flags(TcBpfFlags::DirectAction)),
+            ]),
+        ]);
+        self.order(
+            RouteNetlinkMessage::NewTrafficFilter(request),
+            NLM_F_CREATE | NLM_F_REPLACE,
+        )
+    }
+
+    /// Takes the filter at a place away, if there is one.
+    pub(crate) fn remove_filter(
+        &mut self,
+        index: u32,
+        parent: TcHandle,
+        place: FilterPlace,
+    ) -> io::Result<()> {
+        let request = filter_at(index, parent, place);
+        match self.order(RouteNetlinkMessage::DelTrafficFilter(request), 0) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// A request that is answered by its result only.
+    fn order(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        self.ask(request, NLM_F_ACK | flags, |_| ())
+    }
+
     fn dump(
         &mut self,
         request: RouteNetlinkMessage,
+        take: impl FnMut(RouteNetlinkMessage),
+    ) -> io::Result<()> {
+        self.ask(request, NLM_F_DUMP, take)
+    }
+
+    fn ask(
+        &mut self,
+        request: RouteNetlinkMessage,
+        flags: u16,
         mut take: impl FnMut(RouteNetlinkMessage),
     ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        header.flags = NLM_F_REQUEST | flags;
         header.sequence_number = self.sequence;
         let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
         message.finalize();
@@ -162,12 +247,29 @@ impl Requests {
                 match payload {
                     NetlinkPayload::Done(_) => return Ok(()),
                     NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                    NetlinkPayload::Error(_) => return Ok(()),
                     NetlinkPayload::InnerMessage(inner) => take(inner),
                     _ => {}
                 }
             }
         }
     }
+}
+
+fn filter_at(index: u32, parent: TcHandle, place: FilterPlace) -> TcMessage {
+    /// `ETH_P_ALL`, in network order.
+    const ANY: u16 = 0x0003_u16.to_be();
+    let FilterPlace {
+        priority,
+        major,
+        minor,
+    } = place;
+    let mut message = TcMessage::default();
+    message.header.index = i32::try_from(index).unwrap_or(0);
+    message.header.parent = parent;
+    message.header.handle = TcHandle { major, minor };
+    message.header.info = u32::from(priority) << 16 | u32::from(ANY);
+    message
 }
 
 fn bpf_filter(message: &TcMessage) -> Option<Filter> {

@@ -27,7 +27,7 @@ pub struct Other {
 
 /// Whether hooks of which the kernel tells nothing are an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Strict {
+pub(crate) enum Strict {
     Yes,
     No,
 }
@@ -65,7 +65,7 @@ fn tcx_programs(interface: &Interface, hook: Hook) -> io::Result<Vec<Other>> {
     Ok(named.collect())
 }
 
-pub(super) fn asked(
+pub(crate) fn asked(
     interface: &Interface,
     requests: &mut Requests,
     strict: Strict,

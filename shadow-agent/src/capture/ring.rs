@@ -29,6 +29,7 @@ use super::{
     backlog::Backlog,
     control::{Control, ControlError},
     heartbeat::{self, Heartbeat},
+    namespaces::Traffic,
 };
 
 /// Records handed on in one poll at most, so that timeouts and the heartbeat are served in time.
@@ -90,6 +91,8 @@ pub struct LiveSource {
     epoll: OwnedFd,
     heartbeat: Heartbeat,
     counters: Arc<RingCounters>,
+    /// Set where attachments have labels.
+    traffic: Option<Arc<Traffic>>,
     /// Doubles while the ring is empty.
     pause: Duration,
 }
@@ -137,8 +140,14 @@ impl LiveSource {
                 most: AtomicU64::new(0),
                 taken: AtomicU64::new(0),
             }),
+            traffic: None,
             pause: BUSY_WAIT,
         })
+    }
+
+    /// Also counts the segments of labelled attachments.
+    pub(crate) fn count_labels(&mut self, traffic: Arc<Traffic>) {
+        self.traffic = Some(traffic);
     }
 
     /// The reader's own counters.
@@ -153,7 +162,12 @@ impl LiveSource {
             let Some(item) = self.ring.next() else { break };
             records += 1;
             match record::decode(&item) {
-                Ok(segment) => sink(&segment),
+                Ok(segment) => {
+                    if let Some(traffic) = &self.traffic {
+                        traffic.note(&segment);
+                    }
+                    sink(&segment);
+                }
                 Err(_) => undecodable += 1,
             }
         }

@@ -4,7 +4,7 @@
 //! never be captured as production traffic, even if its port is a target.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
@@ -124,6 +124,8 @@ struct Maps {
     endpoints: HashMap<MapData, EndpointKey, u8>,
     /// The current content of the maps.
     now: Plan,
+    /// Every endpoint to be excluded, also on ports that are no targets yet.
+    excluded: BTreeSet<SocketAddr>,
 }
 
 /// The port and endpoint maps of the kernel program.
@@ -144,6 +146,7 @@ impl Targets {
             ports: Array::try_from(ports).map_err(ControlError::map("use the port map"))?,
             endpoints: HashMap::try_from(endpoints).map_err(ControlError::map("use the endpoint map"))?,
             now: Plan::default(),
+            excluded: BTreeSet::new(),
         };
         Ok(Self {
             maps: Arc::new(Mutex::new(maps)),
@@ -153,12 +156,21 @@ impl Targets {
     /// Mirrors exactly these targets, and never the excluded endpoints (the shadow systems).
     pub fn set(&self, targets: &[Target], excluded: &[SocketAddr]) -> Result<(), ControlError> {
         let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
+        maps.excluded = excluded.iter().copied().collect();
         maps.set(Plan::new(targets, excluded))
+    }
+
+    /// Mirrors exactly these targets from now on. What was excluded stays so.
+    pub fn retarget(&self, targets: &[Target]) -> Result<(), ControlError> {
+        let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
+        let excluded: Vec<SocketAddr> = maps.excluded.iter().copied().collect();
+        maps.set(Plan::new(targets, &excluded))
     }
 
     /// Also excludes these endpoints. Those that were excluded before stay so.
     pub fn exclude(&self, ends: &[SocketAddr]) -> Result<(), ControlError> {
         let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
+        maps.excluded.extend(ends);
         let mut plan = maps.now.clone();
         plan.exclude(ends);
         maps.set(plan)
@@ -180,6 +192,7 @@ impl Maps {
             ports,
             endpoints,
             now,
+            ..
         } = self;
         // Endpoints before ports: no packet may meet a target port whose shadow system is not excluded yet.
         for (key, value) in &plan.endpoints {

@@ -5,10 +5,8 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
-
-use aya::programs::ProgramFd;
 
 /// `BPF_TCX_INGRESS` of linux/bpf.h.
 pub(crate) const INGRESS: u32 = 46;
@@ -24,10 +22,6 @@ const AFTER: u32 = 1 << 4;
 /// `BPF_F_ID`: `relative` is the id of a program.
 const ID: u32 = 1 << 5;
 
-/// The program at one hook of an interface. Dropping it detaches the program.
-#[derive(Debug)]
-pub(super) struct TcxLink(#[expect(dead_code, reason = "held to be closed")] OwnedFd);
-
 /// `link_create` of `union bpf_attr`, as far as TCX reads it.
 #[repr(C)]
 struct LinkCreate {
@@ -42,14 +36,14 @@ struct LinkCreate {
 }
 
 /// Attaches the program to the hook `kind` of the interface with this index: directly after the program with the id
-/// `after`, or first.
-pub(super) fn link(
-    program: &ProgramFd,
+/// `after`, or first. Closing the link detaches the program.
+pub(crate) fn link(
+    program: BorrowedFd<'_>,
     interface: u32,
     kind: u32,
     after: Option<u32>,
-) -> io::Result<TcxLink> {
-    let program = program.as_fd().as_raw_fd();
+) -> io::Result<OwnedFd> {
+    let program = program.as_raw_fd();
     let attr = LinkCreate {
         program: u32::try_from(program).map_err(|_negative| io::ErrorKind::InvalidInput)?,
         interface,
@@ -66,7 +60,48 @@ pub(super) fn link(
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call made this descriptor, and nothing else owns it. The kernel sets close-on-exec.
-    Ok(TcxLink(unsafe { OwnedFd::from_raw_fd(fd) }))
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `BPF_OBJ_GET_INFO_BY_FD`.
+const GET_INFO: libc::c_int = 15;
+
+/// `info` of `union bpf_attr`.
+#[repr(C)]
+struct GetInfo {
+    fd: u32,
+    len: u32,
+    info: u64,
+}
+
+/// `struct bpf_link_info` of a TCX link.
+#[repr(C)]
+#[derive(Default)]
+struct LinkInfo {
+    kind: u32,
+    id: u32,
+    program: u32,
+    /// Up to the 8-byte alignment of the union.
+    padding: u32,
+    interface: u32,
+    attach_kind: u32,
+}
+
+/// The index of the interface that a link is on; 0 when the interface is gone.
+pub(crate) fn interface_of(link: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut info = LinkInfo::default();
+    let attr = GetInfo {
+        fd: link.as_raw_fd().unsigned_abs(),
+        len: u32::try_from(size_of::<LinkInfo>()).unwrap_or(0),
+        info: (&raw mut info) as u64,
+    };
+    // SAFETY: bpf(2) reads `attr`, of the length passed, and writes at most `len` bytes to `info`, which has as many.
+    // It keeps no reference to either.
+    let code = unsafe { libc::syscall(libc::SYS_bpf, GET_INFO, &raw const attr, size_of_val(&attr)) };
+    if code < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(info.interface)
 }
 
 /// `BPF_NETKIT_PEER` (Linux 6.7).

@@ -8,6 +8,7 @@ pub mod ask;
 pub mod calibrate;
 pub mod config;
 pub mod diffs;
+mod discover;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
@@ -28,7 +29,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{control::DEFAULT_SOCKET, guard, privs};
+use crate::{attach, control::DEFAULT_SOCKET, guard, privs};
 pub use exit::{Exit, Failure};
 
 /// Mirrors production HTTP traffic to a shadow system and compares the answers.
@@ -74,6 +75,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Explain live why the traffic of an address is not seen, not whole or not replayed
     Explain(Box<explain::ExplainArgs>),
+    /// Tell the agent beside it which pods of this node are to be mirrored
+    Discover(discover::DiscoverArgs),
     /// Say whether the agent will work on this host, and if not, why
     Doctor(doctor::DoctorArgs),
     /// Check, document or show a configuration
@@ -85,6 +88,12 @@ enum Command {
     /// The process beside an agent; started by it
     #[command(hide = true)]
     Guard,
+    /// The process that enters network namespaces for an agent; started by it
+    #[command(hide = true)]
+    Attach {
+        #[arg(long)]
+        pods_only: bool,
+    },
 }
 
 /// Where a running agent is found.
@@ -154,7 +163,9 @@ impl Command {
             Self::Config(args) => config::run(&args),
             Self::Completions(args) => shell::completions(&args),
             Self::Man(args) => shell::man(&args),
+            Self::Discover(args) => discover::run(&args),
             Self::Guard => guard::serve(),
+            Self::Attach { pods_only } => attach::serve(pods_only),
         }
     }
 }

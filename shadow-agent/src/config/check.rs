@@ -73,36 +73,61 @@ impl Config {
 
 fn capture(capture: &Capture, found: &mut Vec<Problem>) {
     const INTERFACES: &str = "capture.interfaces (--interface)";
-    if capture.interfaces.is_empty() {
+    let is_inside = !capture.namespaces.is_empty() || capture.kubernetes.is_some();
+    if capture.interfaces.is_empty() && !is_inside {
         found.push(problem(
             INTERFACES,
             "no interface is named",
             "name at least one, for example --interface eth0 or --interface 'veth*'",
         ));
     }
-    for name in &capture.interfaces {
+    interfaces(INTERFACES, &capture.interfaces, found);
+    interfaces(
+        "capture.namespace_interfaces",
+        &capture.namespace_interfaces,
+        found,
+    );
+    if capture.namespace_interfaces.is_empty() && is_inside {
+        found.push(problem(
+            "capture.namespace_interfaces",
+            "no interface is named, so nothing of the namespaces would be seen",
+            "name eth0, or lo for what a sidecar passes on",
+        ));
+    }
+    if let Some(kubernetes) = &capture.kubernetes {
+        kubernetes.problems(found);
+    }
+    endpoints(capture, found);
+}
+
+/// Checks names and globs of interfaces.
+fn interfaces(at: &str, names: &[String], found: &mut Vec<Problem>) {
+    for name in names {
         let glob = name.contains(['*', '?', '[', '{']);
         if name.is_empty() || name.contains(|c: char| c == '/' || c.is_whitespace()) {
             found.push(problem(
-                INTERFACES,
+                at,
                 format!("{name:?} cannot be the name of an interface"),
                 "`ip -br link` lists the names",
             ));
         } else if !glob && name.len() > MAX_INTERFACE_NAME {
             found.push(problem(
-                INTERFACES,
+                at,
                 format!("{name:?} is longer than the {MAX_INTERFACE_NAME} bytes an interface name can have"),
                 "`ip -br link` lists the names",
             ));
         } else if let Err(error) = globset::Glob::new(name) {
             found.push(problem(
-                INTERFACES,
+                at,
                 format!("{name:?} is no pattern: {}", error.kind()),
                 "write for example 'veth*' or 'eth[0-3]'",
             ));
         }
     }
-    if capture.targets.is_empty() {
+}
+
+fn endpoints(capture: &Capture, found: &mut Vec<Problem>) {
+    if capture.targets.is_empty() && capture.kubernetes.is_none() {
         found.push(problem(
             "capture.targets (--port, --target)",
             "no production endpoint is named",

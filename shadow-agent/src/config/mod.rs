@@ -13,6 +13,7 @@ pub mod example;
 pub mod extra_targets;
 pub mod faults;
 pub mod journal;
+pub mod kubernetes;
 pub mod load;
 pub mod mark;
 pub mod noise;
@@ -41,11 +42,15 @@ pub use agent::{Agent, LogLevel, LogStyle};
 
 use crate::{
     budget::BudgetSettings,
-    capture::load::{LoadOptions, Requests},
+    capture::{
+        load::{LoadOptions, Requests},
+        namespaces::Namespace,
+    },
     replay::{BreakerSettings, Protocol, ReplaySettings, TlsSettings},
 };
 use extra_targets::ExtraTarget;
 use journal::Journal;
+use kubernetes::Kubernetes;
 use mark::Mark;
 use noise::Noise;
 use place::{ShadowUrl, Target};
@@ -101,6 +106,12 @@ pub struct Config {
 pub struct Capture {
     /// Interface names or globs.
     pub interfaces: Vec<String>,
+    /// Network namespaces of containers: a path, a name of `ip netns`, or `pid:N`.
+    pub namespaces: Vec<Words<Namespace>>,
+    /// The interfaces in these namespaces, by name or glob.
+    pub namespace_interfaces: Vec<String>,
+    /// Pods of this node, in place of names of their namespaces.
+    pub kubernetes: Option<Kubernetes>,
     /// Server endpoints: a port on any address, or an address and a port.
     pub targets: Vec<Target>,
     /// Share of connections that are copied.
@@ -171,6 +182,9 @@ impl Default for Capture {
     fn default() -> Self {
         Self {
             interfaces: Vec::new(),
+            namespaces: Vec::new(),
+            namespace_interfaces: vec!["eth0".to_owned()],
+            kubernetes: None,
             targets: Vec::new(),
             sample: Rate::FULL,
             ring_size: Size::bytes(LoadOptions::default().ring_bytes.into()),

@@ -10,7 +10,7 @@ use shadow_core::{
 };
 
 use crate::state::Killed;
-use crate::{journal::State, pipeline::Role, replay::BreakerState, trips::Trip};
+use crate::{capture::namespaces::Seen, journal::State, pipeline::Role, replay::BreakerState, trips::Trip};
 
 /// The version of [`Status`] in JSON. It changes when a reader of the previous version would misread this one.
 pub const FORMAT: u32 = 1;
@@ -41,6 +41,9 @@ pub struct Status {
     pub targets: Vec<String>,
     /// Interfaces with the kernel program on them.
     pub interfaces: Vec<Attached>,
+    /// Other network namespaces that are mirrored.
+    #[serde(default)]
+    pub namespaces: Vec<Inside>,
     /// The ring between the kernel program and the agent.
     pub ring: Ring,
     /// The queue of the first target.
@@ -99,6 +102,37 @@ pub struct Attached {
     /// The same at egress.
     #[serde(default)]
     pub before_egress: Option<Vec<String>>,
+}
+
+/// A network namespace that is mirrored, or is to be.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Inside {
+    /// Its name: that of the configuration.
+    pub name: String,
+    /// The interfaces with the kernel program on them; none when it is not attached.
+    pub interfaces: Vec<String>,
+    /// Why nothing, or not everything, was seen of it within the last minute: `not_attached`, `no_traffic`,
+    /// `one_direction`, `no_payload`, `tls` or `not_http`.
+    pub blind: Option<String>,
+    /// Details of that.
+    pub text: Option<String>,
+}
+
+impl From<Seen> for Inside {
+    fn from(seen: Seen) -> Self {
+        let Seen {
+            name,
+            interfaces,
+            blind,
+            text,
+        } = seen;
+        Self {
+            name,
+            interfaces,
+            blind: blind.map(|blind| blind.as_str().to_owned()),
+            text,
+        }
+    }
 }
 
 /// The ring between the kernel program and the agent.

@@ -19,6 +19,7 @@ use shadow_proto::exchange::Incomplete;
 
 use super::names;
 use crate::{
+    capture::namespaces::Blind,
     control::status::Status,
     journal::{Lost, State},
 };
@@ -180,6 +181,7 @@ impl Writer<'_, '_> {
             interfaces,
         )?;
         self.hooks(status)?;
+        self.namespaces(status)?;
         self.gauge(
             "warnings",
             "Things that do not work as they should; `shadow status` names them",
@@ -190,6 +192,24 @@ impl Writer<'_, '_> {
             "Reports that could not be written to the state folder",
             report_failures,
         )
+    }
+
+    fn namespaces(&mut self, status: &Status) -> fmt::Result {
+        let help =
+            "Mirrored network namespaces by what is seen of them: seen, or a reason for the last minute";
+        let mut family = self
+            .0
+            .encode_descriptor("namespaces", help, None, MetricType::Gauge)?;
+        for state in ["seen"].into_iter().chain(Blind::ALL) {
+            let here = status
+                .namespaces
+                .iter()
+                .filter(|one| one.blind.as_deref().unwrap_or("seen") == state);
+            family
+                .encode_family(&[("state", state)])?
+                .encode_gauge(&(here.count() as u64))?;
+        }
+        Ok(())
     }
 
     fn hooks(&mut self, status: &Status) -> fmt::Result {

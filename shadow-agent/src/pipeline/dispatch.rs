@@ -145,23 +145,21 @@ impl<S: Shadow> Dispatcher<S> {
             return;
         };
         self.control(&exchange, &verdict);
-        let is_read = self.is_read(&exchange);
-        if is_read {
-            self.twins(&exchange).await;
-        }
+        self.twins(&exchange).await;
         let Outcome::Response(first) = &outcome else {
             return;
         };
         self.plant(&exchange, first);
-        if !is_read {
-            return;
-        }
         // The part that a third answer may explain.
         let found = match verdict {
             Verdict::Mismatch(found) if self.lane.books.may_ask_again(&exchange, &outcome) => found,
             _ => Vec::new(),
         };
         self.doubts(&exchange, first, &found).await;
+        // Of a replayed write only production's own answers to equal ones are known.
+        if !self.is_read(&exchange) {
+            return;
+        }
         let is_open = || !found.is_empty() && self.lane.books.is_open(&exchange, &found);
         if let Some(draw) = self.pairs.draws(is_open)
             && let Outcome::Response(first) = outcome

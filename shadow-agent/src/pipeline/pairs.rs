@@ -4,8 +4,9 @@
 //! mismatches are compared with production's next answer, and which lanes get a control target's background. Bounds:
 //! [`MOST`] exchanges and [`BYTES`] are remembered for pairing, as many mismatches for the next answer, shared with
 //! other holders, and [`A_SECOND`] of them compared in a second. Drops: a second request for which there is no leave
-//! under the target's limits. Bias: only safe requests; pairs have every header field in common but those that are new
-//! with each request ([`Fields`]), so that answers to two people are never compared as answers to one.
+//! under the target's limits. Bias: only what reads is sent a second time; pairs have every header field in common but
+//! those that are new with each request ([`Fields`]), so that answers to two people are never compared as answers to
+//! one.
 
 use std::{
     hash::{BuildHasher as _, Hash as _, Hasher, RandomState},

@@ -39,6 +39,22 @@ pub(super) fn keep(needs: &Needs) -> CapabilitySet {
     kept & permitted
 }
 
+/// The capabilities of the attach process: entering namespaces, opening those of other users, loading programs and
+/// attaching them.
+pub(super) fn for_namespaces() -> CapabilitySet {
+    let permitted = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted);
+    let used = CapabilitySet::SYS_ADMIN
+        | CapabilitySet::SYS_PTRACE
+        | CapabilitySet::DAC_READ_SEARCH
+        | CapabilitySet::NET_ADMIN
+        | CapabilitySet::BPF;
+    used & permitted
+}
+
+pub(super) const fn none() -> CapabilitySet {
+    CapabilitySet::empty()
+}
+
 /// Whether CAP_NET_RAW is enough for `SO_MARK` (socket(7)).
 fn marks_with_raw() -> bool {
     KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(5, 17, 0))

@@ -57,6 +57,19 @@ pub struct Confinement {
     pub missing: Vec<String>,
 }
 
+/// Keeps what it takes to attach in other network namespaces, for the process that does nothing else. Landlock is left
+/// out: under it a process may not open the namespaces of others.
+pub(crate) fn for_namespaces() -> Result<(), ConfineError> {
+    caps::drop_all_but(caps::for_namespaces()).map_err(ConfineError::Capabilities)?;
+    rustix::thread::set_no_new_privs(true).map_err(|error| ConfineError::Capabilities(error.into()))
+}
+
+/// Gives up every capability, for a process that needs none.
+pub(crate) fn for_nothing() -> Result<(), ConfineError> {
+    caps::drop_all_but(caps::none()).map_err(ConfineError::Capabilities)?;
+    rustix::thread::set_no_new_privs(true).map_err(|error| ConfineError::Capabilities(error.into()))
+}
+
 /// Step 2. To be called while the process has one thread.
 pub fn before_threads(needs: &Needs) -> Result<Confinement, ConfineError> {
     let mut confinement = Confinement::default();

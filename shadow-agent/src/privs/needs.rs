@@ -59,7 +59,16 @@ impl Needs {
     pub fn of(config: &Config, file: Option<&Path>) -> Self {
         let mut needs = Self {
             write: vec![config.agent.state_dir.clone()],
-            remove: folder(&config.agent.socket).into_iter().collect(),
+            remove: folder(&config.agent.socket)
+                .into_iter()
+                .chain(
+                    config
+                        .capture
+                        .kubernetes
+                        .iter()
+                        .filter_map(|pods| folder(&pods.socket)),
+                )
+                .collect(),
             read: SYSTEM.iter().map(PathBuf::from).collect(),
             commands: false,
             marks: false,

@@ -100,7 +100,7 @@ impl Default for ReplaySettings {
             queue: 1024,
             queue_bytes: 64 << 20,
             max_wait: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(4),
             max_response: 64 << 20,

@@ -9,7 +9,7 @@ use crate::figures::{bytes, captured, count, micros, percent, proportion, rate, 
 use shadow_proto::units::Rate;
 
 use crate::{
-    control::status::{Attached, Lane, Status},
+    control::status::{Attached, Inside, Lane, Status},
     journal::State,
     replay::BreakerState,
     state::Killed,
@@ -120,6 +120,7 @@ fn place(out: &mut String, status: &Status) -> std::fmt::Result {
         writeln!(out, "  mode        {}", status.modes.join(", "))?;
     }
     writeln!(out, "  interfaces  {names}")?;
+    namespaces(out, &status.namespaces)?;
     writeln!(
         out,
         "  sample      {} of connections",
@@ -344,6 +345,29 @@ fn clock(at_ms: u64) -> String {
 }
 
 /// An interface, with its method and its place among other programs.
+/// Namespaces that are shown.
+const NAMESPACES: usize = 10;
+
+/// Those that are not seen as they should be come first.
+fn namespaces(out: &mut String, all: &[Inside]) -> std::fmt::Result {
+    let mut all: Vec<&Inside> = all.iter().collect();
+    all.sort_by_key(|one| one.blind.is_none());
+    for (at, one) in all.iter().take(NAMESPACES).enumerate() {
+        let head = if at == 0 { "namespaces" } else { "" };
+        let interfaces = one.interfaces.join(", ");
+        let what = match (&one.blind, &one.text) {
+            (None, _) => format!("both directions seen ({interfaces})"),
+            (Some(blind), None) => format!("{blind} ({interfaces})"),
+            (Some(blind), Some(text)) => format!("{blind}: {}", captured(text, 200)),
+        };
+        writeln!(out, "  {head:<11} {}  {what}", captured(&one.name, 120))?;
+    }
+    match all.len().checked_sub(NAMESPACES) {
+        None | Some(0) => Ok(()),
+        Some(more) => writeln!(out, "  {:<11} and {more} more", ""),
+    }
+}
+
 fn interface(at: &Attached) -> String {
     let Attached {
         name,

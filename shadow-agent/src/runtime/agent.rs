@@ -21,6 +21,7 @@ use shadow_core::evidence::{
 
 use super::{
     history::HistoryWriter,
+    inside::Inside,
     meter::Meter,
     reload::Reloader,
     watchdog::{Action, Readings, Watchdog},
@@ -68,6 +69,8 @@ pub(super) struct Running {
     pub(super) ring: Arc<RingCounters>,
     /// Taken when the agent ends.
     pub(super) links: Mutex<Option<Links>>,
+    /// Also taken then.
+    pub(super) inside: Mutex<Option<Inside>>,
     /// Read-locked for queries, write-locked to stop.
     pub(super) pipeline: RwLock<Pipeline>,
     pub(super) keeper: HistoryWriter,
@@ -337,6 +340,9 @@ impl Running {
                 LinkEvent::Overtaken { .. } | LinkEvent::Attached { .. } | LinkEvent::Gone { .. } => {}
             }
         }
+        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.extend(inside.as_ref().and_then(Inside::warning));
+        drop(inside);
         for link in links.iter().flat_map(Links::attached) {
             let by = link.front.names();
             if !by.is_empty() {

@@ -7,7 +7,7 @@ use shadow_core::evidence::{Evidence, report::Report};
 
 use super::{
     agent::{Running, rounded},
-    lanes,
+    inside, lanes,
 };
 use shadow_proto::units::Rate;
 
@@ -17,7 +17,7 @@ use crate::{
     control::{
         Agent,
         reload::Reloaded,
-        status::{Attached, FORMAT, Ring, Status},
+        status::{Attached, FORMAT, Inside, Ring, Status},
     },
     http::{metrics::Figures, server::Scraped},
     pipeline::Pipeline,
@@ -37,15 +37,7 @@ impl Agent for Running {
         drop(pipeline);
         let first = lanes.first().cloned().unwrap_or_default();
         let armed = self.control.is_armed().unwrap_or(false);
-        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        let interfaces = links.iter().flat_map(Links::attached).map(|link| Attached {
-            name: link.interface.name,
-            method: link.method.as_str().to_owned(),
-            before_ingress: link.front.ingress,
-            before_egress: link.front.egress,
-        });
-        let interfaces = interfaces.collect();
-        drop(links);
+        let (interfaces, namespaces) = self.attached();
         let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner).rates;
         Status {
             format: FORMAT,
@@ -63,6 +55,7 @@ impl Agent for Running {
             shadow: first.url,
             targets: self.facts.targets.clone(),
             interfaces,
+            namespaces,
             ring: Ring {
                 bytes: self.facts.ring_bytes,
                 waiting: self.ring.most(),
@@ -158,5 +151,27 @@ impl Scraped for Running {
             latencies: lanes::latencies(&self.pipeline.read().unwrap_or_else(PoisonError::into_inner)),
             report_failures: self.report_failures.load(Relaxed),
         }
+    }
+}
+
+impl Running {
+    /// Where the kernel program is, and what is seen there.
+    fn attached(&self) -> (Vec<Attached>, Vec<Inside>) {
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let interfaces = links.iter().flat_map(Links::attached).map(|link| Attached {
+            name: link.interface.name,
+            method: link.method.as_str().to_owned(),
+            before_ingress: link.front.ingress,
+            before_egress: link.front.egress,
+        });
+        let interfaces = interfaces.collect();
+        drop(links);
+        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let namespaces = inside
+            .iter()
+            .flat_map(inside::Inside::seen)
+            .map(Inside::from)
+            .collect();
+        (interfaces, namespaces)
     }
 }

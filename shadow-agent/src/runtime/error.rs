@@ -38,3 +38,8 @@ impl RuntimeError {
         }
     }
 }
+
+/// The error of something that the host does not have or refuses.
+pub(super) fn unavailable(error: &dyn std::error::Error) -> RuntimeError {
+    RuntimeError::new(Cause::Unavailable, error.to_string())
+}

@@ -10,7 +10,7 @@ use shadow_proto::{
     exchange::Exchange,
 };
 
-use super::{preflight, rules, start, targets};
+use super::{aim, preflight, rules, start, targets};
 use crate::{
     capture::{
         attach::{Attacher, Role},
@@ -65,7 +65,7 @@ impl Explaining {
             stats: _,
             source,
         } = start::load(config, Role::Explain)?;
-        start::capture(config, &targets, &wanted)?;
+        aim::capture(config, &targets, &wanted)?;
         control.set_sample(sample).map_err(|error| unavailable(&error))?;
         let log = PacketLog::new(&mut attacher, asked).map_err(|error| unavailable(&error))?;
         let settings = engine::Settings {

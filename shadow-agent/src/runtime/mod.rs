@@ -4,6 +4,7 @@
 //! Bias: whatever fails at the end, the kernel program is switched off first.
 
 mod agent;
+mod aim;
 mod api;
 mod capturing;
 mod commands;
@@ -11,6 +12,7 @@ mod confine;
 mod error;
 mod explaining;
 mod history;
+mod inside;
 mod lanes;
 mod meter;
 mod preflight;
@@ -158,6 +160,7 @@ fn end(agent: &Running) -> Report {
         tracing::warn!(%error, "the kernel program cannot be switched off; it is detached now");
     }
     drop(agent.links.lock().unwrap_or_else(PoisonError::into_inner).take());
+    drop(agent.inside.lock().unwrap_or_else(PoisonError::into_inner).take());
     agent
         .pipeline
         .write()

@@ -86,15 +86,18 @@ fn mirrored(shadow: SocketAddr, production: &[Production], is_own: fn(IpAddr) ->
 
 /// The group that may use the control socket.
 pub(super) fn group(agent: &Agent) -> Result<Option<u32>, RuntimeError> {
-    let Some(given) = &agent.group else {
+    named_group("agent.group", agent.group.as_deref())
+}
+
+/// The number of a group that is given under this key.
+pub(super) fn named_group(key: &str, given: Option<&str>) -> Result<Option<u32>, RuntimeError> {
+    let Some(given) = given else {
         return Ok(None);
     };
     peer::group(given).map(Some).ok_or_else(|| {
         RuntimeError::new(
             Cause::Config,
-            format!(
-                "agent.group: this host has no group {given:?}; create it with groupadd, or give its number"
-            ),
+            format!("{key}: this host has no group {given:?}; create it with groupadd, or give its number"),
         )
     })
 }

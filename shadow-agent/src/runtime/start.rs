@@ -15,9 +15,11 @@ use std::{
 
 use super::{
     agent::{Facts, Running},
-    commands,
+    aim, commands,
     confine::Confined,
+    error::unavailable,
     history::HistoryWriter,
+    inside::{self, Inside},
     preflight, recording,
     reload::Reloader,
     targets,
@@ -32,6 +34,7 @@ use crate::{
         heartbeat,
         links::{Links, LinksError, Pattern},
         load::{LoadError, LoadOptions, Program},
+        ring::LiveSource,
         targets::Targets,
     },
     clock::{moment, now_ms},
@@ -66,8 +69,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     preflight::privileges()?;
     let loss = Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))?;
     let mut wanted = wanted(config)?;
-    let state = StateDir::new(&config.agent.state_dir);
-    let lock = claim(&state)?;
+    let (state, lock) = claim(config)?;
     let killed = commands::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
     let metrics = config.agent.metrics.map(preflight::listen).transpose()?;
     let socket = socket(config)?;
@@ -79,13 +81,13 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         mute,
         targets,
         stats,
-        source,
+        mut source,
     } = guarded(config)?;
-    aim(config, &targets, &mut wanted)?;
+    aim::aim(config, &targets, &mut wanted)?;
     let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
     let sampling = sampling(config, &rollout, &control, killed)?;
     let ring = source.counters();
-    let mut links = attach(config, attacher)?;
+    let (mut links, mut inside) = everywhere(config, attacher, &mut source)?;
     let confined = Confined::before_threads(config, reloader.file())?;
     // Has a thread that writes.
     let keeper = HistoryWriter::open(config)?;
@@ -95,7 +97,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     let watchdog = watchdog(config, &state, &mut settings)?;
     let ended = unfinished(&state, &keeper, &mut settings)?;
     let pipeline = mirror(source, mute, control.clone(), settings, killed)?;
-    links.watch().map_err(|error| links_failure(&error))?;
+    follow(config, &targets, &mut links, inside.as_mut())?;
     confined.after_attach()?;
     // From here on a command inherits the confinement.
     tokens.iter().for_each(Held::start);
@@ -106,6 +108,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         stats,
         ring,
         links: Mutex::new(Some(links)),
+        inside: Mutex::new(inside),
         pipeline: RwLock::new(pipeline),
         rollout: rollout.telling(keeper.sink()),
         keeper,
@@ -174,10 +177,31 @@ fn watchdog(
     Ok(watchdog)
 }
 
-fn claim(state: &StateDir) -> Result<Lock, RuntimeError> {
-    state
-        .claim(Owner::this_process())
-        .map_err(|error| state_failure(&error))
+fn claim(config: &Config) -> Result<(StateDir, Lock), RuntimeError> {
+    let state = StateDir::new(&config.agent.state_dir);
+    let lock = state.claim(Owner::this_process());
+    Ok((state, lock.map_err(|error| state_failure(&error))?))
+}
+
+/// Attaches to interfaces here, and in other network namespaces.
+fn everywhere(
+    config: &Config,
+    mut attacher: Attacher,
+    source: &mut LiveSource,
+) -> Result<(Links, Option<Inside>), RuntimeError> {
+    let inside = inside::attach(config, &mut attacher, source)?;
+    Ok((attach(config, attacher)?, inside))
+}
+
+/// Follows interfaces and namespaces from now on.
+fn follow(
+    config: &Config,
+    targets: &Targets,
+    links: &mut Links,
+    inside: Option<&mut Inside>,
+) -> Result<(), RuntimeError> {
+    links.watch().map_err(|error| links_failure(&error))?;
+    inside.map_or(Ok(()), |inside| inside.watch(config, targets))
 }
 
 fn socket(config: &Config) -> Result<Socket, RuntimeError> {
@@ -204,59 +228,6 @@ fn guarded(config: &Config) -> Result<Program, RuntimeError> {
     Ok(program)
 }
 
-/// Sets the kernel program's production endpoints and the excluded ones, now and when names have other addresses.
-fn aim(
-    config: &Config,
-    targets: &Targets,
-    wanted: &mut [(Wanted, Option<Target>)],
-) -> Result<(), RuntimeError> {
-    admit(config, targets, wanted);
-    capture(config, targets, wanted)
-}
-
-/// Sets the kernel program's production endpoints, and the addresses of the shadow systems as excluded ones.
-pub(super) fn capture(
-    config: &Config,
-    targets: &Targets,
-    wanted: &[(Wanted, Option<Target>)],
-) -> Result<(), RuntimeError> {
-    let excluded: Vec<_> = wanted
-        .iter()
-        .flat_map(|(_, target)| target)
-        .flat_map(|target| target.addresses().to_vec())
-        .collect();
-    targets
-        .set(&config.capture.targets, &excluded)
-        .map_err(|error| unavailable(&error))
-}
-
-/// Lets the names of shadow systems have other addresses later: none that is mirrored itself, and none whose packets
-/// would be captured.
-fn admit(config: &Config, targets: &Targets, wanted: &mut [(Wanted, Option<Target>)]) {
-    for target in wanted.iter_mut().filter_map(|(_, target)| target.as_mut()) {
-        let (production, targets) = (config.capture.targets.clone(), targets.clone());
-        target.admitting(move |new| {
-            let mut admitted = new.to_vec();
-            admitted.retain(|address| {
-                let is_mirrored = preflight::is_mirrored(*address, &production);
-                if is_mirrored {
-                    tracing::error!(%address, "the name of a shadow system has the address of a mirrored production endpoint; \
-                                    nothing is sent there");
-                }
-                !is_mirrored
-            });
-            match targets.exclude(&admitted) {
-                Ok(()) => admitted,
-                Err(error) => {
-                    tracing::error!(%error, "new addresses of a shadow system cannot be kept out of the capture, so they are \
-                                    not used");
-                    Vec::new()
-                }
-            }
-        });
-    }
-}
-
 /// Starts the threads of the pipeline, stopped when the kill switch is on.
 fn mirror(
     source: Box<dyn Source>,
@@ -272,10 +243,6 @@ fn mirror(
         pipeline.kill();
     }
     Ok(pipeline)
-}
-
-fn unavailable(error: &dyn std::error::Error) -> RuntimeError {
-    RuntimeError::new(Cause::Unavailable, error.to_string())
 }
 
 /// Every target with its address; without one when observing.

@@ -30,15 +30,18 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    /// The clocks of two answers; `None` unless both say it.
+    /// The clocks of two answers; `None` if neither says it. Many servers send no `Date`: their answers are taken to
+    /// be as old as those they are compared with.
     pub(super) fn of(production: &Headers, shadow: &Headers) -> Option<Self> {
         let date = |headers: &Headers| {
             let value = core::str::from_utf8(headers.get("date")?).ok()?;
             u32::try_from(instant::http_date(value.trim())?).ok()
         };
+        let (production, shadow) = (date(production), date(shadow));
+        let known = production.or(shadow)?;
         Some(Self {
-            production: date(production)?,
-            shadow: date(shadow)?,
+            production: production.unwrap_or(known),
+            shadow: shadow.unwrap_or(known),
         })
     }
 
@@ -136,6 +139,17 @@ mod tests {
             );
         }
         let (a, b) = (body("2026-11-23T12:00:00Z"), body("2026-11-23T12:00:01Z"));
-        assert_eq!(found(json, ("", &a), (AFTER, &b)), ["$.at"], "without a clock");
+        assert_eq!(found(json, ("", &a), ("", &b)), ["$.at"], "without a clock");
+    }
+
+    #[test]
+    fn an_answer_without_a_date_is_as_old_as_the_other() {
+        let json = "application/json";
+        let body = |at: &str| format!("{{\"at\":\"{at}\"}}");
+        let (a, b) = (body("2026-11-23T12:00:00Z"), body("2026-11-23T12:00:01Z"));
+        assert_eq!(found(json, ("", &a), (AFTER, &b)), NONE);
+        assert_eq!(found(json, (NOON, &a), ("", &b)), NONE);
+        let (a, b) = (body("2020-01-01T00:00:00Z"), body("2020-01-01T00:00:01Z"));
+        assert_eq!(found(json, (NOON, &a), ("", &b)), ["$.at"], "a fixed time");
     }
 }

@@ -124,9 +124,11 @@ impl Comparator {
     /// content is compared exactly, whatever the rules.
     pub fn checked(&self, request: &Request, production: Side<'_>, shadow: Side<'_>) -> Checked {
         let scope = Scope::new(&self.aside, request);
-        if self.sent_in_full(request, production.status, shadow.status)
-            || self.sent_as_whole(request, production.status, shadow.status)
-                && parts::cut(production, shadow).is_none()
+        if self.sent_in_full(request, production.status, shadow.status) {
+            return Checked::in_place_of_none(shadow.body.kept.len());
+        }
+        if self.sent_as_whole(request, production.status, shadow.status)
+            && parts::cut(production, shadow).is_none()
         {
             return Checked::not(shadow.body.kept.len());
         }

@@ -337,6 +337,21 @@ fn a_304_and_the_answer_in_its_place_are_compared_by_what_both_have() {
 }
 
 #[test]
+fn a_304_names_less_in_vary_than_the_answer_in_its_place() {
+    let request = testing::exchange_with("GET", "/", &[("If-None-Match", "\"p\"")]).request;
+    let found = |production: &str, shadow: Fields<'_>| -> Vec<String> {
+        let (old, new) = (answer(304, &[("Vary", production)], ""), answer(200, shadow, "a"));
+        let found = rules("{}").compare(&request, old.side(), new.side());
+        found.into_iter().map(|found| found.place).collect()
+    };
+    let compressed: Fields<'_> = &[("Vary", "accept-encoding"), ("Vary", "ORIGIN")];
+    assert_eq!(found("Origin", compressed), [""; 0]);
+    assert_eq!(found("Origin, Cookie", compressed), ["header vary cookie"]);
+    assert_eq!(found("Origin", &[("Vary", "Cookie")]), ["header vary"]);
+    assert_eq!(found("Origin", &[]), ["header vary"]);
+}
+
+#[test]
 fn a_part_is_compared_with_the_same_part_of_a_whole_answer() {
     const IF_RANGE: Fields<'_> = &[("Range", "bytes=2-5"), ("If-Range", "\"p\"")];
     const TEXT: (&str, &str) = ("Content-Type", "text/plain");

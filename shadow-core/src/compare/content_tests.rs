@@ -173,7 +173,7 @@ fn a_fault_has_its_own_place_beside_what_varies() {
             |ts, price| {
                 format!("# TYPE p gauge\np{{b=\"2\",a=\"1\"}} {price}\nt {}\n", ts.len()).into_bytes()
             },
-            "$['p{a=\"1\",b=\"2\"}']",
+            "$.p['{a=\"1\",b=\"2\"}']",
         ),
         (
             "text/plain",

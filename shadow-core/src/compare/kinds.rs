@@ -7,7 +7,7 @@
 use shadow_proto::exchange::Headers;
 
 use super::{
-    Compared, binary, decode,
+    Category, Compared, binary, decode,
     encoded::Encoding,
     events,
     findings::Findings,
@@ -16,7 +16,7 @@ use super::{
     json::{self, pieces::Pieces},
     markup,
     media::{self, Kind},
-    multipart,
+    metrics, multipart,
     rules::Structure,
     scope::{Parts, Scope},
     table, text,
@@ -143,7 +143,7 @@ fn once(
         As::Kind(Kind::Lines) => events::lines(a, b, &data, findings),
         As::Kind(Kind::Events) => events::stream(a, b, &data, findings),
         As::Kind(Kind::Xml) => markup::xml(scope, a, b, findings),
-        As::Kind(Kind::Html) => markup::html(scope, a, b, findings),
+        As::Kind(Kind::Html) => html(scope, a, b, findings),
         As::Kind(Kind::Form) => form::compare(scope, a, b, findings),
         As::Kind(Kind::Grpc) => grpc::compare(scope, production, shadow, &data, findings),
         As::Kind(Kind::Multipart) if depth < MAX_NESTED => {
@@ -162,7 +162,10 @@ fn once(
             table::csv(b, separator),
             findings,
         ),
-        As::Metrics => as_json(scope, table::metrics(a), table::metrics(b), findings),
+        As::Metrics => {
+            let json = |text| metrics::metrics(text).map(|metrics| metrics.json);
+            as_json(scope, json(a), json(b), findings)
+        }
         As::Encoded(encoding) => {
             let [a, b] = encoding
                 .documents(a, b)
@@ -170,6 +173,19 @@ fn once(
             as_json(scope, a, b, findings)
         }
     }
+}
+
+/// Any text is HTML, also a JSON document that the other system answers with in its place.
+fn html(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findings: &mut Findings) -> Compared {
+    let is_json = |text| core::str::from_utf8(text).is_ok_and(json::is_json);
+    let kinds = [is_json(production), is_json(shadow)].map(|json| if json { "JSON" } else { "HTML" });
+    let [a, b] = kinds;
+    if a == b {
+        return markup::html(scope, production, shadow, findings);
+    }
+    let shown = |kind: &str, text: &[u8]| format!("{kind}, {} bytes", text.len());
+    findings.push(Category::Decode, "body", shown(a, production), shown(b, shadow));
+    Compared::Done
 }
 
 fn as_json(
@@ -268,7 +284,7 @@ fn by_content(said: Kind, content: &[u8]) -> Option<As> {
         } else {
             head
         };
-        if table::metrics(head.as_bytes()).is_some() && table::metrics(content).is_some() {
+        if metrics::metrics(head.as_bytes()).is_some() && metrics::metrics(content).is_some() {
             return Some(As::Metrics);
         }
         let is_event = |line: &str| line.starts_with("data:") || line.starts_with("event:");
@@ -324,7 +340,7 @@ pub(super) fn embedded(
     }
     let texts = Texts {
         without,
-        ..Texts::new(place, [a, b], super::Category::Value, findings)
+        ..Texts::new(place, [a, b], Category::Value, findings)
     };
     inside::compare(texts, |text| super::findings::shorten(text.as_bytes()));
 }

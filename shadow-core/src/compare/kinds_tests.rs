@@ -90,6 +90,43 @@ fn server_sent_events_are_compared_by_event() {
 }
 
 #[test]
+fn a_page_and_a_json_document_differ_as_a_whole() {
+    let (page, json) = (
+        "<html><body><pre>boom</pre></body></html>",
+        "{\"error\":\"boom\"}",
+    );
+    let between = |a: &str, b: &str| found_between(("text/html", a.as_bytes()), ("text/html", b.as_bytes()));
+    assert_eq!(
+        between(page, json),
+        ["decode body: HTML, 41 bytes | JSON, 16 bytes"]
+    );
+    assert_eq!(
+        between(json, page),
+        ["decode body: JSON, 16 bytes | HTML, 41 bytes"]
+    );
+    assert_eq!(
+        between(json, "{\"error\":\"bang\"}"),
+        ["value $.error: \"boom\" | \"bang\""]
+    );
+}
+
+#[test]
+fn a_metric_is_a_name_however_many_series_it_has() {
+    assert_eq!(
+        found(
+            "text/plain; version=0.0.4",
+            "# TYPE up gauge\nup{a=\"1\",b=\"2\"} 1\nload 2\n",
+            "# TYPE up untyped\nup{b=\"2\",a=\"1\"} 3\n",
+        ),
+        [
+            "missing $.load: {\"{}\":2} | (absent)",
+            "value $.up.TYPE: \"gauge\" | \"untyped\"",
+            "value $.up['{a=\"1\",b=\"2\"}']: 1 | 3",
+        ]
+    );
+}
+
+#[test]
 fn forms_are_compared_by_field() {
     let kind = "application/x-www-form-urlencoded";
     assert_eq!(found(kind, "a=1&b=x+y&a=2", "b=x%20y&a=1&a=2&"), NONE);

@@ -59,6 +59,13 @@ impl Checked {
         checked
     }
 
+    /// Content of so many bytes in place of an answer that has none: no leaf of production's is left uncompared.
+    pub(super) fn in_place_of_none(bytes: usize) -> Self {
+        let mut checked = Self::default();
+        checked.not.bytes = bytes as u64;
+        checked
+    }
+
     /// The difference to an earlier state.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {

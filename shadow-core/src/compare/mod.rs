@@ -29,12 +29,14 @@ mod json;
 mod kinds;
 mod leaf;
 mod leaves;
+mod likeness;
 mod lists;
 mod logged;
 pub(crate) mod markup;
 #[cfg(test)]
 mod meaning_tests;
 pub(crate) mod media;
+mod metrics;
 pub(crate) mod multipart;
 mod number;
 mod parts;

@@ -1,12 +1,10 @@
-//! Conversion of tables and metrics to JSON, so that rows are aligned and rules apply as in JSON.
+//! Conversion of tables to JSON, so that rows are aligned and rules apply as in JSON.
 //!
 //! Comma- or tab-separated values (RFC 4180) are an array of rows: objects when the first row names the columns,
-//! otherwise arrays. Prometheus text is an object with a member for each series, named by metric and sorted labels.
+//! otherwise arrays.
 //! Bounds: the JSON is at most [`GROWTH`] times as long as the text; a text over that is compared by line.
 
 use std::borrow::Cow;
-
-use super::number;
 
 /// Largest ratio of the length of the JSON to that of the text.
 const GROWTH: usize = 16;
@@ -105,7 +103,8 @@ fn row(cells: &[Cow<'_, str>], names: Option<&Vec<Cow<'_, str>>>, out: &mut Vec<
     out.push(if names.is_some() { b'}' } else { b']' });
 }
 
-fn string(text: &str, out: &mut Vec<u8>) {
+/// Writes a JSON string.
+pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     // Writing to memory does not fail.
     serde_json::to_writer(&mut *out, text).unwrap_or_default();
 }
@@ -173,89 +172,6 @@ impl<'t> Rows<'t> {
     }
 }
 
-/// Prometheus text (exposition format 0.0.4, and OpenMetrics) as JSON; `None` when a line does not conform.
-pub(super) fn metrics(text: &[u8]) -> Option<Vec<u8>> {
-    let text = core::str::from_utf8(text).ok()?;
-    let mut out = vec![b'{'];
-    let mut any = false;
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        if let Some(comment) = line.strip_prefix('#') {
-            let mut words = comment.trim_start().splitn(3, ' ');
-            let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            string(&format!("# {kind} {name}"), &mut out);
-            out.push(b':');
-            string(words.next().unwrap_or_default(), &mut out);
-            continue;
-        }
-        let (series, value) = series(line)?;
-        string(&series, &mut out);
-        out.push(b':');
-        if number::is_number(value) {
-            out.extend_from_slice(value.as_bytes());
-        } else {
-            string(value, &mut out);
-        }
-        any = true;
-    }
-    out.push(b'}');
-    any.then_some(out)
-}
-
-/// The name of a series with its labels sorted, and its value.
-fn series(line: &str) -> Option<(String, &str)> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
-    let end = line.find(|c| !is_name(c))?;
-    let (name, rest) = line.split_at(end);
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    let (labels, rest) = match rest.strip_prefix('{') {
-        Some(rest) => labels(rest)?,
-        None => (Vec::new(), rest),
-    };
-    let rest = rest.strip_prefix([' ', '\t'])?.trim();
-    let mut words = rest.split_ascii_whitespace();
-    let value = words.next()?;
-    let is_number = |word: &str| word.parse::<f64>().is_ok();
-    // `took 3 ms` is prose.
-    if !is_number(value) || words.next().is_some_and(|next| !is_number(next) && next != "#") {
-        return None;
-    }
-    let labels = if labels.is_empty() {
-        String::new()
-    } else {
-        format!("{{{}}}", labels.join(","))
-    };
-    // A timestamp or an exemplar after the value is not part of the series, and changes each time.
-    Some((format!("{name}{labels}"), value))
-}
-
-/// The labels up to the closing brace, sorted, and the rest after it.
-fn labels(text: &str) -> Option<(Vec<&str>, &str)> {
-    let mut labels = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start_matches([' ', ',']);
-        if let Some(behind) = rest.strip_prefix('}') {
-            labels.sort_unstable();
-            return Some((labels, behind));
-        }
-        let open = rest.find("=\"")?.saturating_add(2);
-        let mut escaped = false;
-        let end = rest.get(open..)?.find(|c| {
-            let ends = c == '"' && !escaped;
-            escaped = c == '\\' && !escaped;
-            ends
-        })?;
-        let end = open.saturating_add(end).saturating_add(1);
-        labels.push(rest.get(..end)?);
-        rest = rest.get(end..)?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,29 +225,6 @@ mod tests {
             "1,2\n3,4\n5,6\n",
         ] {
             assert!(!looks_like_table(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn series_have_their_labels_sorted() {
-        let metrics_text =
-            "# HELP up Whether it is up.\n# TYPE up gauge\nup{b=\"2\",a=\"x,} \\\"\"} 1 1690000000\nx NaN\n";
-        assert_eq!(
-            text(metrics(metrics_text.as_bytes())).as_deref(),
-            Some(
-                r##"{"# HELP up":"Whether it is up.","# TYPE up":"gauge","up{a=\"x,} \\\"\",b=\"2\"}":1,"x":"NaN"}"##
-            )
-        );
-        for none in [
-            "",
-            "# only\n",
-            "hello world\n",
-            "up{a=\"1\" 1\n",
-            "1 2\n",
-            "a=1&b=2",
-            "took 3 ms\nrows 1",
-        ] {
-            assert_eq!(metrics(none.as_bytes()), None, "{none}");
         }
     }
 }

@@ -6,8 +6,6 @@
 //! are aligned ([`ALIGNED`]); of longer differing stretches only the first difference and the number of lines are
 //! reported. Bytes to which masks are applied ([`MASKED`]); after them lines are compared unmasked. There is no time
 //! limit, because this module has no clock: the bound is on size.
-
-use core::hash::BuildHasher as _;
 use std::borrow::Cow;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -18,15 +16,19 @@ use super::{
     align::{self, Features},
     findings::Findings,
     findings::shorten,
-    inside::{
-        self, Texts,
-        words::{self, Words, is_volatile},
-    },
+    inside::{self, Texts, words},
+    likeness::have_little_in_common,
     scope::Scope,
 };
 
+pub(super) use super::likeness::features;
+
 /// Lines of a differing stretch, on each side, up to which they are aligned. The work is at most its square.
 const ALIGNED: usize = 400;
+
+/// Lines from which on another text, or a run of lines that only one text has, is one difference and not one for each
+/// line.
+const MANY: usize = 16;
 
 /// Bytes of one text to which masks are applied.
 const MASKED: usize = 1 << 20;
@@ -38,6 +40,16 @@ const MASK: &[u8] = b"\0";
 pub(super) fn compare(scope: &Scope<'_>, production: &[u8], shadow: &[u8], findings: &mut Findings) {
     let (left, right) = (lines(production), lines(shadow));
     let all = (left.len(), right.len());
+    if left.len().max(right.len()) >= MANY && have_little_in_common(&left, &right) {
+        let [a, b] = [production, shadow].map(|text| {
+            if text.is_empty() {
+                "(empty)".to_owned()
+            } else {
+                shorten(text)
+            }
+        });
+        return findings.push(Category::Value, "body", a, b);
+    }
     let (start, rest_left, rest_right) = without_equal_ends(&left, &right);
     let (known_left, known_right) = known(scope, rest_left, rest_right);
     let (more, known_left, known_right) = without_equal_ends(&known_left, &known_right);
@@ -276,6 +288,9 @@ impl Stretch<'_, '_> {
         let longer = free_left.len().max(free_right.len());
         both.extend((0..longer).map(|at| (free_left.get(at).copied(), free_right.get(at).copied())));
         both.sort_unstable_by_key(|(a, b)| (a.or(*b), a.is_none()));
+        if self.run(left, right) {
+            return;
+        }
         for (a, b) in both {
             if self.findings.is_full() {
                 return;
@@ -285,6 +300,37 @@ impl Stretch<'_, '_> {
         }
     }
 
+    /// Reports many lines that only one text has as one difference, at the first of them.
+    fn run(&mut self, left: &[usize], right: &[usize]) -> bool {
+        let (category, run, lines) = match (left, right) {
+            (run, []) => (Category::Missing, run, self.left),
+            ([], run) => (Category::Added, run, self.right),
+            _ => return false,
+        };
+        let Some(index) = run.first().copied().filter(|_| run.len() >= MANY) else {
+            return false;
+        };
+        let line = lines.get(index).copied().unwrap_or_default();
+        let text = format!("{} lines: {}", run.len(), shorten(line));
+        let (a, b, shown) = match category {
+            Category::Missing => (Some(line), None, [text, ABSENT.to_owned()]),
+            _ => (None, Some(line), [ABSENT.to_owned(), text]),
+        };
+        let place = self.place(index, a, b);
+        let [production, shadow] = shown;
+        let leaves = u32::try_from(run.len()).unwrap_or(u32::MAX);
+        self.findings
+            .push_element(category, place, production, shadow, leaves);
+        true
+    }
+
+    fn place(&mut self, index: usize, a: Option<&[u8]>, b: Option<&[u8]>) -> String {
+        self.label(a, b).unwrap_or_else(|| {
+            let number = self.start.saturating_add(index).saturating_add(1);
+            format!("line {number}")
+        })
+    }
+
     fn both(&mut self, left: Option<usize>, right: Option<usize>) {
         let (a, b) = (
             left.and_then(|at| self.left.get(at).copied()),
@@ -292,10 +338,7 @@ impl Stretch<'_, '_> {
         );
         // Lines are numbered as in production, added ones as in the shadow system.
         let Some(index) = left.or(right) else { return };
-        let place = self.label(a, b).unwrap_or_else(|| {
-            let number = self.start.saturating_add(index).saturating_add(1);
-            format!("line {number}")
-        });
+        let place = self.place(index, a, b);
         match (a, b) {
             (Some(a), Some(b)) => line(self.scope, &place, a, b, self.findings),
             (Some(a), None) => self.findings.push(Category::Missing, place, shorten(a), ABSENT),
@@ -343,21 +386,6 @@ impl Stretch<'_, '_> {
 
 fn label(line: &[u8]) -> Option<&str> {
     core::str::from_utf8(line).ok().and_then(words::label)
-}
-
-/// A number for each word of a text that does not look new each time.
-pub(super) fn features(line: &[u8], state: &DefaultHashBuilder) -> Features {
-    let Ok(text) = core::str::from_utf8(line) else {
-        return Vec::new();
-    };
-    let words = Words::new(text).map_or_else(|| vec![text], |words| words.words);
-    let mut features: Features = words
-        .into_iter()
-        .filter(|word| !is_volatile(word))
-        .map(|word| state.hash_one(word))
-        .collect();
-    features.sort_unstable();
-    features
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn long_lines_that_differ_at_their_ends_are_compared_once() {
     // About 300 lines of 50 KB, all different: an alignment by content would take minutes.
     let text = |word: &str| {
         let lines: Vec<String> = (0..300)
-            .map(|line| format!("{}{word}{line}\n", "x".repeat(50_000)))
+            .map(|line| format!("row {}{word}{line}\n", "x".repeat(50_000)))
             .collect();
         lines.concat()
     };
@@ -91,4 +91,42 @@ fn long_differing_texts_are_not_aligned() {
     );
     let many = diff(&numbered("a", 300), &numbered("b", 300));
     assert_eq!(many.len(), 6, "five and the note: {many:?}");
+}
+
+#[test]
+fn another_text_is_one_difference() {
+    let text = |word: &str, lines: usize| -> String {
+        let line = |line: usize| {
+            let colour = ["red", "blue", "fast"][line % 3];
+            format!("{word} {colour} is number {}\n", line * 7)
+        };
+        (0..lines).map(line).collect::<Vec<_>>().concat()
+    };
+    let (old, page) = (
+        text("The shirt", 40),
+        "Es gibt hier nichts zu sehen.\n".repeat(20),
+    );
+    assert_eq!(diff(&old, &page).len(), 1);
+    assert!(diff(&old, &page)[0].starts_with("value body: The shirt red"));
+    assert!(diff(&old, "")[0].ends_with(" | (empty)"));
+    assert_eq!(diff(&old, "").len(), 1);
+    assert_eq!(diff("", &old).len(), 1);
+    // Every line is a version of the one in its place.
+    let changed = old.replace("The shirt", "A shirt");
+    assert_eq!(diff(&old, &changed).len(), 6, "five and the note");
+}
+
+#[test]
+fn a_text_that_ends_too_early_is_one_difference() {
+    let rows: Vec<String> = (0..60).map(|line| format!("row {line} of it\n")).collect();
+    let old = rows.concat();
+    let cut = old.split_inclusive('\n').take(20).collect::<String>();
+    assert_eq!(
+        diff(&old, &cut),
+        ["missing line 21: 40 lines: row 20 of it | (absent)"]
+    );
+    assert_eq!(
+        diff(&cut, &old),
+        ["added line 21: (absent) | 40 lines: row 20 of it"]
+    );
 }

@@ -140,7 +140,7 @@ fn a_fair_coin_is_seldom_called_unfair() {
         }
     }
     assert!(wrong <= 50, "{wrong} of 2000");
-    assert!(unfair(17, 0) >= UNFAIR.ln() && unfair(16, 0) < UNFAIR.ln());
+    assert!(unfair(20, 0) >= UNFAIR.ln() && unfair(19, 0) < UNFAIR.ln());
 }
 
 #[test]

@@ -191,6 +191,36 @@ fn what_is_random_in_both_systems_is_noise() {
 }
 
 #[test]
+fn random_texts_that_happen_to_have_parts_are_noise_as_the_others_are() {
+    let scene = Scene::new(|_, random, number| {
+        let start = match number % 1000 {
+            7 => ["abq-", "kwe-", "zot-"][usize::try_from(random.number() % 3).unwrap_or(0)],
+            _ => "k",
+        };
+        let (a, b) = (random.number(), random.number());
+        format!("{{\"csrf\":\"{start}{a:016x}{b:016x}\"}}")
+    });
+    let report = scene.run();
+    assert!(report.groups.iter().any(|group| group.place == "$.csrf word 1"));
+    assert_all_noise(&report);
+}
+
+#[test]
+fn the_order_of_random_elements_is_noise_as_they_are() {
+    let scene = Scene::new(|_, random, number| {
+        let mut below = |most: u64| random.number() % most;
+        let [a, b, c] = match number % 1000 {
+            7 => [[1, 2, 3], [3, 1, 2], [2, 3, 1]][usize::try_from(below(3)).unwrap_or(0)],
+            _ => [below(99_999), below(99_999), below(99_999)],
+        };
+        format!("{{\"top\":[{a},{b},{c}]}}")
+    });
+    let report = scene.run();
+    assert!(report.groups.iter().any(|group| group.category == "order"));
+    assert_all_noise(&report);
+}
+
+#[test]
 fn a_fault_inside_a_random_field_is_a_regression() {
     // The rewrite drops the identifier in one answer in fifty, at random on each attempt.
     let scene = Scene::new(|system, random, _| {
@@ -376,6 +406,27 @@ fn a_read_behind_a_skipped_write_is_counted_apart() {
             ("GET /users/{id}", Standing::Regression, 11, 10),
             ("GET /orders/{id}", Standing::Regression, 1, 0)
         ]
+    );
+}
+
+#[test]
+fn no_write_explains_what_differs_without_one() {
+    let mut scene = Scene::new(|system, _, _| match system {
+        System::Production => "{\"name\":\"new\"}".to_owned(),
+        System::Shadow => "{\"name\":\"old\"}".to_owned(),
+    });
+    let put = exchange("PUT", "/users/7");
+    scene.ledger.seen(&put);
+    scene.ledger.skipped(&put, Skip::Policy(SkipPolicy::Write));
+    for number in 0..20 {
+        scene.judge(number, "/users/7");
+        scene.judge(number, "/users/8");
+    }
+    let funnel = scene.report().funnel;
+    assert_eq!(
+        (funnel.after_skipped_write, funnel.regressions),
+        (0, 40),
+        "{funnel:?}"
     );
 }
 

@@ -287,3 +287,26 @@ fn shares_begin_again_with_other_rules() {
     let verified = shares(&run).expect("it has content");
     assert!((verified.share() - 0.5).abs() < 1e-9, "{verified:?}");
 }
+
+#[test]
+fn answers_without_content_leave_none_unverified() {
+    let comparator = Comparator::new(Rules::default()).expect("rules");
+    let request = shadow_proto::testing::exchange_with("GET", "/a", &[("If-None-Match", "\"a\"")]).request;
+    let side = |status, body| Side {
+        status,
+        headers: Headers::none(),
+        trailers: Headers::none(),
+        body,
+    };
+    let (none, text) = (Body::whole(Vec::new()), Body::whole(b"text".to_vec()));
+    let whole = comparator.checked(&request, side(200, &text), side(200, &text));
+    let not_modified = comparator.checked(&request, side(304, &none), side(200, &text));
+    let share = |answers, checked| {
+        let shares = Sum { answers, checked }.shares(Excused::default(), answers);
+        shares.map(|shares| shares.share())
+    };
+    assert_eq!(share(1, whole), Some(1.0));
+    assert_eq!(share(3, whole.plus(not_modified).plus(not_modified)), Some(1.0));
+    assert_eq!(share(2, not_modified.plus(not_modified)), Some(0.0));
+    assert_eq!(share(1, Checked::default()), None);
+}

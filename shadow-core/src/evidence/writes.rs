@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use shadow_proto::units::{As, Span};
 
 use crate::{
-    compare::{Category, Discrepancy, Outcome},
+    compare::{ABSENT, Category, Discrepancy, Outcome},
     gate::{Skip, SkipPolicy},
 };
 use shadow_proto::{
@@ -326,6 +326,14 @@ pub(crate) fn may_explain(found: &Discrepancy) -> bool {
     let of_a_resource = |status: &str| matches!(status, "200" | "304" | "404" | "410" | "0" | "5");
     match found.category {
         Category::Status => of_a_resource(&found.production) && of_a_resource(&found.shadow),
+        // Whether there is a validator at all does not depend on the data.
+        Category::Header
+            if [&found.production, &found.shadow]
+                .iter()
+                .any(|side| *side == ABSENT) =>
+        {
+            false
+        }
         Category::Header => ["etag", "last-modified", "content-length"]
             .iter()
             .any(|validator| found.place.to_ascii_lowercase().ends_with(validator)),

@@ -153,6 +153,7 @@ fn only_differences_of_data_are_explained() {
     assert!(
         found(Category::Header, "header etag", "x") && !found(Category::Header, "header cache-control", "x")
     );
+    assert!(!found(Category::Header, "header etag", "(absent)"));
     assert!(found(Category::Value, "$.total", "1") && !found(Category::Decode, "body", "x"));
 }
 

@@ -40,9 +40,19 @@ const PRECONDITION_FAILED: u16 = 412;
 pub(super) struct LeftOut {
     validators: bool,
     range: bool,
-    is_write: bool,
-    /// Whether `If-Match: *` was sent.
-    any: bool,
+    if_match: IfMatch,
+}
+
+/// Treatment of the field `If-Match`.
+#[derive(Clone, Copy, Debug, Default)]
+enum IfMatch {
+    /// As with the other validators.
+    #[default]
+    LeftOut,
+    /// `*` is sent in place of the next one.
+    Any,
+    /// `*` was sent.
+    Sent,
 }
 
 impl Conditional {
@@ -67,8 +77,7 @@ impl Conditional {
             // Whether it is used depends on the validator (RFC 9110 section 13.1.5); without both, everything is sent.
             range: matches!(status, 200 | PARTIAL | NOT_MODIFIED)
                 && request.headers.get("if-range").is_some(),
-            is_write,
-            any: false,
+            if_match: if is_write { IfMatch::Any } else { IfMatch::LeftOut },
         }
     }
 }
@@ -86,10 +95,11 @@ impl LeftOut {
             // The condition was true, so production had a representation (RFC 9110 section 13.1.1): that much of it can
             // be asked of another system, and servers that require the field in every write (428) accept it. It is
             // sent once: `*` is no element of the list that several fields are.
-            b"if-match" if self.is_write => {
-                let is_first = !core::mem::replace(&mut self.any, true);
-                is_first.then(|| Bytes::from_static(b"*"))
+            b"if-match" if matches!(self.if_match, IfMatch::Any) => {
+                self.if_match = IfMatch::Sent;
+                Some(Bytes::from_static(b"*"))
             }
+            b"if-match" if matches!(self.if_match, IfMatch::Sent) => None,
             _ if is_any(&value) => Some(value),
             b"range" if self.range => None,
             name if is_validator(name) => None,

@@ -5,12 +5,10 @@
 //! direction only adds to the others. Bias: of two views that were read apart for a while, the one that was read less
 //! is dropped without a report, because the other reports the same exchanges.
 
-use shadow_common::flow::FlowKey;
-
 use super::Engine;
 use crate::{
     exchange::Flow,
-    flow::{Entry, Print, Sighting, Views},
+    flow::{Entry, Key, Print, Sighting, Views},
     protocol::Event,
     wire::Segment,
 };
@@ -24,7 +22,7 @@ impl Engine {
     }
 
     /// Joins the connection of a segment with the one on which the same segment was seen a moment ago.
-    pub(super) fn join(&mut self, key: &FlowKey, segment: &Segment<'_>, print: &Print) {
+    pub(super) fn join(&mut self, key: &Key, segment: &Segment<'_>, print: &Print) {
         let Some(seen) = self
             .views
             .as_ref()
@@ -56,7 +54,7 @@ impl Engine {
     }
 
     /// Remembers the segment with the connection to which it belongs.
-    pub(super) fn note(&mut self, key: &FlowKey, segment: &Segment<'_>, print: Print) {
+    pub(super) fn note(&mut self, key: &Key, segment: &Segment<'_>, print: Print) {
         let Some(slot) = self.flows.find(key) else { return };
         let client = self.flows.flow(slot).map(|flow| flow.client);
         let sighting = Sighting {
@@ -78,7 +76,7 @@ impl Engine {
     }
 
     /// Gives the addresses of this segment to the connection on which it was seen before.
-    fn add_view(&mut self, key: FlowKey, segment: &Segment<'_>, seen: Sighting) {
+    fn add_view(&mut self, key: Key, segment: &Segment<'_>, seen: Sighting) {
         while self.flows.len() >= self.settings.limits.flows {
             if !self.evict_one() {
                 break;
@@ -97,14 +95,17 @@ impl Engine {
         }
         self.out.counters.flows_joined += 1;
         if let Some(&mut Entry::Abandoned(_, reason)) = self.flows.get(seen.slot) {
-            self.out.events.push_back(Event::Abandoned(key, reason));
+            self.out.events.push_back(Event::Abandoned(key.flow, reason));
         }
     }
 
     /// Joins the other way round: this segment's connection takes over the addresses of the one that was seen before.
-    fn absorb(&mut self, key: &FlowKey, segment: &Segment<'_>, mine: usize, seen: Sighting) {
+    fn absorb(&mut self, key: &Key, segment: &Segment<'_>, mine: usize, seen: Sighting) {
         let (Some(own), Some(Flow { client, server })) = (self.flows.flow(mine), self.flows.flow(seen.slot))
         else {
+            return;
+        };
+        let Some(theirs) = self.flows.key(seen.slot) else {
             return;
         };
         self.drop_view(seen.slot);
@@ -114,7 +115,7 @@ impl Engine {
         } else {
             server
         };
-        if self.flows.alias(mine, FlowKey::new(client, server), first) {
+        if self.flows.alias(mine, theirs, first) {
             self.out.counters.flows_joined += 1;
         }
     }

@@ -18,7 +18,7 @@ use shadow_common::flow::FlowKey;
 
 use crate::{
     exchange::{Flow, Incomplete},
-    flow::{Entry, Fate, Opening, Print, Table, Timers, Track, Views},
+    flow::{Entry, Fate, Key, Opening, Print, Table, Timers, Track, Views},
     http1::begins::{begins_request, is_request_line},
     protocol::{Context, Sink},
     time::Timestamp,
@@ -85,7 +85,7 @@ impl Engine {
         let counters = &mut self.out.counters;
         counters.segments += 1;
         counters.payload_bytes += segment.payload.len() as u64;
-        let key = FlowKey::new(segment.src, segment.dst);
+        let key = Key::of(segment);
         let control = Flags::SYN.union(Flags::FIN).union(Flags::RST);
         let empty = segment.payload.is_empty() && segment.flags.0 & control.0 == 0;
         counters.empty_segments += u64::from(empty);
@@ -97,7 +97,7 @@ impl Engine {
         self.note(&key, segment, print);
     }
 
-    fn take(&mut self, key: FlowKey, original: &Segment<'_>) {
+    fn take(&mut self, key: Key, original: &Segment<'_>) {
         let syn = original.flags.contains(Flags::SYN);
         let Some(slot) = self.flows.find(&key) else {
             if syn || !original.payload.is_empty() {
@@ -227,7 +227,9 @@ impl Engine {
         }
         let track = Track::new(flow, opening, segment.at);
         let deadline = track.idle_deadline(&self.settings.limits);
-        let (slot, generation) = self.flows.insert(flow, deadline, Entry::Open(Box::new(track)));
+        let scope = Key::of(segment).scope;
+        let open = Entry::Open(Box::new(track));
+        let (slot, generation) = self.flows.insert(scope, flow, deadline, open);
         self.idle.push(deadline, slot, generation);
         self.advance(slot, segment);
     }

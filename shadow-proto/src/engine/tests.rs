@@ -12,6 +12,7 @@ struct Wire {
     now: u64,
     client: SeqNum,
     server: SeqNum,
+    ifindex: u32,
 }
 
 impl Wire {
@@ -26,6 +27,7 @@ impl Wire {
             now: 0,
             client: SeqNum(client),
             server: SeqNum(server),
+            ifindex: 0,
         }
     }
 
@@ -56,7 +58,7 @@ impl Wire {
             src,
             dst,
             direction: None,
-            ifindex: 0,
+            ifindex: self.ifindex,
             seq,
             ack,
             flags,
@@ -475,4 +477,34 @@ fn the_answer_to_a_syn_behind_the_data_that_follows_it_changes_nothing() {
     wire.server(head);
     wire.server(b"hello\n");
     assert_eq!(wire.finish(), ["/1 200 \"hello\\n\" complete"]);
+}
+
+/// The pods of a node may all use the same addresses, as on their loopback interfaces. Even the numbers are equal here.
+#[test]
+fn connections_of_two_namespaces_between_the_same_ends_are_kept_apart() {
+    let mut wire = Wire::new(5, 9);
+    let labels = [1, 2].map(|n| (shadow_common::config::LABELLED | n, usize::try_from(n).unwrap()));
+    for (label, _) in labels {
+        wire.ifindex = label;
+        (wire.client, wire.server) = (SeqNum(5), SeqNum(9));
+        wire.segment(true, Flags::SYN, b"", false);
+        wire.client = wire.client + 1;
+        wire.segment(false, Flags::SYN.union(Flags::ACK), b"", false);
+        wire.server = wire.server + 1;
+    }
+    let (client, server) = (wire.client, wire.server);
+    for (label, n) in labels {
+        wire.ifindex = label;
+        (wire.client, wire.server) = (client, server);
+        wire.client(&get(n));
+    }
+    let answered = wire.client;
+    for (label, n) in labels.into_iter().rev() {
+        wire.ifindex = label;
+        (wire.client, wire.server) = (answered, server);
+        wire.server(&ok(n));
+    }
+    let mut lines = wire.finish();
+    lines.sort();
+    assert_eq!(lines, ["/1 200 \"#1\" complete", "/2 200 \"#2\" complete"]);
 }

@@ -13,7 +13,7 @@ mod timer;
 mod track;
 mod views;
 
-pub(crate) use table::{Entry, Table};
+pub(crate) use table::{Entry, Key, Table};
 pub(crate) use timer::Timers;
 pub(crate) use track::{Fate, Opening, Track};
 pub(crate) use views::{Print, Sighting, Views};

@@ -1,7 +1,10 @@
 //! The table of connections.
 
 use hashbrown::HashMap;
-use shadow_common::flow::{Endpoint, FlowKey};
+use shadow_common::{
+    config::LABELLED,
+    flow::{Endpoint, FlowKey},
+};
 
 use super::track::{Track, acknowledges_syn};
 use crate::{
@@ -11,6 +14,25 @@ use crate::{
     time::Timestamp,
     wire::{Direction, Flags, Segment},
 };
+
+/// A connection among those of every network namespace that is captured.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Key {
+    /// The label of an attachment in another network namespace, or 0: two namespaces may use the same addresses and
+    /// ports at once, as they all do on a loopback interface.
+    pub(crate) scope: u32,
+    pub(crate) flow: FlowKey,
+}
+
+impl Key {
+    pub(crate) fn of(segment: &Segment<'_>) -> Self {
+        let labelled = segment.ifindex & LABELLED != 0;
+        Self {
+            scope: if labelled { segment.ifindex } else { 0 },
+            flow: FlowKey::new(segment.src, segment.dst),
+        }
+    }
+}
 
 /// A known connection.
 #[derive(Debug)]
@@ -51,10 +73,10 @@ const MOST_ALIASES: usize = 4;
 #[derive(Debug)]
 struct Slot {
     generation: u32,
-    key: FlowKey,
+    key: Key,
     flow: Flow,
     /// Other keys of the same connection, with the client's endpoint under each.
-    aliases: Vec<(FlowKey, Endpoint)>,
+    aliases: Vec<(Key, Endpoint)>,
     deadline: Timestamp,
     entry: Option<Entry>,
 }
@@ -64,7 +86,7 @@ struct Slot {
 pub(crate) struct Table {
     slots: Vec<Slot>,
     free: Vec<usize>,
-    by_key: HashMap<FlowKey, usize>,
+    by_key: HashMap<Key, usize>,
     /// The slot found last: consecutive segments often belong to one connection.
     last: usize,
 }
@@ -74,7 +96,7 @@ impl Table {
         self.by_key.len()
     }
 
-    pub(crate) fn find(&mut self, key: &FlowKey) -> Option<usize> {
+    pub(crate) fn find(&mut self, key: &Key) -> Option<usize> {
         let last = self.slots.get(self.last);
         if last.is_some_and(|place| place.entry.is_some() && place.key == *key) {
             return Some(self.last);
@@ -84,8 +106,17 @@ impl Table {
     }
 
     /// Adds a flow; returns its slot and generation.
-    pub(crate) fn insert(&mut self, flow: Flow, deadline: Timestamp, entry: Entry) -> (usize, u32) {
-        let key = FlowKey::new(flow.client, flow.server);
+    pub(crate) fn insert(
+        &mut self,
+        scope: u32,
+        flow: Flow,
+        deadline: Timestamp,
+        entry: Entry,
+    ) -> (usize, u32) {
+        let key = Key {
+            scope,
+            flow: FlowKey::new(flow.client, flow.server),
+        };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 generation: 0,
@@ -110,7 +141,7 @@ impl Table {
     }
 
     /// Adds another pair of addresses to a connection. `false` when it has too many.
-    pub(crate) fn alias(&mut self, slot: usize, key: FlowKey, client: Endpoint) -> bool {
+    pub(crate) fn alias(&mut self, slot: usize, key: Key, client: Endpoint) -> bool {
         let Some(place) = self.slots.get_mut(slot) else {
             return false;
         };
@@ -127,16 +158,21 @@ impl Table {
         self.slots.get(slot).map(|place| place.flow)
     }
 
-    /// Every key of a flow.
+    /// The key by which a flow was first known.
+    pub(crate) fn key(&self, slot: usize) -> Option<Key> {
+        self.slots.get(slot).map(|place| place.key)
+    }
+
+    /// Every pair of addresses of a flow.
     pub(crate) fn keys(&self, slot: usize) -> impl Iterator<Item = FlowKey> {
         self.slots.get(slot).into_iter().flat_map(|place| {
-            let aliases = place.aliases.iter().map(|(alias, _)| *alias);
-            core::iter::once(place.key).chain(aliases)
+            let aliases = place.aliases.iter().map(|(alias, _)| alias.flow);
+            core::iter::once(place.key.flow).chain(aliases)
         })
     }
 
     /// The segment with the addresses by which its connection was first known.
-    pub(crate) fn named<'a>(&self, slot: usize, key: &FlowKey, segment: &Segment<'a>) -> Segment<'a> {
+    pub(crate) fn named<'a>(&self, slot: usize, key: &Key, segment: &Segment<'a>) -> Segment<'a> {
         let place = self.slots.get(slot).filter(|place| place.key != *key);
         let Some((flow, (_, client))) = place.and_then(|place| {
             let alias = place.aliases.iter().find(|(alias, _)| alias == key)?;
@@ -195,7 +231,7 @@ impl Table {
     }
 
     /// Removes a flow.
-    pub(crate) fn remove(&mut self, slot: usize) -> Option<(FlowKey, Entry)> {
+    pub(crate) fn remove(&mut self, slot: usize) -> Option<(Key, Entry)> {
         let place = self.slots.get_mut(slot)?;
         let entry = place.entry.take()?;
         for (alias, _) in place.aliases.drain(..) {

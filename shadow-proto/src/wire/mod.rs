@@ -24,7 +24,8 @@ pub struct Segment<'a> {
     pub dst: Endpoint,
     /// Its direction, when the source knows it (a target endpoint matched). `None` in a capture file.
     pub direction: Option<Direction>,
-    /// The kernel's number of the interface it was seen on; 0 in a capture file.
+    /// The kernel's number of the interface it was seen on, or the label of an attachment in another network namespace
+    /// ([`shadow_common::config::LABELLED`]); 0 in a capture file.
     pub ifindex: u32,
     /// Sequence number of the first payload byte here, or of the SYN.
     pub seq: SeqNum,

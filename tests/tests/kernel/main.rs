@@ -1,6 +1,7 @@
 //! The kernel program, frame by frame: what is copied, what is counted, and that every packet has exactly one fate.
 
 mod frames;
+mod inside;
 mod live;
 mod rig;
 

@@ -11,12 +11,16 @@ const LINES: usize = 400;
 /// Files in which `unsafe` is allowed, and why. A file joins this list in the commit that justifies it.
 const UNSAFE_FILES: &[(&str, &str)] = &[
     (
+        "shadow-agent/src/attach/label.rs",
+        "bpf(BPF_PROG_LOAD), getsockopt(SO_NETNS_COOKIE)",
+    ),
+    (
         "shadow-agent/src/capture/mapped.rs",
         "words of kernel memory that the kernel writes",
     ),
     (
         "shadow-agent/src/capture/tcx.rs",
-        "bpf(BPF_LINK_CREATE, BPF_PROG_QUERY)",
+        "bpf(BPF_LINK_CREATE, BPF_PROG_QUERY, BPF_OBJ_GET_INFO_BY_FD)",
     ),
     ("shadow-agent/src/pipeline/priority.rs", "sched_setscheduler(2)"),
     (

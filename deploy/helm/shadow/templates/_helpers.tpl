@@ -28,5 +28,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $_ := set $config.capture "interfaces" .Values.presets.hostNetwork.interfaces -}}
 {{- $_ := set $config.capture "requests" "ingress" -}}
 {{- end -}}
+{{- with .Values.presets.pods -}}
+{{- if .enabled -}}
+{{- $pods := deepCopy .kubernetes -}}
+{{- $_ := set $pods "socket" "/run/shadow-discover/agent.sock" -}}
+{{- $_ := set $pods "group" (.user | toString) -}}
+{{- $_ := set $config.capture "kubernetes" $pods -}}
+{{- $_ := set $config.capture "namespace_interfaces" .interfaces -}}
+{{- $_ := set $config.capture "interfaces" list -}}
+{{- $_ := set $config.capture "targets" list -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}

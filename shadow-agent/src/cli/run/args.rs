@@ -9,9 +9,11 @@ use shadow_core::descriptors::Descriptors;
 use shadow_proto::units::{Rate, Size, Span};
 
 use crate::{
+    capture::namespaces::Namespace,
     config::{
         Config, LogLevel, LogStyle,
         place::{ShadowUrl, Target},
+        text::Words,
         writes::WriteMode,
     },
     record::Redact,
@@ -38,6 +40,9 @@ pub struct RunArgs {
     /// Interface to capture on, by name or glob; repeatable
     #[arg(long, short, value_name = "NAME", help_heading = "Capture")]
     pub interface: Vec<String>,
+    /// Network namespace of a container to capture in: a path, a name of `ip netns`, or pid:N; repeatable
+    #[arg(long, value_name = "NAME", help_heading = "Capture")]
+    pub namespace: Vec<Namespace>,
     /// Production port, on any address; repeatable
     #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Capture")]
     pub port: Vec<u16>,
@@ -116,6 +121,7 @@ impl RunArgs {
         let Self {
             config: _,
             interface,
+            namespace,
             port,
             target,
             sample,
@@ -141,12 +147,10 @@ impl RunArgs {
         } = self;
         let ports = port.into_iter().map(|port| Target { addr: None, port });
         let targets: Vec<Target> = ports.chain(target).collect();
-        if !interface.is_empty() {
-            config.capture.interfaces = interface;
-        }
-        if !targets.is_empty() {
-            config.capture.targets = targets;
-        }
+        replace(&mut config.capture.interfaces, interface);
+        let namespaces = namespace.into_iter().map(Words).collect();
+        replace(&mut config.capture.namespaces, namespaces);
+        replace(&mut config.capture.targets, targets);
         set(&mut config.capture.sample, sample);
         set(&mut config.capture.ring_size, ring_size);
         // Either flag turns off the other mode of the file. Both together are kept, and the checks refuse them.
@@ -174,6 +178,13 @@ impl RunArgs {
         config.agent.duration = duration.or(config.agent.duration);
         set(&mut config.agent.log_level, log_level);
         set(&mut config.agent.log_format, log_format);
+    }
+}
+
+/// A list given by flags replaces that of the file.
+fn replace<T>(list: &mut Vec<T>, flags: Vec<T>) {
+    if !flags.is_empty() {
+        *list = flags;
     }
 }
 

@@ -84,29 +84,37 @@ async fn second_requests_count_against_the_rate_and_the_concurrency() {
 
 #[tokio::test(start_paused = true)]
 async fn productions_own_answers_are_compared() {
-    let mut bench = Bench::new(ReplaySettings {
-        concurrency: 1,
-        ..ReplaySettings::default()
-    });
-    bench.pairs = PairSettings {
-        twice: 0.0,
-        twins: Duration::from_secs(2),
-        copies: false,
-    };
-    let run = bench.run();
-    for (millis, body) in [(0, "a"), (1000, "a"), (2000, "b"), (9000, "c")] {
-        let mut exchange = exchange("GET", "/ok", body);
-        let at = Some(Timestamp::from_nanos(millis * 1_000_000));
-        exchange.timing.request_first = at;
-        exchange.timing.response_last = at;
-        bench.admit(exchange);
+    // Also those to writes that are replayed.
+    for method in ["GET", "POST"] {
+        let mut bench = Bench::new(ReplaySettings {
+            concurrency: 1,
+            ..ReplaySettings::default()
+        });
+        bench.pairs = PairSettings {
+            twice: 0.0,
+            twins: Duration::from_secs(2),
+            copies: false,
+        };
+        let rules = WriteRules {
+            default: Writes::Replay,
+            ..WriteRules::default()
+        };
+        bench.writes(&WritePolicy::new(&rules).unwrap());
+        let run = bench.run();
+        for (millis, body) in [(0, "a"), (1000, "a"), (2000, "b"), (9000, "c")] {
+            let mut exchange = exchange(method, "/ok", body);
+            let at = Some(Timestamp::from_nanos(millis * 1_000_000));
+            exchange.timing.request_first = at;
+            exchange.timing.response_last = at;
+            bench.admit(exchange);
+        }
+        bench.desk.flush();
+        let (script, lane) = (bench.script.clone(), Arc::clone(&bench.lane));
+        bench.finish(run).await;
+        let pairs = background(&lane).twins;
+        assert_eq!((pairs.compared, pairs.differed), (2, 1), "{method}");
+        assert_eq!(script.sent().len(), 4, "nothing is sent for it");
     }
-    bench.desk.flush();
-    let (script, lane) = (bench.script.clone(), Arc::clone(&bench.lane));
-    bench.finish(run).await;
-    let pairs = background(&lane).twins;
-    assert_eq!((pairs.compared, pairs.differed), (2, 1));
-    assert_eq!(script.sent().len(), 4, "nothing is sent for it");
 }
 
 #[tokio::test(start_paused = true)]

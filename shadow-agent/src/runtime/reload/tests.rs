@@ -72,8 +72,11 @@ const LIVE: [(&str, &str); 53] = [
 ];
 
 /// Keys that wait for a restart.
-const FIXED: [(&str, &str); 27] = [
+const FIXED: [(&str, &str); 30] = [
     ("capture.interfaces", "[lo]"),
+    ("capture.namespaces", "[a]"),
+    ("capture.namespace_interfaces", "[lo]"),
+    ("capture.kubernetes", "{selector: a=b}"),
     ("capture.targets", "[80]"),
     ("capture.ring_size", "64MiB"),
     ("capture.heartbeat", "3s"),

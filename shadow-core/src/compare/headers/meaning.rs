@@ -4,7 +4,7 @@
 //! space, empty elements, quotes and whether a list is in one field or several make a difference only where they have
 //! a meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shadow_proto::exchange::Headers;
 
@@ -162,6 +162,17 @@ fn elements<'h>(name: &'h str, headers: &'h Headers) -> impl Iterator<Item = Str
         .map(<[u8]>::trim_ascii)
         .filter(|element| !element.is_empty())
         .map(|element| String::from_utf8_lossy(element).into_owned())
+}
+
+/// The elements of one answer's set of names that another's has, too.
+pub(super) fn common_names(name: &str, wanted: &Headers, headers: &Headers) -> String {
+    let known: BTreeSet<String> = elements(name, wanted)
+        .map(|element| element.to_ascii_lowercase())
+        .collect();
+    let common: Vec<String> = elements(name, headers)
+        .filter(|element| known.contains(&element.to_ascii_lowercase()))
+        .collect();
+    common.join(", ")
 }
 
 /// Cache directives by name, which ignores case, with their argument (RFC 9111 section 5.2): unquoted, a number without

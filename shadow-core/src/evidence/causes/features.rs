@@ -179,6 +179,9 @@ impl Features {
             let Some(value) = core::str::from_utf8(value).ok() else {
                 continue;
             };
+            if name == "cookie" {
+                self.cookies(value, redactor, found);
+            }
             if name == "user-agent" {
                 let family = family(value);
                 found.extend(self.feature(FeatureKind::Agent, &family, || {
@@ -198,6 +201,19 @@ impl Features {
             found.extend(self.feature(FeatureKind::Version, &"1.0", || Some("HTTP/1.0".to_owned())));
         }
         self.sizes(FeatureKind::RequestSize, &asking.request.body, found);
+    }
+
+    /// The names of cookies: a session that production began is unknown to the shadow system.
+    fn cookies(&mut self, value: &str, redactor: &Redactor, found: &mut Vec<FeatureId>) {
+        for pair in value.split(';').take(16) {
+            let name = pair.split('=').next().unwrap_or_default().trim();
+            if name.is_empty() || name.len() == pair.trim().len() {
+                continue;
+            }
+            found.extend(self.feature(FeatureKind::HeaderValue, &("cookie", name), || {
+                (redactor.text(name) == name).then(|| format!("cookie: {name}"))
+            }));
+        }
     }
 
     /// Production's answer, and the build that the shadow system names.

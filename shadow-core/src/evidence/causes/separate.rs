@@ -192,7 +192,9 @@ impl Seen {
         let (low, high) = newcombe(with, others)?;
         let support = share(with.0, with.1)?;
         let has = support >= SUPPORT && low >= APART;
-        let lacks = support <= 1.0 - SUPPORT && high <= -APART;
+        // That no build is named says no more than that there was no answer.
+        let may_lack = feature.kind != FeatureKind::Build;
+        let lacks = may_lack && support <= 1.0 - SUPPORT && high <= -APART;
         (has || lacks).then(|| Separates {
             kind: feature.kind,
             name: feature.name.clone(),

@@ -142,6 +142,27 @@ fn differences_of_the_same_exchanges_are_one_finding() {
 }
 
 #[test]
+fn a_cookie_is_named_and_its_value_is_not_kept() {
+    let mut ledger = ledger();
+    for number in 0..60 {
+        let session = format!("theme=dark; sessionid=s3cret{number}");
+        get(
+            &mut ledger,
+            "/me",
+            &[("Cookie", &session)],
+            vec![status(200, 401)],
+        );
+        get(&mut ledger, "/me", &[("Cookie", "theme=dark")], Vec::new());
+    }
+    let causes = causes(&ledger);
+    assert_eq!(
+        causes.first().map(said).as_deref(),
+        Some("60 of 60 carry Cookie: sessionid; 0 of 60")
+    );
+    assert!(!format!("{causes:?}").contains("s3cret"));
+}
+
+#[test]
 fn a_status_takes_the_body_with_it() {
     let mut ledger = ledger();
     for number in 0..30 {

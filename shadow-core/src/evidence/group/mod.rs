@@ -7,6 +7,7 @@
 
 mod excuse;
 mod fold;
+mod follow;
 mod join;
 mod place;
 mod planted;

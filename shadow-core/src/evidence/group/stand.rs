@@ -3,7 +3,9 @@
 //! A rare shift at a noisy place never collects enough evidence of its own. While it is undecided and no evidence
 //! contradicts it, it is noise if
 //! - a number that is further off is noise at the same place (`nearer`),
-//! - a string of the same kind is noise at the same place, and more frequent (`place`),
+//! - a string of the same kind is noise at the same place, or the text that it is a word of, and more frequent
+//!   (`place`),
+//! - it is the order of a list whose elements are noise, and more frequent (`content`),
 //! - the same shift of the same name is noise over all routes together, as frequent as here (`name`),
 //! - all remaining shifts have been asked again, together often enough, and are balanced (`rest`).
 
@@ -19,6 +21,9 @@ use crate::evidence::{
 };
 
 use super::{Atom, AtomId, Groups, Place};
+
+/// Exchanges that are not after a write, from which on they show what differs without one.
+const USUAL: u64 = 16;
 
 /// Totals that the counts of one route's groups are parts of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,8 +92,14 @@ impl Judged {
         }
     }
 
+    /// Whether it is a regression in most exchanges that are not after a write, so that no write explains it elsewhere.
+    fn is_usual(&self) -> bool {
+        let (found, all) = self.known.observed;
+        self.stood.standing == Standing::Regression && all >= USUAL && found.saturating_mul(2) >= all
+    }
+
     /// Whether it is undecided and no known evidence contradicts its being noise.
-    fn may_be_noise(&self) -> bool {
+    pub(super) fn may_be_noise(&self) -> bool {
         let open = self.stood.standing == Standing::Undecided || self.stood.why == "unknown";
         let suspicious = |third: Third| third.is_suspicious(self.known.siblings);
         open && self.stood.why != noise::FRESHER
@@ -115,8 +126,12 @@ impl Groups {
         let mut all: Vec<Judged> = self.atoms.iter().map(of).collect();
         self.nearer(&mut all);
         self.by_place(&mut all);
+        self.by_content(&mut all);
         self.by_name(&mut all);
         rest(&mut all);
+        for judged in &mut all {
+            judged.explainable &= !judged.is_usual();
+        }
         for at in 0..all.len() {
             // Atoms that became part of others have no evidence of their own.
             if let Some(into) = self.atoms.get(at).and_then(|atom| atom.into)
@@ -246,25 +261,6 @@ impl Groups {
                 .is_some_and(|known| atom.shift.apart <= *known);
             if nearer && atom.shift.is_numeric() && judged.may_be_noise() {
                 judged.stood = Stood::of(Standing::Noise, "nearer");
-            }
-        }
-    }
-
-    /// Excuses strings of a kind that is noise at their place and more frequent than they are.
-    fn by_place(&self, all: &mut [Judged]) {
-        let mut most: HashMap<usize, u64> = HashMap::new();
-        for (atom, judged) in self.atoms.iter().zip(&*all) {
-            if judged.stood.standing == Standing::Noise && atom.shift.is_free_text() {
-                let known = most.entry(atom.group).or_default();
-                *known = (*known).max(judged.known.observed.0);
-            }
-        }
-        for (atom, judged) in self.atoms.iter().zip(all) {
-            let rarer = most
-                .get(&atom.group)
-                .is_some_and(|most| judged.known.observed.0 <= *most);
-            if rarer && atom.shift.is_free_text() && judged.may_be_noise() {
-                judged.stood = Stood::of(Standing::Noise, "place");
             }
         }
     }

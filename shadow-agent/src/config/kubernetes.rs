@@ -1,0 +1,119 @@
+//! `capture.kubernetes`: which pods of the node are mirrored.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::Problem;
+
+/// The pods of a node that are mirrored, from inside their network namespaces.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kubernetes {
+    /// Their namespace.
+    pub namespace: String,
+    /// A label selector.
+    pub selector: Option<String>,
+    /// A service, in place of its selector.
+    pub service: Option<String>,
+    /// Their ports; empty for those that the pods declare.
+    pub ports: Vec<u16>,
+    /// The name of their port.
+    pub port_name: Option<String>,
+    /// The container that declares the ports; null for every one.
+    pub container: Option<String>,
+    /// The socket on which `shadow discover` tells the agent of pods.
+    pub socket: PathBuf,
+    /// The group that may use it.
+    pub group: Option<String>,
+}
+
+impl Default for Kubernetes {
+    fn default() -> Self {
+        Self {
+            namespace: "default".to_owned(),
+            selector: None,
+            service: None,
+            ports: Vec::new(),
+            port_name: None,
+            container: None,
+            socket: PathBuf::from("/run/shadow/discover.sock"),
+            group: None,
+        }
+    }
+}
+
+impl Kubernetes {
+    pub(super) fn problems(&self, found: &mut Vec<Problem>) {
+        let mut problem = |at: &str, what: &str, fix: &str| {
+            found.push(Problem {
+                at: format!("capture.kubernetes.{at}"),
+                what: what.to_owned(),
+                fix: fix.to_owned(),
+            });
+        };
+        match (&self.selector, &self.service) {
+            (None, None) => problem(
+                "selector",
+                "no pods are chosen",
+                "give a label selector such as app=shop, or a service",
+            ),
+            (Some(_), Some(_)) => problem(
+                "selector and capture.kubernetes.service",
+                "both choose the pods",
+                "leave one of them out",
+            ),
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+        if self.namespace.is_empty() {
+            problem("namespace", "is empty", "name the namespace of the pods");
+        }
+        if self.ports.contains(&0) {
+            problem(
+                "ports",
+                "0 is no port",
+                "name the ports on which the containers listen",
+            );
+        }
+        if !self.ports.is_empty() && self.port_name.is_some() {
+            problem(
+                "ports and capture.kubernetes.port_name",
+                "both choose the ports",
+                "leave one of them out",
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_choose_pods_and_ports_is_refused() {
+        let refused = |change: fn(&mut Kubernetes)| {
+            let mut config = Kubernetes {
+                selector: Some("app=shop".to_owned()),
+                ..Kubernetes::default()
+            };
+            change(&mut config);
+            let mut found = Vec::new();
+            config.problems(&mut found);
+            found.into_iter().map(|problem| problem.at).collect::<Vec<_>>()
+        };
+        assert!(refused(|_| ()).is_empty());
+        assert_eq!(refused(|c| c.selector = None), ["capture.kubernetes.selector"]);
+        assert_eq!(refused(|c| c.service = Some("shop".to_owned())).len(), 1);
+        assert_eq!(refused(|c| c.namespace.clear()), ["capture.kubernetes.namespace"]);
+        assert_eq!(refused(|c| c.ports = vec![0]), ["capture.kubernetes.ports"]);
+        assert_eq!(
+            refused(|c| {
+                c.ports = vec![80];
+                c.port_name = Some("http".to_owned());
+            })
+            .len(),
+            1
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! The part of the Kubernetes API that discovery reads, and the set of pods that follows from it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::{capture::namespaces::pods::Pod, config::kubernetes::Kubernetes};
+
+/// A pod, as the API server describes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ApiPod {
+    metadata: Metadata,
+    spec: Spec,
+    status: Status,
+}
+
+/// Of every object.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Metadata {
+    name: String,
+    namespace: String,
+    uid: String,
+    pub(super) resource_version: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec {
+    containers: Vec<Container>,
+    host_network: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Container {
+    name: String,
+    ports: Vec<Port>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Port {
+    name: String,
+    #[serde(rename = "containerPort")]
+    number: u16,
+    protocol: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    phase: String,
+}
+
+/// A list of pods.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ApiList {
+    pub(super) metadata: Metadata,
+    items: Vec<ApiPod>,
+}
+
+/// A line of a watch.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ApiEvent {
+    #[serde(rename = "type")]
+    kind: String,
+    object: serde_json::Value,
+}
+
+/// A service: which pods it selects.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ApiService {
+    spec: ServiceSpec,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServiceSpec {
+    selector: BTreeMap<String, String>,
+}
+
+impl ApiService {
+    /// Its selector as the text of a query; `None` without one.
+    pub(super) fn selector(&self) -> Option<String> {
+        let terms: Vec<String> = self
+            .spec
+            .selector
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        (!terms.is_empty()).then(|| terms.join(","))
+    }
+}
+
+/// The meaning of a line of a watch.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Change {
+    /// The pods may have changed.
+    Pods,
+    /// Only the version has.
+    Version,
+    /// The watch cannot go on: everything is to be listed again.
+    Expired(String),
+}
+
+/// The pods of this node that match, with the version of the last change.
+#[derive(Debug, Default)]
+pub(super) struct Pods {
+    all: BTreeMap<String, ApiPod>,
+    version: String,
+}
+
+impl Pods {
+    /// Replaces everything.
+    pub(super) fn list(&mut self, list: ApiList) {
+        self.version = list.metadata.resource_version;
+        let keyed = list.items.into_iter().map(|pod| (pod.metadata.uid.clone(), pod));
+        self.all = keyed.collect();
+    }
+
+    /// The version from which a watch goes on.
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Takes a line of a watch.
+    pub(super) fn change(&mut self, event: ApiEvent) -> Result<Change, serde_json::Error> {
+        if event.kind == "ERROR" {
+            return Ok(Change::Expired(
+                event.object["message"].as_str().unwrap_or("unknown").to_owned(),
+            ));
+        }
+        let pod: ApiPod = serde_json::from_value(event.object)?;
+        self.version.clone_from(&pod.metadata.resource_version);
+        match event.kind.as_str() {
+            "ADDED" | "MODIFIED" => self.all.insert(pod.metadata.uid.clone(), pod),
+            "DELETED" => self.all.remove(&pod.metadata.uid),
+            _ => return Ok(Change::Version),
+        };
+        Ok(Change::Pods)
+    }
+
+    /// The pods to be mirrored. One that has ended has no network any more; one that is being deleted still serves.
+    pub(super) fn wanted(&self, config: &Kubernetes) -> Vec<Pod> {
+        let runs = |pod: &&ApiPod| !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
+        let mut wanted: Vec<Pod> = self
+            .all
+            .values()
+            .filter(runs)
+            .map(|pod| Pod {
+                uid: pod.metadata.uid.clone(),
+                name: format!("{}/{}", pod.metadata.namespace, pod.metadata.name),
+                host_network: pod.spec.host_network,
+                ports: ports(pod, config),
+            })
+            .collect();
+        wanted.sort();
+        wanted
+    }
+}
+
+/// The ports of a pod that are mirrored: those that are given, those with the name, or every TCP port that it declares.
+fn ports(pod: &ApiPod, config: &Kubernetes) -> BTreeSet<u16> {
+    if !config.ports.is_empty() {
+        return config.ports.iter().copied().collect();
+    }
+    let container = |one: &&Container| config.container.as_ref().is_none_or(|name| *name == one.name);
+    let named = |port: &&Port| config.port_name.as_ref().is_none_or(|name| *name == port.name);
+    let declared = pod
+        .spec
+        .containers
+        .iter()
+        .filter(container)
+        .flat_map(|one| &one.ports);
+    declared
+        .filter(named)
+        .filter(|port| matches!(port.protocol.as_str(), "" | "TCP") && port.number != 0)
+        .map(|port| port.number)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(uid: &str, version: &str, phase: &str) -> Value {
+        json!({
+            "metadata": {"uid": uid, "name": format!("shop-{uid}"), "namespace": "shop", "resourceVersion": version},
+            "spec": {"hostNetwork": uid == "h", "containers": [
+                {"name": "app", "ports": [
+                    {"name": "http", "containerPort": 8080, "protocol": "TCP"},
+                    {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+                ]},
+                {"name": "sidecar", "ports": [{"name": "admin", "containerPort": 15000}]},
+            ]},
+            "status": {"phase": phase},
+        })
+    }
+
+    fn change(pods: &mut Pods, kind: &str, object: &Value) -> Change {
+        let event = serde_json::from_value(json!({"type": kind, "object": object})).expect("an event");
+        pods.change(event).expect("a change")
+    }
+
+    fn names(pods: &Pods) -> Vec<String> {
+        let wanted = pods.wanted(&Kubernetes::default());
+        wanted.into_iter().map(|pod| pod.uid).collect()
+    }
+
+    #[test]
+    fn the_set_follows_the_watch() {
+        let mut pods = Pods::default();
+        let list = json!({"metadata": {"resourceVersion": "7"}, "items": [pod("a", "5", "Running"), pod("z", "6", "Failed")]});
+        pods.list(serde_json::from_value(list).expect("a list"));
+        assert_eq!((names(&pods), pods.version()), (vec!["a".to_owned()], "7"));
+        assert_eq!(
+            change(&mut pods, "ADDED", &pod("b", "8", "Pending")),
+            Change::Pods
+        );
+        assert_eq!(
+            change(&mut pods, "ADDED", &pod("h", "9", "Running")),
+            Change::Pods
+        );
+        assert_eq!(names(&pods), ["a", "b", "h"]);
+        assert_eq!(
+            change(&mut pods, "MODIFIED", &pod("a", "10", "Succeeded")),
+            Change::Pods
+        );
+        assert_eq!(
+            change(&mut pods, "DELETED", &pod("b", "11", "Running")),
+            Change::Pods
+        );
+        assert_eq!((names(&pods), pods.version()), (vec!["h".to_owned()], "11"));
+        assert!(pods.wanted(&Kubernetes::default())[0].host_network);
+        let bookmark = json!({"metadata": {"resourceVersion": "20"}});
+        assert_eq!(change(&mut pods, "BOOKMARK", &bookmark), Change::Version);
+        assert_eq!(pods.version(), "20");
+        let gone = json!({"code": 410, "message": "too old resource version"});
+        let expired = Change::Expired("too old resource version".to_owned());
+        assert_eq!(change(&mut pods, "ERROR", &gone), expired);
+        assert_eq!(names(&pods), ["h"], "what is known stays");
+    }
+
+    #[test]
+    fn ports_are_given_or_named_or_declared() {
+        let pod: ApiPod = serde_json::from_value(pod("a", "1", "Running")).expect("a pod");
+        let with = |ports: &[u16], name: Option<&str>, container: Option<&str>| {
+            let config = Kubernetes {
+                ports: ports.to_vec(),
+                port_name: name.map(str::to_owned),
+                container: container.map(str::to_owned),
+                ..Kubernetes::default()
+            };
+            super::ports(&pod, &config).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(with(&[], None, None), [8080, 15000]);
+        assert_eq!(with(&[9], None, Some("app")), [9]);
+        assert_eq!(with(&[], Some("http"), None), [8080]);
+        assert_eq!(with(&[], None, Some("sidecar")), [15000]);
+        assert!(with(&[], Some("dns"), None).is_empty(), "not TCP");
+        assert!(with(&[], Some("http"), Some("sidecar")).is_empty());
+    }
+
+    #[test]
+    fn a_service_selects_by_its_labels() {
+        let service = json!({"spec": {"selector": {"b": "2", "a": "1"}}});
+        let service: ApiService = serde_json::from_value(service).expect("a service");
+        assert_eq!(service.selector().as_deref(), Some("a=1,b=2"));
+        let bare: ApiService = serde_json::from_value(json!({"spec": {}})).expect("a service");
+        assert_eq!(bare.selector(), None, "its endpoints are made by hand");
+    }
+}

@@ -1,0 +1,69 @@
+//! Rare differences that follow more frequent ones about the same content.
+
+use hashbrown::HashMap;
+
+use crate::{
+    compare::Category,
+    evidence::{noise::Stood, report::Standing, route::RouteId},
+};
+
+use super::{Atom, Groups, fingerprint, stand::Judged};
+
+impl Groups {
+    /// Excuses strings of a kind that is noise at their place and more frequent than they are.
+    pub(super) fn by_place(&self, all: &mut [Judged]) {
+        let mut most: HashMap<usize, u64> = HashMap::new();
+        for (atom, judged) in self.atoms.iter().zip(&*all) {
+            if judged.stood.standing == Standing::Noise && atom.shift.is_free_text() {
+                let known = most.entry(atom.group).or_default();
+                *known = (*known).max(judged.known.observed.0);
+            }
+        }
+        for (atom, judged) in self.atoms.iter().zip(all) {
+            let rarer = [Some(atom.group), self.text_of(atom)]
+                .into_iter()
+                .flatten()
+                .filter_map(|group| most.get(&group))
+                .any(|most| judged.known.observed.0 <= *most);
+            if rarer && atom.shift.is_free_text() && judged.may_be_noise() {
+                judged.stood = Stood::of(Standing::Noise, "place");
+            }
+        }
+    }
+
+    /// The group of the whole text that an atom is a word of: two random texts may happen to have the same parts.
+    fn text_of(&self, atom: &Atom) -> Option<usize> {
+        let group = self.all.get(atom.group)?;
+        let (text, _) = group.place.rsplit_once(" word ")?;
+        let text = fingerprint(&group.route, &group.category, text);
+        self.by_fingerprint.get(&text).copied()
+    }
+
+    /// Excuses another order of a list where its elements are noise, and more frequently so: elements that are chosen
+    /// at random are sometimes the same ones in another order.
+    pub(super) fn by_content(&self, all: &mut [Judged]) {
+        let order = Category::Order.as_str();
+        let mut most: HashMap<(RouteId, &str), u64> = HashMap::new();
+        for (atom, judged) in self.atoms.iter().zip(&*all) {
+            let group = self.all.get(atom.group).filter(|group| group.category != order);
+            let list = group.and_then(|group| Some((group.route_id, list_of(&group.place)?)));
+            if let Some(list) = list.filter(|_| judged.stood.standing == Standing::Noise) {
+                let known = most.entry(list).or_default();
+                *known = (*known).max(judged.known.observed.0);
+            }
+        }
+        for (atom, judged) in self.atoms.iter().zip(all) {
+            let group = self.all.get(atom.group).filter(|group| group.category == order);
+            let elements = group.and_then(|group| most.get(&(group.route_id, group.place.as_str())));
+            if elements.is_some_and(|most| judged.known.observed.0 <= *most) && judged.may_be_noise() {
+                judged.stood = Stood::of(Standing::Noise, "content");
+            }
+        }
+    }
+}
+
+/// The place of the list that a place is an element of.
+fn list_of(place: &str) -> Option<&str> {
+    let (list, _) = place.strip_suffix(']')?.rsplit_once('[')?;
+    Some(list)
+}
