@@ -1,4 +1,5 @@
-//! Measures the speed of the engine alone: one thread, segments in memory, small and large bodies, either version of HTTP.
+//! Measures the speed of the engine alone: one thread, segments in memory, small and large bodies, either version of
+//! HTTP.
 //!
 //! HTTP/2 is as usual clients and servers send it: the first exchange of a connection inserts its fields into the
 //! dynamic tables, later ones refer to them, and the path is a literal in each request.

@@ -105,18 +105,7 @@ const PACKAGES: &[Package] = &[
         groups: &[Test],
         why: "a client and a server of gRPC",
     },
-    Package {
-        name: "python3-protobuf",
-        probe: Probe::File("/usr/lib/python3/dist-packages/google/protobuf/__init__.py"),
-        groups: &[Test],
-        why: "messages of gRPC with generated code",
-    },
-    tool(
-        "protobuf-compiler",
-        "protoc",
-        &[Test],
-        "writes a set of descriptors, and code for messages",
-    ),
+    tool("protobuf-compiler", "protoc", &[Test], "describes messages"),
     Package {
         name: "libprotobuf-dev",
         probe: Probe::File("/usr/include/google/protobuf/any.proto"),

@@ -1,5 +1,5 @@
-//! Comparison of error responses by type: RFC 9457's `type`, Connect's `code`, or the place that the rules name. Messages are for people,
-//! and change with every rewrite.
+//! Comparison of error responses by type: RFC 9457's `type`, Connect's `code`, or the place that the rules name.
+//! Messages are for people, and change with every rewrite.
 //!
 //! Bias: where neither answer states the type of the error, the whole content is compared.
 

@@ -15,7 +15,7 @@ use super::{Changed, Dice, Planted};
 /// Nested messages that are searched.
 const MAX_DEPTH: usize = 32;
 
-/// What is added to the number of a field that gets another one.
+/// The distance of the number that a field gets in place of its own.
 const RENAMED: u32 = 1_000;
 
 /// Codes of gRPC.

@@ -55,7 +55,8 @@ pub(crate) struct Read<'b> {
 }
 
 impl<'b> Read<'b> {
-    /// Reads all messages; `cap` bounds their decoded bytes. `None` if the content has another form, or is over a bound.
+    /// Reads all messages; `cap` bounds their decoded bytes. `None` if the content has another form, or is over a
+    /// bound.
     pub(crate) fn of(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Self> {
         match Framing::of(headers) {
             Framing::Prefixed => prefixed(headers, content, cap),

@@ -2,8 +2,8 @@
 //!
 //! Owns: the framing of messages (`frames`), their structure (`shape`), and the status (`status`). Messages become JSON
 //! documents (`document`), whose members are named by the set of descriptors, or else by field numbers (`$.1.3[2]`), so
-//! that rules, noise and redaction apply to them as to JSON. Bounds: messages of one answer, their decoded bytes, depth and fields. Bias:
-//! content that cannot be read as messages is compared by length and digest, never skipped.
+//! that rules, noise and redaction apply to them as to JSON. Bounds: messages of one answer, their decoded bytes, depth
+//! and fields. Bias: content that cannot be read as messages is compared by length and digest, never skipped.
 
 mod document;
 mod frames;

@@ -3,7 +3,8 @@
 //! The wire format has four types and no names, and a field of bytes may be text, a message or neither. Without a type
 //! the structure is therefore inferred from all messages that are compared: a field is text if it is text everywhere,
 //! and a message only if it can be read as one everywhere, on both sides. A field that a known type lacks, or that has
-//! another type on the wire, is read without a type. Bounds: [`MAX_DEPTH`] levels, [`MAX_FIELDS`] fields over all levels.
+//! another type on the wire, is read without a type. Bounds: [`MAX_DEPTH`] levels, [`MAX_FIELDS`] fields over all
+//! levels.
 
 use std::{borrow::Cow, collections::BTreeMap};
 

@@ -367,7 +367,7 @@ proptest! {
         let document = document(&message);
         prop_assert!(document.is_object());
         prop_assert!(differ(&message, &message).is_empty());
-        // What the library reads and writes, this reads to the same document.
+        // The library's own encoding of it is the same document.
         if let Ok(read) = DynamicMessage::decode(of("shop.Cart"), message.as_slice()) {
             prop_assert!(differ(&message, &read.encode_to_vec()).is_empty() || has_two_payments(&fields), "{document}");
         }
