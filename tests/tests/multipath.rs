@@ -117,7 +117,7 @@ impl Paths {
             .args(["--disableLiveReload", "--watch=false"])
             .env(name, value)
             .start(&self.server);
-        wait_until("hugo listens", Duration::from_secs(60), || {
+        wait_until("hugo listens", Duration::from_mins(1), || {
             self.server
                 .run(|| TcpStream::connect(("127.0.0.1", port)).is_ok())
         });

@@ -52,7 +52,7 @@ fn proxied(scene: &Scene) -> PathBuf {
         .args(["--set", &format!("hardump={}", archive.display())])
         .args(["--set", &format!("confdir={}", scene.directory.path().display())])
         .start(&scene.lab.client);
-    wait_until("the proxy listens", Duration::from_secs(60), || {
+    wait_until("the proxy listens", Duration::from_mins(1), || {
         scene
             .lab
             .client
