@@ -14,8 +14,8 @@ pub(crate) const DECIDED: f64 = 40.0;
 /// Evidence at which a difference is decided. It is higher because one run tests hundreds of differences.
 pub(crate) const CERTAIN: f64 = 1e5;
 
-/// Evidence at which a coin is unfair, for the same reason: at 1e4, one of a thousand runs of two identical systems had a
-/// coin that looked unfair.
+/// Evidence at which a coin is unfair, for the same reason: at 1e4, one of a thousand runs of two identical systems had
+/// a coin that looked unfair.
 pub(crate) const UNFAIR: f64 = 1e5;
 
 /// Bisection steps; the error after the last one is below 1e-9.
