@@ -108,7 +108,7 @@ impl Authority {
         let folder = self.0.path().display();
         let file = self.path(&format!("{}.conf", address.port()));
         let text = format!(
-            "daemon off; pid {folder}/{0}.pid; error_log {folder}/{0}.err; worker_processes 1; events {{}}
+            "daemon off; master_process off; pid {folder}/{0}.pid; error_log {folder}/{0}.err; worker_processes 1; events {{}}
 http {{
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder}; uwsgi_temp_path {folder};
   scgi_temp_path {folder}; access_log off;
