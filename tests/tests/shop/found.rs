@@ -14,7 +14,7 @@ use shadow_tests::{
     laws::assert_laws,
     need,
     netns::{Lab, Netns},
-    process::{Launch, Process},
+    process::{Launch, Process, wait_until},
     shop::PLANTED,
 };
 
@@ -22,6 +22,8 @@ const PORT: u16 = 80;
 
 /// A busy machine may need a while for ten thousand.
 const LIMIT: Duration = Duration::from_mins(2);
+
+const RECORDING: &str = "traffic.pcapng";
 
 /// Two editions and their customers compete with the agent for the machine, so other routes that are slow here are
 /// ignored.
@@ -60,61 +62,14 @@ fn every_planted_fault_is_found_and_nothing_else_is() {
         Lab::production(PORT).to_string(),
         Lab::shadow_system(PORT).to_string(),
     );
-    let serve = |edition: &str, listen: &str, namespace: &Netns| {
-        let mut process = program(
-            "shadow-demo-service",
-            &[edition, "--listen", listen],
-            home,
-            namespace,
-        );
-        shadow_tests::process::wait_until("the shop listens", Duration::from_secs(10), || {
-            assert!(process.is_running(), "{}", process.output());
-            process.stdout().contains("listening")
-        });
-        process
-    };
     let shops = (
-        serve("production", &production, &lab.server),
-        serve("rewrite", &rewrite, &lab.shadow),
+        shop(home, "production", &production, &lab.server),
+        shop(home, "rewrite", &rewrite, &lab.shadow),
     );
-    let config = home.join("shadow.yaml");
-    let recording = home.join("traffic.pcapng");
-    let record = format!("record: {{file: {}, redact: none}}\n", recording.display());
-    fs::write(&config, format!("{CONFIG}{record}")).expect("a configuration");
-    let mut agent = Plan::new(home)
-        .capture(Lab::LINK, PORT)
-        .args(&["--config", &config.display().to_string()])
-        .args(&["--shadow", &format!("http://{rewrite}"), "--timeout", "3s"])
-        .start(&lab.server);
-    let customers = program(
-        "shadow-demo-load",
-        &[
-            &production,
-            "--rate",
-            "400",
-            "--customers",
-            "24",
-            "--seconds",
-            "120",
-        ],
-        home,
-        &lab.client,
-    );
-    enough(&agent);
-    drop(customers);
-    let report = agent.settled_when("the last replays are over", |report| report.funnel.in_flight == 0);
-    assert_laws(&report);
-    let live = agent.stop();
+    let url = format!("http://{rewrite}");
+    let live = mirrored(&lab, home, &production, &url);
     judge(&live);
-    let rules = home.join("replay.yaml");
-    fs::write(&rules, CONFIG).expect("a configuration");
-    let words = [
-        &rules.display().to_string(),
-        "--shadow",
-        &format!("http://{rewrite}"),
-    ]
-    .map(str::to_owned);
-    let replayed = replayed(&lab.server, home, &recording, &words);
+    let replayed = replayed(&lab.server, home, &url);
     drop(shops);
     judge(&replayed);
     assert_eq!(regressions(&replayed), regressions(&live));
@@ -125,12 +80,54 @@ fn every_planted_fault_is_found_and_nothing_else_is() {
     );
 }
 
+/// A shop that listens.
+fn shop(home: &Path, edition: &str, listen: &str, namespace: &Netns) -> Process {
+    let args = [edition, "--listen", listen];
+    let mut process = program("shadow-demo-service", &args, home, namespace);
+    wait_until("the shop listens", Duration::from_secs(10), || {
+        assert!(process.is_running(), "{}", process.output());
+        process.stdout().contains("listening")
+    });
+    process
+}
+
+/// The last report on customers' traffic, which is recorded too.
+fn mirrored(lab: &Lab, home: &Path, production: &str, shadow: &str) -> Report {
+    let config = home.join("shadow.yaml");
+    let record = format!(
+        "record: {{file: {}, redact: none}}\n",
+        home.join(RECORDING).display()
+    );
+    fs::write(&config, format!("{CONFIG}{record}")).expect("a configuration");
+    let mut agent = Plan::new(home)
+        .capture(Lab::LINK, PORT)
+        .args(&["--config", &config.display().to_string()])
+        .args(&["--shadow", shadow, "--timeout", "3s"])
+        .start(&lab.server);
+    let args = [
+        production,
+        "--rate",
+        "400",
+        "--customers",
+        "24",
+        "--seconds",
+        "120",
+    ];
+    let customers = program("shadow-demo-load", &args, home, &lab.client);
+    enough(&agent);
+    drop(customers);
+    let report = agent.settled_when("the last replays are over", |report| report.funnel.in_flight == 0);
+    assert_laws(&report);
+    agent.stop()
+}
+
 /// The report of a replay of the recording, at its own pace.
-fn replayed(namespace: &Netns, home: &Path, recording: &Path, words: &[String]) -> Report {
+fn replayed(namespace: &Netns, home: &Path, shadow: &str) -> Report {
+    let rules = home.join("replay.yaml");
+    fs::write(&rules, CONFIG).expect("a configuration");
     let mut replay = Launch::new(agent::binary(), home)
-        .args(["replay", "--json", "--config"])
-        .args(words)
-        .args([recording.as_os_str()])
+        .args(["replay", "--json", "--shadow", shadow, "--config"])
+        .args([rules, home.join(RECORDING)])
         .start(namespace);
     assert_eq!(replay.wait(LIMIT).code(), Some(1), "{}", replay.output());
     let report: Report = serde_json::from_str(&replay.stdout()).expect("a report");
