@@ -222,8 +222,8 @@ fn from_cache(entry: &Value) -> bool {
         || worker.iter().any(|mark| set(&entry["response"][*mark]))
 }
 
-/// Whether a browser's cache made a 200 of a 304: Playwright writes the content of the cache and the fields of the answer,
-/// in which nothing was sent.
+/// Whether a browser's cache made a 200 of a 304: Playwright writes the content of the cache and the fields of the
+/// answer, with which no content was sent.
 fn is_not_modified(answered: &Value, fields: &[(String, String)]) -> bool {
     let of_content = ["content-type", "content-length", "transfer-encoding"];
     answered["bodySize"].as_i64() == Some(0)
