@@ -288,7 +288,9 @@ fn same(
     (compared, not_http): (u64, u64),
 ) {
     ask(production.address);
-    let asked = lines(&production.log, REQUESTS.len());
+    // One more is the write.
+    let logged = usize::try_from(compared + not_http + 1).expect("a few");
+    let asked = lines(&production.log, logged);
     let (output, report) = replay(
         directory,
         &[&production.log],
