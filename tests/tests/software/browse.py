@@ -4,8 +4,9 @@ import sys
 
 from playwright.sync_api import Error, sync_playwright
 
+# The browser asks whether its copy is still right, and does not decide by the time that has passed.
 FETCH = """async () => {
-  await (await fetch('/1k.json?from=script')).text();
+  await (await fetch('/1k.json?from=script', {cache: 'no-cache'})).text();
   await (await fetch('/read', {method: 'POST', body: new URLSearchParams({a: '1', b: '\\u00e9'})})).text();
 }"""
 
