@@ -3,6 +3,7 @@
 //! Owns: splitting and normalising. Bias: two spellings that a server may treat alike are equal after [`normalised`],
 //! so that a rule about a path cannot be bypassed by writing the path differently.
 
+use core::fmt::Write as _;
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -61,6 +62,20 @@ pub fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
             ),
             None => (pair, &[][..]),
         })
+}
+
+/// Percent-encoded, except for unreserved characters (RFC 3986 section 2.3).
+pub fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            write!(encoded, "%{byte:02X}").unwrap_or_default();
+        }
+    }
+    encoded
 }
 
 /// Percent-decoded (RFC 3986 section 2.1); an invalid triplet is unchanged.

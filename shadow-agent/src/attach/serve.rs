@@ -9,7 +9,6 @@ use std::{
     process::ExitCode,
 };
 
-use globset::{Glob, GlobMatcher};
 use rustix::{
     io::{FdFlags, dup, fcntl_setfd},
     stdio::stdin,
@@ -23,6 +22,7 @@ use super::{
 use crate::{
     capture::{
         hook::{Hook, Method, Role},
+        links::Pattern,
         namespaces::wire::{self, Answer, Attach, MOST_LINKS, Order, Reason, Way},
         netlink::{Interface, Requests},
         others::{Strict, asked},
@@ -191,11 +191,8 @@ fn hooked(
 
 /// The interfaces whose names match.
 fn chosen(existing: Vec<Interface>, wanted: &[String]) -> io::Result<Vec<Interface>> {
-    let globs: Result<Vec<GlobMatcher>, _> = wanted
-        .iter()
-        .map(|name| Glob::new(name).map(|glob| glob.compile_matcher()))
-        .collect();
-    let globs = globs.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let is_wanted = |interface: &Interface| globs.iter().any(|glob| glob.is_match(&interface.name));
+    let patterns: Result<Vec<Pattern>, _> = wanted.iter().map(|name| Pattern::new(name)).collect();
+    let patterns = patterns.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let is_wanted = |interface: &Interface| patterns.iter().any(|pattern| pattern.matches(&interface.name));
     Ok(existing.into_iter().filter(is_wanted).collect())
 }

@@ -5,19 +5,20 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::AsFd as _,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
 
 use globset::{Glob, GlobMatcher};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::Timespec;
 
 pub use super::link_state::{AttachedLink, EVENTS, LinkEvent};
 use super::{
     attach::{AttachError, Attacher, Attachment},
     link_state::State,
     netlink::{Interface, LinkChange, LinkMonitor, Requests},
+    stop::{Stop, Waited},
 };
 
 /// A name or a glob (`veth*`, `eth[01]`).
@@ -93,7 +94,7 @@ const LOOK: Timespec = Timespec {
 #[derive(Debug)]
 pub struct Links {
     state: Arc<Mutex<State>>,
-    stop: Arc<OwnedFd>,
+    stop: Stop,
     /// Until [`Links::watch`].
     waiting: Option<(Watcher, LinkMonitor)>,
     thread: Option<JoinHandle<()>>,
@@ -136,10 +137,9 @@ impl Links {
                 _ => {}
             }
         }
-        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from)?;
         Ok(Self {
             state,
-            stop: Arc::new(stop),
+            stop: Stop::new()?,
             waiting: Some((watcher, monitor)),
             thread: None,
         })
@@ -150,10 +150,10 @@ impl Links {
         let Some((watcher, monitor)) = self.waiting.take() else {
             return Ok(());
         };
-        let stopped = Arc::clone(&self.stop);
+        let stop = self.stop.clone();
         let thread = std::thread::Builder::new()
             .name("links".to_owned())
-            .spawn(move || watcher.run(&monitor, &stopped))?;
+            .spawn(move || watcher.run(&monitor, &stop))?;
         self.thread = Some(thread);
         Ok(())
     }
@@ -178,8 +178,7 @@ impl Links {
 
 impl Drop for Links {
     fn drop(&mut self) {
-        // A full counter has been signalled already.
-        let _rung = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
+        self.stop.stop();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -201,26 +200,15 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn run(mut self, monitor: &LinkMonitor, stop: &OwnedFd) {
+    fn run(mut self, monitor: &LinkMonitor, stop: &Stop) {
         loop {
-            let mut fds = [
-                PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(monitor.as_fd(), PollFlags::IN),
-            ];
-            match poll(&mut fds, Some(&LOOK)) {
-                Ok(0) => {
-                    self.look();
-                    continue;
-                }
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return self.blind(&error),
-            }
-            let [stopped, _] = &fds;
-            if !stopped.revents().is_empty() {
-                return;
-            }
-            match monitor.changes() {
-                Ok(changes) => changes.into_iter().for_each(|change| self.change(change)),
+            match stop.wait(Some(monitor.as_fd()), Some(&LOOK)) {
+                Ok(Waited::Late) => self.look(),
+                Ok(Waited::Stopped) => return,
+                Ok(Waited::Ready) => match monitor.changes() {
+                    Ok(changes) => changes.into_iter().for_each(|change| self.change(change)),
+                    Err(error) => return self.blind(&error),
+                },
                 Err(error) => return self.blind(&error),
             }
         }

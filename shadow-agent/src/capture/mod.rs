@@ -23,6 +23,7 @@ pub mod packet_log;
 pub mod pcap;
 pub mod ring;
 pub mod stats;
+mod stop;
 pub mod targets;
 pub(crate) mod tcx;
 

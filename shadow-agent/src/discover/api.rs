@@ -113,27 +113,15 @@ impl Api {
                 .to_bytes();
             serde_json::from_slice(&body).map_err(|error| ApiError::Content(error.to_string()))
         };
-        match timeout(PATIENCE, asked).await {
-            Ok(object) => object,
-            Err(_late) => Err(ApiError::Connect(format!(
-                "no answer within {} s",
-                PATIENCE.as_secs()
-            ))),
-        }
+        in_time(asked).await
     }
 
     /// Asks for a watch.
     pub(super) async fn watch(&self, path: &str) -> Result<Lines, ApiError> {
-        match timeout(PATIENCE, self.get(path)).await {
-            Ok(response) => Ok(Lines {
-                body: response?.into_body(),
-                held: BytesMut::new(),
-            }),
-            Err(_late) => Err(ApiError::Connect(format!(
-                "no answer within {} s",
-                PATIENCE.as_secs()
-            ))),
-        }
+        Ok(Lines {
+            body: in_time(self.get(path)).await?.into_body(),
+            held: BytesMut::new(),
+        })
     }
 
     async fn get(&self, path: &str) -> Result<Response<Incoming>, ApiError> {
@@ -174,6 +162,12 @@ impl Api {
             text,
         })
     }
+}
+
+/// The result, unless it takes longer than [`PATIENCE`].
+async fn in_time<T>(asked: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let late = |_late| ApiError::Connect(format!("no answer within {} s", PATIENCE.as_secs()));
+    timeout(PATIENCE, asked).await.map_err(late)?
 }
 
 type Sender = http1::SendRequest<Empty<Bytes>>;

@@ -8,9 +8,10 @@
 mod api;
 mod pods;
 
-use std::{fmt::Write as _, io, path::Path, process::ExitCode, time::Duration};
+use std::{io, path::Path, process::ExitCode, time::Duration};
 
 use http::Uri;
+use shadow_proto::request_target::encoded;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
@@ -156,20 +157,6 @@ async fn told(socket: &Path, pods: &mut watch::Receiver<Option<Vec<Pod>>>) -> io
             _ = agent.read(&mut nothing) => return Ok(()),
         }
     }
-}
-
-/// A value of a query (RFC 3986 section 2.1).
-fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            write!(out, "%{byte:02X}").unwrap_or_default();
-        }
-    }
-    out
 }
 
 #[cfg(test)]

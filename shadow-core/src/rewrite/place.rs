@@ -118,9 +118,9 @@ impl Router {
             if !appended.is_empty() {
                 appended.push(b'&');
             }
-            encode(name, &mut appended);
+            appended.extend_from_slice(request_target::encoded(name).as_bytes());
             appended.push(b'=');
-            encode(value, &mut appended);
+            appended.extend_from_slice(request_target::encoded(value).as_bytes());
         }
         Ok(Self {
             strip: prefix("path.strip", strip.as_deref())?,
@@ -197,15 +197,4 @@ fn prefix(key: &str, text: Option<&str>) -> Result<Vec<u8>, RuleError> {
         ));
     }
     Ok(text.as_bytes().to_vec())
-}
-
-/// Percent-encodes everything except unreserved characters (RFC 3986 section 2.3).
-fn encode(text: &str, into: &mut Vec<u8>) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(byte);
-        } else {
-            into.extend_from_slice(format!("%{byte:02X}").as_bytes());
-        }
-    }
 }

@@ -4,20 +4,17 @@ use std::{
     collections::BTreeSet,
     io::{self, BufReader},
     os::{
-        fd::{AsFd as _, OwnedFd},
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::net::{UnixListener, UnixStream},
     },
-    sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
 
-use rustix::{
-    event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
-    net::sockopt::socket_peercred,
-};
+use rustix::net::sockopt::socket_peercred;
 
 use super::{Follow, pods};
+use crate::capture::stop::{Stop, Waited};
 
 /// How long the rest of a line may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,7 +25,7 @@ pub(crate) type SetPorts = Box<dyn Fn(&BTreeSet<u16>) + Send>;
 /// The thread that listens to discovery. Dropping it ends the thread.
 #[derive(Debug)]
 pub(crate) struct Discovery {
-    stop: Arc<OwnedFd>,
+    stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,13 +37,13 @@ impl Discovery {
         interfaces: Vec<String>,
         ports: SetPorts,
     ) -> io::Result<Self> {
-        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let stop = Stop::new()?;
         let listening = Listening {
             listener: UnixListener::from(listener),
             follow,
             interfaces,
             ports,
-            stop: Arc::clone(&stop),
+            stop: stop.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("discovery".to_owned())
@@ -60,8 +57,7 @@ impl Discovery {
 
 impl Drop for Discovery {
     fn drop(&mut self) {
-        // A full counter has been signalled already.
-        let _rung = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
+        self.stop.stop();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that listens to discovery has panicked");
         }
@@ -73,7 +69,7 @@ struct Listening {
     follow: Follow,
     interfaces: Vec<String>,
     ports: SetPorts,
-    stop: Arc<OwnedFd>,
+    stop: Stop,
 }
 
 impl Listening {
@@ -120,19 +116,12 @@ impl Listening {
     }
 
     /// Waits until there is something to read; false when the agent ends.
-    fn waits_for(&self, source: std::os::fd::BorrowedFd<'_>) -> bool {
-        loop {
-            let mut fds = [
-                PollFd::from_borrowed_fd(self.stop.as_fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(source, PollFlags::IN),
-            ];
-            match poll(&mut fds, None) {
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => {
-                    tracing::error!(%error, "discovery is not listened to any more");
-                    return false;
-                }
-                Ok(_) => return fds[0].revents().is_empty(),
+    fn waits_for(&self, source: BorrowedFd<'_>) -> bool {
+        match self.stop.wait(Some(source), None) {
+            Ok(waited) => waited == Waited::Ready,
+            Err(error) => {
+                tracing::error!(%error, "discovery is not listened to any more");
+                false
             }
         }
     }

@@ -113,6 +113,9 @@ impl Keeper {
         let label = self.free_label();
         self.shared.lock().maps.forget(label);
         let result = self.order(&Order::Attach(self.attach(wanted, label, known)), &[]);
+        if !matches!(result, Ok((Answer::Unchanged, _))) {
+            self.label = label;
+        }
         let mut state = self.shared.lock();
         let Some(place) = state.places.get_mut(&wanted.namespace) else {
             // No longer wanted; closing the links detaches.
@@ -177,20 +180,21 @@ impl Keeper {
     }
 
     /// A label that has not been used for as long as possible: records under the last one may still be in the ring.
-    fn free_label(&mut self) -> u32 {
+    fn free_label(&self) -> u32 {
         let used: BTreeSet<u32> = {
             let state = self.shared.lock();
             let attached = state.places.values().filter_map(|place| place.attached.as_ref());
             attached.map(|inside| heard_index(inside.label)).collect()
         };
+        let mut label = self.label;
         for _ in 0..MOST_LABELS {
             // Its highest bit belongs to the format of records.
-            self.label = (self.label + 1) & (u32::MAX >> 1);
-            if !used.contains(&heard_index(self.label)) {
+            label = (label + 1) & (u32::MAX >> 1);
+            if !used.contains(&heard_index(label)) {
                 break;
             }
         }
-        self.label
+        label
     }
 
     fn order(

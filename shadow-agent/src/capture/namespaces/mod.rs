@@ -16,10 +16,7 @@ pub(crate) mod wire;
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt, io,
-    os::{
-        fd::{AsFd as _, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     str::FromStr,
     sync::{
@@ -29,14 +26,18 @@ use std::{
     thread::JoinHandle,
 };
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::Timespec;
 
 pub(crate) use self::discovered::Discovery;
 pub use self::maps::InsideMaps;
 pub use self::traffic::{Blind, Traffic};
 pub use self::wire::{Namespace, Reason};
 use self::{keeper::Keeper, pods::Pod};
-use super::{heartbeat, hook::Method};
+use super::{
+    heartbeat,
+    hook::Method,
+    stop::{Stop, Waited},
+};
 
 /// How often namespaces are looked at again.
 const TURN: Timespec = Timespec {
@@ -145,7 +146,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct Namespaces {
     shared: Arc<Shared>,
-    stop: Arc<OwnedFd>,
+    stop: Stop,
     /// Until [`Namespaces::watch`], and after the thread has ended.
     keeper: Option<Keeper>,
     thread: Option<JoinHandle<Keeper>>,
@@ -181,10 +182,9 @@ impl Namespaces {
         });
         let mut keeper = Keeper::new(Arc::clone(&shared), method, helper)?;
         keeper.turn();
-        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self {
             shared,
-            stop: Arc::new(stop),
+            stop: Stop::new()?,
             keeper: Some(keeper),
             thread: None,
         })
@@ -195,14 +195,12 @@ impl Namespaces {
         let Some(mut keeper) = self.keeper.take() else {
             return Ok(());
         };
-        let stop = Arc::clone(&self.stop);
+        let stop = self.stop.clone();
         let run = move || {
             loop {
-                let mut fds = [PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN)];
-                match poll(&mut fds, Some(&TURN)) {
-                    Ok(0) => keeper.turn(),
-                    Err(rustix::io::Errno::INTR) => {}
-                    Ok(_) => return keeper,
+                match stop.wait(None, Some(&TURN)) {
+                    Ok(Waited::Late) => keeper.turn(),
+                    Ok(Waited::Stopped | Waited::Ready) => return keeper,
                     Err(error) => {
                         tracing::error!(%error, "network namespaces are not followed any more");
                         return keeper;
@@ -308,8 +306,7 @@ impl Follow {
 
 impl Drop for Namespaces {
     fn drop(&mut self) {
-        // A full counter has been signalled already.
-        let _rung = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
+        self.stop.stop();
         let ended = self.thread.take().and_then(|thread| thread.join().ok());
         if let Some(mut keeper) = self.keeper.take().or(ended) {
             keeper.detach_all();
