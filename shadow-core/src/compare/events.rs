@@ -10,8 +10,8 @@ use super::{
     ABSENT, Category, Compared, PRESENT,
     align::Features,
     findings::{Findings, shorten},
+    likeness,
     lists::{self, Pair},
-    text,
 };
 
 /// Events of one body.
@@ -87,7 +87,7 @@ fn compare(
     let features = |events: &[Event<'_>]| -> Vec<Features> {
         events
             .iter()
-            .map(|event| text::features(&event.data, &state))
+            .map(|event| likeness::features(&event.data, &state))
             .collect()
     };
     let (pairs, moved) = lists::pairs(&features(&left), &features(&right), same);

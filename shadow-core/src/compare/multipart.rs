@@ -10,8 +10,9 @@ use super::{
     ABSENT, Category, Compared,
     align::Features,
     findings::{Findings, shorten},
+    likeness,
     lists::{self, Pair},
-    media, text,
+    media,
 };
 
 /// Parts of one body.
@@ -130,8 +131,9 @@ fn paired(left: &[Part<'_>], right: &[Part<'_>], contents: &CompareParts<'_>) ->
     }
     let state = DefaultHashBuilder::default();
     let features = |parts: &[Part<'_>]| -> Vec<Features> {
-        let of =
-            |part: &Part<'_>| text::features(part.content.get(..FEATURES).unwrap_or(part.content), &state);
+        let of = |part: &Part<'_>| {
+            likeness::features(part.content.get(..FEATURES).unwrap_or(part.content), &state)
+        };
         parts.iter().map(of).collect()
     };
     lists::pairs(&features(left), &features(right), |a, b| {

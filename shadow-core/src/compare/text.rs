@@ -17,11 +17,9 @@ use super::{
     findings::Findings,
     findings::shorten,
     inside::{self, Texts, words},
-    likeness::have_little_in_common,
+    likeness::{features, have_little_in_common},
     scope::Scope,
 };
-
-pub(super) use super::likeness::features;
 
 /// Lines of a differing stretch, on each side, up to which they are aligned. The work is at most its square.
 const ALIGNED: usize = 400;

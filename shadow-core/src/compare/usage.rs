@@ -101,21 +101,20 @@ impl Counters {
     }
 
     pub(super) fn usage(&self) -> Vec<RuleUsage> {
-        let otherwise = self.content_otherwise.load(Relaxed);
-        let otherwise = (otherwise > 0).then(|| RuleUsage {
-            rule: OTHERWISE.to_owned(),
-            what: "content".to_owned(),
-            asked: otherwise,
-            matched: otherwise,
-            hid_all: 0,
-        });
-        let lacking = self.lacking.load(Relaxed);
-        let lacking = (lacking > 0).then(|| RuleUsage {
-            rule: LACKING.to_owned(),
-            what: self.lacked.get().cloned().unwrap_or_default(),
-            asked: lacking,
-            matched: lacking,
-            hid_all: 0,
+        let lacked = self.lacked.get().map_or("", String::as_str);
+        let others = [
+            (OTHERWISE, "content", &self.content_otherwise),
+            (LACKING, lacked, &self.lacking),
+        ];
+        let others = others.into_iter().filter_map(|(rule, what, count)| {
+            let count = count.load(Relaxed);
+            (count > 0).then(|| RuleUsage {
+                rule: rule.to_owned(),
+                what: what.to_owned(),
+                asked: count,
+                matched: count,
+                hid_all: 0,
+            })
         });
         self.rows
             .iter()
@@ -126,8 +125,7 @@ impl Counters {
                 matched: row.matched.load(Relaxed),
                 hid_all: row.hid_all.load(Relaxed),
             })
-            .chain(otherwise)
-            .chain(lacking)
+            .chain(others)
             .collect()
     }
 

@@ -365,8 +365,8 @@ fn what_is_known_later_is_applied_to_what_was_counted_before() {
     assert_eq!((windows[0].mismatched, windows[0].noise), (500, 500));
 }
 
-#[test]
-fn a_read_behind_a_skipped_write_is_counted_apart() {
+/// A system that was not sent a write to `/users/7`, and has the old name everywhere.
+fn after_a_write() -> Scene {
     let mut scene = Scene::new(|system, _, _| match system {
         System::Production => "{\"name\":\"new\"}".to_owned(),
         System::Shadow => "{\"name\":\"old\"}".to_owned(),
@@ -374,6 +374,12 @@ fn a_read_behind_a_skipped_write_is_counted_apart() {
     let put = exchange("PUT", "/users/7");
     scene.ledger.seen(&put);
     scene.ledger.skipped(&put, Skip::Policy(SkipPolicy::Write));
+    scene
+}
+
+#[test]
+fn a_read_behind_a_skipped_write_is_counted_apart() {
+    let mut scene = after_a_write();
     for number in 0..10 {
         scene.judge(number, "/users/7");
     }
@@ -411,13 +417,7 @@ fn a_read_behind_a_skipped_write_is_counted_apart() {
 
 #[test]
 fn no_write_explains_what_differs_without_one() {
-    let mut scene = Scene::new(|system, _, _| match system {
-        System::Production => "{\"name\":\"new\"}".to_owned(),
-        System::Shadow => "{\"name\":\"old\"}".to_owned(),
-    });
-    let put = exchange("PUT", "/users/7");
-    scene.ledger.seen(&put);
-    scene.ledger.skipped(&put, Skip::Policy(SkipPolicy::Write));
+    let mut scene = after_a_write();
     for number in 0..20 {
         scene.judge(number, "/users/7");
         scene.judge(number, "/users/8");

@@ -15,7 +15,7 @@ use core::fmt::Write as _;
 
 use shadow_proto::exchange::Headers;
 
-use super::grpc;
+use super::{grpc, media};
 
 /// Nested arrays and maps.
 const MAX_DEPTH: usize = 64;
@@ -34,9 +34,7 @@ pub(super) enum Encoding {
 impl Encoding {
     /// The encoding by the Content-Type field.
     pub(super) fn of(headers: &Headers) -> Option<Self> {
-        let value = headers.get("content-type")?;
-        let essence = value.split(|byte| *byte == b';').next()?;
-        let essence = essence.trim_ascii().to_ascii_lowercase();
+        let essence = media::essence(headers);
         let subtype = essence.strip_prefix(b"application/")?;
         let suffix = subtype.rsplit(|byte| *byte == b'+').next()?;
         match suffix {

@@ -71,15 +71,16 @@ fn alone<'t>(items: &[Item<'t>], others: &[Item<'_>]) -> Vec<Item<'t>> {
 
 /// Whether the items that are in both texts have the same order.
 fn is_in_order(left: &[Item<'_>], right: &[Item<'_>], [gone, new]: [&[Item<'_>]; 2]) -> bool {
-    let common = |items: &[Item<'_>], alone: &[Item<'_>]| -> Vec<String> {
-        let mut alone = alone.iter().peekable();
-        items
-            .iter()
-            .filter(|item| alone.next_if(|next| next.1 == item.1).is_none())
-            .map(|(item, _)| (*item).to_owned())
-            .collect()
-    };
-    common(left, gone) == common(right, new)
+    common(left, gone).eq(common(right, new))
+}
+
+/// The items that are not among those that only their text has.
+fn common<'i>(items: &'i [Item<'i>], alone: &'i [Item<'i>]) -> impl Iterator<Item = &'i str> {
+    let mut alone = alone.iter().peekable();
+    let common = items
+        .iter()
+        .filter(move |item| alone.next_if(|next| next.1 == item.1).is_none());
+    common.map(|(item, _)| *item)
 }
 
 /// The name of an item: `a` of `a=1` and `a:1`.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::compare::{
     align::{self, Features},
-    text,
+    likeness,
 };
 
 /// Nodes of one child that are used as features.
@@ -258,12 +258,15 @@ fn features(tree: &Tree<'_>, index: u32, state: &DefaultHashBuilder) -> Features
             let name = state.hash_one(&attribute.name);
             let value = attribute.value.get(..4096).unwrap_or(&attribute.value);
             features.extend(
-                text::features(value, state)
+                likeness::features(value, state)
                     .into_iter()
                     .map(|word| state.hash_one((name, word))),
             );
         }
-        features.extend(text::features(node.text.get(..4096).unwrap_or(&node.text), state));
+        features.extend(likeness::features(
+            node.text.get(..4096).unwrap_or(&node.text),
+            state,
+        ));
     }
     features.sort_unstable();
     features.truncate(FEATURES.saturating_mul(4));

@@ -1,10 +1,12 @@
 //! Rare differences that follow more frequent ones about the same content.
 
+use core::hash::Hash;
+
 use hashbrown::HashMap;
 
 use crate::{
     compare::Category,
-    evidence::{noise::Stood, report::Standing, route::RouteId},
+    evidence::{noise::Stood, report::Standing},
 };
 
 use super::{Atom, Groups, fingerprint, stand::Judged};
@@ -12,13 +14,7 @@ use super::{Atom, Groups, fingerprint, stand::Judged};
 impl Groups {
     /// Excuses strings of a kind that is noise at their place and more frequent than they are.
     pub(super) fn by_place(&self, all: &mut [Judged]) {
-        let mut most: HashMap<usize, u64> = HashMap::new();
-        for (atom, judged) in self.atoms.iter().zip(&*all) {
-            if judged.stood.standing == Standing::Noise && atom.shift.is_free_text() {
-                let known = most.entry(atom.group).or_default();
-                *known = (*known).max(judged.known.observed.0);
-            }
-        }
+        let most = self.most(all, |atom| atom.shift.is_free_text().then_some(atom.group));
         for (atom, judged) in self.atoms.iter().zip(all) {
             let rarer = [Some(atom.group), self.text_of(atom)]
                 .into_iter()
@@ -29,6 +25,19 @@ impl Groups {
                 judged.stood = Stood::of(Standing::Noise, "place");
             }
         }
+    }
+
+    /// How often the most frequent noise of each place occurred.
+    fn most<K: Eq + Hash>(&self, all: &[Judged], place: impl Fn(&Atom) -> Option<K>) -> HashMap<K, u64> {
+        let mut most = HashMap::new();
+        let noise = self.atoms.iter().zip(all);
+        for (atom, judged) in noise.filter(|(_, judged)| judged.stood.standing == Standing::Noise) {
+            if let Some(place) = place(atom) {
+                let known: &mut u64 = most.entry(place).or_default();
+                *known = (*known).max(judged.known.observed.0);
+            }
+        }
+        most
     }
 
     /// The group of the whole text that an atom is a word of: two random texts may happen to have the same parts.
@@ -43,15 +52,10 @@ impl Groups {
     /// at random are sometimes the same ones in another order.
     pub(super) fn by_content(&self, all: &mut [Judged]) {
         let order = Category::Order.as_str();
-        let mut most: HashMap<(RouteId, &str), u64> = HashMap::new();
-        for (atom, judged) in self.atoms.iter().zip(&*all) {
-            let group = self.all.get(atom.group).filter(|group| group.category != order);
-            let list = group.and_then(|group| Some((group.route_id, list_of(&group.place)?)));
-            if let Some(list) = list.filter(|_| judged.stood.standing == Standing::Noise) {
-                let known = most.entry(list).or_default();
-                *known = (*known).max(judged.known.observed.0);
-            }
-        }
+        let most = self.most(all, |atom| {
+            let group = self.all.get(atom.group).filter(|group| group.category != order)?;
+            Some((group.route_id, list_of(&group.place)?))
+        });
         for (atom, judged) in self.atoms.iter().zip(all) {
             let group = self.all.get(atom.group).filter(|group| group.category == order);
             let elements = group.and_then(|group| most.get(&(group.route_id, group.place.as_str())));
