@@ -95,6 +95,16 @@ impl Netns {
     }
 }
 
+/// Two namespaces that are joined by a veth pair, with the name and the address (of 24 bits) of each end.
+pub fn joined([a, b]: [(&str, &str); 2]) -> [Netns; 2] {
+    let [near, far] = [(); 2].map(|()| Netns::new());
+    veth(&near, a.0, &far, b.0);
+    for (namespace, (link, address)) in [(&near, a), (&far, b)] {
+        namespace.address(link, &format!("{address}/24"));
+    }
+    [near, far]
+}
+
 /// Joins two namespaces by a veth pair.
 pub fn veth(a: &Netns, a_link: &str, b: &Netns, b_link: &str) {
     let peer = b.path();

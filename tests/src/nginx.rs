@@ -33,13 +33,37 @@ impl Nginx {
     /// Two instances with the same `www` answer identically, validators included: ETag and Last-Modified come from the
     /// files.
     pub fn start(namespace: &Netns, name: &str, www: &Path, address: SocketAddr) -> Self {
-        let port = address.port();
         let directory = www.parent().expect("the files are inside a temporary directory");
-        let home = directory.join(name);
-        fs::create_dir_all(&home).expect("a directory for nginx");
+        Self::configured(namespace, &directory.join(name), address, |home| {
+            config(home, www, address.port())
+        })
+    }
+
+    /// Starts one with this configuration of a server, which may answer what it likes.
+    pub fn serving(namespace: &Netns, home: &Path, address: SocketAddr, server: &str) -> Self {
+        Self::configured(namespace, home, address, |home| {
+            let temporary = temporary(home);
+            let home = home.display();
+            format!(
+                "daemon off; master_process off; pid {home}/pid; error_log {home}/error.log warn; events {{}}
+                 http {{
+                   access_log off; keepalive_requests 1000000; default_type application/json;
+                   {temporary} server {{ {server} }}
+                 }}"
+            )
+        })
+    }
+
+    fn configured(
+        namespace: &Netns,
+        home: &Path,
+        address: SocketAddr,
+        config: impl FnOnce(&Path) -> String,
+    ) -> Self {
+        fs::create_dir_all(home).expect("a directory for nginx");
         let file = home.join("nginx.conf");
-        fs::write(&file, config(&home, www, port)).expect("its configuration");
-        let process = Launch::new("nginx", &home)
+        fs::write(&file, config(home)).expect("its configuration");
+        let process = Launch::new("nginx", home)
             .args(["-c".as_ref(), file.as_os_str()])
             .start(namespace);
         wait_until("nginx answers", Duration::from_secs(10), || {
@@ -49,8 +73,16 @@ impl Nginx {
     }
 }
 
+/// Where nginx puts what does not fit into memory.
+fn temporary(home: &Path) -> String {
+    ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {}/{kind};\n", home.display()))
+        .concat()
+}
+
 /// One process, so that killing it leaves none. Two may share a port. Temporary files are in a directory of its own.
 fn config(home: &Path, www: &Path, port: u16) -> String {
+    let temporary = temporary(home);
     let home = home.display();
     let mut text = format!(
         "daemon off; master_process off; pid {home}/pid; error_log {home}/error.log warn;
@@ -60,9 +92,7 @@ fn config(home: &Path, www: &Path, port: u16) -> String {
            types {{ application/json json; text/html html; application/octet-stream bin; }}
            client_max_body_size 64m; client_body_buffer_size 128k; server_tokens off;\n"
     );
-    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-        writeln!(text, "{kind}_temp_path {home}/{kind};").expect("writing to memory");
-    }
+    text.push_str(&temporary);
     let inner = port + 1;
     write!(
         text,

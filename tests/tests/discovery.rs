@@ -20,7 +20,7 @@ use shadow_tests::{
     client::Connection,
     laws::assert_laws,
     need,
-    netns::{Netns, veth},
+    netns::{Netns, joined},
     process::{Launch, Process, wait_until},
     servers::{Behaviour, Server},
 };
@@ -51,10 +51,7 @@ struct Pod {
 
 impl Pod {
     fn new(number: u32) -> Self {
-        let [client, network] = [(); 2].map(|()| Netns::new());
-        veth(&client, "c0", &network, "eth0");
-        client.address("c0", &format!("{CLIENT}/24"));
-        network.address("eth0", &format!("{POD}/24"));
+        let [client, network] = joined([("c0", CLIENT), ("eth0", POD)]);
         let uid = format!("0e2b67a4-6e7a-4a0b-9f39-{:08x}{number:04x}", std::process::id());
         let hierarchies = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
         let hierarchy = hierarchies
@@ -187,10 +184,7 @@ struct Node {
 
 impl Node {
     fn new() -> Self {
-        let [host, space] = [(); 2].map(|()| Netns::new());
-        veth(&host, "n0", &space, "x0");
-        host.address("n0", "10.91.0.1/24");
-        space.address("x0", "10.91.0.2/24");
+        let [host, space] = joined([("n0", "10.91.0.1"), ("x0", "10.91.0.2")]);
         let directory = tempfile::tempdir().expect("a directory");
         let config = directory.path().join("shadow.yaml");
         let socket = directory.path().join("discover.sock");

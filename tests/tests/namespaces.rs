@@ -23,7 +23,7 @@ use shadow_tests::{
     client::Connection,
     laws::assert_laws,
     need,
-    netns::{Netns, veth},
+    netns::{Netns, joined, veth},
     process::wait_until,
     servers::{Behaviour, Received, Server},
 };
@@ -47,10 +47,7 @@ struct Pod {
 
 impl Pod {
     fn new() -> Self {
-        let [client, network] = [(); 2].map(|()| Netns::new());
-        veth(&client, "c0", &network, "eth0");
-        client.address("c0", &format!("{CLIENT}/24"));
-        network.address("eth0", &format!("{POD}/24"));
+        let [client, network] = joined([("c0", CLIENT), ("eth0", POD)]);
         Self { client, network }
     }
 
@@ -88,10 +85,7 @@ struct Node {
 
 impl Node {
     fn new(answer: fn(&Received) -> Vec<u8>) -> Self {
-        let [host, space] = [(); 2].map(|()| Netns::new());
-        veth(&host, "n0", &space, "x0");
-        host.address("n0", "10.91.0.1/24");
-        space.address("x0", "10.91.0.2/24");
+        let [host, space] = joined([("n0", "10.91.0.1"), ("x0", "10.91.0.2")]);
         let address = SHADOW.parse().expect("an address");
         Self {
             shadow: Server::start(&space, address, Behaviour::Raw(answer)),

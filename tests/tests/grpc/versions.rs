@@ -1,47 +1,27 @@
 //! HTTP/2 by prior knowledge between h2load and nginx, replayed over either version.
 
-use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 use shadow_core::evidence::report::Report;
 use shadow_tests::{
     agent::Plan,
-    client::Connection,
     laws::assert_laws,
     need,
     netns::{Lab, Netns},
-    process::{Launch, Process, wait_until},
+    nginx::Nginx,
 };
 
 const PORT: u16 = 80;
 const REQUESTS: u64 = 400;
 
 /// nginx that speaks one version of HTTP.
-fn nginx(namespace: &Netns, directory: &Path, name: &str, address: SocketAddr, version: &str) -> Process {
-    let home = directory.join(name);
-    fs::create_dir_all(&home).expect("a directory for nginx");
-    let path = home.display();
-    let text = format!(
-        "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log warn; events {{}}
-         http {{
-           access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p; fastcgi_temp_path {path}/f;
-           uwsgi_temp_path {path}/u; scgi_temp_path {path}/s;
-           server {{
-             listen {address} {version};
-             default_type application/json;
-             location /a {{ return 200 '{{\"name\":\"a\",\"price\":5}}'; }}
-             location /b {{ return 404 '{{\"error\":\"none\"}}'; }}
-           }}
-         }}"
+fn nginx(namespace: &Netns, directory: &Path, name: &str, address: SocketAddr, version: &str) -> Nginx {
+    let server = format!(
+        "listen {address} {version};
+         location /a {{ return 200 '{{\"name\":\"a\",\"price\":5}}'; }}
+         location /b {{ return 404 '{{\"error\":\"none\"}}'; }}"
     );
-    let file = home.join("nginx.conf");
-    fs::write(&file, text).expect("a configuration");
-    let process = Launch::new("nginx", &home)
-        .args(["-c".as_ref(), file.as_os_str()])
-        .start(namespace);
-    wait_until("nginx listens", Duration::from_secs(10), || {
-        namespace.run(|| Connection::open(address).is_ok())
-    });
-    process
+    Nginx::serving(namespace, &directory.join(name), address, &server)
 }
 
 /// Mirrors requests of h2load, eight at once on each of two connections, to an nginx of this version.

@@ -25,7 +25,7 @@ use shadow_common::config::LABELLED;
 use shadow_proto::wire::{Direction, Segment};
 use shadow_tests::{
     attached,
-    netns::{Netns, veth},
+    netns::{Netns, joined},
 };
 
 use crate::rig::is_root;
@@ -112,12 +112,8 @@ fn captured(source: &mut LiveSource, labels: &mut BTreeSet<u32>) -> Vec<(Option<
 }
 
 /// A pod and its client.
-fn pair() -> (Netns, Netns) {
-    let [client, pod] = [(); 2].map(|()| Netns::new());
-    veth(&client, "c0", &pod, "eth0");
-    client.address("c0", "10.88.0.1/24");
-    pod.address("eth0", "10.88.0.2/24");
-    (client, pod)
+fn pair() -> [Netns; 2] {
+    joined([("c0", "10.88.0.1"), ("eth0", "10.88.0.2")])
 }
 
 #[test]
@@ -149,7 +145,7 @@ fn each_namespace_has_a_label_of_its_own_by_links_and_by_filters() {
         let traffic = Arc::new(Traffic::default());
         let maps = InsideMaps::load(&mut attacher, traffic).expect("the other programs load");
         let (stream, process) = attach::start(&mut attaching(false)).expect("the attach process starts");
-        let all = pods.iter().map(|(_, pod)| wanted(pod)).collect();
+        let all = pods.iter().map(|[_, pod]| wanted(pod)).collect();
         let namespaces =
             Namespaces::attach(maps, method, (stream, Box::new(process)), all).expect("an attach process");
         let mut seen = BTreeSet::new();
@@ -157,7 +153,7 @@ fn each_namespace_has_a_label_of_its_own_by_links_and_by_filters() {
         source
             .poll(Duration::ZERO, &mut |_| ())
             .expect("the ring can be read");
-        for (client, pod) in &pods {
+        for [client, pod] in &pods {
             let names = attached::programs(pod, "eth0");
             assert_eq!(names, ["shadow_ingress", "shadow_egress"], "{method:?}");
             exchange(client, pod);
@@ -170,7 +166,7 @@ fn each_namespace_has_a_label_of_its_own_by_links_and_by_filters() {
         assert!(seen.iter().all(|label| label & LABELLED != 0), "{seen:x?}");
         assert_eq!(stats.read().expect("counters can be read").law(), Ok(()));
         drop(namespaces);
-        for (client, pod) in &pods {
+        for [client, pod] in &pods {
             assert!(
                 attached::programs(pod, "eth0").is_empty(),
                 "{method:?} leaves nothing"
@@ -185,7 +181,7 @@ fn a_filter_that_a_killed_agent_has_left_lets_everything_pass_and_is_replaced() 
     if !is_root() {
         return;
     }
-    let (client, pod) = pair();
+    let [client, pod] = pair();
     let options = LoadOptions {
         method: Some(Method::Clsact),
         ..LoadOptions::default()

@@ -9,18 +9,12 @@ use shadow_tests::{
     laws::assert_laws,
     need,
     netns::{Lab, Netns},
+    nginx::Nginx,
     process::{Launch, Process, wait_until},
 };
 
 const PORT: u16 = 80;
 const REQUESTS: u64 = 300;
-
-fn listening(namespace: &Netns, address: SocketAddr, process: Process) -> Process {
-    wait_until("the server listens", Duration::from_secs(20), || {
-        namespace.run(|| Connection::open(address).is_ok())
-    });
-    process
-}
 
 /// uWSGI speaks HTTP/1.1 and closes each connection after its answer without a word.
 fn uwsgi(namespace: &Netns, directory: &Path, address: SocketAddr) -> Process {
@@ -43,36 +37,23 @@ fn uwsgi(namespace: &Netns, directory: &Path, address: SocketAddr) -> Process {
             &app.display().to_string(),
         ])
         .start(namespace);
-    listening(namespace, address, process)
+    wait_until("the server listens", Duration::from_secs(20), || {
+        namespace.run(|| Connection::open(address).is_ok())
+    });
+    process
 }
 
 /// nginx that sends a policy as it is written in its configuration, over several lines.
 fn nginx(namespace: &Netns, directory: &Path, name: &str, address: SocketAddr) -> Process {
-    let home = directory.join(name);
-    fs::create_dir_all(&home).expect("a directory for nginx");
-    let path = home.display();
-    let text = format!(
-        "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log warn; events {{}}
-         http {{
-           access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p; fastcgi_temp_path {path}/f;
-           uwsgi_temp_path {path}/u; scgi_temp_path {path}/s; keepalive_requests 1000000;
-           server {{
-             listen {address};
-             default_type application/json;
-             location / {{ return 200 '{{\"path\":\"$uri\"}}'; }}
-             location /policy {{
-               add_header Content-Security-Policy \"default-src 'self';\n  script-src 'self' https://cdn.example;\n  img-src *\";
-               return 200 '{{\"path\":\"$uri\"}}';
-             }}
-           }}
+    let server = format!(
+        "listen {address};
+         location / {{ return 200 '{{\"path\":\"$uri\"}}'; }}
+         location /policy {{
+           add_header Content-Security-Policy \"default-src 'self';\n  script-src 'self' https://cdn.example;\n  img-src *\";
+           return 200 '{{\"path\":\"$uri\"}}';
          }}"
     );
-    let file = home.join("nginx.conf");
-    fs::write(&file, text).expect("a configuration");
-    let process = Launch::new("nginx", &home)
-        .args(["-c".as_ref(), file.as_os_str()])
-        .start(namespace);
-    listening(namespace, address, process)
+    Nginx::serving(namespace, &directory.join(name), address, &server).process
 }
 
 /// Mirrors the traffic between two equal servers; `visit` returns how many requests were answered.
