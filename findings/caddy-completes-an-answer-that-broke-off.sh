@@ -24,7 +24,7 @@ import re
 import sys
 import time
 
-from proxies import NAMES, Proxies, read_all, upstreams
+from proxies import NAMES, Proxies, read_all, requests, upstreams
 
 CONTENT = b"x" * 50
 ANSWERS = {
@@ -34,13 +34,9 @@ ANSWERS = {
 
 
 def break_off(_, sock):
-    data = b""
-    while not data.endswith(b"\r\n\r\n"):
-        if not (piece := sock.recv(65536)):
-            return
-        data += piece
-    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + ANSWERS[data.split()[1]])
-    sock.close()
+    for data in requests(sock):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + ANSWERS[data.split()[1]])
+        sock.close()
 
 
 def ending(answer):

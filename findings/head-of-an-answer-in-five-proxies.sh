@@ -21,10 +21,9 @@ set -euo pipefail
 
 . "$(dirname "$0")/lib/proxies.sh"
 cat >"$TMP_OF_FINDING/head.py" <<'PY'
-import contextlib
 import sys
 
-from proxies import NAMES, Proxies, read_all, upstreams
+from proxies import NAMES, Proxies, read_all, requests, upstreams
 
 DATE = "mon, 01 jan 2024 00:00:00 gmt"
 HEAD = b"HTTP/1.1 200 Fine\r\nServer: shop/1\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
@@ -32,14 +31,9 @@ CONTENTS = {b"/html": b"<p>", b"/json": b"{}"}
 
 
 def answer(_, sock):
-    data = b""
-    with contextlib.suppress(OSError):
-        while piece := sock.recv(65536):
-            data += piece
-            if data.endswith(b"\r\n\r\n"):
-                content = CONTENTS[data.split()[1]]
-                sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(content) + content)
-                data = b""
+    for data in requests(sock):
+        content = CONTENTS[data.split()[1]]
+        sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(content) + content)
 
 
 def get(proxies, name, path):

@@ -18,23 +18,17 @@ set -euo pipefail
 
 . "$(dirname "$0")/lib/proxies.sh"
 cat >"$TMP_OF_FINDING/version.py" <<'PY'
-import contextlib
 import sys
 
-from proxies import NAMES, Proxies, read_all, upstreams
+from proxies import NAMES, Proxies, read_all, requests, upstreams
 
-requests = {name: [] for name in NAMES}
+received_by = {name: [] for name in NAMES}
 
 
 def answer(name, sock):
-    data = b""
-    with contextlib.suppress(OSError):
-        while piece := sock.recv(65536):
-            data += piece
-            if data.endswith(b"\r\n\r\n"):
-                requests[name].append(data.decode().lower())
-                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
-                data = b""
+    for data in requests(sock):
+        received_by[name].append(data.decode().lower())
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
 
 
 results = {}
@@ -43,10 +37,10 @@ with Proxies(upstreams(answer)) as proxies:
         with proxies.connect(name) as client:
             client.sendall(b"GET /health HTTP/1.0\r\nHost: shop.test\r\n\r\n")
             received = read_all(client).decode()
-        sent = [request.split("\r\n")[0].split("http/")[1] for request in requests[name]]
+        sent = [request.split("\r\n")[0].split("http/")[1] for request in received_by[name]]
         results[name] = sent, received[5:8], int(received[9:12])
         print(f"{name:8} server gets {sent or 'nothing'}, client gets {received[5:8]} {received[9:12]}")
-kept = "connection: keep-alive" in requests["HAProxy"][0]
+kept = "connection: keep-alive" in received_by["HAProxy"][0]
 expected = {"HAProxy": (["1.0"], "1.1", 200), "Caddy": (["1.1"], "1.0", 200), "Envoy": ([], "1.1", 426)}
 expected |= {name: (["1.1"], "1.1", 200) for name in ("Apache", "nginx")}
 sys.exit(0 if results == expected and kept else "CHANGED")

@@ -23,19 +23,15 @@ import re
 import sys
 import time
 
-from proxies import NAMES, Proxies, read_all, upstreams
+from proxies import NAMES, Proxies, read_all, requests, upstreams
 
 
 def serve(_, sock):
-    data = b""
-    while not data.endswith(b"\r\n\r\n"):
-        if not (piece := sock.recv(65536)):
-            return
-        data += piece
-    sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
-    time.sleep(0.2)
-    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-    sock.close()
+    for _ in requests(sock):
+        sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
+        time.sleep(0.2)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        sock.close()
 
 
 statuses, logged, nginx = {}, {}, b""

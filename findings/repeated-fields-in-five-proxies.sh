@@ -21,22 +21,18 @@ set -euo pipefail
 cat >"$TMP_OF_FINDING/repeated.py" <<'PY'
 import sys
 
-from proxies import NAMES, Proxies, read_all, upstreams
+from proxies import NAMES, Proxies, read_all, requests, upstreams
 
 OWN = ["zebra", "accept", "accept", "x-tag", "x-tag"]
 at_server = {}
 
 
 def serve(name, sock):
-    data = b""
-    while not data.endswith(b"\r\n\r\n"):
-        if not (piece := sock.recv(65536)):
-            return
-        data += piece
-    lines = data.decode().split("\r\n")[1:-2]
-    at_server[name] = [(field.lower(), value) for field, value in (line.split(": ", 1) for line in lines)]
-    sock.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
-    sock.close()
+    for data in requests(sock):
+        lines = data.decode().split("\r\n")[1:-2]
+        at_server[name] = [(field.lower(), value) for field, value in (line.split(": ", 1) for line in lines)]
+        sock.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        sock.close()
 
 
 with Proxies(upstreams(serve)) as proxies:

@@ -18,32 +18,25 @@ set -euo pipefail
 
 . "$(dirname "$0")/lib/proxies.sh"
 cat >"$TMP_OF_FINDING/sizes.py" <<'PY'
-import contextlib
 import json
 import sys
 import time
 
-from proxies import NAMES, Proxies, read_all, upstreams
+from proxies import NAMES, Proxies, read_all, requests, upstreams
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 
 
 def answer(_, sock):
-    data = b""
-    with contextlib.suppress(OSError):
-        while piece := sock.recv(65536):
-            data += piece
-            if not data.endswith(b"\r\n\r\n"):
-                continue
-            if b"/length" in data:
-                sock.sendall(HEAD + b"Content-Length: 10\r\n\r\n0123456789")
-            else:
-                sock.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-                for digit in b"0123456789":
-                    time.sleep(0.1)
-                    sock.sendall(b"1\r\n%c\r\n" % digit)
-                sock.sendall(b"0\r\n\r\n")
-            data = b""
+    for data in requests(sock):
+        if b"/length" in data:
+            sock.sendall(HEAD + b"Content-Length: 10\r\n\r\n0123456789")
+        else:
+            sock.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+            for digit in b"0123456789":
+                time.sleep(0.1)
+                sock.sendall(b"1\r\n%c\r\n" % digit)
+            sock.sendall(b"0\r\n\r\n")
 
 
 def size_in(name, line):

@@ -20,25 +20,18 @@ cat >"$TMP_OF_FINDING/slow.py" <<'PY'
 import sys
 import time
 
-from proxies import NAMES, Proxies, upstreams
+from proxies import NAMES, Proxies, requests, upstreams
 
 SIZE, PIECE = 50_000_000, bytes(100_000)
 sent = dict.fromkeys(NAMES, 0)
 
 
 def answer(name, sock):
-    data = b""
-    while not data.endswith(b"\r\n\r\n"):
-        if not (piece := sock.recv(65536)):
-            return
-        data += piece
-    try:
+    for _ in requests(sock):
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE)
         while sent[name] < SIZE:
             sock.sendall(PIECE)
             sent[name] += len(PIECE)
-    except OSError:
-        pass  # the proxy has ended
 
 
 with Proxies(upstreams(answer)) as proxies:

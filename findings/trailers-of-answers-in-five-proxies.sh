@@ -18,22 +18,16 @@ set -euo pipefail
 
 . "$(dirname "$0")/lib/proxies.sh"
 cat >"$TMP_OF_FINDING/trailers.py" <<'PY'
-import contextlib
 import sys
 
-from proxies import NAMES, Proxies, read_all, upstreams
+from proxies import NAMES, Proxies, read_all, requests, upstreams
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
 
 
 def answer(_, sock):
-    data = b""
-    with contextlib.suppress(OSError):
-        while piece := sock.recv(65536):
-            data += piece
-            if data.endswith(b"\r\n\r\n"):
-                sock.sendall(HEAD + b"2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n")
-                data = b""
+    for _ in requests(sock):
+        sock.sendall(HEAD + b"2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n")
 
 
 results = {}

@@ -19,12 +19,11 @@ set -euo pipefail
 . "$(dirname "$0")/lib/proxies.sh"
 cat >"$TMP_OF_FINDING/upgrade.py" <<'PY'
 import base64
-import contextlib
 import hashlib
 import re
 import sys
 
-from proxies import NAMES, Proxies, upstreams
+from proxies import NAMES, Proxies, requests, upstreams
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 KEY = base64.b64encode(b"sixteen bytes ok")
@@ -32,24 +31,18 @@ seen = {name: [] for name in NAMES}
 
 
 def answer(name, sock):
-    data = b""
-    with contextlib.suppress(OSError):
-        while piece := sock.recv(65536):
-            data += piece
-            if not data.endswith(b"\r\n\r\n"):
-                continue
-            upgrade = b"upgrade: websocket" in data.lower()
-            seen[name].append(("Upgrade" if upgrade else "plain", b"sec-websocket-key: " in data.lower()))
-            if upgrade:
-                key = re.search(rb"(?i)sec-websocket-key: (\S+)", data)[1]
-                accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-                head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                sock.sendall(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
-                while piece := sock.recv(100):
-                    sock.sendall(piece)
-                return
-            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\npage")
-            data = b""
+    for data in requests(sock):
+        upgrade = b"upgrade: websocket" in data.lower()
+        seen[name].append(("Upgrade" if upgrade else "plain", b"sec-websocket-key: " in data.lower()))
+        if upgrade:
+            key = re.search(rb"(?i)sec-websocket-key: (\S+)", data)[1]
+            accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
+            head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            sock.sendall(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+            while piece := sock.recv(100):
+                sock.sendall(piece)
+            return
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\npage")
 
 
 def handshake(proxies, name):

@@ -16,6 +16,7 @@
 set -euo pipefail
 
 . "$(dirname "$0")/lib/bpf.sh"
+. "$(dirname "$0")/lib/pod.sh"
 cat >"$tmp/mark.py" <<'PY'
 import os
 import socket
@@ -113,18 +114,5 @@ def main():
 if __name__ == "__main__":
     main()
 PY
-unshare --net bash -euc '
-    sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-    ip link set lo up
-    unshare --net sleep 60 &
-    pod=$!
-    trap "kill $pod" EXIT
-    until [[ $(readlink "/proc/$pod/ns/net") != "$(readlink /proc/self/ns/net)" ]]; do sleep 0.05; done
-    ip link add v0 type veth peer name v1 netns "$pod"
-    ip link set v0 up
-    ip addr add 10.9.9.1/24 dev v0
-    nsenter "--net=/proc/$pod/ns/net" ip link set v1 up
-    nsenter "--net=/proc/$pod/ns/net" ip addr add 10.9.9.2/24 dev v1
-    timeout 30 python3 "$1" "$pod"
-' bash "$tmp/mark.py"
+with_pod "$tmp/mark.py"
 echo 'PASS: lo keeps the mark, a veth keeps the socket'

@@ -1,5 +1,6 @@
 """Five proxies with HTTP/1.1 on both sides and default settings, each in front of an upstream of its own, all on
 loopback: HAProxy, Envoy, nginx, Apache httpd and Caddy. Each writes its usual access log."""
+import contextlib
 import json
 import os
 import socket
@@ -24,13 +25,27 @@ def upstreams(handler):
         listener = socket.create_server(("127.0.0.1", 0))
         ports[name] = listener.getsockname()[1]
 
+        def serve(name, sock):
+            with contextlib.suppress(OSError):  # the proxy has ended the connection
+                handler(name, sock)
+
         def accept(listener=listener, name=name):
             while True:
                 sock, _ = listener.accept()
-                threading.Thread(target=handler, args=(name, sock), daemon=True).start()
+                threading.Thread(target=serve, args=(name, sock), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
     return ports
+
+
+def requests(sock):
+    """Each request without content on a connection."""
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+        if data.endswith(b"\r\n\r\n"):
+            yield data
+            data = b""
 
 
 def read_all(sock):
