@@ -22,7 +22,7 @@ const MANY_RULES: &str = r#"{
     "places": [
         {"path": "$..id", "format": "integer"},
         {"path": "$.items[*].price", "tolerance": {"absolute": 0.001}},
-        {"path": "$..at", "within": {"secs": 5, "nanos": 0}}
+        {"path": "$..at", "within": "5s"}
     ],
     "routes": [{"route": "GET /items/**", "added": "allow"}, {"route": "PUT /**", "arrays": "set"}]
 }"#;

@@ -19,7 +19,7 @@ use super::{
     ABSENT, Category, PRESENT, Side,
     findings::Findings,
     findings::shorten,
-    media,
+    media::{self, Kind},
     rules::{FieldName, Redirects},
     scope::Scope,
 };
@@ -39,7 +39,8 @@ pub(super) fn compare(
     let (left, right) = (production.headers, shadow.headers);
     let without_content = is_without_content(production) && is_without_content(shadow);
     let note = is_redirect_note(scope, production, shadow);
-    for name in listed(scope.headers, [left, right]) {
+    let differing = differing(left, right);
+    for name in listed(scope.headers, &differing) {
         let name = name.as_ref();
         if left.get_all(name).eq(right.get_all(name))
             || ((without_content || note) && name == "content-type")
@@ -49,7 +50,7 @@ pub(super) fn compare(
         }
         field(scope.is_parted(), name, request, [production, shadow], findings);
     }
-    for name in listed(scope.header_presence, [left, right]) {
+    for name in listed(scope.header_presence, &differing) {
         let name = name.as_ref();
         let there = |headers: &Headers| headers.get(name).map_or(ABSENT, |_| PRESENT).to_owned();
         let (left, right) = (there(left), there(right));
@@ -59,22 +60,37 @@ pub(super) fn compare(
     }
 }
 
-/// The fields that a list names: those of a name that ends in `*` are all that begin so.
-fn listed<'n>(names: &'n [FieldName], answers: [&'n Headers; 2]) -> impl Iterator<Item = Cow<'n, str>> {
+/// The names of the fields that may differ. Most answers of two systems have the same names in the same order: then
+/// they are those of the lines whose values differ.
+fn differing<'n>(left: &'n Headers, right: &'n Headers) -> Vec<&'n [u8]> {
+    let names = |headers: &'n Headers| headers.iter().map(|(name, _)| name);
+    if names(left).eq(names(right)) {
+        let lines = left.iter().zip(right.iter());
+        return lines
+            .filter_map(|((name, a), (_, b))| (a != b).then_some(name))
+            .collect();
+    }
+    names(left).chain(names(right)).collect()
+}
+
+/// The fields among `candidates` that a list names: those of a name that ends in `*` are all that begin so.
+fn listed<'n>(names: &'n [FieldName], candidates: &'n [&'n [u8]]) -> impl Iterator<Item = Cow<'n, str>> {
     names.iter().flat_map(move |name| {
         let Some(start) = name.start() else {
-            return vec![Cow::Borrowed(name.as_str())];
+            let name = name.as_str();
+            let is_it = |other: &&[u8]| other.eq_ignore_ascii_case(name.as_bytes());
+            let is_there = candidates.iter().any(is_it);
+            return is_there.then_some(Cow::Borrowed(name)).into_iter().collect();
         };
-        let mut all: Vec<String> = answers
+        let mut all: Vec<Cow<'n, str>> = candidates
             .iter()
-            .flat_map(|headers| headers.iter())
-            .filter_map(|(name, _)| core::str::from_utf8(name).ok())
-            .map(str::to_ascii_lowercase)
+            .filter_map(|name| core::str::from_utf8(name).ok())
+            .map(|name| Cow::Owned::<str>(name.to_ascii_lowercase()))
             .filter(|name| name.starts_with(start))
             .collect();
         all.sort_unstable();
         all.dedup();
-        all.into_iter().map(Cow::Owned).collect()
+        all
     })
 }
 
@@ -207,15 +223,15 @@ fn is_without_content(side: Side<'_>) -> bool {
 
 /// Whether both answers are redirects with only a short note for people as content.
 pub(super) fn is_redirect_note(scope: &Scope<'_>, production: Side<'_>, shadow: Side<'_>) -> bool {
+    let is_text = |side: Side<'_>| {
+        let kind = media::kind(side.headers);
+        matches!(kind, Kind::Text | Kind::Html | Kind::Unknown)
+    };
     let is_note = |side: Side<'_>| {
-        let text = matches!(
-            media::kind(side.headers),
-            media::Kind::Text | media::Kind::Html | media::Kind::Unknown
-        );
         matches!(side.status, 301..=303 | 307 | 308)
             && side.headers.get("location").is_some()
             && side.body.len <= NOTE as u64
-            && (text || side.body.len == 0)
+            && (side.body.len == 0 || is_text(side))
     };
     scope.redirects == Redirects::Target && is_note(production) && is_note(shadow)
 }

@@ -231,7 +231,8 @@ impl<'t> Value<'t> {
             // The text has quotes.
             Kind::Plain => {
                 let (start, end) = (self.node.start as usize, self.node.end as usize);
-                end.saturating_sub(start).saturating_sub(2) == name.len() && *self.string() == *name
+                let content = start.saturating_add(1)..end.saturating_sub(1);
+                content.len() == name.len() && self.tape.text.as_bytes().get(content) == Some(name)
             }
             _ => *self.string() == *name,
         }
