@@ -1,9 +1,9 @@
 //! Writes that the shadow system did not see, and the reads that differ because of them.
 //!
 //! `PUT /users/7` explains later differences at `/users/7`, below it, and in the two collections above it (`/users`).
-//! `POST /users` explains those of the collection, of the new resource if production named it in Location, and that
-//! anything below is missing (404, 410) at the shadow system. A read is explained only if production's own answer to it
-//! changed across the write, or, for the written resource itself, if its earlier answer is not known. Differences that
+//! `POST /users` explains those of the collection, and of the new resource if production named it in Location; if it
+//! did not, that anything below is missing (404, 410) at the shadow system. A read is explained only if production's own answer to it
+//! changed across the write by more than noise, or, for the written resource itself, if its earlier answer is not known. Differences that
 //! are not about data are never explained: another type, a status other than those of a missing resource, header fields
 //! other than validators.
 //! Bounds: paths, and as many reads, by hash; the least recently used half is dropped when there are too many. Time to
@@ -84,6 +84,8 @@ struct Read {
     at: Option<Timestamp>,
     /// The latest write across which it changed, or may have: the resource was written before its first read.
     changed: Option<Timestamp>,
+    /// Two times at which production's answers were the same but for noise, with the earlier one first.
+    same: Option<(Timestamp, Timestamp)>,
 }
 
 /// Times of the last writes to a path, by their effect.
@@ -95,6 +97,16 @@ struct Written {
     below: Option<Timestamp>,
     /// A resource was created below it, under an unknown name.
     made: Option<Timestamp>,
+}
+
+/// The effect of a write on its path.
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    Itself,
+    /// A resource was created below it, under an unknown name.
+    Made,
+    /// A resource with a known name was created below it.
+    Below,
 }
 
 impl Writes {
@@ -148,32 +160,40 @@ impl Writes {
         self.seen = self.seen.saturating_add(1);
         let host = host(request);
         let path = path(&request.target);
-        let made = request.method.as_ref() == b"POST";
-        self.write(host, path, made, at);
-        let named = exchange
-            .response
-            .as_ref()
-            .and_then(|response| response.headers.get("location"))
-            .filter(|_| made);
-        if let Some(location) = named {
-            // Nothing is known about resources of another host.
-            self.write(host, self::path(location), false, at);
+        let response = exchange.response.as_ref();
+        let location = response.and_then(|response| response.headers.get("location"));
+        // Nothing is known about resources of another host.
+        let named = location
+            .filter(|_| request.method.as_ref() == b"POST")
+            .map(self::path);
+        let effect = match named {
+            _ if request.method.as_ref() != b"POST" => Effect::Itself,
+            // The one that was created (RFC 9110 section 15.3.2).
+            Some(named)
+                if is_below(path, named) && response.is_some_and(|response| response.status == 201) =>
+            {
+                Effect::Below
+            }
+            _ => Effect::Made,
+        };
+        self.write(host, path, effect, at);
+        if let Some(named) = named {
+            self.write(host, named, Effect::Itself, at);
         }
     }
 
-    fn write(&mut self, host: &[u8], path: &[u8], made: bool, at: Timestamp) {
+    fn write(&mut self, host: &[u8], path: &[u8], effect: Effect, at: Timestamp) {
         let segments = segments(path);
         let Some((whole, above)) = segments.split_last() else {
             return;
         };
         let key = self.key(host, whole);
         let written = self.entry(key);
-        let slot = if made {
-            &mut written.made
-        } else {
-            &mut written.itself
-        };
-        *slot = (*slot).max(Some(at));
+        match effect {
+            Effect::Itself => written.itself = written.itself.max(Some(at)),
+            Effect::Made => written.made = written.made.max(Some(at)),
+            Effect::Below => {}
+        }
         written.below = written.below.max(Some(at));
         for above in above.iter().rev().take(ABOVE) {
             let key = self.key(host, above);
@@ -199,7 +219,7 @@ impl Writes {
         let (read, _) = self.reads.entry(key, self.limits.paths);
         read.changed = match read.at {
             None => touched.itself,
-            Some(before) if read.answer != answer => {
+            Some(before) if read.answer != answer && !read.is_same(before, at) => {
                 let between = touched.latest().filter(|write| *write > before);
                 between.or(read.changed)
             }
@@ -207,6 +227,26 @@ impl Writes {
         };
         read.answer = answer;
         read.at = read.at.max(Some(at));
+    }
+
+    /// Whether something was written since then that may have changed the resource of this read.
+    pub(crate) fn is_written(&self, exchange: &Exchange, since: Timestamp) -> bool {
+        let at = exchange
+            .timing
+            .response_last
+            .filter(|_| is_read(&exchange.request.method));
+        at.is_some_and(|at| self.touched(&exchange.request, at).latest() > Some(since))
+    }
+
+    /// Remembers that production's answer to this read was the same at another time but for noise; call it before
+    /// [`Writes::read`]. Its bytes may be different in each answer, whatever is written.
+    pub(crate) fn same(&mut self, exchange: &Exchange, other: Timestamp) {
+        let Some(at) = exchange.timing.response_last.filter(|_| self.limits.paths > 0) else {
+            return;
+        };
+        let key = self.read_key(&exchange.request);
+        let (read, _) = self.reads.entry(key, self.limits.paths);
+        read.same = Some((at.min(other), at.max(other)));
     }
 
     /// Whether a skipped write explains that this read differs; call [`Writes::read`] first.
@@ -278,6 +318,14 @@ impl Writes {
         host.to_ascii_lowercase().hash(&mut hasher);
         path.hash(&mut hasher);
         hasher.finish()
+    }
+}
+
+impl Read {
+    /// Whether both of these answers are within a time in which the answer stayed the same.
+    fn is_same(&self, before: Timestamp, at: Timestamp) -> bool {
+        self.same
+            .is_some_and(|(from, to)| from <= before.min(at) && before.max(at) <= to)
     }
 }
 
@@ -369,6 +417,13 @@ fn path(target: &[u8]) -> &[u8] {
         _ => target,
     };
     path.strip_suffix(b"/").unwrap_or(path)
+}
+
+/// Whether a path is one below another.
+fn is_below(path: &[u8], named: &[u8]) -> bool {
+    named
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.len() > 1 && rest.first() == Some(&b'/'))
 }
 
 /// All prefixes of a path that end with a segment, the longest last: `/users`, `/users/7` for `/users/7`. Empty for
