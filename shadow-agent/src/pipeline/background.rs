@@ -34,8 +34,8 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Production's answers to the same request: close in time, or before and after a write. Call it before the exchange
-    /// is judged.
+    /// Production's answers to the same request: close in time, or before and after a write. Call it before the
+    /// exchange is judged.
     pub(super) async fn twins(&self, exchange: &Arc<Exchange>) {
         let Some(Twin {
             exchange: twin,
@@ -48,7 +48,8 @@ impl<S: Shadow> Dispatcher<S> {
             return;
         };
         let then = twin.timing.response_last.unwrap_or_default();
-        if !is_close && !(self.lane.books.is_written(exchange, then) && self.pairs.may_compare_late()) {
+        let is_due = || self.lane.books.is_written(exchange, then) && self.pairs.may_compare_late();
+        if !is_close && !is_due() {
             return;
         }
         let bytes = before.body.kept.len().max(now.body.kept.len());

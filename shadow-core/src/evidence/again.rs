@@ -44,8 +44,8 @@ impl Ledger {
         self.groups.background(context, source, found);
     }
 
-    /// Records two answers of production to the same read, that of `exchange` and one at another time. Where they differ
-    /// by noise only, no write between them changed what is read. Call it before [`Ledger::judged`].
+    /// Records two answers of production to the same read, that of `exchange` and one at another time. Where they
+    /// differ by noise only, no write between them changed what is read. Call it before [`Ledger::judged`].
     pub fn repeated(&mut self, exchange: &Exchange, other: Timestamp, found: &[Discrepancy]) {
         let route = self.route_of(exchange);
         let whole = self.whole(route);

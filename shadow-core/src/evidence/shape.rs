@@ -148,7 +148,7 @@ impl Shape {
         self == Self::Absent
     }
 
-    /// The shape that stands for all of the same JSON type.
+    /// One shape for all of the same JSON type.
     pub(crate) fn json_type(self) -> Self {
         match self {
             Self::Uuid | Self::Date | Self::Hex | Self::Word | Self::Token | Self::Digits | Self::Empty => {

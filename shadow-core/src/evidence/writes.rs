@@ -2,10 +2,10 @@
 //!
 //! `PUT /users/7` explains later differences at `/users/7`, below it, and in the two collections above it (`/users`).
 //! `POST /users` explains those of the collection, and of the new resource if production named it in Location; if it
-//! did not, that anything below is missing (404, 410) at the shadow system. A read is explained only if production's own answer to it
-//! changed across the write by more than noise, or, for the written resource itself, if its earlier answer is not known. Differences that
-//! are not about data are never explained: another type, a status other than those of a missing resource, header fields
-//! other than validators.
+//! did not, that anything below is missing (404, 410) at the shadow system. A read is explained only if production's own
+//! answer to it changed across the write by more than noise, or, for the written resource itself, if its earlier answer
+//! is not known. Differences that are not about data are never explained: another type, a status other than those of a
+//! missing resource, header fields other than validators.
 //! Bounds: paths, and as many reads, by hash; the least recently used half is dropped when there are too many. Time to
 //! live.
 //! Bias: towards a regression: only reads that production answered after the write began; never at `/`.
@@ -15,7 +15,7 @@ use core::{
     time::Duration,
 };
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::DefaultHashBuilder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_proto::units::{As, Span};
@@ -29,13 +29,14 @@ use shadow_proto::{
     time::Timestamp,
 };
 
-use super::report;
+use super::{
+    generations::Generations,
+    report,
+    resource::{is_below, path, segments},
+};
 
 /// Number of collections above a written resource that the write changes.
 const ABOVE: usize = 2;
-
-/// Maximum number of path segments.
-const SEGMENTS: usize = 16;
 
 /// Limits for remembering skipped writes.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -68,13 +69,6 @@ pub(crate) struct Writes {
     evicted: u64,
     /// Paths that other ledgers remember.
     elsewhere: u64,
-}
-
-/// A table of two generations: when the young one is full, the old one is dropped.
-#[derive(Debug)]
-struct Generations<T> {
-    young: HashMap<u64, T>,
-    old: HashMap<u64, T>,
 }
 
 /// Production's latest answer to one read.
@@ -159,24 +153,22 @@ impl Writes {
         }
         self.seen = self.seen.saturating_add(1);
         let host = host(request);
-        let path = path(&request.target);
+        let target = path(&request.target);
         let response = exchange.response.as_ref();
         let location = response.and_then(|response| response.headers.get("location"));
         // Nothing is known about resources of another host.
-        let named = location
-            .filter(|_| request.method.as_ref() == b"POST")
-            .map(self::path);
+        let named = location.filter(|_| request.method.as_ref() == b"POST").map(path);
         let effect = match named {
             _ if request.method.as_ref() != b"POST" => Effect::Itself,
             // The one that was created (RFC 9110 section 15.3.2).
             Some(named)
-                if is_below(path, named) && response.is_some_and(|response| response.status == 201) =>
+                if is_below(target, named) && response.is_some_and(|response| response.status == 201) =>
             {
                 Effect::Below
             }
             _ => Effect::Made,
         };
-        self.write(host, path, effect, at);
+        self.write(host, target, effect, at);
         if let Some(named) = named {
             self.write(host, named, Effect::Itself, at);
         }
@@ -336,36 +328,6 @@ impl Written {
     }
 }
 
-impl<T> Default for Generations<T> {
-    fn default() -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-        }
-    }
-}
-
-impl<T: Default> Generations<T> {
-    fn len(&self) -> u64 {
-        (self.young.len() as u64).saturating_add(self.old.len() as u64)
-    }
-
-    fn find(&self, key: u64) -> impl Iterator<Item = &T> {
-        self.young.get(&key).into_iter().chain(self.old.get(&key))
-    }
-
-    /// The entry of a key, and how many entries were dropped for it.
-    fn entry(&mut self, key: u64, limit: usize) -> (&mut T, u64) {
-        let mut gone = 0;
-        if !self.young.contains_key(&key) && self.young.len() >= limit.div_ceil(2) {
-            let old = core::mem::replace(&mut self.old, core::mem::take(&mut self.young));
-            gone = old.len() as u64;
-        }
-        let former = self.old.remove(&key).unwrap_or_default();
-        (self.young.entry(key).or_insert(former), gone)
-    }
-}
-
 /// Whether a skipped write may have caused a difference. It may for data, and for a missing resource. It may not for
 /// another type, for another status, or for header fields that say how to treat the content rather than which content
 /// it is.
@@ -402,41 +364,6 @@ fn is_safe(method: &[u8]) -> bool {
 
 fn host(request: &Request) -> &[u8] {
     request.headers.get("host").unwrap_or_default()
-}
-
-/// The path of a target, or of a Location, without query and trailing slash.
-fn path(target: &[u8]) -> &[u8] {
-    let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
-    let target = target.get(..end).unwrap_or(target);
-    let path = match memchr::memmem::find(target, b"://") {
-        Some(scheme) if target.first() != Some(&b'/') => {
-            let rest = target.get(scheme.saturating_add(3)..).unwrap_or_default();
-            let start = memchr::memchr(b'/', rest).unwrap_or(rest.len());
-            rest.get(start..).unwrap_or_default()
-        }
-        _ => target,
-    };
-    path.strip_suffix(b"/").unwrap_or(path)
-}
-
-/// Whether a path is one below another.
-fn is_below(path: &[u8], named: &[u8]) -> bool {
-    named
-        .strip_prefix(path)
-        .is_some_and(|rest| rest.len() > 1 && rest.first() == Some(&b'/'))
-}
-
-/// All prefixes of a path that end with a segment, the longest last: `/users`, `/users/7` for `/users/7`. Empty for
-/// `/`, and for paths that are too long.
-fn segments(path: &[u8]) -> Vec<&[u8]> {
-    if memchr::memchr_iter(b'/', path).count() > SEGMENTS {
-        return Vec::new();
-    }
-    memchr::memchr_iter(b'/', path)
-        .filter(|at| *at > 0)
-        .chain((path.len() > 1).then_some(path.len()))
-        .filter_map(|end| path.get(..end))
-        .collect()
 }
 
 #[cfg(test)]
