@@ -5,7 +5,7 @@ use std::{io::Cursor, path::Path, sync::Arc};
 
 use shadow_agent::{
     config::Config,
-    offline::{Told, open_reader},
+    offline::{FeedState, open_reader},
 };
 use shadow_core::compare::Comparator;
 use shadow_proto::{engine::Settings, exchange::Exchange, limits::Limits};
@@ -27,7 +27,7 @@ pub fn run(input: &[u8]) {
         fields: true,
     };
     let reader = Box::new(Cursor::new(input.to_vec()));
-    let told = Arc::new(Told::default());
+    let told = Arc::new(FeedState::default());
     let opened = match open_reader(Path::new("a.file"), reader, &settings, &told) {
         Err(error) => return assert!(error.to_string().contains("a.file"), "{error}"),
         Ok(opened) => opened,

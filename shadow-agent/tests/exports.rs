@@ -18,7 +18,7 @@ use shadow_agent::export::{
     har,
 };
 use shadow_core::{
-    case::{Answered, Asked, Case, Field},
+    case::{Answered, Case, CaseRequest, Field},
     redact::RedactedBody,
 };
 
@@ -94,7 +94,7 @@ fn case(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Cas
         target: "shadow".to_owned(),
         client: "10.0.0.1:40000".to_owned(),
         server: "192.0.2.7:80".to_owned(),
-        request: Asked {
+        request: CaseRequest {
             method: method.to_owned(),
             target: target.to_owned(),
             version: "HTTP/1.1".to_owned(),
@@ -112,7 +112,7 @@ fn case(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Cas
 
 /// The request that must arrive.
 fn captured(case: &Case) -> Received {
-    let Asked {
+    let CaseRequest {
         method,
         target,
         version,
@@ -275,7 +275,7 @@ fn without_additions(mut received: Received) -> Received {
 
 /// Whether a replay sends this request unchanged.
 fn is_replayable(case: &Case) -> bool {
-    let Asked {
+    let CaseRequest {
         method, target, body, ..
     } = &case.request;
     // The body of a HAR entry must fit the default configuration.

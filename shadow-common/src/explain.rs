@@ -4,7 +4,7 @@
 
 use crate::{flow::Endpoint, record, stat::Stat};
 
-/// Array of one [`Asked`], as words.
+/// Array of one [`FollowedEndpoint`], as words.
 pub const ASKED_MAP: &str = "SHADOW_ASKED";
 /// Per-CPU array of one `[u64; 3]`: the second, lines logged in it, and lines left out since the start.
 pub const TOLD_MAP: &str = "SHADOW_TOLD";
@@ -29,17 +29,17 @@ pub const WORDS: usize = 8;
 
 /// The end of the connections that are followed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Asked {
+pub struct FollowedEndpoint {
     /// Its address, IPv4-mapped for IPv4.
     pub addr: [u8; 16],
     /// Its port; `None` for all.
     pub port: Option<u16>,
 }
 
-/// Set in the last word of an [`Asked`] with a port, which may be 0.
+/// Set in the last word of an [`FollowedEndpoint`] with a port, which may be 0.
 const HAS_PORT: u64 = 1 << 16;
 
-impl Asked {
+impl FollowedEndpoint {
     /// The encoded form.
     #[must_use]
     pub fn words(&self) -> [u64; 3] {
@@ -49,7 +49,7 @@ impl Asked {
     }
 }
 
-/// Whether one end of an encoded [`Packet`] is that of an encoded [`Asked`]. Without ports in the packet its address
+/// Whether one end of an encoded [`Packet`] is that of an encoded [`FollowedEndpoint`]. Without ports in the packet its address
 /// decides.
 #[inline(always)]
 #[must_use]
@@ -215,7 +215,7 @@ mod tests {
                 egress: false,
             };
             let addr = one.addr;
-            is_asked(&Asked { addr, port }.words(), &packet.words())
+            is_asked(&FollowedEndpoint { addr, port }.words(), &packet.words())
         };
         for (src, dst) in [(one, other), (other, one)] {
             assert!(is(None, src, dst));

@@ -15,7 +15,7 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use shadow_common::explain::{ASKED_MAP, LOG_PROGRAM, NEXT_MAP, TOLD_MAP, WORDS};
-pub use shadow_common::explain::{Asked, MOST_LINES, Packet};
+pub use shadow_common::explain::{FollowedEndpoint, MOST_LINES, Packet};
 
 use super::{
     attach::Attacher,
@@ -24,8 +24,8 @@ use super::{
 
 /// Reads the log.
 pub struct PacketLog {
-    logger: EbpfLogger<Kept>,
-    kept: Kept,
+    logger: EbpfLogger<LogLines>,
+    kept: LogLines,
     told: PerCpuArray<MapData, [u64; 3]>,
     /// The kernel empties it when nobody holds it any more.
     _next: ProgramArray<MapData>,
@@ -39,7 +39,7 @@ impl fmt::Debug for PacketLog {
 
 impl PacketLog {
     /// The log of a loaded program, which follows this flow from now on.
-    pub(crate) fn new(attacher: &mut Attacher, asked: &Asked) -> Result<Self, ControlError> {
+    pub(crate) fn new(attacher: &mut Attacher, asked: &FollowedEndpoint) -> Result<Self, ControlError> {
         let what = "use the log of packets";
         let failed = |reason: String| ControlError::Map { what, reason };
         let object = attacher.object();
@@ -53,7 +53,7 @@ impl PacketLog {
         let mut next: ProgramArray<MapData> = next.try_into().map_err(ControlError::map(what))?;
         let program = logging(object).map_err(|error| failed(reason(&error)))?;
         next.set(0, program, 0).map_err(ControlError::map(what))?;
-        let kept = Kept::default();
+        let kept = LogLines::default();
         let logger = EbpfLogger::init_with_logger(object, kept.clone());
         Ok(Self {
             logger: logger.map_err(|error| failed(reason(&error)))?,
@@ -89,9 +89,9 @@ fn logging(object: &mut Ebpf) -> Result<&ProgramFd, ProgramError> {
 
 /// The destination of log lines.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<Packet>>>);
+struct LogLines(Arc<Mutex<Vec<Packet>>>);
 
-impl log::Log for Kept {
+impl log::Log for LogLines {
     fn enabled(&self, _metadata: &log::Metadata<'_>) -> bool {
         true
     }

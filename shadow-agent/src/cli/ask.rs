@@ -12,7 +12,7 @@ use clap::Args;
 use shadow_core::evidence::{Ruling, report::Report};
 
 use super::{
-    Exit, Failure, Place,
+    AgentLocation, Exit, Failure,
     against::{self, FailOn},
     diffs::{self, Origin, Sort},
     merge, page, watch,
@@ -47,7 +47,7 @@ pub struct StatusArgs {
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
-    place: Place,
+    place: AgentLocation,
 }
 
 /// Arguments of `shadow report`.
@@ -161,7 +161,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     .into())
 }
 
-pub(super) fn ask_status(place: &Place) -> Result<Status, ClientError> {
+pub(super) fn ask_status(place: &AgentLocation) -> Result<Status, ClientError> {
     match client::ask(&place.socket, Order::Status, PATIENCE)? {
         Answer::Status(status) => Ok(*status),
         _ => Err(ClientError::Foreign {
@@ -188,7 +188,7 @@ impl Unanswered {
 }
 
 /// The report of the running agent, or else the one that the last agent kept.
-pub(super) fn find_report(place: &Place) -> Result<Report, Failure> {
+pub(super) fn find_report(place: &AgentLocation) -> Result<Report, Failure> {
     let unanswered = match client::ask(&place.socket, Order::Report, PATIENCE) {
         Ok(Answer::Report(report)) => return Ok(*report),
         Ok(_) => Unanswered::Unexpected("the agent answered with no report".to_owned()),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, Failure, Place, ask};
+use super::{AgentLocation, Exit, Failure, ask};
 use crate::{
     config::{
         Config, example, faults,
@@ -42,7 +42,7 @@ enum Action {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: AgentLocation,
     },
     /// Print a documented file with every key and its default
     #[command(after_help = "Example:\n  shadow config example > shadow.yaml")]
@@ -91,7 +91,7 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 /// How long the agent may take to read its file.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn reload(place: &Place, json: bool) -> anyhow::Result<()> {
+fn reload(place: &AgentLocation, json: bool) -> anyhow::Result<()> {
     let reloaded = match client::ask(&place.socket, Order::Reload, PATIENCE) {
         Ok(Answer::Reloaded(reloaded)) => reloaded,
         Ok(_) => return Err(Failure::new(Exit::Unavailable, "the agent answered what is no reload").into()),

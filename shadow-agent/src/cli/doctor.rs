@@ -4,7 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use clap::Args;
 
-use super::{Exit, Place, ask};
+use super::{AgentLocation, Exit, ask};
 use crate::doctor::{Level, examine, links};
 
 /// Arguments of `shadow doctor`.
@@ -18,7 +18,7 @@ pub struct DoctorArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: Place,
+    place: AgentLocation,
 }
 
 /// Examines the host and shows the findings.

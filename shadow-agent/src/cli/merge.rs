@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use shadow_core::evidence::{EVIDENCE, Evidence, report::Report};
 
-use super::{Exit, Failure, Place, diffs};
+use super::{AgentLocation, Exit, Failure, diffs};
 use crate::{
     control::{
         client,
@@ -22,7 +22,7 @@ use crate::{
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Writes the evidence of the running agent, or else what the last one kept.
-pub(super) fn write(place: &Place, path: &Path) -> Result<(), Failure> {
+pub(super) fn write(place: &AgentLocation, path: &Path) -> Result<(), Failure> {
     let unknown = |what: String| Failure::new(Exit::Unknown, what);
     let evidence = match client::ask(&place.socket, Order::Evidence, PATIENCE) {
         Ok(Answer::Evidence(evidence)) => *evidence,

@@ -98,7 +98,7 @@ enum Command {
 
 /// Where a running agent is found.
 #[derive(Args, Clone, Debug)]
-pub struct Place {
+pub struct AgentLocation {
     /// The agent's control socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET, env = "SHADOW_SOCKET")]
     pub socket: PathBuf,

@@ -8,13 +8,13 @@ use std::{env, process::ExitCode, time::Duration};
 use clap::Args;
 use rustix::process::setpriority_process;
 
-use super::{Exit, Failure, Place, ask};
+use super::{AgentLocation, Exit, Failure, ask};
 use shadow_proto::units::Rate;
 
 use crate::{
     capture::control::{ControlError, RunningAgent, find_running},
     control::{
-        client::{self, Asked, ClientError},
+        client::{self, ClientError, SentOrder},
         proto::{Answer, Order},
     },
     guard,
@@ -39,7 +39,7 @@ pub struct KillArgs {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    place: Place,
+    place: AgentLocation,
 }
 
 /// Arguments of `shadow resume`.
@@ -47,7 +47,7 @@ pub struct KillArgs {
 #[command(after_help = "Example:\n  sudo shadow resume")]
 pub struct ResumeArgs {
     #[command(flatten)]
-    place: Place,
+    place: AgentLocation,
 }
 
 /// Arguments of `shadow sample`.
@@ -60,7 +60,7 @@ pub struct SampleArgs {
     /// Share of connections that are mirrored, such as 5%
     rate: Rate,
     #[command(flatten)]
-    place: Place,
+    place: AgentLocation,
 }
 
 /// Stops mirroring, in every available way.
@@ -83,10 +83,10 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
         },
     }
     // The agent cancels requests in flight while the kill is written to disk, which may be slow.
-    let asked = Asked::send(&place.socket, Order::Kill(why.clone()), PATIENCE);
+    let asked = SentOrder::send(&place.socket, Order::Kill(why.clone()), PATIENCE);
     let killed = Killed::now(&who(), why);
     let mut remembered = state.kill(&killed);
-    let told = asked.and_then(Asked::answer);
+    let told = asked.and_then(SentOrder::answer);
     // The agent's record has less detail about the user, and may have been written later; and an agent that resumed at
     // the same time may have removed this one.
     if (told.is_ok() || remembered.is_ok()) && !matches!(state.killed(), Ok(Some(kept)) if kept == killed) {

@@ -37,7 +37,7 @@ pub struct ExtraTarget {
 
 /// A target with everything it inherits.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
+pub struct ResolvedTarget {
     /// Its name in reports and metrics.
     pub name: String,
     /// The purpose of the comparison.
@@ -50,8 +50,8 @@ pub struct Wanted {
 
 impl Config {
     /// Every target, the one of the section `shadow` first. Fails only for faults that [`Config::problems`] reports.
-    pub fn wanted(&self) -> Result<Vec<Wanted>, serde_yaml_ng::Error> {
-        let first = Wanted {
+    pub fn wanted(&self) -> Result<Vec<ResolvedTarget>, serde_yaml_ng::Error> {
+        let first = ResolvedTarget {
             name: FIRST.to_owned(),
             role: Role::Shadow,
             shadow: self.shadow.clone(),
@@ -84,11 +84,11 @@ impl ExtraTarget {
         }
     }
 
-    fn over(&self, first: &Wanted) -> Result<Wanted, serde_yaml_ng::Error> {
+    fn over(&self, first: &ResolvedTarget) -> Result<ResolvedTarget, serde_yaml_ng::Error> {
         let mut shadow = self.differs.clone();
         let compare = shadow.remove("compare");
         let proto_descriptors = first.compare.proto_descriptors.clone();
-        Ok(Wanted {
+        Ok(ResolvedTarget {
             name: self.name.clone(),
             role: self.role,
             shadow: laid_over(&first.shadow, shadow)?,

@@ -8,8 +8,8 @@ use serde::{
     de::{self, IntoDeserializer as _, value::MapAccessDeserializer},
 };
 use shadow_core::rewrite::{
-    self, Conditional, HeaderRules, IdentityRules, Marker, MarkerError, MeshFields, PathRules, Place,
-    QueryRules, RequestIds, TracePolicy,
+    self, Conditional, CredentialPlace, HeaderRules, IdentityRules, Marker, MarkerError, MeshFields,
+    PathRules, QueryRules, RequestIds, TracePolicy,
 };
 
 use super::text::{Named, OneOrMore, Words};
@@ -149,14 +149,14 @@ impl<'de> Deserialize<'de> for Credentials {
 
 impl Replace {
     /// The place of the credential.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> CredentialPlace {
         if let Some(cookie) = &self.cookie {
-            return Place::Cookie(cookie.clone());
+            return CredentialPlace::Cookie(cookie.clone());
         }
         let name = self.header.clone().unwrap_or_else(|| "Authorization".to_owned());
         let bearer = name.eq_ignore_ascii_case("authorization");
         let usual = if bearer { "Bearer" } else { "" };
-        Place::Header {
+        CredentialPlace::Header {
             scheme: self.scheme.clone().unwrap_or_else(|| usual.to_owned()),
             name,
         }

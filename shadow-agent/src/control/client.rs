@@ -49,18 +49,18 @@ pub enum ClientError {
 
 /// Asks the agent at a socket and waits at most `patience` for each step of the answer.
 pub fn ask(socket: &Path, order: Order, patience: Duration) -> Result<Answer, ClientError> {
-    Asked::send(socket, order, patience)?.answer()
+    SentOrder::send(socket, order, patience)?.answer()
 }
 
 /// An order that was sent, for a caller who has more to do before the answer.
 #[derive(Debug)]
-pub struct Asked {
+pub struct SentOrder {
     stream: UnixStream,
     path: PathBuf,
     patience: Duration,
 }
 
-impl Asked {
+impl SentOrder {
     /// Sends the order. The agent may carry it out from here on.
     pub fn send(socket: &Path, order: Order, patience: Duration) -> Result<Self, ClientError> {
         let stream = UnixStream::connect(socket).map_err(|source| failed(socket, patience, source))?;

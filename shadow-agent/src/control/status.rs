@@ -6,7 +6,7 @@ use shadow_core::{
         Proportion, Reason, Ruling,
         report::{Background, Cause, Funnel, Latency},
     },
-    rollout::Place,
+    rollout::PhasePosition,
 };
 
 use crate::state::Killed;
@@ -84,7 +84,7 @@ pub struct Status {
     pub journal: Option<State>,
     /// The place of the rollout.
     #[serde(default)]
-    pub rollout: Place,
+    pub rollout: PhasePosition,
     /// Things that do not work as they should.
     pub warnings: Vec<String>,
 }

@@ -15,7 +15,7 @@ use std::{
     str::FromStr,
 };
 
-use crate::capture::{packet_log::Asked, targets::endpoint};
+use crate::capture::{packet_log::FollowedEndpoint, targets::endpoint};
 
 pub(crate) use busy::{BUSY, busy, rates};
 pub(crate) use line::{Beside, Line, Start};
@@ -30,9 +30,9 @@ pub struct Flow {
 
 impl Flow {
     /// As the kernel program knows it.
-    pub(crate) fn asked(&self) -> Asked {
+    pub(crate) fn asked(&self) -> FollowedEndpoint {
         let end = endpoint(SocketAddr::new(self.ip, self.port.unwrap_or(0)));
-        Asked {
+        FollowedEndpoint {
             addr: end.addr,
             port: self.port,
         }

@@ -2,7 +2,7 @@ use std::{process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use shadow_core::{
-    case::{Answered, Asked},
+    case::{Answered, CaseRequest},
     redact::RedactedBody,
 };
 use shadow_proto::{
@@ -36,7 +36,7 @@ fn case() -> Case {
         target: "shadow".to_owned(),
         client: "10.0.0.1:40000".to_owned(),
         server: "10.0.0.2:80".to_owned(),
-        request: Asked {
+        request: CaseRequest {
             method: "POST".to_owned(),
             target: "/search?q=it's&token=[redacted:00112233]".to_owned(),
             version: "HTTP/1.1".to_owned(),

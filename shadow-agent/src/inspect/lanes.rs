@@ -1,7 +1,7 @@
 //! The connections of a file, distributed over independent lanes.
 //!
 //! Each lane has an engine with its share of the limits. It sees only its own connections, but the time of all. So the
-//! lanes can be read by one thread or by several with the same result, once the events are ordered by their [`Place`].
+//! lanes can be read by one thread or by several with the same result, once the events are ordered by their [`EventPosition`].
 
 use core::{array, iter::zip, mem};
 
@@ -18,10 +18,10 @@ use crate::capture::pcap::Key;
 pub(super) const LANES: usize = 4;
 
 /// The position of an event in the file: the segment, whether it is due to time or to content, and the lane.
-pub(super) type Place = (usize, bool, usize);
+pub(super) type EventPosition = (usize, bool, usize);
 
 /// An event to be written.
-pub(super) type Done = (Place, Event);
+pub(super) type Done = (EventPosition, Event);
 
 /// The lanes that one thread reads.
 pub(super) struct Lanes<'f> {

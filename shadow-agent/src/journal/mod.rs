@@ -127,16 +127,16 @@ impl Sink for Nowhere {
 
 /// Keeps everything in memory, for tests.
 #[derive(Debug, Default)]
-pub struct Kept(Mutex<Vec<Entry>>);
+pub struct MemoryJournal(Mutex<Vec<Entry>>);
 
-impl Kept {
+impl MemoryJournal {
     /// The entries offered so far.
     pub fn entries(&self) -> Vec<Entry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Sink for Kept {
+impl Sink for MemoryJournal {
     fn offer(&self, entry: Entry) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }

@@ -9,7 +9,7 @@ use shadow_proto::{
     wire::{Segment, frame::Skip},
 };
 
-use super::{Reader, Told, hops::Hops};
+use super::{FeedState, Reader, hops::Hops};
 use crate::{
     capture::{
         SourceError,
@@ -30,7 +30,7 @@ pub(super) struct Captures {
     latest: Timestamp,
     ended: bool,
     hops: Hops,
-    told: Arc<Told>,
+    told: Arc<FeedState>,
 }
 
 /// A file and its next segment.
@@ -44,7 +44,7 @@ struct Ahead {
     begun: bool,
     /// Skipped segments of other hops.
     passed_over: u64,
-    told: Arc<Told>,
+    told: Arc<FeedState>,
 }
 
 impl Ahead {
@@ -124,7 +124,7 @@ impl Captures {
     pub(super) fn new(
         files: Vec<(String, PcapFile)>,
         settings: Settings,
-        told: Arc<Told>,
+        told: Arc<FeedState>,
     ) -> Result<Self, SourceError> {
         let mut ahead = Vec::with_capacity(files.len());
         for (name, mut file) in files {

@@ -29,7 +29,7 @@ type Open = Box<dyn FnMut() -> Result<Vec<Box<dyn Reader>>, SourceError> + Send>
 
 /// State shared by the feed and its observers.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct FeedState {
     /// Set to end in an orderly way: nothing more is fed.
     pub end: AtomicBool,
     /// Bytes of the files that were read.
@@ -60,7 +60,7 @@ struct UnderWay {
     next: u64,
 }
 
-impl Told {
+impl FeedState {
     /// For a run that replays one hop of a capture, or access logs that are read in this way.
     pub fn asked(select: Selection, logs: LogSettings) -> Self {
         Self {
@@ -180,7 +180,7 @@ pub struct Files {
     index: u64,
     /// Exchanges below this index were done by a previous run.
     skip: u64,
-    told: Arc<Told>,
+    told: Arc<FeedState>,
     /// Counts of finished loops.
     counted: CaptureCounters,
     opened: bool,
@@ -197,7 +197,7 @@ impl std::fmt::Debug for Files {
 
 impl Files {
     /// A feed of the files of `open`, repeated `loops` times, that starts at exchange number `skip`.
-    pub(crate) fn new(open: Open, loops: u64, pace: Pace, skip: u64, told: Arc<Told>) -> Self {
+    pub(crate) fn new(open: Open, loops: u64, pace: Pace, skip: u64, told: Arc<FeedState>) -> Self {
         told.start_at(skip);
         Self {
             open,

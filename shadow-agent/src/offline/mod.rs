@@ -27,7 +27,7 @@ use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use crate::{capture::SourceError, pipeline::CaptureCounters};
 
-pub use feed::{Files, Told};
+pub use feed::{FeedState, Files};
 pub use log::{LogFormat, LogSettings, RegexFormat};
 pub use notes::Notes;
 pub use open::{OpenFailure, Opened, open, open_reader, size};

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use shadow_proto::{engine::Settings, exchange::Exchange};
 
 use super::{
-    Reader, Told,
+    FeedState, Reader,
     capture::Captures,
     gor::{self, Gor},
     har::Har,
@@ -111,7 +111,7 @@ pub fn size(path: &Path) -> Option<u64> {
 }
 
 /// Opens every file.
-pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<Told>) -> Result<Opened, OpenFailure> {
+pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<FeedState>) -> Result<Opened, OpenFailure> {
     let mut found = Vec::with_capacity(files.len());
     for path in files {
         let raw: Box<dyn Read + Send> = if path == Path::new("-") {
@@ -133,12 +133,16 @@ pub fn open_reader(
     name: &Path,
     reader: Box<dyn Read + Send>,
     settings: &Settings,
-    told: &Arc<Told>,
+    told: &Arc<FeedState>,
 ) -> Result<Opened, OpenFailure> {
     gathered(vec![(name, kind(name, reader, settings, told)?)], settings, told)
 }
 
-fn gathered(found: Vec<(&Path, Kind)>, settings: &Settings, told: &Arc<Told>) -> Result<Opened, OpenFailure> {
+fn gathered(
+    found: Vec<(&Path, Kind)>,
+    settings: &Settings,
+    told: &Arc<FeedState>,
+) -> Result<Opened, OpenFailure> {
     let mut opened = Opened {
         bundles_only: true,
         logs_only: true,
@@ -205,7 +209,7 @@ fn kind(
     path: &Path,
     raw: Box<dyn Read + Send>,
     settings: &Settings,
-    told: &Arc<Told>,
+    told: &Arc<FeedState>,
 ) -> Result<Kind, OpenFailure> {
     let io = |source| OpenFailure::Io {
         path: path.to_owned(),
@@ -277,7 +281,7 @@ fn begins_as_har(start: &[u8]) -> bool {
     inside.trim_ascii_start().starts_with(b"\"log\"")
 }
 
-fn json(path: &Path, text: Vec<u8>, settings: &Settings, told: &Arc<Told>) -> Result<Kind, String> {
+fn json(path: &Path, text: Vec<u8>, settings: &Settings, told: &Arc<FeedState>) -> Result<Kind, String> {
     #[derive(Deserialize)]
     struct Marks {
         format: Option<String>,
@@ -318,11 +322,11 @@ fn document(reader: Box<dyn Read + Send>) -> io::Result<Option<Vec<u8>>> {
 /// Standard input, until it ends or the run does: its writer may be silent for hours.
 struct Stdin {
     input: File,
-    told: Arc<Told>,
+    told: Arc<FeedState>,
 }
 
 impl Stdin {
-    fn new(told: &Arc<Told>) -> io::Result<Self> {
+    fn new(told: &Arc<FeedState>) -> io::Result<Self> {
         Ok(Self {
             input: io::stdin().as_fd().try_clone_to_owned()?.into(),
             told: Arc::clone(told),
@@ -347,7 +351,7 @@ impl Read for Stdin {
 /// Counts the bytes that were read of the file.
 struct Counted {
     reader: Box<dyn Read + Send>,
-    told: Arc<Told>,
+    told: Arc<FeedState>,
 }
 
 impl Read for Counted {

@@ -38,7 +38,7 @@ fn gor(text: &str) -> Result<Vec<Exchange>, SourceError> {
     all(&mut gors(&[text], &Arc::default()))
 }
 
-fn gors(texts: &[&str], told: &Arc<Told>) -> Gor {
+fn gors(texts: &[&str], told: &Arc<FeedState>) -> Gor {
     let file = |(number, text): (usize, &&str)| -> (String, Box<dyn std::io::Read + Send>) {
         (
             format!("{number}.gor"),
@@ -52,13 +52,13 @@ fn har(text: &str) -> Result<Har, String> {
     har_told(text, &Arc::default())
 }
 
-fn har_told(text: &str, told: &Arc<Told>) -> Result<Har, String> {
+fn har_told(text: &str, told: &Arc<FeedState>) -> Result<Har, String> {
     let reader = Box::new(Cursor::new(text.as_bytes().to_vec()));
     Har::new(std::path::Path::new("a.har"), reader, 1 << 20, told)
 }
 
 /// The count of a reason, and its first place.
-fn noted(told: &Told, reason: &str) -> (u64, String) {
+fn noted(told: &FeedState, reason: &str) -> (u64, String) {
     let note = told.notes.told().notes.remove(reason).unwrap_or_default();
     (note.count, note.first.first().cloned().unwrap_or_default())
 }
@@ -162,7 +162,7 @@ fn messages_of_goreplay_find_each_other_in_any_order_and_file() {
         ]
         .concat(),
     );
-    let told = Arc::new(Told::default());
+    let told = Arc::new(FeedState::default());
     let mut reader = gors(&[&first, &second], &told);
     let mut found: Vec<_> = all(&mut reader).unwrap().iter().map(self::told).collect();
     found.sort_by_key(|(target, ..)| target.clone());
@@ -351,11 +351,11 @@ fn what_exporters_leave_out_is_unknown() {
 }
 
 /// Entries of one archive: the tested one, beside an ordinary one.
-fn entries(request: &str, response: &str) -> (Vec<Exchange>, Arc<Told>) {
+fn entries(request: &str, response: &str) -> (Vec<Exchange>, Arc<FeedState>) {
     let ordinary = r#"{"request":{"method":"GET","url":"http://h/ok"},"response":{"status":200,"content":{"size":0},"bodySize":0}}"#;
     let text =
         format!(r#"{{"log":{{"entries":[{{"request":{request},"response":{response}}},{ordinary}]}}}}"#);
-    let told = Arc::new(Told::default());
+    let told = Arc::new(FeedState::default());
     let found = all(&mut har_told(&text, &told).unwrap()).unwrap();
     assert_eq!(
         found.last().map(|last| self::told(last).0),
@@ -704,7 +704,7 @@ fn archives_that_were_joined_are_read_one_after_the_other() {
 
 #[test]
 fn an_archive_that_is_cut_off_is_used_up_to_there() {
-    let told = Arc::new(Told::default());
+    let told = Arc::new(FeedState::default());
     let text = ARCHIVE.split_at(ARCHIVE.find("http://h/gone").unwrap()).0;
     let found = all(&mut har_told(text, &told).unwrap()).unwrap();
     assert_eq!(found.len(), 2);
@@ -739,8 +739,8 @@ fn gaps_are_kept_and_scaled() {
     assert_eq!(pace.due(at(9_999), now), Some(now + Duration::from_millis(10)));
 }
 
-fn feed(texts: &'static [&'static str], loops: u64, skip: u64) -> (Files, Arc<Told>) {
-    let told = Arc::new(Told::default());
+fn feed(texts: &'static [&'static str], loops: u64, skip: u64) -> (Files, Arc<FeedState>) {
+    let told = Arc::new(FeedState::default());
     let open = move || {
         let reader = |text: &&'static str| -> Box<dyn Reader> { Box::new(gors(&[text], &Arc::default())) };
         Ok(texts.iter().map(reader).collect())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use shadow_core::{
     compare::{Discrepancy, Outcome, ShadowResponse, Side, Verdict},
-    evidence::{Asked, Background, Thirds},
+    evidence::{Background, ThirdAnswer, ThirdSystem},
 };
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 use tokio::time::Instant;
@@ -114,7 +114,7 @@ impl<S: Shadow> Dispatcher<S> {
         let Some(Some((itself, other))) = beside(bytes, compare).await else {
             return;
         };
-        let thirds = Thirds {
+        let thirds = ThirdAnswer {
             found: &doubt.found,
             itself: &itself,
             other: &other,
@@ -123,7 +123,7 @@ impl<S: Shadow> Dispatcher<S> {
         let now = self.now(exchange);
         self.lane
             .books
-            .third(&doubt.exchange, Asked::Production, thirds, now);
+            .third(&doubt.exchange, ThirdSystem::Production, thirds, now);
     }
 
     /// The shadow system's answers to the same request, one after the other. `found` is the difference between
@@ -176,13 +176,13 @@ impl<S: Shadow> Dispatcher<S> {
             books.background(exchange, Background::Twice, &itself, now);
         }
         if let Some(other) = other {
-            let thirds = Thirds {
+            let thirds = ThirdAnswer {
                 found: &found,
                 itself: &itself,
                 other: &other,
                 is_close: true,
             };
-            self.lane.books.third(exchange, Asked::Shadow, thirds, now);
+            self.lane.books.third(exchange, ThirdSystem::Shadow, thirds, now);
         }
     }
 

@@ -100,7 +100,7 @@ impl<S: Shadow> Dispatcher<S> {
     }
 
     async fn work(self: Arc<Self>) {
-        let _place = Place(&self);
+        let _place = WorkerPermit(&self);
         let mut ticket = self.lane.switch.subscribe();
         while !self.is_too_many()
             && let Some(pending) = Pending::next(&self.lane, self.policy.now.as_ref())
@@ -323,9 +323,9 @@ fn kept(outcome: &Outcome) -> usize {
 }
 
 /// A worker's place among `concurrency`; given back even when it panics.
-struct Place<'a, S>(&'a Dispatcher<S>);
+struct WorkerPermit<'a, S>(&'a Dispatcher<S>);
 
-impl<S> Drop for Place<'_, S> {
+impl<S> Drop for WorkerPermit<'_, S> {
     fn drop(&mut self) {
         let Dispatcher { lane, workers, .. } = self.0;
         workers.fetch_sub(1, SeqCst);

@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 use shadow_core::{
     compare::{Comparator, RuleUsage},
     evidence::{
-        GateConfig, Ledger, Mark, RouteWindow, Source,
+        GateConfig, Ledger, LedgerSnapshot, RouteWindow, Source,
         report::{Origin, Reach, ReplayNote, Report, ReportInputs, Scope},
     },
     gate::SkipPolicy,
@@ -175,7 +175,7 @@ impl Lane {
     }
 
     /// Records the current state of the ledger.
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&self) -> LedgerSnapshot {
         self.books.mark()
     }
 

@@ -56,8 +56,8 @@ struct Paces {
 impl Paces {
     /// The paces of these settings; a pace whose rate does not change is kept as it is.
     fn new(settings: &ReplaySettings, former: Option<&Self>) -> Self {
-        type Kept<'k> = Option<&'k (f64, Arc<Pace>)>;
-        let pace = |rate: Option<f64>, burst: Duration, former: Kept<'_>| {
+        type Former<'k> = Option<&'k (f64, Arc<Pace>)>;
+        let pace = |rate: Option<f64>, burst: Duration, former: Former<'_>| {
             let rate = rate?;
             let pace = match former {
                 Some((same, pace)) if same.total_cmp(&rate).is_eq() => Arc::clone(pace),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shadow_core::{
     case::{Case, CaseLimits, Judged},
-    evidence::Wanted,
+    evidence::SampleRequest,
     redact::Redactor,
     rewrite::ShadowRequest,
 };
@@ -35,7 +35,7 @@ impl Samples {
     }
 
     /// Hands on a sample that the ledger wants.
-    pub(super) fn offer(&self, judged: Judged<'_>, wanted: Wanted) {
+    pub(super) fn offer(&self, judged: Judged<'_>, wanted: SampleRequest) {
         if wanted.is_empty() {
             return;
         }

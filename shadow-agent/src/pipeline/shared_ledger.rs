@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use shadow_core::{
     compare::{Checked, Discrepancy, Outcome, Verdict},
     evidence::{
-        Asked, Background, GateConfig, Ledger, Mark, RouteWindow, Thirds, UnreadTraffic, Wanted,
+        Background, GateConfig, Ledger, LedgerSnapshot, RouteWindow, SampleRequest, ThirdAnswer, ThirdSystem,
+        UnreadTraffic,
         report::{Report, ReportInputs},
     },
     gate::Skip,
@@ -53,7 +54,7 @@ impl SharedLedger {
         outcome: &Outcome,
         verdict: &Verdict,
         now: Timestamp,
-    ) -> Wanted {
+    ) -> SampleRequest {
         self.lock().judged(exchange, outcome, verdict, now)
     }
 
@@ -79,7 +80,13 @@ impl SharedLedger {
     }
 
     /// Counts a third answer to a request whose two answers differ.
-    pub(super) fn third(&self, exchange: &Exchange, asked: Asked, thirds: Thirds<'_>, now: Timestamp) {
+    pub(super) fn third(
+        &self,
+        exchange: &Exchange,
+        asked: ThirdSystem,
+        thirds: ThirdAnswer<'_>,
+        now: Timestamp,
+    ) {
         self.lock().third(exchange, asked, thirds, now);
     }
 
@@ -111,7 +118,7 @@ impl SharedLedger {
         self.lock().set_gates(gates);
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> LedgerSnapshot {
         self.lock().mark()
     }
 

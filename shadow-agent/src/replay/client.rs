@@ -19,7 +19,7 @@ use super::{
     conn::{Bounds, Conn, Lost, Received},
     deadline,
     downgrade::for_http1,
-    h2::{self, Place, Session},
+    h2::{self, Session, StreamPermit},
     meter::Paths,
     pool::Pool,
     request::Wire,
@@ -79,7 +79,7 @@ impl Form {
 /// A connection that is free for a request, and that request.
 enum Line<'r> {
     Http1(Conn, &'r Wire),
-    Http2(Place, &'r h2::Request),
+    Http2(StreamPermit, &'r h2::Request),
 }
 
 /// The mark that keeps replays out of the capture cannot be set.

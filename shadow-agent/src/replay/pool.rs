@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{
     LiveSettings,
     conn::Conn,
-    h2::{Place, Session},
+    h2::{Session, StreamPermit},
 };
 
 /// A stack of idle connections.
@@ -56,12 +56,12 @@ impl Pool {
     }
 
     /// A place on a connection of HTTP/2.
-    pub(super) fn join(&self) -> Option<Place> {
+    pub(super) fn join(&self) -> Option<StreamPermit> {
         self.sessions().iter().find_map(Session::place)
     }
 
     /// Adds a connection of HTTP/2, and returns a place on it.
-    pub(super) fn add(&self, session: Session) -> Option<Place> {
+    pub(super) fn add(&self, session: Session) -> Option<StreamPermit> {
         let place = session.place();
         let mut sessions = self.sessions();
         if sessions.len() < self.settings.get().concurrency {

@@ -10,8 +10,8 @@ pub mod status;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shadow_core::{
-    evidence::{GateConfig, IntervalEvidence, Mark},
-    rollout::{Moment, Place, Plan, Rollout, Saved, Stage, Step, Transition},
+    evidence::{GateConfig, IntervalEvidence, LedgerSnapshot},
+    rollout::{Moment, PhasePosition, Plan, Rollout, Saved, Stage, Step, Transition},
 };
 
 use crate::{
@@ -31,9 +31,9 @@ pub trait Mirror {
     /// Stops all mirroring.
     fn kill(&self, why: &str);
     /// The present positions in the ledgers of the shadow systems.
-    fn marks(&self) -> Vec<Mark>;
+    fn marks(&self) -> Vec<LedgerSnapshot>;
     /// Counts since the marks; of several systems, those of the one with the least evidence.
-    fn since(&self, marks: &[Mark], gates: &GateConfig) -> IntervalEvidence;
+    fn since(&self, marks: &[LedgerSnapshot], gates: &GateConfig) -> IntervalEvidence;
 }
 
 /// Orders to a rollout.
@@ -64,7 +64,7 @@ pub struct Driver {
 #[derive(Debug)]
 struct Inner {
     rollout: Rollout,
-    marks: Vec<Mark>,
+    marks: Vec<LedgerSnapshot>,
     /// The state file is not up to date.
     unsaved: bool,
     /// A fault to report.
@@ -112,7 +112,7 @@ impl Driver {
     }
 
     /// The present position.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> PhasePosition {
         self.lock().rollout.place()
     }
 
@@ -202,7 +202,12 @@ impl Driver {
     }
 
     /// Changes to another plan; returns the new position if it changed.
-    pub fn replan(&self, mirror: &dyn Mirror, plan: Plan, now: Moment) -> Result<Option<Place>, String> {
+    pub fn replan(
+        &self,
+        mirror: &dyn Mirror,
+        plan: Plan,
+        now: Moment,
+    ) -> Result<Option<PhasePosition>, String> {
         let mut inner = self.lock();
         let mut next = inner.rollout.clone();
         if let Some(step) = next.replan(plan, now) {
@@ -273,7 +278,7 @@ impl Driver {
             why,
             ..
         } = transition;
-        let words = |place: &Place| {
+        let words = |place: &PhasePosition| {
             format!("{} {}", place.stage.as_str(), place.phase)
                 .trim_end()
                 .to_owned()
@@ -326,7 +331,7 @@ fn behind(error: &StateError) -> String {
 
 /// The state that replaces an unreadable state file.
 fn first(plan: &Plan) -> Saved {
-    let place = plan.phases.first().map(|phase| Place {
+    let place = plan.phases.first().map(|phase| PhasePosition {
         stage: Stage::Paused,
         phase: phase.name.clone(),
         sample: Some(phase.sample),

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use serde::{Deserialize, Serialize};
 use shadow_core::{
     evidence::{IntervalEvidence, Ruling},
-    rollout::{Cause, Moment, Place, Rollout, Stage, Transition},
+    rollout::{Cause, Moment, PhasePosition, Rollout, Stage, Transition},
 };
 
 use shadow_proto::units::Rate;
@@ -21,7 +21,7 @@ pub struct RolloutStatus {
     /// [`FORMAT`].
     pub format: u32,
     /// The present position.
-    pub place: Place,
+    pub place: PhasePosition,
     /// The phases of the plan, in order.
     pub phases: Vec<PhaseStatus>,
     /// The phase after the present one.

@@ -7,7 +7,7 @@ use shadow_core::{
 use shadow_proto::time::Timestamp;
 
 use super::*;
-use crate::journal::Kept;
+use crate::journal::MemoryJournal;
 
 /// An agent that follows orders and reports the test's figures.
 struct Fake {
@@ -65,13 +65,13 @@ impl Mirror for Fake {
         self.killed.borrow_mut().push(why.to_owned());
     }
 
-    fn marks(&self) -> Vec<Mark> {
+    fn marks(&self) -> Vec<LedgerSnapshot> {
         // A new phase has no evidence yet.
         *self.since.borrow_mut() = IntervalEvidence::default();
-        vec![Mark::default()]
+        vec![LedgerSnapshot::default()]
     }
 
-    fn since(&self, _marks: &[Mark], _gates: &GateConfig) -> IntervalEvidence {
+    fn since(&self, _marks: &[LedgerSnapshot], _gates: &GateConfig) -> IntervalEvidence {
         self.since.borrow().clone()
     }
 }
@@ -99,8 +99,8 @@ fn at(seconds: u64) -> Moment {
     }
 }
 
-fn driver(folder: &Path, on_failure: OnFailure) -> (Driver, Arc<Kept>) {
-    let kept = Arc::new(Kept::default());
+fn driver(folder: &Path, on_failure: OnFailure) -> (Driver, Arc<MemoryJournal>) {
+    let kept = Arc::new(MemoryJournal::default());
     let sink: Arc<dyn Sink> = Arc::clone(&kept) as Arc<dyn Sink>;
     let driver = Driver::load(plan(on_failure), StateDir::new(folder), at(0));
     (driver.telling(sink), kept)

@@ -3,7 +3,7 @@
 use super::{error::unavailable, preflight};
 use crate::{
     capture::targets::Targets,
-    config::{Config, extra_targets::Wanted},
+    config::{Config, extra_targets::ResolvedTarget},
     replay::Target,
     runtime::RuntimeError,
 };
@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn aim(
     config: &Config,
     targets: &Targets,
-    wanted: &mut [(Wanted, Option<Target>)],
+    wanted: &mut [(ResolvedTarget, Option<Target>)],
 ) -> Result<(), RuntimeError> {
     admit(config, targets, wanted);
     capture(config, targets, wanted)
@@ -22,7 +22,7 @@ pub(super) fn aim(
 pub(super) fn capture(
     config: &Config,
     targets: &Targets,
-    wanted: &[(Wanted, Option<Target>)],
+    wanted: &[(ResolvedTarget, Option<Target>)],
 ) -> Result<(), RuntimeError> {
     let excluded: Vec<_> = wanted
         .iter()
@@ -36,7 +36,7 @@ pub(super) fn capture(
 
 /// Lets the names of shadow systems have other addresses later: none that is mirrored itself, and none whose packets
 /// would be captured.
-fn admit(config: &Config, targets: &Targets, wanted: &mut [(Wanted, Option<Target>)]) {
+fn admit(config: &Config, targets: &Targets, wanted: &mut [(ResolvedTarget, Option<Target>)]) {
     for target in wanted.iter_mut().filter_map(|(_, target)| target.as_mut()) {
         let (production, targets) = (config.capture.targets.clone(), targets.clone());
         target.admitting(move |new| {

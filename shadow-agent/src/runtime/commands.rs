@@ -2,7 +2,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use shadow_core::evidence::{GateConfig, IntervalEvidence, Mark};
+use shadow_core::evidence::{GateConfig, IntervalEvidence, LedgerSnapshot};
 
 use super::{
     agent::Running,
@@ -65,7 +65,7 @@ impl Running {
         pipeline.lanes().for_each(|lane| lane.set_gates(gates.clone()));
     }
 
-    fn marks_of_shadows(&self) -> Vec<Mark> {
+    fn marks_of_shadows(&self) -> Vec<LedgerSnapshot> {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         let shadows = pipeline.lanes().filter(|lane| lane.role() == Role::Shadow);
         shadows.map(Lane::mark).collect()
@@ -148,19 +148,19 @@ impl Mirror for Running {
         }
     }
 
-    fn marks(&self) -> Vec<Mark> {
+    fn marks(&self) -> Vec<LedgerSnapshot> {
         self.marks_of_shadows()
     }
 
-    fn since(&self, marks: &[Mark], gates: &GateConfig) -> IntervalEvidence {
+    fn since(&self, marks: &[LedgerSnapshot], gates: &GateConfig) -> IntervalEvidence {
         let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
         weakest(&pipeline, marks, gates)
     }
 }
 
 /// The evidence of the shadow system with the least evidence.
-fn weakest(pipeline: &Pipeline, marks: &[Mark], gates: &GateConfig) -> IntervalEvidence {
-    let start = Mark::default();
+fn weakest(pipeline: &Pipeline, marks: &[LedgerSnapshot], gates: &GateConfig) -> IntervalEvidence {
+    let start = LedgerSnapshot::default();
     let shadows = pipeline.lanes().filter(|lane| lane.role() == Role::Shadow);
     let found = shadows.enumerate().map(|(at, lane)| {
         let mark = marks.get(at).unwrap_or(&start);

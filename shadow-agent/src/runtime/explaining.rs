@@ -18,10 +18,10 @@ use crate::{
         links::Links,
         load::Program,
         netlink::Interface,
-        packet_log::{Asked, PacketLog},
+        packet_log::{FollowedEndpoint, PacketLog},
         ring::LiveSource,
     },
-    config::{Config, extra_targets::Wanted},
+    config::{Config, extra_targets::ResolvedTarget},
     runtime::{Cause, RuntimeError},
 };
 
@@ -51,7 +51,11 @@ pub(crate) struct Judge {
 
 impl Explaining {
     /// Loads the program, with the targets of the configuration and this share of connections. Nothing is attached yet.
-    pub(crate) fn start(config: &Config, asked: &Asked, sample: f64) -> Result<Self, RuntimeError> {
+    pub(crate) fn start(
+        config: &Config,
+        asked: &FollowedEndpoint,
+        sample: f64,
+    ) -> Result<Self, RuntimeError> {
         preflight::privileges()?;
         let unavailable =
             |error: &dyn std::error::Error| RuntimeError::new(Cause::Unavailable, error.to_string());
@@ -106,9 +110,9 @@ impl Explaining {
 
 impl Judge {
     /// The rules of each target.
-    pub(crate) fn all(wanted: Vec<Wanted>) -> Result<Vec<Self>, RuntimeError> {
+    pub(crate) fn all(wanted: Vec<ResolvedTarget>) -> Result<Vec<Self>, RuntimeError> {
         let markers = rules::markers(wanted.iter());
-        let judge = |wanted: Wanted| {
+        let judge = |wanted: ResolvedTarget| {
             let url = wanted.shadow.url.as_ref().map(ToString::to_string);
             let descriptors = wanted.compare.proto_descriptors.as_ref();
             let gate = || {

@@ -11,7 +11,7 @@ use shadow_core::evidence::{Marks, RouteWindow, report::Report};
 use crate::{
     capture::heartbeat,
     clock::now_ms,
-    config::{Config, extra_targets::Wanted},
+    config::{Config, extra_targets::ResolvedTarget},
     journal::{Buckets, Entry, Event, Gated, Journal, Nowhere, OpenError, Sink, State, Window},
     pipeline::Pipeline,
     replay::Target,
@@ -91,8 +91,8 @@ impl HistoryWriter {
     }
 
     /// Records the start of the agent, and its rules.
-    pub(super) fn begin(&self, wanted: &[(Wanted, Option<Target>)]) {
-        let rules = |(wanted, _): &(Wanted, Option<Target>)| {
+    pub(super) fn begin(&self, wanted: &[(ResolvedTarget, Option<Target>)]) {
+        let rules = |(wanted, _): &(ResolvedTarget, Option<Target>)| {
             let rules = serde_json::to_value(&wanted.compare).unwrap_or_default();
             (wanted.name.clone(), rules)
         };

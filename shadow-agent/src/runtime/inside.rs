@@ -7,7 +7,7 @@ use crate::{
     attach,
     capture::{
         attach::Attacher,
-        namespaces::{Discovery, InsideMaps, Namespaces, Seen, Traffic, Wanted},
+        namespaces::{Discovery, InsideMaps, Namespaces, Seen, Traffic, WantedNamespace},
         ring::LiveSource,
         targets::{Target, Targets},
     },
@@ -36,7 +36,7 @@ pub(super) fn attach(
     if capture.namespaces.is_empty() && capture.kubernetes.is_none() {
         return Ok(None);
     }
-    let wanted = capture.namespaces.iter().map(|namespace| Wanted {
+    let wanted = capture.namespaces.iter().map(|namespace| WantedNamespace {
         name: namespace.0.to_string(),
         namespace: namespace.0.clone(),
         interfaces: capture.namespace_interfaces.clone(),

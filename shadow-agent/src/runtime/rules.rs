@@ -11,7 +11,7 @@ use shadow_core::{
 
 use super::agent::Running;
 use crate::{
-    config::{Config, Shadow, extra_targets::Wanted},
+    config::{Config, Shadow, extra_targets::ResolvedTarget},
     pipeline::LaneRules,
     replay::credentials::Replace,
     replay::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The markers of all targets: a replay to one must not be replayed to another.
-pub(super) fn markers<'w>(wanted: impl Iterator<Item = &'w Wanted>) -> Vec<Marker> {
+pub(super) fn markers<'w>(wanted: impl Iterator<Item = &'w ResolvedTarget>) -> Vec<Marker> {
     core::iter::once(Marker::default())
         .chain(wanted.map(|wanted| wanted.shadow.marker().clone()))
         .collect()
@@ -50,7 +50,7 @@ impl Tokens {
 
 /// The rules of one target.
 pub(super) fn rules(
-    wanted: &Wanted,
+    wanted: &ResolvedTarget,
     authority: &str,
     markers: &[Marker],
     salt: [u8; 32],
@@ -148,7 +148,7 @@ impl Running {
 }
 
 /// The sections that determine the rules of a lane.
-fn made_of(wanted: &Wanted) -> impl PartialEq {
+fn made_of(wanted: &ResolvedTarget) -> impl PartialEq {
     let Shadow {
         select,
         writes,

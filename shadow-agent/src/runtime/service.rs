@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     agent::Running,
-    signals::{Asked, Signals},
+    signals::{SignalAction, Signals},
 };
 use crate::{
     control::{Agent, kill_file, server::Socket},
@@ -122,26 +122,26 @@ async fn obey_signals(mut signals: Signals, agent: Arc<Running>, stop_tx: mpsc::
     let mut ending = false;
     loop {
         match signals.next().await {
-            Asked::End(_) if ending => std::process::exit(INTERRUPTED),
-            Asked::End(name) => {
+            SignalAction::End(_) if ending => std::process::exit(INTERRUPTED),
+            SignalAction::End(name) => {
                 ending = true;
                 // The receiver is gone only when the end has begun already.
                 stop_tx.send(name).unwrap_or_default();
             }
             // In this task, as from the socket.
-            Asked::Kill(who) => {
+            SignalAction::Kill(who) => {
                 if let Err(error) = agent.kill(&who, "by signal") {
                     tracing::error!(error, "killed by SIGUSR1");
                 }
             }
-            Asked::Reload => {
+            SignalAction::Reload => {
                 let agent = Arc::clone(&agent);
                 tokio::task::spawn_blocking(move || match agent.reload("SIGHUP") {
                     Ok(_told) => {}
                     Err(error) => tracing::error!("SIGHUP: {error}"),
                 });
             }
-            Asked::Nothing => {
+            SignalAction::Nothing => {
                 tracing::warn!("SIGUSR2 means nothing here; `shadow resume` takes a kill back");
             }
         }

@@ -15,7 +15,7 @@ use crate::control::peer;
 
 /// The order of a signal.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Asked {
+pub(super) enum SignalAction {
     /// End the agent; the name of the signal.
     End(&'static str),
     /// Stop mirroring; the sender.
@@ -50,7 +50,7 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> SignalAction {
         let Self {
             interrupt,
             terminate,
@@ -65,11 +65,11 @@ impl Signals {
             }
         };
         tokio::select! {
-            Some(who) = kills.sent_rx.recv() => Asked::Kill(who),
-            _ = interrupt.recv() => Asked::End("SIGINT"),
-            _ = terminate.recv() => Asked::End("SIGTERM"),
-            _ = hung_up => Asked::Reload,
-            _ = spare.recv() => Asked::Nothing,
+            Some(who) = kills.sent_rx.recv() => SignalAction::Kill(who),
+            _ = interrupt.recv() => SignalAction::End("SIGINT"),
+            _ = terminate.recv() => SignalAction::End("SIGTERM"),
+            _ = hung_up => SignalAction::Reload,
+            _ = spare.recv() => SignalAction::Nothing,
         }
     }
 }

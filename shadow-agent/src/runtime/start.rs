@@ -38,7 +38,7 @@ use crate::{
         targets::Targets,
     },
     clock::{moment, now_ms},
-    config::{Config, extra_targets::Wanted},
+    config::{Config, extra_targets::ResolvedTarget},
     control::{sampling::Sampling, server::Socket},
     guard,
     pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
@@ -246,7 +246,7 @@ fn mirror(
 }
 
 /// Every target with its address; without one when observing.
-pub(super) fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, RuntimeError> {
+pub(super) fn wanted(config: &Config) -> Result<Vec<(ResolvedTarget, Option<Target>)>, RuntimeError> {
     let wanted = config
         .wanted()
         .map_err(|error| RuntimeError::new(Cause::Config, error.to_string()))?;
@@ -266,7 +266,7 @@ pub(super) fn wanted(config: &Config) -> Result<Vec<(Wanted, Option<Target>)>, R
         .collect()
 }
 
-fn facts(config: &Config, wanted: &[(Wanted, Option<Target>)]) -> Result<Facts, RuntimeError> {
+fn facts(config: &Config, wanted: &[(ResolvedTarget, Option<Target>)]) -> Result<Facts, RuntimeError> {
     let targets = || wanted.iter().map(|(_, target)| target.as_ref());
     Ok(Facts {
         shadows: targets().map(|target| target.map(ToString::to_string)).collect(),

@@ -10,7 +10,7 @@ use super::{
     rules::{self, Tokens},
 };
 use crate::{
-    config::{Config, extra_targets::Wanted, target},
+    config::{Config, extra_targets::ResolvedTarget, target},
     pipeline::{LaneSettings, Mode, PairSettings, PipelineSettings, Replay, Samples},
     replay::{ReplaySettings, Target, credentials::Held},
     runtime::{Cause, RuntimeError},
@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn settings(
     config: &Config,
     keeper: &HistoryWriter,
-    wanted: Vec<(Wanted, Option<Target>)>,
+    wanted: Vec<(ResolvedTarget, Option<Target>)>,
     key: [u8; 32],
 ) -> Result<(PipelineSettings, Vec<Arc<Held>>), RuntimeError> {
     let replays = wanted.iter().any(|(_, target)| target.is_some());
@@ -55,7 +55,7 @@ fn lane(
     key: [u8; 32],
     markers: &[Marker],
     tokens: &mut Tokens,
-    wanted: Wanted,
+    wanted: ResolvedTarget,
     target: Option<Target>,
 ) -> Result<LaneSettings, RuntimeError> {
     let reversed = wanted.shadow.mode == target::Mode::Reversed;

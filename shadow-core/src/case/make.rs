@@ -10,14 +10,14 @@ use shadow_common::flow::Endpoint;
 
 use crate::{
     compare::{Discrepancy, Outcome, Verdict},
-    evidence::Wanted,
+    evidence::SampleRequest,
     gate::SkipPolicy,
     redact::{Answers, Redactor},
     rewrite::ShadowRequest,
 };
 use shadow_proto::exchange::{Exchange, Headers, Request, Response};
 
-use super::{Answered, Asked, Case, CaseLimits, FORMAT, Field};
+use super::{Answered, Case, CaseLimits, CaseRequest, FORMAT, Field};
 
 /// A replayed exchange whose verdict is known.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,12 @@ pub struct Judged<'j> {
 
 impl Case {
     /// Redacts and cuts. `None` for a match, or without a production answer: there is nothing to show.
-    pub fn of(judged: Judged<'_>, wanted: Wanted, redactor: &Redactor, limits: CaseLimits) -> Option<Self> {
+    pub fn of(
+        judged: Judged<'_>,
+        wanted: SampleRequest,
+        redactor: &Redactor,
+        limits: CaseLimits,
+    ) -> Option<Self> {
         let Judged {
             exchange,
             outcome,
@@ -150,9 +155,9 @@ struct Maker<'m> {
 }
 
 impl Maker<'_> {
-    fn request(&self, request: &Request) -> Asked {
+    fn request(&self, request: &Request) -> CaseRequest {
         let [redactor, _] = self.redactor.of_call(&request.target);
-        Asked {
+        CaseRequest {
             // The peer chooses the method token.
             method: self.redactor.text(&String::from_utf8_lossy(&request.method)),
             target: self

@@ -57,7 +57,7 @@ pub struct Case {
     /// The index of the exchange on that connection, from 0.
     pub index: u64,
     /// The request.
-    pub request: Asked,
+    pub request: CaseRequest,
     /// The production answer.
     pub production: Answered,
     /// The shadow answer, if there was one.
@@ -102,7 +102,7 @@ impl Case {
 
 /// A request.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Asked {
+pub struct CaseRequest {
     /// Method.
     pub method: String,
     /// Request target.

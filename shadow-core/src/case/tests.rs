@@ -3,7 +3,7 @@ use core::time::Duration;
 use super::*;
 use crate::{
     compare::{Category, Failure, Outcome, ShadowResponse, Verdict},
-    evidence::Wanted,
+    evidence::SampleRequest,
     redact::{RedactConfig, Redactor},
 };
 use shadow_proto::exchange::{Body, Exchange, Headers};
@@ -46,7 +46,7 @@ fn differing() -> (Exchange, Outcome, Verdict) {
 
 fn made(judged: Judged<'_>, limits: CaseLimits) -> Option<Case> {
     let redactor = Redactor::new([7; 32], &RedactConfig::default());
-    let wanted = Wanted {
+    let wanted = SampleRequest {
         route: "POST /cart".to_owned(),
         groups: vec!["0a".to_owned()],
         samples: Vec::new(),

@@ -16,7 +16,7 @@ pub(super) struct Compiled {
     pub(super) routes: Vec<Entry>,
     /// Every path of every entry; its numbers are indices in `places`.
     pub(super) set: PathSet,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<CompiledPlace>,
     pub(super) masks: Vec<Masked>,
     pub(super) counters: Counters,
     compared: AtomicU64,
@@ -40,7 +40,7 @@ pub(super) struct Lists {
 
 /// A rule for a place.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct CompiledPlace {
     pub(super) id: RuleId,
     /// The entry of `routes` that it is in.
     pub(super) route: Option<usize>,
@@ -51,7 +51,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Masked {
     pub(super) id: RuleId,
-    /// As in [`Place`].
+    /// As in [`CompiledPlace`].
     pub(super) route: Option<usize>,
     pub(super) mask: Mask,
 }
@@ -134,7 +134,7 @@ fn add_places(
     ignore: &[PlacePath],
     rules: &[PlaceRule],
     counters: &mut Counters,
-    places: &mut Vec<Place>,
+    places: &mut Vec<CompiledPlace>,
 ) {
     let ignored = ignore.iter().enumerate().map(|(index, path)| {
         (
@@ -146,7 +146,7 @@ fn add_places(
         .iter()
         .enumerate()
         .map(|(index, rule)| (format!("compare.{at}places[{index}]"), rule.clone()));
-    places.extend(ignored.chain(asked).map(|(key, rule)| Place {
+    places.extend(ignored.chain(asked).map(|(key, rule)| CompiledPlace {
         id: counters.add(key, rule.path.as_str()),
         route,
         rule,

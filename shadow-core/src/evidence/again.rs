@@ -7,7 +7,7 @@ use crate::{
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
-    group::{Asked, Context, Standings, Thirds, Whole},
+    group::{Context, Denominators, Standings, ThirdAnswer, ThirdSystem},
     ledger::{Background, Ledger, count},
     report::Pairs,
     route::{RouteId, Routes},
@@ -60,13 +60,19 @@ impl Ledger {
     }
 
     /// Records a third answer to the request of `exchange`, whose first two answers differ.
-    pub fn third(&mut self, exchange: &Exchange, asked: Asked, thirds: Thirds<'_>, now: Timestamp) {
+    pub fn third(
+        &mut self,
+        exchange: &Exchange,
+        asked: ThirdSystem,
+        thirds: ThirdAnswer<'_>,
+        now: Timestamp,
+    ) {
         let route = self.route_of(exchange);
         let context = about((&self.routes, &self.redactor), route, exchange, now);
         if self.groups.thirds(context, asked, thirds) {
             count(match asked {
-                Asked::Production => &mut self.background.production_again,
-                Asked::Shadow => &mut self.background.shadow_again,
+                ThirdSystem::Production => &mut self.background.production_again,
+                ThirdSystem::Shadow => &mut self.background.shadow_again,
             });
         }
     }
@@ -85,7 +91,7 @@ impl Ledger {
     }
 
     /// Totals that the counts of one route's groups are parts of.
-    pub(super) fn whole(&self, route: RouteId) -> Whole {
+    pub(super) fn whole(&self, route: RouteId) -> Denominators {
         let expected =
             self.expects_pairs && self.routes.name(route).split(' ').next().is_some_and(is_repeated);
         self.by_route

@@ -24,11 +24,11 @@ use super::{
     power, protocols,
     report::{self, Standing},
     route::{RouteId, Routes},
+    sample_request::SampleRequest,
     sets::{self, Set, Sets},
     tally::{Judged, Tally},
     trend::Slicer,
     verified,
-    wanted::Wanted,
     window::Open,
     writes::{WriteLimits, Writes},
 };
@@ -211,7 +211,7 @@ impl Ledger {
         outcome: &Outcome,
         verdict: &Verdict,
         now: Timestamp,
-    ) -> Wanted {
+    ) -> SampleRequest {
         let shadow = match outcome {
             Outcome::Response(response) => Some(response),
             Outcome::Failed(_) => None,
@@ -268,7 +268,7 @@ impl Ledger {
         }
         self.explain(exchange, outcome, (route, judged), &atoms);
         let leaves = matches!(outcome, Outcome::Response(_)) && self.leaves_are_due(route);
-        Wanted {
+        SampleRequest {
             leaves,
             ..self.wanted(route, &added)
         }

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     compare::{Comparator, Rules, ShadowResponse, Side},
     evidence::report::{Group, Report, ReportInputs, Standing},
-    evidence::{Asked, Thirds},
+    evidence::{ThirdAnswer, ThirdSystem},
     gate::SkipPolicy,
     redact::RedactConfig,
 };
@@ -96,12 +96,12 @@ impl Scene {
     }
 
     /// A mismatch, with a third answer to the same request.
-    fn third(&mut self, number: u64, target: &str, asked: Asked) {
+    fn third(&mut self, number: u64, target: &str, asked: ThirdSystem) {
         let production = self.answer(System::Production, number);
         let shadow = self.answer(System::Shadow, number);
         let (again, first, second) = match asked {
-            Asked::Production => (self.answer(System::Production, number), &production, &shadow),
-            Asked::Shadow => (self.answer(System::Shadow, number), &shadow, &production),
+            ThirdSystem::Production => (self.answer(System::Production, number), &production, &shadow),
+            ThirdSystem::Shadow => (self.answer(System::Shadow, number), &shadow, &production),
         };
         let exchange = exchange("GET", target);
         let headers = headers();
@@ -114,7 +114,7 @@ impl Scene {
         let compare = |a, b| self.comparator.compare(&exchange.request, side(a), side(b));
         let found = compare(&production, &shadow);
         let (itself, other) = (compare(first, &again), compare(second, &again));
-        let thirds = Thirds {
+        let thirds = ThirdAnswer {
             found: &found,
             itself: &itself,
             other: &other,
@@ -328,7 +328,7 @@ fn only_the_rewrite_is_random_and_production_says_so() {
         before.groups
     );
     for number in 0..20 {
-        scene.third(number, "/a", Asked::Production);
+        scene.third(number, "/a", ThirdSystem::Production);
     }
     let report = scene.report();
     assert_eq!(report.funnel.noise, 0, "{:?}", report.groups);
@@ -437,7 +437,7 @@ fn answers_to_another_requester_say_nothing_about_what_varies() {
         scene.is_close = is_close;
         for number in 0..100 {
             scene.judge(number, "/me");
-            scene.third(number, "/me", Asked::Production);
+            scene.third(number, "/me", ThirdSystem::Production);
         }
         let report = scene.report();
         assert_eq!(report.groups[0].standing, expected, "{:#?}", report.groups[0]);

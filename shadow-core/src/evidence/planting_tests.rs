@@ -12,7 +12,7 @@ use shadow_proto::{
 use super::*;
 use crate::{
     compare::{Category, Comparator, Discrepancy, Outcome, Rules, ShadowResponse, Verdict},
-    evidence::{LedgerLimits, Mark, report::ReportInputs, testing::asked_again},
+    evidence::{LedgerLimits, LedgerSnapshot, report::ReportInputs, testing::asked_again},
     plant::{Planted, Tried, compare_again},
     redact::{RedactConfig, Redactor},
 };
@@ -407,7 +407,7 @@ fn plant(run: &mut Run, count: usize, is_found: bool) {
 fn planted_faults_count_from_a_mark_and_from_a_change_of_rules_on() {
     let mut run = Run::new(3, Service::any(1, "application/json"));
     run.exchange(0, false);
-    let ruling = |run: &Run, mark: &Mark| {
+    let ruling = |run: &Run, mark: &LedgerSnapshot| {
         let gates = GateConfig {
             power: Some(0.9),
             ..GateConfig::default()
@@ -417,7 +417,7 @@ fn planted_faults_count_from_a_mark_and_from_a_change_of_rules_on() {
         let gate = gate.expect("the gate is asked for");
         (gate.ruling, gate.text)
     };
-    let all = Mark::default();
+    let all = LedgerSnapshot::default();
     plant(&mut run, 20_000, true);
     let first = run.ledger.mark();
     assert_eq!(

@@ -51,11 +51,11 @@ struct Sample {
     first: u64,
     /// The number of the next.
     next: u64,
-    kept: Vec<Kept>,
+    kept: Vec<SampledFault>,
 }
 
 #[derive(Clone, Debug)]
-struct Kept {
+struct SampledFault {
     number: u64,
     route: RouteId,
     kind: Planted,
@@ -73,7 +73,7 @@ struct Sum {
 impl Ledger {
     /// Records a fault that was planted into a copy of the shadow system's answer.
     pub fn planted(&mut self, exchange: &Exchange, tried: &Tried) {
-        let kept = Kept {
+        let kept = SampledFault {
             number: self.power.next(),
             route: self.route_of(exchange),
             kind: tried.kind,
@@ -145,7 +145,7 @@ impl Ledger {
     }
 }
 
-impl Kept {
+impl SampledFault {
     /// The reason why it would not be found.
     fn missed(&self) -> &'static str {
         if self.would.is_empty() {
@@ -173,7 +173,7 @@ impl Planting {
         self.all.next
     }
 
-    fn add(&mut self, kept: Kept) {
+    fn add(&mut self, kept: SampledFault) {
         if let Some(since) = &mut self.since {
             since.add(kept.clone());
         }
@@ -194,7 +194,7 @@ impl Planting {
     }
 
     /// A uniform sample of the faults from the one with this number on.
-    fn since(&self, number: u64) -> impl Iterator<Item = &Kept> {
+    fn since(&self, number: u64) -> impl Iterator<Item = &SampledFault> {
         let since = self.since.as_ref().filter(|since| since.first <= number);
         let sample = since.unwrap_or(&self.all);
         sample.kept.iter().filter(move |kept| kept.number >= number)
@@ -210,7 +210,7 @@ impl Sample {
         }
     }
 
-    fn add(&mut self, kept: Kept) {
+    fn add(&mut self, kept: SampledFault) {
         let number = kept.number;
         self.next = number.saturating_add(1);
         if self.kept.len() < KEPT {
@@ -337,7 +337,7 @@ impl Ledger {
         }
         for fault in faults {
             let kind = Planted::ALL.iter().find(|kind| kind.as_str() == fault.kind)?;
-            self.power.all.kept.push(Kept {
+            self.power.all.kept.push(SampledFault {
                 number: fault.number,
                 route: route(fault.route)?,
                 kind: *kind,

@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     compare::ShadowResponse,
     evidence::{
-        Asked, Ruling, Thirds,
+        Ruling, ThirdAnswer, ThirdSystem,
         report::{Report, ReportInputs, Standing},
     },
     redact::RedactConfig,
@@ -206,24 +206,24 @@ impl Run {
             if random {
                 self.ledger.background(&exchange, Background::Twice, &itself, now);
             }
-            self.third(Asked::Shadow, (&found, &itself, &other), now);
+            self.third(ThirdSystem::Shadow, (&found, &itself, &other), now);
         }
         if self.random.one_in(self.again) {
             let again = self.production(number);
             let (itself, other) = (differences(&production, &again), differences(&again, &shadow));
-            self.third(Asked::Production, (&found, &itself, &other), now);
+            self.third(ThirdSystem::Production, (&found, &itself, &other), now);
         }
     }
 
     fn third(
         &mut self,
-        asked: Asked,
+        asked: ThirdSystem,
         (found, itself, other): (&[Discrepancy], &[Discrepancy], &[Discrepancy]),
         now: Timestamp,
     ) {
         if !found.is_empty() {
             let exchange = exchange("GET", "/a");
-            let thirds = Thirds {
+            let thirds = ThirdAnswer {
                 found,
                 itself,
                 other,

@@ -7,9 +7,9 @@ use shadow_proto::exchange::Exchange;
 use super::{
     group::Standings,
     ledger::{Ledger, grown},
-    mark::Mark,
     route::RouteId,
     sets::Found,
+    snapshot::LedgerSnapshot,
     window::Open,
 };
 
@@ -58,7 +58,7 @@ impl Ledger {
     }
 
     /// The counts of a mark by the routes of now.
-    pub(super) fn marked(&self, mark: &Mark) -> Vec<(u64, u64)> {
+    pub(super) fn marked(&self, mark: &LedgerSnapshot) -> Vec<(u64, u64)> {
         let mut marked = self.by_now(&mark.routes, |sum, (compared, at_once)| {
             *sum = (sum.0.saturating_add(*compared), sum.1.saturating_add(*at_once));
         });

@@ -31,7 +31,7 @@ pub(crate) struct Set {
 
 /// Mismatches by standing.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Split {
+pub(crate) struct MismatchCounts {
     pub(crate) regressions: u64,
     pub(crate) undecided: u64,
     pub(crate) noise: u64,
@@ -68,7 +68,7 @@ pub(crate) struct Found {
     pub(crate) bursts: Bursts,
 }
 
-impl Split {
+impl MismatchCounts {
     pub(crate) fn add(&mut self, standing: Standing, count: u64) {
         let to = match standing {
             Standing::Regression => &mut self.regressions,

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     compare::{Comparator, Rules, ShadowResponse, Side},
     evidence::{
-        Asked, Ruling, Thirds,
+        Ruling, ThirdAnswer, ThirdSystem,
         report::{Report, ReportInputs},
         testing::asked_again,
     },
@@ -152,13 +152,13 @@ impl Shop {
                 .compare(&exchange.request, Side::from(a), Side::from(b))
         };
         if let Some((before, other, found)) = self.doubts.remove(&target) {
-            let thirds = Thirds {
+            let thirds = ThirdAnswer {
                 found: &found,
                 itself: &compare(&before, &production),
                 other: &compare(&production, &other),
                 is_close: false,
             };
-            self.ledger.third(&exchange, Asked::Production, thirds, at);
+            self.ledger.third(&exchange, ThirdSystem::Production, thirds, at);
         }
         let found = match verdict {
             Verdict::Mismatch(found) => found,

@@ -10,12 +10,12 @@ use super::{
     group::{AtomId, Standings},
     latency::{Buckets, Latencies},
     ledger::Ledger,
-    mark::Mark,
     protocols,
     report::{self, FORMAT, Funnel, Report, ReportInputs},
-    sets::Split,
+    sets::MismatchCounts,
     settle::Settle,
     since::{IntervalCounts, IntervalEvidence},
+    snapshot::LedgerSnapshot,
     stats::{Proportion, float, rounded},
     tally::Tally,
 };
@@ -85,10 +85,11 @@ impl Ledger {
         }
     }
 
-    fn summary(&self, inputs: ReportInputs, standings: &Standings, splits: &[Split]) -> Report {
+    fn summary(&self, inputs: ReportInputs, standings: &Standings, splits: &[MismatchCounts]) -> Report {
         let total = &self.total;
-        let split = splits.iter().copied().fold(Split::default(), Split::plus);
-        let start = Mark::default();
+        let none = MismatchCounts::default();
+        let split = splits.iter().copied().fold(none, MismatchCounts::plus);
+        let start = LedgerSnapshot::default();
         let findings = self.findings();
         let coverage_windows = self.coverage_since(None, &self.gates);
         let IntervalEvidence {
@@ -147,8 +148,9 @@ impl Ledger {
     }
 
     /// Mismatches of each route by their current standing.
-    fn splits(&self, standings: &Standings) -> Vec<Split> {
-        let mut splits: Vec<Split> = self.by_route.iter().map(|tally| tally.judged_at_once).collect();
+    fn splits(&self, standings: &Standings) -> Vec<MismatchCounts> {
+        let mut splits: Vec<MismatchCounts> =
+            self.by_route.iter().map(|tally| tally.judged_at_once).collect();
         for found in self.sets_found(standings) {
             if let Some(split) = splits.get_mut(found.route.index()) {
                 split.add(found.standing, found.count);
@@ -158,7 +160,7 @@ impl Ledger {
     }
 
     /// Routes with undecided mismatches, and the number of further repeats that would settle them.
-    fn settle(&self, standings: &Standings, splits: &[Split]) -> Vec<Settle> {
+    fn settle(&self, standings: &Standings, splits: &[MismatchCounts]) -> Vec<Settle> {
         let mut needed: Vec<u64> = vec![0; splits.len()];
         // An atom is in many sets.
         let mut known: HashMap<AtomId, u64> = HashMap::new();
@@ -184,7 +186,7 @@ impl Ledger {
         settle
     }
 
-    fn funnel(&self, inputs: ReportInputs, split: Split) -> Funnel {
+    fn funnel(&self, inputs: ReportInputs, split: MismatchCounts) -> Funnel {
         let total = &self.total;
         Funnel {
             kernel: inputs.kernel,
@@ -231,7 +233,11 @@ impl Ledger {
             .filter(|(.., tally)| tally.skipped.saturating_add(tally.replayed()) > 0)
     }
 
-    fn route_rows(&self, splits: &[Split], verified: &[Option<report::Verified>]) -> Vec<report::Route> {
+    fn route_rows(
+        &self,
+        splits: &[MismatchCounts],
+        verified: &[Option<report::Verified>],
+    ) -> Vec<report::Route> {
         let rows = self
             .routes_seen()
             .map(|(id, name, tally)| {

@@ -12,10 +12,10 @@ use shadow_proto::exchange::Incomplete;
 
 use super::{
     burst::Bursts,
-    group::Whole,
+    group::Denominators,
     latency::{Latencies, Spans, StoredLatencies},
     ledger::count,
-    sets::Split,
+    sets::MismatchCounts,
     trend::Slices,
     unread::{Unread, UnreadTraffic},
     window::Counted,
@@ -37,7 +37,7 @@ pub(super) struct Tally {
     /// Mismatches after a skipped write.
     pub(super) after_write: u64,
     /// Mismatches that were judged when they arrived, because the table was full.
-    pub(super) judged_at_once: Split,
+    pub(super) judged_at_once: MismatchCounts,
     /// Replays for which production, and for which the shadow system, answered with a 5xx status.
     pub(super) production_5xx: u64,
     pub(super) shadow_5xx: u64,
@@ -176,8 +176,8 @@ impl Tally {
     }
 
     /// Totals that the counts of this route's groups are parts of; `expected`: whether evidence is being collected.
-    pub(super) fn whole(&self, expected: bool) -> Whole {
-        Whole {
+    pub(super) fn whole(&self, expected: bool) -> Denominators {
+        Denominators {
             compared: self.compared(),
             after_write: self.after_write,
             replayed: self.replayed(),
@@ -214,7 +214,7 @@ pub(super) struct StoredTally {
     mismatched: u64,
     failures: BTreeMap<String, u64>,
     after_write: u64,
-    judged_at_once: Split,
+    judged_at_once: MismatchCounts,
     production_5xx: u64,
     shadow_5xx: u64,
     errors: Bursts,

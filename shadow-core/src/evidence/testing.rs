@@ -2,7 +2,7 @@
 
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
-use super::{Asked, Background, Ledger, Thirds};
+use super::{Background, Ledger, ThirdAnswer, ThirdSystem};
 use crate::compare::{Comparator, Discrepancy, ShadowResponse, Side};
 
 /// Counts a second answer of the shadow system: as a pair if it was drawn at random, and as a third answer to what was
@@ -21,12 +21,12 @@ pub(super) fn asked_again(
         ledger.background(exchange, Background::Twice, &itself, now);
     }
     if !found.is_empty() {
-        let thirds = Thirds {
+        let thirds = ThirdAnswer {
             found,
             itself: &itself,
             other: &other,
             is_close: true,
         };
-        ledger.third(exchange, Asked::Shadow, thirds, now);
+        ledger.third(exchange, ThirdSystem::Shadow, thirds, now);
     }
 }

@@ -9,7 +9,7 @@ use shadow_proto::{
 use super::*;
 use crate::{
     compare::{Comparator, Outcome, Rules, ShadowResponse, Side},
-    evidence::{Background, LedgerLimits, Mark, report::ReportInputs},
+    evidence::{Background, LedgerLimits, LedgerSnapshot, report::ReportInputs},
     redact::{RedactConfig, Redactor},
 };
 
@@ -207,7 +207,7 @@ fn every_kind_of_content_is_counted_by_its_leaves() {
 }
 
 /// The ruling of the gate on shares since a mark.
-fn since(run: &Run, mark: &Mark) -> Ruling {
+fn since(run: &Run, mark: &LedgerSnapshot) -> Ruling {
     let judgement = run.ledger.since(mark, &GateConfig::default()).judgement;
     let gate = judgement.reasons.iter().find(|reason| reason.gate == "verified");
     gate.expect("it is always there").ruling
@@ -231,10 +231,16 @@ fn a_phase_is_judged_by_the_shares_of_its_own_answers() {
     // Noise, then equal content, then noise again, in few answers.
     (0..3_000).for_each(|number| run.compare(number, &mut tokens));
     let noisy = run.ledger.mark();
-    assert_eq!(since(&run, &Mark::default()), Ruling::InsufficientEvidence);
+    assert_eq!(
+        since(&run, &LedgerSnapshot::default()),
+        Ruling::InsufficientEvidence
+    );
     (3_000..3_100).for_each(|number| run.compare(number, whole));
     assert_eq!(since(&run, &noisy), Ruling::Go);
-    assert_eq!(since(&run, &Mark::default()), Ruling::InsufficientEvidence);
+    assert_eq!(
+        since(&run, &LedgerSnapshot::default()),
+        Ruling::InsufficientEvidence
+    );
 
     let equal = run.ledger.mark();
     (3_100..20_000).for_each(|number| run.compare(number, whole));

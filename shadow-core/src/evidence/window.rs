@@ -12,7 +12,7 @@ use shadow_proto::time::Timestamp;
 use super::{
     latency::{self, Spans},
     ledger::Ledger,
-    sets::Split,
+    sets::MismatchCounts,
 };
 
 /// One route in one period.
@@ -125,7 +125,7 @@ pub(super) struct Counted {
     pub(super) shadow_errors: u64,
     pub(super) production_5xx: u64,
     pub(super) shadow_5xx: u64,
-    pub(super) judged_at_once: Split,
+    pub(super) judged_at_once: MismatchCounts,
 }
 
 impl Counted {
@@ -196,7 +196,7 @@ impl Ledger {
     /// Activity on each route since the last call; routes without any are left out.
     pub fn take_window(&mut self, now: Timestamp) -> Vec<RouteWindow> {
         let from = self.window_from.replace(now).unwrap_or(now);
-        let mut splits = vec![Split::default(); self.by_route.len()];
+        let mut splits = vec![MismatchCounts::default(); self.by_route.len()];
         let standings = self.standings();
         for found in self.sets_found(&standings) {
             if let Some(split) = splits.get_mut(found.route.index()) {

@@ -111,12 +111,12 @@ struct Flow {
 struct Held {
     facts: Segment<'static>,
     payload: Vec<u8>,
-    place: Place,
+    place: StreamPosition,
 }
 
 /// A place in a stream.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct StreamPosition {
     direction: Direction,
     /// The offset of the first byte.
     at: i64,
@@ -202,13 +202,13 @@ impl Mask {
         &mut self,
         pushed: Option<(FlowKey, &'a Segment<'a>)>,
         write: &mut Write<'_>,
-    ) -> Option<(&'a Segment<'a>, Option<Place>)> {
+    ) -> Option<(&'a Segment<'a>, Option<StreamPosition>)> {
         self.log.clear();
         self.engine.swap_ranges(&mut self.log);
         let (mut pushed, mut placed, mut last) = (pushed, None, None);
         for record in self.log.iter() {
             match record {
-                Record::Placed { direction, at } => placed = Some(Place { direction, at }),
+                Record::Placed { direction, at } => placed = Some(StreamPosition { direction, at }),
                 Record::Read {
                     flow,
                     direction,
@@ -242,14 +242,20 @@ impl Mask {
     }
 
     /// Writes a segment, or keeps it until its bytes are read and those before it are written.
-    fn place(&mut self, key: FlowKey, segment: &Segment<'_>, place: Option<Place>, write: &mut Write<'_>) {
+    fn place(
+        &mut self,
+        key: FlowKey,
+        segment: &Segment<'_>,
+        place: Option<StreamPosition>,
+        write: &mut Write<'_>,
+    ) {
         let empty = segment.payload.is_empty();
         let waits = self.flows.get(&key).is_some_and(|flow| !flow.queue.is_empty());
         if !waits && (empty || place.is_none()) {
             return write(&without_bytes(segment));
         }
         // In a segment without a place no byte has a known role.
-        let place = place.unwrap_or(Place {
+        let place = place.unwrap_or(StreamPosition {
             direction: Direction::ToServer,
             at: i64::MIN,
         });

@@ -20,13 +20,13 @@ const START: usize = 48;
 
 /// Secrets that are recognised only by context.
 #[derive(Clone, Default)]
-pub(crate) struct Told {
+pub(crate) struct SecretName {
     secrets: Vec<String>,
     bytes: usize,
     over: bool,
 }
 
-impl core::fmt::Debug for Told {
+impl core::fmt::Debug for SecretName {
     /// Does not show the secrets.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Told")
@@ -35,7 +35,7 @@ impl core::fmt::Debug for Told {
     }
 }
 
-impl Told {
+impl SecretName {
     pub(super) fn add(&mut self, secret: &str) {
         let secret = secret.trim();
         if secret.is_empty() || self.secrets.iter().any(|known| known == secret) {
@@ -81,7 +81,7 @@ impl Told {
 #[derive(Debug)]
 pub(crate) struct Answers<'a> {
     sides: [(&'a Headers, &'a Body); 2],
-    told: OnceCell<Told>,
+    told: OnceCell<SecretName>,
 }
 
 impl<'a> Answers<'a> {
@@ -92,9 +92,9 @@ impl<'a> Answers<'a> {
         }
     }
 
-    pub(super) fn told(&self, redactor: &Redactor) -> &Told {
+    pub(super) fn told(&self, redactor: &Redactor) -> &SecretName {
         self.told.get_or_init(|| {
-            let mut told = Told::default();
+            let mut told = SecretName::default();
             for (headers, body) in self.sides {
                 let read = redactor.read_body(headers, body, SEARCHED, &mut told);
                 told.over |= read.cut && read.text.is_some() && body.kept.len() > SEARCHED;

@@ -9,7 +9,7 @@ use crate::compare::{
 };
 use shadow_proto::exchange::{Body, Headers};
 
-use super::{Redactor, beside::Told, csv, form, json, markup, shortened};
+use super::{Redactor, beside::SecretName, csv, form, json, markup, shortened};
 
 /// Largest decoded body in bytes; a larger one is not read.
 const DECODED: usize = 32 << 20;
@@ -50,7 +50,7 @@ impl Redactor {
 
     /// Redacts a body of a message with these header fields; about `cap` bytes of it are read.
     pub fn body(&self, headers: &Headers, body: &Body, cap: usize) -> RedactedBody {
-        self.read_body(headers, body, cap, &mut Told::default())
+        self.read_body(headers, body, cap, &mut SecretName::default())
     }
 
     pub(super) fn read_body(
@@ -58,7 +58,7 @@ impl Redactor {
         headers: &Headers,
         body: &Body,
         cap: usize,
-        told: &mut Told,
+        told: &mut SecretName,
     ) -> RedactedBody {
         let coded = headers.get("content-encoding").is_some();
         let text = if coded && (!body.is_whole() || !decode::is_known(headers)) {
@@ -90,7 +90,7 @@ impl Redactor {
 /// Reads decoded content.
 struct Reader<'r> {
     redactor: &'r Redactor,
-    told: &'r mut Told,
+    told: &'r mut SecretName,
 }
 
 impl Reader<'_> {

@@ -1,13 +1,18 @@
 //! Rows of cells (RFC 4180), separated by commas, semicolons or tabs. A cell is judged by the name of its column, and
 //! by a name in the cell before it.
 
-use super::{Redactor, beside::Told, json::GROWTH, judge::Says};
+use super::{Redactor, beside::SecretName, json::GROWTH, judge::Says};
 
 /// Columns whose names are remembered.
 const MAX_COLUMNS: usize = 1024;
 
 /// Copies `text` without its secrets, until `shown` bytes of it are read, and returns whether something is left out.
-pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, told: &mut Told) -> (String, bool) {
+pub(super) fn replace(
+    text: &str,
+    shown: usize,
+    redactor: &Redactor,
+    told: &mut SecretName,
+) -> (String, bool) {
     let separator = separator(text);
     let mut out = String::new();
     let mut columns: Vec<Says> = Vec::new();

@@ -9,7 +9,7 @@ use html5gum::{Span, Spanned, StartTag, Token};
 
 use crate::compare::markup::tokens;
 
-use super::{Redactor, beside::Told, json::GROWTH, judge::Says};
+use super::{Redactor, beside::SecretName, json::GROWTH, judge::Says};
 
 /// Open elements; deeper ones are replaced as a whole.
 const MAX_DEPTH: usize = 256;
@@ -33,7 +33,12 @@ const NAMING: [&[u8]; 8] = [
 const HARMLESS: [&[u8]; 4] = [b"type", b"class", b"http-equiv", b"xmlns"];
 
 /// Copies `text` without its secrets, until `shown` bytes of it are read, and returns whether something is left out.
-pub(super) fn replace(text: &str, shown: usize, redactor: &Redactor, told: &mut Told) -> (String, bool) {
+pub(super) fn replace(
+    text: &str,
+    shown: usize,
+    redactor: &Redactor,
+    told: &mut SecretName,
+) -> (String, bool) {
     let mut scanner = Scanner {
         redactor,
         told,
@@ -78,7 +83,7 @@ const VALUE_CELLS: [&[u8]; 8] = [
 
 struct Scanner<'t, 'r> {
     redactor: &'r Redactor,
-    told: &'r mut Told,
+    told: &'r mut SecretName,
     text: &'t str,
     /// Names of the open elements, each with the judgement of its content by it and its ancestors.
     open: Vec<(Vec<u8>, Says)>,

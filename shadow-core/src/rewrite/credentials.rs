@@ -35,7 +35,7 @@ pub enum Credentials {
 
 /// Place of a credential in a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Place {
+pub enum CredentialPlace {
     /// A field whose value is the scheme, a space and the token, or only the token if there is no scheme.
     Header {
         /// The field name.
@@ -51,7 +51,7 @@ pub enum Place {
 #[derive(Clone, Debug)]
 pub struct Replacement {
     /// The place of the credential.
-    pub place: Place,
+    pub place: CredentialPlace,
     /// The source of the token.
     pub source: Arc<dyn TokenSource>,
 }
@@ -65,10 +65,10 @@ pub(super) struct Wallet {
 
 /// Whether this is a valid token for a field, or for a cookie if the place is one: visible ASCII, without characters
 /// that end a cookie's value (RFC 6265 section 4.1.1).
-pub fn is_token(token: &[u8], place: &Place) -> bool {
+pub fn is_token(token: &[u8], place: &CredentialPlace) -> bool {
     let fits = |byte: &u8| match place {
-        Place::Header { .. } => *byte == b' ' || byte.is_ascii_graphic(),
-        Place::Cookie(_) => byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\'),
+        CredentialPlace::Header { .. } => *byte == b' ' || byte.is_ascii_graphic(),
+        CredentialPlace::Cookie(_) => byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\'),
     };
     !token.is_empty() && token.len() <= TOKEN && token.trim_ascii() == token && token.iter().all(fits)
 }
@@ -79,13 +79,13 @@ impl Wallet {
             let wrong =
                 |key: &str, what: String| RuleError::new(format!("credentials.replace[{at}].{key}"), what);
             match place {
-                Place::Header { name, scheme } => {
+                CredentialPlace::Header { name, scheme } => {
                     fields::field(name, scheme).map_err(|what| wrong("header", what))?;
                     if name.eq_ignore_ascii_case("cookie") {
                         return Err(wrong("header", "name the cookie with `cookie: NAME`".to_owned()));
                     }
                 }
-                Place::Cookie(name) => {
+                CredentialPlace::Cookie(name) => {
                     // A cookie's name is a token, like a field name.
                     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
                         return Err(wrong("cookie", format!("{name:?} is no name of a cookie")));
@@ -103,7 +103,7 @@ impl Wallet {
             return self.cookies(value, real);
         }
         for Replacement { place, source } in replaced {
-            if let Place::Header { name: wanted, scheme } = place
+            if let CredentialPlace::Header { name: wanted, scheme } = place
                 && name.eq_ignore_ascii_case(wanted.as_bytes())
             {
                 let token = token(source, place, real)?;
@@ -125,8 +125,8 @@ impl Wallet {
         let named = replaced
             .iter()
             .filter_map(|replacement| match &replacement.place {
-                Place::Cookie(name) => Some((name, replacement)),
-                Place::Header { .. } => None,
+                CredentialPlace::Cookie(name) => Some((name, replacement)),
+                CredentialPlace::Header { .. } => None,
             });
         let named: Vec<_> = named.collect();
         if named.is_empty() {
@@ -153,7 +153,7 @@ impl Wallet {
 }
 
 /// Checked again here, because no parser has read the token.
-fn token(source: &Arc<dyn TokenSource>, place: &Place, real: bool) -> Result<Bytes, SkipPolicy> {
+fn token(source: &Arc<dyn TokenSource>, place: &CredentialPlace, real: bool) -> Result<Bytes, SkipPolicy> {
     if !real {
         return Ok(Bytes::from_static(PLACEHOLDER.as_bytes()));
     }

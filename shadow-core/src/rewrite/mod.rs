@@ -18,7 +18,7 @@ use crate::fields;
 pub use crate::marker::{Marker, MarkerError};
 pub use conditional::Conditional;
 pub(crate) use conditional::{is_not_modified, is_part};
-pub use credentials::{Credentials, Place, Replacement, TokenSource, is_token};
+pub use credentials::{CredentialPlace, Credentials, Replacement, TokenSource, is_token};
 pub use place::{HostPolicy, PathRules, QueryRules};
 pub use request::ShadowRequest;
 pub use trace::{IdentityRules, MeshFields, RequestIds, TracePolicy};

@@ -5,7 +5,7 @@ use shadow_proto::time::Timestamp;
 
 use super::{
     plan::{OnFailure, Phase, Plan},
-    state::{Cause, HISTORY, Moment, Place, Saved, Stage, Transition},
+    state::{Cause, HISTORY, Moment, PhasePosition, Saved, Stage, Transition},
 };
 
 /// A rollout and its plan.
@@ -157,12 +157,12 @@ impl Rollout {
     }
 
     /// The current place.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> PhasePosition {
         let phase = match self.stage {
             Stage::Idle => String::new(),
             _ => self.phase().map_or_else(String::new, |phase| phase.name.clone()),
         };
-        Place {
+        PhasePosition {
             stage: self.stage,
             phase,
             sample: self.sample(),
@@ -253,7 +253,7 @@ impl Rollout {
 
     pub(super) fn run(
         &mut self,
-        from: Place,
+        from: PhasePosition,
         who: &str,
         why: &str,
         evidence: Option<IntervalEvidence>,
@@ -268,7 +268,7 @@ impl Rollout {
 
     pub(super) fn note(
         &mut self,
-        from: Place,
+        from: PhasePosition,
         cause: Cause,
         who: &str,
         why: String,

@@ -13,7 +13,7 @@ mod state;
 pub use machine::{Rollout, Step};
 pub use orders::Refused;
 pub use plan::{MAX_PHASES, OnFailure, Phase, Plan, PlanError};
-pub use state::{Cause, HISTORY, Moment, Place, Saved, Stage, Transition};
+pub use state::{Cause, HISTORY, Moment, PhasePosition, Saved, Stage, Transition};
 
 #[cfg(test)]
 mod tests;

@@ -75,7 +75,7 @@ pub struct Moment {
 
 /// Position of a rollout.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Place {
+pub struct PhasePosition {
     /// The stage.
     pub stage: Stage,
     /// The name of its phase; empty before the first.
@@ -90,9 +90,9 @@ pub struct Transition {
     /// Time in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
     /// The previous place.
-    pub from: Place,
+    pub from: PhasePosition,
     /// The new place.
-    pub to: Place,
+    pub to: PhasePosition,
     /// The cause.
     pub cause: Cause,
     /// The person who ordered it; empty for transitions made by the agent.
@@ -107,7 +107,7 @@ pub struct Transition {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Saved {
     /// The place when it was saved.
-    pub place: Place,
+    pub place: PhasePosition,
     /// The sample that was set manually since.
     pub by_hand: Option<f64>,
     /// Failed gates since the last decision of a person.

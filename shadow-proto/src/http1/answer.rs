@@ -8,7 +8,7 @@
 use super::{
     begins,
     body::{BodyReader, Content, Progress},
-    framing::{self, Asked, Framing, Said},
+    framing::{self, Framing, FramingFields, RequestKind},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
     lenient::{self, OddField, Oddities, Oddity},
     roles::Roles,
@@ -99,7 +99,7 @@ pub struct AnswerReader<'s> {
     settings: &'s Settings,
     /// Limit on the bytes of content that are read.
     most: u64,
-    asked: Asked,
+    asked: RequestKind,
     buffer: HeadBuffer,
     interim: usize,
     /// Bytes of heads so far.
@@ -121,7 +121,7 @@ impl<'s> AnswerReader<'s> {
         Self {
             settings: &settings.0,
             most,
-            asked: Asked::by(method),
+            asked: RequestKind::by(method),
             buffer: HeadBuffer::default(),
             interim: 0,
             head_bytes: 0,
@@ -256,7 +256,7 @@ impl<'s> AnswerReader<'s> {
                 .iter()
                 .filter(|(name, _)| !name.eq_ignore_ascii_case(CODING));
             let again = ResponseHead {
-                said: Said::of(others),
+                said: FramingFields::of(others),
                 ..head.clone()
             };
             return framing::response(&again, self.asked).map_err(|_ambiguous| Unread::Protocol);
@@ -272,7 +272,7 @@ impl<'s> AnswerReader<'s> {
         let both =
             head.headers.get("content-length").is_some() && head.headers.get("transfer-encoding").is_some();
         let again = ResponseHead {
-            said: Said::of(without),
+            said: FramingFields::of(without),
             ..head.clone()
         };
         match framing::response(&again, self.asked) {

@@ -27,14 +27,14 @@ pub(crate) enum Framing {
 
 /// Properties of a request that affect the framing of its response.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Asked {
+pub(crate) enum RequestKind {
     #[default]
     Other,
     Head,
     Connect,
 }
 
-impl Asked {
+impl RequestKind {
     pub(crate) fn by(method: &[u8]) -> Self {
         match method {
             b"HEAD" => Self::Head,
@@ -55,7 +55,7 @@ enum Coding {
 
 /// Framing and host information from the fields of a head, gathered in one pass.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct FramingFields {
     length: Option<u64>,
     coding: Coding,
     /// An invalid length, two different ones, or another coding after "chunked", which must be the last one.
@@ -69,7 +69,7 @@ pub(crate) struct Said {
     pub(crate) expect: bool,
 }
 
-impl Said {
+impl FramingFields {
     pub(crate) fn of<'a>(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut said = Self::default();
         for (name, value) in fields {
@@ -149,11 +149,11 @@ pub(crate) fn response_fault(head: &ResponseHead, framing: Framing) -> Option<In
 }
 
 /// Rules 1 to 8 for a response.
-pub(crate) fn response(head: &ResponseHead, asked: Asked) -> Result<Framing, Incomplete> {
+pub(crate) fn response(head: &ResponseHead, asked: RequestKind) -> Result<Framing, Incomplete> {
     match (head.status, asked) {
         (101, _) => return Ok(Framing::Switch),
-        (200..=299, Asked::Connect) => return Ok(Framing::Switch),
-        (100..=199 | 204 | 304, _) | (_, Asked::Head) => return Ok(Framing::None),
+        (200..=299, RequestKind::Connect) => return Ok(Framing::Switch),
+        (100..=199 | 204 | 304, _) | (_, RequestKind::Head) => return Ok(Framing::None),
         _ => {}
     }
     let other = Ok(Framing::UntilClose);

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::{
-    framing::Said,
-    head_copy::{Kept, method},
+    framing::FramingFields,
+    head_copy::{HeadCopy, method},
     host,
 };
 use crate::exchange::{Headers, Incomplete, Version};
@@ -142,7 +142,7 @@ pub(crate) struct RequestHead {
     pub(crate) target: Bytes,
     pub(crate) version: Version,
     pub(crate) headers: Headers,
-    pub(crate) said: Said,
+    pub(crate) said: FramingFields,
     /// Whether two readers could disagree about its host.
     pub(crate) ambiguous_host: bool,
 }
@@ -154,7 +154,7 @@ pub(crate) struct ResponseHead {
     pub(crate) version: Version,
     pub(crate) reason: Bytes,
     pub(crate) headers: Headers,
-    pub(crate) said: Said,
+    pub(crate) said: FramingFields,
 }
 
 /// Parses a request head (RFC 9112 section 3). Without `keep` its fields are read but not kept.
@@ -199,7 +199,7 @@ fn odd_target(raw: &[u8]) -> Option<(Bytes, Vec<u8>)> {
 
 /// Builds the request head from the `parsed` form of `raw`.
 pub(super) fn request_of(raw: &[u8], parsed: &httparse::Request<'_, '_>, keep: bool) -> RequestHead {
-    let kept = Kept::new(raw, keep);
+    let kept = HeadCopy::new(raw, keep);
     let mut head = RequestHead {
         method: method(&kept, parsed.method.unwrap_or_default().as_bytes()),
         target: kept.part(parsed.path.unwrap_or_default().as_bytes()),
@@ -224,7 +224,7 @@ pub(crate) fn response(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Resu
 
 /// Builds the response head from the `parsed` form of `raw`.
 pub(super) fn response_of(raw: &[u8], parsed: &httparse::Response<'_, '_>, keep: bool) -> ResponseHead {
-    let kept = Kept::new(raw, keep);
+    let kept = HeadCopy::new(raw, keep);
     let status = parsed.code.unwrap_or_default();
     ResponseHead {
         status,
@@ -235,8 +235,8 @@ pub(super) fn response_of(raw: &[u8], parsed: &httparse::Response<'_, '_>, keep:
     }
 }
 
-fn said(fields: &[httparse::Header<'_>]) -> Said {
-    Said::of(fields.iter().map(|field| (field.name.as_bytes(), field.value)))
+fn said(fields: &[httparse::Header<'_>]) -> FramingFields {
+    FramingFields::of(fields.iter().map(|field| (field.name.as_bytes(), field.value)))
 }
 
 /// The third part of a parsed status line. httparse drops a phrase with obs-text, which is valid.
@@ -250,7 +250,7 @@ fn reason_phrase(raw: &[u8]) -> &[u8] {
 pub(crate) fn trailers(raw: &RawHead<'_>, max_fields: usize, keep: bool) -> Result<Headers, Incomplete> {
     let mut fields = vec![httparse::EMPTY_HEADER; max_fields];
     match httparse::parse_headers(&raw.bytes, &mut fields) {
-        Ok(httparse::Status::Complete((_, parsed))) => Ok(Kept::new(&raw.bytes, keep).fields(parsed)),
+        Ok(httparse::Status::Complete((_, parsed))) => Ok(HeadCopy::new(&raw.bytes, keep).fields(parsed)),
         Ok(httparse::Status::Partial) => Err(Incomplete::Malformed),
         Err(error) => Err(fault(error)),
     }
@@ -301,7 +301,7 @@ pub(crate) fn lenient_request(raw: &[u8]) -> RequestHead {
         target: Bytes::copy_from_slice(target),
         version,
         headers,
-        said: Said::default(),
+        said: FramingFields::default(),
         ambiguous_host: false,
     }
 }
@@ -323,7 +323,7 @@ pub(crate) fn lenient_response(raw: &[u8]) -> ResponseHead {
         version,
         reason,
         headers,
-        said: Said::default(),
+        said: FramingFields::default(),
     }
 }
 

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use crate::exchange::Headers;
 
 /// One shared copy of a head; if its fields are not requested, a copy of each requested part instead.
-pub(super) struct Kept<'r> {
+pub(super) struct HeadCopy<'r> {
     raw: &'r [u8],
     shared: Option<Bytes>,
 }
 
-impl<'r> Kept<'r> {
+impl<'r> HeadCopy<'r> {
     pub(super) fn new(raw: &'r [u8], fields: bool) -> Self {
         Self {
             raw,
@@ -58,7 +58,7 @@ impl<'r> Kept<'r> {
 }
 
 /// A method. Most requests use one of a few, which need no allocation.
-pub(super) fn method(kept: &Kept<'_>, sent: &[u8]) -> Bytes {
+pub(super) fn method(kept: &HeadCopy<'_>, sent: &[u8]) -> Bytes {
     const USUAL: [&[u8]; 7] = [b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"];
     match USUAL.into_iter().find(|usual| *usual == sent) {
         Some(usual) => Bytes::from_static(usual),

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::{begins::is_token, framing::Said, head::ResponseHead};
+use super::{begins::is_token, framing::FramingFields, head::ResponseHead};
 use crate::exchange::{Headers, Version};
 
 /// Most oddities kept for one head.
@@ -142,7 +142,7 @@ pub(super) fn response(raw: &[u8], max_fields: usize, oddities: &mut Oddities) -
         status,
         version,
         reason: Bytes::copy_from_slice(reason),
-        said: Said::of(pairs()),
+        said: FramingFields::of(pairs()),
         headers: Headers::from_pairs(pairs()),
     })
 }

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use super::{
     begins::looks_like_request,
-    framing::Said,
+    framing::FramingFields,
     head::{RawHead, RequestHead, ResponseHead, lenient_request, lenient_response},
     roles::{plain_field, text_of},
 };
@@ -66,12 +66,12 @@ fn lines(raw: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Framing from the fields, if no odd line could change it.
-fn certain(fields: &[u8], most_fields: usize) -> Option<Said> {
+fn certain(fields: &[u8], most_fields: usize) -> Option<FramingFields> {
     let bare_only = !fields.contains(&b'\r');
     let (doubt, count) = (Cell::new(false), Cell::new(0_usize));
     // The line before, and whether it ends with a bare line feed: then it continues for some readers.
     let (mut before, mut goes_on) = (&b""[..], false);
-    let said = Said::of(fields.split_inclusive(|byte| *byte == b'\n').filter_map(|line| {
+    let said = FramingFields::of(fields.split_inclusive(|byte| *byte == b'\n').filter_map(|line| {
         let text = text_of(line);
         let joined = core::mem::replace(&mut goes_on, !bare_only && !line.ends_with(b"\r\n"));
         let previous = core::mem::replace(&mut before, text);

@@ -6,7 +6,7 @@ use super::{
     body::{BodyReader, Progress},
     conn::{Conn, Switch},
     fast_path, foreign,
-    framing::{self, Asked, Framing},
+    framing::{self, Framing, RequestKind},
     head::{self, HeadBuffer, HeadStep, RawHead, ResponseHead},
     odd,
 };
@@ -302,14 +302,14 @@ impl Conn {
 
     /// Framing properties of the current response's request. An orphan may well answer a request that the server had:
     /// that guess decides only how far it is skipped.
-    fn asked(&mut self) -> Asked {
+    fn asked(&mut self) -> RequestKind {
         let (Some(current), Some(front)) = (&self.server.current, self.pair.front()) else {
-            return Asked::Other;
+            return RequestKind::Other;
         };
         if current.orphan.is_none() || current.start.ack >= Some(front.head_end) {
-            Asked::by(&front.exchange.request.method)
+            RequestKind::by(&front.exchange.request.method)
         } else {
-            Asked::Other
+            RequestKind::Other
         }
     }
 

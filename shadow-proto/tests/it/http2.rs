@@ -10,7 +10,7 @@ use crate::{
         drive::{drive, settings},
         h2::{
             check::{self, Tally},
-            talk::{Said, Shape, talk},
+            talk::{PlannedExchange, Shape, talk},
         },
         rng::Rng,
         scene,
@@ -19,7 +19,13 @@ use crate::{
 };
 
 /// The captured part of one conversation.
-fn play(seed: u64, uid: u32, shape: Shape, plan: &Plan, losses: &Losses) -> (Vec<Captured>, Vec<Said>) {
+fn play(
+    seed: u64,
+    uid: u32,
+    shape: Shape,
+    plan: &Plan,
+    losses: &Losses,
+) -> (Vec<Captured>, Vec<PlannedExchange>) {
     let (conversation, said) = talk(seed, uid, shape);
     let ends = scene::ends(usize::try_from(seed % 200).expect("small"));
     let recording = wire::send(&conversation, plan, ends, 1_000);

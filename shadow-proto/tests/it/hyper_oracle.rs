@@ -18,7 +18,7 @@ use crate::support::{
     capture::Losses,
     cases,
     drive::{drive, settings},
-    encode::{self, CLIENT, Conversation, Gate, Half, SERVER, Said},
+    encode::{self, CLIENT, Conversation, Gate, Half, PlannedExchange, SERVER},
     scene::{self, Line},
     spec::{Connection, End, Exchange, Framing},
     strategy,
@@ -240,7 +240,7 @@ async fn serve(bytes: &[u8]) -> Vec<Understood> {
 }
 
 /// Lets a hyper client read one response to this request.
-async fn ask(said: &Said, bytes: Vec<u8>) -> Understood {
+async fn ask(said: &PlannedExchange, bytes: Vec<u8>) -> Understood {
     let (near, far) = tokio::io::duplex(1 << 20);
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(TokioIo::new(near))
@@ -309,13 +309,13 @@ fn lower(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
 
 fn said(conversation: &Conversation) -> (Vec<Understood>, Vec<Understood>) {
     let version = |http10: bool| if http10 { "HTTP/1.0" } else { "HTTP/1.1" };
-    let request = |said: &Said| Understood {
+    let request = |said: &PlannedExchange| Understood {
         start: format!("{} {} {}", said.method, said.target, version(said.request.http10)),
         fields: lower(&said.request.fields),
         body: said.request.body.clone(),
         trailers: lower(&said.request.trailers),
     };
-    let response = |said: &Said| Understood {
+    let response = |said: &PlannedExchange| Understood {
         start: format!("{} {}", said.status, version(said.response.http10)),
         fields: lower(&said.response.fields),
         body: if said.response.framing == Framing::None {

@@ -15,7 +15,7 @@ use crate::support::{
     capture::Losses,
     cases, check,
     drive::settings,
-    encode::{CLIENT, Message, SERVER, Said},
+    encode::{CLIENT, Message, PlannedExchange, SERVER},
     scene::{self, Line, Scene},
     spec::{Connection, Content, End, Framing, Kind},
     strategy,
@@ -136,7 +136,7 @@ fn ideal(scene: &Scene) -> Vec<Event> {
             Version::Http11
         }
     };
-    let exchange = |(index, said): (u64, &Said)| Exchange {
+    let exchange = |(index, said): (u64, &PlannedExchange)| Exchange {
         flow: scene.lines[0].flow,
         index,
         request: Request {

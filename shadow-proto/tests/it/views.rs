@@ -117,7 +117,7 @@ fn read(scene: &Scene, segments: &[Captured], views: &[View]) -> Vec<Event> {
     assert_eq!(engine.usage().buffered, 0, "{:?}", engine.usage());
     let first = |flow: Flow| {
         let key = FlowKey::new(flow.client, flow.server);
-        let is = |line: &&scene::Said| {
+        let is = |line: &&scene::FlowScript| {
             let ends = [line.flow.client, line.flow.server];
             let named = |view: &View| {
                 let [client, server] = view.ends(ends);

@@ -17,7 +17,7 @@ use shadow_agent::{
         Source as _,
         attach::Method,
         load::{LoadOptions, Program},
-        namespaces::{InsideMaps, Namespace, Namespaces, Traffic, Wanted},
+        namespaces::{InsideMaps, Namespace, Namespaces, Traffic, WantedNamespace},
         ring::LiveSource,
     },
 };
@@ -85,8 +85,8 @@ fn exchange(client: &Netns, pod: &Netns) {
     });
 }
 
-fn wanted(pod: &Netns) -> Wanted {
-    Wanted {
+fn wanted(pod: &Netns) -> WantedNamespace {
+    WantedNamespace {
         name: pod.path().display().to_string(),
         namespace: Namespace::Path(pod.path()),
         interfaces: vec!["eth*".to_owned()],

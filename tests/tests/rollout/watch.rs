@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use shadow_tests::{
     agent::{Agent, binary},
     client::Connection,
@@ -41,8 +41,13 @@ struct Terminal {
 impl Terminal {
     /// Shows this agent. The terminal settings printed by the shell are between `before` and `after`.
     fn watch(agent: &Agent) -> Self {
+        Self::watch_by(agent, "")
+    }
+
+    /// As [`Terminal::watch`], started by another program.
+    fn watch_by(agent: &Agent, by: &str) -> Self {
         let text = format!(
-            "stty rows 40 cols 120; echo before; stty -a; sh -c 'echo pid=$$; exec {} status --watch'; echo left=$?; stty -a; \
+            "stty rows 40 cols 120; echo before; stty -a; sh -c 'echo pid=$$; exec {by} {} status --watch'; echo left=$?; stty -a; \
              echo after",
             binary().display()
         );
@@ -174,6 +179,20 @@ fn keys_and_signals_end_it_and_the_terminal_is_given_back() {
     });
     terminal.types(b"q");
     terminal.given_back();
+}
+
+#[test]
+fn it_ends_with_its_terminal_also_without_a_signal() {
+    need!(Root, Program("nginx"), Program("script"), Program("setsid"));
+    let scene = Scene::new();
+    let _shadow = scene.identical_shadow();
+    let agent = start(&scene, "");
+    // In a session of its own, the terminal is not its controlling terminal: it gets no SIGHUP.
+    let mut terminal = Terminal::watch_by(&agent, "setsid");
+    let pid = terminal.pid();
+    terminal.script.kill().expect("it runs");
+    terminal.script.wait().expect("script ends");
+    wait_until("the view ends", PATIENCE, || test_kill_process(pid).is_err());
 }
 
 #[test]

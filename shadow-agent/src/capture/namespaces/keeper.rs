@@ -15,7 +15,7 @@ use std::{
 use shadow_common::config::{MOST_LABELS, heard_index};
 
 use super::{
-    Inside, Namespace, Reason, Shared, Wanted,
+    Inside, Namespace, Reason, Shared, WantedNamespace,
     wire::{self, Answer, Attach, Order},
 };
 use crate::capture::{hook::Method, tcx};
@@ -82,7 +82,7 @@ impl Keeper {
     }
 
     /// The namespaces to be looked at, after attachments that are gone are dropped.
-    fn missing(&self) -> Vec<Wanted> {
+    fn missing(&self) -> Vec<WantedNamespace> {
         let mut missing = Vec::new();
         for place in self.shared.lock().places.values_mut() {
             if place.attached.as_ref().is_some_and(Inside::is_gone) {
@@ -97,7 +97,7 @@ impl Keeper {
         missing
     }
 
-    fn look(&mut self, wanted: &Wanted) {
+    fn look(&mut self, wanted: &WantedNamespace) {
         let known = {
             let state = self.shared.lock();
             let attached = state
@@ -159,7 +159,7 @@ impl Keeper {
         }
     }
 
-    fn detach(&mut self, wanted: &Wanted, inside: &Inside) {
+    fn detach(&mut self, wanted: &WantedNamespace, inside: &Inside) {
         if self.method == Method::Tcx {
             return;
         }
@@ -169,7 +169,7 @@ impl Keeper {
         }
     }
 
-    fn attach(&self, wanted: &Wanted, label: u32, known: Option<u64>) -> Attach {
+    fn attach(&self, wanted: &WantedNamespace, label: u32, known: Option<u64>) -> Attach {
         Attach {
             namespace: wanted.namespace.clone(),
             interfaces: wanted.interfaces.clone(),

@@ -80,7 +80,7 @@ impl fmt::Display for Namespace {
 
 /// A namespace to be mirrored.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Wanted {
+pub struct WantedNamespace {
     /// Its name in status and metrics.
     pub name: String,
     /// The namespace.
@@ -103,8 +103,8 @@ pub struct Seen {
 }
 
 #[derive(Debug)]
-struct Place {
-    wanted: Wanted,
+struct NamespaceState {
+    wanted: WantedNamespace,
     attached: Option<Inside>,
     failure: Option<(Reason, String)>,
 }
@@ -121,9 +121,9 @@ struct Inside {
 
 #[derive(Debug)]
 struct State {
-    places: BTreeMap<Namespace, Place>,
+    places: BTreeMap<Namespace, NamespaceState>,
     /// Attachments that are not wanted any more.
-    leaving: Vec<(Wanted, Inside)>,
+    leaving: Vec<(WantedNamespace, Inside)>,
     maps: InsideMaps,
 }
 
@@ -159,11 +159,11 @@ impl Namespaces {
         maps: InsideMaps,
         method: Method,
         helper: (UnixStream, Box<dyn std::any::Any + Send + Sync>),
-        wanted: Vec<Wanted>,
+        wanted: Vec<WantedNamespace>,
     ) -> io::Result<Self> {
         let traffic = maps.traffic();
-        let place = |wanted: Wanted| {
-            let place = Place {
+        let place = |wanted: WantedNamespace| {
+            let place = NamespaceState {
                 wanted: wanted.clone(),
                 attached: None,
                 failure: None,
@@ -230,7 +230,7 @@ impl Namespaces {
     pub fn seen(&self) -> Vec<Seen> {
         let now = heartbeat::now();
         let state = self.shared.lock();
-        let of = |place: &Place| {
+        let of = |place: &NamespaceState| {
             let heard = |inside: &Inside| {
                 let heard = state.maps.heard(inside.label);
                 traffic::judge(heard, self.shared.traffic.of(inside.label), now)
@@ -288,7 +288,7 @@ impl Follow {
             });
             match places.entry(wanted.namespace.clone()) {
                 Entry::Vacant(place) if room => {
-                    place.insert(Place {
+                    place.insert(NamespaceState {
                         wanted,
                         attached: None,
                         failure,

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Namespace, Wanted};
+use super::{Namespace, WantedNamespace};
 
 /// The longest line: some thousand pods.
 pub const LINE: u64 = 1 << 20;
@@ -27,8 +27,8 @@ pub struct Pod {
 
 impl Pod {
     /// Its network, to be attached to.
-    pub fn wanted(&self, interfaces: &[String]) -> Wanted {
-        Wanted {
+    pub fn wanted(&self, interfaces: &[String]) -> WantedNamespace {
+        WantedNamespace {
             name: self.name.clone(),
             namespace: Namespace::Pod(self.uid.clone()),
             interfaces: interfaces.to_vec(),

@@ -22,7 +22,7 @@ use std::{
 use clap::{Args, Subcommand};
 use shadow_core::evidence::report::{Group, Standing};
 
-use super::{Exit, Failure, Place, ask::print};
+use super::{AgentLocation, Exit, Failure, ask::print};
 use crate::report::{causes, diffs};
 
 pub use accept::AcceptArgs;
@@ -93,12 +93,12 @@ pub struct Origin {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    place: AgentLocation,
 }
 
 impl Origin {
     /// Where the agent is.
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &AgentLocation {
         &self.place
     }
 }

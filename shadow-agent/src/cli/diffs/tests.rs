@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 use shadow_core::{
-    case::{Answered, Asked, Case, Field},
+    case::{Answered, Case, CaseRequest, Field},
     compare::Comparator,
     evidence::report::{Cause, Group, Report, Sample, Standing},
     redact::RedactedBody,
@@ -146,10 +146,10 @@ fn recorded(production: &str, shadow: &str) -> Case {
     Case {
         id: "0000000000000001".to_owned(),
         route: "GET /users/{id}".to_owned(),
-        request: Asked {
+        request: CaseRequest {
             method: "GET".to_owned(),
             target: "/users/7".to_owned(),
-            ..Asked::default()
+            ..CaseRequest::default()
         },
         production: answer(production),
         shadow: Some(answer(shadow)),

@@ -68,7 +68,7 @@ pub(super) fn effect(
 ) -> Checked {
     let mut checked = Checked::default();
     for case in cases {
-        let Some(kept) = Kept::of(case) else {
+        let Some(kept) = WholeCase::of(case) else {
             continue;
         };
         checked.cases += 1;
@@ -135,13 +135,13 @@ fn steps(place: &str) -> Vec<&str> {
 }
 
 /// A case with both answers whole.
-struct Kept {
+struct WholeCase {
     request: Request,
     production: (u16, Headers, Body),
     shadow: (u16, Headers, Body),
 }
 
-impl Kept {
+impl WholeCase {
     fn of(case: &Case) -> Option<Self> {
         Some(Self {
             request: Request {

@@ -27,7 +27,7 @@ use shadow_proto::units::Rate;
 use crate::{
     clock::now_ms,
     config::Config,
-    offline::{self, Files, OpenFailure, Opened, Pace, Position, ResumeError, Speed, Told},
+    offline::{self, FeedState, Files, OpenFailure, Opened, Pace, Position, ResumeError, Speed},
     pipeline::{Ended, Mode, Pipeline, PipelineSettings},
     runtime,
 };
@@ -69,7 +69,7 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
     progress.log(&config.agent);
     check(&config)?;
     one_input(args)?;
-    let told = Arc::new(Told::asked(args.selection(), args.logs()));
+    let told = Arc::new(FeedState::asked(args.selection(), args.logs()));
     let engine = shadow_proto::engine::Settings {
         limits: config.limits.clone(),
         digest: true,
@@ -145,7 +145,7 @@ fn is_comparable(opened: &Opened) -> Result<(), Failure> {
 fn settings(
     args: &ReplayArgs,
     config: &Config,
-    told: &Arc<Told>,
+    told: &Arc<FeedState>,
     (redacted, logged): (bool, Option<Logged>),
 ) -> Result<PipelineSettings, Failure> {
     let mut settings = runtime::settings(config)?;
@@ -274,7 +274,7 @@ fn keep(args: &ReplayArgs, position: &Position) -> Result<(), Failure> {
 fn files(
     args: &ReplayArgs,
     engine: shadow_proto::engine::Settings,
-    told: &Arc<Told>,
+    told: &Arc<FeedState>,
     opened: Opened,
     skip: u64,
 ) -> Files {
@@ -296,7 +296,7 @@ fn files(
 fn watch(
     args: &ReplayArgs,
     pipeline: &Pipeline,
-    told: &Told,
+    told: &FeedState,
     position: &mut Position,
 ) -> Result<bool, Failure> {
     let stop = super::signals()?;

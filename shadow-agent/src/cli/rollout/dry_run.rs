@@ -12,7 +12,7 @@ use shadow_proto::units::Rate;
 
 use crate::{
     cli::{
-        Exit, Failure, Place, ask, config,
+        AgentLocation, Exit, Failure, ask, config,
         diffs::{unopened, unreadable},
     },
     config::{Config, target::Mode},
@@ -30,7 +30,7 @@ const EVENTS: u32 = 10_000;
 pub(super) fn run(
     file: Option<&Path>,
     journal: Option<PathBuf>,
-    place: &Place,
+    place: &AgentLocation,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let config = if let Some(file) = file {

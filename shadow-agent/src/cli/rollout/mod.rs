@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, Failure, Place, ask};
+use super::{AgentLocation, Exit, Failure, ask};
 use crate::{
     control::{
         client::{self, ClientError},
@@ -32,7 +32,7 @@ pub struct RolloutArgs {
     #[arg(long, global = true)]
     json: bool,
     #[command(flatten)]
-    place: Place,
+    place: AgentLocation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,7 +111,7 @@ pub fn run(args: RolloutArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The next phase. It is named in the order, so that sending the order twice advances one phase and not two.
-fn next(place: &Place) -> Result<String, Failure> {
+fn next(place: &AgentLocation) -> Result<String, Failure> {
     let status = order_it(place, rollout::Order::Status)?;
     status.next.ok_or_else(|| {
         let stage = status.place.stage.as_str();
@@ -125,7 +125,7 @@ fn next(place: &Place) -> Result<String, Failure> {
     })
 }
 
-fn order_it(place: &Place, order: rollout::Order) -> Result<RolloutStatus, Failure> {
+fn order_it(place: &AgentLocation, order: rollout::Order) -> Result<RolloutStatus, Failure> {
     match client::ask(&place.socket, Order::Rollout(order), PATIENCE) {
         Ok(Answer::Rollout(status)) => Ok(*status),
         Ok(_) => Err(ask::failure(&ClientError::Foreign {

@@ -8,15 +8,20 @@ mod view;
 
 use std::{
     io,
-    sync::mpsc::{self, Receiver},
+    sync::mpsc::{self, Receiver, Sender},
     thread,
     time::{Duration, Instant},
 };
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    stdio::stdin,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Place;
+use super::AgentLocation;
 use crate::control::{
     client::{self, ClientError},
     proto::{Answer, Order},
@@ -33,13 +38,18 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How often keys and signals are checked.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long the view may take to end after its terminal is gone.
+const LEAVE: Duration = Duration::from_secs(1);
+
 /// The result of one query: a status, or why there is none.
 type News = Result<Box<Status>, String>;
 
 /// Shows the agent until a key or a signal ends it.
-pub fn run(place: &Place) -> io::Result<()> {
+pub fn run(place: &AgentLocation) -> io::Result<()> {
     let news_rx = ask_again_and_again(place.clone());
-    let stop_rx = signals()?;
+    let (stop_tx, stop_rx) = mpsc::channel();
+    signals(stop_tx.clone())?;
+    end_with_the_terminal(stop_tx);
     on_terminal(|terminal| show(terminal, &news_rx, &stop_rx))
 }
 
@@ -94,7 +104,7 @@ fn quits(key: KeyEvent) -> bool {
             || key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
 }
 
-fn ask_again_and_again(place: Place) -> Receiver<News> {
+fn ask_again_and_again(place: AgentLocation) -> Receiver<News> {
     let (news_tx, news_rx) = mpsc::sync_channel(1);
     thread::spawn(move || {
         loop {
@@ -114,8 +124,7 @@ fn ask_again_and_again(place: Place) -> Receiver<News> {
 }
 
 /// Reports a request to end this process, so that the terminal can be restored first.
-fn signals() -> io::Result<Receiver<()>> {
-    let (stop_tx, stop_rx) = mpsc::channel();
+fn signals(stop_tx: Sender<()>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -133,7 +142,20 @@ fn signals() -> io::Result<Receiver<()>> {
         // Fails only when the view has ended already.
         stop_tx.send(()).unwrap_or_default();
     });
-    Ok(stop_rx)
+    Ok(())
+}
+
+/// Ends this process when its terminal is gone. There is a signal for this only if it is the controlling terminal, and
+/// crossterm reads the end of the input again and again, without returning.
+fn end_with_the_terminal(stop_tx: Sender<()>) {
+    thread::spawn(move || {
+        let mut terminal = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
+        while poll(&mut terminal, None) == Err(Errno::INTR) {}
+        stop_tx.send(()).unwrap_or_default();
+        thread::sleep(LEAVE);
+        // Nothing is left to be restored.
+        std::process::exit(0);
+    });
 }
 
 #[cfg(test)]

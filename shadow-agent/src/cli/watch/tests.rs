@@ -32,7 +32,7 @@ fn status() -> Box<Status> {
             match_rate: Proportion::new(990, 1_000),
             ..Lane::default()
         }],
-        rollout: rollout::Place {
+        rollout: rollout::PhasePosition {
             stage: Stage::Running,
             phase: "canary-5".to_owned(),
             sample: Some(0.05),

@@ -23,7 +23,7 @@ use shadow_proto::{
     wire::{Direction, Flags, Segment},
 };
 
-use super::{Reader, Told, har};
+use super::{FeedState, Reader, har};
 use crate::{capture::SourceError, pipeline::CaptureCounters};
 pub(super) use file::looks_like;
 use file::{File, Head, Record};
@@ -38,7 +38,7 @@ const SKIPPED: &str = "records are not replayed for this reason";
 pub(super) struct Gor {
     files: Vec<File>,
     settings: Settings,
-    told: Arc<Told>,
+    told: Arc<FeedState>,
     waiting: HashMap<Vec<u8>, Waiting>,
     /// In the order of arrival. Matched messages remain until they reach the front or are too many.
     order: VecDeque<(u64, Vec<u8>)>,
@@ -76,7 +76,7 @@ impl Gor {
     pub(super) fn new(
         files: Vec<(String, Box<dyn Read + Send>)>,
         settings: Settings,
-        told: &Arc<Told>,
+        told: &Arc<FeedState>,
     ) -> Self {
         for (name, _) in &files {
             told.notes.file(name, "GoReplay");

@@ -20,7 +20,7 @@ use serde_json::Value;
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
-    Reader, Told,
+    FeedState, Reader,
     feed::{Waiting, weight},
 };
 use crate::{capture::SourceError, pipeline::CaptureCounters};
@@ -37,7 +37,7 @@ const ORDERED_BYTES: usize = 8 << 20;
 /// One archive.
 pub(super) struct Har {
     name: String,
-    told: Arc<Told>,
+    told: Arc<FeedState>,
     entries: Splitter,
     archive: Archive,
     /// The text of an entry.
@@ -63,7 +63,7 @@ impl Har {
         path: &Path,
         reader: Box<dyn Read + Send>,
         body: usize,
-        told: &Arc<Told>,
+        told: &Arc<FeedState>,
     ) -> Result<Self, String> {
         let mut har = Self {
             name: path.display().to_string(),

@@ -21,7 +21,7 @@ use std::{io::Read, sync::Arc};
 
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
-use super::{Reader, Told, har, when};
+use super::{FeedState, Reader, har, when};
 use crate::{capture::SourceError, pipeline::CaptureCounters};
 pub use format::{LogFormat, RegexFormat};
 use line::Line;
@@ -46,7 +46,7 @@ pub(super) struct AccessLog {
     name: String,
     format: LogFormat,
     lines: Lines,
-    told: Arc<Told>,
+    told: Arc<FeedState>,
     /// The text of a line.
     text: Vec<u8>,
     /// The time of the line before.
@@ -69,7 +69,7 @@ impl AccessLog {
         name: String,
         format: LogFormat,
         reader: Box<dyn Read + Send>,
-        told: &Arc<Told>,
+        told: &Arc<FeedState>,
     ) -> Self {
         told.notes.file(&name, &format!("access log, {format}"));
         if format.counts_heads() {

@@ -5,8 +5,8 @@ use shadow_proto::exchange::Incomplete;
 use super::{super::open, *};
 
 /// Reads a log in the detected format.
-fn read(text: &[u8], settings: LogSettings) -> (Vec<Exchange>, Arc<Told>) {
-    let told = Arc::new(Told::asked(super::super::Selection::default(), settings));
+fn read(text: &[u8], settings: LogSettings) -> (Vec<Exchange>, Arc<FeedState>) {
+    let told = Arc::new(FeedState::asked(super::super::Selection::default(), settings));
     let engine = shadow_proto::engine::Settings {
         limits: shadow_proto::limits::Limits::default(),
         digest: true,

@@ -20,7 +20,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use shadow_core::rewrite::{Place, TokenSource, is_token};
+use shadow_core::rewrite::{CredentialPlace, TokenSource, is_token};
 
 use self::{
     command::{Command, Group},
@@ -156,7 +156,7 @@ pub fn source(replace: &Replace) -> Arc<Held> {
     held
 }
 
-fn watch(held: &Weak<Held>, place: &Place, source: &mut dyn Source) {
+fn watch(held: &Weak<Held>, place: &CredentialPlace, source: &mut dyn Source) {
     loop {
         let news = source.turn();
         let Some(held) = held.upgrade() else {
@@ -169,7 +169,7 @@ fn watch(held: &Weak<Held>, place: &Place, source: &mut dyn Source) {
 }
 
 /// Warns once each time that a source begins to fail.
-fn take(held: &Held, place: &Place, news: News) {
+fn take(held: &Held, place: &CredentialPlace, news: News) {
     let failed = |why: &str, what: &str| {
         if !held.failing.swap(true, Relaxed) {
             tracing::warn!(source = held.name, why, "{what}");

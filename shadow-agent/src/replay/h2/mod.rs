@@ -9,4 +9,4 @@ mod session;
 mod stream;
 
 pub(super) use request::Request;
-pub(super) use session::{Place, Session};
+pub(super) use session::{Session, StreamPermit};

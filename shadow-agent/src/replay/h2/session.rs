@@ -46,7 +46,7 @@ pub(in super::super) struct Session {
 
 /// A place for one request on a connection.
 #[derive(Debug)]
-pub(in super::super) struct Place {
+pub(in super::super) struct StreamPermit {
     shared: Arc<Shared>,
 }
 
@@ -102,7 +102,7 @@ impl Session {
     }
 
     /// A place, if there is one. Not to be called by two threads at once.
-    pub(in super::super) fn place(&self) -> Option<Place> {
+    pub(in super::super) fn place(&self) -> Option<StreamPermit> {
         let Shared {
             send, places, state, ..
         } = &*self.shared;
@@ -111,7 +111,7 @@ impl Session {
             return None;
         }
         places.fetch_add(1, SeqCst);
-        Some(Place {
+        Some(StreamPermit {
             shared: Arc::clone(&self.shared),
         })
     }
@@ -132,7 +132,7 @@ impl Session {
     }
 }
 
-impl Place {
+impl StreamPermit {
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
         self.shared.send.clone()
     }
@@ -152,7 +152,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         let Shared { used, places, .. } = &*self.shared;
         *used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();

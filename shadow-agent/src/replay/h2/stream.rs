@@ -20,7 +20,7 @@ use super::{
         conn::{Bounds, Lost, Received, STILL_READS},
         meter::{Marks, Paths},
     },
-    Place, Request,
+    Request, StreamPermit,
 };
 
 /// The reason why an answer is not whole.
@@ -45,7 +45,7 @@ struct Taken {
     last: Instant,
 }
 
-impl Place {
+impl StreamPermit {
     /// Sends one request and reads its response. The stream is reset when the future is dropped.
     pub(in super::super) async fn exchange(
         &self,

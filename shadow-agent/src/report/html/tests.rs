@@ -1,5 +1,5 @@
 use shadow_core::{
-    case::{Answered, Asked, Field},
+    case::{Answered, CaseRequest, Field},
     compare::{Category, Discrepancy},
     evidence::{
         Proportion, Ruling,
@@ -58,10 +58,10 @@ fn group(number: usize, standing: Standing, text: &str) -> Group {
 fn case(number: usize, text: &str) -> Case {
     Case {
         id: format!("{number:016x}"),
-        request: Asked {
+        request: CaseRequest {
             method: text.to_owned(),
             target: text.to_owned(),
-            ..Asked::default()
+            ..CaseRequest::default()
         },
         production: answer(text),
         shadow: Some(answer(&format!("{text}!"))),

@@ -182,12 +182,12 @@ struct Run {
     /// It was stopped by a kill, and continues when mirroring resumes.
     killed: bool,
     timeline: Vec<Transition>,
-    asked: Asked,
+    asked: SampleChange,
 }
 
 /// How the samples of phases compare with those that were recorded.
 #[derive(Clone, Copy, Debug, Default)]
-struct Asked {
+struct SampleChange {
     /// At least one was higher.
     more: bool,
     /// One was lower: counts were reduced.
@@ -204,7 +204,7 @@ impl Run {
             now_ms: from_ms,
             killed: false,
             timeline: Vec::new(),
-            asked: Asked::default(),
+            asked: SampleChange::default(),
         };
         // Refused only for a running rollout, and this one is new.
         let step = run.rollout.start(NOBODY, run.moment(from_ms)).ok().flatten();

@@ -29,7 +29,7 @@ pub use format::{Format, FormatError};
 pub use mask::{Mask, MaskError};
 pub use place::{Added, Arrays, Nulls, PlaceRule, Tolerance};
 pub use pointer::{Pointer, PointerError};
-pub(crate) use route::Asked;
+pub(crate) use route::ParsedRequest;
 pub use route::{RouteError, RoutePattern};
 pub use settings::{Errors, Numbers, Redirects, Statuses, Structure, Texts};
 pub(crate) use text::{Text, written_as_text};

@@ -49,12 +49,12 @@ pub struct RouteError {
 
 /// Method and segments of a request, parsed once for any number of patterns.
 #[derive(Debug)]
-pub(crate) struct Asked<'q> {
+pub(crate) struct ParsedRequest<'q> {
     method: &'q [u8],
     segments: Vec<Cow<'q, str>>,
 }
 
-impl<'q> Asked<'q> {
+impl<'q> ParsedRequest<'q> {
     /// `None` for a target that is not a URI: no pattern matches it.
     pub(crate) fn new(request: &'q Request) -> Option<Self> {
         Some(Self {
@@ -74,7 +74,7 @@ impl RoutePattern {
     }
 
     /// Whether it matches a request.
-    pub(crate) fn matches(&self, asked: &Asked<'_>) -> bool {
+    pub(crate) fn matches(&self, asked: &ParsedRequest<'_>) -> bool {
         let known = |method: &str| method.as_bytes() == asked.method;
         let method = match &self.method {
             Method::Any => true,
@@ -245,7 +245,7 @@ mod tests {
         let pattern: RoutePattern = pattern.parse().unwrap_or_else(|error| panic!("{error}"));
         let (method, target) = request.split_once(' ').expect("method and target");
         let request = testing::exchange(method, target).request;
-        Asked::new(&request).is_some_and(|asked| pattern.matches(&asked))
+        ParsedRequest::new(&request).is_some_and(|asked| pattern.matches(&asked))
     }
 
     #[test]

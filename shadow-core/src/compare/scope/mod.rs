@@ -13,11 +13,12 @@ use shadow_proto::exchange::Request;
 
 use super::{
     clocks::Clocks,
-    compiled::{Compiled, Masked, Place},
+    compiled::{Compiled, CompiledPlace, Masked},
     leaf::{self, Leaf},
     paths::{self, Key},
     rules::{
-        Added, Arrays, Asked, Errors, FieldName, PlaceRule, Pointer, Redirects, Statuses, Structure, Texts,
+        Added, Arrays, Errors, FieldName, ParsedRequest, PlaceRule, Pointer, Redirects, Statuses, Structure,
+        Texts,
     },
     usage::RuleId,
 };
@@ -110,7 +111,9 @@ impl<'r> Scope<'r> {
             is_connect: request.headers.get("connect-protocol-version").is_some(),
             number: compiled.next(),
         };
-        let asked = (!rules.routes.is_empty()).then(|| Asked::new(request)).flatten();
+        let asked = (!rules.routes.is_empty())
+            .then(|| ParsedRequest::new(request))
+            .flatten();
         let is_for = |entry: usize| {
             let route = rules.routes.get(entry).map(|entry| &entry.route);
             asked
@@ -318,7 +321,7 @@ impl<'r> Scope<'r> {
         }
     }
 
-    fn active(&self, kind: Kind) -> impl Iterator<Item = &'r Place> {
+    fn active(&self, kind: Kind) -> impl Iterator<Item = &'r CompiledPlace> {
         let states = self.places.iter().zip(&self.compiled.places);
         states
             .filter(move |(state, place)| state.get() != State::ForOthers && is_of(place, kind))
@@ -330,13 +333,13 @@ impl<'r> Scope<'r> {
     }
 
     /// The rule of a path, if it applies to this request.
-    fn place(&self, path: u32) -> Option<&'r Place> {
+    fn place(&self, path: u32) -> Option<&'r CompiledPlace> {
         let state = self.places.get(path as usize)?;
         (state.get() != State::ForOthers).then(|| self.compiled.places.get(path as usize))?
     }
 }
 
-fn is_of(place: &Place, kind: Kind) -> bool {
+fn is_of(place: &CompiledPlace, kind: Kind) -> bool {
     place.rule.path.is_markup() == (kind == Kind::Markup)
 }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::{Scope, State};
 use crate::compare::{
     clocks::Clocks,
-    compiled::Place,
+    compiled::CompiledPlace,
     paths::{self, Key},
     rules::{Added, Arrays, Format, Nulls, Numbers, PlaceRule, Pointer, Tolerance},
     usage::RuleId,
@@ -56,13 +56,13 @@ pub(in crate::compare) struct Level<'r> {
 /// Parts of a text that are left out; there are few.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::compare) struct Parts<'r> {
-    places: &'r [Place],
+    places: &'r [CompiledPlace],
     /// The numbers of the rules, each plus one.
     rules: [u16; 8],
 }
 
 impl<'r> Parts<'r> {
-    fn add(&mut self, places: &'r [Place], rule: u32) {
+    fn add(&mut self, places: &'r [CompiledPlace], rule: u32) {
         self.places = places;
         if let Some(free) = self.rules.iter_mut().find(|known| **known == 0) {
             *free = u16::try_from(rule.saturating_add(1)).unwrap_or_default();
@@ -168,7 +168,7 @@ impl<'r> Level<'r> {
         self.open.is_closed()
     }
 
-    fn apply(&mut self, place: &'r Place) {
+    fn apply(&mut self, place: &'r CompiledPlace) {
         let PlaceRule {
             path: _,
             ignore,

@@ -43,7 +43,7 @@ fn status(production: u16, shadow: u16) -> Discrepancy {
     )
 }
 
-struct Asked<'a> {
+struct TestRequest<'a> {
     method: &'a str,
     target: &'a str,
     headers: &'a [(&'a str, &'a str)],
@@ -53,7 +53,7 @@ struct Asked<'a> {
     second: u64,
 }
 
-impl Default for Asked<'_> {
+impl Default for TestRequest<'_> {
     fn default() -> Self {
         Self {
             method: "GET",
@@ -66,7 +66,7 @@ impl Default for Asked<'_> {
     }
 }
 
-fn ask(ledger: &mut Ledger, asked: &Asked<'_>, found: Vec<Discrepancy>) {
+fn ask(ledger: &mut Ledger, asked: &TestRequest<'_>, found: Vec<Discrepancy>) {
     let mut exchange = exchange_with(asked.method, asked.target, asked.headers);
     if let Some(response) = &mut exchange.response {
         response.status = asked.answered;
@@ -99,10 +99,10 @@ fn ask(ledger: &mut Ledger, asked: &Asked<'_>, found: Vec<Discrepancy>) {
 }
 
 fn get(ledger: &mut Ledger, target: &str, headers: &[(&str, &str)], found: Vec<Discrepancy>) {
-    let asked = Asked {
+    let asked = TestRequest {
         target,
         headers,
-        ..Asked::default()
+        ..TestRequest::default()
     };
     ask(ledger, &asked, found);
 }
@@ -270,16 +270,16 @@ fn one_user_one_build_and_one_moment_are_found() {
             let differs = |yes: bool, place: &str| if yes { vec![missing(place)] } else { Vec::new() };
             let path = format!("/users/{user}/orders");
             get(&mut ledger, &path, &[], differs(user == 7, "$.user"));
-            let built = Asked {
+            let built = TestRequest {
                 target: "/built",
                 server: if user % 3 == 0 { "app/1.8" } else { "app/1.7" },
-                ..Asked::default()
+                ..TestRequest::default()
             };
             ask(&mut ledger, &built, differs(user % 3 == 0, "$.build"));
-            let timed = Asked {
+            let timed = TestRequest {
                 target: "/timed",
                 second: 5 + second,
-                ..Asked::default()
+                ..TestRequest::default()
             };
             ask(&mut ledger, &timed, differs((4..6).contains(&second), "$.time"));
         }
@@ -326,10 +326,10 @@ fn chance_separates_nothing() {
 fn what_a_change_states_by_itself_does_not_separate_it() {
     let mut ledger = ledger();
     for number in 0..60 {
-        let refused = Asked {
+        let refused = TestRequest {
             target: "/whoami",
             answered: 401,
-            ..Asked::default()
+            ..TestRequest::default()
         };
         ask(&mut ledger, &refused, vec![status(401, 403)]);
         let known = [("authorization", "Bearer s3cr3t-t0ken-0123456789")];

@@ -21,9 +21,9 @@ mod thirds;
 mod unit;
 
 pub(crate) use planted::{StoredWould, Would};
-pub(crate) use stand::{Standings, Whole};
+pub(crate) use stand::{Denominators, Standings};
 pub(crate) use stored::StoredGroups;
-pub use thirds::{Asked, Thirds};
+pub use thirds::{ThirdAnswer, ThirdSystem};
 pub(crate) use unit::Unit;
 
 use core::fmt::Write as _;
@@ -127,7 +127,7 @@ struct Atom {
     leaves: u64,
     latest: u64,
     background: [u64; 3],
-    /// Third answers, by [`Asked`].
+    /// Third answers, by [`ThirdSystem`].
     thirds: [Third; 2],
     /// The atom that it became part of.
     into: Option<AtomId>,

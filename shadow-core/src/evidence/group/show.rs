@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-use super::{Context, Group, Groups, Standings, Whole, hex};
+use super::{Context, Denominators, Group, Groups, Standings, hex};
 
 impl Groups {
     /// The groups with exchanges, by standing, then by harm, then the largest first; equal ones in a stable order.
@@ -19,7 +19,7 @@ impl Groups {
         &self,
         slicer: &Slicer,
         standings: &Standings,
-        whole: impl Fn(RouteId) -> Whole,
+        whole: impl Fn(RouteId) -> Denominators,
     ) -> Vec<report::Group> {
         let mut ranked: Vec<report::Group> = self
             .all
@@ -43,7 +43,7 @@ impl Groups {
     }
 }
 
-fn shown(group: &Group, slicer: &Slicer, standings: &Standings, whole: &Whole) -> report::Group {
+fn shown(group: &Group, slicer: &Slicer, standings: &Standings, whole: &Denominators) -> report::Group {
     // A failure is not a difference between two answers.
     let failure = group.is_failure();
     let mut shifts: Vec<report::Shift> = group

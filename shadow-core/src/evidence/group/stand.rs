@@ -27,7 +27,7 @@ const USUAL: u64 = 16;
 
 /// Totals that the counts of one route's groups are parts of.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Whole {
+pub(crate) struct Denominators {
     /// Matches and mismatches.
     pub(crate) compared: u64,
     /// Of these, mismatches after a skipped write.
@@ -110,8 +110,8 @@ impl Judged {
 
 impl Groups {
     /// The standing of every atom.
-    pub(crate) fn standings(&self, whole: impl Fn(RouteId) -> Whole) -> Standings {
-        let by_group: Vec<Whole> = self.all.iter().map(|group| whole(group.route_id)).collect();
+    pub(crate) fn standings(&self, whole: impl Fn(RouteId) -> Denominators) -> Standings {
+        let by_group: Vec<Denominators> = self.all.iter().map(|group| whole(group.route_id)).collect();
         let siblings = self.siblings();
         let of = |atom: &Atom| {
             let whole = by_group.get(atom.group).copied().unwrap_or_default();
@@ -146,7 +146,7 @@ impl Groups {
     }
 
     /// The current standing of an atom by itself.
-    pub(crate) fn standing(&self, atom: AtomId, after_write: bool, whole: &Whole) -> Standing {
+    pub(crate) fn standing(&self, atom: AtomId, after_write: bool, whole: &Denominators) -> Standing {
         self.atoms
             .get(self.resolved(atom).0 as usize)
             .map_or(Standing::Undecided, |atom| {
@@ -159,7 +159,7 @@ impl Groups {
     }
 
     /// The standing of an atom by itself, and the reason. `whole` is that of its route.
-    pub(super) fn stand(&self, atom: &Atom, whole: &Whole, siblings: u64) -> (Stood, Known) {
+    pub(super) fn stand(&self, atom: &Atom, whole: &Denominators, siblings: u64) -> (Stood, Known) {
         let compared = if atom.explainable {
             whole.compared.saturating_sub(whole.after_write)
         } else {

@@ -6,8 +6,8 @@ use crate::{
 };
 
 fn ranked(groups: &Groups) -> Vec<report::Group> {
-    let standings = groups.standings(|_| Whole::default());
-    groups.ranked(&Slicer::default(), &standings, |_| Whole::default())
+    let standings = groups.standings(|_| Denominators::default());
+    groups.ranked(&Slicer::default(), &standings, |_| Denominators::default())
 }
 
 fn add(groups: &mut Groups, exchange: u64, place: &str) {
@@ -123,13 +123,13 @@ fn keys_that_only_one_answer_has_say_nothing_about_the_values_of_others() {
         groups.add(context(exchange), wrong.category.as_str(), &wrong);
         // The second answer has other keys than the first one, and a wrong value of another key.
         let others: Vec<_> = (0..9).map(|key| found(Category::Missing, 900 + key)).collect();
-        let thirds = Thirds {
+        let thirds = ThirdAnswer {
             found: &[wrong],
             itself: &others,
             other: &[&others[..3], &[found(Category::Value, 5)]].concat(),
             is_close: true,
         };
-        assert!(groups.thirds(context(0), Asked::Shadow, thirds));
+        assert!(groups.thirds(context(0), ThirdSystem::Shadow, thirds));
     }
     let all = groups
         .all
@@ -137,7 +137,7 @@ fn keys_that_only_one_answer_has_say_nothing_about_the_values_of_others() {
         .filter(|group| group.category == Category::Value.as_str());
     let counted: Vec<_> = all
         .flat_map(|group| &group.atoms)
-        .map(|(_, atom)| groups.atoms[groups.resolved(*atom).0 as usize].thirds[Asked::Shadow as usize])
+        .map(|(_, atom)| groups.atoms[groups.resolved(*atom).0 as usize].thirds[ThirdSystem::Shadow as usize])
         .collect();
     let (stays, others) = counted.iter().fold((0, 0), |(stays, others), third| {
         (stays + third.stays, others + third.all() - third.stays)

@@ -10,11 +10,11 @@ use crate::{
     },
 };
 
-use super::{AtomId, Context, Groups, Whole, fingerprint};
+use super::{AtomId, Context, Denominators, Groups, fingerprint};
 
 /// The system that gave a third answer to a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Asked {
+pub enum ThirdSystem {
     /// Production, when the same request came again.
     Production,
     /// The shadow system, which got the request a second time.
@@ -23,7 +23,7 @@ pub enum Asked {
 
 /// Two different answers, and a third one to the same request.
 #[derive(Clone, Copy, Debug)]
-pub struct Thirds<'f> {
+pub struct ThirdAnswer<'f> {
     /// Differences between production's answer and the shadow system's.
     pub found: &'f [Discrepancy],
     /// Differences between the two answers of the system that was asked again.
@@ -56,7 +56,7 @@ impl Groups {
     }
 
     /// Whether one of these differences is undecided by itself.
-    pub(crate) fn is_open(&mut self, route: &str, found: &[Discrepancy], whole: &Whole) -> bool {
+    pub(crate) fn is_open(&mut self, route: &str, found: &[Discrepancy], whole: &Denominators) -> bool {
         found.iter().any(|found| {
             self.known(route, found)
                 .is_some_and(|atom| self.is_undecided(atom, whole))
@@ -64,7 +64,7 @@ impl Groups {
     }
 
     /// Whether all of these differences are known to be noise.
-    pub(crate) fn is_noise(&self, route: &str, found: &[Discrepancy], whole: &Whole) -> bool {
+    pub(crate) fn is_noise(&self, route: &str, found: &[Discrepancy], whole: &Denominators) -> bool {
         found.iter().all(|found| {
             let standing = self
                 .known(route, found)
@@ -75,7 +75,7 @@ impl Groups {
 
     /// Whether an atom is undecided by itself. This is asked for each mismatch and is expensive, so the answer is kept
     /// until there is other evidence, or an eighth more exchanges with the atom.
-    fn is_undecided(&mut self, id: AtomId, whole: &Whole) -> bool {
+    fn is_undecided(&mut self, id: AtomId, whole: &Denominators) -> bool {
         let Some(atom) = self.atoms.get(id.0 as usize) else {
             return false;
         };
@@ -102,8 +102,13 @@ impl Groups {
     /// Counts the outcome of a third answer for every difference between the first two, and returns whether it was
     /// counted. Elements are counted by place, so that a stable one is visible among others that always vary. Where
     /// many elements have one place, those that only one answer has say nothing about the values of the others.
-    pub(crate) fn thirds(&mut self, context: Context<'_>, asked: Asked, thirds: Thirds<'_>) -> bool {
-        let Thirds {
+    pub(crate) fn thirds(
+        &mut self,
+        context: Context<'_>,
+        asked: ThirdSystem,
+        thirds: ThirdAnswer<'_>,
+    ) -> bool {
+        let ThirdAnswer {
             found,
             itself,
             other,

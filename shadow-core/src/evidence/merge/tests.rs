@@ -11,7 +11,7 @@ use shadow_proto::{
 use super::*;
 use crate::{
     compare::{Category, Checked, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
-    evidence::{Asked, Background, CoverageWindows, Ruling, Thirds, report::Trend},
+    evidence::{Background, CoverageWindows, Ruling, ThirdAnswer, ThirdSystem, report::Trend},
     gate::{Skip, SkipPolicy},
     plant::{Planted, Tried},
 };
@@ -135,13 +135,14 @@ fn event(ledgers: &mut [&mut Ledger], random: &mut Random, now: Timestamp) {
             continue;
         }
         if kind == 14 {
-            let thirds = Thirds {
+            let thirds = ThirdAnswer {
                 found: &found,
                 itself: &itself,
                 other: &found,
                 is_close: true,
             };
-            ledger.third(&asked, [Asked::Production, Asked::Shadow][route % 2], thirds, now);
+            let system = [ThirdSystem::Production, ThirdSystem::Shadow][route % 2];
+            ledger.third(&asked, system, thirds, now);
             continue;
         }
         ledger.seen(&asked);

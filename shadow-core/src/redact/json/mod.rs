@@ -11,7 +11,7 @@ use crate::compare::paths::{Key, Level, Walk};
 
 use super::{
     Redactor,
-    beside::Told,
+    beside::SecretName,
     judge::{Says, has_random_run},
     strings::{string, unescaped},
 };
@@ -56,7 +56,7 @@ pub(super) struct Replaced {
 
 /// Copies `text` without its secrets, until `shown` bytes of it are read. A value that begins before that is read as a
 /// whole.
-pub(super) fn replace(text: &str, shown: usize, start: Start<'_>, told: &mut Told) -> Replaced {
+pub(super) fn replace(text: &str, shown: usize, start: Start<'_>, told: &mut SecretName) -> Replaced {
     let Start {
         redactor,
         walk,
@@ -115,7 +115,7 @@ struct Here {
 
 struct Scanner<'t, 'r> {
     redactor: &'r Redactor,
-    told: &'r mut Told,
+    told: &'r mut SecretName,
     rest: &'t str,
     /// Bytes of the text that are left when enough is read.
     end: usize,

@@ -30,7 +30,7 @@ fn policy(rules: RewriteRules) -> Result<RewritePolicy, RuleError> {
 
 fn bearer(token: Option<&'static str>) -> Replacement {
     Replacement {
-        place: Place::Header {
+        place: CredentialPlace::Header {
             name: "Authorization".to_owned(),
             scheme: "Bearer".to_owned(),
         },
@@ -40,7 +40,7 @@ fn bearer(token: Option<&'static str>) -> Replacement {
 
 fn cookie(name: &str, token: Option<&'static str>) -> Replacement {
     Replacement {
-        place: Place::Cookie(name.to_owned()),
+        place: CredentialPlace::Cookie(name.to_owned()),
         source: Arc::new(Given(token)),
     }
 }

@@ -8,7 +8,7 @@ use shadow_proto::{
 };
 
 use super::{
-    encode::{Message, Said},
+    encode::{Message, PlannedExchange},
     scene::Scene,
 };
 
@@ -72,7 +72,7 @@ pub(crate) fn truthfully(scene: &Scene, events: &[Event], settings: &Settings) -
             .conversations
             .iter()
             .flat_map(|conversation| &conversation.said);
-        let said: HashMap<u32, &Said> = all.map(|said| (said.uid, said)).collect();
+        let said: HashMap<u32, &PlannedExchange> = all.map(|said| (said.uid, said)).collect();
         tally.said += said.len();
         let mut judge = Judge {
             said,
@@ -177,7 +177,7 @@ fn numbered(flow: Flow, events: &[Event]) {
 
 /// Judges the reports on one endpoint pair, one after the other.
 struct Judge<'a> {
-    said: HashMap<u32, &'a Said>,
+    said: HashMap<u32, &'a PlannedExchange>,
     settings: &'a Settings,
     requests: Vec<u32>,
     responses: Vec<u32>,

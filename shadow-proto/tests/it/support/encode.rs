@@ -21,7 +21,7 @@ pub(crate) const SERVER: usize = 1;
 pub(crate) struct Conversation {
     /// The streams of the client and of the server.
     pub(crate) halves: [Half; 2],
-    pub(crate) said: Vec<Said>,
+    pub(crate) said: Vec<PlannedExchange>,
     pub(crate) end: End,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Gate {
 
 /// One exchange as both ends understood it.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct PlannedExchange {
     pub(crate) uid: u32,
     pub(crate) method: &'static str,
     pub(crate) target: String,
@@ -103,7 +103,7 @@ struct Place {
 
 struct Encoder {
     halves: [Half; 2],
-    said: Vec<Said>,
+    said: Vec<PlannedExchange>,
     end: End,
 }
 
@@ -147,7 +147,7 @@ impl Encoder {
             self.wait_for_every_response();
             self.body(CLIENT, &mut request, &mut rng);
         }
-        self.said.push(Said {
+        self.said.push(PlannedExchange {
             uid,
             method: spec.method,
             target,

@@ -25,14 +25,14 @@ pub(crate) struct Line {
 /// The traffic on the wire, the captured part, and its meaning.
 #[derive(Debug)]
 pub(crate) struct Scene {
-    pub(crate) lines: Vec<Said>,
+    pub(crate) lines: Vec<FlowScript>,
     /// Every captured segment in the order of capture.
     pub(crate) segments: Vec<Captured>,
 }
 
 /// The traffic on one four-tuple.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct FlowScript {
     pub(crate) flow: Flow,
     pub(crate) conversations: Vec<Conversation>,
     /// Where each conversation's streams begin: sequence number of byte 0 of client and server.
@@ -80,7 +80,7 @@ pub(crate) fn play(lines: &[Line]) -> Scene {
             conversations.push(conversation);
         }
         queues.push(segments.concat().into_iter().peekable());
-        said.push(Said {
+        said.push(FlowScript {
             flow: Flow {
                 client: ends[0],
                 server: ends[1],

@@ -7,7 +7,7 @@ use shadow_proto::{
     exchange::{Body, Exchange, Headers, Version},
 };
 
-use super::{hpack::Field, talk::Said};
+use super::{hpack::Field, talk::PlannedExchange};
 
 /// Totals.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,8 +30,8 @@ impl Tally {
 }
 
 /// Everything reported as complete was said, in these bytes, by this pair, and is reported once.
-pub(crate) fn truthfully(said: &[Said], events: &[Event], settings: &Settings) -> Tally {
-    let by_uid: HashMap<u32, &Said> = said.iter().map(|said| (said.uid, said)).collect();
+pub(crate) fn truthfully(said: &[PlannedExchange], events: &[Event], settings: &Settings) -> Tally {
+    let by_uid: HashMap<u32, &PlannedExchange> = said.iter().map(|said| (said.uid, said)).collect();
     let mut tally = Tally {
         said: said.len(),
         ..Tally::default()
@@ -60,7 +60,7 @@ pub(crate) fn truthfully(said: &[Said], events: &[Event], settings: &Settings) -
 }
 
 /// Without loss: everything that was not reset is complete, everything else is reported, and nothing more.
-pub(crate) fn exactly(said: &[Said], events: &[Event], settings: &Settings) -> Tally {
+pub(crate) fn exactly(said: &[PlannedExchange], events: &[Event], settings: &Settings) -> Tally {
     let tally = truthfully(said, events, settings);
     let whole = said.iter().filter(|said| said.whole).count();
     let left: Vec<&Event> = events
@@ -78,7 +78,7 @@ fn uid(headers: &Headers) -> Option<u32> {
     core::str::from_utf8(headers.get("x-uid")?).ok()?.parse().ok()
 }
 
-fn same(exchange: &Exchange, said: &Said, settings: &Settings) {
+fn same(exchange: &Exchange, said: &PlannedExchange, settings: &Settings) {
     let facts = format!("exchange {}", said.uid);
     let request = &exchange.request;
     assert_eq!(request.version, Version::Http2, "{facts}");

@@ -23,7 +23,7 @@ pub(crate) struct Message {
 
 /// One exchange.
 #[derive(Clone, Debug)]
-pub(crate) struct Said {
+pub(crate) struct PlannedExchange {
     pub(crate) uid: u32,
     pub(crate) method: &'static str,
     pub(crate) target: String,
@@ -84,14 +84,14 @@ struct Talk {
     halves: [Half; 2],
     encoders: [Encoder; 2],
     open: Vec<Open>,
-    said: Vec<Said>,
+    said: Vec<PlannedExchange>,
     /// SETTINGS that each side has not acknowledged: where they end, and the table size in them.
     told: [std::collections::VecDeque<(usize, Option<usize>)>; 2],
     next: u32,
 }
 
 /// A conversation of which the first exchange has this number.
-pub(crate) fn talk(seed: u64, uid: u32, shape: Shape) -> (Conversation, Vec<Said>) {
+pub(crate) fn talk(seed: u64, uid: u32, shape: Shape) -> (Conversation, Vec<PlannedExchange>) {
     let mut talk = Talk {
         rng: Rng::new(seed),
         halves: [Half::default(), Half::default()],
@@ -266,7 +266,7 @@ impl Talk {
     }
 }
 
-fn said(uid: u32, shape: Shape, rng: &mut Rng) -> Said {
+fn said(uid: u32, shape: Shape, rng: &mut Rng) -> PlannedExchange {
     let method = ["GET", "POST", "PUT", "HEAD"][rng.below(4)];
     let target = match rng.below(4) {
         0 => "/".to_owned(),
@@ -280,7 +280,7 @@ fn said(uid: u32, shape: Shape, rng: &mut Rng) -> Said {
     if method == "HEAD" {
         response.trailers.clear();
     }
-    Said {
+    PlannedExchange {
         uid,
         method,
         target,
@@ -382,7 +382,7 @@ fn content_of(shape: Shape, rng: &mut Rng) -> Vec<u8> {
     }
 }
 
-fn request_head(said: &Said, rng: &mut Rng) -> Vec<Field> {
+fn request_head(said: &PlannedExchange, rng: &mut Rng) -> Vec<Field> {
     let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
     let mut pseudo = vec![
         field(":method", said.method),

@@ -8,7 +8,7 @@ use super::{
 
 /// Groups that want the exchange just judged as a sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Wanted {
+pub struct SampleRequest {
     /// Method and path template. Empty if no group wants it.
     pub route: String,
     /// Ids of all groups it belongs to. Empty if no group wants it.
@@ -19,7 +19,7 @@ pub struct Wanted {
     pub leaves: bool,
 }
 
-impl Wanted {
+impl SampleRequest {
     /// Whether no group wants it, which is the usual case.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
@@ -28,9 +28,9 @@ impl Wanted {
 
 impl Ledger {
     /// The groups that want an exchange with these differences.
-    pub(super) fn wanted(&self, route: RouteId, added: &[Added]) -> Wanted {
+    pub(super) fn wanted(&self, route: RouteId, added: &[Added]) -> SampleRequest {
         if !added.iter().any(|added| added.sample) {
-            return Wanted::default();
+            return SampleRequest::default();
         }
         let names = |which: fn(&Added) -> bool| {
             let mut names: Vec<_> = added
@@ -43,7 +43,7 @@ impl Ledger {
             names.dedup();
             names
         };
-        Wanted {
+        SampleRequest {
             route: self.routes.name(route).to_owned(),
             groups: names(|_| true),
             samples: names(|added| added.sample),

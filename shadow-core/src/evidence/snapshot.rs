@@ -1,6 +1,6 @@
 //! Counts since a given moment: the evidence of one rollout phase, or of one window of a trip rule.
 //!
-//! A [`Mark`] is a copy of the totals, at most about 700 KiB for any number of routes. A [`VerdictMark`] copies only
+//! A [`LedgerSnapshot`] is a copy of the totals, at most about 700 KiB for any number of routes. A [`VerdictMark`] copies only
 //! the verdicts, at most 64 KiB. Noise is decided at the time of the query from everything that is known, including
 //! evidence from before the mark.
 
@@ -12,7 +12,7 @@ use super::{
     gates::{GateConfig, Judgement},
     group::Standings,
     ledger::Ledger,
-    sets::Split,
+    sets::MismatchCounts,
     settle::too_excused,
     since::{IntervalCounts, IntervalEvidence},
     summary,
@@ -22,7 +22,7 @@ use super::{
 
 /// State of the ledger at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Mark {
+pub struct LedgerSnapshot {
     total: Tally,
     /// How often each set of differences was found, by id.
     sets: Vec<u64>,
@@ -40,17 +40,17 @@ pub struct Mark {
 #[derive(Clone, Debug, Default)]
 pub struct VerdictMark {
     compared: u64,
-    judged_at_once: Split,
+    judged_at_once: MismatchCounts,
     sets: Vec<u64>,
 }
 
 impl Ledger {
     /// Records the current state of the counters. The leaves of the next answers of each route are counted again, and
     /// planted faults are sampled again.
-    pub fn mark(&mut self) -> Mark {
+    pub fn mark(&mut self) -> LedgerSnapshot {
         self.count_leaves_again();
         self.power.sample_again();
-        Mark {
+        LedgerSnapshot {
             beginning: self.beginning_now(),
             total: self.total.clone(),
             sets: self.sets.counts(),
@@ -65,7 +65,7 @@ impl Ledger {
     }
 
     /// Evidence since `mark`, judged by the given gates.
-    pub fn since(&self, mark: &Mark, gates: &GateConfig) -> IntervalEvidence {
+    pub fn since(&self, mark: &LedgerSnapshot, gates: &GateConfig) -> IntervalEvidence {
         let total = self.total.since(&mark.total);
         let standings = self.standings();
         let splits = self.splits_since(&standings, mark);
@@ -90,8 +90,8 @@ impl Ledger {
         &self,
         judgement: Judgement,
         gates: &GateConfig,
-        (standings, splits): (&Standings, &[Split]),
-        mark: &Mark,
+        (standings, splits): (&Standings, &[MismatchCounts]),
+        mark: &LedgerSnapshot,
     ) -> Judgement {
         let from = self.beginning_of(mark);
         judgement
@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     /// The beginning of what a mark may be judged by: the mark, or a later change of the rules.
-    pub(super) fn beginning_of<'a>(&'a self, mark: &'a Mark) -> &'a Beginning {
+    pub(super) fn beginning_of<'a>(&'a self, mark: &'a LedgerSnapshot) -> &'a Beginning {
         if mark.beginning.is_before(&self.beginning) {
             &self.beginning
         } else {
@@ -116,10 +116,10 @@ impl Ledger {
     pub(super) fn sums(
         &self,
         total: &Tally,
-        split: Split,
+        split: MismatchCounts,
         (burst, error_burst): (f64, f64),
     ) -> IntervalCounts {
-        let Split {
+        let MismatchCounts {
             regressions: _,
             undecided,
             noise,
@@ -166,7 +166,7 @@ impl Ledger {
     /// Regressions since `mark`, and the comparisons they are a part of: those that no skipped write explains.
     pub fn regressions_since(&self, mark: &VerdictMark) -> (u64, u64) {
         let at_once = self.total.judged_at_once.minus(mark.judged_at_once);
-        let mut split = Split::default();
+        let mut split = MismatchCounts::default();
         let standings = self.standings();
         for found in self.sets_found(&standings) {
             let before = mark.sets.get(found.id).copied().unwrap_or(0);
@@ -179,8 +179,8 @@ impl Ledger {
     }
 
     /// Mismatches of each route since `mark` by their current standing, without those that were judged at once.
-    pub(super) fn splits_since(&self, standings: &Standings, mark: &Mark) -> Vec<Split> {
-        let mut splits = vec![Split::default(); self.by_route.len()];
+    pub(super) fn splits_since(&self, standings: &Standings, mark: &LedgerSnapshot) -> Vec<MismatchCounts> {
+        let mut splits = vec![MismatchCounts::default(); self.by_route.len()];
         for found in self.sets_found(standings) {
             let before = mark.sets.get(found.id).copied().unwrap_or(0);
             if let Some(split) = splits.get_mut(found.route.index()) {
@@ -195,8 +195,8 @@ impl Ledger {
     pub(super) fn bursts(
         &self,
         standings: &Standings,
-        mark: &Mark,
-        split: Split,
+        mark: &LedgerSnapshot,
+        split: MismatchCounts,
         total: &Tally,
     ) -> (f64, f64) {
         let seconds = self.seconds_since(mark.second);
@@ -219,7 +219,12 @@ impl Ledger {
 
     /// Routes of which skipped writes explain more than allowed since `mark`, when `splits` are their mismatches since
     /// then.
-    fn too_excused(&self, gates: &GateConfig, splits: &[Split], mark: &Mark) -> Vec<(&str, u64, u64)> {
+    fn too_excused(
+        &self,
+        gates: &GateConfig,
+        splits: &[MismatchCounts],
+        mark: &LedgerSnapshot,
+    ) -> Vec<(&str, u64, u64)> {
         let marked = self.marked(mark);
         let routes = self.routes_seen().map(|(id, name, tally)| {
             let (compared, at_once) = marked.get(id).copied().unwrap_or_default();
@@ -357,7 +362,7 @@ mod tests {
         let since = ledger.since(&mark, &gates);
         assert_eq!(since.judgement.ruling, Ruling::NoGo, "{:#?}", since.judgement);
         // From the beginning, the result equals the report's figure.
-        assert_eq!(ledger.since(&Mark::default(), &gates).compared, 15_700);
+        assert_eq!(ledger.since(&LedgerSnapshot::default(), &gates).compared, 15_700);
     }
 
     #[test]
@@ -462,11 +467,11 @@ mod tests {
         judge(&mut ledger, 100, &Verdict::Match, Duration::from_millis(1));
         ledger.unread(begun(500));
         ledger.unread(begun(500));
-        let since = ledger.since(&Mark::default(), &GateConfig::default());
+        let since = ledger.since(&LedgerSnapshot::default(), &GateConfig::default());
         assert_eq!((since.coverage.successes, since.coverage.trials), (100, 150));
         let mark = ledger.mark();
         ledger.unread(begun(1_000));
-        let since = ledger.since(&Mark::default(), &GateConfig::default());
+        let since = ledger.since(&LedgerSnapshot::default(), &GateConfig::default());
         assert_eq!(since.coverage.trials, 200);
         // Nothing else happened since the mark: all of the rest may count.
         assert_eq!(ledger.since(&mark, &GateConfig::default()).unread.exchanges, 500);
@@ -494,7 +499,7 @@ mod tests {
             sizes: read,
             ..begun(400)
         });
-        let since = ledger.since(&Mark::default(), &GateConfig::default());
+        let since = ledger.since(&LedgerSnapshot::default(), &GateConfig::default());
         let gate = since
             .judgement
             .reasons
