@@ -49,8 +49,8 @@ impl FollowedEndpoint {
     }
 }
 
-/// Whether one end of an encoded [`Packet`] is that of an encoded [`FollowedEndpoint`]. Without ports in the packet its address
-/// decides.
+/// Whether one end of an encoded [`Packet`] is that of an encoded [`FollowedEndpoint`]. Without ports in the packet
+/// its address decides.
 #[inline(always)]
 #[must_use]
 pub fn is_asked(asked: &[u64; 3], packet: &[u64; WORDS]) -> bool {

@@ -1,7 +1,8 @@
 //! The connections of a file, distributed over independent lanes.
 //!
 //! Each lane has an engine with its share of the limits. It sees only its own connections, but the time of all. So the
-//! lanes can be read by one thread or by several with the same result, once the events are ordered by their [`EventPosition`].
+//! lanes can be read by one thread or by several with the same result, once the events are ordered by their
+//! [`EventPosition`].
 
 use core::{array, iter::zip, mem};
 

@@ -6,8 +6,8 @@
 //! production's answer is as likely to be the odd one of the three as the shadow system's: the difference *stays*
 //! (the system that is asked again repeats itself) as often as it *reverts* (it answers as the other one did). That
 //! is a fair coin, whatever the rate of the noise and whichever mismatches are chosen (compare McNemar 1947). The
-//! third answer is production's next answer to the same request ([`ThirdSystem::Production`](super::Asked::Production)), or
-//! the shadow system's second one ([`ThirdSystem::Shadow`](super::Asked::Shadow)).
+//! third answer is production's next answer to the same request, or the shadow system's second one
+//! ([`ThirdSystem`](super::ThirdSystem)).
 //!
 //! *Rates*: the share of pairs of answers of one system that have the difference ([`Background`](super::Background)),
 //! compared with the share of the exchanges that have it.

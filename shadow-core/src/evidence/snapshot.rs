@@ -1,8 +1,8 @@
 //! Counts since a given moment: the evidence of one rollout phase, or of one window of a trip rule.
 //!
-//! A [`LedgerSnapshot`] is a copy of the totals, at most about 700 KiB for any number of routes. A [`VerdictMark`] copies only
-//! the verdicts, at most 64 KiB. Noise is decided at the time of the query from everything that is known, including
-//! evidence from before the mark.
+//! A [`LedgerSnapshot`] is a copy of the totals, at most about 700 KiB for any number of routes. A [`VerdictMark`]
+//! copies only the verdicts, at most 64 KiB. Noise is decided at the time of the query from everything that is known,
+//! including evidence from before the snapshot.
 
 use hashbrown::HashSet;
 
