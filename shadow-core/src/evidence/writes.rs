@@ -2,10 +2,10 @@
 //!
 //! `PUT /users/7` explains later differences at `/users/7`, below it, and in the two collections above it (`/users`).
 //! `POST /users` explains those of the collection, and of the new resource if production named it in Location; if it
-//! did not, that anything below is missing (404, 410) at the shadow system. A read is explained only if production's own
-//! answer to it changed across the write by more than noise, or, for the written resource itself, if its earlier answer
-//! is not known. Differences that are not about data are never explained: another type, a status other than those of a
-//! missing resource, header fields other than validators.
+//! did not, that anything below is missing (404, 410) at the shadow system. A read is explained only if production's
+//! own answer to it changed across the write by more than noise, or, for the written resource itself, if its earlier
+//! answer is not known. Differences that are not about data are never explained: another type, a status other than
+//! those of a missing resource, header fields other than validators.
 //! Bounds: paths, and as many reads, by hash; the least recently used half is dropped when there are too many. Time to
 //! live.
 //! Bias: towards a regression: only reads that production answered after the write began; never at `/`.
