@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     dispatch::{Dispatcher, LARGE, SECOND, elsewhere},
-    pairs::Draw,
+    pairs::{Draw, Twin},
     recent::Doubt,
     switch::Ticket,
 };
@@ -34,14 +34,24 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Production's answers to the same request, close in time.
+    /// Production's answers to the same request: close in time, or before and after a write. Call it before the
+    /// exchange is judged.
     pub(super) async fn twins(&self, exchange: &Arc<Exchange>) {
-        let Some(twin) = self.pairs.twin(exchange) else {
+        let Some(Twin {
+            exchange: twin,
+            is_close,
+        }) = self.pairs.twin(exchange)
+        else {
             return;
         };
         let (Some(before), Some(now)) = (&twin.response, &exchange.response) else {
             return;
         };
+        let then = twin.timing.response_last.unwrap_or_default();
+        let is_due = || self.lane.books.is_written(exchange, then) && self.pairs.may_compare_late();
+        if !is_close && !is_due() {
+            return;
+        }
         let bytes = before.body.kept.len().max(now.body.kept.len());
         let (shared, comparator) = (Arc::clone(exchange), self.comparator());
         let (lane, twin) = (Arc::clone(&self.lane), Arc::clone(&twin));
@@ -53,9 +63,11 @@ impl<S: Shadow> Dispatcher<S> {
         };
         if let Some(Some(found)) = beside(bytes, compare).await {
             let now = self.now(exchange);
-            self.lane
-                .books
-                .background(exchange, Background::Twins, &found, now);
+            let books = &self.lane.books;
+            if is_close {
+                books.background(exchange, Background::Twins, &found, now);
+            }
+            books.repeated(exchange, then, &found);
         }
     }
 

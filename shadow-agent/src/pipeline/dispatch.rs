@@ -141,11 +141,11 @@ impl<S: Shadow> Dispatcher<S> {
             return pending.sent_only();
         }
         let exchange = pending.shared();
+        self.twins(&exchange).await;
         let Some((outcome, verdict)) = self.judged(pending, outcome).await else {
             return;
         };
         self.control(&exchange, &verdict);
-        self.twins(&exchange).await;
         let Outcome::Response(first) = &outcome else {
             return;
         };

@@ -37,6 +37,9 @@ const MOST: usize = 512;
 /// The bytes they may hold together.
 const BYTES: usize = 16 << 20;
 
+/// How long an answer is remembered, to see whether a write changed it.
+const REMEMBERED: Duration = Duration::from_mins(10);
+
 /// Pairs compared in a second.
 const A_SECOND: f64 = 50.0;
 
@@ -50,6 +53,14 @@ pub(super) enum Draw {
     Random,
     /// Something in the answer is undecided.
     Needed,
+}
+
+/// An earlier exchange with the same request.
+#[derive(Debug)]
+pub(super) struct Twin {
+    pub(super) exchange: Arc<Exchange>,
+    /// Production should have answered both alike. Otherwise a write may have come between them.
+    pub(super) is_close: bool,
 }
 
 /// Makes the pairs of one lane.
@@ -106,13 +117,19 @@ impl Pairs {
         Some(draw)
     }
 
-    /// An earlier exchange that production should have answered alike. Remembers this one.
-    pub(super) fn twin(&self, exchange: &Arc<Exchange>) -> Option<Arc<Exchange>> {
+    /// An earlier exchange with the same request. Remembers this one.
+    pub(super) fn twin(&self, exchange: &Arc<Exchange>) -> Option<Twin> {
         if self.settings.twins.is_zero() {
             return None;
         }
         let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
         twins.swap(exchange)
+    }
+
+    /// Whether one more exchange may be compared with one that is not close.
+    pub(super) fn may_compare_late(&self) -> bool {
+        let twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        twins.late.take(1)
     }
 
     /// An earlier mismatch of the same request, which production has now answered again.
@@ -160,6 +177,7 @@ struct Twins {
     fields: Fields,
     known: Recent<(Arc<Exchange>, Timestamp)>,
     pace: Pace,
+    late: Pace,
 }
 
 impl Twins {
@@ -171,24 +189,25 @@ impl Twins {
             fields: Fields::default(),
             known: Recent::new(MOST, BYTES),
             pace: Pace::new(A_SECOND, Duration::from_secs(1)),
+            late: Pace::new(A_SECOND, Duration::from_secs(1)),
         }
     }
 
-    fn swap(&mut self, exchange: &Arc<Exchange>) -> Option<Arc<Exchange>> {
+    fn swap(&mut self, exchange: &Arc<Exchange>) -> Option<Twin> {
         let at = exchange.timing.response_last?;
         self.fields.learn(&exchange.request);
         let key = self.key(&exchange.request);
         let former = self.known.remove(key);
-        let within = self.within;
-        self.known.forget(|(_, then)| at.since(*then) > within);
+        self.known.forget(|(_, then)| at.since(*then) > REMEMBERED);
         let kept = kept(exchange, self.copies);
         self.known.put(key, (kept, at), held_by(exchange));
-        former
-            // Replays end in any order.
-            .filter(|(_, then)| at.since(*then).max(then.since(at)) <= self.within)
-            .filter(|(former, _)| is_apart(former, exchange))
-            .filter(|_| self.pace.take(1))
-            .map(|(former, _)| former)
+        let (former, then) = former.filter(|(former, _)| is_apart(former, exchange))?;
+        // Replays end in any order.
+        let is_close = at.since(then).max(then.since(at)) <= self.within;
+        (!is_close || self.pace.take(1)).then_some(Twin {
+            exchange: former,
+            is_close,
+        })
     }
 
     /// A hash of the request and of the requester.
@@ -314,7 +333,8 @@ mod tests {
 
     /// The time of the paired exchange that was found.
     fn twin(pairs: &Pairs, exchange: &Arc<Exchange>) -> Option<Timestamp> {
-        pairs.twin(exchange)?.timing.response_last
+        let twin = pairs.twin(exchange).filter(|twin| twin.is_close)?;
+        twin.exchange.timing.response_last
     }
 
     fn millis(millis: u64) -> Timestamp {
@@ -464,7 +484,7 @@ mod tests {
             let (count, bytes) = twins.known.size();
             assert!(count <= MOST && bytes <= BYTES, "{count}, {bytes} bytes");
         }
-        twin(&pairs, &at(exchange("GET", "/later", "1"), 60_000));
+        twin(&pairs, &at(exchange("GET", "/later", "1"), 11 * 60_000));
         assert_eq!(
             pairs.twins.lock().unwrap().known.size().0,
             1,

@@ -90,6 +90,16 @@ impl SharedLedger {
         self.lock().third(exchange, asked, thirds, now);
     }
 
+    /// Records two answers of production to the same read.
+    pub(super) fn repeated(&self, exchange: &Exchange, other: Timestamp, found: &[Discrepancy]) {
+        self.lock().repeated(exchange, other, found);
+    }
+
+    /// Whether something was written since then that may have changed what is read.
+    pub(super) fn is_written(&self, exchange: &Exchange, since: Timestamp) -> bool {
+        self.lock().is_written(exchange, since)
+    }
+
     /// Whether a third answer may explain a mismatch.
     pub(super) fn may_ask_again(&self, exchange: &Exchange, outcome: &Outcome) -> bool {
         self.lock().may_ask_again(exchange, outcome)

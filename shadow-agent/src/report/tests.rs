@@ -247,6 +247,24 @@ fn assert_golden(shown: &str, golden: &str) {
 }
 
 #[test]
+fn many_routes_with_one_problem_leave_room_for_others() {
+    let finding = |kind: FindingKind, number: u64| Finding {
+        kind,
+        route: format!("GET /page{number}"),
+        text: "as it is".to_owned(),
+    };
+    let mut report = report();
+    report.findings = (0..34).map(|number| finding(FindingKind::Slow, number)).collect();
+    report.findings.push(finding(FindingKind::TimesOut, 77));
+    let text = text::report(&report);
+    assert!(
+        text.contains("GET /page4: as it is\n  and 29 more routes like these"),
+        "{text}"
+    );
+    assert!(text.contains("GET /page77: as it is"), "{text}");
+}
+
+#[test]
 fn the_report_reads_as_agreed() {
     assert_golden(&text::report(&report()), include_str!("golden/report.txt"));
 }

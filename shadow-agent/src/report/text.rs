@@ -22,6 +22,9 @@ pub const ROUTES: usize = 20;
 const NAME: usize = 72;
 /// Files that are shown.
 const FILES: usize = 20;
+
+/// Findings of one kind that are shown.
+const FINDINGS: usize = 5;
 /// Rules that are shown.
 const RULES: usize = 20;
 /// Characters of a route, and of a value, that are shown.
@@ -78,17 +81,25 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     unseen(out, report)
 }
 
-/// Problems that are no differences: slow routes, replays without an answer.
+/// Problems that are no differences, a few of each kind: slow routes, replays without an answer.
 fn findings(out: &mut String, report: &Report) -> std::fmt::Result {
-    if !report.findings.is_empty() {
-        writeln!(out, "\nFindings")?;
-        for finding in &report.findings {
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nFindings")?;
+    for kind in report.findings.chunk_by(|a, b| a.kind == b.kind) {
+        for finding in kind.iter().take(FINDINGS) {
             writeln!(
                 out,
                 "  {}: {}",
                 captured(&finding.route, WIDE),
                 captured(&finding.text, 2 * WIDE)
             )?;
+        }
+        match kind.len().saturating_sub(FINDINGS) {
+            0 => {}
+            1 => writeln!(out, "  and 1 more route like these; --json shows all")?,
+            more => writeln!(out, "  and {more} more routes like these; --json shows all")?,
         }
     }
     Ok(())

@@ -44,6 +44,21 @@ impl Ledger {
         self.groups.background(context, source, found);
     }
 
+    /// Records two answers of production to the same read, that of `exchange` and one at another time. Where they
+    /// differ by noise only, no write between them changed what is read. Call it before [`Ledger::judged`].
+    pub fn repeated(&mut self, exchange: &Exchange, other: Timestamp, found: &[Discrepancy]) {
+        let route = self.route_of(exchange);
+        let whole = self.whole(route);
+        if self.groups.is_noise(self.routes.name(route), found, &whole) {
+            self.writes.same(exchange, other);
+        }
+    }
+
+    /// Whether something was written since then that may have changed what `exchange` reads.
+    pub fn is_written(&self, exchange: &Exchange, since: Timestamp) -> bool {
+        self.writes.is_written(exchange, since)
+    }
+
     /// Records a third answer to the request of `exchange`, whose first two answers differ.
     pub fn third(
         &mut self,

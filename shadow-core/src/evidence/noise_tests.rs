@@ -468,6 +468,30 @@ fn what_was_counted_before_its_place_was_known_to_be_data_is_judged_by_later_evi
 }
 
 #[test]
+fn a_number_nearer_than_what_is_noise_by_its_name_is_noise() {
+    let mut scene = Scene::new(|system, random, number| {
+        let took = match (system, number) {
+            (System::Production, 1_000..) => "4.00",
+            (System::Shadow, 1_000..) => "4.01",
+            _ => ["2.1", "4.0", "7.9"][usize::try_from(random.number() % 3).unwrap_or(0)],
+        };
+        format!("{{\"took_ms\":{took}}}")
+    });
+    scene.ledger = scene.ledger.expecting_pairs(true);
+    for number in 0..400 {
+        scene.judge(number, "/a");
+        scene.pair(number, "/a", Background::Twins);
+        // No request of this route is repeated.
+        scene.judge(number, "/b");
+    }
+    for number in 1_000..1_003 {
+        scene.judge(number, "/b");
+    }
+    let funnel = scene.report().funnel;
+    assert_eq!((funnel.regressions, funnel.undecided), (0, 0), "{funnel:?}");
+}
+
+#[test]
 fn differences_over_the_limit_are_never_noise() {
     let mut scene = Scene::new(|system, random, _| {
         let values: Vec<String> = (0..300)

@@ -148,6 +148,18 @@ impl Shape {
         self == Self::Absent
     }
 
+    /// One shape for all of the same JSON type.
+    pub(crate) fn json_type(self) -> Self {
+        match self {
+            Self::Uuid | Self::Date | Self::Hex | Self::Word | Self::Token | Self::Digits | Self::Empty => {
+                Self::Text
+            }
+            Self::Integer => Self::Decimal,
+            Self::False => Self::True,
+            shape => shape,
+        }
+    }
+
     fn is_number(self) -> bool {
         matches!(self, Self::Integer | Self::Decimal | Self::Digits | Self::Epoch)
     }

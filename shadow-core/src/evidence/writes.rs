@@ -1,11 +1,11 @@
 //! Writes that the shadow system did not see, and the reads that differ because of them.
 //!
 //! `PUT /users/7` explains later differences at `/users/7`, below it, and in the two collections above it (`/users`).
-//! `POST /users` explains those of the collection, of the new resource if production named it in Location, and that
-//! anything below is missing (404, 410) at the shadow system. A read is explained only if production's own answer to it
-//! changed across the write, or, for the written resource itself, if its earlier answer is not known. Differences that
-//! are not about data are never explained: another type, a status other than those of a missing resource, header fields
-//! other than validators.
+//! `POST /users` explains those of the collection, and of the new resource if production named it in Location; if it
+//! did not, that anything below is missing (404, 410) at the shadow system. A read is explained only if production's
+//! own answer to it changed across the write by more than noise, or, for the written resource itself, if its earlier
+//! answer is not known. Differences that are not about data are never explained: another type, a status other than
+//! those of a missing resource, header fields other than validators.
 //! Bounds: paths, and as many reads, by hash; the least recently used half is dropped when there are too many. Time to
 //! live.
 //! Bias: towards a regression: only reads that production answered after the write began; never at `/`.
@@ -15,7 +15,7 @@ use core::{
     time::Duration,
 };
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::DefaultHashBuilder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_proto::units::{As, Span};
@@ -29,13 +29,14 @@ use shadow_proto::{
     time::Timestamp,
 };
 
-use super::report;
+use super::{
+    generations::Generations,
+    report,
+    resource::{is_below, path, segments},
+};
 
 /// Number of collections above a written resource that the write changes.
 const ABOVE: usize = 2;
-
-/// Maximum number of path segments.
-const SEGMENTS: usize = 16;
 
 /// Limits for remembering skipped writes.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -70,13 +71,6 @@ pub(crate) struct Writes {
     elsewhere: u64,
 }
 
-/// A table of two generations: when the young one is full, the old one is dropped.
-#[derive(Debug)]
-struct Generations<T> {
-    young: HashMap<u64, T>,
-    old: HashMap<u64, T>,
-}
-
 /// Production's latest answer to one read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Read {
@@ -84,6 +78,8 @@ struct Read {
     at: Option<Timestamp>,
     /// The latest write across which it changed, or may have: the resource was written before its first read.
     changed: Option<Timestamp>,
+    /// Two times at which production's answers were the same but for noise, with the earlier one first.
+    same: Option<(Timestamp, Timestamp)>,
 }
 
 /// Times of the last writes to a path, by their effect.
@@ -95,6 +91,16 @@ struct Written {
     below: Option<Timestamp>,
     /// A resource was created below it, under an unknown name.
     made: Option<Timestamp>,
+}
+
+/// The effect of a write on its path.
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    Itself,
+    /// A resource was created below it, under an unknown name.
+    Made,
+    /// A resource with a known name was created below it.
+    Below,
 }
 
 impl Writes {
@@ -147,33 +153,39 @@ impl Writes {
         }
         self.seen = self.seen.saturating_add(1);
         let host = host(request);
-        let path = path(&request.target);
-        let made = request.method.as_ref() == b"POST";
-        self.write(host, path, made, at);
-        let named = exchange
-            .response
-            .as_ref()
-            .and_then(|response| response.headers.get("location"))
-            .filter(|_| made);
-        if let Some(location) = named {
-            // Nothing is known about resources of another host.
-            self.write(host, self::path(location), false, at);
+        let target = path(&request.target);
+        let response = exchange.response.as_ref();
+        let location = response.and_then(|response| response.headers.get("location"));
+        // Nothing is known about resources of another host.
+        let named = location.filter(|_| request.method.as_ref() == b"POST").map(path);
+        let effect = match named {
+            _ if request.method.as_ref() != b"POST" => Effect::Itself,
+            // The one that was created (RFC 9110 section 15.3.2).
+            Some(named)
+                if is_below(target, named) && response.is_some_and(|response| response.status == 201) =>
+            {
+                Effect::Below
+            }
+            _ => Effect::Made,
+        };
+        self.write(host, target, effect, at);
+        if let Some(named) = named {
+            self.write(host, named, Effect::Itself, at);
         }
     }
 
-    fn write(&mut self, host: &[u8], path: &[u8], made: bool, at: Timestamp) {
+    fn write(&mut self, host: &[u8], path: &[u8], effect: Effect, at: Timestamp) {
         let segments = segments(path);
         let Some((whole, above)) = segments.split_last() else {
             return;
         };
         let key = self.key(host, whole);
         let written = self.entry(key);
-        let slot = if made {
-            &mut written.made
-        } else {
-            &mut written.itself
-        };
-        *slot = (*slot).max(Some(at));
+        match effect {
+            Effect::Itself => written.itself = written.itself.max(Some(at)),
+            Effect::Made => written.made = written.made.max(Some(at)),
+            Effect::Below => {}
+        }
         written.below = written.below.max(Some(at));
         for above in above.iter().rev().take(ABOVE) {
             let key = self.key(host, above);
@@ -199,7 +211,7 @@ impl Writes {
         let (read, _) = self.reads.entry(key, self.limits.paths);
         read.changed = match read.at {
             None => touched.itself,
-            Some(before) if read.answer != answer => {
+            Some(before) if read.answer != answer && !read.is_same(before, at) => {
                 let between = touched.latest().filter(|write| *write > before);
                 between.or(read.changed)
             }
@@ -207,6 +219,26 @@ impl Writes {
         };
         read.answer = answer;
         read.at = read.at.max(Some(at));
+    }
+
+    /// Whether something was written since then that may have changed the resource of this read.
+    pub(crate) fn is_written(&self, exchange: &Exchange, since: Timestamp) -> bool {
+        let at = exchange
+            .timing
+            .response_last
+            .filter(|_| is_read(&exchange.request.method));
+        at.is_some_and(|at| self.touched(&exchange.request, at).latest() > Some(since))
+    }
+
+    /// Remembers that production's answer to this read was the same at another time but for noise; call it before
+    /// [`Writes::read`]. Its bytes may be different in each answer, whatever is written.
+    pub(crate) fn same(&mut self, exchange: &Exchange, other: Timestamp) {
+        let Some(at) = exchange.timing.response_last.filter(|_| self.limits.paths > 0) else {
+            return;
+        };
+        let key = self.read_key(&exchange.request);
+        let (read, _) = self.reads.entry(key, self.limits.paths);
+        read.same = Some((at.min(other), at.max(other)));
     }
 
     /// Whether a skipped write explains that this read differs; call [`Writes::read`] first.
@@ -281,40 +313,18 @@ impl Writes {
     }
 }
 
+impl Read {
+    /// Whether both of these answers are within a time in which the answer stayed the same.
+    fn is_same(&self, before: Timestamp, at: Timestamp) -> bool {
+        self.same
+            .is_some_and(|(from, to)| from <= before.min(at) && before.max(at) <= to)
+    }
+}
+
 impl Written {
     /// The latest write that may have changed the resource; resources created below it do not count.
     fn latest(&self) -> Option<Timestamp> {
         self.itself.max(self.below)
-    }
-}
-
-impl<T> Default for Generations<T> {
-    fn default() -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-        }
-    }
-}
-
-impl<T: Default> Generations<T> {
-    fn len(&self) -> u64 {
-        (self.young.len() as u64).saturating_add(self.old.len() as u64)
-    }
-
-    fn find(&self, key: u64) -> impl Iterator<Item = &T> {
-        self.young.get(&key).into_iter().chain(self.old.get(&key))
-    }
-
-    /// The entry of a key, and how many entries were dropped for it.
-    fn entry(&mut self, key: u64, limit: usize) -> (&mut T, u64) {
-        let mut gone = 0;
-        if !self.young.contains_key(&key) && self.young.len() >= limit.div_ceil(2) {
-            let old = core::mem::replace(&mut self.old, core::mem::take(&mut self.young));
-            gone = old.len() as u64;
-        }
-        let former = self.old.remove(&key).unwrap_or_default();
-        (self.young.entry(key).or_insert(former), gone)
     }
 }
 
@@ -354,34 +364,6 @@ fn is_safe(method: &[u8]) -> bool {
 
 fn host(request: &Request) -> &[u8] {
     request.headers.get("host").unwrap_or_default()
-}
-
-/// The path of a target, or of a Location, without query and trailing slash.
-fn path(target: &[u8]) -> &[u8] {
-    let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
-    let target = target.get(..end).unwrap_or(target);
-    let path = match memchr::memmem::find(target, b"://") {
-        Some(scheme) if target.first() != Some(&b'/') => {
-            let rest = target.get(scheme.saturating_add(3)..).unwrap_or_default();
-            let start = memchr::memchr(b'/', rest).unwrap_or(rest.len());
-            rest.get(start..).unwrap_or_default()
-        }
-        _ => target,
-    };
-    path.strip_suffix(b"/").unwrap_or(path)
-}
-
-/// All prefixes of a path that end with a segment, the longest last: `/users`, `/users/7` for `/users/7`. Empty for
-/// `/`, and for paths that are too long.
-fn segments(path: &[u8]) -> Vec<&[u8]> {
-    if memchr::memchr_iter(b'/', path).count() > SEGMENTS {
-        return Vec::new();
-    }
-    memchr::memchr_iter(b'/', path)
-        .filter(|at| *at > 0)
-        .chain((path.len() > 1).then_some(path.len()))
-        .filter_map(|end| path.get(..end))
-        .collect()
 }
 
 #[cfg(test)]

@@ -94,6 +94,29 @@ fn a_resource_that_was_made_is_missing_and_no_other_differs() {
 }
 
 #[test]
+fn where_the_new_resource_is_named_no_other_is_missing() {
+    for (status, location, expected) in [
+        (201, Some("/orders/12"), false),
+        (201, Some("http://shop/orders/12"), false),
+        (201, None, true),
+        (201, Some("/jobs/7"), true),
+        (201, Some("/orders"), true),
+        (200, Some("/orders/12"), true),
+    ] {
+        let mut writes = Writes::new(WriteLimits::default());
+        let mut post = at(exchange("POST", "/orders/"), MINUTE);
+        if let Some(response) = &mut post.response {
+            response.status = status;
+            response.headers = Headers::from_pairs(location.map(|location| ("Location", location)));
+        }
+        skip(&mut writes, &post);
+        assert!(explained(&mut writes, "/orders", 200), "the list is longer");
+        let other = explained(&mut writes, "/orders/13", 404);
+        assert_eq!(other, expected, "{status} {location:?}");
+    }
+}
+
+#[test]
 fn only_later_reads_of_the_same_host_for_some_time() {
     let mut writes = Writes::new(WriteLimits::default());
     skip(
@@ -227,6 +250,31 @@ fn a_written_resource_is_explained_unless_it_is_known_not_to_have_changed() {
     put(&mut writes, 3);
     assert!(explains(&mut writes, &user(4), 200), "the same was written twice");
     assert!(!explains(&mut writes, &avatar(4), 200));
+}
+
+#[test]
+fn noise_is_no_change() {
+    let mut writes = Writes::new(WriteLimits::default());
+    let post =
+        |writes: &mut Writes, minute: u64| skip(writes, &at(exchange("POST", "/users"), minute * MINUTE));
+    let get = |body: &str, minute: u64| read("/users", body, minute * MINUTE);
+    let minute = |minute: u64| Timestamp::from_nanos(minute * MINUTE);
+    writes.read(&get("trace 1", 1));
+    post(&mut writes, 2);
+    let again = get("trace 2", 3);
+    assert!(writes.is_written(&again, minute(1)) && !writes.is_written(&again, minute(2)));
+    writes.same(&again, minute(1));
+    assert!(!explains(&mut writes, &again, 200), "only the trace differs");
+    post(&mut writes, 4);
+    let later = get("trace 3, and a user", 5);
+    writes.same(&get("trace 2", 3), minute(2));
+    assert!(
+        explains(&mut writes, &later, 200),
+        "nothing is known of this answer"
+    );
+    let last = get("trace 4, and a user", 6);
+    writes.same(&last, minute(5));
+    assert!(explains(&mut writes, &last, 200), "it is as it became");
 }
 
 #[test]

@@ -12,8 +12,11 @@ use crate::{
     report::causes,
 };
 
-/// The ruling, and the first gate that decided it.
-pub(super) fn ruling(status: &Status) -> Vec<Span<'static>> {
+/// The beginning of a line that belongs to the one above.
+const INDENT: &str = "    ";
+
+/// The ruling, and the first gate that decided it, in lines of at most `room`.
+pub(super) fn ruling(status: &Status, room: usize) -> Vec<Line<'static>> {
     let word = match status.ruling {
         Ruling::Go => status.ruling.as_str().green(),
         Ruling::NoGo => status.ruling.as_str().red().bold(),
@@ -24,24 +27,52 @@ pub(super) fn ruling(status: &Status) -> Vec<Span<'static>> {
         .iter()
         .find(|reason| reason.ruling == status.ruling && reason.ruling != Ruling::Go);
     let reason = reason.map_or_else(String::new, |reason| {
-        format!("  {}: {}", reason.gate, captured(&reason.text, 300))
+        format!("{}: {}", reason.gate, captured(&reason.text, 300))
     });
-    vec![word, Span::raw(reason)]
+    let used = word.content.chars().count() + 2;
+    let mut lines = folded(&reason, room.saturating_sub(used), room).into_iter();
+    let first = lines.next().unwrap_or_default();
+    let first = Line::from(vec![word, Span::raw(format!("  {first}"))]);
+    let further = lines.map(|line| Line::raw(format!("{INDENT}{line}")));
+    std::iter::once(first).chain(further).collect()
+}
+
+/// A text in lines, broken between words. The first line has less room, the others are indented.
+fn folded(text: &str, first: usize, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let limit = match lines.len() {
+            1 => first,
+            _ => room.saturating_sub(INDENT.len()),
+        };
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() > limit {
+            lines.push(word.to_owned());
+        } else {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines
 }
 
 /// The causes with what separates them.
 pub(super) fn lines(status: &Status, room: usize) -> Vec<Line<'static>> {
     let told = |cause: &Cause| {
         let separates = cause.features.first();
-        let separates = separates.map(|feature| Line::raw(format!("    {}", causes::separates(feature))));
-        [Some(title(cause, room)), separates].into_iter().flatten()
+        let separates = separates.map(|feature| Line::raw(format!("{INDENT}{}", causes::separates(feature))));
+        let (title, left) = title(cause, room);
+        let place = (!left.is_empty()).then(|| Line::from(format!("{INDENT}{left}").dim()));
+        [Some(title), place, separates].into_iter().flatten()
     };
     or_none(status.causes.iter().flat_map(told).collect())
 }
 
 /// Only their titles.
 pub(super) fn titles(status: &Status, room: usize) -> Vec<Line<'static>> {
-    let titles = status.causes.iter().map(|cause| title(cause, room));
+    let titles = status.causes.iter().map(|cause| title(cause, room).0);
     or_none(titles.collect())
 }
 
@@ -64,16 +95,18 @@ pub(super) fn next(status: &Status) -> String {
     format!("q quits   shadow kill   {more}shadow diffs show {}", first.id)
 }
 
-/// The change first, which says most where a line is cut; then how often and where, as far as there is room.
-fn title(cause: &Cause, room: usize) -> Line<'static> {
+/// The change first, which says most where a line is cut; then how often and where, and what of that has no room.
+fn title(cause: &Cause, room: usize) -> (Line<'static>, String) {
     let number = count(cause.exchanges);
     let change = captured(&cause.change, room.saturating_sub(10).max(20));
-    let place = format!("  {}", causes::place(cause));
-    let left = room.saturating_sub(number.len().max(8) + 2 + change.chars().count());
-    let place: String = place.chars().take(left).collect();
-    Line::from(vec![
+    let place = causes::place(cause);
+    let left = room.saturating_sub(number.len().max(8) + 4 + change.chars().count());
+    let shown: String = place.chars().take(left).collect();
+    let rest = if shown == place { String::new() } else { place };
+    let line = Line::from(vec![
         Span::raw(format!("{number:>8}  ")).bold(),
         Span::raw(change),
-        Span::raw(place).dim(),
-    ])
+        Span::raw(format!("  {shown}")).dim(),
+    ]);
+    (line, rest)
 }

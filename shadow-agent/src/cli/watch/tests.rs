@@ -2,7 +2,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use shadow_core::{
     evidence::{
         Proportion, Reason, Ruling,
-        report::{Cause, Separates},
+        report::{Cause, CauseRoute, Separates},
     },
     rollout::{self, Stage},
 };
@@ -182,6 +182,36 @@ fn one_screen_has_the_verdict_the_reason_five_causes_and_the_next_step() {
         let separated = page.contains("all 739 carry Authorization; none of 8,114 others do");
         assert_eq!(separated, rows > 24, "{page}");
     }
+}
+
+#[test]
+fn long_lines_are_folded_where_there_is_room() {
+    let mut status = with_causes();
+    "1,990 of 2,830 answers are as they should be: 70.318 % (95 % interval 68.6 % to 71.97 %), needed is above 99.9 %"
+        .clone_into(&mut status.reasons[0].text);
+    let place = "value at /html/body/input[@name='csrf']/@value and 1 more place";
+    place.clone_into(&mut status.causes[4].change);
+    status.causes[4].routes = vec![CauseRoute {
+        route: "GET /page/{id}".to_owned(),
+        ..CauseRoute::default()
+    }];
+    let mut view = View::default();
+    view.take(Ok(status));
+    let wide = page(&view, 200, 50);
+    let narrow = page(&view, 80, 44);
+    for part in [
+        "needed is above 99.9 %",
+        place,
+        "of GET /page/{id}",
+        "shadow diffs show cause-000000",
+    ] {
+        assert!(wide.contains(part), "{part:?}\n{wide}");
+        assert!(narrow.contains(part), "{part:?}\n{narrow}");
+    }
+    assert!(
+        page(&view, 80, 24).contains("735  value at /html"),
+        "cut where there is no room"
+    );
 }
 
 #[test]

@@ -21,9 +21,6 @@ use crate::{
 /// Seconds of rates that are kept.
 pub(super) const KEPT: usize = 300;
 
-/// Rows of the head.
-const HEAD: usize = 4;
-
 /// Rows of the funnel.
 const FUNNEL: usize = 9;
 
@@ -73,15 +70,16 @@ impl View {
         let targets = targets(status, width.saturating_sub(2));
         let causes = causes::lines(status, width.saturating_sub(2));
         // Without room for all of it the curves go first, then all but the titles of the causes, then a frame.
-        let fixed = HEAD + FUNNEL + targets.len() + 2 + 1;
+        let head = |room: usize| head(status, self.gone.as_deref(), room);
+        let full = head(width);
+        let rest = FUNNEL + targets.len() + 2 + 1;
         let rows = usize::from(frame.area().height);
-        let short = fixed + causes.len() + 2 > rows;
-        let causes = if short {
-            causes::titles(status, width.saturating_sub(2))
+        let (head, causes) = if full.len() + rest + causes.len() + 2 > rows {
+            (head(usize::MAX), causes::titles(status, width.saturating_sub(2)))
         } else {
-            causes
+            (full, causes)
         };
-        let left = rows.saturating_sub(fixed + causes.len());
+        let left = rows.saturating_sub(head.len() + rest + causes.len());
         let sparks = if left < 2 + SPARKS { 0 } else { SPARKS };
         let targets_block = if left < 2 {
             Block::new()
@@ -89,7 +87,7 @@ impl View {
             Block::bordered().title(" targets ")
         };
         let [top, why, middle, lanes, rates, foot] = Layout::vertical([
-            Constraint::Length(height(HEAD)),
+            Constraint::Length(height(head.len())),
             Constraint::Length(height(causes.len() + 2)),
             Constraint::Min(height(FUNNEL)),
             Constraint::Length(height(targets.len() + if left < 2 { 0 } else { 2 })),
@@ -97,7 +95,7 @@ impl View {
             Constraint::Length(1),
         ])
         .areas(frame.area());
-        frame.render_widget(head(status, self.gone.as_deref()), top);
+        frame.render_widget(Paragraph::new(head), top);
         let title = " causes, the most harmful first ";
         frame.render_widget(Paragraph::new(causes).block(Block::bordered().title(title)), why);
         let [left, right] =
@@ -157,7 +155,8 @@ fn push(kept: &mut VecDeque<u64>, rate: f64) {
     }
 }
 
-fn head(status: &Status, gone: Option<&str>) -> Paragraph<'static> {
+/// The lines of the head. The ruling takes as many as it needs.
+fn head(status: &Status, gone: Option<&str>, room: usize) -> Vec<Line<'static>> {
     let state = if status.armed {
         "mirroring".green()
     } else {
@@ -174,7 +173,7 @@ fn head(status: &Status, gone: Option<&str>) -> Paragraph<'static> {
             span(Duration::from_millis(status.uptime_ms)),
         )),
     ]);
-    let ruling = Line::from(causes::ruling(status));
+    let ruling = causes::ruling(status, room);
     let to = status
         .shadow
         .clone()
@@ -205,7 +204,7 @@ fn head(status: &Status, gone: Option<&str>) -> Paragraph<'static> {
         }
         (None, None, None) => Line::raw(""),
     };
-    Paragraph::new(vec![first, ruling, second, third])
+    [vec![first], ruling, vec![second, third]].concat()
 }
 
 /// The steps of the funnel: name, count, and the step that its share refers to.

@@ -118,6 +118,47 @@ async fn productions_own_answers_are_compared() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_explains_no_read_that_production_answers_as_before() {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 1,
+        ..ReplaySettings::default()
+    });
+    bench.pairs = PairSettings {
+        twice: 0.0,
+        twins: Duration::from_secs(2),
+        copies: false,
+    };
+    let run = bench.run();
+    let ask = |bench: &mut Bench, method: &str, second: u64, body: &str| {
+        let mut exchange = exchange(method, "/other", body.to_owned());
+        let at = Some(Timestamp::from_nanos(second * 1_000_000_000));
+        exchange.timing.request_first = at;
+        exchange.timing.response_last = at;
+        bench.admit(exchange);
+        bench.desk.flush();
+    };
+    // The same document in other bytes, at times too far apart for a pair.
+    for (second, body) in [
+        (0, "{\"a\":1}"),
+        (20, "{\"a\": 1}"),
+        (40, "{ \"a\":1}"),
+        (60, "{\"a\":2}"),
+    ] {
+        ask(&mut bench, "GET", second, body);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        ask(&mut bench, "POST", second + 10, "{}");
+    }
+    let lane = Arc::clone(&bench.lane);
+    let funnel = bench.finish(run).await;
+    assert_eq!(
+        (funnel.mismatched, funnel.after_skipped_write),
+        (4, 1),
+        "only the last one changed: {funnel:?}"
+    );
+    assert_eq!(background(&lane).twins.compared, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_control_target_differs_in_is_background_of_the_others() {
     let mut bench = Bench::new(ReplaySettings::default());
     let main = Arc::new(Lane::new("shadow".to_owned(), Role::Shadow, ledger(), None));

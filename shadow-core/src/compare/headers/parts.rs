@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use shadow_proto::exchange::{Headers, Request};
 
 use crate::compare::{
-    ABSENT, Category,
+    ABSENT, Category, PRESENT,
     findings::{Findings, shorten},
     inside::{
         self, Texts,
@@ -157,6 +157,8 @@ pub(super) fn links(request: &Request, production: &Headers, shadow: &Headers, f
     }
     let named = |links: &[Link]| -> BTreeMap<String, Attributes> {
         let name = |link: &Link| match link.relation.as_str() {
+            // A target that is different in each answer is no name.
+            "" if !several.contains("") => "unnamed".to_owned(),
             "" => link.target.clone(),
             relation if several.contains(relation) => format!("{relation} {}", link.target),
             relation => relation.to_owned(),
@@ -174,16 +176,18 @@ fn link(request: &Request, value: &[u8]) -> Option<Link> {
     if text.is_empty() {
         return None;
     }
-    let Some((target, rest)) = text.strip_prefix('<').and_then(|text| text.split_once('>')) else {
-        return Some(Link {
-            relation: String::new(),
-            target: text,
-            attributes: Attributes::new(),
-        });
-    };
+    let bracketed = text.strip_prefix('<').and_then(|text| text.split_once('>'));
+    let (target, rest) = bracketed.unwrap_or_else(|| {
+        let end = text.find(';').unwrap_or(text.len());
+        text.split_at(end)
+    });
     let target = resolved(request, target);
     let mut relation = String::new();
     let mut attributes = Attributes::new();
+    if bracketed.is_none() {
+        // Clients that read links strictly ignore it.
+        attributes.insert("unbracketed".to_owned(), PRESENT.to_owned());
+    }
     for parameter in media::split_quoted(rest.as_bytes(), b';') {
         let mut halves = parameter.splitn(2, |byte| *byte == b'=');
         let text = |half: Option<&[u8]>| {

@@ -271,7 +271,7 @@ fn what_clients_depend_on_has_one_meaning_in_many_spellings() {
 }
 
 /// Fields of two answers, and where they differ.
-const DIFFERENT: [(Fields<'static>, Fields<'static>, &[&str]); 25] = [
+const DIFFERENT: [(Fields<'static>, Fields<'static>, &[&str]); 27] = [
     (
         &[("Vary", "Origin, Cookie")],
         &[("Vary", "origin")],
@@ -338,6 +338,23 @@ const DIFFERENT: [(Fields<'static>, Fields<'static>, &[&str]); 25] = [
         &[("Link", "</a?page=2>; rel=next, </a?page=9>; rel=last")],
         &[("Link", "</a?page=3>; rel=next")],
         &["header link last", "header link next query page"],
+    ),
+    // The target is no name: it is different in each answer.
+    (
+        &[(
+            "Link",
+            "http://shop/586.json; rel=alternate; type=\"application/json\"",
+        )],
+        &[(
+            "Link",
+            "<http://shop/586.json>; rel=alternate; type=\"application/json\"",
+        )],
+        &["header link alternate unbracketed"],
+    ),
+    (
+        &[("Link", "</style.8f3a.css>; as=style")],
+        &[("Link", "</style.77b1.css>; as=style")],
+        &["header link unnamed path 1"],
     ),
     (
         &[("Link", "</a>; rel=preload; as=font; crossorigin")],

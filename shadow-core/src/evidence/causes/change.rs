@@ -54,14 +54,36 @@ fn titled(name: &str) -> String {
         .collect()
 }
 
-/// The last name in a place: `price` of `$.items[*].price`, or the whole place if it ends with none.
+/// The last name in a place: `.price` of `$.items[*].price`, `.items` of `$.items[id=4]`, or the whole place if it ends
+/// with none. An element of a list is not told apart from others by what identifies it.
 pub(super) fn leaf(place: &str) -> &str {
+    let place = list(place);
     if !place.contains('$') {
         return place;
     }
     let at = place.rfind(['.', '$', ']']).unwrap_or_default();
     match place.get(at..) {
         Some(name) if name.starts_with('.') && name.len() > 1 && name != ".*" => name,
+        _ => place,
+    }
+}
+
+/// The list, if a place is one of its elements.
+fn list(place: &str) -> &str {
+    let (mut quote, mut begin, mut end) = (None, 0, 0);
+    let mut inside = false;
+    for (at, c) in place.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') if inside => quote = Some(c),
+            (None, '[') if !inside => (inside, begin) = (true, at),
+            (None, ']') if inside => (inside, end) = (false, at.saturating_add(1)),
+            _ => {}
+        }
+    }
+    match place.get(..begin) {
+        Some(list) if begin > 1 && end == place.len() => list,
         _ => place,
     }
 }

@@ -14,6 +14,9 @@ use crate::evidence::{
 /// Findings of one route that are compared with each other.
 const COMPARED: usize = 64;
 
+/// Routes from which on a header field that differs on them is a cause of its own.
+const MANY: usize = 3;
+
 /// Groups that are kept as coming with a status.
 const WITH: usize = 256;
 
@@ -37,6 +40,8 @@ pub(super) struct Finding {
     /// Ids of signatures, ascending.
     pub(super) rows: Vec<usize>,
     pub(super) exchanges: u64,
+    /// Header fields of many routes have a cause of their own; 0 for anything else.
+    family: usize,
 }
 
 impl Causes {
@@ -71,17 +76,21 @@ impl Causes {
 
     /// The members of each route that occur in the same exchanges, or nearly.
     pub(super) fn findings(&self, members: &[Member<'_>]) -> Vec<Finding> {
-        let mut same: HashMap<(RouteId, &[usize]), usize> = HashMap::new();
+        let families = families(members);
+        let mut same: HashMap<(RouteId, &[usize], usize), usize> = HashMap::new();
         let mut findings: Vec<Finding> = Vec::new();
         for (at, member) in members.iter().enumerate() {
             let next = findings.len();
-            let known = *same.entry((member.unit.route_id, &member.rows)).or_insert(next);
+            let family = families.get(at).copied().unwrap_or_default();
+            let key = (member.unit.route_id, &*member.rows, family);
+            let known = *same.entry(key).or_insert(next);
             if known == next {
                 findings.push(Finding {
                     route: member.unit.route_id,
                     members: vec![at],
                     rows: member.rows.clone(),
                     exchanges: self.exchanges(&member.rows),
+                    family,
                 });
             } else if let Some(finding) = findings.get_mut(known) {
                 finding.members.push(at);
@@ -113,7 +122,7 @@ impl Causes {
             let like = merged.iter_mut().take(COMPARED).find(|known| {
                 // Sorted, so the rest is cheap to exclude.
                 let (few, many) = (finding.exchanges, known.exchanges);
-                few.saturating_mul(5) >= many.saturating_mul(4) && {
+                finding.family == known.family && few.saturating_mul(5) >= many.saturating_mul(4) && {
                     let both = self.exchanges(&both(&known.rows, &finding.rows));
                     let either = few.saturating_add(many).saturating_sub(both);
                     both.saturating_mul(5) >= either.saturating_mul(4)
@@ -154,6 +163,40 @@ impl Causes {
             .filter_map(|row| self.differed.get(*row))
             .fold(0, |sum, row| sum.saturating_add(row.all))
     }
+}
+
+/// The family of each member. Header fields that differ on the same routes, and on many, are one family, whatever else
+/// differs there: they come from what all routes have in common, and the rest does not.
+fn families(members: &[Member<'_>]) -> Vec<usize> {
+    let key = |unit: &Unit<'_>| (unit.place.to_owned(), unit.shift.production, unit.shift.shadow);
+    let mut routes: HashMap<_, HashSet<RouteId>> = HashMap::new();
+    for Member { unit, .. } in members.iter().filter(|member| member.unit.category == "header") {
+        routes.entry(key(unit)).or_default().insert(unit.route_id);
+    }
+    let mut wide: Vec<_> = routes
+        .into_iter()
+        .filter(|(_, routes)| routes.len() >= MANY)
+        .collect();
+    wide.sort_by(|(a, of_a), (b, of_b)| of_b.len().cmp(&of_a.len()).then_with(|| a.cmp(b)));
+    let mut kept: Vec<HashSet<RouteId>> = Vec::new();
+    let mut family: HashMap<_, usize> = HashMap::new();
+    for (key, routes) in wide {
+        let alike = |known: &HashSet<RouteId>| {
+            let both = known.intersection(&routes).count();
+            both.saturating_mul(5) >= known.union(&routes).count().saturating_mul(4)
+        };
+        let at = kept.iter().take(COMPARED).position(alike).unwrap_or(kept.len());
+        if at == kept.len() {
+            kept.push(routes);
+        }
+        family.insert(key, at.saturating_add(1));
+    }
+    let of = |Member { unit, .. }: &Member<'_>| {
+        let is_header = unit.category == "header";
+        let known = is_header.then(|| family.get(&key(unit))).flatten();
+        known.copied().unwrap_or_default()
+    };
+    members.iter().map(of).collect()
 }
 
 /// The member for a difference. Statuses are told apart by both values, anything else by its place.

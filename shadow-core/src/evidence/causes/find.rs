@@ -3,7 +3,7 @@
 use super::{
     Causes,
     cluster::{Finding, Member},
-    join::{Change, Joined, joined},
+    join::{Change, Joined, joined, stated},
     separate::Totals,
 };
 use crate::evidence::{
@@ -99,7 +99,7 @@ impl Causes {
         known: &Known<'_>,
         totals: &Totals,
     ) -> Vec<Open<'g>> {
-        open.features = self.features(&open.findings, known, totals);
+        open.features = self.features((&open.change, &open.findings), known, totals);
         if !open.features.is_empty() || open.findings.len() < 2 {
             return vec![open];
         }
@@ -107,7 +107,8 @@ impl Causes {
         let mut rest: Vec<Finding> = Vec::new();
         for (at, finding) in open.findings.iter().enumerate() {
             let best = if at < ONE_BY_ONE {
-                let features = self.features(core::slice::from_ref(finding), known, totals);
+                let one = core::slice::from_ref(finding);
+                let features = self.features((&open.change, one), known, totals);
                 features
                     .into_iter()
                     .find(|feature| feature.kind != FeatureKind::Time)
@@ -143,7 +144,7 @@ impl Causes {
                     },
                     members,
                 );
-                let features = self.features(&part.findings, known, totals);
+                let features = self.features((&part.change, &part.findings), known, totals);
                 Open {
                     is_split: true,
                     features,
@@ -153,7 +154,12 @@ impl Causes {
             .collect()
     }
 
-    fn features(&self, findings: &[Finding], known: &Known<'_>, totals: &Totals) -> Vec<Separates> {
+    fn features(
+        &self,
+        (change, findings): (&Change<'_>, &[Finding]),
+        known: &Known<'_>,
+        totals: &Totals,
+    ) -> Vec<Separates> {
         let mut routes: Vec<(RouteId, &str)> = findings
             .iter()
             .map(|finding| (finding.route, (known.routes)(finding.route).0))
@@ -161,7 +167,8 @@ impl Causes {
         routes.sort_unstable_by_key(|(route, _)| route.index());
         routes.dedup();
         let names = |route: RouteId| (known.routes)(route).0;
-        self.separate(&rows(findings), &routes, totals, (known.slicer, &names))
+        let rows = (&*rows(findings), stated(change));
+        self.separate(rows, &routes, totals, (known.slicer, &names))
     }
 
     fn cause(&self, open: &Open<'_>, members: &[Member<'_>], known: &Known<'_>) -> Cause {

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::change::leaf;
 use super::cluster::{Finding, Member};
-use crate::evidence::shape::Shape;
+use crate::evidence::{report::FeatureKind, shape::Shape};
 
 /// Causes whose places are compared with each other.
 const COMPARED: usize = 200;
@@ -74,13 +74,31 @@ pub(super) fn joined<'g>(findings: Vec<Finding>, members: &[Member<'g>]) -> Vec<
         .collect()
 }
 
+/// The feature that a change says by itself: those with another status than 401 were answered with 401.
+pub(super) fn stated(change: &Change<'_>) -> Option<FeatureKind> {
+    match change {
+        ("status", ..) => Some(FeatureKind::AnswerStatus),
+        ("header", place, ..) if place.contains("content-type") => Some(FeatureKind::AnswerType),
+        ("header", place, ..) if place.contains("content-encoding") => Some(FeatureKind::AnswerCoding),
+        _ => None,
+    }
+}
+
 fn change<'g>(finding: &Finding, members: &[Member<'g>]) -> Option<Change<'g>> {
     let unit = &members.get(*finding.members.first()?)?.unit;
+    let shift = unit.shift;
+    let shape = |shape: Shape| {
+        if unit.category == "type" {
+            shape.json_type()
+        } else {
+            shape
+        }
+    };
     Some((
         unit.category,
         leaf(unit.place),
-        unit.shift.production,
-        unit.shift.shadow,
+        shape(shift.production),
+        shape(shift.shadow),
     ))
 }
 

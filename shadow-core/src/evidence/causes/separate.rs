@@ -108,10 +108,11 @@ impl Causes {
         Totals { routes, all }
     }
 
-    /// The features that separate some signatures on some routes, the most telling first.
+    /// The features that separate some signatures on some routes, the most telling first. One of a kind that the change
+    /// states by itself says nothing more.
     pub(super) fn separate<'n>(
         &self,
-        rows: &[usize],
+        (rows, stated): (&[usize], Option<FeatureKind>),
         routes: &[(RouteId, &str)],
         totals: &Totals,
         (slicer, names): (&Slicer, &dyn Fn(RouteId) -> &'n str),
@@ -138,7 +139,7 @@ impl Causes {
         let mut found: Vec<Separates> = features
             .iter()
             .enumerate()
-            .filter(|(at, _)| !self.features.is_lost(*at))
+            .filter(|(at, feature)| !self.features.is_lost(*at) && Some(feature.kind) != stated)
             .filter_map(|(at, feature)| {
                 let near = seen(at, scope).separates(feature, features.len(), everywhere)?;
                 // The same of all requests says more.

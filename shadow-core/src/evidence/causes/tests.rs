@@ -10,7 +10,7 @@ use crate::{
     compare::{ABSENT, Category, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
     evidence::{
         GateConfig, Ledger, LedgerLimits,
-        report::{Cause, FeatureKind, Harm},
+        report::{Cause, FeatureKind, Harm, Separates},
     },
     redact::{RedactConfig, Redactor},
 };
@@ -48,6 +48,8 @@ struct TestRequest<'a> {
     target: &'a str,
     headers: &'a [(&'a str, &'a str)],
     server: &'a str,
+    /// Production's status.
+    answered: u16,
     second: u64,
 }
 
@@ -58,13 +60,17 @@ impl Default for TestRequest<'_> {
             target: "/",
             headers: &[],
             server: "",
+            answered: 200,
             second: 5,
         }
     }
 }
 
 fn ask(ledger: &mut Ledger, asked: &TestRequest<'_>, found: Vec<Discrepancy>) {
-    let exchange = exchange_with(asked.method, asked.target, asked.headers);
+    let mut exchange = exchange_with(asked.method, asked.target, asked.headers);
+    if let Some(response) = &mut exchange.response {
+        response.status = asked.answered;
+    }
     let server = [("server", asked.server)];
     let outcome = Outcome::Response(ShadowResponse {
         status: 200,
@@ -314,6 +320,90 @@ fn chance_separates_nothing() {
     let causes = causes(&ledger);
     assert_eq!(causes.len(), 1);
     assert_eq!(causes[0].features, [], "{causes:#?}");
+}
+
+#[test]
+fn what_a_change_states_by_itself_does_not_separate_it() {
+    let mut ledger = ledger();
+    for number in 0..60 {
+        let refused = TestRequest {
+            target: "/whoami",
+            answered: 401,
+            ..TestRequest::default()
+        };
+        ask(&mut ledger, &refused, vec![status(401, 403)]);
+        let known = [("authorization", "Bearer s3cr3t-t0ken-0123456789")];
+        let target = format!("/whoami?n={number}");
+        get(&mut ledger, &target, &known, Vec::new());
+    }
+    let causes = causes(&ledger);
+    let cause = causes.first().expect("a cause");
+    assert_eq!(
+        said(cause),
+        "0 of 60 have the parameter n; 60 of 60",
+        "{causes:#?}"
+    );
+    let stated = |feature: &&Separates| feature.kind == FeatureKind::AnswerStatus;
+    assert_eq!(cause.features.iter().find(stated), None);
+}
+
+#[test]
+fn a_header_field_of_many_routes_is_not_what_else_differs_on_one() {
+    let mut ledger = ledger();
+    let header = |place: &str| found(Category::Header, place, "Accept-Encoding", ABSENT);
+    for number in 0..20 {
+        for route in ["orders", "users", "quotes", "feed"] {
+            let everywhere = ["header vary", "header x-frame-options"].map(header);
+            get(
+                &mut ledger,
+                &format!("/{route}/{number}"),
+                &[],
+                everywhere.to_vec(),
+            );
+        }
+        let login = [
+            "header vary",
+            "header x-frame-options",
+            "header set-cookie sid httponly",
+        ];
+        get(&mut ledger, "/login", &[], login.map(header).to_vec());
+    }
+    let causes = causes(&ledger);
+    let told: Vec<_> = causes
+        .iter()
+        .map(|cause| (cause.change.as_str(), cause.routes.len(), cause.exchanges))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("header vary missing and 1 more place", 5, 100),
+            ("header set-cookie sid httponly missing", 1, 20)
+        ]
+    );
+}
+
+#[test]
+fn elements_of_a_list_and_texts_of_any_form_are_one_change() {
+    let mut ledger = ledger();
+    for number in 0..30 {
+        let lost = format!("$.items[id={}]", number % 3);
+        let size = format!("/orders?page=2&size={}", number % 3);
+        get(
+            &mut ledger,
+            &size,
+            &[],
+            vec![found(Category::Missing, &lost, "{}", ABSENT)],
+        );
+        get(&mut ledger, "/orders?page=1", &[], Vec::new());
+        for (route, text) in [("a", "\"word\""), ("b", "\"two words\""), ("c", "\"a/b\"")] {
+            let types = found(Category::Type, "$.path", text, "[1]");
+            get(&mut ledger, &format!("/{route}"), &[], vec![types]);
+        }
+    }
+    let causes = causes(&ledger);
+    let told: Vec<_> = causes.iter().map(|cause| (cause.harm, cause.exchanges)).collect();
+    assert_eq!(told, [(Harm::Type, 90), (Harm::Missing, 30)], "{causes:#?}");
+    assert_eq!(said(&causes[1]), "30 of 30 have the parameter page=2; 0 of 120");
 }
 
 #[test]

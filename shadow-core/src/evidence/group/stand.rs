@@ -124,10 +124,11 @@ impl Groups {
             }
         };
         let mut all: Vec<Judged> = self.atoms.iter().map(of).collect();
+        // The others follow from differences that are noise by their name.
+        self.by_name(&mut all);
         self.nearer(&mut all);
         self.by_place(&mut all);
         self.by_content(&mut all);
-        self.by_name(&mut all);
         rest(&mut all);
         for judged in &mut all {
             judged.explainable &= !judged.is_usual();

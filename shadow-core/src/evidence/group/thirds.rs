@@ -63,6 +63,16 @@ impl Groups {
         })
     }
 
+    /// Whether all of these differences are known to be noise.
+    pub(crate) fn is_noise(&self, route: &str, found: &[Discrepancy], whole: &Denominators) -> bool {
+        found.iter().all(|found| {
+            let standing = self
+                .known(route, found)
+                .map(|atom| self.standing(atom, false, whole));
+            standing == Some(Standing::Noise)
+        })
+    }
+
     /// Whether an atom is undecided by itself. This is asked for each mismatch and is expensive, so the answer is kept
     /// until there is other evidence, or an eighth more exchanges with the atom.
     fn is_undecided(&mut self, id: AtomId, whole: &Denominators) -> bool {
