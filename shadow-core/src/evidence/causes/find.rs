@@ -20,6 +20,9 @@ const SEPARATED: usize = 60;
 /// Findings of a cause that are looked at one by one.
 const ONE_BY_ONE: usize = 64;
 
+/// Parts that a cause is split into, those of several routes aside.
+const PARTS: usize = 3;
+
 /// Causes in a report.
 const SHOWN: usize = 50;
 
@@ -126,6 +129,11 @@ impl Causes {
                 Some((_, findings)) => findings.push(finding.clone()),
                 None => parts.push((best, vec![finding.clone()])),
             }
+        }
+        if parts.len() > PARTS {
+            // With so many, what is special about a single route is chance.
+            let single = parts.extract_if(.., |(_, findings)| findings.len() == 1);
+            rest.extend(single.flat_map(|(_, findings)| findings));
         }
         if parts.is_empty() {
             return vec![open];

@@ -263,6 +263,30 @@ fn the_same_change_with_two_causes_is_two() {
 }
 
 #[test]
+fn a_change_of_all_routes_is_not_split_by_what_is_special_about_each() {
+    let mut ledger = ledger();
+    for number in 0..80 {
+        for route in 0..8 {
+            // A field of its own on each of six routes, in the exchanges that differ.
+            let name = format!("x-{route}");
+            let is_special = route < 6 && number % 2 == 0;
+            let headers = is_special.then_some((name.as_str(), "1"));
+            let differs = is_special || route >= 6;
+            let added = found(Category::Header, "header vary", "(absent)", "accept");
+            get(
+                &mut ledger,
+                &format!("/r{route}/list"),
+                headers.as_slice(),
+                if differs { vec![added] } else { Vec::new() },
+            );
+        }
+    }
+    let found = causes(&ledger);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].routes.len(), 8, "{found:#?}");
+}
+
+#[test]
 fn one_user_one_build_and_one_moment_are_found() {
     let mut ledger = ledger();
     for second in 0..16 {
