@@ -18,6 +18,7 @@ pub mod laws;
 pub mod need;
 pub mod netns;
 pub mod nginx;
+pub mod pod;
 pub mod process;
 pub mod recording;
 pub mod scene;

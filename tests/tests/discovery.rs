@@ -6,8 +6,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::{Child, Command},
+    path::PathBuf,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -21,6 +20,7 @@ use shadow_tests::{
     laws::assert_laws,
     need,
     netns::{Netns, joined},
+    pod::PodProcess,
     process::{Launch, Process, wait_until},
     servers::{Behaviour, Server},
 };
@@ -45,27 +45,19 @@ struct Pod {
     client: Netns,
     network: Netns,
     server: Server,
-    process: Option<Child>,
-    cgroup: PathBuf,
+    process: Option<PodProcess>,
 }
 
 impl Pod {
     fn new(number: u32) -> Self {
         let [client, network] = joined([("c0", CLIENT), ("eth0", POD)]);
         let uid = format!("0e2b67a4-6e7a-4a0b-9f39-{:08x}{number:04x}", std::process::id());
-        let hierarchies = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
-        let hierarchy = hierarchies
-            .into_iter()
-            .find(|at| at.join("cgroup.procs").exists());
         Self {
             server: Server::start(
                 &network,
                 end(&format!("{POD}:{PORT}")),
                 Behaviour::Answer(b"{\"id\": 1}".to_vec()),
             ),
-            cgroup: hierarchy
-                .expect("a hierarchy of cgroups")
-                .join(format!("pod{uid}")),
             uid,
             client,
             network,
@@ -75,13 +67,7 @@ impl Pod {
 
     /// Starts its process.
     fn begin(mut self) -> Self {
-        fs::create_dir(&self.cgroup).expect("a cgroup");
-        let process = self
-            .network
-            .run(|| Command::new("sleep").arg("120").spawn())
-            .expect("sleep starts");
-        fs::write(self.cgroup.join("cgroup.procs"), process.id().to_string()).expect("a member");
-        self.process = Some(process);
+        self.process = Some(PodProcess::start(&self.network, &self.uid));
         self
     }
 
@@ -106,16 +92,6 @@ impl Pod {
 
     fn programs(&self) -> Vec<String> {
         attached::programs(&self.network, "eth0")
-    }
-}
-
-impl Drop for Pod {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            drop(process.kill());
-            drop(process.wait());
-        }
-        drop(fs::remove_dir(&self.cgroup));
     }
 }
 

@@ -12,6 +12,7 @@ use shadow_tests::{
     laws::assert_laws,
     need,
     netns::Lab,
+    pod::PodProcess,
     process::{Launch, Process, wait_until},
     scene::{PORT, Scene},
 };
@@ -131,6 +132,60 @@ fn assert_explained(explain: &Explain, shadow: &str) {
             .map(direction)
             .all(|(inwards, by_client)| inwards == by_client)
     );
+}
+
+#[test]
+fn a_pod_is_looked_into_from_another_network() {
+    need!(Root, Program("nginx"), Program("ip"));
+    let scene = Scene::new();
+    let uid = format!("0e2b67a4-6e7a-4a0b-9f39-{:08x}0e00", std::process::id());
+    let _pod = PodProcess::start(&scene.lab.server, &uid);
+    // The address of a pod is that of its route to anywhere.
+    let route = scene.lab.server.run(|| {
+        Command::new("ip")
+            .args(["route", "add", "default", "dev", Lab::LINK])
+            .status()
+    });
+    assert!(route.expect("ip runs").success());
+    let port = PORT.to_string();
+    let words = [
+        "explain",
+        "--json",
+        "--pod",
+        &uid,
+        "--interface",
+        Lab::LINK,
+        "--port",
+        &port,
+    ];
+    let process = Launch::new(binary(), scene.directory.path()).args(words);
+    let mut explain = Explain(process.start(&scene.lab.client));
+    wait_until("it is attached", PATIENCE, || {
+        assert!(explain.0.is_running(), "{}", explain.0.output());
+        !explain.0.stdout().is_empty()
+    });
+    let server = Scene::production().ip().to_string();
+    assert_eq!(explain.lines()[0]["flow"], server);
+    visit(&scene, &["/1k.json"]);
+    assert_eq!(explain.exchanges(1)[0]["complete"], true);
+    let packets = explain.packets(5);
+    assert!(
+        packets.iter().any(|packet| packet["direction"] == "in"),
+        "{packets:#?}"
+    );
+    explain.end();
+    for (pod, wrong) in [
+        (uid.replace('0', "1"), "no process of it runs"),
+        ("x".to_owned(), "no UID"),
+    ] {
+        let output = Command::new(binary())
+            .args(["explain", "--pod", &pod, "--port", &port])
+            .output()
+            .expect("the binary starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(69), "{said}");
+        assert!(said.contains(wrong), "{said}");
+    }
 }
 
 #[test]

@@ -77,6 +77,14 @@ impl Home {
 }
 
 impl Open {
+    /// Moves this thread into the namespace, for good.
+    pub(super) fn enter(self) -> io::Result<()> {
+        Ok(move_into_link_name_space(
+            self.0.as_fd(),
+            Some(LinkNameSpaceType::Network),
+        )?)
+    }
+
     /// To be asked inside: a number that no other namespace of this boot has; before Linux 5.14 one that no other
     /// namespace has now.
     pub(super) fn identity(&self) -> io::Result<u64> {

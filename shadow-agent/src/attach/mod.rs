@@ -19,9 +19,12 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt as _},
     },
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
+
+use crate::capture::namespaces::wire::{Namespace, Reason};
 
 pub use serve::serve;
 
@@ -51,6 +54,26 @@ pub(crate) fn command(pods_only: bool) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg(COMMAND).args(pods_only.then_some(PODS_ONLY));
     command
+}
+
+/// Where the kubelet keeps the logs of pods.
+const LOGS: &str = "/var/log/pods";
+
+/// Moves this thread into the network namespace of a pod of this node, by its UID or its `NAMESPACE/NAME`. Threads that
+/// it starts are there too; it does not come back.
+pub(crate) fn enter_pod(pod: &str) -> Result<(), String> {
+    let refused = |error: io::Error| error.to_string();
+    let uids = pods::uids(pod, Path::new(LOGS)).map_err(|error| format!("{LOGS} cannot be read: {error}"))?;
+    let mut home = enter::Home::open().map_err(refused)?;
+    for uid in uids {
+        match home.find(&Namespace::Pod(uid), true) {
+            Ok(there) => return there.enter().map_err(refused),
+            // One that has ended.
+            Err((Reason::NoNamespace, _)) => {}
+            Err((_, text)) => return Err(text),
+        }
+    }
+    Err("no process of it runs on this node; give its UID or its NAMESPACE/NAME".to_owned())
 }
 
 /// Starts the process with the privileges of the caller; returns the connection to it.

@@ -72,6 +72,22 @@ impl Pods {
     }
 }
 
+/// The UIDs that are meant by a UID, or by the `NAMESPACE/NAME` of a pod: `logs` is the folder in which the kubelet
+/// keeps the logs of each as `NAMESPACE_NAME_UID`, also of pods that have ended.
+pub(super) fn uids(pod: &str, logs: &Path) -> io::Result<Vec<String>> {
+    let Some((namespace, name)) = pod.split_once('/') else {
+        return Ok(vec![pod.to_owned()]);
+    };
+    let start = format!("{namespace}_{name}_");
+    let mut uids = Vec::new();
+    for entry in fs::read_dir(logs)? {
+        let name = entry?.file_name();
+        let uid = name.to_str().and_then(|name| name.strip_prefix(&start));
+        uids.extend(uid.filter(|uid| is_uid(uid)).map(str::to_owned));
+    }
+    Ok(uids)
+}
+
 /// As the API server makes them (RFC 9562). Pods of a kubelet's own files have a hash in its place.
 fn is_uid(uid: &str) -> bool {
     let hexadecimal = uid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
@@ -156,6 +172,25 @@ mod tests {
         process(proc.path(), 91, &cgroup);
         pods.looked = None;
         pods.open(UID).expect("the namespace of the pod");
+    }
+
+    #[test]
+    fn a_name_stands_for_the_pods_that_have_had_it() {
+        let logs = tempfile::tempdir().expect("a folder");
+        let other = UID.replace('0', "1");
+        for name in [
+            format!("shop_web-0_{UID}"),
+            format!("shop_web-0_{other}"),
+            format!("shop_web_{UID}"),
+            "shop_web-0_x".to_owned(),
+        ] {
+            fs::create_dir(logs.path().join(name)).expect("a folder");
+        }
+        let mut found = uids("shop/web-0", logs.path()).expect("a folder");
+        found.sort();
+        assert_eq!(found, [UID, &other]);
+        assert!(uids("shop/db-0", logs.path()).expect("a folder").is_empty());
+        assert_eq!(uids(UID, Path::new("/none")).expect("no look"), [UID]);
     }
 
     #[test]

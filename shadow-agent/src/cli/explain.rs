@@ -16,6 +16,7 @@ use shadow_proto::{
 
 use super::{Exit, Failure, ask::unwritable, config, run::RunArgs};
 use crate::{
+    attach::enter_pod,
     capture::{
         Polled, Source as _, SourceError,
         attach::agent_on,
@@ -26,7 +27,7 @@ use crate::{
     },
     clock::wall,
     config::{
-        Config,
+        Capture, Config,
         place::{ShadowUrl, Target},
         writes::WriteMode,
     },
@@ -40,11 +41,12 @@ Examples:
   sudo shadow explain --flow 10.0.0.7 --config shadow.yaml
   sudo shadow explain --flow 10.0.0.7:40112 --interface eth0 --port 8080 --for 30s
   sudo shadow explain --flow 10.0.0.7 --config shadow.yaml --json | jq 'select(.kind == \"exchange\")'
+  sudo shadow explain --pod shop/web-0 --port 8080
 
 The address is that of a client or of a server, as packets on the interface carry it. Each packet of it is shown with its
 fate, then each exchange with the decision of every target. It runs beside the agent, which goes on undisturbed, with the
 agent's present sample. Nothing is sent to a shadow system and nothing is stored; payload is never shown, and secrets in
-targets are redacted. What depends on the state of the agent (queue, breaker, rates, rollout) is in `shadow status`.";
+targets are redacted. --pod looks inside the network namespace of a pod of this node. What depends on the state of the agent (queue, breaker, rates, rollout) is in `shadow status`.";
 
 /// The longest wait for packets.
 const TICK: Duration = Duration::from_millis(50);
@@ -56,9 +58,12 @@ const DRAIN: Duration = Duration::from_millis(500);
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
-    /// The address whose connections are explained, with or without a port
-    #[arg(long, value_name = "ADDR[:PORT]")]
-    flow: Flow,
+    /// The address whose connections are explained, with or without a port [default: that of the pod]
+    #[arg(long, value_name = "ADDR[:PORT]", required_unless_present = "pod")]
+    flow: Option<Flow>,
+    /// The pod on this node in whose network namespace to look
+    #[arg(long, value_name = "NAMESPACE/NAME|UID")]
+    pod: Option<String>,
     /// The agent's configuration file
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -93,7 +98,8 @@ pub struct ExplainArgs {
 
 /// Explains until a signal, or until `--for` is over.
 pub fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
-    let (flow, json, force, sample, time) = (args.flow, args.json, args.force, args.sample, args.time);
+    let (json, force, sample, time) = (args.json, args.force, args.sample, args.time);
+    let flow = inside(&args)?;
     let config = configured(args)?;
     if !force {
         refuse_busy(&config)?;
@@ -237,11 +243,27 @@ impl Output<'_> {
     }
 }
 
+/// Enters the pod, if there is one; returns the flow.
+fn inside(args: &ExplainArgs) -> Result<Flow, Failure> {
+    if let Some(pod) = &args.pod {
+        let failed = |error| Failure::new(Exit::Unavailable, format!("pod {pod}: {error}"));
+        enter_pod(pod).map_err(failed)?;
+    }
+    match args.flow {
+        Some(flow) => Ok(flow),
+        None => Flow::own().map_err(|error| {
+            let what = format!("the pod has no route that tells its address ({error}); name it with --flow");
+            Failure::new(Exit::Unavailable, what)
+        }),
+    }
+}
+
 fn configured(args: ExplainArgs) -> Result<Config, Failure> {
     let ExplainArgs {
         flow: _,
+        pod,
         config: file,
-        interface,
+        mut interface,
         port,
         target,
         sample,
@@ -255,6 +277,19 @@ fn configured(args: ExplainArgs) -> Result<Config, Failure> {
         Some(file) => config::load(file)?,
         None => Config::default(),
     };
+    if pod.is_some() {
+        // Those of the node are not there, and neither are the namespaces.
+        let inside = std::mem::take(&mut config.capture.namespace_interfaces);
+        if interface.is_empty() {
+            interface = inside;
+        }
+        config.capture = Capture {
+            interfaces: Vec::new(),
+            namespaces: Vec::new(),
+            kubernetes: None,
+            ..config.capture
+        };
+    }
     let observe = shadow.is_none() && config.shadow.url.is_none();
     let flags = RunArgs {
         interface,

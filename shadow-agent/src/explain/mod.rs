@@ -11,7 +11,8 @@ mod story;
 mod tests;
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    io,
+    net::{IpAddr, SocketAddr, UdpSocket},
     str::FromStr,
 };
 
@@ -29,6 +30,18 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Every connection of the address from which this network namespace sends.
+    pub(crate) fn own() -> io::Result<Self> {
+        // Nothing is sent: a connected socket only looks up the route (addresses of RFC 5737 and RFC 3849).
+        let source = |any: &str, far: &str| -> io::Result<IpAddr> {
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.connect((far, 9))?;
+            Ok(socket.local_addr()?.ip())
+        };
+        let ip = source("0.0.0.0", "192.0.2.1").or_else(|_| source("::", "2001:db8::1"))?;
+        Ok(Self { ip, port: None })
+    }
+
     /// As the kernel program knows it.
     pub(crate) fn asked(&self) -> FollowedEndpoint {
         let end = endpoint(SocketAddr::new(self.ip, self.port.unwrap_or(0)));
