@@ -92,6 +92,7 @@ impl Service {
             })
             .collect();
         let mut last = random.number() % 1_000;
+        let mut absent = Vec::new();
         for (at, process) in self.noise.iter().enumerate() {
             let value = match *process {
                 Process::Identifier => format!("\"{:016x}\"", random.number()),
@@ -103,8 +104,10 @@ impl Service {
                     [usize::try_from(random.number() % 3).expect("small")]
                 .to_owned(),
                 Process::Word(_) => "\"grey\"".to_owned(),
-                Process::Absent(rare) if random.one_in(rare) => continue,
-                Process::Absent(_) => "\"there\"".to_owned(),
+                Process::Absent(rare) => {
+                    absent.extend(random.one_in(rare).then(|| format!("noisy{at}")));
+                    "\"there\"".to_owned()
+                }
                 Process::Order => {
                     let mut order = ["a", "b", "c", "d"];
                     for at in (1..order.len()).rev() {
@@ -119,6 +122,8 @@ impl Service {
             };
             fields.insert((at * 3 + 1).min(fields.len()), (format!("noisy{at}"), value));
         }
+        // Only now, so that the others stay in one order.
+        fields.retain(|(name, _)| !absent.contains(name));
         fields
     }
 
