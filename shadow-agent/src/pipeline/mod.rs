@@ -126,7 +126,7 @@ pub enum StartError {
     Settings(#[from] ReplaySettingsError),
     /// Replays could not be marked.
     #[error(transparent)]
-    LedgerSnapshot(#[from] MarkError),
+    Mark(#[from] MarkError),
     /// A thread, or its runtime, could not be started.
     #[error("cannot start the {thread} thread; check the limits on threads and open files")]
     Thread {
