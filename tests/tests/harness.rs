@@ -92,9 +92,7 @@ fn the_recording_server_sees_what_the_client_sent() {
     );
     lab.server.run(|| {
         let mut connection = Connection::open(server.address()).unwrap();
-        connection
-            .post("/a", "X-Case: Kept\r\n", b"0123456789")
-            .unwrap();
+        connection.post("/a", "X-Case: Kept\r\n", b"0123456789").unwrap();
         connection.post_chunked("/b", "", b"0123456789", 3).unwrap();
     });
     let received = server.received();
