@@ -91,11 +91,10 @@ pub(super) const WEB_TEXT: &[u8] = b"application/grpc-web-text";
 
 /// The kind by the Content-Type field.
 pub(crate) fn kind(headers: &Headers) -> Kind {
-    let Some(value) = headers.get("content-type") else {
+    let Some(essence) = media_type(headers) else {
         return Kind::Unknown;
     };
-    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
-    let essence = lower(essence.trim_ascii());
+    let essence = lower(essence);
     let essence = essence.as_ref();
     match essence {
         _ if JSON.contains(&essence) => Kind::Json,
@@ -126,11 +125,15 @@ fn is_framed(essence: &[u8]) -> bool {
     rest.is_empty() || rest.first() == Some(&b'+')
 }
 
+/// The type without parameters.
+fn media_type(headers: &Headers) -> Option<&[u8]> {
+    let value = headers.get("content-type")?;
+    value.split(|byte| *byte == b';').next().map(<[u8]>::trim_ascii)
+}
+
 /// The type without parameters, in lower case.
 pub(super) fn essence(headers: &Headers) -> Vec<u8> {
-    let value = headers.get("content-type").unwrap_or_default();
-    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().to_ascii_lowercase()
+    media_type(headers).unwrap_or_default().to_ascii_lowercase()
 }
 
 /// Whether the messages of gRPC are JSON.
@@ -153,8 +156,7 @@ pub(super) fn is_pictured(headers: &Headers) -> bool {
 
 /// Whether the content is a table of comma- or tab-separated values.
 pub(super) fn is_table(headers: &Headers) -> bool {
-    let value = headers.get("content-type").unwrap_or_default();
-    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    let essence = media_type(headers).unwrap_or_default();
     let tables: [&[u8]; 5] = [
         b"text/csv",
         b"text/tab-separated-values",
@@ -162,9 +164,7 @@ pub(super) fn is_table(headers: &Headers) -> bool {
         b"text/tsv",
         b"application/csv",
     ];
-    tables
-        .iter()
-        .any(|table| table.eq_ignore_ascii_case(essence.trim_ascii()))
+    tables.iter().any(|table| table.eq_ignore_ascii_case(essence))
 }
 
 /// The value of a parameter after a media type or a disposition, unquoted.
@@ -205,14 +205,7 @@ pub(crate) fn shown_name(name: &[u8]) -> String {
 
 /// Whether the content is problem details as JSON (RFC 9457 section 3).
 pub(super) fn is_problem(headers: &Headers) -> bool {
-    let essence = headers
-        .get("content-type")
-        .and_then(|value| value.split(|byte| *byte == b';').next());
-    essence.is_some_and(|essence| {
-        essence
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"application/problem+json")
-    })
+    media_type(headers).is_some_and(|essence| essence.eq_ignore_ascii_case(b"application/problem+json"))
 }
 
 fn lower(text: &[u8]) -> Cow<'_, [u8]> {

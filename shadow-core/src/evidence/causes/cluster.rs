@@ -40,8 +40,8 @@ pub(super) struct Finding {
     /// Ids of signatures, ascending.
     pub(super) rows: Vec<usize>,
     pub(super) exchanges: u64,
-    /// Header fields of many routes have a cause of their own; 0 for anything else.
-    family: usize,
+    /// Header fields of many routes have a cause of their own.
+    family: Option<usize>,
 }
 
 impl Causes {
@@ -77,11 +77,11 @@ impl Causes {
     /// The members of each route that occur in the same exchanges, or nearly.
     pub(super) fn findings(&self, members: &[Member<'_>]) -> Vec<Finding> {
         let families = families(members);
-        let mut same: HashMap<(RouteId, &[usize], usize), usize> = HashMap::new();
+        let mut same: HashMap<(RouteId, &[usize], Option<usize>), usize> = HashMap::new();
         let mut findings: Vec<Finding> = Vec::new();
         for (at, member) in members.iter().enumerate() {
             let next = findings.len();
-            let family = families.get(at).copied().unwrap_or_default();
+            let family = families.get(at).copied().flatten();
             let key = (member.unit.route_id, &*member.rows, family);
             let known = *same.entry(key).or_insert(next);
             if known == next {
@@ -122,10 +122,9 @@ impl Causes {
             let like = merged.iter_mut().take(COMPARED).find(|known| {
                 // Sorted, so the rest is cheap to exclude.
                 let (few, many) = (finding.exchanges, known.exchanges);
-                finding.family == known.family && few.saturating_mul(5) >= many.saturating_mul(4) && {
+                finding.family == known.family && is_most(few, many) && {
                     let both = self.exchanges(&both(&known.rows, &finding.rows));
-                    let either = few.saturating_add(many).saturating_sub(both);
-                    both.saturating_mul(5) >= either.saturating_mul(4)
+                    is_most(both, few.saturating_add(many).saturating_sub(both))
                 }
             });
             match like {
@@ -167,11 +166,19 @@ impl Causes {
 
 /// The family of each member. Header fields that differ on the same routes, and on many, are one family, whatever else
 /// differs there: they come from what all routes have in common, and the rest does not.
-fn families(members: &[Member<'_>]) -> Vec<usize> {
-    let key = |unit: &Unit<'_>| (unit.place.to_owned(), unit.shift.production, unit.shift.shadow);
+fn families(members: &[Member<'_>]) -> Vec<Option<usize>> {
+    let keys: Vec<_> = members
+        .iter()
+        .map(|Member { unit, .. }| {
+            let shift = unit.shift;
+            (unit.category == "header").then_some((unit.place, shift.production, shift.shadow))
+        })
+        .collect();
     let mut routes: HashMap<_, HashSet<RouteId>> = HashMap::new();
-    for Member { unit, .. } in members.iter().filter(|member| member.unit.category == "header") {
-        routes.entry(key(unit)).or_default().insert(unit.route_id);
+    for (key, member) in keys.iter().zip(members) {
+        if let Some(key) = key {
+            routes.entry(*key).or_default().insert(member.unit.route_id);
+        }
     }
     let mut wide: Vec<_> = routes
         .into_iter()
@@ -183,20 +190,22 @@ fn families(members: &[Member<'_>]) -> Vec<usize> {
     for (key, routes) in wide {
         let alike = |known: &HashSet<RouteId>| {
             let both = known.intersection(&routes).count();
-            both.saturating_mul(5) >= known.union(&routes).count().saturating_mul(4)
+            is_most(both as u64, known.union(&routes).count() as u64)
         };
         let at = kept.iter().take(COMPARED).position(alike).unwrap_or(kept.len());
         if at == kept.len() {
             kept.push(routes);
         }
-        family.insert(key, at.saturating_add(1));
+        family.insert(key, at);
     }
-    let of = |Member { unit, .. }: &Member<'_>| {
-        let is_header = unit.category == "header";
-        let known = is_header.then(|| family.get(&key(unit))).flatten();
-        known.copied().unwrap_or_default()
-    };
-    members.iter().map(of).collect()
+    keys.iter()
+        .map(|key| family.get(key.as_ref()?).copied())
+        .collect()
+}
+
+/// Whether a part is at least four fifths of the whole.
+fn is_most(part: u64, whole: u64) -> bool {
+    part.saturating_mul(5) >= whole.saturating_mul(4)
 }
 
 /// The member for a difference. Statuses are told apart by both values, anything else by its place.
