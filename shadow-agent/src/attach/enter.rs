@@ -66,9 +66,9 @@ impl Home {
 
     /// Runs `work` in the namespace. The process ends when it cannot come back.
     pub(super) fn inside<T>(&self, there: &Open, work: impl FnOnce() -> T) -> io::Result<T> {
-        move_into_link_name_space(there.0.as_fd(), Some(LinkNameSpaceType::Network))?;
+        move_into(&there.0)?;
         let result = work();
-        if let Err(error) = move_into_link_name_space(self.own.as_fd(), Some(LinkNameSpaceType::Network)) {
+        if let Err(error) = move_into(&self.own) {
             tracing::error!(%error, "cannot return from a network namespace");
             std::process::abort();
         }
@@ -79,10 +79,7 @@ impl Home {
 impl Open {
     /// Moves this thread into the namespace, for good.
     pub(super) fn enter(self) -> io::Result<()> {
-        Ok(move_into_link_name_space(
-            self.0.as_fd(),
-            Some(LinkNameSpaceType::Network),
-        )?)
+        move_into(&self.0)
     }
 
     /// To be asked inside: a number that no other namespace of this boot has; before Linux 5.14 one that no other
@@ -95,6 +92,13 @@ impl Open {
             Err(_) => Ok(self.0.metadata()?.ino()),
         }
     }
+}
+
+fn move_into(namespace: &File) -> io::Result<()> {
+    Ok(move_into_link_name_space(
+        namespace.as_fd(),
+        Some(LinkNameSpaceType::Network),
+    )?)
 }
 
 /// A FIFO or a device in place of a namespace must not block.

@@ -46,7 +46,8 @@ Examples:
 The address is that of a client or of a server, as packets on the interface carry it. Each packet of it is shown with its
 fate, then each exchange with the decision of every target. It runs beside the agent, which goes on undisturbed, with the
 agent's present sample. Nothing is sent to a shadow system and nothing is stored; payload is never shown, and secrets in
-targets are redacted. --pod looks inside the network namespace of a pod of this node. What depends on the state of the agent (queue, breaker, rates, rollout) is in `shadow status`.";
+targets are redacted. What depends on the state of the agent (queue, breaker, rates, rollout) is in `shadow status`.
+--pod looks inside the network namespace of a pod of this node.";
 
 /// The longest wait for packets.
 const TICK: Duration = Duration::from_millis(50);
