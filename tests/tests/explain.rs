@@ -28,13 +28,16 @@ impl Explain {
     fn start(scene: &Scene, flow: &str, more: &[&str]) -> Self {
         let words = ["explain", "--json", "--flow", flow, "--interface", Lab::LINK];
         let port = PORT.to_string();
-        let mut this = Self(
-            Launch::new(binary(), scene.directory.path())
-                .args(words)
-                .args(["--port", &port])
-                .args(more)
-                .start(&scene.lab.server),
-        );
+        let launch = Launch::new(binary(), scene.directory.path())
+            .args(words)
+            .args(["--port", &port])
+            .args(more);
+        Self::attached(launch.start(&scene.lab.server))
+    }
+
+    /// Waits until it is attached.
+    fn attached(process: Process) -> Self {
+        let mut this = Self(process);
         wait_until("it is attached", PATIENCE, || {
             assert!(this.0.is_running(), "{}", this.0.output());
             !this.0.stdout().is_empty()
@@ -159,11 +162,7 @@ fn a_pod_is_looked_into_from_another_network() {
         &port,
     ];
     let process = Launch::new(binary(), scene.directory.path()).args(words);
-    let mut explain = Explain(process.start(&scene.lab.client));
-    wait_until("it is attached", PATIENCE, || {
-        assert!(explain.0.is_running(), "{}", explain.0.output());
-        !explain.0.stdout().is_empty()
-    });
+    let mut explain = Explain::attached(process.start(&scene.lab.client));
     let server = Scene::production().ip().to_string();
     assert_eq!(explain.lines()[0]["flow"], server);
     visit(&scene, &["/1k.json"]);

@@ -1,10 +1,14 @@
 //! Bounds of the ledger when everything differs, and of what it returns.
 
 use super::{
-    tests::{FAST, answered, judge, ledger, mismatch, report},
+    tests::{FAST, judge, ledger, mismatch, report},
     *,
 };
-use crate::{compare::Failure, evidence::RouteWindow, redact::RedactConfig};
+use crate::{
+    compare::Failure,
+    evidence::{RouteWindow, testing::answered},
+    redact::RedactConfig,
+};
 use shadow_proto::testing::exchange;
 
 #[test]

@@ -283,31 +283,21 @@ mod tests {
 
     use super::*;
     use crate::{
-        compare::{Outcome, ShadowResponse},
         evidence::{
             LedgerLimits,
             report::{Report, ReportInputs},
+            testing::answered,
         },
         gate::{Skip, SkipPolicy},
         redact::{RedactConfig, Redactor},
     };
-    use shadow_proto::{
-        exchange::{Body, Headers},
-        testing,
-    };
+    use shadow_proto::testing;
 
     /// A run of some seconds; `steps(second)` says how many exchanges of a route are compared, and missed.
     fn run(seconds: u64, steps: impl Fn(u64) -> Vec<(&'static str, u64, u64)>) -> (Ledger, Report) {
         let redactor = Redactor::new([1; 32], &RedactConfig::default());
         let mut ledger = Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor);
-        let answer = Outcome::Response(ShadowResponse {
-            status: 200,
-            headers: Headers::default(),
-            trailers: Headers::default(),
-            body: Body::default(),
-            first_byte: Duration::from_millis(1),
-            total: Duration::from_millis(1),
-        });
+        let answer = answered(200, Duration::from_millis(1));
         for second in 0..seconds {
             let now = Timestamp::from_nanos((1_000_000 + second) * 1_000_000_000);
             for (target, judged, missed) in steps(second) {

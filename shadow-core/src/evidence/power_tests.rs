@@ -6,17 +6,16 @@
 use core::time::Duration;
 
 use shadow_proto::{
-    exchange::{Body, Headers},
     testing::{Random, exchange},
     time::Timestamp,
 };
 
 use super::*;
 use crate::{
-    compare::ShadowResponse,
     evidence::{
         Ruling, ThirdAnswer, ThirdSystem,
         report::{Report, ReportInputs, Standing},
+        testing::answered,
     },
     redact::RedactConfig,
 };
@@ -181,14 +180,7 @@ impl Run {
         let exchange = exchange("GET", "/a");
         let (production, shadow) = (self.production(number), self.shadow(number));
         let found = differences(&production, &shadow);
-        let outcome = Outcome::Response(ShadowResponse {
-            status: 200,
-            headers: Headers::default(),
-            trailers: Headers::default(),
-            body: Body::default(),
-            first_byte: Duration::from_millis(3),
-            total: Duration::from_millis(3),
-        });
+        let outcome = answered(200, Duration::from_millis(3));
         let verdict = if found.is_empty() {
             Verdict::Match
         } else {

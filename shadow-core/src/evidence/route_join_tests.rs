@@ -2,16 +2,16 @@ use core::time::Duration;
 
 use super::*;
 use crate::{
-    compare::{Category, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
+    compare::{Category, Discrepancy, Failure, Outcome, Verdict},
     evidence::{
         Background, GateConfig, LedgerLimits,
         report::{Report, ReportInputs},
+        testing::answered,
     },
     gate::{Skip, SkipPolicy},
     redact::{RedactConfig, Redactor},
 };
 use shadow_proto::{
-    exchange::{Body, Headers},
     testing::{self, Random},
     time::Timestamp,
 };
@@ -38,17 +38,6 @@ fn value(place: &str) -> Discrepancy {
     }
 }
 
-fn answer(after: Duration) -> Outcome {
-    Outcome::Response(ShadowResponse {
-        status: 200,
-        headers: Headers::default(),
-        trailers: Headers::default(),
-        body: Body::default(),
-        first_byte: after,
-        total: after,
-    })
-}
-
 /// One step of the traffic: a word, and what happens to a request for it.
 fn step(ledger: &mut Ledger, word: &str, kind: usize) {
     let exchange = testing::exchange("GET", &format!("/products/{word}"));
@@ -57,7 +46,7 @@ fn step(ledger: &mut Ledger, word: &str, kind: usize) {
     let judged = |ledger: &mut Ledger, outcome: &Outcome, verdict: &Verdict| {
         ledger.judged(&exchange, outcome, verdict, now);
     };
-    let fast = answer(Duration::from_millis(3));
+    let fast = answered(200, Duration::from_millis(3));
     match kind {
         0 => judged(ledger, &fast, &Verdict::Match),
         1 => judged(
@@ -239,7 +228,7 @@ fn keys_that_differ_once_on_each_route_are_data_when_the_routes_are_one() {
         let exchange = testing::exchange("GET", &format!("/products/{}", word(number)));
         let found = vec![value(&format!("$.stock.{}.count", word(number)))];
         ledger.seen(&exchange);
-        let outcome = answer(Duration::from_millis(3));
+        let outcome = answered(200, Duration::from_millis(3));
         ledger.judged(
             &exchange,
             &outcome,

@@ -274,17 +274,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        compare::{Category, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
-        evidence::{LedgerLimits, Ruling, Unread, UnreadTraffic},
+        compare::{Category, Discrepancy, Failure, Outcome, Verdict},
+        evidence::{LedgerLimits, Ruling, Unread, UnreadTraffic, testing::answered},
         gate::{Skip, SkipPolicy},
         redact::{RedactConfig, Redactor},
     };
     use shadow_proto::engine::Sizes;
     use shadow_proto::testing::exchange;
-    use shadow_proto::{
-        exchange::{Body, Headers},
-        time::Timestamp,
-    };
+    use shadow_proto::time::Timestamp;
 
     fn judge(ledger: &mut Ledger, count: u32, verdict: &Verdict, after: Duration) {
         judge_at("/", ledger, count, verdict, after);
@@ -293,14 +290,7 @@ mod tests {
     fn judge_at(target: &str, ledger: &mut Ledger, count: u32, verdict: &Verdict, after: Duration) {
         let outcome = match verdict {
             Verdict::ShadowError(failure) => Outcome::Failed(*failure),
-            _ => Outcome::Response(ShadowResponse {
-                status: 200,
-                headers: Headers::default(),
-                trailers: Headers::default(),
-                body: Body::default(),
-                first_byte: after,
-                total: after,
-            }),
+            _ => answered(200, after),
         };
         for _ in 0..count {
             let exchange = exchange("GET", target);

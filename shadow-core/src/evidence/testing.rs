@@ -1,9 +1,26 @@
 //! Steps of a mirrored service, for the tests that play one.
 
-use shadow_proto::{exchange::Exchange, time::Timestamp};
+use core::time::Duration;
+
+use shadow_proto::{
+    exchange::{Body, Exchange, Headers},
+    time::Timestamp,
+};
 
 use super::{Background, Ledger, ThirdAnswer, ThirdSystem};
-use crate::compare::{Comparator, Discrepancy, ShadowResponse, Side};
+use crate::compare::{Comparator, Discrepancy, Outcome, ShadowResponse, Side};
+
+/// An answer of the shadow system without fields and content.
+pub(super) fn answered(status: u16, after: Duration) -> Outcome {
+    Outcome::Response(ShadowResponse {
+        status,
+        headers: Headers::default(),
+        trailers: Headers::default(),
+        body: Body::default(),
+        first_byte: after,
+        total: after,
+    })
+}
 
 /// Counts a second answer of the shadow system: as a pair if it was drawn at random, and as a third answer to what was
 /// found between production's answer and the first one.

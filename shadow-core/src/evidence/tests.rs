@@ -2,31 +2,21 @@ use core::time::Duration;
 
 use super::*;
 use crate::{
-    compare::{Failure, ShadowResponse},
+    compare::Failure,
     evidence::{
         Ruling,
         report::{FindingKind, Funnel, Report, ReportInputs},
+        testing::answered,
     },
     gate::SkipPolicy,
     redact::RedactConfig,
 };
-use shadow_proto::exchange::{Body, Headers, Incomplete};
+use shadow_proto::exchange::Incomplete;
 use shadow_proto::testing::exchange;
 
 pub(super) fn ledger() -> Ledger {
     let redactor = Redactor::new([1; 32], &RedactConfig::default());
     Ledger::new(LedgerLimits::default(), GateConfig::default(), redactor)
-}
-
-pub(super) fn answered(status: u16, after: Duration) -> Outcome {
-    Outcome::Response(ShadowResponse {
-        status,
-        headers: Headers::default(),
-        trailers: Headers::default(),
-        body: Body::default(),
-        first_byte: after,
-        total: after,
-    })
 }
 
 pub(super) fn mismatch(place: &str, production: &str, shadow: &str) -> Verdict {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::compare::ShadowResponse;
+use crate::evidence::testing::answered;
 use shadow_proto::exchange::{Body, Headers};
 use shadow_proto::testing::{exchange, exchange_with};
 
@@ -13,14 +13,7 @@ fn at(mut exchange: Exchange, nanos: u64) -> Exchange {
 }
 
 fn answer(status: u16) -> Outcome {
-    Outcome::Response(ShadowResponse {
-        status,
-        headers: Headers::default(),
-        trailers: Headers::default(),
-        body: Body::default(),
-        first_byte: Duration::ZERO,
-        total: Duration::ZERO,
-    })
+    answered(status, Duration::ZERO)
 }
 
 fn skip(writes: &mut Writes, exchange: &Exchange) {

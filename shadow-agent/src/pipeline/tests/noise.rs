@@ -6,7 +6,7 @@ use shadow_core::{
     evidence::report::{self, ReportInputs},
     gate::{WritePolicy, WriteRules, Writes},
 };
-use shadow_proto::time::Timestamp;
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
     super::{
@@ -28,6 +28,28 @@ fn always_twice() -> PairSettings {
         twins: Duration::ZERO,
         copies: false,
     }
+}
+
+/// One replay at a time; production's equal requests within two seconds are pairs.
+fn with_twins() -> Bench {
+    let mut bench = Bench::new(ReplaySettings {
+        concurrency: 1,
+        ..ReplaySettings::default()
+    });
+    bench.pairs = PairSettings {
+        twice: 0.0,
+        twins: Duration::from_secs(2),
+        copies: false,
+    };
+    bench
+}
+
+/// An exchange at one moment.
+fn at(mut exchange: Box<Exchange>, millis: u64) -> Box<Exchange> {
+    let at = Some(Timestamp::from_nanos(millis * 1_000_000));
+    exchange.timing.request_first = at;
+    exchange.timing.response_last = at;
+    exchange
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,15 +108,7 @@ async fn second_requests_count_against_the_rate_and_the_concurrency() {
 async fn productions_own_answers_are_compared() {
     // Also those to writes that are replayed.
     for method in ["GET", "POST"] {
-        let mut bench = Bench::new(ReplaySettings {
-            concurrency: 1,
-            ..ReplaySettings::default()
-        });
-        bench.pairs = PairSettings {
-            twice: 0.0,
-            twins: Duration::from_secs(2),
-            copies: false,
-        };
+        let mut bench = with_twins();
         let rules = WriteRules {
             default: Writes::Replay,
             ..WriteRules::default()
@@ -102,11 +116,7 @@ async fn productions_own_answers_are_compared() {
         bench.writes(&WritePolicy::new(&rules).unwrap());
         let run = bench.run();
         for (millis, body) in [(0, "a"), (1000, "a"), (2000, "b"), (9000, "c")] {
-            let mut exchange = exchange(method, "/ok", body);
-            let at = Some(Timestamp::from_nanos(millis * 1_000_000));
-            exchange.timing.request_first = at;
-            exchange.timing.response_last = at;
-            bench.admit(exchange);
+            bench.admit(at(exchange(method, "/ok", body), millis));
         }
         bench.desk.flush();
         let (script, lane) = (bench.script.clone(), Arc::clone(&bench.lane));
@@ -119,22 +129,10 @@ async fn productions_own_answers_are_compared() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_explains_no_read_that_production_answers_as_before() {
-    let mut bench = Bench::new(ReplaySettings {
-        concurrency: 1,
-        ..ReplaySettings::default()
-    });
-    bench.pairs = PairSettings {
-        twice: 0.0,
-        twins: Duration::from_secs(2),
-        copies: false,
-    };
+    let mut bench = with_twins();
     let run = bench.run();
     let ask = |bench: &mut Bench, method: &str, second: u64, body: &str| {
-        let mut exchange = exchange(method, "/other", body.to_owned());
-        let at = Some(Timestamp::from_nanos(second * 1_000_000_000));
-        exchange.timing.request_first = at;
-        exchange.timing.response_last = at;
-        bench.admit(exchange);
+        bench.admit(at(exchange(method, "/other", body.to_owned()), second * 1_000));
         bench.desk.flush();
     };
     // The same document in other bytes, at times too far apart for a pair.

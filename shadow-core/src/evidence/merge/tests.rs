@@ -11,7 +11,9 @@ use shadow_proto::{
 use super::*;
 use crate::{
     compare::{Category, Checked, Discrepancy, Failure, Outcome, ShadowResponse, Verdict},
-    evidence::{Background, CoverageWindows, Ruling, ThirdAnswer, ThirdSystem, report::Trend},
+    evidence::{
+        Background, CoverageWindows, Ruling, ThirdAnswer, ThirdSystem, report::Trend, testing::answered,
+    },
     gate::{Skip, SkipPolicy},
     plant::{Planted, Tried},
 };
@@ -485,14 +487,7 @@ fn a_go_of_many_nodes_needs_no_go_of_any() {
             for number in 0..700_u64 {
                 let asked = exchange("GET", "/");
                 ledger.seen(&asked);
-                let outcome = Outcome::Response(ShadowResponse {
-                    status: 200,
-                    headers: Headers::default(),
-                    trailers: Headers::default(),
-                    body: Body::default(),
-                    first_byte: Duration::from_millis(3),
-                    total: Duration::from_millis(3),
-                });
+                let outcome = answered(200, Duration::from_millis(3));
                 let now = Timestamp::from_nanos((number * 10 + node) * 100_000_000);
                 ledger.judged(&asked, &outcome, &Verdict::Match, now);
             }
