@@ -88,21 +88,39 @@ impl PlacePath {
 const NAMED: [&str; 7] = ["word", "path", "query", "field", "claim", "parameter", "fragment"];
 const SINGLE: [&str; 6] = ["scheme", "host", "path", "fragment", "signature", "key"];
 
-/// A place, and the part of a text after it.
+/// A place, and the part of a text after it. What is quoted in a path or a line is no part.
 pub(crate) fn parted(text: &str) -> (&str, Option<&str>) {
-    for (at, _) in text.match_indices(' ') {
-        let (path, part) = text.split_at(at);
-        let part = part.trim_start();
-        let known = match part.split_once(' ') {
-            Some((kind, name)) => NAMED.contains(&kind) && !name.is_empty(),
-            None => SINGLE.contains(&part),
-        };
-        // A path does not end inside quotes.
-        if known && path.matches('\'').count().is_multiple_of(2) {
-            return (path, Some(part));
+    let markup = text.starts_with('/');
+    let path = markup || text.starts_with('$') || text.contains(" $");
+    let (mut quote, mut before) = (None, "");
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            // Names of members are escaped, values in paths into markup are not.
+            (Some('\''), '\\') if !markup => _ = chars.next(),
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') if path && before.ends_with(['[', '=']) => quote = Some(c),
+            (None, '"') if before == "line " => quote = Some(c),
+            (None, ' ') => {
+                let (path, part) = text.split_at(at);
+                let part = part.trim_start();
+                if is_part(part) {
+                    return (path, Some(part));
+                }
+            }
+            (None, _) => {}
         }
+        before = text.get(..at.saturating_add(c.len_utf8())).unwrap_or_default();
     }
     (text, None)
+}
+
+fn is_part(text: &str) -> bool {
+    match text.split_once(' ') {
+        Some((kind, name)) => NAMED.contains(&kind) && !name.is_empty(),
+        None => SINGLE.contains(&text),
+    }
 }
 
 impl FromStr for PlacePath {
@@ -277,12 +295,22 @@ mod tests {
         for (path, part) in [
             ("$.a query t u", Some("query t u")),
             ("$['a word 3']", None),
+            ("$['it\\'s a word'].b word 3", Some("word 3")),
+            ("$['\\\\'].b word 3", Some("word 3")),
+            ("$['a word 3\\\\\\' word 4']", None),
+            ("$[id='the path 1'].b host", Some("host")),
+            ("/a[@id='\\']/@b path 2", Some("path 2")),
+            ("/a[text=\"it's a word 3\"]/@b path 2", Some("path 2")),
             ("/a/@href path 2", Some("path 2")),
             ("$.jwt signature", Some("signature")),
         ] {
             let read: PlacePath = path.parse().unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(read.part(), part, "{path}");
         }
+        assert_eq!(
+            parted("line \"the path is\" word 4"),
+            ("line \"the path is\"", Some("word 4"))
+        );
         let json: PlacePath = "$.a[*]".parse().unwrap_or_else(|error| panic!("{error}"));
         assert!(!json.is_markup());
     }
