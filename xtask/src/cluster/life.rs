@@ -1,0 +1,127 @@
+//! Changes of production and of the agents under load.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    nodes::Cluster,
+    work::{SHOP, Traffic},
+};
+
+const AWHILE: Duration = Duration::from_secs(3);
+
+fn shop() -> Traffic {
+    Traffic::to(format!("{SHOP}:8080"))
+}
+
+/// New pods are attached before their first request, and nothing is replayed twice.
+pub(super) fn restart_of_production(cluster: &Cluster) -> Result<String> {
+    let counted = cluster.during(&shop(), || {
+        cluster.wait(AWHILE)?;
+        cluster.kubectl(&["-n", "shop", "rollout", "restart", "deploy/shop"])?;
+        cluster.rolled_out("shop", "deploy/shop")?;
+        cluster.wait(AWHILE)
+    })?;
+    let once = counted.each_once()?;
+    cluster.attached()?;
+    Ok(format!("{once}; {} failed at clients", counted.failed.len()))
+}
+
+/// From three replicas to six and back.
+pub(super) fn scaling(cluster: &Cluster) -> Result<String> {
+    let mut took = Duration::ZERO;
+    let counted = cluster.during(&shop(), || {
+        for replicas in ["6", "3"] {
+            cluster.kubectl(&[
+                "-n",
+                "shop",
+                "scale",
+                "deploy/shop",
+                &format!("--replicas={replicas}"),
+            ])?;
+            let start = Instant::now();
+            cluster.rolled_out("shop", "deploy/shop")?;
+            cluster.attached()?;
+            took = took.max(start.elapsed());
+            cluster.wait(AWHILE)?;
+        }
+        Ok(())
+    })?;
+    let once = counted.each_once()?;
+    Ok(format!(
+        "{once}; {} failed at clients; at most {took:.1?} to scale and attach",
+        counted.failed.len()
+    ))
+}
+
+/// A pod of another service that gets the address of a deleted pod is not mirrored.
+pub(super) fn address_used_again(cluster: &Cluster) -> Result<String> {
+    let scale = |name: &str, replicas: u32| -> Result<()> {
+        let words = ["-n", "shop", "scale", name, &format!("--replicas={replicas}")];
+        cluster.kubectl(&words)?;
+        cluster.rolled_out("shop", name)
+    };
+    let former: BTreeSet<String> = cluster.of("shop")?.into_iter().map(|pod| pod.ip).collect();
+    scale("deploy/shop", 0)?;
+    let gone = || Ok(cluster.pods("shop")?.iter().all(|pod| pod.app != "shop"));
+    cluster.until("the shop's pods are gone", Duration::from_secs(60), gone)?;
+    // The network plug-in begins again with the lowest free address.
+    for node in 1..=2 {
+        let folder = cluster.running().join(format!("ipam{node}/kube"));
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.to_string_lossy().contains("last_reserved_ip") {
+                fs::remove_file(path)?;
+            }
+        }
+    }
+    scale("deploy/pay", 8)?;
+    let heir = cluster
+        .of("pay")?
+        .into_iter()
+        .find(|pod| former.contains(&pod.ip));
+    let heir = heir.context("no address was used again")?;
+    let counted = cluster.for_time(&Traffic::to(format!("{}:8080", heir.ip)), AWHILE)?;
+    ensure!(
+        counted.replays.is_empty(),
+        "{} requests of the other service were replayed",
+        counted.replays.len()
+    );
+    scale("deploy/pay", 2)?;
+    scale("deploy/shop", 3)?;
+    cluster.attached()?;
+    Ok(format!(
+        "{} requests to {}, 0 replays",
+        counted.answered.len(),
+        heir.ip
+    ))
+}
+
+/// While agents are replaced nothing is replayed twice and production loses nothing.
+pub(super) fn update_of_the_agents(cluster: &Cluster) -> Result<String> {
+    let counted = cluster.during(&shop(), || {
+        cluster.wait(AWHILE)?;
+        cluster.kubectl(&["-n", "shadow", "rollout", "restart", "ds/shadow"])?;
+        cluster.rolled_out("shadow", "ds/shadow")?;
+        cluster.attached()?;
+        cluster.wait(AWHILE)
+    })?;
+    counted.at_most_once()?;
+    ensure!(
+        counted.failed.is_empty(),
+        "{} requests failed at the clients",
+        counted.failed.len()
+    );
+    let after = cluster.for_time(&shop(), AWHILE)?;
+    let once = after.each_once()?;
+    Ok(format!(
+        "{} answered, {} replayed, none twice; afterwards {once}",
+        counted.answered.len(),
+        counted.replays.len()
+    ))
+}
