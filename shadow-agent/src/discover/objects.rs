@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 /// Of every object.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,13 +19,30 @@ pub(super) trait ApiObject: DeserializeOwned {
     fn metadata(&self) -> &Metadata;
 }
 
+/// An object without its content.
+#[derive(Deserialize)]
+struct Bare {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
 /// A list of objects.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
 pub(super) struct ApiList<T> {
     #[serde(default)]
     metadata: Metadata,
-    #[serde(default = "Vec::new")]
+    #[serde(default, deserialize_with = "or_null")]
     items: Vec<T>,
+}
+
+/// A field that is left out, or `null`: the API server writes an empty list as either.
+pub(super) fn or_null<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// A line of a watch.
@@ -91,14 +108,19 @@ impl<T: ApiObject> Objects<T> {
                 event.object["message"].as_str().unwrap_or("unknown").to_owned(),
             ));
         }
-        let one: T = serde_json::from_value(event.object)?;
-        self.version.clone_from(&one.metadata().resource_version);
-        let uid = one.metadata().uid.clone();
+        // A bookmark has an object of which only the version is meant.
+        let Bare { metadata } = Bare::deserialize(&event.object)?;
+        self.version = metadata.resource_version;
         match event.kind.as_str() {
-            "ADDED" | "MODIFIED" => self.all.insert(uid, one),
-            "DELETED" => self.all.remove(&uid),
+            "ADDED" | "MODIFIED" => {
+                self.all
+                    .insert(metadata.uid, serde_json::from_value(event.object)?);
+            }
+            "DELETED" => {
+                self.all.remove(&metadata.uid);
+            }
             _ => return Ok(Change::Version),
-        };
+        }
         Ok(Change::Objects)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::objects::{ApiObject, Metadata, Objects};
+use super::objects::{ApiObject, Metadata, Objects, or_null};
 use crate::{capture::namespaces::pods::Pod, config::kubernetes::Kubernetes};
 
 /// A pod, as the API server describes it.
@@ -25,6 +25,7 @@ impl ApiObject for ApiPod {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
+    #[serde(deserialize_with = "or_null")]
     containers: Vec<Container>,
     host_network: bool,
 }
@@ -33,6 +34,7 @@ struct Spec {
 #[serde(default)]
 struct Container {
     name: String,
+    #[serde(deserialize_with = "or_null")]
     ports: Vec<Port>,
 }
 
@@ -61,6 +63,7 @@ pub(super) struct ApiService {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ServiceSpec {
+    #[serde(deserialize_with = "or_null")]
     selector: BTreeMap<String, String>,
 }
 
@@ -175,7 +178,9 @@ mod tests {
         );
         assert_eq!((names(&pods), pods.version()), (vec!["h".to_owned()], "11"));
         assert!(pods.wanted(&Kubernetes::default())[0].host_network);
-        let bookmark = json!({"metadata": {"resourceVersion": "20"}});
+        // As an API server sends it.
+        let bookmark = json!({"kind": "Pod", "metadata": {"resourceVersion": "20", "creationTimestamp": null},
+            "spec": {"containers": null}, "status": {}});
         assert_eq!(change(&mut pods, "BOOKMARK", &bookmark), Change::Version);
         assert_eq!(pods.version(), "20");
         let gone = json!({"code": 410, "message": "too old resource version"});

@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::sleep};
 
 use super::{
     PAUSE,
-    objects::{ApiObject, Metadata, Objects},
+    objects::{ApiObject, Metadata, Objects, or_null},
 };
 use crate::guard;
 
@@ -27,6 +27,7 @@ const KEY: &str = "kill";
 #[serde(default)]
 pub(super) struct ApiConfigMap {
     metadata: Metadata,
+    #[serde(deserialize_with = "or_null")]
     data: BTreeMap<String, String>,
 }
 
@@ -140,6 +141,8 @@ mod tests {
         let map = |data: serde_json::Value| json!([{"metadata": {"uid": "u"}, "data": data}]);
         assert_eq!(wanted(json!([])), Wanted::Mirror, "it does not exist");
         assert_eq!(wanted(json!([{"metadata": {"uid": "u"}}])), Wanted::Mirror);
+        assert_eq!(wanted(json!(null)), Wanted::Mirror);
+        assert_eq!(wanted(map(json!(null))), Wanted::Mirror);
         assert_eq!(wanted(map(json!({"note": "x"}))), Wanted::Mirror);
         let kill = Wanted::Kill("incident 4711".to_owned());
         assert_eq!(wanted(map(json!({"kill": "incident 4711"}))), kill);

@@ -85,6 +85,7 @@ pub(super) fn everywhere(cluster: &Cluster) -> Result<String> {
 
 /// The same while both agents are stopped, and once they go on again.
 pub(super) fn while_agents_hang(cluster: &Cluster) -> Result<String> {
+    let before = disarmed(cluster)?;
     let hung = [Hung::new(cluster, "node1")?, Hung::new(cluster, "node2")?];
     patch(cluster, "\"cluster test\"")?;
     cluster.wait(Duration::from_secs(1))?;
@@ -103,8 +104,16 @@ pub(super) fn while_agents_hang(cluster: &Cluster) -> Result<String> {
         let killed = || Ok(cluster.status(node)?["armed"] == false);
         cluster.until("the agent is killed", Duration::from_secs(5), killed)?;
     }
+    let packets = disarmed(cluster)? - before;
+    let requests = counted.answered.len();
+    ensure!(
+        packets > 2 * requests as u64,
+        "{packets} packets of {requests} requests were held back in the kernel"
+    );
     resume(cluster)?;
-    Ok(format!("{} requests, 0 replays", counted.answered.len()))
+    Ok(format!(
+        "{requests} requests, 0 replays, {packets} packets held back in the kernel"
+    ))
 }
 
 /// Evidence of a node that is missing is named, and the verdict is no GO.
@@ -124,6 +133,16 @@ pub(super) fn node_without_an_agent(cluster: &Cluster) -> Result<String> {
         "{text}"
     );
     Ok("node2 is named as missing, exit code 69".to_owned())
+}
+
+/// Packets that the kernel programs of both nodes held back because of a kill.
+fn disarmed(cluster: &Cluster) -> Result<u64> {
+    let mut all = 0;
+    for node in ["node1", "node2"] {
+        let count = &cluster.status(node)?["funnel"]["kernel"]["disarmed"];
+        all += count.as_u64().context("no count of packets")?;
+    }
+    Ok(all)
 }
 
 /// Milliseconds from the order to the last replay at the shadow system.

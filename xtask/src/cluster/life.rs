@@ -1,10 +1,6 @@
 //! Changes of production and of the agents under load.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -32,42 +28,34 @@ pub(super) fn restart_of_production(cluster: &Cluster) -> Result<String> {
     Ok(format!("{once}; {} failed at clients", counted.failed.len()))
 }
 
+/// Changes the number of pods, and waits until they are ready.
+fn scale(cluster: &Cluster, name: &str, replicas: u32) -> Result<()> {
+    let words = ["-n", "shop", "scale", name, &format!("--replicas={replicas}")];
+    cluster.kubectl(&words)?;
+    cluster.rolled_out("shop", name)
+}
+
 /// From three replicas to six and back.
 pub(super) fn scaling(cluster: &Cluster) -> Result<String> {
     let mut took = Duration::ZERO;
     let counted = cluster.during(&shop(), || {
-        for replicas in ["6", "3"] {
-            cluster.kubectl(&[
-                "-n",
-                "shop",
-                "scale",
-                "deploy/shop",
-                &format!("--replicas={replicas}"),
-            ])?;
-            let start = Instant::now();
-            cluster.rolled_out("shop", "deploy/shop")?;
-            cluster.attached()?;
-            took = took.max(start.elapsed());
-            cluster.wait(AWHILE)?;
-        }
-        Ok(())
+        scale(cluster, "deploy/shop", 6)?;
+        took = cluster.attached()?;
+        cluster.wait(AWHILE)?;
+        scale(cluster, "deploy/shop", 3)?;
+        cluster.wait(AWHILE)
     })?;
     let once = counted.each_once()?;
     Ok(format!(
-        "{once}; {} failed at clients; at most {took:.1?} to scale and attach",
+        "{once}; {} failed at clients; attached {took:.1?} after the last was ready",
         counted.failed.len()
     ))
 }
 
 /// A pod of another service that gets the address of a deleted pod is not mirrored.
 pub(super) fn address_used_again(cluster: &Cluster) -> Result<String> {
-    let scale = |name: &str, replicas: u32| -> Result<()> {
-        let words = ["-n", "shop", "scale", name, &format!("--replicas={replicas}")];
-        cluster.kubectl(&words)?;
-        cluster.rolled_out("shop", name)
-    };
     let former: BTreeSet<String> = cluster.of("shop")?.into_iter().map(|pod| pod.ip).collect();
-    scale("deploy/shop", 0)?;
+    scale(cluster, "deploy/shop", 0)?;
     let gone = || Ok(cluster.pods("shop")?.iter().all(|pod| pod.app != "shop"));
     cluster.until("the shop's pods are gone", Duration::from_secs(60), gone)?;
     // The network plug-in begins again with the lowest free address.
@@ -80,7 +68,7 @@ pub(super) fn address_used_again(cluster: &Cluster) -> Result<String> {
             }
         }
     }
-    scale("deploy/pay", 8)?;
+    scale(cluster, "deploy/pay", 8)?;
     let heir = cluster
         .of("pay")?
         .into_iter()
@@ -92,8 +80,8 @@ pub(super) fn address_used_again(cluster: &Cluster) -> Result<String> {
         "{} requests of the other service were replayed",
         counted.replays.len()
     );
-    scale("deploy/pay", 2)?;
-    scale("deploy/shop", 3)?;
+    scale(cluster, "deploy/pay", 2)?;
+    scale(cluster, "deploy/shop", 3)?;
     cluster.attached()?;
     Ok(format!(
         "{} requests to {}, 0 replays",

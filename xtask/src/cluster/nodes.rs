@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::UNIX_EPOCH,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -161,6 +162,10 @@ impl Cluster {
             .arg(chart)
             .args(["--namespace", "shadow", "--create-namespace", "--values"])
             .arg(files.join("values.yaml"));
+        // Another binary under the same name of the image.
+        let made = fs::metadata(self.folder.join("shadow.tar"))?.modified()?;
+        let built = made.duration_since(UNIX_EPOCH)?.as_secs();
+        helm.arg("--set-string").arg(format!("podAnnotations.built={built}"));
         captured(&mut helm)?;
         self.rolled_out("shadow", "ds/shadow")
     }

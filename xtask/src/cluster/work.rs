@@ -201,7 +201,7 @@ impl Cluster {
             };
             last = counted.replays.len();
             if counted.replays.len() >= counted.answered.len() {
-                same += 1;
+                same += 2;
             }
             self.wait(Duration::from_millis(500))?;
         }
