@@ -74,14 +74,24 @@ fn a_kill_goes_to_the_switch_and_to_every_node_at_once() {
     let took = start.elapsed();
     let said = text(&output);
     assert_eq!(output.status.code(), Some(69), "node3 did not answer: {said}");
-    for part in ["== node1\ndone on a", "== node2\n", "== node3\nNO ANSWER: it has no pod"] {
+    for part in [
+        "== node1\ndone on a",
+        "== node2\n",
+        "== node3\nNO ANSWER: it has no pod",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert!(took < Duration::from_millis(1900), "one after the other: {took:?}");
+    assert!(
+        took < Duration::from_millis(1900),
+        "one after the other: {took:?}"
+    );
     let log = cluster.log();
     let patch = r#"patch configmap shadow-switch --type merge -p {"data":{"kill":"it's \"4711\""}}"#;
     assert!(log.contains(patch), "{log}");
-    assert!(log.contains("exec b -c shadow -- /shadow kill --why it's"), "{log}");
+    assert!(
+        log.contains("exec b -c shadow -- /shadow kill --why it's"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -96,7 +106,12 @@ fn the_worst_answer_decides_and_nodes_can_be_chosen() {
     let output = cluster.shadow(&["sample", "5%", "--node", "node9"]);
     assert_eq!(output.status.code(), Some(69), "{}", text(&output));
     let output = cluster.shadow(&["kill"]);
-    assert_eq!(output.status.code(), Some(64), "which nodes is not said: {}", text(&output));
+    assert_eq!(
+        output.status.code(),
+        Some(64),
+        "which nodes is not said: {}",
+        text(&output)
+    );
 }
 
 #[test]
@@ -104,5 +119,9 @@ fn a_node_that_hangs_is_not_waited_for() {
     let cluster = Cluster::new(0);
     let output = cluster.shadow(&["--timeout", "300ms", "doctor", "--node", "node1"]);
     assert_eq!(output.status.code(), Some(69), "{}", text(&output));
-    assert!(text(&output).contains("did not answer within 0.3 s"), "{}", text(&output));
+    assert!(
+        text(&output).contains("did not answer within 0.3 s"),
+        "{}",
+        text(&output)
+    );
 }

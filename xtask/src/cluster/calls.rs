@@ -12,6 +12,7 @@ const CONTROL: u16 = 9999;
 #[derive(Clone, Debug)]
 pub(super) struct Pod {
     pub(super) name: String,
+    pub(super) uid: String,
     pub(super) app: String,
     pub(super) ip: String,
     pub(super) ip6: Option<String>,
@@ -38,6 +39,7 @@ impl Cluster {
             let mut ips = ips.map(|one| text(&one["ip"]));
             Pod {
                 name: text(&metadata["name"]),
+                uid: text(&metadata["uid"]),
                 app: text(&metadata["labels"]["app"]),
                 ip: text(&status["podIP"]),
                 ip6: ips.find(|ip| ip.contains(':')),

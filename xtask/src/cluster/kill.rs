@@ -116,8 +116,8 @@ pub(super) fn while_agents_hang(cluster: &Cluster) -> Result<String> {
     ))
 }
 
-/// Evidence of a node that is missing is named, and the verdict is no GO.
-pub(super) fn node_without_an_agent(cluster: &Cluster) -> Result<String> {
+/// A node that does not answer is named, and decides the exit code.
+pub(super) fn silent_node(cluster: &Cluster) -> Result<String> {
     let hung = Hung::new(cluster, "node2")?;
     let (code, text) = cluster.shadow(&["--timeout", "3s", "status"])?;
     drop(hung);

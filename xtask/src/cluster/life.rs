@@ -1,10 +1,11 @@
 //! Changes of production and of the agents under load.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{fs, net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
+    calls::Pod,
     nodes::Cluster,
     work::{SHOP, Traffic},
 };
@@ -54,35 +55,44 @@ pub(super) fn scaling(cluster: &Cluster) -> Result<String> {
 
 /// A pod of another service that gets the address of a deleted pod is not mirrored.
 pub(super) fn address_used_again(cluster: &Cluster) -> Result<String> {
-    let former: BTreeSet<String> = cluster.of("shop")?.into_iter().map(|pod| pod.ip).collect();
-    scale(cluster, "deploy/shop", 0)?;
-    let gone = || Ok(cluster.pods("shop")?.iter().all(|pod| pod.app != "shop"));
-    cluster.until("the shop's pods are gone", Duration::from_secs(60), gone)?;
-    // The network plug-in begins again with the lowest free address.
-    for node in 1..=2 {
-        let folder = cluster.running().join(format!("ipam{node}/kube"));
-        for entry in fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.to_string_lossy().contains("last_reserved_ip") {
-                fs::remove_file(path)?;
-            }
-        }
-    }
-    scale(cluster, "deploy/pay", 8)?;
-    let heir = cluster
-        .of("pay")?
-        .into_iter()
-        .find(|pod| former.contains(&pod.ip));
-    let heir = heir.context("no address was used again")?;
-    let counted = cluster.for_time(&Traffic::to(format!("{}:8080", heir.ip)), AWHILE)?;
-    ensure!(
-        counted.replays.is_empty(),
-        "{} requests of the other service were replayed",
-        counted.replays.len()
-    );
+    let former = cluster.of("shop")?;
+    let result = heir_of(cluster, &former);
     scale(cluster, "deploy/pay", 2)?;
     scale(cluster, "deploy/shop", 3)?;
     cluster.attached()?;
+    result
+}
+
+fn heir_of(cluster: &Cluster, former: &[Pod]) -> Result<String> {
+    cluster.kubectl(&["-n", "shop", "scale", "deploy/shop", "--replicas=0"])?;
+    cluster.until("the shop's pods are gone", Duration::from_secs(90), || {
+        let left = cluster.kubectl(&["-n", "shop", "get", "pods", "-l", "app=shop", "-o", "name"])?;
+        Ok(left.trim().is_empty())
+    })?;
+    for pod in former {
+        // The network plug-in goes on after the address that it gave last.
+        let address: Ipv4Addr = pod.ip.parse()?;
+        let before = Ipv4Addr::from_bits(address.to_bits() - 1);
+        let number = pod.node.trim_start_matches("node");
+        let last = cluster
+            .running()
+            .join(format!("ipam{number}/kube/last_reserved_ip.0"));
+        fs::write(last, before.to_string())?;
+    }
+    scale(cluster, "deploy/pay", 6)?;
+    let pay = cluster.of("pay")?;
+    let heir = pay.iter().find(|pod| former.iter().any(|one| one.ip == pod.ip));
+    let heir = heir.context("no address was used again")?;
+    let counted = cluster.for_time(&Traffic::to(format!("{}:8080", heir.ip)), AWHILE)?;
+    ensure!(
+        counted.answered.len() > 10,
+        "the heir of the address does not answer"
+    );
+    let replays = counted.replays.len();
+    ensure!(
+        replays == 0,
+        "{replays} requests of the other service were replayed"
+    );
     Ok(format!(
         "{} requests to {}, 0 replays",
         counted.answered.len(),

@@ -9,6 +9,7 @@ mod kill;
 mod life;
 mod nodes;
 mod paths;
+mod privileges;
 mod work;
 
 use std::time::{Duration, Instant};
@@ -37,6 +38,7 @@ const SCENARIOS: &[Scenario] = &[
     ("each path once", paths::every_path),
     ("another service on the same port", paths::another_service),
     ("probes", paths::probes),
+    ("separate privileges", privileges::separate),
     ("one verdict", paths::one_verdict),
     ("restart of production", life::restart_of_production),
     ("scaling", life::scaling),
@@ -45,7 +47,7 @@ const SCENARIOS: &[Scenario] = &[
     ("kill of a hung agent", kill::hung_agent),
     ("cluster-wide kill", kill::everywhere),
     ("kill while agents hang", kill::while_agents_hang),
-    ("node without an agent", kill::node_without_an_agent),
+    ("node that does not answer", kill::silent_node),
 ];
 
 /// Runs the action; `only` are parts of names of scenarios.

@@ -165,7 +165,8 @@ impl Cluster {
         // Another binary under the same name of the image.
         let made = fs::metadata(self.folder.join("shadow.tar"))?.modified()?;
         let built = made.duration_since(UNIX_EPOCH)?.as_secs();
-        helm.arg("--set-string").arg(format!("podAnnotations.built={built}"));
+        helm.arg("--set-string")
+            .arg(format!("podAnnotations.built={built}"));
         captured(&mut helm)?;
         self.rolled_out("shadow", "ds/shadow")
     }

@@ -32,6 +32,12 @@ pub(super) fn run(kubectl: &Kubectl<'_>, args: &ReportArgs) -> anyhow::Result<Ex
     for (number, answer) in answers.iter().enumerate() {
         match evidence(answer) {
             Ok(evidence) => {
+                // The agent may have ended, or hang: then this is what it kept.
+                if let Ok(output) = &answer.output
+                    && !output.stderr.trim().is_empty()
+                {
+                    shown::complain(&format!("{}: {}", answer.node, shown::line(&output.stderr)));
+                }
                 let file = folder.path().join(format!("{number}.evidence"));
                 fs::write(&file, evidence)?;
                 files.push(file);
