@@ -86,7 +86,7 @@ impl Cluster {
         command
     }
 
-    fn script(&self, name: &str) -> Command {
+    fn script(name: &str) -> Command {
         Command::new(shell::root().join("xtask/cluster").join(name))
     }
 
@@ -96,7 +96,7 @@ impl Cluster {
             return Ok(());
         }
         println!("building the programs of the cluster, once: 6 to 8 minutes");
-        shell::run(self.script("build.sh").arg(&self.folder))
+        shell::run(Self::script("build.sh").arg(&self.folder))
     }
 
     /// Builds the images; returns the names and archives of those.
@@ -117,7 +117,7 @@ impl Cluster {
             let binary = shell::target_dir().join("debug").join(program);
             let archive = self.folder.join(format!("{program}.tar"));
             if !is_newer(&archive, &binary) {
-                shell::run(self.script("image.sh").arg(name).args([&binary, &archive]))?;
+                shell::run(Self::script("image.sh").arg(name).args([&binary, &archive]))?;
             }
             images.push((name, archive));
         }
@@ -125,13 +125,13 @@ impl Cluster {
     }
 
     pub(super) fn up(&self) -> Result<()> {
-        shell::run(self.script("nodes.sh").arg("up").arg(&self.folder))
+        shell::run(Self::script("nodes.sh").arg("up").arg(&self.folder))
     }
 
     /// Ends everything. Ctrl-C does not end this.
     pub(super) fn down(&self) -> Result<()> {
         shell::run(
-            self.script("nodes.sh")
+            Self::script("nodes.sh")
                 .arg("down")
                 .arg(&self.folder)
                 .process_group(0),
@@ -141,7 +141,7 @@ impl Cluster {
     /// Loads the images on both nodes.
     pub(super) fn load(&self, images: &[(&str, PathBuf)]) -> Result<()> {
         for (name, archive) in images {
-            let mut command = self.script("nodes.sh");
+            let mut command = Self::script("nodes.sh");
             command.arg("image").arg(&self.folder).arg(name).arg(archive);
             shell::run(&mut command)?;
         }

@@ -247,7 +247,7 @@ impl Cluster {
     pub(super) fn attached(&self) -> Result<Duration> {
         self.until(
             "every pod of the shop is attached",
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || {
                 let shop = self.of("shop")?;
                 for node in ["node1", "node2"] {
