@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
     process::{Command, Output},
     sync::mpsc::{self, Receiver},
     thread,
@@ -12,17 +13,16 @@ use std::{
 };
 
 use serde_json::Value;
-use shadow_agent::export::{
-    Bundle,
-    curl::{self, To},
-    har,
-};
+use shadow_agent::export::{Bundle, To, curl, har, httpie};
 use shadow_core::{
     case::{Answered, Case, CaseRequest, Field},
     redact::RedactedBody,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Programs from Python's package index.
+const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin");
 
 /// A request as the server received it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -190,14 +190,52 @@ fn cases() -> Vec<Case> {
 
 fn bash(command: &str, url: Option<&str>) -> Output {
     let mut bash = Command::new("bash");
-    // Proxies and curl's configuration file are not part of the command.
-    bash.env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    // Proxies and configuration files are not part of the command.
+    bash.env_clear().env(
+        "PATH",
+        format!("{PYTHON}:{}", std::env::var("PATH").unwrap_or_default()),
+    );
     bash.env("HOME", "/nonexistent")
         .envs(url.map(|url| ("SHADOW_URL", url)));
     let mut script = tempfile::NamedTempFile::new().expect("a file");
     script.write_all(command.as_bytes()).expect("writes");
     bash.arg(script.path()).output().expect("bash is here")
+}
+
+/// Runs a command that was made for the case, in each of the ways to say where it goes.
+fn assert_sent(case: &Case, expected: &Received, command: impl Fn(&Case, To<'_>) -> String) {
+    let (address, received_rx) = server();
+    let base = format!("http://{address}");
+    let mut here = case.clone();
+    here.server = address.to_string();
+    let unsaid = command(case, To::Unsaid);
+    let given = command(case, To::Url(&base));
+    for (command, url) in [
+        (&given, None),
+        (&command(&here, To::Production), None),
+        (&unsaid, Some(base.as_str())),
+    ] {
+        let output = bash(command, url);
+        assert!(output.status.success(), "{command:.400}\n{output:?}");
+        let mut received = received_rx.recv_timeout(PATIENCE).expect("a request");
+        received.fields.sort();
+        assert_eq!(received, *expected, "{command:.400}");
+        assert!(!command.contains('\u{1b}') && !command.contains('\u{9b}'));
+    }
+    // Without a destination nothing is sent, and the command holds no address.
+    let output = bash(&unsaid, None);
+    assert!(!output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("SHADOW_URL"), "{said}");
+    for command in [unsaid, given] {
+        assert!(!command.contains("192.0.2.7"), "{command:.400}");
+    }
+    let production = command(case, To::Production);
+    assert!(
+        production.starts_with("# goes to 192.0.2.7:80, which is PRODUCTION"),
+        "{production:.400}"
+    );
+    assert_eq!(received_rx.try_recv().ok(), None, "nothing else was sent");
 }
 
 #[test]
@@ -206,41 +244,62 @@ fn a_curl_command_sends_what_was_captured_and_only_where_it_was_told() {
         println!("SKIPPED: no curl");
         return;
     }
-    let (address, received_rx) = server();
-    let base = format!("http://{address}");
     for case in cases() {
-        let mut here = case.clone();
-        here.server = address.to_string();
-        let unsaid = curl::command(&case, To::Unsaid);
-        for (command, url) in [
-            (curl::command(&case, To::Url(&base)), None),
-            (curl::command(&here, To::Production), None),
-            (unsaid.clone(), Some(base.as_str())),
-        ] {
-            let output = bash(&command, url);
-            assert!(output.status.success(), "{command:.400}\n{output:?}");
-            let mut received = received_rx.recv_timeout(PATIENCE).expect("a request");
-            let mut expected = captured(&case);
-            received.fields.sort();
-            expected.fields.sort();
-            assert_eq!(received, expected, "{command:.400}");
-            assert!(!command.contains('\u{1b}') && !command.contains('\u{9b}'));
-        }
-        // Without a destination nothing is sent, and the command holds no address.
-        let output = bash(&unsaid, None);
-        assert!(!output.status.success(), "{output:?}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("SHADOW_URL"), "{said}");
-        assert!(!unsaid.contains("192.0.2.7"), "{unsaid:.400}");
-        let given = curl::command(&case, To::Url(&base));
-        assert!(!given.contains("192.0.2.7"), "{given:.400}");
-        let production = curl::command(&case, To::Production);
-        assert!(
-            production.starts_with("# goes to 192.0.2.7:80, which is PRODUCTION"),
-            "{production:.400}"
-        );
+        let mut expected = captured(&case);
+        expected.fields.sort();
+        assert_sent(&case, &expected, curl::command);
     }
-    assert_eq!(received_rx.try_recv().ok(), None, "nothing else was sent");
+}
+
+#[test]
+fn a_command_of_httpie_sends_what_was_captured_or_is_refused() {
+    if !Path::new(PYTHON).join("http").exists() {
+        println!("SKIPPED: no HTTPie (cargo xtask setup)");
+        return;
+    }
+    let mut all = cases();
+    let values = [
+        ("Host", "shop.example"),
+        ("X-File", "@/etc/hostname"),
+        ("X-Json", "=1"),
+        ("X-Path", r"a\\b"),
+    ];
+    all.push(case("GET", "/~a?q=it's&b=%2F;c=@d", &values, ""));
+    let mut refused = Vec::new();
+    for case in all {
+        if let Err(why) = httpie::command(&case, To::Unsaid) {
+            assert!(why.ends_with("; use --format curl"), "{why}");
+            refused.push(case.request.target);
+            continue;
+        }
+        let mut expected = captured(&case);
+        let is_empty = expected.body.is_empty() && !["GET", "HEAD"].contains(&&*case.request.method);
+        let length = ("content-length".to_owned(), "0".to_owned());
+        if is_empty && !expected.fields.contains(&length) {
+            // The only field that it cannot be kept from adding.
+            expected.fields.push(length);
+        }
+        expected.fields.sort();
+        assert_sent(&case, &expected, |case, to| {
+            httpie::command(case, to).expect("as before")
+        });
+    }
+    let expected = [
+        "/search?q=it's&a[0]=%2F&to=http://elsewhere.example/",
+        "/a/../b/./c?x=\"1\"|{2}",
+        "http://shop.example/absolute?x",
+        "*",
+    ];
+    assert_eq!(refused, expected);
+    for (method, target, field) in [
+        ("M-SEARCH", "/", ("A", "b")),
+        ("GET", "/%7Ea", ("A", "b")),
+        ("GET", "/%2f", ("A", "b")),
+        ("GET", "/", ("A", r"b\=c")),
+    ] {
+        let case = case(method, target, &[field], "");
+        httpie::command(&case, To::Unsaid).expect_err(target);
+    }
 }
 
 /// The requests that `shadow replay` sends for a file, without the fields that it adds.

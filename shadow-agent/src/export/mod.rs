@@ -1,4 +1,4 @@
-//! One case in the format of another tool: a curl command, a HAR file, a bundle.
+//! One case in the format of another tool: a command of curl or HTTPie, a HAR file, a bundle.
 //!
 //! Everything here is made from a [`Case`], which is already redacted: an export holds no secret that the journal does
 //! not hold. Replaced or cut data is marked as such and never invented.
@@ -6,13 +6,16 @@
 pub mod bundle;
 pub mod curl;
 pub mod har;
+pub mod httpie;
 mod packets;
+mod shell;
 #[cfg(test)]
 mod tests;
 
 use shadow_core::case::{Case, Field};
 
 pub use bundle::Bundle;
+pub use shell::To;
 
 /// Fields that describe the framing of the captured message. The sender generates them again.
 fn is_framing(name: &str) -> bool {

@@ -10,7 +10,7 @@ use shadow_proto::{
     limits::Limits,
 };
 
-use super::{curl::To, *};
+use super::*;
 use crate::capture::{Polled, Source as _, pcap::PcapFile};
 
 fn body(text: &str) -> RedactedBody {

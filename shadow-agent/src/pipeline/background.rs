@@ -80,7 +80,7 @@ impl<S: Shadow> Dispatcher<S> {
         found: &[Discrepancy],
     ) {
         if let Some(doubt) = self.pairs.doubt(exchange) {
-            self.doubt(exchange, doubt).await;
+            self.doubt(exchange, (shadow, found), doubt).await;
         }
         if !found.is_empty() {
             self.pairs.remember(Doubt {
@@ -92,8 +92,14 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    /// Compares production's next answer with the two that differ.
-    async fn doubt(&self, exchange: &Arc<Exchange>, doubt: Doubt) {
+    /// Compares production's next answer with the two that differ; and if the shadow system's next answer differs from
+    /// it, with the shadow system's former one.
+    async fn doubt(
+        &self,
+        exchange: &Arc<Exchange>,
+        (shadow, found): (&ShadowResponse, &[Discrepancy]),
+        doubt: Doubt,
+    ) {
         let (Some(before), Some(now)) = (&doubt.exchange.response, &exchange.response) else {
             return;
         };
@@ -102,16 +108,19 @@ impl<S: Shadow> Dispatcher<S> {
         let doubt = Arc::new(doubt);
         let (shared, comparator) = (Arc::clone(exchange), self.comparator());
         let (lane, asked) = (Arc::clone(&self.lane), Arc::clone(&doubt));
+        let next = (!found.is_empty()).then(|| shadow.clone());
         let compare = move || {
             let _busy = lane.unfinished.begin(&shared);
             let request = &asked.exchange.request;
             let (before, now) = asked.exchange.response.as_ref().zip(shared.response.as_ref())?;
             let (before, again) = (Side::from(before), Side::from(now));
             let itself = comparator.compare(request, before, again);
-            let other = comparator.compare(request, again, Side::from(&asked.shadow));
-            Some((itself, other))
+            let former = Side::from(&asked.shadow);
+            let other = comparator.compare(request, again, former);
+            let moved = next.map(|next| comparator.compare(request, former, Side::from(&next)));
+            Some((itself, other, moved))
         };
-        let Some(Some((itself, other))) = beside(bytes, compare).await else {
+        let Some(Some((itself, other, moved))) = beside(bytes, compare).await else {
             return;
         };
         let thirds = ThirdAnswer {
@@ -124,6 +133,10 @@ impl<S: Shadow> Dispatcher<S> {
         self.lane
             .books
             .third(&doubt.exchange, ThirdSystem::Production, thirds, now);
+        if let Some(moved) = moved {
+            let books = &self.lane.books;
+            books.moved(&doubt.exchange, found, [&itself, &moved]);
+        }
     }
 
     /// The shadow system's answers to the same request, one after the other. `found` is the difference between

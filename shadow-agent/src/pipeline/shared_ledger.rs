@@ -90,6 +90,11 @@ impl SharedLedger {
         self.lock().third(exchange, asked, thirds, now);
     }
 
+    /// Records the answers of both systems to a request that came twice.
+    pub(super) fn moved(&self, exchange: &Exchange, found: &[Discrepancy], of_each: [&[Discrepancy]; 2]) {
+        self.lock().moved(exchange, found, of_each);
+    }
+
     /// Records two answers of production to the same read.
     pub(super) fn repeated(&self, exchange: &Exchange, other: Timestamp, found: &[Discrepancy]) {
         self.lock().repeated(exchange, other, found);

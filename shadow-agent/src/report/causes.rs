@@ -13,13 +13,16 @@ use crate::figures::{captured, count, percent};
 /// Causes that a report begins with.
 pub const CAUSES: usize = 5;
 
+/// Causes that are listed, the further ones on one line each.
+pub const LISTED: usize = 30;
+
 /// Routes of one cause that are listed.
 const ALL_ROUTES: usize = 20;
 
 /// Routes that are named.
 const ROUTES: usize = 3;
 
-/// Writes the first causes, each on at most three lines, and the next steps.
+/// Writes the first causes, each on at most three lines, further ones on one, and the next steps.
 pub(super) fn write(out: &mut String, causes: &[Cause], more: u64) -> std::fmt::Result {
     let Some(first) = causes.first() else {
         return Ok(());
@@ -32,7 +35,10 @@ pub(super) fn write(out: &mut String, causes: &[Cause], more: u64) -> std::fmt::
         }
         writeln!(out, "       {}  {}", cause.id, example(cause))?;
     }
-    let hidden = more.saturating_add(causes.len().saturating_sub(CAUSES) as u64);
+    for (at, cause) in causes.iter().enumerate().take(LISTED).skip(CAUSES) {
+        writeln!(out, "{:>3}. {}  {}", at + 1, title(cause), cause.id)?;
+    }
+    let hidden = more.saturating_add(causes.len().saturating_sub(LISTED) as u64);
     if hidden > 0 {
         writeln!(
             out,

@@ -247,6 +247,24 @@ fn assert_golden(shown: &str, golden: &str) {
 }
 
 #[test]
+fn causes_after_the_first_have_a_line_each() {
+    let mut report = report();
+    let cause = |number: usize| Cause {
+        id: format!("cause-{number:06}"),
+        ..causes()[0].clone()
+    };
+    report.causes = (1..=40).map(cause).collect();
+    let text = text::report(&report);
+    let line = "\n 30. 800 exchanges on 2 routes (10 %): status 200 -> 401  cause-000030\n  and 14 more;";
+    assert!(text.contains(line), "{text}");
+    assert_eq!(
+        text.matches("carry Authorization").count(),
+        super::text::CAUSES,
+        "{text}"
+    );
+}
+
+#[test]
 fn many_routes_with_one_problem_leave_room_for_others() {
     let finding = |kind: FindingKind, number: u64| Finding {
         kind,

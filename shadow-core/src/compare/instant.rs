@@ -108,6 +108,11 @@ fn clock_time(text: &str) -> Option<(i64, i64, i64)> {
     parts.next().is_none().then_some(time)
 }
 
+/// Nanoseconds since 1970 of a timestamp as text or as a number.
+pub(crate) fn nanos(text: &str) -> Option<i128> {
+    rfc3339(text).or_else(|| epoch(text))
+}
+
 /// Nanoseconds since 1970 of a number with as many digits as seconds or milliseconds between 1973 and 2286.
 pub(super) fn epoch(text: &str) -> Option<i128> {
     let power = if is_seconds(text) {

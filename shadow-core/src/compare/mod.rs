@@ -24,7 +24,7 @@ pub(crate) mod form;
 pub(crate) mod grpc;
 mod headers;
 mod inside;
-mod instant;
+pub(crate) mod instant;
 mod json;
 mod kinds;
 mod leaf;

@@ -77,6 +77,13 @@ impl Ledger {
         }
     }
 
+    /// Records the answers of both systems to the request of `exchange` that came twice: `found` are the differences
+    /// between the later answers, `of_each` those between the two answers of production, and of the shadow system.
+    pub fn moved(&mut self, exchange: &Exchange, found: &[Discrepancy], of_each: [&[Discrepancy]; 2]) {
+        let route = self.route_of(exchange);
+        self.groups.moved(self.routes.name(route), found, of_each);
+    }
+
     /// Whether a third answer may help to explain a mismatch. It does not if a skipped write explains the mismatch: the
     /// shadow system will then always answer this way.
     pub fn may_ask_again(&self, exchange: &Exchange, outcome: &Outcome) -> bool {

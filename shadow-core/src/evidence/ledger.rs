@@ -396,6 +396,9 @@ pub(super) fn count(counter: &mut u64) {
 mod tests;
 
 #[cfg(test)]
+#[path = "moves_tests.rs"]
+mod moves_tests;
+#[cfg(test)]
 #[path = "noise_tests.rs"]
 mod noise_tests;
 

@@ -31,7 +31,7 @@ use super::{
 pub(crate) const SOURCES: [&str; 3] = ["control", "twins", "twice"];
 
 /// Evidence against a fair coin above which nothing is called noise.
-const SUSPICIOUS: f64 = 4.0;
+pub(crate) const SUSPICIOUS: f64 = 4.0;
 
 /// As [`SUSPICIOUS`], where most thirds differ from both other answers: such a system is known to vary.
 const SUSPICIOUS_IF_VARYING: f64 = 40.0;
@@ -40,7 +40,7 @@ const SUSPICIOUS_IF_VARYING: f64 = 40.0;
 const VARYING: u64 = 16;
 
 /// Minimum number of thirds that can prove noise.
-const ENOUGH: u64 = 8;
+pub(crate) const ENOUGH: u64 = 8;
 
 /// Upper limit of the thirds that are said to be needed.
 const MOST_NEEDED: u64 = 100;

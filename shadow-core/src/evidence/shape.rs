@@ -98,6 +98,11 @@ impl Shift {
         self.apart != Distance::Unknown
     }
 
+    /// Whether both values are times.
+    pub(crate) fn is_time(self) -> bool {
+        matches!(self.production, Shape::Date | Shape::Epoch) && !self.is_directed()
+    }
+
     /// Whether both values are text without a format.
     pub(crate) fn is_free_text(self) -> bool {
         let free = |shape| {
@@ -192,7 +197,7 @@ impl fmt::Display for Shape {
 }
 
 impl Distance {
-    fn of(a: f64, b: f64) -> Self {
+    pub(crate) fn of(a: f64, b: f64) -> Self {
         let (small, large) = if a.abs() < b.abs() { (a, b) } else { (b, a) };
         if small * large < 0.0 {
             return Self::Sign;
@@ -228,7 +233,7 @@ fn status(shown: &str) -> Shape {
     shown.trim().parse().map_or(Shape::Other, Shape::Status)
 }
 
-fn number(shown: &str) -> Option<f64> {
+pub(crate) fn number(shown: &str) -> Option<f64> {
     let text = unquoted(shown).unwrap_or(shown);
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }

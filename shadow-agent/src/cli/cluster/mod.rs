@@ -32,7 +32,7 @@ Examples:
   kubectl shadow resume --all
   kubectl shadow sample 5%
   kubectl shadow report
-  kubectl shadow diffs --node node1 -- list
+  kubectl shadow diffs --node node1 -- show 1
 
 The exit code is the worst of all nodes; 69 when one did not answer. `report` ends as `shadow report` does, and is no GO
 while evidence of a node is missing.";
@@ -81,8 +81,12 @@ struct Place {
 #[derive(Debug, Subcommand)]
 enum ClusterCommand {
     /// One line per node: whether it mirrors, and what it has seen
+    #[command(after_help = "Example:\n  shadow cluster status")]
     Status,
     /// Stop mirroring on every node, also on those that start later
+    #[command(
+        after_help = "Examples:\n  shadow cluster kill --all --why 'incident 4711'\n  shadow cluster kill --node node1"
+    )]
     Kill {
         /// Why, for whoever looks at the status
         #[arg(long, value_name = "TEXT", default_value = "")]
@@ -91,17 +95,24 @@ enum ClusterCommand {
         extent: Extent,
     },
     /// Mirror again after a kill
+    #[command(after_help = "Example:\n  shadow cluster resume --all")]
     Resume(Extent),
     /// Change the share of connections that are mirrored
+    #[command(after_help = "Example:\n  shadow cluster sample 5%")]
     Sample {
         /// Share of connections, such as 5%
         rate: Rate,
     },
     /// One verdict from the evidence of all nodes
+    #[command(after_help = "Examples:\n  shadow cluster report\n  shadow cluster report --html report.html")]
     Report(report::ReportArgs),
     /// Say on each node whether the agent works there
+    #[command(after_help = "Example:\n  shadow cluster doctor")]
     Doctor,
     /// Run `shadow diffs` on each node
+    #[command(
+        after_help = "Examples:\n  shadow cluster diffs\n  shadow cluster diffs --node node1 -- show 1"
+    )]
     Diffs {
         /// Arguments of `shadow diffs`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

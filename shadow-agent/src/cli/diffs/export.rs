@@ -13,11 +13,7 @@ use super::{Origin, find};
 use crate::{
     cli::{Exit, Failure, ask::print},
     clock::now_ms,
-    export::{
-        Bundle,
-        curl::{self, To},
-        har,
-    },
+    export::{Bundle, To, curl, har, httpie},
     shown::screened,
     whole,
 };
@@ -34,16 +30,16 @@ const EVENTS: u32 = 10_000;
 pub struct ExportArgs {
     /// A group (its newest case) or a case
     id: String,
-    /// curl: a command line; har: an HTTP Archive; json: the case as it is kept
+    /// curl, httpie: a command line; har: an HTTP Archive; json: the case as it is kept
     #[arg(long, value_enum, default_value_t = Format::Json, conflicts_with = "bundle")]
     format: Format,
     /// One file with the exchange, the rules in force and packets; `shadow replay` runs it again
     #[arg(long)]
     bundle: bool,
-    /// For curl: where to send it, such as the shadow system; without it the command asks for $SHADOW_URL
+    /// For curl and httpie: where to send it, such as the shadow system; without it the command asks for $SHADOW_URL
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// For curl: send it to the server that was captured, which is production
+    /// For curl and httpie: send it to the server that was captured, which is production
     #[arg(long, value_enum, value_name = "WHERE", conflicts_with = "url")]
     to: Option<Destination>,
     /// Write to a file, mode 0600, instead of standard output (which is -)
@@ -62,6 +58,7 @@ enum Destination {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     Curl,
+    Httpie,
     Har,
     Json,
 }
@@ -101,6 +98,8 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     } else {
         match format {
             Format::Curl => curl::command(&case, destination(url.as_deref(), *to)),
+            Format::Httpie => httpie::command(&case, destination(url.as_deref(), *to))
+                .map_err(|why| Failure::new(Exit::Usage, why))?,
             Format::Har => format!("{}\n", serde_json::to_string_pretty(&har::archive(&case))?),
             Format::Json => format!("{}\n", serde_json::to_string_pretty(&case)?),
         }

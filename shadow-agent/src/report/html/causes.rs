@@ -6,11 +6,8 @@ use shadow_core::evidence::report::{Cause, Report, Sample, Scope, Separates};
 use super::shown;
 use crate::{
     figures::{captured, count, percent},
-    report::causes::{CAUSES, exchanges, place, separates},
+    report::causes::{CAUSES, LISTED, exchanges, place, separates},
 };
-
-/// Causes on the page; the first few are in full view.
-const SHOWN: usize = 20;
 
 /// Routes of one cause.
 const ROUTES: usize = 12;
@@ -19,7 +16,7 @@ pub(super) fn section(report: &Report) -> Markup {
     let Some(first) = report.causes.first() else {
         return html! {};
     };
-    let shown = report.causes.len().min(SHOWN);
+    let shown = report.causes.len().min(LISTED);
     let more = report
         .causes_more
         .saturating_add((report.causes.len() - shown) as u64);

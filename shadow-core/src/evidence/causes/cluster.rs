@@ -81,7 +81,7 @@ impl Causes {
         let mut findings: Vec<Finding> = Vec::new();
         for (at, member) in members.iter().enumerate() {
             let next = findings.len();
-            let family = families.get(at).copied().flatten();
+            let family = families.get(at).copied().flatten().map(|family| family.id);
             let key = (member.unit.route_id, &*member.rows, family);
             let known = *same.entry(key).or_insert(next);
             if known == next {
@@ -105,7 +105,7 @@ impl Causes {
             .flat_map(|findings| self.merged(findings))
             .collect();
         for finding in &mut merged {
-            self.lead(finding, members);
+            self.lead(finding, members, &families);
         }
         merged
     }
@@ -141,13 +141,15 @@ impl Causes {
         merged
     }
 
-    /// Puts the member that says most first.
-    fn lead(&self, finding: &mut Finding, members: &[Member<'_>]) {
+    /// Puts the member that says most first; of a family the one that the others are found with.
+    fn lead(&self, finding: &mut Finding, members: &[Member<'_>], families: &[Option<Family>]) {
         finding.members.sort_by_cached_key(|at| {
+            let family = families.get(*at).copied().flatten();
             members.get(*at).map(|member| {
                 let place = member.unit.place;
                 (
                     Harm::of(member.unit.category).rank(),
+                    core::cmp::Reverse(family.map(|family| family.routes)),
                     core::cmp::Reverse(self.exchanges(&member.rows)),
                     place.len(),
                     place,
@@ -164,9 +166,18 @@ impl Causes {
     }
 }
 
-/// The family of each member. Header fields that differ on the same routes, and on many, are one family, whatever else
-/// differs there: they come from what all routes have in common, and the rest does not.
-fn families(members: &[Member<'_>]) -> Vec<Option<usize>> {
+/// Header fields that differ on the same routes.
+#[derive(Clone, Copy, Debug)]
+struct Family {
+    id: usize,
+    /// The routes of this field.
+    routes: usize,
+}
+
+/// The family of each member. Header fields that differ on many routes, and on no others than a field that differs on
+/// more, are one family, whatever else differs there: they come from what all routes have in common, and the rest does
+/// not.
+fn families(members: &[Member<'_>]) -> Vec<Option<Family>> {
     let keys: Vec<_> = members
         .iter()
         .map(|Member { unit, .. }| {
@@ -186,17 +197,18 @@ fn families(members: &[Member<'_>]) -> Vec<Option<usize>> {
         .collect();
     wide.sort_by(|(a, of_a), (b, of_b)| of_b.len().cmp(&of_a.len()).then_with(|| a.cmp(b)));
     let mut kept: Vec<HashSet<RouteId>> = Vec::new();
-    let mut family: HashMap<_, usize> = HashMap::new();
+    let mut family: HashMap<_, Family> = HashMap::new();
     for (key, routes) in wide {
-        let alike = |known: &HashSet<RouteId>| {
+        let of = routes.len();
+        let covers = |known: &HashSet<RouteId>| {
             let both = known.intersection(&routes).count();
-            is_most(both as u64, known.union(&routes).count() as u64)
+            is_most(both as u64, of as u64)
         };
-        let at = kept.iter().take(COMPARED).position(alike).unwrap_or(kept.len());
-        if at == kept.len() {
+        let id = kept.iter().take(COMPARED).position(covers).unwrap_or(kept.len());
+        if id == kept.len() {
             kept.push(routes);
         }
-        family.insert(key, at);
+        family.insert(key, Family { id, routes: of });
     }
     keys.iter()
         .map(|key| family.get(key.as_ref()?).copied())

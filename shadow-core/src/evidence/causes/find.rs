@@ -5,6 +5,7 @@ use super::{
     cluster::{Finding, Member},
     join::{Change, Joined, joined, stated},
     separate::Totals,
+    words::words,
 };
 use crate::evidence::{
     group::{Groups, Standings},
@@ -224,7 +225,7 @@ impl Causes {
         Cause {
             id: id(open),
             harm: Harm::of(open.change.0),
-            change: lead.map_or_else(String::new, |lead| words(lead, places(&all))),
+            change: words(&all),
             standing: open.standing,
             exchanges: exchanges.min(of),
             rate: Proportion::new(exchanges.min(of), of),
@@ -268,39 +269,6 @@ fn by_harm(a: &Open<'_>, b: &Open<'_>) -> core::cmp::Ordering {
         .cmp(&rank(b))
         .then_with(|| b.exchanges.cmp(&a.exchanges))
         .then_with(|| a.change.cmp(&b.change))
-}
-
-/// The number of different places.
-fn places(members: &[&Member<'_>]) -> usize {
-    let mut places: Vec<_> = members
-        .iter()
-        .map(|member| (member.unit.category, member.unit.place))
-        .collect();
-    places.sort_unstable();
-    places.dedup();
-    places.len()
-}
-
-/// The change in words: `status 200 -> 401`, `missing at $.loyalty.tier and 3 more places`.
-fn words(lead: &Member<'_>, places: usize) -> String {
-    let unit = &lead.unit;
-    let (category, place, shift) = (unit.category, unit.place, unit.shift);
-    let what = match Harm::of(category) {
-        Harm::Failure => format!("no answer: {category}"),
-        Harm::Status => format!("status {shift}"),
-        Harm::Header => match (shift.production.is_absent(), shift.shadow.is_absent()) {
-            (false, true) => format!("{place} missing"),
-            (true, false) => format!("{place} added"),
-            _ => place.to_owned(),
-        },
-        Harm::Type if category == "type" => format!("type at {place}: {shift}"),
-        _ => format!("{category} at {place}"),
-    };
-    match places.saturating_sub(1) {
-        0 => what,
-        1 => format!("{what} and 1 more place"),
-        more => format!("{what} and {more} more places"),
-    }
 }
 
 /// The same for the same change in every run.

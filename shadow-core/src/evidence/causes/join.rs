@@ -11,7 +11,7 @@ use crate::evidence::{report::FeatureKind, shape::Shape};
 /// Causes whose places are compared with each other.
 const COMPARED: usize = 200;
 
-/// Places from which on two lists of them can be alike.
+/// Places that two findings have in common from which on they can be one change: of the shorter list also a fourth.
 const PLACES: usize = 3;
 
 /// The change of a finding: category, name, and both shapes.
@@ -26,7 +26,7 @@ pub(super) struct Joined<'g> {
     pub(super) exchanges: u64,
 }
 
-/// Joins findings with the same change, or with mostly the same places.
+/// Joins findings with the same change, or with places in common.
 pub(super) fn joined<'g>(findings: Vec<Finding>, members: &[Member<'g>]) -> Vec<Joined<'g>> {
     let mut by_change: HashMap<Change<'g>, Joined<'g>> = HashMap::new();
     for finding in findings {
@@ -50,11 +50,12 @@ pub(super) fn joined<'g>(findings: Vec<Finding>, members: &[Member<'g>]) -> Vec<
     let mut kept: Vec<(BTreeSet<(&str, &str)>, Joined<'g>)> = Vec::new();
     for joined in all {
         let places = places(&joined, members);
-        let alike = |known: &BTreeSet<_>| {
-            let both = known.intersection(&places).count();
-            both >= PLACES && both.saturating_mul(5) >= known.union(&places).count().saturating_mul(3)
+        let alike = |(known_places, known): &&mut (BTreeSet<_>, Joined<'g>)| {
+            let both = known_places.intersection(&places).count();
+            both >= PLACES && both.saturating_mul(4) >= known_places.len().min(places.len())
+                || is_one_status(known, &joined)
         };
-        match kept.iter_mut().take(COMPARED).find(|(known, _)| alike(known)) {
+        match kept.iter_mut().take(COMPARED).find(alike) {
             Some((_, known)) => {
                 known.exchanges = known.exchanges.saturating_add(joined.exchanges);
                 known.findings.extend(joined.findings);
@@ -74,6 +75,13 @@ pub(super) fn joined<'g>(findings: Vec<Finding>, members: &[Member<'g>]) -> Vec<
         .collect()
 }
 
+/// Whether the shadow system answers requests of one route with one status, whatever production's is.
+fn is_one_status(known: &Joined<'_>, more: &Joined<'_>) -> bool {
+    let of = |joined: &Joined<'_>| (joined.change.0 == "status").then_some(joined.change.3);
+    let route = |finding: &Finding| more.findings.iter().any(|more| more.route == finding.route);
+    of(known).is_some() && of(known) == of(more) && known.findings.iter().any(route)
+}
+
 /// The feature that a change says by itself: those with another status than 401 were answered with 401.
 pub(super) fn stated(change: &Change<'_>) -> Option<FeatureKind> {
     match change {
@@ -87,19 +95,13 @@ pub(super) fn stated(change: &Change<'_>) -> Option<FeatureKind> {
 fn change<'g>(finding: &Finding, members: &[Member<'g>]) -> Option<Change<'g>> {
     let unit = &members.get(*finding.members.first()?)?.unit;
     let shift = unit.shift;
-    let shape = |shape: Shape| {
-        if unit.category == "type" {
-            shape.json_type()
-        } else {
-            shape
-        }
+    let [production, shadow] = match unit.category {
+        "type" => [shift.production.json_type(), shift.shadow.json_type()],
+        // One field that differs has many values: a media type for each kind of file.
+        "header" if !shift.production.is_absent() && !shift.shadow.is_absent() => [Shape::Other; 2],
+        _ => [shift.production, shift.shadow],
     };
-    Some((
-        unit.category,
-        leaf(unit.place),
-        shape(shift.production),
-        shape(shift.shadow),
-    ))
+    Some((unit.category, leaf(unit.place), production, shadow))
 }
 
 /// The names of all places, without their route.

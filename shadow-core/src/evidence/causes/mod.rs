@@ -20,6 +20,7 @@ mod same_route;
 mod separate;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use hashbrown::HashMap;
 

@@ -84,6 +84,7 @@ impl Groups {
         if let Some(place) = self.places.get_mut(to) {
             place.observed = counted.sum(place.observed, moved.observed);
             sums(&mut place.background, moved.background, counted);
+            place.moves.add(&moved.moves);
         }
     }
 

@@ -9,6 +9,7 @@ mod excuse;
 mod fold;
 mod follow;
 mod join;
+mod moves;
 mod place;
 mod planted;
 mod pool;
@@ -38,6 +39,7 @@ use crate::{
 use shadow_proto::time::Timestamp;
 
 use fold::mirror;
+use moves::Moves;
 
 use super::{
     ledger::Background,
@@ -113,6 +115,8 @@ struct Group {
 struct Place {
     observed: u64,
     background: [u64; 3],
+    #[serde(default)]
+    moves: Moves,
 }
 
 #[derive(Debug)]

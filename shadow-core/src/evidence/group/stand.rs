@@ -7,6 +7,7 @@
 //!   (`place`),
 //! - it is the order of a list whose elements are noise, and more frequent (`content`),
 //! - the same shift of the same name is noise over all routes together, as frequent as here (`name`),
+//! - both systems change the value, each at its own time (`moves`; also a regression, unless the control target says so),
 //! - all remaining shifts have been asked again, together often enough, and are balanced (`rest`).
 
 use hashbrown::{HashMap, HashSet};
@@ -129,6 +130,7 @@ impl Groups {
         self.nearer(&mut all);
         self.by_place(&mut all);
         self.by_content(&mut all);
+        self.moving(&mut all);
         rest(&mut all);
         for judged in &mut all {
             judged.explainable &= !judged.is_usual();
@@ -262,6 +264,20 @@ impl Groups {
                 .is_some_and(|known| atom.shift.apart <= *known);
             if nearer && atom.shift.is_numeric() && judged.may_be_noise() {
                 judged.stood = Stood::of(Standing::Noise, "nearer");
+            }
+        }
+    }
+
+    /// Excuses values that both systems change by themselves. While they do not, repeated answers look stable.
+    fn moving(&self, all: &mut [Judged]) {
+        for (atom, judged) in self.atoms.iter().zip(all) {
+            let Stood { standing, why, held } = &judged.stood;
+            let is_controlled = held.as_ref().is_some_and(|held| held.source == "control");
+            let may = matches!(standing, Standing::Regression | Standing::Undecided)
+                && !(is_controlled && *standing == Standing::Regression)
+                && *why != noise::FRESHER;
+            if may && self.place(atom).moves.excuse(atom.shift) {
+                judged.stood = Stood::of(Standing::Noise, "moves");
             }
         }
     }

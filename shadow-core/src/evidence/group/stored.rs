@@ -289,5 +289,6 @@ impl Place {
     fn add(&mut self, other: &Self) {
         self.observed = self.observed.saturating_add(other.observed);
         sums(&mut self.background, other.background, Counted::Apart);
+        self.moves.add(&other.moves);
     }
 }

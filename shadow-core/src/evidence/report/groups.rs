@@ -104,7 +104,7 @@ pub struct Shift {
     pub background: Option<Compared>,
     /// The evidence that decided: `rate`, `repeats` (third answers of the shadow system), `production` (third answers
     /// of production), `one_sided`, `nearer` (than a number that is noise), `place`, `name`, `rest` (with similar
-    /// ones), `unknown`; empty while undecided.
+    /// ones), `moves` (both systems change it by themselves), `unknown`; empty while undecided.
     #[serde(default)]
     pub why: String,
     /// Production's later answers to requests whose answers had it.
