@@ -14,6 +14,7 @@ pub mod attached;
 pub mod bench;
 pub mod client;
 pub mod demo;
+mod frames;
 pub mod laws;
 pub mod need;
 pub mod netns;
