@@ -22,6 +22,7 @@
 
 pub mod case;
 pub mod compare;
+mod connect;
 pub mod descriptors;
 pub mod evidence;
 mod fields;

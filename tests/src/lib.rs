@@ -15,6 +15,7 @@ pub mod bench;
 pub mod client;
 pub mod counted;
 pub mod demo;
+mod frames;
 pub mod laws;
 pub mod need;
 pub mod netns;

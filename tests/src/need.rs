@@ -14,6 +14,8 @@ pub enum Need {
     File(&'static str),
     /// A program that `cargo xtask setup` installs from Python's package index.
     Python(&'static str),
+    /// A package that `cargo xtask setup` installs from npm.
+    Node(&'static str),
 }
 
 impl fmt::Display for Need {
@@ -23,6 +25,11 @@ impl fmt::Display for Need {
             Self::Program(name) => write!(f, "{name} is not installed (cargo xtask setup installs it)"),
             Self::File(path) => write!(f, "there is no {path}"),
             Self::Python(name) => write!(f, "there is no {} (cargo xtask setup)", python(name).display()),
+            Self::Node(name) => write!(
+                f,
+                "there is no {} (cargo xtask setup)",
+                modules().join(name).display()
+            ),
         }
     }
 }
@@ -35,6 +42,7 @@ impl Need {
             Self::Program(name) => find(name).is_some(),
             Self::File(path) => PathBuf::from(path).exists(),
             Self::Python(name) => python(name).exists(),
+            Self::Node(name) => modules().join(name).exists(),
         }
     }
 }
@@ -42,6 +50,14 @@ impl Need {
 /// A program in the folder for Python's packages.
 pub fn python(program: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin")).join(program)
+}
+
+/// The folder for npm's packages.
+pub fn modules() -> PathBuf {
+    PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../target/node/node_modules"
+    ))
 }
 
 /// The full path of a program, also in directories that are only on root's path.

@@ -15,6 +15,8 @@ use shadow_proto::{
     wire::{Flags, Segment},
 };
 
+use crate::frames;
+
 /// Bytes of a message per packet, as on Ethernet.
 const MSS: usize = 1448;
 /// 2026-01-01T00:00:00Z.
@@ -31,6 +33,8 @@ pub struct Recording<'r> {
     pub gap: Duration,
     /// Connections, used in turn and kept open.
     pub connections: u16,
+    /// HTTP/2 in place of HTTP/1.1.
+    pub http2: bool,
 }
 
 impl Recording<'_> {
@@ -44,6 +48,10 @@ impl Recording<'_> {
         let mut flows: Vec<_> = (0..self.connections).map(Flow::new).collect();
         for flow in &mut flows {
             flow.open(&mut wire)?;
+            if self.http2 {
+                flow.send(&mut wire, 0, frames::OPENINGS[0])?;
+                flow.send(&mut wire, 1, frames::OPENINGS[1])?;
+            }
         }
         let mut answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nServer: nginx/1.26\r\n\
@@ -55,7 +63,16 @@ impl Recording<'_> {
         let gap = u64::try_from(self.gap.as_nanos()).unwrap_or(u64::MAX);
         for number in 0..self.exchanges {
             wire.at = START + 1_000_000 + gap * number as u64;
-            let place = number % flows.len();
+            let (turn, place) = (number / flows.len(), number % flows.len());
+            if self.http2 {
+                let stream = u32::try_from(2 * turn + 1).map_err(io::Error::other)?;
+                let request = frames::request(&format!("/n/{number}"), stream, turn == 0);
+                flows[place].send(&mut wire, 0, &request)?;
+                wire.at += gap / 5;
+                let response = frames::response(self.content, stream, turn == 0);
+                flows[place].send(&mut wire, 1, &response)?;
+                continue;
+            }
             let request = format!(
                 "GET /n/{number} HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: made/1.0\r\nAccept: application/json\r\n\
                  Accept-Encoding: identity\r\n\r\n"

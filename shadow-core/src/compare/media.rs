@@ -16,7 +16,7 @@ pub(crate) enum Kind {
     Html,
     Form,
     Multipart,
-    /// Messages of gRPC or gRPC-Web.
+    /// Messages of gRPC, gRPC-Web or Connect.
     Grpc,
     Text,
     Bytes,
@@ -89,6 +89,9 @@ pub(super) const BARE: [&[u8]; 5] = [
 /// gRPC-Web whose content is in base64.
 pub(super) const WEB_TEXT: &[u8] = b"application/grpc-web-text";
 
+/// A stream of Connect, before the format of its messages.
+pub(super) const STREAM: &[u8] = b"application/connect+";
+
 /// The kind by the Content-Type field.
 pub(crate) fn kind(headers: &Headers) -> Kind {
     let Some(essence) = media_type(headers) else {
@@ -114,8 +117,11 @@ pub(crate) fn kind(headers: &Headers) -> Kind {
     }
 }
 
-/// Whether a media type, in lower case, is one of gRPC.
+/// Whether a media type, in lower case, is one of gRPC, or of a stream of Connect.
 fn is_framed(essence: &[u8]) -> bool {
+    if let Some(messages) = essence.strip_prefix(STREAM) {
+        return !messages.is_empty();
+    }
     let rest = essence.strip_prefix(b"application/grpc").unwrap_or(b"-");
     let rest = rest.strip_prefix(b"-web").unwrap_or(rest);
     let rest = rest
@@ -402,6 +408,9 @@ mod tests {
             ("application/grpc-web-text+proto", Kind::Grpc),
             ("application/grpc-text", Kind::Bytes),
             ("application/proto", Kind::Grpc),
+            ("application/connect+proto", Kind::Grpc),
+            ("application/connect+json; charset=utf-8", Kind::Grpc),
+            ("application/connect+", Kind::Bytes),
             ("Application/X-Protobuf; messageType=a.B", Kind::Grpc),
             ("application/protocol", Kind::Bytes),
             ("application/grpcish", Kind::Bytes),

@@ -21,6 +21,9 @@ const LONG: usize = 64;
 /// Fields that frame the content or say when it was sent: their meaning is compared, or differs by nature.
 const OF_TRANSFER: [&str; 4] = ["content-length", "date", "trailer", "via"];
 
+/// The status of a gRPC call, which is compared wherever it stands: in an answer without messages it is in the head.
+const OF_CALLS: [&str; 3] = ["grpc-message", "grpc-status", "grpc-status-details-bin"];
+
 /// How often each name occurred.
 #[derive(Debug, Default)]
 pub(super) struct FieldNames {
@@ -102,7 +105,10 @@ impl FieldNames {
         let mut fields: Vec<FieldShare> = self
             .names
             .iter()
-            .filter(|(name, _)| !is_hop_by_hop(name.as_bytes()) && !OF_TRANSFER.contains(&&***name))
+            .filter(|(name, _)| {
+                let is_compared = |names: &[&str]| names.contains(&&***name);
+                !is_hop_by_hop(name.as_bytes()) && !is_compared(&OF_TRANSFER) && !is_compared(&OF_CALLS)
+            })
             .map(|(name, [production, shadow])| FieldShare {
                 name: name.to_string(),
                 production: production.answers,
@@ -151,6 +157,7 @@ mod tests {
                 ("VARY", "b"),
                 ("Connection", "close"),
                 ("Date", "now"),
+                ("grpc-status", "5"),
                 ("Content-Type", "text/html"),
             ]);
             let odd = format!("x-{number}");

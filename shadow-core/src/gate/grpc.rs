@@ -4,6 +4,7 @@
 //! The first byte of the response counts, although only its first message can be an answer to something.
 
 use super::matcher::media_type;
+use crate::connect;
 use shadow_proto::exchange::{Exchange, Request};
 
 /// Whether a request is a gRPC call, over HTTP/2 or as gRPC-Web.
@@ -11,14 +12,19 @@ pub(crate) fn is_grpc(request: &Request) -> bool {
     media_type(request).starts_with(b"application/grpc")
 }
 
+/// Whether its content is a sequence of messages, which may be a part of a dialogue.
+fn is_sequence(request: &Request) -> bool {
+    is_grpc(request) || media_type(request).starts_with(b"application/connect+")
+}
+
 /// Whether a request is a call of gRPC or of Connect: its path names a method, and its content is one.
 pub(super) fn is_call(request: &Request) -> bool {
-    is_grpc(request) || request.headers.get("connect-protocol-version").is_some()
+    is_grpc(request) || connect::has_version(request)
 }
 
 /// Whether the request went on after the response had begun.
 pub(super) fn is_interleaved(exchange: &Exchange) -> bool {
     let timing = &exchange.timing;
     let ends = timing.request_last.zip(timing.response_first);
-    is_grpc(&exchange.request) && ends.is_some_and(|(asked, answered)| asked > answered)
+    is_sequence(&exchange.request) && ends.is_some_and(|(asked, answered)| asked > answered)
 }

@@ -51,16 +51,13 @@ pub(crate) struct Content {
 impl BodyReader {
     /// `None` when there is nothing to read.
     pub(crate) fn new(framing: Framing, settings: &Settings) -> Option<Self> {
-        /// Upper bound on the first allocation, whatever a length field announces.
-        const FIRST: u64 = 64 << 10;
         let (state, expected) = match framing {
             Framing::None | Framing::Switch | Framing::Length(0) => return None,
             Framing::Length(length) => (State::Length(length), length),
             Framing::Chunked => (State::Chunked(Box::default()), 0),
             Framing::UntilClose => (State::UntilClose, 0),
         };
-        let first = usize::try_from(expected.min(FIRST)).unwrap_or(0);
-        let content = Content::new(settings, first);
+        let content = Content::expecting(settings, expected);
         Some(Self { state, content })
     }
 
@@ -161,6 +158,13 @@ impl BodyReader {
 }
 
 impl Content {
+    /// No content yet, of which a length field announces so much.
+    pub(crate) fn expecting(settings: &Settings, length: u64) -> Self {
+        /// Upper bound on the first allocation, whatever a length field announces.
+        const FIRST: u64 = 64 << 10;
+        Self::new(settings, usize::try_from(length.min(FIRST)).unwrap_or(0))
+    }
+
     /// No content yet, with room for the `first` bytes.
     pub(crate) fn new(settings: &Settings, first: usize) -> Self {
         let keep = settings.limits.body;

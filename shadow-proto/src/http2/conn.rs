@@ -268,12 +268,12 @@ impl Conn {
         let (head, done) = (frame.head, frame.left == 0);
         self.lose_data(direction, &head, content, reason, ctx);
         if done {
-            self.end_frame(direction, ctx);
+            self.end_frame(direction, None, ctx);
         }
     }
 
     /// Removes the frame that was read completely.
-    pub(super) fn take_frame(&mut self, direction: Direction) -> Option<Box<Frame>> {
+    pub(super) fn take_frame(&mut self, direction: Direction) -> Option<Frame> {
         let side = self.side(direction);
         match core::mem::replace(&mut side.state, State::BETWEEN) {
             State::Payload(frame) => Some(frame),

@@ -25,8 +25,8 @@ const MOST_GONE: usize = 256;
 const REFUSED: u32 = 7;
 
 impl Conn {
-    /// Handles a complete field block.
-    pub(super) fn block(&mut self, direction: Direction, block: &Block, ctx: &mut Context<'_>) {
+    /// Handles a complete field block, of which `bytes` are all fragments.
+    pub(super) fn block(&mut self, direction: Direction, block: &Block, bytes: &[u8], ctx: &mut Context<'_>) {
         let side = self.side(direction);
         let fields = if block.fault.is_some() {
             side.hpack.lose();
@@ -35,7 +35,7 @@ impl Conn {
                 ..Fields::default()
             }
         } else {
-            match side.hpack.decode(&block.bytes, &ctx.settings.limits) {
+            match side.hpack.decode(bytes, &ctx.settings.limits) {
                 Ok(fields) => fields,
                 Err(_broken) => {
                     if let Some(stream) = self.streams.get_mut(&block.stream) {

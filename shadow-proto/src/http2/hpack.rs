@@ -18,6 +18,10 @@ use crate::limits::Limits;
 /// Size of a table before any SETTINGS.
 const INITIAL: u32 = 4_096;
 
+/// Most bytes and fields that are allocated before they are decoded. Not more than an open stream needs beside them:
+/// what is allocated in vain is not counted.
+const ROOM: (usize, usize) = (512, 16);
+
 /// A block that no receiver accepts: a connection error of type COMPRESSION_ERROR.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Broken;
@@ -42,6 +46,16 @@ pub(super) struct Line {
 }
 
 impl Fields {
+    fn with_capacity((bytes, fields): (usize, usize)) -> Self {
+        let (most_bytes, most_fields) = ROOM;
+        Self {
+            // A request adds the name of its Host field.
+            raw: Vec::with_capacity(bytes.min(most_bytes) + b"host".len()),
+            lines: Vec::with_capacity(fields.min(most_fields)),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn part(&self, range: &Range<u32>) -> &[u8] {
         self.raw
             .get(range.start as usize..range.end as usize)
@@ -78,6 +92,8 @@ pub(super) struct Decoder {
     allowed: Option<u32>,
     /// Whether the next block must begin with an update of the size (RFC 7541 section 4.2).
     owes_update: bool,
+    /// Decoded bytes and fields of the latest block: the next one is similar.
+    latest: (usize, usize),
 }
 
 impl Decoder {
@@ -86,6 +102,7 @@ impl Decoder {
             table: Table::new(),
             allowed: Some(INITIAL),
             owes_update: false,
+            latest: ROOM,
         }
     }
 
@@ -121,7 +138,7 @@ impl Decoder {
             // It is not certain which entries the encoder evicted.
             self.table.lose();
         }
-        let mut fields = Fields::default();
+        let mut fields = Fields::with_capacity(self.latest);
         if updates && block.iter().all(|byte| byte & 0xe0 == 0x20) {
             // No message has such a block: a recording masked it.
             self.table.lose();
@@ -129,6 +146,7 @@ impl Decoder {
             return Ok(fields);
         }
         let read = self.read(block, &mut fields, limits);
+        self.latest = (fields.raw.len(), fields.lines.len());
         if read.is_none() {
             self.table.lose();
         }

@@ -91,10 +91,9 @@ impl Sorted {
                 same && length.is_some()
             }
             _ => {
-                !name.is_empty()
-                    && name
-                        .iter()
-                        .all(|byte| is_token(*byte) && !byte.is_ascii_uppercase())
+                // Every byte is looked at: that is faster than a loop that may end early.
+                let invalid = |byte: &u8| !is_token(*byte) || byte.is_ascii_uppercase();
+                !name.is_empty() && !name.iter().fold(false, |found, byte| found | invalid(byte))
             }
         }
     }
@@ -155,7 +154,9 @@ impl Sorted {
             return Some(Incomplete::Malformed);
         }
         let host = self.host();
-        let stray = |byte: &u8| byte.is_ascii_whitespace() || b"@/\\?#,".contains(byte);
+        let stray = |byte: &u8| {
+            byte.is_ascii_whitespace() || matches!(byte, b'@' | b'/' | b'\\' | b'?' | b'#' | b',')
+        };
         let odd = |host: &[u8]| host.iter().any(stray);
         let ambiguous = self.hosts > 1
             || authority.is_some_and(odd)
@@ -166,7 +167,7 @@ impl Sorted {
 
     /// The value of the Host field.
     fn host(&self) -> Option<&[u8]> {
-        let host = |line: &&Line| self.fields.part(&line.name) == b"host";
+        let host = |line: &&Line| self.hosts > 0 && self.fields.part(&line.name) == b"host";
         let line = self.fields.lines.iter().find(host)?;
         Some(self.fields.part(&line.value))
     }
@@ -174,52 +175,32 @@ impl Sorted {
     /// A request without its content. What is not known is empty, and the fault says so.
     pub(super) fn into_request(mut self, keep: bool) -> (Request, Option<Incomplete>) {
         let fault = self.fault.or_else(|| self.request_fault());
-        // RFC 9113 section 8.3.1: `:authority` is what Host is in HTTP/1.
-        let name = match (&self.authority, keep) {
-            (Some(_), true) => {
-                let start = u32::try_from(self.fields.raw.len()).unwrap_or(u32::MAX);
-                self.fields.raw.extend_from_slice(b"host");
-                Some(start..start.saturating_add(4))
-            }
-            _ => None,
-        };
-        let Self {
-            fields,
-            method,
-            path,
-            authority,
-            ..
-        } = self;
-        let Fields { raw, lines, .. } = fields;
-        let shared = Bytes::from(raw);
-        let take = |range: &Range<u32>| {
-            let range = range.start as usize..range.end as usize;
-            if range.end <= shared.len() {
-                shared.slice(range)
-            } else {
-                Bytes::new()
-            }
-        };
-        let method = method
-            .as_ref()
-            .map(|range| usual(&take(range)))
-            .unwrap_or_default();
-        let target = path.as_ref().map(take).unwrap_or_default();
-        let mut headers = Headers::default();
-        if keep {
-            headers = Headers::with_capacity(shared.clone(), lines.len());
-            if let (Some(name), Some(value)) = (&name, &authority) {
-                headers.push_span(name.clone(), value.clone());
-            }
-            push_regular(&mut headers, &shared, &lines, name.is_some());
+        let mut host = None;
+        if let (Some(authority), true) = (self.authority, keep) {
+            // RFC 9113 section 8.3.1: `:authority` is what Host is in HTTP/1.
+            let start = u32::try_from(self.fields.raw.len()).unwrap_or(u32::MAX);
+            self.fields.raw.extend_from_slice(b"host");
+            host = Some(Line {
+                name: start..start.saturating_add(4),
+                value: authority,
+            });
         }
+        let shared = Bytes::from(self.fields.raw);
+        let part = |range: &Range<u32>| shared.get(range.start as usize..range.end as usize);
+        let method = self.method.as_ref().and_then(part).map(usual);
+        let target = self.path.as_ref().and_then(part).unwrap_or_default();
         let target = if keep {
-            target
+            shared.slice_ref(target)
         } else {
-            Bytes::copy_from_slice(&target)
+            Bytes::copy_from_slice(target)
+        };
+        let headers = if keep {
+            headers(&shared, self.fields.lines, host)
+        } else {
+            Headers::default()
         };
         let request = Request {
-            method,
+            method: method.unwrap_or_default(),
             target,
             version: Version::Http2,
             headers,
@@ -256,27 +237,28 @@ impl Sorted {
     }
 
     fn into_fields(self, keep: bool) -> Headers {
-        let Fields { raw, lines, .. } = self.fields;
-        let mut headers = Headers::default();
         if keep {
-            let shared = Bytes::from(raw);
-            headers = Headers::with_capacity(shared.clone(), lines.len());
-            push_regular(&mut headers, &shared, &lines, false);
+            headers(&Bytes::from(self.fields.raw), self.fields.lines, None)
+        } else {
+            Headers::default()
         }
-        headers
     }
 }
 
-/// Adds the fields that are no pseudo-header fields; `without_host`: `:authority` replaces it.
-fn push_regular(headers: &mut Headers, raw: &[u8], lines: &[Line], without_host: bool) {
-    for line in lines {
-        let name = raw
-            .get(line.name.start as usize..line.name.end as usize)
-            .unwrap_or_default();
-        if name.first() != Some(&b':') && !(without_host && name == b"host") {
-            headers.push_span(line.name.clone(), line.value.clone());
-        }
+/// The fields that are no pseudo-header fields; `host` comes first, and replaces the one that was sent.
+fn headers(raw: &Bytes, lines: Vec<Line>, host: Option<Line>) -> Headers {
+    let replaced = host.is_some();
+    let is_kept = |line: &Line| {
+        let name = raw.get(line.name.start as usize..line.name.end as usize);
+        let name = name.unwrap_or_default();
+        name.first() != Some(&b':') && !(replaced && name == b"host")
+    };
+    let mut headers = Headers::with_capacity(raw.clone(), lines.len());
+    let regular = lines.into_iter().filter(is_kept);
+    for Line { name, value } in host.into_iter().chain(regular) {
+        headers.push_span(name, value);
     }
+    headers
 }
 
 /// Encodes values that gRPC's C core sends to itself without base64: a zero byte, then the bytes as they are ("true
@@ -301,14 +283,12 @@ fn encode_binary(fields: &mut Fields) {
 /// Whether this is a valid field value (section 8.2.1).
 fn is_value(value: &[u8]) -> bool {
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    !blank(value.first())
-        && !blank(value.last())
-        && !value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
+    !blank(value.first()) && !blank(value.last()) && memchr::memchr3(0, b'\r', b'\n', value).is_none()
 }
 
 /// A method that does not keep the block alive, if it is one of a few.
-fn usual(method: &Bytes) -> Bytes {
-    match method.as_ref() {
+fn usual(method: &[u8]) -> Bytes {
+    match method {
         b"GET" => Bytes::from_static(b"GET"),
         b"POST" => Bytes::from_static(b"POST"),
         b"HEAD" => Bytes::from_static(b"HEAD"),

@@ -159,16 +159,16 @@ impl Conn {
             _ => {}
         }
         let padded = head.has(PADDED) && matches!(head.kind, Kind::Data | Kind::Headers | Kind::PushPromise);
-        self.side(direction).state = State::Payload(Box::new(Frame {
+        self.side(direction).state = State::Payload(Frame {
             head,
             left: head.len,
             padding: 0,
             pad_length_next: padded && head.kind == Kind::Data,
             payload: Vec::new(),
             fault: None,
-        }));
+        });
         if head.len == 0 {
-            self.end_frame(direction, ctx);
+            self.end_frame(direction, None, ctx);
         }
         true
     }
@@ -198,11 +198,14 @@ impl Conn {
             Kind::Settings | Kind::RstStream | Kind::GoAway => Some(MOST_CONTROL),
             _ => None,
         };
+        let mut whole = None;
         if let Some(most) = most {
-            if frame.payload.len() + take <= most {
-                frame.payload.extend_from_slice(part);
-            } else {
+            if frame.payload.len() + take > most {
                 frame.fault = frame.fault.or(Some(Incomplete::HeadTooLarge));
+            } else if u32::try_from(take) == Ok(head.len) {
+                whole = Some(part);
+            } else {
+                frame.payload.extend_from_slice(part);
             }
         }
         // The bytes before a field block in its first frame are framing.
@@ -219,7 +222,7 @@ impl Conn {
         self.report(direction, chunk, before, Role::Framing, ctx);
         self.report(direction, chunk, block, role, ctx);
         if done {
-            self.end_frame(direction, ctx);
+            self.end_frame(direction, whole, ctx);
         }
         take
     }
@@ -251,7 +254,7 @@ impl Conn {
             if invalid {
                 self.refuse(direction, ctx);
             } else if done {
-                self.end_frame(direction, ctx);
+                self.end_frame(direction, None, ctx);
             }
             return 1;
         }
@@ -263,27 +266,28 @@ impl Conn {
         self.report(direction, chunk, padding, Role::Unknown, ctx);
         self.data(direction, stream, content, (fault, chunk.at), ctx);
         if done {
-            self.end_frame(direction, ctx);
+            self.end_frame(direction, None, ctx);
         }
         part.len()
     }
 
-    /// Handles a frame whose payload was read, or skipped.
-    pub(super) fn end_frame(&mut self, direction: Direction, ctx: &mut Context<'_>) {
+    /// Handles a frame whose payload was read, or skipped. `whole`: the payload, if it came in one piece.
+    pub(super) fn end_frame(&mut self, direction: Direction, whole: Option<&[u8]>, ctx: &mut Context<'_>) {
         let Some(frame) = self.take_frame(direction) else {
             return;
         };
         let Frame {
             head, payload, fault, ..
-        } = *frame;
+        } = frame;
+        let payload = whole.unwrap_or(&payload);
         match head.kind {
             Kind::Data if head.has(END_STREAM) => self.end_message(direction, head.stream, fault, ctx),
             Kind::Headers | Kind::PushPromise | Kind::Continuation => {
-                self.end_block_frame(direction, &head, &payload, fault, ctx);
+                self.end_block_frame(direction, &head, payload, fault, ctx);
             }
-            Kind::Settings => self.settings(direction, &head, &payload, fault),
-            Kind::RstStream => self.reset(direction, head.stream, four(&payload), ctx),
-            Kind::GoAway => self.go_away(direction, four(&payload), ctx),
+            Kind::Settings => self.settings(direction, &head, payload, fault),
+            Kind::RstStream => self.reset(direction, head.stream, four(payload), ctx),
+            Kind::GoAway => self.go_away(direction, four(payload), ctx),
             _ => {}
         }
     }
@@ -306,12 +310,15 @@ impl Conn {
             };
             if block.bytes.len() + fragment.len() > ctx.settings.limits.head {
                 block.fault = Some(Incomplete::HeadTooLarge);
+            } else if head.has(END_HEADERS) && block.bytes.is_empty() {
+                return self.block(direction, &block, fragment, ctx);
             } else {
                 block.bytes.extend_from_slice(fragment);
             }
         }
         if head.has(END_HEADERS) {
-            self.block(direction, &block, ctx);
+            let bytes = core::mem::take(&mut block.bytes);
+            self.block(direction, &block, &bytes, ctx);
         } else {
             self.side(direction).block = Some(block);
         }

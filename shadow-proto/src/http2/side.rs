@@ -22,7 +22,7 @@ pub(super) enum State {
         bytes: [u8; HEADER],
         have: usize,
     },
-    Payload(Box<Frame>),
+    Payload(Frame),
     /// Where frames begin is not known.
     Search,
     Closed,
@@ -46,7 +46,7 @@ pub(super) struct Frame {
     pub(super) padding: u32,
     /// Whether the length of the padding comes next.
     pub(super) pad_length_next: bool,
-    /// The payload so far, of a frame that is read as a whole.
+    /// The payload so far, of a frame that is read as a whole and came in parts.
     pub(super) payload: Vec<u8>,
     /// Why the payload cannot be used.
     pub(super) fault: Option<Incomplete>,
@@ -69,6 +69,7 @@ pub(super) struct Block {
     /// Whether it promises a push, so that it belongs to no message here.
     pub(super) promise: bool,
     pub(super) start: FrameStart,
+    /// Its fragments, unless there is only one.
     pub(super) bytes: Vec<u8>,
     /// Why it cannot be decoded.
     pub(super) fault: Option<Incomplete>,
@@ -141,7 +142,7 @@ impl Side {
     /// Bytes held.
     pub(super) fn held(&self) -> usize {
         let payload = match &self.state {
-            State::Payload(frame) => size_of::<Frame>() + frame.payload.capacity(),
+            State::Payload(frame) => frame.payload.capacity(),
             _ => 0,
         };
         let block = self.block.as_ref().map_or(0, |block| block.bytes.capacity());

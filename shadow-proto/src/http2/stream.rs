@@ -45,8 +45,9 @@ impl Half {
     }
 
     fn content(&mut self, settings: &Settings) -> &mut Content {
+        let expected = self.length.unwrap_or(0);
         self.body
-            .get_or_insert_with(|| Box::new(Content::new(settings, 0)))
+            .get_or_insert_with(|| Box::new(Content::expecting(settings, expected)))
     }
 
     /// Adds content.

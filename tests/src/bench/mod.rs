@@ -6,6 +6,7 @@
 //! figures.
 
 mod against;
+mod calls;
 mod core;
 mod cpu;
 mod faults;
@@ -92,6 +93,9 @@ pub fn run(options: &Options) -> Result<Value> {
 fn others(options: &Options, results: &mut serde_json::Map<String, Value>) -> Result<()> {
     if options.wants("faults") {
         results.extend(faults::measure(options)?);
+    }
+    if options.wants("calls") {
+        results.insert("calls".to_owned(), calls::measure(options)?);
     }
     if options.wants("kernel") {
         results.insert("kernel".to_owned(), kernel::measure()?);

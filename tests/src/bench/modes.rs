@@ -17,7 +17,7 @@ use super::{
     memory,
     rig::{Rig, share, undisturbed},
 };
-use crate::{laws, scene::Scene};
+use crate::{laws, netns::Lab, scene::Scene, shop::rpc};
 
 /// Load on production.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub(super) enum Load {
     FullSpeed,
     /// Requests a second.
     Steady(u32),
+    /// Calls of gRPC a second.
+    Calls(u32),
 }
 
 /// One mode of measurement.
@@ -75,6 +77,9 @@ pub(super) const MODES: [Mode<'static>; 4] = [
         goal: "throughput >= 0.97",
     },
 ];
+
+/// Port of the servers of gRPC.
+pub(super) const CALLS_PORT: u16 = 81;
 
 /// At full speed.
 const CONNECTIONS: u32 = 64;
@@ -179,6 +184,10 @@ pub(super) fn load(rig: &Rig, load: Load, seconds: u32) -> Result<Seen> {
         ),
         Load::Steady(rate) => {
             load::constant_rate(&rig.lab.client, Scene::production(), "/1k.json", rate, seconds)
+        }
+        Load::Calls(rate) => {
+            let server = Lab::production(CALLS_PORT);
+            load::constant_rate(&rig.lab.client, server, rpc::GET, rate, seconds)
         }
     }
 }

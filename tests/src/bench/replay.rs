@@ -62,6 +62,7 @@ impl Stage {
             content,
             gap,
             connections: CONNECTIONS,
+            http2: false,
         };
         recording.write(&file)?;
         Ok(file)

@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use super::load::Seen;
+use crate::shop::rpc::{self, Calls};
 
 const CONNECTIONS: u32 = 32;
 
@@ -20,7 +21,8 @@ const CONNECTIONS: u32 = 32;
 pub struct Plan {
     /// Address of the server.
     pub server: SocketAddr,
-    /// The request target; `{n}` in it is replaced by a different number each time.
+    /// The request target; `{n}` in it is replaced by a different number each time. That of the shop's gRPC method is
+    /// called over HTTP/2.
     pub path: String,
     /// Requests per second, over all connections.
     pub rate: u32,
@@ -71,7 +73,7 @@ async fn connection(plan: Plan, first: u32, mut due: Instant, gap: Duration) -> 
     let mut errors = 0;
     let end = due + plan.length;
     let template = format!("GET {} HTTP/1.1\r\nHost: bench\r\n\r\n", plan.path);
-    let mut stream = None;
+    let (mut stream, mut calls) = (None, None);
     for number in (first..).step_by(CONNECTIONS as usize) {
         if due >= end {
             break;
@@ -80,16 +82,30 @@ async fn connection(plan: Plan, first: u32, mut due: Instant, gap: Duration) -> 
         let late = Instant::now() > due;
         sleep_until(due).await;
         let from = if late { due } else { Instant::now() };
-        let answered = exchange(&mut stream, &plan, request.as_bytes());
+        let answered = async {
+            if plan.path == rpc::GET {
+                call(&mut calls, plan.server).await
+            } else {
+                exchange(&mut stream, &plan, request.as_bytes()).await
+            }
+        };
         if timeout(Duration::from_secs(5), answered).await == Ok(Some(())) {
             latencies.push(from.elapsed());
         } else {
             errors += 1;
-            stream = None;
+            (stream, calls) = (None, None);
         }
         due += gap;
     }
     (latencies, errors)
+}
+
+async fn call(calls: &mut Option<Calls>, server: SocketAddr) -> Option<()> {
+    if calls.is_none() {
+        *calls = Some(Calls::open(server).await?);
+    }
+    let cart = calls.as_mut()?.get(rpc::ARCHIVED).await;
+    cart.ok().map(|_cart| ())
 }
 
 async fn exchange(stream: &mut Option<TcpStream>, plan: &Plan, request: &[u8]) -> Option<()> {

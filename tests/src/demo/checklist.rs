@@ -50,10 +50,11 @@ pub(super) fn show(report: &Report, failed_visits: u64) -> Result<()> {
         report.judgement.ruling == Ruling::NoGo,
         format!("the judgement is {}", report.judgement.ruling.as_str()),
     );
-    let writes = report.funnel.skipped.get("write").copied().unwrap_or(0);
+    let skipped = |reason| report.funnel.skipped.get(reason).copied().unwrap_or(0);
+    let (writes, calls) = (skipped("write"), skipped("grpc_write"));
     line(
-        writes > 0,
-        format!("{writes} writes were not sent to the shadow system"),
+        writes > 0 && calls > 0,
+        format!("{writes} writes, and {calls} of gRPC, were not sent to the shadow system"),
     );
     let broken = laws::broken(report);
     line(broken.is_empty(), "every counter adds up".to_owned());

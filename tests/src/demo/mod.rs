@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::shop::{Edition, load};
+use crate::shop::{Edition, load, rpc::DESCRIPTORS};
 use children::{Shop, agent, end, report, text};
 
 /// Requests per second, over all customers.
@@ -33,13 +33,15 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 static VISITS: load::Visits = load::Visits::none();
 
 /// Not a fault: a few milliseconds on a machine that runs both systems and their customers. The agent finds natural
-/// differences by itself; for a run of some seconds it repeats more requests than it does by default.
+/// differences by itself; for a run of some seconds it repeats more requests than it does by default. The set of
+/// descriptors says which gRPC methods only read, and names their fields.
 const RULES: &str = "\
 noise:
   twice: 30%
 gates:
   latency_floor: 20ms
-";
+compare:
+  proto_descriptors: ";
 
 /// Runs the demo; an error when a planted fault was not found, or when something else was.
 pub async fn run(seconds: u64) -> Result<()> {
@@ -100,7 +102,10 @@ impl Stage {
         let production = Shop::open(Edition::Production).await?;
         let rewrite = Shop::open(Edition::Rewrite).await?;
         let home = directory.to_owned();
-        fs::write(home.join("shadow.yaml"), RULES).context("cannot write the configuration")?;
+        let set = home.join("shop.pb");
+        fs::write(&set, DESCRIPTORS).context("cannot write the descriptors")?;
+        let rules = format!("{RULES}{}\n", set.display());
+        fs::write(home.join("shadow.yaml"), rules).context("cannot write the configuration")?;
         let agent = agent(&home, &production, &rewrite)?;
         let mut stage = Self {
             production,

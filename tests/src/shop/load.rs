@@ -19,8 +19,10 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
+use super::rpc;
+
 /// The visited routes, and how often each occurs in a round.
-const ROUND: [(&str, u64); 12] = [
+const ROUND: [(&str, u64); 15] = [
     ("/items", 3),
     ("/items/{}", 8),
     ("/search/{}?q=oak", 4),
@@ -33,6 +35,9 @@ const ROUND: [(&str, u64); 12] = [
     ("/invoices/{}", 1),
     ("/terms", 2),
     ("/catalog", 1),
+    (rpc::GET, 4),
+    (rpc::LIST, 3),
+    (rpc::PUT, 1),
 ];
 
 /// Counts of the visits.
@@ -54,17 +59,29 @@ impl Visits {
     }
 }
 
-/// A round of [`ROUND`] as a list of method and path; `{}` is replaced by the number of the round.
-fn round(number: u64) -> Vec<(Method, String)> {
+/// One visit.
+#[derive(Clone, Debug)]
+enum Visit {
+    Http(Method, String),
+    /// A method of gRPC, and the number that it is given.
+    Call(&'static str, u64),
+}
+
+/// A round of [`ROUND`] as a list of visits; `{}` is replaced by the number of the round.
+fn round(number: u64) -> Vec<Visit> {
     let mut visits = Vec::new();
     for (at, (path, times)) in ROUND.into_iter().enumerate() {
         for time in 0..times {
             let id = number * 8 + time + at as u64;
+            if [rpc::GET, rpc::LIST, rpc::PUT].contains(&path) {
+                visits.push(Visit::Call(path, id));
+                continue;
+            }
             let (method, path) = match path.strip_prefix("POST ") {
                 Some(path) => (Method::POST, path),
                 None => (Method::GET, path),
             };
-            visits.push((method, path.replace("{}", &id.to_string())));
+            visits.push(Visit::Http(method, path.replace("{}", &id.to_string())));
         }
     }
     visits
@@ -80,26 +97,22 @@ pub async fn run(server: SocketAddr, customers: u32, rate: u32, length: Duration
         tasks.push(tokio::spawn(async move {
             let mut ticks = interval_at(start, gap);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut connection = None;
+            let mut connections = Connections::default();
             for number in u64::from(customer).. {
                 let mut way = round(number);
                 // They do not all walk in step: otherwise all of them would ask for the catalog at once.
                 let offset = way.len() * customer as usize / (customers as usize).max(customer as usize + 1);
                 way.rotate_left(offset);
-                for (method, path) in way {
+                for visit in way {
                     ticks.tick().await;
                     if Instant::now() >= end {
                         return;
                     }
-                    let visited = timeout(
-                        Duration::from_secs(5),
-                        visit(server, &mut connection, method, &path),
-                    )
-                    .await;
+                    let visited = timeout(Duration::from_secs(5), connections.visit(server, visit)).await;
                     if matches!(visited, Ok(Some(()))) {
                         visits.answered.fetch_add(1, Ordering::Relaxed);
                     } else {
-                        connection = None;
+                        connections = Connections::default();
                         visits.failed.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -114,30 +127,43 @@ pub async fn run(server: SocketAddr, customers: u32, rate: u32, length: Duration
 
 type Sender = SendRequest<Full<Bytes>>;
 
-async fn visit(
-    server: SocketAddr,
-    connection: &mut Option<Sender>,
-    method: Method,
-    path: &str,
-) -> Option<()> {
-    if connection.as_ref().is_none_or(Sender::is_closed) {
-        *connection = Some(connect(server).await?);
+/// The connections of one customer, one for each version of HTTP.
+#[derive(Default)]
+struct Connections {
+    http: Option<Sender>,
+    calls: Option<rpc::Calls>,
+}
+
+impl Connections {
+    async fn visit(&mut self, server: SocketAddr, visit: Visit) -> Option<()> {
+        let (method, path) = match visit {
+            Visit::Http(method, path) => (method, path),
+            Visit::Call(method, number) => {
+                if self.calls.is_none() {
+                    self.calls = Some(rpc::Calls::open(server).await?);
+                }
+                return self.calls.as_mut()?.call(method, number).await;
+            }
+        };
+        if self.http.as_ref().is_none_or(Sender::is_closed) {
+            self.http = Some(connect(server).await?);
+        }
+        let body = if method == Method::POST {
+            Full::new(Bytes::from_static(b"{\"item\":7,\"count\":2}"))
+        } else {
+            Full::default()
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "shop.example")
+            .header(header::ACCEPT_ENCODING, "gzip")
+            .body(body)
+            .ok()?;
+        let response = self.http.as_mut()?.send_request(request).await.ok()?;
+        response.into_body().collect().await.ok()?;
+        Some(())
     }
-    let body = if method == Method::POST {
-        Full::new(Bytes::from_static(b"{\"item\":7,\"count\":2}"))
-    } else {
-        Full::default()
-    };
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::HOST, "shop.example")
-        .header(header::ACCEPT_ENCODING, "gzip")
-        .body(body)
-        .ok()?;
-    let response = connection.as_mut()?.send_request(request).await.ok()?;
-    response.into_body().collect().await.ok()?;
-    Some(())
 }
 
 async fn connect(server: SocketAddr) -> Option<Sender> {

@@ -1,11 +1,12 @@
 //! A small shop API and its rewrite: what `cargo xtask demo` mirrors.
 //!
-//! Two real servers, not mocks of the agent. They differ as a rewrite does: naturally ([`natural`]: identifiers, times,
+//! Two real servers, not mocks of the agent: HTTP/1.1 and, on the same port, gRPC. They differ as a rewrite does: naturally ([`natural`]: identifiers, times,
 //! figures that jitter, the order of sets) and by the faults in [`PLANTED`], which the report must name.
 
 pub mod data;
 pub mod load;
 pub mod natural;
+pub mod rpc;
 pub mod serve;
 
 use clap::ValueEnum;
@@ -42,7 +43,7 @@ pub struct Planted {
 }
 
 /// Every fault of the rewrite.
-pub const PLANTED: [Planted; 6] = [
+pub const PLANTED: [Planted; 8] = [
     Planted {
         what: "an expired coupon is 200 instead of 410",
         route: "/coupons/",
@@ -72,5 +73,15 @@ pub const PLANTED: [Planted; 6] = [
         what: "invoices never come",
         route: "/invoices/",
         sign: Sign::Failure("timeout"),
+    },
+    Planted {
+        what: "gRPC: the price of pots in a cart is wrong",
+        route: rpc::GET,
+        sign: Sign::Discrepancy("value", "unitPrice"),
+    },
+    Planted {
+        what: "gRPC: an unknown list is OK, not NOT_FOUND",
+        route: rpc::LIST,
+        sign: Sign::Discrepancy("status", "grpc-status"),
     },
 ];

@@ -25,7 +25,7 @@ pub fn request_id(edition: Edition) -> String {
 static STATE: AtomicU64 = AtomicU64::new(0);
 
 /// A different number each time (Steele et al. 2014, splitmix64), seeded with the time of the first call.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     if STATE.load(Ordering::Relaxed) == 0 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         STATE.store(
@@ -39,19 +39,23 @@ fn random() -> u64 {
     z ^ (z >> 31)
 }
 
+/// A random identifier (RFC 9562, version 4).
+pub(super) fn uuid() -> String {
+    let (a, b) = (random(), random());
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        a >> 32,
+        (a >> 16) & 0xffff,
+        a & 0xfff,
+        b >> 52,
+        b & 0xffff_ffff_ffff
+    )
+}
+
 /// Adds what differs whenever an item is viewed: a trace, the number of viewers, and sometimes a badge.
 pub fn lively(mut value: Value) -> Value {
     if let Some(item) = value.as_object_mut() {
-        let (a, b) = (random(), random());
-        let trace = format!(
-            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
-            a >> 32,
-            (a >> 16) & 0xffff,
-            a & 0xfff,
-            b >> 52,
-            b & 0xffff_ffff_ffff
-        );
-        item.insert("trace".to_owned(), trace.into());
+        item.insert("trace".to_owned(), uuid().into());
         item.insert("viewers".to_owned(), (1_000 + random() % 101 - 50).into());
         if random().is_multiple_of(3) {
             item.insert("badge".to_owned(), "popular".into());

@@ -1,18 +1,20 @@
-//! The shop's server: hyper over HTTP/1.1, keep-alive, on loopback.
+//! The shop's server: hyper over HTTP/1.1, keep-alive, on loopback; gRPC over HTTP/2 on the same port.
 
 use std::{convert::Infallible, io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{
-    Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
 };
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tonic::body::Body;
 
-use super::{Edition, data, natural};
+use super::{Edition, data, natural, rpc};
 
 /// Delay of the rewrite where production takes two milliseconds.
 const SLOW: Duration = Duration::from_millis(120);
@@ -32,7 +34,7 @@ pub async fn serve(listener: TcpListener, edition: Edition) {
             let answer = service_fn(move |request| answer(request, edition));
             // A client that disconnects is not a fault of the server.
             drop(
-                http1::Builder::new()
+                auto::Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(stream), answer)
                     .await,
             );
@@ -40,7 +42,10 @@ pub async fn serve(listener: TcpListener, edition: Edition) {
     }
 }
 
-async fn answer(request: Request<Incoming>, edition: Edition) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, edition: Edition) -> Result<Response<Body>, Infallible> {
+    if rpc::is_call(&request) {
+        return Ok(rpc::answer(request, edition).await);
+    }
     let id = natural::request_id(edition);
     let (parts, body) = request.into_parts();
     // The whole body is read before the answer, as most frameworks do.
@@ -56,7 +61,7 @@ async fn answer(request: Request<Incoming>, edition: Edition) -> Result<Response
     response
         .headers_mut()
         .insert(header::SERVER, header::HeaderValue::from_static(server));
-    Ok(response)
+    Ok(response.map(Body::new))
 }
 
 async fn route(method: &Method, path: &str, request_id: &str, edition: Edition) -> Response<Full<Bytes>> {

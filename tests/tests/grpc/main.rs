@@ -4,3 +4,4 @@
 mod calls;
 mod typed;
 mod versions;
+mod web;

@@ -216,7 +216,11 @@ fn http2_is_read_with_prior_knowledge_and_after_an_upgrade() {
 #[test]
 fn grpc_and_other_http2_is_whole() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps");
-    for (name, exchanges) in [("http2-nginx.pcap.gz", 16), ("http2-python.pcap.gz", 16)] {
+    for (name, exchanges) in [
+        ("http2-nginx.pcap.gz", 16),
+        ("http2-python.pcap.gz", 16),
+        ("http2-servers.pcap.gz", 171),
+    ] {
         let file = File::open(directory.join(name)).expect("an own capture");
         let (rows, summary) = rows(Box::new(file)).expect("a capture");
         assert_eq!(summary.complete, exchanges, "{name}: {summary:?}");

@@ -69,6 +69,7 @@ fn torn(directory: &Path) -> Vec<u8> {
         content: &[b'x'; 1_800],
         gap: Duration::from_millis(40),
         connections: 90,
+        http2: false,
     }
     .write(&whole)
     .expect("a recording");

@@ -37,6 +37,7 @@ impl Stage {
             content: CONTENT,
             gap: Duration::from_millis(50),
             connections: 3,
+            http2: false,
         };
         recording.write(&file).expect("a recording");
         // No request may be sent twice except by mistake.

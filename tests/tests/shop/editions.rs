@@ -8,7 +8,11 @@ use std::{
 };
 
 use serde_json::Value;
-use shadow_tests::client::{Answer, Connection};
+use shadow_tests::{
+    client::{Answer, Connection},
+    shop::rpc::{Calls, Cart, DESCRIPTORS, GET, Item, LIST, PUT},
+};
+use tonic::{Code, Status};
 
 struct Shop(Child, SocketAddr);
 
@@ -117,4 +121,65 @@ fn the_rewrite_has_the_planted_faults_and_no_others() {
         "{wrong} of 20 carts are rounded wrongly"
     );
     assert_eq!(production.get("/invoices/1").status, 200);
+}
+
+/// A cart without its natural differences.
+fn still(cart: Result<Cart, Status>) -> Cart {
+    let mut cart = cart.expect("the shop answers");
+    assert!(
+        cart.created.take().is_some_and(|time| time.seconds > 0),
+        "{cart:?}"
+    );
+    assert_eq!(core::mem::take(&mut cart.cart_id).len(), 36);
+    cart
+}
+
+#[tokio::test]
+async fn the_calls_of_the_rewrite_have_two_faults_and_no_others() {
+    let (production, rewrite) = (Shop::open("production"), Shop::open("rewrite"));
+    let mut old = Calls::open(production.1).await.expect("a connection");
+    let mut new = Calls::open(rewrite.1).await.expect("a connection");
+    for number in 1..20 {
+        let (cart, mut other) = (still(old.get(number).await), still(new.get(number).await));
+        assert_ne!(cart, other);
+        other.items[1].unit_price -= 1;
+        assert_eq!(cart, other);
+        assert_eq!(old.put(number).await.expect("a key").number, 2);
+        let lists: [Result<Vec<Item>, Status>; 2] = [old.list(number).await, new.list(number).await];
+        match lists {
+            [Err(status), Ok(none)] if number % 3 == 0 => {
+                assert_eq!((status.code(), none.len()), (Code::NotFound, 0));
+            }
+            [Ok(list), Ok(other)] if number % 3 != 0 => assert_eq!((list.len(), list), (3, other)),
+            lists => panic!("list {number}: {lists:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_messages_of_the_shop_are_those_of_its_descriptors() {
+    // The names and numbers of fields, as the set of protoc has them: 0x0a is a name, 0x18 a number.
+    for (name, number) in [
+        ("cart_id", 1),
+        ("items", 2),
+        ("state", 5),
+        ("created", 6),
+        ("deltas", 11),
+        ("weight", 12),
+    ] {
+        let length = u8::try_from(name.len()).expect("a short name");
+        let field = [&[0x0a, length], name.as_bytes(), &[0x18, number]].concat();
+        assert!(
+            DESCRIPTORS.windows(field.len()).any(|bytes| bytes == field),
+            "{name} = {number}"
+        );
+    }
+    for method in [GET, LIST, PUT] {
+        let name = method.rsplit('/').next().expect("a name");
+        assert!(
+            DESCRIPTORS
+                .windows(name.len())
+                .any(|bytes| bytes == name.as_bytes())
+        );
+    }
 }

@@ -15,7 +15,7 @@ use shadow_tests::{
     need,
     netns::{Lab, Netns},
     process::{Launch, Process, wait_until},
-    shop::PLANTED,
+    shop::{PLANTED, rpc::DESCRIPTORS},
 };
 
 const PORT: u16 = 80;
@@ -28,6 +28,13 @@ const RECORDING: &str = "traffic.pcapng";
 /// Two editions and their customers compete with the agent for the machine, so other routes that are slow here are
 /// ignored.
 const CONFIG: &str = "noise: {twice: 50%}\ngates: {latency_floor: 60ms}\nshadow: {concurrency: 128}\n";
+
+/// The configuration, with the set of descriptors in this folder.
+fn config(home: &Path) -> String {
+    let set = home.join("shop.pb");
+    fs::write(&set, DESCRIPTORS).expect("a set of descriptors");
+    format!("{CONFIG}compare: {{proto_descriptors: {}}}\n", set.display())
+}
 
 /// A program next to the test executables.
 fn program(name: &str, args: &[&str], directory: &Path, namespace: &Netns) -> Process {
@@ -98,7 +105,7 @@ fn mirrored(lab: &Lab, home: &Path, production: &str, shadow: &str) -> Report {
         "record: {{file: {}, redact: none}}\n",
         home.join(RECORDING).display()
     );
-    fs::write(&config, format!("{CONFIG}{record}")).expect("a configuration");
+    fs::write(&config, self::config(home) + &record).expect("a configuration");
     let mut agent = Plan::new(home)
         .capture(Lab::LINK, PORT)
         .args(&["--config", &config.display().to_string()])
@@ -124,7 +131,7 @@ fn mirrored(lab: &Lab, home: &Path, production: &str, shadow: &str) -> Report {
 /// The report of a replay of the recording, at its own pace.
 fn replayed(namespace: &Netns, home: &Path, shadow: &str) -> Report {
     let rules = home.join("replay.yaml");
-    fs::write(&rules, CONFIG).expect("a configuration");
+    fs::write(&rules, config(home)).expect("a configuration");
     let mut replay = Launch::new(agent::binary(), home)
         .args(["replay", "--json", "--shadow", shadow, "--config"])
         .args([rules, home.join(RECORDING)])
@@ -170,7 +177,7 @@ fn judge(report: &Report) {
     let faults = regressions(report);
     assert_eq!(
         faults.len(),
-        5,
+        7,
         "one place for each fault but the slow one:\n{}",
         shown()
     );

@@ -1,5 +1,5 @@
-//! Messages in a content: length-prefixed (gRPC over HTTP/2), with trailers after them (gRPC-Web), that in base64
-//! (gRPC-Web text), or one message alone (Connect, and Protocol Buffers over plain HTTP).
+//! Messages in a content: length-prefixed (gRPC over HTTP/2), with trailers after them (gRPC-Web, streams of Connect),
+//! that in base64 (gRPC-Web text), or one message alone (Connect, and Protocol Buffers over plain HTTP).
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use shadow_proto::exchange::Headers;
 
 use super::{
     super::{decode, media},
-    BASE64,
+    BASE64, end,
 };
 
 /// Messages of one answer.
@@ -16,6 +16,9 @@ const MAX_MESSAGES: usize = 1 << 16;
 
 /// The flag of a compressed message.
 const COMPRESSED: u8 = 1;
+
+/// The flag of the object that ends a stream of Connect.
+const END: u8 = 2;
 
 /// The flag of the trailers of gRPC-Web.
 const TRAILERS: u8 = 0x80;
@@ -25,6 +28,8 @@ const TRAILERS: u8 = 0x80;
 pub(super) enum Framing {
     /// Each with its length (gRPC, gRPC-Web).
     Prefixed,
+    /// The same, with an object after them (Connect).
+    Ended,
     /// The same in base64 (gRPC-Web text).
     Base64,
     /// One message alone.
@@ -39,6 +44,8 @@ impl Framing {
             Self::Bare
         } else if essence.starts_with(media::WEB_TEXT) {
             Self::Base64
+        } else if essence.starts_with(media::STREAM) {
+            Self::Ended
         } else {
             Self::Prefixed
         }
@@ -50,7 +57,7 @@ impl Framing {
 pub(crate) struct Read<'b> {
     /// Its messages without their compression.
     pub(crate) messages: Vec<Cow<'b, [u8]>>,
-    /// Trailers of gRPC-Web: lines of fields.
+    /// Trailers of gRPC-Web: lines of fields. Those that say the same as the end of a stream of Connect.
     pub(crate) trailers: Option<Cow<'b, [u8]>>,
 }
 
@@ -59,7 +66,7 @@ impl<'b> Read<'b> {
     /// bound.
     pub(crate) fn of(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Self> {
         match Framing::of(headers) {
-            Framing::Prefixed => prefixed(headers, content, cap),
+            Framing::Prefixed | Framing::Ended => prefixed(headers, content, cap),
             Framing::Base64 => {
                 let content = from_base64(content)?;
                 let Read { messages, trailers } = prefixed(headers, &content, cap)?;
@@ -83,6 +90,12 @@ impl<'b> Read<'b> {
 }
 
 fn prefixed<'b>(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Read<'b>> {
+    let is_connect = Framing::of(headers) == Framing::Ended;
+    let encoding = if is_connect {
+        "connect-content-encoding"
+    } else {
+        "grpc-encoding"
+    };
     let mut read = Read::default();
     let mut rest = content;
     let mut left = cap;
@@ -91,21 +104,26 @@ fn prefixed<'b>(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Read
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
         let (message, behind) = behind.split_at_checked(length)?;
         rest = behind;
+        let ends = is_connect && flag & END != 0;
         if flag & TRAILERS != 0 {
             let is_last = *flag == TRAILERS && rest.is_empty();
             read.trailers = Some(Cow::Borrowed(message)).filter(|_| is_last);
             read.trailers.as_ref()?;
             break;
         }
-        let message = match *flag {
+        let message = match *flag & !(END * u8::from(ends)) {
             0 => Cow::Borrowed(message),
             COMPRESSED if message.is_empty() => Cow::Borrowed(message),
             COMPRESSED => {
-                let coding = headers.get("grpc-encoding")?;
+                let coding = headers.get(encoding)?;
                 Cow::Owned(decode::decode_as(coding, message, left).ok()?)
             }
             _ => return None,
         };
+        if ends {
+            read.trailers = Some(Cow::Owned(end::lines(&message)?));
+            return rest.is_empty().then_some(read);
+        }
         left = left.checked_sub(message.len())?;
         if read.messages.len() >= MAX_MESSAGES {
             return None;
@@ -133,10 +151,15 @@ fn from_base64(content: &[u8]) -> Option<Vec<u8>> {
 /// have them.
 pub(crate) fn framed(headers: &Headers, messages: &[Vec<u8>], trailers: Option<&[u8]>) -> Option<Vec<u8>> {
     let framing = Framing::of(headers);
-    if framing == Framing::Bare {
-        return <[Vec<u8>; 1]>::try_from(messages.to_vec())
-            .ok()
-            .map(|[message]| message);
+    match framing {
+        Framing::Bare => {
+            return <[Vec<u8>; 1]>::try_from(messages.to_vec())
+                .ok()
+                .map(|[message]| message);
+        }
+        // The lines are not what the stream ended with.
+        Framing::Ended if trailers.is_some() => return None,
+        _ => {}
     }
     let mut out = Vec::new();
     let parts = messages.iter().map(|message| (0, message.as_slice()));

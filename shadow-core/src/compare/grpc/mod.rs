@@ -6,6 +6,7 @@
 //! and fields. Bias: content that cannot be read as messages is compared by length and digest, never skipped.
 
 mod document;
+mod end;
 mod frames;
 mod scalar;
 mod shape;

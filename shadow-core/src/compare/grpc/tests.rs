@@ -327,6 +327,58 @@ fn the_forms_of_the_web_are_compared_alike() {
     assert!(!differ(&broken, &whole(5, "0")).is_empty());
 }
 
+/// A stream of Connect: messages, and the object that ends it.
+fn stream(media: &str, messages: &[&[u8]], end: &str) -> Answer {
+    let mut content = framed(messages);
+    let mut last = framed(&[end.as_bytes()]);
+    last[0] = 2;
+    content.extend(last);
+    plain(media, &content)
+}
+
+#[test]
+fn a_stream_of_connect_is_compared_by_messages_and_status() {
+    let item = |price| message(&[(1, text("tea")), (2, Value::Varint(price))]);
+    let of = |price, end: &str| stream("application/connect+proto", &[&item(1), &item(price)], end);
+    let error = |code: &str, value: &str| {
+        format!(
+            r#"{{"error":{{"code":"{code}","message":"50 % off","details":[{{"type":"shop.Item","value":"{value}"}}]}}}}"#
+        )
+    };
+    let (tea, pot) = ("CgN0ZWE", "CgNwb3Q=");
+    let gone = of(5, &error("not_found", tea));
+    let other_text = of(5, &error("not_found", tea).replace("50", "60"));
+    let found = |a: &Answer, b: &Answer| differ(a, b);
+    assert_eq!(
+        found(&of(5, "{}"), &of(5, r#"{"metadata":{"x":["1"]}}"#)),
+        [""; 0]
+    );
+    assert_eq!(found(&of(5, "{}"), &of(6, "{}")), ["value event 2 $.2: 5 | 6"]);
+    assert_eq!(found(&of(5, "{}"), &gone), ["status trailer grpc-status: 0 | 5"]);
+    assert_eq!(
+        found(&gone, &other_text),
+        [""; 0],
+        "details say what kind of error it is"
+    );
+    assert_eq!(
+        found(&gone, &of(5, &error("not_found", pot))),
+        ["value trailer grpc-status-details-bin $.3.2.1: \"tea\" | \"pot\""]
+    );
+    let json = |price| {
+        stream(
+            "application/connect+json",
+            &[format!(r#"{{"price":{price}}}"#).as_bytes()],
+            "{}",
+        )
+    };
+    assert_eq!(found(&json(5), &json(6)), ["value $.price: 5 | 6"]);
+    // Content that does not end as it must is compared as bytes.
+    for odd in ["", "[]", r#"{"error":{"code":"gone"}}"#, r#"{"error":{}}"#] {
+        assert!(!found(&of(5, odd), &of(5, "{}")).is_empty(), "{odd}");
+        assert_eq!(found(&of(5, odd), &of(5, odd)), [""; 0], "{odd}");
+    }
+}
+
 #[test]
 fn one_message_over_plain_http_is_a_tree() {
     let item = |price| message(&[(1, text("tea")), (2, Value::Varint(price))]);
@@ -360,6 +412,17 @@ fn errors_of_connect_are_compared_by_their_code() {
         });
         stated(comparator.compare(&request, production, shadow))
     };
+    let by_get = |a: &Answer, b: &Answer| {
+        let request =
+            testing::exchange_with("GET", "/p.S/M?connect=v1&encoding=json&message=%7b%7d", &[]).request;
+        let [production, shadow] = [a, b].map(|answer| Side {
+            status: 404,
+            headers: &answer.headers,
+            trailers: &answer.trailers,
+            body: &answer.body,
+        });
+        stated(comparator.compare(&request, production, shadow))
+    };
     let connect = [("connect-protocol-version", "1")];
     let (a, b, c) = (
         error("not_found", "one"),
@@ -367,6 +430,8 @@ fn errors_of_connect_are_compared_by_their_code() {
         error("internal", "one"),
     );
     assert_eq!(under(&connect, &a, &b), [""; 0]);
+    assert_eq!(by_get(&a, &b), [""; 0]);
+    assert_eq!(by_get(&a, &c), ["error_type $.code: not_found | internal"]);
     assert_eq!(
         under(&connect, &a, &c),
         ["error_type $.code: not_found | internal"]

@@ -22,7 +22,7 @@ use super::{
     },
     usage::RuleId,
 };
-use crate::descriptors::Descriptors;
+use crate::{connect, descriptors::Descriptors};
 
 pub(super) use walk::{Below, Level, Matching, Parts, Walk};
 
@@ -108,7 +108,7 @@ impl<'r> Scope<'r> {
             arrays: rules.arrays,
             masks: Vec::new(),
             answer_type: rules.answer_type(request),
-            is_connect: request.headers.get("connect-protocol-version").is_some(),
+            is_connect: connect::is_call(request),
             number: compiled.next(),
         };
         let asked = (!rules.routes.is_empty())

@@ -315,6 +315,11 @@ fn a_call_whose_response_began_before_its_request_had_ended_is_not_replayed() {
         ("application/grpc", 1, REPLAY),
         ("application/grpc", 0, REPLAY),
         ("application/grpc", -1, skipped(SkipPolicy::GrpcInterleaved)),
+        (
+            "application/connect+proto",
+            -1,
+            skipped(SkipPolicy::GrpcInterleaved),
+        ),
         ("application/json", -1, REPLAY),
     ] {
         let mut given = exchange("POST", "/p.S/M", &[("content-type", media)]);
