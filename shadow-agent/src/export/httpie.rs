@@ -1,7 +1,7 @@
 //! A case as a command of HTTPie that sends its request again.
 //!
-//! HTTPie rewrites what it is given: a request that it would send as another one is refused. It adds `Content-Length: 0`
-//! where a request without content has none.
+//! HTTPie rewrites what it is given: a request that it would send as another one is refused. It adds
+//! `Content-Length: 0` where a request without content has none.
 
 use shadow_core::case::Case;
 

@@ -2,9 +2,9 @@
 //! long that took.
 //!
 //! Until the task runs again production repeats itself, so its third answers stay, as those of a stable value do. What
-//! tells is a later answer to the same request: both systems have another value by then. If they are alike, production's
-//! number is as often the greater one as the shadow system's, and its time is no further from the shadow system's than
-//! from its own time before.
+//! tells is a later answer to the same request: both systems have another value by then. If they are alike,
+//! production's number is as often the greater one as the shadow system's, and its time is no further from the shadow
+//! system's than from its own time before.
 //! Not detected: a number that is wrong by chance, upwards as often as downwards and by no more than it changes; a time
 //! that is wrong by less than it changes.
 
@@ -29,7 +29,8 @@ const FEW: u64 = 8;
 pub(super) struct Moves {
     /// The shadow system's values that are not those before.
     shadow: u64,
-    /// Of production's values that are not those before: numbers that are greater than the shadow system's, and that are smaller.
+    /// Of production's values that are not those before: numbers that are greater than the shadow system's, and that
+    /// are smaller.
     greater: u64,
     smaller: u64,
     /// Times that are no further from the shadow system's than from production's own before.
@@ -41,8 +42,8 @@ pub(super) struct Moves {
 }
 
 impl Groups {
-    /// Counts the values that either system changed between two answers to the same request: `found` are the differences
-    /// between the later answers, the others those between the two of each system, the earlier one first.
+    /// Counts the values that either system changed between two answers to the same request: `found` are the
+    /// differences between the later answers, the others those between the two of each system, the earlier one first.
     pub(crate) fn moved(&mut self, route: &str, found: &[Discrepancy], of_each: [&[Discrepancy]; 2]) {
         let is_value = |found: &&Discrepancy| found.category == Category::Value;
         let [production, shadow] = of_each.map(|found| {

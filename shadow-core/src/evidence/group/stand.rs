@@ -7,7 +7,8 @@
 //!   (`place`),
 //! - it is the order of a list whose elements are noise, and more frequent (`content`),
 //! - the same shift of the same name is noise over all routes together, as frequent as here (`name`),
-//! - both systems change the value, each at its own time (`moves`; also a regression, unless the control target says so),
+//! - both systems change the value, each at its own time (`moves`; also where it is a regression, unless by the control
+//!   target),
 //! - all remaining shifts have been asked again, together often enough, and are balanced (`rest`).
 
 use hashbrown::{HashMap, HashSet};
