@@ -56,7 +56,7 @@ impl Cluster {
             .expect("it starts")
     }
 
-    /// What kubectl was told.
+    /// The words that kubectl was started with.
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("kubectl.log")).unwrap_or_default()
     }

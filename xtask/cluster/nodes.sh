@@ -102,13 +102,7 @@ END
 
 image() { # NAME FILE
   for node in 1 2; do
-    local import=(ctr -a "$run/containerd$node/containerd.sock" -n k8s.io images import --index-name "$1" "$2")
-    # containerd 1.6 says now and then that content which it is importing is not there.
-    for _ in 1 2 3; do
-      "${import[@]}" >/dev/null 2>&1 && continue 2
-      sleep 1
-    done
-    "${import[@]}" >/dev/null || return 1
+    ctr -a "$run/containerd$node/containerd.sock" -n k8s.io images import --base-name "${1%:*}" "$2" >/dev/null || return 1
   done
 }
 

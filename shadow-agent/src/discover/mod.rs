@@ -1,9 +1,10 @@
 //! `shadow discover`: the pods of this node that are to be mirrored, for the agent beside it.
 //!
-//! The only process that talks to the API server: it has a token, and no other privilege. It lists and watches the pods
-//! of its own node, and tells the agent the whole set whenever it has changed. It also watches the kill switch of the
-//! cluster ([`switch`]). Bounds: two watches, answers and lines as in [`api`]. Bias: while the API server is away the
-//! last set stays; a pod is named by its UID, and never by its address; no pod is named before the kill switch is known.
+//! The only process that talks to the API server: it has a token, and no other privilege. It lists and watches the
+//! pods of its own node, and tells the agent the whole set whenever it has changed. It also watches the kill switch of
+//! the cluster ([`switch`]). Bounds: two watches, answers and lines as in [`api`]. Bias: while the API server is away
+//! the last set stays; a pod is named by its UID, and never by its address; no pod is named before the kill switch is
+//! known.
 
 mod api;
 mod objects;

@@ -1,8 +1,8 @@
 //! The kill switch of the whole cluster: a key of a ConfigMap, which becomes the agent's kill file.
 //!
-//! Any tool that can change a ConfigMap stops every node. While the key exists the kill file does, so that an agent that
-//! starts meanwhile does not mirror. The guard is told besides, for an agent that hangs. Removing the key removes the
-//! file, and resumes nothing: that takes `shadow resume` on each node (`kubectl shadow resume`).
+//! Any tool that can change a ConfigMap stops every node. While the key exists the kill file does, so that an agent
+//! that starts meanwhile does not mirror. The guard is asked to kill besides, for an agent that hangs. Removing the key
+//! removes the file, and resumes nothing: that takes `shadow resume` on each node (`kubectl shadow resume`).
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +54,7 @@ pub(super) enum Wanted {
     Kill(String),
 }
 
-/// What the switch changes on this node.
+/// The effect of the switch on this node.
 #[derive(Clone, Debug)]
 pub(super) struct Switch {
     /// The kill file of the agent.

@@ -259,7 +259,7 @@ fn causes_after_the_first_have_a_line_each() {
     assert!(text.contains(line), "{text}");
     assert_eq!(
         text.matches("carry Authorization").count(),
-        super::text::CAUSES,
+        text::CAUSES,
         "{text}"
     );
 }

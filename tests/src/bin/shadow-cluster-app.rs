@@ -1,4 +1,4 @@
-//! What runs in the pods of `cargo xtask cluster`: `shadow-cluster-app serve shop`, `shadow-cluster-app visit node1`.
+//! The program in the pods of `cargo xtask cluster`: `shadow-cluster-app serve shop`, `shadow-cluster-app visit node1`.
 
 use clap::{Parser, Subcommand};
 use shadow_tests::counted::{serve, visit};

@@ -1,4 +1,4 @@
-//! A client: requests with an id each, on a kept connection and on new ones, to the addresses that it is told.
+//! A client: requests with an id each, on a kept connection and on new ones, to the addresses that it is given.
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +28,7 @@ struct Visits {
     failed: BTreeSet<String>,
 }
 
-/// Does as it is told; ids begin with `name`.
+/// Follows its orders; ids begin with `name`.
 pub fn run(name: &str) -> io::Result<()> {
     let visits = Arc::new(Mutex::new(Visits::default()));
     for new in [false, true] {

@@ -13,7 +13,8 @@ use super::{
     work::{SHOP, Traffic},
 };
 
-/// How long after the order the last replay may arrive.
+/// How long after the API server's answer to the order the last replay may arrive. The start of `kubectl` takes up to a
+/// second on a busy machine, and is shown apart.
 const BOUND: u64 = 1_000;
 const TRIALS: usize = 20;
 
@@ -52,16 +53,19 @@ pub(super) fn hung_agent(cluster: &Cluster) -> Result<String> {
 
 /// The ConfigMap stops every node, and they stay stopped until they are resumed.
 pub(super) fn everywhere(cluster: &Cluster) -> Result<String> {
-    let mut delays = Vec::new();
+    let (mut since_start, mut since_answer) = (Vec::new(), Vec::new());
     for _ in 0..TRIALS {
-        delays.push(one_kill(cluster)?);
+        let [start, answer] = one_kill(cluster)?;
+        since_start.push(start);
+        since_answer.push(answer);
         resume(cluster)?;
     }
-    delays.sort_unstable();
-    let (median, most) = (delays[TRIALS / 2], delays[TRIALS - 1]);
+    since_start.sort_unstable();
+    since_answer.sort_unstable();
+    let (whole, most) = (since_start[TRIALS / 2], since_answer[TRIALS - 1]);
     ensure!(
         most <= BOUND,
-        "the last replay came {most} ms after the order: {delays:?}"
+        "the last replay came {most} ms after the API server's answer: {since_answer:?}"
     );
     // A new agent does not mirror while the switch is on.
     patch(cluster, "\"cluster test\"")?;
@@ -79,7 +83,8 @@ pub(super) fn everywhere(cluster: &Cluster) -> Result<String> {
     cluster.attached()?;
     cluster.for_time(&shop(), AWHILE)?.each_once()?;
     Ok(format!(
-        "last replay after the order: median {median} ms, at most {most} ms of {TRIALS}; stays so over a restart"
+        "last replay at most {most} ms after the API server's answer, {whole} ms (median) after the start of kubectl, of \
+         {TRIALS}; stays so over a restart"
     ))
 }
 
@@ -145,13 +150,14 @@ fn disarmed(cluster: &Cluster) -> Result<u64> {
     Ok(all)
 }
 
-/// Milliseconds from the order to the last replay at the shadow system.
-fn one_kill(cluster: &Cluster) -> Result<u64> {
-    let mut ordered = 0;
+/// Milliseconds from the start of `kubectl`, and from its end, to the last replay at the shadow system.
+fn one_kill(cluster: &Cluster) -> Result<[u64; 2]> {
+    let (mut start, mut end) = (0, 0);
     let counted = cluster.during(&shop(), || {
         cluster.wait(AWHILE)?;
-        ordered = now_ms();
+        start = now_ms();
         patch(cluster, "\"cluster test\"")?;
+        end = now_ms();
         cluster.wait(AWHILE)
     })?;
     ensure!(counted.replays.len() > 10, "nothing was replayed before the kill");
@@ -168,7 +174,7 @@ fn one_kill(cluster: &Cluster) -> Result<u64> {
                 .context("no time")?,
         );
     }
-    Ok(last.saturating_sub(ordered))
+    Ok([start, end].map(|moment| last.saturating_sub(moment)))
 }
 
 /// Sets the switch as plain kubectl does; `null` removes the key.

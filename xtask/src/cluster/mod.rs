@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use self::nodes::Cluster;
 use crate::shell;
 
-/// What is done with the cluster.
+/// The use of the cluster.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Action {
     /// Start it, run every scenario, take it down

@@ -1,4 +1,4 @@
-//! What is mirrored: each path to a service once, and nothing else.
+//! The capture itself: each path to a service once, and nothing else.
 
 use std::time::Duration;
 

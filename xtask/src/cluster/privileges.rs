@@ -15,18 +15,21 @@ const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 
+/// The commands that the agent's processes run as.
+const ROLES: [&str; 4] = ["run", "guard", "attach", "discover"];
+
 /// A process of the pod.
 #[derive(Debug)]
 struct Process {
-    /// `run`, `guard`, `attach` or `discover`.
+    /// One of [`ROLES`].
     role: String,
     capabilities: u64,
     user: String,
     has_token: bool,
 }
 
-/// The agent captures, the guard kills, the attach process enters namespaces, discovery asks the API server: none can do
-/// the work of another.
+/// The agent captures, the guard kills, the attach process enters namespaces, discovery asks the API server: none can
+/// do the work of another.
 pub(super) fn separate(cluster: &Cluster) -> Result<String> {
     let mut seen = 0;
     for node in ["node1", "node2"] {
@@ -71,6 +74,10 @@ fn processes(uid: &str) -> Result<Vec<Process>> {
         let (true, [_, role, ..]) = (read("cgroup").contains(uid), &*words) else {
             continue;
         };
+        // The pod has another process, of the runtime.
+        if !ROLES.contains(role) {
+            continue;
+        }
         let status = read("status");
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));

@@ -18,7 +18,7 @@ pub(super) const PAY: &str = "10.250.0.70";
 /// How long replays may lag behind.
 const SETTLE: Duration = Duration::from_secs(20);
 
-/// What the clients do.
+/// Orders to the clients.
 #[derive(Clone, Debug)]
 pub(super) struct Traffic {
     /// The nodes whose clients work.

@@ -1,8 +1,8 @@
 //! `kubectl shadow`, also `shadow cluster`: the agents of every node of a cluster, through `kubectl`.
 //!
-//! It uses the caller's `kubectl` with the caller's context and rights, and asks each node in its own pod. No part of it
-//! runs in the cluster. Bounds: [`AT_ONCE`] nodes are asked at a time, each within `--timeout`. Bias: a node that does
-//! not answer is named, and is never taken for one that is well.
+//! It uses the caller's `kubectl` with the caller's context and rights, and asks each node in its own pod. No part of
+//! it runs in the cluster. Bounds: [`AT_ONCE`] nodes are asked at a time, each within `--timeout`. Bias: a node that
+//! does not answer is named, and is never taken for one that is well.
 
 mod kubectl;
 mod orders;
