@@ -24,7 +24,7 @@ for file in "$out"/*.yaml; do
         python3 - "$file" "$out/shadow.conf" <<'PY'
 import sys, yaml
 for document in yaml.safe_load_all(open(sys.argv[1])):
-    if document and document["kind"] == "ConfigMap":
+    if document and document["kind"] == "ConfigMap" and "data" in document:
         open(sys.argv[2], "w").write(document["data"]["shadow.yaml"])
 PY
         "$SHADOW" config check "$out/shadow.conf"

@@ -13,6 +13,7 @@ pub mod agent;
 pub mod attached;
 pub mod bench;
 pub mod client;
+pub mod counted;
 pub mod demo;
 mod frames;
 pub mod laws;

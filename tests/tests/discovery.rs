@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use shadow_tests::{
     agent::{Agent, Plan, binary},
@@ -99,8 +100,10 @@ impl Pod {
 #[derive(Default)]
 struct Api {
     list: Mutex<Vec<Value>>,
-    /// The open watches.
-    watches: Mutex<Vec<TcpStream>>,
+    /// The ConfigMap that is the kill switch; while there is none, questions for it are not answered.
+    switch: Mutex<Option<Value>>,
+    /// The open watches: of pods, and of the kill switch.
+    watches: [Mutex<Vec<TcpStream>>; 2],
     asked: Mutex<Vec<String>>,
 }
 
@@ -125,25 +128,35 @@ impl Api {
         while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
         self.asked.lock().expect("a list").push(start.clone());
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
+        let is_switch = start.contains("/configmaps?");
         if start.contains("watch=1") {
             stream.write_all(head.as_bytes())?;
-            self.watches.lock().expect("a list").push(stream);
+            self.watches[usize::from(is_switch)]
+                .lock()
+                .expect("a list")
+                .push(stream);
             return Ok(());
         }
         let answer = if start.contains("/services/shop ") {
             json!({"spec": {"selector": {"app": "shop"}}})
+        } else if is_switch {
+            let Some(switch) = self.switch.lock().expect("a switch").clone() else {
+                return Ok(());
+            };
+            json!({"metadata": {"resourceVersion": "10"}, "items": [switch]})
         } else {
             json!({"metadata": {"resourceVersion": "10"}, "items": *self.list.lock().expect("a list")})
         };
         write!(stream, "{head}{answer}")
     }
 
-    fn tell(&self, kind: &str, pod: &Value) {
-        let line = format!("{}\n", json!({"type": kind, "object": pod}));
+    fn tell(&self, kind: &str, object: &Value) {
+        let line = format!("{}\n", json!({"type": kind, "object": object}));
+        let watches = &self.watches[usize::from(!object["data"].is_null())];
         wait_until("somebody watches", PATIENCE, || {
-            !self.watches.lock().expect("a list").is_empty()
+            !watches.lock().expect("a list").is_empty()
         });
-        for watch in self.watches.lock().expect("a list").iter_mut() {
+        for watch in watches.lock().expect("a list").iter_mut() {
             drop(watch.write_all(line.as_bytes()));
         }
     }
@@ -159,16 +172,27 @@ struct Node {
 }
 
 impl Node {
-    fn new() -> Self {
+    fn new(has_switch: bool) -> Self {
         let [host, space] = joined([("n0", "10.91.0.1"), ("x0", "10.91.0.2")]);
         let directory = tempfile::tempdir().expect("a directory");
         let config = directory.path().join("shadow.yaml");
         let socket = directory.path().join("discover.sock");
+        let kills = directory.path().join("kills");
         let text = format!(
-            "capture: {{kubernetes: {{namespace: shop, service: shop, port_name: http, socket: {}, group: '{USER}'}}}}\n",
-            socket.display()
+            "capture: {{kubernetes: {{namespace: shop, service: shop, port_name: http, socket: {}, group: '{USER}'{}}}}}\n\
+             agent: {{kill_file: {}, socket: {}}}\n",
+            socket.display(),
+            if has_switch {
+                ", kill_switch: shadow/switch"
+            } else {
+                ""
+            },
+            kills.join("kill").display(),
+            directory.path().join("agent/shadow.sock").display(),
         );
         fs::write(&config, text).expect("a file");
+        fs::create_dir(&kills).expect("a directory");
+        fs::set_permissions(&kills, fs::Permissions::from_mode(0o777)).expect("a mode");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a mode");
         Self {
@@ -230,7 +254,7 @@ fn becomes(agent: &Agent, what: &str, wanted: &[(&str, &str)]) -> Duration {
 #[test]
 fn the_pods_of_a_service_are_mirrored_as_they_come_and_go() {
     need!(Root, Program("setpriv"));
-    let node = Node::new();
+    let node = Node::new(false);
     let [shop, pay] = [1, 2].map(|number| Pod::new(number).begin());
     let api = Api::start(&node.host, vec![shop.api("a", 5)]);
     let mut agent = node.agent();
@@ -289,5 +313,66 @@ fn the_pods_of_a_service_are_mirrored_as_they_come_and_go() {
         "{shadow:?}"
     );
     assert_eq!(states(&agent), [("shop/b".to_owned(), "seen".to_owned())]);
+    agent.stop();
+}
+
+/// The ConfigMap of the kill switch.
+fn switch(data: &Value, version: u32) -> Value {
+    json!({"metadata": {"uid": "s", "resourceVersion": version.to_string()}, "data": data})
+}
+
+#[test]
+fn the_clusters_kill_switch_stops_an_agent_and_one_that_hangs() {
+    need!(Root, Program("setpriv"));
+    let node = Node::new(true);
+    let pod = Pod::new(4).begin();
+    let api = Api::start(&node.host, vec![pod.api("a", 5)]);
+    let mut agent = node.agent();
+    let _discovery = node.discovery();
+    wait_until("the switch is asked for", PATIENCE, || {
+        let asked = api.asked.lock().expect("a list");
+        asked
+            .iter()
+            .any(|line| line.contains("/namespaces/shadow/configmaps?fieldSelector=metadata.name%3Dswitch"))
+    });
+    thread::sleep(Duration::from_secs(1));
+    assert!(
+        states(&agent).is_empty(),
+        "no pod is mirrored before the switch is known"
+    );
+    *api.switch.lock().expect("a switch") = Some(switch(&json!({}), 5));
+    becomes(&agent, "the pod is attached", &[("shop/a", "no_traffic")]);
+    pod.visit("before");
+    agent.settled(10);
+
+    let start = Instant::now();
+    api.tell("MODIFIED", &switch(&json!({"kill": "incident 4711"}), 11));
+    wait_until("it is killed", PATIENCE, || agent.status()["armed"] == false);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let killed = agent.status()["killed"].to_string();
+    assert!(killed.contains("incident 4711"), "{killed}");
+    pod.visit("killed");
+    let refused = agent.ask(&["resume"]);
+    assert!(!refused.status.success(), "the switch is still on");
+
+    api.tell("MODIFIED", &switch(&json!({}), 12));
+    wait_until("it may be resumed", PATIENCE, || {
+        agent.ask(&["resume"]).status.success()
+    });
+    pod.visit("resumed");
+    let copied = agent.settled(20).funnel.kernel["emitted"];
+
+    agent.process.signal(Signal::STOP);
+    api.tell("MODIFIED", &switch(&json!({"kill": ""}), 13));
+    thread::sleep(Duration::from_secs(1));
+    pod.visit("hangs");
+    agent.process.signal(Signal::CONT);
+    wait_until("it knows that it is killed", PATIENCE, || {
+        !agent.status()["killed"].is_null()
+    });
+    let report = agent.report();
+    assert_laws(&report);
+    assert_eq!(report.funnel.kernel["emitted"], copied, "stopped by the guard");
+    assert_eq!(report.funnel.exchanges, 20, "{:#?}", report.funnel);
     agent.stop();
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod ci;
+mod cluster;
 mod deb;
 mod demo;
 mod ebpf;
@@ -102,6 +103,15 @@ enum Verb {
         /// Debian suites: bullseye (5.10), bookworm (6.1), trixie (6.12), trixie-backports
         suite: Vec<String>,
     },
+    /// Run the chart and a workload on a Kubernetes cluster of two nodes on this machine (root; built once)
+    Cluster {
+        /// Start it, run every scenario and take it down; or only one of these
+        #[arg(value_enum, default_value_t)]
+        action: cluster::Action,
+        /// Only scenarios whose name contains this
+        #[arg(long)]
+        only: Vec<String>,
+    },
     /// Try what reads bytes from outside with libFuzzer
     Fuzz {
         /// Seconds for each target
@@ -131,6 +141,7 @@ fn main() -> ExitCode {
         Verb::Deb { binary, output } => deb::run(binary.as_deref(), output.as_deref()),
         Verb::Bench { json, against, rest } => bench::run(json, against.as_deref(), &rest),
         Verb::Vm { suite } => vm::run(&suite),
+        Verb::Cluster { action, only } => cluster::run(action, &only),
         Verb::Fuzz { seconds, target } => fuzz::run(seconds, &target),
         Verb::Check => check::run(),
         Verb::Ci => ci::run(),

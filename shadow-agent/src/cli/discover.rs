@@ -1,6 +1,6 @@
 //! `shadow discover`: the pods of this node, for the agent beside it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
@@ -35,6 +35,7 @@ pub(super) fn run(args: &DiscoverArgs) -> anyhow::Result<ExitCode> {
     let config = config::load(&args.config)?;
     tracing_subscriber::fmt()
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_max_level(config.agent.log_level.filter())
         .init();
@@ -45,5 +46,5 @@ pub(super) fn run(args: &DiscoverArgs) -> anyhow::Result<ExitCode> {
         );
         return Err(Failure::new(Exit::Config, what).into());
     };
-    discover::run(kubernetes, &args.node, args.api.as_ref())
+    discover::run(kubernetes, &config.agent, &args.node, args.api.as_ref())
 }

@@ -6,6 +6,7 @@
 mod against;
 pub mod ask;
 pub mod calibrate;
+mod cluster;
 pub mod config;
 pub mod diffs;
 mod discover;
@@ -24,7 +25,11 @@ pub mod shell;
 pub mod switch;
 pub mod watch;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,6 +82,8 @@ enum Command {
     Explain(Box<explain::ExplainArgs>),
     /// Tell the agent beside it which pods of this node are to be mirrored
     Discover(discover::DiscoverArgs),
+    /// Status, kill, resume, sample and one verdict of all nodes of a cluster; also `kubectl shadow`
+    Cluster(cluster::ClusterArgs),
     /// Say whether the agent will work on this host, and if not, why
     Doctor(doctor::DoctorArgs),
     /// Check, document or show a configuration
@@ -114,7 +121,7 @@ pub struct AgentLocation {
 
 /// Parses the arguments, runs the command, and reports the result.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(words(std::env::args_os())) {
         Ok(cli) => cli,
         // Help and version are not failures, but clap reports them as errors. A closed pipe is no failure either.
         Err(error) => {
@@ -141,6 +148,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The arguments. `kubectl` finds this program under a name of its own, and means one command by it.
+fn words(mut given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let name = given.next().unwrap_or_default();
+    let is_plugin = Path::new(&name)
+        .file_name()
+        .is_some_and(|name| name == cluster::PLUGIN);
+    let command = is_plugin.then(|| "cluster".into());
+    std::iter::once(name).chain(command).chain(given).collect()
+}
+
 impl Command {
     fn start(self) -> anyhow::Result<ExitCode> {
         match self {
@@ -159,6 +176,7 @@ impl Command {
             Self::Accept(args) => diffs::accept(&args),
             Self::Inspect(args) => inspect::run(args),
             Self::Explain(args) => explain::run(*args),
+            Self::Cluster(args) => cluster::run(&args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Config(args) => config::run(&args),
             Self::Completions(args) => shell::completions(&args),

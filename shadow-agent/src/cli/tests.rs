@@ -68,7 +68,7 @@ fn the_line_of_the_readme_is_a_whole_configuration() {
 #[test]
 fn flags_override_the_file_and_lists_replace_lists() {
     let file = "capture: {interfaces: [eth0], targets: [80], sample: 50%}\nshadow: {url: 'http://a:1', timeout: 9s}\n";
-    let file = Config::parse(std::path::Path::new("file"), file).expect("parses");
+    let file = Config::parse(Path::new("file"), file).expect("parses");
     let config = run_config(
         "shadow run -i lo -i veth* --target [::1]:8080 --port 81 --sample 5% --writes replay --duration 3s",
         file.clone(),

@@ -60,6 +60,14 @@ impl Config {
         found.extend(self.journal.problems());
         found.extend(self.record.problems());
         found.extend(self.agent.problems());
+        let kubernetes = self.capture.kubernetes.as_ref();
+        if self.agent.kill_file.is_none() && kubernetes.is_some_and(|one| one.kill_switch.is_some()) {
+            found.push(problem(
+                "capture.kubernetes.kill_switch",
+                "has no effect without agent.kill_file",
+                "name a file that `shadow discover` may write",
+            ));
+        }
         if let Err(error) = self.limits.validate() {
             found.push(problem(
                 format!("limits.{}", error.name),

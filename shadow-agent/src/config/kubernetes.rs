@@ -27,6 +27,8 @@ pub struct Kubernetes {
     pub socket: PathBuf,
     /// The group that may use it.
     pub group: Option<String>,
+    /// The ConfigMap that stops every node while it has the key `kill`, as NAMESPACE/NAME.
+    pub kill_switch: Option<String>,
 }
 
 impl Default for Kubernetes {
@@ -40,11 +42,17 @@ impl Default for Kubernetes {
             container: None,
             socket: PathBuf::from("/run/shadow/discover.sock"),
             group: None,
+            kill_switch: None,
         }
     }
 }
 
 impl Kubernetes {
+    /// Namespace and name of the ConfigMap that is the kill switch.
+    pub fn kill_switch(&self) -> Option<(&str, &str)> {
+        self.kill_switch.as_ref()?.split_once('/')
+    }
+
     pub(super) fn problems(&self, found: &mut Vec<Problem>) {
         let mut problem = |at: &str, what: &str, fix: &str| {
             found.push(Problem {
@@ -68,6 +76,17 @@ impl Kubernetes {
         }
         if self.namespace.is_empty() {
             problem("namespace", "is empty", "name the namespace of the pods");
+        }
+        let parts = self
+            .kill_switch
+            .as_ref()
+            .map(|text| text.split('/').collect::<Vec<_>>());
+        if parts.is_some_and(|parts| parts.len() != 2 || parts.iter().any(|part| part.is_empty())) {
+            problem(
+                "kill_switch",
+                "is not the namespace and the name of a ConfigMap",
+                "write it as shadow/shadow-switch",
+            );
         }
         if self.ports.contains(&0) {
             problem(
@@ -107,6 +126,18 @@ mod tests {
         assert_eq!(refused(|c| c.service = Some("shop".to_owned())).len(), 1);
         assert_eq!(refused(|c| c.namespace.clear()), ["capture.kubernetes.namespace"]);
         assert_eq!(refused(|c| c.ports = vec![0]), ["capture.kubernetes.ports"]);
+        for wrong in ["shadow", "/x", "x/", "a/b/c"] {
+            let mut config = Kubernetes {
+                selector: Some("app=shop".to_owned()),
+                kill_switch: Some(wrong.to_owned()),
+                ..Kubernetes::default()
+            };
+            let mut found = Vec::new();
+            config.problems(&mut found);
+            assert_eq!(found.len(), 1, "{wrong}");
+            config.kill_switch = Some("shadow/switch".to_owned());
+            assert_eq!(config.kill_switch(), Some(("shadow", "switch")));
+        }
         assert_eq!(
             refused(|c| {
                 c.ports = vec![80];

@@ -18,6 +18,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use serde::de::DeserializeOwned;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
@@ -29,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a watch may be silent. The server ends it before that.
 const SILENCE: Duration = Duration::from_mins(5);
+
+/// How long a connection may be idle until the server is asked whether it is there.
+const ALIVE: Duration = Duration::from_secs(5);
 
 /// The longest answer, and the longest line of a watch: an object has at most 1.5 MiB in etcd.
 const LONGEST_ANSWER: usize = 64 << 20;
@@ -128,6 +132,11 @@ impl Api {
         let failed = |error: io::Error| ApiError::Connect(error.to_string());
         let stream = TcpStream::connect((&*self.host, self.port))
             .await
+            .map_err(failed)?;
+        // A server that is gone without a word is noticed, also by a watch.
+        let alive = TcpKeepalive::new().with_time(ALIVE).with_interval(ALIVE);
+        SockRef::from(&stream)
+            .set_tcp_keepalive(&alive.with_retries(3))
             .map_err(failed)?;
         let mut sender = match &self.tls {
             None => handshake(TokioIo::new(stream)).await?,

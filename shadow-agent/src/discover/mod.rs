@@ -1,12 +1,14 @@
 //! `shadow discover`: the pods of this node that are to be mirrored, for the agent beside it.
 //!
 //! The only process that talks to the API server: it has a token, and no other privilege. It lists and watches the pods
-//! of its own node, and tells the agent the whole set whenever it has changed. Bounds: one watch, answers and lines as
-//! in [`api`]. Bias: while the API server is away the last set stays; a pod is named by its UID, and never by its
-//! address.
+//! of its own node, and tells the agent the whole set whenever it has changed. It also watches the kill switch of the
+//! cluster ([`switch`]). Bounds: two watches, answers and lines as in [`api`]. Bias: while the API server is away the
+//! last set stays; a pod is named by its UID, and never by its address; no pod is named before the kill switch is known.
 
 mod api;
+mod objects;
 mod pods;
+mod switch;
 
 use std::{io, path::Path, process::ExitCode, time::Duration};
 
@@ -21,11 +23,13 @@ use tokio::{
 
 use self::{
     api::{Api, ApiError},
-    pods::{ApiEvent, ApiList, ApiService, Change, Pods},
+    objects::{ApiEvent, ApiList, ApiObject, Change, Objects},
+    pods::{ApiService, Pods},
+    switch::{ApiConfigMap, Switch},
 };
 use crate::{
     capture::namespaces::pods::{Pod, line},
-    config::kubernetes::Kubernetes,
+    config::{agent::Agent, kubernetes::Kubernetes},
     privs,
 };
 
@@ -33,53 +37,101 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The longest pause of the kill switch's watch, which must not be missed.
+const LONGEST_PAUSE_OF_SWITCH: Duration = Duration::from_secs(3);
+
 /// Seconds after which the API server ends a watch.
 const WATCH: u32 = 240;
 
-/// Follows the pods of a node until the process is ended.
-pub fn run(config: &Kubernetes, node: &str, api: Option<&Uri>) -> anyhow::Result<ExitCode> {
+/// Follows the pods of a node, and the kill switch, until the process is ended.
+pub fn run(config: &Kubernetes, agent: &Agent, node: &str, api: Option<&Uri>) -> anyhow::Result<ExitCode> {
     privs::for_nothing()?;
     let api = Api::new(api)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let (sender, receiver) = watch::channel(None);
+    let switch = config.kill_switch().zip(agent.kill_file.clone());
+    let (known, is_known) = watch::channel(switch.is_none());
     runtime.block_on(async {
         tokio::join!(
-            follow(&api, config, node, &sender),
-            tell(&config.socket, receiver)
+            follow_pods(&api, config, node, is_known, &sender),
+            tell(&config.socket, receiver),
+            async {
+                if let Some((place, file)) = switch {
+                    let control = agent.socket.clone();
+                    follow_switch(&api, place, Switch { file, control }, &known).await;
+                }
+            },
         );
     });
     Ok(ExitCode::SUCCESS)
 }
 
-/// Keeps the set of pods up to date.
-async fn follow(api: &Api, config: &Kubernetes, node: &str, told: &watch::Sender<Option<Vec<Pod>>>) {
+/// Keeps the set of pods up to date, once the kill switch is known.
+async fn follow_pods(
+    api: &Api,
+    config: &Kubernetes,
+    node: &str,
+    mut is_known: watch::Receiver<bool>,
+    told: &watch::Sender<Option<Vec<Pod>>>,
+) {
+    if is_known.wait_for(|known| *known).await.is_err() {
+        return;
+    }
     let mut pods = Pods::default();
-    let mut pause = PAUSE;
+    let mut pauses = Pauses::new(LONGEST_PAUSE);
     loop {
-        let mut progress = false;
-        let ended = session(api, config, node, &mut pods, told, &mut progress).await;
-        if progress {
-            pause = PAUSE;
-        }
-        if let Err(error) = ended {
+        let ended = async {
+            let path = pods_of(api, config, node).await?;
+            let news = |pods: &Pods| tell_news(told, pods.wanted(config));
+            watched(api, &path, &mut pods, &mut pauses, news).await
+        };
+        if let Err(error) = ended.await {
             tracing::warn!(%error, "the pods of this node are not followed; those that are known stay");
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pauses.pause().await;
         }
     }
 }
 
-/// Lists the pods, and watches them until the watch cannot go on.
-async fn session(
-    api: &Api,
-    config: &Kubernetes,
-    node: &str,
-    pods: &mut Pods,
-    told: &watch::Sender<Option<Vec<Pod>>>,
-    progress: &mut bool,
-) -> Result<(), ApiError> {
+/// Keeps the kill switch as the ConfigMap says.
+async fn follow_switch(api: &Api, place: (&str, &str), switch: Switch, known: &watch::Sender<bool>) {
+    let (namespace, name) = (encoded(place.0), encoded(&format!("metadata.name={}", place.1)));
+    let path = format!("/api/v1/namespaces/{namespace}/configmaps?fieldSelector={name}");
+    let (sender, receiver) = watch::channel(None);
+    let follow = async {
+        let mut maps = Objects::default();
+        let mut pauses = Pauses::new(LONGEST_PAUSE_OF_SWITCH);
+        loop {
+            let news = |maps: &Objects<ApiConfigMap>| tell_news(&sender, maps.wanted());
+            if let Err(error) = watched(api, &path, &mut maps, &mut pauses, news).await {
+                tracing::warn!(%error, "the cluster's kill switch is not followed; it stays as it was");
+                pauses.pause().await;
+            }
+        }
+    };
+    tokio::join!(follow, switch.obey(receiver, known));
+}
+
+/// Pauses after failures, each twice as long as the one before.
+struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    const fn new(longest: Duration) -> Self {
+        Self { next: PAUSE, longest }
+    }
+
+    async fn pause(&mut self) {
+        sleep(self.next).await;
+        self.next = (self.next * 2).min(self.longest);
+    }
+}
+
+/// The path of the pods of this node that match.
+async fn pods_of(api: &Api, config: &Kubernetes, node: &str) -> Result<String, ApiError> {
     let namespace = encoded(&config.namespace);
     let selector = match (&config.selector, &config.service) {
         (Some(selector), _) => selector.clone(),
@@ -92,16 +144,26 @@ async fn session(
         }
         (None, None) => String::new(),
     };
-    let path = format!(
+    Ok(format!(
         "/api/v1/namespaces/{namespace}/pods?fieldSelector={}&labelSelector={}",
         encoded(&format!("spec.nodeName={node}")),
         encoded(&selector)
-    );
-    pods.list(api.object::<ApiList>(&path).await?);
-    *progress = true;
-    say(pods, config, told);
+    ))
+}
+
+/// Lists objects, and watches them until the watch cannot go on.
+async fn watched<T: ApiObject>(
+    api: &Api,
+    path: &str,
+    objects: &mut Objects<T>,
+    pauses: &mut Pauses,
+    news: impl Fn(&Objects<T>),
+) -> Result<(), ApiError> {
+    objects.list(api.object::<ApiList<T>>(path).await?);
+    pauses.next = PAUSE;
+    news(objects);
     loop {
-        let version = encoded(pods.version());
+        let version = encoded(objects.version());
         let watch = format!(
             "{path}&watch=1&allowWatchBookmarks=true&timeoutSeconds={WATCH}&resourceVersion={version}"
         );
@@ -109,11 +171,11 @@ async fn session(
         while let Some(line) = lines.next().await? {
             let wrong = |error: serde_json::Error| ApiError::Content(error.to_string());
             let event: ApiEvent = serde_json::from_slice(&line).map_err(wrong)?;
-            match pods.change(event).map_err(wrong)? {
-                Change::Pods => say(pods, config, told),
+            match objects.change(event).map_err(wrong)? {
+                Change::Objects => news(objects),
                 Change::Version => {}
                 Change::Expired(why) => {
-                    tracing::info!(why, "the watch has expired, the pods are listed again");
+                    tracing::info!(why, "a watch has expired, everything is listed again");
                     return Ok(());
                 }
             }
@@ -121,14 +183,14 @@ async fn session(
     }
 }
 
-fn say(pods: &Pods, config: &Kubernetes, told: &watch::Sender<Option<Vec<Pod>>>) {
-    let wanted = Some(pods.wanted(config));
+fn tell_news<T: PartialEq>(told: &watch::Sender<Option<T>>, now: T) {
+    let now = Some(now);
     told.send_if_modified(|last| {
-        let news = *last != wanted;
-        if news {
-            last.clone_from(&wanted);
+        let is_news = *last != now;
+        if is_news {
+            *last = now;
         }
-        news
+        is_news
     });
 }
 

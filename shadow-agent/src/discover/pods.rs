@@ -1,9 +1,10 @@
-//! The part of the Kubernetes API that discovery reads, and the set of pods that follows from it. Pure.
+//! Pods and services as the API server describes them, and the set of pods that follows from it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::objects::{ApiObject, Metadata, Objects, or_null};
 use crate::{capture::namespaces::pods::Pod, config::kubernetes::Kubernetes};
 
 /// A pod, as the API server describes it.
@@ -15,19 +16,16 @@ pub(super) struct ApiPod {
     status: Status,
 }
 
-/// Of every object.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Metadata {
-    name: String,
-    namespace: String,
-    uid: String,
-    pub(super) resource_version: String,
+impl ApiObject for ApiPod {
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
+    #[serde(deserialize_with = "or_null")]
     containers: Vec<Container>,
     host_network: bool,
 }
@@ -36,6 +34,7 @@ struct Spec {
 #[serde(default)]
 struct Container {
     name: String,
+    #[serde(deserialize_with = "or_null")]
     ports: Vec<Port>,
 }
 
@@ -54,22 +53,6 @@ struct Status {
     phase: String,
 }
 
-/// A list of pods.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ApiList {
-    pub(super) metadata: Metadata,
-    items: Vec<ApiPod>,
-}
-
-/// A line of a watch.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct ApiEvent {
-    #[serde(rename = "type")]
-    kind: String,
-    object: serde_json::Value,
-}
-
 /// A service: which pods it selects.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -80,6 +63,7 @@ pub(super) struct ApiService {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ServiceSpec {
+    #[serde(deserialize_with = "or_null")]
     selector: BTreeMap<String, String>,
 }
 
@@ -96,60 +80,15 @@ impl ApiService {
     }
 }
 
-/// The meaning of a line of a watch.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) enum Change {
-    /// The pods may have changed.
-    Pods,
-    /// Only the version has.
-    Version,
-    /// The watch cannot go on: everything is to be listed again.
-    Expired(String),
-}
-
-/// The pods of this node that match, with the version of the last change.
-#[derive(Debug, Default)]
-pub(super) struct Pods {
-    all: BTreeMap<String, ApiPod>,
-    version: String,
-}
+/// The pods of this node that match.
+pub(super) type Pods = Objects<ApiPod>;
 
 impl Pods {
-    /// Replaces everything.
-    pub(super) fn list(&mut self, list: ApiList) {
-        self.version = list.metadata.resource_version;
-        let keyed = list.items.into_iter().map(|pod| (pod.metadata.uid.clone(), pod));
-        self.all = keyed.collect();
-    }
-
-    /// The version from which a watch goes on.
-    pub(super) fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// Takes a line of a watch.
-    pub(super) fn change(&mut self, event: ApiEvent) -> Result<Change, serde_json::Error> {
-        if event.kind == "ERROR" {
-            return Ok(Change::Expired(
-                event.object["message"].as_str().unwrap_or("unknown").to_owned(),
-            ));
-        }
-        let pod: ApiPod = serde_json::from_value(event.object)?;
-        self.version.clone_from(&pod.metadata.resource_version);
-        match event.kind.as_str() {
-            "ADDED" | "MODIFIED" => self.all.insert(pod.metadata.uid.clone(), pod),
-            "DELETED" => self.all.remove(&pod.metadata.uid),
-            _ => return Ok(Change::Version),
-        };
-        Ok(Change::Pods)
-    }
-
     /// The pods to be mirrored. One that has ended has no network any more; one that is being deleted still serves.
     pub(super) fn wanted(&self, config: &Kubernetes) -> Vec<Pod> {
         let runs = |pod: &&ApiPod| !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
         let mut wanted: Vec<Pod> = self
-            .all
-            .values()
+            .all()
             .filter(runs)
             .map(|pod| Pod {
                 uid: pod.metadata.uid.clone(),
@@ -188,6 +127,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::discover::objects::Change;
 
     fn pod(uid: &str, version: &str, phase: &str) -> Value {
         json!({
@@ -221,24 +161,26 @@ mod tests {
         assert_eq!((names(&pods), pods.version()), (vec!["a".to_owned()], "7"));
         assert_eq!(
             change(&mut pods, "ADDED", &pod("b", "8", "Pending")),
-            Change::Pods
+            Change::Objects
         );
         assert_eq!(
             change(&mut pods, "ADDED", &pod("h", "9", "Running")),
-            Change::Pods
+            Change::Objects
         );
         assert_eq!(names(&pods), ["a", "b", "h"]);
         assert_eq!(
             change(&mut pods, "MODIFIED", &pod("a", "10", "Succeeded")),
-            Change::Pods
+            Change::Objects
         );
         assert_eq!(
             change(&mut pods, "DELETED", &pod("b", "11", "Running")),
-            Change::Pods
+            Change::Objects
         );
         assert_eq!((names(&pods), pods.version()), (vec!["h".to_owned()], "11"));
         assert!(pods.wanted(&Kubernetes::default())[0].host_network);
-        let bookmark = json!({"metadata": {"resourceVersion": "20"}});
+        // As an API server sends it.
+        let bookmark = json!({"kind": "Pod", "metadata": {"resourceVersion": "20", "creationTimestamp": null},
+            "spec": {"containers": null}, "status": {}});
         assert_eq!(change(&mut pods, "BOOKMARK", &bookmark), Change::Version);
         assert_eq!(pods.version(), "20");
         let gone = json!({"code": 410, "message": "too old resource version"});

@@ -112,7 +112,12 @@ fn place(out: &mut String, status: &Status) -> std::fmt::Result {
     } else {
         names.join(", ")
     };
-    writeln!(out, "  targets     {}", targets.join(", "))?;
+    let targets = if targets.is_empty() {
+        "the ports of the pods".to_owned()
+    } else {
+        targets.join(", ")
+    };
+    writeln!(out, "  targets     {targets}")?;
     let reversed = status.modes.iter().any(|mode| mode == "reversed");
     let old = if reversed { ", the old system" } else { "" };
     writeln!(out, "  shadow      {to}{old}")?;

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     capture::{load, targets::Target as Production},
-    config::{Agent, place::ShadowUrl},
+    config::{Agent, Config, place::ShadowUrl},
     control::peer,
     replay::{Target, TargetError, TlsSettings},
     runtime::{Cause, RuntimeError},
@@ -87,6 +87,19 @@ fn mirrored(shadow: SocketAddr, production: &[Production], is_own: fn(IpAddr) ->
 /// The group that may use the control socket.
 pub(super) fn group(agent: &Agent) -> Result<Option<u32>, RuntimeError> {
     named_group("agent.group", agent.group.as_deref())
+}
+
+/// The group that may use the guard's socket, which understands nothing but a kill: that of the control socket, or that
+/// of discovery, which passes on the kill switch of the cluster.
+pub(super) fn guard_group(config: &Config) -> Result<Option<u32>, RuntimeError> {
+    let pods = config.capture.kubernetes.as_ref();
+    match group(&config.agent)? {
+        None => named_group(
+            "capture.kubernetes.group",
+            pods.and_then(|pods| pods.group.as_deref()),
+        ),
+        group => Ok(group),
+    }
 }
 
 /// The number of a group that is given under this key.

@@ -217,7 +217,7 @@ fn guarded(config: &Config) -> Result<Program, RuntimeError> {
         .control
         .descriptor()
         .map_err(|error| unavailable(&error))?;
-    let group = preflight::group(&config.agent)?;
+    let group = preflight::guard_group(config)?;
     match guard::start(map, &config.agent.socket, group) {
         Ok(guard) => program.attacher.guarded(guard),
         Err(error) => tracing::warn!(

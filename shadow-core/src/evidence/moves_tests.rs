@@ -54,6 +54,9 @@ impl Run {
     }
 }
 
+/// A system: the content of its answer at a time.
+type System = Box<dyn Fn(u64) -> String>;
+
 fn answer(body: String) -> ShadowResponse {
     ShadowResponse {
         status: 200,
@@ -155,7 +158,7 @@ fn what_is_wrong_in_such_a_value_is_found() {
         }
     };
     let stopped = |_| task(1, 0)(3_600_000_000_000);
-    let faults: [(&str, Box<dyn Fn(u64) -> String>); 5] = [
+    let faults: [(&str, System); 5] = [
         ("an eighth more", Box::new(took(1.125))),
         ("in another unit", Box::new(took(0.001))),
         ("an hour late", Box::new(at(3_600_000_000_000, 0))),

@@ -144,7 +144,8 @@ fn value_of<'t>(value: &'t str, behind: &str, word: &str) -> (&'t str, usize) {
             (value, value.find(ends).unwrap_or(value.len()))
         }
         _ => {
-            let line = is_whole_line(word);
+            // The content of an element may contain anything.
+            let line = is_whole_line(word) || separated(behind).starts_with('>');
             let ends = |c: char| match c {
                 '<' | '\n' | '\r' => true,
                 '&' | ',' | ';' | '}' | ']' => !line,
@@ -177,9 +178,13 @@ fn quoted(text: &str, quote: char, escapes: usize) -> usize {
 
 /// The text after `name":`, `name=`, `name>`, or the attributes of `<name a="b">`.
 fn after_separator(behind: &str) -> Option<&str> {
-    let separator = behind.trim_start_matches(is_quote).trim_start();
-    let value = separator.strip_prefix([':', '=', '>'])?;
+    let value = separated(behind).strip_prefix([':', '=', '>'])?;
     Some(value.trim_start())
+}
+
+/// The text after a name, from the separator on.
+fn separated(behind: &str) -> &str {
+    behind.trim_start_matches(is_quote).trim_start()
 }
 
 /// The text after the name and `", "value": "`, or `" value="`.

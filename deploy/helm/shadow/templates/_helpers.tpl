@@ -2,6 +2,10 @@
 {{- .Release.Name | trunc 53 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- define "shadow.switch" -}}
+{{ include "shadow.name" . }}-switch
+{{- end -}}
+
 {{- define "shadow.selector" -}}
 app.kubernetes.io/name: shadow
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -33,7 +37,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $pods := deepCopy .kubernetes -}}
 {{- $_ := set $pods "socket" "/run/shadow-discover/agent.sock" -}}
 {{- $_ := set $pods "group" (.user | toString) -}}
+{{- $_ := set $pods "kill_switch" (printf "%s/%s" $.Release.Namespace (include "shadow.switch" $)) -}}
 {{- $_ := set $config.capture "kubernetes" $pods -}}
+{{- $agent := deepCopy (default dict $config.agent) -}}
+{{- $_ := set $agent "kill_file" "/run/shadow-discover/kill" -}}
+{{- $_ := set $config "agent" $agent -}}
 {{- $_ := set $config.capture "namespace_interfaces" .interfaces -}}
 {{- $_ := set $config.capture "interfaces" list -}}
 {{- $_ := set $config.capture "targets" list -}}

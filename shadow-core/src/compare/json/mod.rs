@@ -15,6 +15,7 @@ mod identity;
 mod keys;
 mod parse;
 pub(super) mod pieces;
+mod reuse;
 mod scan;
 mod strings;
 mod survey;
@@ -54,7 +55,11 @@ pub(super) fn compare(
     if scope.ignores_all() {
         return Compared::Done;
     }
-    let (left, right) = (Tape::parse(production), Tape::parse(shadow));
+    let left = Tape::parse(production);
+    let right = match &left {
+        Ok(left) => Tape::like(shadow, left),
+        Err(_) => Tape::parse(shadow),
+    };
     let (a, b) = (left.as_ref().err().copied(), right.as_ref().err().copied());
     let is_broken = |error: Option<ParseError>| matches!(error, Some(ParseError::Invalid(_)));
     if let (Ok(left), Ok(right)) = (&left, &right) {

@@ -3,20 +3,23 @@
 //! The lenient grammar also takes `NaN`, `Infinity`, `-Infinity`, a comma after the last element or member, and control
 //! characters in strings.
 
-use super::tape::{Kind, MAX_DEPTH, MAX_NODES, Node, ParseError};
+use super::{
+    reuse::Parsed,
+    tape::{Kind, MAX_DEPTH, MAX_NODES, Node, ParseError},
+};
 
 /// Fills the array of a tape. Iterative: each level costs an entry in `open` and no stack.
 pub(super) struct Parser<'a> {
-    text: &'a [u8],
-    at: usize,
-    nodes: Vec<Node>,
+    pub(super) text: &'a [u8],
+    pub(super) at: usize,
+    pub(super) nodes: Vec<Node>,
     /// The arrays and objects that are not yet closed.
-    open: Vec<u32>,
+    pub(super) open: Vec<u32>,
     lenient: bool,
 }
 
 /// The tokens that may come next.
-enum Next {
+pub(super) enum Next {
     Value,
     /// The first element, or the end.
     Element,
@@ -29,23 +32,27 @@ enum Next {
 impl<'a> Parser<'a> {
     /// The values of a whole text, in document order.
     pub(super) fn parse(text: &'a [u8], lenient: bool) -> Result<Vec<Node>, ParseError> {
-        let mut parser = Self::new(text, lenient);
-        parser.document()?;
-        parser.skip_blank();
-        if parser.at < text.len() {
-            return Err(parser.invalid());
+        Self::new(text, lenient).whole(Next::Value, None)
+    }
+
+    /// The values of a text that holds one document and nothing else.
+    pub(super) fn whole(mut self, next: Next, known: Option<Parsed<'_>>) -> Result<Vec<Node>, ParseError> {
+        self.document(next, known)?;
+        self.skip_blank();
+        if self.at < self.text.len() {
+            return Err(self.invalid());
         }
-        Ok(parser.nodes)
+        Ok(self.nodes)
     }
 
     /// The values of the document that a text begins with, and the offset of its end.
     pub(super) fn prefix(text: &'a [u8]) -> Result<(Vec<Node>, usize), ParseError> {
         let mut parser = Self::new(text, true);
-        parser.document()?;
+        parser.document(Next::Value, None)?;
         Ok((parser.nodes, parser.at))
     }
 
-    fn new(text: &'a [u8], lenient: bool) -> Self {
+    pub(super) fn new(text: &'a [u8], lenient: bool) -> Self {
         Self {
             text,
             at: 0,
@@ -56,11 +63,17 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn document(&mut self) -> Result<(), ParseError> {
-        let mut next = Next::Value;
+    fn document(&mut self, mut next: Next, mut known: Option<Parsed<'_>>) -> Result<(), ParseError> {
         loop {
-            if matches!(next, Next::Comma) && self.open.is_empty() {
-                return Ok(());
+            if matches!(next, Next::Comma) {
+                if self.open.is_empty() {
+                    return Ok(());
+                }
+                if let Some(known) = &mut known
+                    && self.follow(known)?
+                {
+                    return Ok(());
+                }
             }
             self.skip_blank();
             let byte = self.text.get(self.at).copied();
@@ -263,6 +276,6 @@ impl<'a> Parser<'a> {
 }
 
 /// Texts over 4 GiB were refused, and there are fewer nodes than bytes.
-fn offset(at: usize) -> u32 {
+pub(super) fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

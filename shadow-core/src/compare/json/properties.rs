@@ -98,6 +98,34 @@ proptest! {
     }
 
     #[test]
+    fn a_document_like_another_one_is_parsed_as_by_itself(
+        doc in any_json(),
+        other in any_json(),
+        pretty in any::<bool>(),
+        places in [any::<prop::sample::Index>(), any::<prop::sample::Index>()],
+        put in prop_oneof![r#"[ \[\]{},:"0-9atrue\\]{0,6}"#, Just(String::new()), Just("7".to_owned())],
+        whole in any::<bool>(),
+    ) {
+        let known = if pretty { serde_json::to_string_pretty(&doc).expect("json") } else { doc.to_string() };
+        let parsed = Tape::parse(known.as_bytes()).expect("json");
+        let mut text = known.clone().into_bytes();
+        if whole {
+            // Another value in place of one.
+            let mut places_of = Vec::new();
+            leaves(&doc, "", &mut places_of);
+            let mut changed = doc.clone();
+            *changed.pointer_mut(&places_of[places[0].index(places_of.len())]).expect("a leaf") = other;
+            text = changed.to_string().into_bytes();
+        } else {
+            // Any bytes in place of some.
+            let [a, b] = places.map(|place| place.index(text.len() + 1));
+            text.splice(a.min(b)..a.max(b), put.into_bytes());
+        }
+        let (like, alone) = (Tape::like(&text, &parsed), Tape::parse(&text));
+        prop_assert_eq!(like, alone, "{} after {}", String::from_utf8_lossy(&text), known);
+    }
+
+    #[test]
     fn arbitrary_bytes_do_no_harm(text in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(tape) = Tape::parse(&text) {
             prop_assert!(tape.len() <= text.len());

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::parse::Parser;
+use super::{parse::Parser, reuse::Parsed};
 
 /// Nested arrays and objects.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -64,7 +64,7 @@ impl Kind {
 }
 
 /// One value, as offsets into the text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Node {
     pub(super) kind: Kind,
     pub(super) start: u32,
@@ -76,10 +76,22 @@ pub(super) struct Node {
 }
 
 /// A parsed document.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Tape<'a> {
     text: &'a str,
     nodes: Vec<Node>,
+}
+
+/// The text without a byte order mark, if it can be parsed.
+fn checked(text: &[u8]) -> Result<&str, ParseError> {
+    let text = match core::str::from_utf8(text) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(error) => return Err(ParseError::Invalid(error.valid_up_to())),
+    };
+    if u32::try_from(text.len()).is_err() {
+        return Err(ParseError::TooMany);
+    }
+    Ok(text)
 }
 
 /// One value of a document.
@@ -101,14 +113,16 @@ impl<'a> Tape<'a> {
         Self::whole(text, true)
     }
 
+    /// Parses a whole text as [`Tape::parse`] does, without what another document begins and ends with.
+    pub(crate) fn like(text: &'a [u8], known: &Tape<'_>) -> Result<Self, ParseError> {
+        let text = checked(text)?;
+        let known = Parsed::new(known.text.as_bytes(), &known.nodes, text.as_bytes());
+        let nodes = Parser::like(text.as_bytes(), known)?;
+        Ok(Self { text, nodes })
+    }
+
     fn whole(text: &'a [u8], lenient: bool) -> Result<Self, ParseError> {
-        let text = match core::str::from_utf8(text) {
-            Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-            Err(error) => return Err(ParseError::Invalid(error.valid_up_to())),
-        };
-        if u32::try_from(text.len()).is_err() {
-            return Err(ParseError::TooMany);
-        }
+        let text = checked(text)?;
         let nodes = Parser::parse(text.as_bytes(), lenient)?;
         Ok(Self { text, nodes })
     }
