@@ -132,7 +132,7 @@ fn run(version: Version, body: usize, keep: bool, rounds: u32) -> (f64, f64) {
         }
     }
     assert_eq!(done, rounds);
-    let seconds = (spent() - started).as_secs_f64();
+    let seconds = spent().saturating_sub(started).as_secs_f64();
     (f64::from(done) / seconds, bytes as f64 / seconds / 1e9)
 }
 

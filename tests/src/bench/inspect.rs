@@ -54,31 +54,8 @@ pub(super) fn measure(megabytes: usize) -> Result<Value> {
         }
         .write(&file)?;
         eprintln!("inspect: {exchanges} exchanges with {name} bodies, {bytes} bytes");
-        let shadow = of_several(|| {
-            let mut command = Command::new(agent::binary());
-            command.args(["inspect", "--summary"]).arg(&file);
-            let (run, said) = run(command, directory.path())?;
-            let expected = format!("{exchanges} complete");
-            if !said.contains(&expected) {
-                bail!("shadow inspect did not find {expected}: {said}");
-            }
-            Ok(run)
-        })?;
-        let tshark = of_several(|| {
-            let mut command = Command::new("tshark");
-            let (tree, title) = if http2 {
-                command.args(["-d", "tcp.port==80,http2"]);
-                ("http2,tree", "HTTP2")
-            } else {
-                ("http,tree", "HTTP Request Packets")
-            };
-            command.args(["-n", "-q", "-z", tree, "-r"]).arg(&file);
-            let (run, said) = run(command, directory.path())?;
-            if !said.contains(title) {
-                bail!("tshark says nothing of {title}: {said}");
-            }
-            Ok(run)
-        })?;
+        let shadow = of_several(|| inspected(&file, exchanges))?;
+        let tshark = of_several(|| dissected(&file, http2))?;
         for (program, run) in [("shadow", &shadow), ("tshark", &tshark)] {
             figures.insert(
                 format!("{name}_{program}_exchanges_per_second"),
@@ -102,6 +79,37 @@ pub(super) fn measure(megabytes: usize) -> Result<Value> {
     Ok(Value::Object(figures))
 }
 
+/// One run of `shadow inspect`, which must find all exchanges.
+fn inspected(file: &Path, exchanges: usize) -> Result<Run> {
+    let mut command = Command::new(agent::binary());
+    command.args(["inspect", "--summary"]).arg(file);
+    let (run, said) = run(command, file)?;
+    let expected = format!("{exchanges} complete");
+    if !said.contains(&expected) {
+        bail!("shadow inspect did not find {expected}: {said}");
+    }
+    Ok(run)
+}
+
+/// One run of tshark.
+fn dissected(file: &Path, http2: bool) -> Result<Run> {
+    let (tree, title) = if http2 {
+        ("http2,tree", "HTTP2")
+    } else {
+        ("http,tree", "HTTP Request Packets")
+    };
+    let mut command = Command::new("tshark");
+    if http2 {
+        command.args(["-d", "tcp.port==80,http2"]);
+    }
+    command.args(["-n", "-q", "-z", tree, "-r"]).arg(file);
+    let (run, said) = run(command, file)?;
+    if !said.contains(title) {
+        bail!("tshark says nothing of {title}: {said}");
+    }
+    Ok(run)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn ratio(count: u64, seconds: f64) -> f64 {
     count as f64 / seconds
@@ -116,9 +124,9 @@ fn of_several(mut once: impl FnMut() -> Result<Run>) -> Result<Run> {
     })
 }
 
-/// Runs a program and returns its output.
-fn run(mut command: Command, directory: &Path) -> Result<(Run, String)> {
-    let out = directory.join("said.txt");
+/// Runs a program on a capture and returns its output.
+fn run(mut command: Command, file: &Path) -> Result<(Run, String)> {
+    let out = file.with_extension("txt");
     let started = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
