@@ -13,8 +13,8 @@ use super::{
     work::{SHOP, Traffic},
 };
 
-/// How long after the API server's answer to the order the last replay may arrive. The start of `kubectl` takes up to a
-/// second on a busy machine, and is shown apart.
+/// Milliseconds from the start of `kubectl` to the last replay. On a busy machine `kubectl` alone takes longer; the time
+/// from its end is shown as well.
 const BOUND: u64 = 1_000;
 const TRIALS: usize = 20;
 
@@ -62,10 +62,11 @@ pub(super) fn everywhere(cluster: &Cluster) -> Result<String> {
     }
     since_start.sort_unstable();
     since_answer.sort_unstable();
-    let (whole, most) = (since_start[TRIALS / 2], since_answer[TRIALS - 1]);
+    let (median, most) = (since_start[TRIALS / 2], since_start[TRIALS - 1]);
+    let answered = since_answer[TRIALS - 1];
     ensure!(
         most <= BOUND,
-        "the last replay came {most} ms after the API server's answer: {since_answer:?}"
+        "the last replay came {most} ms after the start of kubectl, {answered} ms after its end: {since_start:?}"
     );
     // A new agent does not mirror while the switch is on.
     patch(cluster, "\"cluster test\"")?;
@@ -83,8 +84,8 @@ pub(super) fn everywhere(cluster: &Cluster) -> Result<String> {
     cluster.attached()?;
     cluster.for_time(&shop(), AWHILE)?.each_once()?;
     Ok(format!(
-        "last replay at most {most} ms after the API server's answer, {whole} ms (median) after the start of kubectl, of \
-         {TRIALS}; stays so over a restart"
+        "last replay after the start of kubectl: median {median} ms, at most {most} ms of {TRIALS}, at most {answered} ms \
+         after its end; stays so over a restart"
     ))
 }
 
