@@ -1,7 +1,8 @@
 //! A small shop API and its rewrite: what `cargo xtask demo` mirrors.
 //!
-//! Two real servers, not mocks of the agent: HTTP/1.1 and, on the same port, gRPC. They differ as a rewrite does: naturally ([`natural`]: identifiers, times,
-//! figures that jitter, the order of sets) and by the faults in [`PLANTED`], which the report must name.
+//! Two real servers, not mocks of the agent: HTTP/1.1 and, on the same port, gRPC. They differ as a rewrite does:
+//! naturally ([`natural`]: identifiers, times, figures that jitter, the order of sets) and by the faults in
+//! [`PLANTED`], which the report must name.
 
 pub mod data;
 pub mod load;

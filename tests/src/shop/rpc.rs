@@ -36,7 +36,7 @@ pub const LIST: &str = "/shop.Shop/List";
 /// A write.
 pub const PUT: &str = "/shop.Shop/Put";
 
-/// What protoc makes of the service's definition: names for the report, and which methods only read.
+/// The output of protoc for the service's definition: names for the report, and which methods only read.
 pub const DESCRIPTORS: &[u8] = include_bytes!("../../../shadow-core/tests/descriptors/shop.pb");
 
 /// `shop.Item`.
