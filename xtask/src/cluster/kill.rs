@@ -13,8 +13,8 @@ use super::{
     work::{SHOP, Traffic},
 };
 
-/// Milliseconds from the start of `kubectl` to the last replay. On a busy machine `kubectl` alone takes longer; the time
-/// from its end is shown as well.
+/// Milliseconds from the start of `kubectl` to the last replay. On a busy machine `kubectl` alone takes longer; the
+/// time from its end is shown as well.
 const BOUND: u64 = 1_000;
 const TRIALS: usize = 20;
 
