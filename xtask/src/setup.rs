@@ -99,6 +99,7 @@ const PACKAGES: &[Package] = &[
     tool("apache2-bin", "apache2", &[Test], "writes access logs"),
     tool("haproxy", "haproxy", &[Test], "writes access logs"),
     tool("nghttp2-client", "h2load", &[Test], "a client of HTTP/2"),
+    tool("npm", "npm", &[Test], "installs packages for tests"),
     Package {
         name: "python3-grpcio",
         probe: Probe::File("/usr/lib/python3/dist-packages/grpc/__init__.py"),
