@@ -35,7 +35,7 @@ Examples:
   kubectl shadow diffs --node node1 -- show 1
 
 The exit code is the worst of all nodes; 69 when one did not answer. `report` ends as `shadow report` does, and is no GO
-while evidence of a node is missing.";
+while evidence of a node is missing, or is what an agent that does not answer had kept.";
 
 /// Arguments of `shadow cluster`.
 #[derive(Args, Debug)]

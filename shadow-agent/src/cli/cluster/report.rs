@@ -23,12 +23,14 @@ pub(super) struct ReportArgs {
     html: Option<PathBuf>,
 }
 
-/// Shows the report on the evidence of all nodes. It is no GO while evidence of a node is missing.
+/// Shows the report on the evidence of all nodes. It is no GO while evidence of a node is missing, or is only what an
+/// agent that does not answer had kept.
 pub(super) fn run(kubectl: &Kubectl<'_>, args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let agents = kubectl.agents()?;
     let answers = kubectl.each(&agents, &["report", "--evidence", "-"]);
     let folder = tempfile::tempdir()?;
     let (mut files, mut names, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    let mut is_old = false;
     for (number, answer) in answers.iter().enumerate() {
         match evidence(answer) {
             Ok(evidence) => {
@@ -36,6 +38,7 @@ pub(super) fn run(kubectl: &Kubectl<'_>, args: &ReportArgs) -> anyhow::Result<Ex
                 if let Ok(output) = &answer.output
                     && !output.stderr.trim().is_empty()
                 {
+                    is_old = true;
                     shown::complain(&format!("{}: {}", answer.node, shown::line(&output.stderr)));
                 }
                 let file = folder.path().join(format!("{number}.evidence"));
@@ -62,12 +65,17 @@ pub(super) fn run(kubectl: &Kubectl<'_>, args: &ReportArgs) -> anyhow::Result<Ex
         let nodes = format!("Evidence of {}\n\n", names.join(", "));
         ask::print(&(nodes + &text::report(&report)))?;
     }
-    Ok(match report.judgement.ruling {
+    let is_all = missing.is_empty() && !is_old;
+    Ok(ending(report.judgement.ruling, is_all).into())
+}
+
+/// How the command ends; `is_all`: every node has sent its evidence.
+fn ending(ruling: Ruling, is_all: bool) -> Exit {
+    match ruling {
         Ruling::NoGo => Exit::NoGo,
-        Ruling::Go if missing.is_empty() => Exit::Done,
+        Ruling::Go if is_all => Exit::Done,
         Ruling::Go | Ruling::InsufficientEvidence => Exit::Insufficient,
     }
-    .into())
 }
 
 fn evidence(answer: &Answer) -> Result<&str, String> {
@@ -76,4 +84,17 @@ fn evidence(answer: &Answer) -> Result<&str, String> {
         return Err(shown::line(&output.stderr));
     }
     Ok(&output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_no_go_without_the_evidence_of_every_node() {
+        assert_eq!(ending(Ruling::Go, true), Exit::Done);
+        assert_eq!(ending(Ruling::Go, false), Exit::Insufficient);
+        assert_eq!(ending(Ruling::NoGo, false), Exit::NoGo);
+        assert_eq!(ending(Ruling::InsufficientEvidence, true), Exit::Insufficient);
+    }
 }
