@@ -26,7 +26,10 @@ fn a_file_kills_and_taking_it_away_does_not_resume() {
     let text = format!("agent: {{kill_file: {}}}\n", file.display());
     let mut agent = start(&scene, &text);
     assert!(!killed(&agent));
-    std::fs::write(&file, "incident 4711\n").unwrap();
+    // Whole at once: a file without its reason kills, too.
+    let fresh = file.with_extension("new");
+    std::fs::write(&fresh, "incident 4711\n").unwrap();
+    std::fs::rename(&fresh, &file).unwrap();
     let begun = Instant::now();
     wait_until("the file kills", Duration::from_secs(2), || killed(&agent));
     // One check every 50 ms, plus the time of a query on a busy machine.
