@@ -3,8 +3,8 @@
 use shadow_core::case::Case;
 
 use super::{
-    field, has_scheme, is_framing,
-    shell::{To, content, destination, is_word, piped, quoted, script, url},
+    field, has_scheme,
+    shell::{To, content, destination, fields, is_word, piped, quoted, script, url},
 };
 
 /// The command.
@@ -41,11 +41,7 @@ fn headers(case: &Case) -> Vec<String> {
     let request = &case.request;
     let mut words = Vec::new();
     let mut add = |line: &str| words.push(format!("--header {}", quoted(line)));
-    for header in &request.headers {
-        let decoded = header.name.eq_ignore_ascii_case("content-encoding") && request.body.text.is_some();
-        if is_framing(&header.name) || decoded {
-            continue;
-        }
+    for header in fields(case) {
         // curl accepts a field without a value only with a semicolon.
         if header.value.is_empty() {
             add(&format!("{};", header.name));

@@ -7,7 +7,7 @@ use shadow_core::case::Case;
 
 use super::{
     field, has_scheme, is_framing,
-    shell::{To, content, destination, is_word, piped, quoted, script, url},
+    shell::{To, content, destination, fields, is_word, piped, quoted, script, url},
 };
 
 /// Characters that separate a name from a value for HTTPie. A backslash before one of them is dropped.
@@ -51,11 +51,7 @@ pub fn command(case: &Case, to: To<'_>) -> Result<String, String> {
     words.append(&mut body);
     words.push(quoted(&request.method));
     words.push(url(case, to, &request.target));
-    for header in &request.headers {
-        let decoded = header.name.eq_ignore_ascii_case("content-encoding") && request.body.text.is_some();
-        if is_framing(&header.name) || decoded {
-            continue;
-        }
+    for header in fields(case) {
         let Some(word) = item(&header.name, &header.value) else {
             return refused(&format!("another value of {}", header.name));
         };

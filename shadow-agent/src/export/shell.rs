@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use shadow_core::case::Case;
+use shadow_core::case::{Case, Field};
 
-use super::field;
+use super::{field, is_framing};
 use crate::shown::is_unsafe;
 
 /// The longest word that a program can receive on Linux (`MAX_ARG_STRLEN`), less a reserve for escapes.
@@ -47,6 +47,15 @@ pub(super) fn url(case: &Case, to: To<'_>, path: &str) -> String {
             quoted(path)
         ),
     }
+}
+
+/// The fields that are sent: those of the framing are the tool's, and content without its coding has none.
+pub(super) fn fields(case: &Case) -> impl Iterator<Item = &Field> {
+    let request = &case.request;
+    request.headers.iter().filter(|field| {
+        let decoded = field.name.eq_ignore_ascii_case("content-encoding") && request.body.text.is_some();
+        !is_framing(&field.name) && !decoded
+    })
 }
 
 /// The body that can be sent; notes what is missing of it.

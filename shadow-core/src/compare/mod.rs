@@ -24,7 +24,7 @@ pub(crate) mod form;
 pub(crate) mod grpc;
 mod headers;
 mod inside;
-pub(crate) mod instant;
+mod instant;
 mod json;
 mod kinds;
 mod leaf;
@@ -55,6 +55,7 @@ use serde::{Deserialize, Serialize};
 use shadow_proto::exchange::{Body, Headers, Response};
 
 pub use comparator::Comparator;
+pub(crate) use instant::nanos;
 pub(crate) use json::{Element, scan as scan_json};
 pub use leaves::{Checked, Leaves};
 pub use logged::{LengthTolerance, Logged};

@@ -69,7 +69,14 @@ impl Cluster {
     /// The status of the agent on a node.
     pub(super) fn status(&self, node: &str) -> Result<Value> {
         let agent = self.agent(node)?;
-        let words = [
+        Ok(serde_json::from_str(
+            &self.in_agent(&agent, &["status", "--json"])?,
+        )?)
+    }
+
+    /// Runs `shadow` with these words in the pod of an agent.
+    pub(super) fn in_agent(&self, agent: &Pod, words: &[&str]) -> Result<String> {
+        let exec = [
             "-n",
             "shadow",
             "exec",
@@ -78,10 +85,8 @@ impl Cluster {
             "shadow",
             "--",
             "/shadow",
-            "status",
-            "--json",
         ];
-        Ok(serde_json::from_str(&self.kubectl(&words)?)?)
+        self.kubectl(&[&exec, words].concat())
     }
 
     /// The pod of the agent on a node.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    nodes::{Cluster, captured},
+    nodes::{Cluster, NODES, captured},
     work::{SHOP, Traffic},
 };
 
@@ -37,10 +37,7 @@ pub(super) fn hung_agent(cluster: &Cluster) -> Result<String> {
     let pod = cluster.agent("node1")?;
     let hung = Hung::new(cluster, "node1")?;
     let before = now_ms();
-    let words = [
-        "-n", "shadow", "exec", &pod.name, "-c", "shadow", "--", "/shadow", "kill",
-    ];
-    let said = cluster.kubectl(&words);
+    let said = cluster.in_agent(&pod, &["kill"]);
     let took = now_ms() - before;
     drop(hung);
     let said = said?;
@@ -106,7 +103,7 @@ pub(super) fn while_agents_hang(cluster: &Cluster) -> Result<String> {
         "{} were replayed",
         counted.replays.len()
     );
-    for node in ["node1", "node2"] {
+    for node in NODES {
         let killed = || Ok(cluster.status(node)?["armed"] == false);
         cluster.until("the agent is killed", Duration::from_secs(5), killed)?;
     }
@@ -144,7 +141,7 @@ pub(super) fn silent_node(cluster: &Cluster) -> Result<String> {
 /// Packets that the kernel programs of both nodes held back because of a kill.
 fn disarmed(cluster: &Cluster) -> Result<u64> {
     let mut all = 0;
-    for node in ["node1", "node2"] {
+    for node in NODES {
         let count = &cluster.status(node)?["funnel"]["kernel"]["disarmed"];
         all += count.as_u64().context("no count of packets")?;
     }

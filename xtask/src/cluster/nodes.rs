@@ -23,6 +23,9 @@ const IMAGES: [(&str, &str); 2] = [
     ("localhost/shadow-app:1", "shadow-cluster-app"),
 ];
 
+/// The nodes.
+pub(super) const NODES: [&str; 2] = ["node1", "node2"];
+
 /// The folder of the built programs and of what runs; `target/cluster` where it is not set.
 const FOLDER: &str = "SHADOW_CLUSTER";
 

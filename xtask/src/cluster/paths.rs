@@ -6,14 +6,12 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{
     calls::Pod,
-    nodes::Cluster,
+    nodes::{Cluster, NODES},
     work::{PAY, SHOP, Traffic},
 };
 
 /// How long each path is tried.
 const TIME: Duration = Duration::from_secs(5);
-
-const NODES: [&str; 2] = ["node1", "node2"];
 
 /// Pod IP and service, port of the service and another one, same node and other node, IPv4 and IPv6.
 pub(super) fn every_path(cluster: &Cluster) -> Result<String> {

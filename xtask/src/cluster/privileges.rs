@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::nodes::Cluster;
+use super::nodes::{Cluster, NODES};
 
 /// Where a container has its token, if it has one.
 const TOKEN: &str = "root/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -32,7 +32,7 @@ struct Process {
 /// do the work of another.
 pub(super) fn separate(cluster: &Cluster) -> Result<String> {
     let mut seen = 0;
-    for node in ["node1", "node2"] {
+    for node in NODES {
         let processes = processes(&cluster.agent(node)?.uid)?;
         let of = |role: &str| {
             let mut found = processes.iter().filter(|process| process.role == role);

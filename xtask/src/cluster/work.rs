@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{calls::Pod, nodes::Cluster};
+use super::{
+    calls::Pod,
+    nodes::{Cluster, NODES},
+};
 
 /// The addresses of the services.
 pub(super) const SHOP: &str = "10.250.0.80";
@@ -35,7 +38,7 @@ impl Traffic {
     /// From both nodes.
     pub(super) fn to(targets: impl Into<String>) -> Self {
         Self {
-            nodes: vec!["node1", "node2"],
+            nodes: NODES.to_vec(),
             targets: targets.into(),
             kept: 20,
             new: 5,
@@ -250,7 +253,7 @@ impl Cluster {
             Duration::from_mins(1),
             || {
                 let shop = self.of("shop")?;
-                for node in ["node1", "node2"] {
+                for node in NODES {
                     let status = self.status(node)?;
                     let inside = status["namespaces"].as_array().context("no namespaces")?;
                     let attached =

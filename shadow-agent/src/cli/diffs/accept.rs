@@ -90,8 +90,7 @@ pub(in crate::cli) fn run(args: &AcceptArgs) -> anyhow::Result<ExitCode> {
     }
     let alone = written("", &rules, why).unwrap_or_default();
     print(&alone)?;
-    let cause = report.causes.iter().find(|cause| cause.id == *id);
-    if let Some(with_it @ 1..) = cause.map(|cause| cause.with_it.len()) {
+    if let Some(with_it @ 1..) = find::cause(&report, id)?.map(|cause| cause.with_it.len()) {
         complain(&format!(
             "the answers with it also differ in {} other ways, which are not accepted with it: they are causes of their own then",
             count(with_it as u64)

@@ -154,7 +154,8 @@ pub(super) fn groups<'r>(report: &'r Report, id: &str) -> Result<Vec<&'r Group>,
     Ok(found)
 }
 
-fn cause(report: &Report, id: &str) -> Result<Option<Cause>, Failure> {
+/// The cause that an id refers to; `None` if it is the id of something else.
+pub(super) fn cause(report: &Report, id: &str) -> Result<Option<Cause>, Failure> {
     if !id.starts_with(CAUSE) {
         return Ok(None);
     }

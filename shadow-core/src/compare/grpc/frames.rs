@@ -66,10 +66,11 @@ impl<'b> Read<'b> {
     /// bound.
     pub(crate) fn of(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Self> {
         match Framing::of(headers) {
-            Framing::Prefixed | Framing::Ended => prefixed(headers, content, cap),
+            Framing::Prefixed => prefixed(headers, content, cap, false),
+            Framing::Ended => prefixed(headers, content, cap, true),
             Framing::Base64 => {
                 let content = from_base64(content)?;
-                let Read { messages, trailers } = prefixed(headers, &content, cap)?;
+                let Read { messages, trailers } = prefixed(headers, &content, cap, false)?;
                 let owned = |part: Cow<'_, [u8]>| Cow::Owned(part.into_owned());
                 Some(Self {
                     messages: messages.into_iter().map(owned).collect(),
@@ -89,8 +90,7 @@ impl<'b> Read<'b> {
     }
 }
 
-fn prefixed<'b>(headers: &Headers, content: &'b [u8], cap: usize) -> Option<Read<'b>> {
-    let is_connect = Framing::of(headers) == Framing::Ended;
+fn prefixed<'b>(headers: &Headers, content: &'b [u8], cap: usize, is_connect: bool) -> Option<Read<'b>> {
     let encoding = if is_connect {
         "connect-content-encoding"
     } else {

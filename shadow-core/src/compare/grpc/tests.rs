@@ -402,8 +402,8 @@ fn errors_of_connect_are_compared_by_their_code() {
         )
     };
     let comparator = Comparator::new(Rules::default()).unwrap();
-    let under = |fields: &[(&str, &str)], a: &Answer, b: &Answer| {
-        let request = testing::exchange_with("POST", "/p.S/M", fields).request;
+    let asked = |(method, target): (&str, &str), fields: &[(&str, &str)], a: &Answer, b: &Answer| {
+        let request = testing::exchange_with(method, target, fields).request;
         let [production, shadow] = [a, b].map(|answer| Side {
             status: 404,
             headers: &answer.headers,
@@ -412,16 +412,10 @@ fn errors_of_connect_are_compared_by_their_code() {
         });
         stated(comparator.compare(&request, production, shadow))
     };
+    let under = |fields: &[(&str, &str)], a: &Answer, b: &Answer| asked(("POST", "/p.S/M"), fields, a, b);
     let by_get = |a: &Answer, b: &Answer| {
-        let request =
-            testing::exchange_with("GET", "/p.S/M?connect=v1&encoding=json&message=%7b%7d", &[]).request;
-        let [production, shadow] = [a, b].map(|answer| Side {
-            status: 404,
-            headers: &answer.headers,
-            trailers: &answer.trailers,
-            body: &answer.body,
-        });
-        stated(comparator.compare(&request, production, shadow))
+        let target = "/p.S/M?connect=v1&encoding=json&message=%7b%7d";
+        asked(("GET", target), &[], a, b)
     };
     let connect = [("connect-protocol-version", "1")];
     let (a, b, c) = (

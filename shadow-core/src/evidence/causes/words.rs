@@ -18,7 +18,7 @@ pub(super) fn words(members: &[&Member<'_>]) -> String {
         return String::new();
     };
     if lead.unit.category == "status" {
-        return status(members);
+        return status(lead, members);
     }
     let mut known = HashSet::new();
     let units: Vec<&Unit<'_>> = members
@@ -45,17 +45,14 @@ pub(super) fn words(members: &[&Member<'_>]) -> String {
 }
 
 /// `status 200 or 404 -> 401`.
-fn status(members: &[&Member<'_>]) -> String {
-    let shadow = members
-        .first()
-        .map_or_else(String::new, |lead| lead.unit.shift.shadow.to_string());
+fn status(lead: &Member<'_>, members: &[&Member<'_>]) -> String {
     let mut production: Vec<String> = members
         .iter()
         .map(|member| member.unit.shift.production.to_string())
         .collect();
     production.sort_unstable();
     production.dedup();
-    format!("status {} -> {shadow}", production.join(" or "))
+    format!("status {} -> {}", production.join(" or "), lead.unit.shift.shadow)
 }
 
 /// The change at one place.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Groups, fingerprint};
 use crate::{
-    compare::{Category, Discrepancy, instant},
+    compare::{Category, Discrepancy, nanos},
     evidence::{
         anytime,
         noise::{ENOUGH, SUSPICIOUS},
@@ -78,7 +78,7 @@ impl Moves {
     /// Counts a value of production that was another one before.
     fn count(&mut self, before: &str, found: &Discrepancy) {
         let texts = [before, &*found.production, &*found.shadow];
-        let times = texts.map(|text| instant::nanos(text.trim_matches('"')));
+        let times = texts.map(|text| nanos(text.trim_matches('"')));
         let counter = match (times, texts.map(number)) {
             ([Some(before), Some(now), Some(shadow)], _) => {
                 if shadow != before && now.abs_diff(shadow) <= now.abs_diff(before) {
