@@ -7,6 +7,7 @@
 //! different coding of the same content) are not a difference.
 
 mod align;
+mod as_text;
 mod binary;
 mod charset;
 mod checked;

@@ -7,8 +7,10 @@ use crate::{
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
+    background::Background,
     group::{Context, Denominators, Standings, ThirdAnswer, ThirdSystem},
-    ledger::{Background, Ledger, count},
+    grow::count,
+    ledger::Ledger,
     report::Pairs,
     route::{RouteId, Routes},
 };

@@ -6,7 +6,7 @@
 //! Sekhon 2021). The values that no martingale has refuted form a confidence sequence. Counts are real numbers: a
 //! bursty count is divided by the mean burst size first.
 
-use super::stats::float;
+use super::numbers::float;
 
 /// Evidence at which a limit is decided: 1 / 2.5 %.
 pub(crate) const DECIDED: f64 = 40.0;

@@ -1,11 +1,7 @@
 //! Wrong decisions when the evidence is checked after every exchange.
 
 use super::*;
-use crate::evidence::{
-    burst::Bursts,
-    gates::{self, GateConfig, Ruling},
-    stats::Proportion,
-};
+use crate::evidence::{burst::Bursts, gate_config::GateConfig, gates, ruling::Ruling, stats::Proportion};
 use shadow_proto::testing::Random;
 
 /// Runs of one simulation, and how many of them may be decided wrongly: 2.5 %.

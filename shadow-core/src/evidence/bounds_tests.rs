@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     compare::Failure,
-    evidence::{RouteWindow, testing::answered},
+    evidence::{Background, RouteWindow, testing::answered},
     redact::RedactConfig,
 };
 use shadow_proto::testing::exchange;

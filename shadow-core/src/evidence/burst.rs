@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::{float, whole};
+use super::numbers::{float, whole};
 use shadow_proto::time::Timestamp;
 
 /// Window lengths, as powers of two of a second.

@@ -72,7 +72,7 @@ impl Ledger {
             report::the_production(self.reversed),
             micros(production.p99_us),
             shadow.count,
-            gates::allowance(&self.gates, allowed)
+            self.gates.allowance(allowed)
         ))
     }
 
@@ -87,7 +87,7 @@ impl Ledger {
             report::the_production(self.reversed),
             micros(production.p50_us),
             shadow.count,
-            gates::allowance(&self.gates, self.gates.latency_ratio)
+            self.gates.allowance(self.gates.latency_ratio)
         ))
     }
 }

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_proto::units::{As, AsOption, Rate, Span};
 
+use super::latency::micros;
+
 /// Conditions that must hold before cut-over.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -112,5 +114,18 @@ impl GateConfig {
             Some((name, given, _, wanted)) => Err(GateConfigError { name, wanted, given }),
             None => Ok(()),
         }
+    }
+
+    /// The end of a text: a difference up to the floor is allowed at any ratio.
+    pub(super) fn allowance(&self, times: f64) -> String {
+        match self.floor_us() {
+            0 => format!("; allowed is {times} times"),
+            more => format!("; allowed is {times} times, or {} more", micros(more)),
+        }
+    }
+
+    /// The difference that is allowed at any ratio, in microseconds.
+    pub(super) fn floor_us(&self) -> u64 {
+        u64::try_from(self.latency_floor.as_micros()).unwrap_or(u64::MAX)
     }
 }

@@ -8,100 +8,17 @@
 
 use core::{fmt::Write as _, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
-pub(super) use super::gate_config::GateConfig;
 use super::{
-    anytime,
-    coverage::{self, CoverageWindows},
+    anytime, coverage_gate,
+    figures::Figures,
+    gate_config::GateConfig,
     latency::{Quantiles, micros},
+    numbers,
     report::the_production,
-    settle::Settle,
-    stats::{self, Proportion, trials_needed},
+    ruling::{Judgement, Reason, Ruling, percent, reason},
+    stats::{self, trials_needed},
     tail,
-    unread::Unread,
 };
-
-/// The answer to "may we cut over?".
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ruling {
-    /// Every gate passed.
-    Go,
-    /// A gate failed.
-    NoGo,
-    /// No gate failed, but not all passed.
-    #[default]
-    InsufficientEvidence,
-}
-
-impl Ruling {
-    /// The text shown to people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Go => "GO",
-            Self::NoGo => "NO-GO",
-            Self::InsufficientEvidence => "INSUFFICIENT EVIDENCE",
-        }
-    }
-}
-
-/// A ruling with its reasons.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Judgement {
-    /// The answer.
-    pub ruling: Ruling,
-    /// The result of each gate, in a stable order.
-    pub reasons: Vec<Reason>,
-    /// Further compared exchanges, at the present rates, until the match rate could pass. `None` if it has passed, or
-    /// if more of the same would not make it pass.
-    pub more_exchanges_needed: Option<u64>,
-    /// Time needed for them at the rate so far, in seconds.
-    pub more_seconds_needed: Option<u64>,
-    /// Routes with undecided differences and what would settle them, the routes with the most first.
-    #[serde(default)]
-    pub settle: Vec<Settle>,
-}
-
-/// The result of one gate.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Reason {
-    /// The gate: `match_rate`, `latency`, `latency_p99`, `shadow_errors`, `coverage`, `excused`, `verified`,
-    /// `power`.
-    pub gate: String,
-    /// The ruling of this gate alone.
-    pub ruling: Ruling,
-    /// Explanation, with the figures.
-    pub text: String,
-}
-
-/// The figures that the gates evaluate.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Figures {
-    pub(crate) matches: Proportion,
-    /// Answers that are neither right nor known to be wrong.
-    pub(crate) undecided: u64,
-    /// Mean burst size of mismatches, and of errors.
-    pub(crate) burst: f64,
-    pub(crate) error_burst: f64,
-    pub(crate) coverage: Proportion,
-    pub(crate) windows: CoverageWindows,
-    /// Exchanges among them that were not read.
-    pub(crate) unread: Unread,
-    pub(crate) production: Quantiles,
-    pub(crate) shadow: Quantiles,
-    /// Errors and requests.
-    pub(crate) production_errors: (u64, u64),
-    pub(crate) shadow_errors: (u64, u64),
-    /// Routes whose median alone exceeds the allowed ratio.
-    pub(crate) slow_routes: usize,
-    /// How long it took to collect them.
-    pub(crate) elapsed: Duration,
-    /// Production is the new system and the shadow is the old one.
-    pub(crate) reversed: bool,
-    /// Latencies are shown and not judged.
-    pub(crate) untimed: bool,
-}
 
 /// Evaluates all gates.
 pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
@@ -113,29 +30,15 @@ pub(crate) fn judge(config: &GateConfig, figures: &Figures) -> Judgement {
             .filter(|_| !figures.untimed)
             .map(|allowed| tail::gate(config, figures, allowed)),
         Some(shadow_errors(figures)),
-        Some(coverage::gate(config, figures)),
+        Some(coverage_gate::gate(config, figures)),
     ];
     let reasons: Vec<Reason> = reasons.into_iter().flatten().collect();
-    let ruling = ruling(&reasons);
     let more_exchanges_needed = more_needed(config, figures);
     Judgement {
-        ruling,
         more_exchanges_needed,
         more_seconds_needed: more_exchanges_needed
             .and_then(|more| seconds(more, figures.matches.trials, figures.elapsed)),
-        reasons,
-        settle: Vec::new(),
-    }
-}
-
-/// The ruling of all gates together.
-pub(super) fn ruling(reasons: &[Reason]) -> Ruling {
-    if reasons.iter().any(|reason| reason.ruling == Ruling::NoGo) {
-        Ruling::NoGo
-    } else if reasons.iter().all(|reason| reason.ruling == Ruling::Go) {
-        Ruling::Go
-    } else {
-        Ruling::InsufficientEvidence
+        ..Judgement::of(reasons)
     }
 }
 
@@ -156,21 +59,6 @@ fn more_needed(config: &GateConfig, figures: &Figures) -> Option<u64> {
     let failures = matches.trials.saturating_sub(matches.successes);
     trials_needed(failures, matches.trials, 1.0 - config.match_rate, figures.burst)
         .map(|needed| needed.saturating_sub(matches.trials).max(1))
-}
-
-pub(super) fn reason(gate: &str, ruling: Ruling, text: String) -> Reason {
-    Reason {
-        gate: gate.to_owned(),
-        ruling,
-        text,
-    }
-}
-
-/// A share as a percentage, with enough digits to distinguish 99.9 from 99.99.
-pub(crate) fn percent(share: f64) -> String {
-    let text = format!("{:.3}", share * 100.0);
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{text} %")
 }
 
 /// The ruling on a match rate with this interval.
@@ -233,7 +121,7 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
         text += "; not judged, because the requests were sent as fast as possible";
         return reason("latency", Ruling::Go, text);
     }
-    text += &allowance(config, config.latency_ratio);
+    text += &config.allowance(config.latency_ratio);
     if slow_routes > 0 {
         let are = if slow_routes == 1 {
             "route is"
@@ -258,38 +146,26 @@ fn latency(config: &GateConfig, figures: &Figures) -> Reason {
 
 /// Interval of the ratio of the shadow system's median to production's.
 pub(crate) fn median_ratio(production: &Quantiles, shadow: &Quantiles) -> Option<(f64, f64)> {
-    let median = |of: &Quantiles| [of.p50_low_us, of.p50_us, of.p50_high_us].map(stats::float);
+    let median = |of: &Quantiles| [of.p50_low_us, of.p50_us, of.p50_high_us].map(numbers::float);
     stats::ratio_interval(median(shadow), median(production))
 }
 
 /// Whether the whole interval of the shadow system's median exceeds the allowed ratio, and by more than the floor.
 pub(crate) fn is_slow(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> bool {
     production.count.min(shadow.count) >= config.latency_samples
-        && shadow.p50_us.saturating_sub(production.p50_us) > floor(config)
+        && shadow.p50_us.saturating_sub(production.p50_us) > config.floor_us()
         && match median_ratio(&production, &shadow) {
             Some((low, _)) => low > config.latency_ratio,
             // Production's median is below a microsecond.
-            None => shadow.p50_low_us > floor(config),
+            None => shadow.p50_low_us > config.floor_us(),
         }
 }
 
 /// Whether the whole interval is within the allowed ratio, or within the floor.
 fn is_fast(config: &GateConfig, production: Quantiles, shadow: Quantiles) -> bool {
     production.count.min(shadow.count) >= config.latency_samples
-        && (shadow.p50_high_us.saturating_sub(production.p50_low_us) <= floor(config)
+        && (shadow.p50_high_us.saturating_sub(production.p50_low_us) <= config.floor_us()
             || median_ratio(&production, &shadow).is_some_and(|(_, high)| high <= config.latency_ratio))
-}
-
-/// The end of a text: a difference up to the floor is allowed at any ratio.
-pub(super) fn allowance(config: &GateConfig, times: f64) -> String {
-    match floor(config) {
-        0 => format!("; allowed is {times} times"),
-        more => format!("; allowed is {times} times, or {} more", micros(more)),
-    }
-}
-
-pub(super) fn floor(config: &GateConfig) -> u64 {
-    u64::try_from(config.latency_floor.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn shadow_errors(figures: &Figures) -> Reason {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::evidence::{coverage::CoverageWindows, stats::Proportion, unread::Unread};
 
 fn quantiles(p50_us: u64, count: u64) -> Quantiles {
     Quantiles {
@@ -167,9 +168,13 @@ fn latency_is_a_ratio_above_a_floor() {
 #[test]
 fn what_passes_within_the_floor_says_so() {
     let mut config = GateConfig::default();
-    assert!(allowance(&config, 2.0).ends_with("allowed is 2 times, or 1.0 ms more"));
+    assert!(
+        config
+            .allowance(2.0)
+            .ends_with("allowed is 2 times, or 1.0 ms more")
+    );
     config.latency_floor = Duration::ZERO;
-    assert!(allowance(&config, 1.5).ends_with("allowed is 1.5 times"));
+    assert!(config.allowance(1.5).ends_with("allowed is 1.5 times"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use shadow_proto::exchange::Timing;
 
-use super::stats;
+use super::{numbers, stats};
 
 /// Longer durations are counted as this long.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -55,7 +55,7 @@ pub(crate) fn two_digits(span: Duration) -> u64 {
 
 /// A time in microseconds for people: `850 us`, `15.9 ms` or `4.56 s`.
 pub fn micros(micros: u64) -> String {
-    let exact = stats::float(micros);
+    let exact = numbers::float(micros);
     // Rounded first, so that no text says 1000.0.
     if micros < 1_000 {
         format!("{micros} us")
@@ -96,7 +96,7 @@ pub struct Quantiles {
 impl Quantiles {
     /// Interval of the ratio of this 99th percentile to that of `production`. `None` if one of them is not known.
     pub(crate) fn p99_ratio(&self, production: &Self) -> Option<(f64, f64)> {
-        let p99 = |of: &Self| Some([of.p99_low_us, of.p99_us, of.p99_high_us?].map(stats::float));
+        let p99 = |of: &Self| Some([of.p99_low_us, of.p99_us, of.p99_high_us?].map(numbers::float));
         stats::ratio_interval(p99(self)?, p99(production)?)
     }
 }

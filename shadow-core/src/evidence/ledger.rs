@@ -17,8 +17,9 @@ use super::{
     causes::Causes,
     coverage,
     field_names::FieldNames,
-    gates::GateConfig,
+    gate_config::GateConfig,
     group::{Added, AtomId, Context, Groups},
+    grow::{count, grown},
     joint,
     latency::Spans,
     power, protocols,
@@ -61,18 +62,6 @@ impl Default for LedgerLimits {
             sets: 8192,
             writes: WriteLimits::default(),
         }
-    }
-}
-
-shadow_proto::catalogue! {
-    /// Where a pair of answers of the same system is from.
-    Background {
-        /// The answer of a control target, which runs what production runs, and production's.
-        Control = "control",
-        /// Production's own answers to identical safe requests, close in time.
-        Twins = "twins",
-        /// The shadow system's two answers to one request that was sent to it twice.
-        Twice = "twice",
     }
 }
 
@@ -270,7 +259,7 @@ impl Ledger {
         let leaves = matches!(outcome, Outcome::Response(_)) && self.leaves_are_due(route);
         SampleRequest {
             leaves,
-            ..self.wanted(route, &added)
+            ..SampleRequest::of(self.routes.name(route), &added)
         }
     }
 
@@ -377,18 +366,6 @@ impl Ledger {
         // It was just created; the fallback is never used.
         grown(by_route, route.index()).unwrap_or(total)
     }
-}
-
-/// The entry of a route; missing entries up to it are created.
-pub(super) fn grown<T: Default>(table: &mut Vec<T>, at: usize) -> Option<&mut T> {
-    if table.len() <= at {
-        table.resize_with(at.saturating_add(1), T::default);
-    }
-    table.get_mut(at)
-}
-
-pub(super) fn count(counter: &mut u64) {
-    *counter = counter.saturating_add(1);
 }
 
 #[cfg(test)]

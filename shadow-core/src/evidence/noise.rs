@@ -23,8 +23,9 @@
 
 use super::{
     anytime::{self, CERTAIN, DECIDED, UNFAIR},
+    numbers::float,
     report::{Compared, Standing, Third},
-    stats::{Proportion, float, rounded, share},
+    stats::{Proportion, rounded, share},
 };
 
 /// The sources of pairs, the most significant first.

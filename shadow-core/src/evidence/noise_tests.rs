@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     compare::{Comparator, Rules, ShadowResponse, Side},
     evidence::report::{Group, Report, ReportInputs, Standing},
-    evidence::{ThirdAnswer, ThirdSystem},
+    evidence::{Background, ThirdAnswer, ThirdSystem},
     gate::SkipPolicy,
     redact::RedactConfig,
 };

@@ -16,11 +16,12 @@ use shadow_proto::exchange::Exchange;
 
 use super::{
     anytime,
-    gates::{GateConfig, Judgement, Ruling, percent, reason, ruling},
+    gate_config::GateConfig,
     group::{Standings, StoredWould, Would},
     ledger::Ledger,
     report::{Missed, Power, PowerOf},
     route::RouteId,
+    ruling::{Judgement, Ruling, percent, reason},
     stats::{Proportion, rounded, share},
     verified::Beginning,
 };
@@ -359,7 +360,7 @@ impl StoredPower {
 
 impl Judgement {
     /// Adds the gate on detection power, if one is asked for.
-    pub(super) fn with_power(mut self, config: &GateConfig, power: &Power) -> Self {
+    pub(super) fn with_power(self, config: &GateConfig, power: &Power) -> Self {
         let Some(wanted) = config.power else { return self };
         let caught = power.caught;
         let (is_enough, text) = match (caught.rate, caught.low) {
@@ -381,9 +382,7 @@ impl Judgement {
         } else {
             Ruling::InsufficientEvidence
         };
-        self.reasons.push(reason("power", is, text));
-        self.ruling = ruling(&self.reasons);
-        self
+        self.and(reason("power", is, text))
     }
 }
 

@@ -13,7 +13,7 @@ use shadow_proto::{
 use super::*;
 use crate::{
     evidence::{
-        Ruling, ThirdAnswer, ThirdSystem,
+        Background, Ruling, ThirdAnswer, ThirdSystem,
         report::{Report, ReportInputs, Standing},
         testing::answered,
     },

@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use shadow_proto::exchange::Exchange;
 
 use super::{
-    group::Standings,
-    ledger::{Ledger, grown},
-    route::RouteId,
-    sets::Found,
-    snapshot::LedgerSnapshot,
+    group::Standings, grow::grown, ledger::Ledger, route::RouteId, sets::Found, snapshot::LedgerSnapshot,
     window::Open,
 };
 

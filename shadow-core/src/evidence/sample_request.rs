@@ -1,10 +1,6 @@
 //! Actions for the caller on an exchange that was just judged.
 
-use super::{
-    group::{Added, hex},
-    ledger::Ledger,
-    route::RouteId,
-};
+use super::group::{Added, hex};
 
 /// Groups that want the exchange just judged as a sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -20,17 +16,10 @@ pub struct SampleRequest {
 }
 
 impl SampleRequest {
-    /// Whether no group wants it, which is the usual case.
-    pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
-    }
-}
-
-impl Ledger {
-    /// The groups that want an exchange with these differences.
-    pub(super) fn wanted(&self, route: RouteId, added: &[Added]) -> SampleRequest {
+    /// The groups of a route that want an exchange with these differences.
+    pub(super) fn of(route: &str, added: &[Added]) -> Self {
         if !added.iter().any(|added| added.sample) {
-            return SampleRequest::default();
+            return Self::default();
         }
         let names = |which: fn(&Added) -> bool| {
             let mut names: Vec<_> = added
@@ -43,11 +32,16 @@ impl Ledger {
             names.dedup();
             names
         };
-        SampleRequest {
-            route: self.routes.name(route).to_owned(),
+        Self {
+            route: route.to_owned(),
             groups: names(|_| true),
             samples: names(|added| added.sample),
             leaves: false,
         }
+    }
+
+    /// Whether no group wants it, which is the usual case.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
     }
 }

@@ -1,22 +1,10 @@
 //! Obstacles to a ruling, by route: what is undecided, and what is excused too often.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    gates::{GateConfig, Judgement, Ruling, percent, reason, ruling},
+    gate_config::GateConfig,
+    ruling::{Judgement, Ruling, percent, reason},
     stats,
 };
-
-/// A route with undecided differences.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Settle {
-    /// Method and path template.
-    pub route: String,
-    /// Mismatches with an undecided difference.
-    pub undecided: u64,
-    /// Minimum number of requests that must be sent a second time to decide them.
-    pub pairs: u64,
-}
 
 /// Routes of which skipped writes explain more than allowed, the one with the most comparisons first. `routes` are all
 /// routes with the numbers of mismatches that skipped writes explain and of comparisons.
@@ -41,7 +29,7 @@ impl Judgement {
     /// Adds the gate on what skipped writes explain. `routes` are those where it is too much, each with its number of
     /// mismatches and of comparisons.
     #[must_use]
-    pub fn excused(mut self, config: &GateConfig, routes: &[(&str, u64, u64)]) -> Self {
+    pub fn excused(self, config: &GateConfig, routes: &[(&str, u64, u64)]) -> Self {
         let reason = match routes {
             [] => reason(
                 "excused",
@@ -67,8 +55,6 @@ impl Judgement {
                 )
             }
         };
-        self.reasons.push(reason);
-        self.ruling = ruling(&self.reasons);
-        self
+        self.and(reason)
     }
 }

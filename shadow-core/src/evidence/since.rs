@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     coverage::CoverageWindows,
-    gates::{self, Figures, GateConfig, Judgement, Ruling},
-    report,
+    figures::Figures,
+    gate_config::GateConfig,
+    gates, report,
+    ruling::{Judgement, Ruling},
     stats::Proportion,
     summary,
     unread::Unread,

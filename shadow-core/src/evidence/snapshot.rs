@@ -9,9 +9,10 @@ use hashbrown::HashSet;
 use super::{
     burst::{self, Bursts, Excess},
     coverage::CoverageWindows,
-    gates::{GateConfig, Judgement},
+    gate_config::GateConfig,
     group::Standings,
     ledger::Ledger,
+    ruling::Judgement,
     sets::MismatchCounts,
     settle::too_excused,
     since::{IntervalCounts, IntervalEvidence},

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::anytime;
+use super::{anytime, numbers::float};
 
 /// The two-sided 95 % quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
@@ -146,24 +146,6 @@ pub(crate) fn trials_needed(failures: u64, trials: u64, limit: f64, burst: f64) 
         }
     }
     Some(high)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts above 2^53 would take centuries; the loss is below any interval's width"
-)]
-pub(crate) fn float(count: u64) -> f64 {
-    count as f64
-}
-
-/// The whole part of a number of at least 0.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates, and a negative number is 0"
-)]
-pub(crate) fn whole(number: f64) -> u64 {
-    number as u64
 }
 
 #[cfg(test)]

@@ -5,18 +5,21 @@ use core::time::Duration;
 use hashbrown::HashMap;
 
 use super::{
+    coverage::CoverageWindows,
     findings,
-    gates::{self, Judgement},
+    gate_config::GateConfig,
+    gates,
     group::{AtomId, Standings},
     latency::{Buckets, Latencies},
     ledger::Ledger,
+    numbers::float,
     protocols,
     report::{self, FORMAT, Funnel, Report, ReportInputs},
+    ruling::{Judgement, Settle},
     sets::MismatchCounts,
-    settle::Settle,
     since::{IntervalCounts, IntervalEvidence},
     snapshot::LedgerSnapshot,
-    stats::{Proportion, float, rounded},
+    stats::{Proportion, rounded},
     tally::Tally,
 };
 use crate::gate::Skip;
@@ -263,6 +266,18 @@ impl Ledger {
                 latency: latency(tally),
             });
         busiest(rows)
+    }
+
+    /// Coverage by window after a second, or of the whole run.
+    pub(super) fn coverage_since(&self, second: Option<u64>, config: &GateConfig) -> CoverageWindows {
+        let all = self.total.missed;
+        let unseen_route = self.routes_seen().any(|(_, _, tally)| {
+            tally.missed > 0 && tally.compared() == 0 && tally.missed.saturating_mul(100) >= all
+        });
+        CoverageWindows {
+            unseen_route,
+            ..self.coverage.since(second, config.coverage)
+        }
     }
 }
 

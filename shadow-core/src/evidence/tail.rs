@@ -3,15 +3,17 @@
 use core::fmt::Write as _;
 
 use super::{
-    gates::{Figures, GateConfig, Reason, Ruling, allowance, floor, reason},
+    figures::Figures,
+    gate_config::GateConfig,
     latency::{Quantiles, micros},
     report::the_production,
+    ruling::{Reason, Ruling, reason},
 };
 
 /// Whether the whole interval of the shadow system's 99th percentile is above `allowed` times production's, and by more
 /// than the floor.
 pub(super) fn is_slow(config: &GateConfig, allowed: f64, production: Quantiles, shadow: Quantiles) -> bool {
-    shadow.p99_us.saturating_sub(production.p99_us) > floor(config)
+    shadow.p99_us.saturating_sub(production.p99_us) > config.floor_us()
         && shadow
             .p99_ratio(&production)
             .is_some_and(|(low, _)| low > allowed)
@@ -31,10 +33,10 @@ pub(super) fn gate(config: &GateConfig, figures: &Figures, allowed: f64) -> Reas
         None => write!(text, ", of too few answers to tell"),
     }
     .unwrap_or_default();
-    text += &allowance(config, allowed);
+    text += &config.allowance(allowed);
     let within = shadow
         .p99_high_us
-        .is_some_and(|high| high.saturating_sub(production.p99_low_us) <= floor(config));
+        .is_some_and(|high| high.saturating_sub(production.p99_low_us) <= config.floor_us());
     let ruling = if is_slow(config, allowed, production, shadow) {
         Ruling::NoGo
     } else if within || interval.is_some_and(|(_, high)| high <= allowed) {

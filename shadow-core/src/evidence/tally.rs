@@ -13,8 +13,8 @@ use shadow_proto::exchange::Incomplete;
 use super::{
     burst::Bursts,
     group::Denominators,
+    grow::count,
     latency::{Latencies, Spans, StoredLatencies},
-    ledger::count,
     sets::MismatchCounts,
     trend::Slices,
     unread::{Unread, UnreadTraffic},

@@ -21,7 +21,8 @@ use shadow_proto::engine::{Counters, Sizes};
 
 use super::{
     anytime,
-    stats::{Proportion, float, rounded, share, whole},
+    numbers::{float, whole},
+    stats::{Proportion, rounded, share},
 };
 
 /// Exchanges from which the mean and the spread of sizes are taken.

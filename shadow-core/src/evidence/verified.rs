@@ -17,12 +17,15 @@ use crate::compare::Checked;
 use shadow_proto::exchange::Exchange;
 
 use super::{
-    gates::{GateConfig, Judgement, Ruling, percent, reason, ruling},
+    gate_config::GateConfig,
     group::{AtomId, Standings},
-    ledger::{Ledger, grown},
+    grow::grown,
+    ledger::Ledger,
+    numbers::float,
     report::{self, Share},
     route::RouteId,
-    stats::{float, rounded},
+    ruling::{Judgement, Ruling, percent, reason},
+    stats::rounded,
     tally::Tally,
 };
 
@@ -316,7 +319,7 @@ impl report::Verified {
 
 impl Judgement {
     /// Adds the gate on what is verified.
-    pub(super) fn verified(mut self, config: &GateConfig, unverified: &[Unverified<'_>]) -> Self {
+    pub(super) fn verified(self, config: &GateConfig, unverified: &[Unverified<'_>]) -> Self {
         let reason = match unverified {
             [] => reason(
                 "verified",
@@ -355,9 +358,7 @@ impl Judgement {
                 )
             }
         };
-        self.reasons.push(reason);
-        self.ruling = ruling(&self.reasons);
-        self
+        self.and(reason)
     }
 }
 

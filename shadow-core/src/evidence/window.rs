@@ -79,13 +79,13 @@ impl Marks {
 
     /// The value that a share of `quantile` does not exceed, `None` when empty.
     pub fn quantile(&self, quantile: f64) -> Option<u64> {
-        let wanted = super::stats::float(self.count()) * quantile;
+        let wanted = super::numbers::float(self.count()) * quantile;
         let mut seen = 0;
         self.0
             .iter()
             .find(|(_, count)| {
                 seen += count;
-                super::stats::float(seen) >= wanted
+                super::numbers::float(seen) >= wanted
             })
             .map(|(value, _)| *value)
     }

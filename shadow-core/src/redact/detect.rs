@@ -5,7 +5,7 @@
 //! JWT, a key with an issuer's prefix, an e-mail address, a card number.
 
 use super::{
-    forms::{card, credentials, email, issued, jwt, pem, userinfo},
+    forms::{card, credentials, email, issued, jwt, pem, split, userinfo},
     judge::Says,
     names::Names,
 };
@@ -54,11 +54,6 @@ struct Before {
     last: char,
     /// A digit and a point: the decimals of a number follow.
     fraction: bool,
-}
-
-/// Splits at a byte, or takes everything where that is not a character boundary.
-pub(super) fn split(text: &str, at: usize) -> (&str, &str) {
-    text.split_at_checked(at).unwrap_or((text, ""))
 }
 
 fn is_word(c: char) -> bool {

@@ -1,7 +1,5 @@
 //! Secrets by their form: each function returns the length of a secret at the beginning of a text.
 
-use super::detect::split;
-
 /// Prefixes of the keys of widely used services.
 const ISSUED: [&str; 56] = [
     "sk_live_",
@@ -209,4 +207,9 @@ fn luhn(digits: &[u32]) -> bool {
         })
         .sum();
     sum.is_multiple_of(10)
+}
+
+/// Splits at a byte, or takes everything where that is not a character boundary.
+pub(super) fn split(text: &str, at: usize) -> (&str, &str) {
+    text.split_at_checked(at).unwrap_or((text, ""))
 }

@@ -1,7 +1,6 @@
 //! The walk over two documents.
 
 use core::{cmp::Ordering, fmt::Write as _};
-use std::borrow::Cow;
 
 use crate::compare::{
     ABSENT, Category,
@@ -13,12 +12,10 @@ use crate::compare::{
 use super::{
     align::{self, Pair},
     identity,
+    names::{cut, shown_name},
     rules::Levels,
     tree::{Attribute, Kind, Node, Tree},
 };
-
-/// Characters of a name that are shown in a place.
-const LONGEST_NAME: usize = 100;
 
 /// Siblings of one name up to which they are identified by more than their position.
 const MAX_SIBLINGS: usize = 512;
@@ -217,23 +214,6 @@ impl Step<'_> {
             write!(place, "[{before}]").unwrap_or_default();
         }
     }
-}
-
-/// The name of a node in a place.
-pub(super) fn shown_name(kind: &Kind<'_>) -> Cow<'static, str> {
-    match kind {
-        Kind::Element(name) => cut(&name.local).into(),
-        Kind::Text => "text()".into(),
-        Kind::Other(name) => cut(name).into(),
-    }
-}
-
-pub(super) fn cut(name: &[u8]) -> String {
-    String::from_utf8_lossy(name)
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_NAME)
-        .collect()
 }
 
 /// The beginning of a node that only one side has: start tags and texts.

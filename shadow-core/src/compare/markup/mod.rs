@@ -11,6 +11,7 @@ mod align;
 mod diff;
 mod html;
 mod identity;
+mod names;
 mod rules;
 mod tokens;
 mod tree;

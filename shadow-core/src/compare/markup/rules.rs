@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use super::{
-    diff::{cut, shown_name},
     identity,
+    names::{cut, shown_name},
     tree::{Kind, Tree},
 };
 use crate::compare::{

@@ -14,7 +14,7 @@ pub(crate) use keyed::keyed;
 pub use place::PlacePath;
 pub(crate) use place::{Node, parted};
 
-use super::{json::tape::Value, rules::written_as_text};
+use super::{as_text::written_as_text, json::tape::Value};
 
 /// Characters of a member's name that are shown in a place.
 const LONGEST_NAME: usize = 100;

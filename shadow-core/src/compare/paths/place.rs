@@ -8,7 +8,7 @@
 use core::str::FromStr;
 
 use super::{PathError, Select, Step, parse};
-use crate::compare::rules::written_as_text;
+use crate::compare::as_text::written_as_text;
 
 /// A place in a body: `$.items[*].price`, or `/order/item/@id`.
 #[derive(Clone, Debug, Eq, PartialEq)]

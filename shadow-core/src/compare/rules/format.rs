@@ -4,7 +4,8 @@ use core::str::FromStr;
 
 use crate::compare::instant;
 
-use super::{mask::problem, written_as_text};
+use super::mask::problem;
+use crate::compare::as_text::written_as_text;
 
 /// Compiled bytes of one expression. Matching is linear in the value whatever the expression.
 const REGEX_SIZE: usize = 1 << 20;

@@ -2,7 +2,7 @@
 
 use core::str::FromStr;
 
-use super::written_as_text;
+use crate::compare::as_text::written_as_text;
 
 /// Compiled bytes of one expression. Matching is linear in the line whatever the expression.
 const REGEX_SIZE: usize = 1 << 20;

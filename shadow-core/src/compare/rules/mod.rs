@@ -11,7 +11,6 @@ mod place;
 mod pointer;
 mod route;
 mod settings;
-mod text;
 
 use prost_reflect::MessageDescriptor;
 use schemars::JsonSchema;
@@ -21,7 +20,7 @@ use shadow_proto::{
     units::{As, Size},
 };
 
-use super::paths::PlacePath;
+use super::{as_text::written_as_text, paths::PlacePath};
 use crate::descriptors::Descriptors;
 
 pub(crate) use format::is_uuid;
@@ -32,7 +31,6 @@ pub use pointer::{Pointer, PointerError};
 pub(crate) use route::ParsedRequest;
 pub use route::{RouteError, RoutePattern};
 pub use settings::{Errors, Numbers, Redirects, Statuses, Structure, Texts};
-pub(crate) use text::{Text, written_as_text};
 
 /// Header fields that clients depend on, so that they are compared unless rules say otherwise.
 const HEADERS: [&str; 17] = [

@@ -1,6 +1,6 @@
 //! Places relative to a value: JSON Pointer (RFC 6901), or the name of a member.
 
-use super::written_as_text;
+use crate::compare::as_text::written_as_text;
 
 /// `/error/code`, or `id` for `/id`.
 #[derive(Clone, Debug, Eq, PartialEq)]

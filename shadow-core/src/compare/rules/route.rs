@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::route_text::{METHODS, literal, path, without_parameters};
 use shadow_proto::exchange::Request;
 
-use super::written_as_text;
+use crate::compare::as_text::written_as_text;
 
 /// `GET /users/{id}`: an optional method and a path. Without a method any matches.
 ///

@@ -3,7 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::Causes;
-use super::find::Known;
+use super::known::Known;
 use crate::evidence::{
     group::Unit,
     report::{Harm, Standing},

@@ -4,15 +4,14 @@ use super::{
     Causes,
     cluster::{Finding, Member},
     join::{Change, Joined, joined, stated},
+    known::Known,
     separate::Totals,
     words::words,
 };
 use crate::evidence::{
-    group::{Groups, Standings},
     report::{self, Cause, CauseRoute, FeatureKind, Harm, Separates, Standing},
     route::RouteId,
     stats::Proportion,
-    trend::Slicer,
 };
 
 /// Causes for which separating features are looked for.
@@ -29,16 +28,6 @@ const SHOWN: usize = 50;
 
 /// Groups that a cause lists.
 const LISTED: usize = 200;
-
-/// The known facts about the differences.
-#[derive(Clone, Copy)]
-pub(crate) struct Known<'k> {
-    pub(crate) groups: &'k Groups,
-    pub(crate) standings: &'k Standings,
-    pub(crate) slicer: &'k Slicer,
-    /// The name of a route, and its exchanges with a verdict.
-    pub(crate) routes: &'k dyn Fn(RouteId) -> (&'k str, u64),
-}
 
 /// A cause before it is shown.
 struct Open<'g> {

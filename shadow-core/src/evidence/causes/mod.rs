@@ -15,6 +15,7 @@ mod cluster;
 mod features;
 mod find;
 mod join;
+mod known;
 mod row;
 mod same_route;
 mod separate;
@@ -24,12 +25,12 @@ mod words;
 
 use hashbrown::HashMap;
 
-use super::{group::AtomId, ledger::grown, route::RouteId};
+use super::{group::AtomId, grow::grown, route::RouteId};
 use features::Features;
 use row::{Room, Row};
 
 pub(crate) use asking::Asking;
-pub(crate) use find::Known;
+pub(crate) use known::Known;
 
 /// Maximum number of distinct signatures.
 const SIGNATURES: usize = 8192;

@@ -1,7 +1,7 @@
 //! Rows of a route that becomes part of another one.
 
 use super::{Causes, RouteId, Signature};
-use crate::{evidence::ledger::grown, redact::Redactor};
+use crate::{evidence::grow::grown, redact::Redactor};
 
 impl Causes {
     /// Makes what was counted for a route count for another one, both with their names.

@@ -10,9 +10,10 @@ use hashbrown::HashMap;
 
 use super::{Causes, change::Feature, row::Row};
 use crate::evidence::{
+    numbers::float,
     report::{FeatureKind, Separates},
     route::RouteId,
-    stats::{Proportion, float, newcombe, rounded, share},
+    stats::{Proportion, newcombe, rounded, share},
     trend::{Slicer, Slices},
 };
 

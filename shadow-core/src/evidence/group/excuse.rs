@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use crate::{
     compare::Category,
-    evidence::{report::Standing, stats::float, verified::Excused},
+    evidence::{numbers::float, report::Standing, verified::Excused},
 };
 
 use super::{AtomId, Groups, Standings};

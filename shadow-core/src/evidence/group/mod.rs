@@ -42,7 +42,7 @@ use fold::mirror;
 use moves::Moves;
 
 use super::{
-    ledger::Background,
+    background::Background,
     report::{self, Third},
     route::RouteId,
     shape::Shift,

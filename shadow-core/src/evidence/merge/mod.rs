@@ -19,10 +19,11 @@ use serde_json::Value;
 pub use state::State;
 
 use super::{
-    gates::GateConfig,
+    gate_config::GateConfig,
     ledger::{Ledger, LedgerLimits},
+    numbers::float,
     report::{self, Origin, Report, ReportInputs, Scope},
-    stats::{float, rounded},
+    stats::rounded,
 };
 use crate::{
     compare::{RuleUsage, Rules},

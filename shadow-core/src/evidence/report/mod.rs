@@ -13,7 +13,7 @@ mod power;
 mod scope;
 mod verified;
 
-use super::{coverage::CoverageWindows, gates::Judgement, stats::Proportion, unread::Unread};
+use super::{coverage::CoverageWindows, ruling::Judgement, stats::Proportion, unread::Unread};
 use crate::compare::RuleUsage;
 
 pub use super::latency::Quantiles;

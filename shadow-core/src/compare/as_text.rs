@@ -37,7 +37,7 @@ macro_rules! written_as_text {
     ($name:ident, $expected:literal) => {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                from.deserialize_str($crate::compare::rules::Text::new($expected))
+                from.deserialize_str($crate::compare::as_text::Text::new($expected))
             }
         }
 
