@@ -384,6 +384,15 @@ fn a_request_is_sent_as_production_received_it_or_not_at_all() {
         (r#""bodySize":-1"#.to_owned(), unsaved),
         (r#""bodySize":0"#.to_owned(), Ok("")),
         (
+            r#""bodySize":0,"postData":{"mimeType":"text/plain","params":[]}"#.to_owned(),
+            unsaved,
+        ),
+        (
+            r#""bodySize":0,"postData":{"mimeType":"text/plain","text":""}"#.to_owned(),
+            Ok(""),
+        ),
+        (r#""bodySize":0,"postData":{"mimeType":""}"#.to_owned(), Ok("")),
+        (
             r#""headers":[{"name":"content-length","value":"0"}]"#.to_owned(),
             Ok(""),
         ),
