@@ -27,8 +27,8 @@ pub fn run(input: &[u8]) {
         fields: true,
     };
     let reader = Box::new(Cursor::new(input.to_vec()));
-    let told = Arc::new(FeedState::default());
-    let opened = match open_reader(Path::new("a.file"), reader, &settings, &told) {
+    let state = Arc::new(FeedState::default());
+    let opened = match open_reader(Path::new("a.file"), reader, &settings, &state) {
         Err(error) => return assert!(error.to_string().contains("a.file"), "{error}"),
         Ok(opened) => opened,
     };

@@ -50,14 +50,14 @@ fn what_is_no_set_is_refused_in_words() {
         let own = SHOP.windows(10).position(|part| part == b"shop.proto").unwrap() - 2;
         &SHOP[own - 3..]
     };
-    for (content, told) in [
+    for (content, shown) in [
         (&b""[..], "there is no message in it"),
         (b"syntax = \"proto3\";", "is no usable set of descriptors"),
         (alone, "google/protobuf/any.proto"),
     ] {
         let error = refused.read(content).unwrap_err().to_string();
         assert!(
-            error.contains(told) && error.contains("--include_imports"),
+            error.contains(shown) && error.contains("--include_imports"),
             "{error}"
         );
         assert!(!refused.is_read());

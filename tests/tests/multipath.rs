@@ -86,7 +86,7 @@ impl Paths {
         }
     }
 
-    /// A server in Go, which listens with Multipath TCP unless told otherwise, with the same pages.
+    /// A server in Go, which listens with Multipath TCP by default, with the same pages.
     fn served_by_go(&self, port: u16, environment: (&str, &str)) -> Process {
         let site = self.directory.path().join("site");
         for (lines, number) in [SMALL, LARGE]

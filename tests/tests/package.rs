@@ -102,9 +102,9 @@ fn the_package_is_installed_upgraded_removed_and_purged() {
             SCRIPT,
         ],
     );
-    let told = String::from_utf8_lossy(&output.stdout);
+    let shown = String::from_utf8_lossy(&output.stdout);
     let faults = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}\n{faults}");
+    assert!(output.status.success(), "{shown}\n{faults}");
     for line in [
         "mode 640 root",
         "page shadow",
@@ -114,8 +114,11 @@ fn the_package_is_installed_upgraded_removed_and_purged() {
         "removed",
         "purged",
     ] {
-        assert!(told.lines().any(|told| told == line), "{line}: {told}\n{faults}");
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "{line}: {shown}\n{faults}"
+        );
     }
-    assert!(told.contains("-F _shadow"), "{told}");
+    assert!(shown.contains("-F _shadow"), "{shown}");
     assert!(!Path::new("/etc/shadow-mirror").exists(), "the host is unchanged");
 }

@@ -210,25 +210,29 @@ fn recorded() -> String {
 }
 
 fn matched(run: (Option<i32>, String, Option<Report>)) {
-    let (_, told, report) = run;
-    let report = report.unwrap_or_else(|| panic!("{told}"));
-    assert_eq!(report.funnel.matched, REQUESTS, "{told} {:#?}", report.funnel);
+    let (_, printed, report) = run;
+    let report = report.unwrap_or_else(|| panic!("{printed}"));
+    assert_eq!(report.funnel.matched, REQUESTS, "{printed} {:#?}", report.funnel);
 }
 
 fn refused(run: (Option<i32>, String, Option<Report>), why: &[&str]) {
-    let (_, told, report) = run;
-    let report = report.unwrap_or_else(|| panic!("{told}"));
+    let (_, printed, report) = run;
+    let report = report.unwrap_or_else(|| panic!("{printed}"));
     assert_eq!(
         report.funnel.failures.get("tls"),
         Some(&REQUESTS),
-        "{told} {:#?}",
+        "{printed} {:#?}",
         report.funnel
     );
     for why in why {
-        assert!(told.contains(why), "{told}");
+        assert!(printed.contains(why), "{printed}");
     }
     // The reason is logged once, not with each request.
-    assert_eq!(told.matches("TLS to the shadow system").count(), 1, "{told}");
+    assert_eq!(
+        printed.matches("TLS to the shadow system").count(),
+        1,
+        "{printed}"
+    );
 }
 
 fn url(host: &str, server: &Server) -> String {
@@ -268,7 +272,7 @@ fn a_certificate_that_is_wrong_is_refused_in_words() {
         &["by an authority that is not trusted here", "tls.ca_file"],
     );
     let server = authority.serve("other", "");
-    let told = [
+    let printed = [
         "not for localhost but for ",
         "a.example",
         "b.example",
@@ -276,21 +280,21 @@ fn a_certificate_that_is_wrong_is_refused_in_words() {
     ];
     refused(
         authority.replay(&url("localhost", &server), &authority.trusted()),
-        &told,
+        &printed,
     );
     let server = authority.serve("expired", "");
-    let told = ["has expired", "renew it"];
+    let printed = ["has expired", "renew it"];
     refused(
         authority.replay(&url("localhost", &server), &authority.trusted()),
-        &told,
+        &printed,
     );
     // A certificate that signs itself.
     let server = authority.serve("ca", "");
-    let (_, told, report) = authority.replay(&url("localhost", &server), &authority.trusted());
+    let (_, printed, report) = authority.replay(&url("localhost", &server), &authority.trusted());
     assert_eq!(
         report.expect("a report").funnel.failures.get("tls"),
         Some(&REQUESTS),
-        "{told}"
+        "{printed}"
     );
 }
 
@@ -312,8 +316,8 @@ fn a_client_certificate_is_shown_where_it_is_asked_for() {
     );
     matched(authority.replay(&url("localhost", &server), &shown));
     // nginx answers with 400 where a certificate is missing, in place of an alert.
-    let (_, told, report) = authority.replay(&url("localhost", &server), &authority.trusted());
-    assert_eq!(report.expect("a report").funnel.mismatched, REQUESTS, "{told}");
+    let (_, printed, report) = authority.replay(&url("localhost", &server), &authority.trusted());
+    assert_eq!(report.expect("a report").funnel.mismatched, REQUESTS, "{printed}");
 }
 
 /// nginx answers as production did only where it is asked over this version.
@@ -344,7 +348,7 @@ fn a_system_that_refuses_or_ignores_http2_is_told() {
     need!(Program("nginx"), Program("openssl"));
     let authority = Authority::new();
     authority.sign("good", "DNS:localhost");
-    let told = ["the version of HTTP", "(ALPN)", "shadow.protocol"];
+    let printed = ["the version of HTTP", "(ALPN)", "shadow.protocol"];
     // nginx ends the handshake with an alert, openssl agrees on nothing.
     let servers = [
         authority.serve("good", ""),
@@ -353,7 +357,7 @@ fn a_system_that_refuses_or_ignores_http2_is_told() {
     for server in &servers {
         refused(
             authority.replay_over(&url("localhost", server), "h2", &authority.trusted()),
-            &told,
+            &printed,
         );
     }
 }
@@ -374,16 +378,16 @@ fn an_alert_that_asks_for_a_client_certificate_is_told() {
             version,
         ];
         let server = authority.openssl_server("good", &asking);
-        let (_, told, report) = authority.replay(&url("localhost", &server), &authority.trusted());
-        let report = report.unwrap_or_else(|| panic!("{told}"));
+        let (_, printed, report) = authority.replay(&url("localhost", &server), &authority.trusted());
+        let report = report.unwrap_or_else(|| panic!("{printed}"));
         let failures = &report.funnel.failures;
         assert!(
             failures.get("tls").is_some_and(|count| *count > 0),
-            "{version} {told} {failures:?}"
+            "{version} {printed} {failures:?}"
         );
         assert!(
-            told.contains("client certificate") && told.contains("tls.certificate"),
-            "{told}"
+            printed.contains("client certificate") && printed.contains("tls.certificate"),
+            "{printed}"
         );
     }
 }
@@ -395,7 +399,7 @@ fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
     authority.sign("good", "DNS:localhost");
     let at = |name: &str| authority.path(name).display().to_string();
     fs::write(authority.path("empty"), "").expect("a file");
-    for (tls, told) in [
+    for (tls, printed) in [
         (format!("ca_file: {}", at("none")), "tls.ca_file: "),
         (format!("ca_file: {}", at("empty")), "holds no certificate in PEM"),
         (format!("certificate: {}", at("good.pem")), "without tls.key"),
@@ -412,7 +416,7 @@ fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
     ] {
         let (code, text, report) = authority.replay("https://localhost:1", &tls);
         assert_eq!((code, report.is_none()), (Some(78), true), "{tls}: {text}");
-        assert!(text.contains(told), "{tls}: {text}");
+        assert!(text.contains(printed), "{tls}: {text}");
     }
 }
 

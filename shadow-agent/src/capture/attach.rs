@@ -205,7 +205,7 @@ impl Attacher {
         // Without privileges this is all that shows another agent, and then a filter of ours is certainly a dead one's.
         let lock = match self.lock(interface) {
             Ok(lock) => lock,
-            // Of a clsact filter it could not be told whether its agent lives.
+            // Of a clsact filter it is not known whether its agent lives.
             Err(taken) if method == Method::Clsact => return Err(taken),
             // With privileges the other agent has a process id, too.
             Err(taken) => return Err(self.rivals(interface, requests).ok().flatten().unwrap_or(taken)),

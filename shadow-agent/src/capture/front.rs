@@ -13,7 +13,7 @@ use super::{
 /// Programs that run before ours on one interface.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Front {
-    /// Before ingress; `None` when it cannot be told.
+    /// Before ingress; `None` when it is unknown.
     pub ingress: Option<Vec<String>>,
     /// Before egress.
     pub egress: Option<Vec<String>>,
@@ -37,7 +37,7 @@ impl Front {
     }
 }
 
-/// The ids of our program at each hook, as far as the kernel told.
+/// The ids of our program at each hook, as far as the kernel says.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Own {
     pub(crate) ingress: Option<u32>,

@@ -26,7 +26,7 @@ use super::{
 pub struct PacketLog {
     logger: EbpfLogger<LogLines>,
     kept: LogLines,
-    told: PerCpuArray<MapData, [u64; 3]>,
+    counts: PerCpuArray<MapData, [u64; 3]>,
     /// The kernel empties it when nobody holds it any more.
     _next: ProgramArray<MapData>,
 }
@@ -47,7 +47,7 @@ impl PacketLog {
             let map = object.take_map(name);
             map.ok_or_else(|| failed(format!("the program has no map {name}")))
         };
-        let (flow, told, next) = (map(ASKED_MAP)?, map(TOLD_MAP)?, map(NEXT_MAP)?);
+        let (flow, counts, next) = (map(ASKED_MAP)?, map(TOLD_MAP)?, map(NEXT_MAP)?);
         let mut flow: Array<MapData, [u64; 3]> = flow.try_into().map_err(ControlError::map(what))?;
         flow.set(0, asked.words(), 0).map_err(ControlError::map(what))?;
         let mut next: ProgramArray<MapData> = next.try_into().map_err(ControlError::map(what))?;
@@ -58,7 +58,7 @@ impl PacketLog {
         Ok(Self {
             logger: logger.map_err(|error| failed(reason(&error)))?,
             kept,
-            told: told.try_into().map_err(ControlError::map(what))?,
+            counts: counts.try_into().map_err(ControlError::map(what))?,
             _next: next,
         })
     }
@@ -71,7 +71,7 @@ impl PacketLog {
 
     /// Packets that were not logged, because there were more than [`MOST_LINES`] in a second.
     pub fn left_out(&self) -> Result<u64, ControlError> {
-        let per_cpu = self.told.get(&0, 0);
+        let per_cpu = self.counts.get(&0, 0);
         let per_cpu = per_cpu.map_err(ControlError::map(
             "read the count of packets that were not logged",
         ))?;

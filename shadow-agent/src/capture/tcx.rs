@@ -109,7 +109,7 @@ pub(crate) const NETKIT_PEER: u32 = 55;
 
 /// `BPF_PROG_QUERY`.
 const PROG_QUERY: libc::c_int = 16;
-/// Programs at one hook that are told. The kernel allows 64.
+/// Programs at one hook that are reported. The kernel allows 64.
 const MOST: u32 = 64;
 
 /// `query` of `union bpf_attr`.

@@ -3,9 +3,9 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use clap::ValueEnum;
-use shadow_core::evidence::report::Report;
+use shadow_core::evidence::report::{FORMAT, Report};
 
-use super::{Exit, Failure, output::print, source};
+use super::{Exit, Failure, merge::versioned, output::print, source};
 use crate::{
     journal::Reader,
     report::against::{Against, Change},
@@ -56,9 +56,9 @@ fn read(path: &Path) -> Result<Report, Failure> {
     let bytes = fs::read(path)
         .map_err(|error| Failure::new(Exit::NoInput, format!("cannot read {}: {error}", path.display())))?;
     if !bytes.starts_with(b"SQLite format 3") {
-        return serde_json::from_slice(&bytes).map_err(|error| {
+        return versioned(&bytes, FORMAT).map_err(|why| {
             let what = format!(
-                "{} is neither a report as JSON nor a journal: {error}",
+                "{} is neither a report as JSON nor a journal: {why}",
                 path.display()
             );
             Failure::new(Exit::Data, what)

@@ -67,7 +67,7 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         Action::Check { file } => {
             let text = load::read(file).map_err(|error| unreadable(&error))?;
             if let Err(faults) = faults::of(file, &text) {
-                return Err(told(faults).into());
+                return Err(failure(faults).into());
             }
             read_descriptors(&mut load(file)?)?;
             output::print(&format!("{}: ok\n", file.display()))?;
@@ -139,11 +139,11 @@ pub(super) fn check(config: &Config) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(told(problems))
+    Err(failure(problems))
 }
 
 /// Prints every fault but the last, which becomes the failure. Each is one line on standard error.
-fn told(mut faults: Vec<String>) -> Failure {
+fn failure(mut faults: Vec<String>) -> Failure {
     let last = faults.pop().unwrap_or_default();
     for fault in faults {
         crate::shown::complain(&fault);

@@ -131,11 +131,11 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
         json,
     };
     let until = time.map(|span| Instant::now() + span.0);
-    let told = output
+    let written = output
         .lines([Line::Start(start)])
         .and_then(|()| follow(&mut explaining, story, &mut output, until, &stop));
     explaining.end();
-    match told {
+    match written {
         Ok(None) => Ok(Exit::Done.into()),
         Ok(Some(why)) => {
             Err(Failure::new(Exit::Unavailable, format!("the capture ended by itself: {why}")).into())

@@ -73,7 +73,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         har,
         summary,
         follow,
-        why: told,
+        why: ends,
         flow,
         method: methods,
         status: statuses,
@@ -98,13 +98,13 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let inspected = if live {
         let mut out = Shown::new(BufWriter::with_capacity(64 << 10, out));
         let mut file = open_live(&path, follow, &out)?;
-        show(&mut file, told.as_ref(), (format, &filter, Pace::Live), &mut out)
+        show(&mut file, ends.as_ref(), (format, &filter, Pace::Live), &mut out)
     } else {
         let mut file = open(&path)?;
         let mut out = BufWriter::with_capacity(64 << 10, out.lock());
         show(
             &mut file,
-            told.as_ref(),
+            ends.as_ref(),
             (format, &filter, Pace::fast()),
             &mut out,
         )
@@ -131,13 +131,13 @@ pub fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
 /// Writes the contents of the file, or the trace of one connection.
 fn show(
     file: &mut PcapFile,
-    told: Option<&Ends>,
+    ends: Option<&Ends>,
     (format, filter, pace): (Format, &Filter, Pace),
     out: &mut impl Write,
 ) -> io::Result<Summary> {
     let colours = matches!(format, Format::Table { colour: true });
     let mut out = Screen::new(out, colours);
-    match told {
+    match ends {
         Some(ends) => why(file, ends, &mut out),
         None => inspect(file, format, filter, pace, &mut out),
     }

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use shadow_core::evidence::{EVIDENCE, Evidence, report::Report};
 
 use super::{AgentLocation, Exit, Failure, output};
@@ -55,24 +55,42 @@ pub(super) fn report(files: &[PathBuf]) -> Result<Report, Failure> {
 }
 
 fn read(file: &Path) -> Result<Evidence, Failure> {
+    let unreadable = |exit, why: String| Failure::new(exit, format!("{}: {why}", file.display()));
+    let text = whole::read(file).map_err(|error| unreadable(Exit::NoInput, error.to_string()))?;
+    versioned(&text, EVIDENCE).map_err(|why| {
+        unreadable(
+            Exit::Data,
+            format!("this is no evidence that can be read (`shadow report --evidence` writes it): {why}"),
+        )
+    })
+}
+
+/// Reads JSON with the version of its format.
+pub(super) fn versioned<T: DeserializeOwned>(text: &[u8], known: u32) -> Result<T, String> {
     #[derive(Deserialize)]
     struct Versioned {
         format: u32,
     }
-    let unreadable = |exit, why: String| Failure::new(exit, format!("{}: {why}", file.display()));
-    let text = whole::read(file).map_err(|error| unreadable(Exit::NoInput, error.to_string()))?;
-    let foreign = |error: serde_json::Error| {
-        unreadable(
-            Exit::Data,
-            format!("this is no evidence of shadow (`shadow report --evidence` writes it): {error}"),
-        )
-    };
-    let Versioned { format } = serde_json::from_slice(&text).map_err(foreign)?;
-    if format != EVIDENCE {
-        return Err(unreadable(
-            Exit::Data,
-            format!("evidence of format {format}, this version reads {EVIDENCE}"),
-        ));
+    let Versioned { format } = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    if format != known {
+        return Err(format!("it has format {format}, this version reads {known}"));
     }
-    serde_json::from_slice(&text).map_err(foreign)
+    serde_json::from_slice(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_format_is_named_although_its_members_differ() {
+        let read = |text: &str| versioned::<Evidence>(text.as_bytes(), EVIDENCE);
+        let written = serde_json::to_string(&Evidence::default()).expect("it can be written");
+        assert_eq!(read(&written), Ok(Evidence::default()));
+        assert_eq!(
+            read(r#"{"format": 1, "twins": []}"#),
+            Err(format!("it has format 1, this version reads {EVIDENCE}"))
+        );
+        assert!(read("{}").is_err_and(|why| why.contains("missing field `format`")));
+    }
 }

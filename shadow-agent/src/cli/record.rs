@@ -27,7 +27,7 @@ Examples:
   shadow record --interface eth0 --port 80 -o /data/traffic.pcapng --max-size 256MiB --files 20 --every 10m --zstd
   shadow record --config shadow.yaml -o traffic.pcapng --redact none
 
-The file is NAME.part until it is whole, and has mode 0600. Unless told otherwise bodies, query values and most header
+The file is NAME.part until it is whole, and has mode 0600. By default bodies, query values and most header
 values are masked, with their lengths kept; a recording that is to be compared with later needs --redact none.";
 
 /// How often the end condition is checked.
@@ -109,7 +109,7 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
             break Some(error.to_string());
         }
         if now >= shown {
-            progress.message(recording::told(&counters));
+            progress.message(recording::summary(&counters));
             shown = now + Duration::from_secs(1);
         }
         if counters.now().ended || end.is_some_and(|end| now >= end) || stop.try_recv().is_ok() {
@@ -132,7 +132,7 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
     drop(tap);
     drop(recorder);
     progress.clear();
-    output::print(&format!("{}\n", recording::told(&counters)))?;
+    output::print(&format!("{}\n", recording::summary(&counters)))?;
     if let Some(why) = failed {
         return Err(Failure::new(Exit::Unavailable, format!("the capture ended by itself: {why}")).into());
     }

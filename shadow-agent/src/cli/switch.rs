@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Arguments of `shadow kill`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Works when the agent hangs: the kernel program's switch is written directly, then the agent is told. A restarted \
+    after_help = "Works when the agent hangs: the kernel program's switch is written directly, then the agent is notified. A restarted \
                   agent stays stopped until `shadow resume`.\n\n\
                   Examples:\n  sudo shadow kill\n  sudo shadow kill --why 'incident 4711'"
 )]
@@ -86,25 +86,25 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
     let asked = SentOrder::send(&place.socket, Order::Kill(why.clone()), PATIENCE);
     let killed = Killed::now(&who(), why);
     let mut remembered = state.kill(&killed);
-    let told = asked.and_then(SentOrder::answer);
+    let answer = asked.and_then(SentOrder::answer);
     // The agent's record has less detail about the user, and may have been written later; and an agent that resumed at
     // the same time may have removed this one.
-    if (told.is_ok() || remembered.is_ok()) && !matches!(state.killed(), Ok(Some(kept)) if kept == killed) {
+    if (answer.is_ok() || remembered.is_ok()) && !matches!(state.killed(), Ok(Some(kept)) if kept == killed) {
         remembered = state.kill(&killed);
     }
-    outcome.told(&told, "the agent confirms: replays under way are cancelled");
+    outcome.answered(&answer, "the agent confirms: replays under way are cancelled");
     match &remembered {
         Ok(()) => say(&format!(
             "remembered in {}: a restarted agent stays stopped until `shadow resume`",
             state.path().display()
         )),
         // The agent writes it too, and may have permission where this command has not.
-        Err(_) if told.is_ok() => say("the agent remembers it over a restart"),
+        Err(_) if answer.is_ok() => say("the agent remembers it over a restart"),
         Err(error) => outcome.missed(format!(
             "not remembered, so a restarted agent mirrors again: {error}"
         )),
     }
-    let nobody = found.is_ok_and(|found| found.is_empty()) && matches!(told, Err(ClientError::Absent(_)));
+    let nobody = found.is_ok_and(|found| found.is_empty()) && matches!(answer, Err(ClientError::Absent(_)));
     if nobody && remembered.is_ok() {
         outcome.done("no agent runs on this host, so nothing is mirrored");
     }
@@ -131,9 +131,9 @@ pub fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let place = &args.place;
     let state = StateDir::new(&place.state_dir);
     let mut outcome = Outcome::default();
-    let told = client::ask(&place.socket, Order::Resume, PATIENCE);
-    outcome.told(&told, "the agent confirms: it mirrors again");
-    if is_absent(&told) {
+    let answer = client::ask(&place.socket, Order::Resume, PATIENCE);
+    outcome.answered(&answer, "the agent confirms: it mirrors again");
+    if is_absent(&answer) {
         match state.resume() {
             Ok(true) => outcome.done(&format!("the kill in {} is forgotten", state.path().display())),
             Ok(false) => outcome.missed(format!("no kill was remembered in {}", state.path().display())),
@@ -149,9 +149,9 @@ pub fn sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
     let SampleArgs { rate, place } = args;
     let state = StateDir::new(&place.state_dir);
     let mut outcome = Outcome::default();
-    let told = client::ask(&place.socket, Order::Sample(*rate), PATIENCE);
-    outcome.told(&told, &format!("the agent confirms: {rate} of connections"));
-    if is_absent(&told) {
+    let answer = client::ask(&place.socket, Order::Sample(*rate), PATIENCE);
+    outcome.answered(&answer, &format!("the agent confirms: {rate} of connections"));
+    if is_absent(&answer) {
         let what = format!("{rate} of connections");
         past(&mut outcome, &state, &what, |agent| {
             agent.control.set_sample(rate.fraction())
@@ -161,8 +161,8 @@ pub fn sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Whether the agent could not be reached. A refusal by the agent is final and is not bypassed.
-fn is_absent(told: &Result<Answer, ClientError>) -> bool {
-    !matches!(told, Ok(_) | Err(ClientError::Refused(_)))
+fn is_absent(answer: &Result<Answer, ClientError>) -> bool {
+    !matches!(answer, Ok(_) | Err(ClientError::Refused(_)))
 }
 
 /// Changes the kernel program of the selected agent directly.
@@ -239,8 +239,8 @@ impl Outcome {
         self.missed.push(why);
     }
 
-    fn told(&mut self, told: &Result<Answer, ClientError>, what: &str) {
-        match told {
+    fn answered(&mut self, answer: &Result<Answer, ClientError>, what: &str) {
+        match answer {
             Ok(_) => self.done(what),
             Err(error) => self.missed(error.to_string()),
         }

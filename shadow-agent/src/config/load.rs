@@ -123,6 +123,9 @@ impl Config {
     }
 }
 
+/// Keys with another name than in earlier versions: section, old name, new name.
+const RENAMED: [(&str, &str, &str); 1] = [("noise", "twins", "recurring")];
+
 /// Rewrites serde's message for an unknown key to name the nearest known one; other messages are kept.
 ///
 /// The list of known keys is only in that message (serde passes it to `Error::unknown_field` as text), so it is read
@@ -145,6 +148,12 @@ fn explain(message: &str) -> String {
         "" => "at the top level".to_owned(),
         section => format!("in `{section}`"),
     };
+    if let Some((.., new)) = RENAMED
+        .iter()
+        .find(|(of, old, _)| (*of, *old) == (section, unknown))
+    {
+        return format!("unknown key `{unknown}` {place}: it is called `{new}` now");
+    }
     // A valid key in the wrong section is the most common mistake in a file with sections.
     if let Some(home) = section_of(unknown) {
         return format!("unknown key `{unknown}` {place}; it belongs in `{home}`");

@@ -14,14 +14,14 @@ pub struct Noise {
     pub twice: Rate,
     /// Production's own answers to identical safe requests are compared when they are at most this far apart; 0s means
     /// never.
-    pub twins: Span,
+    pub recurring: Span,
 }
 
 impl Default for Noise {
     fn default() -> Self {
         Self {
             twice: Rate::from_percent(5),
-            twins: Span(Duration::from_secs(2)),
+            recurring: Span(Duration::from_secs(2)),
         }
     }
 }

@@ -20,6 +20,10 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
             "shadow.yaml:1:1: unknown key `shdow` at the top level; did you mean `shadow`?",
         ),
         (
+            "noise:\n  twins: 2s\n",
+            "shadow.yaml:2:3: unknown key `twins` in `noise`: it is called `recurring` now",
+        ),
+        (
             "interfaces: [lo]\n",
             "shadow.yaml:1:1: unknown key `interfaces` at the top level; it belongs in `capture`",
         ),
@@ -106,7 +110,7 @@ fn descriptors_are_read_once_for_all_targets() {
         let known = wanted.compare.proto_descriptors;
         assert!(known.is_some_and(|known| known.is_read()), "{}", wanted.name);
     }
-    for (path, told) in [
+    for (path, printed) in [
         (
             "/none.pb",
             "compare.proto_descriptors (--proto-descriptors): /none.pb cannot be read: ",
@@ -114,7 +118,7 @@ fn descriptors_are_read_once_for_all_targets() {
         ("Cargo.toml", "Cargo.toml is no usable set of descriptors: "),
     ] {
         let error = read(path).expect_err(path).to_string();
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(printed), "{error}");
     }
     let own = "also: [{name: b, url: 'http://b:1', compare: {proto_descriptors: a.pb}}]\n";
     let error = Config::parse(Path::new("x"), own).expect_err(own).to_string();

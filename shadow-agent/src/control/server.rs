@@ -252,9 +252,9 @@ async fn obey(order: Order, agent: &Arc<dyn Agent>, peer: UCred) -> Answer {
         Order::Report => beside(agent, |agent| Answer::Report(Box::new(agent.report()))).await,
         Order::Evidence => beside(agent, |agent| Answer::Evidence(Box::new(agent.evidence()))).await,
         Order::Rollout(order) => {
-            let told = |status| Answer::Rollout(Box::new(status));
+            let answer = |status| Answer::Rollout(Box::new(status));
             beside(agent, move |agent| {
-                agent.rollout(order, &who).map_or_else(Answer::Error, told)
+                agent.rollout(order, &who).map_or_else(Answer::Error, answer)
             })
             .await
         }

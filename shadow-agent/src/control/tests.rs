@@ -175,10 +175,10 @@ fn every_verb_is_heard_and_answered() {
         rollout::Order::Abort("incident".to_owned()),
     ];
     for order in &orders {
-        let told = ask(&path, Order::Rollout(order.clone()), PATIENCE).expect("rollout");
+        let shown = ask(&path, Order::Rollout(order.clone()), PATIENCE).expect("rollout");
         assert!(
-            matches!(&told, Answer::Rollout(status) if status.elapsed_ms == 12_345_678_901),
-            "{told:?}"
+            matches!(&shown, Answer::Rollout(status) if status.elapsed_ms == 12_345_678_901),
+            "{shown:?}"
         );
     }
     let reloaded = ask(&path, Order::Reload, PATIENCE).expect("reload");

@@ -173,7 +173,7 @@ pub(super) fn describe(name: &str, state: Option<&str>, others: &[Other], locked
     if others.iter().any(|other| other.ours.is_none()) {
         let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
         let agent = if locked {
-            "a Shadow agent is attached, and it cannot be told which of these is its own"
+            "a Shadow agent is attached, and it is not known which of these is its own"
         } else {
             "no Shadow agent of this version is attached"
         };

@@ -137,23 +137,23 @@ fn a_packet_is_shown_with_its_fate() {
 #[test]
 fn every_fate_has_words() {
     let mut story = story(REPLAYS);
-    let mut told = |packet: Packet| story.packet(&packet).to_string();
+    let mut printed = |packet: Packet| story.packet(&packet).to_string();
     for fate in Stat::fates() {
-        let text = told(packet(fate));
+        let text = printed(packet(fate));
         let says = ["copied", "LOST"].iter().any(|word| text.contains(word));
         assert!(says, "{}: {text}", fate.as_str());
     }
-    let targets = told(packet(Stat::NotTargeted));
+    let targets = printed(packet(Stat::NotTargeted));
     assert!(
         targets.ends_with("neither end is a target (80, 10.0.0.9:443)"),
         "{targets}"
     );
-    let udp = told(Packet {
+    let udp = printed(Packet {
         protocol: 17,
         ..packet(Stat::NotTargeted)
     });
     assert!(udp.contains("UDP and not TCP"), "{udp}");
-    let large = told(Packet {
+    let large = printed(Packet {
         len: 100_000,
         ..packet(Stat::Emitted)
     });

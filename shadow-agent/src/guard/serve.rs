@@ -63,12 +63,12 @@ pub fn serve() -> anyhow::Result<ExitCode> {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
-        let [told, asked] = fds.map(|fd| !fd.revents().is_empty());
+        let [notified, asked] = fds.map(|fd| !fd.revents().is_empty());
         if asked && let Ok((client, _)) = listener.accept() {
             // A client that goes away has its order carried out all the same.
             drop(obey(&client, &control));
         }
-        if told {
+        if notified {
             let mut line = String::new();
             let read = agent.by_ref().take(LINE).read_line(&mut line)?;
             if read == 0 {

@@ -124,7 +124,7 @@ impl Writer<'_, '_> {
             .filter_map(|lane| Some((of(lane), lane.match_rate.rate?)));
         self.gauges(
             "match_ratio",
-            "What is as it should be, of what can be told",
+            "Answers that are as they should be, of those that can be judged",
             rates,
         )?;
         self.checked(lanes)
@@ -165,7 +165,7 @@ impl Writer<'_, '_> {
         let pairs = lanes.iter().flat_map(|lane| {
             let sources = [
                 ("control", lane.background.control),
-                ("twins", lane.background.twins),
+                ("recurring", lane.background.recurring),
                 ("twice", lane.background.twice),
             ];
             sources.map(|(source, pairs)| (with(lane, "source", source), pairs.compared))

@@ -228,7 +228,7 @@ impl Writer<'_, '_> {
         )?;
         self.gauge(
             "hooks_unknown",
-            "Hooks of which it cannot be told whether other programs run before the capture",
+            "Hooks of which it is not known whether other programs run before the capture",
             hooks().filter(|before| before.is_none()).count() as u64,
         )
     }

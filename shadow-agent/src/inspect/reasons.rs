@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn two_readings_are_told_apart_by_the_heads() {
-        let told = |fields: &[(&str, &str)], version| {
+        let shown = |fields: &[(&str, &str)], version| {
             in_head(&Headers::from_pairs(fields.iter().copied()), version).unwrap_or("nothing")
         };
         let (length, coding) = (("Content-Length", "5"), ("Transfer-Encoding", "chunked"));
@@ -130,9 +130,9 @@ mod tests {
         ];
         for (fields, version, words) in cases {
             assert!(
-                told(fields, version).contains(words),
+                shown(fields, version).contains(words),
                 "{fields:?}: {}",
-                told(fields, version)
+                shown(fields, version)
             );
         }
     }

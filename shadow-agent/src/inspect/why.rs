@@ -213,7 +213,7 @@ impl<W: Write> Story<'_, W> {
                 Event::Orphan(orphan) => Some(reasons::of(orphan.incomplete)),
                 Event::Abandoned(..) => None,
             };
-            let told = match &event {
+            let what = match &event {
                 Event::Exchange(exchange) => format!(
                     "exchange {}: {} -> {}: {}",
                     exchange.index,
@@ -230,7 +230,7 @@ impl<W: Write> Story<'_, W> {
                 ),
                 Event::Abandoned(_, reason) => format!("left: {reason}"),
             };
-            self.line(&format!("{:>16}==> {told}", ""))?;
+            self.line(&format!("{:>16}==> {what}", ""))?;
             if let Some(why) = why {
                 self.line(&format!("{:>20}{why}", ""))?;
             }

@@ -30,7 +30,7 @@ pub(super) struct Captures {
     latest: Timestamp,
     ended: bool,
     hops: Hops,
-    told: Arc<FeedState>,
+    state: Arc<FeedState>,
 }
 
 /// A file and its next segment.
@@ -44,7 +44,7 @@ struct Ahead {
     begun: bool,
     /// Skipped segments of other hops.
     passed_over: u64,
-    told: Arc<FeedState>,
+    state: Arc<FeedState>,
 }
 
 impl Ahead {
@@ -54,7 +54,7 @@ impl Ahead {
             match self.file.next_segment() {
                 Ok(Next::Segment(segment)) => {
                     self.begun = true;
-                    if !self.told.select.wants(&segment) {
+                    if !self.state.select.wants(&segment) {
                         self.passed_over += 1;
                         continue;
                     }
@@ -71,12 +71,12 @@ impl Ahead {
                     return Err(SourceError::File(format!("{}: {damage}", self.name)));
                 }
                 // A file that is cut off because the run was ended is not damaged.
-                Err(_) if self.told.is_ending() => break None,
+                Err(_) if self.state.is_ending() => break None,
                 Err(damage) => {
                     tracing::warn!(%damage, "{}: what comes before the damage is used", self.name);
                     let what = "files are damaged; what comes before the damage is used";
                     let place = || format!("{}: {damage}", self.name);
-                    self.told.notes.add("damaged", 1, what, place);
+                    self.state.notes.add("damaged", 1, what, place);
                     break None;
                 }
             }
@@ -88,7 +88,7 @@ impl Ahead {
 impl Drop for Ahead {
     /// Reports the frames that could not be used, for the part of the file that was read.
     fn drop(&mut self) {
-        let notes = &self.told.notes;
+        let notes = &self.state.notes;
         let Counts {
             packets,
             segments,
@@ -124,12 +124,12 @@ impl Captures {
     pub(super) fn new(
         files: Vec<(String, PcapFile)>,
         settings: Settings,
-        told: Arc<FeedState>,
+        state: Arc<FeedState>,
     ) -> Result<Self, SourceError> {
         let mut ahead = Vec::with_capacity(files.len());
         for (name, mut file) in files {
-            told.notes.file(&name, file.format());
-            if let Some(interface) = &told.select.interface {
+            state.notes.file(&name, file.format());
+            if let Some(interface) = &state.select.interface {
                 file.only_interface(interface);
             }
             let mut file = Ahead {
@@ -139,7 +139,7 @@ impl Captures {
                 payload: Vec::new(),
                 begun: false,
                 passed_over: 0,
-                told: Arc::clone(&told),
+                state: Arc::clone(&state),
             };
             file.advance()?;
             ahead.push(file);
@@ -151,7 +151,7 @@ impl Captures {
             latest: Timestamp::default(),
             ended: false,
             hops: Hops::default(),
-            told,
+            state,
         })
     }
 
@@ -186,7 +186,7 @@ impl Captures {
     fn drain(&mut self, sink: &mut dyn FnMut(Box<Exchange>)) {
         while let Some(event) = self.engine.poll() {
             match event {
-                Event::Exchange(exchange) if self.told.select.wants_exchange(&exchange) => {
+                Event::Exchange(exchange) if self.state.select.wants_exchange(&exchange) => {
                     self.counters.exchanges += 1;
                     self.hops.see(&exchange);
                     sink(exchange);
@@ -194,7 +194,7 @@ impl Captures {
                 // Only its client has the requested port or address.
                 Event::Exchange(_) => {
                     let what = "exchanges have another server than --port and --target ask for";
-                    self.told
+                    self.state
                         .notes
                         .add("other_server", 1, what, || "captures".to_owned());
                 }
@@ -219,7 +219,7 @@ impl Reader for Captures {
             self.drain(sink);
             self.hops
                 .warnings()
-                .for_each(|warning| self.told.notes.warn(warning));
+                .for_each(|warning| self.state.notes.warn(warning));
             break;
         }
         Ok(Some(self.latest))

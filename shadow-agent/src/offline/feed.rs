@@ -180,7 +180,7 @@ pub struct Files {
     index: u64,
     /// Exchanges below this index were done by a previous run.
     skip: u64,
-    told: Arc<FeedState>,
+    state: Arc<FeedState>,
     /// Counts of finished loops.
     counted: CaptureCounters,
     opened: bool,
@@ -197,8 +197,8 @@ impl std::fmt::Debug for Files {
 
 impl Files {
     /// A feed of the files of `open`, repeated `loops` times, that starts at exchange number `skip`.
-    pub(crate) fn new(open: Open, loops: u64, pace: Pace, skip: u64, told: Arc<FeedState>) -> Self {
-        told.start_at(skip);
+    pub(crate) fn new(open: Open, loops: u64, pace: Pace, skip: u64, state: Arc<FeedState>) -> Self {
+        state.start_at(skip);
         Self {
             open,
             readers: Vec::new(),
@@ -209,7 +209,7 @@ impl Files {
             pace,
             index: 0,
             skip,
-            told,
+            state,
             counted: CaptureCounters::default(),
             opened: false,
         }
@@ -250,7 +250,7 @@ impl Files {
             waiting_bytes,
             number,
             counted,
-            told,
+            state,
             ..
         } = self;
         let earliest = (0..readers.len()).min_by_key(|place| readers.get(*place).map(|(at, _)| *at));
@@ -269,7 +269,7 @@ impl Files {
                 exchange,
             }));
         })?;
-        told.read.store(*number, Relaxed);
+        state.read.store(*number, Relaxed);
         if let Some(reached) = read {
             *at = reached;
         } else {
@@ -291,11 +291,11 @@ pub(super) fn weight(exchange: &Exchange) -> usize {
 impl Feed for Files {
     fn next(&mut self, wait: Duration) -> Result<Fed, SourceError> {
         loop {
-            if self.told.end.load(Relaxed) {
+            if self.state.end.load(Relaxed) {
                 return Ok(Fed::End);
             }
             if !self.ready()? {
-                self.told.complete.store(true, Relaxed);
+                self.state.complete.store(true, Relaxed);
                 return Ok(Fed::End);
             }
             let Some(Reverse(next)) = self.waiting.peek() else {
@@ -320,18 +320,18 @@ impl Feed for Files {
             self.waiting_bytes -= bytes;
             let index = self.index;
             self.index += 1;
-            self.told.passed.store(self.index, Relaxed);
+            self.state.passed.store(self.index, Relaxed);
             if index < self.skip {
                 continue;
             }
-            if let Some(server) = self.told.refused(&exchange) {
+            if let Some(server) = self.state.refused(&exchange) {
                 return Err(SourceError::Refused(format!(
                     "the shadow system {server} is the server that answered in the recording: this would be a replay to \
                      production; give the address of the new system, or --same-server if it stands there now"
                 )));
             }
             let exchange: Arc<Exchange> = exchange.into();
-            self.told.hand_on(index, &exchange);
+            self.state.hand_on(index, &exchange);
             return Ok(Fed::Exchange(exchange));
         }
     }
@@ -345,6 +345,6 @@ impl Feed for Files {
         for (_, reader) in &self.readers {
             reader.count(into);
         }
-        into.exchanges = self.told.exchanges.load(Relaxed);
+        into.exchanges = self.state.exchanges.load(Relaxed);
     }
 }

@@ -87,10 +87,10 @@ impl Hops {
 
     /// Warnings for the operator.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        let told = |(_, (count, related)): &(&(SocketAddr, SocketAddr), &(u64, u64))| {
+        let is_listed = |(_, (count, related)): &(&(SocketAddr, SocketAddr), &(u64, u64))| {
             *related > 0 || *count >= NO_CHANCE
         };
-        self.pairs.iter().filter(told).map(|((outer, inner), (count, _))| {
+        self.pairs.iter().filter(is_listed).map(|((outer, inner), (count, _))| {
             format!(
                 "the same request appears on two hops, {outer} and {inner} ({count} times): each is replayed twice; choose a hop \
                  with --port or --target"

@@ -72,7 +72,7 @@ impl Notes {
     }
 
     /// A copy of all notes.
-    pub fn told(&self) -> Input {
+    pub fn noted(&self) -> Input {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

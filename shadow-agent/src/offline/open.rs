@@ -111,11 +111,11 @@ pub fn size(path: &Path) -> Option<u64> {
 }
 
 /// Opens every file.
-pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<FeedState>) -> Result<Opened, OpenFailure> {
+pub fn open(files: &[PathBuf], settings: &Settings, state: &Arc<FeedState>) -> Result<Opened, OpenFailure> {
     let mut found = Vec::with_capacity(files.len());
     for path in files {
         let raw: Box<dyn Read + Send> = if path == Path::new("-") {
-            Box::new(Stdin::new(told).map_err(|source| OpenFailure::Io {
+            Box::new(Stdin::new(state).map_err(|source| OpenFailure::Io {
                 path: path.clone(),
                 source,
             })?)
@@ -123,9 +123,9 @@ pub fn open(files: &[PathBuf], settings: &Settings, told: &Arc<FeedState>) -> Re
             let path = path.clone();
             Box::new(File::open(&path).map_err(|source| OpenFailure::Io { path, source })?)
         };
-        found.push((path.as_path(), kind(path, raw, settings, told)?));
+        found.push((path.as_path(), kind(path, raw, settings, state)?));
     }
-    gathered(found, settings, told)
+    gathered(found, settings, state)
 }
 
 /// As [`open`], for one file with any source of bytes; `name` is used only in errors.
@@ -133,15 +133,19 @@ pub fn open_reader(
     name: &Path,
     reader: Box<dyn Read + Send>,
     settings: &Settings,
-    told: &Arc<FeedState>,
+    state: &Arc<FeedState>,
 ) -> Result<Opened, OpenFailure> {
-    gathered(vec![(name, kind(name, reader, settings, told)?)], settings, told)
+    gathered(
+        vec![(name, kind(name, reader, settings, state)?)],
+        settings,
+        state,
+    )
 }
 
 fn gathered(
     found: Vec<(&Path, Kind)>,
     settings: &Settings,
-    told: &Arc<FeedState>,
+    state: &Arc<FeedState>,
 ) -> Result<Opened, OpenFailure> {
     let mut opened = Opened {
         bundles_only: true,
@@ -191,10 +195,10 @@ fn gathered(
     if !gor.is_empty() {
         opened
             .readers
-            .push(Box::new(Gor::new(gor, settings.clone(), told)));
+            .push(Box::new(Gor::new(gor, settings.clone(), state)));
     }
     if !captures.is_empty() {
-        let readers = Captures::new(captures, settings.clone(), Arc::clone(told)).map_err(|error| {
+        let readers = Captures::new(captures, settings.clone(), Arc::clone(state)).map_err(|error| {
             OpenFailure::Data {
                 path: PathBuf::from("captures"),
                 what: error.to_string(),
@@ -209,7 +213,7 @@ fn kind(
     path: &Path,
     raw: Box<dyn Read + Send>,
     settings: &Settings,
-    told: &Arc<FeedState>,
+    state: &Arc<FeedState>,
 ) -> Result<Kind, OpenFailure> {
     let io = |source| OpenFailure::Io {
         path: path.to_owned(),
@@ -221,7 +225,7 @@ fn kind(
     };
     let counted = Counted {
         reader: raw,
-        told: Arc::clone(told),
+        state: Arc::clone(state),
     };
     let (mut start, mut reader) = beginning(Box::new(counted)).map_err(io)?;
     if let Some(packing) = start.first_chunk().and_then(|magic| Packing::of(*magic)) {
@@ -232,9 +236,9 @@ fn kind(
     }
     let log = |format: LogFormat, reader| {
         let name = path.display().to_string();
-        Ok(Kind::Log(AccessLog::new(name, format, reader, told)))
+        Ok(Kind::Log(AccessLog::new(name, format, reader, state)))
     };
-    if let Some(format) = &told.logs.format {
+    if let Some(format) = &state.logs.format {
         return log(format.clone(), reader);
     }
     if gor::looks_like(&start) {
@@ -250,13 +254,13 @@ fn kind(
         .first();
     if mark == Some(&b'{') {
         if begins_as_har(&start) {
-            let har = Har::new(path, reader, settings.limits.body, told).map_err(data)?;
+            let har = Har::new(path, reader, settings.limits.body, state).map_err(data)?;
             return Ok(Kind::Other(Box::new(har)));
         }
         let text = document(reader).map_err(io)?.ok_or_else(|| {
             data("a JSON document of more than 256 MiB that does not begin with `log` as HAR does".to_owned())
         })?;
-        return json(path, text, settings, told).map_err(data);
+        return json(path, text, settings, state).map_err(data);
     }
     match PcapFile::from_reader(reader) {
         Ok(file) => Ok(Kind::Capture(file, is_masked(&start))),
@@ -281,7 +285,7 @@ fn begins_as_har(start: &[u8]) -> bool {
     inside.trim_ascii_start().starts_with(b"\"log\"")
 }
 
-fn json(path: &Path, text: Vec<u8>, settings: &Settings, told: &Arc<FeedState>) -> Result<Kind, String> {
+fn json(path: &Path, text: Vec<u8>, settings: &Settings, state: &Arc<FeedState>) -> Result<Kind, String> {
     #[derive(Deserialize)]
     struct Marks {
         format: Option<String>,
@@ -289,7 +293,7 @@ fn json(path: &Path, text: Vec<u8>, settings: &Settings, told: &Arc<FeedState>) 
     }
     let marks: Marks = serde_json::from_slice(&text).map_err(|error| format!("no JSON: {error}"))?;
     if marks.log.is_some() {
-        let har = Har::new(path, Box::new(Cursor::new(text)), settings.limits.body, told)?;
+        let har = Har::new(path, Box::new(Cursor::new(text)), settings.limits.body, state)?;
         return Ok(Kind::Other(Box::new(har)));
     }
     if marks.format.is_none() {
@@ -322,21 +326,21 @@ fn document(reader: Box<dyn Read + Send>) -> io::Result<Option<Vec<u8>>> {
 /// Standard input, until it ends or the run does: its writer may be silent for hours.
 struct Stdin {
     input: File,
-    told: Arc<FeedState>,
+    state: Arc<FeedState>,
 }
 
 impl Stdin {
-    fn new(told: &Arc<FeedState>) -> io::Result<Self> {
+    fn new(state: &Arc<FeedState>) -> io::Result<Self> {
         Ok(Self {
             input: io::stdin().as_fd().try_clone_to_owned()?.into(),
-            told: Arc::clone(told),
+            state: Arc::clone(state),
         })
     }
 }
 
 impl Read for Stdin {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while !self.told.end.load(Relaxed) {
+        while !self.state.end.load(Relaxed) {
             let mut input = [PollFd::new(&self.input, PollFlags::IN)];
             match poll(&mut input, Some(&LOOK)) {
                 Ok(0) | Err(Errno::INTR) => {}
@@ -351,13 +355,13 @@ impl Read for Stdin {
 /// Counts the bytes that were read of the file.
 struct Counted {
     reader: Box<dyn Read + Send>,
-    told: Arc<FeedState>,
+    state: Arc<FeedState>,
 }
 
 impl Read for Counted {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(out)?;
-        self.told.bytes.fetch_add(read as u64, Relaxed);
+        self.state.bytes.fetch_add(read as u64, Relaxed);
         Ok(read)
     }
 }

@@ -38,33 +38,33 @@ fn gor(text: &str) -> Result<Vec<Exchange>, SourceError> {
     all(&mut gors(&[text], &Arc::default()))
 }
 
-fn gors(texts: &[&str], told: &Arc<FeedState>) -> Gor {
+fn gors(texts: &[&str], state: &Arc<FeedState>) -> Gor {
     let file = |(number, text): (usize, &&str)| -> (String, Box<dyn std::io::Read + Send>) {
         (
             format!("{number}.gor"),
             Box::new(Cursor::new(text.as_bytes().to_vec())),
         )
     };
-    Gor::new(texts.iter().enumerate().map(file).collect(), settings(), told)
+    Gor::new(texts.iter().enumerate().map(file).collect(), settings(), state)
 }
 
 fn har(text: &str) -> Result<Har, String> {
     har_told(text, &Arc::default())
 }
 
-fn har_told(text: &str, told: &Arc<FeedState>) -> Result<Har, String> {
+fn har_told(text: &str, state: &Arc<FeedState>) -> Result<Har, String> {
     let reader = Box::new(Cursor::new(text.as_bytes().to_vec()));
-    Har::new(std::path::Path::new("a.har"), reader, 1 << 20, told)
+    Har::new(std::path::Path::new("a.har"), reader, 1 << 20, state)
 }
 
 /// The count of a reason, and its first place.
-fn noted(told: &FeedState, reason: &str) -> (u64, String) {
-    let note = told.notes.told().notes.remove(reason).unwrap_or_default();
+fn noted(state: &FeedState, reason: &str) -> (u64, String) {
+    let note = state.notes.noted().notes.remove(reason).unwrap_or_default();
     (note.count, note.first.first().cloned().unwrap_or_default())
 }
 
 /// Target, status, response body, and the reason if it is incomplete.
-fn told(exchange: &Exchange) -> (String, Option<u16>, String, Option<Incomplete>) {
+fn state(exchange: &Exchange) -> (String, Option<u16>, String, Option<Incomplete>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let response = exchange.response.as_ref();
     (
@@ -86,7 +86,7 @@ fn goreplay_requests_find_their_responses() {
         "3 bb 9 9\nHTTP/1.1 500 No\r\n\r\n".to_owned() + SEPARATOR,
     ]
     .concat();
-    let found: Vec<_> = gor(&text).unwrap().iter().map(told).collect();
+    let found: Vec<_> = gor(&text).unwrap().iter().map(state).collect();
     let whole = |target: &str, body: &str| (target.to_owned(), Some(200), body.to_owned(), None);
     let alone = (
         "/three".to_owned(),
@@ -116,8 +116,8 @@ fn what_an_editor_adds_to_a_file_of_goreplay_is_no_record() {
         "\n".to_owned(),
     ]
     .concat();
-    let told: Vec<_> = gor(&text).unwrap().iter().map(told).collect();
-    assert_eq!(told, [("/one".to_owned(), Some(200), "first".to_owned(), None)]);
+    let state: Vec<_> = gor(&text).unwrap().iter().map(state).collect();
+    assert_eq!(state, [("/one".to_owned(), Some(200), "first".to_owned(), None)]);
 }
 
 #[test]
@@ -131,14 +131,14 @@ fn the_separator_of_goreplay_may_be_in_a_message() {
     ]
     .concat();
     let whole = |target: &str, body: &str| (target.to_owned(), Some(200), body.to_owned(), None);
-    let found: Vec<_> = gor(&text).unwrap().iter().map(told).collect();
+    let found: Vec<_> = gor(&text).unwrap().iter().map(state).collect();
     assert_eq!(found, [whole("/one", &body), whole("/two", "x")]);
     // A message that is cut off ends before the next record.
     let cut =
         text.replacen("a\n\u{1f435}", "\n\u{1f435}", 1)
             .replacen("Content-Length: 3", "Content-Length: 9", 1);
     assert_eq!(
-        gor(&cut).unwrap().iter().map(told).next_back(),
+        gor(&cut).unwrap().iter().map(state).next_back(),
         Some(whole("/two", "x"))
     );
 }
@@ -162,9 +162,9 @@ fn messages_of_goreplay_find_each_other_in_any_order_and_file() {
         ]
         .concat(),
     );
-    let told = Arc::new(FeedState::default());
-    let mut reader = gors(&[&first, &second], &told);
-    let mut found: Vec<_> = all(&mut reader).unwrap().iter().map(self::told).collect();
+    let state = Arc::new(FeedState::default());
+    let mut reader = gors(&[&first, &second], &state);
+    let mut found: Vec<_> = all(&mut reader).unwrap().iter().map(self::state).collect();
     found.sort_by_key(|(target, ..)| target.clone());
     let whole = |target: &str, body: &str| (target.to_owned(), Some(200), body.to_owned(), None);
     let broken = ("/".to_owned(), None, String::new(), Some(Incomplete::BadRecord));
@@ -180,10 +180,10 @@ fn messages_of_goreplay_find_each_other_in_any_order_and_file() {
         "1.gor: record 1 at byte {}",
         response("bb", 12, "next file").len()
     );
-    assert_eq!(noted(&told, "bad_record"), (2, place));
+    assert_eq!(noted(&state, "bad_record"), (2, place));
     let before = first.len() - response("zz", 11, "nobody asked").len();
     let place = format!("0.gor: record 3 at byte {before}");
-    assert_eq!(noted(&told, "unrequested"), (1, place));
+    assert_eq!(noted(&state, "unrequested"), (1, place));
     let mut counters = CaptureCounters::default();
     reader.count(&mut counters);
     assert_eq!((counters.exchanges, counters.orphans), (5, 1));
@@ -200,7 +200,7 @@ fn of_two_requests_with_one_id_both_are_told() {
     let found: Vec<_> = gor(&text)
         .unwrap()
         .iter()
-        .map(|exchange| (told(exchange).0, exchange.is_complete()))
+        .map(|exchange| (state(exchange).0, exchange.is_complete()))
         .collect();
     assert_eq!(found, [("/one".to_owned(), false), ("/two".to_owned(), true)]);
 }
@@ -264,7 +264,7 @@ const ARCHIVE: &str = r#"{"log":{"entries":[
 #[test]
 fn an_archive_is_read_in_order_of_time() {
     let found = all(&mut har(ARCHIVE).unwrap()).unwrap();
-    let rows: Vec<_> = found.iter().map(told).collect();
+    let rows: Vec<_> = found.iter().map(state).collect();
     assert_eq!(
         rows,
         [
@@ -327,7 +327,7 @@ fn what_exporters_leave_out_is_unknown() {
     let found = all(&mut har(archive).unwrap()).unwrap();
     let rows: Vec<_> = found
         .iter()
-        .map(told)
+        .map(state)
         .map(|(path, status, _, why)| (path, status, why))
         .collect();
     let rows: Vec<_> = rows
@@ -355,14 +355,14 @@ fn entries(request: &str, response: &str) -> (Vec<Exchange>, Arc<FeedState>) {
     let ordinary = r#"{"request":{"method":"GET","url":"http://h/ok"},"response":{"status":200,"content":{"size":0},"bodySize":0}}"#;
     let text =
         format!(r#"{{"log":{{"entries":[{{"request":{request},"response":{response}}},{ordinary}]}}}}"#);
-    let told = Arc::new(FeedState::default());
-    let found = all(&mut har_told(&text, &told).unwrap()).unwrap();
+    let state = Arc::new(FeedState::default());
+    let found = all(&mut har_told(&text, &state).unwrap()).unwrap();
     assert_eq!(
-        found.last().map(|last| self::told(last).0),
+        found.last().map(|last| self::state(last).0),
         Some("/ok".to_owned()),
         "{text}"
     );
-    (found, told)
+    (found, state)
 }
 
 const ANSWER: &str = r#"{"status":200,"content":{"size":2,"text":"ok"}}"#;
@@ -457,7 +457,7 @@ fn a_request_is_sent_as_production_received_it_or_not_at_all() {
             unsaved,
         ),
     ] {
-        let (found, told) = entries(
+        let (found, state) = entries(
             &format!(r#"{{"method":"post","url":"http://h/up",{members}}}"#),
             ANSWER,
         );
@@ -467,7 +467,7 @@ fn a_request_is_sent_as_production_received_it_or_not_at_all() {
         assert_eq!(made, expected, "{members}");
         assert_eq!(&*exchange.request.method, b"POST");
         if let Err(reason) = expected {
-            let (count, place) = noted(&told, reason.as_str());
+            let (count, place) = noted(&state, reason.as_str());
             assert_eq!((count, &*place), (1, "a.har: entry 0 at byte 19"), "{members}");
         }
     }
@@ -602,10 +602,10 @@ fn what_asked_no_server_is_counted_aside() {
             "from_cache",
         ),
     ] {
-        let (found, told) = entries(request, &format!("{ANSWER}{more}"));
+        let (found, state) = entries(request, &format!("{ANSWER}{more}"));
         assert_eq!(found.len(), 1, "{request}");
         assert_eq!(
-            noted(&told, reason),
+            noted(&state, reason),
             (1, "a.har: entry 0 at byte 19".to_owned()),
             "{request}"
         );
@@ -618,8 +618,8 @@ fn an_answer_that_playwright_took_from_the_cache_asked_no_server() {
     for (size, aside) in [("-116", 1), ("-1", 0), ("0", 0), ("12", 0)] {
         let response = ANSWER.replacen("\"status\"", &format!("\"bodySize\":{size},\"status\""), 1);
         assert_ne!(response, ANSWER);
-        let (_, told) = entries(request, &response);
-        assert_eq!(noted(&told, "from_cache").0, aside, "{size}");
+        let (_, state) = entries(request, &response);
+        assert_eq!(noted(&state, "from_cache").0, aside, "{size}");
     }
 }
 
@@ -656,9 +656,9 @@ fn an_entry_that_cannot_be_read_is_a_record_without_a_verdict() {
         r#"{"method":"A B","url":"http://h/"}"#,
         r#"{"method":"\q"}"#,
     ] {
-        let (found, told) = entries(request, ANSWER);
+        let (found, state) = entries(request, ANSWER);
         assert_eq!(found[0].incomplete, Some(Incomplete::BadRecord), "{request}");
-        assert_eq!(noted(&told, "bad_record").0, 1, "{request}");
+        assert_eq!(noted(&state, "bad_record").0, 1, "{request}");
     }
 }
 
@@ -685,8 +685,8 @@ fn fields_that_http2_or_a_recorder_splits_and_joins() {
 #[test]
 fn json_of_a_writer_that_is_not_strict_is_read() {
     let answer = "{\"status\":200,\"content\":{\"text\":\"a\tb NaN\"}},\"time\":NaN,\"x\":-Infinity";
-    let (found, told) = entries(r#"{"method":"GET","url":"http://h/a"}"#, answer);
-    assert_eq!(noted(&told, "bad_record").0, 0);
+    let (found, state) = entries(r#"{"method":"GET","url":"http://h/a"}"#, answer);
+    assert_eq!(noted(&state, "bad_record").0, 0);
     assert_eq!(*found[0].response.as_ref().unwrap().body.kept, *b"a\tb NaN");
 }
 
@@ -707,18 +707,18 @@ fn archives_that_were_joined_are_read_one_after_the_other() {
         format!(r#"{{"log":{{"entries":[{{"request":{{"method":"GET","url":"http://h{target}"}}}}]}}}}"#)
     };
     let found = all(&mut har(&format!("{}\n{}\n", one("/a"), one("/b"))).unwrap()).unwrap();
-    let targets: Vec<_> = found.iter().map(|exchange| told(exchange).0).collect();
+    let targets: Vec<_> = found.iter().map(|exchange| state(exchange).0).collect();
     assert_eq!(targets, ["/a", "/b"]);
 }
 
 #[test]
 fn an_archive_that_is_cut_off_is_used_up_to_there() {
-    let told = Arc::new(FeedState::default());
+    let state = Arc::new(FeedState::default());
     let text = ARCHIVE.split_at(ARCHIVE.find("http://h/gone").unwrap()).0;
-    let found = all(&mut har_told(text, &told).unwrap()).unwrap();
+    let found = all(&mut har_told(text, &state).unwrap()).unwrap();
     assert_eq!(found.len(), 2);
     let place = format!("a.har: the file ends at byte {}, within the archive", text.len());
-    assert_eq!(noted(&told, "damaged"), (1, place));
+    assert_eq!(noted(&state, "damaged"), (1, place));
 }
 
 #[test]
@@ -749,15 +749,15 @@ fn gaps_are_kept_and_scaled() {
 }
 
 fn feed(texts: &'static [&'static str], loops: u64, skip: u64) -> (Files, Arc<FeedState>) {
-    let told = Arc::new(FeedState::default());
+    let state = Arc::new(FeedState::default());
     let open = move || {
         let reader = |text: &&'static str| -> Box<dyn Reader> { Box::new(gors(&[text], &Arc::default())) };
         Ok(texts.iter().map(reader).collect())
     };
     let pace = Pace::new(Speed::Max, None);
     (
-        Files::new(Box::new(open), loops, pace, skip, Arc::clone(&told)),
-        told,
+        Files::new(Box::new(open), loops, pace, skip, Arc::clone(&state)),
+        state,
     )
 }
 
@@ -782,15 +782,15 @@ fn files_are_merged_by_the_time_of_the_request_and_looped() {
         ),
         &*Box::leak((request("c", 20, "/2") + &response("c", 25, "x")).into_boxed_str()),
     ]));
-    let (mut one, told) = feed(texts, 1, 0);
+    let (mut one, state) = feed(texts, 1, 0);
     assert_eq!(targets(&mut one), ["/1", "/2", "/3"]);
-    assert_eq!(told.done(), 3);
+    assert_eq!(state.done(), 3);
     let (mut twice, _) = feed(texts, 2, 0);
     assert_eq!(targets(&mut twice), ["/1", "/2", "/3", "/1", "/2", "/3"]);
-    let (mut resumed, told) = feed(texts, 2, 4);
-    assert_eq!(told.done(), 4);
+    let (mut resumed, state) = feed(texts, 2, 4);
+    assert_eq!(state.done(), 4);
     assert_eq!(targets(&mut resumed), ["/2", "/3"]);
-    assert_eq!(told.done(), 6);
+    assert_eq!(state.done(), 6);
 }
 
 #[test]
@@ -798,7 +798,7 @@ fn what_somebody_still_holds_is_not_done() {
     let texts: &'static [&'static str] = Box::leak(Box::new([&*Box::leak(
         (request("a", 10, "/1") + &request("b", 30, "/2")).into_boxed_str(),
     )]));
-    let (mut feed, told) = feed(texts, 1, 0);
+    let (mut feed, state) = feed(texts, 1, 0);
     let Fed::Exchange(first) = feed.next(Duration::ZERO).unwrap() else {
         panic!("no first exchange");
     };
@@ -806,9 +806,9 @@ fn what_somebody_still_holds_is_not_done() {
         panic!("no second exchange");
     };
     drop(second);
-    assert_eq!(told.done(), 0);
+    assert_eq!(state.done(), 0);
     drop(first);
-    assert_eq!(told.done(), 2);
+    assert_eq!(state.done(), 2);
 }
 
 #[test]

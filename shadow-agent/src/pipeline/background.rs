@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     dispatch::{Dispatcher, LARGE, SECOND, elsewhere},
-    pairs::{Draw, Twin},
+    pairs::{Draw, Earlier},
     recent::Doubt,
     switch::Ticket,
 };
@@ -28,7 +28,7 @@ impl<S: Shadow> Dispatcher<S> {
             Verdict::Mismatch(found) => found,
             Verdict::ShadowError(_) => return,
         };
-        for lane in &self.pairs.told {
+        for lane in &self.pairs.controlled {
             let now = self.now(exchange);
             lane.books.background(exchange, Background::Control, found, now);
         }
@@ -36,28 +36,28 @@ impl<S: Shadow> Dispatcher<S> {
 
     /// Production's answers to the same request: close in time, or before and after a write. Call it before the
     /// exchange is judged.
-    pub(super) async fn twins(&self, exchange: &Arc<Exchange>) {
-        let Some(Twin {
-            exchange: twin,
+    pub(super) async fn recurring(&self, exchange: &Arc<Exchange>) {
+        let Some(Earlier {
+            exchange: earlier,
             is_close,
-        }) = self.pairs.twin(exchange)
+        }) = self.pairs.earlier(exchange)
         else {
             return;
         };
-        let (Some(before), Some(now)) = (&twin.response, &exchange.response) else {
+        let (Some(before), Some(now)) = (&earlier.response, &exchange.response) else {
             return;
         };
-        let then = twin.timing.response_last.unwrap_or_default();
+        let then = earlier.timing.response_last.unwrap_or_default();
         let is_due = || self.lane.books.is_written(exchange, then) && self.pairs.may_compare_late();
         if !is_close && !is_due() {
             return;
         }
         let bytes = before.body.kept.len().max(now.body.kept.len());
         let (shared, comparator) = (Arc::clone(exchange), self.comparator());
-        let (lane, twin) = (Arc::clone(&self.lane), Arc::clone(&twin));
+        let (lane, earlier) = (Arc::clone(&self.lane), Arc::clone(&earlier));
         let compare = move || {
             let _busy = lane.unfinished.begin(&shared);
-            let (before, now) = twin.response.as_ref().zip(shared.response.as_ref())?;
+            let (before, now) = earlier.response.as_ref().zip(shared.response.as_ref())?;
             let (before, now) = (Side::from(before), Side::from(now));
             Some(comparator.compare(&shared.request, before, now))
         };
@@ -65,7 +65,7 @@ impl<S: Shadow> Dispatcher<S> {
             let now = self.now(exchange);
             let books = &self.lane.books;
             if is_close {
-                books.background(exchange, Background::Twins, &found, now);
+                books.background(exchange, Background::Recurring, &found, now);
             }
             books.repeated(exchange, then, &found);
         }

@@ -141,7 +141,7 @@ impl<S: Shadow> Dispatcher<S> {
             return pending.sent_only();
         }
         let exchange = pending.shared();
-        self.twins(&exchange).await;
+        self.recurring(&exchange).await;
         let Some((outcome, verdict)) = self.judged(pending, outcome).await else {
             return;
         };

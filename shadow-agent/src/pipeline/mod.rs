@@ -310,7 +310,7 @@ fn made(
     } = *replay;
     settings.validate()?;
     // A control target is compared for the evidence it gives to others.
-    let paired = role == Role::Shadow && (pairs.twice > 0.0 || !pairs.twins.is_zero());
+    let paired = role == Role::Shadow && (pairs.twice > 0.0 || !pairs.recurring.is_zero());
     let ledger = ledger.expecting_pairs(paired);
     let (selective, share) = gate.reach();
     let reach = Reach {

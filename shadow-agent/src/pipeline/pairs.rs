@@ -57,7 +57,7 @@ pub(super) enum Draw {
 
 /// An earlier exchange with the same request.
 #[derive(Debug)]
-pub(super) struct Twin {
+pub(super) struct Earlier {
     pub(super) exchange: Arc<Exchange>,
     /// Production should have answered both alike. Otherwise a write may have come between them.
     pub(super) is_close: bool,
@@ -70,21 +70,21 @@ pub(super) struct Pairs {
     drawn: AtomicU64,
     /// Second requests that may be sent.
     budget: Mutex<f64>,
-    twins: Mutex<Twins>,
+    last: Mutex<LastAnswers>,
     doubts: Mutex<Doubts>,
     /// The lanes that get the differences of a control target; empty for any other.
-    pub(super) told: Vec<Arc<Lane>>,
+    pub(super) controlled: Vec<Arc<Lane>>,
 }
 
 impl Pairs {
-    pub(super) fn new(settings: PairSettings, told: Vec<Arc<Lane>>) -> Self {
+    pub(super) fn new(settings: PairSettings, controlled: Vec<Arc<Lane>>) -> Self {
         Self {
             settings,
             drawn: AtomicU64::new(0),
             budget: Mutex::new(0.0),
-            twins: Mutex::new(Twins::new(settings)),
+            last: Mutex::new(LastAnswers::new(settings)),
             doubts: Mutex::new(Doubts::new(settings)),
-            told,
+            controlled,
         }
     }
 
@@ -118,24 +118,24 @@ impl Pairs {
     }
 
     /// An earlier exchange with the same request. Remembers this one.
-    pub(super) fn twin(&self, exchange: &Arc<Exchange>) -> Option<Twin> {
-        if self.settings.twins.is_zero() {
+    pub(super) fn earlier(&self, exchange: &Arc<Exchange>) -> Option<Earlier> {
+        if self.settings.recurring.is_zero() {
             return None;
         }
-        let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
-        twins.swap(exchange)
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.swap(exchange)
     }
 
     /// Whether one more exchange may be compared with one that is not close.
     pub(super) fn may_compare_late(&self) -> bool {
-        let twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
-        twins.late.take(1)
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.late.take(1)
     }
 
     /// An earlier mismatch of the same request, which production has now answered again.
     pub(super) fn doubt(&self, exchange: &Exchange) -> Option<Doubt> {
         let began = exchange.timing.request_first?;
-        if self.settings.twins.is_zero() {
+        if self.settings.recurring.is_zero() {
             return None;
         }
         let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,14 +144,14 @@ impl Pairs {
 
     /// Whether the same requester asked both times, close in time.
     pub(super) fn is_close(&self, before: &Exchange, now: &Exchange) -> bool {
-        let twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let at = |exchange: &Exchange| exchange.timing.response_last.unwrap_or_default();
-        at(now).since(at(before)) <= twins.within && twins.key(&before.request) == twins.key(&now.request)
+        at(now).since(at(before)) <= last.within && last.key(&before.request) == last.key(&now.request)
     }
 
     /// Remembers a mismatch until production answers the same request again.
     pub(super) fn remember(&self, doubt: Doubt) {
-        if !self.settings.twins.is_zero() {
+        if !self.settings.recurring.is_zero() {
             let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
             doubts.put(doubt);
         }
@@ -170,7 +170,7 @@ fn share(draw: u64) -> f64 {
 
 /// The last answers of production, by request and requester.
 #[derive(Debug)]
-struct Twins {
+struct LastAnswers {
     within: Duration,
     copies: bool,
     keys: RandomState,
@@ -180,10 +180,10 @@ struct Twins {
     late: Pace,
 }
 
-impl Twins {
+impl LastAnswers {
     fn new(settings: PairSettings) -> Self {
         Self {
-            within: settings.twins,
+            within: settings.recurring,
             copies: settings.copies,
             keys: RandomState::new(),
             fields: Fields::default(),
@@ -193,7 +193,7 @@ impl Twins {
         }
     }
 
-    fn swap(&mut self, exchange: &Arc<Exchange>) -> Option<Twin> {
+    fn swap(&mut self, exchange: &Arc<Exchange>) -> Option<Earlier> {
         let at = exchange.timing.response_last?;
         self.fields.learn(&exchange.request);
         let key = self.key(&exchange.request);
@@ -204,7 +204,7 @@ impl Twins {
         let (former, then) = former.filter(|(former, _)| is_apart(former, exchange))?;
         // Replays end in any order.
         let is_close = at.since(then).max(then.since(at)) <= self.within;
-        (!is_close || self.pace.take(1)).then_some(Twin {
+        (!is_close || self.pace.take(1)).then_some(Earlier {
             exchange: former,
             is_close,
         })
@@ -325,16 +325,16 @@ mod tests {
     fn pairs() -> Pairs {
         let settings = PairSettings {
             twice: 0.02,
-            twins: Duration::from_secs(2),
+            recurring: Duration::from_secs(2),
             copies: false,
         };
         Pairs::new(settings, Vec::new())
     }
 
     /// The time of the paired exchange that was found.
-    fn twin(pairs: &Pairs, exchange: &Arc<Exchange>) -> Option<Timestamp> {
-        let twin = pairs.twin(exchange).filter(|twin| twin.is_close)?;
-        twin.exchange.timing.response_last
+    fn earlier(pairs: &Pairs, exchange: &Arc<Exchange>) -> Option<Timestamp> {
+        let earlier = pairs.earlier(exchange).filter(|earlier| earlier.is_close)?;
+        earlier.exchange.timing.response_last
     }
 
     fn millis(millis: u64) -> Timestamp {
@@ -402,8 +402,8 @@ mod tests {
             at(exchange_with("GET", "/a", &headers, "1"), number)
         };
         let key = |number: u64, cookie: &str| {
-            let twins = pairs.twins.lock().unwrap();
-            twins.key(&ask(number, cookie).request)
+            let last = pairs.last.lock().unwrap();
+            last.key(&ask(number, cookie).request)
         };
         assert_ne!(
             key(1, "anna"),
@@ -411,7 +411,7 @@ mod tests {
             "nothing is known of the field yet"
         );
         for number in 0..100 {
-            twin(&pairs, &ask(number, &format!("user {number}")));
+            earlier(&pairs, &ask(number, &format!("user {number}")));
         }
         assert_eq!(key(1, "anna"), key(2, "anna"), "it is new with each request");
         assert_ne!(
@@ -425,24 +425,24 @@ mod tests {
     fn the_same_request_soon_after_is_a_twin() {
         let pairs = pairs();
         let first = at(exchange("GET", "/a", "1"), 0);
-        assert_eq!(twin(&pairs, &first), None);
+        assert_eq!(earlier(&pairs, &first), None);
         assert_eq!(
-            twin(&pairs, &at(exchange("GET", "/b", "1"), 100)),
+            earlier(&pairs, &at(exchange("GET", "/b", "1"), 100)),
             None,
             "another target"
         );
         let second = at(exchange("GET", "/a", "2"), 1000);
-        assert_eq!(twin(&pairs, &second), Some(millis(0)));
+        assert_eq!(earlier(&pairs, &second), Some(millis(0)));
         let late = at(exchange("GET", "/a", "3"), 3001);
-        assert_eq!(twin(&pairs, &late), None, "too late");
+        assert_eq!(earlier(&pairs, &late), None, "too late");
         assert_eq!(
-            twin(&pairs, &at(exchange("GET", "/a", "4"), 4000)),
+            earlier(&pairs, &at(exchange("GET", "/a", "4"), 4000)),
             Some(millis(3001))
         );
     }
 
     #[test]
-    fn two_views_of_one_exchange_are_no_twins() {
+    fn two_views_of_one_exchange_are_not_compared() {
         let view = |begin: u64, end: u64| {
             let mut view = exchange("GET", "/a", "1");
             view.timing.request_first = Some(millis(begin));
@@ -452,13 +452,13 @@ mod tests {
         // Before a proxy and after it; the inner one ends first, and may be handled last.
         for [first, second] in [[(10, 40), (20, 30)], [(20, 30), (10, 40)], [(10, 40), (10, 40)]] {
             let pairs = pairs();
-            assert_eq!(twin(&pairs, &view(first.0, first.1)), None);
+            assert_eq!(earlier(&pairs, &view(first.0, first.1)), None);
             assert_eq!(
-                twin(&pairs, &view(second.0, second.1)),
+                earlier(&pairs, &view(second.0, second.1)),
                 None,
                 "{first:?} and {second:?}"
             );
-            assert!(twin(&pairs, &view(100, 120)).is_some(), "asked again");
+            assert!(earlier(&pairs, &view(100, 120)).is_some(), "asked again");
         }
     }
 
@@ -469,9 +469,9 @@ mod tests {
             let headers = [("Host", "a"), ("Cookie", cookie), ("X-Request-Id", id)];
             at(exchange_with("GET", "/me", &headers, "1"), millis)
         };
-        assert_eq!(twin(&pairs, &ask("anna", "1", 0)), None);
-        assert_eq!(twin(&pairs, &ask("bert", "2", 10)), None);
-        assert!(twin(&pairs, &ask("anna", "3", 20)).is_some());
+        assert_eq!(earlier(&pairs, &ask("anna", "1", 0)), None);
+        assert_eq!(earlier(&pairs, &ask("bert", "2", 10)), None);
+        assert!(earlier(&pairs, &ask("anna", "3", 20)).is_some());
     }
 
     #[test]
@@ -479,14 +479,14 @@ mod tests {
         let pairs = pairs();
         for number in 0..10_000 {
             let body = vec![b'x'; if number % 2 == 0 { 100 } else { 500_000 }];
-            twin(&pairs, &at(exchange("GET", &format!("/{number}"), body), 0));
-            let twins = pairs.twins.lock().unwrap();
-            let (count, bytes) = twins.known.size();
+            earlier(&pairs, &at(exchange("GET", &format!("/{number}"), body), 0));
+            let last = pairs.last.lock().unwrap();
+            let (count, bytes) = last.known.size();
             assert!(count <= MOST && bytes <= BYTES, "{count}, {bytes} bytes");
         }
-        twin(&pairs, &at(exchange("GET", "/later", "1"), 11 * 60_000));
+        earlier(&pairs, &at(exchange("GET", "/later", "1"), 11 * 60_000));
         assert_eq!(
-            pairs.twins.lock().unwrap().known.size().0,
+            pairs.last.lock().unwrap().known.size().0,
             1,
             "the old ones are forgotten"
         );
@@ -496,7 +496,7 @@ mod tests {
     fn a_storm_of_identical_requests_costs_a_bounded_number_of_comparisons() {
         let pairs = pairs();
         let found = (0..10_000)
-            .filter(|number| twin(&pairs, &at(exchange("GET", "/a", "1"), *number)).is_some())
+            .filter(|number| earlier(&pairs, &at(exchange("GET", "/a", "1"), *number)).is_some())
             .count();
         // The allowance of the first second, and that of the running time.
         assert!((50..200).contains(&found), "{found}");

@@ -94,7 +94,7 @@ pub struct PairSettings {
     /// Share of the answered safe replays that are sent once more, 0 to 1.
     pub twice: f64,
     /// Production's answers to identical safe requests are a pair when they are at most this far apart.
-    pub twins: Duration,
+    pub recurring: Duration,
     /// Remembers copies, so that an exchange is released once it is judged: the position in a file follows that.
     pub copies: bool,
 }

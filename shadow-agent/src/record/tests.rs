@@ -384,8 +384,8 @@ fn a_replay_is_told_that_the_content_is_masked() {
     ] {
         let (_, file) = recorded(redact);
         let read = Box::new(io::Cursor::new(file));
-        let told = Arc::default();
-        let opened = crate::offline::open_reader("a.pcapng".as_ref(), read, &settings, &told);
+        let shown = Arc::default();
+        let opened = crate::offline::open_reader("a.pcapng".as_ref(), read, &settings, &shown);
         assert_eq!(opened.unwrap().masked.is_some(), is_masked, "{redact:?}");
     }
 }

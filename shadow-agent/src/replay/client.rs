@@ -85,7 +85,7 @@ enum Line<'r> {
 /// The mark that keeps replays out of the capture cannot be set.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot set SO_MARK {mark} on a socket: replays could not be told from production traffic; grant CAP_NET_ADMIN"
+    "cannot set SO_MARK {mark} on a socket: replays could not be distinguished from production traffic; grant CAP_NET_ADMIN"
 )]
 pub struct MarkError {
     /// The mark.

@@ -183,7 +183,7 @@ impl Target {
 /// Resolves a name on a thread of its own: the system's resolver may take long, and the end of a run does not wait for
 /// it.
 async fn lookup(name: (String, u16)) -> std::io::Result<Vec<SocketAddr>> {
-    let (tell, told) = oneshot::channel();
+    let (tell, answered) = oneshot::channel();
     thread::Builder::new()
         .name("shadow-resolve".to_owned())
         .spawn(move || {
@@ -192,7 +192,8 @@ async fn lookup(name: (String, u16)) -> std::io::Result<Vec<SocketAddr>> {
             // Nobody waits for it at the end of a run.
             drop(tell.send(found));
         })?;
-    told.await
+    answered
+        .await
         .unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }
 
@@ -277,7 +278,7 @@ mod tests {
         let target = Target::resolve("http://localhost:1", &TlsSettings::default()).unwrap();
         let real = target.addresses();
         target.addresses.store(Arc::new(ends(&[7])));
-        let (tell, told) = oneshot::channel();
+        let (tell, answered) = oneshot::channel();
         let tell = std::cell::Cell::new(Some(tell));
         let changed = || {
             if let Some(tell) = tell.take() {
@@ -286,7 +287,7 @@ mod tests {
         };
         tokio::select! {
             () = target.follow(changed) => {}
-            told = told => told.unwrap(),
+            answered = answered => answered.unwrap(),
         }
         assert_eq!(target.addresses(), real);
     }

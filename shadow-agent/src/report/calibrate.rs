@@ -58,11 +58,11 @@ impl<'r> Calibration<'r> {
         };
         let Background {
             twice,
-            twins,
+            recurring,
             control,
             ..
         } = report.background;
-        let repeated = [twice, twins, control].iter().any(|pairs| pairs.compared > 0);
+        let repeated = [twice, recurring, control].iter().any(|pairs| pairs.compared > 0);
         let curable = |reason: &&Reason| {
             let more = report.judgement.more_exchanges_needed.is_some();
             reason.ruling == Ruling::Go
@@ -176,7 +176,7 @@ impl<'r> Calibration<'r> {
     fn repeats(&self, out: &mut String) -> std::fmt::Result {
         let Background {
             twice,
-            twins,
+            recurring,
             control,
             production_again,
             ..
@@ -199,7 +199,7 @@ impl<'r> Calibration<'r> {
             out,
             "  repeats   {}, {}, {}; production answered {} of the differing requests again",
             of("sent twice", twice),
-            of("production's own", twins),
+            of("production's own", recurring),
             of("control", control),
             count(production_again)
         )

@@ -70,12 +70,12 @@ fn group(out: &mut String, number: usize, group: &Group, scope: &Scope) -> std::
         let explained = count(*after_skipped_write);
         writeln!(out, "       {explained} of these are explained by skipped writes")?;
     }
-    let told: Vec<&Shift> = group
+    let listed: Vec<&Shift> = group
         .shifts
         .iter()
         .filter(|shift| shift.background.is_some())
         .collect();
-    for shift in told.iter().take(SHIFTS) {
+    for shift in listed.iter().take(SHIFTS) {
         self::shift(out, shift)?;
     }
     if let Some(sample) = samples.first() {

@@ -140,7 +140,7 @@ fn routes(report: &Report) -> Vec<Case<'_>> {
 }
 
 fn outcome(report: &Report, route: &Route) -> Outcome {
-    let text = told(report, route);
+    let text = failure_text(report, route);
     let is_wrong = route.regressions > 0 || route.shadow_errors > 0;
     let is_slow = report.findings.iter().any(|finding| finding.route == route.route);
     match report.judgement.ruling {
@@ -152,7 +152,7 @@ fn outcome(report: &Report, route: &Route) -> Outcome {
 }
 
 /// Everything about a route that is not as it should be; nothing if all is.
-fn told(report: &Report, route: &Route) -> String {
+fn failure_text(report: &Report, route: &Route) -> String {
     let mut text = String::new();
     for finding in report
         .findings

@@ -85,11 +85,11 @@ impl<'r> Noise<'r> {
             scope,
             ..
         } = self;
-        let pairs = [background.control, background.twins, background.twice];
+        let pairs = [background.control, background.recurring, background.twice];
         if pairs.iter().all(|pairs| pairs.compared == 0) {
             return writeln!(
                 out,
-                "no pairs of answers of one system were compared yet: set noise.twice or noise.twins, or add a target \
+                "no pairs of answers of one system were compared yet: set noise.twice or noise.recurring, or add a target \
                  with the role control"
             );
         }

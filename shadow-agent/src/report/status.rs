@@ -383,7 +383,7 @@ fn interface(at: &Attached) -> String {
     let place = match (before_ingress, before_egress) {
         (Some(ingress), Some(egress)) if ingress.is_empty() && egress.is_empty() => String::new(),
         (Some(ingress), Some(egress)) => format!(", behind {} others", ingress.len().max(egress.len())),
-        _ => ", its place among other programs cannot be told".to_owned(),
+        _ => ", its place among other programs is unknown".to_owned(),
     };
     format!("{name} ({method}{place})")
 }

@@ -239,7 +239,7 @@ pub(super) fn background(out: &mut String, background: &Background, scope: &Scop
         (format!("{shadow}'s two answers to a request"), background.twice),
         (
             format!("{production}'s answers to equal requests"),
-            background.twins,
+            background.recurring,
         ),
         (
             format!("the control target's answers and {production}'s"),
@@ -259,7 +259,7 @@ pub(super) fn background(out: &mut String, background: &Background, scope: &Scop
             count(shadow_again)
         )?;
     }
-    if background.expected && again == 0 && background.twins.compared == 0 {
+    if background.expected && again == 0 && background.recurring.compared == 0 {
         writeln!(
             out,
             "              nothing is known of {production}'s own variation: no two requests were alike, so what only \

@@ -136,10 +136,10 @@ impl Driver {
                 next.tick(now, &since)
             }
         };
-        let told = inner.warning.clone();
+        let known = inner.warning.clone();
         if let Some(step) = step
             && let Err(why) = self.take(&mut inner, mirror, next, &step)
-            && told.as_ref() != Some(&why)
+            && known.as_ref() != Some(&why)
         {
             tracing::warn!("{why}");
         }

@@ -265,7 +265,7 @@ fn the_page_says_where_it_is_and_what_is_missing() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (driver, _) = driver(folder.path(), OnFailure::Hold);
     let fake = Fake::new();
-    let idle = status::page(&driver.order(&fake, Order::Status, "me", at(0)).expect("told"));
+    let idle = status::page(&driver.order(&fake, Order::Status, "me", at(0)).expect("a status"));
     assert!(idle.starts_with("rollout     idle\n"), "{idle}");
     let status = driver.order(&fake, Order::Start, "uid 0", at(4)).expect("starts");
     let page = status::page(&status);

@@ -120,13 +120,13 @@ impl HistoryWriter {
                 "; it was working on {working} exchanges, and such ones are skipped from now on (ended_agent)"
             ),
         };
-        let told = format!("the former agent ended without a word: {report_kept}{working}");
-        tracing::warn!("{told}");
-        self.tell("ended", "agent", &told);
+        let text = format!("the former agent ended without a word: {report_kept}{working}");
+        tracing::warn!("{text}");
+        self.tell("ended", "agent", &text);
         if let Some(report) = report {
             self.sink.offer(Entry::Report(Box::new(report)));
         }
-        told
+        text
     }
 
     /// The state of the journal.

@@ -103,7 +103,7 @@ pub(crate) fn run(
         let counters = recorder.counters();
         // Writes everything that is still buffered.
         drop(recorder);
-        tracing::info!("{}", recording::told(&counters));
+        tracing::info!("{}", recording::summary(&counters));
     }
     // The socket is removed before the lock: when the state folder is free, the socket is gone too.
     drop(service);

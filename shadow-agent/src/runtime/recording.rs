@@ -79,7 +79,7 @@ pub(super) fn tee(
 }
 
 /// One line about what was recorded.
-pub(crate) fn told(counters: &Counters) -> String {
+pub(crate) fn summary(counters: &Counters) -> String {
     let Recording {
         segments,
         bytes: _,

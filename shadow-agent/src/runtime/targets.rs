@@ -80,7 +80,7 @@ fn lane(
                 comparator,
                 pairs: PairSettings {
                     twice: config.noise.twice.fraction(),
-                    twins: config.noise.twins.0,
+                    recurring: config.noise.recurring.0,
                     copies: false,
                 },
                 target,

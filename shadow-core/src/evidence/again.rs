@@ -33,7 +33,7 @@ impl Ledger {
     ) {
         let pairs: &mut Pairs = match source {
             Background::Control => &mut self.background.control,
-            Background::Twins => &mut self.background.twins,
+            Background::Recurring => &mut self.background.recurring,
             Background::Twice => &mut self.background.twice,
         };
         count(&mut pairs.compared);

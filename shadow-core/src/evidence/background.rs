@@ -6,7 +6,7 @@ shadow_proto::catalogue! {
         /// The answer of a control target, which runs what production runs, and production's.
         Control = "control",
         /// Production's own answers to identical safe requests, close in time.
-        Twins = "twins",
+        Recurring = "recurring",
         /// The shadow system's two answers to one request that was sent to it twice.
         Twice = "twice",
     }

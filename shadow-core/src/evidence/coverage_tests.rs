@@ -36,7 +36,7 @@ fn run(seconds: u64, steps: impl Fn(u64) -> Vec<(&'static str, u64, u64)>) -> (L
     (ledger, report)
 }
 
-fn told(report: &Report) -> (Ruling, &str) {
+fn shown(report: &Report) -> (Ruling, &str) {
     let gate = report
         .judgement
         .reasons
@@ -53,7 +53,7 @@ fn a_burst_is_a_burst_and_not_the_coverage_of_the_run() {
         vec![("/a", 20, if burst(second) { 1_500 } else { 0 })]
     });
     assert!(report.coverage.rate.unwrap() < 0.5, "{:?}", report.coverage);
-    let (ruling, text) = told(&report);
+    let (ruling, text) = shown(&report);
     assert_eq!(ruling, Ruling::Go, "{text}");
     assert!(
         text.ends_with(
@@ -68,7 +68,7 @@ fn a_burst_is_a_burst_and_not_the_coverage_of_the_run() {
     let (long, report) = run(2_000, |second| {
         vec![("/a", 2, if burst(second) { 900 } else { 0 })]
     });
-    assert_eq!(told(&report).0, Ruling::Go, "{report:?}");
+    assert_eq!(shown(&report).0, Ruling::Go, "{report:?}");
     let sum = long.coverage.counts.iter().fold((0, 0), |sum, window| {
         (sum.0 + window.judged, sum.1 + window.missed)
     });
@@ -141,7 +141,7 @@ fn what_is_missed_all_the_time_is_no_burst() {
     ];
     for (what, seconds, steps) in cases {
         let (_, report) = run(seconds, steps);
-        let (ruling, text) = told(&report);
+        let (ruling, text) = shown(&report);
         assert_eq!(ruling, Ruling::InsufficientEvidence, "{what}: {text}");
         assert!(!text.contains("burst"), "{what}: {text}");
     }

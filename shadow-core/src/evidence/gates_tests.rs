@@ -216,9 +216,12 @@ fn latency_that_is_not_judged_is_shown() {
         },
     );
     assert_eq!(judgement.ruling, Ruling::Go, "{judgement:?}");
-    let told = judgement.reasons.iter().find(|reason| reason.gate == "latency");
-    let told = told.map(|reason| reason.text.as_str()).unwrap_or_default();
-    assert!(told.contains("600.0 ms") && told.contains("not judged"), "{told}");
+    let shown = judgement.reasons.iter().find(|reason| reason.gate == "latency");
+    let shown = shown.map(|reason| reason.text.as_str()).unwrap_or_default();
+    assert!(
+        shown.contains("600.0 ms") && shown.contains("not judged"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! compared with the share of the exchanges that have it.
 //!
 //! Production has precedence: a random difference that only the shadow system shows is a fault. The order is:
-//! production's thirds that stay, the control target and twins, the shadow system's thirds, its rates.
+//! production's thirds that stay, the control target and recurring requests, the shadow system's thirds, its rates.
 //! A difference is noise if there is enough evidence for it, none against it, and it occurs in both directions: a value
 //! that is `null` at random is `null` as often in production as in the shadow system.
 //!
@@ -29,7 +29,7 @@ use super::{
 };
 
 /// The sources of pairs, the most significant first.
-pub(crate) const SOURCES: [&str; 3] = ["control", "twins", "twice"];
+pub(crate) const SOURCES: [&str; 3] = ["control", "recurring", "twice"];
 
 /// Evidence against a fair coin above which nothing is called noise.
 pub(crate) const SUSPICIOUS: f64 = 4.0;
@@ -228,17 +228,17 @@ pub(crate) fn needed(known: &Known) -> u64 {
     known.shadow.needed().max(1)
 }
 
-/// The first source that decides, or the one with the most pairs. Twins are requests that are sent often, which may be
-/// those that never vary: their rate can show noise, but only their thirds a fault. The shadow system's second answer
-/// comes so soon after its first that a changing value looks stable. Production overrules it where production is known
-/// to vary.
+/// The first source that decides, or the one with the most pairs. Recurring requests are those that are sent often,
+/// which may be those that never vary: their rate can show noise, but only their thirds a fault. The shadow system's
+/// second answer comes so soon after its first that a changing value looks stable. Production overrules it where
+/// production is known to vary.
 fn rates(known: &Known, overruled: bool) -> Option<(Standing, Compared)> {
     let mut best: Option<(Standing, Compared)> = None;
     for (source, pairs) in SOURCES.into_iter().zip(known.background) {
         let Some((standing, compared)) = against(known.observed, pairs, source) else {
             continue;
         };
-        if standing == Standing::Regression && (source == "twins" || overruled && source == "twice") {
+        if standing == Standing::Regression && (source == "recurring" || overruled && source == "twice") {
             continue;
         }
         let decided = standing != Standing::Undecided;
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(
             standing((500, 1000), None, [NONE, (0, 60), flaky]),
             Noise,
-            "twins may be of other requests of the route"
+            "recurring ones may be of other requests of the route"
         );
         // Too little is known about production.
         assert_eq!(standing((1000, 1000), None, [NONE, (1, 1), flaky]), Noise);

@@ -77,7 +77,7 @@ impl Scene {
     fn pair(&mut self, number: u64, target: &str, source: Background) {
         let system = match source {
             Background::Twice => System::Shadow,
-            Background::Twins | Background::Control => System::Production,
+            Background::Recurring | Background::Control => System::Production,
         };
         let (first, second) = (self.answer(system, number), self.answer(system, number));
         let asked = exchange("GET", target);
@@ -480,7 +480,7 @@ fn a_number_nearer_than_what_is_noise_by_its_name_is_noise() {
     scene.ledger = scene.ledger.expecting_pairs(true);
     for number in 0..400 {
         scene.judge(number, "/a");
-        scene.pair(number, "/a", Background::Twins);
+        scene.pair(number, "/a", Background::Recurring);
         // No request of this route is repeated.
         scene.judge(number, "/b");
     }

@@ -267,11 +267,11 @@ fn a_name_that_was_a_route_separates_a_cause() {
     }
     let report = report(&ledger);
     let cause = &report.causes[0];
-    let told = cause
+    let shown = cause
         .features
         .iter()
         .find(|feature| feature.name == format!("/products/{only}"));
-    let told = told.unwrap_or_else(|| panic!("{cause:#?}"));
+    let shown = shown.unwrap_or_else(|| panic!("{cause:#?}"));
     assert_eq!(cause.exchanges, 23, "{cause:#?}");
-    assert_eq!(told.with.successes, 23, "{told:#?}");
+    assert_eq!(shown.with.successes, 23, "{shown:#?}");
 }

@@ -98,12 +98,12 @@ impl IntervalEvidence {
         let meant = compared
             .saturating_add(sums.shadow_errors)
             .saturating_add(sums.missed);
-        let told = compared.saturating_sub(sums.after_skipped_write);
+        let counted = compared.saturating_sub(sums.after_skipped_write);
         let good = sums.matched.saturating_add(sums.noise);
-        let undecided = sums.undecided.min(told.saturating_sub(good));
-        let wrong = told.saturating_sub(good).saturating_sub(undecided);
+        let undecided = sums.undecided.min(counted.saturating_sub(good));
+        let wrong = counted.saturating_sub(good).saturating_sub(undecided);
         let burst = sums.burst.max(1.0);
-        let match_rate = Proportion::of_limit(told, wrong, undecided, burst);
+        let match_rate = Proportion::of_limit(counted, wrong, undecided, burst);
         let coverage = sums.unread.coverage(judged, meant);
         let production_errors = Proportion::new(sums.production_5xx.min(judged), judged);
         let shadow_errors = Proportion::new(sums.failed.saturating_add(sums.shadow_5xx), judged);

@@ -175,8 +175,8 @@ impl Ledger {
         }
         let split = split.plus(at_once);
         let compared = self.total.compared().saturating_sub(mark.compared);
-        let told = compared.saturating_sub(split.after_skipped_write);
-        (split.regressions.min(told), told)
+        let counted = compared.saturating_sub(split.after_skipped_write);
+        (split.regressions.min(counted), counted)
     }
 
     /// Mismatches of each route since `mark` by their current standing, without those that were judged at once.

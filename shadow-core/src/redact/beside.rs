@@ -20,22 +20,22 @@ const START: usize = 48;
 
 /// Secrets that are recognised only by context.
 #[derive(Clone, Default)]
-pub(crate) struct SecretName {
+pub(crate) struct KnownSecrets {
     secrets: Vec<String>,
     bytes: usize,
     over: bool,
 }
 
-impl core::fmt::Debug for SecretName {
+impl core::fmt::Debug for KnownSecrets {
     /// Does not show the secrets.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Told")
+        f.debug_struct("KnownSecrets")
             .field("secrets", &self.secrets.len())
             .finish_non_exhaustive()
     }
 }
 
-impl SecretName {
+impl KnownSecrets {
     pub(super) fn add(&mut self, secret: &str) {
         let secret = secret.trim();
         if secret.is_empty() || self.secrets.iter().any(|known| known == secret) {
@@ -81,25 +81,25 @@ impl SecretName {
 #[derive(Debug)]
 pub(crate) struct Answers<'a> {
     sides: [(&'a Headers, &'a Body); 2],
-    told: OnceCell<SecretName>,
+    secrets: OnceCell<KnownSecrets>,
 }
 
 impl<'a> Answers<'a> {
     pub(crate) fn new(sides: [(&'a Headers, &'a Body); 2]) -> Self {
         Self {
             sides,
-            told: OnceCell::new(),
+            secrets: OnceCell::new(),
         }
     }
 
-    pub(super) fn told(&self, redactor: &Redactor) -> &SecretName {
-        self.told.get_or_init(|| {
-            let mut told = SecretName::default();
+    pub(super) fn secrets(&self, redactor: &Redactor) -> &KnownSecrets {
+        self.secrets.get_or_init(|| {
+            let mut secrets = KnownSecrets::default();
             for (headers, body) in self.sides {
-                let read = redactor.read_body(headers, body, SEARCHED, &mut told);
-                told.over |= read.cut && read.text.is_some() && body.kept.len() > SEARCHED;
+                let read = redactor.read_body(headers, body, SEARCHED, &mut secrets);
+                secrets.over |= read.cut && read.text.is_some() && body.kept.len() > SEARCHED;
             }
-            told
+            secrets
         })
     }
 }

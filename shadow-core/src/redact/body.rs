@@ -9,7 +9,7 @@ use crate::compare::{
 };
 use shadow_proto::exchange::{Body, Headers};
 
-use super::{Redactor, beside::SecretName, csv, form, json, markup, shortened};
+use super::{Redactor, beside::KnownSecrets, csv, form, json, markup, shortened};
 
 /// Largest decoded body in bytes; a larger one is not read.
 const DECODED: usize = 32 << 20;
@@ -50,7 +50,7 @@ impl Redactor {
 
     /// Redacts a body of a message with these header fields; about `cap` bytes of it are read.
     pub fn body(&self, headers: &Headers, body: &Body, cap: usize) -> RedactedBody {
-        self.read_body(headers, body, cap, &mut SecretName::default())
+        self.read_body(headers, body, cap, &mut KnownSecrets::default())
     }
 
     pub(super) fn read_body(
@@ -58,7 +58,7 @@ impl Redactor {
         headers: &Headers,
         body: &Body,
         cap: usize,
-        told: &mut SecretName,
+        secrets: &mut KnownSecrets,
     ) -> RedactedBody {
         let coded = headers.get("content-encoding").is_some();
         let text = if coded && (!body.is_whole() || !decode::is_known(headers)) {
@@ -70,7 +70,10 @@ impl Redactor {
                     let known = content
                         .len()
                         .saturating_sub(if body.is_whole() { 0 } else { TAIL });
-                    let mut reader = Reader { redactor: self, told };
+                    let mut reader = Reader {
+                        redactor: self,
+                        secrets,
+                    };
                     reader.content(headers, &content, cap.min(known), 0)
                 })
         };
@@ -90,7 +93,7 @@ impl Redactor {
 /// Reads decoded content.
 struct Reader<'r> {
     redactor: &'r Redactor,
-    told: &'r mut SecretName,
+    secrets: &'r mut KnownSecrets,
 }
 
 impl Reader<'_> {
@@ -124,8 +127,8 @@ impl Reader<'_> {
                 (out, !whole)
             }
             Kind::Bytes | Kind::Grpc | Kind::Multipart => return None,
-            Kind::Xml | Kind::Html => markup::replace(text, shown, self.redactor, self.told),
-            Kind::Text if is_rows(headers) => csv::replace(text, shown, self.redactor, self.told),
+            Kind::Xml | Kind::Html => markup::replace(text, shown, self.redactor, self.secrets),
+            Kind::Text if is_rows(headers) => csv::replace(text, shown, self.redactor, self.secrets),
             Kind::Text | Kind::Unknown => self.plain(text, shown),
         })
     }
@@ -239,7 +242,7 @@ impl Reader<'_> {
 
     fn json(&mut self, text: &str, cap: usize) -> (String, bool) {
         let json::Replaced { text, cut } =
-            json::replace(text, cap, json::Start::root(self.redactor), self.told);
+            json::replace(text, cap, json::Start::root(self.redactor), self.secrets);
         (text, cut)
     }
 

@@ -1,7 +1,7 @@
 //! Rows of cells (RFC 4180), separated by commas, semicolons or tabs. A cell is judged by the name of its column, and
 //! by a name in the cell before it.
 
-use super::{Redactor, beside::SecretName, json::GROWTH, judge::Says};
+use super::{Redactor, beside::KnownSecrets, json::GROWTH, judge::Says};
 
 /// Columns whose names are remembered.
 const MAX_COLUMNS: usize = 1024;
@@ -11,7 +11,7 @@ pub(super) fn replace(
     text: &str,
     shown: usize,
     redactor: &Redactor,
-    told: &mut SecretName,
+    secrets: &mut KnownSecrets,
 ) -> (String, bool) {
     let separator = separator(text);
     let mut out = String::new();
@@ -41,7 +41,7 @@ pub(super) fn replace(
                 .max(before)
         };
         if said.hides(&plain) {
-            told.add(&plain);
+            secrets.add(&plain);
         }
         write(cell, &plain, said, redactor, &mut out);
         before = if own.is_strong() { own } else { Says::Nothing };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Redactor, beside::SecretName, json};
+use super::{Redactor, beside::KnownSecrets, json};
 
 /// How a value that looks like JSON is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,7 +44,7 @@ pub(super) fn replace(
                     &plain,
                     usize::MAX,
                     json::Start::root(redactor),
-                    &mut SecretName::default(),
+                    &mut KnownSecrets::default(),
                 )
                 .text
             } else {

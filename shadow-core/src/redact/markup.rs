@@ -9,7 +9,7 @@ use html5gum::{Span, Spanned, StartTag, Token};
 
 use crate::compare::markup::tokens;
 
-use super::{Redactor, beside::SecretName, json::GROWTH, judge::Says};
+use super::{Redactor, beside::KnownSecrets, json::GROWTH, judge::Says};
 
 /// Open elements; deeper ones are replaced as a whole.
 const MAX_DEPTH: usize = 256;
@@ -37,11 +37,11 @@ pub(super) fn replace(
     text: &str,
     shown: usize,
     redactor: &Redactor,
-    told: &mut SecretName,
+    secrets: &mut KnownSecrets,
 ) -> (String, bool) {
     let mut scanner = Scanner {
         redactor,
-        told,
+        secrets,
         text,
         open: Vec::new(),
         beside: Says::Nothing,
@@ -83,7 +83,7 @@ const VALUE_CELLS: [&[u8]; 8] = [
 
 struct Scanner<'t, 'r> {
     redactor: &'r Redactor,
-    told: &'r mut SecretName,
+    secrets: &'r mut KnownSecrets,
     text: &'t str,
     /// Names of the open elements, each with the judgement of its content by it and its ancestors.
     open: Vec<(Vec<u8>, Says)>,
@@ -168,7 +168,7 @@ impl Scanner<'_, '_> {
             return self.out.push_str(&as_sent);
         }
         let redacted = if says.hides(&value) {
-            self.told.add(&value);
+            self.secrets.add(&value);
             self.redactor.hash(value.trim())
         } else {
             self.redactor.value(&value, room)

@@ -213,12 +213,12 @@ impl Redactor {
         if ["header ", "trailer ", "status"].iter().any(of_head) {
             return self.discrepancy(found);
         }
-        let told = answers.told(self);
+        let secrets = answers.secrets(self);
         self.discrepancy(&Discrepancy {
             category: *category,
             place: place.clone(),
-            production: told.hide(self, production),
-            shadow: told.hide(self, shadow),
+            production: secrets.hide(self, production),
+            shadow: secrets.hide(self, shadow),
             leaves: *leaves,
         })
     }

@@ -4,7 +4,7 @@ use crate::compare::paths::{Key, parted};
 
 use super::{
     Redactor, SHOWN_CHARS,
-    beside::SecretName,
+    beside::KnownSecrets,
     json::{self, Secret, Start, member_name},
     judge::Says,
     shortened,
@@ -276,7 +276,7 @@ fn start<'r>(redactor: &'r Redactor, path: &str) -> Start<'r> {
 }
 
 fn shown(value: &str, start: Start<'_>) -> String {
-    let json::Replaced { text, cut } = json::replace(value, SHOWN_CHARS, start, &mut SecretName::default());
+    let json::Replaced { text, cut } = json::replace(value, SHOWN_CHARS, start, &mut KnownSecrets::default());
     match shortened(&text, SHOWN_CHARS.saturating_mul(2)) {
         (text, false) if !cut => text.to_owned(),
         (text, _) => format!("{}…", text.trim_end_matches('…')),

@@ -187,7 +187,7 @@ fn no_content_is_dear_to_compare() {
             .iter()
             .map(|found| found.place.len() + found.production.len())
             .sum();
-        assert!(shown < MIB, "{kind} {start:?}: {shown} bytes are told");
+        assert!(shown < MIB, "{kind} {start:?}: {shown} bytes are shown");
     }
 }
 

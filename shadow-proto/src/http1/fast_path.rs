@@ -94,9 +94,9 @@ mod tests {
                     for second in lines {
                         for last in ["\r\n", "\n", "B:c\r\n\r\n", ""] {
                             let head = [start, first, field, second, last, "GET /behind"].concat();
-                            let told = |(used, head): (usize, RequestHead)| (used, format!("{head:?}"));
-                            let quick = request(head.as_bytes(), &Limits::default(), true).map(told);
-                            let slow = slowly(head.as_bytes()).map(told);
+                            let shown = |(used, head): (usize, RequestHead)| (used, format!("{head:?}"));
+                            let quick = request(head.as_bytes(), &Limits::default(), true).map(shown);
+                            let slow = slowly(head.as_bytes()).map(shown);
                             assert!(quick.is_none() || quick == slow, "{head:?}: {quick:?} {slow:?}");
                             both += usize::from(quick.is_some());
                         }

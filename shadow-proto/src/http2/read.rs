@@ -349,7 +349,7 @@ impl Conn {
                 }
             }
         }
-        other.told(table, frame_size);
+        other.announced(table, frame_size);
     }
 }
 

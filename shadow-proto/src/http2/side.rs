@@ -176,7 +176,7 @@ impl Side {
     }
 
     /// Records SETTINGS that the other side sent.
-    pub(super) fn told(&mut self, table_size: Option<u32>, frame_size: Option<u32>) {
+    pub(super) fn announced(&mut self, table_size: Option<u32>, frame_size: Option<u32>) {
         self.most_frame = self.most_frame.max(frame_size.unwrap_or(0));
         if self.settings_known {
             self.unacknowledged.push(table_size);

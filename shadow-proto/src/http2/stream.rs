@@ -178,8 +178,10 @@ impl Stream {
         } else {
             self.request.finish()
         };
-        let told = self.request.length;
-        if self.request.phase == Phase::Done && body.missing == 0 && told.is_some_and(|told| told != body.len)
+        let announced = self.request.length;
+        if self.request.phase == Phase::Done
+            && body.missing == 0
+            && announced.is_some_and(|announced| announced != body.len)
         {
             // Section 8.1.1.
             self.blame(Some(Incomplete::Malformed));
@@ -202,8 +204,8 @@ impl Stream {
         if let Some(response) = response {
             // A response to HEAD, and one with 304, announce the length of content that they do not have.
             let bare = request.method == "HEAD" || matches!(response.status, 204 | 304);
-            let told = self.response.length.filter(|_| !bare);
-            mismatch = !gap && told.is_some_and(|told| told != len);
+            let announced = self.response.length.filter(|_| !bare);
+            mismatch = !gap && announced.is_some_and(|announced| announced != len);
             response.body = body;
             response.trailers = trailers;
         }

@@ -1,6 +1,6 @@
 //! The services and clients of `cargo xtask cluster`: each request has an id, and both sides count by it.
 //!
-//! They run in pods, so they are told what to do, and asked what they have seen, on a port of their own ([`CONTROL`]).
+//! They run in pods, so they are instructed, and asked what they have seen, on a port of their own ([`CONTROL`]).
 //! One thread per connection, blocking: the load is some hundred requests a second.
 
 pub mod serve;

@@ -35,10 +35,10 @@ pub fn run(name: &str) -> io::Result<()> {
         let (visits, name) = (Arc::clone(&visits), name.to_owned());
         thread::spawn(move || visit(&visits, &name, new));
     }
-    listen(CONTROL, move |request| told(request, &visits))
+    listen(CONTROL, move |request| answer(request, &visits))
 }
 
-fn told(request: &Request, visits: &Mutex<Visits>) -> String {
+fn answer(request: &Request, visits: &Mutex<Visits>) -> String {
     let mut visits = lock(visits);
     if request.parameter("reset").is_some() {
         visits.answered.clear();

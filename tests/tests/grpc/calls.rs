@@ -106,8 +106,8 @@ fn sign(directory: &Path) {
         .current_dir(directory)
         .output()
         .expect("openssl runs");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{shown}");
 }
 
 /// Mirrors the calls, with scripts in this folder. Returns the last report, and the calls by method.

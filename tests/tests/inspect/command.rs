@@ -81,7 +81,7 @@ fn damage_fails_only_when_nothing_could_be_read() {
 
 #[test]
 fn what_cannot_be_read_is_told_in_one_line() {
-    for (arguments, input, code, told) in [
+    for (arguments, input, code, printed) in [
         (
             &["-"][..],
             &b"GET / HTTP/1.1\r\n"[..],
@@ -96,7 +96,7 @@ fn what_cannot_be_read_is_told_in_one_line() {
         let output = piped(arguments, input);
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(printed), "{arguments:?}: {stderr}");
     }
 }
 

@@ -101,7 +101,7 @@ fn many_connections_with_losses_read_the_same() {
     // Several batches, and a part that ends inside a record.
     assert!(file.len() > 3 << 20, "{} bytes", file.len());
     let all = agreed(&file[..file.len() - 1_001], "cut off");
-    assert!(all[0].contains("damaged at byte"), "the damage is told");
+    assert!(all[0].contains("damaged at byte"), "the damage is reported");
 }
 
 #[test]

@@ -110,8 +110,8 @@ fn a_full_disk_costs_the_journal_only_and_only_while_it_is_full() {
     });
     assert!(room["dropped_full"].as_u64() > Some(2), "{room}");
     let log = agent.process.stderr();
-    let told = log.matches("is not written until there is room").count();
-    assert_eq!(told, 1, "it is told once: {log}");
+    let shown = log.matches("is not written until there is room").count();
+    assert_eq!(shown, 1, "it is reported once: {log}");
     assert!(log.contains("the journal is written again"), "{log}");
     // The default state directory of the harness is another one.
     agent.process.signal(rustix::process::Signal::TERM);

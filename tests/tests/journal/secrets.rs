@@ -96,23 +96,23 @@ fn send() {
 }
 
 /// Every query that an agent answers.
-fn told(agent: &Agent, stage: &Stage) -> Vec<(String, Vec<u8>)> {
-    let mut told = Vec::new();
+fn shown(agent: &Agent, stage: &Stage) -> Vec<(String, Vec<u8>)> {
+    let mut shown = Vec::new();
     for words in [
         &["status"][..],
         &["status", "--json"],
         &["diffs", "--all"],
         &["diffs", "--json"],
     ] {
-        told.push((words.join(" "), said(&agent.ask(words))));
+        shown.push((words.join(" "), said(&agent.ask(words))));
     }
     for words in [&["report"][..], &["report", "--json"]] {
         // The exit code is the verdict.
-        told.push((words.join(" "), agent.ask(words).stdout));
+        shown.push((words.join(" "), agent.ask(words).stdout));
     }
     let html = stage.file("report.html");
     agent.ask(&["report", "--html", html.to_str().expect("text")]);
-    told.push((
+    shown.push((
         "html".to_owned(),
         std::fs::read(&html).expect("the page was written"),
     ));
@@ -120,10 +120,10 @@ fn told(agent: &Agent, stage: &Stage) -> Vec<(String, Vec<u8>)> {
     assert!(report.groups.len() >= 2, "{:#?}", report.groups);
     for group in &report.groups {
         let id = group.id.as_str();
-        told.push((format!("show {id}"), said(&agent.ask(&["diffs", "show", id]))));
+        shown.push((format!("show {id}"), said(&agent.ask(&["diffs", "show", id]))));
         for format in ["curl", "har", "json"] {
             let output = agent.ask(&["diffs", "export", id, "--format", format]);
-            told.push((format!("{format} of {id}"), said(&output)));
+            shown.push((format!("{format} of {id}"), said(&output)));
         }
         let bundle = said(&agent.ask(&["diffs", "export", id, "--bundle"]));
         let text = String::from_utf8(bundle.clone()).expect("JSON");
@@ -133,14 +133,14 @@ fn told(agent: &Agent, stage: &Stage) -> Vec<(String, Vec<u8>)> {
             "the rules in force are known: {}",
             read.rules
         );
-        told.push((format!("packets of {id}"), read.capture().expect("packets")));
-        told.push((format!("bundle of {id}"), bundle));
+        shown.push((format!("packets of {id}"), read.capture().expect("packets")));
+        shown.push((format!("bundle of {id}"), bundle));
     }
-    told
+    shown
 }
 
-fn assert_clean(told: &[(String, Vec<u8>)]) {
-    for (what, bytes) in told {
+fn assert_clean(shown: &[(String, Vec<u8>)]) {
+    for (what, bytes) in shown {
         for (field, secret) in SECRETS {
             for form in [secret.to_owned(), secret.replace('@', "%40")] {
                 let found = bytes
@@ -152,8 +152,8 @@ fn assert_clean(told: &[(String, Vec<u8>)]) {
     }
 }
 
-fn shows(told: &[(String, Vec<u8>)], what: &str) {
-    let bytes = told
+fn shows(shown: &[(String, Vec<u8>)], what: &str) {
+    let bytes = shown
         .iter()
         .filter(|(name, _)| name.contains(what))
         .flat_map(|(_, bytes)| bytes);
@@ -163,7 +163,8 @@ fn shows(told: &[(String, Vec<u8>)], what: &str) {
             .windows(PLAIN.len())
             .any(|window| window == PLAIN.as_bytes()),
         "{what} does not show what is no secret, so this test sees nothing: {:?}",
-        told.iter()
+        shown
+            .iter()
             .map(|(name, bytes)| (name, bytes.len()))
             .collect::<Vec<_>>()
     );
@@ -186,11 +187,11 @@ fn no_secret_leaves_the_agent_by_any_way() {
     assert!(report.funnel.mismatched >= 24, "{:#?}", report.funnel);
     // The writer collects entries for a moment.
     std::thread::sleep(std::time::Duration::from_secs(1));
-    let told = told(&agent, &stage);
+    let shown = shown(&agent, &stage);
     for what in ["html", "har of", "json of", "bundle of", "packets of", "show "] {
-        shows(&told, what);
+        shows(&shown, what);
     }
-    assert_clean(&told);
+    assert_clean(&shown);
     let kept = files(agent.state());
     shows(&kept, "journal.sqlite-wal");
     assert_clean(&kept);

@@ -188,15 +188,15 @@ fn a_share_is_sent_twice_and_a_control_target_tells_the_background() {
     let report = agent.settled(visits);
     assert_laws(&report);
     let background = &report.background;
-    let (twice, twins, control) = (background.twice, background.twins, background.control);
-    println!("{visits} visits: twice {twice:?}, twins {twins:?}, control {control:?}");
+    let (twice, recurring, control) = (background.twice, background.recurring, background.control);
+    println!("{visits} visits: twice {twice:?}, recurring {recurring:?}, control {control:?}");
     assert!(
         twice.compared > visits / 10 && twice.compared < visits / 3,
         "{twice:?} of {visits}"
     );
     assert_eq!(shadow.received().len() as u64, visits + twice.compared);
     assert_eq!(control.compared, visits);
-    assert!(twins.compared > 10, "{twins:?}");
-    assert_eq!(twice.differed + twins.differed + control.differed, 0);
+    assert!(recurring.compared > 10, "{recurring:?}");
+    assert_eq!(twice.differed + recurring.differed + control.differed, 0);
     assert_laws(&agent.stop());
 }

@@ -43,7 +43,7 @@ impl Drop for Disk<'_> {
 }
 
 /// The numbers of "recorded 5 of 9 segments, ..., 4 dropped".
-fn told(text: &str) -> [u64; 3] {
+fn shown(text: &str) -> [u64; 3] {
     let (_, line) = text
         .rsplit_once("recorded ")
         .unwrap_or_else(|| panic!("nothing is said about the recording: {text}"));
@@ -93,9 +93,9 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
     assert_eq!(
         log.matches("recording has ended").count(),
         1,
-        "it is told once: {log}"
+        "it is reported once: {log}"
     );
-    let [written, segments, dropped] = told(&log);
+    let [written, segments, dropped] = shown(&log);
     assert_eq!(written + dropped, segments, "{log}");
     assert!(written > 0 && dropped > 0, "{log}");
     assert!(log.contains("ended early: No space left on device"), "{log}");
@@ -141,7 +141,7 @@ fn a_full_disk_ends_a_recording_alone_with_an_error() {
         said.contains("shadow: the recording ended early: No space left on device"),
         "{said}"
     );
-    let [written, segments, dropped] = told(&record.stdout());
+    let [written, segments, dropped] = shown(&record.stdout());
     assert_eq!(written + dropped, segments, "{said}");
     assert!(written > 0 && dropped > 0, "{said}");
     whole(&place, written);

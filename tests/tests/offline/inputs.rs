@@ -152,19 +152,19 @@ fn files_that_cannot_be_replayed_are_told_with_the_place_and_what_to_do() {
         ("a.snoop", b"snoop\0\0\0", 65, "editcap"),
         ("cut.pcap", b"\xd4\xc3\xb2\xa1\x02\0", 65, "6 of its 24 bytes"),
     ];
-    for (name, bytes, code, told) in cases {
+    for (name, bytes, code, shown) in cases {
         let file = directory.path().join(name);
         fs::write(&file, bytes).expect("a file");
         let output = replay(&file, shadow, &[]);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{name}: {text}");
-        assert!(text.contains(name) && text.contains(told), "{name}: {text}");
+        assert!(text.contains(name) && text.contains(shown), "{name}: {text}");
     }
-    for (file, told) in [("/nowhere/a.pcap", "No such file"), ("/tmp", "Is a directory")] {
+    for (file, shown) in [("/nowhere/a.pcap", "No such file"), ("/tmp", "Is a directory")] {
         let output = replay(Path::new(file), shadow, &[]);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(66), "{file}: {text}");
-        assert!(text.contains(file) && text.contains(told), "{file}: {text}");
+        assert!(text.contains(file) && text.contains(shown), "{file}: {text}");
     }
     assert_eq!(asked.load(SeqCst), 0);
 }
@@ -177,7 +177,7 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
     fs::write(&file, requests()).expect("a file");
     let nowhere = directory.path().join("nowhere/position.json");
     let nowhere = nowhere.to_str().expect("text");
-    for (words, code, told) in [
+    for (words, code, shown) in [
         (
             &["--send-unanswered", "--resume", nowhere][..],
             73,
@@ -188,7 +188,7 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
         let output = replay(&file, shadow, words);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{words:?}: {text}");
-        assert!(text.contains(told), "{words:?}: {text}");
+        assert!(text.contains(shown), "{words:?}: {text}");
         assert_eq!(
             text.matches("No such file").count(),
             usize::from(code == 73),

@@ -297,14 +297,14 @@ fn same(
         shadow.address,
         &["--host", "shop.example"],
     );
-    let told = String::from_utf8_lossy(&output.stderr);
+    let shown = String::from_utf8_lossy(&output.stderr);
     assert_eq!(
         report.input.files[0].format,
         format!("access log, {format}"),
-        "{told}"
+        "{shown}"
     );
     assert_eq!(report.funnel.mismatched, 0, "{:#?}", report.groups);
-    assert_eq!(report.funnel.shadow_errors, 0, "{:#?} {told}", report.funnel);
+    assert_eq!(report.funnel.shadow_errors, 0, "{:#?} {shown}", report.funnel);
     assert_eq!(report.funnel.matched, compared, "{format}: {:#?}", report.funnel);
     assert_eq!(
         report.funnel.skipped.get("write"),
@@ -463,10 +463,10 @@ fn logs_and_captures_are_not_mixed_and_formats_are_named() {
         text.contains("access.log") && text.contains("in a run of its own"),
         "{text}"
     );
-    for (format, told) in [("nginx", "caddy, traefik, envoy"), ("regex:(", "unclosed group")] {
+    for (format, shown) in [("nginx", "caddy, traefik, envoy"), ("regex:(", "unclosed group")] {
         let (code, text) = run(&["--format", format], &[&log]);
         assert_eq!(code, Some(64), "{text}");
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(shown), "{text}");
     }
     // A format that does not fit: every line is counted, with the number of the first one.
     let output = Command::new(binary())

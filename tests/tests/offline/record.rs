@@ -31,14 +31,14 @@ fn what_cannot_be_recorded_is_refused_and_leaves_no_file() {
             "/nowhere/a.pcapng.part: No such file",
         ),
     ];
-    for (words, code, told) in cases {
+    for (words, code, shown) in cases {
         let mut record = Launch::new(agent::binary(), directory.path())
             .args(["record", "--port", "80", "--duration", "1s"])
             .args(words)
             .start(&namespace);
         let status = record.wait(PATIENCE);
         assert_eq!(status.code(), Some(code), "{words:?}: {}", record.output());
-        assert!(record.stderr().contains(told), "{words:?}: {}", record.output());
+        assert!(record.stderr().contains(shown), "{words:?}: {}", record.output());
         let left: Vec<_> = fs::read_dir(&folder).expect("a folder").collect();
         assert!(left.is_empty(), "{words:?}: {left:?}");
     }

@@ -88,8 +88,8 @@ fn a_replay_writes_a_page_and_tests_for_a_ci_system() {
     fs::write(&file, recorded()).expect("a file");
     let at = |name: &str| directory.path().join(name).display().to_string();
     let (page, tests) = (at("page.html"), at("tests.xml"));
-    let (code, json, told) = run(&file, &["--json", "--html", &page, "--junit", &tests]);
-    assert_ne!(code, Some(0), "{told}");
+    let (code, json, shown) = run(&file, &["--json", "--html", &page, "--junit", &tests]);
+    assert_ne!(code, Some(0), "{shown}");
     serde_json::from_str::<serde_json::Value>(&json).expect("the report as JSON, and nothing else");
     assert!(
         fs::read_to_string(&page)
@@ -125,9 +125,9 @@ fn a_replay_writes_a_page_and_tests_for_a_ci_system() {
         Some("testsuites shadow"),
         "{xml}"
     );
-    let (code, out, told) = run(&file, &["--json", "--junit", "-"]);
-    assert_eq!((code, &*out), (Some(64), ""), "{told}");
-    assert!(told.contains("exclude each other"), "{told}");
+    let (code, out, shown) = run(&file, &["--json", "--junit", "-"]);
+    assert_eq!((code, &*out), (Some(64), ""), "{shown}");
+    assert!(shown.contains("exclude each other"), "{shown}");
 }
 
 #[test]
@@ -136,8 +136,8 @@ fn log_lines_are_objects_where_a_collector_reads_them() {
     let file = directory.path().join("access.log");
     let line = "127.0.0.1:1 [30/Nov/2026:00:18:31.097] f b/s 0/0/0/3/5 200 130 - - ---- 1/1/0/0/0 0/0 \"GET /a HTTP/1.1\"\n";
     fs::write(&file, line).expect("a file");
-    let (_, _, told) = run(&file, &["--log-format", "json", "--json"]);
-    let lines: Vec<serde_json::Value> = told
+    let (_, _, shown) = run(&file, &["--log-format", "json", "--json"]);
+    let lines: Vec<serde_json::Value> = shown
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
@@ -147,7 +147,7 @@ fn log_lines_are_objects_where_a_collector_reads_them() {
                 .as_str()
                 .is_some_and(|text| text.contains("head of an answer"))
     };
-    assert!(lines.iter().any(is_warning), "{told}");
-    let (_, _, told) = run(&file, &["--json"]);
-    assert!(told.contains("WARN") && !told.starts_with('{'), "{told}");
+    assert!(lines.iter().any(is_warning), "{shown}");
+    let (_, _, shown) = run(&file, &["--json"]);
+    assert!(shown.contains("WARN") && !shown.starts_with('{'), "{shown}");
 }

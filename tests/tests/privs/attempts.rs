@@ -193,7 +193,7 @@ fn try_interfaces(tried: &impl Fn(&str, io::Result<()>)) {
         ("set options of a driver", libc::SIOCETHTOOL),
     ] {
         let done = any().and_then(|socket| {
-            let mut told = [0_u32; 4];
+            let mut shown = [0_u32; 4];
             let mut link = Link {
                 name: [0; libc::IFNAMSIZ],
                 value: [0; 24],
@@ -204,8 +204,8 @@ fn try_interfaces(tried: &impl Fn(&str, io::Result<()>)) {
                 libc::SIOCSIFNAME => link.value[..LINK.len()].copy_from_slice(LINK.as_bytes()),
                 libc::SIOCETHTOOL => {
                     // ETHTOOL_GLINK: reads, and changes nothing.
-                    told[0] = 0x0a;
-                    link.value[..8].copy_from_slice(&(told.as_mut_ptr() as usize).to_ne_bytes());
+                    shown[0] = 0x0a;
+                    link.value[..8].copy_from_slice(&(shown.as_mut_ptr() as usize).to_ne_bytes());
                 }
                 // No flag: the interface is down, as before.
                 _ => {}

@@ -107,10 +107,10 @@ fn a_regression_holds_steps_back_or_kills() {
         if !armed {
             assert_eq!(status["killed"]["who"], "rollout", "{status:#}");
         }
-        let told = rollout(&agent, &["status"]);
+        let shown = rollout(&agent, &["status"]);
         assert_eq!(
-            told["history"][1]["evidence"]["judgement"]["ruling"], "no_go",
-            "{told:#}"
+            shown["history"][1]["evidence"]["judgement"]["ruling"], "no_go",
+            "{shown:#}"
         );
         agent.stop();
     }

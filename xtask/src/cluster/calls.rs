@@ -1,4 +1,4 @@
-//! Pods, and what the programs of the workload in them are told and asked.
+//! Pods, and instructions and questions to the programs of the workload in them.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;

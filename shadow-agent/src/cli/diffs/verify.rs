@@ -83,17 +83,17 @@ pub(super) fn effect(
             if is_claimed(found) {
                 checked.removed += 1;
             } else {
-                checked.also.push(told("hides", found, case));
+                checked.also.push(described("hides", found, case));
             }
         }
         for found in after.iter().filter(|found| !before.contains(found)) {
-            checked.also.push(told("adds", found, case));
+            checked.also.push(described("adds", found, case));
         }
     }
     checked
 }
 
-fn told(what: &str, found: &Discrepancy, case: &Case) -> String {
+fn described(what: &str, found: &Discrepancy, case: &Case) -> String {
     format!(
         "{what} {} at {} in case {} of {}",
         found.category.as_str(),

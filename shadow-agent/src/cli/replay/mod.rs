@@ -2,7 +2,7 @@
 
 mod args;
 mod bar;
-mod told;
+mod outcome;
 
 use std::{
     path::PathBuf,
@@ -54,28 +54,28 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         bundles_only,
         failed,
     } = replayed(args)?;
-    told::tell(args, &report, bundles_only)?;
+    outcome::write(args, &report, bundles_only)?;
     match failed {
         Some(failure) => Err(failure.into()),
-        None => Ok(told::ruling(&report, bundles_only).into()),
+        None => Ok(outcome::ruling(&report, bundles_only).into()),
     }
 }
 
 /// Replays all files.
 pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
-    told::one_output(args)?;
+    outcome::one_output(args)?;
     let mut config = configured(args)?;
     let progress = Progress::new();
     progress.log(&config.agent);
     check(&config)?;
     one_input(args)?;
-    let told = Arc::new(FeedState::asked(args.selection(), args.logs()));
+    let feed_state = Arc::new(FeedState::asked(args.selection(), args.logs()));
     let engine = shadow_proto::engine::Settings {
         limits: config.limits.clone(),
         digest: true,
         fields: true,
     };
-    let opened = offline::open(&args.files, &engine, &told).map_err(|error| open_failure(&error))?;
+    let opened = offline::open(&args.files, &engine, &feed_state).map_err(|error| open_failure(&error))?;
     is_comparable(&opened)?;
     let bundles_only = opened.bundles_only;
     let logged = opened.logs_only.then_some(Logged {
@@ -89,22 +89,22 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
     // Check again, now with the rules of a bundle.
     check(&config)?;
     let mut position = position(args)?;
-    let settings = settings(args, &config, &told, (bundles_only, logged))?;
-    let feed = files(args, engine, &told, opened, position.done);
+    let settings = settings(args, &config, &feed_state, (bundles_only, logged))?;
+    let feed = files(args, engine, &feed_state, opened, position.done);
     let started_ms = now_ms();
     let pipeline = Pipeline::play(Box::new(feed), settings)
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     progress.release_log();
-    let interrupted = watch(args, &pipeline, &told, &mut position)?;
+    let interrupted = watch(args, &pipeline, &feed_state, &mut position)?;
     let snapshot = pipeline.stop(Duration::ZERO);
-    position.done = told.done();
-    position.finished = told.complete.load(Relaxed) && !interrupted;
+    position.done = feed_state.done();
+    position.finished = feed_state.complete.load(Relaxed) && !interrupted;
     let kept = keep(args, &position);
     let report = pipeline.report(ReportInputs {
         started_ms,
         now_ms: now_ms(),
         engine: runtime::engine(&snapshot),
-        input: told.notes.told(),
+        input: feed_state.notes.noted(),
         ..ReportInputs::default()
     });
     progress.clear();
@@ -145,7 +145,7 @@ fn is_comparable(opened: &Opened) -> Result<(), Failure> {
 fn settings(
     args: &ReplayArgs,
     config: &Config,
-    told: &Arc<FeedState>,
+    feed_state: &Arc<FeedState>,
     (redacted, logged): (bool, Option<Logged>),
 ) -> Result<PipelineSettings, Failure> {
     let mut settings = runtime::settings(config)?;
@@ -169,10 +169,10 @@ fn settings(
                 replay.gate.send_unanswered();
             }
             if !args.same_server {
-                told.refuse(&replay.target.addresses());
-                let told = Arc::clone(told);
+                feed_state.refuse(&replay.target.addresses());
+                let feed_state = Arc::clone(feed_state);
                 replay.target.admitting(move |new| {
-                    told.refuse(new);
+                    feed_state.refuse(new);
                     new.to_vec()
                 });
             }
@@ -274,13 +274,13 @@ fn keep(args: &ReplayArgs, position: &Position) -> Result<(), Failure> {
 fn files(
     args: &ReplayArgs,
     engine: shadow_proto::engine::Settings,
-    told: &Arc<FeedState>,
+    feed_state: &Arc<FeedState>,
     opened: Opened,
     skip: u64,
 ) -> Files {
     let mut first = Some(opened);
     let paths = args.files.clone();
-    let shared = Arc::clone(told);
+    let shared = Arc::clone(feed_state);
     let open = move || {
         let opened = match first.take() {
             Some(opened) => opened,
@@ -289,14 +289,14 @@ fn files(
         Ok(opened.readers)
     };
     let pace = Pace::new(args.speed, args.rate);
-    Files::new(Box::new(open), args.loops, pace, skip, Arc::clone(told))
+    Files::new(Box::new(open), args.loops, pace, skip, Arc::clone(feed_state))
 }
 
 /// Waits for the end. Returns whether it was requested by the user.
 fn watch(
     args: &ReplayArgs,
     pipeline: &Pipeline,
-    told: &FeedState,
+    feed_state: &FeedState,
     position: &mut Position,
 ) -> Result<bool, Failure> {
     let stop = super::signals()?;
@@ -310,11 +310,11 @@ fn watch(
     while !pipeline.is_finished() {
         if stop.recv_timeout(TICK).is_ok() {
             tracing::info!("ending with what is under way; once more ends at once");
-            told.end.store(true, Relaxed);
+            feed_state.end.store(true, Relaxed);
             interrupted = true;
         }
         if !bar.is_hidden() {
-            let replayed = told.exchanges.load(Relaxed);
+            let replayed = feed_state.exchanges.load(Relaxed);
             let (at, count) = before;
             let seconds = at.elapsed().as_secs_f64();
             if seconds >= 1.0 {
@@ -323,11 +323,11 @@ fn watch(
                 bar.set_message(format!("{replayed} exchanges, {rate:.0}/s"));
                 before = (Instant::now(), replayed);
             }
-            bar.set_position(told.position());
+            bar.set_position(feed_state.position());
             bar.tick();
         }
         if Instant::now() >= save {
-            position.done = told.done();
+            position.done = feed_state.done();
             if let Err(failure) = keep(args, position)
                 && !std::mem::replace(&mut warned, true)
             {

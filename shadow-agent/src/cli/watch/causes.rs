@@ -60,14 +60,14 @@ fn folded(text: &str, first: usize, room: usize) -> Vec<String> {
 
 /// The causes with what separates them.
 pub(super) fn lines(status: &Status, room: usize) -> Vec<Line<'static>> {
-    let told = |cause: &Cause| {
+    let lines = |cause: &Cause| {
         let separates = cause.features.first();
         let separates = separates.map(|feature| Line::raw(format!("{INDENT}{}", causes::separates(feature))));
         let (title, left) = title(cause, room);
         let place = (!left.is_empty()).then(|| Line::from(format!("{INDENT}{left}").dim()));
         [Some(title), place, separates].into_iter().flatten()
     };
-    or_none(status.causes.iter().flat_map(told).collect())
+    or_none(status.causes.iter().flat_map(lines).collect())
 }
 
 /// Only their titles.

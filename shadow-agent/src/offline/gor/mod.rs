@@ -38,7 +38,7 @@ const SKIPPED: &str = "records are not replayed for this reason";
 pub(super) struct Gor {
     files: Vec<File>,
     settings: Settings,
-    told: Arc<FeedState>,
+    state: Arc<FeedState>,
     waiting: HashMap<Vec<u8>, Waiting>,
     /// In the order of arrival. Matched messages remain until they reach the front or are too many.
     order: VecDeque<(u64, Vec<u8>)>,
@@ -76,10 +76,10 @@ impl Gor {
     pub(super) fn new(
         files: Vec<(String, Box<dyn Read + Send>)>,
         settings: Settings,
-        told: &Arc<FeedState>,
+        state: &Arc<FeedState>,
     ) -> Self {
         for (name, _) in &files {
-            told.notes.file(name, "GoReplay");
+            state.notes.file(name, "GoReplay");
         }
         Self {
             files: files
@@ -87,7 +87,7 @@ impl Gor {
                 .map(|(name, reader)| File::new(name, reader))
                 .collect(),
             settings,
-            told: Arc::clone(told),
+            state: Arc::clone(state),
             waiting: HashMap::new(),
             order: VecDeque::new(),
             held: 0,
@@ -108,16 +108,16 @@ impl Gor {
         match file.record() {
             Ok(Some(record)) => {
                 let name = file.name.clone();
-                self.told.notes.records(&name, 1);
+                self.state.notes.records(&name, 1);
                 self.take(place, record, sink);
             }
             Ok(None) => drop(self.files.remove(place)),
             Err(error) => {
                 let place_of = file.place();
                 drop(self.files.remove(place));
-                if !self.told.is_ending() {
+                if !self.state.is_ending() {
                     let what = "files are damaged; what comes before the damage is used";
-                    self.told
+                    self.state
                         .notes
                         .add("damaged", 1, what, || format!("{place_of}: {error}"));
                 }
@@ -149,7 +149,7 @@ impl Gor {
             }
             _ => {
                 let what = "responses of former replays were left out";
-                self.told
+                self.state
                     .notes
                     .add("replayed_response", 1, what, || message.place);
             }
@@ -221,14 +221,14 @@ impl Gor {
         }
         self.orphans += 1;
         let what = "responses have no request in the files";
-        self.told.notes.add("unrequested", 1, what, || message.place);
+        self.state.notes.add("unrequested", 1, what, || message.place);
     }
 
     /// Handles a record that is not a message: it has no verdict, but is counted.
     fn broken(&mut self, at: Timestamp, place: String, sink: &mut dyn FnMut(Box<Exchange>)) {
         let exchange = har::broken(self.exchanges, at);
         self.exchanges += 1;
-        self.told.notes.add("bad_record", 1, SKIPPED, || place);
+        self.state.notes.add("bad_record", 1, SKIPPED, || place);
         sink(Box::new(exchange));
     }
 
@@ -259,7 +259,7 @@ impl Gor {
                 Event::Exchange(exchange) => {
                     given += 1;
                     if let Some(reason) = exchange.incomplete {
-                        self.told
+                        self.state
                             .notes
                             .add(reason.as_str(), 1, SKIPPED, || request.place.clone());
                     }

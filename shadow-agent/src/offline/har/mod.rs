@@ -38,7 +38,7 @@ const ORDERED_BYTES: usize = 8 << 20;
 /// One archive.
 pub(super) struct Har {
     name: String,
-    told: Arc<FeedState>,
+    state: Arc<FeedState>,
     entries: Splitter,
     archive: Archive,
     /// The text of an entry.
@@ -64,11 +64,11 @@ impl Har {
         path: &Path,
         reader: Box<dyn Read + Send>,
         body: usize,
-        told: &Arc<FeedState>,
+        state: &Arc<FeedState>,
     ) -> Result<Self, String> {
         let mut har = Self {
             name: path.display().to_string(),
-            told: Arc::clone(told),
+            state: Arc::clone(state),
             entries: Splitter::new(reader),
             archive: Archive {
                 folder: Folder::of(path),
@@ -88,8 +88,8 @@ impl Har {
                 "a JSON document that is neither HAR (no `log`) nor a bundle (no `format`)".to_owned(),
             );
         }
-        told.notes.file(&har.name, "HAR");
-        told.notes.records(&har.name, har.number);
+        state.notes.file(&har.name, "HAR");
+        state.notes.records(&har.name, har.number);
         Ok(har)
     }
 
@@ -115,19 +115,19 @@ impl Har {
         let at = || format!("{}: entry {number} at byte {place}", self.name);
         let exchange = match made {
             Made::Aside(reason, what) => {
-                self.told.notes.add(reason, 1, what, at);
+                self.state.notes.add(reason, 1, what, at);
                 return Ok(());
             }
             Made::Exchange(exchange, timed) => {
                 if !timed {
                     let what = "entries have no time that can be read; that of the entry before is taken";
-                    self.told.notes.add("no_time", 1, what, at);
+                    self.state.notes.add("no_time", 1, what, at);
                 }
                 exchange
             }
         };
         if let Some(reason) = exchange.incomplete {
-            self.told
+            self.state
                 .notes
                 .add(reason.as_str(), 1, "entries are not replayed for this reason", at);
         }
@@ -207,16 +207,16 @@ impl Reader for Har {
         while !self.ended && self.ordered.len() < ORDERED && self.ordered_bytes < ORDERED_BYTES {
             if let Err(fault) = self.step() {
                 // A file that is cut off because the run was ended is not damaged.
-                if !self.told.is_ending() {
+                if !self.state.is_ending() {
                     let what = "archives are damaged; what comes before the damage is used";
-                    self.told
+                    self.state
                         .notes
                         .add("damaged", 1, what, || format!("{}: {fault}", self.name));
                 }
                 self.ended = true;
             }
         }
-        self.told.notes.records(&self.name, self.number - before);
+        self.state.notes.records(&self.name, self.number - before);
         let Some(Reverse(next)) = self.ordered.pop() else {
             return Ok(None);
         };

@@ -336,9 +336,9 @@ mod tests {
             ("{log:1}", 0, "the name of a member is missing at byte 1"),
             ("{\"log\" 1}", 0, "a colon is missing at byte 7"),
         ] {
-            let (found, told) = all(text);
+            let (found, failure) = all(text);
             assert_eq!(found.len(), entries, "{text}");
-            assert!(told.contains(fault), "{text}: {told}");
+            assert!(failure.contains(fault), "{text}: {failure}");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct AccessLog {
     name: String,
     format: LogFormat,
     lines: Lines,
-    told: Arc<FeedState>,
+    state: Arc<FeedState>,
     /// The text of a line.
     text: Vec<u8>,
     /// The time of the line before.
@@ -69,11 +69,11 @@ impl AccessLog {
         name: String,
         format: LogFormat,
         reader: Box<dyn Read + Send>,
-        told: &Arc<FeedState>,
+        state: &Arc<FeedState>,
     ) -> Self {
-        told.notes.file(&name, &format!("access log, {format}"));
+        state.notes.file(&name, &format!("access log, {format}"));
         if format.counts_heads() {
-            told.notes.warn(format!(
+            state.notes.warn(format!(
                 "{name}: the lengths in this format include the head of an answer; they are not compared"
             ));
         }
@@ -81,7 +81,7 @@ impl AccessLog {
             name,
             format,
             lines: Lines::new(reader),
-            told: Arc::clone(told),
+            state: Arc::clone(state),
             text: Vec::new(),
             latest: Timestamp::default(),
             ahead: None,
@@ -101,7 +101,7 @@ impl AccessLog {
             match self.lines.next(&mut self.text) {
                 Ok(Some(_)) if self.text.trim_ascii().is_empty() => {}
                 Ok(Some(is_whole)) => {
-                    self.told.notes.records(&self.name, 1);
+                    self.state.notes.records(&self.name, 1);
                     let line = if is_whole {
                         self.format.parse(self.text.trim_ascii())
                     } else {
@@ -112,10 +112,10 @@ impl AccessLog {
                 Ok(None) => return None,
                 Err(error) => {
                     // A file that is cut off because the run was ended is not damaged.
-                    if !self.told.is_ending() {
+                    if !self.state.is_ending() {
                         let what = "files are damaged; what comes before the damage is used";
                         let place = || format!("{}: after line {}: {error}", self.name, self.lines.number);
-                        self.told.notes.add("damaged", 1, what, place);
+                        self.state.notes.add("damaged", 1, what, place);
                     }
                     return None;
                 }
@@ -155,21 +155,21 @@ impl AccessLog {
         let place = || format!("{}: line {number}", self.name);
         let Some(line) = line else {
             let what = "lines are not understood";
-            self.told.notes.add("bad_record", 1, what, place);
+            self.state.notes.add("bad_record", 1, what, place);
             self.given += 1;
             return Some(har::broken(index, self.latest));
         };
         if line.request.is_none() && line.status.is_some_and(|status| (400..500).contains(&status)) {
             let what =
                 "lines are about requests that the server could not read either, such as those of port scans";
-            self.told.notes.add("not_http", 1, what, place);
+            self.state.notes.add("not_http", 1, what, place);
             return None;
         }
         if let Some(at) = line.at {
             self.latest = at;
         } else {
             let what = "lines have no time that can be read; that of the line before is taken";
-            self.told.notes.add("no_time", 1, what, place);
+            self.state.notes.add("no_time", 1, what, place);
         }
         let coarse = self.latest.as_nanos().is_multiple_of(SECOND) && self.latest != Timestamp::default();
         let at = Timestamp::from_nanos(
@@ -177,10 +177,10 @@ impl AccessLog {
                 .as_nanos()
                 .saturating_add(if coarse { part } else { 0 }),
         );
-        let host = self.told.logs.host.as_deref().map(str::as_bytes);
+        let host = self.state.logs.host.as_deref().map(str::as_bytes);
         let exchange = exchange::exchange(line, index, at, host);
         if let Some(reason) = exchange.incomplete {
-            self.told.notes.add(reason.as_str(), 1, SKIPPED, place);
+            self.state.notes.add(reason.as_str(), 1, SKIPPED, place);
         }
         self.given += 1;
         Some(exchange)

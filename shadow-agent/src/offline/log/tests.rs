@@ -6,14 +6,14 @@ use super::{super::open, *};
 
 /// Reads a log in the detected format.
 fn read(text: &[u8], settings: LogSettings) -> (Vec<Exchange>, Arc<FeedState>) {
-    let told = Arc::new(FeedState::asked(super::super::Selection::default(), settings));
+    let state = Arc::new(FeedState::asked(super::super::Selection::default(), settings));
     let engine = shadow_proto::engine::Settings {
         limits: shadow_proto::limits::Limits::default(),
         digest: true,
         fields: true,
     };
     let reader = Box::new(Cursor::new(text.to_vec()));
-    let opened = open::open_reader(std::path::Path::new("a.log"), reader, &engine, &told)
+    let opened = open::open_reader(std::path::Path::new("a.log"), reader, &engine, &state)
         .unwrap_or_else(|error| panic!("{error}"));
     assert!(opened.logs_only);
     let mut found = Vec::new();
@@ -23,14 +23,14 @@ fn read(text: &[u8], settings: LogSettings) -> (Vec<Exchange>, Arc<FeedState>) {
             true
         })
         .unwrap();
-    (found, told)
+    (found, state)
 }
 
 /// Format, and of each exchange: method and target, host, status, length, first and last byte in microseconds,
 /// redirect.
 fn shown(text: &[u8]) -> (String, Vec<String>) {
-    let (found, told) = read(text, LogSettings::default());
-    let format = told.notes.told().files.first().unwrap().format.clone();
+    let (found, state) = read(text, LogSettings::default());
+    let format = state.notes.noted().files.first().unwrap().format.clone();
     let lines = found.iter().map(line).collect();
     (format.replace("access log, ", ""), lines)
 }
@@ -91,7 +91,7 @@ fn nginx_and_apache_escape_differently() {
             r"POST /a - 499 Some(0) -/0 - response_cut",
         ]
     );
-    let (exchanges, told) = read(&nginx, LogSettings::default());
+    let (exchanges, state) = read(&nginx, LogSettings::default());
     let fields: Vec<_> = exchanges[0].request.headers.iter().collect();
     assert_eq!(
         fields,
@@ -100,7 +100,7 @@ fn nginx_and_apache_escape_differently() {
             (b"User-Agent", "curl \"q\" \\ é".as_bytes())
         ]
     );
-    let notes = told.notes.told();
+    let notes = state.notes.noted();
     assert_eq!(notes.notes["not_http"].first, ["a.log: line 5"]);
     assert_eq!(notes.files[0].records, 6);
 
@@ -315,11 +315,11 @@ fn an_expression_describes_any_other_format() {
         host: Some("other".to_owned()),
     };
     let text = b"2026-11-30T00:00:00Z 200 1500 shop GET /a HTTP/1.1\n2026-11-30T00:00:00Z 404 - - GET /b HTTP/1.1\nno line\n";
-    let (found, told) = read(text, settings);
+    let (found, state) = read(text, settings);
     assert_eq!(line(&found[0]), "GET /a shop 200 None 1500/1500 -");
     assert_eq!(line(&found[2]), "- / - 0 None -/- - bad_record");
     assert_eq!(
-        told.notes.told().notes["bad_record"].first,
+        state.notes.noted().notes["bad_record"].first,
         ["a.log: line 2", "a.log: line 3"]
     );
     for (wrong, why) in [
@@ -376,9 +376,9 @@ fn hostile_lines_are_counted_and_bounded() {
         b"10.0.0.1 - - [30/Nov/2026:00:18:31 +0000] \"GET /a\" 200 99999999999999999999\n",
     );
     text.extend_from_slice(b"10.0.0.1 - - [30/Nov/2026:00:18:31 +0000] \"GET /last HTTP/1.1\" 200 8");
-    let (found, told) = read(&text, LogSettings::default());
+    let (found, state) = read(&text, LogSettings::default());
     assert_eq!(found.len(), 8);
-    let notes = told.notes.told();
+    let notes = state.notes.noted();
     assert_eq!(notes.notes["bad_record"].count, 4);
     assert_eq!(
         notes.notes["bad_record"].first,

@@ -37,7 +37,7 @@ pub(super) struct Bench {
     pub(super) desk: FanOut,
     pub(super) script: Script,
     pub(super) pairs: PairSettings,
-    pub(super) told: Vec<Arc<Lane>>,
+    pub(super) controlled: Vec<Arc<Lane>>,
     rewrite: RewritePolicy,
 }
 
@@ -58,7 +58,7 @@ impl Bench {
             desk,
             script: Script::default(),
             pairs: PairSettings::default(),
-            told: Vec::new(),
+            controlled: Vec::new(),
             rewrite: rewrite(),
         }
     }
@@ -85,7 +85,7 @@ impl Bench {
             pairs: self.pairs,
             now: None,
         };
-        let pairs = Pairs::new(self.pairs, self.told.clone());
+        let pairs = Pairs::new(self.pairs, self.controlled.clone());
         let dispatcher = Dispatcher::new(Arc::clone(&self.lane), self.script.clone(), policy, pairs);
         tokio::spawn(dispatcher.run())
     }

@@ -25,20 +25,20 @@ fn background(lane: &Lane) -> report::Background {
 fn always_twice() -> PairSettings {
     PairSettings {
         twice: 1.0,
-        twins: Duration::ZERO,
+        recurring: Duration::ZERO,
         copies: false,
     }
 }
 
 /// One replay at a time; production's equal requests within two seconds are pairs.
-fn with_twins() -> Bench {
+fn with_recurring() -> Bench {
     let mut bench = Bench::new(ReplaySettings {
         concurrency: 1,
         ..ReplaySettings::default()
     });
     bench.pairs = PairSettings {
         twice: 0.0,
-        twins: Duration::from_secs(2),
+        recurring: Duration::from_secs(2),
         copies: false,
     };
     bench
@@ -108,7 +108,7 @@ async fn second_requests_count_against_the_rate_and_the_concurrency() {
 async fn productions_own_answers_are_compared() {
     // Also those to writes that are replayed.
     for method in ["GET", "POST"] {
-        let mut bench = with_twins();
+        let mut bench = with_recurring();
         let rules = WriteRules {
             default: Writes::Replay,
             ..WriteRules::default()
@@ -121,7 +121,7 @@ async fn productions_own_answers_are_compared() {
         bench.desk.flush();
         let (script, lane) = (bench.script.clone(), Arc::clone(&bench.lane));
         bench.finish(run).await;
-        let pairs = background(&lane).twins;
+        let pairs = background(&lane).recurring;
         assert_eq!((pairs.compared, pairs.differed), (2, 1), "{method}");
         assert_eq!(script.sent().len(), 4, "nothing is sent for it");
     }
@@ -129,7 +129,7 @@ async fn productions_own_answers_are_compared() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_explains_no_read_that_production_answers_as_before() {
-    let mut bench = with_twins();
+    let mut bench = with_recurring();
     let run = bench.run();
     let ask = |bench: &mut Bench, method: &str, second: u64, body: &str| {
         bench.admit(at(exchange(method, "/other", body.to_owned()), second * 1_000));
@@ -153,14 +153,14 @@ async fn a_write_explains_no_read_that_production_answers_as_before() {
         (4, 1),
         "only the last one changed: {funnel:?}"
     );
-    assert_eq!(background(&lane).twins.compared, 0);
+    assert_eq!(background(&lane).recurring.compared, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_control_target_differs_in_is_background_of_the_others() {
     let mut bench = Bench::new(ReplaySettings::default());
     let main = Arc::new(Lane::new("shadow".to_owned(), Role::Shadow, ledger(), None));
-    bench.told = vec![Arc::clone(&main)];
+    bench.controlled = vec![Arc::clone(&main)];
     let run = bench.run();
     bench.get(&["/ok", "/other", "/reset"]);
     bench.finish(run).await;

@@ -87,8 +87,8 @@ impl Session {
             .handshake(socket)
             .await
             .map_err(|_broken| state.failure())?;
-        let (kept, told) = oneshot::channel();
-        tokio::spawn(drive(connection, told, Arc::clone(&state)));
+        let (kept, dropped) = oneshot::channel();
+        tokio::spawn(drive(connection, dropped, Arc::clone(&state)));
         Ok(Self {
             shared: Arc::new(Shared {
                 send,
@@ -167,7 +167,7 @@ impl State {
 }
 
 /// Writes and reads a connection until it ends.
-async fn drive(connection: Connection<Socket, Bytes>, told: oneshot::Receiver<()>, state: Arc<State>) {
+async fn drive(connection: Connection<Socket, Bytes>, dropped: oneshot::Receiver<()>, state: Arc<State>) {
     let mut connection = Box::pin(connection);
     tokio::select! {
         ended = &mut connection => {
@@ -175,7 +175,7 @@ async fn drive(connection: Connection<Socket, Bytes>, told: oneshot::Receiver<()
                 tracing::debug!(%error, "a connection to the shadow system ended");
             }
         }
-        _dropped = told => {
+        _dropped = dropped => {
             // Without handles it says GOAWAY by itself.
             drop(timeout(FAREWELL, connection).await);
         }

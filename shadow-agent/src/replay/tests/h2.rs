@@ -84,10 +84,10 @@ async fn reply(request: http::Request<h2::RecvStream>, mut respond: SendResponse
         .await
         .unwrap()
         .and_then(|mut fields| fields.remove("x-sum"));
-    let told = format!("{} {} {:?}", head.method, head.uri, head.headers.get("te"));
+    let shown = format!("{} {} {:?}", head.method, head.uri, head.headers.get("te"));
     let response = Response::builder()
         .status(200)
-        .header("x-told", told)
+        .header("x-shown", shown)
         .body(())
         .unwrap();
     let mut stream = respond.send_response(response, false).unwrap();
@@ -111,8 +111,8 @@ async fn content_and_trailers_pass_in_both_directions() {
         let mut sent = call("/a/b?c=d", &[], body);
         sent.trailers = sum.into_iter().map(|sum| ("x-sum".into(), sum.into())).collect();
         let got = response(&client, &sent).await;
-        let told = String::from_utf8_lossy(got.headers.get("x-told").unwrap()).into_owned();
-        assert_eq!(told, "POST http://production.example/a/b?c=d Some(\"trailers\")");
+        let shown = String::from_utf8_lossy(got.headers.get("x-shown").unwrap()).into_owned();
+        assert_eq!(shown, "POST http://production.example/a/b?c=d Some(\"trailers\")");
         assert_eq!(got.body.len, body.len() as u64);
         assert_eq!(got.body.blake3().unwrap(), *blake3::hash(body).as_bytes());
         assert_eq!(got.trailers.get("x-sum"), Some(sum.unwrap_or("none").as_bytes()));
@@ -329,7 +329,7 @@ async fn a_request_of_http1_can_be_sent_over_http2() {
     let fields = [("Host", "a.example"), ("Content-Length", "2"), ("X-Y", "z")];
     let got = response(&client, &request("PUT", "/x", &fields, b"ok")).await;
     assert_eq!(
-        got.headers.get("x-told"),
+        got.headers.get("x-shown"),
         Some(&b"PUT http://a.example/x None"[..])
     );
     assert_eq!(got.body.kept, "ok");
@@ -368,7 +368,7 @@ async fn a_call_has_as_long_as_its_client_gave_it() {
     assert_eq!(
         *reset.lock().unwrap(),
         Some((RST_STREAM, 1, cancel)),
-        "the shadow system is told"
+        "the shadow system is notified"
     );
 }
 

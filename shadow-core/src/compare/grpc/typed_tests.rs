@@ -276,13 +276,13 @@ fn a_set_that_lacks_the_method_is_told_and_numbers_are_compared() {
     let (a, b) = (cart(r#"{"cartId": "c1"}"#), cart(r#"{"cartId": "c2"}"#));
     let (found, comparator) = differ_by("{}", "/shop.Other/Get", &a, &b);
     assert_eq!(found, ["value $.1: \"c1\" | \"c2\""]);
-    let told: Vec<String> = comparator
+    let printed: Vec<String> = comparator
         .usage()
         .iter()
         .filter_map(crate::compare::RuleUsage::warning)
         .collect();
     assert_eq!(
-        told,
+        printed,
         [
             "2 answers were compared by field number: the file of compare.proto_descriptors has no method for them, such \
           as /shop.Other/Get"

@@ -334,7 +334,7 @@ mod tests {
                 text.as_bytes(),
             );
         }
-        let told: Vec<_> = compiled
+        let matched: Vec<_> = compiled
             .counters
             .usage()
             .into_iter()
@@ -342,7 +342,7 @@ mod tests {
             .collect();
         let row = |what: &str, asked, matched, hid| (what.to_owned(), asked, matched, hid);
         assert_eq!(
-            told,
+            matched,
             [
                 row("/a/@typo", 2, 0, 0),
                 row("/a/b", 2, 2, 1),

@@ -135,12 +135,12 @@ fn differences_of_the_same_exchanges_are_one_finding() {
         );
     }
     let causes = causes(&ledger);
-    let told: Vec<_> = causes
+    let shown: Vec<_> = causes
         .iter()
         .map(|cause| (cause.change.as_str(), cause.groups.len()))
         .collect();
     assert_eq!(
-        told,
+        shown,
         [("missing at $.a, $.b, $.c, $.d", 4), ("missing at $.role", 1)],
         "{causes:#?}"
     );
@@ -189,11 +189,11 @@ fn a_status_takes_the_body_with_it() {
         get(&mut ledger, "/items/99", &[], vec![missing("$.name")]);
     }
     let causes = causes(&ledger);
-    let told: Vec<_> = causes
+    let shown: Vec<_> = causes
         .iter()
         .map(|cause| (cause.change.as_str(), cause.exchanges))
         .collect();
-    assert_eq!(told, [("status 200 -> 404", 30), ("missing at $.name", 7)]);
+    assert_eq!(shown, [("status 200 -> 404", 30), ("missing at $.name", 7)]);
     assert_eq!(causes.first().map(|cause| cause.with_it.len()), Some(2));
 }
 
@@ -250,9 +250,9 @@ fn the_same_change_with_two_causes_is_two() {
         get(&mut ledger, "/users?page=2", &[], Vec::new());
     }
     let causes = causes(&ledger);
-    let told: Vec<String> = causes.iter().map(said).collect();
+    let shown: Vec<String> = causes.iter().map(said).collect();
     assert_eq!(
-        told,
+        shown,
         [
             "60 of 60 carry Accept-Encoding; 0 of 180",
             "60 of 60 have the parameter city; 0 of 180"
@@ -391,12 +391,12 @@ fn a_header_field_of_many_routes_is_not_what_else_differs_on_one() {
         get(&mut ledger, "/login", &[], login.map(header).to_vec());
     }
     let causes = causes(&ledger);
-    let told: Vec<_> = causes
+    let shown: Vec<_> = causes
         .iter()
         .map(|cause| (cause.change.as_str(), cause.routes.len(), cause.exchanges))
         .collect();
     assert_eq!(
-        told,
+        shown,
         [
             ("header vary missing, x-frame-options missing", 5, 100),
             ("header set-cookie sid httponly missing", 1, 20)
@@ -427,7 +427,7 @@ fn one_status_for_whatever_production_answers_is_one_cause() {
         );
     }
     let causes = causes(&ledger);
-    let told: Vec<_> = causes
+    let shown: Vec<_> = causes
         .iter()
         .map(|cause| (cause.change.as_str(), cause.exchanges))
         .collect();
@@ -436,7 +436,7 @@ fn one_status_for_whatever_production_answers_is_one_cause() {
         ("status 301 -> 401", 30),
         ("header content-type", 60),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(shown, expected);
 }
 
 #[test]
@@ -458,8 +458,8 @@ fn elements_of_a_list_and_texts_of_any_form_are_one_change() {
         }
     }
     let causes = causes(&ledger);
-    let told: Vec<_> = causes.iter().map(|cause| (cause.harm, cause.exchanges)).collect();
-    assert_eq!(told, [(Harm::Type, 90), (Harm::Missing, 30)], "{causes:#?}");
+    let shown: Vec<_> = causes.iter().map(|cause| (cause.harm, cause.exchanges)).collect();
+    assert_eq!(shown, [(Harm::Type, 90), (Harm::Missing, 30)], "{causes:#?}");
     assert_eq!(said(&causes[1]), "30 of 30 have the parameter page=2; 0 of 120");
 }
 

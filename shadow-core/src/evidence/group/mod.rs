@@ -297,10 +297,10 @@ impl Groups {
             }
         }
         self.at_places(&seen, |place| {
-            let [control, twins, twice] = &mut place.background;
+            let [control, recurring, twice] = &mut place.background;
             match source {
                 Background::Control => control,
-                Background::Twins => twins,
+                Background::Recurring => recurring,
                 Background::Twice => twice,
             }
         });

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Version of [`Evidence`] when it is stored. It changes when a reader of the previous one would misread this one.
-pub const EVIDENCE: u32 = 1;
+pub const EVIDENCE: u32 = 2;
 
 /// The settings that must be equal, so that counts can be added up.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -232,7 +232,7 @@ impl report::Background {
         };
         Self {
             twice: pairs(self.twice, other.twice),
-            twins: pairs(self.twins, other.twins),
+            recurring: pairs(self.recurring, other.recurring),
             control: pairs(self.control, other.control),
             overflow: self.overflow.saturating_add(other.overflow),
             sets_overflow: self.sets_overflow.saturating_add(other.sets_overflow),

@@ -132,7 +132,7 @@ fn event(ledgers: &mut [&mut Ledger], random: &mut Random, now: Timestamp) {
     };
     for ledger in ledgers {
         if kind == 13 {
-            let pairs = [Background::Control, Background::Twins, Background::Twice];
+            let pairs = [Background::Control, Background::Recurring, Background::Twice];
             ledger.background(&asked, pairs[route % 3], &found, now);
             continue;
         }

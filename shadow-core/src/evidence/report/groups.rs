@@ -130,7 +130,7 @@ pub struct Third {
 /// An observed rate compared with a background rate.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Compared {
-    /// Source of the pairs: `control`, `twins` or `twice`.
+    /// Source of the pairs: `control`, `recurring` or `twice`.
     pub source: String,
     /// Pairs with the difference, among the route's pairs.
     pub pairs: Proportion,
@@ -146,7 +146,7 @@ pub struct Background {
     /// The shadow system's two answers to one request.
     pub twice: Pairs,
     /// Production's own answers to identical requests.
-    pub twins: Pairs,
+    pub recurring: Pairs,
     /// A control target's answers and production's.
     pub control: Pairs,
     /// Differences in pairs that were not stored because a table was full; they excuse nothing.

@@ -30,7 +30,7 @@ pub use scope::{Reach, Scope};
 pub use verified::{Share, Verified};
 
 /// Version of this model. It changes when a reader of the previous one would misread this one.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Everything known at one moment. All of it is redacted.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

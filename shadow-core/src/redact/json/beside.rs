@@ -54,7 +54,7 @@ impl Scanner<'_, '_> {
     /// The replacement of a value that a name hides.
     pub(super) fn hidden(&mut self, value: &str) -> String {
         if self.here.beside {
-            self.told.add(value);
+            self.secrets.add(value);
         }
         self.redactor.hash(value)
     }
@@ -92,7 +92,7 @@ impl Scanner<'_, '_> {
         let plain = unescaped(written.trim());
         if says.hides(&plain) && !is_mark(&plain) {
             for secret in leaves(written) {
-                self.told.add(&secret);
+                self.secrets.add(&secret);
             }
             let hash = format!("\"{}\"", self.redactor.hash(&plain));
             self.out.replace_range(start..end, &hash);

@@ -11,7 +11,7 @@ use crate::compare::paths::{Key, Level, Walk};
 
 use super::{
     Redactor,
-    beside::SecretName,
+    beside::KnownSecrets,
     judge::{Says, has_random_run},
     strings::{string, unescaped},
 };
@@ -56,7 +56,7 @@ pub(super) struct Replaced {
 
 /// Copies `text` without its secrets, until `shown` bytes of it are read. A value that begins before that is read as a
 /// whole.
-pub(super) fn replace(text: &str, shown: usize, start: Start<'_>, told: &mut SecretName) -> Replaced {
+pub(super) fn replace(text: &str, shown: usize, start: Start<'_>, secrets: &mut KnownSecrets) -> Replaced {
     let Start {
         redactor,
         walk,
@@ -65,7 +65,7 @@ pub(super) fn replace(text: &str, shown: usize, start: Start<'_>, told: &mut Sec
     } = start;
     let mut scanner = Scanner {
         redactor,
-        told,
+        secrets,
         rest: text,
         end: text.len().saturating_sub(shown),
         out: String::with_capacity(text.len().min(shown)),
@@ -115,7 +115,7 @@ struct Here {
 
 struct Scanner<'t, 'r> {
     redactor: &'r Redactor,
-    told: &'r mut SecretName,
+    secrets: &'r mut KnownSecrets,
     rest: &'t str,
     /// Bytes of the text that are left when enough is read.
     end: usize,

@@ -86,7 +86,7 @@ struct Talk {
     open: Vec<Open>,
     said: Vec<PlannedExchange>,
     /// SETTINGS that each side has not acknowledged: where they end, and the table size in them.
-    told: [std::collections::VecDeque<(usize, Option<usize>)>; 2],
+    announced: [std::collections::VecDeque<(usize, Option<usize>)>; 2],
     next: u32,
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn talk(seed: u64, uid: u32, shape: Shape) -> (Conversation, Vec<Plan
         encoders: [CLIENT, SERVER].map(|_| Encoder::new(shape.literal_only)),
         open: Vec::new(),
         said: Vec::new(),
-        told: [CLIENT, SERVER].map(|_| std::collections::VecDeque::new()),
+        announced: [CLIENT, SERVER].map(|_| std::collections::VecDeque::new()),
         next: 1,
     };
     talk.halves[CLIENT].bytes.extend_from_slice(frames::PREFACE);
@@ -150,11 +150,11 @@ impl Talk {
         pairs.extend(table.map(|size| (1, u32::try_from(size).expect("small"))));
         self.put(side, &frames::settings(&pairs));
         let end = self.halves[side].bytes.len();
-        self.told[1 - side].push_back((end, table));
+        self.announced[1 - side].push_back((end, table));
     }
 
     fn acknowledge(&mut self, side: usize) {
-        if let Some((end, size)) = self.told[side].pop_front() {
+        if let Some((end, size)) = self.announced[side].pop_front() {
             self.gate(side, end);
             self.put(side, &frames::settings_ack());
             if let Some(size) = size {

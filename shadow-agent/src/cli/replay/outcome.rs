@@ -29,7 +29,7 @@ fn is_stdout(path: &Path) -> bool {
 }
 
 /// Writes the report to the files that were named, and prints it.
-pub(super) fn tell(args: &ReplayArgs, report: &Report, bundles_only: bool) -> anyhow::Result<()> {
+pub(super) fn write(args: &ReplayArgs, report: &Report, bundles_only: bool) -> anyhow::Result<()> {
     if let Some(path) = &args.html {
         page::alone(report, "A replay keeps no journal, so there is no history.", path)?;
     }
