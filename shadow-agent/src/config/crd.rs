@@ -94,27 +94,24 @@ fn structural(root: &Value, part: &Value, depth: usize) -> Value {
     if let Some(text) = description(root, part) {
         made.insert("description".to_owned(), text.clone());
     }
-    let (part, is_nullable) = plain(root, part);
-    if is_nullable {
-        made.insert("nullable".to_owned(), true.into());
-    }
+    let part = plain(root, part);
     if let Some(words) = words(part) {
         made.insert("type".to_owned(), "string".into());
         made.insert("enum".to_owned(), words);
         return Value::Object(made);
     }
-    let kinds = kinds(part);
+    let kinds = match &*kinds(part) {
+        // A unit: `5%`, `2s`. Both types at once (`x-kubernetes-int-or-string`) would make lists of the status atomic in
+        // API servers before 1.21, so that each node would replace the entries of the others.
+        ["string", "number"] => vec!["string"],
+        kinds => kinds.to_vec(),
+    };
     match &*kinds {
         ["string" | "integer" | "number" | "boolean"] if depth > 0 => {}
         ["object"] if depth > 0 => section(root, part, depth, &mut made),
         ["array"] if depth > 0 => {
             let items = part.get("items").unwrap_or(&Value::Null);
             made.insert("items".to_owned(), structural(root, items, depth - 1));
-        }
-        // A unit: `5%`, `2s`, or a whole number.
-        ["string", "number"] => {
-            made.insert("x-kubernetes-int-or-string".to_owned(), true.into());
-            return Value::Object(made);
         }
         _ => {
             made.insert(ANY.to_owned(), true.into());
@@ -163,18 +160,12 @@ fn resolved<'s>(root: &'s Value, mut part: &'s Value) -> &'s Value {
     part
 }
 
-/// The part without its reference and without `null`, and whether `null` was one of its forms.
-fn plain<'s>(root: &'s Value, part: &'s Value) -> (&'s Value, bool) {
+/// The part without its reference and without `null`, which a test leaves out.
+fn plain<'s>(root: &'s Value, part: &'s Value) -> &'s Value {
     let part = resolved(root, part);
-    let Some(either) = part.get("anyOf").and_then(Value::as_array) else {
-        let is_nullable = part["type"]
-            .as_array()
-            .is_some_and(|kinds| kinds.contains(&"null".into()));
-        return (part, is_nullable);
-    };
-    match &**either {
-        [one, null] if null["type"] == "null" => (resolved(root, one), true),
-        _ => (part, false),
+    match part.get("anyOf").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([one, null]) if null["type"] == "null" => resolved(root, one),
+        _ => part,
     }
 }
 
@@ -235,7 +226,17 @@ mod tests {
     fn check(schema: &Value, at: &str) {
         let object = schema.as_object().unwrap_or_else(|| panic!("{at} is no schema"));
         for key in [
-            "$ref", "anyOf", "oneOf", "allOf", "not", "$defs", "const", "default", "$schema",
+            "$ref",
+            "anyOf",
+            "oneOf",
+            "allOf",
+            "not",
+            "$defs",
+            "const",
+            "default",
+            "$schema",
+            "nullable",
+            "x-kubernetes-int-or-string",
         ] {
             assert!(!object.contains_key(key), "{at} has {key}");
         }
@@ -264,7 +265,7 @@ mod tests {
         let spec = &schema["properties"]["spec"]["properties"];
         for (path, part) in [
             ("/portName/type", json!("string")),
-            ("/sample/x-kubernetes-int-or-string", json!(true)),
+            ("/sample/type", json!("string")),
             ("/ports/items/maximum", json!(65535)),
             ("/gates/properties/latency_ratio/type", json!("number")),
             ("/rules/properties/ignore/items/type", json!("string")),

@@ -16,6 +16,9 @@ use super::{
 
 const AWHILE: Duration = Duration::from_secs(2);
 
+/// How long it takes until each node has the evidence for a verdict.
+const EVIDENCE: Duration = Duration::from_secs(20);
+
 /// How long it may take until something is in the status.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -127,7 +130,8 @@ pub(super) fn created(cluster: &Cluster) -> Result<String> {
     let start = Instant::now();
     cluster.one_test()?;
     let took = start.elapsed();
-    let once = cluster.for_time(&shop(), 5 * AWHILE)?.each_once()?;
+    let traffic = Traffic { kept: 100, ..shop() };
+    let once = cluster.for_time(&traffic, EVIDENCE)?.each_once()?;
     cluster
         .becomes(["shop", "next"], "Verdict", "False NoGo")
         .context("of the planted fault")?;
@@ -223,9 +227,11 @@ pub(super) fn two_tenants(cluster: &Cluster) -> Result<String> {
 fn second_tenant(cluster: &Cluster) -> Result<String> {
     let mut spec = of_shop();
     // Its pods are those of its own namespace, whatever they are named elsewhere.
-    spec["selector"] = "app=shop".into();
-    spec["service"] = Value::Null;
     spec["shadow"] = json!({"url": "http://10.250.0.90:8080"});
+    if let Some(spec) = spec.as_object_mut() {
+        spec.remove("service");
+        spec.insert("selector".to_owned(), "app=shop".into());
+    }
     cluster.apply("other", "theirs", &spec)?;
     let told = cluster.becomes(["other", "theirs"], "Degraded", "True Conflict")?;
     let once = cluster.for_time(&shop(), AWHILE)?.each_once()?;
