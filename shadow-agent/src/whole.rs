@@ -129,6 +129,7 @@ fn special(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// The mode of a new file.
+#[derive(Clone, Copy)]
 enum Mode<'f> {
     /// For its owner only.
     Private,

@@ -112,6 +112,9 @@ impl TestSpec {
         if descriptors.is_some_and(Option::is_some) {
             return Some("spec.rules.proto_descriptors: a test cannot name a file of the node".to_owned());
         }
+        if self.service.is_some() && self.service == self.shadow.service {
+            return Some("spec.shadow.service: it is production's".to_owned());
+        }
         let mut found = Vec::new();
         let pods = self.pods(namespace, base.capture.kubernetes.as_ref()?);
         pods.problems(&mut found);
@@ -229,13 +232,12 @@ impl Config {
 
     /// The configuration for this test; without one the agent observes, and no pod is named to it.
     pub fn apply_test(&mut self, order: Option<&TestOrder>) {
-        match order {
-            Some(order) => order.spec.apply(self, Some(order.url.clone())),
-            None => {
-                self.shadow.url = None;
-                self.shadow.observe = true;
-                self.shadow.writes = Writes::default();
-            }
+        if let Some(order) = order {
+            order.spec.apply(self, Some(order.url.clone()));
+        } else {
+            self.shadow.url = None;
+            self.shadow.observe = true;
+            self.shadow.writes = Writes::default();
         }
         if let Some(kubernetes) = &mut self.capture.kubernetes {
             kubernetes.test = Some(order.map(TestOrder::id).unwrap_or_default());
@@ -272,6 +274,8 @@ mod tests {
         assert_eq!(problem(&json!({"selector": "app=shop", "shadow": shadow})), None);
         let of_service = json!({"service": "next", "port": 80});
         assert_eq!(problem(&json!({"service": "shop", "shadow": of_service})), None);
+        let itself = problem(&json!({"service": "next", "shadow": of_service}));
+        assert!(itself.expect("refused").contains("production's"));
         for (spec, part) in [
             (json!({"shadow": shadow}), "spec.selector: no pods are chosen"),
             (

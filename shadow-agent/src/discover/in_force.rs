@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// How long the address of a Service is taken for granted, and how soon one that is missing is looked for again.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// A test, as the API server describes it.
@@ -227,23 +227,21 @@ impl InForce<'_> {
             return;
         };
         let former = self.order.clone().filter(|order| order.uid == test.uid);
-        if spec.suspend {
-            // At once, whatever the API server has to say about the Service.
+        if spec.suspend || former.is_none() {
+            // At once, however long the API server takes for the Service.
             self.choose(None);
         }
-        let url = match self.url(test, &spec).await {
-            Ok(url) => url,
-            // The API server may be away.
-            Err(why) => match former.filter(|order| order.spec.shadow == spec.shadow) {
-                Some(order) => order.url,
-                None => {
-                    let degraded = Degraded::new(DegradedReason::ShadowUnknown, why);
-                    test.standing = Standing::Wrong(degraded);
-                    self.write(None);
-                    self.choose(None);
-                    return;
-                }
-            },
+        // The API server may be away.
+        let kept = former.filter(|order| order.spec.shadow == spec.shadow);
+        let url = match (self.url(test, &spec).await, kept) {
+            (Ok(url), _) => url,
+            (Err(_), Some(order)) => order.url,
+            (Err(why), None) => {
+                test.standing = Standing::Wrong(Degraded::new(DegradedReason::ShadowUnknown, why));
+                self.write(None);
+                self.choose(None);
+                return;
+            }
         };
         let order = TestOrder {
             name: test.full_name(),

@@ -82,7 +82,7 @@ pub fn run(
             tell(&kubernetes.socket, receiver),
             async {
                 if config.tests().is_some() {
-                    in_force::follow(&api, config, kubernetes, node, &choose).await;
+                    Box::pin(in_force::follow(&api, config, kubernetes, node, &choose)).await;
                 }
             },
             async {

@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn conditions_follow_from_the_entries_of_all_nodes() {
         let [a, b] = ["node1", "node2"].map(|name| node(name, 2, 2, Ruling::Go));
-        let both = test(vec![a.clone(), b.clone()]);
+        let both = test(vec![a.clone(), b]);
         assert_eq!(
             said(&both),
             [

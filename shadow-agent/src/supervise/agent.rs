@@ -80,14 +80,6 @@ impl AgentProcess {
         drop(self.child.kill());
         self.child.wait().ok().map(code)
     }
-
-    /// Lets it read its configuration again; the keys that need another agent.
-    pub(super) fn reload(&self, socket: &Path) -> Result<Vec<String>, ClientError> {
-        match ask(socket, Order::Reload)? {
-            Answer::Reloaded(reloaded) => Ok(reloaded.restart),
-            _ => Ok(Vec::new()),
-        }
-    }
 }
 
 fn code(status: ExitStatus) -> u8 {
@@ -111,5 +103,13 @@ pub(super) fn status(socket: &Path) -> Option<Status> {
             tracing::debug!(%error, "the agent does not give its status");
             None
         }
+    }
+}
+
+/// Lets the agent read its configuration again; the keys that need another agent.
+pub(super) fn reload(socket: &Path) -> Result<Vec<String>, ClientError> {
+    match ask(socket, Order::Reload)? {
+        Answer::Reloaded(reloaded) => Ok(reloaded.restart),
+        _ => Ok(Vec::new()),
     }
 }

@@ -49,7 +49,7 @@ const ASK: Duration = Duration::from_secs(1);
 
 /// The first and the longest pause before an agent that has ended is started again.
 const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The longest file of discovery.
 const LONGEST: u64 = 1 << 20;
@@ -241,13 +241,12 @@ impl<'c> Supervisor<'c> {
 
     /// Lets the agent read its configuration again; starts another one where that is not enough.
     fn reload(&mut self) {
-        let Some(agent) = &self.agent else {
-            // It reads it at its start.
-            self.is_stale = false;
-            return;
-        };
         self.is_stale = false;
-        match agent.reload(&self.config.agent.socket) {
+        if self.agent.is_none() {
+            // It reads it at its start.
+            return;
+        }
+        match agent::reload(&self.config.agent.socket) {
             Ok(restart) if restart.is_empty() => {}
             Ok(restart) => {
                 tracing::info!(

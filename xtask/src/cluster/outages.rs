@@ -210,10 +210,10 @@ fn refused(cluster: &Cluster) -> Result<String> {
                 .iter()
                 .all(|text| text.contains("another agent is attached"))
     };
-    let waited = cluster.until("the second agents are refused", PATIENCE, || {
+    let refused = cluster.until("the second agents are refused", PATIENCE, || {
         Ok(all_refused(&texts()?))
     });
-    waited.with_context(|| format!("{:?}", texts()))?;
+    refused.with_context(|| format!("{:?}", texts()))?;
     let once = cluster.for_time(&shop(), AWHILE)?.each_once()?;
     Ok(format!("refused in {wanted} pods; {once}"))
 }

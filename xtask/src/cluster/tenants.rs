@@ -89,16 +89,16 @@ impl Cluster {
         let test = self.json(&["-n", namespace, "get", "shadowtest", name])?;
         let mut all = test["status"]["conditions"].as_array().into_iter().flatten();
         let found = all.find(|one| one["type"] == kind).context("no such condition")?;
-        let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
-        Ok(format!("{} {}", text("status"), text("reason")))
+        let word = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+        Ok(format!("{} {}", word("status"), word("reason")))
     }
 
     fn becomes(&self, test: [&str; 2], kind: &str, wanted: &str) -> Result<Duration> {
         let what = format!("{kind} of {} is {wanted}", test.join("/"));
-        let took = self.until(&what, PATIENCE, || {
+        let result = self.until(&what, PATIENCE, || {
             Ok(self.condition(test[0], test[1], kind)? == wanted)
         });
-        took.with_context(|| {
+        result.with_context(|| {
             let now = self.kubectl(&["get", "shadowtests", "-A", "-o", "yaml"]);
             now.unwrap_or_else(|error| error.to_string())
         })
