@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode};
 use clap::ValueEnum;
 use shadow_core::evidence::report::Report;
 
-use super::{Exit, Failure, ask::print, diffs};
+use super::{Exit, Failure, output::print, source};
 use crate::{
     journal::Reader,
     report::against::{Against, Change},
@@ -64,10 +64,10 @@ fn read(path: &Path) -> Result<Report, Failure> {
             Failure::new(Exit::Data, what)
         });
     }
-    let journal = Reader::open(path).map_err(|error| diffs::unopened(&error))?;
+    let journal = Reader::open(path).map_err(|error| source::unopened(&error))?;
     let report = journal
         .report()
-        .map_err(|error| diffs::unreadable(&journal, &error))?;
+        .map_err(|error| source::unreadable(&journal, &error))?;
     report.ok_or_else(|| {
         Failure::new(
             Exit::Unknown,

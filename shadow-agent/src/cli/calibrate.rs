@@ -9,10 +9,10 @@ use clap::{Args, Subcommand};
 use shadow_core::evidence::{Ruling, report::Report};
 
 use super::{
-    Exit, ask,
-    diffs::{self, Origin},
+    Exit, output,
     replay::{self, ReplayArgs},
     run::{self, RunArgs},
+    source::{self, Origin},
 };
 use crate::report::calibrate::Calibration;
 
@@ -73,7 +73,7 @@ pub fn run(args: CalibrateArgs) -> anyhow::Result<ExitCode> {
         How::Run(args) => {
             let (report, failed) = run::ran(*args)?;
             if let Some(failure) = failed {
-                ask::print(&shown(false, &report)?)?;
+                output::print(&shown(false, &report)?)?;
                 return Err(failure.into());
             }
             (false, report)
@@ -81,14 +81,14 @@ pub fn run(args: CalibrateArgs) -> anyhow::Result<ExitCode> {
         How::Replay(args) => {
             let replayed = replay::replayed(&args)?;
             if let Some(failure) = replayed.failed {
-                ask::print(&shown(args.json, &replayed.report)?)?;
+                output::print(&shown(args.json, &replayed.report)?)?;
                 return Err(failure.into());
             }
             (args.json, replayed.report)
         }
-        How::Report(args) => (args.json, diffs::report(&args.origin)?),
+        How::Report(args) => (args.json, source::report(&args.origin)?),
     };
-    ask::print(&shown(json, &report)?)?;
+    output::print(&shown(json, &report)?)?;
     Ok(match Calibration::of(&report).ruling() {
         Ruling::Go => Exit::Done,
         Ruling::NoGo => Exit::NoGo,

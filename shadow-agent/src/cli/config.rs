@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{AgentLocation, Exit, Failure, ask};
+use super::{AgentLocation, Exit, Failure, ask, output};
 use crate::{
     config::{
         Config, crd, example, faults,
@@ -73,21 +73,21 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
                 return Err(told(faults).into());
             }
             read_descriptors(&mut load(file)?)?;
-            ask::print(&format!("{}: ok\n", file.display()))?;
+            output::print(&format!("{}: ok\n", file.display()))?;
         }
         Action::Reload { json, place } => reload(place, *json)?,
         Action::Example => {
-            ask::print(example::EXAMPLE)?;
+            output::print(example::EXAMPLE)?;
         }
         Action::Schema => {
-            ask::print(&format!("{:#}\n", schema::schema().as_value()))?;
+            output::print(&format!("{:#}\n", schema::schema().as_value()))?;
         }
         Action::Crd => {
             ask::print(&crd::yaml()?)?;
         }
         Action::Show { file } => {
             let config = load(file)?;
-            ask::print(&serde_yaml_ng::to_string(&config)?)?;
+            output::print(&serde_yaml_ng::to_string(&config)?)?;
             check(&config)?;
         }
     }
@@ -105,18 +105,18 @@ fn reload(place: &AgentLocation, json: bool) -> anyhow::Result<()> {
         Err(error) => return Err(ask::failure(&error).into()),
     };
     if json {
-        ask::print(&format!("{}\n", serde_json::to_string_pretty(&reloaded)?))?;
+        output::print(&format!("{}\n", serde_json::to_string_pretty(&reloaded)?))?;
         return Ok(());
     }
     let Reloaded { changed, restart } = reloaded;
     if changed.is_empty() && restart.is_empty() {
-        ask::print("nothing has changed\n")?;
+        output::print("nothing has changed\n")?;
     }
     if !changed.is_empty() {
-        ask::print(&format!("in force now: {}\n", changed.join(", ")))?;
+        output::print(&format!("in force now: {}\n", changed.join(", ")))?;
     }
     if !restart.is_empty() {
-        ask::print(&format!("needs a restart: {}\n", restart.join(", ")))?;
+        output::print(&format!("needs a restart: {}\n", restart.join(", ")))?;
     }
     Ok(())
 }

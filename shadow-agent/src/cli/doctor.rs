@@ -4,7 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use clap::Args;
 
-use super::{AgentLocation, Exit, ask};
+use super::{AgentLocation, Exit, ask, output};
 use crate::doctor::{Level, examine, links};
 
 /// Arguments of `shadow doctor`.
@@ -25,7 +25,7 @@ pub struct DoctorArgs {
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut examination = examine();
     // Another finding says whether an agent runs.
-    if let Ok(status) = ask::ask_status(&args.place) {
+    if let Ok(status) = ask::status(&args.place) {
         examination = examination.and(links::protocols(&status.funnel.engine));
     }
     let text = if args.json {
@@ -43,7 +43,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         }
         text
     };
-    ask::print(&text)?;
+    output::print(&text)?;
     Ok(match examination.worst {
         Level::Ok | Level::Warn => Exit::Done,
         Level::Fail => Exit::Unavailable,

@@ -14,7 +14,7 @@ use shadow_proto::{
     units::{Rate, Span},
 };
 
-use super::{Exit, Failure, ask::unwritable, config, run::RunArgs};
+use super::{Exit, Failure, config, output::unwritable, run::RunArgs};
 use crate::{
     attach::enter_pod,
     capture::{

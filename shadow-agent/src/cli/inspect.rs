@@ -10,8 +10,8 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
-    ask::unwritable,
     exit::{Exit, Failure},
+    output::unwritable,
 };
 use crate::{
     capture::pcap::{OpenError, PcapFile},

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use shadow_core::evidence::{EVIDENCE, Evidence, report::Report};
 
-use super::{AgentLocation, Exit, Failure, diffs};
+use super::{AgentLocation, Exit, Failure, output};
 use crate::{
     control::{
         client,
@@ -41,7 +41,7 @@ pub(super) fn write(place: &AgentLocation, path: &Path) -> Result<(), Failure> {
         }
     };
     let text = serde_json::to_string(&evidence).map_err(|error| unknown(error.to_string()))?;
-    diffs::write(path, &format!("{text}\n"))
+    output::write(path, &format!("{text}\n"))
 }
 
 /// The report on the evidence in all files.

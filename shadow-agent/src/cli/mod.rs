@@ -4,7 +4,7 @@
 //! asked says in one line what is wrong, where, and how to fix it; it never starts halfway.
 
 mod against;
-pub mod ask;
+mod ask;
 pub mod calibrate;
 mod cluster;
 pub mod config;
@@ -16,12 +16,16 @@ pub mod explain;
 pub mod inspect;
 mod merge;
 pub mod noise;
+mod output;
 mod page;
 pub mod record;
 pub mod replay;
+pub mod report;
 pub mod rollout;
 pub mod run;
 pub mod shell;
+pub mod source;
+pub mod status;
 pub mod switch;
 pub mod watch;
 
@@ -50,7 +54,7 @@ enum Command {
     /// Start the agent: capture, replay, compare, until Ctrl-C or --duration
     Run(Box<run::RunArgs>),
     /// Show what the agent is doing
-    Status(ask::StatusArgs),
+    Status(status::StatusArgs),
     /// Change the share of connections that are mirrored
     Sample(switch::SampleArgs),
     /// Stop all mirroring at once
@@ -60,7 +64,7 @@ enum Command {
     /// Raise the sample step by step, each step earned by evidence
     Rollout(rollout::RolloutArgs),
     /// Show what the agent has found: GO, NO-GO or insufficient evidence
-    Report(ask::ReportArgs),
+    Report(report::ReportArgs),
     /// Show which differences a system also has with itself, and propose rules for them
     Noise(noise::NoiseArgs),
     /// Replay recorded traffic against a shadow system and compare the answers
@@ -162,12 +166,12 @@ impl Command {
     fn start(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Run(args) => run::run(*args),
-            Self::Status(args) => ask::status(&args),
+            Self::Status(args) => status::status(&args),
             Self::Sample(args) => switch::sample(&args),
             Self::Kill(args) => switch::kill(&args),
             Self::Resume(args) => switch::resume(&args),
             Self::Rollout(args) => rollout::run(args),
-            Self::Report(args) => ask::report(&args),
+            Self::Report(args) => report::report(&args),
             Self::Noise(args) => noise::noise(&args),
             Self::Replay(args) => replay::run(&args),
             Self::Calibrate(args) => calibrate::run(args),

@@ -8,9 +8,9 @@ use serde_json::Value;
 use shadow_core::evidence::report::Report;
 
 use super::{
-    Exit, Failure,
-    ask::print,
-    diffs::{self, Origin},
+    Exit, Failure, diffs,
+    output::{self, print},
+    source::{self, Origin},
 };
 use crate::{config::Config, report::noise::Noise, shown::complain, whole};
 
@@ -39,7 +39,7 @@ pub fn noise(args: &NoiseArgs) -> anyhow::Result<ExitCode> {
         json,
         origin,
     } = args;
-    let report = diffs::report(origin)?;
+    let report = source::report(origin)?;
     let noise = Noise::of(&report);
     if let Some(file) = file {
         return write(&report, &noise, file, origin);
@@ -72,14 +72,14 @@ fn write(report: &Report, noise: &Noise<'_>, file: &Path, origin: &Origin) -> an
         Failure::new(Exit::Config, what)
     })?;
     let added = Config::parse(file, &after).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
-    match diffs::journal(origin) {
+    match source::journal(origin) {
         Ok(journal) => {
             let checked = diffs::against(&journal, (&known, &added), &report.groups, &noise.noise)?;
             diffs::tell(&checked)?;
         }
         Err(failure) => complain(&format!("the rules are not tried on recorded cases: {failure}")),
     }
-    whole::rewrite(file, after.as_bytes()).map_err(|error| diffs::unwritten(file, &error))?;
+    whole::rewrite(file, after.as_bytes()).map_err(|error| output::unwritten(file, &error))?;
     print(&diffs::written("", &rules, why).unwrap_or_default())?;
     Ok(Exit::Done.into())
 }

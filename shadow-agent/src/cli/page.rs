@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use shadow_core::evidence::report::Report;
 
-use super::{Failure, diffs};
+use super::{Failure, output, source};
 use crate::{
     journal::Reader,
     report::html::{self, History},
@@ -23,13 +23,13 @@ pub(super) fn alone(report: &Report, why: &str, path: &Path) -> Result<(), Failu
         missing: Some(why.to_owned()),
         ..History::default()
     };
-    diffs::write(path, &html::page(report, &history))
+    output::write(path, &html::page(report, &history))
 }
 
 /// Writes the page, whole or not at all.
 pub(super) fn write(report: &Report, journal: Result<Reader, Failure>, path: &Path) -> Result<(), Failure> {
     let history = match journal {
-        Ok(journal) => history(report, &journal).map_err(|error| diffs::unreadable(&journal, &error))?,
+        Ok(journal) => history(report, &journal).map_err(|error| source::unreadable(&journal, &error))?,
         Err(failure) => {
             complain(&format!("the page has no history and no cases: {failure}"));
             History {
@@ -38,7 +38,7 @@ pub(super) fn write(report: &Report, journal: Result<Reader, Failure>, path: &Pa
             }
         }
     };
-    diffs::write(path, &html::page(report, &history))
+    output::write(path, &html::page(report, &history))
 }
 
 fn history(report: &Report, journal: &Reader) -> rusqlite::Result<History> {

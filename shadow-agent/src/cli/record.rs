@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 
 use super::{
-    Exit, Failure, config,
+    Exit, Failure, config, output,
     run::{Progress, RunArgs},
 };
 use shadow_proto::units::{Rate, Size, Span};
@@ -132,7 +132,7 @@ pub fn run(args: RecordArgs) -> anyhow::Result<ExitCode> {
     drop(tap);
     drop(recorder);
     progress.clear();
-    super::ask::print(&format!("{}\n", recording::told(&counters)))?;
+    output::print(&format!("{}\n", recording::told(&counters)))?;
     if let Some(why) = failed {
         return Err(Failure::new(Exit::Unavailable, format!("the capture ended by itself: {why}")).into());
     }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use super::{Cli, Exit, Failure, ask};
+use super::{Cli, Exit, Failure, output};
 
 /// Arguments of `shadow completions`.
 #[derive(Args, Debug)]
@@ -31,7 +31,7 @@ pub struct ManArgs {
 pub fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "shadow", &mut text);
-    ask::print(&String::from_utf8(text)?)?;
+    output::print(&String::from_utf8(text)?)?;
     Ok(Exit::Done.into())
 }
 

@@ -8,7 +8,7 @@ use std::{env, process::ExitCode, time::Duration};
 use clap::Args;
 use rustix::process::setpriority_process;
 
-use super::{AgentLocation, Exit, Failure, ask};
+use super::{AgentLocation, Exit, Failure, output};
 use shadow_proto::units::Rate;
 
 use crate::{
@@ -217,7 +217,7 @@ fn chosen<T>(found: &[T], of: fn(&T) -> Owner, state: Option<Owner>, otherwise: 
 
 /// Prints a message. A failed print does not stop the order from being carried out.
 fn say(what: &str) {
-    drop(ask::print(&format!("{what}\n")));
+    drop(output::print(&format!("{what}\n")));
 }
 
 /// The ways that worked and those that failed.

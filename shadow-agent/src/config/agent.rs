@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::Problem;
+use super::problem::Problem;
 use shadow_proto::units::Span;
 
 /// The agent itself.

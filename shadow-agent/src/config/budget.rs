@@ -1,6 +1,6 @@
 //! The section `budget`: faults that single values do not show.
 
-use super::check::Problem;
+use super::problem::Problem;
 use crate::budget::BudgetSettings;
 
 /// The largest nice value of the kernel.

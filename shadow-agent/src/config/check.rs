@@ -3,7 +3,7 @@
 //! Pure: reads only the [`Config`]. Everything that depends on the host (interfaces, privileges, addresses) is checked
 //! when the agent starts, and by `shadow doctor`.
 
-use core::{fmt, time::Duration};
+use core::time::Duration;
 
 use shadow_core::{
     compare::{Comparator, Rules},
@@ -15,26 +15,9 @@ use crate::replay::ReplaySettings;
 use super::{
     Capture, Config, Shadow, budget,
     extra_targets::{FIRST, is_name},
+    problem::Problem,
 };
 use shadow_proto::units::Size;
-
-/// A setting that cannot work.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Problem {
-    /// The key in the file, and the flag where there is one.
-    pub at: String,
-    /// The fault.
-    pub what: String,
-    /// How to fix it.
-    pub fix: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, what, fix } = self;
-        write!(f, "{at}: {what}; {fix}")
-    }
-}
 
 /// The longest name an interface can have (`IFNAMSIZ` less the final zero).
 const MAX_INTERFACE_NAME: usize = 15;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::case::CaseLimits;
 
-use super::check::Problem;
+use super::problem::Problem;
 use crate::{journal::Retention, state::StateDir};
 use shadow_proto::units::{Size, Span};
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_proto::units::Rate;
 
-use super::check::Problem;
+use super::problem::Problem;
 
 /// The pods of a node that are mirrored, from inside their network namespaces.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

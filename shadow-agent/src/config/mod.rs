@@ -19,6 +19,7 @@ pub mod load;
 pub mod mark;
 pub mod noise;
 pub mod place;
+pub mod problem;
 pub mod record;
 pub mod rewrite;
 pub mod rollout;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::Problem;
+use super::problem::Problem;
 use crate::record::Redact;
 use shadow_proto::units::{Size, Span};
 

@@ -9,7 +9,7 @@ use shadow_core::{
     rollout::{self, Plan, PlanError},
 };
 
-use super::check::Problem;
+use super::problem::Problem;
 use shadow_proto::units::{Rate, Span};
 
 /// The phases, and the effect of a failed gate.

@@ -11,7 +11,7 @@ use shadow_core::{
     rewrite::{Marker, Replacement, RewritePolicy, RewriteRules, TokenSource},
 };
 
-use super::{Shadow, check::Problem};
+use super::{Shadow, problem::Problem};
 use crate::replay::credentials::Replace;
 
 /// Credentials that tokens may replace: each has a thread that refreshes it.

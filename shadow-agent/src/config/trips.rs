@@ -5,7 +5,7 @@ use core::{fmt, str::FromStr as _, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::check::Problem;
+use super::problem::Problem;
 use crate::trips::rules::Limit;
 use shadow_proto::units::{Rate, Span};
 

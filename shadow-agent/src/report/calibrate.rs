@@ -8,7 +8,7 @@ use shadow_core::evidence::{
     report::{Background, Group, Latency, Pairs, Report, Standing},
 };
 
-use super::{groups, noise::Noise, text, verified};
+use super::{bounds, groups, noise::Noise, verified};
 use crate::figures::{captured, count};
 
 /// Groups that are shown.
@@ -237,7 +237,7 @@ fn section(out: &mut String, title: &str, found: &[&Group]) -> std::fmt::Result 
             groups::name(group)
         )?;
     }
-    text::more(out, found.len(), GROUPS, "groups")
+    bounds::more(out, found.len(), GROUPS, "groups")
 }
 
 #[cfg(test)]

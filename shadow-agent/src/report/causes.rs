@@ -7,7 +7,7 @@ use shadow_core::evidence::{
     report::{Cause, Separates, Standing},
 };
 
-use super::text::WIDE;
+use super::bounds::WIDE;
 use crate::figures::{captured, count, percent};
 
 /// Causes that a report begins with.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use shadow_core::evidence::{Proportion, report::Report};
 
-use super::text::more;
+use super::bounds::more;
 use crate::figures::{captured, count, percent};
 
 /// Fields that are shown.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use shadow_core::evidence::report::{Compared, Group, Report, Scope, Shift, Standing, Third, TrendDirection};
 
-use super::text::{WIDE, more};
+use super::bounds::{WIDE, more};
 use crate::figures::{captured, count, percent};
 
 /// Groups that are shown.

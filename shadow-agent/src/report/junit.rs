@@ -14,7 +14,7 @@ use shadow_core::evidence::{
     report::{Group, Report, Route},
 };
 
-use super::{groups, text::WIDE};
+use super::{bounds::WIDE, groups};
 use crate::figures::{captured, count};
 
 /// Groups of one route that are shown.

@@ -6,6 +6,7 @@
 //! are shown with control characters escaped: a production response must not be able to control the reader's terminal.
 
 pub mod against;
+mod bounds;
 mod broad;
 pub mod calibrate;
 pub mod causes;

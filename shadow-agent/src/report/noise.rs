@@ -11,7 +11,7 @@ use shadow_core::{
     evidence::report::{Background, Group, Report, Scope, Shift, Standing},
 };
 
-use super::{broad, groups, text};
+use super::{bounds, broad, groups, text};
 use crate::figures::count;
 use crate::shown::screened;
 
@@ -129,7 +129,7 @@ fn section(out: &mut String, groups: &[&Group]) -> std::fmt::Result {
             writeln!(out, "       {}{}", groups::against(shift), interval(shift))?;
         }
     }
-    text::more(out, groups.len(), GROUPS, "groups")
+    bounds::more(out, groups.len(), GROUPS, "groups")
 }
 
 fn interval(shift: &Shift) -> String {

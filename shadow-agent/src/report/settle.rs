@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use shadow_core::evidence::{Settle, report::Report};
 
-use super::text::{WIDE, more};
+use super::bounds::{WIDE, more};
 use crate::figures::{captured, count};
 
 /// Routes that are shown with the evidence they need.

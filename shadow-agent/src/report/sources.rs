@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use shadow_core::evidence::report::{Report, SourceShare};
 
-use super::text::{WIDE, more};
+use super::bounds::{WIDE, more};
 use crate::figures::{captured, count, percent};
 
 /// Sources that are shown.

@@ -10,7 +10,12 @@ use shadow_core::{
     },
 };
 
-use super::{causes, fields, funnel, groups, losses::losses, protocols, settle, sources, verified};
+use super::{
+    bounds::{WIDE, more},
+    causes, fields, funnel, groups,
+    losses::losses,
+    protocols, settle, sources, verified,
+};
 use crate::figures::{captured, count, micros, percent, proportion, span, unread};
 
 pub use causes::CAUSES;
@@ -27,8 +32,6 @@ const FILES: usize = 20;
 const FINDINGS: usize = 5;
 /// Rules that are shown.
 const RULES: usize = 20;
-/// Characters of a route, and of a value, that are shown.
-pub(super) const WIDE: usize = 100;
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
@@ -343,18 +346,6 @@ fn latency_line(out: &mut String, (wide, route): (usize, &str), latency: &Latenc
         both(|spans| spans.whole.p50_us),
         both(|spans| spans.whole.p99_us),
     )
-}
-
-/// The number of entries that are not shown.
-pub(super) fn more(out: &mut String, all: usize, shown: usize, what: &str) -> std::fmt::Result {
-    match all.checked_sub(shown) {
-        None | Some(0) => Ok(()),
-        Some(hidden) => writeln!(
-            out,
-            "  and {} more {what}; --json shows all",
-            count(hidden as u64)
-        ),
-    }
 }
 
 fn unseen(out: &mut String, report: &Report) -> std::fmt::Result {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use shadow_core::evidence::report::{Missed, Power, Report, Verified};
 
-use super::text::{WIDE, more};
+use super::bounds::{WIDE, more};
 use crate::figures::{captured, count, percent};
 
 /// Routes that are shown, those with the smallest share first.

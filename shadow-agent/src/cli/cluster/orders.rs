@@ -13,7 +13,7 @@ use super::{
     worst,
 };
 use crate::{
-    cli::{Exit, ask, exit},
+    cli::{Exit, exit, output},
     shown::complain,
 };
 
@@ -100,7 +100,7 @@ fn switch(kubectl: &Kubectl<'_>, why: Option<&str>) -> Result<(), String> {
 fn said(done: &str, switched: Result<(), String>) -> anyhow::Result<Exit> {
     match switched {
         Ok(()) => {
-            ask::print(&format!("the cluster's kill switch is {done}\n"))?;
+            output::print(&format!("the cluster's kill switch is {done}\n"))?;
             Ok(Exit::Done)
         }
         // The chart without presets.pods has none.
@@ -124,7 +124,7 @@ fn show(answers: &[Answer]) -> anyhow::Result<ExitCode> {
             Ok(output) => format!("{}{}", output.stdout, output.stderr),
             Err(why) => format!("NO ANSWER: {why}\n"),
         };
-        ask::print(&format!("== {}\n{text}", answer.node))?;
+        output::print(&format!("== {}\n{text}", answer.node))?;
     }
     Ok(worst(answers.iter().map(Answer::code)))
 }

@@ -7,7 +7,7 @@ use shadow_core::evidence::Ruling;
 
 use super::kubectl::{Answer, Kubectl};
 use crate::{
-    cli::{Exit, ask, merge, page},
+    cli::{Exit, merge, output, page},
     report::text,
     shown,
 };
@@ -57,13 +57,13 @@ pub(super) fn run(kubectl: &Kubectl<'_>, args: &ReportArgs) -> anyhow::Result<Ex
     }
     let report = merge::report(&files)?;
     if args.json {
-        ask::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+        output::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else if let Some(file) = &args.html {
         let why = "Merged evidence has no journal, so there is no history.";
         page::alone(&report, why, file)?;
     } else {
         let nodes = format!("Evidence of {}\n\n", names.join(", "));
-        ask::print(&(nodes + &text::report(&report)))?;
+        output::print(&(nodes + &text::report(&report)))?;
     }
     let is_all = missing.is_empty() && !is_old;
     Ok(ending(report.judgement.ruling, is_all).into())

@@ -8,13 +8,13 @@ use super::{
     kubectl::{Answer, Kubectl},
     worst,
 };
-use crate::{cli::ask, control::status::Status, shown};
+use crate::{cli::output, control::status::Status, shown};
 
 /// Shows a line for each node, and what does not work there.
 pub(super) fn status(kubectl: &Kubectl<'_>) -> anyhow::Result<ExitCode> {
     let agents = kubectl.agents()?;
     let answers = kubectl.each(&agents, &["status", "--json"]);
-    ask::print(&table(&answers))?;
+    output::print(&table(&answers))?;
     Ok(worst(answers.iter().map(Answer::code)))
 }
 

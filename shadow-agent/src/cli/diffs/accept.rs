@@ -7,12 +7,16 @@ use serde_json::Value;
 use shadow_core::evidence::report::Group;
 
 use super::{
-    Origin, find,
+    find,
     ignore::{inserted, rule},
     verify::{self, Checked},
 };
 use crate::{
-    cli::{Exit, Failure, ask::print},
+    cli::{
+        Exit, Failure,
+        output::{self, print},
+        source::{self, Origin},
+    },
     config::Config,
     figures::count,
     shown::complain,
@@ -50,7 +54,7 @@ pub(in crate::cli) fn run(args: &AcceptArgs) -> anyhow::Result<ExitCode> {
         config,
         origin,
     } = args;
-    let report = find::report(origin)?;
+    let report = source::report(origin)?;
     let groups = find::groups(&report, id)?;
     let known = match config {
         Some(file) => Config::load(file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
@@ -74,7 +78,7 @@ pub(in crate::cli) fn run(args: &AcceptArgs) -> anyhow::Result<ExitCode> {
     };
     let accepted = Config::parse("the configuration".as_ref(), &after)
         .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
-    match find::journal(origin) {
+    match source::journal(origin) {
         Ok(journal) => {
             let checked = verify::against(&journal, (&known, &accepted), &report.groups, &groups)?;
             tell(&checked)?;
@@ -82,7 +86,7 @@ pub(in crate::cli) fn run(args: &AcceptArgs) -> anyhow::Result<ExitCode> {
         Err(failure) => complain(&format!("the rules are not tried on recorded cases: {failure}")),
     }
     if let Some(file) = config {
-        whole::rewrite(file, after.as_bytes()).map_err(|error| super::export::unwritten(file, &error))?;
+        whole::rewrite(file, after.as_bytes()).map_err(|error| output::unwritten(file, &error))?;
         complain(&format!(
             "written to {}; it is in force once the agent has read it again",
             file.display()

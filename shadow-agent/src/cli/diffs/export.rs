@@ -9,13 +9,15 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use shadow_core::case::Case;
 
-use super::{Origin, find};
+use super::find;
 use crate::{
-    cli::{Exit, Failure, ask::print},
+    cli::{
+        Exit, Failure,
+        output::{self, STDOUT},
+        source::{self, Origin},
+    },
     clock::now_ms,
     export::{Bundle, To, curl, har, httpie},
-    shown::screened,
-    whole,
 };
 
 /// Events that are searched for the rules in force.
@@ -71,7 +73,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         bundle,
         url,
         to,
-        output,
+        output: file,
         origin,
     } = args;
     let found = find::by_id(id, origin)?;
@@ -86,7 +88,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     };
     let text = if *bundle {
         let rules = rules(&case, origin)?;
-        let groups = find::report(origin).map(|report| {
+        let groups = source::report(origin).map(|report| {
             let all = std::iter::once(&report).chain(&report.also);
             let all = all.flat_map(|report| &report.groups);
             all.filter(|group| case.groups.contains(&group.id))
@@ -104,7 +106,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
             Format::Json => format!("{}\n", serde_json::to_string_pretty(&case)?),
         }
     };
-    write(output.as_deref().unwrap_or(Path::new(STDOUT)), &text)?;
+    output::write(file.as_deref().unwrap_or(Path::new(STDOUT)), &text)?;
     Ok(Exit::Done.into())
 }
 
@@ -117,34 +119,12 @@ fn destination(url: Option<&str>, to: Option<Destination>) -> To<'_> {
     }
 }
 
-/// The name of standard output where a file is expected.
-pub(in crate::cli) const STDOUT: &str = "-";
-
-/// Writes to standard output or to a file. A file is written whole or not at all, and only its owner can read it.
-pub(in crate::cli) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    if path == Path::new(STDOUT) {
-        return print(text).map(drop);
-    }
-    whole::write(path, screened(text).as_bytes()).map_err(|error| unwritten(path, &error))
-}
-
-/// The failure when a file was not written, with advice.
-pub(in crate::cli) fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        Exit::CannotCreate,
-        format!(
-            "cannot write {}: {error}; free space, or choose another file",
-            path.display()
-        ),
-    )
-}
-
 /// The rules that were in force when the case was judged. The agent records them when it starts.
 fn rules(case: &Case, origin: &Origin) -> Result<Value, Failure> {
-    let journal = find::journal(origin)?;
+    let journal = source::journal(origin)?;
     let events = journal
         .events(0, EVENTS)
-        .map_err(|error| find::unreadable(&journal, &error))?;
+        .map_err(|error| source::unreadable(&journal, &error))?;
     let last = events
         .into_iter()
         .filter(|event| event.at_ms <= case.at_ms)

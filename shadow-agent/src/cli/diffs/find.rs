@@ -6,11 +6,9 @@ use shadow_core::{
     evidence::report::{CAUSE, Cause, Group, Report},
 };
 
-use super::Origin;
-use crate::{
-    cli::{Exit, Failure, ask},
-    journal::{OpenError, Reader},
-    state::StateDir,
+use crate::cli::{
+    Exit, Failure,
+    source::{self, Origin, unreadable},
 };
 
 /// Cases listed for a group.
@@ -29,57 +27,9 @@ pub(super) struct Found {
     pub(super) cases: Vec<String>,
 }
 
-/// The report of the running agent, or else the kept one, or else the one in the journal.
-pub(in crate::cli) fn report(origin: &Origin) -> Result<Report, Failure> {
-    if origin.journal.is_some() {
-        return kept(&journal(origin)?);
-    }
-    ask::find_report(&origin.place).or_else(|unfound| {
-        let journal = journal(origin).map_err(|_absent: Failure| unfound)?;
-        kept(&journal)
-    })
-}
-
-fn kept(journal: &Reader) -> Result<Report, Failure> {
-    let report = journal.report().map_err(|error| unreadable(journal, &error))?;
-    report.ok_or_else(|| {
-        Failure::new(
-            Exit::Unknown,
-            format!("the journal {} holds no report", journal.path().display()),
-        )
-    })
-}
-
-/// Opens the journal for reading.
-pub(in crate::cli) fn journal(origin: &Origin) -> Result<Reader, Failure> {
-    let path = match &origin.journal {
-        Some(path) => path.clone(),
-        None => StateDir::new(&origin.place.state_dir).journal_path(),
-    };
-    Reader::open(&path).map_err(|error| unopened(&error))
-}
-
-pub(in crate::cli) fn unopened(error: &OpenError) -> Failure {
-    let exit = match error {
-        OpenError::Absent(_) | OpenError::Io { .. } | OpenError::Database { .. } => Exit::NoInput,
-        OpenError::Foreign { .. }
-        | OpenError::Newer { .. }
-        | OpenError::Older { .. }
-        | OpenError::Damaged { .. } => Exit::Data,
-    };
-    Failure::new(exit, error.to_string())
-}
-
-pub(in crate::cli) fn unreadable(journal: &Reader, error: &rusqlite::Error) -> Failure {
-    Failure::new(
-        Exit::Data,
-        format!("the journal {} cannot be read: {error}", journal.path().display()),
-    )
-}
-
 /// Finds a cause, a group or a case. A cause and a group may be named by a prefix of their id.
 pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
-    let report = report(origin);
+    let report = source::report(origin);
     let named = match &report {
         Ok(report) => cause(report, id)?,
         Err(_) => None,
@@ -93,7 +43,7 @@ pub(super) fn by_id(id: &str, origin: &Origin) -> Result<Found, Failure> {
         Ok(report) => group(report, id)?,
         Err(_) => None,
     };
-    let journal = journal(origin);
+    let journal = source::journal(origin);
     if let Some(group) = group {
         let (mut case, mut cases) = (None, Vec::new());
         // A group is useful even without its cases.

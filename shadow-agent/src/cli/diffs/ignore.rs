@@ -9,9 +9,13 @@ use clap::Args;
 use serde_json::{Value, json};
 use shadow_core::{compare::PlacePath, evidence::report::Group};
 
-use super::{Origin, find};
+use super::find;
 use crate::{
-    cli::{Exit, Failure, ask::print},
+    cli::{
+        Exit, Failure,
+        output::{self, print},
+        source::Origin,
+    },
     config::Config,
     figures::captured,
     shown::{complain, is_unsafe, screened},
@@ -63,7 +67,7 @@ pub(super) fn run(args: &IgnoreArgs) -> anyhow::Result<ExitCode> {
         );
         return Err(Failure::new(Exit::Config, what).into());
     };
-    whole::rewrite(file, after.as_bytes()).map_err(|error| super::export::unwritten(file, &error))?;
+    whole::rewrite(file, after.as_bytes()).map_err(|error| output::unwritten(file, &error))?;
     complain(&format!(
         "written to {}; it is in force once the agent has read it again",
         file.display()

@@ -15,21 +15,22 @@ mod verify;
 use std::{
     fmt::Write as _,
     io::{self, IsTerminal as _},
-    path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{Args, Subcommand};
 use shadow_core::evidence::report::{Group, Standing};
 
-use super::{AgentLocation, Exit, Failure, ask::print};
+use super::{
+    Exit, Failure,
+    output::print,
+    source::{self, Origin},
+};
 use crate::report::{causes, diffs};
 
 pub use accept::AcceptArgs;
 pub(in crate::cli) use accept::{run as accept, tell, written};
 pub use export::ExportArgs;
-pub(in crate::cli) use export::{STDOUT, unwritten, write};
-pub(in crate::cli) use find::{journal, report, unopened, unreadable};
 pub use ignore::IgnoreArgs;
 pub use sort::Sort;
 pub(in crate::cli) use verify::against;
@@ -86,23 +87,6 @@ struct ListArgs {
     origin: Origin,
 }
 
-/// Where cases and groups are read from.
-#[derive(Args, Debug)]
-pub struct Origin {
-    /// The journal, when it is not in the state folder
-    #[arg(long, value_name = "FILE")]
-    journal: Option<PathBuf>,
-    #[command(flatten)]
-    place: AgentLocation,
-}
-
-impl Origin {
-    /// Where the agent is.
-    pub(super) fn place(&self) -> &AgentLocation {
-        &self.place
-    }
-}
-
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  sudo shadow diffs show 1f9a03b2c4d5\n  sudo shadow diffs show 1f9a --json | jq .case.request"
@@ -138,7 +122,7 @@ fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         limit,
         origin,
     } = args;
-    let mut report = report(origin)?;
+    let mut report = source::report(origin)?;
     sort.apply(&mut report);
     let report = match target {
         None => &report,

@@ -10,9 +10,8 @@ use shadow_core::{
 };
 use shadow_proto::exchange::{Body, Headers, Request, Version};
 
-use super::find;
 use crate::{
-    cli::{Exit, Failure},
+    cli::{Exit, Failure, source},
     config::Config,
     figures::captured,
     journal::Reader,
@@ -43,7 +42,7 @@ pub(in crate::cli) fn against(
     for group in groups {
         let found = journal
             .cases_of(&group.id, CASES)
-            .map_err(|error| find::unreadable(journal, &error))?;
+            .map_err(|error| source::unreadable(journal, &error))?;
         for case in found {
             if cases.iter().all(|known| known.id != case.id) {
                 cases.push(case);

@@ -9,7 +9,7 @@ use shadow_core::{
 
 use super::ReplayArgs;
 use crate::{
-    cli::{Exit, Failure, ask, diffs, page},
+    cli::{Exit, Failure, output, page},
     report::{junit, text},
 };
 
@@ -25,7 +25,7 @@ pub(super) fn one_output(args: &ReplayArgs) -> Result<(), Failure> {
 }
 
 fn is_stdout(path: &Path) -> bool {
-    path.as_os_str() == diffs::STDOUT
+    path.as_os_str() == output::STDOUT
 }
 
 /// Writes the report to the files that were named, and prints it.
@@ -34,7 +34,7 @@ pub(super) fn tell(args: &ReplayArgs, report: &Report, bundles_only: bool) -> an
         page::alone(report, "A replay keeps no journal, so there is no history.", path)?;
     }
     if let Some(path) = &args.junit {
-        diffs::write(path, &junit::report(report)?)?;
+        output::write(path, &junit::report(report)?)?;
     }
     if [&args.html, &args.junit]
         .into_iter()
@@ -50,7 +50,7 @@ pub(super) fn tell(args: &ReplayArgs, report: &Report, bundles_only: bool) -> an
     } else {
         text::report(report)
     };
-    ask::print(&text)?;
+    output::print(&text)?;
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use shadow_proto::units::Rate;
 
 use crate::{
     cli::{
-        AgentLocation, Exit, Failure, ask, config,
-        diffs::{unopened, unreadable},
+        AgentLocation, Exit, Failure, config, output,
+        source::{unopened, unreadable},
     },
     config::{Config, target::Mode},
     figures::span,
@@ -64,7 +64,7 @@ pub(super) fn run(
         }
         Err(error) => return Err(unopened(&error).into()),
     };
-    ask::print(&text)?;
+    output::print(&text)?;
     Ok(Exit::Done.into())
 }
 

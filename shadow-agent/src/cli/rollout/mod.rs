@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{AgentLocation, Exit, Failure, ask};
+use super::{AgentLocation, Exit, Failure, ask, output};
 use crate::{
     control::{
         client::{self, ClientError},
@@ -106,7 +106,7 @@ pub fn run(args: RolloutArgs) -> anyhow::Result<ExitCode> {
     } else {
         status::page(&status)
     };
-    ask::print(&text)?;
+    output::print(&text)?;
     Ok(Exit::Done.into())
 }
 

@@ -9,7 +9,7 @@ pub use args::RunArgs;
 pub(super) use progress::Progress;
 use shadow_core::evidence::report::Report;
 
-use super::{Exit, Failure, config};
+use super::{Exit, Failure, config, output};
 use crate::{
     config::{Config, shadow_test::TestOrder},
     report::text,
@@ -26,7 +26,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         supervise::die_with_parent()?;
     }
     let (report, failed) = ran(args)?;
-    super::ask::print(&text::report(&report))?;
+    output::print(&text::report(&report))?;
     match failed {
         None => Ok(Exit::Done.into()),
         Some(failure) => Err(failure.into()),

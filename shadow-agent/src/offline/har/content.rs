@@ -11,7 +11,7 @@ use shadow_proto::exchange::{Incomplete, Response};
 use super::{
     attached::Folder,
     charset::{self, Lengths, parameter},
-    entry::{field, has},
+    fields::{field, has},
     lenient::{size, text},
     url::quoted,
 };

@@ -12,6 +12,7 @@ use shadow_proto::{
 use super::{
     attached::Folder,
     content::{self, Answer},
+    fields::has,
     lenient::{number, pairs, set, size, text},
     url::{self, Url},
 };
@@ -265,18 +266,6 @@ fn split(fields: Vec<(String, String)>) -> Vec<(String, String)> {
                 .collect::<Vec<_>>()
         })
         .collect()
-}
-
-pub(super) fn has(fields: &[(String, String)], name: &str) -> bool {
-    field(fields, name).is_some()
-}
-
-/// The value of a field.
-pub(super) fn field<'f>(fields: &'f [(String, String)], name: &str) -> Option<&'f str> {
-    fields
-        .iter()
-        .find(|(found, _)| found.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.trim())
 }
 
 /// The fields of a request. Cookies are one field in HTTP/1, and may be many in HTTP/2 (RFC 9113 section 8.2.3).

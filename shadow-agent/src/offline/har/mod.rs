@@ -10,6 +10,7 @@ mod attached;
 mod charset;
 mod content;
 mod entry;
+mod fields;
 mod lenient;
 mod split;
 mod url;
