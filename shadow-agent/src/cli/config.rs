@@ -83,7 +83,7 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
             output::print(&format!("{:#}\n", schema::schema().as_value()))?;
         }
         Action::Crd => {
-            ask::print(&crd::yaml()?)?;
+            output::print(&crd::yaml()?)?;
         }
         Action::Show { file } => {
             let config = load(file)?;
