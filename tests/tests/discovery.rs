@@ -105,7 +105,7 @@ struct Api {
     /// The open watches: of pods, of the kill switch, and of tests.
     watches: [Mutex<Vec<TcpStream>>; 3],
     asked: Mutex<Vec<String>>,
-    /// What was applied or made: the first line of the request, and its content.
+    /// Objects that were applied or made: the first line of the request, and its content.
     written: Mutex<Vec<(String, Value)>>,
 }
 

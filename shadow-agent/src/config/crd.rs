@@ -101,8 +101,8 @@ fn structural(root: &Value, part: &Value, depth: usize) -> Value {
         return Value::Object(made);
     }
     let kinds = match &*kinds(part) {
-        // A unit: `5%`, `2s`. Both types at once (`x-kubernetes-int-or-string`) would make lists of the status atomic in
-        // API servers before 1.21, so that each node would replace the entries of the others.
+        // A unit: `5%`, `2s`. Both types at once (`x-kubernetes-int-or-string`) would make lists of the status atomic
+        // in API servers before 1.21, so that each node would replace the entries of the others.
         ["string", "number"] => vec!["string"],
         kinds => kinds.to_vec(),
     };

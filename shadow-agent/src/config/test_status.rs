@@ -44,12 +44,12 @@ pub struct NodeStatus {
     /// The share of connections that are mirrored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<String>,
-    /// What does not work.
+    /// The fault of this node, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub degraded: Option<Degraded>,
 }
 
-/// What does not work.
+/// A fault.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Degraded {
     /// The kind.

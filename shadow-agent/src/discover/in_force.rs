@@ -51,7 +51,7 @@ impl ApiObject for ApiTest {
     }
 }
 
-/// What becomes of a test.
+/// The use that is made of a test.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Standing {
     /// It is the one that is run.

@@ -2,11 +2,13 @@
 //!
 //! The only process that talks to the API server: it has a token, and no other privilege. It lists and watches the
 //! pods of its own node, and tells the agent the whole set whenever it has changed. Which pods, the configuration says,
-//! or the `ShadowTest` in force ([`in_force`]), whose status it writes ([`status`]). It also watches the kill switch of the
-//! cluster ([`switch`]). Bounds: three watches, answers and lines as in [`api`]. Bias: while the API server is away the
-//! last set stays; a pod is named by its UID, and never by its address; no pod is named before the kill switch is known.
+//! or the `ShadowTest` in force ([`in_force`]), whose status it writes ([`status`]). It also watches the kill switch of
+//! the cluster ([`switch`]). Bounds: three watches, answers and lines as in [`api`]. Bias: while the API server is away
+//! the last set stays; a pod is named by its UID, and never by its address; no pod is named before the kill switch is
+//! known.
 
 mod api;
+mod conditions;
 mod in_force;
 mod objects;
 mod pods;

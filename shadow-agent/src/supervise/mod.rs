@@ -1,10 +1,10 @@
 //! The agent of a test: an agent process for the `ShadowTest` in force, another one when that changes.
 //!
 //! Owns: the process `shadow run` below it, and two files beside the socket of discovery: `test.json`, in which
-//! discovery says which test is in force, and `state.json`, from which discovery learns the state of the agent. Reads no
-//! captured byte. Without a test the agent observes, and no pod is named to it. Bounds: one process; a file of 1 MiB;
-//! pauses between restarts. Bias: an agent is of one test and one shadow system, so that traffic that is captured for one
-//! is never replayed to another. A file that cannot be read changes nothing.
+//! discovery says which test is in force, and `state.json`, from which discovery learns the state of the agent. Reads
+//! no captured byte. Without a test the agent observes, and no pod is named to it. Bounds: one process; a file of 1
+//! MiB; pauses between restarts. Bias: an agent is of one test and one shadow system, so that traffic that is captured
+//! for one is never replayed to another. A file that cannot be read changes nothing.
 
 mod agent;
 mod state;
@@ -169,7 +169,7 @@ impl<'c> Supervisor<'c> {
         }
         if let Some(code) = self.agent.as_mut().and_then(AgentProcess::has_ended) {
             self.agent = None;
-            // What is wrong is no matter of a test: whoever runs this process decides.
+            // The fault is no matter of a test: whoever runs this process decides.
             if self.order.is_none() || code == 0 {
                 return Some(code);
             }
@@ -216,7 +216,7 @@ impl<'c> Supervisor<'c> {
     }
 
     fn start(&mut self, id: &str) {
-        // What is kept for the rollout of another test does not apply to this one.
+        // The rollout of another test, and targets that it paused, do not apply.
         if !self.state.is_of_test(id) {
             let kept = self
                 .state

@@ -88,7 +88,7 @@ impl Reported {
         self.write(state);
     }
 
-    /// What is wrong, if it cannot pass by itself or has been so for a while.
+    /// The fault, if it cannot pass by itself or has been so for a while.
     fn settled(&mut self, degraded: Option<Degraded>, now: Instant) -> Option<Degraded> {
         let Some(degraded) = degraded else {
             self.wrong_since = None;

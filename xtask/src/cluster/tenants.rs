@@ -245,7 +245,7 @@ fn second_tenant(cluster: &Cluster) -> Result<String> {
     ))
 }
 
-/// What is deleted is not mirrored any more.
+/// Nothing of a deleted test is mirrored.
 pub(super) fn deleted(cluster: &Cluster) -> Result<String> {
     cluster.one_test()?;
     let mut start = 0;
