@@ -49,6 +49,11 @@ refused 'config.shadow.url="https://next"' url
 refused 'config.capture.interfaces=["a-name-that-is-too-long"]' interfaces
 refused 'capabilities=["SYS_ADMIN"]' capabilities
 refused 'imagePullPolicy="Always"' imagePullPolicy
+refused 'presets={"pods": {"enabled": true}, "tests": {"enabled": true}}' 'exclude each other'
+
+# The kind ShadowTest and the rights to it come with its preset only.
+[ "$(helm template shadow "$chart" | grep -c 'shadow.dev' || :)" = 0 ]
+[ "$(helm template shadow "$chart" -f "$chart/ci/tests-values.yaml" | grep -c '^kind: CustomResourceDefinition$')" = 1 ]
 
 # A change of the configuration changes the pods.
 sum() { helm template shadow "$chart" --set-json "config.capture.targets=[$1]" | grep checksum/config; }

@@ -5,7 +5,8 @@
 //! [`export`] gives single cases to other tools, [`rollout`] raises the sample by it, [`budget`] lowers it and
 //! [`trips`] stops by itself, [`inspect`] reads capture files, [`explain`] follows one flow. [`control`] is the
 //! socket, [`http`] the metrics, [`doctor`] checks the host, [`privs`] gives up privileges, [`attach`] is the
-//! process that keeps some of them, [`discover`] the one that talks to Kubernetes, [`whole`] writes files and
+//! process that keeps some of them, [`discover`] the one that talks to Kubernetes,
+//! [`supervise`] the one that runs an agent for a test, [`whole`] writes files and
 //! [`shown`] formats output for people, [`cli`] and [`config`] read what a person types.
 
 // Tests may unwrap, so this is here and not among the lints of the workspace.
@@ -38,6 +39,7 @@ pub mod rollout;
 pub(crate) mod runtime;
 pub mod shown;
 pub mod state;
+pub mod supervise;
 pub mod trips;
 pub mod unfinished;
 pub mod whole;

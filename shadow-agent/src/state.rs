@@ -287,6 +287,17 @@ impl StateDir {
         self.load("rollout.json")
     }
 
+    /// Whether what is kept here is that of a test.
+    pub fn is_of_test(&self, test: &str) -> bool {
+        let kept: Option<String> = self.load("test.json").ok().flatten();
+        kept.unwrap_or_default() == test
+    }
+
+    /// Says which test the rest belongs to.
+    pub fn set_test(&self, test: &str) -> Result<(), StateError> {
+        self.replace("test.json", &test)
+    }
+
     /// Saves which targets are paused, and the reasons.
     pub fn save_paused(&self, paused: &BTreeMap<String, Trip>) -> Result<(), StateError> {
         self.replace("paused.json", paused)

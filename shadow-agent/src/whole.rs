@@ -24,13 +24,18 @@ const MOST: u64 = 1 << 30;
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     match special(path)? {
         Some(mut file) => file.write_all(content),
-        None => replace(path, content, None),
+        None => replace(path, content, Mode::Private),
     }
 }
 
 /// The same for a file of the agent's own: whatever is in its place is replaced, and nothing is waited for.
 pub fn place(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace(path, content, None)
+    replace(path, content, Mode::Private)
+}
+
+/// As [`place`], for everybody to read.
+pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, Mode::Public)
 }
 
 /// Replaces a regular file, which keeps its mode and its owner. Anything else, including a link, is refused.
@@ -39,7 +44,7 @@ pub fn rewrite(path: &Path, content: &[u8]) -> io::Result<()> {
     if !former.is_file() {
         return Err(refused("it is no regular file, and is not replaced"));
     }
-    replace(path, content, Some(&former))
+    replace(path, content, Mode::As(&former))
 }
 
 /// The content of a regular file of this user, of root, or of the owner of its folder. A link is not followed.
@@ -123,8 +128,18 @@ fn special(path: &Path) -> io::Result<Option<File>> {
     Err(refused("it was replaced meanwhile; name another"))
 }
 
-/// `former` is the metadata of the old file, if mode and owner are to stay.
-fn replace(path: &Path, content: &[u8], former: Option<&fs::Metadata>) -> io::Result<()> {
+/// The mode of a new file.
+#[derive(Clone, Copy)]
+enum Mode<'f> {
+    /// For its owner only.
+    Private,
+    /// For everybody to read.
+    Public,
+    /// Mode and owner of the old file.
+    As(&'f fs::Metadata),
+}
+
+fn replace(path: &Path, content: &[u8], mode: Mode<'_>) -> io::Result<()> {
     let folder = folder_of(path);
     let mut fresh = tempfile::Builder::new()
         .prefix(".shadow-")
@@ -132,12 +147,16 @@ fn replace(path: &Path, content: &[u8], former: Option<&fs::Metadata>) -> io::Re
         .tempfile_in(&folder)?;
     fresh.write_all(content)?;
     let file = fresh.as_file();
-    if let Some(former) = former {
-        if former.uid() != rustix::process::geteuid().as_raw() {
-            let (user, group) = (former.uid(), former.gid());
-            std::os::unix::fs::fchown(file, Some(user), Some(group))?;
+    match mode {
+        Mode::Private => {}
+        Mode::Public => file.set_permissions(Permissions::from_mode(0o644))?,
+        Mode::As(former) => {
+            if former.uid() != rustix::process::geteuid().as_raw() {
+                let (user, group) = (former.uid(), former.gid());
+                std::os::unix::fs::fchown(file, Some(user), Some(group))?;
+            }
+            file.set_permissions(Permissions::from_mode(former.mode() & 0o777))?;
         }
-        file.set_permissions(Permissions::from_mode(former.mode() & 0o777))?;
     }
     file.sync_all()?;
     fresh.persist(path).map_err(|failed| failed.error)?;
@@ -201,7 +220,7 @@ mod tests {
         let path = folder.path().join("page");
         fs::create_dir(&path).expect("makes");
         write(&path, b"one").expect_err("a folder");
-        replace(&path, b"one", None).expect_err("a folder");
+        replace(&path, b"one", Mode::Private).expect_err("a folder");
         assert_eq!(names(folder.path()), ["page"]);
         if Path::new("/dev/full").exists() {
             let error = write(Path::new("/dev/full"), b"one").expect_err("full");

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{AgentLocation, Exit, Failure, ask, output};
 use crate::{
     config::{
-        Config, example, faults,
+        Config, crd, example, faults,
         load::{self, LoadError},
         schema,
     },
@@ -53,6 +53,9 @@ enum Action {
                       YAML language server:\n  # yaml-language-server: $schema=shadow.schema.json"
     )]
     Schema,
+    /// Print the definition of the kind ShadowTest for the API server of Kubernetes
+    #[command(after_help = "Example:\n  shadow config crd | kubectl apply -f -")]
+    Crd,
     /// Print what a file means, with every default filled in
     #[command(alias = "explain", after_help = "Example:\n  shadow config show shadow.yaml")]
     Show {
@@ -78,6 +81,9 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         }
         Action::Schema => {
             output::print(&format!("{:#}\n", schema::schema().as_value()))?;
+        }
+        Action::Crd => {
+            output::print(&crd::yaml()?)?;
         }
         Action::Show { file } => {
             let config = load(file)?;

@@ -46,5 +46,5 @@ pub(super) fn run(args: &DiscoverArgs) -> anyhow::Result<ExitCode> {
         );
         return Err(Failure::new(Exit::Config, what).into());
     };
-    discover::run(kubernetes, &config.agent, &args.node, args.api.as_ref())
+    discover::run(&config, kubernetes, &args.node, args.api.as_ref())
 }

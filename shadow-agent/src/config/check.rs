@@ -32,7 +32,10 @@ impl Config {
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         capture(&self.capture, &mut found);
-        shadow(&self.shadow, &mut found);
+        tests(self, &mut found);
+        if !self.awaits_test() {
+            shadow(&self.shadow, &mut found);
+        }
         also(self, &mut found);
         compare(&self.compare, &mut found);
         gates(&self.gates, &mut found);
@@ -60,6 +63,34 @@ impl Config {
         }
         found
     }
+}
+
+/// Checks that nothing else says what is mirrored, and where to.
+fn tests(config: &Config, found: &mut Vec<Problem>) {
+    if config.tests().is_none() {
+        return;
+    }
+    let mut excluded = |at: &str, is_set: bool| {
+        if is_set {
+            found.push(problem(
+                at,
+                "excludes capture.kubernetes.tests, which say what is mirrored",
+                "leave one of them out",
+            ));
+        }
+    };
+    let Capture {
+        interfaces,
+        namespaces,
+        targets,
+        ..
+    } = &config.capture;
+    excluded("capture.interfaces", !interfaces.is_empty());
+    excluded("capture.namespaces", !namespaces.is_empty());
+    excluded("capture.targets", !targets.is_empty());
+    excluded("also", !config.also.is_empty());
+    excluded("shadow.url", config.awaits_test() && config.shadow.url.is_some());
+    excluded("shadow.observe", config.awaits_test() && config.shadow.observe);
 }
 
 fn capture(capture: &Capture, found: &mut Vec<Problem>) {

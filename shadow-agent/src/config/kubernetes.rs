@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shadow_proto::units::Rate;
 
 use super::problem::Problem;
 
 /// The pods of a node that are mirrored, from inside their network namespaces.
-#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Kubernetes {
     /// Their namespace.
@@ -29,6 +30,40 @@ pub struct Kubernetes {
     pub group: Option<String>,
     /// The ConfigMap that stops every node while it has the key `kill`, as NAMESPACE/NAME.
     pub kill_switch: Option<String>,
+    /// Objects of the kind `ShadowTest` say what is mirrored, in place of the keys above and of `shadow.url`.
+    pub tests: Option<Tests>,
+    /// The test of this process; pods of another one are not mirrored.
+    #[serde(skip)]
+    pub test: Option<String>,
+}
+
+/// The policy for tests, which tenants write.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tests {
+    /// The namespaces whose tests count; empty for every one.
+    pub namespaces: Vec<String>,
+    /// The largest sample that a test may ask for.
+    pub most_sample: Rate,
+    /// Whether a test may have writes replayed.
+    pub writes: bool,
+}
+
+impl Default for Tests {
+    fn default() -> Self {
+        Self {
+            namespaces: Vec::new(),
+            most_sample: Rate::FULL,
+            writes: false,
+        }
+    }
+}
+
+impl Tests {
+    /// Whether tests of a namespace count.
+    pub fn allows(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|one| one == namespace)
+    }
 }
 
 impl Default for Kubernetes {
@@ -43,6 +78,8 @@ impl Default for Kubernetes {
             socket: PathBuf::from("/run/shadow/discover.sock"),
             group: None,
             kill_switch: None,
+            tests: None,
+            test: None,
         }
     }
 }
@@ -62,6 +99,12 @@ impl Kubernetes {
             });
         };
         match (&self.selector, &self.service) {
+            (None, None) if self.tests.is_some() => {}
+            (Some(_), _) | (_, Some(_)) if self.tests.is_some() => problem(
+                "tests",
+                "choose the pods, besides selector or service",
+                "leave one of them out",
+            ),
             (None, None) => problem(
                 "selector",
                 "no pods are chosen",

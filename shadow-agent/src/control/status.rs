@@ -195,6 +195,9 @@ pub struct Lane {
     pub modes: Vec<String>,
     /// From the exchange to the verdict.
     pub funnel: Funnel,
+    /// Exchanges with a verdict, of those that were to be compared.
+    #[serde(default)]
+    pub coverage: Proportion,
     /// Matches of compared exchanges.
     pub match_rate: Proportion,
     /// Its routes, the one with the most exchanges first.

@@ -1,4 +1,4 @@
-//! Requests to the API server of Kubernetes: one answer as JSON, or a watch line by line.
+//! Requests to the API server of Kubernetes: one answer as JSON, a watch line by line, or an object that is written.
 
 use std::{
     fmt, io,
@@ -8,8 +8,8 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, Uri, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{Method, Request, Response, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use rustls::{
@@ -18,6 +18,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
@@ -128,7 +129,28 @@ impl Api {
         })
     }
 
+    /// Applies fields of an object (server-side apply), which then belong to the manager that the path names.
+    pub(super) async fn apply(&self, path: &str, fields: &Value) -> Result<(), ApiError> {
+        let sent = Sent(
+            Method::PATCH,
+            "application/apply-patch+yaml",
+            fields.to_string().into(),
+        );
+        in_time(self.send(path, sent)).await.map(drop)
+    }
+
+    /// Makes an object.
+    pub(super) async fn create(&self, path: &str, object: &Value) -> Result<(), ApiError> {
+        let sent = Sent(Method::POST, "application/json", object.to_string().into());
+        in_time(self.send(path, sent)).await.map(drop)
+    }
+
     async fn get(&self, path: &str) -> Result<Response<Incoming>, ApiError> {
+        self.send(path, Sent(Method::GET, "", Bytes::new())).await
+    }
+
+    async fn send(&self, path: &str, sent: Sent) -> Result<Response<Incoming>, ApiError> {
+        let Sent(method, media_type, body) = sent;
         let failed = |error: io::Error| ApiError::Connect(error.to_string());
         let stream = TcpStream::connect((&*self.host, self.port))
             .await
@@ -145,7 +167,9 @@ impl Api {
                 handshake(TokioIo::new(stream)).await?
             }
         };
-        let mut request = Request::get(path)
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, &self.host)
             .header(header::ACCEPT, "application/json")
             .header(header::USER_AGENT, concat!("shadow/", env!("CARGO_PKG_VERSION")));
@@ -154,7 +178,10 @@ impl Api {
             let token = std::fs::read_to_string(token).map_err(failed)?;
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.trim()));
         }
-        let request = request.body(Empty::<Bytes>::new());
+        if !media_type.is_empty() {
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        let request = request.body(Full::new(body));
         let request = request.map_err(|error| ApiError::Settings(error.to_string()))?;
         let response = sender.send_request(request).await;
         let response = response.map_err(|error| ApiError::Connect(error.to_string()))?;
@@ -179,7 +206,10 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, ApiError>>) -> Result<
     timeout(PATIENCE, asked).await.map_err(late)?
 }
 
-type Sender = http1::SendRequest<Empty<Bytes>>;
+/// Method, media type and content of a request.
+struct Sent(Method, &'static str, Bytes);
+
+type Sender = http1::SendRequest<Full<Bytes>>;
 
 async fn handshake<S>(stream: TokioIo<S>) -> Result<Sender, ApiError>
 where

@@ -1,14 +1,18 @@
 //! `shadow discover`: the pods of this node that are to be mirrored, for the agent beside it.
 //!
 //! The only process that talks to the API server: it has a token, and no other privilege. It lists and watches the
-//! pods of its own node, and tells the agent the whole set whenever it has changed. It also watches the kill switch of
-//! the cluster ([`switch`]). Bounds: two watches, answers and lines as in [`api`]. Bias: while the API server is away
+//! pods of its own node, and tells the agent the whole set whenever it has changed. Which pods, the configuration says,
+//! or the `ShadowTest` in force ([`in_force`]), whose status it writes ([`status`]). It also watches the kill switch of
+//! the cluster ([`switch`]). Bounds: three watches, answers and lines as in [`api`]. Bias: while the API server is away
 //! the last set stays; a pod is named by its UID, and never by its address; no pod is named before the kill switch is
 //! known.
 
 mod api;
+mod conditions;
+mod in_force;
 mod objects;
 mod pods;
+mod status;
 mod switch;
 
 use std::{io, path::Path, process::ExitCode, time::Duration};
@@ -29,8 +33,8 @@ use self::{
     switch::{ApiConfigMap, Switch},
 };
 use crate::{
-    capture::namespaces::pods::{Pod, line},
-    config::{agent::Agent, kubernetes::Kubernetes},
+    capture::namespaces::pods::{Told, line},
+    config::{Config, kubernetes::Kubernetes},
     privs,
 };
 
@@ -44,20 +48,45 @@ const LONGEST_PAUSE_OF_SWITCH: Duration = Duration::from_secs(3);
 /// Seconds after which the API server ends a watch.
 const WATCH: u32 = 240;
 
+/// The pods that are to be followed.
+#[derive(Clone, Debug, PartialEq)]
+struct Chosen {
+    /// The test that chose them; empty where the configuration did.
+    test: String,
+    /// `None` while nothing is to be mirrored.
+    pods: Option<Kubernetes>,
+}
+
 /// Follows the pods of a node, and the kill switch, until the process is ended.
-pub fn run(config: &Kubernetes, agent: &Agent, node: &str, api: Option<&Uri>) -> anyhow::Result<ExitCode> {
+pub fn run(
+    config: &Config,
+    kubernetes: &Kubernetes,
+    node: &str,
+    api: Option<&Uri>,
+) -> anyhow::Result<ExitCode> {
     privs::for_nothing()?;
     let api = Api::new(api)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let agent = &config.agent;
     let (sender, receiver) = watch::channel(None);
-    let switch = config.kill_switch().zip(agent.kill_file.clone());
+    let switch = kubernetes.kill_switch().zip(agent.kill_file.clone());
     let (known, is_known) = watch::channel(switch.is_none());
+    let by_configuration = config.tests().is_none().then(|| Chosen {
+        test: String::new(),
+        pods: Some(kubernetes.clone()),
+    });
+    let (choose, chosen) = watch::channel(by_configuration);
     runtime.block_on(async {
         tokio::join!(
-            follow_pods(&api, config, node, is_known, &sender),
-            tell(&config.socket, receiver),
+            follow_pods(&api, node, is_known, chosen, &sender),
+            tell(&kubernetes.socket, receiver),
+            async {
+                if config.tests().is_some() {
+                    Box::pin(in_force::follow(&api, config, kubernetes, node, &choose)).await;
+                }
+            },
             async {
                 if let Some((place, file)) = switch {
                     let control = agent.socket.clone();
@@ -72,20 +101,53 @@ pub fn run(config: &Kubernetes, agent: &Agent, node: &str, api: Option<&Uri>) ->
 /// Keeps the set of pods up to date, once the kill switch is known.
 async fn follow_pods(
     api: &Api,
-    config: &Kubernetes,
     node: &str,
     mut is_known: watch::Receiver<bool>,
-    told: &watch::Sender<Option<Vec<Pod>>>,
+    mut chosen: watch::Receiver<Option<Chosen>>,
+    told: &watch::Sender<Option<Told>>,
 ) {
     if is_known.wait_for(|known| *known).await.is_err() {
         return;
     }
+    loop {
+        let now = chosen.borrow_and_update().clone();
+        tokio::select! {
+            () = follow_chosen(api, node, now, told) => {}
+            changed = chosen.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
+}
+
+/// Keeps the set of these pods up to date.
+async fn follow_chosen(api: &Api, node: &str, chosen: Option<Chosen>, told: &watch::Sender<Option<Told>>) {
+    let Some(Chosen { test, pods }) = chosen else {
+        return std::future::pending().await;
+    };
+    let is_of_another = told.borrow().as_ref().is_some_and(|told| told.test != test);
+    if pods.is_none() || is_of_another {
+        let pods = Vec::new();
+        tell_news(
+            told,
+            Told {
+                test: test.clone(),
+                pods,
+            },
+        );
+    }
+    let Some(config) = pods else {
+        return std::future::pending().await;
+    };
     let mut pods = Pods::default();
     let mut pauses = Pauses::new(LONGEST_PAUSE);
     loop {
         let ended = async {
-            let path = pods_of(api, config, node).await?;
-            let news = |pods: &Pods| tell_news(told, pods.wanted(config));
+            let path = pods_of(api, &config, node).await?;
+            let news = |pods: &Pods| {
+                let (test, pods) = (test.clone(), pods.wanted(&config));
+                tell_news(told, Told { test, pods });
+            };
             watched(api, &path, &mut pods, &mut pauses, news).await
         };
         if let Err(error) = ended.await {
@@ -196,7 +258,7 @@ fn tell_news<T: PartialEq>(told: &watch::Sender<Option<T>>, now: T) {
 }
 
 /// Tells the agent the set at each connection, and whenever it changes.
-async fn tell(socket: &Path, mut pods: watch::Receiver<Option<Vec<Pod>>>) {
+async fn tell(socket: &Path, mut pods: watch::Receiver<Option<Told>>) {
     loop {
         if let Err(error) = told(socket, &mut pods).await {
             tracing::debug!(%error, "the agent is not there");
@@ -205,7 +267,7 @@ async fn tell(socket: &Path, mut pods: watch::Receiver<Option<Vec<Pod>>>) {
     }
 }
 
-async fn told(socket: &Path, pods: &mut watch::Receiver<Option<Vec<Pod>>>) -> io::Result<()> {
+async fn told(socket: &Path, pods: &mut watch::Receiver<Option<Told>>) -> io::Result<()> {
     let mut agent = UnixStream::connect(socket).await?;
     tracing::info!("connected to the agent");
     loop {

@@ -11,6 +11,9 @@ pub(super) struct Metadata {
     pub(super) name: String,
     pub(super) namespace: String,
     pub(super) uid: String,
+    pub(super) generation: u64,
+    #[serde(deserialize_with = "or_null")]
+    pub(super) creation_timestamp: String,
     resource_version: String,
 }
 

@@ -1,6 +1,9 @@
 //! Pods and services as the API server describes them, and the set of pods that follows from it. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use serde::Deserialize;
 
@@ -65,6 +68,8 @@ pub(super) struct ApiService {
 struct ServiceSpec {
     #[serde(deserialize_with = "or_null")]
     selector: BTreeMap<String, String>,
+    #[serde(rename = "clusterIP", deserialize_with = "or_null")]
+    cluster_ip: String,
 }
 
 impl ApiService {
@@ -77,6 +82,11 @@ impl ApiService {
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
         (!terms.is_empty()).then(|| terms.join(","))
+    }
+
+    /// Its address; `None` for one that has no address of its own.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.spec.cluster_ip.parse().ok()
     }
 }
 

@@ -117,7 +117,7 @@ impl Switch {
 }
 
 /// Writes the whole file, or nothing.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
     let mut fresh = file.as_os_str().to_owned();
     fresh.push(".new");
     fs::write(&fresh, format!("{text}\n"))?;

@@ -83,6 +83,11 @@ impl Needs {
         needs
             .read
             .extend(config.agent.kill_file.as_deref().and_then(folder));
+        // Where discovery writes the test in force.
+        if config.tests().is_some() {
+            let kubernetes = config.capture.kubernetes.as_ref();
+            needs.read.extend(kubernetes.and_then(|one| folder(&one.socket)));
+        }
         // Targets that cannot be made were refused before.
         for wanted in config.wanted().unwrap_or_default() {
             needs.marks |= wanted.shadow.url.is_some();

@@ -78,7 +78,19 @@ impl Inside {
             }
         };
         let interfaces = config.capture.namespace_interfaces.clone();
-        let discovery = Discovery::start(listener, self.namespaces.follow(), interfaces, Box::new(ports));
+        let test = config
+            .capture
+            .kubernetes
+            .as_ref()
+            .and_then(|one| one.test.clone());
+        let test = test.unwrap_or_default();
+        let discovery = Discovery::start(
+            listener,
+            self.namespaces.follow(),
+            interfaces,
+            test,
+            Box::new(ports),
+        );
         self.discovery = Some(discovery.map_err(|error| unavailable(&error))?);
         Ok(())
     }

@@ -66,6 +66,7 @@ fn status(snapshot: &LaneSnapshot, mut report: Report, url: Option<String>) -> L
         retries: snapshot.retries,
         modes: report.scope.modes,
         funnel: report.funnel,
+        coverage: report.coverage,
         match_rate: report.match_rate,
         background: report.background,
         latency: report.latency,

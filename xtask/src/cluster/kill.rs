@@ -27,7 +27,7 @@ fn shop() -> Traffic {
     }
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
@@ -123,7 +123,14 @@ pub(super) fn while_agents_hang(cluster: &Cluster) -> Result<String> {
 pub(super) fn silent_node(cluster: &Cluster) -> Result<String> {
     let hung = Hung::new(cluster, "node2")?;
     let (code, text) = cluster.shadow(&["--timeout", "3s", "status"])?;
+    let report = cluster.shadow(&["--timeout", "3s", "report"]);
     drop(hung);
+    let (verdict, report) = report?;
+    ensure!(verdict == 1 || verdict == 2, "a verdict without node2: {verdict}");
+    ensure!(
+        report.contains("no evidence of the node node2") && report.contains("Evidence of node1"),
+        "{report}"
+    );
     ensure!(code == 69, "exit code {code}: {text}");
     ensure!(
         text.lines()
@@ -135,7 +142,7 @@ pub(super) fn silent_node(cluster: &Cluster) -> Result<String> {
             .any(|line| line.starts_with("node1") && line.contains("mirrors")),
         "{text}"
     );
-    Ok("node2 is named as missing, exit code 69".to_owned())
+    Ok("node2 is named as missing in status (exit code 69) and report".to_owned())
 }
 
 /// Packets that the kernel programs of both nodes held back because of a kill.
@@ -164,15 +171,18 @@ fn one_kill(cluster: &Cluster) -> Result<[u64; 2]> {
         "the kill stopped nothing"
     );
     counted.at_most_once()?;
+    let last = last_replay(cluster)?;
+    Ok([start, end].map(|moment| last.saturating_sub(moment)))
+}
+
+/// When the shadow system got the last replay.
+pub(super) fn last_replay(cluster: &Cluster) -> Result<u64> {
     let mut last = 0;
     for pod in cluster.of("shop-next")? {
-        last = last.max(
-            cluster.ask(&pod, "")?["last_replay_ms"]
-                .as_u64()
-                .context("no time")?,
-        );
+        let said = cluster.ask(&pod, "")?;
+        last = last.max(said["last_replay_ms"].as_u64().context("no time")?);
     }
-    Ok([start, end].map(|moment| last.saturating_sub(moment)))
+    Ok(last)
 }
 
 /// Sets the switch as plain kubectl does; `null` removes the key.

@@ -8,8 +8,10 @@ mod calls;
 mod kill;
 mod life;
 mod nodes;
+mod outages;
 mod paths;
 mod privileges;
+mod tenants;
 mod work;
 
 use std::time::{Duration, Instant};
@@ -44,10 +46,19 @@ const SCENARIOS: &[Scenario] = &[
     ("scaling", life::scaling),
     ("address used again", life::address_used_again),
     ("update of the agents", life::update_of_the_agents),
+    ("drained node", outages::drained_node),
+    ("API server away", outages::api_server_away),
+    ("pod with the network of its node", outages::host_network),
+    ("second agent", outages::second_agent),
     ("kill of a hung agent", kill::hung_agent),
     ("cluster-wide kill", kill::everywhere),
     ("kill while agents hang", kill::while_agents_hang),
     ("node that does not answer", kill::silent_node),
+    ("test created", tenants::created),
+    ("test invalid", tenants::invalid),
+    ("test suspended", tenants::suspended),
+    ("test deleted", tenants::deleted),
+    ("two tenants", tenants::two_tenants),
 ];
 
 /// Runs the action; `only` are parts of names of scenarios.

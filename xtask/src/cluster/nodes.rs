@@ -159,12 +159,18 @@ impl Cluster {
         for name in ["deploy/shop", "deploy/shop-next", "deploy/pay", "ds/client"] {
             self.rolled_out("shop", name)?;
         }
+        self.install_with("values.yaml")
+    }
+
+    /// Installs the chart with these values.
+    pub(super) fn install_with(&self, values: &str) -> Result<()> {
+        let files = shell::root().join("xtask/cluster");
         let chart = shell::root().join("deploy/helm/shadow");
         let mut helm = self.command(1, "helm");
         helm.args(["upgrade", "--install", "shadow"])
             .arg(chart)
             .args(["--namespace", "shadow", "--create-namespace", "--values"])
-            .arg(files.join("values.yaml"));
+            .arg(files.join(values));
         // Another binary under the same name of the image.
         let made = fs::metadata(self.folder.join("shadow.tar"))?.modified()?;
         let built = made.duration_since(UNIX_EPOCH)?.as_secs();

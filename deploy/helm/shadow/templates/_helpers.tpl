@@ -6,6 +6,14 @@
 {{ include "shadow.name" . }}-switch
 {{- end -}}
 
+{{/* Whether pods are mirrored from inside. */}}
+{{- define "shadow.inside" -}}
+{{- if and .Values.presets.pods.enabled .Values.presets.tests.enabled -}}
+{{- fail "presets.pods and presets.tests exclude each other: each says which pods are mirrored" -}}
+{{- end -}}
+{{- if or .Values.presets.pods.enabled .Values.presets.tests.enabled -}}true{{- end -}}
+{{- end -}}
+
 {{- define "shadow.selector" -}}
 app.kubernetes.io/name: shadow
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -32,20 +40,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $_ := set $config.capture "interfaces" .Values.presets.hostNetwork.interfaces -}}
 {{- $_ := set $config.capture "requests" "ingress" -}}
 {{- end -}}
-{{- with .Values.presets.pods -}}
-{{- if .enabled -}}
-{{- $pods := deepCopy .kubernetes -}}
+{{- if include "shadow.inside" . -}}
+{{- $pods := dict -}}
+{{- if .Values.presets.tests.enabled -}}
+{{- $tests := .Values.presets.tests -}}
+{{- $policy := dict "namespaces" $tests.namespaces "most_sample" $tests.mostSample "writes" $tests.writes -}}
+{{- $_ := set $pods "tests" $policy -}}
+{{- $_ := unset $config.shadow "url" -}}
+{{- else -}}
+{{- $pods = deepCopy .Values.presets.pods.kubernetes -}}
+{{- end -}}
 {{- $_ := set $pods "socket" "/run/shadow-discover/agent.sock" -}}
-{{- $_ := set $pods "group" (.user | toString) -}}
+{{- $_ := set $pods "group" (.Values.presets.pods.user | toString) -}}
 {{- $_ := set $pods "kill_switch" (printf "%s/%s" $.Release.Namespace (include "shadow.switch" $)) -}}
 {{- $_ := set $config.capture "kubernetes" $pods -}}
 {{- $agent := deepCopy (default dict $config.agent) -}}
 {{- $_ := set $agent "kill_file" "/run/shadow-discover/kill" -}}
 {{- $_ := set $config "agent" $agent -}}
-{{- $_ := set $config.capture "namespace_interfaces" .interfaces -}}
+{{- $_ := set $config.capture "namespace_interfaces" .Values.presets.pods.interfaces -}}
 {{- $_ := set $config.capture "interfaces" list -}}
 {{- $_ := set $config.capture "targets" list -}}
-{{- end -}}
 {{- end -}}
 {{- toYaml $config -}}
 {{- end -}}

@@ -30,11 +30,12 @@ pub(crate) struct Discovery {
 }
 
 impl Discovery {
-    /// Listens. The mode of the socket says who may connect.
+    /// Listens. The mode of the socket says who may connect. Pods of another test than `test` are not taken.
     pub(crate) fn start(
         listener: OwnedFd,
         follow: Follow,
         interfaces: Vec<String>,
+        test: String,
         ports: SetPorts,
     ) -> io::Result<Self> {
         let stop = Stop::new()?;
@@ -42,6 +43,7 @@ impl Discovery {
             listener: UnixListener::from(listener),
             follow,
             interfaces,
+            test,
             ports,
             stop: stop.clone(),
         };
@@ -68,6 +70,7 @@ struct Listening {
     listener: UnixListener,
     follow: Follow,
     interfaces: Vec<String>,
+    test: String,
     ports: SetPorts,
     stop: Stop,
 }
@@ -105,8 +108,14 @@ impl Listening {
             if stream.buffer().is_empty() && !self.waits_for(stream.get_ref().as_fd()) {
                 return Ok(true);
             }
-            let Some(pods) = pods::read(&mut stream)? else {
+            let Some(told) = pods::read(&mut stream)? else {
                 return Ok(false);
+            };
+            // They would be replayed to the shadow system of this one.
+            let pods = if told.test == self.test {
+                told.pods
+            } else {
+                Vec::new()
             };
             let ports = pods.iter().flat_map(|pod| pod.ports.iter().copied()).collect();
             // Ports first: an attachment without its ports copies nothing, and misses the beginning of connections.

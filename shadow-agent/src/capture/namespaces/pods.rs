@@ -36,8 +36,17 @@ impl Pod {
     }
 }
 
+/// The whole set.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Told {
+    /// The test that chose them; empty where the configuration did.
+    pub test: String,
+    /// The pods.
+    pub pods: Vec<Pod>,
+}
+
 /// The next line; `None` at the end.
-pub fn read(from: &mut impl BufRead) -> io::Result<Option<Vec<Pod>>> {
+pub fn read(from: &mut impl BufRead) -> io::Result<Option<Told>> {
     let mut line = String::new();
     let read = from.take(LINE).read_line(&mut line)?;
     if read == 0 {
@@ -50,8 +59,8 @@ pub fn read(from: &mut impl BufRead) -> io::Result<Option<Vec<Pod>>> {
 }
 
 /// The line for these pods.
-pub fn line(pods: &[Pod]) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(pods)?;
+pub fn line(told: &Told) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(told)?;
     line.push(b'\n');
     if line.len() as u64 > LINE {
         return Err(io::Error::new(
@@ -74,13 +83,21 @@ mod tests {
             host_network: false,
             ports: BTreeSet::from([80]),
         };
-        let all = [pod("a"), pod("b")];
-        let bytes = [line(&all).expect("a line"), line(&[]).expect("a line")].concat();
+        let all = Told {
+            test: "u".to_owned(),
+            pods: vec![pod("a"), pod("b")],
+        };
+        let none = Told::default();
+        let bytes = [line(&all).expect("a line"), line(&none).expect("a line")].concat();
         let mut from = bytes.as_slice();
-        assert_eq!(read(&mut from).expect("a line"), Some(all.to_vec()));
-        assert_eq!(read(&mut from).expect("a line"), Some(Vec::new()));
+        assert_eq!(read(&mut from).expect("a line"), Some(all));
+        assert_eq!(read(&mut from).expect("a line"), Some(none));
         assert_eq!(read(&mut from).expect("the end"), None);
         assert!(read(&mut b"[".as_slice()).is_err());
-        assert!(line(&vec![pod(&"n".repeat(1000)); 2000]).is_err());
+        let many = Told {
+            test: String::new(),
+            pods: vec![pod(&"n".repeat(1000)); 2000],
+        };
+        assert!(line(&many).is_err());
     }
 }

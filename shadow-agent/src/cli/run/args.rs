@@ -112,6 +112,9 @@ pub struct RunArgs {
     /// Log lines for people, or one JSON object a line [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Agent")]
     pub log_format: Option<LogStyle>,
+    /// The test of this process, where `capture.kubernetes.tests` starts it; empty for none
+    #[arg(long, hide = true)]
+    pub test: Option<String>,
 }
 
 impl RunArgs {
@@ -144,6 +147,7 @@ impl RunArgs {
             duration,
             log_level,
             log_format,
+            test: _,
         } = self;
         let ports = port.into_iter().map(|port| Target { addr: None, port });
         let targets: Vec<Target> = ports.chain(target).collect();

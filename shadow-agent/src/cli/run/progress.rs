@@ -69,6 +69,12 @@ impl Progress {
         Level(handle)
     }
 
+    /// Sends the log to standard error from now on.
+    pub(in crate::cli) fn log_at_once(&self, agent: &Agent) {
+        drop(self.log(agent));
+        self.release_log();
+    }
+
     /// Shows the log output that was held until the start succeeded.
     pub(in crate::cli) fn release_log(&self) {
         if let Some(held) = self.held().take() {
