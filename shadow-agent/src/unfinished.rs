@@ -3,9 +3,9 @@
 //! Owns: two files in the state folder. `in-progress` has a slot for each exchange that is being compared or redacted,
 //! by hashes of its method and target; `ended-agent.json` lists those that were in a slot when an agent ended abruptly
 //! (an abort, a signal that cannot be handled). They are not tried again by the same version, so that one exchange
-//! cannot end every agent again. Bounds: [`SLOTS`], [`REMEMBERED`] exchanges; a slot costs two writes to the page cache,
-//! through a mapping where the file system allows it, and none to the disk. Bias: a failed write loses the record, and
-//! never keeps an exchange from being compared.
+//! cannot end every agent again. Bounds: [`SLOTS`], [`REMEMBERED`] exchanges; a slot costs two writes to the page
+//! cache, through a mapping where the file system allows it, and none to the disk. Bias: a failed write loses the
+//! record, and never keeps an exchange from being compared.
 
 use std::{
     collections::{HashMap, HashSet},
