@@ -3,8 +3,9 @@
 //! Owns: two files in the state folder. `in-progress` has a slot for each exchange that is being compared or redacted,
 //! by hashes of its method and target; `ended-agent.json` lists those that were in a slot when an agent ended abruptly
 //! (an abort, a signal that cannot be handled). They are not tried again by the same version, so that one exchange
-//! cannot end every agent again. Bounds: [`SLOTS`], [`REMEMBERED`] exchanges; a slot costs two writes to the page cache
-//! and none to the disk. Bias: a failed write loses the record, and never keeps an exchange from being compared.
+//! cannot end every agent again. Bounds: [`SLOTS`], [`REMEMBERED`] exchanges; a slot costs two writes to the page
+//! cache, through a mapping where the file system allows it, and none to the disk. Bias: a failed write loses the
+//! record, and never keeps an exchange from being compared.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,8 +21,7 @@ use serde::{Deserialize, Serialize};
 use shadow_proto::exchange::Exchange;
 
 use super::state::{StateDir, StateError};
-use crate::clock::now_ms;
-use crate::whole;
+use crate::{capture::mapped::MappedFile, clock::now_ms, whole};
 
 /// Exchanges that are worked on at the same moment and noted; there are fewer worker threads.
 const SLOTS: usize = 16;
@@ -41,8 +41,8 @@ const SLOT: usize = 16;
 /// tests of the next start.
 pub const FAULT: &str = "SHADOW_FAULT_ABORT";
 
-/// A recorded exchange.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// A recorded exchange; zeros for none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Noted {
     exchange: u64,
     path: u64,
@@ -75,6 +75,8 @@ pub struct Unfinished {
 
 struct Record {
     file: File,
+    /// The same file in memory; without it a slot is written by system calls.
+    words: Option<MappedFile>,
     key: [u8; 16],
     /// A bit for each slot that is taken.
     taken: AtomicU32,
@@ -148,6 +150,7 @@ impl Unfinished {
                 .collect(),
             paths,
             record: Some(Record {
+                words: MappedFile::of(&file, HEAD + SLOTS * SLOT).ok(),
                 file,
                 key,
                 taken: AtomicU32::new(0),
@@ -225,24 +228,29 @@ impl Record {
                 (slot < SLOTS).then_some(taken | 1 << slot)
             })
             .ok()?;
-        let Noted { exchange, path } = self.noted(exchange);
-        let mut bytes = [0; SLOT];
-        bytes[..8].copy_from_slice(&exchange.to_le_bytes());
-        bytes[8..].copy_from_slice(&path.to_le_bytes());
-        self.write(slot, bytes);
+        self.write(slot, self.noted(exchange));
         Some((self, slot))
     }
 
     /// A failed write is not visible to the next agent, and has no other effect.
-    fn write(&self, slot: usize, bytes: [u8; SLOT]) {
-        drop(self.file.write_all_at(&bytes, (HEAD + slot * SLOT) as u64));
+    fn write(&self, slot: usize, Noted { exchange, path }: Noted) {
+        let at = HEAD + slot * SLOT;
+        if let Some(words) = &self.words {
+            words.set_word(at + 8, path);
+            words.set_word(at, exchange);
+            return;
+        }
+        let mut bytes = [0; SLOT];
+        bytes[..8].copy_from_slice(&exchange.to_le_bytes());
+        bytes[8..].copy_from_slice(&path.to_le_bytes());
+        drop(self.file.write_all_at(&bytes, at as u64));
     }
 }
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         if let Some((record, slot)) = self.0 {
-            record.write(slot, [0; SLOT]);
+            record.write(slot, Noted::default());
             record.taken.fetch_and(!(1 << slot), SeqCst);
         }
     }
@@ -335,6 +343,25 @@ mod tests {
         let last = Unfinished::open(&state).expect("opens");
         assert!(is_offender(&last, "/a?x=4"), "the path itself by now");
         assert!(!is_offender(&last, "/b?x=1"));
+    }
+
+    #[test]
+    fn a_slot_has_the_same_bytes_whether_it_is_mapped_or_written() {
+        let (_folder, state, _lock) = claimed();
+        let path = state.path().join("in-progress");
+        let begun = exchange("GET", "/a?x=1", "ok");
+        let mut unfinished = Unfinished::open(&state).expect("opens");
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let busy = unfinished.begin(&begun);
+            let during = std::fs::read(&path).expect("is there");
+            drop(busy);
+            seen.push((during, std::fs::read(&path).expect("is there")));
+            unfinished.record.as_mut().expect("a record").words = None;
+        }
+        let (during, after) = &seen[0];
+        assert_ne!(during, after);
+        assert_eq!(seen[0], seen[1]);
     }
 
     #[test]

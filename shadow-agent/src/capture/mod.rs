@@ -15,7 +15,7 @@ pub mod hook;
 mod link_state;
 pub mod links;
 pub mod load;
-mod mapped;
+pub(crate) mod mapped;
 pub mod namespaces;
 pub mod netlink;
 pub mod others;

@@ -178,8 +178,8 @@ impl<S: Shadow> Dispatcher<S> {
         {
             return;
         }
-        let _busy = self.lane.unfinished.begin(exchange);
-        if let Some(tried) = self.planter.plant(&self.comparator(), exchange, first) {
+        let note = || self.lane.unfinished.begin(exchange);
+        if let Some(tried) = self.planter.plant(&self.comparator(), exchange, first, note) {
             self.lane.books.planted(exchange, &tried);
         }
     }

@@ -94,12 +94,14 @@ impl Planter {
         }
     }
 
-    /// Plants a fault into a copy of the shadow system's answer, if it is time for one.
-    pub(super) fn plant(
+    /// Plants a fault into a copy of the shadow system's answer, if it is time for one. Then it holds what `note`
+    /// returns until it has done so.
+    pub(super) fn plant<B>(
         &self,
         comparator: &Comparator,
         exchange: &Exchange,
         shadow: &ShadowResponse,
+        note: impl FnOnce() -> B,
     ) -> Option<Tried> {
         if shadow.body.kept.len() > MAX_CONTENT {
             return None;
@@ -118,6 +120,7 @@ impl Planter {
             state.next = began + Duration::from_secs(1);
             state.other.take()
         };
+        let _busy = note();
         let number = self.tries.fetch_add(1, Relaxed);
         let kind = usize::try_from(number).ok().and_then(|number| {
             let kinds = Planted::ALL;
@@ -158,7 +161,7 @@ mod tests {
             first_byte: Duration::ZERO,
             total: Duration::ZERO,
         };
-        planter.plant(&comparator, &exchange, &shadow)
+        planter.plant(&comparator, &exchange, &shadow, || ())
     }
 
     fn now(planter: &Planter) -> Instant {

@@ -147,7 +147,7 @@ impl HttpShadow {
     /// An open connection that is free.
     fn reuse<'r>(&self, request: &'r Form) -> Option<Line<'r>> {
         Some(match request {
-            Form::Http1(request) => Line::Http1(self.pool.take()?, request),
+            Form::Http1(request) => Line::Http1(self.pool.take(!request.is_repeatable)?, request),
             Form::Http2(request) => Line::Http2(self.pool.join()?, request),
         })
     }

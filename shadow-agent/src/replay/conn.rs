@@ -6,6 +6,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    mem::MaybeUninit,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -32,6 +33,9 @@ const BUFFER: usize = 16 << 10;
 /// Reads after which the thread is given to other exchanges, however fast the bytes come.
 const TURNS: u32 = 8;
 
+/// How long a measured round trip is taken for the present one.
+const MEASURED: Duration = Duration::from_millis(100);
+
 /// The longest wait for a shadow system that has answered and still reads the request.
 pub(super) const STILL_READS: Duration = Duration::from_secs(1);
 
@@ -40,7 +44,8 @@ pub(super) const STILL_READS: Duration = Duration::from_secs(1);
 pub(super) struct Conn {
     stream: Stream,
     peer: Option<SocketAddr>,
-    buffer: Box<[u8]>,
+    /// When the kernel was last asked for the round trip; not yet after an exchange if `None`.
+    measured: Option<tokio::time::Instant>,
     /// Whether another request may follow.
     reusable: bool,
     /// When it last carried data.
@@ -86,15 +91,16 @@ impl Conn {
         Self {
             stream,
             peer,
-            buffer: vec![0; BUFFER].into_boxed_slice(),
+            measured: None,
             reusable: true,
             used: tokio::time::Instant::now(),
         }
     }
 
     /// Whether another request may be sent: the shadow system has neither closed the connection nor sent data on it.
-    pub(super) fn is_open(&mut self) -> bool {
-        self.reusable && self.stream.is_open()
+    /// See [`Stream::is_open`].
+    pub(super) fn is_open(&mut self, certain: bool) -> bool {
+        self.reusable && self.stream.is_open(certain)
     }
 
     /// The address of the other end.
@@ -146,14 +152,25 @@ impl Conn {
         };
         self.reusable = answer.keeps_open && is_exact && rest;
         self.used = tokio::time::Instant::now();
-        let spans = marks.spans(paths.look(self.peer, self.stream.tcp()));
+        let spans = marks.spans(self.round_trip(marks, paths));
         Ok(Received { answer, spans })
+    }
+
+    /// The round trip of the path. The kernel keeps the smallest one for minutes, so it is asked now and then only, and
+    /// when an answer came in less than what is known.
+    fn round_trip(&mut self, marks: Marks, paths: &Paths) -> Duration {
+        let known = paths.known(self.peer);
+        let is_old = |asked: tokio::time::Instant| self.used.saturating_duration_since(asked) >= MEASURED;
+        if self.measured.is_none_or(is_old) || marks.spans(known).is_under_path {
+            self.measured = Some(self.used);
+            return paths.look(self.peer, self.stream.tcp());
+        }
+        known
     }
 
     fn begun<'x>(&'x mut self, request: &'x Wire, bounds: Bounds<'x>) -> Exchange<'x> {
         Exchange {
             stream: &mut self.stream,
-            buffer: &mut self.buffer,
             out: request.parts(),
             reader: AnswerReader::new(request.method(), bounds.most, bounds.answer),
             marks: Marks::new(),
@@ -168,7 +185,6 @@ impl Conn {
 /// A request that is being sent, and the answer to it.
 struct Exchange<'x> {
     stream: &'x mut Stream,
-    buffer: &'x mut [u8],
     /// The data still to be written.
     out: [&'x [u8]; 3],
     reader: AnswerReader<'x>,
@@ -237,7 +253,8 @@ impl<'x> Exchange<'x> {
 
     /// Reads once.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let mut buffer = ReadBuf::new(self.buffer);
+        let mut room = [MaybeUninit::uninit(); BUFFER];
+        let mut buffer = ReadBuf::uninit(&mut room);
         let read = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut buffer));
         read.map_err(|error| self.stream.failure(&error))?;
         let bytes = buffer.filled();

@@ -34,11 +34,11 @@ impl Pool {
         }
     }
 
-    /// The most recently used connection that is still open.
-    pub(super) fn take(&self) -> Option<Conn> {
+    /// The most recently used connection that is still open; for `certain`, if the request must not be lost.
+    pub(super) fn take(&self, certain: bool) -> Option<Conn> {
         loop {
             let mut conn = self.lock().pop()?;
-            if self.is_fresh(&conn) && conn.is_open() {
+            if self.is_fresh(&conn) && conn.is_open(certain) {
                 return Some(conn);
             }
         }
@@ -46,7 +46,7 @@ impl Pool {
 
     /// Keeps a connection for the next request, if it can be reused.
     pub(super) fn give(&self, mut conn: Conn) {
-        if !conn.is_open() {
+        if !conn.is_open(false) {
             return;
         }
         let mut idle = self.lock();
@@ -73,7 +73,7 @@ impl Pool {
     /// Closes connections that are too old, were closed by the shadow system, or exceed the current number of replays.
     pub(super) fn sweep(&self) {
         let mut idle = self.lock();
-        idle.retain_mut(|conn| self.is_fresh(conn) && conn.is_open());
+        idle.retain_mut(|conn| self.is_fresh(conn) && conn.is_open(true));
         let more = idle.len().saturating_sub(self.settings.get().concurrency);
         idle.drain(..more);
         let limit = self.settings.get().idle_timeout;

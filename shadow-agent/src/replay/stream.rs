@@ -10,7 +10,7 @@ use std::{
 use shadow_core::compare::Failure;
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
@@ -35,15 +35,21 @@ impl Stream {
         }
     }
 
-    /// Whether the other end has neither closed the stream nor sent data on it.
-    pub(super) fn is_open(&mut self) -> bool {
+    /// Whether the other end has neither closed the stream nor sent data on it. The socket is asked once the runtime
+    /// has been told of either, or if it has to be known for `certain`: what came since the last turn of the runtime is
+    /// not known there.
+    pub(super) fn is_open(&mut self, certain: bool) -> bool {
         match self {
             Self::Plain(stream) => {
-                let mut byte = [MaybeUninit::uninit()];
-                let peeked = SockRef::from(&*stream).peek(&mut byte);
+                let peek = || SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
+                let peeked = if certain {
+                    peek()
+                } else {
+                    stream.try_io(Interest::READABLE, peek)
+                };
                 matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
             }
-            Self::Tls(stream) => is_idle(&mut stream.0),
+            Self::Tls(stream) => is_idle(&mut stream.0, certain),
         }
     }
 
@@ -64,12 +70,18 @@ impl Stream {
     }
 }
 
-/// Reads what a server sends by itself, such as session tickets.
-fn is_idle(stream: &mut TlsStream<TcpStream>) -> bool {
+/// Reads what a server sends by itself, such as session tickets. See [`Stream::is_open`].
+fn is_idle(stream: &mut TlsStream<TcpStream>, certain: bool) -> bool {
     let (tcp, session) = stream.get_mut();
     let socket = SockRef::from(&*tcp);
     for _ in 0..RECORDS {
-        match session.read_tls(&mut &*socket) {
+        let mut read = || session.read_tls(&mut &*socket);
+        let read = if certain {
+            read()
+        } else {
+            tcp.try_io(Interest::READABLE, read)
+        };
+        match read {
             Ok(0) => return false,
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,

@@ -16,7 +16,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ),
     (
         "shadow-agent/src/capture/mapped.rs",
-        "words of kernel memory that the kernel writes",
+        "words of memory that the kernel or another process sees, too",
     ),
     (
         "shadow-agent/src/capture/tcx.rs",
