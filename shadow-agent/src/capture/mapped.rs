@@ -39,9 +39,9 @@ impl Mapped {
 pub(crate) struct MappedFile(MmapRaw);
 
 /// File systems in which a page that was written once can be written again without room on the disk. In another one
-/// the kernel would end this process by SIGBUS when the disk is full.
-const KEEP_THEIR_PAGES: [libc::c_long; 3] =
-    [libc::TMPFS_MAGIC, libc::EXT4_SUPER_MAGIC, libc::XFS_SUPER_MAGIC];
+/// the kernel would end this process by SIGBUS when the disk is full; so it would on XFS and btrfs once a copy of the
+/// file shares its blocks.
+const KEEP_THEIR_PAGES: [libc::c_long; 2] = [libc::TMPFS_MAGIC, libc::EXT4_SUPER_MAGIC];
 
 impl fmt::Debug for MappedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,7 +21,7 @@ use crate::{
 /// How long an agent may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the agent is doing.
+/// The status of the running agent.
 pub(super) fn status(place: &AgentLocation) -> Result<Status, ClientError> {
     match client::ask(&place.socket, Order::Status, PATIENCE)? {
         Answer::Status(status) => Ok(*status),
