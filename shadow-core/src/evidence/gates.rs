@@ -3,8 +3,8 @@
 //! Each gate evaluates one figure with its interval. It passes if the whole interval passes, fails if the whole
 //! interval fails, and is undecided otherwise. The intervals hold at any time ([`anytime`]), because gates are
 //! evaluated continuously. Coverage is exact, except for exchanges that were not read: their number is an estimate
-//! ([`Unread`]), and the lower end counts. NO-GO needs one failed gate, GO needs every gate to pass. An undecided
-//! difference counts as right where a gate would fail, and as wrong where it would pass.
+//! ([`Unread`](super::unread::Unread)), and the lower end counts. NO-GO needs one failed gate, GO needs every gate to
+//! pass. An undecided difference counts as right where a gate would fail, and as wrong where it would pass.
 
 use core::{fmt::Write as _, time::Duration};
 
