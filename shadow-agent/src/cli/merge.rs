@@ -46,11 +46,9 @@ pub(super) fn write(place: &AgentLocation, path: &Path) -> Result<(), Failure> {
 
 /// The report on the evidence in all files.
 pub(super) fn report(files: &[PathBuf]) -> Result<Report, Failure> {
-    let mut all = Evidence::default();
-    for file in files {
-        all = all.merge(read(file)?);
-    }
-    all.report()
+    let all: Vec<Evidence> = files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    Evidence::together(all)
+        .report()
         .map_err(|error| Failure::new(Exit::Data, error.to_string()))
 }
 

@@ -65,7 +65,7 @@ impl Config {
     }
 }
 
-/// Checks that nothing else says what is mirrored, and where to.
+/// Checks that nothing else says what is mirrored, and where to, and that a tenant is given nothing of the cluster's.
 fn tests(config: &Config, found: &mut Vec<Problem>) {
     if config.tests().is_none() {
         return;
@@ -74,7 +74,7 @@ fn tests(config: &Config, found: &mut Vec<Problem>) {
         if is_set {
             found.push(problem(
                 at,
-                "excludes capture.kubernetes.tests, which say what is mirrored",
+                "excludes capture.kubernetes.tests, in which tenants say what is mirrored and where to",
                 "leave one of them out",
             ));
         }
@@ -91,6 +91,11 @@ fn tests(config: &Config, found: &mut Vec<Problem>) {
     excluded("also", !config.also.is_empty());
     excluded("shadow.url", config.awaits_test() && config.shadow.url.is_some());
     excluded("shadow.observe", config.awaits_test() && config.shadow.observe);
+    // A tenant would be sent the tokens of whoever runs the agents.
+    excluded(
+        "shadow.credentials",
+        !config.shadow.credentials.replace.is_empty(),
+    );
 }
 
 fn capture(capture: &Capture, found: &mut Vec<Problem>) {

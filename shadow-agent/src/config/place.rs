@@ -1,6 +1,6 @@
 //! Addresses: production endpoints (`8080`, `10.0.0.1:8080`, `[::1]:8080`) and the shadow system's URL.
 
-use core::{fmt, str::FromStr};
+use core::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -36,6 +36,23 @@ impl ShadowUrl {
     /// The whole URL.
     pub const fn uri(&self) -> &http::Uri {
         &self.uri
+    }
+}
+
+/// Whether an address means the node itself to an agent in the node's network, or a service that only nodes may reach:
+/// loopback, link-local (where clouds serve credentials), unspecified, multicast and broadcast.
+pub fn is_of_the_node(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_broadcast()
+                || ip.octets()[0] == 0
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback() || ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified()
+        }
     }
 }
 

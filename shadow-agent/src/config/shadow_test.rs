@@ -11,7 +11,7 @@ use shadow_proto::units::Rate;
 use super::{
     Config,
     kubernetes::{Kubernetes, Tests},
-    place::ShadowUrl,
+    place::{ShadowUrl, is_of_the_node},
     rollout::Phase,
     writes::Writes,
 };
@@ -104,6 +104,10 @@ impl TestSpec {
                 return Some("spec.shadow.port: name the port of the service".to_owned());
             }
             (Some(_), None, None) | (None, Some(_), Some(_)) => {}
+        }
+        let host = self.shadow.url.as_ref().map(ShadowUrl::host);
+        if host.is_some_and(|host| host == "localhost" || host.parse().is_ok_and(is_of_the_node)) {
+            return Some("spec.shadow.url: it is the node itself, where no test may send".to_owned());
         }
         if self.sample.is_some() && !self.phases.is_empty() {
             return Some("spec.sample and spec.phases both set the sample: leave one of them out".to_owned());
@@ -224,6 +228,12 @@ impl Config {
         self.capture.kubernetes.as_ref()?.tests.as_ref()
     }
 
+    /// Whether a tenant of the cluster has named the shadow system.
+    pub fn is_of_tenant(&self) -> bool {
+        let test = self.capture.kubernetes.as_ref().and_then(|one| one.test.as_ref());
+        test.is_some_and(|id| !id.is_empty())
+    }
+
     /// Whether a test is still to be applied.
     pub(super) fn awaits_test(&self) -> bool {
         let kubernetes = self.capture.kubernetes.as_ref();
@@ -324,6 +334,32 @@ mod tests {
             let said = problem(&spec).unwrap_or_else(|| panic!("accepted: {spec}"));
             assert!(said.contains(part), "{spec}: {said}");
         }
+    }
+
+    #[test]
+    fn nothing_is_sent_to_the_node_itself() {
+        for url in [
+            "http://localhost",
+            "http://127.8.0.1:81",
+            "http://169.254.1.1",
+            "http://[::ffff:127.0.0.1]:81",
+            "http://[fe80::1]",
+            "http://0.0.0.0",
+        ] {
+            let said = problem(&json!({"selector": "a=b", "shadow": {"url": url}}));
+            assert!(said.is_some_and(|said| said.contains("the node itself")), "{url}");
+        }
+        let other = json!({"selector": "a=b", "shadow": {"url": "http://[fd00::1]:81"}});
+        assert_eq!(problem(&other), None);
+    }
+
+    #[test]
+    fn no_token_of_the_cluster_is_sent_to_a_tenant() {
+        let text =
+            "capture: {kubernetes: {tests: {}}}\nshadow: {credentials: {replace: [{file: /etc/token}]}}\n";
+        let problems = Config::parse(Path::new("x"), text).expect("parses").problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].at, "shadow.credentials");
     }
 
     #[test]

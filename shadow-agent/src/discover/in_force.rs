@@ -257,7 +257,7 @@ impl InForce<'_> {
 
     fn choose(&self, pods: Option<Kubernetes>) {
         let test = self.order.as_ref().map(TestOrder::id).unwrap_or_default();
-        super::tell_news(self.choose, Chosen { test, pods });
+        super::publish(self.choose, Chosen { test, pods });
     }
 
     /// Writes the file for the agent's container; whether it says so now.
@@ -282,7 +282,7 @@ impl InForce<'_> {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, file = %file.display(), "the test in force cannot be told");
+                tracing::error!(%error, file = %file.display(), "the test in force cannot be passed on");
                 false
             }
         }

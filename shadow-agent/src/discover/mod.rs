@@ -33,7 +33,7 @@ use self::{
     switch::{ApiConfigMap, Switch},
 };
 use crate::{
-    capture::namespaces::pods::{Told, line},
+    capture::namespaces::pods::{PodSet, line},
     config::{Config, kubernetes::Kubernetes},
     privs,
 };
@@ -81,7 +81,7 @@ pub fn run(
     runtime.block_on(async {
         tokio::join!(
             follow_pods(&api, node, is_known, chosen, &sender),
-            tell(&kubernetes.socket, receiver),
+            send_pods(&kubernetes.socket, receiver),
             async {
                 if config.tests().is_some() {
                     Box::pin(in_force::follow(&api, config, kubernetes, node, &choose)).await;
@@ -104,7 +104,7 @@ async fn follow_pods(
     node: &str,
     mut is_known: watch::Receiver<bool>,
     mut chosen: watch::Receiver<Option<Chosen>>,
-    told: &watch::Sender<Option<Told>>,
+    set: &watch::Sender<Option<PodSet>>,
 ) {
     if is_known.wait_for(|known| *known).await.is_err() {
         return;
@@ -112,7 +112,7 @@ async fn follow_pods(
     loop {
         let now = chosen.borrow_and_update().clone();
         tokio::select! {
-            () = follow_chosen(api, node, now, told) => {}
+            () = follow_chosen(api, node, now, set) => {}
             changed = chosen.changed() => if changed.is_err() {
                 return;
             },
@@ -121,16 +121,16 @@ async fn follow_pods(
 }
 
 /// Keeps the set of these pods up to date.
-async fn follow_chosen(api: &Api, node: &str, chosen: Option<Chosen>, told: &watch::Sender<Option<Told>>) {
+async fn follow_chosen(api: &Api, node: &str, chosen: Option<Chosen>, set: &watch::Sender<Option<PodSet>>) {
     let Some(Chosen { test, pods }) = chosen else {
         return std::future::pending().await;
     };
-    let is_of_another = told.borrow().as_ref().is_some_and(|told| told.test != test);
+    let is_of_another = set.borrow().as_ref().is_some_and(|set| set.test != test);
     if pods.is_none() || is_of_another {
         let pods = Vec::new();
-        tell_news(
-            told,
-            Told {
+        publish(
+            set,
+            PodSet {
                 test: test.clone(),
                 pods,
             },
@@ -146,7 +146,7 @@ async fn follow_chosen(api: &Api, node: &str, chosen: Option<Chosen>, told: &wat
             let path = pods_of(api, &config, node).await?;
             let news = |pods: &Pods| {
                 let (test, pods) = (test.clone(), pods.wanted(&config));
-                tell_news(told, Told { test, pods });
+                publish(set, PodSet { test, pods });
             };
             watched(api, &path, &mut pods, &mut pauses, news).await
         };
@@ -166,7 +166,7 @@ async fn follow_switch(api: &Api, place: (&str, &str), switch: Switch, known: &w
         let mut maps = Objects::default();
         let mut pauses = Pauses::new(LONGEST_PAUSE_OF_SWITCH);
         loop {
-            let news = |maps: &Objects<ApiConfigMap>| tell_news(&sender, maps.wanted());
+            let news = |maps: &Objects<ApiConfigMap>| publish(&sender, maps.wanted());
             if let Err(error) = watched(api, &path, &mut maps, &mut pauses, news).await {
                 tracing::warn!(%error, "the cluster's kill switch is not followed; it stays as it was");
                 pauses.pause().await;
@@ -246,9 +246,9 @@ async fn watched<T: ApiObject>(
     }
 }
 
-fn tell_news<T: PartialEq>(told: &watch::Sender<Option<T>>, now: T) {
+fn publish<T: PartialEq>(to: &watch::Sender<Option<T>>, now: T) {
     let now = Some(now);
-    told.send_if_modified(|last| {
+    to.send_if_modified(|last| {
         let is_news = *last != now;
         if is_news {
             *last = now;
@@ -257,17 +257,18 @@ fn tell_news<T: PartialEq>(told: &watch::Sender<Option<T>>, now: T) {
     });
 }
 
-/// Tells the agent the set at each connection, and whenever it changes.
-async fn tell(socket: &Path, mut pods: watch::Receiver<Option<Told>>) {
+/// Sends the agent the set at each connection, and whenever it changes.
+async fn send_pods(socket: &Path, mut pods: watch::Receiver<Option<PodSet>>) {
     loop {
-        if let Err(error) = told(socket, &mut pods).await {
+        if let Err(error) = send_sets(socket, &mut pods).await {
             tracing::debug!(%error, "the agent is not there");
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn told(socket: &Path, pods: &mut watch::Receiver<Option<Told>>) -> io::Result<()> {
+/// Sends the set until the agent ends.
+async fn send_sets(socket: &Path, pods: &mut watch::Receiver<Option<PodSet>>) -> io::Result<()> {
     let mut agent = UnixStream::connect(socket).await?;
     tracing::info!("connected to the agent");
     loop {

@@ -3,10 +3,10 @@
 //! A node writes its own entry only, as a field manager of its own. The conditions are computed by every node from the
 //! same object, and written by the first whose time has come: the others then find them as they should be. So there is
 //! no central component, and a node that is away changes nothing but its entry. Bounds: an entry at most once a second,
-//! figures that change with every exchange once in [`SLOW`].
+//! figures that change with every exchange once in [`SLOW`]; nothing is kept of a test that is gone.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -118,6 +118,7 @@ impl<'a> Teller<'a> {
 
     async fn turn(&mut self, all: &[Judged], state: Option<&NodeState>) {
         let now = Instant::now();
+        self.forget_others(all);
         for test in all {
             // The test of an agent is its UID and the address of the shadow system.
             let state = state.filter(|state| state.test.split(' ').next() == Some(&test.uid));
@@ -126,6 +127,15 @@ impl<'a> Teller<'a> {
             }
             self.tell_entry(test, state, now).await;
             self.tell_conditions(test, now).await;
+        }
+    }
+
+    /// Tenants may create and delete any number of tests.
+    fn forget_others(&mut self, all: &[Judged]) {
+        let there: BTreeSet<&str> = all.iter().map(|test| test.uid.as_str()).collect();
+        self.written.retain(|uid, _| there.contains(uid.as_str()));
+        for due in [&mut self.entries, &mut self.conditions] {
+            due.0.retain(|uid, _| there.contains(uid.as_str()));
         }
     }
 

@@ -65,9 +65,13 @@ pub(super) struct Switch {
 
 impl Switch {
     /// Carries out each position of the switch; says on `known` that the first one has been.
-    pub(super) async fn obey(self, mut told: watch::Receiver<Option<Wanted>>, known: &watch::Sender<bool>) {
+    pub(super) async fn obey(
+        self,
+        mut position: watch::Receiver<Option<Wanted>>,
+        known: &watch::Sender<bool>,
+    ) {
         loop {
-            let wanted = told.borrow_and_update().clone();
+            let wanted = position.borrow_and_update().clone();
             if let Some(wanted) = wanted {
                 match self.set(&wanted) {
                     Ok(()) => {
@@ -75,7 +79,7 @@ impl Switch {
                     }
                     Err(error) => {
                         tracing::error!(%error, file = %self.file.display(), "the kill file cannot be changed");
-                        told.mark_changed();
+                        position.mark_changed();
                         sleep(PAUSE).await;
                     }
                 }
@@ -83,7 +87,7 @@ impl Switch {
                     self.tell_guard().await;
                 }
             }
-            if told.changed().await.is_err() {
+            if position.changed().await.is_err() {
                 return;
             }
         }
@@ -109,8 +113,8 @@ impl Switch {
     /// An agent that works reads the file; one that hangs is stopped by its guard.
     async fn tell_guard(&self) {
         let control = self.control.clone();
-        let told = tokio::task::spawn_blocking(move || guard::kill(&control)).await;
-        if let Ok(Err(error)) = told {
+        let reached = tokio::task::spawn_blocking(move || guard::kill(&control)).await;
+        if let Ok(Err(error)) = reached {
             tracing::warn!(%error, "the agent's guard was not reached; the agent reads the kill file");
         }
     }

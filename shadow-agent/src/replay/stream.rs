@@ -36,7 +36,7 @@ impl Stream {
     }
 
     /// Whether the other end has neither closed the stream nor sent data on it. The socket is asked once the runtime
-    /// has been told of either, or if it has to be known for `certain`: what came since the last turn of the runtime is
+    /// knows of either, or if it has to be known for `certain`: what came since the last turn of the runtime is
     /// not known there.
     pub(super) fn is_open(&mut self, certain: bool) -> bool {
         match self {

@@ -3,7 +3,7 @@
 use super::{error::unavailable, preflight};
 use crate::{
     capture::targets::Targets,
-    config::{Config, extra_targets::ResolvedTarget},
+    config::{Config, extra_targets::ResolvedTarget, place::is_of_the_node},
     replay::Target,
     runtime::RuntimeError,
 };
@@ -39,9 +39,15 @@ pub(super) fn capture(
 fn admit(config: &Config, targets: &Targets, wanted: &mut [(ResolvedTarget, Option<Target>)]) {
     for target in wanted.iter_mut().filter_map(|(_, target)| target.as_mut()) {
         let (production, targets) = (config.capture.targets.clone(), targets.clone());
+        let by_tenant = config.is_of_tenant();
         target.admitting(move |new| {
             let mut admitted = new.to_vec();
             admitted.retain(|address| {
+                if by_tenant && is_of_the_node(address.ip()) {
+                    tracing::error!(%address, "the name of a shadow system has an address of the node itself, where no \
+                                    test may send");
+                    return false;
+                }
                 let is_mirrored = preflight::is_mirrored(*address, &production);
                 if is_mirrored {
                     tracing::error!(%address, "the name of a shadow system has the address of a mirrored production endpoint; \

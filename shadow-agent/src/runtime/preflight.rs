@@ -9,7 +9,10 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     capture::{load, targets::Target as Production},
-    config::{Agent, Config, place::ShadowUrl},
+    config::{
+        Agent, Config,
+        place::{ShadowUrl, is_of_the_node},
+    },
     control::peer,
     replay::{Target, TargetError, TlsSettings},
     runtime::{Cause, RuntimeError},
@@ -31,11 +34,12 @@ pub(super) fn privileges() -> Result<(), RuntimeError> {
     ))
 }
 
-/// Resolves the shadow system, and refuses one that is mirrored itself.
+/// Resolves the shadow system, and refuses one that is mirrored itself, or that is the node while a tenant names it.
 pub(super) fn shadow(
     url: &ShadowUrl,
     tls: &TlsSettings,
     production: &[Production],
+    by_tenant: bool,
 ) -> Result<Target, RuntimeError> {
     let target = Target::resolve(&url.to_string(), tls).map_err(|error| {
         let exit = match error {
@@ -50,6 +54,12 @@ pub(super) fn shadow(
         RuntimeError::new(exit, format!("{error}{source}"))
     })?;
     for address in target.addresses().iter() {
+        if by_tenant && is_of_the_node(address.ip()) {
+            return Err(RuntimeError::new(
+                Cause::Config,
+                format!("the shadow system {url} ({address}) is the node itself, where no test may send"),
+            ));
+        }
         if let Some(mirrored) = mirrored(*address, production, is_own) {
             return Err(RuntimeError::new(
                 Cause::Config,
@@ -190,7 +200,8 @@ mod tests {
     fn names_are_resolved_before_they_are_compared() {
         let url: ShadowUrl = "http://localhost:8080".parse().expect("URL");
         let production = ["8080".parse().expect("target")];
-        let failure = shadow(&url, &TlsSettings::default(), &production).expect_err("localhost is this host");
+        let failure =
+            shadow(&url, &TlsSettings::default(), &production, false).expect_err("localhost is this host");
         assert_eq!(failure.cause, Cause::Config);
         assert!(
             failure
@@ -199,14 +210,16 @@ mod tests {
             "{failure}"
         );
         let other: ShadowUrl = "http://localhost:8081".parse().expect("URL");
-        shadow(&other, &TlsSettings::default(), &production).expect("another port");
+        shadow(&other, &TlsSettings::default(), &production, false).expect("another port");
+        let failure = shadow(&other, &TlsSettings::default(), &production, true).expect_err("it is the node");
+        assert!(failure.what.contains("the node itself"), "{failure}");
     }
 
     #[test]
     fn a_name_without_an_address_is_unavailable() {
         // RFC 6761: never resolves.
         let url: ShadowUrl = "http://shadow.invalid:8080".parse().expect("URL");
-        let failure = shadow(&url, &TlsSettings::default(), &[]).expect_err("no such name");
+        let failure = shadow(&url, &TlsSettings::default(), &[], false).expect_err("no such name");
         assert_eq!(failure.cause, Cause::Unavailable);
         assert!(failure.what.contains("shadow.invalid"), "{failure}");
     }

@@ -258,6 +258,7 @@ pub(super) fn wanted(config: &Config) -> Result<Vec<(ResolvedTarget, Option<Targ
                     url,
                     &wanted.shadow.tls,
                     &config.capture.targets,
+                    config.is_of_tenant(),
                 )?),
                 None => None,
             };

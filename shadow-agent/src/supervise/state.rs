@@ -111,7 +111,7 @@ impl Reported {
             .and_then(|text| whole::publish(&self.file, &text));
         match written {
             Ok(()) => self.last = state,
-            Err(error) => tracing::warn!(%error, "the state of the agent cannot be told"),
+            Err(error) => tracing::warn!(%error, "the state of the agent cannot be passed on"),
         }
     }
 }

@@ -233,14 +233,14 @@ fn second_tenant(cluster: &Cluster) -> Result<String> {
         spec.insert("selector".to_owned(), "app=shop".into());
     }
     cluster.apply("other", "theirs", &spec)?;
-    let told = cluster.becomes(["other", "theirs"], "Degraded", "True Conflict")?;
+    let noticed = cluster.becomes(["other", "theirs"], "Degraded", "True Conflict")?;
     let once = cluster.for_time(&shop(), AWHILE)?.each_once()?;
     cluster.delete("shop", "next")?;
     let taken = cluster.becomes(["other", "theirs"], "Capturing", "False NoPods")?;
     let replays = cluster.nothing().context("of another namespace")?;
     cluster.delete("other", "theirs")?;
     Ok(format!(
-        "told of the conflict after {told:.1?}, meanwhile {once}; in force {taken:.1?} after the first was deleted, \
+        "the conflict is in the status after {noticed:.1?}, meanwhile {once}; in force {taken:.1?} after the first was deleted, \
          {replays} requests to the other namespace not replayed"
     ))
 }

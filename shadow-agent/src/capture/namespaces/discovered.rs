@@ -108,12 +108,12 @@ impl Listening {
             if stream.buffer().is_empty() && !self.waits_for(stream.get_ref().as_fd()) {
                 return Ok(true);
             }
-            let Some(told) = pods::read(&mut stream)? else {
+            let Some(set) = pods::read(&mut stream)? else {
                 return Ok(false);
             };
             // They would be replayed to the shadow system of this one.
-            let pods = if told.test == self.test {
-                told.pods
+            let pods = if set.test == self.test {
+                set.pods
             } else {
                 Vec::new()
             };

@@ -36,9 +36,9 @@ impl Pod {
     }
 }
 
-/// The whole set.
+/// The whole set of pods to be mirrored.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Told {
+pub struct PodSet {
     /// The test that chose them; empty where the configuration did.
     pub test: String,
     /// The pods.
@@ -46,7 +46,7 @@ pub struct Told {
 }
 
 /// The next line; `None` at the end.
-pub fn read(from: &mut impl BufRead) -> io::Result<Option<Told>> {
+pub fn read(from: &mut impl BufRead) -> io::Result<Option<PodSet>> {
     let mut line = String::new();
     let read = from.take(LINE).read_line(&mut line)?;
     if read == 0 {
@@ -59,8 +59,8 @@ pub fn read(from: &mut impl BufRead) -> io::Result<Option<Told>> {
 }
 
 /// The line for these pods.
-pub fn line(told: &Told) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(told)?;
+pub fn line(set: &PodSet) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(set)?;
     line.push(b'\n');
     if line.len() as u64 > LINE {
         return Err(io::Error::new(
@@ -83,18 +83,18 @@ mod tests {
             host_network: false,
             ports: BTreeSet::from([80]),
         };
-        let all = Told {
+        let all = PodSet {
             test: "u".to_owned(),
             pods: vec![pod("a"), pod("b")],
         };
-        let none = Told::default();
+        let none = PodSet::default();
         let bytes = [line(&all).expect("a line"), line(&none).expect("a line")].concat();
         let mut from = bytes.as_slice();
         assert_eq!(read(&mut from).expect("a line"), Some(all));
         assert_eq!(read(&mut from).expect("a line"), Some(none));
         assert_eq!(read(&mut from).expect("the end"), None);
         assert!(read(&mut b"[".as_slice()).is_err());
-        let many = Told {
+        let many = PodSet {
             test: String::new(),
             pods: vec![pod(&"n".repeat(1000)); 2000],
         };

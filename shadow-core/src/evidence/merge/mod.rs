@@ -133,7 +133,12 @@ impl Evidence {
     /// The evidence of both.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
-        Self::of(self.sources.into_iter().chain(other.sources).collect())
+        Self::together([self, other])
+    }
+
+    /// The evidence of all of these.
+    pub fn together(all: impl IntoIterator<Item = Self>) -> Self {
+        Self::of(all.into_iter().flat_map(|one| one.sources).collect())
     }
 
     /// Where it is from.
