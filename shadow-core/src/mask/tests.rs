@@ -110,6 +110,24 @@ const ANSWERED: &str = "HTTP/1.1 200 OK\r\nSet-Cookie: id=s3cret\r\nTransfer-Enc
                         6;x=s3cret\r\ns3cret\r\n0\r\nX-Sum: s3cret\r\n\r\n";
 
 #[test]
+fn only_the_parameters_of_a_path_have_names() {
+    for (line, shown) in [
+        (
+            "GET http://u:pa?ss=word@h/a?b=1 HTTP/1.1\r\n\r\n",
+            "GET *************************** HTTP/1.1\r\n\r\n",
+        ),
+        (
+            "GET /a?b c=1&d=2 HTTP/1.1\r\n\r\n",
+            "GET /a?* *=*&d=* HTTP/1.1\r\n\r\n",
+        ),
+    ] {
+        let mut talk = Talk::begun(Hide::All);
+        talk.asks(line);
+        assert_eq!(talk.text(), shown);
+    }
+}
+
+#[test]
 fn parameters_of_a_path_are_parameters() {
     let shown = |hide| {
         let mut talk = Talk::begun(hide);

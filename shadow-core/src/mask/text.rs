@@ -124,19 +124,24 @@ impl Renderer {
             .position(|byte| matches!(byte, b'?' | b'#' | b';'))
             .unwrap_or(target.len());
         let (path, query) = target.split_at_checked(path).unwrap_or((target, &[]));
-        // Other forms than a path may contain userinfo: `http://user:password@host/`.
-        if matches!(path.first(), Some(b'/' | b'*')) {
-            out.extend_from_slice(path);
-        } else {
-            out.extend(Self::masked(path));
+        // Other forms than a path may contain userinfo, of any characters: `http://user:pass?w=ord@host/`.
+        if !matches!(path.first(), Some(b'/' | b'*')) {
+            out.extend(Self::masked(target));
+            return;
         }
+        out.extend_from_slice(path);
         for parameter in query.chunk_by(|_, next| !matches!(next, b'&' | b';' | b'?' | b'#')) {
             let (mark, parameter) = parameter.split_at_checked(1).unwrap_or((parameter, &[]));
             out.extend_from_slice(mark);
             let equals = parameter.iter().position(|byte| *byte == b'=');
             let name = parameter.get(..equals.unwrap_or(0)).unwrap_or_default();
             let rest = parameter.get(name.len()..).unwrap_or_default();
-            out.extend_from_slice(name);
+            // With a blank it is no name: the target goes on past its end.
+            if name.contains(&b' ') {
+                out.extend(Self::masked(name));
+            } else {
+                out.extend_from_slice(name);
+            }
             if equals.is_some() {
                 out.push(b'=');
             }
