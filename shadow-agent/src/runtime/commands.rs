@@ -35,10 +35,15 @@ impl Running {
             return;
         };
         // While it exists, it kills again, even after a resume that bypassed the agent.
-        if !matches!(self.control.is_armed(), Ok(false))
+        if !matches!(self.control.is_armed(), Ok(false)) {
+            if let Err(error) = Agent::kill(self, &found.who, &found.why) {
+                tracing::warn!(error, "the kill file is there");
+            }
+        } else if matches!(self.state.killed(), Ok(None))
+            // The guard was faster. It keeps no record, so a restart would mirror again.
             && let Err(error) = Agent::kill(self, &found.who, &found.why)
         {
-            tracing::warn!(error, "the kill file is there");
+            tracing::debug!(error, "the kill is not recorded");
         }
     }
 
