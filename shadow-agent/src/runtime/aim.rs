@@ -3,7 +3,7 @@
 use super::{error::unavailable, preflight};
 use crate::{
     capture::targets::Targets,
-    config::{Config, extra_targets::ResolvedTarget, place::is_of_the_node},
+    config::{Config, extra_targets::ResolvedTarget},
     replay::Target,
     runtime::RuntimeError,
 };
@@ -43,17 +43,11 @@ fn admit(config: &Config, targets: &Targets, wanted: &mut [(ResolvedTarget, Opti
         target.admitting(move |new| {
             let mut admitted = new.to_vec();
             admitted.retain(|address| {
-                if by_tenant && is_of_the_node(address.ip()) {
-                    tracing::error!(%address, "the name of a shadow system has an address of the node itself, where no \
-                                    test may send");
-                    return false;
+                let why = preflight::forbidden(*address, &production, by_tenant);
+                if let Some(why) = &why {
+                    tracing::error!(%address, "the name of a shadow system has an address that {why}; nothing is sent there");
                 }
-                let is_mirrored = preflight::is_mirrored(*address, &production);
-                if is_mirrored {
-                    tracing::error!(%address, "the name of a shadow system has the address of a mirrored production endpoint; \
-                                    nothing is sent there");
-                }
-                !is_mirrored
+                why.is_none()
             });
             match targets.exclude(&admitted) {
                 Ok(()) => admitted,

@@ -39,11 +39,15 @@ impl Running {
             if let Err(error) = Agent::kill(self, &found.who, &found.why) {
                 tracing::warn!(error, "the kill file is there");
             }
-        } else if matches!(self.state.killed(), Ok(None))
-            // The guard was faster. It keeps no record, so a restart would mirror again.
-            && let Err(error) = Agent::kill(self, &found.who, &found.why)
+            return;
+        }
+        let _switching = self.switching();
+        // The guard may have been faster. It keeps no record, so a restart would mirror again.
+        if matches!(self.control.is_armed(), Ok(false))
+            && matches!(self.state.killed(), Ok(None))
+            && let Err(error) = self.state.kill(&Killed::now(&found.who, &found.why))
         {
-            tracing::debug!(error, "the kill is not recorded");
+            tracing::debug!(%error, "the kill is not recorded yet");
         }
     }
 

@@ -54,28 +54,28 @@ pub(super) fn shadow(
         RuntimeError::new(exit, format!("{error}{source}"))
     })?;
     for address in target.addresses().iter() {
-        if by_tenant && is_of_the_node(address.ip()) {
+        if let Some(why) = forbidden(*address, production, by_tenant) {
             return Err(RuntimeError::new(
                 Cause::Config,
-                format!("the shadow system {url} ({address}) is the node itself, where no test may send"),
-            ));
-        }
-        if let Some(mirrored) = mirrored(*address, production, is_own) {
-            return Err(RuntimeError::new(
-                Cause::Config,
-                format!(
-                    "the shadow system {url} ({address}) is itself the production endpoint {mirrored}: every replay would \
-                     be answered by production and mirrored again; give the address of the new system"
-                ),
+                format!("the shadow system {url} ({address}) {why}"),
             ));
         }
     }
     Ok(target)
 }
 
-/// Whether a shadow system may be replayed to at an address that its name has now.
-pub(super) fn is_mirrored(address: SocketAddr, production: &[Production]) -> bool {
-    mirrored(address, production, is_own).is_some()
+/// Why nothing may be replayed to a shadow system at this address: it is mirrored itself, or it is the node while a
+/// tenant names it.
+pub(super) fn forbidden(address: SocketAddr, production: &[Production], by_tenant: bool) -> Option<String> {
+    if by_tenant && is_of_the_node(address.ip()) {
+        return Some("is the node itself, where no test may send".to_owned());
+    }
+    mirrored(address, production, is_own).map(|mirrored| {
+        format!(
+            "is itself the production endpoint {mirrored}: every replay would be answered by production and mirrored \
+             again; give the address of the new system"
+        )
+    })
 }
 
 /// The production endpoint that a shadow address is, if any. A target that is only a port means the servers of this

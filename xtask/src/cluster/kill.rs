@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::{
     nodes::{Cluster, NODES, captured},
-    work::{SHOP, Traffic},
+    work::{self, Traffic},
 };
 
 /// Milliseconds from the start of `kubectl` to the last replay. On a busy machine `kubectl` alone takes longer; the
 /// time from its end is shown as well.
-const BOUND: u64 = 1_000;
+pub(super) const BOUND: u64 = 1_000;
 const TRIALS: usize = 20;
 
 const AWHILE: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ const AWHILE: Duration = Duration::from_secs(2);
 fn shop() -> Traffic {
     Traffic {
         kept: 100,
-        ..Traffic::to(format!("{SHOP}:8080"))
+        ..work::shop()
     }
 }
 

@@ -7,14 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use super::{
     calls::Pod,
     nodes::Cluster,
-    work::{SHOP, Traffic},
+    work::{Traffic, shop},
 };
 
 const AWHILE: Duration = Duration::from_secs(3);
-
-fn shop() -> Traffic {
-    Traffic::to(format!("{SHOP}:8080"))
-}
 
 /// New pods are attached before their first request, and nothing is replayed twice.
 pub(super) fn restart_of_production(cluster: &Cluster) -> Result<String> {

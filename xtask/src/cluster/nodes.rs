@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::shell;
@@ -200,6 +201,13 @@ impl Cluster {
             command.env("PATH", path);
         }
         command
+    }
+
+    /// Makes or changes an object.
+    pub(super) fn apply(&self, object: &Value) -> Result<()> {
+        let file = self.running().join("object.json");
+        fs::write(&file, object.to_string())?;
+        self.kubectl(&["apply", "-f", &file.to_string_lossy()]).map(drop)
     }
 
     pub(super) fn kubectl(&self, words: &[&str]) -> Result<String> {

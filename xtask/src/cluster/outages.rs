@@ -1,13 +1,13 @@
 //! Nodes, the API server and agents that are away, and agents and pods that are not where they should be.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
     nodes::{Cluster, NODES, captured},
-    work::{SHOP, Traffic},
+    work::{Traffic, shop},
 };
 use crate::shell;
 
@@ -19,10 +19,6 @@ const OUTAGE: Duration = Duration::from_mins(1);
 
 /// The namespace and the name of another installation of the chart.
 const SECOND: &str = "second";
-
-fn shop() -> Traffic {
-    Traffic::to(format!("{SHOP}:8080"))
-}
 
 /// Production's pods leave a node, under load.
 pub(super) fn drained_node(cluster: &Cluster) -> Result<String> {
@@ -128,9 +124,7 @@ pub(super) fn host_network(cluster: &Cluster) -> Result<String> {
                 "ports": [{"containerPort": 8080, "name": "http"}]}],
         },
     });
-    let file = cluster.running().join("pod.json");
-    fs::write(&file, pod.to_string())?;
-    cluster.kubectl(&["apply", "-f", &file.to_string_lossy()])?;
+    cluster.apply(&pod)?;
     let result = named_and_left(cluster);
     cluster.kubectl(&["-n", "shop", "delete", "pod", "of-the-node"])?;
     cluster.attached()?;
@@ -157,15 +151,8 @@ fn named_and_left(cluster: &Cluster) -> Result<String> {
             .as_str()
             .is_some_and(|text| text.contains("network of the node")))
     })?;
-    let counted = cluster.for_time(&Traffic::to("10.77.0.1:8080"), AWHILE)?;
-    ensure!(counted.answered.len() > 10, "the pod does not answer");
-    let replays = counted.replays.len();
-    ensure!(replays == 0, "{replays} requests were replayed");
-    Ok(format!(
-        "{} requests, 0 replays: {}",
-        counted.answered.len(),
-        state()?["text"]
-    ))
+    let requests = cluster.not_replayed(&Traffic::to("10.77.0.1:8080"), AWHILE)?;
+    Ok(format!("{requests} requests, 0 replays: {}", state()?["text"]))
 }
 
 /// Agents of another installation are refused in pods that have one, and each request is replayed once.

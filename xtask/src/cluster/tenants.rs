@@ -1,17 +1,14 @@
 //! Objects of the kind `ShadowTest`, by which tenants say what is mirrored.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    kill::{last_replay, now_ms},
+    kill::{BOUND, last_replay, now_ms},
     nodes::{Cluster, NODES},
-    work::{SHOP, Traffic},
+    work::{Traffic, shop},
 };
 
 const AWHILE: Duration = Duration::from_secs(2);
@@ -22,15 +19,8 @@ const EVIDENCE: Duration = Duration::from_secs(20);
 /// How long it may take until something is in the status.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Milliseconds from the start of `kubectl` to the last replay of a test that is suspended or deleted.
-const BOUND: u64 = 1_000;
-
 /// The chart's values for these scenarios.
 const VALUES: &str = "values-tests.yaml";
-
-fn shop() -> Traffic {
-    Traffic::to(format!("{SHOP}:8080"))
-}
 
 /// The shop against its rewrite.
 fn of_shop() -> Value {
@@ -43,16 +33,13 @@ fn of_shop() -> Value {
 }
 
 impl Cluster {
-    fn apply(&self, namespace: &str, name: &str, spec: &Value) -> Result<()> {
-        let object = json!({
+    fn apply_test(&self, namespace: &str, name: &str, spec: &Value) -> Result<()> {
+        self.apply(&json!({
             "apiVersion": "shadow.dev/v1alpha1",
             "kind": "ShadowTest",
             "metadata": {"name": name, "namespace": namespace},
             "spec": spec,
-        });
-        let file = self.running().join("test.json");
-        fs::write(&file, object.to_string())?;
-        self.kubectl(&["apply", "-f", &file.to_string_lossy()]).map(drop)
+        }))
     }
 
     fn suspend(&self, is: bool) -> Result<()> {
@@ -106,17 +93,31 @@ impl Cluster {
 
     /// Nothing of the shop is replayed.
     fn nothing(&self) -> Result<usize> {
-        let counted = self.for_time(&shop(), AWHILE)?;
-        ensure!(counted.answered.len() > 10, "production did not answer");
-        let replays = counted.replays.len();
-        ensure!(replays == 0, "{replays} requests were replayed");
-        Ok(counted.answered.len())
+        self.not_replayed(&shop(), AWHILE)
+    }
+
+    /// Milliseconds from the start of `end`, under load, until the last replay.
+    fn last_replay_after(&self, end: impl FnOnce() -> Result<()>) -> Result<u64> {
+        let mut start = 0;
+        let counted = self.during(&shop(), || {
+            self.wait(AWHILE)?;
+            start = now_ms();
+            end()?;
+            self.wait(AWHILE)
+        })?;
+        counted.at_most_once()?;
+        let took = last_replay(self)?.saturating_sub(start);
+        ensure!(
+            took <= BOUND,
+            "the last replay came {took} ms after the start of kubectl"
+        );
+        Ok(took)
     }
 
     /// One test in force, as the scenarios begin.
     fn one_test(&self) -> Result<()> {
         self.install_with(VALUES)?;
-        self.apply("shop", "next", &of_shop())?;
+        self.apply_test("shop", "next", &of_shop())?;
         self.becomes(["shop", "next"], "Capturing", "True Attached")?;
         self.attached().map(drop)
     }
@@ -169,7 +170,7 @@ pub(super) fn invalid(cluster: &Cluster) -> Result<String> {
     cluster.one_test()?;
     let mut spec = of_shop();
     spec["selector"] = "app=shop".into();
-    cluster.apply("shop", "wrong", &spec)?;
+    cluster.apply_test("shop", "wrong", &spec)?;
     let took = cluster.becomes(["shop", "wrong"], "Degraded", "True Invalid")?;
     cluster.becomes(["shop", "wrong"], "Capturing", "False NotInForce")?;
     let test = cluster.json(&["-n", "shop", "get", "shadowtest", "wrong"])?;
@@ -183,19 +184,7 @@ pub(super) fn invalid(cluster: &Cluster) -> Result<String> {
 /// A suspended test captures nothing after a second, and goes on with its evidence.
 pub(super) fn suspended(cluster: &Cluster) -> Result<String> {
     cluster.one_test()?;
-    let mut start = 0;
-    let counted = cluster.during(&shop(), || {
-        cluster.wait(AWHILE)?;
-        start = now_ms();
-        cluster.suspend(true)?;
-        cluster.wait(AWHILE)
-    })?;
-    counted.at_most_once()?;
-    let took = last_replay(cluster)?.saturating_sub(start);
-    ensure!(
-        took <= BOUND,
-        "the last replay came {took} ms after the start of kubectl"
-    );
+    let took = cluster.last_replay_after(|| cluster.suspend(true))?;
     cluster.nothing()?;
     cluster.becomes(["shop", "next"], "Capturing", "False Suspended")?;
     let compared = || -> Result<u64> {
@@ -232,7 +221,7 @@ fn second_tenant(cluster: &Cluster) -> Result<String> {
         spec.remove("service");
         spec.insert("selector".to_owned(), "app=shop".into());
     }
-    cluster.apply("other", "theirs", &spec)?;
+    cluster.apply_test("other", "theirs", &spec)?;
     let noticed = cluster.becomes(["other", "theirs"], "Degraded", "True Conflict")?;
     let once = cluster.for_time(&shop(), AWHILE)?.each_once()?;
     cluster.delete("shop", "next")?;
@@ -248,19 +237,7 @@ fn second_tenant(cluster: &Cluster) -> Result<String> {
 /// Nothing of a deleted test is mirrored.
 pub(super) fn deleted(cluster: &Cluster) -> Result<String> {
     cluster.one_test()?;
-    let mut start = 0;
-    let counted = cluster.during(&shop(), || {
-        cluster.wait(AWHILE)?;
-        start = now_ms();
-        cluster.delete("shop", "next")?;
-        cluster.wait(AWHILE)
-    })?;
-    counted.at_most_once()?;
-    let took = last_replay(cluster)?.saturating_sub(start);
-    ensure!(
-        took <= BOUND,
-        "the last replay came {took} ms after the start of kubectl"
-    );
+    let took = cluster.last_replay_after(|| cluster.delete("shop", "next"))?;
     let requests = cluster.nothing()?;
     for node in NODES {
         let observes = || Ok(cluster.status(node)?["shadow"].is_null());

@@ -34,6 +34,11 @@ pub(super) struct Traffic {
     pub(super) new: u32,
 }
 
+/// Requests to the shop, from both nodes.
+pub(super) fn shop() -> Traffic {
+    Traffic::to(format!("{SHOP}:8080"))
+}
+
 impl Traffic {
     /// From both nodes.
     pub(super) fn to(targets: impl Into<String>) -> Self {
@@ -129,6 +134,15 @@ fn ids(counts: &Value) -> impl Iterator<Item = (&String, u64)> {
 }
 
 impl Cluster {
+    /// Requests of clients, none of which may be replayed.
+    pub(super) fn not_replayed(&self, traffic: &Traffic, time: Duration) -> Result<usize> {
+        let counted = self.for_time(traffic, time)?;
+        ensure!(counted.answered.len() > 10, "production did not answer");
+        let replays = counted.replays.len();
+        ensure!(replays == 0, "{replays} requests were replayed");
+        Ok(counted.answered.len())
+    }
+
     fn clients(&self, traffic: &Traffic) -> Result<Vec<Pod>> {
         let mut clients = self.of("client")?;
         clients.retain(|pod| traffic.nodes.contains(&&*pod.node));
