@@ -37,7 +37,7 @@ fn law(left: (&'static str, u64), right: (&'static str, u64)) -> Law {
 }
 
 fn funnel(funnel: &Funnel) -> Vec<Law> {
-    let kernel = |stat: Stat| funnel.kernel.get(stat.as_str()).copied().unwrap_or(0);
+    let kernel = |stat: Stat| funnel.kernel(stat);
     let verdicts = funnel.matched + funnel.mismatched + funnel.shadow_errors;
     vec![
         law(
@@ -124,8 +124,9 @@ mod tests {
     #[test]
     fn a_packet_without_a_fate_is_found() {
         let mut report = Report::default();
-        report.funnel.kernel.insert("seen".to_owned(), 3);
-        report.funnel.kernel.insert("emitted".to_owned(), 2);
+        let kernel = &mut report.funnel.kernel;
+        kernel.set(Stat::Seen, 3);
+        kernel.set(Stat::Emitted, 2);
         assert_eq!(broken(&report).len(), 1, "{:?}", broken(&report));
     }
 }

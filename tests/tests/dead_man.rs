@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use shadow_common::stat::Stat;
 use shadow_tests::{
     agent::{PATIENCE, binary},
     attached,
@@ -117,7 +118,12 @@ fn a_hung_agent_is_not_fed_and_can_be_told_to_stop() {
         .start(&scene.lab.server);
     visits(&scene, 10);
     let before = agent.settled(10);
-    assert_eq!(before.funnel.kernel["expired"], 0, "{:#?}", before.funnel.kernel);
+    assert_eq!(
+        before.funnel.kernel(Stat::Expired),
+        0,
+        "{:#?}",
+        before.funnel.kernel
+    );
     agent.process.signal(Signal::STOP);
     // The deadline passes; production continues and nothing is copied.
     std::thread::sleep(Duration::from_millis(1_500));
@@ -128,14 +134,16 @@ fn a_hung_agent_is_not_fed_and_can_be_told_to_stop() {
     agent.must(&["sample", "50%"]);
     agent.must(&["resume"]);
     agent.process.signal(Signal::CONT);
-    let after = agent.settled_when("the agent is awake", |report| report.funnel.kernel["expired"] > 0);
-    let kernel = &after.funnel.kernel;
+    let after = agent.settled_when("the agent is awake", |report| {
+        report.funnel.kernel(Stat::Expired) > 0
+    });
+    let kernel = after.funnel.kernel;
     assert!(
-        kernel["expired"] >= 100,
+        kernel.get(Stat::Expired) >= 100,
         "50 requests and their answers: {kernel:#?}"
     );
     assert!(
-        kernel["disarmed"] >= 100,
+        kernel.get(Stat::Disarmed) >= 100,
         "50 requests and their answers: {kernel:#?}"
     );
     assert_laws(&after);

@@ -14,6 +14,7 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use shadow_common::stat::Stat;
 use shadow_tests::{
     agent::{Agent, Plan, binary},
     attached,
@@ -362,7 +363,7 @@ fn the_clusters_kill_switch_stops_an_agent_and_one_that_hangs() {
         agent.ask(&["resume"]).status.success()
     });
     pod.visit("resumed");
-    let copied = agent.settled(20).funnel.kernel["emitted"];
+    let copied = agent.settled(20).funnel.kernel(Stat::Emitted);
 
     agent.process.signal(Signal::STOP);
     api.tell("MODIFIED", &switch(&json!({"kill": ""}), 13));
@@ -374,7 +375,11 @@ fn the_clusters_kill_switch_stops_an_agent_and_one_that_hangs() {
     });
     let report = agent.report();
     assert_laws(&report);
-    assert_eq!(report.funnel.kernel["emitted"], copied, "stopped by the guard");
+    assert_eq!(
+        report.funnel.kernel(Stat::Emitted),
+        copied,
+        "stopped by the guard"
+    );
     assert_eq!(report.funnel.exchanges, 20, "{:#?}", report.funnel);
     agent.stop();
 }

@@ -28,7 +28,7 @@ fn protocols_on_the_port_and_big_packets_are_named() {
         drop(connection.read_to_end(&mut answer));
     });
     agent.settled_when("the connection is seen", |report| {
-        report.funnel.engine["flows_tls"] > 0
+        report.funnel.engine.flows_tls > 0
     });
     let said = doctor(&agent);
     assert!(

@@ -16,6 +16,7 @@ use shadow_agent::capture::{
     attach::Hook,
     load::{LoadOptions, Program},
 };
+use shadow_common::stat::Stat;
 use shadow_tests::{
     agent::{Agent, Plan, binary},
     client::Connection,
@@ -66,7 +67,7 @@ fn a_hung_agent_is_killed_without_cap_sys_admin() {
     let scene = Scene::new();
     let mut agent = scene.observer().wrapped(&CONTAINER).start(&scene.lab.server);
     visit(&scene, 5);
-    let before = agent.settled(5).funnel.kernel["emitted"];
+    let before = agent.settled(5).funnel.kernel(Stat::Emitted);
     agent.process.signal(Signal::STOP);
     let killed = ask(&scene, &agent, &["kill"]);
     assert!(killed.status.success(), "{}", text(&killed));
@@ -75,12 +76,13 @@ fn a_hung_agent_is_killed_without_cap_sys_admin() {
     agent.process.signal(Signal::CONT);
     let report = agent.report();
     assert_eq!(
-        report.funnel.kernel["emitted"], before,
+        report.funnel.kernel(Stat::Emitted),
+        before,
         "{:#?}",
         report.funnel.kernel
     );
     assert!(
-        report.funnel.kernel["disarmed"] >= 10,
+        report.funnel.kernel(Stat::Disarmed) >= 10,
         "{:#?}",
         report.funnel.kernel
     );

@@ -1,5 +1,6 @@
 //! Promise 2, it stops on command: from the next packet on.
 
+use shadow_common::stat::Stat;
 use shadow_tests::{
     agent::Agent,
     client::Connection,
@@ -11,8 +12,8 @@ use shadow_tests::{
 };
 use std::time::Duration;
 
-fn kernel(agent: &Agent, counter: &str) -> u64 {
-    agent.report().funnel.kernel[counter]
+fn kernel(agent: &Agent, counter: Stat) -> u64 {
+    agent.report().funnel.kernel(counter)
 }
 
 #[test]
@@ -31,7 +32,7 @@ fn kill_works_from_the_next_packet_and_resume_takes_it_back() {
             connection.get("/1k.json", "").unwrap();
         }
         agent.settled(20);
-        let (emitted, received) = (kernel(&agent, "emitted"), shadow.received().len());
+        let (emitted, received) = (kernel(&agent, Stat::Emitted), shadow.received().len());
         assert_eq!(received, 20);
 
         agent.must(&["kill"]);
@@ -39,11 +40,11 @@ fn kill_works_from_the_next_packet_and_resume_takes_it_back() {
             connection.get("/1k.json", "").unwrap();
         }
         assert_eq!(
-            kernel(&agent, "emitted"),
+            kernel(&agent, Stat::Emitted),
             emitted,
             "not one packet after the switch"
         );
-        assert!(kernel(&agent, "disarmed") >= 40, "20 requests and 20 answers");
+        assert!(kernel(&agent, Stat::Disarmed) >= 40, "20 requests and 20 answers");
         assert_eq!(shadow.received().len(), received);
 
         agent.must(&["resume"]);
@@ -90,11 +91,11 @@ fn kill_cancels_what_is_under_way_and_survives_a_restart() {
             .unwrap();
     });
     assert!(
-        again.report().funnel.kernel["disarmed"] > 0,
+        again.report().funnel.kernel(Stat::Disarmed) > 0,
         "{:#?}",
         again.report().funnel
     );
-    assert_eq!(again.report().funnel.kernel["emitted"], 0);
+    assert_eq!(again.report().funnel.kernel(Stat::Emitted), 0);
     again.stop();
 }
 
@@ -116,7 +117,7 @@ fn sampling_is_by_connection_and_live() {
         });
     };
     connect(20);
-    assert_eq!(kernel(&agent, "emitted"), 0);
+    assert_eq!(kernel(&agent, Stat::Emitted), 0);
     agent.must(&["sample", "50%"]);
     connect(200);
     let half = agent.settled(100);

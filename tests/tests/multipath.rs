@@ -224,7 +224,7 @@ fn a_single_path_is_read_like_tcp() {
         paths.visit(SMALL);
     }
     let all = CONNECTIONS * VISITS;
-    let seen = |report: &Report| report.funnel.exchanges + of(&report.funnel.engine, "exchanges_unread");
+    let seen = |report: &Report| report.funnel.exchanges + report.funnel.engine.exchanges_unread;
     agent.settled_when("every exchange is seen or estimated", |report| {
         seen(report) >= all
     });
@@ -232,7 +232,7 @@ fn a_single_path_is_read_like_tcp() {
     assert_nothing_wrong(&report);
     // A kernel that is short of time sends data twice on the only path (findings/mptcp-reinjection.sh): the bytes of
     // such a connection are not those of the stream.
-    let (matched, given_up) = (report.funnel.matched, of(&report.funnel.engine, "flows_mptcp"));
+    let (matched, given_up) = (report.funnel.matched, report.funnel.engine.flows_mptcp);
     assert!(given_up < CONNECTIONS / 2, "{:#?}", report.funnel);
     assert!(
         matched >= (CONNECTIONS - given_up) * VISITS,
@@ -252,12 +252,10 @@ fn an_answer_over_several_paths_is_never_compared() {
         for _ in 0..CONNECTIONS {
             paths.visit(LARGE);
         }
-        agent.settled_when("connections end", |report| {
-            of(&report.funnel.engine, "flows_mptcp") > 0
-        });
+        agent.settled_when("connections end", |report| report.funnel.engine.flows_mptcp > 0);
         let report = agent.stop();
         assert_nothing_wrong(&report);
-        let spread = of(&report.funnel.engine, "flows_mptcp");
+        let spread = report.funnel.engine.flows_mptcp;
         assert!(spread > 0, "{:#?}", report.funnel);
         assert!(of(&report.funnel.skipped, "mptcp") > 0, "{:#?}", report.funnel);
         assert!(
@@ -281,9 +279,7 @@ fn a_server_in_go_uses_several_paths_by_itself() {
         paths.visit(SMALL);
         paths.visit(LARGE);
     }
-    agent.settled_when("connections end", |report| {
-        of(&report.funnel.engine, "flows_mptcp") > 0
-    });
+    agent.settled_when("connections end", |report| report.funnel.engine.flows_mptcp > 0);
     let report = agent.stop();
     assert_nothing_wrong(&report);
     assert!(of(&report.funnel.skipped, "mptcp") > 0, "{:#?}", report.funnel);

@@ -18,6 +18,7 @@ use rustix::{
     thread::CapabilitySet,
 };
 use shadow_agent::capture::netlink;
+use shadow_common::stat::Stat;
 use shadow_tests::{
     agent::{Agent, Plan},
     client::Connection,
@@ -169,7 +170,7 @@ fn namespaces_with_the_same_addresses_are_mirrored_once_and_told_apart() {
     assert_eq!(shadow.len(), 60, "{shadow:?}");
     assert!(shadow.into_iter().eq(production), "each request once");
     assert!(
-        report.funnel.kernel["other_hook"] >= 60,
+        report.funnel.kernel(Stat::OtherHook) >= 60,
         "{:#?}",
         report.funnel.kernel
     );

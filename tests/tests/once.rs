@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
+use shadow_common::stat::Stat;
 use shadow_tests::{
     agent::{Agent, Plan},
     client::Connection,
@@ -245,7 +246,7 @@ fn at_the_servers_link_alone_each_exchange_is_seen_once() {
     node.visit((PRODUCTION, PORT).into(), 0);
     let report = agent.settled(20);
     // The client's link shows every segment at the other hook.
-    let other = report.funnel.kernel["other_hook"];
+    let other = report.funnel.kernel(Stat::OtherHook);
     assert!(other >= 40, "{:#?}", report.funnel.kernel);
     node.assert_once(&mut agent, 20, "requests at egress");
 }
@@ -264,13 +265,8 @@ fn replays_through_a_service_are_the_agents_own_whatever_bits_their_mark_has() {
     let mut agent = node.agent(&ALL, (SHADOW_SERVICE, 9000).into(), &[]);
     node.visit((PRODUCTION, PORT).into(), 0);
     let report = agent.settled(20);
-    let own = report.funnel.kernel["own"];
+    let own = report.funnel.kernel(Stat::Own);
     assert!(own >= 40, "requests and answers: {:#?}", report.funnel.kernel);
-    assert_eq!(
-        report.funnel.engine.get("orphans").copied().unwrap_or(0),
-        0,
-        "{:#?}",
-        report.funnel
-    );
+    assert_eq!(report.funnel.engine.orphans, 0, "{:#?}", report.funnel);
     node.assert_once(&mut agent, 20, "through a service");
 }

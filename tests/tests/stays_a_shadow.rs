@@ -1,6 +1,7 @@
 //! Promise 5, shadow stays a shadow: writes are not sent unless configured, replays are marked and never mirrored
 //! again, and no secret goes where it should not.
 
+use shadow_common::stat::Stat;
 use shadow_tests::{
     client::Connection,
     laws::assert_laws,
@@ -70,7 +71,11 @@ fn replays_are_marked_and_are_never_captured_again() {
     let report = agent.settled(50);
     assert_laws(&report);
     assert_eq!(report.funnel.exchanges, 50, "{:#?}", report.funnel);
-    assert!(report.funnel.kernel["own"] >= 100, "{:#?}", report.funnel.kernel);
+    assert!(
+        report.funnel.kernel(Stat::Own) >= 100,
+        "{:#?}",
+        report.funnel.kernel
+    );
     assert_eq!(shadow.received().len(), 50);
     for request in shadow.received() {
         let marked = request

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use shadow_common::chunk::MAX_BYTES;
+use shadow_proto::engine::Counters;
 
 use super::Finding;
 use crate::{
@@ -113,31 +114,36 @@ pub(super) fn big(sizes: &[(String, u32)]) -> Option<Finding> {
 }
 
 /// Counters of connections that could not be read, the protocol, and what to do.
-const PROTOCOLS: [(&str, &str); 4] = [
-    (
-        "flows_http2",
-        "HTTP/2 that could not be read (http2): the client's preface was not seen, or the server refused it",
-    ),
-    ("flows_tls", "TLS (tls): capture where it has ended"),
-    ("flows_websocket", "WebSocket (websocket): nothing to compare"),
-    ("flows_unknown", "another protocol (unknown): is the port right?"),
-];
+fn unread(engine: &Counters) -> [(u64, &'static str); 4] {
+    [
+        (
+            engine.flows_http2,
+            "HTTP/2 that could not be read (http2): the client's preface was not seen, or the server refused it",
+        ),
+        (engine.flows_tls, "TLS (tls): capture where it has ended"),
+        (
+            engine.flows_websocket,
+            "WebSocket (websocket): nothing to compare",
+        ),
+        (
+            engine.flows_unknown,
+            "another protocol (unknown): is the port right?",
+        ),
+    ]
+}
 
 /// The protocols on the ports of the running agent.
-pub fn protocols(engine: &BTreeMap<String, u64>) -> Finding {
+pub fn protocols(engine: &Counters) -> Finding {
     const CHECK: &str = "protocols";
-    let found: Vec<String> = PROTOCOLS
-        .iter()
-        .filter_map(|(name, what)| {
-            let count = engine.get(*name).filter(|count| **count > 0)?;
-            Some(format!("{count} spoke {what}"))
-        })
+    let found: Vec<String> = unread(engine)
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} spoke {what}"))
         .collect();
-    let opened = engine.get("flows_opened").copied().unwrap_or_default();
-    let opened = opened + engine.get("flows_midstream").copied().unwrap_or_default();
-    let http2 = match engine.get("h2_connections") {
-        None | Some(0) => String::new(),
-        Some(number) => format!("{number} of them HTTP/2, "),
+    let opened = engine.flows_opened.saturating_add(engine.flows_midstream);
+    let http2 = match engine.h2_connections {
+        0 => String::new(),
+        number => format!("{number} of them HTTP/2, "),
     };
     if found.is_empty() {
         return Finding::ok(

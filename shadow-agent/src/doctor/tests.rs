@@ -1,3 +1,5 @@
+use shadow_proto::engine::Counters;
+
 use super::*;
 use crate::capture::attach::{Hook, Method, Other};
 
@@ -154,27 +156,22 @@ fn packets_over_what_is_copied_are_a_warning() {
 
 #[test]
 fn protocols_on_the_port_are_named() {
-    let engine = |list: &[(&str, u64)]| {
-        list.iter()
-            .map(|(name, count)| ((*name).to_owned(), *count))
-            .collect()
-    };
-    let found = links::protocols(&engine(&[("flows_opened", 7), ("flows_tls", 0)]));
+    let mut engine = Counters::default();
+    engine.flows_opened = 7;
+    let found = links::protocols(&engine);
     assert_eq!(found.level, Level::Ok);
     assert!(found.text.starts_with("7 connections"), "{found:?}");
     assert!(
         found.text.contains("none of another protocol than HTTP"),
         "{found:?}"
     );
-    let found = links::protocols(&engine(&[("flows_opened", 7), ("h2_connections", 4)]));
+    engine.h2_connections = 4;
+    let found = links::protocols(&engine);
     assert_eq!(found.level, Level::Ok, "HTTP/2 is read");
     assert!(found.text.contains("4 of them HTTP/2"), "{found:?}");
-    let found = links::protocols(&engine(&[
-        ("flows_opened", 7),
-        ("flows_midstream", 2),
-        ("flows_tls", 3),
-        ("flows_http2", 1),
-    ]));
+    (engine.flows_midstream, engine.h2_connections) = (2, 0);
+    (engine.flows_tls, engine.flows_http2) = (3, 1);
+    let found = links::protocols(&engine);
     assert_eq!(found.level, Level::Warn);
     for part in [
         "of 9 connections",

@@ -6,10 +6,7 @@ use prometheus_client::{encoding::NoLabelSet, metrics::MetricType, registry::Uni
 use shadow_core::{compare::Failure, evidence::report::ReplayNote, gate::SkipPolicy};
 use shadow_proto::exchange::Incomplete;
 
-use super::{
-    metrics::{Latency, Writer},
-    names,
-};
+use super::metrics::{LATENCY_BOUNDS, Latency, Writer};
 use crate::{
     control::status::{Lane, RouteChecked},
     replay::BreakerState,
@@ -207,7 +204,7 @@ impl Writer<'_, '_> {
             counts,
         } in latencies
         {
-            let bounds = names::LATENCY_BOUNDS.into_iter().chain([f64::INFINITY]);
+            let bounds = LATENCY_BOUNDS.into_iter().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
             family
                 .encode_family(&[("target", target.as_str()), ("system", *system), ("span", *span)])?

@@ -3,10 +3,7 @@
 //! Read from one [`Status`] at each scrape: there is no second set of counters that could disagree with `shadow
 //! status`. Every reason is exported from the start with a zero, so that a rate over it is right when it first happens.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
-};
+use std::fmt::{self, Write as _};
 
 use prometheus_client::{
     collector::Collector,
@@ -15,9 +12,9 @@ use prometheus_client::{
     registry::Registry,
 };
 use shadow_common::stat::Stat;
-use shadow_proto::exchange::Incomplete;
+use shadow_core::evidence::report::Funnel;
+use shadow_proto::engine::Counters;
 
-use super::names;
 use crate::{
     capture::namespaces::Blind,
     control::status::Status,
@@ -35,7 +32,7 @@ pub struct Latency {
     pub span: &'static str,
     /// Sum of all, in seconds.
     pub sum: f64,
-    /// How many fell into each bucket of [`names::LATENCY_BOUNDS`], and above the last one.
+    /// How many fell into each bucket of [`LATENCY_BOUNDS`], and above the last one.
     pub counts: Vec<u64>,
 }
 
@@ -129,7 +126,7 @@ impl Collector for Scrape {
         } = &self.0;
         let mut out = Writer(&mut encoder);
         out.agent(status, *report_failures)?;
-        out.kernel(&status.funnel.kernel)?;
+        out.kernel(&status.funnel)?;
         out.engine(&status.funnel.engine)?;
         out.ring(status)?;
         out.queues(&status.lanes)?;
@@ -233,8 +230,8 @@ impl Writer<'_, '_> {
         )
     }
 
-    fn kernel(&mut self, kernel: &BTreeMap<String, u64>) -> fmt::Result {
-        let get = |stat: Stat| kernel.get(stat.as_str()).copied().unwrap_or(0);
+    fn kernel(&mut self, funnel: &Funnel) -> fmt::Result {
+        let get = |stat: Stat| funnel.kernel(stat);
         self.counter(
             "kernel_seen_packets",
             "Packets the kernel program looked at",
@@ -258,14 +255,13 @@ impl Writer<'_, '_> {
         )
     }
 
-    fn engine(&mut self, engine: &BTreeMap<String, u64>) -> fmt::Result {
-        let get = |name: &str| engine.get(name).copied().unwrap_or(0);
-        for (name, help) in names::ENGINE {
-            self.counter(&format!("engine_{name}"), help, get(name))?;
+    fn engine(&mut self, engine: &Counters) -> fmt::Result {
+        for (name, help, count) in engine.iter() {
+            self.counter(&format!("engine_{name}"), help.trim_end_matches('.'), count)?;
         }
-        let reasons = Incomplete::ALL
-            .iter()
-            .map(|reason| ([("reason", reason.as_str())], get(&incomplete_key(*reason))));
+        let reasons = engine
+            .incomplete()
+            .map(|(reason, count)| ([("reason", reason.as_str())], count));
         self.counters("incomplete_exchanges", "Incomplete exchanges by reason", reasons)
     }
 
@@ -369,7 +365,7 @@ impl Writer<'_, '_> {
     }
 }
 
-/// The key of an incomplete reason among the engine's counters in a report.
-pub fn incomplete_key(reason: Incomplete) -> String {
-    format!("incomplete_{}", reason.as_str())
-}
+/// Upper bounds of the latency buckets, in seconds.
+pub const LATENCY_BOUNDS: [f64; 14] = [
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];

@@ -6,7 +6,6 @@
 
 mod lanes;
 pub mod metrics;
-pub mod names;
 pub mod server;
 
 #[cfg(test)]

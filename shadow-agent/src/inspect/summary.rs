@@ -213,5 +213,5 @@ fn unread(link_types: &BTreeMap<u16, u64>, out: &mut impl Write) -> io::Result<(
 }
 
 fn by_name<S: Serializer>(counters: &Counters, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_map(counters.iter())
+    to.collect_map(counters.iter().map(|(name, _, count)| (name, count)))
 }

@@ -21,52 +21,62 @@ use crate::capture::pcap::{Next, PcapFile};
 const SHOWN: usize = 200;
 
 /// The meaning of a changed counter.
-const MEANINGS: &[(&str, &str)] = &[
-    ("flows_opened", "connection begins"),
-    (
-        "flows_midstream",
-        "connection first seen in the middle: what belongs together is not certain yet",
-    ),
-    ("requests", "head of a request"),
-    ("requests_lost", "only a part of a request's head"),
-    ("responses", "head of a response"),
-    ("interim_responses", "interim response"),
-    ("duplicate_segments", "nothing new in it"),
-    ("out_of_order_segments", "bytes in front of it have not come yet"),
-    ("conflicting_overlaps", "a copy that differs from the first"),
-    (
-        "out_of_window",
-        "sequence number too far away: the connection starts anew from here",
-    ),
-    ("reset_bytes", "data in a reset is not part of the stream"),
-    ("gaps", "a hole is given up as lost"),
-    (
-        "out_of_step",
-        "requests and responses cannot be counted any more until both are in step again",
-    ),
-    ("flows_closed", "connection is over"),
-    ("flows_idle", "connection forgotten: idle"),
-    ("flows_abandoned", "connection not read any further"),
-    ("flows_http2", "HTTP/2 that cannot be read"),
-    ("h2_connections", "HTTP/2 from here on"),
-    ("h2_joined", "joined in the middle of the connection"),
-    ("h2_resets", "a stream is reset"),
-    ("h2_pushes", "a push is promised; its response is not read"),
-    ("flows_tls", "TLS"),
-    ("flows_websocket", "WebSocket from here on"),
-    ("flows_unknown", "another protocol from here on"),
-    (
-        "flows_mptcp",
-        "Multipath TCP: other connections carry parts of the stream",
-    ),
-    ("flows_unread", "messages cannot be told apart from here on"),
-    (
-        "exchanges_unread",
-        "a request seems to begin here; it is not read",
-    ),
-    ("flows_empty", "the connection had no payload at all"),
-    ("ignored_segments", "not read: the connection is over, or left"),
-];
+fn changed(counters: &Counters) -> [(u64, &'static str); 28] {
+    [
+        (counters.flows_opened, "connection begins"),
+        (
+            counters.flows_midstream,
+            "connection first seen in the middle: what belongs together is not certain yet",
+        ),
+        (counters.requests, "head of a request"),
+        (counters.requests_lost, "only a part of a request's head"),
+        (counters.responses, "head of a response"),
+        (counters.interim_responses, "interim response"),
+        (counters.duplicate_segments, "no new data"),
+        (
+            counters.out_of_order_segments,
+            "bytes before it have not arrived yet",
+        ),
+        (
+            counters.conflicting_overlaps,
+            "a copy that differs from the first",
+        ),
+        (
+            counters.out_of_window,
+            "sequence number too far away: the connection starts anew from here",
+        ),
+        (counters.reset_bytes, "data in a reset is not part of the stream"),
+        (
+            counters.out_of_step,
+            "requests and responses cannot be counted any more until both are in step again",
+        ),
+        (counters.flows_closed, "connection has ended"),
+        (counters.flows_idle, "connection removed: idle"),
+        (counters.flows_abandoned, "connection not read any further"),
+        (counters.flows_http2, "HTTP/2 that cannot be read"),
+        (counters.h2_connections, "HTTP/2 from here on"),
+        (counters.h2_joined, "joined in the middle of the connection"),
+        (counters.h2_resets, "a stream is reset"),
+        (counters.h2_pushes, "a push is promised; its response is not read"),
+        (counters.flows_tls, "TLS"),
+        (counters.flows_websocket, "WebSocket from here on"),
+        (counters.flows_unknown, "another protocol from here on"),
+        (
+            counters.flows_mptcp,
+            "Multipath TCP: other connections carry parts of the stream",
+        ),
+        (counters.flows_unread, "message boundaries are lost from here on"),
+        (
+            counters.exchanges_unread,
+            "a request seems to begin here; it is not read",
+        ),
+        (counters.flows_empty, "the connection had no payload at all"),
+        (
+            counters.ignored_segments,
+            "not read: the connection has ended, or left",
+        ),
+    ]
+}
 
 /// Writes the trace of every connection between these ends.
 pub fn why(file: &mut PcapFile, ends: &Ends, out: &mut impl Write) -> io::Result<Summary> {
@@ -180,16 +190,19 @@ impl<W: Write> Story<'_, W> {
     fn changes(&mut self) -> String {
         let now = self.engine.counters().clone();
         let mut text = String::new();
-        for ((name, after), (_, before)) in now.iter().zip(self.before.iter()) {
-            let meaning = MEANINGS.iter().find(|(known, _)| *known == name);
-            if let (Some((_, meaning)), true) = (meaning, after > before) {
+        for ((after, meaning), (before, _)) in changed(&now).into_iter().zip(changed(&self.before)) {
+            if after > before {
                 text.push_str("\n                ");
                 text.push_str(meaning);
-                if name == "gaps" {
-                    let bytes = now.gap_bytes - self.before.gap_bytes;
-                    text.extend([" (", &bytes.to_string(), " bytes)"]);
-                }
             }
+        }
+        if now.gaps > self.before.gaps {
+            let bytes = now.gap_bytes - self.before.gap_bytes;
+            text.extend([
+                "\n                a hole of ",
+                &bytes.to_string(),
+                " bytes is declared lost",
+            ]);
         }
         self.before = now;
         text

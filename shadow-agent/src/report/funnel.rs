@@ -1,29 +1,28 @@
 //! The funnel from the first packet to the last verdict, with every loss by reason.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
+use shadow_common::stat::Stat;
 use shadow_core::evidence::report::{Funnel, ReplayNote};
 
 use crate::figures::count;
 
 /// The meanings of the kernel program's counters, in the order in which a packet meets them.
-const FATES: [(&str, &str); 12] = [
-    ("not_targeted", "to or from no target"),
-    ("own", "the agent's own, or of a shadow system"),
-    ("fragment", "IP fragments"),
-    ("malformed", "length fields that contradict each other"),
-    ("disarmed", "not copied: switched off"),
-    ("expired", "not copied: the agent's heartbeat was late"),
-    ("unsampled", "not copied: connection not in the sample"),
-    ("muted", "not copied: connection without use (not HTTP/1)"),
-    ("no_payload", "not copied: bare acknowledgements"),
-    ("ring_full", "LOST: the ring was full"),
-    ("load_failed", "LOST: shorter than its headers say"),
-    ("emitted", "copied"),
+const FATES: [(Stat, &str); 13] = [
+    (Stat::NotTargeted, "to or from no target"),
+    (Stat::OtherHook, "at the hook that is not read"),
+    (Stat::Own, "the agent's own, or of a shadow system"),
+    (Stat::Fragment, "IP fragments"),
+    (Stat::Malformed, "length fields that contradict each other"),
+    (Stat::Disarmed, "not copied: switched off"),
+    (Stat::Expired, "not copied: the agent's heartbeat was late"),
+    (Stat::Unsampled, "not copied: connection not in the sample"),
+    (Stat::Muted, "not copied: connection without use (not HTTP/1)"),
+    (Stat::NoPayload, "not copied: bare acknowledgements"),
+    (Stat::RingFull, "LOST: the ring was full"),
+    (Stat::LoadFailed, "LOST: shorter than its headers say"),
+    (Stat::Emitted, "copied"),
 ];
-
-/// Prefix of the engine's counters of incomplete reasons.
-const INCOMPLETE: &str = "incomplete_";
 
 /// One line of the funnel.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,37 +60,38 @@ pub fn write(out: &mut String, funnel: &Funnel) {
 /// One line for each step and for each reason that occurred.
 pub fn lines(funnel: &Funnel) -> Vec<Line> {
     let mut lines = Lines(Vec::new());
-    if let Some(seen) = funnel.kernel.get("seen") {
-        lines.step("packets seen", *seen);
-        for (name, meaning) in FATES {
-            lines.reason(meaning, get(&funnel.kernel, name), name);
+    let kernel = &funnel.kernel;
+    if kernel.exist() {
+        lines.step("packets seen", kernel.get(Stat::Seen));
+        for (stat, meaning) in FATES {
+            lines.reason(meaning, kernel.get(stat), stat.as_str());
         }
+        let truncated = Stat::Truncated;
         lines.reason(
             "of these without their tail",
-            get(&funnel.kernel, "truncated"),
-            "truncated",
+            kernel.get(truncated),
+            truncated.as_str(),
         );
     }
     let engine = &funnel.engine;
-    let requests = get(engine, "requests");
+    let requests = engine.requests;
     // An archive holds exchanges but no packets, so requests cannot be seen in it.
     if requests > 0 || funnel.exchanges == 0 {
         lines.step("requests seen", requests);
     }
     lines.step("exchanges", funnel.exchanges);
-    lines.reason("whole", get(engine, "exchanges_complete"), "");
-    for (name, number) in engine {
-        if let Some(reason) = name.strip_prefix(INCOMPLETE) {
-            lines.reason("incomplete", *number, reason);
-        }
+    lines.reason("whole", engine.exchanges_complete, "");
+    for (reason, number) in engine.incomplete() {
+        lines.reason("incomplete", number, reason.as_str());
     }
     lines.step("skipped", funnel.skipped_total);
     let mut shown = 0;
     for (reason, number) in &funnel.skipped {
-        let what = match engine.get(&format!("{INCOMPLETE}{reason}")) {
+        let seen = engine.incomplete().find(|(known, _)| known.as_str() == reason);
+        let what = match seen {
             None => "by decision",
             // Read from an archive, so the engine did not see it.
-            Some(0) => "incomplete",
+            Some((_, 0)) => "incomplete",
             Some(_) => continue,
         };
         shown += number;
@@ -133,7 +133,11 @@ impl Lines {
                 ReplayNote::ReadLeniently => "answered with fields that break HTTP",
                 ReplayNote::UnderPath => "answered in less than a round trip",
             };
-            self.reason(what, get(&funnel.notes, note.as_str()), note.as_str());
+            self.reason(
+                what,
+                funnel.notes.get(note.as_str()).copied().unwrap_or(0),
+                note.as_str(),
+            );
         }
     }
 }
@@ -160,8 +164,4 @@ impl Lines {
             name: name.to_owned(),
         });
     }
-}
-
-fn get(counters: &BTreeMap<String, u64>, name: &str) -> u64 {
-    counters.get(name).copied().unwrap_or(0)
 }

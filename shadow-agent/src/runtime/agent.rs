@@ -5,7 +5,6 @@
 
 use std::{
     cell::OnceCell,
-    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -16,7 +15,7 @@ use std::{
 use shadow_common::stat::Stat;
 use shadow_core::evidence::{
     Evidence, Ledger,
-    report::{Origin, Report, ReportInputs},
+    report::{KernelCounters, Origin, Report, ReportInputs},
 };
 
 use super::{
@@ -32,11 +31,10 @@ use crate::{
         heartbeat,
         links::{LinkEvent, Links},
         ring::RingCounters,
-        stats::{KernelStats, StatsReader},
+        stats::StatsReader,
     },
     clock::now_ms,
     control::sampling::Sampling,
-    http::metrics::incomplete_key,
     pipeline::{Ended, Pipeline, Snapshot},
     replay::credentials::Held,
     rollout::Driver,
@@ -262,15 +260,11 @@ impl Running {
     }
 
     pub(super) fn inputs(&self, snapshot: &Snapshot) -> ReportInputs {
-        let kernel = self.kernel();
         ReportInputs {
             started_ms: self.facts.started_ms,
             now_ms: now_ms(),
-            kernel: kernel
-                .iter()
-                .map(|(name, count)| (name.to_owned(), count))
-                .collect(),
-            engine: engine(snapshot),
+            kernel: self.kernel(),
+            engine: snapshot.capture.engine.clone(),
             // The current value: it may have changed during the run.
             sample: Some(self.copied()),
             ..ReportInputs::default()
@@ -287,10 +281,10 @@ impl Running {
         pipeline.snapshot()
     }
 
-    pub(super) fn kernel(&self) -> KernelStats {
+    pub(super) fn kernel(&self) -> KernelCounters {
         self.stats.read().unwrap_or_else(|error| {
             tracing::warn!(%error, "the kernel program's counters cannot be read");
-            KernelStats::default()
+            KernelCounters::ZERO
         })
     }
 
@@ -302,7 +296,7 @@ impl Running {
         }
     }
 
-    pub(super) fn warnings(&self, kernel: &KernelStats, snapshot: &Snapshot) -> Vec<String> {
+    pub(super) fn warnings(&self, kernel: &KernelCounters, snapshot: &Snapshot) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(Ended::Failed(why)) = &snapshot.ended {
             warnings.push(format!("the capture failed: {why}"));
@@ -361,16 +355,6 @@ impl Running {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.iter().for_each(|token| token.end());
     }
-}
-
-/// The engine's counters and reasons under one name each.
-pub(crate) fn engine(snapshot: &Snapshot) -> BTreeMap<String, u64> {
-    let counters = &snapshot.capture.engine;
-    let counts = counters.iter().map(|(name, count)| (name.to_owned(), count));
-    let reasons = counters
-        .incomplete()
-        .map(|(reason, count)| (incomplete_key(reason), count));
-    counts.chain(reasons).collect()
 }
 
 /// The map stores a fraction of 2^32; people gave a percentage.

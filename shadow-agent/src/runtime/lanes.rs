@@ -9,7 +9,7 @@ use shadow_core::evidence::{
 
 use crate::{
     control::status::{Lane, Queue, RouteChecked},
-    http::{metrics::Latency, names},
+    http::metrics::{LATENCY_BOUNDS, Latency},
     pipeline::{LaneSnapshot, Pipeline},
     report::text::CAUSES,
     trips::Trip,
@@ -79,7 +79,7 @@ fn status(snapshot: &LaneSnapshot, mut report: Report, url: Option<String>) -> L
 
 /// The latency histograms of every target.
 pub(super) fn latencies(pipeline: &Pipeline) -> Vec<Latency> {
-    let bounds = names::LATENCY_BOUNDS.map(Duration::from_secs_f64);
+    let bounds = LATENCY_BOUNDS.map(Duration::from_secs_f64);
     let of_lane = |lane: &crate::pipeline::Lane| {
         let found = lane.with_ledger(|ledger| ledger.latency_buckets(&bounds));
         found.map(|(system, span, Buckets { counts, sum })| Latency {

@@ -34,7 +34,6 @@ use shadow_core::evidence::report::Report;
 
 use self::{agent::Running, service::Service, start::Started};
 pub(crate) use self::{
-    agent::engine,
     capturing::Capturing,
     error::{Cause, RuntimeError},
     explaining::{Explaining, Judge},

@@ -10,11 +10,11 @@ use std::{
 };
 
 use shadow_common::stat::Stat;
-use shadow_core::evidence::{Ledger, VerdictMark};
+use shadow_core::evidence::{Ledger, VerdictMark, report::KernelCounters};
 
 use crate::{
     budget::{Budget, Cause, Probe},
-    capture::{ring::RingCounters, stats::KernelStats},
+    capture::ring::RingCounters,
     clock::now_ms,
     config::{
         Config,
@@ -50,7 +50,7 @@ pub(super) enum Action {
 /// The counters that a check needs.
 #[derive(Debug)]
 pub(super) struct Readings<'a> {
-    pub(super) kernel: &'a KernelStats,
+    pub(super) kernel: &'a KernelCounters,
     pub(super) ring: &'a RingCounters,
 }
 

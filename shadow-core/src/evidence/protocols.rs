@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shadow_proto::exchange::{Exchange, Version};
+use shadow_proto::{
+    engine::Counters,
+    exchange::{Exchange, Version},
+};
 
 use super::{
     report::{Joined, ProtocolCoverage},
@@ -92,12 +95,11 @@ impl Protocols {
 }
 
 /// Connections that were open before the capture, by the engine's counters.
-pub(super) fn joined(engine: &BTreeMap<String, u64>) -> Joined {
-    let get = |name: &str| engine.get(name).copied().unwrap_or_default();
-    let midstream = get("flows_midstream");
+pub(super) fn joined(engine: &Counters) -> Joined {
+    let all = engine.flows_midstream.saturating_add(engine.flows_opened);
     Joined {
-        connections: Proportion::new(midstream, midstream.saturating_add(get("flows_opened"))),
-        http2: Proportion::new(get("h2_joined"), get("h2_connections")),
+        connections: Proportion::new(engine.flows_midstream, all),
+        http2: Proportion::new(engine.h2_joined, engine.h2_connections),
     }
 }
 
@@ -137,13 +139,10 @@ mod tests {
 
     #[test]
     fn connections_that_were_open_before_are_a_share_of_all() {
-        let engine = [
-            ("flows_midstream", 3),
-            ("flows_opened", 9),
-            ("h2_connections", 4),
-            ("h2_joined", 1),
-        ];
-        let joined = joined(&engine.map(|(name, count)| (name.to_owned(), count)).into());
+        let mut engine = Counters::default();
+        (engine.flows_midstream, engine.flows_opened) = (3, 9);
+        (engine.h2_connections, engine.h2_joined) = (4, 1);
+        let joined = joined(&engine);
         assert_eq!((joined.connections.successes, joined.connections.trials), (3, 12));
         assert_eq!((joined.http2.successes, joined.http2.trials), (1, 4));
     }

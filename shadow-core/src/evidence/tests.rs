@@ -5,7 +5,7 @@ use crate::{
     compare::Failure,
     evidence::{
         Ruling,
-        report::{FindingKind, Funnel, Report, ReportInputs},
+        report::{FindingKind, Funnel, KernelCounters, Report, ReportInputs},
         testing::answered,
     },
     gate::SkipPolicy,
@@ -33,8 +33,7 @@ pub(super) fn report(ledger: &Ledger) -> Report {
     ledger.report(ReportInputs {
         started_ms: 1,
         now_ms: 2,
-        kernel: BTreeMap::from([("seen".to_owned(), 3)]),
-        engine: BTreeMap::new(),
+        kernel: KernelCounters::ZERO,
         sample: Some(1.0),
         ..ReportInputs::default()
     })

@@ -1,7 +1,6 @@
 //! Known secrets in every field of an exchange: after comparison, their bytes are not in the report or the stored case.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
@@ -143,9 +142,6 @@ pub(super) fn everything(exchange: &Exchange, outcome: &Outcome, redactor: &Reda
     let report = ledger.report(ReportInputs {
         started_ms: 1,
         now_ms: 2,
-        kernel: BTreeMap::new(),
-        engine: BTreeMap::new(),
-        sample: None,
         ..ReportInputs::default()
     });
     let judged = Judged {

@@ -2,14 +2,22 @@
 
 use super::Abandon;
 use crate::exchange::Incomplete;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{borrow::Cow, collections::BTreeMap};
 
+/// Prefix of the names of incomplete exchanges.
+const INCOMPLETE: &str = "incomplete_";
+
+/// Declares the counters. The doc comment of each is also its help text in metrics.
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
+    ($($(#[doc = $doc:literal])* $name:ident,)+) => {
         /// Counts of everything the engine saw and did. Values only grow.
+        ///
+        /// In JSON an object: each counter by its name, and each reason of incomplete exchanges with the prefix
+        /// `incomplete_`. [`Self::sizes`] is not part of it.
         #[derive(Clone, Debug, Default, Eq, PartialEq)]
         pub struct Counters {
-            $($(#[$doc])* pub $name: u64,)+
+            $($(#[doc = $doc])* pub $name: u64,)+
             /// Sizes of the requests that were read.
             pub sizes: Sizes,
             /// Incomplete exchanges, by reason, in the order of [`Incomplete::ALL`].
@@ -17,30 +25,64 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Name and value of every counter except the incomplete ones and the sizes, in a stable order.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name),)+].into_iter()
+            /// Name, help text and value of every counter except the incomplete ones and the sizes, in a stable order.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), concat!($($doc),*).trim_ascii(), self.$name),)+].into_iter()
             }
 
             /// Adds the counts of another engine.
             pub fn add(&mut self, other: &Self) {
                 let Self { $($name,)+ sizes, incomplete } = other;
-                $(self.$name += $name;)+
+                $(self.$name = self.$name.saturating_add(*$name);)+
                 self.sizes.add(sizes);
                 for (count, more) in self.incomplete.iter_mut().zip(incomplete) {
-                    *count += more;
+                    *count = count.saturating_add(*more);
+                }
+            }
+
+            /// The counter with this name in JSON.
+            fn by_name(&mut self, name: &str) -> Option<&mut u64> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)+
+                    _ => {
+                        let reason = name.strip_prefix(INCOMPLETE)?;
+                        let place = Incomplete::ALL.iter().position(|known| known.as_str() == reason)?;
+                        self.incomplete.get_mut(place)
+                    }
                 }
             }
         }
     };
 }
 
+impl Serialize for Counters {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let counts = self.iter().map(|(name, _, count)| (Cow::Borrowed(name), count));
+        let reasons = self.incomplete();
+        let reasons = reasons.map(|(reason, count)| (Cow::Owned(format!("{INCOMPLETE}{reason}")), count));
+        to.collect_map(counts.chain(reasons))
+    }
+}
+
+impl<'de> Deserialize<'de> for Counters {
+    /// Ignores names that are not known: another version wrote them.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut counters = Self::default();
+        for (name, count) in BTreeMap::<String, u64>::deserialize(from)? {
+            if let Some(counter) = counters.by_name(&name) {
+                *counter = count;
+            }
+        }
+        Ok(counters)
+    }
+}
+
 counters! {
-    /// Segments given to the engine.
+    /// TCP segments given to the engine.
     segments,
-    /// Payload bytes in them.
+    /// TCP payload bytes given to the engine.
     payload_bytes,
-    /// Segments without payload, SYN, FIN or RST: they carry nothing to read.
+    /// Segments without payload, SYN, FIN or RST.
     empty_segments,
     /// Connections seen from their beginning.
     flows_opened,
@@ -54,39 +96,39 @@ counters! {
     flows_idle,
     /// Connections evicted to stay under the flow or memory limit.
     flows_evicted,
-    /// Connections not read any further (protocol, framing, step).
+    /// Connections not read any further: protocol, framing or step.
     flows_abandoned,
-    /// Of these, HTTP/2.
+    /// Connections not read any further: HTTP/2 that cannot be read.
     flows_http2,
-    /// Of these, TLS.
+    /// Connections not read any further: TLS.
     flows_tls,
-    /// Of these, upgraded to WebSocket.
+    /// Connections not read any further: upgraded to WebSocket.
     flows_websocket,
-    /// Of these, another protocol: the first bytes are not a request, an upgrade, or a tunnel.
+    /// Connections not read any further: another protocol, an upgrade, or a tunnel.
     flows_unknown,
-    /// Of these, HTTP/1 whose message boundaries were lost.
+    /// HTTP/1 connections not read any further: message boundaries were lost.
     flows_unread,
-    /// Of these, parts of a stream that Multipath TCP spread over several connections.
+    /// Connections not read any further: Multipath TCP spread their stream over several.
     flows_mptcp,
-    /// Segments with payload that followed on connections of these last two kinds, and were not read.
+    /// Segments with payload that followed on connections with lost boundaries or Multipath TCP.
     unread_segments,
-    /// Payload bytes in them.
+    /// Payload bytes that followed on connections with lost boundaries or Multipath TCP.
     unread_bytes,
-    /// Of these, bytes that the clients sent.
+    /// Of `unread_bytes`, those that clients sent.
     unread_request_bytes,
-    /// Requests that appear to begin in them: exchanges that were not compared.
+    /// Requests that appear to begin in `unread_bytes`: exchanges that lower the coverage.
     exchanges_unread,
     /// Connections that ended without any payload.
     flows_empty,
     /// Connections that were read as HTTP/2.
     h2_connections,
-    /// Of these, joined in the middle.
+    /// HTTP/2 connections joined in the middle.
     h2_joined,
     /// Frames of HTTP/2.
     h2_frames,
-    /// Streams of HTTP/2 that were reset (RST_STREAM).
+    /// Streams of HTTP/2 that were reset.
     h2_resets,
-    /// Pushes that HTTP/2 servers promised; their responses are not read.
+    /// Pushes promised by HTTP/2 servers: their responses are not read.
     h2_pushes,
     /// Segments of connections that have ended or were abandoned.
     ignored_segments,
@@ -100,11 +142,11 @@ counters! {
     out_of_window,
     /// Payload bytes of resets: a reason text that does not reach the application.
     reset_bytes,
-    /// Holes that were declared lost.
+    /// Holes in a stream that were declared lost.
     gaps,
-    /// Bytes in them.
+    /// Bytes in holes that were declared lost.
     gap_bytes,
-    /// Times that the pairing count was lost.
+    /// Times that the pairing count of a connection was lost.
     out_of_step,
     /// Request heads.
     requests,
@@ -116,11 +158,11 @@ counters! {
     interim_responses,
     /// Responses without a known request.
     orphans,
-    /// Exchanges reported.
+    /// Exchanges reported by the engine.
     exchanges,
-    /// Of these, complete ones.
+    /// Complete exchanges.
     exchanges_complete,
-    /// Of these, incomplete ones; this is the sum over all reasons.
+    /// Incomplete exchanges.
     exchanges_incomplete,
 }
 

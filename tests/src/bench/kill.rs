@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Signal, setpriority_process};
 use serde_json::{Value, json};
 use shadow_agent::capture::control::find_running;
+use shadow_common::stat::Stat;
 
 use super::{load, rig::Rig};
 use crate::{
@@ -178,7 +179,7 @@ fn since_epoch() -> Result<Duration> {
 }
 
 fn copied(agent: &Agent) -> u64 {
-    agent.report().funnel.kernel["emitted"]
+    agent.report().funnel.kernel(Stat::Emitted)
 }
 
 /// Requests that arrive at the shadow system.

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
+use shadow_common::stat::Stat;
 use shadow_core::evidence::report::Report;
 
 use super::{
@@ -199,7 +200,7 @@ fn agent_run(report: Report, rss: [u64; 3], peak_rss: u64) -> AgentRun {
         exchanges: funnel.exchanges,
         replayed: funnel.replayed,
         matched: funnel.matched,
-        ring_full: funnel.kernel.get("ring_full").copied().unwrap_or(0),
+        ring_full: funnel.kernel(Stat::RingFull),
         skipped: funnel
             .skipped
             .into_iter()

@@ -1,5 +1,6 @@
 //! Only mismatches, each of a different kind, five thousand per second: what the agent then holds and keeps.
 
+use shadow_common::stat::Stat;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -40,7 +41,7 @@ pub(super) fn measure() -> Result<Value> {
         "mismatched": funnel.mismatched,
         "mismatched_per_second": funnel.mismatched / u64::from(SECONDS),
         "not_replayed": funnel.skipped_total,
-        "ring_full": funnel.kernel.get("ring_full").copied().unwrap_or(0),
+        "ring_full": funnel.kernel(Stat::RingFull),
         "broken_laws": laws::broken(&report).len(),
         "groups": report.groups.len(),
         "report_bytes": serde_json::to_vec(&report)?.len(),

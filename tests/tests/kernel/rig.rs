@@ -8,9 +8,9 @@ use shadow_agent::capture::{
     Source as _,
     attach::Hook,
     load::{LoadOptions, Program},
-    stats::KernelStats,
 };
 use shadow_common::stat::Stat;
+use shadow_core::evidence::report::KernelCounters;
 use shadow_proto::wire::{Direction, Segment, multipath::Multipath};
 
 /// The socket mark of the agent that the rig represents.
@@ -58,7 +58,7 @@ pub(crate) fn is_root() -> bool {
 /// A loaded program that is not attached.
 pub(crate) struct Rig {
     pub(crate) program: Program,
-    pub(crate) stats: KernelStats,
+    pub(crate) stats: KernelCounters,
 }
 
 impl Rig {
@@ -79,7 +79,7 @@ impl Rig {
             .expect("targets can be set");
         let mut rig = Self {
             program,
-            stats: KernelStats::default(),
+            stats: KernelCounters::default(),
         };
         assert_eq!(rig.read(), [], "the first poll beats the heart and finds nothing");
         rig

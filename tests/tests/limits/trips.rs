@@ -2,6 +2,7 @@
 
 use std::{thread, time::Duration};
 
+use shadow_common::stat::Stat;
 use shadow_tests::{
     client::Connection,
     laws::assert_laws,
@@ -150,7 +151,7 @@ fn a_ring_that_overflows_kills_and_goes_on_by_itself() {
     visited(&scene, 20 * MS, || thread::sleep(Duration::from_secs(2)));
     assert_eq!(agent.status()["armed"], true, "{:#}", agent.status()["trips"]);
     let report = agent.settled_when("it mirrors again", |report| report.funnel.exchanges > seen);
-    assert!(report.funnel.kernel["ring_full"] > 0, "{:#?}", report.funnel);
+    assert!(report.funnel.kernel(Stat::RingFull) > 0, "{:#?}", report.funnel);
     assert_laws(&agent.stop());
 }
 

@@ -122,7 +122,7 @@ fn a_policy_over_several_lines_costs_its_exchange_and_not_the_rest_of_the_connec
         ])
     });
     let funnel = &report.funnel;
-    assert_eq!(funnel.engine.get("flows_opened"), Some(&1), "{funnel:#?}");
+    assert_eq!(funnel.engine.flows_opened, 1, "{funnel:#?}");
     let ambiguous = funnel.skipped.get("ambiguous_framing");
     assert_eq!(
         (funnel.matched, funnel.mismatched, ambiguous),

@@ -103,7 +103,7 @@ pub(super) fn replayed(args: &ReplayArgs) -> anyhow::Result<Replayed> {
     let report = pipeline.report(ReportInputs {
         started_ms,
         now_ms: now_ms(),
-        engine: runtime::engine(&snapshot),
+        engine: snapshot.capture.engine.clone(),
         input: feed_state.notes.noted(),
         ..ReportInputs::default()
     });

@@ -1,4 +1,5 @@
 use ratatui::{Terminal, backend::TestBackend};
+use shadow_common::stat::Stat;
 use shadow_core::{
     evidence::{
         Proportion, Reason, Ruling,
@@ -41,15 +42,15 @@ fn status() -> Box<Status> {
     };
     status.lanes[0].latency.production.first_byte.p50_us = 850;
     status.lanes[0].latency.shadow.first_byte.p50_us = 12_300;
-    status.funnel.kernel.extend([
-        ("seen".to_owned(), 4_000_000),
-        ("emitted".to_owned(), 200_000),
-        ("ring_full".to_owned(), 7),
-    ]);
-    status
-        .funnel
-        .engine
-        .insert("exchanges_complete".to_owned(), 2_000);
+    let kernel = &mut status.funnel.kernel;
+    for (stat, count) in [
+        (Stat::Seen, 4_000_000),
+        (Stat::Emitted, 200_000),
+        (Stat::RingFull, 7),
+    ] {
+        kernel.set(stat, count);
+    }
+    status.funnel.engine.exchanges_complete = 2_000;
     status.funnel.skipped.insert("write".to_owned(), 900);
     status.funnel.failures.insert("timeout".to_owned(), 40);
     (

@@ -11,6 +11,7 @@ use ratatui::{
 };
 
 use super::{News, causes};
+use shadow_common::stat::Stat;
 use shadow_proto::units::Rate;
 
 use crate::{
@@ -210,14 +211,13 @@ fn head(status: &Status, gone: Option<&str>, room: usize) -> Vec<Line<'static>> 
 /// The steps of the funnel: name, count, and the step that its share refers to.
 fn steps(status: &Status) -> [(&'static str, u64, u64); 7] {
     let funnel = &status.funnel;
-    let kernel = |name: &str| funnel.kernel.get(name).copied().unwrap_or(0);
-    let seen = kernel("seen");
-    let complete = funnel.engine.get("exchanges_complete").copied().unwrap_or(0);
+    let seen = funnel.kernel(Stat::Seen);
+    let complete = funnel.engine.exchanges_complete;
     let selected = funnel.replayed.saturating_add(funnel.in_flight);
     let compared = funnel.matched.saturating_add(funnel.mismatched);
     [
         ("seen, packets", seen, seen),
-        ("sampled, packets", kernel("emitted"), seen),
+        ("sampled, packets", funnel.kernel(Stat::Emitted), seen),
         ("complete", complete, complete),
         ("selected", selected, complete),
         ("replayed", funnel.replayed, complete),
@@ -251,9 +251,9 @@ fn bar(number: u64, whole: u64) -> usize {
 /// The losses, largest first.
 fn losses(status: &Status, room: usize) -> Paragraph<'static> {
     let funnel = &status.funnel;
-    let lost = ["ring_full", "load_failed", "expired"]
-        .into_iter()
-        .filter_map(|name| Some((format!("{name} (packets)"), *funnel.kernel.get(name)?)));
+    let lost = [Stat::RingFull, Stat::LoadFailed, Stat::Expired];
+    let lost = lost.map(|stat| (format!("{} (packets)", stat.as_str()), funnel.kernel(stat)));
+    let lost = lost.into_iter();
     let skipped = funnel
         .skipped
         .iter()

@@ -1,3 +1,4 @@
+use shadow_common::stat::Stat;
 use shadow_core::{
     case::{Answered, CaseRequest, Field},
     compare::{Category, Discrepancy},
@@ -168,7 +169,9 @@ fn report(groups: usize, text: &str) -> Report {
     };
     report.judgement.ruling = Ruling::NoGo;
     report.funnel.skipped.insert("write".to_owned(), 7);
-    report.funnel.kernel = [("seen".to_owned(), 9), ("ring_full".to_owned(), 3)].into();
+    let kernel = &mut report.funnel.kernel;
+    kernel.set(Stat::Seen, 9);
+    kernel.set(Stat::RingFull, 3);
     report.also = vec![Report {
         also: Vec::new(),
         ..report.clone()

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shadow_proto::engine::Counters;
 
 pub use state::State;
 
@@ -22,7 +23,7 @@ use super::{
     gate_config::GateConfig,
     ledger::{Ledger, LedgerLimits},
     numbers::float,
-    report::{self, Origin, Report, ReportInputs, Scope},
+    report::{self, KernelCounters, Origin, Report, ReportInputs, Scope},
     stats::rounded,
 };
 use crate::{
@@ -61,10 +62,10 @@ pub struct Source {
     pub started_ms: u64,
     /// When the state was taken.
     pub ended_ms: u64,
-    /// The kernel program's counters.
-    pub kernel: BTreeMap<String, u64>,
+    /// The kernel program's counters; none for recorded traffic.
+    pub kernel: KernelCounters,
     /// The counters of capture, reassembly and HTTP.
-    pub engine: BTreeMap<String, u64>,
+    pub engine: Counters,
     /// Replays sent or read in another way than the traffic says.
     pub notes: BTreeMap<String, u64>,
     /// The traffic that was covered.
@@ -215,24 +216,26 @@ fn merged(sources: &[&Source]) -> Result<Report, MergeError> {
         let origin = sources.get(at).map(|source| source.origin.clone());
         MergeError::Damaged(origin.unwrap_or_default())
     })?;
-    let sum = |of: fn(&Source) -> &BTreeMap<String, u64>| {
-        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-        for (name, count) in sources.iter().flat_map(|source| of(source)) {
-            let sum = sums.entry(name.clone()).or_default();
+    let mut engine = Counters::default();
+    let mut notes: BTreeMap<String, u64> = BTreeMap::new();
+    for source in sources {
+        engine.add(&source.engine);
+        for (name, count) in &source.notes {
+            let sum = notes.entry(name.clone()).or_default();
             *sum = sum.saturating_add(*count);
         }
-        sums
-    };
+    }
+    let kernels = sources.iter().map(|source| &source.kernel);
     let mut report = ledger.report(ReportInputs {
         started_ms: sources.iter().map(|source| source.started_ms).min().unwrap_or(0),
         now_ms: sources.iter().map(|source| source.ended_ms).max().unwrap_or(0),
-        kernel: sum(|source| &source.kernel),
-        engine: sum(|source| &source.engine),
+        kernel: kernels.fold(KernelCounters::default(), KernelCounters::plus),
+        engine,
         ..ReportInputs::default()
     });
     report.target.clone_from(&first.origin.target);
     report.scope = scope(sources);
-    report.funnel.notes = sum(|source| &source.notes);
+    report.funnel.notes = notes;
     report.rules = rules(sources);
     report.sources = shares(sources);
     Ok(report)

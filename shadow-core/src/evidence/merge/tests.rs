@@ -2,7 +2,9 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
+use shadow_common::stat::Stat;
 use shadow_proto::{
+    engine::Counters,
     exchange::{Body, Exchange, Headers, Incomplete},
     testing::{Random, exchange},
     time::Timestamp,
@@ -34,6 +36,8 @@ fn origin(node: usize, run: usize) -> Origin {
 }
 
 fn source(ledger: &Ledger, origin: Origin, sequence: u64, later: u64) -> Source {
+    let mut kernel = KernelCounters::default();
+    kernel.set(Stat::Seen, 10);
     Source {
         origin,
         sequence,
@@ -41,8 +45,8 @@ fn source(ledger: &Ledger, origin: Origin, sequence: u64, later: u64) -> Source 
         settings: ledger.settings(Rules::default()),
         started_ms: 0,
         ended_ms: 600_000,
-        kernel: BTreeMap::from([("seen".to_owned(), 10)]),
-        engine: BTreeMap::new(),
+        kernel,
+        engine: Counters::default(),
         notes: BTreeMap::new(),
         scope: Scope::default(),
         rules: Vec::new(),
@@ -184,7 +188,7 @@ fn comparable(mut report: Report) -> Report {
     // Windows of more than a second begin with the first exchange of each node.
     report.coverage_windows = CoverageWindows::default();
     report.target.clear();
-    report.funnel.kernel.clear();
+    report.funnel.kernel = KernelCounters::default();
     for group in &mut report.groups {
         group.trend = Trend::default();
         group.samples.clear();
@@ -319,7 +323,7 @@ fn a_later_state_of_a_ledger_takes_the_place_of_an_earlier_one() {
     let both = late.clone().merge(other).report().expect("the same settings");
     let one = late.report().expect("one");
     assert_eq!(both.funnel.exchanges, 2 * one.funnel.exchanges);
-    assert_eq!(both.funnel.kernel["seen"], 20);
+    assert_eq!(both.funnel.kernel(Stat::Seen), 20);
     assert_eq!(
         both.sources.iter().map(|source| source.share).collect::<Vec<_>>(),
         [Some(0.5); 2]

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use shadow_common::stat::Stat;
+use shadow_proto::engine::Counters;
 
 mod causes;
 mod fields;
 mod groups;
 mod input;
+mod kernel;
 mod origin;
 mod power;
 mod scope;
@@ -23,6 +26,7 @@ pub use groups::{
     Background, Compared, Group, Pairs, Sample, Shift, Standing, Third, Trend, TrendDirection, Writes,
 };
 pub use input::{Input, InputFile, InputNote};
+pub use kernel::KernelCounters;
 pub use origin::{Origin, SourceShare};
 pub use power::{Missed, Power, PowerOf};
 pub(crate) use scope::the_production;
@@ -123,10 +127,10 @@ pub struct Report {
 /// Counters from the first packet to the last verdict, with a name for everything that was lost in between.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Funnel {
-    /// The kernel program's counters, summed over processors.
-    pub kernel: BTreeMap<String, u64>,
+    /// The kernel program's counters; none for recorded traffic.
+    pub kernel: KernelCounters,
     /// Counters of capture, reassembly and HTTP.
-    pub engine: BTreeMap<String, u64>,
+    pub engine: Counters,
     /// Exchanges produced by the engine.
     pub exchanges: u64,
     /// Exchanges not replayed, by reason.
@@ -160,6 +164,13 @@ pub struct Funnel {
     /// Replays sent or read in another way than the traffic says, by [`ReplayNote`]. Maintained by the sender.
     #[serde(default)]
     pub notes: BTreeMap<String, u64>,
+}
+
+impl Funnel {
+    /// One counter of the kernel program.
+    pub fn kernel(&self, stat: Stat) -> u64 {
+        self.kernel.get(stat)
+    }
 }
 
 shadow_proto::catalogue! {
@@ -300,10 +311,10 @@ pub struct ReportInputs {
     pub started_ms: u64,
     /// The current time, in the same unit.
     pub now_ms: u64,
-    /// The kernel program's counters.
-    pub kernel: BTreeMap<String, u64>,
+    /// The kernel program's counters; none for recorded traffic.
+    pub kernel: KernelCounters,
     /// The counters of capture, reassembly and HTTP.
-    pub engine: BTreeMap<String, u64>,
+    pub engine: Counters,
     /// Input read from files.
     pub input: Input,
     /// Share of connections that are captured; `None` for recorded traffic.
