@@ -17,6 +17,7 @@ pub mod budget;
 pub mod capture;
 pub mod cli;
 pub(crate) mod clock;
+pub mod command;
 pub mod config;
 pub mod control;
 pub mod discover;

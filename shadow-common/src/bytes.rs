@@ -5,7 +5,7 @@
 
 /// Bytes of one packet, addressed from its network header.
 pub trait Load {
-    /// The `N` bytes at `offset` behind the start of the network header, or `None` when the packet ends before.
+    /// The `N` bytes at `offset` after the start of the network header, or `None` when the packet ends before.
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 
     /// The same number.

@@ -23,7 +23,7 @@ use crate::{
 const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 const FORCE_WAKEUP: u64 = BPF_RB_FORCE_WAKEUP as u64;
 
-/// Copies the segment whose payload starts `payload` bytes behind the network header; what became of it.
+/// Copies the segment whose payload starts `payload` bytes after the network header. Returns its fate.
 #[inline(always)]
 pub(crate) fn segment(ctx: &TcContext, record: &RecordHeader, payload: usize, counters: Counters) -> Stat {
     let Some(scratch) = scratch() else {
@@ -137,7 +137,7 @@ fn output(scratch: &Scratch, size: usize, flags: u64) -> bool {
     SHADOW_RING.output::<[u8]>(record, flags).is_ok()
 }
 
-/// Whether the reader is woken: only when this segment takes the ring past the threshold.
+/// Whether the reader is woken: only when this segment fills the ring above the threshold.
 ///
 /// The reader comes by itself every millisecond or two while data flows, and a wake-up costs the packet's CPU an
 /// interrupt: it is for bursts that would fill the ring before that.

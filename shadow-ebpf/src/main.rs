@@ -1,6 +1,6 @@
 //! The kernel side of Shadow: copies the segments of sampled TCP connections into a ring buffer.
 //!
-//! An observer: it changes no packet and returns `TCX_NEXT` on every path, so the programs behind it and the stack see
+//! An observer: it changes no packet and returns `TCX_NEXT` on every path, so the programs after it and the stack see
 //! what they would see without it. Work per packet is bounded; what it cannot copy it counts, under one name each.
 //!
 //! With the feature `explain` it is another program, for `shadow explain`: it looks at one flow only, and logs the fate

@@ -28,7 +28,7 @@ pub(crate) struct Skb<'a>(pub(crate) &'a TcContext);
 pub(crate) enum Origin {
     /// From the network header: everything is in the linear part.
     Network,
-    /// From the start of the frame, the network header being so many bytes behind it.
+    /// From the start of the frame, the network header being so many bytes after it.
     Frame(usize),
 }
 

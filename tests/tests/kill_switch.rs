@@ -54,7 +54,7 @@ fn kill_works_from_the_next_packet_and_resume_takes_it_back() {
         let mut fresh = Connection::open(Scene::production()).unwrap();
         fresh.get("/1k.json", "").unwrap();
     });
-    wait_until("mirroring goes on", Duration::from_secs(10), || {
+    wait_until("mirroring continues", Duration::from_secs(10), || {
         shadow.received().len() > 20
     });
     assert_laws(&agent.stop());

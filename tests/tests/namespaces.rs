@@ -1,4 +1,4 @@
-//! Containers are mirrored from inside their network namespaces: every exchange once, at their server only, told apart
+//! Containers are mirrored from inside their network namespaces: every exchange once, at their server only, kept apart
 //! whatever addresses they use; and nothing of the agent stays in a namespace that is gone.
 
 use std::{

@@ -38,7 +38,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         let known: Vec<_> = SUITES.iter().map(|(name, _)| *name).collect();
         ensure!(
             known.contains(&&**suite),
-            "{suite:?} is none of {}",
+            "{suite:?} is not one of {}",
             known.join(", ")
         );
     }

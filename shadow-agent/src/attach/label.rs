@@ -3,7 +3,7 @@
 //! A link has no number of its own that a TC program could read (`bpf_get_attach_cookie` is not there for it), a packet
 //! that comes in names no namespace, and every pod has an interface with number 2. So each attachment has a program, of
 //! a few instructions, with its label as a constant. When the agent is gone the kernel empties its program array, and
-//! the tail call falls through: the packet goes on untouched.
+//! the tail call falls through: the packet passes unchanged.
 
 use std::{
     ffi::CStr,

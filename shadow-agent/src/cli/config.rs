@@ -35,7 +35,7 @@ enum Action {
     },
     /// Let the running agent read its file again: all of it takes effect, or nothing
     #[command(
-        after_help = "SIGHUP does the same. On an error the agent goes on as it was.\n\nExample:\n  sudo shadow config reload"
+        after_help = "SIGHUP does the same. On an error the agent keeps its present configuration.\n\nExample:\n  sudo shadow config reload"
     )]
     Reload {
         /// As JSON
@@ -101,7 +101,9 @@ fn reload(place: &AgentLocation, json: bool) -> anyhow::Result<()> {
     let reloaded = match client::ask(&place.socket, Order::Reload, PATIENCE) {
         Ok(Answer::Reloaded(reloaded)) => reloaded,
         Ok(_) => return Err(Failure::new(Exit::Unavailable, "the agent answered what is no reload").into()),
-        Err(ClientError::Refused(why)) => return Err(Failure::new(Exit::Config, why).into()),
+        Err(ClientError::Refused(why) | ClientError::Failed(why)) => {
+            return Err(Failure::new(Exit::Config, why).into());
+        }
         Err(error) => return Err(ask::failure(&error).into()),
     };
     if json {

@@ -316,7 +316,7 @@ fn patterns(config: &Config) -> Result<Vec<Pattern>, Failure> {
 /// The program looks at each packet of the interface, whatever flow is asked for.
 fn refuse_busy(config: &Config) -> Result<(), Failure> {
     let rates = rates().map_err(|error| {
-        let what = format!("cannot tell how busy the interfaces are: {error}; --force goes on without");
+        let what = format!("cannot tell how busy the interfaces are: {error}; --force continues without it");
         Failure::new(Exit::Unavailable, what)
     })?;
     match busy(&rates, &patterns(config)?) {

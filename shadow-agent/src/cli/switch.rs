@@ -108,7 +108,7 @@ pub fn kill(args: &KillArgs) -> anyhow::Result<ExitCode> {
     if nobody && remembered.is_ok() {
         outcome.done("no agent runs on this host, so nothing is mirrored");
     }
-    outcome.end("mirroring may go on")
+    outcome.end("mirroring may continue")
 }
 
 /// Raises the priority of this command: a node that needs a kill is usually busy.
@@ -160,9 +160,12 @@ pub fn sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
     outcome.end("the sample is as it was")
 }
 
-/// Whether the agent could not be reached. A refusal by the agent is final and is not bypassed.
+/// Whether the agent could not be reached. Its answer is final and is not bypassed.
 fn is_absent(answer: &Result<Answer, ClientError>) -> bool {
-    !matches!(answer, Ok(_) | Err(ClientError::Refused(_)))
+    !matches!(
+        answer,
+        Ok(_) | Err(ClientError::Refused(_) | ClientError::Failed(_))
+    )
 }
 
 /// Changes the kernel program of the selected agent directly.
@@ -187,7 +190,7 @@ fn past(
     for agent in chosen {
         match order(agent) {
             Ok(()) => outcome.done(&format!(
-                "{what}, past the agent, in the kernel ({})",
+                "{what}, bypassing the agent, in the kernel ({})",
                 name(agent)
             )),
             Err(error) => outcome.missed(format!("the kernel program ({}): {error}", name(agent))),

@@ -15,7 +15,7 @@ pub(super) fn bomb(text: &str) -> Option<String> {
     let left = Cell::new(MOST);
     let read = serde_yaml_ng::Deserializer::from_str(text).deserialize_any(Values(&left));
     (read.is_err() && left.get() == 0).then(|| {
-        format!("the file stands for more than {MOST} values, which no configuration has; look at its lists and aliases (*name)")
+        format!("the file expands to more than {MOST} values, which no configuration has; look at its lists and aliases (*name)")
     })
 }
 

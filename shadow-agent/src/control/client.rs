@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::proto::{Answer, MAX_REPLY, Order};
+use crate::command::CommandError;
 
 /// The agent did not carry out the order.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +27,10 @@ pub enum ClientError {
         /// How long the client waited.
         after: Duration,
     },
-    /// The agent refused the order.
+    /// The agent tried, and something did not work.
+    #[error("the agent could not do it: {0}")]
+    Failed(String),
+    /// The agent refused, for this reason.
     #[error("the agent refused: {0}")]
     Refused(String),
     /// The answer is not in this protocol.
@@ -99,7 +103,8 @@ impl SentOrder {
             return Err(foreign("the answer is cut off".to_owned()));
         }
         match Answer::read(&line).map_err(foreign)? {
-            Answer::Error(why) => Err(ClientError::Refused(why)),
+            Answer::Error(CommandError::Refused(why)) => Err(ClientError::Refused(why)),
+            Answer::Error(CommandError::Failed(why)) => Err(ClientError::Failed(why)),
             answer => Ok(answer),
         }
     }

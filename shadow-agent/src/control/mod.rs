@@ -20,7 +20,10 @@ use shadow_core::evidence::{Evidence, report::Report};
 
 use shadow_proto::units::Rate;
 
-use crate::rollout::{self, RolloutStatus};
+use crate::{
+    command::CommandError,
+    rollout::{self, RolloutStatus},
+};
 use reload::Reloaded;
 use status::Status;
 
@@ -39,15 +42,15 @@ pub trait Agent: Send + Sync + 'static {
     /// The counts that its report is made of.
     fn evidence(&self) -> Evidence;
     /// Changes the sampled share of connections.
-    fn sample(&self, rate: Rate, who: &str) -> Result<(), String>;
+    fn sample(&self, rate: Rate, who: &str) -> Result<(), CommandError>;
     /// Stops all mirroring; `who` and `why` are kept.
-    fn kill(&self, who: &str, why: &str) -> Result<(), String>;
+    fn kill(&self, who: &str, why: &str) -> Result<(), CommandError>;
     /// Revokes a kill.
-    fn resume(&self, who: &str) -> Result<(), String>;
+    fn resume(&self, who: &str) -> Result<(), CommandError>;
     /// Moves the rollout, or only returns its place.
-    fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, String>;
+    fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, CommandError>;
     /// Reads the configuration again: all of it takes effect, or nothing.
-    fn reload(&self, who: &str) -> Result<Reloaded, String>;
+    fn reload(&self, who: &str) -> Result<Reloaded, CommandError>;
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One JSON object a line: a request, then its reply.
 //!
 //! `{"v":1,"verb":"sample","rate":"5%"}` is answered by `{"v":1,"done":true}`, `{"v":1,"status":{...}}` or
-//! `{"v":1,"error":"..."}`. A connection may carry any number of requests, one after the other.
+//! `{"v":1,"error":"..."}`, with `"failed":true` if it was attempted. A connection may carry any number of requests, one after the other.
 //!
 //! On the wire these are plain structs: serde's flattened and tagged enums buffer their numbers, which
 //! `serde_json` cannot read back with its `arbitrary_precision`, which the comparison of JSON bodies needs.
@@ -12,7 +12,10 @@ use shadow_core::evidence::{Evidence, report::Report};
 use super::{reload::Reloaded, status::Status};
 use shadow_proto::units::Rate;
 
-use crate::rollout::{self, RolloutStatus};
+use crate::{
+    command::CommandError,
+    rollout::{self, RolloutStatus},
+};
 
 /// The version of the protocol. It changes when a request would be misread by the other version.
 pub const VERSION: u32 = 1;
@@ -60,7 +63,7 @@ pub enum Answer {
     /// To [`Order::Reload`].
     Reloaded(Reloaded),
     /// It was not done, and the reason.
-    Error(String),
+    Error(CommandError),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -120,6 +123,8 @@ struct Reply {
     reloaded: Option<Reloaded>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<bool>,
 }
 
 impl Order {
@@ -231,7 +236,10 @@ impl Answer {
             Self::Evidence(evidence) => reply.evidence = Some(evidence),
             Self::Rollout(status) => reply.rollout = Some(status),
             Self::Reloaded(reloaded) => reply.reloaded = Some(reloaded),
-            Self::Error(error) => reply.error = Some(error),
+            Self::Error(error) => {
+                reply.failed = matches!(error, CommandError::Failed(_)).then_some(true);
+                reply.error = Some(error.to_string());
+            }
         }
         line(&reply)
     }
@@ -242,8 +250,11 @@ impl Answer {
         match reply {
             Reply { v, .. } if v != VERSION => Err(format!("protocol version {v}")),
             Reply {
-                error: Some(error), ..
-            } => Ok(Self::Error(error)),
+                error: Some(why),
+                failed: Some(true),
+                ..
+            } => Ok(Self::Error(CommandError::Failed(why))),
+            Reply { error: Some(why), .. } => Ok(Self::Error(CommandError::Refused(why))),
             Reply {
                 status: Some(status), ..
             } => Ok(Self::Status(status)),

@@ -29,6 +29,7 @@ use super::{
     Agent, peer,
     proto::{Answer, MAX_REQUEST, Order},
 };
+use crate::command::CommandError;
 
 /// Clients served at once; further ones are asked to try again.
 pub const MAX_CLIENTS: usize = 16;
@@ -220,11 +221,12 @@ async fn serve(mut stream: UnixStream, agent: Arc<dyn Agent>, group: Option<u32>
         }
         let whole = line.last() == Some(&b'\n');
         let answer = if !whole && line.len() == MAX_REQUEST {
-            Answer::Error(format!("the request is longer than {MAX_REQUEST} bytes"))
+            let why = format!("the request is longer than {MAX_REQUEST} bytes");
+            Answer::Error(CommandError::Refused(why))
         } else {
             match Order::read(&line) {
                 Ok(order) => obey(order, &agent, peer).await,
-                Err(error) => Answer::Error(error),
+                Err(why) => Answer::Error(CommandError::Refused(why)),
             }
         };
         let reply = answer.line();
@@ -236,12 +238,12 @@ async fn serve(mut stream: UnixStream, agent: Arc<dyn Agent>, group: Option<u32>
 }
 
 async fn refuse(mut stream: UnixStream, why: &str) -> io::Result<()> {
-    let reply = Answer::Error(why.to_owned()).line();
+    let reply = Answer::Error(CommandError::refused(why)).line();
     timeout(PATIENCE, stream.write_all(&reply)).await?
 }
 
 async fn obey(order: Order, agent: &Arc<dyn Agent>, peer: UCred) -> Answer {
-    let done = |result: Result<(), String>| result.map_or_else(Answer::Error, |()| Answer::Done);
+    let done = |result: Result<(), CommandError>| result.map_or_else(Answer::Error, |()| Answer::Done);
     let who = who(peer);
     match order {
         // In this task: nothing may delay this order.
@@ -271,9 +273,11 @@ async fn beside(agent: &Arc<dyn Agent>, ask: impl FnOnce(&dyn Agent) -> Answer +
     let agent = Arc::clone(agent);
     match timeout(ANSWER, tokio::task::spawn_blocking(move || ask(&*agent))).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_panicked)) => Answer::Error("the agent failed to answer; see its log".to_owned()),
-        Err(_elapsed) => Answer::Error(format!(
-            "the pipeline did not answer within {ANSWER:?}; `shadow kill` still works"
+        Ok(Err(_panicked)) => Answer::Error(CommandError::failed(
+            "no answer was made; see the log of the agent",
         )),
+        Err(_elapsed) => Answer::Error(CommandError::Failed(format!(
+            "the pipeline did not answer within {ANSWER:?}; `shadow kill` still works"
+        ))),
     }
 }

@@ -53,13 +53,13 @@ impl Agent for Script {
         Evidence::default()
     }
 
-    fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {
+    fn sample(&self, rate: Rate, who: &str) -> Result<(), CommandError> {
         assert!(who.contains("uid "), "{who}");
         self.hear(format!("sample {rate}"));
         Ok(())
     }
 
-    fn kill(&self, who: &str, why: &str) -> Result<(), String> {
+    fn kill(&self, who: &str, why: &str) -> Result<(), CommandError> {
         let own = format!(
             "{}, pid {}",
             peer::user(rustix::process::geteuid().as_raw()),
@@ -70,11 +70,11 @@ impl Agent for Script {
         Ok(())
     }
 
-    fn resume(&self, _who: &str) -> Result<(), String> {
-        Err("not today".to_owned())
+    fn resume(&self, _who: &str) -> Result<(), CommandError> {
+        Err(CommandError::refused("not today"))
     }
 
-    fn rollout(&self, order: rollout::Order, _who: &str) -> Result<RolloutStatus, String> {
+    fn rollout(&self, order: rollout::Order, _who: &str) -> Result<RolloutStatus, CommandError> {
         self.hear(format!("rollout {order:?}"));
         Ok(RolloutStatus {
             elapsed_ms: 12_345_678_901,
@@ -82,7 +82,7 @@ impl Agent for Script {
         })
     }
 
-    fn reload(&self, _who: &str) -> Result<Reloaded, String> {
+    fn reload(&self, _who: &str) -> Result<Reloaded, CommandError> {
         Ok(Reloaded {
             changed: vec!["compare".to_owned()],
             restart: vec!["capture.ring_size".to_owned()],

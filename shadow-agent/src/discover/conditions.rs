@@ -60,7 +60,7 @@ pub(super) fn news(before: Option<&NodeState>, now: &NodeState) -> Vec<(&'static
     }
     match (&before.killed, &now.killed) {
         (None, Some(why)) => found.push(("Killed", "Warning", format!("mirroring is stopped: {why}"))),
-        (Some(_), None) => found.push(("Resumed", "Normal", "mirroring goes on".to_owned())),
+        (Some(_), None) => found.push(("Resumed", "Normal", "mirroring continues".to_owned())),
         _ => {}
     }
     if now.trips > before.trips {

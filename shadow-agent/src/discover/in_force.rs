@@ -197,7 +197,7 @@ impl InForce<'_> {
         mut tests: watch::Receiver<Option<Arc<Vec<Judged>>>>,
         judged: &watch::Sender<Arc<Vec<Judged>>>,
     ) {
-        // An agent goes on with the test that it had, until the tests are known.
+        // An agent continues with the test that it had, until the tests are known.
         self.order = supervise::read_order(self.kubernetes).ok().flatten();
         loop {
             let all = tests.borrow_and_update().clone();

@@ -99,7 +99,7 @@ impl<T: ApiObject> Objects<T> {
         self.all.values()
     }
 
-    /// The version from which a watch goes on.
+    /// The version from which a watch continues.
     pub(super) fn version(&self) -> &str {
         &self.version
     }

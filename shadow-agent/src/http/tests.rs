@@ -186,6 +186,18 @@ fn the_operations_manual_lists_every_metric_and_every_reason() {
 }
 
 #[test]
+fn the_operations_manual_has_the_help_text_of_every_counter_of_the_engine() {
+    let manual = include_str!("../../../docs/src/reference.md");
+    for (name, help, _) in Counters::default().iter() {
+        let row = format!("| `shadow_engine_{name}_total` | {help} |");
+        assert!(
+            manual.contains(&row),
+            "docs/src/reference.md lacks the row\n{row}"
+        );
+    }
+}
+
+#[test]
 fn promtool_finds_nothing_to_say() {
     let Ok(mut promtool) = Command::new("promtool")
         .args(["check", "metrics"])

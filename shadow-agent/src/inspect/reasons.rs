@@ -82,7 +82,7 @@ fn readings(exchange: &Exchange) -> &'static str {
         .or_else(|| in_head(&request.headers, request.version))
         .or_else(|| unasked.then_some(UNASKED))
         .unwrap_or(
-            "a bare line feed, a folded or odd line in a head, or bytes behind the message that begin no other (RFC 9112 \
+            "a bare line feed, a folded or odd line in a head, or bytes after the message that begin no other (RFC 9112 \
              sections 2.2, 5.1, 5.2)",
         )
 }

@@ -146,7 +146,7 @@ impl<'r> Calibration<'r> {
             "\nUndecided: more repeated answers are needed",
             &self.undecided,
         )?;
-        section(out, "\nNoise, told apart by itself", &self.noise)?;
+        section(out, "\nNoise, recognised automatically", &self.noise)?;
         verified::write(out, report)?;
         let needs_rules =
             self.blockers.iter().any(|reason| reason.gate == "verified") || !self.differences.is_empty();

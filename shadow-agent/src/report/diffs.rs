@@ -119,7 +119,7 @@ fn write_group(out: &mut String, group: &Group) -> std::fmt::Result {
     if group.after_skipped_write > 0 {
         writeln!(
             out,
-            "  {} of them behind a write that the shadow system did not see",
+            "  {} of them after a write that the shadow system did not see",
             count(group.after_skipped_write)
         )?;
     }

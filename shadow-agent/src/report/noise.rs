@@ -110,7 +110,7 @@ impl<'r> Noise<'r> {
         if !rules.is_empty() {
             writeln!(
                 out,
-                "\nRules that would leave the noise out for good (noise needs none: it is told apart by itself)\n\n{rules}"
+                "\nRules that would leave the noise out for good (noise needs none: it is recognised automatically)\n\n{rules}"
             )?;
         }
         Ok(())

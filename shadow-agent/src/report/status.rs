@@ -334,7 +334,9 @@ fn why(killed: &Killed) -> String {
         return "by the kernel program's switch; who did it is not known".to_owned();
     }
     let at = clock(*at_ms);
-    let until = resume_at_ms.map_or_else(String::new, |at| format!("; goes on by itself at {}", clock(at)));
+    let until = resume_at_ms.map_or_else(String::new, |at| {
+        format!("; resumes automatically at {}", clock(at))
+    });
     let why = if why.is_empty() {
         String::new()
     } else {

@@ -15,6 +15,7 @@ use shadow_core::{
 };
 
 use crate::{
+    command::CommandError,
     journal::{Entry, Event, Nowhere, Sink},
     state::{StateDir, StateError},
 };
@@ -27,7 +28,7 @@ pub trait Mirror {
     /// The share of connections that is set at present.
     fn sample(&self) -> Option<f64>;
     /// Sets another share.
-    fn set_sample(&self, share: f64) -> Result<(), String>;
+    fn set_sample(&self, share: f64) -> Result<(), CommandError>;
     /// Stops all mirroring.
     fn kill(&self, why: &str);
     /// The present positions in the ledgers of the shadow systems.
@@ -139,7 +140,7 @@ impl Driver {
         let known = inner.warning.clone();
         if let Some(step) = step
             && let Err(why) = self.take(&mut inner, mirror, next, &step)
-            && known.as_ref() != Some(&why)
+            && known.as_deref() != Some(why.to_string().as_str())
         {
             tracing::warn!("{why}");
         }
@@ -153,7 +154,7 @@ impl Driver {
                 "the sample was set above what the rollout allows; it is set back"
             );
             if let Err(error) = mirror.set_sample(most) {
-                tracing::warn!(error, "the sample cannot be set");
+                tracing::warn!(%error, "the sample cannot be set");
             }
         }
     }
@@ -165,7 +166,7 @@ impl Driver {
         order: Order,
         who: &str,
         now: Moment,
-    ) -> Result<RolloutStatus, String> {
+    ) -> Result<RolloutStatus, CommandError> {
         let mut inner = self.lock();
         let mut next = inner.rollout.clone();
         let step = match order {
@@ -179,19 +180,23 @@ impl Driver {
             }
             Order::Abort(why) => Ok(next.abort(who, &why, now)),
         };
-        if let Some(step) = step.map_err(|refused| refused.to_string())? {
+        if let Some(step) = step.map_err(CommandError::refused)? {
             self.take(&mut inner, mirror, next, &step)?;
         }
         Ok(inner.status(mirror, now))
     }
 
     /// The sample is set manually: a running rollout pauses, and allows no more than its phase.
-    pub fn by_hand(&self, mirror: &dyn Mirror, share: f64, who: &str, now: Moment) -> Result<(), String> {
+    pub fn by_hand(
+        &self,
+        mirror: &dyn Mirror,
+        share: f64,
+        who: &str,
+        now: Moment,
+    ) -> Result<(), CommandError> {
         let mut inner = self.lock();
         let mut next = inner.rollout.clone();
-        let step = next
-            .by_hand(share, who, now)
-            .map_err(|refused| refused.to_string())?;
+        let step = next.by_hand(share, who, now).map_err(CommandError::refused)?;
         match step {
             Some(step) => {
                 self.take(&mut inner, mirror, next, &step)?;
@@ -207,7 +212,7 @@ impl Driver {
         mirror: &dyn Mirror,
         plan: Plan,
         now: Moment,
-    ) -> Result<Option<PhasePosition>, String> {
+    ) -> Result<Option<PhasePosition>, CommandError> {
         let mut inner = self.lock();
         let mut next = inner.rollout.clone();
         if let Some(step) = next.replan(plan, now) {
@@ -220,13 +225,19 @@ impl Driver {
     }
 
     /// Takes a step: on disk first if it raises the sample, in the kernel first if it lowers it.
-    fn take(&self, inner: &mut Inner, mirror: &dyn Mirror, next: Rollout, step: &Step) -> Result<(), String> {
+    fn take(
+        &self,
+        inner: &mut Inner,
+        mirror: &dyn Mirror,
+        next: Rollout,
+        step: &Step,
+    ) -> Result<(), CommandError> {
         if step.raises()
             && let Err(error) = self.state.save_rollout(next.saved())
         {
             let why = format!("the rollout stays where it is, because its next step cannot be kept: {error}");
             inner.warning = Some(why.clone());
-            return Err(why);
+            return Err(CommandError::Failed(why));
         }
         // Only an order to run undoes a sample that was lowered bypassing the rollout.
         let lowered = mirror.sample().filter(|_share| next.stage() != Stage::Running);
@@ -235,7 +246,7 @@ impl Driver {
         {
             // The file may be newer now.
             inner.unsaved = true;
-            return Err(format!("the rollout stays where it is: {error}"));
+            return Err(error.context("the rollout stays where it is"));
         }
         if step.kill {
             mirror.kill(&step.transition.why);

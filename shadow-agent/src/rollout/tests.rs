@@ -55,7 +55,7 @@ impl Mirror for Fake {
         Some(*self.sample.borrow())
     }
 
-    fn set_sample(&self, share: f64) -> Result<(), String> {
+    fn set_sample(&self, share: f64) -> Result<(), CommandError> {
         *self.sample.borrow_mut() = share;
         Ok(())
     }
@@ -157,7 +157,11 @@ fn nothing_goes_above_the_phase_whoever_sets_it() {
     driver.tick(&fake, at(1));
     fake.mirrors(0.01);
     let refused = driver.by_hand(&fake, 0.5, "me", at(1)).expect_err("too much");
-    assert!(refused.contains("at most 0.01"), "{refused}");
+    let text = refused.to_string();
+    assert!(
+        matches!(refused, CommandError::Refused(_)) && text.contains("at most 0.01"),
+        "{text}"
+    );
     fake.mirrors(0.01);
     driver.by_hand(&fake, 0.001, "me", at(1)).expect("lowers");
     fake.mirrors(0.001);

@@ -101,12 +101,12 @@ impl Running {
         match self.control.is_armed() {
             Ok(armed) if armed == snapshot.killed => {
                 if armed {
-                    tracing::info!("mirroring goes on");
-                    self.keeper.tell("resume", "kill switch", "past the agent");
+                    tracing::info!("mirroring continues");
+                    self.keeper.tell("resume", "kill switch", "bypassing the agent");
                     pipeline.resume();
                 } else {
                     tracing::warn!("mirroring was stopped by the kill switch");
-                    self.keeper.tell("kill", "kill switch", "past the agent");
+                    self.keeper.tell("kill", "kill switch", "bypassing the agent");
                     pipeline.kill();
                 }
             }
@@ -156,7 +156,7 @@ impl Running {
                     let outcome = match resumed {
                         Ok(true) => {
                             self.keeper.tell("resume", "the agent", "the rule's time is over");
-                            "mirroring goes on".to_owned()
+                            "mirroring continues".to_owned()
                         }
                         Ok(false) => {
                             "the rule's time is over, but mirroring was stopped by others, too".to_owned()
@@ -201,7 +201,7 @@ impl Running {
             Err(error) => {
                 self.report_failures.fetch_add(1, Relaxed);
                 if !self.failing.swap(true, Relaxed) {
-                    tracing::warn!(%error, "the report is not kept; the agent goes on");
+                    tracing::warn!(%error, "the report is not kept; the agent continues");
                 }
             }
         }
@@ -210,7 +210,7 @@ impl Running {
     /// Saves the counts that the report is made of, for `shadow report --merge`.
     fn save_evidence(&self) {
         if let Err(error) = self.state.save_evidence(&self.evidence_now()) {
-            tracing::warn!(%error, "the evidence is not kept; the agent goes on");
+            tracing::warn!(%error, "the evidence is not kept; the agent continues");
         }
     }
 

@@ -14,6 +14,7 @@ use shadow_proto::units::Rate;
 use crate::{
     capture::links::Links,
     clock::moment,
+    command::CommandError,
     control::{
         Agent,
         reload::Reloaded,
@@ -90,14 +91,14 @@ impl Agent for Running {
         self.evidence_now()
     }
 
-    fn sample(&self, rate: Rate, who: &str) -> Result<(), String> {
+    fn sample(&self, rate: Rate, who: &str) -> Result<(), CommandError> {
         tracing::info!(%rate, who, "the sample is changed");
         self.rollout.by_hand(self, rate.fraction(), who, moment())?;
         self.keeper.tell("sample", who, &rate.to_string());
         Ok(())
     }
 
-    fn kill(&self, who: &str, why: &str) -> Result<(), String> {
+    fn kill(&self, who: &str, why: &str) -> Result<(), CommandError> {
         // The kernel first: whatever fails or waits afterwards, nothing more is copied.
         let stopped = self.control.disarm();
         let _switching = self.switching();
@@ -106,7 +107,7 @@ impl Agent for Running {
         self.with_pipeline(Pipeline::kill);
         tracing::warn!(who, "mirroring is stopped");
         self.keeper.tell("kill", who, why);
-        stopped.map_err(|error| error.to_string())?;
+        stopped.map_err(CommandError::failed)?;
         // The record of a kill that bypassed the agent may say more than this order.
         if matches!(
             self.state.killed(),
@@ -117,29 +118,31 @@ impl Agent for Running {
         ) {
             return Ok(());
         }
-        self.state
-            .kill(&Killed::now(who, why))
-            .map_err(|error| format!("mirroring is stopped, but a restart would mirror again: {error}"))
+        self.state.kill(&Killed::now(who, why)).map_err(|error| {
+            CommandError::failed(error).context("mirroring is stopped, but a restart would mirror again")
+        })
     }
 
-    fn resume(&self, who: &str) -> Result<(), String> {
+    fn resume(&self, who: &str) -> Result<(), CommandError> {
         self.go_on()?;
         self.watchdog
             .resume(
                 &self.pipeline.read().unwrap_or_else(PoisonError::into_inner),
                 &self.state,
             )
-            .map_err(|error| format!("mirroring goes on, but for paused targets: {error}"))?;
+            .map_err(|error| {
+                CommandError::failed(error).context("mirroring continues, but for paused targets")
+            })?;
         self.keeper.tell("resume", who, "");
-        tracing::info!(who, "mirroring goes on");
+        tracing::info!(who, "mirroring continues");
         Ok(())
     }
 
-    fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, String> {
+    fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, CommandError> {
         self.rollout.order(self, order, who, moment())
     }
 
-    fn reload(&self, who: &str) -> Result<Reloaded, String> {
+    fn reload(&self, who: &str) -> Result<Reloaded, CommandError> {
         self.read_again(who)
     }
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     clock::moment,
+    command::CommandError,
     control::{Agent, kill_file::KillFile, reload::Reloaded},
     pipeline::{Lane, Pipeline, Role},
     rollout::Mirror,
@@ -37,7 +38,7 @@ impl Running {
         // While it exists, it kills again, even after a resume that bypassed the agent.
         if !matches!(self.control.is_armed(), Ok(false)) {
             if let Err(error) = Agent::kill(self, &found.who, &found.why) {
-                tracing::warn!(error, "the kill file is there");
+                tracing::warn!(%error, "the kill file is there");
             }
             return;
         }
@@ -52,14 +53,14 @@ impl Running {
     }
 
     /// Whether a person may resume mirroring: not while the kill file exists.
-    pub(super) fn may_resume(&self) -> Result<(), String> {
+    pub(super) fn may_resume(&self) -> Result<(), CommandError> {
         let file = self.reloader.kill_file();
         match file.as_ref().filter(|file| file.look().is_some()) {
             None => Ok(()),
-            Some(file) => Err(format!(
+            Some(file) => Err(CommandError::Refused(format!(
                 "still stopped: {} exists; remove it first",
                 file.path().display()
-            )),
+            ))),
         }
     }
 
@@ -88,17 +89,17 @@ impl Running {
     }
 
     /// Revokes every kind of kill.
-    pub(super) fn go_on(&self) -> Result<(), String> {
+    pub(super) fn go_on(&self) -> Result<(), CommandError> {
         let _switching = self.switching();
         self.arm()
     }
 
-    fn arm(&self) -> Result<(), String> {
+    fn arm(&self) -> Result<(), CommandError> {
         self.may_resume()?;
         self.state
             .resume()
-            .map_err(|error| format!("still stopped: {error}"))?;
-        self.control.arm().map_err(|error| error.to_string())?;
+            .map_err(|error| CommandError::failed(error).context("still stopped"))?;
+        self.control.arm().map_err(CommandError::failed)?;
         self.with_pipeline(Pipeline::resume);
         Ok(())
     }
@@ -120,9 +121,9 @@ impl Running {
     }
 
     /// Revokes the kill of a rule, and no other: `false` when a person has killed since.
-    pub(super) fn resume_after_trip(&self) -> Result<bool, String> {
+    pub(super) fn resume_after_trip(&self) -> Result<bool, CommandError> {
         let _switching = self.switching();
-        let killed = || self.state.killed().map_err(|error| error.to_string());
+        let killed = || self.state.killed().map_err(CommandError::failed);
         let by_rule = killed()?.is_some_and(|killed| killed.resume_at_ms.is_some());
         if !by_rule {
             return Ok(false);
@@ -132,7 +133,7 @@ impl Running {
         if matches!(killed(), Ok(None)) {
             return Ok(true);
         }
-        self.control.disarm().map_err(|error| error.to_string())?;
+        self.control.disarm().map_err(CommandError::failed)?;
         self.with_pipeline(Pipeline::kill);
         Ok(false)
     }
@@ -147,13 +148,13 @@ impl Mirror for Running {
         self.sampling.wanted().ok()
     }
 
-    fn set_sample(&self, share: f64) -> Result<(), String> {
-        self.sampling.want(share).map_err(|error| error.to_string())
+    fn set_sample(&self, share: f64) -> Result<(), CommandError> {
+        self.sampling.want(share).map_err(CommandError::failed)
     }
 
     fn kill(&self, why: &str) {
         if let Err(error) = Agent::kill(self, "rollout", why) {
-            tracing::error!(error, "the rollout could not kill");
+            tracing::error!(%error, "the rollout could not kill");
         }
     }
 
@@ -180,8 +181,9 @@ fn weakest(pipeline: &Pipeline, marks: &[LedgerSnapshot], gates: &GateConfig) ->
 
 impl Running {
     /// Reads the configuration again. On an error nothing changes.
-    pub(super) fn read_again(&self, who: &str) -> Result<Reloaded, String> {
-        let refused = |why: String| format!("nothing was changed: {why}");
+    pub(super) fn read_again(&self, who: &str) -> Result<Reloaded, CommandError> {
+        const NOTHING: &str = "nothing was changed";
+        let refused = |why: String| CommandError::Refused(why).context(NOTHING);
         let wanted = self.reloader.read().map_err(refused)?;
         let before = self.reloader.in_force();
         let after = reached(&self.reloader.started, self.reloader.file(), &before, &wanted);
@@ -195,14 +197,15 @@ impl Running {
             let share = after.capture.sample.fraction();
             self.rollout
                 .by_hand(self, share, who, moment())
-                .map_err(refused)?;
+                .map_err(|error| error.context(NOTHING))?;
         }
         if is_changed("gates") {
             self.set_gates(&after.gates);
         }
         if is_changed("gates") || is_changed("rollout") {
             let plan = after.rollout.plan(&after.gates);
-            self.rollout.replan(self, plan, moment()).map_err(refused)?;
+            let replanned = self.rollout.replan(self, plan, moment());
+            replanned.map_err(|error| error.context(NOTHING))?;
         }
         if is_changed("budget") || is_changed("trips") {
             self.watchdog.set(&after);

@@ -131,7 +131,7 @@ async fn obey_signals(mut signals: Signals, agent: Arc<Running>, stop_tx: mpsc::
             // In this task, as from the socket.
             SignalAction::Kill(who) => {
                 if let Err(error) = agent.kill(&who, "by signal") {
-                    tracing::error!(error, "killed by SIGUSR1");
+                    tracing::error!(%error, "killed by SIGUSR1");
                 }
             }
             SignalAction::Reload => {

@@ -227,7 +227,7 @@ fn is_plain(content: &[u8]) -> bool {
 /// The first bytes of a gzip member (RFC 1952 section 2.3.1).
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 
-/// The content of a gzip file, whatever its fields say; `None` if it is none.
+/// The content of a gzip file, whatever its fields say; `None` if the bytes are no gzip file.
 pub(crate) fn gzip_file(content: &[u8], cap: usize) -> Option<Vec<u8>> {
     if !content.starts_with(&GZIP) {
         return None;

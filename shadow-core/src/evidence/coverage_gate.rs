@@ -29,7 +29,7 @@ impl CoverageWindows {
             && others.is_some_and(|rate| rate >= needed)
     }
 
-    /// Why a low coverage of all exchanges is none of the run.
+    /// Why a low coverage of all exchanges is not the run's fault.
     fn explained(&self) -> String {
         let seconds = self.low.saturating_mul(self.seconds);
         format!(

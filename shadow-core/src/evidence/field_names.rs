@@ -21,7 +21,7 @@ const LONG: usize = 64;
 /// Fields that frame the content or say when it was sent: their meaning is compared, or differs by nature.
 const OF_TRANSFER: [&str; 4] = ["content-length", "date", "trailer", "via"];
 
-/// The status of a gRPC call, which is compared wherever it stands: in an answer without messages it is in the head.
+/// The status of a gRPC call, which is compared wherever it is: in an answer without messages it is in the head.
 const OF_CALLS: [&str; 3] = ["grpc-message", "grpc-status", "grpc-status-details-bin"];
 
 /// How often each name occurred.

@@ -136,7 +136,7 @@ impl Renderer {
             let equals = parameter.iter().position(|byte| *byte == b'=');
             let name = parameter.get(..equals.unwrap_or(0)).unwrap_or_default();
             let rest = parameter.get(name.len()..).unwrap_or_default();
-            // With a blank it is no name: the target goes on past its end.
+            // A name has no blank: the target continues after it.
             if name.contains(&b' ') {
                 out.extend(Self::masked(name));
             } else {

@@ -160,7 +160,7 @@ impl Router {
         }
         debug_assert!(
             !appended.is_empty() || made.last() != Some(&b'&'),
-            "no sign without a pair behind it"
+            "a percent sign is followed by two digits"
         );
         made.into()
     }
@@ -193,7 +193,9 @@ fn prefix(key: &str, text: Option<&str>) -> Result<Vec<u8>, RuleError> {
     if !text.starts_with('/') || text.ends_with('/') || !path {
         return Err(RuleError::new(
             format!("rewrite.{key}"),
-            format!("{text:?} is no path prefix; write for example /v2, with a slash before and none behind"),
+            format!(
+                "{text:?} is no path prefix; write for example /v2, with a slash before it and none after it"
+            ),
         ));
     }
     Ok(text.as_bytes().to_vec())

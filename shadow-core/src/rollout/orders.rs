@@ -127,7 +127,13 @@ impl Rollout {
         }
         let from = self.place();
         self.phase = wanted;
-        Ok(Some(self.run(from, who, "advanced by hand", Some(evidence), now)))
+        Ok(Some(self.run(
+            from,
+            who,
+            "advanced manually",
+            Some(evidence),
+            now,
+        )))
     }
 
     /// Aborts the rollout: the sample is 0 until a person changes it.
@@ -177,7 +183,7 @@ impl Rollout {
         if from == self.place() {
             return Ok(None);
         }
-        let why = format!("the sample was set to {sample} by hand");
+        let why = format!("the sample was set to {sample} manually");
         Ok(Some(self.note(from, Cause::Sample, who, why, None, now)))
     }
 }

@@ -51,7 +51,7 @@ impl Oddity {
             Self::BareLineFeed => {
                 "lines of the head end with LF alone (RFC 9112 section 2.2); read as ends of lines"
             }
-            Self::LengthAndCoding => "stands beside Transfer-Encoding (RFC 9112 section 6.3); left out",
+            Self::LengthAndCoding => "is sent with Transfer-Encoding (RFC 9112 section 6.3); left out",
             Self::NoCoding => "names no transfer coding (RFC 9112 section 7); left out",
             Self::Trailer => "the trailer section cannot be read; left out",
         }

@@ -92,13 +92,13 @@ counters! {
     flows_joined,
     /// Connections that ended by FIN or RST.
     flows_closed,
-    /// Connections removed after the idle time.
+    /// Connections removed after `limits.idle`.
     flows_idle,
-    /// Connections evicted to stay under the flow or memory limit.
+    /// Connections evicted to stay under `limits.flows` or `limits.memory`.
     flows_evicted,
     /// Connections not read any further: protocol, framing or step.
     flows_abandoned,
-    /// Connections not read any further: HTTP/2 that cannot be read.
+    /// Connections not read any further: HTTP/2 whose preface was not seen, or that the server refused.
     flows_http2,
     /// Connections not read any further: TLS.
     flows_tls,
@@ -108,9 +108,9 @@ counters! {
     flows_unknown,
     /// HTTP/1 connections not read any further: message boundaries were lost.
     flows_unread,
-    /// Connections not read any further: Multipath TCP spread their stream over several.
+    /// Connections not read any further: Multipath TCP spread their stream over several, or may have.
     flows_mptcp,
-    /// Segments with payload that followed on connections with lost boundaries or Multipath TCP.
+    /// Segments with payload that followed on connections of the two kinds above; copied to count this.
     unread_segments,
     /// Payload bytes that followed on connections with lost boundaries or Multipath TCP.
     unread_bytes,
@@ -118,7 +118,7 @@ counters! {
     unread_request_bytes,
     /// Requests that appear to begin in `unread_bytes`: exchanges that lower the coverage.
     exchanges_unread,
-    /// Connections that ended without any payload.
+    /// Connections that ended without any payload: probes, or an acceleration (sockmap) that bypasses the capture.
     flows_empty,
     /// Connections that were read as HTTP/2.
     h2_connections,

@@ -90,7 +90,9 @@ fn a_kill_by_a_rule_says_which_and_ends_by_itself() {
     // The rule's kill survives a restart, and so does its end.
     agent.stop();
     let mut again = plan(&scene, &text).start(&scene.lab.server);
-    wait_until("mirroring goes on", PATIENCE, || again.status()["armed"] == true);
+    wait_until("mirroring continues", PATIENCE, || {
+        again.status()["armed"] == true
+    });
 
     // A manual kill does not end by itself.
     visited(&scene, 5 * MS, || {
@@ -103,7 +105,7 @@ fn a_kill_by_a_rule_says_which_and_ends_by_itself() {
     let status = again.status();
     let resumed = |status: &serde_json::Value| {
         let trips = status["trips"].as_array().unwrap().iter();
-        let resumed = trips.filter(|trip| trip["reason"] == "mirroring goes on");
+        let resumed = trips.filter(|trip| trip["reason"] == "mirroring continues");
         resumed.count()
     };
     assert_eq!(resumed(&status), 1, "the first time only: {status}");

@@ -24,7 +24,8 @@ const BANNED: &[(&str, &str)] = &[
     ("the way of the data", "the pipeline"),
     ("by hand", "manually"),
     ("past the agent", "bypassing the agent"),
-    ("goes on as", "continues as"),
+    ("told apart", "distinguished, separated"),
+    ("goes on", "continues"),
     ("stands for", "means, represents"),
     ("it all proves", "the verdict"),
 ];

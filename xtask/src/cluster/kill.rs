@@ -208,7 +208,7 @@ fn resume(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// An agent that hangs: its process is stopped, and goes on when this is dropped.
+/// An agent that hangs: its process is stopped, and continues when this is dropped.
 struct Hung {
     process: String,
 }

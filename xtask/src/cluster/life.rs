@@ -66,7 +66,7 @@ fn heir_of(cluster: &Cluster, former: &[Pod]) -> Result<String> {
         Ok(left.trim().is_empty())
     })?;
     for pod in former {
-        // The network plug-in goes on after the address that it gave last.
+        // The network plug-in continues after the address that it gave last.
         let address: Ipv4Addr = pod.ip.parse()?;
         let before = Ipv4Addr::from_bits(address.to_bits() - 1);
         let number = pod.node.trim_start_matches("node");

@@ -165,7 +165,7 @@ pub(super) fn created(cluster: &Cluster) -> Result<String> {
     ))
 }
 
-/// A test that cannot work is degraded, with the reason, and the one in force goes on.
+/// A test that cannot work is degraded, with the reason, and the one in force continues.
 pub(super) fn invalid(cluster: &Cluster) -> Result<String> {
     cluster.one_test()?;
     let mut spec = of_shop();
@@ -181,7 +181,7 @@ pub(super) fn invalid(cluster: &Cluster) -> Result<String> {
     Ok(format!("said after {took:.1?}; of the other test {once}"))
 }
 
-/// A suspended test captures nothing after a second, and goes on with its evidence.
+/// A suspended test captures nothing after a second, and continues with its evidence.
 pub(super) fn suspended(cluster: &Cluster) -> Result<String> {
     cluster.one_test()?;
     let took = cluster.last_replay_after(|| cluster.suspend(true))?;

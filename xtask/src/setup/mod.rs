@@ -102,7 +102,7 @@ const WAIT: [&str; 2] = ["-o", "DPkg::Lock::Timeout=300"];
 fn apt(names: &[&str]) -> Result<()> {
     if shell::find("apt-get").is_none() {
         bail!(
-            "there is no apt-get here; install by hand what provides: {}",
+            "there is no apt-get here; install manually the packages that provide: {}",
             names.join(" ")
         );
     }

@@ -331,7 +331,7 @@ fn watch(
             if let Err(failure) = keep(args, position)
                 && !std::mem::replace(&mut warned, true)
             {
-                tracing::warn!("{failure}; it is tried again, and the replay goes on");
+                tracing::warn!("{failure}; it is tried again, and the replay continues");
             }
             save = Instant::now() + SAVE;
         }

@@ -48,7 +48,7 @@ pub(super) fn section(report: &Report, history: &History) -> Markup {
             (list(report, &noise, history, &mut Room::none(), 0))
         }
         @if !explained.is_empty() {
-            h2 { "Explained: behind a write that " (report.scope.the_shadow()) " did not see" }
+            h2 { "Explained: after a write that " (report.scope.the_shadow()) " did not see" }
             (list(report, &explained, history, &mut Room::none(), 0))
         }
     }

@@ -259,7 +259,7 @@ fn every_part_is_there_and_what_is_missing_is_said() {
         "LOST: the ring was full",
         "<code>write</code>",
         "Noise: a system differs from itself",
-        "Explained: behind a write",
+        "Explained: after a write",
         "What was done",
         "The comparison would have caught <b>99.5 %</b> of 4,000 planted faults",
         "<td class=\"n\">75 %</td>",

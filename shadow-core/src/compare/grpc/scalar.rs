@@ -42,7 +42,7 @@ pub(super) fn zero(kind: &Kind) -> Value<'static> {
     }
 }
 
-/// The next element of a packed list; `None` at its end, or where it is none.
+/// The next element of a packed list; `None` at its end, or where the list is malformed.
 pub(super) fn next<'m>(kind: &Kind, rest: &mut &'m [u8]) -> Option<Value<'m>> {
     Some(match zero(kind) {
         Value::Varint(_) => Value::Varint(varint(rest)?),

@@ -131,7 +131,7 @@ pub(super) fn by_number(message: &[u8]) -> Option<BTreeMap<u32, Values<'_>>> {
     Some(found)
 }
 
-/// `google.protobuf.Any`. `None` if one of them is none.
+/// `google.protobuf.Any`. `None` if one of them is malformed.
 fn any(messages: &[&[u8]], of: &MessageDescriptor, depth: usize, left: &mut usize) -> Option<Form> {
     let mut by_type: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
     for message in messages {

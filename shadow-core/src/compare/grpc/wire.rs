@@ -17,7 +17,7 @@ pub(crate) enum Value<'m> {
     Bytes(&'m [u8]),
 }
 
-/// The fields of a message in their order, or `None` if it is none.
+/// The fields of a message in their order, or `None` if the bytes are no message.
 pub(crate) fn fields(message: &[u8]) -> Option<Vec<(u32, Value<'_>)>> {
     let mut found = Vec::new();
     let mut rest = message;

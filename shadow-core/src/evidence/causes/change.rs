@@ -55,7 +55,7 @@ fn titled(name: &str) -> String {
 }
 
 /// The last name in a place: `.price` of `$.items[*].price`, `.items` of `$.items[id=4]`, or the whole place if it ends
-/// with none. An element of a list is not told apart from others by what identifies it.
+/// with none. An element of a list is not distinguished from others by what identifies it.
 pub(super) fn leaf(place: &str) -> &str {
     let place = list(place);
     if !place.contains('$') {

@@ -220,7 +220,7 @@ fn is_most(part: u64, whole: u64) -> bool {
     part.saturating_mul(5) >= whole.saturating_mul(4)
 }
 
-/// The member for a difference. Statuses are told apart by both values, anything else by its place.
+/// The member for a difference. Statuses are distinguished by both values, anything else by its place.
 fn member<'g>(
     unit: Unit<'g>,
     members: &mut Vec<Member<'g>>,

@@ -36,7 +36,7 @@ struct Open<'g> {
     standing: Standing,
     exchanges: u64,
     features: Vec<Separates>,
-    /// Whether its features told it apart from others with the same change.
+    /// Whether its features separate it from others with the same change.
     is_split: bool,
 }
 

@@ -73,7 +73,7 @@ pub struct Report {
     /// Connections that were open before the capture: their first exchanges cannot be read.
     #[serde(default)]
     pub joined: Joined,
-    /// The same over time: a burst that was missed is none of the run.
+    /// The same over time: a missed burst does not lower the coverage of the whole run.
     #[serde(default)]
     pub coverage_windows: CoverageWindows,
     /// Exchanges that passed on connections whose messages could not be separated, of those meant to be compared.
