@@ -1,4 +1,5 @@
-//! Faults in messages of gRPC: in one of their fields, as it is on the wire, or in their sequence.
+//! Faults in messages of gRPC and Connect: in one of their fields, as it is on the wire or in JSON, or in their
+//! sequence.
 //!
 //! Without a known type a field of bytes is read as a message where it can be one, as the comparison does. Bounds: the
 //! depth of messages within messages; a few passes over the content.
@@ -7,10 +8,13 @@ use std::borrow::Cow;
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
-use crate::compare::grpc::{Read, Value, fields, framed, is_status, put, text, web_fields};
+use crate::compare::{
+    grpc::{Read, Value, fields, framed, is_status, put, text, web_fields},
+    media::is_grpc_json,
+};
 use shadow_proto::exchange::Headers;
 
-use super::{Changed, Dice, Planted};
+use super::{Changed, Dice, Planted, json};
 
 /// Nested messages that are searched.
 const MAX_DEPTH: usize = 32;
@@ -43,29 +47,44 @@ pub(super) fn change(
     dice: &mut Dice,
 ) -> Option<Changed> {
     let read = Read::of(headers, content, super::MAX_CONTENT)?;
-    let mut trees: Vec<Tree> = Vec::new();
-    for message in &read.messages {
-        trees.push(tree(message, of, 0)?);
-    }
-    let place = if matches!(kind, Planted::Lost | Planted::Duplicated | Planted::Swapped)
-        && trees.len() > 1
-        && dice.next().is_multiple_of(2)
-    {
-        in_sequence(kind, &mut trees, dice)?
+    let (messages, place) = if is_grpc_json(headers) {
+        let mut documents = read.messages.iter().map(|message| message.to_vec()).collect();
+        let place = one_of(kind, &mut documents, dice, |document, dice| {
+            let Changed { text, place } = json::change(kind, document, dice)?;
+            *document = text;
+            Some(place)
+        })?;
+        (documents, place)
     } else {
-        let at = dice.below(trees.len());
-        let many = trees.len() > 1;
-        let place = in_message(kind, trees.get_mut(at)?, dice)?;
-        if many {
-            format!("event {} {place}", at.saturating_add(1))
-        } else {
-            place
-        }
+        let trees = read.messages.iter().map(|message| tree(message, of, 0));
+        let mut trees: Vec<Tree> = trees.collect::<Option<_>>()?;
+        let place = one_of(kind, &mut trees, dice, |tree, dice| in_message(kind, tree, dice))?;
+        (trees.iter().map(bytes).collect(), place)
     };
-    let messages: Vec<Vec<u8>> = trees.iter().map(bytes).collect();
     Some(Changed {
         text: framed(headers, &messages, read.trailers.as_deref())?,
         place,
+    })
+}
+
+/// Plants a fault in one of several messages, or in their sequence.
+fn one_of<M: Clone + PartialEq>(
+    kind: Planted,
+    messages: &mut Vec<M>,
+    dice: &mut Dice,
+    within: impl FnOnce(&mut M, &mut Dice) -> Option<String>,
+) -> Option<String> {
+    let many = messages.len() > 1;
+    let of_sequence = matches!(kind, Planted::Lost | Planted::Duplicated | Planted::Swapped);
+    if of_sequence && many && dice.next().is_multiple_of(2) {
+        return in_sequence(kind, messages, dice);
+    }
+    let at = dice.below(messages.len());
+    let place = within(messages.get_mut(at)?, dice)?;
+    Some(if many {
+        format!("event {} {place}", at.saturating_add(1))
+    } else {
+        place
     })
 }
 
@@ -80,7 +99,7 @@ pub(super) fn other_status(fields: &Headers, dice: &mut Dice) -> Option<Headers>
     Some(Headers::from_pairs(changed))
 }
 
-/// A content of gRPC-Web with another status of gRPC, or `None` if there is none in it.
+/// A content of gRPC-Web, or a stream of Connect, with another status of gRPC. `None` if there is none in it.
 pub(super) fn other_web_status(headers: &Headers, content: &[u8], dice: &mut Dice) -> Option<Vec<u8>> {
     let Read { messages, trailers } = Read::of(headers, content, super::MAX_CONTENT)?;
     let mut lines = Vec::new();
@@ -92,7 +111,7 @@ pub(super) fn other_web_status(headers: &Headers, content: &[u8], dice: &mut Dic
 }
 
 /// A fault in the sequence of messages.
-fn in_sequence(kind: Planted, trees: &mut Vec<Tree>, dice: &mut Dice) -> Option<String> {
+fn in_sequence<M: Clone + PartialEq>(kind: Planted, trees: &mut Vec<M>, dice: &mut Dice) -> Option<String> {
     let at = dice.below(trees.len());
     match kind {
         Planted::Lost => drop(trees.remove(at)),

@@ -42,7 +42,7 @@ fn exchange(media: &str, messages: &[Vec<u8>], is_head: bool) -> (Exchange, Shad
     let mut headers = vec![("content-type", media)];
     headers.extend(is_head.then_some(status));
     let headers = Headers::from_pairs(headers);
-    let is_web = media.contains("web");
+    let is_web = media.contains("web") || media.contains("connect");
     let lines = is_web.then_some(&b"grpc-status: 0\r\n"[..]);
     let content = framed(&headers, messages, lines).expect("a content");
     let trailers = Headers::from_pairs((!is_head && !is_web).then_some(status));
@@ -107,7 +107,23 @@ fn every_kind_is_planted_and_found() {
         assert_eq!(planted(media, &[cart(3)]), Planted::ALL, "{media}");
     }
     let stream = [cart(1), cart(2), cart(3)];
-    assert_eq!(planted("application/grpc", &stream), Planted::ALL);
+    for media in ["application/grpc", "application/connect+proto"] {
+        assert_eq!(planted(media, &stream), Planted::ALL, "{media}");
+    }
+    let documents =
+        [1, 2, 3].map(|id| format!(r#"{{"id":{id},"tags":["new","blue"],"price":2.5}}"#).into_bytes());
+    for media in [
+        "application/connect+json",
+        "application/grpc+json",
+        "application/grpc-web+json",
+    ] {
+        assert_eq!(planted(media, &documents), Planted::ALL, "{media}");
+        assert_eq!(
+            planted(media, documents.get(..1).unwrap_or_default()),
+            Planted::ALL,
+            "{media}"
+        );
+    }
 }
 
 #[test]

@@ -179,8 +179,7 @@ fn plant(
         }
         Planted::Other => changed(other?.to_vec(), "body".to_owned()),
         _ => {
-            let found = if media::kind(&answer.headers) == Kind::Grpc && !media::is_grpc_json(&answer.headers)
-            {
+            let found = if media::kind(&answer.headers) == Kind::Grpc {
                 messages::change(kind, (&answer.headers, content), of, &mut dice)
             } else if json::is_document(content) {
                 json::change(kind, content, &mut dice)

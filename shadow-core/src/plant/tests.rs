@@ -50,6 +50,19 @@ fn a_fault_changes_one_thing_and_leaves_a_document() {
 }
 
 #[test]
+fn another_value_of_a_text_is_another_text_of_its_length() {
+    for word in ["blue", "fade", "GO", "a-1"] {
+        let body = format!("[\"{word}\"]");
+        for seed in 0..400 {
+            let text = planted(Planted::Value, "application/json", &body, seed).expect("a fault");
+            assert!(text != body && text.len() == body.len(), "{text}");
+        }
+    }
+    let text = planted(Planted::Value, "application/json", "[\"--\"]", 1);
+    assert_eq!(text.as_deref(), Some("[\"1--\"]"));
+}
+
+#[test]
 fn text_gets_faults_as_well() {
     let text = "alpha 12\nbeta 7\n<p>gamma</p>\n";
     for kind in [

@@ -95,10 +95,18 @@ pub(super) fn other_word(old: &[u8], dice: &mut Dice) -> Vec<u8> {
         .map(|(at, _)| at)
         .collect();
     let Some(slot) = dice.pick(&places).and_then(|at| new.get_mut(*at)) else {
-        return [b"1", old].concat();
+        // Within the quotation marks of a text.
+        let (mark, rest) = match old.split_first() {
+            Some((b'"', rest)) => (&b"\""[..], rest),
+            _ => (&b""[..], old),
+        };
+        return [mark, b"1", rest].concat();
     };
-    let step = u8::try_from(dice.below(8)).unwrap_or_default().saturating_add(1);
-    let turned = |first: u8, count: u8, byte: u8| {
+    let mut turned = |first: u8, count: u8, byte: u8| {
+        let steps = usize::from(count).saturating_sub(1);
+        let step = u8::try_from(dice.below(steps))
+            .unwrap_or_default()
+            .saturating_add(1);
         first.saturating_add(
             byte.saturating_sub(first)
                 .saturating_add(step)
@@ -113,9 +121,6 @@ pub(super) fn other_word(old: &[u8], dice: &mut Dice) -> Vec<u8> {
         byte @ b'A'..=b'F' => turned(b'A', 6, byte),
         byte => turned(b'G', 20, byte),
     };
-    if new == old {
-        return [b"1", old].concat();
-    }
     new
 }
 

@@ -282,8 +282,12 @@ fn fields_of(
             .host
             .host(authority.cloned().unwrap_or(captured), &policy.authority)
     };
+    // One buffer for all names, not an allocation for each.
+    let mut field = Vec::with_capacity(64);
     for (name, value) in request.headers.iter_bytes() {
-        let field = name.to_ascii_lowercase();
+        field.clear();
+        field.extend_from_slice(&name);
+        field.make_ascii_lowercase();
         let kept = match field.as_slice() {
             b"host" => (!core::mem::replace(&mut host_sent, true)).then(|| host(value)),
             b"transfer-encoding" => (!core::mem::replace(&mut framed, true))

@@ -11,6 +11,7 @@
 mod captures;
 mod command;
 mod damage;
+mod joins;
 mod loss;
 mod made;
 mod random;

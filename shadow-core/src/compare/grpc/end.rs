@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use serde::Deserialize;
-use shadow_proto::request_target::encoded;
+use shadow_proto::request_target::{decoded, encoded};
 
 use super::{
-    BASE64,
+    BASE64, web_fields,
     wire::{Value, put},
 };
 
@@ -84,4 +84,24 @@ pub(super) fn lines(end: &[u8]) -> Option<Vec<u8>> {
         format!("grpc-status-details-bin: {}\r\n", BASE64.encode(status))
     };
     Some((head + &details).into_bytes())
+}
+
+/// The object with the status in these lines. `None` if it has details, whose object is not made from them, or if it is
+/// no status.
+pub(super) fn object(lines: &[u8]) -> Option<Vec<u8>> {
+    let fields = web_fields(lines);
+    let number = core::str::from_utf8(fields.get("grpc-status")?).ok()?;
+    let number: usize = number.parse().ok()?;
+    if number == 0 {
+        return Some(b"{}".to_vec());
+    }
+    if fields.get("grpc-status-details-bin").is_some() {
+        return None;
+    }
+    let message = decoded(fields.get("grpc-message").unwrap_or_default());
+    let error = serde_json::json!({
+        "code": CODES.get(number.checked_sub(1)?)?,
+        "message": String::from_utf8_lossy(&message),
+    });
+    serde_json::to_vec(&serde_json::json!({ "error": error })).ok()
 }

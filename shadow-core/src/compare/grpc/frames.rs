@@ -151,19 +151,18 @@ fn from_base64(content: &[u8]) -> Option<Vec<u8>> {
 /// have them.
 pub(crate) fn framed(headers: &Headers, messages: &[Vec<u8>], trailers: Option<&[u8]>) -> Option<Vec<u8>> {
     let framing = Framing::of(headers);
-    match framing {
-        Framing::Bare => {
-            return <[Vec<u8>; 1]>::try_from(messages.to_vec())
-                .ok()
-                .map(|[message]| message);
-        }
-        // The lines are not what the stream ended with.
-        Framing::Ended if trailers.is_some() => return None,
-        _ => {}
+    if framing == Framing::Bare {
+        return <[Vec<u8>; 1]>::try_from(messages.to_vec())
+            .ok()
+            .map(|[message]| message);
     }
+    let last = match (framing, trailers) {
+        (Framing::Ended, Some(lines)) => Some((END, Cow::Owned(end::object(lines)?))),
+        (_, lines) => lines.map(|lines| (TRAILERS, Cow::Borrowed(lines))),
+    };
     let mut out = Vec::new();
     let parts = messages.iter().map(|message| (0, message.as_slice()));
-    for (flag, part) in parts.chain(trailers.map(|lines| (TRAILERS, lines))) {
+    for (flag, part) in parts.chain(last.as_ref().map(|(flag, part)| (*flag, part.as_ref()))) {
         out.push(flag);
         out.extend(u32::try_from(part.len()).ok()?.to_be_bytes());
         out.extend_from_slice(part);

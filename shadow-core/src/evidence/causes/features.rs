@@ -168,13 +168,17 @@ impl Features {
     /// Names of the request's fields, the harmless values, the client, and the size of the body.
     fn fields(&mut self, asking: Asking<'_>, found: &mut Vec<FeatureId>) {
         let redactor = asking.redactor;
+        let mut lower = String::with_capacity(64);
         for (name, value) in asking.request.headers.iter().take(48) {
             let Some(name) = core::str::from_utf8(name).ok() else {
                 continue;
             };
-            let name = name.to_ascii_lowercase();
+            lower.clear();
+            lower.push_str(name);
+            lower.make_ascii_lowercase();
+            let name = lower.as_str();
             found.extend(self.feature(FeatureKind::Header, &name, || {
-                (redactor.header(name.as_bytes(), b"").0 == name).then(|| name.clone())
+                (redactor.header(name.as_bytes(), b"").0 == name).then(|| name.to_owned())
             }));
             let Some(value) = core::str::from_utf8(value).ok() else {
                 continue;
@@ -188,10 +192,10 @@ impl Features {
                     (redactor.text(family) == family).then(|| family.to_owned())
                 }));
             }
-            if WITH_VALUES.contains(&name.as_str()) {
+            if WITH_VALUES.contains(&name) {
                 for part in value.split(',').take(8) {
                     let part = part.split(';').next().unwrap_or_default().trim();
-                    found.extend(self.feature(FeatureKind::HeaderValue, &(&name, part), || {
+                    found.extend(self.feature(FeatureKind::HeaderValue, &(name, part), || {
                         (redactor.text(part) == part).then(|| format!("{name}: {part}"))
                     }));
                 }
