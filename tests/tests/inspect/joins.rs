@@ -20,7 +20,7 @@ struct Share {
     all_proven: usize,
 }
 
-fn complete<'a>(segments: impl Iterator<Item = &'a Owned>) -> Vec<Exchange> {
+fn complete<'a>(segments: impl Iterator<Item = &'a Owned>) -> Vec<Box<Exchange>> {
     let mut engine = Engine::new(settings(Format::Json));
     let mut found = Vec::new();
     for Owned { facts, payload } in segments {
@@ -41,7 +41,7 @@ fn key(exchange: &Exchange) -> (u64, Vec<u8>) {
 }
 
 fn agent(exchange: &Exchange) -> String {
-    let agent = exchange.request.headers.get("user-agent").unwrap_or_default();
+    let agent = exchange.request.headers.get("user-agent").unwrap_or(b"node");
     let agent = String::from_utf8_lossy(agent);
     agent.split(['/', ' ']).next().unwrap_or_default().to_owned()
 }
@@ -61,26 +61,34 @@ fn later_requests_of_a_joined_connection_are_proven_client_by_client() {
             .iter()
             .filter(|segment| ends.contains(&segment.facts.src) && ends.contains(&segment.facts.dst))
             .collect();
-        let asked: Vec<&Exchange> = truth.iter().filter(|exchange| exchange.flow == flow).collect();
+        let asked: Vec<&Exchange> = truth
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|exchange| exchange.flow == flow)
+            .collect();
         assert_eq!(asked.len(), 60);
         let client = asked.first().map(|exchange| agent(exchange)).expect("requests");
         let share = shares.entry(client).or_default();
-        // From the handshake on all is known; the last requests leave nothing to join for.
-        for start in 4..own.len() {
+        let first = asked.first().map(|exchange| key(exchange).0).expect("requests");
+        for start in 0..own.len() {
             let Some(from) = own.get(start).map(|segment| segment.facts.at.as_nanos()) else {
                 continue;
             };
+            if from <= first {
+                continue;
+            }
             let followed: Vec<_> = asked
                 .iter()
                 .map(|exchange| key(exchange))
                 .filter(|(at, _)| *at >= from)
                 .collect();
+            // Few requests say little.
             if followed.len() < 10 {
                 break;
             }
             let found: Vec<_> = complete(own.iter().skip(start).copied())
                 .iter()
-                .map(key)
+                .map(|exchange| key(exchange))
                 .collect();
             for wrong in &found {
                 assert!(
@@ -95,7 +103,9 @@ fn later_requests_of_a_joined_connection_are_proven_client_by_client() {
             share.all_proven += usize::from(proven == followed.len());
         }
     }
+    assert_eq!(shares.len(), 4, "{shares:?}");
     for (client, share) in &shares {
+        assert!(share.joins > 40, "{client}: {share:?}");
         let percent = 100.0 * share.proven as f64 / share.followed.max(1) as f64;
         println!("{client}: {percent:.1} % of the requests after a join are proven, {share:?}");
     }
