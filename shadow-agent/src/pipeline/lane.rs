@@ -17,10 +17,12 @@ use shadow_core::{
         report::{Origin, Reach, ReplayNote, Report, ReportInputs, Scope},
     },
     gate::SkipPolicy,
+    values::Values,
 };
-use shadow_proto::time::Timestamp;
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
+    causal::{Causal, ValueSettings},
     lane_limits::LaneLimits,
     notes::LaneNotes,
     queue::Queue,
@@ -44,6 +46,8 @@ pub struct Lane {
     pub(super) books: SharedLedger,
     pub(super) samples: Option<Samples>,
     pub(super) unfinished: Arc<Unfinished>,
+    /// Learned values; none where nothing is learned.
+    pub(super) causal: Option<Arc<Causal>>,
     comparator: Option<Arc<Comparator>>,
     pub(super) queue: Queue,
     pub(super) switch: Switch,
@@ -73,6 +77,7 @@ impl Lane {
             books: SharedLedger::new(ledger),
             samples: None,
             unfinished: Arc::default(),
+            causal: None,
             comparator: None,
             queue: Queue::new(settings.queue, settings.queue_bytes),
             switch: Switch::new(None),
@@ -93,6 +98,14 @@ impl Lane {
     /// The same, recording the exchanges it works on.
     pub(super) fn noting(self, unfinished: Arc<Unfinished>) -> Self {
         Self { unfinished, ..self }
+    }
+
+    /// The same, learning values.
+    pub(super) fn learning(self, values: Option<ValueSettings>) -> Self {
+        Self {
+            causal: values.map(Causal::new),
+            ..self
+        }
     }
 
     /// The same, under a switch in the kernel.
@@ -126,6 +139,23 @@ impl Lane {
                 self.brakes.extra();
             }
         }
+    }
+
+    /// An exchange was not queued: values that it introduces have no partners.
+    pub(super) fn not_replayed(&self, exchange: &Arc<Exchange>) {
+        if let Some(causal) = &self.causal {
+            causal.note(exchange);
+        }
+    }
+
+    /// Exchanges that waited for others and may be sent.
+    pub(super) fn freed(&self) -> usize {
+        self.causal.as_ref().map_or(0, |causal| causal.free())
+    }
+
+    /// The learned values, if any are learned.
+    pub fn with_values<T>(&self, with: impl FnOnce(&mut Values) -> T) -> Option<T> {
+        self.causal.as_ref().map(|causal| with(&mut causal.values()))
     }
 
     /// Results of each route since the last call.
