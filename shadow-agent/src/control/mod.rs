@@ -48,6 +48,8 @@ pub trait Agent: Send + Sync + 'static {
     fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, String>;
     /// Reads the configuration again: all of it takes effect, or nothing.
     fn reload(&self, who: &str) -> Result<Reloaded, String>;
+    /// Forgets which values of the two systems correspond.
+    fn forget_values(&self, who: &str) -> Result<(), String>;
 }
 
 #[cfg(test)]

@@ -82,6 +82,11 @@ impl Agent for Script {
         })
     }
 
+    fn forget_values(&self, _who: &str) -> Result<(), String> {
+        self.hear("forget values".to_owned());
+        Ok(())
+    }
+
     fn reload(&self, _who: &str) -> Result<Reloaded, String> {
         Ok(Reloaded {
             changed: vec!["compare".to_owned()],

@@ -17,7 +17,7 @@ use shadow_core::{
         report::{Origin, Reach, ReplayNote, Report, ReportInputs, Scope},
     },
     gate::SkipPolicy,
-    values::Values,
+    values::KnownValues,
 };
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
@@ -36,6 +36,9 @@ use crate::{
     replay::{Change, LiveSettings, Notes, ReplaySettings},
     unfinished::Unfinished,
 };
+
+/// Pairs of values that a report lists.
+const SHOWN: usize = 50;
 
 /// The state of one lane that is shared by the capture thread, the replays and all readers.
 #[derive(Debug)]
@@ -153,9 +156,16 @@ impl Lane {
         self.causal.as_ref().map_or(0, |causal| causal.free())
     }
 
-    /// The learned values, if any are learned.
-    pub fn with_values<T>(&self, with: impl FnOnce(&mut Values) -> T) -> Option<T> {
-        self.causal.as_ref().map(|causal| with(&mut causal.values()))
+    /// Forgets which values correspond. Whether it learns them at all.
+    pub fn forget_values(&self) -> bool {
+        let causal = self.causal.as_ref();
+        causal.map(|causal| causal.values().clear()).is_some()
+    }
+
+    fn known_values(&self) -> Option<KnownValues> {
+        let causal = self.causal.as_ref()?;
+        let redactor = self.with_ledger(|ledger| ledger.redactor().clone());
+        Some(causal.values().shown(&redactor, SHOWN))
     }
 
     /// Results of each route since the last call.
@@ -245,6 +255,7 @@ impl Lane {
             target: self.name.clone(),
             scope: Scope::new(self.reach, sample),
             rules: self.rules(),
+            values: self.known_values(),
             fields: match &self.comparator {
                 Some(comparator) => report.fields.clone().not_compared(comparator.rules()),
                 None => report.fields.clone(),

@@ -34,7 +34,8 @@ impl<S: Shadow> Dispatcher<S> {
             let now = self.now(pending.exchange());
             match causal.begin(pending, deadline, now) {
                 Begun::Free(pending, turn) => return Some((pending, Some(turn))),
-                Begun::Parked => {}
+                // Its deadline is now the next one.
+                Begun::Parked => self.lane.queue.flush(),
                 Begun::Full(pending) => pending.skip(SkipPolicy::WaitingForValue),
             }
         }

@@ -142,6 +142,18 @@ impl Agent for Running {
     fn reload(&self, who: &str) -> Result<Reloaded, String> {
         self.read_again(who)
     }
+
+    fn forget_values(&self, who: &str) -> Result<(), String> {
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        let learning = pipeline.lanes().filter(|lane| lane.forget_values()).count();
+        if learning == 0 {
+            return Err(
+                "no values are learned: writes are not replayed, or shadow.values.learn is off".to_owned(),
+            );
+        }
+        tracing::info!(who, "learned values are forgotten");
+        Ok(())
+    }
 }
 
 impl Scraped for Running {

@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 use shadow_proto::{
-    exchange::{Body, Exchange},
+    exchange::{Body, Exchange, Headers},
     time::Timestamp,
 };
 
@@ -16,7 +16,7 @@ use super::{
     known::{Learned, Partner},
     message,
     pairs::{self, Answer, Pair},
-    place::{Place, Segments},
+    place::{Place, Role, Segments},
 };
 
 /// Conflicts of one exchange that are kept.
@@ -72,25 +72,38 @@ impl Values {
             &mut mapped,
             now,
         );
-        let theirs = pairs::keys((&shadow.headers, b.as_deref()), &path, &|place, value| {
-            self.known.key(place, value)
-        });
-        for (place, value) in &introduced.values {
-            let is_there = theirs.contains(&self.known.key(place, value));
-            if !is_there && self.known.partner(place, value, now) == Partner::Unknown {
-                let one = Introduced {
-                    values: vec![(place.clone(), value.clone())],
-                    keys: Vec::new(),
-                    created: introduced.created,
-                };
-                self.lost(&one, now);
-            }
-        }
+        self.settle(introduced, (&shadow.headers, b.as_deref()), &path, now);
         mapped.answer = self.map_back(shadow, (&path, b.as_deref()), &by_pair, now);
         let is_mapped = mapped.answer.is_some();
         let counters = &mut self.known.counters;
         counters.mapped = counters.mapped.saturating_add(u64::from(is_mapped));
         mapped
+    }
+
+    /// Introduced values that the shadow system's answer has neither itself nor in another form have no partner.
+    fn settle(
+        &mut self,
+        introduced: &Introduced,
+        (headers, json): (&Headers, Option<&[u8]>),
+        path: &str,
+        now: Timestamp,
+    ) {
+        if introduced.values.is_empty() {
+            return;
+        }
+        let theirs = pairs::keys((headers, json), path, &|place, value| {
+            self.known.key(place, value)
+        });
+        let gone = introduced.values.iter().filter(|(place, value)| {
+            let is_there = theirs.contains(&self.known.key(place, value));
+            !is_there && self.known.partner(place, value, now) == Partner::Unknown
+        });
+        let gone = Introduced {
+            values: gone.cloned().collect(),
+            keys: Vec::new(),
+            created: introduced.created,
+        };
+        self.lost(&gone, now);
     }
 
     /// Learns from pairs. Returns what to write in the shadow system's document: production's values for those that
@@ -110,7 +123,9 @@ impl Values {
                 shadow,
                 at,
             } = pair;
-            let is_new = !own.contains(&self.known.key(place, production));
+            // Of most values it does not matter.
+            let may_be_new = place.role != Role::Bare || Class::of(production).is_unique();
+            let is_new = may_be_new && !own.contains(&self.known.key(place, production));
             let can_be_created = created && (production != shadow || Class::of(production) == Class::Digits);
             let values = (&production[..], &shadow[..]);
             let compared = match self.known.learn(place, values, (is_new, can_be_created), now) {

@@ -1,9 +1,9 @@
 //! Counts of everything that is done with learned values.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counts since the start.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Counters {
     /// Correspondences that were learned.
     pub learned: u64,

@@ -21,7 +21,7 @@ mod table;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shadow_proto::{
     exchange::{Body, Exchange},
     time::Timestamp,
@@ -40,7 +40,7 @@ pub use table::TableLimits;
 use self::{
     class::Class,
     edit::Names,
-    known::{Known, Partner},
+    known::{Knowledge, Partner},
     place::{Place, Role, Segments},
 };
 
@@ -50,7 +50,7 @@ const FOLLOWED: usize = 1024;
 /// Learned values of one target.
 #[derive(Debug)]
 pub struct Values {
-    known: Known,
+    known: Knowledge,
 }
 
 /// Production's values that an exchange introduces: its answer has them, its request does not, and their partners are
@@ -78,8 +78,23 @@ pub struct Carried {
     pub session: Vec<u64>,
 }
 
+/// What is known, as it is shown.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KnownValues {
+    /// Counts since the start.
+    pub counters: Counters,
+    /// Pairs that are remembered now.
+    pub entries: u64,
+    /// The bytes that they hold.
+    pub bytes: u64,
+    /// Kinds of things, and how many values of each were learned, the most first.
+    pub kinds: Vec<(String, u64)>,
+    /// The pairs that were used last.
+    pub latest: Vec<Listed>,
+}
+
 /// One correspondence, as it is shown.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Listed {
     /// The kind of thing, such as `order`.
     pub of: String,
@@ -93,7 +108,7 @@ impl Values {
     /// Nothing is known yet.
     pub fn new(limits: TableLimits) -> Self {
         Self {
-            known: Known::new(limits),
+            known: Knowledge::new(limits),
         }
     }
 
@@ -121,6 +136,18 @@ impl Values {
             .collect();
         all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         all
+    }
+
+    /// What is known, with so many pairs of those that were used last.
+    pub fn shown(&self, redactor: &Redactor, most: usize) -> KnownValues {
+        let (entries, bytes) = self.size();
+        KnownValues {
+            counters: self.counters(),
+            entries: entries as u64,
+            bytes: bytes as u64,
+            kinds: self.kinds(),
+            latest: self.list(redactor, most),
+        }
     }
 
     /// The latest used entries, by keyed hashes.

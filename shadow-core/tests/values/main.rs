@@ -1,6 +1,7 @@
 //! Learned values, exchange by exchange.
 
 mod adversarial;
+mod cost;
 mod learning;
 mod model;
 mod requests;

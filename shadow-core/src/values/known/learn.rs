@@ -1,7 +1,5 @@
 //! Learning from two values at the same place of two answers.
 
-use std::borrow::Cow;
-
 use shadow_proto::time::Timestamp;
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
         place::{Place, Role},
         table::{Space, State},
     },
-    Known, Learned, Noun, is_local_id, number,
+    Knowledge, Learned, Noun, is_local_id, number,
 };
 
 /// Kinds of things that are told apart in reports and in the search for a pair; of further ones nothing is learned.
@@ -22,7 +20,7 @@ const SEARCHED: usize = 64;
 /// Fields of which it is known whether they have identifiers.
 const PROVEN: usize = 4096;
 
-impl Known {
+impl Knowledge {
     /// Learns from two values at the same place of two answers. `new` says whether the exchange introduced production's
     /// value; `created`, whether it did so by creating something.
     pub(in crate::values) fn learn(
@@ -198,7 +196,7 @@ impl Known {
                 return Learned::Nothing;
             }
             let noun = self.nouns.entry(home).or_insert_with(|| Noun {
-                name: Cow::into_owned(place.noun.clone()).into(),
+                name: shown(&place.noun).into(),
                 ..Noun::default()
             });
             noun.learned = noun.learned.saturating_add(1);
@@ -215,4 +213,11 @@ impl Known {
         self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
         Learned::New
     }
+}
+
+/// The name of a kind of thing as it is shown: names come from captured messages, so that those that are no plain word
+/// stay here.
+fn shown(noun: &str) -> &str {
+    let is_word = noun.len() <= 40 && noun.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'/');
+    if is_word { noun } else { "(other)" }
 }

@@ -54,7 +54,7 @@ struct Noun {
 
 /// Everything that was learned.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct Knowledge {
     seed: RandomState,
     table: Table,
     nouns: HashMap<Space, Noun>,
@@ -63,7 +63,7 @@ pub(super) struct Known {
     pub(super) counters: Counters,
 }
 
-impl Known {
+impl Knowledge {
     pub(super) fn new(limits: TableLimits) -> Self {
         let seed = RandomState::new();
         Self {
