@@ -63,6 +63,7 @@ impl Values {
                 headers: &shadow.headers,
                 json: b.as_deref(),
             },
+            &|place, value| self.known.matters(place, value),
         );
         let own = self.request_keys(exchange);
         let mut mapped = Mapped::default();

@@ -35,6 +35,9 @@ pub(super) struct Pair {
     pub(super) at: Option<(Range<usize>, bool)>,
 }
 
+/// Whether anything can be learned from a value of production at a place.
+pub(super) type Matters<'m> = dyn Fn(&Place<'_>, &[u8]) -> bool + 'm;
+
 /// The fields of an answer, and its content if that is JSON.
 pub(super) struct Answer<'a> {
     pub(super) headers: &'a Headers,
@@ -42,7 +45,13 @@ pub(super) struct Answer<'a> {
 }
 
 /// The pairs of two answers to a request for `path`, those of the fields first.
-pub(super) fn of(path: &str, production: &Answer<'_>, shadow: &Answer<'_>) -> Vec<Pair> {
+/// Only scalars of documents that matter are returned.
+pub(super) fn of(
+    path: &str,
+    production: &Answer<'_>,
+    shadow: &Answer<'_>,
+    matters: &Matters<'_>,
+) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for name in ["location", "content-location"] {
         let [a, b] = [production, shadow].map(|answer| answer.headers.get(name).and_then(text));
@@ -67,6 +76,7 @@ pub(super) fn of(path: &str, production: &Answer<'_>, shadow: &Answer<'_>) -> Ve
         let subject = Segments::subject(path);
         let mut walk = Walk {
             pairs: &mut pairs,
+            matters,
             arrays: 0,
         };
         walk.values((a, b), &Names::of(&subject), None);
@@ -138,6 +148,7 @@ fn cookies(production: &Headers, shadow: &Headers, pairs: &mut Vec<Pair>) {
 /// The walk over two documents.
 struct Walk<'w> {
     pairs: &'w mut Vec<Pair>,
+    matters: &'w Matters<'w>,
     /// Arrays around the present values.
     arrays: u8,
 }
@@ -187,11 +198,17 @@ impl Walk<'_> {
             return;
         }
         let (production, shadow) = (a.content(), b.content());
-        let reference = |value: &[u8]| text(value).is_some_and(edit::is_reference);
+        let reference = |value: &[u8]| {
+            let may_be = matches!(value.first(), Some(b'/' | b'h'));
+            may_be && text(value).is_some_and(edit::is_reference)
+        };
         if reference(&production) && reference(&shadow) {
             if let (Some(a), Some(b)) = (text(&production), text(&shadow)) {
                 urls(a, b, self.pairs);
             }
+            return;
+        }
+        if !(self.matters)(place, &production) {
             return;
         }
         self.pairs.push(Pair {
@@ -209,6 +226,13 @@ impl Walk<'_> {
         names: &Names<'_>,
         key: Option<(&Names<'_>, &str)>,
     ) {
+        if a.raw() == b.raw() {
+            // Equal elements belong together.
+            for pair in a.elements().zip(b.elements()) {
+                self.values(pair, names, key);
+            }
+            return;
+        }
         let [ours, theirs] = [a, b].map(|array| -> Vec<(u64, Value<'_>)> {
             let elements = array.elements();
             elements

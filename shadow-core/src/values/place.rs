@@ -119,8 +119,14 @@ impl<'a> Place<'a> {
 
 /// Whether a field of this name has a token.
 pub(super) fn is_token_name(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    TOKENS.iter().any(|part| lower.contains(part))
+    let name = name.as_bytes();
+    (0..name.len()).any(|at| {
+        let rest = name.get(at..).unwrap_or_default();
+        TOKENS.iter().any(|part| {
+            rest.get(..part.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(part.as_bytes()))
+        })
+    })
 }
 
 /// The name of an object in a member `key` of an object that is called `noun`. The object around a resource has no

@@ -176,9 +176,19 @@ impl Knowledge {
                 .is_some_and(|entry| entry.production != value)
     }
 
+    /// Whether anything can be learned from a value of production at a place.
+    pub(super) fn matters(&self, place: &Place<'_>, production: &[u8]) -> bool {
+        place.role != Role::Bare
+            || Class::of(production).is_unique()
+            || !place.is_plain() && self.nouns.contains_key(&self.space(place))
+    }
+
     /// The value of production for one of the shadow system at a place, if it is another one.
     pub(super) fn back(&mut self, place: &Place<'_>, shadow: &[u8], now: Timestamp) -> Option<Vec<u8>> {
         if self.is_empty() || shadow.is_empty() {
+            return None;
+        }
+        if place.role == Role::Bare && self.proven.is_empty() && shadow.len() < class::SHORTEST_UNIQUE {
             return None;
         }
         let space = self.space(place);
