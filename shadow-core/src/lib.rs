@@ -11,6 +11,8 @@
 //! 6. [`case`]: one exchange that differed, for a person to look at
 //! 7. [`rollout`]: raises and lowers the sample by evidence
 //!
+//! [`values`] knows which values of the two systems correspond, where writes are replayed.
+//!
 //! [`descriptors`] has the names and types of messages of gRPC, where there is a file of them.
 //!
 //! [`mask`] takes secrets out of captured segments for a recording; it reads them with an engine of its own.
@@ -34,3 +36,4 @@ pub mod redact;
 pub mod rewrite;
 pub mod rollout;
 mod route_text;
+pub mod values;

@@ -41,6 +41,18 @@ const TOOLS: &[Tool] = &[
         why: "a server in Go, which uses Multipath TCP",
     },
     Tool {
+        file: "python/bin/fastapi",
+        npm: false,
+        package: "fastapi==0.165.0",
+        why: "an application whose databases diverge",
+    },
+    Tool {
+        file: "python/bin/uvicorn",
+        npm: false,
+        package: "uvicorn==0.54.0",
+        why: "serves that application",
+    },
+    Tool {
         file: "node/node_modules/@connectrpc/connect",
         npm: true,
         package: "@connectrpc/connect@2.1.2",

@@ -27,6 +27,7 @@ pub mod shell;
 pub mod source;
 pub mod status;
 pub mod switch;
+pub mod values;
 pub mod watch;
 
 use std::{
@@ -67,6 +68,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Show which differences a system also has with itself, and propose rules for them
     Noise(noise::NoiseArgs),
+    /// Show which values of the two systems correspond, or forget them
+    Values(values::ValuesArgs),
     /// Replay recorded traffic against a shadow system and compare the answers
     Replay(Box<replay::ReplayArgs>),
     /// Compare production with itself first: noise, repeats, latency, rules, and whether GO can be reached
@@ -173,6 +176,7 @@ impl Command {
             Self::Rollout(args) => rollout::run(args),
             Self::Report(args) => report::report(&args),
             Self::Noise(args) => noise::noise(&args),
+            Self::Values(args) => values::run(&args),
             Self::Replay(args) => replay::run(&args),
             Self::Calibrate(args) => calibrate::run(args),
             Self::Record(args) => record::run(*args),

@@ -30,6 +30,7 @@ pub mod target;
 pub mod test_status;
 pub mod text;
 pub mod trips;
+pub mod values;
 pub mod writes;
 
 use schemars::JsonSchema;
@@ -66,6 +67,7 @@ use shadow_proto::units::{Rate, Size, Span};
 use target::Mode;
 use text::Words;
 use trips::Trips;
+use values::Values;
 use writes::Writes;
 
 /// The whole configuration.
@@ -148,6 +150,8 @@ pub struct Shadow {
     pub select: Select,
     /// The treatment of requests whose method is not safe.
     pub writes: Writes,
+    /// Values that the shadow system gives in place of production's.
+    pub values: Values,
     /// The Host field: as the client sent it, or rewritten.
     pub host: Words<HostPolicy>,
     /// Other changes to a request.
@@ -226,6 +230,7 @@ impl Default for Shadow {
             mode: Mode::Mirror,
             select: Select::default(),
             writes: Writes::default(),
+            values: Values::default(),
             host: Words::default(),
             rewrite: Rewrite::default(),
             credentials: Credentials::default(),
@@ -248,7 +253,7 @@ impl Default for Shadow {
 
 impl Shadow {
     /// Keys that identify the system: they cannot change while the agent runs.
-    pub(crate) const FIXED: [&str; 4] = ["url", "tls", "observe", "mode"];
+    pub(crate) const FIXED: [&str; 5] = ["url", "tls", "observe", "mode", "values"];
 }
 
 impl From<&Shadow> for ReplaySettings {

@@ -145,6 +145,14 @@ impl Writes {
     }
 }
 
+impl Writes {
+    /// Whether any write is replayed as it is.
+    pub fn replays(&self) -> bool {
+        let replays = |mode: WriteMode| mode == WriteMode::Replay;
+        replays(self.default) || self.routes.iter().any(|route| replays(route.writes))
+    }
+}
+
 impl From<&Writes> for WriteRules {
     fn from(writes: &Writes) -> Self {
         let Writes {

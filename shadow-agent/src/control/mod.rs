@@ -51,6 +51,8 @@ pub trait Agent: Send + Sync + 'static {
     fn rollout(&self, order: rollout::Order, who: &str) -> Result<RolloutStatus, CommandError>;
     /// Reads the configuration again: all of it takes effect, or nothing.
     fn reload(&self, who: &str) -> Result<Reloaded, CommandError>;
+    /// Forgets which values of the two systems correspond.
+    fn forget_values(&self, who: &str) -> Result<(), CommandError>;
 }
 
 #[cfg(test)]

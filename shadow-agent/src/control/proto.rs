@@ -45,6 +45,8 @@ pub enum Order {
     Rollout(rollout::Order),
     /// Read the configuration again.
     Reload,
+    /// Forget which values of the two systems correspond.
+    ForgetValues,
 }
 
 /// The answer.
@@ -92,6 +94,7 @@ enum Verb {
     Resume,
     Rollout,
     Reload,
+    ForgetValues,
 }
 
 /// A rollout request.
@@ -146,6 +149,7 @@ impl Order {
             Self::Kill(why) => (request.verb, request.why) = (Verb::Kill, Some(why)),
             Self::Resume => request.verb = Verb::Resume,
             Self::Reload => request.verb = Verb::Reload,
+            Self::ForgetValues => request.verb = Verb::ForgetValues,
             Self::Rollout(order) => {
                 request.verb = Verb::Rollout;
                 request.action = Some(match order {
@@ -186,7 +190,7 @@ impl Order {
         }
         let request: Request = serde_json::from_slice(line).map_err(|_unread: serde_json::Error| {
             "unknown verb or argument: status, report, evidence, sample with \"rate\", kill with \"why\", resume, rollout with \
-             \"action\", reload"
+             \"action\", reload, forget_values"
                 .to_owned()
         })?;
         Ok(match request.verb {
@@ -197,6 +201,7 @@ impl Order {
             Verb::Kill => Self::Kill(request.why.unwrap_or_default()),
             Verb::Resume => Self::Resume,
             Verb::Reload => Self::Reload,
+            Verb::ForgetValues => Self::ForgetValues,
             Verb::Rollout => Self::Rollout(request.rollout()?),
         })
     }

@@ -260,6 +260,7 @@ async fn obey(order: Order, agent: &Arc<dyn Agent>, peer: UCred) -> Answer {
             })
             .await
         }
+        Order::ForgetValues => beside(agent, move |agent| done(agent.forget_values(&who))).await,
         Order::Reload => {
             beside(agent, move |agent| {
                 agent.reload(&who).map_or_else(Answer::Error, Answer::Reloaded)

@@ -82,6 +82,11 @@ impl Agent for Script {
         })
     }
 
+    fn forget_values(&self, _who: &str) -> Result<(), CommandError> {
+        self.hear("forget values".to_owned());
+        Ok(())
+    }
+
     fn reload(&self, _who: &str) -> Result<Reloaded, CommandError> {
         Ok(Reloaded {
             changed: vec!["compare".to_owned()],

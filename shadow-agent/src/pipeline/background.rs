@@ -167,6 +167,7 @@ impl<S: Shadow> Dispatcher<S> {
         let Outcome::Response(second) = answer.outcome else {
             return;
         };
+        let second = self.mapped(exchange, second);
         let (shared, comparator) = (Arc::clone(exchange), self.comparator());
         let lane = Arc::clone(&self.lane);
         let bytes = first.body.kept.len().max(second.body.kept.len());
@@ -199,7 +200,8 @@ impl<S: Shadow> Dispatcher<S> {
         }
     }
 
-    fn now(&self, exchange: &Exchange) -> Timestamp {
+    /// The time by the clock of the exchanges.
+    pub(super) fn now(&self, exchange: &Exchange) -> Timestamp {
         match &self.policy.now {
             Some(clock) => clock(),
             None => exchange.timing.response_last.unwrap_or_default(),

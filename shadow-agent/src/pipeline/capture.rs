@@ -219,6 +219,7 @@ impl Entry {
         let refusal = self.refusal(exchange, courtesy);
         let books = &self.lane.books;
         if let Some(skip) = refusal {
+            self.lane.not_replayed(exchange);
             return books.skipped(exchange, skip);
         }
         books.seen(exchange);
@@ -229,7 +230,10 @@ impl Entry {
                     self.flush();
                 }
             }
-            Err(exchange) => books.dropped(&exchange, Skip::Policy(SkipPolicy::QueueFull)),
+            Err(exchange) => {
+                self.lane.not_replayed(&exchange);
+                books.dropped(&exchange, Skip::Policy(SkipPolicy::QueueFull));
+            }
         }
     }
 

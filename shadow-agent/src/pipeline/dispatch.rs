@@ -10,18 +10,20 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use shadow_core::{
     compare::{Comparator, Failure, Outcome, ShadowResponse, Verdict},
     gate::{SkipPolicy, is_idempotent},
-    rewrite::{RewritePolicy, Rewritten, rewrite_copy},
+    rewrite::{RewritePolicy, Rewritten},
+    values::Mapped,
 };
 use shadow_proto::exchange::Exchange;
 use tokio::time::Instant;
 
 use super::{
-    Clock, lane::Lane, lane_limits::Permit, pairs::Pairs, pending::Pending, planter::Planter,
+    Clock, causal::Turn, lane::Lane, lane_limits::Permit, pairs::Pairs, pending::Pending, planter::Planter,
     settings::PairSettings, switch::Ticket,
 };
 use crate::replay::{Answer, Shadow};
@@ -29,6 +31,9 @@ use crate::replay::{Answer, Shadow};
 /// Bodies of this many bytes together are compared on a separate thread: otherwise the replay thread would neither send
 /// nor time answers meanwhile.
 pub(super) const LARGE: usize = 128 << 10;
+
+/// How often exchanges that wait for others are looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Copies of a request that may be sent, each with ids of its own.
 pub(super) const FIRST: u64 = 0;
@@ -85,9 +90,11 @@ impl<S: Shadow> Dispatcher<S> {
         loop {
             // Read first: everything pushed before the close is then certainly in the queue.
             let closed = queue.is_closed();
-            let waiting = queue.len();
+            self.expire();
+            let waiting = queue.len().saturating_add(self.lane.freed());
             let busy = self.workers.load(SeqCst);
-            if closed && waiting == 0 && busy == 0 {
+            let parked = self.waiting();
+            if closed && waiting == 0 && busy == 0 && parked == 0 {
                 return;
             }
             let most = self.lane.live().get().concurrency;
@@ -95,7 +102,12 @@ impl<S: Shadow> Dispatcher<S> {
                 self.workers.fetch_add(1, SeqCst);
                 tokio::spawn(Arc::clone(self).work());
             }
-            queue.flushed().await;
+            if parked == 0 {
+                queue.flushed().await;
+            } else {
+                // Those that wait have a deadline. A wake-up that comes first is no error.
+                let _in_time = tokio::time::timeout(LOOK, queue.flushed()).await.is_ok();
+            }
         }
     }
 
@@ -103,9 +115,9 @@ impl<S: Shadow> Dispatcher<S> {
         let _place = WorkerPermit(&self);
         let mut ticket = self.lane.switch.subscribe();
         while !self.is_too_many()
-            && let Some(pending) = Pending::next(&self.lane, self.policy.now.as_ref())
+            && let Some((pending, turn)) = self.next()
         {
-            self.replay(pending, &mut ticket).await;
+            self.replay((pending, turn), &mut ticket).await;
         }
     }
 
@@ -114,7 +126,7 @@ impl<S: Shadow> Dispatcher<S> {
         self.workers.load(SeqCst) > self.lane.live().get().concurrency
     }
 
-    async fn replay(&self, mut pending: Pending, ticket: &mut Ticket) {
+    async fn replay(&self, (mut pending, turn): (Pending, Option<Turn>), ticket: &mut Ticket) {
         let deadline = pending.deadline(self.lane.live().get().max_wait);
         ticket.renew();
         let refusal = self.lane.switch.refusal();
@@ -137,12 +149,13 @@ impl<S: Shadow> Dispatcher<S> {
         let outcome = self
             .ask(pending.exchange(), (request, leave), deadline, ticket)
             .await;
-        if pending.exchange().incomplete.is_some() && matches!(outcome, Outcome::Response(_)) {
+        let exchange = pending.shared();
+        let (outcome, mapped) = self.learned(&exchange, turn, outcome).await;
+        if exchange.incomplete.is_some() && matches!(outcome, Outcome::Response(_)) {
             return pending.sent_only();
         }
-        let exchange = pending.shared();
         self.recurring(&exchange).await;
-        let Some((outcome, verdict)) = self.judged(pending, outcome).await else {
+        let Some((outcome, verdict)) = self.judged(pending, outcome, mapped).await else {
             return;
         };
         self.control(&exchange, &verdict);
@@ -185,14 +198,14 @@ impl<S: Shadow> Dispatcher<S> {
     }
 
     /// Compares and counts; large bodies on another thread. A comparison that panics has no result except its count.
-    async fn judged(&self, pending: Pending, outcome: Outcome) -> Option<(Outcome, Verdict)> {
+    async fn judged(&self, pending: Pending, outcome: Outcome, mapped: Mapped) -> Option<(Outcome, Verdict)> {
         let comparator = self.comparator();
         if pending.bytes() < LARGE && kept(&outcome) < LARGE {
-            let verdict = pending.judge(&outcome, &comparator);
+            let verdict = pending.judge(&outcome, &comparator, &mapped);
             return Some((outcome, verdict));
         }
         let judge = move || {
-            let verdict = pending.judge(&outcome, &comparator);
+            let verdict = pending.judge(&outcome, &comparator, &mapped);
             (outcome, verdict)
         };
         elsewhere(judge).await
@@ -221,7 +234,7 @@ impl<S: Shadow> Dispatcher<S> {
     }
 
     /// Uses the rules for rewriting that are in force.
-    fn rewriting<T>(&self, with: impl FnOnce(&RewritePolicy) -> T) -> T {
+    pub(super) fn rewriting<T>(&self, with: impl FnOnce(&RewritePolicy) -> T) -> T {
         let rules = self.lane.rules.load();
         with(
             rules
@@ -232,7 +245,7 @@ impl<S: Shadow> Dispatcher<S> {
 
     /// The request as it is sent. One that is only to be recorded is saved here.
     pub(super) fn prepared(&self, exchange: &Exchange, copy: u64) -> Result<S::Prepared, SkipPolicy> {
-        match self.rewriting(|policy| rewrite_copy(exchange, policy, copy))? {
+        match self.rewritten(exchange, copy)? {
             Rewritten::Send(request) => self
                 .shadow
                 .prepare(&request)
@@ -330,7 +343,7 @@ impl<S> Drop for WorkerPermit<'_, S> {
         let Dispatcher { lane, workers, .. } = self.0;
         workers.fetch_sub(1, SeqCst);
         // An exchange pushed after this worker found the queue empty needs another worker; the end needs a last check.
-        if lane.queue.len() > 0 || lane.queue.is_closed() {
+        if lane.queue.len() > 0 || lane.queue.is_closed() || lane.freed() > 0 {
             lane.queue.flush();
         }
     }

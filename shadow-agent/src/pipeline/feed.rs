@@ -106,6 +106,7 @@ impl FanOut {
             .map(|entry| {
                 let open = || entry.lane.brakes.open().map(Skip::Policy);
                 if let Some(skip) = entry.forbidden(exchange, courtesy).or_else(open) {
+                    entry.lane.not_replayed(exchange);
                     entry.lane.books.skipped(exchange, skip);
                     return 0;
                 }
@@ -135,6 +136,7 @@ impl Entry {
             }
             thread::sleep(RETRY);
         };
+        self.lane.not_replayed(exchange);
         self.lane.books.dropped(exchange, Skip::Policy(reason));
         false
     }

@@ -17,10 +17,12 @@ use shadow_core::{
         report::{Origin, Reach, ReplayNote, Report, ReportInputs, Scope},
     },
     gate::SkipPolicy,
+    values::KnownValues,
 };
-use shadow_proto::time::Timestamp;
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use super::{
+    causal::{Causal, ValueSettings},
     lane_limits::LaneLimits,
     notes::LaneNotes,
     queue::Queue,
@@ -35,6 +37,9 @@ use crate::{
     unfinished::Unfinished,
 };
 
+/// Pairs of values that a report lists.
+const SHOWN: usize = 50;
+
 /// The state of one lane that is shared by the capture thread, the replays and all readers.
 #[derive(Debug)]
 pub struct Lane {
@@ -44,6 +49,8 @@ pub struct Lane {
     pub(super) books: SharedLedger,
     pub(super) samples: Option<Samples>,
     pub(super) unfinished: Arc<Unfinished>,
+    /// Learned values; none where nothing is learned.
+    pub(super) causal: Option<Arc<Causal>>,
     comparator: Option<Arc<Comparator>>,
     pub(super) queue: Queue,
     pub(super) switch: Switch,
@@ -73,6 +80,7 @@ impl Lane {
             books: SharedLedger::new(ledger),
             samples: None,
             unfinished: Arc::default(),
+            causal: None,
             comparator: None,
             queue: Queue::new(settings.queue, settings.queue_bytes),
             switch: Switch::new(None),
@@ -93,6 +101,14 @@ impl Lane {
     /// The same, recording the exchanges it works on.
     pub(super) fn noting(self, unfinished: Arc<Unfinished>) -> Self {
         Self { unfinished, ..self }
+    }
+
+    /// The same, learning values.
+    pub(super) fn learning(self, values: Option<ValueSettings>) -> Self {
+        Self {
+            causal: values.map(Causal::new),
+            ..self
+        }
     }
 
     /// The same, under a switch in the kernel.
@@ -126,6 +142,30 @@ impl Lane {
                 self.brakes.extra();
             }
         }
+    }
+
+    /// An exchange was not queued: values that it introduces have no partners.
+    pub(super) fn not_replayed(&self, exchange: &Arc<Exchange>) {
+        if let Some(causal) = &self.causal {
+            causal.note(exchange);
+        }
+    }
+
+    /// Exchanges that waited for others and may be sent.
+    pub(super) fn freed(&self) -> usize {
+        self.causal.as_ref().map_or(0, |causal| causal.free())
+    }
+
+    /// Forgets which values correspond. Whether it learns them at all.
+    pub fn forget_values(&self) -> bool {
+        let causal = self.causal.as_ref();
+        causal.map(|causal| causal.values().clear()).is_some()
+    }
+
+    fn known_values(&self) -> Option<KnownValues> {
+        let causal = self.causal.as_ref()?;
+        let redactor = self.with_ledger(|ledger| ledger.redactor().clone());
+        Some(causal.values().shown(&redactor, SHOWN))
     }
 
     /// Results of each route since the last call.
@@ -215,6 +255,7 @@ impl Lane {
             target: self.name.clone(),
             scope: Scope::new(self.reach, sample),
             rules: self.rules(),
+            values: self.known_values(),
             fields: match &self.comparator {
                 Some(comparator) => report.fields.clone().not_compared(comparator.rules()),
                 None => report.fields.clone(),

@@ -8,12 +8,14 @@
 
 mod background;
 mod capture;
+mod causal;
 mod dispatch;
 mod feed;
 mod fields;
 mod idle_cpu;
 mod lane;
 mod lane_limits;
+mod learned;
 mod notes;
 mod pairs;
 mod pending;
@@ -47,6 +49,7 @@ use shadow_proto::{
     time::Timestamp,
 };
 
+pub use causal::ValueSettings;
 pub use feed::{Fed, Feed};
 pub use lane::Lane;
 pub use samples::Samples;
@@ -307,6 +310,7 @@ fn made(
         rewrite,
         comparator,
         pairs,
+        values,
     } = *replay;
     settings.validate()?;
     // A control target is compared for the evidence it gives to others.
@@ -322,6 +326,7 @@ fn made(
         .under(armed.cloned())
         .sampled(samples)
         .noting(Arc::clone(unfinished))
+        .learning(values)
         .reaching(reach);
     let shadow = HttpShadow::new(target, mark, limits.clone(), lane.live().clone())?;
     let comparator = Arc::new(comparator);

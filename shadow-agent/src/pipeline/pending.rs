@@ -11,6 +11,7 @@ use shadow_core::{
     case::Judged,
     compare::{Comparator, Failure, Outcome, Side, Verdict},
     gate::{Skip, SkipPolicy},
+    values::Mapped,
 };
 use shadow_proto::exchange::Exchange;
 
@@ -92,11 +93,14 @@ impl Pending {
         self.lane.in_flight.fetch_sub(1, SeqCst);
     }
 
-    /// Compares, and counts the verdict.
-    pub(super) fn judge(mut self, outcome: &Outcome, comparator: &Comparator) -> Verdict {
+    /// Compares, and counts the verdict. `mapped` says which differences are those of another object.
+    pub(super) fn judge(mut self, outcome: &Outcome, comparator: &Comparator, mapped: &Mapped) -> Verdict {
         let lane = Arc::clone(&self.lane);
         let _busy = lane.unfinished.begin(self.exchange());
-        let verdict = comparator.verdict(self.exchange(), outcome);
+        let mut verdict = comparator.verdict(self.exchange(), outcome);
+        if let Verdict::Mismatch(found) = &mut verdict {
+            mapped.name(found);
+        }
         let leaves = self.count(outcome, &verdict);
         if leaves
             && let Outcome::Response(shadow) = outcome

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shadow_core::{compare::Comparator, evidence::Ledger, gate::Gate, rewrite::RewritePolicy};
 
-use super::samples::Samples;
+use super::{causal::ValueSettings, samples::Samples};
 use crate::replay::{ReplaySettings, Target};
 
 /// Role of a target in the comparison.
@@ -75,6 +75,8 @@ pub struct Replay {
     pub comparator: Comparator,
     /// How pairs of answers of one system are made.
     pub pairs: PairSettings,
+    /// How learned values are used; `None` where nothing is learned.
+    pub values: Option<ValueSettings>,
 }
 
 /// The rules of a lane that can change while it runs.

@@ -16,7 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use shadow_core::gate::Gate;
+use shadow_core::gate::{Gate, SkipPolicy};
 use shadow_proto::engine::Engine;
 use tokio::runtime;
 
@@ -237,6 +237,10 @@ impl Threads {
         joined(REPLAY, replay);
         // Empty, unless something panicked.
         for lane in &*self.lanes {
+            if let Some(causal) = &lane.causal {
+                causal.expire(Some(SkipPolicy::Shutdown));
+                while causal.ready().is_some() {}
+            }
             while Pending::next(lane, None).is_some() {}
         }
     }

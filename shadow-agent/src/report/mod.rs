@@ -24,6 +24,7 @@ pub mod side;
 mod sources;
 pub mod status;
 pub mod text;
+pub(crate) mod values;
 mod verified;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{
     bounds::{WIDE, more},
     causes, fields, funnel, groups,
     losses::losses,
-    protocols, settle, sources, verified,
+    protocols, settle, sources, values, verified,
 };
 use crate::figures::{captured, count, micros, percent, proportion, span, unread};
 
@@ -79,6 +79,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     rules(out, report)?;
     fields::write(out, report)?;
     verified::write(out, report)?;
+    values::write(out, report)?;
     groups::write(out, report)?;
     also(out, report)?;
     unseen(out, report)

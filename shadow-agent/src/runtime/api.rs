@@ -145,6 +145,18 @@ impl Agent for Running {
     fn reload(&self, who: &str) -> Result<Reloaded, CommandError> {
         self.read_again(who)
     }
+
+    fn forget_values(&self, who: &str) -> Result<(), CommandError> {
+        let pipeline = self.pipeline.read().unwrap_or_else(PoisonError::into_inner);
+        let learning = pipeline.lanes().filter(|lane| lane.forget_values()).count();
+        if learning == 0 {
+            return Err(CommandError::refused(
+                "no values are learned: writes are not replayed, or shadow.values.learn is off",
+            ));
+        }
+        tracing::info!(who, "learned values are forgotten");
+        Ok(())
+    }
 }
 
 impl Scraped for Running {

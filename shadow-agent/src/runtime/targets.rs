@@ -83,6 +83,7 @@ fn lane(
                     recurring: config.noise.recurring.0,
                     copies: false,
                 },
+                values: wanted.shadow.value_settings(),
                 target,
             }))
         }

@@ -57,7 +57,7 @@ use shadow_proto::exchange::{Body, Headers, Response};
 
 pub use comparator::Comparator;
 pub(crate) use instant::nanos;
-pub(crate) use json::{Element, scan as scan_json};
+pub(crate) use json::{Element, scan as scan_json, tape};
 pub use leaves::{Checked, Leaves};
 pub use logged::{LengthTolerance, Logged};
 pub use paths::{JsonPath, PathError, PlacePath};
@@ -198,6 +198,8 @@ pub enum Category {
     ErrorType,
     /// The body could not be decoded or parsed on one side only.
     Decode,
+    /// Another object: the shadow system's value is not the one that corresponds to production's.
+    Identity,
     /// Not a difference itself: there are more than were kept.
     More,
 }
@@ -216,6 +218,7 @@ impl Category {
             Self::Length => "length",
             Self::ErrorType => "error_type",
             Self::Decode => "decode",
+            Self::Identity => "identity",
             Self::More => "more",
         }
     }

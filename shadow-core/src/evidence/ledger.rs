@@ -174,6 +174,11 @@ impl Ledger {
         self.gates = gates;
     }
 
+    /// Removes secrets from everything that it keeps.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// Counts an exchange produced by the engine. Must be followed by one [`Ledger::skipped`] or [`Ledger::judged`].
     pub fn seen(&mut self, _exchange: &Exchange) {
         self.exchanges = self.exchanges.saturating_add(1);

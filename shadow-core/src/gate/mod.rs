@@ -114,6 +114,11 @@ shadow_proto::catalogue! {
         Panicked = "panicked",
         /// An agent ended without a word while it worked on an exchange like this one, so it is not tried again.
         EndedAgent = "ended_agent",
+        /// It has a value of production's whose partner in the shadow system was not known in time.
+        WaitingForValue = "waiting_for_value",
+        /// It has a value of production's that has no partner in the shadow system: the exchange that introduced it was
+        /// not replayed, or was answered otherwise.
+        ValueUnknown = "value_unknown",
         /// It was sent, and the answer not compared: production's was not recorded.
         SentOnly = "sent_only",
         /// No shadow system is configured.
@@ -151,6 +156,8 @@ impl SkipPolicy {
             | Self::Killed
             | Self::Shutdown
             | Self::Panicked
+            | Self::WaitingForValue
+            | Self::ValueUnknown
             | Self::EndedAgent => false,
         }
     }
@@ -185,6 +192,8 @@ impl SkipPolicy {
             | Self::Killed
             | Self::Shutdown
             | Self::Panicked
+            | Self::WaitingForValue
+            | Self::ValueUnknown
             | Self::Observed => false,
         }
     }

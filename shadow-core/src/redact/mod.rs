@@ -342,6 +342,11 @@ impl Redactor {
         }
     }
 
+    /// A keyed hash in place of a value, whatever the value is.
+    pub fn keyed(&self, value: &[u8]) -> String {
+        self.hash_bytes(value)
+    }
+
     fn hash(&self, secret: &str) -> String {
         self.hash_bytes(secret.as_bytes())
     }

@@ -200,6 +200,21 @@ pub fn rewrite(exchange: &Exchange, policy: &RewritePolicy) -> Result<Rewritten,
 /// As [`rewrite`], for a request that is sent several times: each `copy` has ids of its own, as requests of production
 /// have. The same copy sent again, because its connection failed, is the same request.
 pub fn rewrite_copy(exchange: &Exchange, policy: &RewritePolicy, copy: u64) -> Result<Rewritten, SkipPolicy> {
+    rewrite_knowing(exchange, policy, copy, &mut |_, _| None)
+}
+
+/// The value to send in place of a validator of production's, by the name of its field in lower case; `None` where it is
+/// not known.
+pub type KnownValidator<'k> = dyn FnMut(&[u8], &[u8]) -> Option<Bytes> + 'k;
+
+/// As [`rewrite_copy`], with the shadow system's validators in place of production's where they are known. A validator
+/// that is known is sent, whatever [`Conditional`] says.
+pub fn rewrite_knowing(
+    exchange: &Exchange,
+    policy: &RewritePolicy,
+    copy: u64,
+    known: &mut KnownValidator<'_>,
+) -> Result<Rewritten, SkipPolicy> {
     let treatment = if policy.writes.is_plain() {
         Treatment::Send
     } else {
@@ -214,7 +229,7 @@ pub fn rewrite_copy(exchange: &Exchange, policy: &RewritePolicy, copy: u64) -> R
     let request = &exchange.request;
     let (target, authority) = request_target::origin_form(&request.method, &request.target);
     let chunked = request.headers.get("transfer-encoding").is_some();
-    let mut headers = fields_of(exchange, policy, authority.as_ref(), chunked, sent)?;
+    let mut headers = fields_of(exchange, policy, authority.as_ref(), (chunked, sent), known)?;
     if let Some((name, value)) = dry {
         headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
         headers.push((name.clone(), value.clone()));
@@ -267,8 +282,8 @@ fn fields_of(
     exchange: &Exchange,
     policy: &RewritePolicy,
     authority: Option<&Bytes>,
-    chunked: bool,
-    real: bool,
+    (chunked, real): (bool, bool),
+    known: &mut KnownValidator<'_>,
 ) -> Result<Vec<(Bytes, Bytes)>, SkipPolicy> {
     let request = &exchange.request;
     let named = fields::connection_names(&request.headers);
@@ -300,7 +315,7 @@ fn fields_of(
             // The body is sent immediately, without waiting for the 100.
             b"expect" if value.eq_ignore_ascii_case(b"100-continue") => None,
             other if fields::is_hop_by_hop(other) || named.iter().any(|hop| hop == other) => None,
-            other => match left_out.value(other, value) {
+            other => match known(other, &value).or_else(|| left_out.value(other, value)) {
                 Some(value) => policy.value(other, value, real)?,
                 None => None,
             },

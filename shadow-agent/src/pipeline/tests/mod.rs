@@ -7,6 +7,7 @@ mod live;
 mod noise;
 mod script;
 mod threads;
+mod values;
 
 use bytes::Bytes;
 use shadow_common::flow::Endpoint;

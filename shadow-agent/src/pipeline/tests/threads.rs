@@ -149,6 +149,7 @@ pub(super) fn replay_to(address: SocketAddr) -> Mode {
         rewrite: rewrite(),
         comparator: comparator(),
         pairs: PairSettings::default(),
+        values: None,
     }))
 }
 

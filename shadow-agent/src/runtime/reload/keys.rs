@@ -43,6 +43,7 @@ pub(super) fn in_force(before: &Config, wanted: &Config) -> Config {
         tls: config.shadow.tls,
         observe: config.shadow.observe,
         mode: config.shadow.mode,
+        values: config.shadow.values,
         ..wanted.shadow
     };
     let names = |also: &[ExtraTarget]| -> Vec<String> { also.iter().map(|also| also.name.clone()).collect() };

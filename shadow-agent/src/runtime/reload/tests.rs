@@ -72,7 +72,7 @@ const LIVE: [(&str, &str); 53] = [
 ];
 
 /// Keys that wait for a restart.
-const FIXED: [(&str, &str); 30] = [
+const FIXED: [(&str, &str); 31] = [
     ("capture.interfaces", "[lo]"),
     ("capture.namespaces", "[a]"),
     ("capture.namespace_interfaces", "[lo]"),
@@ -85,6 +85,7 @@ const FIXED: [(&str, &str); 30] = [
     ("shadow.tls.server_name", "a"),
     ("shadow.observe", "true"),
     ("shadow.mode", "reversed"),
+    ("shadow.values.learn", "true"),
     ("compare.proto_descriptors", "/a.pb"),
     ("also.next.url", "http://10.0.0.9:80"),
     ("also.next.role", "control"),

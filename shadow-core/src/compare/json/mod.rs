@@ -19,7 +19,7 @@ mod reuse;
 mod scan;
 mod strings;
 mod survey;
-pub(super) mod tape;
+pub(crate) mod tape;
 mod unordered;
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ impl<'t> Value<'t> {
     }
 
     /// The position of its text.
-    pub(super) fn range(self) -> core::ops::Range<usize> {
+    pub(crate) fn range(self) -> core::ops::Range<usize> {
         self.node.start as usize..self.node.end as usize
     }
 

@@ -17,7 +17,7 @@ mod scope;
 mod verified;
 
 use super::{coverage::CoverageWindows, ruling::Judgement, stats::Proportion, unread::Unread};
-use crate::compare::RuleUsage;
+use crate::{compare::RuleUsage, values::KnownValues};
 
 pub use super::latency::Quantiles;
 pub use causes::{CAUSE, Cause, CauseRoute, FeatureKind, Harm, Separates};
@@ -111,6 +111,9 @@ pub struct Report {
     /// How many planted faults would have been found.
     #[serde(default)]
     pub power: Power,
+    /// Values of the two systems that correspond; none where nothing is learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<KnownValues>,
     /// Use of each comparison rule: a rule that never matched, or that hides a whole body, is a mistake.
     #[serde(default)]
     pub rules: Vec<RuleUsage>,

@@ -1,0 +1,237 @@
+//! Answers of the shadow system: what is learned from them, and the form in which they are compared.
+
+use hashbrown::HashSet;
+use shadow_proto::{
+    exchange::{Body, Exchange, Headers},
+    time::Timestamp,
+};
+
+use crate::compare::{Category, Discrepancy, ShadowResponse};
+
+use super::{
+    Introduced, Values,
+    class::Class,
+    edit::{self, Edit, Names},
+    is_creation,
+    known::{Learned, Partner},
+    message,
+    pairs::{self, Answer, Pair},
+    place::{Place, Role, Segments},
+};
+
+/// Conflicts of one exchange that are kept.
+const CONFLICTS: usize = 64;
+
+/// An answer of the shadow system with production's values.
+#[derive(Debug, Default)]
+pub struct Mapped {
+    /// The answer to compare, if any value in it was mapped back.
+    pub answer: Option<ShadowResponse>,
+    /// Values of which one has another partner: production's, and the shadow system's as it is compared.
+    conflicts: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Values {
+    /// Learns from the shadow system's answer, and maps its values back.
+    pub fn answered(
+        &mut self,
+        exchange: &Exchange,
+        introduced: &Introduced,
+        shadow: &ShadowResponse,
+        now: Timestamp,
+    ) -> Mapped {
+        let Some(production) = &exchange.response else {
+            return Mapped::default();
+        };
+        if production.status / 100 != shadow.status / 100 {
+            self.lost(introduced, now);
+            return Mapped::default();
+        }
+        let path = message::path(&exchange.request);
+        let texts = [
+            message::json_of(&production.headers, &production.body),
+            message::json_of(&shadow.headers, &shadow.body),
+        ];
+        let [a, b] = &texts;
+        let pairs = pairs::of(
+            &path,
+            &Answer {
+                headers: &production.headers,
+                json: a.as_deref(),
+            },
+            &Answer {
+                headers: &shadow.headers,
+                json: b.as_deref(),
+            },
+            &|place, value| self.known.matters(place, value),
+        );
+        let own = self.request_keys(exchange);
+        let mut mapped = Mapped::default();
+        let by_pair = self.learn(
+            &pairs,
+            (&own, is_creation(exchange, production.status)),
+            &mut mapped,
+            now,
+        );
+        self.settle(introduced, (&shadow.headers, b.as_deref()), &path, now);
+        mapped.answer = self.map_back(shadow, (&path, b.as_deref()), &by_pair, now);
+        let is_mapped = mapped.answer.is_some();
+        let counters = &mut self.known.counters;
+        counters.mapped = counters.mapped.saturating_add(u64::from(is_mapped));
+        mapped
+    }
+
+    /// Introduced values that the shadow system's answer has neither itself nor in another form have no partner.
+    fn settle(
+        &mut self,
+        introduced: &Introduced,
+        (headers, json): (&Headers, Option<&[u8]>),
+        path: &str,
+        now: Timestamp,
+    ) {
+        if introduced.values.is_empty() {
+            return;
+        }
+        let theirs = pairs::keys((headers, json), path, &|place, value| {
+            self.known.key(place, value)
+        });
+        let gone = introduced.values.iter().filter(|(place, value)| {
+            let is_there = theirs.contains(&self.known.key(place, value));
+            !is_there && self.known.partner(place, value, now) == Partner::Unknown
+        });
+        let gone = Introduced {
+            values: gone.cloned().collect(),
+            keys: Vec::new(),
+            created: introduced.created,
+        };
+        self.lost(&gone, now);
+    }
+
+    /// Learns from pairs. Returns what to write in the shadow system's document: production's values for those that
+    /// correspond, and another value for those that only look right, because production's has another partner.
+    fn learn(
+        &mut self,
+        pairs: &[Pair],
+        (own, created): (&HashSet<u64>, bool),
+        mapped: &mut Mapped,
+        now: Timestamp,
+    ) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        for pair in pairs {
+            let Pair {
+                place,
+                production,
+                shadow,
+                at,
+            } = pair;
+            // Of most values it does not matter.
+            let may_be_new = place.role != Role::Bare || Class::of(production).is_unique();
+            let is_new = may_be_new && !own.contains(&self.known.key(place, production));
+            let can_be_created = created && (production != shadow || Class::of(production) == Class::Digits);
+            let values = (&production[..], &shadow[..]);
+            let compared = match self.known.learn(place, values, (is_new, can_be_created), now) {
+                Learned::Nothing => continue,
+                Learned::New | Learned::Same => production.clone(),
+                Learned::Conflict => {
+                    let compared = self.not_equal(place, values, now);
+                    if mapped.conflicts.len() < CONFLICTS {
+                        mapped.conflicts.push((production.clone(), compared.clone()));
+                    }
+                    compared
+                }
+            };
+            if compared != *shadow
+                && let Some((range, is_number)) = at
+            {
+                edits.push((range.clone(), edit::literal(*is_number, compared)));
+            }
+        }
+        edits
+    }
+
+    /// The value to compare in place of one that is not the partner of production's.
+    fn not_equal(
+        &mut self,
+        place: &Place<'_>,
+        (production, shadow): (&[u8], &[u8]),
+        now: Timestamp,
+    ) -> Vec<u8> {
+        let counters = &mut self.known.counters;
+        counters.conflicts = counters.conflicts.saturating_add(1);
+        match self.known.partner(place, production, now) {
+            Partner::Is(partner) if shadow == production => partner,
+            _ => self
+                .known
+                .back(place, shadow, now)
+                .unwrap_or_else(|| shadow.to_vec()),
+        }
+    }
+
+    fn map_back(
+        &mut self,
+        shadow: &ShadowResponse,
+        (path, json): (&str, Option<&[u8]>),
+        by_pair: &[Edit],
+        now: Timestamp,
+    ) -> Option<ShadowResponse> {
+        if self.known.is_empty() {
+            return None;
+        }
+        let mut visit = |place: &Place<'_>, value: &[u8]| self.known.back(place, value, now);
+        let (headers, _) = message::edit_answer((&shadow.headers, &Body::default()), path, &mut visit);
+        let content = json.and_then(|json| {
+            let mut edits = edit::json_edits(json, &Names::of(&Segments::subject(path)), &mut visit);
+            let paired: HashSet<usize> = by_pair.iter().map(|(range, _)| range.start).collect();
+            edits.retain(|(range, _)| !paired.contains(&range.start));
+            edits.extend(by_pair.iter().cloned());
+            edits.sort_by_key(|(range, _)| range.start);
+            edits.dedup_by_key(|(range, _)| range.start);
+            edit::written(json, edits)
+        });
+        if headers.is_none() && content.is_none() {
+            return None;
+        }
+        let mut answer = ShadowResponse {
+            headers: headers.unwrap_or_else(|| shadow.headers.clone()),
+            ..shadow.clone()
+        };
+        if let Some(content) = content {
+            answer.headers = message::without_coding(&answer.headers, content.len());
+            answer.body = Body::whole(content);
+        }
+        Some(answer)
+    }
+
+    /// Maps the values of a further answer to the same request back, without learning from it.
+    pub fn map(
+        &mut self,
+        exchange: &Exchange,
+        shadow: &ShadowResponse,
+        now: Timestamp,
+    ) -> Option<ShadowResponse> {
+        let path = message::path(&exchange.request);
+        let text = message::json_of(&shadow.headers, &shadow.body);
+        self.map_back(shadow, (&path, text.as_deref()), &[], now)
+    }
+}
+
+impl Mapped {
+    /// Names differences that say that an object is another one.
+    pub fn name(&self, found: &mut [Discrepancy]) {
+        let shown = |value: &str, of: &[u8]| value.trim_matches('"').as_bytes() == of;
+        for difference in found {
+            let may_be = matches!(difference.category, Category::Value | Category::Type);
+            let is_one = |(production, shadow): &(Vec<u8>, Vec<u8>)| {
+                shown(&difference.production, production) && shown(&difference.shadow, shadow)
+            };
+            if may_be && self.conflicts.iter().any(is_one) {
+                difference.category = Category::Identity;
+            }
+        }
+    }
+
+    /// Whether any value has another partner.
+    pub fn has_conflicts(&self) -> bool {
+        !self.conflicts.is_empty()
+    }
+}

@@ -1,0 +1,326 @@
+//! Values that the shadow system gives in place of production's: identifiers, tokens, cookies, entity tags.
+//!
+//! Owns: learning which of the two systems' values correspond, replacing them in requests before a replay, mapping them
+//! back in answers before a comparison, and the order in which replays depend on each other ([`order`]). No clock: time
+//! is an argument. Bounds: entries and bytes of the table, the content that is read, and the values of one exchange.
+//! Bias: a wrong value is worse than none. A value whose partner is not certain is not replaced, and a request that has
+//! a value which is known to have no partner is not sent.
+//!
+//! Values stay in memory. Those that are listed are shown as keyed hashes.
+
+mod answers;
+mod class;
+mod counters;
+mod edit;
+mod known;
+mod message;
+pub mod order;
+mod pairs;
+mod place;
+mod table;
+
+use bytes::Bytes;
+use hashbrown::HashSet;
+use serde::{Deserialize, Serialize};
+use shadow_proto::{
+    exchange::{Body, Exchange},
+    time::Timestamp,
+};
+
+use crate::{
+    gate::{self, SkipPolicy},
+    redact::Redactor,
+    rewrite::ShadowRequest,
+};
+
+pub use answers::Mapped;
+pub use counters::Counters;
+pub use table::TableLimits;
+
+use self::{
+    class::Class,
+    edit::Names,
+    known::{Knowledge, Partner},
+    place::{Place, Role, Segments},
+};
+
+/// Values of one exchange that are followed.
+const FOLLOWED: usize = 1024;
+
+/// Learned values of one target.
+#[derive(Debug)]
+pub struct Values {
+    known: Knowledge,
+}
+
+/// Production's values that an exchange introduces: its answer has them, its request does not, and their partners are
+/// not known yet.
+#[derive(Debug, Default)]
+pub struct Introduced {
+    values: Vec<(Place<'static>, Vec<u8>)>,
+    keys: Vec<u64>,
+    created: bool,
+}
+
+impl Introduced {
+    /// The hashes of the values, as in [`Carried`].
+    pub fn keys(&self) -> &[u64] {
+        &self.keys
+    }
+}
+
+/// The values that a request has.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// Hashes of identifiers.
+    pub ids: Vec<u64>,
+    /// Hashes of what a session is recognised by; of the connection, if the request has neither cookie nor credentials.
+    pub session: Vec<u64>,
+}
+
+/// What is known, as it is shown.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KnownValues {
+    /// Counts since the start.
+    pub counters: Counters,
+    /// Pairs that are remembered now.
+    pub entries: u64,
+    /// The bytes that they hold.
+    pub bytes: u64,
+    /// Kinds of things, and how many values of each were learned, the most first.
+    pub kinds: Vec<(String, u64)>,
+    /// The pairs that were used last.
+    pub latest: Vec<Listed>,
+}
+
+/// One correspondence, as it is shown.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Listed {
+    /// The kind of thing, such as `order`.
+    pub of: String,
+    /// A keyed hash of production's value.
+    pub production: String,
+    /// A keyed hash of the shadow system's value; none where the value has no partner.
+    pub shadow: Option<String>,
+}
+
+impl Values {
+    /// Nothing is known yet.
+    pub fn new(limits: TableLimits) -> Self {
+        Self {
+            known: Knowledge::new(limits),
+        }
+    }
+
+    /// Counts since the start.
+    pub fn counters(&self) -> Counters {
+        self.known.counters
+    }
+
+    /// Entries, and their bytes.
+    pub fn size(&self) -> (usize, usize) {
+        (self.known.table().len(), self.known.table().bytes())
+    }
+
+    /// Forgets everything that was learned.
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+
+    /// Kinds of things, and how many values of each were learned, the most first.
+    pub fn kinds(&self) -> Vec<(String, u64)> {
+        let mut all: Vec<_> = self
+            .known
+            .nouns()
+            .map(|(name, learned)| (name.to_owned(), learned))
+            .collect();
+        all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        all
+    }
+
+    /// What is known, with so many pairs of those that were used last.
+    pub fn shown(&self, redactor: &Redactor, most: usize) -> KnownValues {
+        let (entries, bytes) = self.size();
+        KnownValues {
+            counters: self.counters(),
+            entries: entries as u64,
+            bytes: bytes as u64,
+            kinds: self.kinds(),
+            latest: self.list(redactor, most),
+        }
+    }
+
+    /// The latest used entries, by keyed hashes.
+    pub fn list(&self, redactor: &Redactor, most: usize) -> Vec<Listed> {
+        let entries = self.known.table().entries().take(most);
+        let listed = entries.map(|entry| Listed {
+            of: self.known.noun_at(entry.home).unwrap_or("(current)").to_owned(),
+            production: redactor.keyed(entry.production),
+            shadow: (entry.state != table::State::Lost).then(|| redactor.keyed(entry.shadow)),
+        });
+        listed.collect()
+    }
+
+    /// The values that the request of an exchange has.
+    pub fn carried(&self, exchange: &Exchange) -> Carried {
+        let mut carried = Carried::default();
+        message::visit_request(&exchange.request, &mut |place, value| {
+            let is_session =
+                place.noun.starts_with("cookie ") || place.noun.eq_ignore_ascii_case("authorization");
+            let key = self.known.key(place, value);
+            if is_session {
+                carried.session.push(key);
+            } else if is_followed(place, value) && carried.ids.len() < FOLLOWED {
+                carried.ids.push(key);
+            }
+            None
+        });
+        if carried.session.is_empty() {
+            let client = exchange.flow.client;
+            let text = format!("{client:?} {}", exchange.flow.server.port);
+            let connection = Place {
+                role: Role::Current,
+                noun: "connection".into(),
+            };
+            carried.session.push(self.known.key(&connection, text.as_bytes()));
+        }
+        carried
+    }
+
+    /// The values that production's answer introduces. Without an answer there are none.
+    pub fn introduced(&mut self, exchange: &Exchange, now: Timestamp) -> Introduced {
+        let Some(answer) = &exchange.response else {
+            return Introduced::default();
+        };
+        let created = is_creation(exchange, answer.status);
+        if answer.status >= 400 {
+            return Introduced::default();
+        }
+        let own = self.request_keys(exchange);
+        let path = message::path(&exchange.request);
+        let mut found = Vec::new();
+        let mut keys = HashSet::new();
+        let known = &mut self.known;
+        let mut visit = |place: &Place<'_>, value: &[u8]| {
+            if found.len() < FOLLOWED && is_new(place, value, created) {
+                let key = known.key(place, value);
+                let mut is_unknown = || known.partner(place, value, now) == Partner::Unknown;
+                if !own.contains(&key) && !keys.contains(&key) && is_unknown() {
+                    keys.insert(key);
+                    found.push((place.to_static(), value.to_vec()));
+                }
+            }
+            None
+        };
+        message::edit_answer((&answer.headers, &Body::default()), &path, &mut visit);
+        if let Some(text) = message::json_of(&answer.headers, &answer.body) {
+            edit::json(&text, &Names::of(&Segments::subject(&path)), &mut visit);
+        }
+        Introduced {
+            values: found,
+            keys: keys.into_iter().collect(),
+            created,
+        }
+    }
+
+    /// The exchange will have no answer of the shadow system: requests that depend on its values cannot be sent. A value
+    /// that was only read may be the same in both systems, so it is not lost.
+    pub fn lost(&mut self, introduced: &Introduced, now: Timestamp) {
+        for (place, value) in &introduced.values {
+            if introduced.created || matches!(place.role, Role::Token | Role::Current) {
+                self.known.lose(place, value, now);
+            }
+        }
+    }
+
+    /// The validator to send in place of production's, if it is known as a whole.
+    pub fn validator(
+        &mut self,
+        exchange: &Exchange,
+        name: &[u8],
+        value: &[u8],
+        now: Timestamp,
+    ) -> Option<Bytes> {
+        if !message::is_validator(name) {
+            return None;
+        }
+        let path = message::path(&exchange.request);
+        let made = edit::etags(
+            value,
+            &path,
+            &mut |place, tag| match self.known.partner(place, tag, now) {
+                Partner::Is(partner) => Some(partner),
+                Partner::None | Partner::Unknown => None,
+            },
+        );
+        made.map(Bytes::from)
+    }
+
+    /// Replaces production's values in a request; returns how many, or why it cannot be sent.
+    pub fn substitute(&mut self, request: &mut ShadowRequest, now: Timestamp) -> Result<u64, SkipPolicy> {
+        if self.known.is_empty() {
+            return Ok(0);
+        }
+        let mut replaced = 0u64;
+        let mut is_lost = false;
+        message::edit_request(
+            request,
+            &mut |place, value| match self.known.partner(place, value, now) {
+                Partner::Is(partner) if partner == value => None,
+                Partner::Is(partner) => {
+                    replaced = replaced.saturating_add(1);
+                    Some(partner)
+                }
+                Partner::None => {
+                    is_lost = true;
+                    None
+                }
+                Partner::Unknown => None,
+            },
+        );
+        if is_lost {
+            return Err(SkipPolicy::ValueUnknown);
+        }
+        let counters = &mut self.known.counters;
+        counters.rewritten = counters.rewritten.saturating_add(u64::from(replaced > 0));
+        counters.replaced = counters.replaced.saturating_add(replaced);
+        Ok(replaced)
+    }
+
+    fn request_keys(&self, exchange: &Exchange) -> HashSet<u64> {
+        let mut keys = HashSet::new();
+        message::visit_request(&exchange.request, &mut |place, value| {
+            if keys.len() < FOLLOWED {
+                keys.insert(self.known.key(place, value));
+            }
+            None
+        });
+        keys
+    }
+}
+
+/// Whether an exchange created something: it is no read, and production accepted it.
+fn is_creation(exchange: &Exchange, status: u16) -> bool {
+    !gate::is_safe(&exchange.request) && (200..400).contains(&status)
+}
+
+/// Whether other exchanges may depend on a value of a request.
+fn is_followed(place: &Place<'_>, value: &[u8]) -> bool {
+    match place.role {
+        Role::Current => true,
+        Role::Token => value.len() >= class::SHORTEST_UNIQUE,
+        Role::Id => value.iter().any(u8::is_ascii_digit),
+        Role::Bare => !place.is_plain() && value.iter().any(u8::is_ascii_digit),
+    }
+}
+
+/// Whether a value of an answer can be one that its exchange introduced.
+fn is_new(place: &Place<'_>, value: &[u8], created: bool) -> bool {
+    let class = Class::of(value);
+    match place.role {
+        Role::Current => class != Class::Other,
+        Role::Token => class.is_unique() || class::is_token(value),
+        Role::Bare => class.is_unique(),
+        Role::Id => class.is_unique() || created && known::is_local_id(value),
+    }
+}
