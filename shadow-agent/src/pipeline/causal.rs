@@ -84,7 +84,7 @@ pub(super) struct Turn {
     introduced: Option<Introduced>,
 }
 
-/// What is to be done with an exchange.
+/// The next step for an exchange.
 pub(super) enum Begun {
     /// It may be sent.
     Free(Pending, Turn),

@@ -203,8 +203,8 @@ pub fn rewrite_copy(exchange: &Exchange, policy: &RewritePolicy, copy: u64) -> R
     rewrite_knowing(exchange, policy, copy, &mut |_, _| None)
 }
 
-/// The value to send in place of a validator of production's, by the name of its field in lower case; `None` where it is
-/// not known.
+/// The value to send in place of a validator of production's, by the name of its field in lower case; `None` where it
+/// is not known.
 pub type KnownValidator<'k> = dyn FnMut(&[u8], &[u8]) -> Option<Bytes> + 'k;
 
 /// As [`rewrite_copy`], with the shadow system's validators in place of production's where they are known. A validator

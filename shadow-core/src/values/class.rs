@@ -38,7 +38,7 @@ impl Class {
             return Self::Uuid;
         }
         if is_random(value) {
-            let dots = value.iter().filter(|byte| **byte == b'.').count();
+            let dots = memchr::memchr_iter(b'.', value).count();
             return Self::Random(u8::try_from(dots).unwrap_or(u8::MAX));
         }
         if value.iter().all(u8::is_ascii_graphic) {

@@ -133,11 +133,11 @@ fn field(name: &[u8], value: &[u8], visit: &mut Visit<'_>) -> Option<Vec<u8>> {
     if name.eq_ignore_ascii_case(b"cookie") {
         return edit::cookies(value, visit);
     }
-    let has_none = |start: &&str| {
+    let has_none = |start: &str| {
         name.get(..start.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
     };
-    if NO_VALUES.iter().any(|start| has_none(&start)) {
+    if NO_VALUES.iter().any(|start| has_none(start)) {
         return None;
     }
     edit::field(name, value, visit)
@@ -181,7 +181,7 @@ pub(super) fn edit_answer(
 ) -> (Option<Headers>, Option<Vec<u8>>) {
     let tagged = tagged(headers, path);
     let mut changed = false;
-    let mut fields: Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> = Vec::new();
+    let mut fields: Vec<(&[u8], Cow<'_, [u8]>)> = Vec::new();
     for (name, value) in headers.iter() {
         let is = |field: &str| name.eq_ignore_ascii_case(field.as_bytes());
         let new = if is("location") || is("content-location") {
@@ -195,7 +195,7 @@ pub(super) fn edit_answer(
             None
         };
         changed |= new.is_some();
-        fields.push((Cow::Borrowed(name), new.map_or(Cow::Borrowed(value), Cow::Owned)));
+        fields.push((name, new.map_or(Cow::Borrowed(value), Cow::Owned)));
     }
     let text = json_of(headers, body);
     let subject = Segments::subject(path);

@@ -78,7 +78,7 @@ pub struct Carried {
     pub session: Vec<u64>,
 }
 
-/// What is known, as it is shown.
+/// The state, as it is shown.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct KnownValues {
     /// Counts since the start.
@@ -138,7 +138,7 @@ impl Values {
         all
     }
 
-    /// What is known, with so many pairs of those that were used last.
+    /// The state, with so many pairs of those that were used last.
     pub fn shown(&self, redactor: &Redactor, most: usize) -> KnownValues {
         let (entries, bytes) = self.size();
         KnownValues {
@@ -223,8 +223,8 @@ impl Values {
         }
     }
 
-    /// The exchange will have no answer of the shadow system: requests that depend on its values cannot be sent. A value
-    /// that was only read may be the same in both systems, so it is not lost.
+    /// The exchange will have no answer of the shadow system: requests that depend on its values cannot be sent. A
+    /// value that was only read may be the same in both systems, so it is not lost.
     pub fn lost(&mut self, introduced: &Introduced, now: Timestamp) {
         for (place, value) in &introduced.values {
             if introduced.created || matches!(place.role, Role::Token | Role::Current) {

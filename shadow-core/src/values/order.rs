@@ -10,7 +10,7 @@ use hashbrown::{HashMap, HashSet};
 /// Replays of one session at once.
 const SHARED: usize = 32;
 
-/// What a replay depends on, by the hashes of [`super::Carried`] and [`super::Introduced`].
+/// The dependencies of a replay, by the hashes of [`super::Carried`] and [`super::Introduced`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Claims<'c> {
     /// Identifiers that its request has.

@@ -1,8 +1,8 @@
 //! The values of two answers to the same request that are at the same place.
 //!
 //! Owns: which values of two answers belong together. Bounds: [`PAIRS`] of one exchange. Bias: members are matched by
-//! name. The elements of an array are matched by their other content, where that is unique on both sides; their position
-//! says nothing, because two systems may order them differently.
+//! name. The elements of an array are matched by their other content, where that is unique on both sides; their
+//! position says nothing, because two systems may order them differently.
 
 use core::ops::Range;
 use std::borrow::Cow;

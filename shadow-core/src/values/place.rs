@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-/// What the place of a value says about it.
+/// The kind of value that a place has.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Role {
     /// It is an identifier of the named thing: a path segment behind a collection, `id`, `order_id`.

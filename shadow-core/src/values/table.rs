@@ -1,8 +1,8 @@
 //! The table of correspondences: values of production, each with its partner in the shadow system.
 //!
 //! Owns: the pairs, found by either side, and values whose partner will never be known. Bounds: entries and bytes; the
-//! ones that were not used for longest go first. Drops: counted by the caller. Keys are hashed with a random seed, and a
-//! hit is compared in full, so no value can be made to stand for another.
+//! ones that were not used for longest go first. Drops: counted by the caller. Keys are hashed with a random seed, and
+//! a hit is compared in full, so no value can be made to stand for another.
 
 use core::{hash::BuildHasher as _, time::Duration};
 use std::hash::RandomState;
@@ -136,8 +136,8 @@ impl Table {
         self.used(at, now)
     }
 
-    /// Sets the entry of a production value, in place of any that it has. Returns how many others were forgotten to make
-    /// room.
+    /// Sets the entry of a production value, in place of any that it has. Returns how many others were forgotten to
+    /// make room.
     pub(super) fn set(
         &mut self,
         (space, home): (Space, Space),

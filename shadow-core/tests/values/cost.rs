@@ -1,4 +1,4 @@
-//! What learning costs. Run by hand: `cargo test --release -p shadow-core --test values -- --ignored --nocapture cost`.
+//! Measurements of the cost of learning: `cargo test --release -p shadow-core --test values -- --ignored --nocapture cost`.
 
 use std::{fmt::Write as _, fs, time::Instant};
 

@@ -93,7 +93,7 @@ struct Tally {
 }
 
 /// The object of the shadow system for one of production's, by what both were made for.
-fn partner<'s>(shadow: &'s Store, what: u32) -> Option<&'s String> {
+fn partner(shadow: &Store, what: u32) -> Option<&String> {
     shadow
         .objects
         .iter()
@@ -103,7 +103,7 @@ fn partner<'s>(shadow: &'s Store, what: u32) -> Option<&'s String> {
 
 #[expect(clippy::too_many_lines, reason = "one program")]
 fn run(made: Made, seed: u64, steps: u32) -> Tally {
-    let (mut production, mut shadow) = (Store::new(8000, seed), Store::new(900, seed ^ 77));
+    let (mut production, mut shadow) = (Store::new(8000, seed), Store::new(900, seed ^ 0x4d));
     let mut values = values();
     let mut random = Random(seed);
     let mut tally = Tally::default();

@@ -136,10 +136,8 @@ fn a_validator_is_that_of_the_same_resource() {
         Said(200, &[("ETag", "\"v7\"")], "{}"),
     );
     compared(&mut values, &read, Said(200, &[("ETag", "\"v2\"")], "{}"));
-    let update = |target: &str, tag: &str| {
-        let exchange = exchange("PUT", target, &[("If-Match", tag)], "{}", Said(200, &[], ""));
-        exchange
-    };
+    let update =
+        |target: &str, tag: &str| exchange("PUT", target, &[("If-Match", tag)], "{}", Said(200, &[], ""));
     let known = |values: &mut Values, exchange: &Exchange| {
         let value = exchange.request.headers.get("if-match").unwrap();
         values.validator(exchange, b"if-match", value, NOW)

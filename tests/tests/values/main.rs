@@ -30,7 +30,7 @@ struct Run {
     fault: bool,
 }
 
-/// What the shadow system says.
+/// The counts of the shadow system.
 #[derive(Debug)]
 struct Truth {
     /// Requests about an object that the client did not mean, or about none.
@@ -62,7 +62,7 @@ fn serve(
         .env("START", &start.to_string())
         .env("FAULT", if fault { "1" } else { "0" })
         .start(namespace);
-    wait_until("the server listens", Duration::from_secs(60), || {
+    wait_until("the server listens", Duration::from_mins(1), || {
         namespace.run(|| Connection::open(at).is_ok())
     });
     process

@@ -103,7 +103,7 @@ impl Shadow for Store {
     }
 }
 
-/// What production answered: it counts from 8000.
+/// An order that production made: it counts from 8000.
 fn created(id: u32, name: &str) -> Box<Exchange> {
     let mut made = exchange_with("POST", "/orders", &[("Cookie", "user=a")], order(id, name));
     made.request.body = Body::whole(name.to_owned());

@@ -43,7 +43,7 @@ pub(super) enum Learned {
     Nothing,
 }
 
-/// What is known of one kind of thing.
+/// One kind of thing.
 #[derive(Debug, Default)]
 struct Noun {
     name: Box<str>,
