@@ -102,7 +102,9 @@ fn is_random(value: &[u8]) -> bool {
         };
         letters = letters.saturating_add(usize::from(kind > 1));
         digits = digits.saturating_add(usize::from(kind == 1));
-        turns = turns.saturating_add(usize::from(before != 0 && before != kind));
+        // A capital and what follows it are one word.
+        let turns_here = before != 0 && before != kind && (before, kind) != (3, 2);
+        turns = turns.saturating_add(usize::from(turns_here));
         before = kind;
     }
     let needed = letters.saturating_add(digits).div_ceil(5).max(4);

@@ -20,14 +20,14 @@ struct Share {
     all_proven: usize,
 }
 
-fn complete<'a>(segments: impl Iterator<Item = &'a Owned>) -> Vec<Box<Exchange>> {
+fn complete<'a>(segments: impl Iterator<Item = &'a Owned>) -> Vec<Exchange> {
     let mut engine = Engine::new(settings(Format::Json));
     let mut found = Vec::new();
     for Owned { facts, payload } in segments {
         engine.push(&Segment { payload, ..*facts });
         while let Some(event) = engine.poll() {
             if let Event::Exchange(exchange) = event {
-                found.extend(exchange.is_complete().then_some(exchange));
+                found.extend(exchange.is_complete().then_some(*exchange));
             }
         }
     }
@@ -63,7 +63,6 @@ fn later_requests_of_a_joined_connection_are_proven_client_by_client() {
             .collect();
         let asked: Vec<&Exchange> = truth
             .iter()
-            .map(AsRef::as_ref)
             .filter(|exchange| exchange.flow == flow)
             .collect();
         assert_eq!(asked.len(), 60);
@@ -106,7 +105,6 @@ fn later_requests_of_a_joined_connection_are_proven_client_by_client() {
     assert_eq!(shares.len(), 4, "{shares:?}");
     for (client, share) in &shares {
         assert!(share.joins > 40, "{client}: {share:?}");
-        let percent = 100.0 * share.proven as f64 / share.followed.max(1) as f64;
-        println!("{client}: {percent:.1} % of the requests after a join are proven, {share:?}");
+        println!("{client}: of the requests after a join are proven: {share:?}");
     }
 }
