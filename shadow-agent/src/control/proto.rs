@@ -1,7 +1,8 @@
 //! One JSON object a line: a request, then its reply.
 //!
 //! `{"v":1,"verb":"sample","rate":"5%"}` is answered by `{"v":1,"done":true}`, `{"v":1,"status":{...}}` or
-//! `{"v":1,"error":"..."}`, with `"failed":true` if it was attempted. A connection may carry any number of requests, one after the other.
+//! `{"v":1,"error":"..."}`, with `"failed":true` if it was attempted. A connection may carry any number of requests,
+//! one after the other.
 //!
 //! On the wire these are plain structs: serde's flattened and tagged enums buffer their numbers, which
 //! `serde_json` cannot read back with its `arbitrary_precision`, which the comparison of JSON bodies needs.

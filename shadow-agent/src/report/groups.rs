@@ -11,8 +11,8 @@ use crate::figures::{captured, count, percent};
 pub const GROUPS: usize = 20;
 /// Excused groups that are shown, of each kind.
 const EXCUSED: usize = 10;
-/// Shifts of one group that are shown.
-const SHIFTS: usize = 3;
+/// Characters of a value.
+const VALUE: usize = 60;
 
 /// Writes all groups.
 pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -52,6 +52,7 @@ pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     )
 }
 
+/// One group on at most three lines: the place, an example, and what is known of its most frequent shift.
 fn group(out: &mut String, number: usize, group: &Group, scope: &Scope) -> std::fmt::Result {
     let Group {
         exchanges,
@@ -59,35 +60,32 @@ fn group(out: &mut String, number: usize, group: &Group, scope: &Scope) -> std::
         after_skipped_write,
         ..
     } = group;
-    writeln!(
+    write!(
         out,
         "  {number}. {} exchanges{}: {}",
         count(*exchanges),
         rate(group),
         name(group)
     )?;
-    if *after_skipped_write > 0 {
-        let explained = count(*after_skipped_write);
-        writeln!(out, "       {explained} of these are explained by skipped writes")?;
-    }
-    let listed: Vec<&Shift> = group
-        .shifts
-        .iter()
-        .filter(|shift| shift.background.is_some())
-        .collect();
-    for shift in listed.iter().take(SHIFTS) {
-        self::shift(out, shift)?;
+    match *after_skipped_write {
+        0 => writeln!(out)?,
+        explained => writeln!(out, "; skipped writes explain {}", count(explained))?,
     }
     if let Some(sample) = samples.first() {
-        writeln!(out, "       for example {}", captured(&sample.target, WIDE))?;
-        for (name, value) in [
-            (scope.production(), &sample.production),
-            (scope.shadow(), &sample.shadow),
-        ] {
-            writeln!(out, "       {name:<11} {}", captured(value, WIDE))?;
-        }
+        let [production, shadow] = [&sample.production, &sample.shadow].map(|value| captured(value, VALUE));
+        writeln!(
+            out,
+            "       {} {production}, {} {shadow}: for example {}",
+            scope.production(),
+            scope.shadow(),
+            captured(&sample.target, WIDE)
+        )?;
     }
-    Ok(())
+    let mut listed = group.shifts.iter().filter(|shift| shift.background.is_some());
+    let Some(first) = listed.next() else {
+        return Ok(());
+    };
+    shift(out, first, listed.count())
 }
 
 /// `GET /users/{id}: value at $.price`.
@@ -118,13 +116,18 @@ fn rate(group: &Group) -> String {
     format!(" ({} of the route{trend})", percent(rate))
 }
 
-fn shift(out: &mut String, shift: &Shift) -> std::fmt::Result {
+fn shift(out: &mut String, shift: &Shift, further: usize) -> std::fmt::Result {
     let standing = match shift.standing {
         Standing::Noise => "noise",
         Standing::Undecided => "undecided: too few answers to tell",
         Standing::Regression | Standing::AfterSkippedWrite => "a difference",
     };
-    writeln!(out, "       {}: {standing}", against(shift))
+    let further = match further {
+        0 => String::new(),
+        1 => "; 1 other shift".to_owned(),
+        more => format!("; {} other shifts", count(more as u64)),
+    };
+    writeln!(out, "       {}: {standing}{further}", against(shift))
 }
 
 /// `uuid -> null in 7 of 2,000; in 0 of 98 pairs (twice)`.

@@ -161,7 +161,7 @@ type Routes = BTreeMap<String, BTreeMap<String, Option<Rule>>>;
 fn rules(noise: &[&Group], counted: &[&Group]) -> String {
     let mut routes = Routes::new();
     let mut without = Vec::new();
-    let names = broad::names(noise, counted);
+    let names = broad::names(noise, counted, |group| rule(group) != Rule::Ignore);
     for group in noise {
         if !is_path(&group.place) || group.route.starts_with('{') {
             without.push(groups::name(group));
@@ -388,12 +388,14 @@ mod tests {
             on("GET /a", lost("$.data.go_threads")),
             on("GET /a", lost("$.data.x.y")),
         ];
-        groups.extend(["GET /a", "GET /b", "GET /c"].map(|route| on(route, uuid("$.trace"))));
-        // The same name counts elsewhere, so no rule may hide it everywhere.
-        groups.push(Group {
+        groups.extend(["GET /a", "GET /b", "GET /c"].map(|route| on(route, lost("$.trace"))));
+        groups.extend(["GET /a", "GET /b"].map(|route| on(route, uuid("$.session"))));
+        groups.extend(["GET /a", "GET /b"].map(|route| on(route, lost("$.error.message word 3"))));
+        // The same name counts elsewhere, so no rule may hide it everywhere; but a form hides nothing that is missing.
+        groups.extend(["$.trace", "$.session"].map(|place| Group {
             standing: Standing::Regression,
-            ..on("GET /d", lost("$.trace"))
-        });
+            ..on("GET /d", lost(place))
+        }));
         let report = Report {
             groups,
             ..Report::default()
@@ -409,6 +411,8 @@ mod tests {
         assert_eq!(routes, ["/**", "GET /a", "GET /b", "GET /c"], "{rules}");
         assert_eq!(rules.matches("request_id").count(), 1, "{rules}");
         assert_eq!(rules.matches("$.trace").count(), 3, "{rules}");
+        assert_eq!(rules.matches("$..session").count(), 1, "{rules}");
+        assert_eq!(rules.matches("$..message word 3").count(), 1, "{rules}");
         assert!(
             rules.contains("$.data.*") && !rules.contains("go_threads") && !rules.contains("x.y"),
             "{rules}"

@@ -343,6 +343,12 @@ fn long_lists_say_how_much_they_leave_out() {
         "{shown}"
     );
     assert_eq!(shown.matches("for example /users/17").count(), text::GROUPS);
+    let listed = shown
+        .split("\nDifferences")
+        .nth(1)
+        .and_then(|rest| rest.split("\n\n").next());
+    let lines = listed.map_or(0, |listed| listed.lines().count());
+    assert!(lines <= 3 * text::GROUPS + 3, "three lines a group: {shown}");
     for standing in [Standing::Noise, Standing::AfterSkippedWrite] {
         let excused = Group {
             standing,

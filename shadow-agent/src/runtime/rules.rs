@@ -69,6 +69,8 @@ pub(super) fn rules(
         .map_err(|error| format!("{}.{error}", wanted.name))?;
     let mut comparator = Comparator::new(wanted.compare.clone()).map_err(|error| error.to_string())?;
     comparator.kept_validators(wanted.shadow.rewrite.conditional == Conditional::Keep);
+    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    comparator.shadow_port(port);
     Ok((gate, rewrite, comparator))
 }
 

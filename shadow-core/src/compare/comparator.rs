@@ -31,6 +31,7 @@ pub struct Comparator {
     aside: Compiled,
     redacted: bool,
     kept_validators: bool,
+    port: Option<u16>,
     logged: Option<Logged>,
 }
 
@@ -45,6 +46,7 @@ impl Comparator {
             compiled: Compiled::new(rules)?,
             redacted: false,
             kept_validators: false,
+            port: None,
             logged: None,
         })
     }
@@ -61,6 +63,12 @@ impl Comparator {
         self.kept_validators = kept;
     }
 
+    /// For a shadow system that listens on this port: where it names itself with it, as in a redirect, and production
+    /// names itself with a port, it names the host that it was asked for.
+    pub fn shadow_port(&mut self, port: Option<u16>) {
+        self.port = port;
+    }
+
     /// For production answers of which only a line of an access log is known: status, redirect and length are compared.
     pub fn logged_production(&mut self, logged: Option<Logged>) {
         self.logged = logged;
@@ -73,7 +81,7 @@ impl Comparator {
 
     /// Whether it compares as another one does.
     pub fn is_as(&self, other: &Self) -> bool {
-        let settings = |of: &Self| (of.redacted, of.kept_validators, of.logged);
+        let settings = |of: &Self| (of.redacted, of.kept_validators, of.port, of.logged);
         settings(self) == settings(other) && self.rules() == other.rules()
     }
 
@@ -139,8 +147,13 @@ impl Comparator {
         let content = self.contents(production, shadow).0.ok();
         let checked = checked::checked(&scope, request, production, content.as_deref());
         if self.are_equal(production, shadow, content.as_deref()) {
+            let mut exact = checked.all();
+            if exact.leaves == 0 && !production.body.kept.is_empty() {
+                // Elements without texts and attributes have no leaves.
+                exact.add(production.body.kept.len());
+            }
             return Checked {
-                exact: checked.all(),
+                exact,
                 ..Checked::default()
             };
         }
@@ -165,7 +178,9 @@ impl Comparator {
         shadow: Side<'_>,
     ) -> Vec<Discrepancy> {
         let scope = Scope::new(compiled, request);
-        let mut findings = Findings::new(self.compiled.rules.discrepancies).of_redacted(self.redacted);
+        let mut findings = Findings::new(self.compiled.rules.discrepancies)
+            .of_redacted(self.redacted)
+            .of_port(self.port);
         if let Some(logged) = self.logged {
             logged::compare(&scope, logged, request, (production, shadow), &mut findings);
             return findings.finish();

@@ -388,3 +388,29 @@ fn a_part_is_compared_with_the_same_part_of_a_whole_answer() {
     comparator.kept_validators(true);
     assert!(found(&comparator, IF_RANGE, &part, &whole("01234567")));
 }
+
+#[test]
+fn a_redirect_to_the_port_that_the_shadow_system_listens_on_is_one_to_the_host_that_was_asked() {
+    for (host, to, port, expected) in [
+        // Production names no port: its clients may not reach this one.
+        ("shop.example", "http://shop.example:9090/a", Some(9090), 1),
+        ("shop.example:80", "http://shop.example:9090/a", Some(9090), 0),
+        ("127.0.0.1:8080", "http://127.0.0.1:9090/a", Some(9090), 0),
+        ("[::1]:8080", "http://[::1]:9090/a", Some(9090), 0),
+        ("shop.example:80", "http://shop.example:9091/a", Some(9090), 1),
+        ("shop.example:80", "http://shop.example:9090/a", None, 1),
+        ("shop.example:80", "http://other.example:9090/a", Some(9090), 1),
+        ("shop.example:80", "http://shop.example:9090/b", Some(9090), 1),
+    ] {
+        let mut comparator = rules("{}");
+        comparator.shadow_port(port);
+        let request = testing::exchange_with("GET", "/old", &[("Host", host)]).request;
+        let own = format!("http://{host}/a");
+        let (old, new) = (
+            answer(301, &[("Location", &own)], ""),
+            answer(301, &[("Location", to)], ""),
+        );
+        let found = comparator.compare(&request, old.side(), new.side());
+        assert_eq!(found.len(), expected, "{host} {to} {port:?}: {found:?}");
+    }
+}

@@ -18,6 +18,8 @@ pub(crate) struct Findings {
     redacted: bool,
     /// Whether values are shown by their digest: their structure is unknown, and so is which parts are secret.
     hidden: bool,
+    /// The port that the shadow system listens on.
+    port: Option<u16>,
 }
 
 impl Findings {
@@ -29,12 +31,23 @@ impl Findings {
             within: String::new(),
             redacted: false,
             hidden: false,
+            port: None,
         }
     }
 
     /// Sets whether a redacted production value matches any value.
     pub(crate) fn of_redacted(self, redacted: bool) -> Self {
         Self { redacted, ..self }
+    }
+
+    /// Sets the port that the shadow system listens on.
+    pub(crate) fn of_port(self, port: Option<u16>) -> Self {
+        Self { port, ..self }
+    }
+
+    /// The port that the shadow system listens on, if it is known.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
     }
 
     /// Whether a value of production is unknown because it was redacted.

@@ -35,7 +35,7 @@ pub(crate) const SOURCES: [&str; 3] = ["control", "recurring", "twice"];
 pub(crate) const SUSPICIOUS: f64 = 4.0;
 
 /// As [`SUSPICIOUS`], where most thirds differ from both other answers: such a system is known to vary.
-const SUSPICIOUS_IF_VARYING: f64 = 40.0;
+pub(crate) const SUSPICIOUS_IF_VARYING: f64 = 40.0;
 
 /// Thirds from which a system is known to vary.
 const VARYING: u64 = 16;

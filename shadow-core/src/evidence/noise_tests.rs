@@ -312,6 +312,43 @@ fn a_field_that_is_sometimes_there_is_noise_when_it_is_so_in_both() {
 }
 
 #[test]
+fn a_rare_null_that_only_the_rewrite_has_is_found_over_all_routes() {
+    let standings = |nulls: fn(System) -> bool| -> Vec<Standing> {
+        let mut scene = Scene::new(move |system, random, _| {
+            if nulls(system) && random.one_in(100) {
+                "{\"request_id\":null}".to_owned()
+            } else {
+                format!("{{\"request_id\":\"{}\"}}", uuid(random))
+            }
+        });
+        for number in 0..400 {
+            for route in ["/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h"] {
+                scene.judge(number, route);
+                scene.third(number, route, ThirdSystem::Shadow);
+                if number % 20 == 0 {
+                    scene.pair(number, route, Background::Twice);
+                }
+            }
+        }
+        let report = scene.report();
+        let shifts = report.groups.iter().flat_map(|group| &group.shifts);
+        let null = shifts.filter(|shift| shift.production == "null" || shift.shadow == "null");
+        null.map(|shift| shift.standing).collect()
+    };
+    let found = standings(|system| system == System::Shadow);
+    assert!(found.len() >= 6, "{found:?}");
+    assert!(
+        found.iter().all(|standing| *standing == Standing::Regression),
+        "{found:?}"
+    );
+    let found = standings(|_| true);
+    assert!(
+        found.len() >= 6 && !found.contains(&Standing::Regression),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn only_the_rewrite_is_random_and_production_says_so() {
     let mut scene = Scene::new(|system, random, _| match system {
         System::Production => format!("{{\"id\":\"{}\"}}", uuid(&mut Random(1))),
@@ -427,6 +464,50 @@ fn no_write_explains_what_differs_without_one() {
         (funnel.after_skipped_write, funnel.regressions),
         (0, 40),
         "{funnel:?}"
+    );
+}
+
+#[test]
+fn no_write_explains_what_is_as_frequent_without_one() {
+    // A fault in every third answer, and the name of a user that was written.
+    let mut scene = Scene::new(|system, _, number| {
+        let is_shadow = system == System::Shadow;
+        let name = if is_shadow && number >= 100 { "old" } else { "new" };
+        let page = if is_shadow && number % 3 == 0 {
+            ""
+        } else {
+            ",\"page\":3"
+        };
+        format!("{{\"name\":\"{name}\"{page}}}")
+    });
+    let put = exchange("PUT", "/users/7");
+    scene.ledger.seen(&put);
+    scene.ledger.skipped(&put, Skip::Policy(SkipPolicy::Write));
+    for number in 0..100 {
+        scene.judge(number, "/users/8");
+        scene.judge(number + 100, "/users/7");
+    }
+    let report = scene.report();
+    let standing = |category: &str| {
+        let group = report.groups.iter().find(|group| group.category == category);
+        group.map(|group| (group.standing, group.after_skipped_write > 0))
+    };
+    assert_eq!(
+        standing("missing"),
+        Some((Standing::Regression, true)),
+        "{report:?}"
+    );
+    // The changed name is explained in every exchange but those with the fault.
+    assert_eq!(
+        standing("value"),
+        Some((Standing::AfterSkippedWrite, true)),
+        "{report:?}"
+    );
+    assert_eq!(
+        (report.funnel.after_skipped_write, report.funnel.regressions),
+        (67, 67),
+        "{:?}",
+        report.funnel
     );
 }
 

@@ -174,6 +174,7 @@ fn every_kind_of_content_is_counted_by_its_leaves() {
     for (media, body, exact, not) in [
         (JSON, "{\"a\":1,\"b\":2}", 1, 1),
         ("application/xml", "<a id='1' x='2'>t<b>u</b></a>", 3, 1),
+        ("application/xml", "<f><e/><e/></f>", 0, 0),
         ("application/x-www-form-urlencoded", "a=1&b=2", 1, 1),
         ("application/x-ndjson", "{\"a\":1,\"b\":2}\n{\"a\":3}\n", 2, 1),
         ("text/event-stream", "data: {\"a\":1,\"b\":2}\n\n", 1, 1),
@@ -200,7 +201,7 @@ fn every_kind_of_content_is_counted_by_its_leaves() {
         let equal = comparator.checked(&exchange("GET", "/").request, side, side);
         assert_eq!(
             (equal.exact.leaves, equal.not.leaves),
-            (exact + not, 0),
+            ((exact + not).max(1), 0),
             "equal bytes need no rule"
         );
     }

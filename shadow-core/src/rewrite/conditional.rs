@@ -2,7 +2,8 @@
 //!
 //! Owns: the handling of production's validators in a request for another system, which has different ones. Bias: never
 //! send a write that production refused, nor a request other than the one production acted on. A request that
-//! production refused with 412 is sent unchanged, so that the shadow system refuses it too.
+//! production refused with 412 is sent unchanged, so that the shadow system refuses it too, as is one that it refused
+//! with 400: perhaps because a validator is malformed.
 
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -33,6 +34,7 @@ const FIELDS: [&str; 5] = [
 
 const PARTIAL: u16 = 206;
 const NOT_MODIFIED: u16 = 304;
+const BAD_REQUEST: u16 = 400;
 const PRECONDITION_FAILED: u16 = 412;
 
 /// Fields to remove from one request.
@@ -67,7 +69,7 @@ impl Conditional {
         let acted_on = if is_write {
             status < 400
         } else {
-            status != PRECONDITION_FAILED
+            !matches!(status, BAD_REQUEST | PRECONDITION_FAILED)
         };
         if self == Self::Keep || !acted_on || !is_conditional(&request.headers) {
             return LeftOut::default();

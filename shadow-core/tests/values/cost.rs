@@ -1,4 +1,5 @@
-//! Measurements of the cost of learning: `cargo test --release -p shadow-core --test values -- --ignored --nocapture cost`.
+//! Measurements of the cost of learning:
+//! `cargo test --release -p shadow-core --test values -- --ignored --nocapture cost`.
 
 use std::{fmt::Write as _, fs, time::Instant};
 

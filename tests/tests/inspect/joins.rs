@@ -34,7 +34,7 @@ fn complete<'a>(segments: impl Iterator<Item = &'a Owned>) -> Vec<Exchange> {
     found
 }
 
-/// What identifies a request in this capture: its first byte's time, and its target.
+/// The identity of a request in this capture: its first byte's time, and its target.
 fn key(exchange: &Exchange) -> (u64, Vec<u8>) {
     let first = exchange.timing.request_first.expect("a request has a time");
     (first.as_nanos(), exchange.request.target.to_vec())
@@ -61,10 +61,7 @@ fn later_requests_of_a_joined_connection_are_proven_client_by_client() {
             .iter()
             .filter(|segment| ends.contains(&segment.facts.src) && ends.contains(&segment.facts.dst))
             .collect();
-        let asked: Vec<&Exchange> = truth
-            .iter()
-            .filter(|exchange| exchange.flow == flow)
-            .collect();
+        let asked: Vec<&Exchange> = truth.iter().filter(|exchange| exchange.flow == flow).collect();
         assert_eq!(asked.len(), 60);
         let client = asked.first().map(|exchange| agent(exchange)).expect("requests");
         let share = shares.entry(client).or_default();
@@ -87,7 +84,7 @@ fn later_requests_of_a_joined_connection_are_proven_client_by_client() {
             }
             let found: Vec<_> = complete(own.iter().skip(start).copied())
                 .iter()
-                .map(|exchange| key(exchange))
+                .map(key)
                 .collect();
             for wrong in &found {
                 assert!(

@@ -15,6 +15,9 @@ use crate::{
 /// The beginning of a line that belongs to the one above.
 const INDENT: &str = "    ";
 
+/// Characters that show that something is cut.
+const DOTS: usize = 4;
+
 /// The ruling, and the first gate that decided it, in lines of at most `room`.
 pub(super) fn ruling(status: &Status, room: usize) -> Vec<Line<'static>> {
     let word = match status.ruling {
@@ -70,6 +73,31 @@ pub(super) fn lines(status: &Status, room: usize) -> Vec<Line<'static>> {
     or_none(status.causes.iter().flat_map(lines).collect())
 }
 
+/// The causes on at most two lines each: the change, and where and what it separates as far as there is room.
+pub(super) fn short(status: &Status, room: usize) -> Vec<Line<'static>> {
+    let lines = |cause: &Cause| {
+        let (title, left) = title(cause, room);
+        let separates = cause.features.first().map(causes::separates);
+        let more: Vec<String> = Some(left)
+            .filter(|left| !left.is_empty())
+            .into_iter()
+            .chain(separates)
+            .collect();
+        let more = cut(&more.join(": "), room.saturating_sub(INDENT.len()));
+        let more = (!more.is_empty()).then(|| Line::from(format!("{INDENT}{more}").dim()));
+        [Some(title), more].into_iter().flatten()
+    };
+    or_none(status.causes.iter().flat_map(lines).collect())
+}
+
+/// A text in `room`, with the mark of what is cut.
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return captured(text, room);
+    }
+    captured(text, room.saturating_sub(DOTS))
+}
+
 /// Only their titles.
 pub(super) fn titles(status: &Status, room: usize) -> Vec<Line<'static>> {
     let titles = status.causes.iter().map(|cause| title(cause, room).0);
@@ -98,7 +126,7 @@ pub(super) fn next(status: &Status) -> String {
 /// The change first, which says most where a line is cut; then how often and where, and what of that has no room.
 fn title(cause: &Cause, room: usize) -> (Line<'static>, String) {
     let number = count(cause.exchanges);
-    let change = captured(&cause.change, room.saturating_sub(10).max(20));
+    let change = cut(&cause.change, room.saturating_sub(10).max(20));
     let place = causes::place(cause);
     let left = room.saturating_sub(number.len().max(8) + 4 + change.chars().count());
     let shown: String = place.chars().take(left).collect();

@@ -4,6 +4,7 @@
 //! queries the agent, so that keys work even when the agent hangs. Bounds: [`view::KEPT`] seconds of rates.
 
 mod causes;
+mod compact;
 mod view;
 
 use std::{

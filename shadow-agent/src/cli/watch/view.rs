@@ -10,7 +10,7 @@ use ratatui::{
     widgets::{Block, Paragraph, Sparkline},
 };
 
-use super::{News, causes};
+use super::{News, causes, compact};
 use shadow_common::stat::Stat;
 use shadow_proto::units::Rate;
 
@@ -70,16 +70,14 @@ impl View {
         let width = usize::from(frame.area().width);
         let targets = targets(status, width.saturating_sub(2));
         let causes = causes::lines(status, width.saturating_sub(2));
-        // Without room for all of it the curves go first, then all but the titles of the causes, then a frame.
-        let head = |room: usize| head(status, self.gone.as_deref(), room);
-        let full = head(width);
+        // Without room for all of it the curves go first, then the frame of the targets, then the bars.
+        let head = head(status, self.gone.as_deref(), width);
         let rest = FUNNEL + targets.len() + 2 + 1;
         let rows = usize::from(frame.area().height);
-        let (head, causes) = if full.len() + rest + causes.len() + 2 > rows {
-            (head(usize::MAX), causes::titles(status, width.saturating_sub(2)))
-        } else {
-            (full, causes)
-        };
+        if head.len() + rest + causes.len() > rows {
+            compact::draw(frame, status, head, targets);
+            return;
+        }
         let left = rows.saturating_sub(head.len() + rest + causes.len());
         let sparks = if left < 2 + SPARKS { 0 } else { SPARKS };
         let targets_block = if left < 2 {
@@ -209,7 +207,7 @@ fn head(status: &Status, gone: Option<&str>, room: usize) -> Vec<Line<'static>> 
 }
 
 /// The steps of the funnel: name, count, and the step that its share refers to.
-fn steps(status: &Status) -> [(&'static str, u64, u64); 7] {
+pub(super) fn steps(status: &Status) -> [(&'static str, u64, u64); 7] {
     let funnel = &status.funnel;
     let seen = funnel.kernel(Stat::Seen);
     let complete = funnel.engine.exchanges_complete;
@@ -249,7 +247,7 @@ fn bar(number: u64, whole: u64) -> usize {
 }
 
 /// The losses, largest first.
-fn losses(status: &Status, room: usize) -> Paragraph<'static> {
+pub(super) fn lost(status: &Status) -> Vec<(String, u64)> {
     let funnel = &status.funnel;
     let lost = [Stat::RingFull, Stat::LoadFailed, Stat::Expired];
     let lost = lost.map(|stat| (format!("{} (packets)", stat.as_str()), funnel.kernel(stat)));
@@ -268,6 +266,11 @@ fn losses(status: &Status, room: usize) -> Paragraph<'static> {
         .filter(|(_, number)| *number > 0)
         .collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    rows
+}
+
+fn losses(status: &Status, room: usize) -> Paragraph<'static> {
+    let rows = lost(status);
     if rows.is_empty() {
         return Paragraph::new("nothing".dim());
     }

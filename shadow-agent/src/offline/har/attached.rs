@@ -2,7 +2,8 @@
 //!
 //! A path that leaves the archive's folder, by `..`, an absolute path or a link, is not opened: archives come from
 //! other hosts, and the content of the file would be sent. For the same reason names that begin with a dot are refused:
-//! such files (`.env`, `.netrc`, what is in `.ssh`) are the content of no exchange. Bounds: [`MOST`] bytes; regular files only.
+//! such files (`.env`, `.netrc`, what is in `.ssh`) are the content of no exchange. Bounds: [`MOST`] bytes; regular
+//! files only.
 
 use std::{
     fs::File,

@@ -23,6 +23,8 @@ pub(super) fn section(report: &Report) -> Markup {
     html! {
         h2.near { "Causes, the most harmful first" }
         @for cause in report.causes.iter().take(CAUSES) { (one(cause, &report.scope)) }
+        p.next { b { "Next: " } code { "shadow diffs show " (first.id) } " shows both answers side by side; "
+            code { "shadow accept " (first.id) " --why TEXT" } " gives the rule, if the change is wanted." }
         @if shown > CAUSES {
             details.more {
                 summary { (count((shown - CAUSES) as u64)) " more causes" }
@@ -30,8 +32,6 @@ pub(super) fn section(report: &Report) -> Markup {
             }
         }
         @if more > 0 { p.soft.small { "and " (count(more)) " more; `shadow report --json` has them." } }
-        p.next { b { "Next: " } code { "shadow diffs show " (first.id) } " shows both answers side by side; "
-            code { "shadow accept " (first.id) " --why TEXT" } " gives the rule, if the change is wanted." }
     }
 }
 

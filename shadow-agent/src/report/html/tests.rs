@@ -325,9 +325,9 @@ fn the_page_leads_with_the_verdict_and_five_causes() {
         "missing at $.role",
         "all 1,000 carry role; none of 3,000 others do",
         "all 996 carry role",
+        "shadow diffs show cause-000000",
         "25 more causes",
         "all 995 carry role",
-        "shadow diffs show cause-000000",
         "match rate",
         "Match rate over time",
     ];

@@ -133,7 +133,7 @@ fn field(
         if is_parted {
             return compare(findings);
         }
-        let mut probe = Findings::new(0);
+        let mut probe = Findings::new(0).of_port(findings.port());
         compare(&mut probe);
         if probe.is_full() {
             whole(findings);

@@ -42,8 +42,9 @@ pub(super) fn compare(
 
 /// Compares two references relative to the request.
 fn reference(place: &str, request: &Request, production: &str, shadow: &str, findings: &mut Findings) {
+    let port = findings.port().filter(|_| names_port(production));
     let without_scheme = |reference: &str| {
-        let url = resolved(request, reference);
+        let url = resolved((request, port), reference);
         match url.split_once("//") {
             Some((scheme, rest)) if scheme.ends_with(':') => format!("//{rest}"),
             _ => url,
@@ -59,9 +60,19 @@ fn reference(place: &str, request: &Request, production: &str, shadow: &str, fin
     url::components(Url::new(&a), Url::new(&b), &mut texts);
 }
 
+/// Whether a reference has a port. A system that adds its own where production has none sends clients to a port that
+/// they may not reach.
+fn names_port(reference: &str) -> bool {
+    let authority = reference.split_once("//").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#', '>']).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// A reference resolved against the request (RFC 3986 section 5.2), without the host when it is the request's own, and
-/// with normalised percent-encodings.
-fn resolved(request: &Request, reference: &str) -> String {
+/// with normalised percent-encodings. Where production names itself with a port, the shadow system may do so with the
+/// one that it listens on, which is its own only until it takes production's place.
+fn resolved((request, port): (&Request, Option<u16>), reference: &str) -> String {
     let reference = url::normalised(reference.trim());
     let url = Url::new(&reference);
     let host = request
@@ -69,7 +80,13 @@ fn resolved(request: &Request, reference: &str) -> String {
         .get("host")
         .map(String::from_utf8_lossy)
         .unwrap_or_default();
-    let own = |authority: &str| without_port(authority).eq_ignore_ascii_case(without_port(&host));
+    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+    let name = name.map_or(&*host, |(name, _)| name);
+    let own = |authority: &str| {
+        let listens = port.and_then(|port| authority.strip_suffix(&format!(":{port}")));
+        without_port(authority).eq_ignore_ascii_case(without_port(&host))
+            || listens.is_some_and(|authority| authority.eq_ignore_ascii_case(name))
+    };
     let web = url
         .scheme
         .is_none_or(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"));
@@ -141,9 +158,15 @@ struct Link {
 /// Links by relation, each by reference and attribute (RFC 8288 section 3). Where an answer has several of one
 /// relation, the target tells which is which.
 pub(super) fn links(request: &Request, production: &Headers, shadow: &Headers, findings: &mut Findings) {
+    let says = |headers: &Headers| {
+        headers
+            .get_all("link")
+            .any(|value| names_port(&String::from_utf8_lossy(value)))
+    };
+    let port = findings.port().filter(|_| says(production));
     let read = |headers: &Headers| -> Vec<Link> {
         let values = headers.get_all("link").flat_map(split_links);
-        values.filter_map(|value| link(request, value)).collect()
+        values.filter_map(|value| link((request, port), value)).collect()
     };
     let (production, shadow) = (read(production), read(shadow));
     let mut several: HashSet<&str> = HashSet::new();
@@ -171,7 +194,7 @@ pub(super) fn links(request: &Request, production: &Headers, shadow: &Headers, f
     by_name("link", &named(&production), &named(&shadow), "target", findings);
 }
 
-fn link(request: &Request, value: &[u8]) -> Option<Link> {
+fn link(asked: (&Request, Option<u16>), value: &[u8]) -> Option<Link> {
     let text = String::from_utf8_lossy(value.trim_ascii()).into_owned();
     if text.is_empty() {
         return None;
@@ -181,7 +204,7 @@ fn link(request: &Request, value: &[u8]) -> Option<Link> {
         let end = text.find(';').unwrap_or(text.len());
         text.split_at(end)
     });
-    let target = resolved(request, target);
+    let target = resolved(asked, target);
     let mut relation = String::new();
     let mut attributes = Attributes::new();
     if bracketed.is_none() {
@@ -212,7 +235,7 @@ fn link(request: &Request, value: &[u8]) -> Option<Link> {
             _ => {
                 let value = match name.as_str() {
                     "type" | "hreflang" | "as" | "crossorigin" => value.to_ascii_lowercase(),
-                    "anchor" => resolved(request, &value),
+                    "anchor" => resolved(asked, &value),
                     _ => value,
                 };
                 attributes.entry(name).or_insert(value);

@@ -13,7 +13,8 @@ const MAX_PARTS: usize = 16;
 /// Letters of a word; a longer part may be random.
 const WORD: usize = 11;
 
-/// Compares two composed identifiers; false when one of the texts is no such identifier, or they are composed differently.
+/// Compares two composed identifiers; false when one of the texts is no such identifier, or they are composed
+/// differently.
 pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
     let (a, b) = (texts.production, texts.shadow);
     let (Some(left), Some(right)) = (split(a), split(b)) else {

@@ -11,7 +11,8 @@ const UNITS: [&str; 44] = [
     "KiB", "MiB", "GiB", "TiB", "K", "M", "G", "%", "‰", "px", "em", "rem", "pt", "Hz", "kHz",
 ];
 
-/// Compares two numbers with different units; false when one of the texts is no such number, or they have the same unit.
+/// Compares two numbers with different units; false when one of the texts is no such number, or they have the same
+/// unit.
 pub(super) fn compare(texts: &mut Texts<'_, '_>) -> bool {
     let (Some((a, left)), Some((b, right))) = (split(texts.production), split(texts.shadow)) else {
         return false;

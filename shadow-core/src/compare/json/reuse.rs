@@ -136,7 +136,7 @@ impl<'a> Parser<'a> {
         parser.whole(next, Some(known))
     }
 
-    /// Goes on at the last value or name that begins in what both texts begin with.
+    /// Continues at the last value or name that begins in what both texts begin with.
     fn resume(&mut self, known: &Parsed<'_>) -> Option<Next> {
         let begun = known
             .nodes

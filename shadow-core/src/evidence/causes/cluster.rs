@@ -17,6 +17,9 @@ const COMPARED: usize = 64;
 /// Routes from which on a header field that differs on them is a cause of its own.
 const MANY: usize = 3;
 
+/// Places of a page that differ on nearly all pages of a route from which on it was rewritten.
+const REWRITTEN: usize = 8;
+
 /// Groups that are kept as coming with a status.
 const WITH: usize = 256;
 
@@ -42,6 +45,8 @@ pub(super) struct Finding {
     pub(super) exchanges: u64,
     /// Header fields of many routes have a cause of their own.
     family: Option<usize>,
+    /// Whether nearly all pages of the route were rewritten.
+    pub(super) is_rewritten: bool,
 }
 
 impl Causes {
@@ -91,6 +96,7 @@ impl Causes {
                     rows: member.rows.clone(),
                     exchanges: self.exchanges(&member.rows),
                     family,
+                    is_rewritten: false,
                 });
             } else if let Some(finding) = findings.get_mut(known) {
                 finding.members.push(at);
@@ -100,9 +106,13 @@ impl Causes {
         for finding in findings {
             by_route.entry(finding.route).or_default().push(finding);
         }
+        let shown = self.shown(members);
         let mut merged: Vec<Finding> = by_route
-            .into_values()
-            .flat_map(|findings| self.merged(findings))
+            .into_iter()
+            .flat_map(|(route, findings)| {
+                let shown = shown.get(&route).copied().unwrap_or_default();
+                self.rewritten(self.merged(findings), members, shown)
+            })
             .collect();
         for finding in &mut merged {
             self.lead(finding, members, &families);
@@ -141,6 +151,49 @@ impl Causes {
         merged
     }
 
+    /// The exchanges of each route whose content was compared: no other status hid it.
+    fn shown(&self, members: &[Member<'_>]) -> HashMap<RouteId, u64> {
+        let masked = masked(members);
+        let matched = self.matched.iter().enumerate();
+        let matched = matched.filter_map(|(at, row)| Some((RouteId::of(at)?, row)));
+        let differed = self.ids.iter().filter(|(_, at)| !masked.contains(*at));
+        let differed =
+            differed.filter_map(|(signature, at)| Some((signature.route, self.differed.get(*at)?)));
+        let mut shown: HashMap<RouteId, u64> = HashMap::new();
+        for (route, row) in matched.chain(differed) {
+            let sum = shown.entry(route).or_default();
+            *sum = sum.saturating_add(row.all);
+        }
+        shown
+    }
+
+    /// Merges what differs in the pages of one route if nearly all of its pages were rewritten: in each page something
+    /// else of it shows.
+    fn rewritten(&self, findings: Vec<Finding>, members: &[Member<'_>], shown: u64) -> Vec<Finding> {
+        let is_page = |finding: &Finding| {
+            let mut of = finding.members.iter().filter_map(|at| members.get(*at));
+            of.any(|member| member.unit.place.starts_with('/'))
+        };
+        let is_rewritten = |finding: &Finding| {
+            is_page(finding) && finding.members.len() >= REWRITTEN && is_most(finding.exchanges, shown)
+        };
+        let (mut pages, others): (Vec<Finding>, Vec<Finding>) = findings.into_iter().partition(is_page);
+        let Some(at) = pages.iter().position(is_rewritten) else {
+            pages.extend(others);
+            return pages;
+        };
+        let mut whole = pages.swap_remove(at);
+        for part in pages {
+            whole.members.extend(part.members);
+            whole.rows.extend(part.rows);
+        }
+        whole.rows.sort_unstable();
+        whole.rows.dedup();
+        whole.exchanges = self.exchanges(&whole.rows);
+        whole.is_rewritten = true;
+        core::iter::once(whole).chain(others).collect()
+    }
+
     /// Puts the member that says most first; of a family the one that the others are found with.
     fn lead(&self, finding: &mut Finding, members: &[Member<'_>], families: &[Option<Family>]) {
         finding.members.sort_by_cached_key(|at| {
@@ -164,6 +217,13 @@ impl Causes {
             .filter_map(|row| self.differed.get(*row))
             .fold(0, |sum, row| sum.saturating_add(row.all))
     }
+}
+
+/// Signatures whose status, or whose missing answer, hides what else would differ.
+pub(super) fn masked(members: &[Member<'_>]) -> HashSet<usize> {
+    let hides = |member: &&Member<'_>| member.unit.is_failure || member.unit.category == "status";
+    let hiding = members.iter().filter(hides);
+    hiding.flat_map(|member| &member.rows).copied().collect()
 }
 
 /// Header fields that differ on the same routes.

@@ -7,7 +7,10 @@
 use core::hash::{BuildHasher as _, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashMap};
-use shadow_proto::exchange::{Body, Headers, Version};
+use shadow_proto::{
+    exchange::{Body, Headers, Version},
+    request_target::form_decoded,
+};
 
 use super::{Asking, change::Feature, row::FeatureId};
 use crate::evidence::report::FeatureKind;
@@ -128,13 +131,15 @@ impl Features {
                 continue;
             }
             let is_plain = |text: &str| redactor.target(&format!("/?{text}")) == format!("/?{text}");
-            found.extend(self.feature(FeatureKind::Query, &name, || {
+            // Clients encode one name in several ways.
+            let [key, whole] = [name, parameter].map(|text| form_decoded(text.as_bytes()));
+            found.extend(self.feature(FeatureKind::Query, &key, || {
                 is_plain(name).then(|| name.to_owned())
             }));
             if value.is_empty() || redactor.is_secret_parameter(name) {
                 continue;
             }
-            found.extend(self.value(FeatureKind::QueryValue, name, parameter, || {
+            found.extend(self.value(FeatureKind::QueryValue, &key, &whole, || {
                 is_plain(parameter).then(|| parameter.to_owned())
             }));
         }
@@ -263,7 +268,7 @@ impl Features {
     fn value(
         &mut self,
         kind: FeatureKind,
-        name: &str,
+        name: impl Hash,
         value: impl Hash,
         text: impl FnOnce() -> Option<String>,
     ) -> Option<FeatureId> {

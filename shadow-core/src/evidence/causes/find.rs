@@ -50,7 +50,7 @@ impl Causes {
             .collect();
         open.sort_by(by_harm);
         let rest = open.split_off(open.len().min(SEPARATED));
-        let totals = self.totals();
+        let totals = self.totals(&members);
         let mut separated: Vec<Open<'_>> = open
             .into_iter()
             .flat_map(|open| self.split(open, &members, known, &totals))

@@ -26,7 +26,7 @@ pub(super) struct Joined<'g> {
     pub(super) exchanges: u64,
 }
 
-/// Joins findings with the same change, or with places in common.
+/// Joins findings with the same change, with places in common, or of rewritten pages.
 pub(super) fn joined<'g>(findings: Vec<Finding>, members: &[Member<'g>]) -> Vec<Joined<'g>> {
     let mut by_change: HashMap<Change<'g>, Joined<'g>> = HashMap::new();
     for finding in findings {
@@ -54,6 +54,7 @@ pub(super) fn joined<'g>(findings: Vec<Finding>, members: &[Member<'g>]) -> Vec<
             let both = known_places.intersection(&places).count();
             both >= PLACES && both.saturating_mul(4) >= known_places.len().min(places.len())
                 || is_one_status(known, &joined)
+                || is_rewritten(known) && is_rewritten(&joined)
         };
         match kept.iter_mut().take(COMPARED).find(alike) {
             Some((_, known)) => {
@@ -73,6 +74,14 @@ pub(super) fn joined<'g>(findings: Vec<Finding>, members: &[Member<'g>]) -> Vec<
             joined
         })
         .collect()
+}
+
+/// Whether its pages were rewritten: those of several routes were together, whatever each of them has.
+fn is_rewritten(joined: &Joined<'_>) -> bool {
+    joined
+        .findings
+        .first()
+        .is_some_and(|finding| finding.is_rewritten)
 }
 
 /// Whether the shadow system answers requests of one route with one status, whatever production's is.

@@ -2,13 +2,19 @@
 //!
 //! Bias: a feature is shown only if it holds. At least 95 % of the cause's requests have it (or lack it), the interval
 //! of the difference of both shares is above one half, and among so many features chance explains it in at most one of
-//! a hundred reports.
+//! a hundred reports. Others are only those that could have shown the difference: not an answer with another status
+//! than production's, or none, which is a cause of its own.
 
 use core::cmp::Ordering;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-use super::{Causes, change::Feature, row::Row};
+use super::{
+    Causes,
+    change::Feature,
+    cluster::{Member, masked},
+    row::Row,
+};
 use crate::evidence::{
     numbers::float,
     report::{FeatureKind, Separates},
@@ -44,11 +50,21 @@ pub(super) struct Sums {
     slices: Slices,
 }
 
-/// Sums of every route, and of all of them.
+/// Sums of every route, and of all of them, without the masked signatures.
 #[derive(Debug)]
 pub(super) struct Totals {
     routes: HashMap<RouteId, Sums>,
     all: Sums,
+    /// Signatures whose status, or whose missing answer, hides what else would differ.
+    masked: HashSet<usize>,
+}
+
+/// A cause, with the exchanges that it is compared with.
+struct Compared<'t> {
+    cause: Sums,
+    /// The masked part of it, which no total has.
+    masked: Sums,
+    totals: &'t Totals,
 }
 
 /// One feature in a cause and outside.
@@ -87,7 +103,8 @@ impl Sums {
 
 impl Causes {
     /// The sums of every route.
-    pub(super) fn totals(&self) -> Totals {
+    pub(super) fn totals(&self, members: &[Member<'_>]) -> Totals {
+        let masked = masked(members);
         let features = self.features.all().len();
         let mut routes: HashMap<RouteId, Sums> = HashMap::new();
         let matched = self.matched.iter().enumerate().filter(|(_, row)| row.all > 0);
@@ -95,6 +112,7 @@ impl Causes {
         let differed = self
             .ids
             .iter()
+            .filter(|(_, at)| !masked.contains(*at))
             .filter_map(|(signature, at)| Some((signature.route, self.differed.get(*at)?)));
         for (route, row) in matched.chain(differed) {
             routes
@@ -106,7 +124,7 @@ impl Causes {
         for sums in routes.values() {
             all.plus(sums);
         }
-        Totals { routes, all }
+        Totals { routes, all, masked }
     }
 
     /// The features that separate some signatures on some routes, the most telling first. One of a kind that the change
@@ -119,11 +137,20 @@ impl Causes {
         (slicer, names): (&Slicer, &dyn Fn(RouteId) -> &'n str),
     ) -> Vec<Separates> {
         let features = self.features.all();
-        let mut cause = Sums::new(features.len());
-        for row in rows.iter().filter_map(|row| self.differed.get(*row)) {
-            cause.add(row);
+        let mut compared = Compared {
+            cause: Sums::new(features.len()),
+            masked: Sums::new(features.len()),
+            totals,
+        };
+        for (at, row) in rows.iter().filter_map(|at| Some((at, self.differed.get(*at)?))) {
+            compared.cause.add(row);
+            if totals.masked.contains(at) {
+                compared.masked.add(row);
+            }
         }
-        let mut near = Sums::new(features.len());
+        let cause = &compared.cause;
+        let [mut near, mut whole] = [compared.masked.clone(), compared.masked.clone()];
+        whole.plus(&totals.all);
         for (route, _) in routes {
             if let Some(sums) = totals.routes.get(route) {
                 near.plus(sums);
@@ -134,9 +161,9 @@ impl Causes {
             // The route itself is what they have in common.
             return Vec::new();
         }
-        let scope = if everywhere { &totals.all } else { &near };
+        let scope = if everywhere { &whole } else { &near };
         let seen =
-            |feature: usize, scope: &Sums| Seen::new(&cause, cause.of(feature), scope, scope.of(feature));
+            |feature: usize, scope: &Sums| Seen::new(cause, cause.of(feature), scope, scope.of(feature));
         let mut found: Vec<Separates> = features
             .iter()
             .enumerate()
@@ -144,7 +171,7 @@ impl Causes {
             .filter_map(|(at, feature)| {
                 let near = seen(at, scope).separates(feature, features.len(), everywhere)?;
                 // The same of all requests says more.
-                let all = seen(at, &totals.all).separates(feature, features.len(), true);
+                let all = seen(at, &whole).separates(feature, features.len(), true);
                 let all = all.filter(|all| all.is_as_clear_as(&near));
                 Some(all.map_or_else(
                     || near.clone(),
@@ -156,9 +183,9 @@ impl Causes {
             })
             .collect();
         if everywhere {
-            found.extend(of_routes(routes, (&cause, totals), names, features.len()));
+            found.extend(of_routes(routes, (&compared, &whole), names, features.len()));
         }
-        found.extend(in_time(&cause, scope, slicer, everywhere));
+        found.extend(in_time(cause, scope, slicer, everywhere));
         found.sort_by(|a, b| {
             b.gain
                 .partial_cmp(&a.gain)
@@ -240,7 +267,7 @@ fn entropy(part: u64, whole: u64) -> f64 {
 /// The method and the beginning of the path that all routes of a cause have.
 fn of_routes<'n>(
     routes: &[(RouteId, &str)],
-    (cause, totals): (&Sums, &Totals),
+    (compared, whole): (&Compared<'_>, &Sums),
     names: &dyn Fn(RouteId) -> &'n str,
     features: usize,
 ) -> Vec<Separates> {
@@ -268,16 +295,16 @@ fn of_routes<'n>(
         .into_iter()
         .filter(|(kind, name)| routes.iter().all(|(_, route)| has(*kind, name, route)))
         .filter_map(|(kind, name)| {
-            let with = totals
-                .routes
-                .iter()
-                .filter(|(route, _)| has(kind, name, names(**route)));
-            let all = with.fold(0, |sum: u64, (_, sums)| sum.saturating_add(sums.all));
+            let routes = compared.totals.routes.iter();
+            let with = routes.filter(|(route, _)| has(kind, name, names(**route)));
+            let all = with.fold(compared.masked.all, |sum: u64, (_, sums)| {
+                sum.saturating_add(sums.all)
+            });
             let feature = Feature {
                 kind,
                 name: name.to_owned(),
             };
-            Seen::new(cause, cause.all, &totals.all, all).separates(&feature, features, true)
+            Seen::new(&compared.cause, compared.cause.all, whole, all).separates(&feature, features, true)
         })
         .collect()
 }

@@ -13,6 +13,7 @@ mod moves;
 mod place;
 mod planted;
 mod pool;
+mod rare;
 mod show;
 mod stand;
 mod stored;

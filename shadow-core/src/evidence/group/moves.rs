@@ -11,12 +11,14 @@
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
-use super::{Groups, fingerprint};
+use super::{Groups, fingerprint, rare::place_name, stand::Judged};
 use crate::{
     compare::{Category, Discrepancy, nanos},
     evidence::{
         anytime,
-        noise::{ENOUGH, SUSPICIOUS},
+        noise::{self, ENOUGH, SUSPICIOUS, Stood},
+        report::Standing,
+        route::RouteId,
         shape::{Distance, Shift, number},
     },
 };
@@ -72,6 +74,35 @@ impl Groups {
             place.moves.shadow = place.moves.shadow.saturating_add(u64::from(moved.is_some()));
         }
     }
+
+    /// Excuses values that both systems change by themselves. While they do not, repeated answers look stable. What has
+    /// one name on a route, such as the time of each task in a list, is known together.
+    pub(super) fn moving(&self, all: &mut [Judged]) {
+        let mut named: HashMap<(RouteId, &str), Moves> = HashMap::new();
+        let mut counted = HashSet::new();
+        for group in self.all.iter().filter(|group| counted.insert(group.at)) {
+            if let Some((name, place)) = name(&group.place).zip(self.places.get(group.at)) {
+                named.entry((group.route_id, name)).or_default().add(&place.moves);
+            }
+        }
+        for (atom, judged) in self.atoms.iter().zip(all) {
+            let Stood { standing, why, held } = &judged.stood;
+            let is_controlled = held.as_ref().is_some_and(|held| held.source == "control");
+            let may = matches!(standing, Standing::Regression | Standing::Undecided)
+                && !(is_controlled && *standing == Standing::Regression)
+                && *why != noise::FRESHER;
+            let Some(group) = self.all.get(atom.group).filter(|_| may) else {
+                continue;
+            };
+            let own = self.place(atom).moves;
+            let others = name(&group.place).and_then(|name| named.get(&(group.route_id, name)));
+            let together =
+                atom.shift.is_time() && own.is_alike() && others.is_some_and(|all| all.excuse(atom.shift));
+            if own.excuse(atom.shift) || together {
+                judged.stood = Stood::of(Standing::Noise, "moves");
+            }
+        }
+    }
 }
 
 impl Moves {
@@ -115,6 +146,15 @@ impl Moves {
         shift.is_numeric() && few(numbers) && self.near == 0 && fair && shift.apart <= self.widest
     }
 
+    /// Whether it moved at all, and nothing contradicts that both systems are alike.
+    fn is_alike(&self) -> bool {
+        let moved = self
+            .near
+            .saturating_add(self.greater)
+            .saturating_add(self.smaller);
+        moved >= 2 && self.shadow > 0 && self.apart.saturating_mul(FEW) <= moved
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         for (sum, more) in [
             (&mut self.shadow, other.shadow),
@@ -127,4 +167,12 @@ impl Moves {
         }
         self.widest = self.widest.max(other.widest);
     }
+}
+
+/// The last name in a place, whatever element of a list it is in.
+fn name(place: &str) -> Option<&str> {
+    place_name(place)?
+        .split('[')
+        .next()
+        .filter(|name| !name.is_empty())
 }

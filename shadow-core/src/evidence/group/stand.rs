@@ -10,19 +10,21 @@
 //! - both systems change the value, each at its own time (`moves`; also where it is a regression, unless by the control
 //!   target),
 //! - all remaining shifts have been asked again, together often enough, and are balanced (`rest`).
+//!
+//! In the same way a rare shift that one system alone has is a regression if it is one over all routes together.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use crate::evidence::{
     noise::{self, Known, Stood},
     report::{self, Standing, Third},
     route::RouteId,
     shape::{Distance, Shift},
-    stats::Proportion,
+    stats::{Proportion, share},
     trend::Slices,
 };
 
-use super::{Atom, AtomId, Groups, Place};
+use super::{Atom, AtomId, Groups, Place, rare::place_name};
 
 /// Exchanges that are not after a write, from which on they show what differs without one.
 const USUAL: u64 = 16;
@@ -94,10 +96,13 @@ impl Judged {
         }
     }
 
-    /// Whether it is a regression in most exchanges that are not after a write, so that no write explains it elsewhere.
-    fn is_usual(&self) -> bool {
+    /// Whether it is a regression in most exchanges that are not after a write, or in a greater share of them than of
+    /// those after one, so that no write explains it elsewhere.
+    fn is_usual(&self, written: (u64, u64)) -> bool {
         let (found, all) = self.known.observed;
-        self.stood.standing == Standing::Regression && all >= USUAL && found.saturating_mul(2) >= all
+        let more = share(found, all) >= share(written.0, written.1) && found >= USUAL / 2;
+        let most = found.saturating_mul(2) >= all;
+        self.stood.standing == Standing::Regression && all >= USUAL && (more || most)
     }
 
     /// Whether it is undecided and no known evidence contradicts its being noise.
@@ -132,9 +137,12 @@ impl Groups {
         self.by_place(&mut all);
         self.by_content(&mut all);
         self.moving(&mut all);
-        rest(&mut all);
-        for judged in &mut all {
-            judged.explainable &= !judged.is_usual();
+        self.rare(&mut all);
+        for (atom, judged) in self.atoms.iter().zip(&mut all) {
+            let whole = by_group.get(atom.group).copied().unwrap_or_default();
+            let group = self.all.get(atom.group);
+            let explained = group.map_or(0, |group| group.after_skipped_write);
+            judged.explainable &= !judged.is_usual((explained, whole.after_write));
         }
         for at in 0..all.len() {
             // Atoms that became part of others have no evidence of their own.
@@ -233,7 +241,7 @@ impl Groups {
         siblings
     }
 
-    fn place(&self, atom: &Atom) -> Place {
+    pub(super) fn place(&self, atom: &Atom) -> Place {
         self.all
             .get(atom.group)
             .and_then(|group| self.places.get(group.at))
@@ -268,96 +276,6 @@ impl Groups {
             }
         }
     }
-
-    /// Excuses values that both systems change by themselves. While they do not, repeated answers look stable.
-    fn moving(&self, all: &mut [Judged]) {
-        for (atom, judged) in self.atoms.iter().zip(all) {
-            let Stood { standing, why, held } = &judged.stood;
-            let is_controlled = held.as_ref().is_some_and(|held| held.source == "control");
-            let may = matches!(standing, Standing::Regression | Standing::Undecided)
-                && !(is_controlled && *standing == Standing::Regression)
-                && *why != noise::FRESHER;
-            if may && self.place(atom).moves.excuse(atom.shift) {
-                judged.stood = Stood::of(Standing::Noise, "moves");
-            }
-        }
-    }
-
-    /// Excuses shifts of a name that is noise over all routes, if they are no more frequent here than in its pairs.
-    fn by_name(&self, all: &mut [Judged]) {
-        let key = |atom: &Atom| {
-            let group = self.all.get(atom.group)?;
-            let name = place_name(&group.place)?;
-            Some((group.category.as_str(), name, atom.shift))
-        };
-        let mut pooled: HashMap<_, (HashSet<RouteId>, Known)> = HashMap::new();
-        for (atom, judged) in self.atoms.iter().zip(&*all) {
-            let Some(key) = key(atom) else { continue };
-            let (routes, sum) = pooled.entry(key).or_default();
-            routes.extend(self.all.get(atom.group).map(|group| group.route_id));
-            *sum = plus(*sum, &judged.known);
-        }
-        for (atom, judged) in self.atoms.iter().zip(all) {
-            let Some((routes, sum)) = key(atom).and_then(|key| pooled.get(&key)) else {
-                continue;
-            };
-            if routes.len() < 2 || !judged.may_be_noise() {
-                continue;
-            }
-            let of = sum.background.iter().fold(
-                (0, 0),
-                |most: (u64, u64), pairs| {
-                    if pairs.1 > most.1 { *pairs } else { most }
-                },
-            );
-            let here = judged.known.observed;
-            if noise::is_within(here, of) && noise::stand(sum).standing == Standing::Noise {
-                judged.stood = Stood::of(Standing::Noise, "name");
-            }
-        }
-    }
-}
-
-/// Excuses the remaining atoms if all of them together are balanced: single ones are too rare to decide.
-fn rest(all: &mut [Judged]) {
-    let asked = |judged: &Judged| judged.may_be_noise() && judged.known.shadow.all() > 0;
-    let third = all
-        .iter()
-        .filter(|judged| asked(judged))
-        .fold(Third::default(), |sum, judged| sum.plus(judged.known.shadow));
-    if third.is_noise(0) {
-        for judged in all.iter_mut().filter(|judged| asked(judged)) {
-            judged.stood = Stood::of(Standing::Noise, "rest");
-        }
-    }
-}
-
-fn plus(sum: Known, known: &Known) -> Known {
-    let part = |a: (u64, u64), b: (u64, u64)| (a.0.saturating_add(b.0), a.1.saturating_add(b.1));
-    let mut background = sum.background;
-    for (sum, known) in background.iter_mut().zip(known.background) {
-        *sum = part(*sum, known);
-    }
-    Known {
-        observed: part(sum.observed, known.observed),
-        reverse: match (sum.reverse, known.reverse) {
-            (Some(a), Some(b)) => Some(a.saturating_add(b)),
-            (a, b) => a.or(b),
-        },
-        background,
-        production: sum.production.plus(known.production),
-        shadow: sum.shadow.plus(known.shadow),
-        expected: true,
-        siblings: 0,
-    }
-}
-
-/// The last member name of a place in a document; `None` if there is none.
-fn place_name(place: &str) -> Option<&str> {
-    let (_, name) = place.rsplit_once(['.', '/', '@'])?;
-    let name = name.trim_end_matches("[*]");
-    // Text in markup has no name of its own.
-    (!name.is_empty() && name != "*" && !name.starts_with("text()")).then_some(name)
 }
 
 /// The count, with the total reduced by those in which it could not occur.

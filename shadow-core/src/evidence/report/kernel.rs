@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shadow_common::stat::Stat;
 
-/// The counters at one moment, summed over CPUs; none for recorded traffic. In JSON an object: each counter by its name.
+/// The counters at one moment, summed over CPUs; none for recorded traffic. In JSON an object: each counter by its
+/// name.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct KernelCounters {
     counts: Option<[u64; Stat::COUNT]>,

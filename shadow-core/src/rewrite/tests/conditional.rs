@@ -34,13 +34,14 @@ fn production_s_validators_are_left_out_where_it_acted_on_the_request() {
     const RANGE: (&str, &str) = ("Range", "bytes=0-3");
     const ANY: (&str, &str) = ("If-None-Match", "*");
     type Fields<'f> = &'f [(&'f str, &'f str)];
-    let cases: [(&str, Fields<'_>, u16, &[&str]); 20] = [
+    let cases: [(&str, Fields<'_>, u16, &[&str]); 21] = [
         ("GET", &[ETAG, SINCE], 304, &[]),
         ("HEAD", &[ETAG], 200, &[]),
         ("GET", &[SINCE, ("Accept", "*/*")], 200, &["Accept: */*"]),
         ("GET", &[MATCH, UNMODIFIED], 200, &[]),
         ("GET", &[ETAG], 404, &[]),
         ("GET", &[MATCH], 412, &["if-match: \"p\""]),
+        ("GET", &[("If-None-Match", "bad")], 400, &["If-None-Match: bad"]),
         ("GET", &[IF_RANGE, RANGE], 206, &[]),
         ("GET", &[IF_RANGE, RANGE], 416, &["Range: bytes=0-3"]),
         ("GET", &[IF_RANGE, RANGE], 200, &[]),

@@ -11,7 +11,7 @@ use super::{
     Knowledge, Learned, Noun, is_local_id, number,
 };
 
-/// Kinds of things that are told apart in reports and in the search for a pair; of further ones nothing is learned.
+/// Kinds of things that are distinguished in reports and in the search for a pair; of further ones nothing is learned.
 const NOUNS: usize = 1024;
 
 /// Kinds of things that are searched for a known pair.
