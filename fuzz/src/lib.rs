@@ -18,3 +18,4 @@ pub mod offline;
 pub mod pcap;
 pub mod record;
 pub mod redact;
+pub mod values;

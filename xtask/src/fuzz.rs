@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::shell;
 
 /// The targets that need only the core.
-const CORE: [&str; 10] = [
+const CORE: [&str; 11] = [
     "record",
     "assembler",
     "connection",
@@ -24,6 +24,7 @@ const CORE: [&str; 10] = [
     "grpc",
     "redact",
     "mask",
+    "values",
 ];
 
 /// Those that include the agent, which takes some five minutes to build on two cores.

@@ -18,6 +18,8 @@ mod grpc;
 mod mask;
 #[path = "../../../fuzz/src/redact.rs"]
 mod redact;
+#[path = "../../../fuzz/src/values.rs"]
+mod values;
 
 use again::target;
 
@@ -48,4 +50,9 @@ fn recordings_with_secrets() {
         &["fuzz/seeds/mask", "shadow-core/tests/transcripts"],
         mask::run,
     );
+}
+
+#[test]
+fn values_that_correspond() {
+    target("values", &["fuzz/seeds/values"], values::run);
 }
