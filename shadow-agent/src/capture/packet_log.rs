@@ -14,7 +14,7 @@ use aya::{
     programs::{ProgramError, ProgramFd, SchedClassifier},
 };
 use aya_log::EbpfLogger;
-use shadow_common::explain::{ASKED_MAP, LOG_PROGRAM, NEXT_MAP, TOLD_MAP, WORDS};
+use shadow_common::explain::{ASKED_MAP, LINE_LIMIT_MAP, LOG_PROGRAM, NEXT_MAP, WORDS};
 pub use shadow_common::explain::{FollowedEndpoint, MOST_LINES, Packet};
 
 use super::{
@@ -47,7 +47,7 @@ impl PacketLog {
             let map = object.take_map(name);
             map.ok_or_else(|| failed(format!("the program has no map {name}")))
         };
-        let (flow, counts, next) = (map(ASKED_MAP)?, map(TOLD_MAP)?, map(NEXT_MAP)?);
+        let (flow, counts, next) = (map(ASKED_MAP)?, map(LINE_LIMIT_MAP)?, map(NEXT_MAP)?);
         let mut flow: Array<MapData, [u64; 3]> = flow.try_into().map_err(ControlError::map(what))?;
         flow.set(0, asked.words(), 0).map_err(ControlError::map(what))?;
         let mut next: ProgramArray<MapData> = next.try_into().map_err(ControlError::map(what))?;
