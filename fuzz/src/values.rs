@@ -26,7 +26,7 @@ const ROUNDS: u64 = 3;
 const LIMITS: TableLimits = TableLimits {
     entries: 16,
     bytes: 4096,
-    ttl: Duration::from_secs(60),
+    ttl: Duration::from_mins(1),
 };
 
 /// Input: a target, a field value, the request's content, production's Location and content, the shadow system's
@@ -76,27 +76,38 @@ pub fn run(input: &[u8]) {
     for round in 0..ROUNDS {
         let now = Timestamp::from_nanos(round + 1);
         for exchange in [&created, &asked] {
-            values.carried(exchange);
-            let introduced = values.introduced(exchange, now);
-            let Ok(Rewritten::Send(sent)) = rewrite(exchange, &policy) else {
-                return;
-            };
-            let mut made = sent.clone();
-            if values.substitute(&mut made, now).is_ok() {
-                is_a_request(&sent, &made);
-            }
-            let mapped = values.answered(exchange, &introduced, &shadow, now);
-            if let Some(answer) = mapped.answer {
-                let (old, new) = (&shadow.body.kept, &answer.body.kept);
-                assert_eq!(is_json(old), is_json(new), "a document stays one: {new:?}");
-                assert_eq!(shadow.headers.len(), answer.headers.len());
-            }
+            replay(&mut values, exchange, &shadow, &policy, now);
         }
         let (entries, bytes) = values.size();
         assert!(
             entries <= LIMITS.entries && bytes <= LIMITS.bytes,
             "{entries} {bytes}"
         );
+    }
+}
+
+/// One exchange as the agent replays it.
+fn replay(
+    values: &mut Values,
+    exchange: &Exchange,
+    shadow: &ShadowResponse,
+    policy: &RewritePolicy,
+    now: Timestamp,
+) {
+    values.carried(exchange);
+    let introduced = values.introduced(exchange, now);
+    let Ok(Rewritten::Send(sent)) = rewrite(exchange, policy) else {
+        return;
+    };
+    let mut made = sent.clone();
+    if values.substitute(&mut made, now).is_ok() {
+        is_a_request(&sent, &made);
+    }
+    let mapped = values.answered(exchange, &introduced, shadow, now);
+    if let Some(answer) = mapped.answer {
+        let (old, new) = (&shadow.body.kept, &answer.body.kept);
+        assert_eq!(is_json(old), is_json(new), "a document stays one: {new:?}");
+        assert_eq!(shadow.headers.len(), answer.headers.len());
     }
 }
 
