@@ -3,8 +3,6 @@
 
 use core::time::Duration;
 
-use bytes::Bytes;
-use shadow_common::flow::Endpoint;
 use shadow_core::{
     compare::ShadowResponse,
     gate::Writes,
@@ -12,7 +10,8 @@ use shadow_core::{
     values::{TableLimits, Values},
 };
 use shadow_proto::{
-    exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
+    exchange::{Body, Exchange, Headers},
+    testing,
     time::Timestamp,
 };
 
@@ -35,8 +34,9 @@ pub fn run(input: &[u8]) {
     let parts: Vec<&[u8]> = input.splitn(7, |byte| *byte == BORDER).collect();
     let part = |at: usize| parts.get(at).copied().unwrap_or_default();
     // A target with blanks or control characters is no request, and a value with a line feed no field.
-    let target: Vec<u8> = part(0).iter().copied().filter(u8::is_ascii_graphic).collect();
-    let target = [b"/", target.as_slice()].concat();
+    let graphic = part(0).iter().filter(|byte| byte.is_ascii_graphic());
+    let target: String = graphic.map(|byte| char::from(*byte)).collect();
+    let target = format!("/{target}");
     let line = |at: usize| -> Vec<u8> {
         part(at)
             .iter()
@@ -44,17 +44,12 @@ pub fn run(input: &[u8]) {
             .filter(|byte| !b"\r\n\0".contains(byte))
             .collect()
     };
-    let collection = target.iter().skip(1).position(|byte| b"/?".contains(byte));
-    let collection = target.get(..collection.map_or(target.len(), |at| at + 1));
+    let collection = target[1..].find(['/', '?']).map_or(target.len(), |at| at + 1);
     let answer = (line(3), part(4));
+    let exchange = |target: &str, value: &[u8], body| exchange(target, value, body, (&answer.0, answer.1));
     // The first one has no value that it could introduce; the second one has them.
-    let created = exchange(
-        collection.unwrap_or_default().to_vec(),
-        b"",
-        b"{}",
-        (&answer.0, answer.1),
-    );
-    let asked = exchange(target, &line(1), part(2), (&answer.0, answer.1));
+    let created = exchange(&target[..collection], b"", b"{}");
+    let asked = exchange(&target, &line(1), part(2));
     let shadow = ShadowResponse {
         status: 201,
         headers: fields(&line(5)),
@@ -135,7 +130,7 @@ fn fields(location: &[u8]) -> Headers {
     Headers::from_pairs(fields)
 }
 
-fn exchange(target: Vec<u8>, value: &[u8], body: &[u8], (location, answer): (&[u8], &[u8])) -> Exchange {
+fn exchange(target: &str, value: &[u8], body: &[u8], (location, answer): (&[u8], &[u8])) -> Exchange {
     let length = body.len().to_string();
     let request: [(&str, &[u8]); 6] = [
         ("Host", b"shop.example"),
@@ -145,29 +140,11 @@ fn exchange(target: Vec<u8>, value: &[u8], body: &[u8], (location, answer): (&[u
         ("Cookie", value),
         ("If-Match", value),
     ];
-    Exchange {
-        flow: Flow {
-            client: Endpoint::v4([127, 0, 0, 1], 40_000),
-            server: Endpoint::v4([127, 0, 0, 1], 80),
-        },
-        index: 0,
-        request: Request {
-            method: Bytes::from_static(b"POST"),
-            target: target.into(),
-            version: Version::Http11,
-            headers: Headers::from_pairs(request),
-            body: Body::whole(body.to_vec()),
-            trailers: Headers::default(),
-        },
-        response: Some(Response {
-            status: 201,
-            version: Version::Http11,
-            reason: Bytes::from_static(b"Created"),
-            headers: fields(location),
-            body: Body::whole(answer.to_vec()),
-            trailers: Headers::default(),
-        }),
-        timing: Timing::default(),
-        incomplete: None,
-    }
+    let mut exchange = testing::exchange("POST", target);
+    exchange.request.headers = Headers::from_pairs(request);
+    exchange.request.body = Body::whole(body.to_vec());
+    let response = exchange.response.as_mut().expect("an answer");
+    (response.status, response.headers) = (201, fields(location));
+    response.body = Body::whole(answer.to_vec());
+    exchange
 }

@@ -178,7 +178,7 @@ impl Values {
             return None;
         }
         let mut visit = |place: &Place<'_>, value: &[u8]| self.known.back(place, value, now);
-        let (headers, _) = message::edit_answer((&shadow.headers, &Body::default()), path, &mut visit);
+        let headers = message::edit_fields(&shadow.headers, path, &mut visit);
         let content = json.and_then(|json| {
             let mut edits = edit::json_edits(json, &Names::of(&Segments::subject(path)), &mut visit);
             let paired: HashSet<usize> = by_pair.iter().map(|(range, _)| range.start).collect();

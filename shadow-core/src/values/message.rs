@@ -172,13 +172,16 @@ pub(super) fn json_of<'b>(headers: &Headers, body: &'b Body) -> Option<Cow<'b, [
     matches!(start, Some(b'{' | b'[')).then_some(text)
 }
 
-/// Visits the values of an answer to a request for `path`, and returns the fields and the content with those that are
-/// replaced.
-pub(super) fn edit_answer(
-    (headers, body): (&Headers, &Body),
-    path: &str,
-    visit: &mut Visit<'_>,
-) -> (Option<Headers>, Option<Vec<u8>>) {
+/// Visits the values of an answer to a request for `path`, whose content is this text if it is JSON.
+pub(super) fn visit_answer((headers, json): (&Headers, Option<&[u8]>), path: &str, visit: &mut Visit<'_>) {
+    edit_fields(headers, path, visit);
+    if let Some(json) = json {
+        edit::json_edits(json, &Names::of(&Segments::subject(path)), visit);
+    }
+}
+
+/// The fields of an answer to a request for `path` with other values; `None` if none is replaced.
+pub(super) fn edit_fields(headers: &Headers, path: &str, visit: &mut Visit<'_>) -> Option<Headers> {
     let tagged = tagged(headers, path);
     let mut changed = false;
     let mut fields: Vec<(&[u8], Cow<'_, [u8]>)> = Vec::new();
@@ -197,10 +200,7 @@ pub(super) fn edit_answer(
         changed |= new.is_some();
         fields.push((name, new.map_or(Cow::Borrowed(value), Cow::Owned)));
     }
-    let text = json_of(headers, body);
-    let subject = Segments::subject(path);
-    let content = text.and_then(|text| edit::json(&text, &Names::of(&subject), visit));
-    (changed.then(|| Headers::from_pairs(fields)), content)
+    changed.then(|| Headers::from_pairs(fields))
 }
 
 /// The path of the resource that an entity tag of an answer belongs to: the one that was created, or the one that was

@@ -22,10 +22,7 @@ mod table;
 use bytes::Bytes;
 use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
-use shadow_proto::{
-    exchange::{Body, Exchange},
-    time::Timestamp,
-};
+use shadow_proto::{exchange::Exchange, time::Timestamp};
 
 use crate::{
     gate::{self, SkipPolicy},
@@ -39,9 +36,8 @@ pub use table::TableLimits;
 
 use self::{
     class::Class,
-    edit::Names,
     known::{Knowledge, Partner},
-    place::{Place, Role, Segments},
+    place::{Place, Role},
 };
 
 /// Values of one exchange that are followed.
@@ -212,10 +208,8 @@ impl Values {
             }
             None
         };
-        message::edit_answer((&answer.headers, &Body::default()), &path, &mut visit);
-        if let Some(text) = message::json_of(&answer.headers, &answer.body) {
-            edit::json(&text, &Names::of(&Segments::subject(&path)), &mut visit);
-        }
+        let text = message::json_of(&answer.headers, &answer.body);
+        message::visit_answer((&answer.headers, text.as_deref()), &path, &mut visit);
         Introduced {
             values: found,
             keys: keys.into_iter().collect(),

@@ -306,20 +306,15 @@ fn is_made(value: &[u8]) -> bool {
 
 /// The values that a shadow answer has, at the places that mean the same.
 pub(super) fn keys(
-    (headers, json): (&Headers, Option<&[u8]>),
+    answer: (&Headers, Option<&[u8]>),
     path: &str,
     key: &dyn Fn(&Place<'_>, &[u8]) -> u64,
 ) -> HashSet<u64> {
     let mut all = HashSet::new();
-    let none = shadow_proto::exchange::Body::default();
     let mut visit = |place: &Place<'_>, value: &[u8]| {
         all.insert(key(place, value));
         None
     };
-    message::edit_answer((headers, &none), path, &mut visit);
-    if let Some(json) = json {
-        let subject = Segments::subject(path);
-        edit::json(json, &Names::of(&subject), &mut visit);
-    }
+    message::visit_answer(answer, path, &mut visit);
     all
 }

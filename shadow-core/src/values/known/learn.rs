@@ -51,11 +51,7 @@ impl Knowledge {
     ) -> Learned {
         let home = self.space(place);
         if !is_anywhere && place.role == Role::Token || Class::of(production) == Class::Other {
-            return if production == shadow {
-                Learned::Same
-            } else {
-                Learned::Nothing
-            };
+            return only_equal(production, shadow);
         }
         let space = if is_anywhere { Space::EVERYWHERE } else { home };
         let known = self.table.find(space, production, now);
@@ -149,11 +145,7 @@ impl Knowledge {
 
     /// Notes whether a field with the name of a thing has its identifiers: it does if the pair is a known one.
     fn prove(&mut self, place: &Place<'_>, (production, shadow): (&[u8], &[u8]), now: Timestamp) -> Learned {
-        let equal = if production == shadow {
-            Learned::Same
-        } else {
-            Learned::Nothing
-        };
+        let equal = only_equal(production, shadow);
         if place.is_plain() || self.is_empty() {
             return equal;
         }
@@ -212,6 +204,15 @@ impl Knowledge {
         self.counters.learned = self.counters.learned.saturating_add(1);
         self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
         Learned::New
+    }
+}
+
+/// The result where nothing can be learned.
+fn only_equal(production: &[u8], shadow: &[u8]) -> Learned {
+    if production == shadow {
+        Learned::Same
+    } else {
+        Learned::Nothing
     }
 }
 
