@@ -7,7 +7,7 @@ use crate::{flow::Endpoint, record, stat::Stat};
 /// Array of one [`FollowedEndpoint`], as words.
 pub const ASKED_MAP: &str = "SHADOW_ASKED";
 /// Per-CPU array of one `[u64; 3]`: the second, lines logged in it, and lines left out since the start.
-pub const LINE_LIMIT_MAP: &str = "SHADOW_LINE_LIMIT";
+pub const LINE_LIMIT_MAP: &str = "SHADOW_LIMIT";
 
 /// The program for the ingress hook.
 pub const INGRESS_PROGRAM: &str = "explain_ingress";

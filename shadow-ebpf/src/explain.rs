@@ -37,7 +37,7 @@ static SHADOW_ASKED: Array<[u64; 3]> = Array::with_max_entries(1, 0);
 
 /// The second, lines logged in it, and lines left out since the start.
 #[map]
-static SHADOW_LINE_LIMIT: PerCpuArray<[u64; 3]> = PerCpuArray::with_max_entries(1, 0);
+static SHADOW_LIMIT: PerCpuArray<[u64; 3]> = PerCpuArray::with_max_entries(1, 0);
 
 /// The packet whose fate is being decided.
 #[map]
@@ -200,7 +200,7 @@ fn other(ctx: &TcContext) -> Option<Packet> {
 /// Whether one more line may be logged in this second.
 #[inline(always)]
 fn admits(now: u64) -> bool {
-    let Some(limit) = SHADOW_LINE_LIMIT.get_ptr_mut(0) else {
+    let Some(limit) = SHADOW_LIMIT.get_ptr_mut(0) else {
         return false;
     };
     // SAFETY: the pointer came from a successful lookup, and only this CPU uses the slot.

@@ -55,7 +55,13 @@ struct Tally {
     failed: u64,
     skipped: u64,
     reasons: Vec<String>,
+    /// What libtest printed of the tests that failed, repeated after the summary.
+    failures: Vec<String>,
+    in_failures: bool,
 }
+
+/// Lines of the failures of one executable that are repeated, the last ones.
+const REPEATED: usize = 120;
 
 impl Tally {
     fn add(&mut self, other: Self) {
@@ -64,11 +70,14 @@ impl Tally {
             failed,
             skipped,
             reasons,
+            failures,
+            in_failures: _,
         } = other;
         self.passed += passed;
         self.failed += failed;
         self.skipped += skipped;
         self.reasons.extend(reasons);
+        self.failures.extend(failures);
     }
 
     /// Reads a line of libtest's or nextest's output.
@@ -78,8 +87,20 @@ impl Tally {
             self.reasons.push(reason.to_owned());
             return;
         }
-        let counts = match text.split_once("test result: ") {
-            Some((_, counts)) => counts,
+        if line.starts_with("failures:") {
+            self.in_failures = true;
+            return;
+        }
+        // Indented, it is in the output of a test that nextest shows, and is counted in nextest's own summary.
+        let counts = match line.strip_prefix("test result: ") {
+            Some(counts) => {
+                self.in_failures = false;
+                counts
+            }
+            None if self.in_failures => {
+                self.failures.push(line.to_owned());
+                return;
+            }
             None if text.starts_with("Summary [") => {
                 text.split_once("run: ").map_or("", |(_, counts)| counts)
             }
@@ -101,6 +122,8 @@ impl Tally {
 
     /// Ends a run: skipped tests returned early and were counted as passed.
     fn close(&mut self, success: bool, what: &str) {
+        let repeated = self.failures.len().saturating_sub(REPEATED);
+        self.failures.drain(..repeated);
         let said = self.reasons.len() as u64;
         self.passed = self.passed.saturating_sub(said);
         self.skipped += said;
@@ -150,6 +173,9 @@ fn summary(rows: Vec<(&Tier, Tally)>) -> Result<()> {
         "{} passed, {} failed, {} skipped",
         total.passed, total.failed, total.skipped
     );
+    if !total.failures.is_empty() {
+        println!("\n=== failures, once more\n{}", total.failures.join("\n"));
+    }
     if total.failed > 0 {
         bail!("{} tests failed", total.failed);
     }
@@ -307,6 +333,31 @@ mod tests {
     fn counts_what_nextest_says() {
         let line = "     Summary [   0.010s] 7 tests run: 6 passed, 1 failed, 2 skipped";
         assert_eq!(read(&[line], false), (6, 1, 2));
+    }
+
+    #[test]
+    fn a_failure_that_nextest_shows_is_counted_once() {
+        let lines = [
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored",
+            "     Summary [   0.010s] 7 tests run: 6 passed, 1 failed, 2 skipped",
+        ];
+        assert_eq!(read(&lines, false), (6, 1, 2));
+    }
+
+    #[test]
+    fn failures_are_kept_to_be_repeated() {
+        let mut tally = Tally::default();
+        for line in [
+            "---- a stdout ----",
+            "failures:",
+            "---- b stdout ----",
+            "why",
+            "test result: FAILED. 1 passed; 1 failed",
+            "later",
+        ] {
+            tally.read(line);
+        }
+        assert_eq!(tally.failures, ["---- b stdout ----", "why"]);
     }
 
     #[test]
