@@ -47,10 +47,16 @@ const TOOLS: &[Tool] = &[
         why: "an application whose databases diverge",
     },
     Tool {
+        file: "python/bin/django-admin",
+        npm: false,
+        package: "django==5.2.19",
+        why: "a site with sessions and forms",
+    },
+    Tool {
         file: "python/bin/uvicorn",
         npm: false,
         package: "uvicorn==0.54.0",
-        why: "serves that application",
+        why: "serves these applications",
     },
     Tool {
         file: "node/node_modules/@connectrpc/connect",

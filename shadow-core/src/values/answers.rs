@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 use shadow_proto::{
-    exchange::{Body, Exchange, Headers},
+    exchange::{Body, Exchange},
     time::Timestamp,
 };
 
@@ -11,11 +11,11 @@ use crate::compare::{Category, Discrepancy, ShadowResponse};
 use super::{
     Introduced, Values,
     class::Class,
-    edit::{self, Edit, Names},
+    edit::{self, Edit},
     is_creation,
-    known::{Learned, Partner},
-    message,
-    pairs::{self, Answer, Pair},
+    known::{Knowledge, Learned, Partner},
+    message::{self, Document},
+    pairs::{self, Answer, Belongs, Pair},
     place::{Place, Role, Segments},
 };
 
@@ -48,21 +48,15 @@ impl Values {
             return Mapped::default();
         }
         let path = message::path(&exchange.request);
-        let texts = [
-            message::json_of(&production.headers, &production.body),
-            message::json_of(&shadow.headers, &shadow.body),
+        let documents = [
+            message::document_of(&production.headers, &production.body),
+            message::document_of(&shadow.headers, &shadow.body),
         ];
-        let [a, b] = &texts;
+        let [ours, theirs] = &documents;
         let pairs = pairs::of(
             &path,
-            &Answer {
-                headers: &production.headers,
-                json: a.as_deref(),
-            },
-            &Answer {
-                headers: &shadow.headers,
-                json: b.as_deref(),
-            },
+            (&production.headers, ours.as_ref()),
+            (&shadow.headers, theirs.as_ref()),
             &|place, value| self.known.matters(place, value),
         );
         let own = self.request_keys(exchange);
@@ -73,8 +67,8 @@ impl Values {
             &mut mapped,
             now,
         );
-        self.settle(introduced, (&shadow.headers, b.as_deref()), &path, now);
-        mapped.answer = self.map_back(shadow, (&path, b.as_deref()), &by_pair, now);
+        self.settle(introduced, (&shadow.headers, theirs.as_ref()), &path, now);
+        mapped.answer = self.map_back(shadow, (&path, theirs.as_ref()), &by_pair, now);
         let is_mapped = mapped.answer.is_some();
         let counters = &mut self.known.counters;
         counters.mapped = counters.mapped.saturating_add(u64::from(is_mapped));
@@ -82,19 +76,11 @@ impl Values {
     }
 
     /// Introduced values that the shadow system's answer has neither itself nor in another form have no partner.
-    fn settle(
-        &mut self,
-        introduced: &Introduced,
-        (headers, json): (&Headers, Option<&[u8]>),
-        path: &str,
-        now: Timestamp,
-    ) {
+    fn settle(&mut self, introduced: &Introduced, theirs: Answer<'_>, path: &str, now: Timestamp) {
         if introduced.values.is_empty() {
             return;
         }
-        let theirs = pairs::keys((headers, json), path, &|place, value| {
-            self.known.key(place, value)
-        });
+        let theirs = pairs::keys(theirs, path, &|place, value| self.known.key(place, value));
         let gone = introduced.values.iter().filter(|(place, value)| {
             let is_there = theirs.contains(&self.known.key(place, value));
             !is_there && self.known.partner(place, value, now) == Partner::Unknown
@@ -123,7 +109,12 @@ impl Values {
                 production,
                 shadow,
                 at,
+                belongs,
             } = pair;
+            if *belongs != Belongs::Certainly {
+                edits.extend(self.judge(pair, mapped, now));
+                continue;
+            }
             // Of most values it does not matter.
             let may_be_new = place.role != Role::Bare || Class::of(production).is_unique();
             let is_new = may_be_new && !own.contains(&self.known.key(place, production));
@@ -141,12 +132,50 @@ impl Values {
                 }
             };
             if compared != *shadow
-                && let Some((range, is_number)) = at
+                && let Some((range, written)) = at
             {
-                edits.push((range.clone(), edit::literal(*is_number, compared)));
+                edits.push((range.clone(), written.literal(compared)));
             }
         }
         edits
+    }
+
+    /// Judges two values at the same position by what is known of them. Returns what to write for the shadow system's.
+    fn judge(&mut self, pair: &Pair, mapped: &mut Mapped, now: Timestamp) -> Option<Edit> {
+        let Pair {
+            place,
+            production,
+            shadow,
+            at,
+            belongs,
+        } = pair;
+        let (range, written) = at.as_ref()?;
+        let partner =
+            |known: &mut Knowledge, place: &Place<'_>, value: &[u8]| match known.partner(place, value, now) {
+                Partner::Is(partner) if partner != value => Some(partner),
+                _ => None,
+            };
+        let compared = if production == shadow {
+            // It only looks right.
+            let reference = core::str::from_utf8(production).ok();
+            let reference = reference.filter(|_| *belongs == Belongs::AsReference);
+            let other = match reference {
+                Some(text) => edit::url(text, &mut |place, value| partner(&mut self.known, place, value))
+                    .map(String::into_bytes),
+                None => partner(&mut self.known, place, production),
+            }?;
+            let counters = &mut self.known.counters;
+            counters.conflicts = counters.conflicts.saturating_add(1);
+            if mapped.conflicts.len() < CONFLICTS {
+                mapped.conflicts.push((production.clone(), other.clone()));
+            }
+            other
+        } else if place.role == Role::Bare && self.known.same_words((production, shadow), now) {
+            production.clone()
+        } else {
+            return None;
+        };
+        Some((range.clone(), written.literal(compared)))
     }
 
     /// The value to compare in place of one that is not the partner of production's.
@@ -170,7 +199,7 @@ impl Values {
     fn map_back(
         &mut self,
         shadow: &ShadowResponse,
-        (path, json): (&str, Option<&[u8]>),
+        (path, document): (&str, Option<&Document<'_>>),
         by_pair: &[Edit],
         now: Timestamp,
     ) -> Option<ShadowResponse> {
@@ -179,14 +208,14 @@ impl Values {
         }
         let mut visit = |place: &Place<'_>, value: &[u8]| self.known.back(place, value, now);
         let headers = message::edit_fields(&shadow.headers, path, &mut visit);
-        let content = json.and_then(|json| {
-            let mut edits = edit::json_edits(json, &Names::of(&Segments::subject(path)), &mut visit);
+        let content = document.and_then(|document| {
+            let mut edits = document.edits(&Segments::subject(path), &mut visit);
             let paired: HashSet<usize> = by_pair.iter().map(|(range, _)| range.start).collect();
             edits.retain(|(range, _)| !paired.contains(&range.start));
             edits.extend(by_pair.iter().cloned());
             edits.sort_by_key(|(range, _)| range.start);
             edits.dedup_by_key(|(range, _)| range.start);
-            edit::written(json, edits)
+            edit::written(&document.text, edits)
         });
         if headers.is_none() && content.is_none() {
             return None;
@@ -210,8 +239,8 @@ impl Values {
         now: Timestamp,
     ) -> Option<ShadowResponse> {
         let path = message::path(&exchange.request);
-        let text = message::json_of(&shadow.headers, &shadow.body);
-        self.map_back(shadow, (&path, text.as_deref()), &[], now)
+        let document = message::document_of(&shadow.headers, &shadow.body);
+        self.map_back(shadow, (&path, document.as_ref()), &[], now)
     }
 }
 

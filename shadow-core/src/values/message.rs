@@ -19,7 +19,7 @@ use crate::{
 };
 
 use super::{
-    edit::{self, Names, Visit},
+    edit::{self, Edit, Names, Visit},
     place::Segments,
 };
 
@@ -149,7 +149,10 @@ fn content(headers: &Headers, body: &[u8], subject: &str, visit: &mut Visit<'_>)
         return None;
     }
     let kind = media::kind(headers);
-    let has_values = matches!(kind, Kind::Json | Kind::Form | Kind::Multipart | Kind::Unknown);
+    let has_values = matches!(
+        kind,
+        Kind::Json | Kind::Form | Kind::Multipart | Kind::Xml | Kind::Unknown
+    );
     if !has_values {
         return None;
     }
@@ -157,26 +160,65 @@ fn content(headers: &Headers, body: &[u8], subject: &str, visit: &mut Visit<'_>)
     match kind {
         Kind::Form if !text.starts_with(b"{") => edit::form(&text, subject, visit),
         Kind::Multipart => edit::multipart(headers, &text, subject, visit),
+        Kind::Xml => edit::written(&text, edit::markup_edits(&text, false, subject, visit)),
         _ => edit::json(&text, &Names::of(subject), visit),
     }
 }
 
-/// The content of an answer as JSON text.
-pub(super) fn json_of<'b>(headers: &Headers, body: &'b Body) -> Option<Cow<'b, [u8]>> {
-    let may_be = matches!(media::kind(headers), Kind::Json | Kind::Unknown);
+/// Content whose values have places.
+#[derive(Debug)]
+pub(super) struct Document<'b> {
+    pub(super) text: Cow<'b, [u8]>,
+    pub(super) notation: Notation,
+}
+
+/// The notation of a document.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Notation {
+    Json,
+    Html,
+    Xml,
+}
+
+impl Document<'_> {
+    /// Where it has values to replace, if it is about a `subject`.
+    pub(super) fn edits(&self, subject: &str, visit: &mut Visit<'_>) -> Vec<Edit> {
+        match self.notation {
+            Notation::Json => edit::json_edits(&self.text, &Names::of(subject), visit),
+            Notation::Html | Notation::Xml => {
+                edit::markup_edits(&self.text, self.notation == Notation::Html, subject, visit)
+            }
+        }
+    }
+}
+
+/// The content of an answer, if it is a document.
+pub(super) fn document_of<'b>(headers: &Headers, body: &'b Body) -> Option<Document<'b>> {
+    let kind = media::kind(headers);
+    let may_be = matches!(kind, Kind::Json | Kind::Html | Kind::Xml | Kind::Unknown);
     if !may_be || body.kept.is_empty() || !body.is_whole() || body.kept.len() > CONTENT {
         return None;
     }
     let text = decode::decode(headers, &body.kept, CONTENT).ok()?;
     let start = text.trim_ascii_start().first().copied();
-    matches!(start, Some(b'{' | b'[')).then_some(text)
+    let notation = match kind {
+        Kind::Html => Notation::Html,
+        Kind::Xml => Notation::Xml,
+        _ if matches!(start, Some(b'{' | b'[')) => Notation::Json,
+        _ => return None,
+    };
+    Some(Document { text, notation })
 }
 
-/// Visits the values of an answer to a request for `path`, whose content is this text if it is JSON.
-pub(super) fn visit_answer((headers, json): (&Headers, Option<&[u8]>), path: &str, visit: &mut Visit<'_>) {
+/// Visits the values of an answer to a request for `path`, whose content is this document if it is one.
+pub(super) fn visit_answer(
+    (headers, document): (&Headers, Option<&Document<'_>>),
+    path: &str,
+    visit: &mut Visit<'_>,
+) {
     edit_fields(headers, path, visit);
-    if let Some(json) = json {
-        edit::json_edits(json, &Names::of(&Segments::subject(path)), visit);
+    if let Some(document) = document {
+        document.edits(&Segments::subject(path), visit);
     }
 }
 

@@ -19,6 +19,8 @@ mod pairs;
 mod place;
 mod table;
 
+use std::{hash::RandomState, sync::LazyLock};
+
 use bytes::Bytes;
 use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
@@ -208,8 +210,8 @@ impl Values {
             }
             None
         };
-        let text = message::json_of(&answer.headers, &answer.body);
-        message::visit_answer((&answer.headers, text.as_deref()), &path, &mut visit);
+        let document = message::document_of(&answer.headers, &answer.body);
+        message::visit_answer((&answer.headers, document.as_ref()), &path, &mut visit);
         Introduced {
             values: found,
             keys: keys.into_iter().collect(),
@@ -291,6 +293,13 @@ impl Values {
         });
         keys
     }
+}
+
+/// The seed of hashes of content. A fixed one would let a client choose contents that are mistaken for each other; this
+/// one is of the process.
+fn seed() -> &'static RandomState {
+    static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    &SEED
 }
 
 /// Whether an exchange created something: it is no read, and production accepted it.

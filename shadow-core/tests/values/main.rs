@@ -3,6 +3,7 @@
 mod adversarial;
 mod cost;
 mod learning;
+mod markup;
 mod model;
 mod requests;
 

@@ -1,10 +1,11 @@
-//! Writes are replayed to a system whose database diverges from production's with the first request: a REST API of
-//! FastAPI with counted identifiers, UUIDs, entity tags and tokens, in two instances, and several users at once.
+//! Writes are replayed to a system whose database diverges from production's with the first request, in two instances,
+//! and several users at once: a REST API of FastAPI with counted identifiers, UUIDs, entity tags and tokens, and a site
+//! of Django with login, sessions, CSRF tokens and forms.
 //!
-//! The application counts requests that are not about the object that the client meant. So the truth does not depend
+//! The applications count requests that are not about the object that the client meant. So the truth does not depend
 //! on the agent.
 
-use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{fmt, fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
 use shadow_core::evidence::report::Report;
@@ -22,9 +23,36 @@ const PORT: u16 = 80;
 const USERS: u32 = 8;
 const ROUNDS: u32 = 12;
 
+/// An application, and the users of it.
+#[derive(Clone, Copy)]
+struct Site {
+    name: &'static str,
+    app: &'static str,
+    drive: &'static str,
+}
+
+const FASTAPI: Site = Site {
+    name: "fastapi",
+    app: include_str!("fastapi/app.py"),
+    drive: include_str!("fastapi/drive.py"),
+};
+
+const DJANGO: Site = Site {
+    name: "django",
+    app: include_str!("django/app.py"),
+    drive: include_str!("django/drive.py"),
+};
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// One run.
 #[derive(Clone, Copy, Debug)]
 struct Run {
+    site: Site,
     learns: bool,
     concurrency: usize,
     fault: bool,
@@ -46,11 +74,11 @@ fn serve(
     directory: &Path,
     name: &str,
     at: SocketAddr,
-    (start, fault): (u32, bool),
+    (site, start, fault): (Site, u32, bool),
 ) -> Process {
     let directory = directory.join(name);
     fs::create_dir_all(&directory).expect("a directory");
-    fs::write(directory.join("app.py"), include_str!("app.py")).expect("an application");
+    fs::write(directory.join("app.py"), site.app).expect("an application");
     let (host, port, app) = (
         at.ip().to_string(),
         at.port().to_string(),
@@ -59,6 +87,7 @@ fn serve(
     let process = Launch::new(python("uvicorn"), &directory)
         .args(["--host", &host, "--port", &port, "--app-dir", &app])
         .args(["--no-access-log", "--timeout-keep-alive", "60", "app:app"])
+        .env("DATA", &app)
         .env("START", &start.to_string())
         .env("FAULT", if fault { "1" } else { "0" })
         .start(namespace);
@@ -69,6 +98,12 @@ fn serve(
 }
 
 fn run(run: Run) -> (Report, Truth) {
+    let Run {
+        site,
+        learns,
+        concurrency,
+        fault,
+    } = run;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let lab = Lab::new();
     let (production, shadow) = (Lab::production(PORT), Lab::shadow_system(PORT));
@@ -77,12 +112,10 @@ fn run(run: Run) -> (Report, Truth) {
         directory.path(),
         "production",
         production,
-        (8000, false),
+        (site, 8000, false),
     );
-    let _shadow = serve(&lab.shadow, directory.path(), "shadow", shadow, (900, run.fault));
-    let Run {
-        learns, concurrency, ..
-    } = run;
+    let other = (site, 900, fault);
+    let _shadow = serve(&lab.shadow, directory.path(), "shadow", shadow, other);
     let config = directory.path().join("shadow.yaml");
     let text = format!(
         "shadow:\n  url: http://{shadow}\n  writes: replay\n  concurrency: {concurrency}\n  max_wait: 60s\n  \
@@ -103,7 +136,7 @@ fn run(run: Run) -> (Report, Truth) {
             "0%",
         ])
         .start(&lab.server);
-    let answered = lab.client.run(|| drive(directory.path(), production));
+    let answered = lab.client.run(|| drive(site, directory.path(), production));
     agent.settled(answered);
     let report = agent.stop();
     assert_laws(&report);
@@ -120,9 +153,9 @@ fn run(run: Run) -> (Report, Truth) {
 }
 
 /// Returns how many requests were answered.
-fn drive(directory: &Path, production: SocketAddr) -> u64 {
+fn drive(site: Site, directory: &Path, production: SocketAddr) -> u64 {
     let script = directory.join("drive.py");
-    fs::write(&script, include_str!("drive.py")).expect("a script");
+    fs::write(&script, site.drive).expect("a script");
     let output = Command::new(python("python3"))
         .arg(&script)
         .args([production.ip().to_string(), production.port().to_string()])
@@ -140,11 +173,11 @@ fn drive(directory: &Path, production: SocketAddr) -> u64 {
         .expect("a number")
 }
 
-#[test]
-fn no_request_has_a_foreign_identifier_and_nothing_differs() {
-    need!(Root, Python("uvicorn"), Python("fastapi"));
+/// Nothing is sent about another object, everything is compared, and nothing differs.
+fn nothing_differs(site: Site) {
     for concurrency in [1, 16] {
         let (report, truth) = run(Run {
+            site,
             learns: true,
             concurrency,
             fault: false,
@@ -160,11 +193,11 @@ fn no_request_has_a_foreign_identifier_and_nothing_differs() {
     }
 }
 
-#[test]
-fn every_planted_regression_is_found_and_no_other() {
-    need!(Root, Python("uvicorn"), Python("fastapi"));
+/// Each answer that was made wrong is a difference, and no other one is.
+fn regressions_are_found(site: Site) {
     for concurrency in [1, 16] {
         let (report, truth) = run(Run {
+            site,
             learns: true,
             concurrency,
             fault: true,
@@ -185,18 +218,45 @@ fn every_planted_regression_is_found_and_no_other() {
 }
 
 #[test]
-fn without_learning_the_second_request_is_about_another_object() {
+fn an_api_gets_no_foreign_identifier_and_nothing_differs() {
     need!(Root, Python("uvicorn"), Python("fastapi"));
-    let (report, truth) = run(Run {
-        learns: false,
-        concurrency: 1,
-        fault: false,
-    });
-    // Only the logins succeed: a token of production is no token there.
-    assert!(truth.refused > u64::from(USERS * ROUNDS), "{truth:?}");
-    assert!(
-        report.funnel.mismatched > report.funnel.matched,
-        "{:#?}",
-        report.funnel
-    );
+    nothing_differs(FASTAPI);
+}
+
+#[test]
+fn every_planted_regression_of_an_api_is_found_and_no_other() {
+    need!(Root, Python("uvicorn"), Python("fastapi"));
+    regressions_are_found(FASTAPI);
+}
+
+#[test]
+fn a_site_gets_no_foreign_token_and_nothing_differs() {
+    need!(Root, Python("uvicorn"), Python("django-admin"));
+    nothing_differs(DJANGO);
+}
+
+#[test]
+fn every_planted_regression_of_a_site_is_found_and_no_other() {
+    need!(Root, Python("uvicorn"), Python("django-admin"));
+    regressions_are_found(DJANGO);
+}
+
+#[test]
+fn without_learning_the_second_request_is_about_another_object() {
+    need!(Root, Python("uvicorn"), Python("fastapi"), Python("django-admin"));
+    for site in [FASTAPI, DJANGO] {
+        let (report, truth) = run(Run {
+            site,
+            learns: false,
+            concurrency: 1,
+            fault: false,
+        });
+        // A token of production is no token there.
+        assert!(truth.refused > u64::from(USERS * ROUNDS), "{site:?}: {truth:?}");
+        assert!(
+            report.funnel.mismatched > report.funnel.matched,
+            "{:#?}",
+            report.funnel
+        );
+    }
 }

@@ -6,7 +6,7 @@ use crate::compare::multipart::parts;
 
 use super::{
     super::{class, place::Place},
-    Visit, json, target,
+    Visit, target, written,
 };
 
 /// `application/x-www-form-urlencoded`.
@@ -37,5 +37,5 @@ pub(in crate::values) fn multipart(
             edits.push((part.at, new));
         }
     }
-    json::written(text, edits)
+    written(text, edits)
 }

@@ -1,13 +1,12 @@
 //! The scalar values of a JSON document.
 
-use core::ops::Range;
 use std::borrow::Cow;
 
 use crate::compare::tape::{Kind, Tape, Value};
 
 use super::{
     super::place::{self, Place, Role},
-    Visit, url,
+    Edit, Visit, url, written,
 };
 
 /// The names of the objects of a document: what the place of a value in it means.
@@ -97,25 +96,6 @@ pub(in crate::values) fn json_edits(text: &[u8], names: &Names<'_>, visit: &mut 
     edits.made
 }
 
-/// A range of a text, and its replacement.
-pub(in crate::values) type Edit = (Range<usize>, Vec<u8>);
-
-/// A text with some ranges replaced, in order.
-pub(in crate::values) fn written(text: &[u8], edits: Vec<Edit>) -> Option<Vec<u8>> {
-    if edits.is_empty() {
-        return None;
-    }
-    let mut made = Vec::with_capacity(text.len());
-    let mut copied = 0;
-    for (range, new) in edits {
-        made.extend_from_slice(text.get(copied..range.start).unwrap_or_default());
-        made.extend_from_slice(&new);
-        copied = range.end;
-    }
-    made.extend_from_slice(text.get(copied..).unwrap_or_default());
-    Some(made)
-}
-
 struct Edits<'e, 'v> {
     made: Vec<Edit>,
     visit: &'e mut Visit<'v>,
@@ -175,7 +155,7 @@ fn scalar(is_number: bool, text: &[u8], place: &Place<'_>, visit: &mut Visit<'_>
 }
 
 /// A value as JSON: a number stays one if it can.
-pub(in crate::values) fn literal(is_number: bool, new: Vec<u8>) -> Vec<u8> {
+pub(super) fn literal(is_number: bool, new: Vec<u8>) -> Vec<u8> {
     let is_integer = new.iter().all(u8::is_ascii_digit) && (new.first() != Some(&b'0') || new.len() == 1);
     if is_number && is_integer && !new.is_empty() {
         return new;

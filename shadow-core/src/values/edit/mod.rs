@@ -6,18 +6,62 @@
 
 mod form;
 mod json;
+mod markup;
 mod target;
 
+use core::ops::Range;
 use std::borrow::Cow;
 
 pub(super) use form::{form, multipart};
-pub(super) use json::{Edit, Names, is_reference, json, json_edits, literal, written};
+pub(super) use json::{Names, is_reference, json, json_edits};
+pub(super) use markup::{Spot, markup_edits, spots};
 pub(super) use target::{target, url};
 
 use super::place::{Place, Role};
 
 /// Looks at each value, and returns the one to write in its place, if any.
 pub(super) type Visit<'v> = dyn FnMut(&Place<'_>, &[u8]) -> Option<Vec<u8>> + 'v;
+
+/// A range of a text, and its replacement.
+pub(super) type Edit = (Range<usize>, Vec<u8>);
+
+/// A text with some ranges replaced, in order.
+pub(super) fn written(text: &[u8], edits: Vec<Edit>) -> Option<Vec<u8>> {
+    if edits.is_empty() {
+        return None;
+    }
+    let mut made = Vec::with_capacity(text.len());
+    let mut copied = 0;
+    for (range, new) in edits {
+        made.extend_from_slice(text.get(copied..range.start).unwrap_or_default());
+        made.extend_from_slice(&new);
+        copied = range.end;
+    }
+    made.extend_from_slice(text.get(copied..).unwrap_or_default());
+    Some(made)
+}
+
+/// How a value is written in a document.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Written {
+    /// As a number of JSON.
+    Number,
+    /// As a string of JSON.
+    String,
+    /// As an attribute or a text of HTML or XML.
+    Markup,
+}
+
+impl Written {
+    /// Another value in its place.
+    pub(super) fn literal(self, value: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Number => json::literal(true, value),
+            Self::String => json::literal(false, value),
+            Self::Markup => markup::escaped(&value),
+        }
+    }
+}
 
 /// The cookies of a request (RFC 6265 section 4.2.1).
 pub(super) fn cookies(value: &[u8], visit: &mut Visit<'_>) -> Option<Vec<u8>> {

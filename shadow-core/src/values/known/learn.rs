@@ -135,7 +135,11 @@ impl Knowledge {
     }
 
     /// Whether a pair is one of another kind of thing: the name of an object is not always known from its place.
-    fn corresponds_elsewhere(&mut self, (production, shadow): (&[u8], &[u8]), now: Timestamp) -> bool {
+    pub(super) fn corresponds_elsewhere(
+        &mut self,
+        (production, shadow): (&[u8], &[u8]),
+        now: Timestamp,
+    ) -> bool {
         let Self { table, nouns, .. } = self;
         nouns.keys().take(SEARCHED).any(|space| {
             let entry = table.find(*space, production, now);

@@ -4,6 +4,7 @@
 //! replaced. A wrong partner would be worse than none: the request would be about another object.
 
 mod learn;
+mod words;
 
 use core::hash::BuildHasher as _;
 use std::hash::RandomState;

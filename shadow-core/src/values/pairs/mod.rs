@@ -4,6 +4,8 @@
 //! name. The elements of an array are matched by their other content, where that is unique on both sides; their
 //! position says nothing, because two systems may order them differently.
 
+mod markup;
+
 use core::ops::Range;
 use std::borrow::Cow;
 
@@ -14,9 +16,10 @@ use crate::compare::tape::{Kind, Tape, Value};
 
 use super::{
     class::Class,
-    edit::{self, Names},
-    message,
+    edit::{self, Names, Written},
+    message::{self, Document, Notation},
     place::{Place, Role, Segments},
+    seed,
 };
 
 /// Pairs of one exchange.
@@ -31,57 +34,83 @@ pub(super) struct Pair {
     pub(super) place: Place<'static>,
     pub(super) production: Vec<u8>,
     pub(super) shadow: Vec<u8>,
-    /// Where the shadow system's JSON document has its value, and whether as a number.
-    pub(super) at: Option<(Range<usize>, bool)>,
+    /// Where the shadow system's document has its value, and how it is written there.
+    pub(super) at: Option<(Range<usize>, Written)>,
+    pub(super) belongs: Belongs,
+}
+
+/// Why two values belong together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Belongs {
+    /// They have the same name, so what they show can be learned.
+    Certainly,
+    /// They are at the same position: enough to judge them by what is known.
+    ByPosition,
+    /// They are references at the same position.
+    AsReference,
 }
 
 /// Whether anything can be learned from a value of production at a place.
 pub(super) type Matters<'m> = dyn Fn(&Place<'_>, &[u8]) -> bool + 'm;
 
-/// The fields of an answer, and its content if that is JSON.
-pub(super) struct Answer<'a> {
-    pub(super) headers: &'a Headers,
-    pub(super) json: Option<&'a [u8]>,
-}
+/// The fields of an answer, and its content if that is a document.
+pub(super) type Answer<'a> = (&'a Headers, Option<&'a Document<'a>>);
 
 /// The pairs of two answers to a request for `path`, those of the fields first.
 /// Only scalars of documents that matter are returned.
 pub(super) fn of(
     path: &str,
-    production: &Answer<'_>,
-    shadow: &Answer<'_>,
+    (production, ours): Answer<'_>,
+    (shadow, theirs): Answer<'_>,
     matters: &Matters<'_>,
 ) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for name in ["location", "content-location"] {
-        let [a, b] = [production, shadow].map(|answer| answer.headers.get(name).and_then(text));
+        let [a, b] = [production, shadow].map(|headers| headers.get(name).and_then(text));
         if let (Some(a), Some(b)) = (a, b) {
             urls(a, b, &mut pairs);
         }
     }
-    cookies(production.headers, shadow.headers, &mut pairs);
-    if let (Some(a), Some(b)) = (production.headers.get("etag"), shadow.headers.get("etag")) {
-        let place = edit::etag_place(&message::tagged(production.headers, path));
+    cookies(production, shadow, &mut pairs);
+    if let (Some(a), Some(b)) = (production.get("etag"), shadow.get("etag")) {
+        let place = edit::etag_place(&message::tagged(production, path));
         pairs.push(Pair {
             place,
             production: a.trim_ascii().to_vec(),
             shadow: b.trim_ascii().to_vec(),
             at: None,
+            belongs: Belongs::Certainly,
         });
     }
-    if let (Some(a), Some(b)) = (production.json, shadow.json)
-        && let (Ok(a), Ok(b)) = (Tape::parse(a), Tape::parse(b))
+    if let (Some(a), Some(b)) = (ours, theirs)
+        && a.notation == b.notation
+    {
+        documents((a, b), &Segments::subject(path), matters, &mut pairs);
+    }
+    pairs.truncate(PAIRS);
+    pairs
+}
+
+fn documents(
+    (a, b): (&Document<'_>, &Document<'_>),
+    subject: &str,
+    matters: &Matters<'_>,
+    pairs: &mut Vec<Pair>,
+) {
+    if a.notation != Notation::Json {
+        let spots = |of: &Document<'_>| edit::spots(&of.text, of.notation == Notation::Html, subject);
+        return markup::pairs((&spots(a), &spots(b)), matters, pairs);
+    }
+    if let (Ok(a), Ok(b)) = (Tape::parse(&a.text), Tape::parse(&b.text))
         && let (Some(a), Some(b)) = (a.root(), b.root())
     {
-        let subject = Segments::subject(path);
         let mut walk = Walk {
-            pairs: &mut pairs,
+            pairs,
             matters,
             arrays: 0,
         };
-        walk.values((a, b), &Names::of(&subject), None);
+        walk.values((a, b), &Names::of(subject), None);
     }
-    pairs
 }
 
 fn text(value: &[u8]) -> Option<&str> {
@@ -113,6 +142,7 @@ fn urls(production: &str, shadow: &str, pairs: &mut Vec<Pair>) {
             production,
             shadow,
             at: None,
+            belongs: Belongs::Certainly,
         });
     }
 }
@@ -140,6 +170,7 @@ fn cookies(production: &Headers, shadow: &Headers, pairs: &mut Vec<Pair>) {
                 production,
                 shadow,
                 at: None,
+                belongs: Belongs::Certainly,
             });
         }
     }
@@ -208,14 +239,23 @@ impl Walk<'_> {
             }
             return;
         }
-        if !(self.matters)(place, &production) {
+        let belongs = if (self.matters)(place, &production) {
+            Belongs::Certainly
+        } else if production != shadow && is_text(&production) && is_text(&shadow) {
+            Belongs::ByPosition
+        } else {
             return;
-        }
+        };
+        let written = match b.kind() {
+            Kind::Number => Written::Number,
+            _ => Written::String,
+        };
         self.pairs.push(Pair {
             place: place.to_static(),
             production: production.into_owned(),
             shadow: shadow.into_owned(),
-            at: Some((b.range(), b.kind() == Kind::Number)),
+            at: Some((b.range(), written)),
+            belongs,
         });
     }
 
@@ -260,13 +300,16 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a value may be several words of which one is an identifier.
+fn is_text(value: &[u8]) -> bool {
+    let may_be = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'#';
+    value.iter().any(may_be) && value.iter().any(u8::is_ascii_digit)
+}
+
 /// A hash of the content of an element without values that two systems make for themselves. The order of members does
 /// not matter.
 fn signature(value: Value<'_>, names: &Names<'_>) -> u64 {
     use core::hash::BuildHasher as _;
-    /// A fixed seed would let a client choose elements that are mistaken for each other; this one is of the process.
-    static SEED: std::sync::LazyLock<std::hash::RandomState> =
-        std::sync::LazyLock::new(std::hash::RandomState::new);
     match value.kind() {
         Kind::Object => {
             let inside = names.inside(value);
@@ -276,25 +319,25 @@ fn signature(value: Value<'_>, names: &Names<'_>) -> u64 {
                 let is_own = member.kind().is_scalar()
                     && (inside.place(Some(&key)).role != Role::Bare || is_made(&member.content()));
                 if is_own {
-                    SEED.hash_one(&*key)
+                    seed().hash_one(&*key)
                 } else {
-                    SEED.hash_one((&*key, signature(member, &inside.member(&key))))
+                    seed().hash_one((&*key, signature(member, &inside.member(&key))))
                 }
             });
             members.fold(1, u64::wrapping_add)
         }
         Kind::Array => value.elements().fold(2, |sum: u64, element| {
-            SEED.hash_one((sum, signature(element, names)))
+            seed().hash_one((sum, signature(element, names)))
         }),
         Kind::Number | Kind::Plain | Kind::Escaped => {
             let content = value.content();
             if is_made(&content) {
                 3
             } else {
-                SEED.hash_one(&*content)
+                seed().hash_one(&*content)
             }
         }
-        kind => SEED.hash_one(kind.name()),
+        kind => seed().hash_one(kind.name()),
     }
 }
 
@@ -305,11 +348,7 @@ fn is_made(value: &[u8]) -> bool {
 }
 
 /// The values that a shadow answer has, at the places that mean the same.
-pub(super) fn keys(
-    answer: (&Headers, Option<&[u8]>),
-    path: &str,
-    key: &dyn Fn(&Place<'_>, &[u8]) -> u64,
-) -> HashSet<u64> {
+pub(super) fn keys(answer: Answer<'_>, path: &str, key: &dyn Fn(&Place<'_>, &[u8]) -> u64) -> HashSet<u64> {
     let mut all = HashSet::new();
     let mut visit = |place: &Place<'_>, value: &[u8]| {
         all.insert(key(place, value));
