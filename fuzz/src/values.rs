@@ -123,7 +123,8 @@ fn is_a_request(sent: &ShadowRequest, made: &ShadowRequest) {
     assert!(tags(&sent.body) >= tags(&made.body), "{:?}", made.body);
 }
 
-/// What may begin a tag in a document of HTML or XML. One in a value is written as a reference, so there may be fewer.
+/// Bytes that may begin a tag in a document of HTML or XML. One in a value is written as a reference, so there may be
+/// fewer.
 fn tags(text: &[u8]) -> usize {
     let is_markup = media_type(text) != b"application/json";
     text.iter().filter(|byte| is_markup && **byte == b'<').count()
