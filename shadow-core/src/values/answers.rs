@@ -48,31 +48,46 @@ impl Values {
             return Mapped::default();
         }
         let path = message::path(&exchange.request);
+        let created = is_creation(exchange, production.status);
         let documents = [
             message::document_of(&production.headers, &production.body),
             message::document_of(&shadow.headers, &shadow.body),
         ];
-        let [ours, theirs] = &documents;
+        let is_quiet = !created && self.is_quiet(introduced, &documents);
+        let [ours, theirs] = documents.map(|document| document.filter(|_| !is_quiet));
         let pairs = pairs::of(
             &path,
             (&production.headers, ours.as_ref()),
             (&shadow.headers, theirs.as_ref()),
             &|place, value| self.known.matters(place, value),
         );
-        let own = self.request_keys(exchange);
+        let own = if pairs.is_empty() {
+            HashSet::new()
+        } else {
+            self.request_keys(exchange)
+        };
         let mut mapped = Mapped::default();
-        let by_pair = self.learn(
-            &pairs,
-            (&own, is_creation(exchange, production.status)),
-            &mut mapped,
-            now,
-        );
+        let by_pair = self.learn(&pairs, (&own, created), &mut mapped, now);
         self.settle(introduced, (&shadow.headers, theirs.as_ref()), &path, now);
         mapped.answer = self.map_back(shadow, (&path, theirs.as_ref()), &by_pair, now);
         let is_mapped = mapped.answer.is_some();
         let counters = &mut self.known.counters;
         counters.mapped = counters.mapped.saturating_add(u64::from(is_mapped));
         mapped
+    }
+
+    /// Whether nothing in the documents of a read can matter.
+    fn is_quiet(&self, introduced: &Introduced, documents: &[Option<Document<'_>>; 2]) -> bool {
+        let is_known = |value: &[u8]| self.known.may_have(value);
+        let matters = |document: &Option<Document<'_>>| {
+            document
+                .as_ref()
+                .is_some_and(|document| document.may_matter(&is_known))
+        };
+        let [ours, theirs] = documents;
+        let are_equal = matches!((ours, theirs), (Some(ours), Some(theirs)) if ours.text == theirs.text);
+        let is_known_quiet = introduced.quiet == Some(self.known.table().added());
+        (is_known_quiet || !matters(ours)) && (are_equal || !matters(theirs))
     }
 
     /// Introduced values that the shadow system's answer has neither itself nor in another form have no partner.
@@ -89,6 +104,7 @@ impl Values {
             values: gone.cloned().collect(),
             keys: Vec::new(),
             created: introduced.created,
+            quiet: None,
         };
         self.lost(&gone, now);
     }

@@ -20,6 +20,7 @@ use crate::{
 
 use super::{
     edit::{self, Edit, Names, Visit},
+    glance,
     place::Segments,
 };
 
@@ -189,6 +190,11 @@ impl Document<'_> {
                 edit::markup_edits(&self.text, self.notation == Notation::Html, subject, visit)
             }
         }
+    }
+
+    /// Whether any value in it can matter: one that is unique everywhere, a token, or one that is known.
+    pub(super) fn may_matter(&self, is_known: &impl Fn(&[u8]) -> bool) -> bool {
+        self.notation != Notation::Json || glance::may_matter(&self.text, is_known)
     }
 }
 

@@ -12,7 +12,9 @@ mod answers;
 mod class;
 mod counters;
 mod edit;
+mod glance;
 mod known;
+mod members;
 mod message;
 pub mod order;
 mod pairs;
@@ -22,7 +24,7 @@ mod table;
 use std::{hash::RandomState, sync::LazyLock};
 
 use bytes::Bytes;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use shadow_proto::{exchange::Exchange, time::Timestamp};
 
@@ -58,6 +60,8 @@ pub struct Introduced {
     values: Vec<(Place<'static>, Vec<u8>)>,
     keys: Vec<u64>,
     created: bool,
+    /// The state of the table in which nothing in the answer's document could matter, if there was nothing.
+    quiet: Option<u64>,
 }
 
 impl Introduced {
@@ -194,28 +198,37 @@ impl Values {
         if answer.status >= 400 {
             return Introduced::default();
         }
-        let own = self.request_keys(exchange);
         let path = message::path(&exchange.request);
-        let mut found = Vec::new();
-        let mut keys = HashSet::new();
+        let mut found: HashMap<u64, (Place<'static>, Vec<u8>)> = HashMap::new();
+        let document = message::document_of(&answer.headers, &answer.body);
+        let is_known = |value: &[u8]| self.known.may_have(value);
+        // A read introduces only what is unique, or a token.
+        let matters = created
+            || document
+                .as_ref()
+                .is_some_and(|document| document.may_matter(&is_known));
+        let document = document.filter(|_| matters);
+        let quiet = (!matters).then(|| self.known.table().added());
         let known = &mut self.known;
         let mut visit = |place: &Place<'_>, value: &[u8]| {
             if found.len() < FOLLOWED && is_new(place, value, created) {
                 let key = known.key(place, value);
-                let mut is_unknown = || known.partner(place, value, now) == Partner::Unknown;
-                if !own.contains(&key) && !keys.contains(&key) && is_unknown() {
-                    keys.insert(key);
-                    found.push((place.to_static(), value.to_vec()));
+                if !found.contains_key(&key) && known.partner(place, value, now) == Partner::Unknown {
+                    found.insert(key, (place.to_static(), value.to_vec()));
                 }
             }
             None
         };
-        let document = message::document_of(&answer.headers, &answer.body);
         message::visit_answer((&answer.headers, document.as_ref()), &path, &mut visit);
+        if !found.is_empty() {
+            let own = self.request_keys(exchange);
+            found.retain(|key, _| !own.contains(key));
+        }
         Introduced {
-            values: found,
-            keys: keys.into_iter().collect(),
+            keys: found.keys().copied().collect(),
+            values: found.into_values().collect(),
             created,
+            quiet,
         }
     }
 

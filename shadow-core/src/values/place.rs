@@ -38,7 +38,7 @@ const REFERENCES: [&str; 14] = [
 ];
 
 /// Parts of the names of fields for tokens.
-const TOKENS: [&str; 6] = ["token", "csrf", "xsrf", "nonce", "cursor", "sessionid"];
+pub(super) const TOKENS: [&str; 6] = ["token", "csrf", "xsrf", "nonce", "cursor", "sessionid"];
 
 /// Fields that count or page and never name anything.
 const PLAIN: [&str; 18] = [

@@ -10,11 +10,13 @@ use std::hash::RandomState;
 use hashbrown::HashTable;
 use shadow_proto::time::Timestamp;
 
+use super::members::{self, Members};
+
 /// No slot.
 const NONE: u32 = u32::MAX;
 
-/// The bytes of an entry besides its two values: the slot, two hash table entries, and the allocator's own.
-const OVERHEAD: usize = size_of::<Slot>() + 40;
+/// The bytes of an entry besides its two values: the slot, the entries of hash tables, and the allocator's own.
+const OVERHEAD: usize = size_of::<Slot>() + 40 + 2 * members::OVERHEAD;
 
 /// Limits of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -84,6 +86,9 @@ pub(super) struct Table {
     free: Vec<u32>,
     forward: HashTable<u32>,
     back: HashTable<u32>,
+    members: Members,
+    /// Entries that were ever added.
+    added: u64,
     oldest: u32,
     newest: u32,
     bytes: usize,
@@ -98,6 +103,8 @@ impl Table {
             free: Vec::new(),
             forward: HashTable::new(),
             back: HashTable::new(),
+            members: Members::default(),
+            added: 0,
             oldest: NONE,
             newest: NONE,
             bytes: 0,
@@ -112,9 +119,22 @@ impl Table {
         self.bytes
     }
 
+    /// Whether a value may be one of either system's, in any space.
+    pub(super) fn may_have(&self, value: &[u8]) -> bool {
+        self.members.may_have(value)
+    }
+
+    /// Entries that were ever added: while it is the same, what was not there is not there.
+    pub(super) fn added(&self) -> u64 {
+        self.added
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.limits, self.seed.clone());
+        *self = Self {
+            added: self.added,
+            ..Self::new(self.limits, self.seed.clone())
+        };
     }
 
     /// The entry of a production value.
@@ -231,6 +251,9 @@ impl Table {
         let production = self.hash(slot.space, slot.production());
         let shadow = slot.is_back.then(|| self.hash(slot.space, slot.shadow()));
         self.bytes = self.bytes.saturating_add(slot.size());
+        self.added = self.added.wrapping_add(1);
+        self.members.add(slot.production());
+        self.members.add(slot.shadow());
         let (space, text) = (slot.space, slot.shadow().to_vec());
         let at = match self.free.pop() {
             Some(at) => at,
@@ -284,6 +307,8 @@ impl Table {
         let text = core::mem::take(&mut slot.text);
         let (production, shadow) = text.split_at_checked(slot.split as usize).unwrap_or_default();
         slot.split = 0;
+        self.members.remove(production);
+        self.members.remove(shadow);
         self.bytes = self.bytes.saturating_sub(size);
         let hash = self.hash(space, production);
         if let Ok(entry) = self.forward.find_entry(hash, |other| *other == at) {

@@ -43,6 +43,7 @@ fn cost_of_an_exchange_without_a_hit() {
     let answer = shadow(Said(200, &[], &other));
     let comparator = Comparator::new(Rules::default()).unwrap();
     let (mut compare, mut learn) = (Vec::new(), Vec::new());
+    let mut parts = [Duration::ZERO; 3];
     for _ in 0..2000 {
         let start = Instant::now();
         let production = read.response.as_ref().unwrap();
@@ -51,15 +52,24 @@ fn cost_of_an_exchange_without_a_hit() {
         compare.push(start.elapsed());
         let start = Instant::now();
         let carried = values.carried(&read);
+        let carries = start.elapsed();
         let introduced = values.introduced(&read, NOW);
+        let introduces = start.elapsed();
         let mapped = values.answered(&read, &introduced, &answer, NOW);
+        let answers = start.elapsed();
+        for (part, spent) in parts
+            .iter_mut()
+            .zip([carries, introduces - carries, answers - introduces])
+        {
+            *part += spent / 2000;
+        }
         assert!(mapped.answer.is_none() && !carried.session.is_empty());
         learn.push(start.elapsed());
     }
     compare.sort();
     learn.sort();
     println!(
-        "{} bytes: compare {:?}, learn {:?} (medians)",
+        "{} bytes: compare {:?}, learn {:?} (medians); request, answer, both answers {parts:?} (means)",
         body.len(),
         compare[1000],
         learn[1000]

@@ -177,6 +177,11 @@ impl Knowledge {
                 .is_some_and(|entry| entry.production != value)
     }
 
+    /// Whether a value may be one of either system's, at any place.
+    pub(super) fn may_have(&self, value: &[u8]) -> bool {
+        self.table.may_have(value)
+    }
+
     /// Whether anything can be learned from a value of production at a place.
     pub(super) fn matters(&self, place: &Place<'_>, production: &[u8]) -> bool {
         place.role != Role::Bare
