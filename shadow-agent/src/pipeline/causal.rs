@@ -11,7 +11,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -58,6 +58,8 @@ pub(super) struct Causal {
     /// Exchanges that will not be replayed and introduce values.
     dropped: SegQueue<Arc<Exchange>>,
     dropped_bytes: AtomicUsize,
+    /// Whether values of an exchange are lost since they were last settled.
+    missed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -108,6 +110,7 @@ impl Causal {
             state: Mutex::default(),
             dropped: SegQueue::new(),
             dropped_bytes: AtomicUsize::new(0),
+            missed: AtomicBool::new(false),
         })
     }
 
@@ -119,18 +122,29 @@ impl Causal {
 
     /// Notes an exchange that will not be replayed. Called by the capture thread: the values are read later.
     pub(super) fn note(&self, exchange: &Arc<Exchange>) {
+        if exchange.incomplete.is_some() {
+            self.missed.store(true, Relaxed);
+        }
         let Some(answer) = &exchange.response else { return };
         let introduces = !is_safe(&exchange.request) || answer.headers.get("set-cookie").is_some();
         let bytes = held_by(exchange);
         let held = self.dropped_bytes.load(Relaxed).saturating_add(bytes);
-        if introduces && answer.status < 400 && held <= NOTED_BYTES && self.dropped.len() < NOTED {
+        if !introduces || answer.status >= 400 {
+            return;
+        }
+        if held <= NOTED_BYTES && self.dropped.len() < NOTED {
             self.dropped_bytes.fetch_add(bytes, Relaxed);
             self.dropped.push(Arc::clone(exchange));
+        } else {
+            self.missed.store(true, Relaxed);
         }
     }
 
     /// Reads the values of noted exchanges: they have no partners.
     pub(super) fn settle(&self, now: impl Fn(&Exchange) -> Timestamp) {
+        if self.missed.load(Relaxed) && self.missed.swap(false, Relaxed) {
+            self.values().missed();
+        }
         while let Some(exchange) = self.dropped.pop() {
             self.dropped_bytes.fetch_sub(held_by(&exchange), Relaxed);
             let now = now(&exchange);

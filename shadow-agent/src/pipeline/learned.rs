@@ -48,6 +48,9 @@ impl<S: Shadow> Dispatcher<S> {
             return self.rewriting(|policy| rewrite_knowing(exchange, policy, copy, &mut |_, _| None));
         };
         let now = self.now(exchange);
+        if causal.values().has_unknown_tag(exchange, now) {
+            return Err(SkipPolicy::ValueUnknown);
+        }
         let mut known = |name: &[u8], value: &[u8]| causal.values().validator(exchange, name, value, now);
         let mut made = self.rewriting(|policy| rewrite_knowing(exchange, policy, copy, &mut known))?;
         if let Rewritten::Send(request) = &mut made {

@@ -242,6 +242,26 @@ impl Values {
         }
     }
 
+    /// An exchange was not captured whole: values that its answer introduced are not known. From now on values that were
+    /// not seen before have no certain partner.
+    pub fn missed(&mut self) {
+        self.known.miss();
+    }
+
+    /// Whether a change depends on an entity tag of which nothing is known although tags of that resource are learned.
+    pub fn has_unknown_tag(&mut self, exchange: &Exchange, now: Timestamp) -> bool {
+        let path = message::path(&exchange.request);
+        let mut is_unknown = false;
+        for tags in exchange.request.headers.get_all("if-match") {
+            edit::etags(tags, &path, &mut |place, tag| {
+                is_unknown |= tag != b"*" && self.known.partner(place, tag, now) == Partner::None;
+                // All of them are visited.
+                Some(tag.to_vec())
+            });
+        }
+        is_unknown
+    }
+
     /// The validator to send in place of production's, if it is known as a whole.
     pub fn validator(
         &mut self,
@@ -267,9 +287,6 @@ impl Values {
 
     /// Replaces production's values in a request; returns how many, or why it cannot be sent.
     pub fn substitute(&mut self, request: &mut ShadowRequest, now: Timestamp) -> Result<u64, SkipPolicy> {
-        if self.known.is_empty() {
-            return Ok(0);
-        }
         let mut replaced = 0u64;
         let mut is_lost = false;
         message::edit_request(
@@ -284,7 +301,10 @@ impl Values {
                     is_lost = true;
                     None
                 }
-                Partner::Unknown => None,
+                Partner::Unknown => {
+                    self.known.keep(place, value, now);
+                    None
+                }
             },
         );
         if is_lost {

@@ -224,3 +224,63 @@ fn values_of_an_exchange_that_was_not_replayed_are_never_sent() {
     );
     assert_eq!(target(&mut values, "/orders/5").as_deref(), Ok("/orders/3"));
 }
+
+#[test]
+fn after_a_loss_a_value_that_was_never_seen_is_not_sent() {
+    let (old, lost) = (
+        "6f9619ff-8b86-4011-b42d-00cf4fc964ff",
+        "7a9619ff-8b86-4011-b42d-00cf4fc96411",
+    );
+    let other = "11119c1d-aaaa-4bbb-8ccc-0123456789ab";
+    let mut values = with_order();
+    let note = |id: &str| format!(r#"{{"id":"{id}"}}"#);
+    let made = exchange(
+        "POST",
+        "/notes",
+        &[],
+        "{}",
+        Said(201, &[], &note("8a9619ff-8b86-4011-b42d-00cf4fc96422")),
+    );
+    compared(&mut values, &made, Said(201, &[], &note(other)));
+    let path = |id: &str| format!("/notes/{id}");
+    assert_eq!(
+        target(&mut values, &path(old)),
+        Ok(path(old)),
+        "older than the capture"
+    );
+    values.missed();
+    assert_eq!(target(&mut values, &path(old)), Ok(path(old)));
+    assert_eq!(target(&mut values, &path(lost)), Err(SkipPolicy::ValueUnknown));
+    // Nothing was ever learned of these.
+    let client_made = format!("/uploads/{lost}");
+    assert_eq!(target(&mut values, &client_made), Ok(client_made.clone()));
+    assert_eq!(
+        target(&mut values, "/orders?page=2"),
+        Ok("/orders?page=2".to_owned())
+    );
+    values.clear();
+    assert_eq!(
+        target(&mut values, &path(lost)),
+        Ok(path(lost)),
+        "nothing is known any more"
+    );
+}
+
+#[test]
+fn a_change_with_a_tag_that_was_lost_is_not_sent() {
+    let mut values = values();
+    let read = exchange(
+        "GET",
+        "/orders/1",
+        &[],
+        "",
+        Said(200, &[("ETag", "\"a1b2\"")], ""),
+    );
+    compared(&mut values, &read, Said(200, &[("ETag", "\"c3d4\"")], ""));
+    let change = |tag: &str| exchange("PUT", "/orders/1", &[("If-Match", tag)], "", Said(200, &[], ""));
+    assert!(!values.has_unknown_tag(&change("\"ffff\""), NOW), "older");
+    values.missed();
+    assert!(values.has_unknown_tag(&change("\"ffff\""), NOW));
+    assert!(!values.has_unknown_tag(&change("\"a1b2\""), NOW));
+    assert!(!values.has_unknown_tag(&change("*"), NOW));
+}

@@ -56,6 +56,8 @@ struct Run {
     learns: bool,
     concurrency: usize,
     fault: bool,
+    /// The share of segments that the capture loses; none if it is empty.
+    loss: &'static str,
 }
 
 /// The counts of the shadow system.
@@ -103,6 +105,7 @@ fn run(run: Run) -> (Report, Truth) {
         learns,
         concurrency,
         fault,
+        loss,
     } = run;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let lab = Lab::new();
@@ -123,8 +126,13 @@ fn run(run: Run) -> (Report, Truth) {
     );
     fs::write(&config, text).expect("a configuration");
     let config = config.display().to_string();
-    let mut agent = Plan::new(directory.path())
-        .capture(Lab::LINK, PORT)
+    let plan = Plan::new(directory.path()).capture(Lab::LINK, PORT);
+    let plan = if loss.is_empty() {
+        plan
+    } else {
+        plan.forgetting(loss)
+    };
+    let mut agent = plan
         .args(&[
             "--config",
             &config,
@@ -137,7 +145,8 @@ fn run(run: Run) -> (Report, Truth) {
         ])
         .start(&lab.server);
     let answered = lab.client.run(|| drive(site, directory.path(), production));
-    agent.settled(answered);
+    // Of lost requests the agent does not know.
+    agent.settled(if loss.is_empty() { answered } else { answered / 2 });
     let report = agent.stop();
     assert_laws(&report);
     let truth = lab.shadow.run(|| Connection::open(shadow)?.get("/truth", ""));
@@ -175,12 +184,13 @@ fn drive(site: Site, directory: &Path, production: SocketAddr) -> u64 {
 
 /// Nothing is sent about another object, everything is compared, and nothing differs.
 fn nothing_differs(site: Site) {
-    for concurrency in [1, 16] {
+    for concurrency in [1, 16, 64] {
         let (report, truth) = run(Run {
             site,
             learns: true,
             concurrency,
             fault: false,
+            loss: "",
         });
         assert_eq!((truth.foreign, truth.refused), (0, 0), "{truth:?}");
         assert!(report.funnel.skipped.is_empty(), "{:#?}", report.funnel);
@@ -195,12 +205,13 @@ fn nothing_differs(site: Site) {
 
 /// Each answer that was made wrong is a difference, and no other one is.
 fn regressions_are_found(site: Site) {
-    for concurrency in [1, 16] {
+    for concurrency in [1, 16, 64] {
         let (report, truth) = run(Run {
             site,
             learns: true,
             concurrency,
             fault: true,
+            loss: "",
         });
         assert_eq!((truth.foreign, truth.refused), (0, 0), "{truth:?}");
         assert!(truth.planted >= 32, "{truth:?}");
@@ -215,6 +226,35 @@ fn regressions_are_found(site: Site) {
             "{categories:?}"
         );
     }
+}
+
+/// With losses in the capture less is sent, and what is sent is about the right object. Writes that were lost leave the
+/// two databases different, so answers may differ.
+fn losses_send_nothing_foreign(site: Site) {
+    for (concurrency, loss, fault) in [(16, "1%:3", false), (64, "10%:5", false), (16, "1%:7", true)] {
+        let (report, truth) = run(Run {
+            site,
+            learns: true,
+            concurrency,
+            fault,
+            loss,
+        });
+        assert_eq!((truth.foreign, truth.refused), (0, 0), "{truth:?}");
+        assert!(report.funnel.matched > 0, "{:#?}", report.funnel);
+        assert!(report.funnel.mismatched >= truth.planted, "{:#?}", report.groups);
+    }
+}
+
+#[test]
+fn losses_send_nothing_foreign_to_an_api() {
+    need!(Root, Python("uvicorn"), Python("fastapi"));
+    losses_send_nothing_foreign(FASTAPI);
+}
+
+#[test]
+fn losses_send_nothing_foreign_to_a_site() {
+    need!(Root, Python("uvicorn"), Python("django-admin"));
+    losses_send_nothing_foreign(DJANGO);
 }
 
 #[test]
@@ -250,6 +290,7 @@ fn without_learning_the_second_request_is_about_another_object() {
             learns: false,
             concurrency: 1,
             fault: false,
+            loss: "",
         });
         // A token of production is no token there.
         assert!(truth.refused > u64::from(USERS * ROUNDS), "{site:?}: {truth:?}");

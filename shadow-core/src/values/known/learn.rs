@@ -17,7 +17,7 @@ const NOUNS: usize = 1024;
 /// Kinds of things that are searched for a known pair.
 const SEARCHED: usize = 64;
 
-/// Fields of which it is known whether they have identifiers.
+/// Fields of which it is known whether they have identifiers, and places of values that are renewed.
 const PROVEN: usize = 4096;
 
 impl Knowledge {
@@ -58,7 +58,16 @@ impl Knowledge {
         let is_same = known.map(|entry| entry.state == State::Paired && entry.shadow == shadow);
         match is_same {
             Some(true) => Learned::Same,
-            None if production == shadow => Learned::Same,
+            // Where values are renewed, one that is the same in both systems is also known.
+            None if production == shadow => {
+                if self.renewed.contains(&home) {
+                    let gone = self
+                        .table
+                        .set((space, home), (production, shadow), State::Paired, now);
+                    self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
+                }
+                Learned::Same
+            }
             Some(false) | None => self.add(place, (space, home), (production, shadow), now),
         }
     }
@@ -201,6 +210,9 @@ impl Knowledge {
             {
                 noun.from = Some(noun.from.map_or(number, |from| from.min(number)));
             }
+        }
+        if place.role == Role::Current && self.renewed.len() < PROVEN {
+            self.renewed.insert(home);
         }
         let gone = self
             .table

@@ -9,13 +9,13 @@ mod words;
 use core::hash::BuildHasher as _;
 use std::hash::RandomState;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use shadow_proto::time::Timestamp;
 
 use super::{
     class::{self, Class},
     counters::Counters,
-    place::{Place, Role},
+    place::{self, Place, Role},
     table::{Space, State, Table, TableLimits},
 };
 
@@ -61,6 +61,10 @@ pub(super) struct Knowledge {
     nouns: HashMap<Space, Noun>,
     /// Whether a field with the name of a thing has its identifiers.
     proven: HashMap<Space, bool>,
+    /// Cookies and tagged resources of which pairs were learned.
+    renewed: HashSet<Space>,
+    /// Whether an exchange whose values are not known may have introduced some.
+    missed: bool,
     pub(super) counters: Counters,
 }
 
@@ -72,6 +76,8 @@ impl Knowledge {
             seed,
             nouns: HashMap::new(),
             proven: HashMap::new(),
+            renewed: HashSet::new(),
+            missed: false,
             counters: Counters::default(),
         }
     }
@@ -88,6 +94,8 @@ impl Knowledge {
         self.table.clear();
         self.nouns.clear();
         self.proven.clear();
+        self.renewed.clear();
+        self.missed = false;
     }
 
     /// The names of things, and how many of each were learned.
@@ -130,6 +138,9 @@ impl Knowledge {
             return Partner::Unknown;
         }
         let space = self.space(place);
+        if self.missed && !self.may_have(value) && self.may_be_missed(place, space, value) {
+            return Partner::None;
+        }
         let may_be_anywhere = value.len() >= class::SHORTEST_UNIQUE;
         if let Some(entry) = self.table.find(space, value, now) {
             let found = match entry.state {
@@ -149,6 +160,41 @@ impl Knowledge {
             return Partner::None;
         }
         Partner::Unknown
+    }
+
+    /// An exchange that may have introduced values was not captured whole.
+    pub(super) fn miss(&mut self) {
+        self.missed = true;
+    }
+
+    /// Notes a value of a request that no answer gave: it is older than what is known, and the same in both systems.
+    pub(super) fn keep(&mut self, place: &Place<'_>, value: &[u8], now: Timestamp) {
+        if self.missed || !Self::is_given(place) || !Self::is_anywhere(place, value) {
+            return;
+        }
+        let home = self.space(place);
+        let pair = (Space::EVERYWHERE, home);
+        let gone = self.table.set(pair, (value, value), State::Paired, now);
+        self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
+    }
+
+    /// Whether a server gives the values at a place. The fields of a request mostly have what a client made.
+    fn is_given(place: &Place<'_>) -> bool {
+        place.role != Role::Token
+            || place.noun.eq_ignore_ascii_case("authorization")
+            || place::is_token_name(&place.noun)
+    }
+
+    /// Whether a value that was never seen is one of those that an answer gives: of a kind of which others were learned.
+    fn may_be_missed(&self, place: &Place<'_>, space: Space, value: &[u8]) -> bool {
+        let is_learned = match place.role {
+            Role::Current => self.renewed.contains(&space),
+            Role::Token if place.noun.eq_ignore_ascii_case("authorization") => {
+                self.nouns.values().any(|noun| place::is_token_name(&noun.name))
+            }
+            Role::Token | Role::Id | Role::Bare => self.nouns.contains_key(&space),
+        };
+        is_learned && (place.role == Role::Current || Self::is_anywhere(place, value))
     }
 
     /// A field with the name of a thing has an identifier of it if answers have shown so; if they have not shown

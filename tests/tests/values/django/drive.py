@@ -34,6 +34,8 @@ def user(place):
         for cookie in response.headers.get_all("Set-Cookie") or []:
             name, value = cookie.split(";")[0].split("=", 1)
             cookies[name] = value
+            if "Max-Age=0" in cookie:
+                del cookies[name]
         if response.status != wanted:
             raise RuntimeError(f"{method} {path}: {response.status} {page[:300]!r}")
         return response.headers, page
