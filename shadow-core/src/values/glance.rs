@@ -150,7 +150,7 @@ mod tests {
     fn a_known_value_is_seen_in_every_notation() {
         for text in [
             r#"{"id":8123}"#,
-            r#"[1, 8123]"#,
+            "[1, 8123]",
             "8123",
             r#"{"id" : "8123" }"#,
             r#"{"link":"/orders/8123/lines"}"#,

@@ -42,6 +42,7 @@ use self::{
     class::Class,
     known::{Knowledge, Partner},
     place::{Place, Role},
+    table::State,
 };
 
 /// Values of one exchange that are followed.
@@ -154,11 +155,12 @@ impl Values {
 
     /// The latest used entries, by keyed hashes.
     pub fn list(&self, redactor: &Redactor, most: usize) -> Vec<Listed> {
-        let entries = self.known.table().entries().take(most);
+        let entries = self.known.table().entries();
+        let entries = entries.filter(|entry| entry.state != State::Older).take(most);
         let listed = entries.map(|entry| Listed {
             of: self.known.noun_at(entry.home).unwrap_or("(current)").to_owned(),
             production: redactor.keyed(entry.production),
-            shadow: (entry.state != table::State::Lost).then(|| redactor.keyed(entry.shadow)),
+            shadow: (entry.state != State::Lost).then(|| redactor.keyed(entry.shadow)),
         });
         listed.collect()
     }

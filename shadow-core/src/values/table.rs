@@ -66,6 +66,15 @@ pub(super) enum State {
     PairedAtHome,
     /// Production's value has no partner, and none will be learned.
     Lost,
+    /// A request had the value before any answer: it is the same in both systems until an answer says otherwise.
+    Older,
+}
+
+impl State {
+    /// Whether answers have shown the two values.
+    pub(super) fn is_pair(self) -> bool {
+        matches!(self, Self::Paired | Self::PairedAtHome)
+    }
 }
 
 /// One entry, as it is found.
@@ -180,7 +189,7 @@ impl Table {
             older: NONE,
             newer: NONE,
             state,
-            is_back: state != State::Lost,
+            is_back: state.is_pair(),
         };
         self.add(slot);
         self.trim(now)

@@ -52,15 +52,16 @@ fn cost_of_an_exchange_without_a_hit() {
         compare.push(start.elapsed());
         let start = Instant::now();
         let carried = values.carried(&read);
-        let carries = start.elapsed();
+        let request = start.elapsed();
         let introduced = values.introduced(&read, NOW);
-        let introduces = start.elapsed();
+        let answer_read = start.elapsed();
         let mapped = values.answered(&read, &introduced, &answer, NOW);
-        let answers = start.elapsed();
-        for (part, spent) in parts
-            .iter_mut()
-            .zip([carries, introduces - carries, answers - introduces])
-        {
+        let both = start.elapsed();
+        for (part, spent) in parts.iter_mut().zip([
+            request,
+            answer_read.saturating_sub(request),
+            both.saturating_sub(answer_read),
+        ]) {
             *part += spent / 2000;
         }
         assert!(mapped.answer.is_none() && !carried.session.is_empty());

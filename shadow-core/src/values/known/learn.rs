@@ -83,7 +83,7 @@ impl Knowledge {
         let mut found = None;
         for space in [home, Space::EVERYWHERE] {
             let entry = self.table.find(space, production, now);
-            let entry = entry.filter(|entry| entry.state != State::Lost);
+            let entry = entry.filter(|entry| entry.state.is_pair());
             if let Some(entry) = entry {
                 found = Some((entry.shadow == shadow, entry.home, space));
                 break;
@@ -124,7 +124,7 @@ impl Knowledge {
     ) -> Learned {
         let space = self.space(place);
         let entry = self.table.find(space, production, now);
-        if let Some(entry) = entry.filter(|entry| entry.state != State::Lost) {
+        if let Some(entry) = entry.filter(|entry| entry.state.is_pair()) {
             return if entry.shadow == shadow {
                 Learned::Same
             } else {
@@ -152,7 +152,7 @@ impl Knowledge {
         let Self { table, nouns, .. } = self;
         nouns.keys().take(SEARCHED).any(|space| {
             let entry = table.find(*space, production, now);
-            entry.is_some_and(|entry| entry.state != State::Lost && entry.shadow == shadow)
+            entry.is_some_and(|entry| entry.state.is_pair() && entry.shadow == shadow)
         })
     }
 
@@ -164,8 +164,7 @@ impl Knowledge {
         }
         let space = self.space(place);
         let entry = self.table.find(space, production, now);
-        let Some(entry) = entry.filter(|entry| entry.state != State::Lost && entry.shadow != production)
-        else {
+        let Some(entry) = entry.filter(|entry| entry.state.is_pair() && entry.shadow != production) else {
             return equal;
         };
         let is_pair = entry.shadow == shadow;

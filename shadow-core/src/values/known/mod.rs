@@ -145,6 +145,7 @@ impl Knowledge {
         if let Some(entry) = self.table.find(space, value, now) {
             let found = match entry.state {
                 State::Lost => Partner::None,
+                State::Older => Partner::Unknown,
                 State::Paired | State::PairedAtHome => Partner::Is(entry.shadow.to_vec()),
             };
             return self.if_proven(place, space, value, found);
@@ -154,6 +155,7 @@ impl Knowledge {
                 State::Paired => Partner::Is(entry.shadow.to_vec()),
                 State::PairedAtHome if entry.home == space => Partner::Is(entry.shadow.to_vec()),
                 State::PairedAtHome | State::Lost => Partner::None,
+                State::Older => Partner::Unknown,
             };
         }
         if place.role == Role::Id && self.is_foreign(space, value, now) {
@@ -173,8 +175,11 @@ impl Knowledge {
             return;
         }
         let home = self.space(place);
+        if self.table.find(Space::EVERYWHERE, value, now).is_some() {
+            return;
+        }
         let pair = (Space::EVERYWHERE, home);
-        let gone = self.table.set(pair, (value, value), State::Paired, now);
+        let gone = self.table.set(pair, (value, value), State::Older, now);
         self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
     }
 

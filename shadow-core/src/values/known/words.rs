@@ -6,7 +6,7 @@ use super::{
     super::{
         class::Class,
         place::{self, Place, Role},
-        table::{Space, State},
+        table::Space,
     },
     Knowledge,
 };
@@ -54,7 +54,7 @@ impl Knowledge {
     ) -> bool {
         let is_pair = |known: &mut Self, space| {
             let entry = known.table.find(space, production, now);
-            entry.is_some_and(|entry| entry.state != State::Lost && entry.shadow == shadow)
+            entry.is_some_and(|entry| entry.state.is_pair() && entry.shadow == shadow)
         };
         if Class::of(production).is_unique() {
             return is_pair(self, Space::EVERYWHERE);
