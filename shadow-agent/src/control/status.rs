@@ -7,6 +7,7 @@ use shadow_core::{
         report::{Background, Cause, Funnel, Latency},
     },
     rollout::PhasePosition,
+    values::Counters,
 };
 
 use crate::state::Killed;
@@ -209,6 +210,9 @@ pub struct Lane {
     /// Pairs of answers of the same system that were compared.
     #[serde(default)]
     pub background: Background,
+    /// Learned values; none where nothing is learned.
+    #[serde(default)]
+    pub values: Option<LearnedValues>,
     /// Of all routes together.
     pub latency: Latency,
     /// The ruling on the evidence so far.
@@ -248,4 +252,15 @@ pub struct Rates {
     pub exchanges: f64,
     /// Replays with a verdict.
     pub replayed: f64,
+}
+
+/// Values of the shadow system in place of production's, in numbers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LearnedValues {
+    /// Counts since the start.
+    pub counters: Counters,
+    /// Pairs that are remembered now.
+    pub entries: u64,
+    /// The bytes that they hold.
+    pub bytes: u64,
 }

@@ -8,7 +8,7 @@ use shadow_proto::exchange::Incomplete;
 
 use super::metrics::{LATENCY_BOUNDS, Latency, Writer};
 use crate::{
-    control::status::{Lane, RouteChecked},
+    control::status::{Lane, LearnedValues, RouteChecked},
     replay::BreakerState,
 };
 
@@ -109,7 +109,33 @@ impl Writer<'_, '_> {
             "Replays that were sent or read in another way than the traffic says, by note",
             notes,
         )?;
+        self.values(lanes)?;
         self.standings(lanes)
+    }
+
+    /// Values of the shadow system in place of production's.
+    fn values(&mut self, lanes: &[Lane]) -> fmt::Result {
+        let learning = || lanes.iter().filter_map(|lane| Some((lane, lane.values?)));
+        let events = learning().flat_map(|(lane, values)| {
+            let all: Vec<_> = values.counters.iter().collect();
+            all.into_iter()
+                .map(|(event, count)| (with(lane, "event", event), count))
+        });
+        self.counters("values", "Learned values, by what was done with them", events)?;
+        let gauges: [(_, _, fn(LearnedValues) -> u64); 2] = [
+            ("value_pairs", "Pairs of values that are remembered", |values| {
+                values.entries
+            }),
+            ("value_pairs_bytes", "Bytes of these pairs", |values| values.bytes),
+        ];
+        for (name, help, read) in gauges {
+            self.gauges(
+                name,
+                help,
+                learning().map(|(lane, values)| (of(lane), read(values))),
+            )?;
+        }
+        Ok(())
     }
 
     /// The share of noise among the mismatches, and the number of pairs that show it.

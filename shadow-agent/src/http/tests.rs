@@ -8,14 +8,14 @@ use std::{
 };
 
 use shadow_common::stat::Stat;
-use shadow_core::{compare::Failure, evidence::Proportion, gate::SkipPolicy};
+use shadow_core::{compare::Failure, evidence::Proportion, gate::SkipPolicy, values::Counters as Learned};
 use shadow_proto::{engine::Counters, exchange::Incomplete};
 
 use super::{
     metrics::{Figures, Format, LATENCY_BOUNDS, Latency, encode},
     server::{Scraped, serve},
 };
-use crate::control::status::{Lane, RouteChecked, Status};
+use crate::control::status::{Lane, LearnedValues, RouteChecked, Status};
 
 /// Every counter with a different number.
 fn figures() -> Figures {
@@ -43,6 +43,15 @@ fn figures() -> Figures {
             },
         ],
         power: Proportion::new(3, 4),
+        values: Some(LearnedValues {
+            counters: Learned {
+                learned: 6000,
+                mapped: 6001,
+                ..Learned::default()
+            },
+            entries: 6002,
+            bytes: 6003,
+        }),
         ..Lane::default()
     };
     let funnel = &mut status.funnel;
@@ -132,6 +141,10 @@ fn every_counter_and_reason_is_exported_with_its_number() {
     has("shadow_planted_faults{target=\"shadow\"} 4.0".to_owned());
     assert!(text.contains("\nshadow_detection_power_low_ratio{target=\"shadow\"} 0."));
     has("shadow_report_failures_total 7".to_owned());
+    has("shadow_values_total{target=\"shadow\",event=\"learned\"} 6000".to_owned());
+    has("shadow_values_total{target=\"shadow\",event=\"mapped\"} 6001".to_owned());
+    has("shadow_value_pairs{target=\"shadow\"} 6002".to_owned());
+    has("shadow_value_pairs_bytes{target=\"shadow\"} 6003".to_owned());
     has("shadow_latency_seconds_bucket{le=\"+Inf\",target=\"shadow\",system=\"shadow\",span=\"first_byte\"} 15".to_owned());
 }
 

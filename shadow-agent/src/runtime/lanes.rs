@@ -8,7 +8,7 @@ use shadow_core::evidence::{
 };
 
 use crate::{
-    control::status::{Lane, Queue, RouteChecked},
+    control::status::{Lane, LearnedValues, Queue, RouteChecked},
     http::metrics::{LATENCY_BOUNDS, Latency},
     pipeline::{LaneSnapshot, Pipeline},
     report::text::CAUSES,
@@ -69,6 +69,11 @@ fn status(snapshot: &LaneSnapshot, mut report: Report, url: Option<String>) -> L
         coverage: report.coverage,
         match_rate: report.match_rate,
         background: report.background,
+        values: report.values.map(|known| LearnedValues {
+            counters: known.counters,
+            entries: known.entries,
+            bytes: known.bytes,
+        }),
         latency: report.latency,
         ruling: report.judgement.ruling,
         reasons: report.judgement.reasons,

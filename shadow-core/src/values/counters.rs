@@ -22,3 +22,30 @@ pub struct Counters {
     /// Answers in which values were mapped back.
     pub mapped: u64,
 }
+
+impl Counters {
+    /// Each count with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let Self {
+            learned,
+            conflicts,
+            lost,
+            forgotten,
+            unnamed,
+            rewritten,
+            replaced,
+            mapped,
+        } = *self;
+        [
+            ("learned", learned),
+            ("conflicts", conflicts),
+            ("lost", lost),
+            ("forgotten", forgotten),
+            ("unnamed", unnamed),
+            ("rewritten", rewritten),
+            ("replaced", replaced),
+            ("mapped", mapped),
+        ]
+        .into_iter()
+    }
+}
