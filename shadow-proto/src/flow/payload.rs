@@ -57,6 +57,7 @@ impl Track {
             // The usual segment is read in place, without a copy.
             let starts_segment = stored.starts_segment;
             let chunk = Chunk {
+                seq: stream.seq(offset),
                 at: segment.at,
                 offset,
                 ack,

@@ -103,6 +103,9 @@ pub struct RunArgs {
     /// Control socket [default: /run/shadow/shadow.sock]
     #[arg(long, value_name = "PATH", env = "SHADOW_SOCKET", help_heading = "Agent")]
     pub socket: Option<PathBuf>,
+    /// Take over from the agent that runs with this state folder, without a gap; it finishes what it has begun, and ends
+    #[arg(long, help_heading = "Agent")]
+    pub take_over: bool,
     /// End by itself after this long, with the report
     #[arg(long, value_name = "TIME", help_heading = "Agent")]
     pub duration: Option<Span>,
@@ -144,6 +147,7 @@ impl RunArgs {
             metrics,
             state_dir,
             socket,
+            take_over,
             duration,
             log_level,
             log_format,
@@ -179,6 +183,7 @@ impl RunArgs {
         config.agent.metrics = metrics.or(config.agent.metrics);
         set(&mut config.agent.state_dir, state_dir);
         set(&mut config.agent.socket, socket);
+        config.agent.take_over |= take_over;
         config.agent.duration = duration.or(config.agent.duration);
         set(&mut config.agent.log_level, log_level);
         set(&mut config.agent.log_format, log_format);
