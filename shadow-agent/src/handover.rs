@@ -53,7 +53,7 @@ pub(crate) struct Question {
     pub(crate) pid: u32,
 }
 
-/// What the successor asks for.
+/// A step of the successor.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
@@ -63,7 +63,7 @@ pub(crate) enum Step {
     Take,
 }
 
-/// An answer of the predecessor. An old one is told from a new one by what it lacks.
+/// An answer of the predecessor. One of its members is there.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Reply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ pub(crate) struct Reply {
     pub(crate) ended: Option<bool>,
 }
 
-/// What the successor has to know of its predecessor.
+/// Facts about the predecessor that the successor needs.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Facts {
     pub(crate) pid: u32,
@@ -115,7 +115,7 @@ pub(crate) struct Predecessor {
     pub(crate) facts: Facts,
 }
 
-/// What a predecessor says while it drains.
+/// A word of the predecessor while it drains.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Said {
     /// So many connections have exchanges that it has to finish.

@@ -14,6 +14,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, Read as _},
     os::unix::fs::FileExt as _,
+    path::Path,
     sync::atomic::{AtomicU32, Ordering::SeqCst},
 };
 
@@ -109,32 +110,15 @@ impl Unfinished {
             other => format!("in-progress-{other}"),
         };
         let path = state.path().join(name(record));
-        let failed = |source| StateError::Write {
-            path: path.clone(),
-            source,
-        };
+        let other = state.path().join(name(record ^ 1));
+        let failed = |source| write_failure(&path, source);
         let file = whole::open_or_make(&path).map_err(failed)?;
         let mut former = Vec::new();
         (&file)
             .take((HEAD + SLOTS * SLOT) as u64)
             .read_to_end(&mut former)
             .map_err(failed)?;
-        let (mut running, mut key, mut left) = parsed(&former).unwrap_or((false, fresh_key(), Vec::new()));
-        let other = state.path().join(name(record ^ 1));
-        let others = whole::read(&other).ok().and_then(|former| parsed(&former));
-        if let (Some((_, others_key, _)), false) = (&others, is_alone) {
-            // Hashes in both mean the same.
-            key = *others_key;
-            (running, left) = (false, Vec::new());
-        }
-        if let (Some((true, others_key, others_left)), true) = (others, is_alone) {
-            running = true;
-            left.extend(others_left.into_iter().filter(|_| others_key == key));
-        }
-        if is_alone {
-            // It is not there, mostly.
-            drop(std::fs::remove_file(&other));
-        }
+        let (running, key, left) = former_work(&former, &other, is_alone);
         let mut known: Offenders = state.load("ended-agent.json").ok().flatten().unwrap_or_default();
         if known.version != env!("CARGO_PKG_VERSION") {
             known = Offenders {
@@ -276,6 +260,34 @@ impl Drop for Busy<'_> {
             record.taken.fetch_and(!(1 << slot), SeqCst);
         }
     }
+}
+
+fn write_failure(path: &Path, source: io::Error) -> StateError {
+    StateError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Whether an agent ended abruptly, the key of hashes, and the work that was left: of this record, whose text is `former`,
+/// and of the other one.
+fn former_work(former: &[u8], other: &Path, is_alone: bool) -> (bool, [u8; 16], Vec<Noted>) {
+    let (mut running, mut key, mut left) = parsed(former).unwrap_or((false, fresh_key(), Vec::new()));
+    let others = whole::read(other).ok().and_then(|text| parsed(&text));
+    if let (Some((_, others_key, _)), false) = (&others, is_alone) {
+        // Hashes in both mean the same.
+        key = *others_key;
+        (running, left) = (false, Vec::new());
+    }
+    if let (Some((true, others_key, others_left)), true) = (others, is_alone) {
+        running = true;
+        left.extend(others_left.into_iter().filter(|_| others_key == key));
+    }
+    if is_alone {
+        // It is not there, mostly.
+        drop(std::fs::remove_file(other));
+    }
+    (running, key, left)
 }
 
 /// Whether an agent was running, its key, and the exchanges it was working on. `None` for an invalid record.

@@ -150,7 +150,7 @@ fn skipped(report: &Report, reason: &str) -> u64 {
     report.funnel.skipped.get(reason).copied().unwrap_or(0)
 }
 
-/// What must hold of every handover: each request is in one report, and replayed at most once.
+/// All counts of a handover, which must hold: each request is in one report, and replayed at most once.
 struct Account {
     /// Requests by the number of their replays.
     replays: BTreeMap<u64, usize>,

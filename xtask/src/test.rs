@@ -55,7 +55,7 @@ struct Tally {
     failed: u64,
     skipped: u64,
     reasons: Vec<String>,
-    /// What libtest printed of the tests that failed, repeated after the summary.
+    /// The output of libtest for the tests that failed, repeated after the summary.
     failures: Vec<String>,
     in_failures: bool,
 }

@@ -36,11 +36,11 @@ pub struct Agent {
     pub take_over: bool,
     /// How long an agent that hands over may take to finish the exchanges that it has begun.
     pub drain: Span,
-    /// What an agent does once another one has taken over and everything is finished.
+    /// The behaviour of an agent once another one has taken over and everything is finished.
     pub after_handover: AfterHandover,
 }
 
-/// What an agent does once another one has taken over.
+/// The behaviour of an agent once another one has taken over.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum AfterHandover {

@@ -30,14 +30,14 @@ use shadow_proto::{
     time::Timestamp,
 };
 
-/// What the predecessor keeps.
+/// The exchanges that the predecessor keeps.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Cut {
     /// Connections between the same endpoints follow each other.
     flows: HashMap<FlowKey, Vec<Kept>>,
 }
 
-/// What the predecessor keeps of one connection.
+/// The part of one connection that the predecessor keeps.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Kept {
     opened: Option<SeqNum>,

@@ -216,9 +216,10 @@ impl Running {
     /// Saves the counts that the report is made of, for `shadow report --merge`.
     fn save_evidence(&self) {
         let evidence = self.evidence_now();
-        let saved = match self.handover.has_state() {
-            true => self.state.save_evidence(&evidence),
-            false => self.state.save_ended_evidence(&evidence),
+        let saved = if self.handover.has_state() {
+            self.state.save_evidence(&evidence)
+        } else {
+            self.state.save_ended_evidence(&evidence)
         };
         if let Err(error) = saved {
             tracing::warn!(%error, "the evidence is not kept; the agent continues");

@@ -51,7 +51,7 @@ enum Phase {
     Ended,
 }
 
-/// What an agent knows of its handovers.
+/// The handovers of an agent.
 #[derive(Debug, Default)]
 pub(super) struct Handover {
     phase: Mutex<Phase>,

@@ -43,7 +43,7 @@ use crate::{
     control::{sampling::Sampling, server::Socket},
     guard,
     handover::Predecessor,
-    pipeline::{Armed, Hooks, Ownership, Pipeline, PipelineSettings},
+    pipeline::{Armed, Cut, Hooks, Ownership, Pipeline, PipelineSettings},
     record::Recorder,
     replay::{Target, credentials::Held},
     rollout::Driver,
@@ -67,16 +67,14 @@ pub(super) struct Started {
 ///
 /// Privileges are dropped meanwhile: see [`privs`](crate::privs) for the order.
 pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, RuntimeError> {
-    preflight::privileges()?;
-    let loss = Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))?;
+    let loss = checked()?;
     let mut wanted = wanted(config)?;
-    let state = StateDir::new(&config.agent.state_dir);
-    let mut claim = Claim::on(&state, config)?;
+    let (state, mut claim) = Claim::on(config)?;
     let killed = is_killed(&state, &reloader, &claim)?;
     let doors = Doors::early(config, &state, &claim)?;
     let facts = facts(config, &wanted)?;
 
-    let (program, guard_socket) = guarded(config, &claim)?;
+    let (loaded, guard_socket) = guarded(config, &claim)?;
     let Program {
         attacher,
         control,
@@ -84,10 +82,9 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         targets,
         stats,
         mut source,
-    } = program;
+    } = loaded;
     aim::aim(config, &targets, &mut wanted)?;
-    let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
-    let sampling = sampling(config, &rollout, &control, killed)?;
+    let (rollout, sampling) = sampling(config, &state, &control, killed)?;
     let ring = source.counters();
     let (mut links, mut inside) = everywhere(config, attacher, &mut source)?;
     let cut = claim.take(&state, &mut links)?;
@@ -98,16 +95,13 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     let (source, mut recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
-    settings.ownership = Arc::new(Ownership::successor(cut));
-    let watchdog = watchdog(config, &state, &mut settings)?;
-    let ended = unfinished(&state, &keeper, &claim, &mut settings)?;
+    let (watchdog, ended) = continued(config, &state, &keeper, &claim, cut, &mut settings)?;
     let pipeline = mirror(source, mute, control.clone(), settings, killed)?;
     follow(config, &targets, &mut links, inside.as_mut())?;
     confined.after_attach()?;
     // From here on a command inherits the confinement.
     tokens.iter().for_each(Held::start);
-    let files = [Some(&doors.control), guard_socket.as_deref()];
-    let (handover, predecessor) = claim.parted(files.into_iter().flatten().map(Socket::file).collect());
+    let (handover, predecessor) = claim.parted(&doors, guard_socket.as_deref());
     let agent = Running {
         facts,
         control,
@@ -142,10 +136,11 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
 /// segments copied before the capture thread reads wait in the ring.
 fn sampling(
     config: &Config,
-    rollout: &Driver,
+    state: &StateDir,
     control: &Control,
     killed: bool,
-) -> Result<Sampling<Control>, RuntimeError> {
+) -> Result<(Driver, Sampling<Control>), RuntimeError> {
+    let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
     if killed {
         control.disarm().map_err(|error| unavailable(&error))?;
     }
@@ -156,7 +151,7 @@ fn sampling(
     control
         .renew_heartbeat(heartbeat::now() + config.capture.heartbeat.0)
         .map_err(|error| unavailable(&error))?;
-    Ok(sampling)
+    Ok((rollout, sampling))
 }
 
 /// Opens the record of unfinished work; returns a message when a former agent left some.
@@ -174,6 +169,21 @@ fn unfinished(
     Ok(ended)
 }
 
+/// The legacy of former agents: their exchanges, and what they were not to do any more.
+fn continued(
+    config: &Config,
+    state: &StateDir,
+    keeper: &HistoryWriter,
+    claim: &Claim,
+    cut: Cut,
+    settings: &mut PipelineSettings,
+) -> Result<(Watchdog, Option<String>), RuntimeError> {
+    settings.ownership = Arc::new(Ownership::successor(cut));
+    let watchdog = watchdog(config, state, settings)?;
+    let ended = unfinished(state, keeper, claim, settings)?;
+    Ok((watchdog, ended))
+}
+
 /// Targets that a rule had paused before a restart stay paused.
 fn watchdog(
     config: &Config,
@@ -185,6 +195,12 @@ fn watchdog(
         lane.paused = watchdog.paused(&lane.name).is_some();
     }
     Ok(watchdog)
+}
+
+/// Refuses what can be refused before anything else is looked at.
+fn checked() -> Result<Option<Loss>, RuntimeError> {
+    preflight::privileges()?;
+    Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))
 }
 
 /// Whether mirroring is killed; that of a predecessor stays so.

@@ -10,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{agent::Running, error::unavailable, predecessor::Handover};
+use super::{agent::Running, doors::Doors, error::unavailable, predecessor::Handover};
 use crate::{
     capture::links::Links,
     config::Config,
-    control::server::SocketFile,
+    control::server::Socket,
     handover::{HandoverError, Predecessor, Said},
     pipeline::Cut,
     runtime::{Cause, RuntimeError},
@@ -35,7 +35,13 @@ pub(super) enum Claim {
 }
 
 impl Claim {
-    pub(super) fn on(state: &StateDir, config: &Config) -> Result<Self, RuntimeError> {
+    pub(super) fn on(config: &Config) -> Result<(StateDir, Self), RuntimeError> {
+        let state = StateDir::new(&config.agent.state_dir);
+        let claim = Self::of(&state, config)?;
+        Ok((state, claim))
+    }
+
+    fn of(state: &StateDir, config: &Config) -> Result<Self, RuntimeError> {
         let failed = |error: &StateError| RuntimeError::new(Cause::CannotCreate, error.to_string());
         match state.claim(Owner::this_process()) {
             Ok(lock) => Ok(Self::Held(lock)),
@@ -76,9 +82,14 @@ impl Claim {
         Ok(cut)
     }
 
-    /// What the running agent needs of it.
-    pub(super) fn parted(self, files: Vec<SocketFile>) -> (Handover, Option<Predecessor>) {
+    /// The parts that the running agent needs.
+    pub(super) fn parted(self, doors: &Doors, guard: Option<&Socket>) -> (Handover, Option<Predecessor>) {
         let record = self.record();
+        let files = [Some(&doors.control), guard]
+            .into_iter()
+            .flatten()
+            .map(Socket::file)
+            .collect();
         let (lock, predecessor) = match self {
             Self::Held(lock) => (Some(lock), None),
             Self::Of(predecessor) => (None, Some(predecessor)),

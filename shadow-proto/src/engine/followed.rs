@@ -52,7 +52,7 @@ impl Engine {
     /// Remembers a connection that is about to end.
     pub(super) fn note_end(&mut self, slot: usize) {
         let most = self.settings.limits.flows;
-        if !self.ended.0.as_ref().is_some_and(|log| log.len() <= most) {
+        if self.ended.0.as_ref().is_none_or(|log| log.len() > most) {
             return;
         }
         let ended = self.follows(slot).map(|followed| Followed {

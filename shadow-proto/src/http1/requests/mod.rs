@@ -2,7 +2,6 @@
 
 mod ends;
 
-use super::pair::{Pending, Trust};
 use super::{
     begins,
     body::{BodyReader, Progress},
@@ -12,6 +11,7 @@ use super::{
     head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
     odd,
 };
+use crate::http1::pair::{Pending, Trust};
 use crate::{
     exchange::{Body, Exchange, Headers, Incomplete, Place, Request, Timing},
     protocol::{Abandon, Chunk, Context, MessageStart},
