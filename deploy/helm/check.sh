@@ -51,6 +51,12 @@ refused 'capabilities=["SYS_ADMIN"]' capabilities
 refused 'imagePullPolicy="Always"' imagePullPolicy
 refused 'presets={"pods": {"enabled": true}, "tests": {"enabled": true}}' 'exclude each other'
 
+(helm template shadow "$chart" --set updateStrategy.maxSurge=1,presets.pods.enabled=true 2>&1 || :) | grep -q 'cannot take over'
+
+# With maxSurge no port of the host is declared, which two pods of one node could not share.
+[ "$(helm template shadow "$chart" -f "$chart/ci/surge-values.yaml" | grep -cE 'containerPort|maxUnavailable: 10%' || :)" = 0 ]
+[ "$(helm template shadow "$chart" -f "$chart/ci/surge-values.yaml" | grep -cE 'maxSurge: 1|take_over: true|after_handover: wait')" = 3 ]
+
 # The kind ShadowTest and the rights to it come with its preset only.
 [ "$(helm template shadow "$chart" | grep -c 'shadow.dev' || :)" = 0 ]
 [ "$(helm template shadow "$chart" -f "$chart/ci/tests-values.yaml" | grep -c '^kind: CustomResourceDefinition$')" = 1 ]

@@ -9,7 +9,10 @@ use std::{
     collections::BTreeMap,
     fs::{self, DirBuilder, File, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    os::unix::{
+        fs::{DirBuilderExt as _, MetadataExt as _},
+        net::UnixStream,
+    },
     path::{Path, PathBuf},
 };
 
@@ -189,6 +192,7 @@ impl StateDir {
             .and_then(|()| file.sync_all())
             .map_err(failed)?;
         self.sweep();
+        self.retire_evidence();
         Ok(Lock { _file: file })
     }
 
@@ -231,10 +235,10 @@ impl StateDir {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            if path
+            let is_unfinished = path
                 .extension()
-                .is_some_and(|extension| extension == whole::UNFINISHED)
-            {
+                .is_some_and(|extension| extension == whole::UNFINISHED);
+            if is_unfinished || is_dead(&path) {
                 // A file that cannot be removed costs only its few bytes.
                 drop(fs::remove_file(path));
             }
@@ -254,16 +258,6 @@ impl StateDir {
     /// The report that was kept last, if any.
     pub fn report<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
         self.load("report.json")
-    }
-
-    /// Keeps the counts that a report is made of.
-    pub fn save_evidence<T: Serialize>(&self, evidence: &T) -> Result<(), StateError> {
-        self.replace("evidence.json", evidence)
-    }
-
-    /// The counts that were kept last, if any.
-    pub fn evidence<T: DeserializeOwned>(&self) -> Result<Option<T>, StateError> {
-        self.load("evidence.json")
     }
 
     /// Renames the report of an agent that ended abruptly, so that it outlives the next agent's first one. `None` when
@@ -355,6 +349,13 @@ impl StateDir {
                 source: io::Error::new(io::ErrorKind::InvalidData, error),
             })
     }
+}
+
+/// Whether a file is the socket of an agent that has ended.
+fn is_dead(path: &Path) -> bool {
+    let refused =
+        || UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    path.extension().is_some_and(|extension| extension == "sock") && refused()
 }
 
 #[cfg(test)]

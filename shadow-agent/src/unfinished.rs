@@ -14,6 +14,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, Read as _},
     os::unix::fs::FileExt as _,
+    path::Path,
     sync::atomic::{AtomicU32, Ordering::SeqCst},
 };
 
@@ -99,20 +100,25 @@ impl fmt::Debug for Busy<'_> {
 }
 
 impl Unfinished {
-    /// Reads the previous agent's record from the state folder, and begins a new one.
-    pub fn open(state: &StateDir) -> Result<Self, StateError> {
-        let path = state.path().join("in-progress");
-        let failed = |source| StateError::Write {
-            path: path.clone(),
-            source,
+    /// Reads the previous agents' record from the state folder, and begins a new one.
+    ///
+    /// There are two records, so that an agent and its successor can run at once. One that takes over leaves the other
+    /// record, which is in use.
+    pub fn open(state: &StateDir, record: u8, is_alone: bool) -> Result<Self, StateError> {
+        let name = |record: u8| match record {
+            0 => "in-progress".to_owned(),
+            other => format!("in-progress-{other}"),
         };
+        let path = state.path().join(name(record));
+        let other = state.path().join(name(record ^ 1));
+        let failed = |source| write_failure(&path, source);
         let file = whole::open_or_make(&path).map_err(failed)?;
         let mut former = Vec::new();
         (&file)
             .take((HEAD + SLOTS * SLOT) as u64)
             .read_to_end(&mut former)
             .map_err(failed)?;
-        let (running, key, left) = parsed(&former).unwrap_or((false, fresh_key(), Vec::new()));
+        let (running, key, left) = former_work(&former, &other, is_alone);
         let mut known: Offenders = state.load("ended-agent.json").ok().flatten().unwrap_or_default();
         if known.version != env!("CARGO_PKG_VERSION") {
             known = Offenders {
@@ -256,6 +262,34 @@ impl Drop for Busy<'_> {
     }
 }
 
+fn write_failure(path: &Path, source: io::Error) -> StateError {
+    StateError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Whether an agent ended abruptly, the key of hashes, and the work that was left: of this record, whose text is `former`,
+/// and of the other one.
+fn former_work(former: &[u8], other: &Path, is_alone: bool) -> (bool, [u8; 16], Vec<Noted>) {
+    let (mut running, mut key, mut left) = parsed(former).unwrap_or((false, fresh_key(), Vec::new()));
+    let others = whole::read(other).ok().and_then(|text| parsed(&text));
+    if let (Some((_, others_key, _)), false) = (&others, is_alone) {
+        // Hashes in both mean the same.
+        key = *others_key;
+        (running, left) = (false, Vec::new());
+    }
+    if let (Some((true, others_key, others_left)), true) = (others, is_alone) {
+        running = true;
+        left.extend(others_left.into_iter().filter(|_| others_key == key));
+    }
+    if is_alone {
+        // It is not there, mostly.
+        drop(std::fs::remove_file(other));
+    }
+    (running, key, left)
+}
+
 /// Whether an agent was running, its key, and the exchanges it was working on. `None` for an invalid record.
 fn parsed(text: &[u8]) -> Option<(bool, [u8; 16], Vec<Noted>)> {
     let rest = text.strip_prefix(&MAGIC)?;
@@ -297,7 +331,7 @@ mod tests {
 
     /// Ends abruptly: nothing is dropped.
     fn aborted(state: &StateDir, targets: &[&str]) {
-        let unfinished = Unfinished::open(state).expect("opens");
+        let unfinished = Unfinished::open(state, 0, true).expect("opens");
         for target in targets {
             std::mem::forget(unfinished.begin(&exchange("GET", target, "ok")));
         }
@@ -310,17 +344,17 @@ mod tests {
         let (_folder, state, _lock) = claimed();
         let is_offender =
             |unfinished: &Unfinished, target: &str| unfinished.is_offender(&exchange("GET", target, "ok"));
-        let first = Unfinished::open(&state).expect("opens");
+        let first = Unfinished::open(&state, 0, true).expect("opens");
         assert_eq!((first.ended(), is_offender(&first, "/a?x=1")), (None, false));
         let busy = first.begin(&exchange("GET", "/a?x=1", "ok"));
         drop(busy);
         drop(first);
-        let second = Unfinished::open(&state).expect("opens");
+        let second = Unfinished::open(&state, 0, true).expect("opens");
         assert_eq!(second.ended(), None, "the first one ended in order");
         drop(second);
 
         aborted(&state, &["/a?x=1", "/b"]);
-        let third = Unfinished::open(&state).expect("opens");
+        let third = Unfinished::open(&state, 0, true).expect("opens");
         assert_eq!(third.ended(), Some(2));
         for (target, expected) in [
             ("/a?x=1", true),
@@ -333,14 +367,14 @@ mod tests {
         assert!(!third.is_offender(&exchange("POST", "/b", "ok")));
         drop(third);
         // It stays so with every later agent.
-        let fourth = Unfinished::open(&state).expect("opens");
+        let fourth = Unfinished::open(&state, 0, true).expect("opens");
         assert_eq!(fourth.ended(), None);
         assert!(is_offender(&fourth, "/b"));
         drop(fourth);
 
         aborted(&state, &["/a?x=2"]);
         aborted(&state, &["/a?x=3"]);
-        let last = Unfinished::open(&state).expect("opens");
+        let last = Unfinished::open(&state, 0, true).expect("opens");
         assert!(is_offender(&last, "/a?x=4"), "the path itself by now");
         assert!(!is_offender(&last, "/b?x=1"));
     }
@@ -350,7 +384,7 @@ mod tests {
         let (_folder, state, _lock) = claimed();
         let path = state.path().join("in-progress");
         let begun = exchange("GET", "/a?x=1", "ok");
-        let mut unfinished = Unfinished::open(&state).expect("opens");
+        let mut unfinished = Unfinished::open(&state, 0, true).expect("opens");
         let mut seen = Vec::new();
         for _ in 0..2 {
             let busy = unfinished.begin(&begun);
@@ -372,7 +406,7 @@ mod tests {
             let targets: Vec<_> = (0..40).map(|number| format!("/{round}/{number}")).collect();
             aborted(&state, &targets.iter().map(String::as_str).collect::<Vec<_>>());
         }
-        let unfinished = Unfinished::open(&state).expect("opens");
+        let unfinished = Unfinished::open(&state, 0, true).expect("opens");
         assert_eq!(unfinished.ended(), Some(SLOTS));
         assert_eq!(unfinished.exchanges.len(), REMEMBERED);
         let record = unfinished.record.as_ref().expect("a record");

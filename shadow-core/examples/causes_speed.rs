@@ -46,6 +46,7 @@ fn exchange(number: u64) -> Exchange {
             server: Endpoint::v4([10, 0, 0, 2], 80),
         },
         index: 0,
+        place: shadow_proto::exchange::Place::default(),
         request: Request {
             method: "GET".into(),
             target: target.into(),

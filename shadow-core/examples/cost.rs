@@ -77,6 +77,7 @@ fn exchange() -> Exchange {
             server: Endpoint::v4([10, 0, 0, 2], 80),
         },
         index: 0,
+        place: shadow_proto::exchange::Place::default(),
         request: Request {
             method: Bytes::from_static(b"GET"),
             target: Bytes::from_static(b"/api/v2/users/12345/orders?page=2"),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use shadow_common::flow::Endpoint;
 
-use crate::time::Timestamp;
+use crate::{seq::SeqNum, time::Timestamp};
 
 /// A request with its production response, as seen on the wire.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Exchange {
     pub flow: Flow,
     /// Its position on that connection, from 0, counting every request that was seen.
     pub index: u64,
+    /// Where it begins in the client's stream.
+    pub place: Place,
     /// The request.
     pub request: Request,
     /// The response, if one was paired.
@@ -50,6 +52,17 @@ pub struct Flow {
     pub client: Endpoint,
     /// The end that answers.
     pub server: Endpoint,
+}
+
+/// Where a request begins. Every observer of a connection sees the same numbers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Place {
+    /// The client's initial sequence number, which tells connections between the same endpoints apart. `None` when its
+    /// SYN was not seen.
+    pub opened: Option<SeqNum>,
+    /// The sequence number of the request's first byte. `None` where requests share the stream (HTTP/2), and in
+    /// recordings of messages.
+    pub begins: Option<SeqNum>,
 }
 
 /// When the first and the last byte of each message were captured.

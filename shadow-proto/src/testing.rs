@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shadow_common::flow::Endpoint;
 
 use crate::{
-    exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version},
+    exchange::{Body, Exchange, Flow, Headers, Place, Request, Response, Timing, Version},
     time::Timestamp,
 };
 
@@ -22,6 +22,7 @@ pub fn exchange_with(method: &str, target: &str, headers: &[(&str, &str)]) -> Ex
             server: Endpoint::v4([127, 0, 0, 1], 80),
         },
         index: 0,
+        place: Place::default(),
         request: Request {
             method: Bytes::copy_from_slice(method.as_bytes()),
             target: Bytes::copy_from_slice(target.as_bytes()),

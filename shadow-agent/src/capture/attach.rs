@@ -74,7 +74,7 @@ pub struct Attachment {
     pub front: Front,
     links: Vec<Link>,
     /// Given back after the links.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 /// The claim of this agent on an interface.
@@ -113,6 +113,8 @@ pub struct Attacher {
     role: Role,
     guard: Option<Guard>,
     own: Own,
+    /// Attaches beside the agent that is to be succeeded, which still has the locks.
+    is_successor: bool,
 }
 
 impl fmt::Debug for Attacher {
@@ -131,6 +133,7 @@ impl Attacher {
             role,
             guard: None,
             own: Own::default(),
+            is_successor: false,
         }
     }
 
@@ -142,26 +145,31 @@ impl Attacher {
         self.own = Own { ingress, egress };
     }
 
+    /// Attaches beside another agent until [`Attacher::claims`].
+    pub(crate) const fn succeeds(&mut self) {
+        self.is_successor = true;
+    }
+
+    /// Takes locks from now on.
+    pub(super) const fn claims(&mut self) {
+        self.is_successor = false;
+    }
+
+    pub(super) fn guard(&self) -> Option<Guard> {
+        self.guard.clone()
+    }
+
     /// Programs that run before ours on an interface.
     pub(crate) fn front(&self, interface: &Interface, requests: &mut Requests) -> Front {
         front::look(interface, self.method, self.own, self.guard.as_ref(), requests)
     }
 
     fn lock(&self, interface: &Interface) -> Result<Option<Lock>, AttachError> {
-        let Some(guard) = &self.guard else {
+        // It would wait for a lock that is certainly taken.
+        let Some(guard) = self.guard.as_ref().filter(|_| !self.is_successor) else {
             return Ok(None);
         };
-        match guard.lock(interface.index) {
-            Locked::Held => Ok(Some(Lock {
-                guard: guard.clone(),
-                interface: interface.index,
-            })),
-            Locked::Taken => Err(AttachError::SecondAgent {
-                interface: interface.name.clone(),
-                owner: None,
-            }),
-            Locked::Unknown => Ok(None),
-        }
+        lock(guard, interface)
     }
 
     /// The loaded object, for maps that only one of the programs has.
@@ -203,6 +211,11 @@ impl Attacher {
             reason,
         };
         // Without privileges this is all that shows another agent, and then a filter of ours is certainly a dead one's.
+        if self.is_successor && method == Method::Clsact {
+            return Err(refused(
+                "two agents attach to one interface from Linux 6.6 on".to_owned(),
+            ));
+        }
         let lock = match self.lock(interface) {
             Ok(lock) => lock,
             // Of a clsact filter it is not known whether its agent lives.
@@ -210,7 +223,9 @@ impl Attacher {
             // With privileges the other agent has a process id, too.
             Err(taken) => return Err(self.rivals(interface, requests).ok().flatten().unwrap_or(taken)),
         };
-        if let Some(other) = self.rivals(interface, requests).map_err(refused)? {
+        if !self.is_successor
+            && let Some(other) = self.rivals(interface, requests).map_err(refused)?
+        {
             return Err(other);
         }
         if method == Method::Clsact
@@ -230,7 +245,7 @@ impl Attacher {
             method,
             front: self.front(interface, requests),
             links,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -311,6 +326,35 @@ impl Attacher {
             }
         }
         Ok(None)
+    }
+}
+
+fn lock(guard: &Guard, interface: &Interface) -> Result<Option<Lock>, AttachError> {
+    match guard.lock(interface.index) {
+        Locked::Held => Ok(Some(Lock {
+            guard: guard.clone(),
+            interface: interface.index,
+        })),
+        Locked::Taken => Err(AttachError::SecondAgent {
+            interface: interface.name.clone(),
+            owner: None,
+        }),
+        Locked::Unknown => Ok(None),
+    }
+}
+
+impl Attachment {
+    /// Gives the lock on the interface back; the program stays.
+    pub(super) fn release(&mut self) {
+        self.lock = None;
+    }
+
+    /// Takes the lock that was not taken, or was given back.
+    pub(super) fn claim(&mut self, guard: &Guard) -> Result<(), AttachError> {
+        if self.lock.is_none() {
+            self.lock = lock(guard, &self.interface)?;
+        }
+        Ok(())
     }
 }
 

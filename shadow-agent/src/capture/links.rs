@@ -16,6 +16,7 @@ use rustix::event::Timespec;
 pub use super::link_state::{AttachedLink, EVENTS, LinkEvent};
 use super::{
     attach::{AttachError, Attacher, Attachment},
+    guard::Guard,
     link_state::State,
     netlink::{Interface, LinkChange, LinkMonitor, Requests},
     stop::{Stop, Waited},
@@ -98,6 +99,7 @@ pub struct Links {
     /// Until [`Links::watch`].
     waiting: Option<(Watcher, LinkMonitor)>,
     thread: Option<JoinHandle<()>>,
+    guard: Option<Guard>,
 }
 
 impl Links {
@@ -121,6 +123,7 @@ impl Links {
             }
         }
         let state = Arc::new(Mutex::new(State::default()));
+        let guard = attacher.guard();
         let mut watcher = Watcher {
             attacher,
             requests,
@@ -142,6 +145,7 @@ impl Links {
             stop: Stop::new()?,
             waiting: Some((watcher, monitor)),
             thread: None,
+            guard,
         })
     }
 
@@ -155,6 +159,25 @@ impl Links {
             .name("links".to_owned())
             .spawn(move || watcher.run(&monitor, &stop))?;
         self.thread = Some(thread);
+        Ok(())
+    }
+
+    /// Gives the locks on the interfaces back, for a successor. The program stays on them.
+    pub fn release(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.attached.values_mut().for_each(Attachment::release);
+    }
+
+    /// Takes the locks again, or those of the agent that was succeeded.
+    pub fn claim(&mut self) -> Result<(), LinksError> {
+        if let Some((watcher, _)) = &mut self.waiting {
+            watcher.attacher.claims();
+        }
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for attachment in state.attached.values_mut() {
+            attachment.claim(guard)?;
+        }
         Ok(())
     }
 

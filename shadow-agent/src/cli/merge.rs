@@ -46,10 +46,24 @@ pub(super) fn write(place: &AgentLocation, path: &Path) -> Result<(), Failure> {
 
 /// The report on the evidence in all files.
 pub(super) fn report(files: &[PathBuf]) -> Result<Report, Failure> {
-    let all: Vec<Evidence> = files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    let files = files.iter().flat_map(|path| within(path));
+    let all: Vec<Evidence> = files.map(|file| read(&file)).collect::<Result<_, _>>()?;
     Evidence::together(all)
         .report()
         .map_err(|error| Failure::new(Exit::Data, error.to_string()))
+}
+
+/// The files of evidence in a state folder: of the present run or the latest, and of those before it.
+fn within(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let mut found = StateDir::new(path).evidence_files();
+    let latest = path.join("evidence.json");
+    if latest.exists() || found.is_empty() {
+        found.push(latest);
+    }
+    found
 }
 
 fn read(file: &Path) -> Result<Evidence, Failure> {

@@ -36,7 +36,7 @@ pub struct ReportArgs {
     /// With --against: exit with 1 if a difference is new (or worse), and with 0 otherwise
     #[arg(long, value_name = "CHANGE", requires = "against")]
     fail_on: Option<FailOn>,
-    /// One verdict from the evidence of several nodes or runs: files of --evidence, or evidence.json of state folders
+    /// One verdict from the evidence of several nodes or runs: files of --evidence, or state folders
     #[arg(long, value_name = "FILE", num_args = 1..)]
     merge: Vec<PathBuf>,
     /// Write the counts that the report is made of, for --merge; - is standard output

@@ -32,6 +32,23 @@ pub struct Agent {
     pub log_format: LogStyle,
     /// Drop every privilege that is not needed once the interfaces are attached.
     pub confine: bool,
+    /// Take over from the agent that has the state folder, without a gap, instead of being refused.
+    pub take_over: bool,
+    /// How long an agent that hands over may take to finish the exchanges that it has begun.
+    pub drain: Span,
+    /// The behaviour of an agent once another one has taken over and everything is finished.
+    pub after_handover: AfterHandover,
+}
+
+/// The behaviour of an agent once another one has taken over.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterHandover {
+    /// It ends.
+    #[default]
+    End,
+    /// It does nothing until it is ended, for a supervisor that would start it again.
+    Wait,
 }
 
 /// Least severe log line that is written.
@@ -74,6 +91,9 @@ impl Default for Agent {
             log_level: LogLevel::Info,
             log_format: LogStyle::Text,
             confine: true,
+            take_over: false,
+            drain: Span(core::time::Duration::from_secs(10)),
+            after_handover: AfterHandover::End,
         }
     }
 }

@@ -54,6 +54,13 @@ impl Config {
                 "name a file that `shadow discover` may write",
             ));
         }
+        if self.agent.take_over && kubernetes.is_some() {
+            found.push(problem(
+                "agent.take_over (--take-over)",
+                "excludes capture.kubernetes: pods are attached to only once discovery has named them",
+                "leave it out; the new agent starts when the old one has ended",
+            ));
+        }
         if let Err(error) = self.limits.validate() {
             found.push(problem(
                 format!("limits.{}", error.name),

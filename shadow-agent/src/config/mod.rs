@@ -43,7 +43,7 @@ use shadow_core::{
 };
 use shadow_proto::limits::Limits;
 
-pub use agent::{Agent, LogLevel, LogStyle};
+pub use agent::{AfterHandover, Agent, LogLevel, LogStyle};
 
 use crate::{
     budget::BudgetSettings,

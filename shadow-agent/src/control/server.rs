@@ -9,12 +9,12 @@ use std::{
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{DirBuilderExt as _, PermissionsExt as _, chown},
+            fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown},
             net,
         },
     },
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -63,35 +63,29 @@ pub enum SocketError {
 #[derive(Debug)]
 pub struct Socket {
     listener: net::UnixListener,
-    path: PathBuf,
+    place: Mutex<SocketFile>,
     group: Option<u32>,
 }
 
 impl Socket {
     /// Opens the socket for its owner, and for a group if one is given. Replaces the socket of a dead agent.
     pub fn open(path: &Path, group: Option<u32>) -> Result<Self, SocketError> {
+        if path.exists() {
+            is_free(path)?;
+            // Of a dead agent.
+            drop(fs::remove_file(path));
+        }
+        Self::replace(path, group)
+    }
+
+    /// As [`Socket::open`]; replaces the socket of an agent that has agreed to it.
+    pub fn replace(path: &Path, group: Option<u32>) -> Result<Self, SocketError> {
         let failed = |source| SocketError::Open {
             path: path.to_owned(),
             source,
         };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             folder_for(folder, group).map_err(failed)?;
-        }
-        if path.exists() {
-            match net::UnixStream::connect(path) {
-                Ok(_) => return Err(SocketError::InUse(path.to_owned())),
-                // Nothing listens on it any more.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    if !is_socket(path) {
-                        return Err(SocketError::NoSocket(path.to_owned()));
-                    }
-                }
-                // A full backlog: an agent exists, but hangs.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(SocketError::InUse(path.to_owned()));
-                }
-                Err(source) => return Err(failed(source)),
-            }
         }
         // Under another name until its mode is right, so that others cannot connect at any moment.
         let mut fresh = path.as_os_str().to_owned();
@@ -105,14 +99,32 @@ impl Socket {
                 Some(_) => chown(&fresh, None, group)
                     .and_then(|()| fs::set_permissions(&fresh, Permissions::from_mode(0o660))),
             })
+            .and_then(|()| put_aside(path))
             .and_then(|()| fs::rename(&fresh, path))
             .and_then(|()| listener.set_nonblocking(true))
             .map_err(failed)?;
         Ok(Self {
+            place: Mutex::new(SocketFile {
+                path: path.to_owned(),
+                number: number(path),
+            }),
             listener,
-            path: path.to_owned(),
             group,
         })
+    }
+
+    /// Moves it to another path, and replaces what is there.
+    pub fn place(&self, to: &Path) -> io::Result<()> {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        put_aside(to)?;
+        fs::rename(&place.path, to)?;
+        to.clone_into(&mut place.path);
+        Ok(())
+    }
+
+    /// Its file.
+    pub fn file(&self) -> SocketFile {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The listening socket, for a process that serves it.
@@ -152,7 +164,72 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        drop(fs::remove_file(&self.path));
+        let SocketFile { path, number: own } = self.file();
+        for path in [aside(&path), path] {
+            if own.is_some() && number(&path) == own {
+                drop(fs::remove_file(&path));
+            }
+        }
+    }
+}
+
+/// The file of a socket, which a successor may put aside.
+#[derive(Clone, Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    /// Tells it from that of a successor.
+    number: Option<u64>,
+}
+
+impl SocketFile {
+    /// Puts it back in the place of that of a successor that has ended.
+    pub fn restore(&self) -> io::Result<()> {
+        let put_aside = aside(&self.path);
+        if self.number.is_some() && number(&put_aside) == self.number {
+            fs::rename(put_aside, &self.path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the socket of a predecessor is.
+fn aside(path: &Path) -> PathBuf {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".before");
+    aside.into()
+}
+
+/// Keeps the socket that is at a path, if there is one: its agent puts it back if it continues.
+fn put_aside(path: &Path) -> io::Result<()> {
+    match fs::rename(path, aside(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The number of a file.
+fn number(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().map(|facts| facts.ino())
+}
+
+/// Refuses the path of a live agent's socket, and of another file.
+fn is_free(path: &Path) -> Result<(), SocketError> {
+    match net::UnixStream::connect(path) {
+        Ok(_) => Err(SocketError::InUse(path.to_owned())),
+        // Nothing listens on it any more.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            if is_socket(path) {
+                Ok(())
+            } else {
+                Err(SocketError::NoSocket(path.to_owned()))
+            }
+        }
+        // A full backlog: an agent exists, but hangs.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(SocketError::InUse(path.to_owned())),
+        Err(source) => Err(SocketError::Open {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 

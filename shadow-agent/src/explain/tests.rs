@@ -5,7 +5,7 @@ use shadow_common::{flow::Endpoint, stat::Stat};
 use shadow_core::redact::{RedactConfig, Redactor};
 use shadow_proto::{
     engine::{Abandon, Event},
-    exchange::{self, Body, Exchange, Headers, Incomplete, Request, Response, Timing, Version},
+    exchange::{self, Body, Exchange, Headers, Incomplete, Place, Request, Response, Timing, Version},
     time::Timestamp,
 };
 
@@ -63,6 +63,7 @@ fn exchange(method: &str, target: &str, incomplete: Option<Incomplete>) -> Event
             server: SERVER,
         },
         index: 0,
+        place: Place::default(),
         request: Request {
             method: Bytes::copy_from_slice(method.as_bytes()),
             target: Bytes::copy_from_slice(target.as_bytes()),

@@ -18,6 +18,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -49,7 +50,7 @@ pub enum GuardError {
 }
 
 /// The guard's socket for `shadow kill`, beside the control socket.
-fn socket_of(control: &Path) -> PathBuf {
+pub(crate) fn socket_of(control: &Path) -> PathBuf {
     let mut path = control.as_os_str().to_owned();
     path.push(".guard");
     path.into()
@@ -58,7 +59,7 @@ fn socket_of(control: &Path) -> PathBuf {
 /// The process, and the file of its socket. Dropping it ends the process.
 struct Running {
     process: Child,
-    _socket: Socket,
+    _socket: Arc<Socket>,
 }
 
 impl Drop for Running {
@@ -73,9 +74,10 @@ impl Drop for Running {
     }
 }
 
-/// Starts the process. `map` is the control map; `control` and `group` are those of the agent's control socket.
-pub fn start(map: OwnedFd, control: &Path, group: Option<u32>) -> Result<Guard, GuardError> {
-    let socket = Socket::open(&socket_of(control), group)?;
+/// Starts the process. `map` is the control map; `socket` is where it listens, for `group`. Returns the socket, too,
+/// which may be moved.
+pub fn start(map: OwnedFd, socket: &Path, group: Option<u32>) -> Result<(Guard, Arc<Socket>), GuardError> {
+    let socket = Arc::new(Socket::open(socket, group)?);
     let (ours, theirs) = UnixStream::pair()?;
     // A process group of its own: a Ctrl-C is for the agent.
     let process = Command::new("/proc/self/exe")
@@ -87,9 +89,9 @@ pub fn start(map: OwnedFd, control: &Path, group: Option<u32>) -> Result<Guard, 
         .spawn()?;
     let running = Running {
         process,
-        _socket: socket,
+        _socket: Arc::clone(&socket),
     };
-    Ok(Guard::new(ours, Box::new(running))?)
+    Ok((Guard::new(ours, Box::new(running))?, socket))
 }
 
 /// Stops the mirroring of an agent through its guard, whatever the agent does.

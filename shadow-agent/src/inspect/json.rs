@@ -54,6 +54,7 @@ pub(super) fn exchange(exchange: &Exchange, out: &mut impl Write) -> io::Result<
     let Exchange {
         flow,
         index: _,
+        place: _,
         request,
         response,
         timing,

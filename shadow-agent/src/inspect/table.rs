@@ -60,6 +60,7 @@ impl Table {
         let Exchange {
             flow,
             index: _,
+            place: _,
             request,
             response,
             timing,

@@ -7,7 +7,9 @@ use globset::Glob;
 use shadow_common::flow::Endpoint;
 use shadow_proto::{
     engine::{Abandon, Event},
-    exchange::{Body, Exchange, Flow, Headers, Incomplete, Orphan, Request, Response, Timing, Version},
+    exchange::{
+        Body, Exchange, Flow, Headers, Incomplete, Orphan, Place, Request, Response, Timing, Version,
+    },
     time::Timestamp,
 };
 
@@ -35,6 +37,7 @@ fn exchange(method: &'static str, target: &'static [u8], status: Option<u16>) ->
     Exchange {
         flow: flow(),
         index: 0,
+        place: Place::default(),
         request: Request {
             method: method.into(),
             target: target.into(),

@@ -102,7 +102,7 @@ impl Hops {
 #[cfg(test)]
 mod tests {
     use shadow_common::flow::Endpoint;
-    use shadow_proto::exchange::{Body, Flow, Headers, Request, Response, Timing, Version};
+    use shadow_proto::exchange::{Body, Flow, Headers, Place, Request, Response, Timing, Version};
 
     use super::*;
 
@@ -115,6 +115,7 @@ mod tests {
                 server: Endpoint::v4([10, 0, 0, server], port),
             },
             index: 0,
+            place: Place::default(),
             request: Request {
                 method: "GET".into(),
                 target: target.into(),

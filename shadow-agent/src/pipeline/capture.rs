@@ -22,6 +22,7 @@ use shadow_proto::{
 
 use super::{
     Hooks,
+    handover::{CutOrder, Ownership},
     idle_cpu::IdleCpuGate,
     lane::Lane,
     snapshot::{CaptureCounters, Ended},
@@ -46,6 +47,8 @@ pub(super) struct Capture {
     pub(super) hooks: Hooks,
     pub(super) engine: Engine,
     pub(super) desk: FanOut,
+    /// When the latest segment was captured that was read.
+    pub(super) newest: Timestamp,
     pub(super) published: Arc<ArcSwap<CaptureCounters>>,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -53,6 +56,8 @@ pub(super) struct Capture {
 /// The distribution of exchanges to every lane.
 pub(super) struct FanOut {
     pub(super) entries: Vec<Entry>,
+    /// Which exchanges another agent reports.
+    pub(super) ownership: Arc<Ownership>,
     /// Whether the node has CPU time for another replay.
     pub(super) courtesy: IdleCpuGate,
 }
@@ -76,14 +81,18 @@ impl Capture {
         let mut publish_at = Instant::now();
         let mut stop_at: Option<Instant> = None;
         let mut latest = Timestamp::default();
+        let mut order = None;
         let ended = loop {
             (self.hooks.heartbeat)();
+            self.desk.ownership.log(&mut self.engine);
+            order = order.or_else(|| self.desk.ownership.wanted());
             let wait = if stop_at.is_some() {
                 Duration::ZERO
             } else {
                 self.wait(latest)
             };
             let polled = self.poll(wait, &mut counters, &mut latest);
+            self.cut(&mut order, &polled);
             self.tick(&mut counters, &mut latest);
             self.desk.flush();
 
@@ -122,16 +131,27 @@ impl Capture {
             hooks,
             engine,
             desk,
+            newest,
             ..
         } = self;
         source.poll(wait, &mut |segment| {
             counters.segments += 1;
+            *newest = segment.at.max(*newest);
             *latest = segment.at.max(*latest);
             engine.push(segment);
             while let Some(event) = engine.poll() {
                 desk.take(event, hooks, counters);
             }
         })
+    }
+
+    /// Makes the cut of a handover, once everything captured before the order was read.
+    fn cut(&mut self, order: &mut Option<CutOrder>, polled: &Result<Polled, crate::capture::SourceError>) {
+        let newest = self.newest;
+        let is_read = |order: &mut CutOrder| matches!(polled, Ok(Polled::Idle)) || order.is_due(newest);
+        if let Some(due) = order.take_if(is_read) {
+            self.desk.ownership.cut(&mut self.engine, &due);
+        }
     }
 
     /// Lets the engine's timers run.
@@ -159,7 +179,8 @@ impl Capture {
         }
     }
 
-    fn publish(&self, counters: &CaptureCounters) {
+    fn publish(&mut self, counters: &CaptureCounters) {
+        self.desk.ownership.count(&mut self.engine);
         let mut counters = counters.clone();
         counters.engine = self.engine.counters().clone();
         counters.usage = self.engine.usage();
@@ -195,6 +216,9 @@ impl FanOut {
     /// Every lane decides for itself; they share the exchange.
     pub(super) fn admit(&mut self, exchange: Box<Exchange>) {
         let exchange: Arc<Exchange> = exchange.into();
+        if self.ownership.is_anothers(&exchange) {
+            return self.entries.iter().for_each(|entry| entry.pass(&exchange));
+        }
         for entry in &mut self.entries {
             entry.admit(&exchange, &mut self.courtesy);
         }
@@ -212,6 +236,12 @@ impl Entry {
             gate,
             unflushed: 0,
         }
+    }
+
+    /// Counts an exchange that another agent reports.
+    fn pass(&self, exchange: &Exchange) {
+        let books = &self.lane.books;
+        books.skipped(exchange, Skip::Policy(SkipPolicy::HandedOver));
     }
 
     /// Decides everything that depends on the exchange alone, so that a skipped exchange costs other threads nothing.

@@ -100,7 +100,11 @@ impl Play {
 
 impl FanOut {
     fn admit_patiently(&mut self, exchange: &Arc<Exchange>, stop: &AtomicBool) -> usize {
-        let Self { entries, courtesy } = self;
+        let Self {
+            entries,
+            ownership: _,
+            courtesy,
+        } = self;
         entries
             .iter_mut()
             .map(|entry| {

@@ -12,6 +12,7 @@ mod causal;
 mod dispatch;
 mod feed;
 mod fields;
+mod handover;
 mod idle_cpu;
 mod lane;
 mod lane_limits;
@@ -51,6 +52,7 @@ use shadow_proto::{
 
 pub use causal::ValueSettings;
 pub use feed::{Fed, Feed};
+pub use handover::{Cut, CutFlow, Ownership};
 pub use lane::Lane;
 pub use samples::Samples;
 pub use settings::{LaneRules, LaneSettings, Mode, PairSettings, Replay, Role};
@@ -114,6 +116,8 @@ pub struct PipelineSettings {
     pub nice: Option<u8>,
     /// Records the exchanges being compared, for the next agent.
     pub unfinished: Arc<Unfinished>,
+    /// Which exchanges another agent reports, while one takes over from another.
+    pub ownership: Arc<Ownership>,
     /// One for each target, in the order of the configuration. At least one.
     pub lanes: Vec<LaneSettings>,
 }
@@ -177,6 +181,7 @@ impl Pipeline {
             idle_cpu,
             nice,
             unfinished,
+            ownership,
             lanes,
         } = settings;
         if lanes.is_empty() {
@@ -187,8 +192,13 @@ impl Pipeline {
             .into_iter()
             .map(|lane| made(lane, &unfinished, &limits, now, armed))
             .collect();
-        let threads = Threads::start(work, (idle_cpu, nice), made?)?;
+        let threads = Threads::start(work, (idle_cpu, nice), ownership, made?)?;
         Ok(Self { threads })
+    }
+
+    /// Which exchanges another agent reports.
+    pub fn ownership(&self) -> &Arc<Ownership> {
+        &self.threads.ownership
     }
 
     /// Counters, a fraction of a second old at most. Returns at once, even when the pipeline is busy.

@@ -17,7 +17,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use shadow_core::gate::{Gate, SkipPolicy};
-use shadow_proto::engine::Engine;
+use shadow_proto::{engine::Engine, time::Timestamp};
 use tokio::runtime;
 
 use super::{
@@ -25,6 +25,7 @@ use super::{
     capture::{Capture, Entry, FanOut},
     dispatch::{Dispatcher, Policy},
     feed::{Feed, Play},
+    handover::Ownership,
     idle_cpu::IdleCpuGate,
     lane::{Lane, Lanes},
     pairs::Pairs,
@@ -51,6 +52,8 @@ pub(super) struct Threads {
     pub(super) lanes: Lanes,
     /// Per cent of the node's CPU time that replays leave idle.
     pub(super) idle_cpu: Arc<AtomicU8>,
+    /// Which exchanges another agent reports.
+    pub(super) ownership: Arc<Ownership>,
     published: Arc<ArcSwap<CaptureCounters>>,
     stop: Arc<AtomicBool>,
     /// In a mutex, so that the kill switch works while the pipeline is being stopped.
@@ -83,6 +86,7 @@ impl Threads {
     pub(super) fn start<S: Shadow>(
         work: Work,
         (idle_cpu, nice): (u8, Option<u8>),
+        ownership: Arc<Ownership>,
         made: Vec<Made<S>>,
     ) -> Result<Self, StartError> {
         let mut entries = Vec::with_capacity(made.len());
@@ -107,6 +111,7 @@ impl Threads {
         let threads = Self {
             lanes: entries.iter().map(|entry| Arc::clone(&entry.lane)).collect(),
             idle_cpu: Arc::new(AtomicU8::new(idle_cpu)),
+            ownership: Arc::clone(&ownership),
             published: Arc::default(),
             stop: Arc::default(),
             handles: Mutex::default(),
@@ -117,7 +122,12 @@ impl Threads {
             threads.start_replay(dispatchers, nice)?;
         }
         let courtesy = IdleCpuGate::new(Arc::clone(&threads.idle_cpu));
-        threads.start_capture(work, FanOut { entries, courtesy })?;
+        let desk = FanOut {
+            entries,
+            ownership,
+            courtesy,
+        };
+        threads.start_capture(work, desk)?;
         Ok(threads)
     }
 
@@ -131,6 +141,7 @@ impl Threads {
                 hooks,
                 engine: *engine,
                 desk,
+                newest: Timestamp::default(),
                 published,
                 stop,
             }

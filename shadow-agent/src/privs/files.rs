@@ -43,7 +43,10 @@ pub(super) fn restrict(needs: &Needs) -> Result<Landlock, RulesetError> {
         .create()?
         // Missing files are skipped.
         .add_rules(path_beneath_rules(&needs.read, reading))?
-        .add_rules(path_beneath_rules(&needs.remove, AccessFs::RemoveFile))?
+        .add_rules(path_beneath_rules(
+            &needs.remove,
+            AccessFs::RemoveFile | AccessFs::MakeSock,
+        ))?
         .add_rules(path_beneath_rules(&needs.write, all & !AccessFs::Execute))?;
     if needs.commands {
         rules = rules.add_rules(path_beneath_rules(["/"], reading | AccessFs::Execute))?;

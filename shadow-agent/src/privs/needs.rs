@@ -15,7 +15,7 @@ use crate::{
 pub struct Needs {
     /// Folders in which files are made, replaced and removed.
     pub write: Vec<PathBuf>,
-    /// Folders in which files are removed.
+    /// Folders in which files are removed, and sockets are put back in their place.
     pub remove: Vec<PathBuf>,
     /// Files and folders that are read.
     pub read: Vec<PathBuf>,

@@ -22,6 +22,7 @@ use super::{
     history::HistoryWriter,
     inside::Inside,
     meter::Meter,
+    predecessor::Handover,
     reload::Reloader,
     watchdog::{Action, Readings, Watchdog},
 };
@@ -77,6 +78,7 @@ pub(super) struct Running {
     pub(super) state: StateDir,
     /// Held while mirroring is stopped or resumed, so that neither undoes half of the other.
     pub(super) switching: Mutex<()>,
+    pub(super) handover: Handover,
     pub(super) rollout: Driver,
     pub(super) reloader: Reloader,
     pub(super) report_failures: AtomicU64,
@@ -193,6 +195,10 @@ impl Running {
             &report,
             self.copied(),
         );
+        if !self.handover.has_state() {
+            // The files are the predecessor's.
+            return;
+        }
         if is_kept {
             self.save_evidence();
         }
@@ -209,7 +215,13 @@ impl Running {
 
     /// Saves the counts that the report is made of, for `shadow report --merge`.
     fn save_evidence(&self) {
-        if let Err(error) = self.state.save_evidence(&self.evidence_now()) {
+        let evidence = self.evidence_now();
+        let saved = if self.handover.has_state() {
+            self.state.save_evidence(&evidence)
+        } else {
+            self.state.save_ended_evidence(&evidence)
+        };
+        if let Err(error) = saved {
             tracing::warn!(%error, "the evidence is not kept; the agent continues");
         }
     }
@@ -318,6 +330,7 @@ impl Running {
                 self.state.path().display()
             ));
         }
+        warnings.extend(self.handover.text(self.left()));
         warnings.extend(self.ended.clone());
         warnings.extend(self.keeper.state().and_then(|journal| journal.failing));
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,12 +9,14 @@ mod api;
 mod capturing;
 mod commands;
 mod confine;
+mod doors;
 mod error;
 mod explaining;
 mod history;
 mod inside;
 mod lanes;
 mod meter;
+mod predecessor;
 mod preflight;
 pub(crate) mod recording;
 mod reload;
@@ -22,6 +24,7 @@ mod rules;
 mod service;
 mod signals;
 mod start;
+mod successor;
 mod targets;
 mod watchdog;
 
@@ -41,9 +44,10 @@ pub(crate) use self::{
     start::offline as settings,
 };
 use crate::{
-    config::Config,
+    config::{AfterHandover, Config},
     control::{Agent as _, status::Status},
     pipeline::Pipeline,
+    state::Owner,
 };
 
 /// How often the kill switch is checked.
@@ -60,6 +64,9 @@ const SAVE: Duration = Duration::from_secs(5);
 
 /// How long replays in flight may still take at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often in a row the state folder is found without an agent before a predecessor that waits gives up waiting.
+const FREE: u32 = 3;
 
 /// Observes a running agent, such as a status line on a terminal.
 pub(crate) trait Observer {
@@ -88,15 +95,18 @@ pub(crate) fn run(
 ) -> Result<Ended, RuntimeError> {
     let Started {
         agent,
-        socket,
-        metrics,
-        lock,
+        doors,
+        predecessor,
         recorder,
     } = start::start(config, reloader)?;
-    let service = Service::start(&agent, socket, metrics)?;
+    let service = Service::start(&agent, doors)?;
+    if let Some(predecessor) = predecessor {
+        successor::follow(&agent, predecessor)?;
+    }
     observer.started();
     let failed = watch(config, &agent, &service, observer);
     let report = end(&agent);
+    agent.handed_over();
     observer.ended();
     if let Some(recorder) = recorder {
         let counters = recorder.counters();
@@ -104,10 +114,28 @@ pub(crate) fn run(
         drop(recorder);
         tracing::info!("{}", recording::summary(&counters));
     }
+    if agent.handover.is_over() && config.agent.after_handover == AfterHandover::Wait {
+        await_end(&agent, &service);
+    }
     // The socket is removed before the lock: when the state folder is free, the socket is gone too.
     drop(service);
-    drop(lock);
+    agent.handover.leave();
     Ok(Ended { report, failed })
+}
+
+/// Waits for a signal, or until nobody mirrors any more: a supervisor then starts an agent again.
+fn await_end(agent: &Running, service: &Service) {
+    agent.handover.leave();
+    tracing::info!("handed over; waiting to be ended");
+    let mut free = 0;
+    while free < FREE {
+        match service.stop_rx.recv_timeout(SHOW) {
+            Err(RecvTimeoutError::Timeout) if agent.state.claim(Owner::this_process()).is_ok() => free += 1,
+            Err(RecvTimeoutError::Timeout) => free = 0,
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+    tracing::warn!("the agent that took over is gone");
 }
 
 /// Waits for the end: a signal, `--duration`, or a capture that cannot continue, which is returned.
@@ -119,7 +147,12 @@ fn watch(config: &Config, agent: &Running, service: &Service, observer: &dyn Obs
     let mut step = begun;
     loop {
         agent.tick();
-        if Instant::now() >= step {
+        agent.adopt();
+        if agent.is_drained(config.agent.drain.0) {
+            tracing::info!("handed over");
+            return None;
+        }
+        if Instant::now() >= step && !agent.handover.is_draining() {
             agent.step();
             step = Instant::now() + STEP;
         }
@@ -142,6 +175,13 @@ fn watch(config: &Config, agent: &Running, service: &Service, observer: &dyn Obs
         };
         match service.stop_rx.recv_timeout(wait) {
             Err(RecvTimeoutError::Timeout) => {}
+            // It ends soon, and what it has begun is nobody else's.
+            Ok(signal) if agent.handover.is_draining() => {
+                tracing::info!(
+                    signal,
+                    "ending when everything is handed over; once more ends at once"
+                );
+            }
             Ok(signal) => {
                 tracing::info!(signal, "ending; once more ends at once");
                 return None;

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::TcpListener,
     sync::{Arc, mpsc},
     thread::JoinHandle,
 };
@@ -15,10 +14,12 @@ use tokio::{
 
 use super::{
     agent::Running,
+    doors::Doors,
+    predecessor,
     signals::{SignalAction, Signals},
 };
 use crate::{
-    control::{Agent, kill_file, server::Socket},
+    control::{Agent, kill_file},
     http::server::{self, Scraped},
     runtime::{Cause, RuntimeError},
 };
@@ -37,11 +38,7 @@ const INTERRUPTED: i32 = 130;
 
 impl Service {
     /// Serves until dropped.
-    pub(super) fn start(
-        agent: &Arc<Running>,
-        socket: Socket,
-        metrics: Option<TcpListener>,
-    ) -> Result<Self, RuntimeError> {
+    pub(super) fn start(agent: &Arc<Running>, doors: Doors) -> Result<Self, RuntimeError> {
         let failed = |error: io::Error| {
             RuntimeError::new(
                 Cause::Unavailable,
@@ -65,7 +62,7 @@ impl Service {
         let agent = Arc::clone(agent);
         let thread = std::thread::Builder::new()
             .name("shadow-control".to_owned())
-            .spawn(move || serve(&runtime, agent, socket, metrics, signals, stop_tx, end_rx))
+            .spawn(move || serve(&runtime, agent, doors, signals, stop_tx, end_rx))
             .map_err(failed)?;
         Ok(Self {
             stop_rx,
@@ -89,23 +86,38 @@ impl Drop for Service {
 fn serve(
     runtime: &Runtime,
     agent: Arc<Running>,
-    socket: Socket,
-    metrics: Option<TcpListener>,
+    doors: Doors,
     signals: Signals,
     stop_tx: mpsc::Sender<&'static str>,
     end_rx: oneshot::Receiver<()>,
 ) {
+    let Doors {
+        control: socket,
+        metrics,
+        handover,
+    } = doors;
     runtime.block_on(async {
         tokio::spawn(obey_signals(signals, Arc::clone(&agent), stop_tx));
         tokio::spawn(look_for_kill_file(Arc::clone(&agent)));
         if let Some(listener) = metrics {
+            let mut leaves = agent.handover.leaves.subscribe();
             let agent = Arc::clone(&agent) as Arc<dyn Scraped>;
             tokio::spawn(async move {
-                if let Err(error) = server::serve(listener, agent).await {
-                    tracing::warn!(%error, "metrics are not served any more");
+                tokio::select! {
+                    served = server::serve(listener, agent) => if let Err(error) = served {
+                        tracing::warn!(%error, "metrics are not served any more");
+                    },
+                    // The address is the successor's.
+                    _left = leaves.wait_for(|left| *left) => {}
                 }
             });
         }
+        let succeeded = Arc::clone(&agent);
+        tokio::spawn(async move {
+            if let Err(error) = predecessor::serve(handover, succeeded).await {
+                tracing::warn!(%error, "no other agent can take over any more");
+            }
+        });
         let control = socket.serve(agent as Arc<dyn Agent>);
         tokio::select! {
             // Dropping the socket removes its file.

@@ -5,7 +5,6 @@
 //! everything made so far, in reverse.
 
 use std::{
-    net::TcpListener,
     sync::{
         Arc, Mutex, RwLock,
         atomic::{AtomicBool, AtomicU64},
@@ -17,11 +16,13 @@ use super::{
     agent::{Facts, Running},
     aim, commands,
     confine::Confined,
+    doors::{Doors, aside},
     error::unavailable,
     history::HistoryWriter,
     inside::{self, Inside},
     preflight, recording,
     reload::Reloader,
+    successor::Claim,
     targets,
     watchdog::Watchdog,
 };
@@ -41,12 +42,13 @@ use crate::{
     config::{Config, extra_targets::ResolvedTarget},
     control::{sampling::Sampling, server::Socket},
     guard,
-    pipeline::{Armed, Hooks, Pipeline, PipelineSettings},
+    handover::Predecessor,
+    pipeline::{Armed, Cut, Hooks, Ownership, Pipeline, PipelineSettings},
     record::Recorder,
     replay::{Target, credentials::Held},
     rollout::Driver,
     runtime::{Cause, RuntimeError},
-    state::{Lock, Owner, StateDir, StateError},
+    state::{Killed, StateDir, StateError},
     unfinished::Unfinished,
 };
 
@@ -54,10 +56,9 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) agent: Arc<Running>,
-    pub(super) socket: Socket,
-    pub(super) metrics: Option<TcpListener>,
-    /// Held to the end.
-    pub(super) lock: Lock,
+    pub(super) doors: Doors,
+    /// The agent from which this one takes over.
+    pub(super) predecessor: Option<Predecessor>,
     /// Ended after the pipeline.
     pub(super) recorder: Option<Recorder>,
 }
@@ -66,15 +67,14 @@ pub(super) struct Started {
 ///
 /// Privileges are dropped meanwhile: see [`privs`](crate::privs) for the order.
 pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, RuntimeError> {
-    preflight::privileges()?;
-    let loss = Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))?;
+    let loss = checked()?;
     let mut wanted = wanted(config)?;
-    let (state, lock) = claim(config)?;
-    let killed = commands::is_killed(&state, &reloader).map_err(|error| state_failure(&error))?;
-    let metrics = config.agent.metrics.map(preflight::listen).transpose()?;
-    let socket = socket(config)?;
+    let (state, mut claim) = Claim::on(config)?;
+    let killed = is_killed(&state, &reloader, &claim)?;
+    let doors = Doors::early(config, &state, &claim)?;
     let facts = facts(config, &wanted)?;
 
+    let (loaded, guard_socket) = guarded(config, &claim)?;
     let Program {
         attacher,
         control,
@@ -82,25 +82,26 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         targets,
         stats,
         mut source,
-    } = guarded(config)?;
+    } = loaded;
     aim::aim(config, &targets, &mut wanted)?;
-    let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
-    let sampling = sampling(config, &rollout, &control, killed)?;
+    let (rollout, sampling) = sampling(config, &state, &control, killed)?;
     let ring = source.counters();
     let (mut links, mut inside) = everywhere(config, attacher, &mut source)?;
+    let cut = claim.take(&state, &mut links)?;
+    let doors = doors.open(config, &state, guard_socket.as_deref())?;
     let confined = Confined::before_threads(config, reloader.file())?;
     // Has a thread that writes.
     let keeper = HistoryWriter::open(config)?;
     let (source, mut recorder) = recording::tee(config, fault::forgetful(source, loss), &stats)?;
     keeper.begin(&wanted);
     let (mut settings, tokens) = targets::settings(config, &keeper, wanted, facts.salt)?;
-    let watchdog = watchdog(config, &state, &mut settings)?;
-    let ended = unfinished(&state, &keeper, &mut settings)?;
+    let (watchdog, ended) = continued(config, &state, &keeper, &claim, cut, &mut settings)?;
     let pipeline = mirror(source, mute, control.clone(), settings, killed)?;
     follow(config, &targets, &mut links, inside.as_mut())?;
     confined.after_attach()?;
     // From here on a command inherits the confinement.
     tokens.iter().for_each(Held::start);
+    let (handover, predecessor) = claim.parted(&doors, guard_socket.as_deref());
     let agent = Running {
         facts,
         control,
@@ -117,6 +118,7 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
         state,
         switching: Mutex::default(),
         reloader,
+        handover,
         report_failures: AtomicU64::new(0),
         failing: AtomicBool::new(false),
         ended,
@@ -124,9 +126,8 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     };
     Ok(Started {
         agent: Arc::new(agent),
-        socket,
-        metrics,
-        lock,
+        doors,
+        predecessor,
         recorder: recorder.keep(),
     })
 }
@@ -135,10 +136,11 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
 /// segments copied before the capture thread reads wait in the ring.
 fn sampling(
     config: &Config,
-    rollout: &Driver,
+    state: &StateDir,
     control: &Control,
     killed: bool,
-) -> Result<Sampling<Control>, RuntimeError> {
+) -> Result<(Driver, Sampling<Control>), RuntimeError> {
+    let rollout = Driver::load(config.rollout.plan(&config.gates), state.clone(), moment());
     if killed {
         control.disarm().map_err(|error| unavailable(&error))?;
     }
@@ -149,19 +151,37 @@ fn sampling(
     control
         .renew_heartbeat(heartbeat::now() + config.capture.heartbeat.0)
         .map_err(|error| unavailable(&error))?;
-    Ok(sampling)
+    Ok((rollout, sampling))
 }
 
 /// Opens the record of unfinished work; returns a message when a former agent left some.
 fn unfinished(
     state: &StateDir,
     keeper: &HistoryWriter,
+    claim: &Claim,
     settings: &mut PipelineSettings,
 ) -> Result<Option<String>, RuntimeError> {
-    let unfinished = Arc::new(Unfinished::open(state).map_err(|error| state_failure(&error))?);
+    let unfinished = Arc::new(
+        Unfinished::open(state, claim.record(), claim.is_held()).map_err(|error| state_failure(&error))?,
+    );
     let ended = unfinished.ended().map(|working| keeper.ended(state, working));
     settings.unfinished = unfinished;
     Ok(ended)
+}
+
+/// The legacy of former agents: their exchanges, and what they were not to do any more.
+fn continued(
+    config: &Config,
+    state: &StateDir,
+    keeper: &HistoryWriter,
+    claim: &Claim,
+    cut: Cut,
+    settings: &mut PipelineSettings,
+) -> Result<(Watchdog, Option<String>), RuntimeError> {
+    settings.ownership = Arc::new(Ownership::successor(cut));
+    let watchdog = watchdog(config, state, settings)?;
+    let ended = unfinished(state, keeper, claim, settings)?;
+    Ok((watchdog, ended))
 }
 
 /// Targets that a rule had paused before a restart stay paused.
@@ -177,10 +197,21 @@ fn watchdog(
     Ok(watchdog)
 }
 
-fn claim(config: &Config) -> Result<(StateDir, Lock), RuntimeError> {
-    let state = StateDir::new(&config.agent.state_dir);
-    let lock = state.claim(Owner::this_process());
-    Ok((state, lock.map_err(|error| state_failure(&error))?))
+/// Refuses what can be refused before anything else is looked at.
+fn checked() -> Result<Option<Loss>, RuntimeError> {
+    preflight::privileges()?;
+    Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))
+}
+
+/// Whether mirroring is killed; that of a predecessor stays so.
+fn is_killed(state: &StateDir, reloader: &Reloader, claim: &Claim) -> Result<bool, RuntimeError> {
+    let killed = commands::is_killed(state, reloader).map_err(|error| state_failure(&error))?;
+    if !killed && claim.was_killed() {
+        let killed = Killed::now("agent", "the agent before this one was stopped");
+        state.kill(&killed).map_err(|error| state_failure(&error))?;
+        return Ok(true);
+    }
+    Ok(killed)
 }
 
 /// Attaches to interfaces here, and in other network namespaces.
@@ -204,28 +235,33 @@ fn follow(
     inside.map_or(Ok(()), |inside| inside.watch(config, targets))
 }
 
-fn socket(config: &Config) -> Result<Socket, RuntimeError> {
-    Socket::open(&config.agent.socket, preflight::group(&config.agent)?)
-        .map_err(|error| RuntimeError::new(Cause::CannotCreate, error.to_string()))
-}
-
 /// Loads the kernel program, and starts the process that holds what must not depend on this one. It has privileges that
 /// are given up later.
-fn guarded(config: &Config) -> Result<Program, RuntimeError> {
+fn guarded(config: &Config, claim: &Claim) -> Result<(Program, Option<Arc<Socket>>), RuntimeError> {
     let mut program = load(config, Role::Mirror)?;
     let map = program
         .control
         .descriptor()
         .map_err(|error| unavailable(&error))?;
     let group = preflight::guard_group(config)?;
-    match guard::start(map, &config.agent.socket, group) {
-        Ok(guard) => program.attacher.guarded(guard),
-        Err(error) => tracing::warn!(
-            %error,
-            "no guard process: a hung agent is killed only by root, and a second agent may go unnoticed"
-        ),
+    if !claim.is_held() {
+        program.attacher.succeeds();
     }
-    Ok(program)
+    let place = guard::socket_of(&config.agent.socket);
+    let place = if claim.is_held() { place } else { aside(&place) };
+    match guard::start(map, &place, group) {
+        Ok((guard, socket)) => {
+            program.attacher.guarded(guard);
+            Ok((program, Some(socket)))
+        }
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "no guard process: a hung agent is killed only by root, and a second agent may go unnoticed"
+            );
+            Ok((program, None))
+        }
+    }
 }
 
 /// Starts the threads of the pipeline, stopped when the kill switch is on.

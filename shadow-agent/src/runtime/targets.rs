@@ -44,6 +44,7 @@ pub(super) fn settings(
         idle_cpu: config.budget.idle_cpu.whole_percent(),
         nice: Some(config.budget.nice),
         unfinished: Arc::default(),
+        ownership: Arc::default(),
         lanes: lanes?,
     };
     Ok((settings, tokens.held))

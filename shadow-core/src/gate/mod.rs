@@ -121,6 +121,8 @@ shadow_proto::catalogue! {
         ValueUnknown = "value_unknown",
         /// It was sent, and the answer not compared: production's was not recorded.
         SentOnly = "sent_only",
+        /// Another agent reports it: the one from which this agent took over, or the one that took over from it.
+        HandedOver = "handed_over",
         /// No shadow system is configured.
         Observed = "observe_only",
     }
@@ -142,6 +144,7 @@ impl SkipPolicy {
             | Self::Replayed
             | Self::Upgrade
             | Self::SentOnly
+            | Self::HandedOver
             | Self::Observed => true,
             Self::NoCredentials
             | Self::GrpcInterleaved
@@ -194,6 +197,7 @@ impl SkipPolicy {
             | Self::Panicked
             | Self::WaitingForValue
             | Self::ValueUnknown
+            | Self::HandedOver
             | Self::Observed => false,
         }
     }

@@ -177,6 +177,7 @@ fn fact(exchange: &Exchange, all: bool) -> String {
     let Exchange {
         flow,
         index,
+        place: _,
         request,
         response,
         timing,

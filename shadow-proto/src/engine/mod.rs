@@ -5,6 +5,7 @@
 //! `Limits::memory` bytes. Drops: under pressure, whole connections, reported as evicted and counted; never single
 //! segments of a connection that is still read.
 
+mod followed;
 mod join;
 mod segment;
 #[cfg(test)]
@@ -14,6 +15,8 @@ pub use crate::{
     protocol::{Abandon, Counters, Event, Settings, Sizes},
     ranges::{RangeLog, Record, Role},
 };
+use followed::EndedLog;
+pub use followed::Followed;
 use shadow_common::flow::FlowKey;
 
 use crate::{
@@ -48,6 +51,7 @@ pub struct Engine {
     buffered: usize,
     /// Set when one connection may be seen under several pairs of addresses.
     views: Option<Views>,
+    ended: EndedLog,
     out: Sink,
 }
 
@@ -61,6 +65,7 @@ impl Engine {
             gaps: Timers::default(),
             buffered: 0,
             views: None,
+            ended: EndedLog::default(),
             out: Sink::default(),
         }
     }
@@ -261,6 +266,7 @@ impl Engine {
             gaps,
             buffered,
             views: _,
+            ended: _,
             out,
         } = self;
         let generation = flows.generation(slot);
@@ -270,6 +276,7 @@ impl Engine {
         let mut ctx = Context {
             settings,
             flow: track.flow(),
+            opened: track.opened(),
             out,
         };
         let before = ctx.out.counters.exchanges;
@@ -303,6 +310,7 @@ impl Engine {
     }
 
     fn abandon(&mut self, slot: usize, reason: Abandon) {
+        self.note_end(slot);
         if let Some(Entry::Open(track)) = self.flows.retire(slot, |past| Entry::Abandoned(past, reason)) {
             self.report_over(track.flow());
             self.buffered = self.buffered.saturating_sub(track.charged);
@@ -315,6 +323,7 @@ impl Engine {
     }
 
     fn close(&mut self, slot: usize, closing: Closing) {
+        self.note_end(slot);
         let entry = match closing {
             Closing::Over(at) => {
                 self.flows.set_deadline(slot, at + LINGER);
@@ -333,6 +342,7 @@ impl Engine {
         let mut ctx = Context {
             settings: &self.settings,
             flow: track.flow(),
+            opened: track.opened(),
             out: &mut self.out,
         };
         match closing {

@@ -508,3 +508,35 @@ fn connections_of_two_namespaces_between_the_same_ends_are_kept_apart() {
     lines.sort();
     assert_eq!(lines, ["/1 200 \"#1\" complete", "/2 200 \"#2\" complete"]);
 }
+
+#[test]
+fn connections_are_listed_with_the_place_that_their_client_has_reached() {
+    let mut wire = Wire::open();
+    wire.engine.log_ended();
+    let opened = Some(SeqNum(u32::MAX - 20));
+    let followed = |wire: &mut Wire| wire.engine.followed().unwrap().remove(0);
+    let none = followed(&mut wire);
+    assert_eq!(
+        (none.opened, none.next, none.unfinished),
+        (opened, Some(wire.client), None)
+    );
+    let begins = wire.client;
+    wire.segment(true, Flags::ACK, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false);
+    let asked = followed(&mut wire);
+    assert_eq!((asked.next, asked.unfinished), (Some(begins + 27), Some(begins)));
+    wire.segment(false, Flags::ACK, b"HTTP/1.1 204 No Content\r\n\r\n", false);
+    let answered = followed(&mut wire);
+    assert_eq!((answered.next, answered.unfinished), (Some(begins + 27), None));
+    let Some(Event::Exchange(exchange)) = wire.engine.poll() else {
+        panic!("no exchange");
+    };
+    assert_eq!(
+        (exchange.place.opened, exchange.place.begins),
+        (opened, Some(begins))
+    );
+    wire.segment(true, Flags::RST, b"", false);
+    let ended = followed(&mut wire);
+    assert_eq!((ended.is_open, ended.next), (false, Some(begins + 27)));
+    wire.engine.forget_ended();
+    assert_eq!(wire.engine.followed(), Some(Vec::new()));
+}

@@ -5,6 +5,7 @@
 //! timer entries each. Drops: a full table evicts the flow whose deadline comes first (half-open ones before busy
 //! ones), counted.
 
+mod extent;
 mod gaps;
 mod payload;
 mod reader;

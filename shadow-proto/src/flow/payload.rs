@@ -55,12 +55,12 @@ impl Track {
         let mut used = 0;
         if distance <= 0 && stream.is_empty() && !fresh.is_empty() {
             // The usual segment is read in place, without a copy.
-            let starts_segment = stored.starts_segment;
             let chunk = Chunk {
+                seq: stream.seq(offset),
                 at: segment.at,
                 offset,
                 ack,
-                starts_segment,
+                starts_segment: stored.starts_segment,
                 conflict: false,
                 bytes: fresh,
             };

@@ -11,6 +11,7 @@ use crate::{
     },
     http2::{self, Conn as Http2},
     protocol::{Abandon, Chunk, Context, End},
+    seq::SeqNum,
     wire::Direction,
 };
 
@@ -65,6 +66,14 @@ impl Reader {
         ack > Some(self.read_to(direction.reverse()))
     }
 
+    /// The sequence number of the first request that is not done.
+    pub(super) fn unfinished(&self) -> Option<SeqNum> {
+        match self {
+            Self::Http1(conn) => conn.unfinished(),
+            Self::Http2(_) => None,
+        }
+    }
+
     fn positions(&self) -> [u64; 2] {
         [Direction::ToServer, Direction::ToClient].map(|direction| self.read_to(direction))
     }
@@ -100,6 +109,7 @@ impl Reader {
         ctx.out.counters.h2_connections += 1;
         let rest = Chunk {
             offset: chunk.offset + used as u64,
+            seq: chunk.seq.after(used as u64),
             starts_segment: chunk.starts_segment && used == 0,
             bytes: chunk.bytes.get(used..).unwrap_or_default(),
             ..*chunk

@@ -326,6 +326,7 @@ impl Track {
             let chunk = Chunk {
                 at,
                 offset,
+                seq: stream.seq(offset),
                 ack,
                 starts_segment,
                 conflict,

@@ -9,6 +9,7 @@ use super::{requests::Requests, responses::Responses};
 use crate::{
     exchange::Incomplete,
     protocol::{Abandon, Chunk, Context, End, Event},
+    seq::SeqNum,
     wire::Direction,
 };
 
@@ -63,6 +64,15 @@ impl Conn {
     /// Whether every message since the beginning of the connection was seen.
     pub(crate) fn is_in_step(&self) -> bool {
         self.pair.is_in_step()
+    }
+
+    /// The sequence number of the first request that is not done.
+    pub(crate) fn unfinished(&self) -> Option<SeqNum> {
+        let begun = self.client.begun();
+        self.pair
+            .first()
+            .and_then(|first| first.exchange.place.begins)
+            .or(begun)
     }
 
     /// Why nothing more needs to be read.

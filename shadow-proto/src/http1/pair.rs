@@ -213,6 +213,10 @@ impl Pair {
         self.pending.front_mut()
     }
 
+    pub(crate) fn first(&self) -> Option<&Pending> {
+        self.pending.front()
+    }
+
     pub(crate) fn back(&mut self) -> Option<&mut Pending> {
         self.pending.back_mut()
     }

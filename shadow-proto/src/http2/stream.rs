@@ -1,7 +1,7 @@
 //! One stream: a request and its response, each in frames of its own direction.
 
 use crate::{
-    exchange::{Body, Exchange, Flow, Headers, Incomplete, Orphan, Request, Timing, Version},
+    exchange::{Body, Exchange, Flow, Headers, Incomplete, Orphan, Place, Request, Timing, Version},
     http1::body::Content,
     protocol::Settings,
     time::Timestamp,
@@ -101,6 +101,7 @@ impl Stream {
             exchange: Box::new(Exchange {
                 flow,
                 index: 0,
+                place: Place::default(),
                 request: Request {
                     method: bytes::Bytes::new(),
                     target: bytes::Bytes::new(),

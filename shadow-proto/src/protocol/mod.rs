@@ -13,6 +13,7 @@ use crate::{
     exchange::{Exchange, Flow, Incomplete, Orphan},
     limits::Limits,
     ranges::RangeLog,
+    seq::SeqNum,
     time::Timestamp,
 };
 
@@ -75,6 +76,8 @@ impl Abandon {
 pub(crate) struct Chunk<'a> {
     pub(crate) at: Timestamp,
     pub(crate) offset: u64,
+    /// The sequence number of the first byte.
+    pub(crate) seq: SeqNum,
     /// Bytes of the other stream that the sender had received.
     pub(crate) ack: Option<u64>,
     pub(crate) starts_segment: bool,
@@ -94,6 +97,8 @@ impl Chunk<'_> {
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) flow: Flow,
+    /// The client's initial sequence number, if it was seen.
+    pub(crate) opened: Option<SeqNum>,
     pub(crate) out: &'a mut Sink,
 }
 

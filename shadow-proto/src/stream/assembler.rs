@@ -111,6 +111,19 @@ impl Assembler {
         self.next.checked_add_signed(self.distance(seq).into())
     }
 
+    /// The sequence number of an offset.
+    pub fn seq(&self, offset: u64) -> SeqNum {
+        self.next_seq.after(offset).before(self.next)
+    }
+
+    /// The offset after the last byte that has arrived.
+    pub fn known_end(&self) -> u64 {
+        let stored = self.stored.last_key_value();
+        stored
+            .map_or(0, |(&start, range)| start.saturating_add(range.len()))
+            .max(self.next)
+    }
+
     /// Records that the receiver has everything before `offset`.
     pub fn acknowledge(&mut self, offset: u64) {
         self.acked = self.acked.max(offset);

@@ -139,6 +139,7 @@ fn ideal(scene: &Scene) -> Vec<Event> {
     let exchange = |(index, said): (u64, &PlannedExchange)| Exchange {
         flow: scene.lines[0].flow,
         index,
+        place: shadow_proto::exchange::Place::default(),
         request: Request {
             method: said.method.into(),
             target: said.target.clone().into(),

@@ -95,6 +95,7 @@ fn chosen(key: &str, field: &str) -> bool {
             server: end,
         },
         index: 0,
+        place: shadow_proto::exchange::Place::default(),
         request: Request {
             method: Bytes::from_static(b"GET"),
             target: Bytes::from_static(b"/"),

@@ -14,6 +14,17 @@
 {{- if or .Values.presets.pods.enabled .Values.presets.tests.enabled -}}true{{- end -}}
 {{- end -}}
 
+{{/* Whether a new pod takes over from the old one of its node. */}}
+{{- define "shadow.surge" -}}
+{{- $surge := .Values.updateStrategy.maxSurge | toString -}}
+{{- if not (has $surge (list "" "0" "0%")) -}}
+{{- if include "shadow.inside" . -}}
+{{- fail "updateStrategy.maxSurge excludes presets.pods and presets.tests: their agents cannot take over" -}}
+{{- end -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{- define "shadow.selector" -}}
 app.kubernetes.io/name: shadow
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -60,6 +71,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $_ := set $config.capture "namespace_interfaces" .Values.presets.pods.interfaces -}}
 {{- $_ := set $config.capture "interfaces" list -}}
 {{- $_ := set $config.capture "targets" list -}}
+{{- end -}}
+{{- if include "shadow.surge" . -}}
+{{- $agent := deepCopy (default dict $config.agent) -}}
+{{- $_ := set $agent "take_over" true -}}
+{{- $_ := set $agent "after_handover" "wait" -}}
+{{- $_ := set $config "agent" $agent -}}
 {{- end -}}
 {{- toYaml $config -}}
 {{- end -}}

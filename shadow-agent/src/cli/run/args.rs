@@ -103,6 +103,9 @@ pub struct RunArgs {
     /// Control socket [default: /run/shadow/shadow.sock]
     #[arg(long, value_name = "PATH", env = "SHADOW_SOCKET", help_heading = "Agent")]
     pub socket: Option<PathBuf>,
+    /// Take over, without a gap, from the agent that runs with this state folder; it ends when its work is done
+    #[arg(long, help_heading = "Agent")]
+    pub take_over: bool,
     /// End by itself after this long, with the report
     #[arg(long, value_name = "TIME", help_heading = "Agent")]
     pub duration: Option<Span>,
@@ -144,28 +147,22 @@ impl RunArgs {
             metrics,
             state_dir,
             socket,
+            take_over,
             duration,
             log_level,
             log_format,
             test: _,
         } = self;
         let ports = port.into_iter().map(|port| Target { addr: None, port });
-        let targets: Vec<Target> = ports.chain(target).collect();
         replace(&mut config.capture.interfaces, interface);
-        let namespaces = namespace.into_iter().map(Words).collect();
-        replace(&mut config.capture.namespaces, namespaces);
-        replace(&mut config.capture.targets, targets);
+        replace(
+            &mut config.capture.namespaces,
+            namespace.into_iter().map(Words).collect(),
+        );
+        replace(&mut config.capture.targets, ports.chain(target).collect());
         set(&mut config.capture.sample, sample);
         set(&mut config.capture.ring_size, ring_size);
-        // Either flag turns off the other mode of the file. Both together are kept, and the checks refuse them.
-        if shadow.is_some() && !observe {
-            config.shadow.observe = false;
-        }
-        if observe {
-            config.shadow.observe = true;
-            config.shadow.url = None;
-        }
-        config.shadow.url = shadow.or(config.shadow.url.take());
+        shadow_system(config, shadow, observe);
         set(&mut config.shadow.writes.default, writes);
         config.compare.proto_descriptors = proto_descriptors.or(config.compare.proto_descriptors.take());
         set(&mut config.shadow.timeout, timeout);
@@ -179,10 +176,24 @@ impl RunArgs {
         config.agent.metrics = metrics.or(config.agent.metrics);
         set(&mut config.agent.state_dir, state_dir);
         set(&mut config.agent.socket, socket);
+        config.agent.take_over |= take_over;
         config.agent.duration = duration.or(config.agent.duration);
         set(&mut config.agent.log_level, log_level);
         set(&mut config.agent.log_format, log_format);
     }
+}
+
+/// The flags that say where to, or nowhere.
+fn shadow_system(config: &mut Config, shadow: Option<ShadowUrl>, observe: bool) {
+    // Either flag turns off the other mode of the file. Both together are kept, and the checks refuse them.
+    if shadow.is_some() && !observe {
+        config.shadow.observe = false;
+    }
+    if observe {
+        config.shadow.observe = true;
+        config.shadow.url = None;
+    }
+    config.shadow.url = shadow.or(config.shadow.url.take());
 }
 
 /// A list given by flags replaces that of the file.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde_json::Value;
 use shadow_common::flow::Endpoint;
 use shadow_proto::{
-    exchange::{Body, Exchange, Flow, Headers, Incomplete, Request, Response, Timing, Version},
+    exchange::{Body, Exchange, Flow, Headers, Incomplete, Place, Request, Response, Timing, Version},
     time::Timestamp,
 };
 
@@ -177,6 +177,7 @@ pub(in crate::offline) fn broken(number: u64, before: Timestamp) -> Exchange {
             server: Endpoint::v4([0, 0, 0, 0], 80),
         },
         index: number,
+        place: Place::default(),
         request: Request {
             method: "-".into(),
             target: "/".into(),

@@ -50,6 +50,7 @@ impl Bench {
         let lane = Lane::new("shadow".to_owned(), Role::Shadow, ledger(), Some(settings)).under(armed);
         let lane = Arc::new(lane);
         let desk = FanOut {
+            ownership: Arc::default(),
             entries: vec![Entry::new(Arc::clone(&lane), Some(gate()))],
             courtesy: IdleCpuGate::new(Arc::default()),
         };

@@ -21,7 +21,7 @@ use shadow_core::{
     redact::{RedactConfig, Redactor},
     rewrite::{HostPolicy, Marker, RewritePolicy},
 };
-use shadow_proto::exchange::{Body, Exchange, Flow, Headers, Request, Response, Timing, Version};
+use shadow_proto::exchange::{Body, Exchange, Flow, Headers, Place, Request, Response, Timing, Version};
 
 use super::shared_ledger::SharedLedger;
 
@@ -72,6 +72,7 @@ pub(super) fn exchange_with(
     Box::new(Exchange {
         flow: flow(),
         index: 0,
+        place: Place::default(),
         request: Request {
             method: bytes(method),
             target: bytes(target),

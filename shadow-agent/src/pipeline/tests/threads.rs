@@ -129,6 +129,7 @@ fn lane(name: &str, mode: Mode) -> LaneSettings {
 pub(super) fn settings(mode: Mode) -> PipelineSettings {
     PipelineSettings {
         unfinished: Arc::default(),
+        ownership: Arc::default(),
         engine: engine::Settings {
             limits: Limits::default(),
             digest: true,

@@ -163,6 +163,7 @@ impl Bench {
         let writes = WritePolicy::from(Writes::Replay);
         let gate = Gate::new(Selector::default(), writes, vec![Marker::default()]);
         let desk = FanOut {
+            ownership: Arc::default(),
             entries: vec![Entry::new(Arc::clone(&lane), Some(gate))],
             courtesy: IdleCpuGate::new(Arc::default()),
         };

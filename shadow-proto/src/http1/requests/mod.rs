@@ -1,6 +1,7 @@
 //! The client's direction: requests.
 
-use super::pair::{Pending, Trust};
+mod ends;
+
 use super::{
     begins,
     body::{BodyReader, Progress},
@@ -10,9 +11,11 @@ use super::{
     head::{self, HeadBuffer, HeadStep, RawHead, RequestHead},
     odd,
 };
+use crate::http1::pair::{Pending, Trust};
 use crate::{
-    exchange::{Body, Exchange, Headers, Incomplete, Request, Timing},
-    protocol::{Abandon, Chunk, Context, End, MessageStart},
+    exchange::{Body, Exchange, Headers, Incomplete, Place, Request, Timing},
+    protocol::{Abandon, Chunk, Context, MessageStart},
+    seq::SeqNum,
     time::Timestamp,
     wire::Direction,
 };
@@ -23,6 +26,8 @@ pub(crate) struct Requests {
     state: State,
     head: HeadBuffer,
     start: Option<MessageStart>,
+    /// The sequence number there.
+    begins: SeqNum,
     conflict: bool,
     last: Timestamp,
     /// Offset after the last byte that was read.
@@ -46,6 +51,7 @@ impl Requests {
             state: if in_step { State::Head } else { State::Search },
             head: HeadBuffer::default(),
             start: None,
+            begins: SeqNum::default(),
             conflict: false,
             last: Timestamp::default(),
             pos: 0,
@@ -54,6 +60,11 @@ impl Requests {
 
     pub(super) fn pos(&self) -> u64 {
         self.pos
+    }
+
+    /// The sequence number of a head that is being read.
+    pub(super) fn begun(&self) -> Option<SeqNum> {
+        (!self.head.is_empty()).then_some(self.begins)
     }
 
     pub(super) fn close(&mut self) {
@@ -120,6 +131,7 @@ impl Conn {
                 offset: chunk.offset + skip,
                 ack: chunk.ack,
             });
+            self.client.begins = chunk.seq.after(skip);
             self.client.conflict = chunk.conflict;
             self.client.last = chunk.at;
             let settings = ctx.settings;
@@ -268,6 +280,10 @@ impl Conn {
             exchange: Box::new(Exchange {
                 flow: ctx.flow,
                 index: self.pair.take_index(),
+                place: Place {
+                    opened: ctx.opened,
+                    begins: Some(self.client.begins),
+                },
                 request: Request {
                     method,
                     target,
@@ -365,36 +381,5 @@ impl Conn {
     pub(super) fn stop_requests(&mut self, ctx: &mut Context<'_>) {
         self.end_request(Some(Incomplete::RequestCut), ctx);
         self.client.close();
-    }
-
-    pub(super) fn request_gap(&mut self, lost: u64, ctx: &mut Context<'_>) {
-        self.client.pos = self.client.pos.saturating_add(lost);
-        match &mut self.client.state {
-            State::Closed | State::Search | State::Wait => return,
-            State::Body(reader) => match reader.skip(lost) {
-                Some(Progress::More) => return,
-                Some(Progress::Done) => return self.end_request(None, ctx),
-                None => self.end_request(Some(Incomplete::RequestGap), ctx),
-            },
-            State::Head => {
-                ctx.out.counters.requests_lost += u64::from(!self.client.head.is_empty());
-                self.client.head.clear();
-            }
-        }
-        if !matches!(self.client.state, State::Closed) {
-            self.client.state = State::Search;
-        }
-        self.lose_step(ctx);
-    }
-
-    pub(super) fn end_requests(&mut self, end: End, ctx: &mut Context<'_>) {
-        match self.client.state {
-            State::Body(_) => self.end_request(Some(end.reason(Incomplete::RequestCut)), ctx),
-            State::Head => ctx.out.counters.requests_lost += u64::from(!self.client.head.is_empty()),
-            State::Wait | State::Search | State::Closed => {}
-        }
-        self.client.close();
-        // No response needs to wait for more of the client's bytes.
-        self.client.pos = u64::MAX;
     }
 }
