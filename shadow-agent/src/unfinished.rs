@@ -269,8 +269,8 @@ fn write_failure(path: &Path, source: io::Error) -> StateError {
     }
 }
 
-/// Whether an agent ended abruptly, the key of hashes, and the work that was left: of this record, whose text is `former`,
-/// and of the other one.
+/// Whether an agent ended abruptly, the key of hashes, and the work that was left: of this record, whose text is
+/// `former`, and of the other one.
 fn former_work(former: &[u8], other: &Path, is_alone: bool) -> (bool, [u8; 16], Vec<Noted>) {
     let (mut running, mut key, mut left) = parsed(former).unwrap_or((false, fresh_key(), Vec::new()));
     let others = whole::read(other).ok().and_then(|text| parsed(&text));

@@ -8,7 +8,7 @@ use shadow_proto::exchange::Incomplete;
 
 use super::metrics::{LATENCY_BOUNDS, Latency, Writer};
 use crate::{
-    control::status::{Lane, LearnedValues, RouteChecked},
+    control::status::{Lane, RouteChecked},
     replay::BreakerState,
 };
 
@@ -122,20 +122,10 @@ impl Writer<'_, '_> {
                 .map(|(event, count)| (with(lane, "event", event), count))
         });
         self.counters("values", "Learned values, by what was done with them", events)?;
-        let gauges: [(_, _, fn(LearnedValues) -> u64); 2] = [
-            ("value_pairs", "Pairs of values that are remembered", |values| {
-                values.entries
-            }),
-            ("value_pairs_bytes", "Bytes of these pairs", |values| values.bytes),
-        ];
-        for (name, help, read) in gauges {
-            self.gauges(
-                name,
-                help,
-                learning().map(|(lane, values)| (of(lane), read(values))),
-            )?;
-        }
-        Ok(())
+        let entries = learning().map(|(lane, values)| (of(lane), values.entries));
+        self.gauges("value_pairs", "Pairs of values that are remembered", entries)?;
+        let bytes = learning().map(|(lane, values)| (of(lane), values.bytes));
+        self.gauges("value_pairs_bytes", "Bytes of these pairs", bytes)
     }
 
     /// The share of noise among the mismatches, and the number of pairs that show it.

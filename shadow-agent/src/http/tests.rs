@@ -17,6 +17,34 @@ use super::{
 };
 use crate::control::status::{Lane, LearnedValues, RouteChecked, Status};
 
+fn routes() -> Vec<RouteChecked> {
+    vec![
+        RouteChecked {
+            route: "GET /a\"b".to_owned(),
+            exchanges: 90,
+            verified: Some(0.75),
+            caught: Some(Proportion::new(3, 4)),
+        },
+        RouteChecked {
+            route: "PUT /c".to_owned(),
+            exchanges: 10,
+            ..RouteChecked::default()
+        },
+    ]
+}
+
+fn learned_values() -> LearnedValues {
+    LearnedValues {
+        counters: Learned {
+            learned: 6000,
+            mapped: 6001,
+            ..Learned::default()
+        },
+        entries: 6002,
+        bytes: 6003,
+    }
+}
+
 /// Every counter with a different number.
 fn figures() -> Figures {
     let mut status = Status {
@@ -29,29 +57,9 @@ fn figures() -> Figures {
     let mut lane = Lane {
         name: "shadow".to_owned(),
         match_rate: Proportion::new(99, 100),
-        routes: vec![
-            RouteChecked {
-                route: "GET /a\"b".to_owned(),
-                exchanges: 90,
-                verified: Some(0.75),
-                caught: Some(Proportion::new(3, 4)),
-            },
-            RouteChecked {
-                route: "PUT /c".to_owned(),
-                exchanges: 10,
-                ..RouteChecked::default()
-            },
-        ],
+        routes: routes(),
         power: Proportion::new(3, 4),
-        values: Some(LearnedValues {
-            counters: Learned {
-                learned: 6000,
-                mapped: 6001,
-                ..Learned::default()
-            },
-            entries: 6002,
-            bytes: 6003,
-        }),
+        values: Some(learned_values()),
         ..Lane::default()
     };
     let funnel = &mut status.funnel;

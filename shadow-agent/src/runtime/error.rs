@@ -1,5 +1,7 @@
 //! Errors for which the agent cannot start or continue.
 
+use crate::state::StateError;
+
 /// Kind of cause; the command line maps it to an exit code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Cause {
@@ -42,4 +44,9 @@ impl RuntimeError {
 /// The error of something that the host does not have or refuses.
 pub(super) fn unavailable(error: &dyn std::error::Error) -> RuntimeError {
     RuntimeError::new(Cause::Unavailable, error.to_string())
+}
+
+/// The error of a file in the state folder.
+pub(super) fn state_failure(error: &StateError) -> RuntimeError {
+    RuntimeError::new(Cause::CannotCreate, error.to_string())
 }

@@ -14,15 +14,15 @@ use std::{
 
 use super::{
     agent::{Facts, Running},
-    aim, commands,
+    aim,
     confine::Confined,
     doors::{Doors, aside},
-    error::unavailable,
+    error::{state_failure, unavailable},
     history::HistoryWriter,
     inside::{self, Inside},
     preflight, recording,
     reload::Reloader,
-    successor::Claim,
+    successor::{Claim, is_killed},
     targets,
     watchdog::Watchdog,
 };
@@ -48,7 +48,7 @@ use crate::{
     replay::{Target, credentials::Held},
     rollout::Driver,
     runtime::{Cause, RuntimeError},
-    state::{Killed, StateDir, StateError},
+    state::StateDir,
     unfinished::Unfinished,
 };
 
@@ -73,7 +73,6 @@ pub(super) fn start(config: &Config, reloader: Reloader) -> Result<Started, Runt
     let killed = is_killed(&state, &reloader, &claim)?;
     let doors = Doors::early(config, &state, &claim)?;
     let facts = facts(config, &wanted)?;
-
     let (loaded, guard_socket) = guarded(config, &claim)?;
     let Program {
         attacher,
@@ -201,17 +200,6 @@ fn watchdog(
 fn checked() -> Result<Option<Loss>, RuntimeError> {
     preflight::privileges()?;
     Loss::from_env().map_err(|error| RuntimeError::new(Cause::Usage, error.to_string()))
-}
-
-/// Whether mirroring is killed; that of a predecessor stays so.
-fn is_killed(state: &StateDir, reloader: &Reloader, claim: &Claim) -> Result<bool, RuntimeError> {
-    let killed = commands::is_killed(state, reloader).map_err(|error| state_failure(&error))?;
-    if !killed && claim.was_killed() {
-        let killed = Killed::now("agent", "the agent before this one was stopped");
-        state.kill(&killed).map_err(|error| state_failure(&error))?;
-        return Ok(true);
-    }
-    Ok(killed)
 }
 
 /// Attaches to interfaces here, and in other network namespaces.
@@ -388,10 +376,6 @@ fn links_failure(error: &LinksError) -> RuntimeError {
         LinksError::Missing { .. } | LinksError::Attach(_) | LinksError::Watch(_) => Cause::Unavailable,
     };
     RuntimeError::new(exit, error.to_string())
-}
-
-fn state_failure(error: &StateError) -> RuntimeError {
-    RuntimeError::new(Cause::CannotCreate, error.to_string())
 }
 
 fn with_source(error: &dyn std::error::Error) -> String {

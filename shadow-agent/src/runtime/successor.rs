@@ -10,7 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{agent::Running, doors::Doors, error::unavailable, predecessor::Handover};
+use super::{
+    agent::Running,
+    commands,
+    doors::Doors,
+    error::{state_failure, unavailable},
+    predecessor::Handover,
+    reload::Reloader,
+};
 use crate::{
     capture::links::Links,
     config::Config,
@@ -18,7 +25,7 @@ use crate::{
     handover::{HandoverError, Predecessor, Said},
     pipeline::Cut,
     runtime::{Cause, RuntimeError},
-    state::{Lock, Owner, StateDir, StateError},
+    state::{Killed, Lock, Owner, StateDir, StateError},
 };
 
 /// The time from attaching to the list, for packets that were already past the place of the program.
@@ -110,6 +117,19 @@ impl Claim {
             Self::Of(predecessor) => predecessor.facts.record ^ 1,
         }
     }
+}
+
+/// Whether mirroring is killed; that of a predecessor stays so.
+pub(super) fn is_killed(state: &StateDir, reloader: &Reloader, claim: &Claim) -> Result<bool, RuntimeError> {
+    let killed = commands::is_killed(state, reloader).map_err(|error| state_failure(&error))?;
+    if killed || !claim.was_killed() {
+        return Ok(killed);
+    }
+    let before = Killed::now("agent", "the agent before this one was stopped");
+    state
+        .kill(&before)
+        .map(|()| true)
+        .map_err(|error| state_failure(&error))
 }
 
 /// The lock of an agent that has just ended.

@@ -13,9 +13,9 @@ use super::{
 const DIGIT: u32 = 1 << 26;
 const UPPER: u32 = 1 << 27;
 const LOWER: u32 = 1 << 28;
-/// A blank, or a `#`: what is between the words of a text.
+/// A blank, or a `#`, between the words of a text.
 const BLANK: u32 = 1 << 29;
-/// What ends a string, or begins an escape in it.
+/// The end of a string, or the beginning of an escape in it.
 const END: u32 = 1 << 30;
 
 /// The properties of each byte.
@@ -67,7 +67,8 @@ fn of(byte: u8) -> u32 {
     PROPERTIES.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// Whether a document has a field for tokens, a value that is unique wherever it occurs, or one of those that are known.
+/// Whether a document has a field for tokens, a value that is unique wherever it occurs, or one of those that are
+/// known.
 pub(super) fn may_matter(text: &[u8], is_known: &impl Fn(&[u8]) -> bool) -> bool {
     let mut rest = text;
     while let Some((first, behind)) = rest.split_first() {

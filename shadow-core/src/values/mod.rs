@@ -244,8 +244,8 @@ impl Values {
         }
     }
 
-    /// An exchange was not captured whole: values that its answer introduced are not known. From now on values that were
-    /// not seen before have no certain partner.
+    /// An exchange was not captured whole: values that its answer introduced are not known. From now on values that
+    /// were not seen before have no certain partner.
     pub fn missed(&mut self) {
         self.known.miss();
     }

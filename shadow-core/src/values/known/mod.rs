@@ -190,7 +190,8 @@ impl Knowledge {
             || place::is_token_name(&place.noun)
     }
 
-    /// Whether a value that was never seen is one of those that an answer gives: of a kind of which others were learned.
+    /// Whether a value that was never seen is one of those that an answer gives: of a kind of which others were
+    /// learned.
     fn may_be_missed(&self, place: &Place<'_>, space: Space, value: &[u8]) -> bool {
         let is_learned = match place.role {
             Role::Current => self.renewed.contains(&space),
