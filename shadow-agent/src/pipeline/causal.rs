@@ -24,7 +24,10 @@ use shadow_core::{
         order::{Claims, Order},
     },
 };
-use shadow_proto::{exchange::Exchange, time::Timestamp};
+use shadow_proto::{
+    exchange::{Exchange, Incomplete},
+    time::Timestamp,
+};
 use tokio::time::Instant;
 
 use super::{pending::Pending, queue::held_by};
@@ -122,16 +125,19 @@ impl Causal {
 
     /// Notes an exchange that will not be replayed. Called by the capture thread: the values are read later.
     pub(super) fn note(&self, exchange: &Arc<Exchange>) {
-        if exchange.incomplete.is_some() {
+        let is_lost = exchange.incomplete.is_some_and(is_loss);
+        if is_lost {
             self.missed.store(true, Relaxed);
         }
-        let Some(answer) = &exchange.response else { return };
-        let introduces = !is_safe(&exchange.request) || answer.headers.get("set-cookie").is_some();
-        let bytes = held_by(exchange);
-        let held = self.dropped_bytes.load(Relaxed).saturating_add(bytes);
-        if !introduces || answer.status >= 400 {
+        let is_write = !is_safe(&exchange.request);
+        let introduces = exchange.response.as_ref().is_some_and(|answer| {
+            answer.status < 400 && (is_write || answer.headers.get("set-cookie").is_some())
+        });
+        if !(introduces || is_lost && is_write) {
             return;
         }
+        let bytes = held_by(exchange);
+        let held = self.dropped_bytes.load(Relaxed).saturating_add(bytes);
         if held <= NOTED_BYTES && self.dropped.len() < NOTED {
             self.dropped_bytes.fetch_add(bytes, Relaxed);
             self.dropped.push(Arc::clone(exchange));
@@ -143,12 +149,15 @@ impl Causal {
     /// Reads the values of noted exchanges: they have no partners.
     pub(super) fn settle(&self, now: impl Fn(&Exchange) -> Timestamp) {
         if self.missed.load(Relaxed) && self.missed.swap(false, Relaxed) {
-            self.values().missed();
+            self.values().missed(None);
         }
         while let Some(exchange) = self.dropped.pop() {
             self.dropped_bytes.fetch_sub(held_by(&exchange), Relaxed);
             let now = now(&exchange);
             let mut values = self.values();
+            if exchange.incomplete.is_some_and(is_loss) {
+                values.missed(Some(&exchange));
+            }
             let introduced = values.introduced(&exchange, now);
             values.lost(&introduced, now);
         }
@@ -264,4 +273,18 @@ impl Drop for Turn {
         }
         self.causal.end(self.id);
     }
+}
+
+/// Whether parts of an exchange were there and were not read. Of a connection that is older than the capture it is not
+/// known, and an answer that was never given introduced nothing.
+const fn is_loss(reason: Incomplete) -> bool {
+    matches!(
+        reason,
+        Incomplete::RequestGap
+            | Incomplete::ResponseGap
+            | Incomplete::ConflictingOverlap
+            | Incomplete::PipelineFull
+            | Incomplete::Evicted
+            | Incomplete::H2Gap
+    )
 }

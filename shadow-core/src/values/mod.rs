@@ -246,8 +246,15 @@ impl Values {
 
     /// An exchange was not captured whole: values that its answer introduced are not known. From now on values that
     /// were not seen before have no certain partner.
-    pub fn missed(&mut self) {
-        self.known.miss();
+    pub fn missed(&mut self, exchange: Option<&Exchange>) {
+        let path = exchange
+            .filter(|exchange| !gate::is_safe(&exchange.request))
+            .map(|exchange| message::path(&exchange.request));
+        let noun = path.as_deref().map(|path| Place {
+            role: Role::Id,
+            noun: place::Segments::subject(path),
+        });
+        self.known.miss(noun.as_ref());
     }
 
     /// Whether a change depends on an entity tag of which nothing is known although tags of that resource are learned.
@@ -291,9 +298,9 @@ impl Values {
     pub fn substitute(&mut self, request: &mut ShadowRequest, now: Timestamp) -> Result<u64, SkipPolicy> {
         let mut replaced = 0u64;
         let mut is_lost = false;
-        message::edit_request(
-            request,
-            &mut |place, value| match self.known.partner(place, value, now) {
+        message::edit_request(request, &mut |place, value| {
+            self.known.ask(place, value, now);
+            match self.known.partner(place, value, now) {
                 Partner::Is(partner) if partner == value => None,
                 Partner::Is(partner) => {
                     replaced = replaced.saturating_add(1);
@@ -307,8 +314,8 @@ impl Values {
                     self.known.keep(place, value, now);
                     None
                 }
-            },
-        );
+            }
+        });
         if is_lost {
             return Err(SkipPolicy::ValueUnknown);
         }

@@ -248,7 +248,7 @@ fn after_a_loss_a_value_that_was_never_seen_is_not_sent() {
         Ok(path(old)),
         "older than the capture"
     );
-    values.missed();
+    values.missed(None);
     assert_eq!(target(&mut values, &path(old)), Ok(path(old)));
     assert_eq!(target(&mut values, &path(lost)), Err(SkipPolicy::ValueUnknown));
     // Nothing was ever learned of these.
@@ -279,8 +279,33 @@ fn a_change_with_a_tag_that_was_lost_is_not_sent() {
     compared(&mut values, &read, Said(200, &[("ETag", "\"c3d4\"")], ""));
     let change = |tag: &str| exchange("PUT", "/orders/1", &[("If-Match", tag)], "", Said(200, &[], ""));
     assert!(!values.has_unknown_tag(&change("\"ffff\""), NOW), "older");
-    values.missed();
+    values.missed(None);
     assert!(values.has_unknown_tag(&change("\"ffff\""), NOW));
     assert!(!values.has_unknown_tag(&change("\"a1b2\""), NOW));
     assert!(!values.has_unknown_tag(&change("*"), NOW));
+}
+
+#[test]
+fn after_a_lost_creation_a_number_that_was_never_seen_is_not_sent() {
+    let mut values = values();
+    assert_eq!(
+        target(&mut values, "/orders/700"),
+        Ok("/orders/700".to_owned()),
+        "an old one"
+    );
+    let lost = exchange("POST", "/orders", &[], "{}", Said(201, &[], ""));
+    values.missed(Some(&lost));
+    assert_eq!(target(&mut values, "/orders/8123"), Err(SkipPolicy::ValueUnknown));
+    assert_eq!(target(&mut values, "/orders/699"), Ok("/orders/699".to_owned()));
+    // The first one that is seen may come after the lost one.
+    let created = |number: u32| format!(r#"{{"id":{number}}}"#);
+    let made = exchange("POST", "/orders", &[], "{}", Said(201, &[], &created(8124)));
+    compared(&mut values, &made, Said(201, &[], &created(978)));
+    assert_eq!(target(&mut values, "/orders/8124"), Ok("/orders/978".to_owned()));
+    assert_eq!(target(&mut values, "/orders/8123"), Err(SkipPolicy::ValueUnknown));
+    assert_eq!(
+        target(&mut values, "/orders/701"),
+        Ok("/orders/701".to_owned()),
+        "far below"
+    );
 }

@@ -8,7 +8,7 @@
 use std::{fmt, fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
-use shadow_core::evidence::report::Report;
+use shadow_core::evidence::report::{Funnel, Report};
 use shadow_tests::{
     agent::Plan,
     client::Connection,
@@ -241,7 +241,17 @@ fn losses_send_nothing_foreign(site: Site) {
         });
         assert_eq!((truth.foreign, truth.refused), (0, 0), "{truth:?}");
         assert!(report.funnel.matched > 0, "{:#?}", report.funnel);
-        assert!(report.funnel.mismatched >= truth.planted, "{:#?}", report.groups);
+        let Funnel {
+            mismatched,
+            shadow_errors,
+            ..
+        } = report.funnel;
+        // An answer at the end of the run may be too late.
+        assert!(
+            mismatched + shadow_errors >= truth.planted,
+            "{:#?}",
+            report.groups
+        );
     }
 }
 

@@ -187,6 +187,26 @@ impl Knowledge {
         entry.is_some_and(|entry| entry.production != production)
     }
 
+    /// The kind of thing at a place; `None` where there are too many.
+    pub(super) fn noun(&mut self, place: &Place<'_>) -> Option<&mut Noun> {
+        let home = self.space(place);
+        if self.nouns.len() >= NOUNS && !self.nouns.contains_key(&home) {
+            return None;
+        }
+        let named = || Noun {
+            name: shown(&place.noun).into(),
+            ..Noun::default()
+        };
+        Some(self.nouns.entry(home).or_insert_with(named))
+    }
+
+    /// Production gave a number to a new thing.
+    pub(super) fn is_new(&mut self, place: &Place<'_>, number: u64) {
+        if let Some(noun) = self.noun(place) {
+            noun.from = Some(noun.from.map_or(number, |from| from.min(number)));
+        }
+    }
+
     fn add(
         &mut self,
         place: &Place<'_>,
@@ -195,19 +215,15 @@ impl Knowledge {
         now: Timestamp,
     ) -> Learned {
         if place.role != Role::Current {
-            if self.nouns.len() >= NOUNS && !self.nouns.contains_key(&home) {
+            let Some(noun) = self.noun(place) else {
                 self.counters.unnamed = self.counters.unnamed.saturating_add(1);
                 return Learned::Nothing;
-            }
-            let noun = self.nouns.entry(home).or_insert_with(|| Noun {
-                name: shown(&place.noun).into(),
-                ..Noun::default()
-            });
+            };
             noun.learned = noun.learned.saturating_add(1);
             if space == home
                 && let Some(number) = number(production)
             {
-                noun.from = Some(noun.from.map_or(number, |from| from.min(number)));
+                self.is_new(place, number);
             }
         }
         if place.role == Role::Current && self.renewed.len() < PROVEN {

@@ -4,6 +4,7 @@
 //! replaced. A wrong partner would be worse than none: the request would be about another object.
 
 mod learn;
+mod missed;
 mod words;
 
 use core::hash::BuildHasher as _;
@@ -12,10 +13,11 @@ use std::hash::RandomState;
 use hashbrown::{HashMap, HashSet};
 use shadow_proto::time::Timestamp;
 
+use self::missed::Asked;
 use super::{
     class::{self, Class},
     counters::Counters,
-    place::{self, Place, Role},
+    place::{Place, Role},
     table::{Space, State, Table, TableLimits},
 };
 
@@ -65,6 +67,8 @@ pub(super) struct Knowledge {
     renewed: HashSet<Space>,
     /// Whether an exchange whose values are not known may have introduced some.
     missed: bool,
+    /// Places of values that requests had.
+    asked: HashMap<Space, Asked>,
     pub(super) counters: Counters,
 }
 
@@ -78,6 +82,7 @@ impl Knowledge {
             proven: HashMap::new(),
             renewed: HashSet::new(),
             missed: false,
+            asked: HashMap::new(),
             counters: Counters::default(),
         }
     }
@@ -96,6 +101,7 @@ impl Knowledge {
         self.proven.clear();
         self.renewed.clear();
         self.missed = false;
+        self.asked.clear();
     }
 
     /// The names of things, and how many of each were learned.
@@ -134,11 +140,12 @@ impl Knowledge {
 
     /// The partner of a value of production at a place.
     pub(super) fn partner(&mut self, place: &Place<'_>, value: &[u8], now: Timestamp) -> Partner {
-        if self.is_empty() || value.is_empty() || value.len() > class::LONGEST {
+        let is_useless = self.is_empty() && !self.missed;
+        if is_useless || value.is_empty() || value.len() > class::LONGEST {
             return Partner::Unknown;
         }
         let space = self.space(place);
-        if self.missed && !self.may_have(value) && self.may_be_missed(place, space, value) {
+        if self.missed && !self.may_have(value) && self.may_be_missed((place, space), value, now) {
             return Partner::None;
         }
         let may_be_anywhere = value.len() >= class::SHORTEST_UNIQUE;
@@ -162,45 +169,6 @@ impl Knowledge {
             return Partner::None;
         }
         Partner::Unknown
-    }
-
-    /// An exchange that may have introduced values was not captured whole.
-    pub(super) fn miss(&mut self) {
-        self.missed = true;
-    }
-
-    /// Notes a value of a request that no answer gave: it is older than what is known, and the same in both systems.
-    pub(super) fn keep(&mut self, place: &Place<'_>, value: &[u8], now: Timestamp) {
-        if self.missed || !Self::is_given(place) || !Self::is_anywhere(place, value) {
-            return;
-        }
-        let home = self.space(place);
-        if self.table.find(Space::EVERYWHERE, value, now).is_some() {
-            return;
-        }
-        let pair = (Space::EVERYWHERE, home);
-        let gone = self.table.set(pair, (value, value), State::Older, now);
-        self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
-    }
-
-    /// Whether a server gives the values at a place. The fields of a request mostly have what a client made.
-    fn is_given(place: &Place<'_>) -> bool {
-        place.role != Role::Token
-            || place.noun.eq_ignore_ascii_case("authorization")
-            || place::is_token_name(&place.noun)
-    }
-
-    /// Whether a value that was never seen is one of those that an answer gives: of a kind of which others were
-    /// learned.
-    fn may_be_missed(&self, place: &Place<'_>, space: Space, value: &[u8]) -> bool {
-        let is_learned = match place.role {
-            Role::Current => self.renewed.contains(&space),
-            Role::Token if place.noun.eq_ignore_ascii_case("authorization") => {
-                self.nouns.values().any(|noun| place::is_token_name(&noun.name))
-            }
-            Role::Token | Role::Id | Role::Bare => self.nouns.contains_key(&space),
-        };
-        is_learned && (place.role == Role::Current || Self::is_anywhere(place, value))
     }
 
     /// A field with the name of a thing has an identifier of it if answers have shown so; if they have not shown
@@ -260,19 +228,6 @@ impl Knowledge {
         let entry = self.table.find_back(Space::EVERYWHERE, shadow, now)?;
         let is_here = entry.state == State::Paired || entry.home == space;
         (is_here && entry.production != shadow).then(|| entry.production.to_vec())
-    }
-
-    /// Notes that a value of production will have no partner.
-    pub(super) fn lose(&mut self, place: &Place<'_>, production: &[u8], now: Timestamp) {
-        let home = self.space(place);
-        let is_anywhere = Self::is_anywhere(place, production);
-        let space = if is_anywhere { Space::EVERYWHERE } else { home };
-        if self.table.find(space, production, now).is_some() {
-            return;
-        }
-        let gone = self.table.set((space, home), (production, b""), State::Lost, now);
-        self.counters.lost = self.counters.lost.saturating_add(1);
-        self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
     }
 }
 
