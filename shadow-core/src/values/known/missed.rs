@@ -95,7 +95,8 @@ impl Knowledge {
             asked.is_some_and(|asked| now.since(asked.since) < PROVEN)
         };
         match place.role {
-            Role::Current => self.renewed.contains(&space) || is_recent(),
+            // A short cookie that was never renewed is a preference.
+            Role::Current => self.renewed.contains(&space) || Self::is_anywhere(place, value) && is_recent(),
             Role::Token if is_authorization(place) => {
                 let mut nouns = self.nouns.values();
                 Self::is_anywhere(place, value)
