@@ -141,9 +141,7 @@ impl Values {
                 Learned::New | Learned::Same => production.clone(),
                 Learned::Conflict => {
                     let compared = self.not_equal(place, values, now);
-                    if mapped.conflicts.len() < CONFLICTS {
-                        mapped.conflicts.push((production.clone(), compared.clone()));
-                    }
+                    self.conflict(mapped, (production, &compared));
                     compared
                 }
             };
@@ -180,11 +178,7 @@ impl Values {
                     .map(String::into_bytes),
                 None => partner(&mut self.known, place, production),
             }?;
-            let counters = &mut self.known.counters;
-            counters.conflicts = counters.conflicts.saturating_add(1);
-            if mapped.conflicts.len() < CONFLICTS {
-                mapped.conflicts.push((production.clone(), other.clone()));
-            }
+            self.conflict(mapped, (production, &other));
             other
         } else if place.role == Role::Bare && self.known.same_words((production, shadow), now) {
             production.clone()
@@ -194,6 +188,15 @@ impl Values {
         Some((range.clone(), written.literal(compared)))
     }
 
+    /// Counts a conflict, and keeps the values by which its difference is found.
+    fn conflict(&mut self, mapped: &mut Mapped, (production, compared): (&[u8], &[u8])) {
+        let counters = &mut self.known.counters;
+        counters.conflicts = counters.conflicts.saturating_add(1);
+        if mapped.conflicts.len() < CONFLICTS {
+            mapped.conflicts.push((production.to_vec(), compared.to_vec()));
+        }
+    }
+
     /// The value to compare in place of one that is not the partner of production's.
     fn not_equal(
         &mut self,
@@ -201,8 +204,6 @@ impl Values {
         (production, shadow): (&[u8], &[u8]),
         now: Timestamp,
     ) -> Vec<u8> {
-        let counters = &mut self.known.counters;
-        counters.conflicts = counters.conflicts.saturating_add(1);
         match self.known.partner(place, production, now) {
             Partner::Is(partner) if shadow == production => partner,
             _ => self

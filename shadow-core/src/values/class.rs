@@ -61,6 +61,16 @@ pub(super) fn same_shape(a: &[u8], b: &[u8]) -> bool {
     class == Class::of(b) && lengths
 }
 
+/// Whether a byte is one of a word within a text.
+pub(super) fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || !byte.is_ascii()
+}
+
+/// Whether a byte stands between the words of a text in which one may be an identifier.
+pub(super) fn is_between_words(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == b'#'
+}
+
 /// Whether a value that a field calls a token can be one: long enough, of the characters of tokens, and no plain word.
 pub(super) fn is_token(value: &[u8]) -> bool {
     let digits = value.iter().any(u8::is_ascii_digit);

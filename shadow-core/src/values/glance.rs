@@ -4,7 +4,7 @@
 //! a look. Bounds: one pass over the text.
 
 use super::{
-    class::{Class, SHORTEST_UNIQUE},
+    class::{Class, SHORTEST_UNIQUE, is_word_byte},
     edit::is_reference,
     place::{TOKENS, is_token_name},
 };
@@ -134,7 +134,7 @@ fn string_matters(value: &[u8], found: u32, is_known: &impl Fn(&[u8]) -> bool) -
     }
     found & BLANK != 0
         && value
-            .split(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || !byte.is_ascii()))
+            .split(|byte| !is_word_byte(*byte))
             .filter(|word| word.iter().any(u8::is_ascii_digit))
             .any(|word| is_known(word) || Class::of(word).is_unique())
 }

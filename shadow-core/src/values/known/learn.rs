@@ -61,10 +61,7 @@ impl Knowledge {
             // Where values are renewed, one that is the same in both systems is also known.
             None if production == shadow => {
                 if self.renewed.contains(&home) {
-                    let gone = self
-                        .table
-                        .set((space, home), (production, shadow), State::Paired, now);
-                    self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
+                    self.set((space, home), (production, shadow), State::Paired, now);
                 }
                 Learned::Same
             }
@@ -200,13 +197,6 @@ impl Knowledge {
         Some(self.nouns.entry(home).or_insert_with(named))
     }
 
-    /// Production gave a number to a new thing.
-    pub(super) fn is_new(&mut self, place: &Place<'_>, number: u64) {
-        if let Some(noun) = self.noun(place) {
-            noun.from = Some(noun.from.map_or(number, |from| from.min(number)));
-        }
-    }
-
     fn add(
         &mut self,
         place: &Place<'_>,
@@ -223,17 +213,13 @@ impl Knowledge {
             if space == home
                 && let Some(number) = number(production)
             {
-                self.is_new(place, number);
+                noun.counts_from(number);
             }
-        }
-        if place.role == Role::Current && self.renewed.len() < PROVEN {
+        } else if self.renewed.len() < PROVEN {
             self.renewed.insert(home);
         }
-        let gone = self
-            .table
-            .set((space, home), (production, shadow), State::Paired, now);
+        self.set((space, home), (production, shadow), State::Paired, now);
         self.counters.learned = self.counters.learned.saturating_add(1);
-        self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
         Learned::New
     }
 }

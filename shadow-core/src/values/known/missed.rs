@@ -77,9 +77,7 @@ impl Knowledge {
         if self.table.find(Space::EVERYWHERE, value, now).is_some() {
             return;
         }
-        let pair = (Space::EVERYWHERE, home);
-        let gone = self.table.set(pair, (value, value), State::Older, now);
-        self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
+        self.set((Space::EVERYWHERE, home), (value, value), State::Older, now);
     }
 
     /// Whether a value that was never seen may be one that a lost answer gave.
@@ -120,12 +118,13 @@ impl Knowledge {
         if self.table.find(space, production, now).is_some() {
             return;
         }
-        if let Some(number) = number(production).filter(|_| place.role == Role::Id) {
-            self.is_new(place, number);
+        if let Some(number) = number(production).filter(|_| place.role == Role::Id)
+            && let Some(noun) = self.noun(place)
+        {
+            noun.counts_from(number);
         }
-        let gone = self.table.set((space, home), (production, b""), State::Lost, now);
+        self.set((space, home), (production, b""), State::Lost, now);
         self.counters.lost = self.counters.lost.saturating_add(1);
-        self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
     }
 }
 

@@ -55,6 +55,13 @@ struct Noun {
     learned: u64,
 }
 
+impl Noun {
+    /// Production gave this number to a new one.
+    fn counts_from(&mut self, number: u64) {
+        self.from = Some(self.from.map_or(number, |from| from.min(number)));
+    }
+}
+
 /// Everything that was learned.
 #[derive(Debug)]
 pub(super) struct Knowledge {
@@ -195,6 +202,12 @@ impl Knowledge {
                 .table
                 .find_back(space, value, now)
                 .is_some_and(|entry| entry.production != value)
+    }
+
+    /// Sets an entry, and counts those that were forgotten for it.
+    fn set(&mut self, at: (Space, Space), values: (&[u8], &[u8]), state: State, now: Timestamp) {
+        let gone = self.table.set(at, values, state, now);
+        self.counters.forgotten = self.counters.forgotten.saturating_add(gone);
     }
 
     /// Whether a value may be one of either system's, at any place.

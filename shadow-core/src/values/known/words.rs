@@ -4,7 +4,7 @@ use shadow_proto::time::Timestamp;
 
 use super::{
     super::{
-        class::Class,
+        class::{Class, is_word_byte},
         place::{self, Place, Role},
         table::Space,
     },
@@ -80,10 +80,6 @@ fn parts(text: &[u8]) -> Vec<&[u8]> {
     text.chunk_by(|a, b| is_word_byte(*a) == is_word_byte(*b))
         .take(PARTS + 1)
         .collect()
-}
-
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || !byte.is_ascii()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use shadow_proto::exchange::Headers;
 use crate::compare::tape::{Kind, Tape, Value};
 
 use super::{
-    class::Class,
+    class::{Class, is_between_words},
     edit::{self, Names, Written},
     message::{self, Document, Notation},
     place::{Place, Role, Segments},
@@ -302,8 +302,7 @@ impl Walk<'_> {
 
 /// Whether a value may be several words of which one is an identifier.
 fn is_text(value: &[u8]) -> bool {
-    let may_be = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'#';
-    value.iter().any(may_be) && value.iter().any(u8::is_ascii_digit)
+    value.iter().any(|byte| is_between_words(*byte)) && value.iter().any(u8::is_ascii_digit)
 }
 
 /// A hash of the content of an element without values that two systems make for themselves. The order of members does
